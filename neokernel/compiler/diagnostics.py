@@ -1,0 +1,127 @@
+"""Diagnostics: what the compiler says about a program that it rejects.
+
+Invariants: every diagnostic has a code of `codes.CODES`, a source range, and says what to write instead wherever that is
+known. The compiler collects diagnostics and goes on with the next statement; `Rejected` carries one out of the middle of
+an expression.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from neokernel.compiler.ir import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One message. `notes` are further (span, text) pairs shown below, such as "declared here"."""
+
+    code: str
+    message: str
+    span: Span
+    help: str = ""
+    notes: tuple[tuple[Span | None, str], ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """The stable machine-readable form, as `nk check --json` prints it."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "help": self.help,
+            "file": self.span.file,
+            "line": self.span.line,
+            "column": self.span.column + 1,
+            "end_line": self.span.end_line,
+            "end_column": self.span.end_column + 1,
+        }
+
+
+class Rejected(Exception):
+    """A diagnostic on its way out of an expression to the statement that holds it."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+
+
+@dataclass(slots=True)
+class Diagnostics:
+    """The diagnostics of one run, in the order found, without repetition."""
+
+    items: list[Diagnostic] = field(default_factory=list)
+    _seen: set[tuple[str, Span]] = field(default_factory=set)
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        key = (diagnostic.code, diagnostic.span)
+        if key not in self._seen:
+            self._seen.add(key)
+            self.items.append(diagnostic)
+
+    def sorted(self) -> list[Diagnostic]:
+        return sorted(self.items, key=lambda d: (d.span.file, d.span.line, d.span.column, d.code))
+
+
+def span_of(file: str, lines: list[str] | None, node: ast.AST) -> Span:
+    """The source range of an AST node. `lines`: the source's lines, or None if it is ASCII (bytes are characters then)."""
+    line: int = getattr(node, "lineno", 1)
+    column: int = getattr(node, "col_offset", 0)
+    end_line: int = getattr(node, "end_lineno", None) or line
+    end_column: int = getattr(node, "end_col_offset", None) or column + 1
+    if lines is not None:
+        column = _characters(lines, line, column)
+        end_column = _characters(lines, end_line, end_column)
+    return Span(file, line, column, end_line, end_column)
+
+
+def _characters(lines: list[str], line: int, offset: int) -> int:
+    text = lines[line - 1] if 0 < line <= len(lines) else ""
+    return offset if text.isascii() else len(text.encode()[:offset].decode(errors="replace"))
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """`did you mean …?`, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"did you mean `{close[0]}`?" if close else ""
+
+
+def render(diagnostic: Diagnostic, source: str | None, color: bool = False) -> str:
+    """The message as a person sees it: code, place, source lines with carets, help.
+
+    `source` is the text of the file of the diagnostic's span, or None when it can't be had.
+    """
+    bold, red, blue, green, reset = ("\x1b[1m", "\x1b[1;31m", "\x1b[1;34m", "\x1b[1;32m", "\x1b[0m") if color else [""] * 5
+    span = diagnostic.span
+    out = [f"{red}error[{diagnostic.code}]{reset}{bold}: {diagnostic.message}{reset}"]
+    width = len(str(span.end_line))
+    out.append(f"{' ' * width}{blue}-->{reset} {span.file}:{span.line}:{span.column + 1}")
+    out += _excerpt(span, source, width, red, blue, reset)
+    if diagnostic.help:
+        out.append(f"{' ' * width} {blue}={reset} {green}help{reset}: {diagnostic.help}")
+    for where, text in diagnostic.notes:
+        place = f" ({where.file}:{where.line})" if where else ""
+        out.append(f"{' ' * width} {blue}={reset} note: {text}{place}")
+    return "\n".join(out)
+
+
+def _excerpt(span: Span, source: str | None, width: int, red: str, blue: str, reset: str) -> list[str]:
+    lines = source.split("\n") if source is not None else []
+    if not 0 < span.line <= len(lines):
+        return []
+    bar = f"{' ' * width} {blue}|{reset}"
+    out = [bar]
+    last = min(span.end_line, span.line + 3, len(lines))
+    for number in range(span.line, last + 1):
+        text = lines[number - 1].rstrip("\r")
+        start = span.column if number == span.line else len(text) - len(text.lstrip())
+        end = span.end_column if number == span.end_line else len(text)
+        end = max(end, start + 1)
+        # A tab keeps its place, so that carets stand under what they mean.
+        pad = "".join("\t" if c == "\t" else " " for c in text[:start].ljust(start))
+        out.append(f"{blue}{number:>{width}} |{reset} {text}")
+        out.append(f"{bar} {pad}{red}{'^' * (end - start)}{reset}")
+    if last < span.end_line:
+        out.append(f"{blue}{'.' * width} |{reset} …")
+    return out

@@ -1,0 +1,159 @@
+"""Pass 1, load: a program's root file and everything it imports, parsed, in dependency order.
+
+Invariant: after `load`, `Program.modules` is topologically sorted: a module comes after all that it imports. Only target
+modules (a top-level `from neokernel.lang import …`) are loaded; everything else that a module imports is either part of
+the vocabulary or an error.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, span_of, suggestion
+from neokernel.compiler.ir import Span
+
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+
+#: What target modules may import from the standard library.
+STANDARD: dict[str, frozenset[str]] = {
+    "__future__": frozenset({"annotations"}),
+    "enum": frozenset({"Enum"}),
+    "typing": frozenset(
+        {"TypeVar", "Generic", "Protocol", "Final", "TypeAlias", "assert_never", "NoReturn", "TYPE_CHECKING", "Self"}
+    ),
+}
+LANG = "neokernel.lang"
+
+
+@dataclass(eq=False, slots=True)
+class Module:
+    """One parsed target module. `file` is the name shown to people: relative to where the program was found."""
+
+    name: str
+    path: Path
+    file: str
+    text: str
+    tree: ast.Module
+    #: for columns: the lines when the text isn't ASCII
+    lines: list[str] | None
+    imports: list[Module] = field(default_factory=list)
+
+    def span(self, node: ast.AST) -> Span:
+        return span_of(self.file, self.lines, node)
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+class Loader:
+    """Finds and parses modules. `root` is the folder that holds the program's own modules."""
+
+    def __init__(self, root: Path, diagnostics: Diagnostics, overlay: dict[str, str] | None = None) -> None:
+        self.root = root
+        self.diagnostics = diagnostics
+        #: module name → source text, in place of files (synthetic modules, tests)
+        self.overlay = overlay or {}
+        self.modules: dict[str, Module | None] = {}
+        self.order: list[Module] = []
+        self._loading: list[str] = []
+
+    def load(self, name: str, importer: Module | None = None, node: ast.AST | None = None) -> Module | None:
+        """The module called `name` with all that it imports, or None after a diagnostic."""
+        if name in self._loading:
+            assert importer is not None and node is not None
+            cycle = " → ".join([*self._loading[self._loading.index(name) :], name])
+            self._report("NK0203", f"import cycle: {cycle}", importer, node, "move what both need into a third module")
+            return None
+        if name in self.modules:
+            return self.modules[name]
+        self.modules[name] = None
+        found = self._find(name)
+        if found is None:
+            if importer is not None and node is not None:
+                self._report("NK0201", f"no target module `{name}`", importer, node, self._near(name))
+            return None
+        module = self._parse(name, *found)
+        if module is None:
+            return None
+        self._loading.append(name)
+        for child in module.tree.body:
+            for imported in _imported(child):
+                if imported in STANDARD or imported == LANG:
+                    continue
+                target = self.load(imported, module, child)
+                if target is not None and target not in module.imports:
+                    module.imports.append(target)
+        self._loading.pop()
+        self.modules[name] = module
+        self.order.append(module)
+        return module
+
+    def _find(self, name: str) -> tuple[Path, str] | None:
+        if name in self.overlay:
+            return Path(f"<{name}>"), self.overlay[name]
+        parts = name.split(".")
+        base = PACKAGE_ROOT if parts[0] == "neokernel" else self.root
+        for path in (base.joinpath(*parts).with_suffix(".py"), base.joinpath(*parts, "__init__.py")):
+            if path.is_file():
+                text = read_source(path, self.diagnostics, self.shown(path))
+                return None if text is None else (path, text)
+        return None
+
+    def shown(self, path: Path) -> str:
+        """How messages and debug information name a file: never absolute, so that builds don't depend on the folder."""
+        for base in (PACKAGE_ROOT, self.root):
+            if path.is_relative_to(base):
+                return path.relative_to(base).as_posix()
+        return path.name
+
+    def _parse(self, name: str, path: Path, text: str) -> Module | None:
+        file = self.shown(path) if name not in self.overlay else str(path)
+        try:
+            tree = ast.parse(text, filename=file, feature_version=(3, 11))
+        except SyntaxError as error:
+            line, column = error.lineno or 1, max((error.offset or 1) - 1, 0)
+            end_line = error.end_lineno or line
+            end_column = max((error.end_offset or 0) - 1, column + 1 if end_line == line else 1)
+            message = f"not valid Python: {error.msg}"
+            self.diagnostics.add(Diagnostic("NK0101", message, Span(file, line, column, end_line, end_column)))
+            return None
+        except (ValueError, RecursionError, MemoryError) as error:
+            message = f"not valid Python: {error}"
+            self.diagnostics.add(Diagnostic("NK0101", message, Span(file, 1, 0, 1, 1)))
+            return None
+        lines = None if text.isascii() else text.split("\n")
+        return Module(name, path, file, text, tree, lines)
+
+    def _near(self, name: str) -> str:
+        base = PACKAGE_ROOT if name.startswith("neokernel.") else self.root
+        folder = base.joinpath(*name.split(".")[:-1])
+        prefix = name.rpartition(".")[0]
+        names = [f"{prefix}.{p.stem}".lstrip(".") for p in folder.glob("*.py")] if folder.is_dir() else []
+        return suggestion(name, names) or "target modules import `neokernel.lang`, other target modules, and little else"
+
+    def _report(self, code: str, message: str, module: Module, node: ast.AST, help: str = "") -> None:
+        self.diagnostics.add(Diagnostic(code, message, module.span(node), help))
+
+
+def read_source(path: Path, diagnostics: Diagnostics, shown: str) -> str | None:
+    """The text of a source file, with `\\n` line ends, or None after a diagnostic."""
+    try:
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        message = f"not UTF-8: byte {error.start} is {error.object[error.start]:#04x}"
+    except OSError as error:
+        message = f"can't be read: {error.strerror}"
+    diagnostics.add(Diagnostic("NK0101", message, Span(shown, 1, 0, 1, 1)))
+    return None
+
+
+def _imported(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:
+        return [node.module]
+    return []

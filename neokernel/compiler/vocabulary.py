@@ -1,0 +1,78 @@
+"""The names of `neokernel.lang` as the compiler knows them, by what they are.
+
+A test holds this list against what `neokernel.lang` exports.
+"""
+
+from __future__ import annotations
+
+from neokernel.compiler.types import INTS
+
+WIDTHS = frozenset(INTS) | {"usize"}
+FLOATS = frozenset({"f32", "f64"})
+
+#: integers of stated endianness, in `@wire` classes only
+ENDIAN = frozenset(f"u{bits}{end}" for bits in (16, 32, 64) for end in ("be", "le"))
+
+#: bit fields, in `@wire` classes only
+BIT_FIELDS = frozenset(f"u{bits}" for bits in range(1, 64)) - WIDTHS
+
+TYPES = frozenset({"Array", "Span", "Embedded", "Atomic", "Ghost", "Handle", "Order"})
+
+DECORATORS = frozenset({"struct", "value", "wire", "ghost", "writer", "invariant", "naked", "staticmethod"})
+
+#: two operands of one width
+ARITHMETIC = frozenset(
+    {
+        "wrapping_add",
+        "wrapping_sub",
+        "wrapping_mul",
+        "wrapping_shl",
+        "saturating_add",
+        "saturating_sub",
+        "saturating_mul",
+        "multiply_high",
+        "rotate_left",
+        "rotate_right",
+    }
+)
+UNARY = frozenset(
+    {
+        "wrapping_neg",
+        "count_leading_zeros",
+        "count_trailing_zeros",
+        "count_ones",
+        "byte_swap",
+        "square_root",
+        "float_bits",
+        "float_from_bits",
+    }
+)
+CONTRACTS = frozenset({"requires", "ensures", "old", "loop_invariant", "loop_bound"})
+UNSAFE = frozenset({"object_at", "span_at", "address_of", "asm", "assembly"})
+FUNCTIONS = (
+    frozenset(
+        {
+            "truncate",
+            "array",
+            "array_of",
+            "size_of",
+            "align_of",
+            "offset_of",
+            "wire_view",
+            "at",
+            "fence",
+            "device_fence",
+            "replace",
+            "retire",
+            "text_of",
+            "unreachable",
+            "unsafe",
+        }
+    )
+    | ARITHMETIC
+    | UNARY
+    | CONTRACTS
+    | UNSAFE
+)
+
+VOCABULARY = WIDTHS | FLOATS | ENDIAN | BIT_FIELDS | TYPES | FUNCTIONS | (DECORATORS - {"staticmethod"})
