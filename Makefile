@@ -1,0 +1,63 @@
+# One command per verb. Every target sets up what it needs, once.
+.DEFAULT_GOAL := help
+SHELL := bash
+.DELETE_ON_ERROR:
+.PHONY: help setup run test lint format clean fuzz-compiler bench lock qemu
+
+BIN := .venv/bin
+CORE := .venv/.core-installed
+TEST := .venv/.test-installed
+SYSTEM ?= examples/01_hello
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(CORE): pyproject.toml tools/requirements.txt tools/setup.sh
+	@tools/setup.sh core
+	@touch $@
+
+$(TEST): pyproject.toml tools/requirements.txt tools/requirements-test.txt tools/setup.sh
+	@tools/setup.sh test
+	@touch $(CORE) $@
+
+qemu:
+	@command -v qemu-system-riscv64 >/dev/null || tools/setup.sh qemu
+
+setup: $(CORE) qemu ## make .venv, install the pinned packages and QEMU
+
+run: $(CORE) qemu ## build and boot SYSTEM (default: examples/01_hello)
+	@$(BIN)/nk run $(SYSTEM)
+
+test: $(TEST) ## everything that CI runs: style, types, tests
+	@$(MAKE) --no-print-directory qemu || echo "make test: without QEMU; the tests that boot a machine are skipped" >&2
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/pytest $(ARGS)
+
+lint: $(TEST) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(TEST) ## rewrite the sources in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+fuzz-compiler: $(TEST) qemu ## generated programs, compiled and interpreted, must agree; SECONDS_LONG=60
+	$(BIN)/python -m tests.compiler.fuzz --seconds $(or $(SECONDS_LONG),60)
+
+bench: $(CORE) qemu ## measure, in instructions
+	@$(BIN)/nk bench
+
+lock: ## pin all packages anew, with hashes (needs uv)
+	@for extra in "" test; do \
+	  { if [ -z "$$extra" ]; \
+	    then echo "# What the toolchain is made of, each file by its hash. Written by \`make lock\`; don't edit."; \
+	    else echo "# The same, and what the tests need. Written by \`make lock\`; don't edit."; fi; \
+	    sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | \
+	    uv pip compile $${extra:+--extra $$extra} --universal --python-version 3.11 --generate-hashes --quiet \
+	      --no-header --no-annotate pyproject.toml -; \
+	  } > tools/requirements$${extra:+-$$extra}.txt; done
+
+clean: ## remove everything that was made
+	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Makes what the other targets need: a virtual environment with the pinned packages, and QEMU.
+#
+#   tools/setup.sh core     packages that build and run systems
+#   tools/setup.sh test     those, and what the tests need
+#   tools/setup.sh qemu     qemu-system-riscv64, installed if this is root on Debian or Ubuntu
+#
+# Idempotent. The Makefile calls it only when the project's settings or the locked list of packages have changed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly venv=.venv
+readonly minimum='(3, 11)'
+
+say() { printf '%s\n' "$*" >&2; }
+
+fail() {
+    say "setup: $*"
+    exit 1
+}
+
+# The first Python that is new enough; PYTHON=... decides otherwise.
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:+"$PYTHON"} python3.11 python3.12 python3.13 python3.14 python3; do
+        if "$candidate" -c "import sys; sys.exit(sys.version_info < $minimum)" >/dev/null 2>&1; then
+            printf '%s\n' "$candidate"
+            return
+        fi
+    done
+    fail "Python 3.11 or newer is needed and none was found. Debian, Ubuntu: apt-get install python3 python3-venv." \
+        "Elsewhere: https://www.python.org/downloads/. PYTHON=/path/to/python make setup names one yourself."
+}
+
+make_venv() {
+    # An environment that doesn't start (its Python was removed, the folder was moved) is made anew.
+    if "$venv/bin/python" -c "import sys, pip; sys.exit(sys.version_info < $minimum)" >/dev/null 2>&1; then
+        return
+    fi
+    local python
+    python=$(find_python)
+    "$python" -c 'import venv, ensurepip' >/dev/null 2>&1 ||
+        fail "$python has no venv module. Debian, Ubuntu: apt-get install python3-venv"
+    rm -rf "$venv"
+    say "setup: making $venv with $("$python" --version)"
+    "$python" -m venv "$venv"
+}
+
+install_packages() {
+    make_venv
+    say "setup: installing the packages of $1"
+    local pip=("$venv/bin/python" -m pip --disable-pip-version-check --no-input)
+    "${pip[@]}" install --quiet --require-hashes --requirement "$1" </dev/null
+    "${pip[@]}" install --quiet --no-deps --no-build-isolation --no-index --editable . </dev/null
+}
+
+has_qemu() { command -v qemu-system-riscv64 >/dev/null 2>&1; }
+
+qemu_hint() {
+    say "setup: qemu-system-riscv64 (7.2 or newer) is missing; systems can't be booted without it. Install it:"
+    say "  Debian 12, Ubuntu      apt-get install qemu-system-misc opensbi"
+    say "  Debian 13              apt-get install qemu-system-riscv opensbi"
+    say "  Fedora                 dnf install qemu-system-riscv"
+    say "  Arch                   pacman -S qemu-system-riscv"
+    say "  macOS                  brew install qemu"
+}
+
+install_qemu() {
+    if has_qemu; then
+        return
+    fi
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+        qemu_hint
+        return 1
+    fi
+    say "setup: installing QEMU with apt-get"
+    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120)
+    "${apt[@]}" update </dev/null >&2 || say "setup: apt-get update failed; going on with what is known"
+    # Distributions name the package differently, and some ship the firmware apart.
+    local package
+    for package in qemu-system-riscv qemu-system-misc; do
+        "${apt[@]}" install -y --no-install-recommends "$package" </dev/null >&2 && has_qemu && break
+    done
+    "${apt[@]}" install -y --no-install-recommends opensbi </dev/null >&2 || true
+    has_qemu || {
+        qemu_hint
+        return 1
+    }
+}
+
+case "${1:-}" in
+core) install_packages tools/requirements.txt ;;
+test) install_packages tools/requirements-test.txt ;;
+qemu) install_qemu ;;
+*)
+    say "usage: tools/setup.sh core|test|qemu"
+    exit 2
+    ;;
+esac
