@@ -1,0 +1,8 @@
+"""Neokernel: a capability-secure microkernel in typed Python.
+
+Importing the package installs the hook that instruments target modules as they are imported.
+"""
+
+from neokernel.lang.hook import install_hook
+
+install_hook()

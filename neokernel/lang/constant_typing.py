@@ -1,0 +1,163 @@
+"""Widths for constants that stand away from what decides their width.
+
+Under CPython a constant takes its width from the other operand, or from the annotation its expression meets. Two places
+need help, and get it from syntax alone:
+
+- `flags | 1 << n`: the shift is evaluated before `|` could say what `1` is. The constant becomes `_nk_like(flags, 1)`.
+- `x = a + 1 … x = 0`: a variable's type is fixed by its first assignment, when that tells a type.
+
+Invariant: nothing is evaluated twice that could fail or be noticed, and nothing is evaluated out of order.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable
+from typing import TypeVar
+
+WIDTH_NAMES = frozenset(("u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "usize", "f32", "f64"))
+#: makes the expression that gives a constant its width
+Model = Callable[[ast.expr], ast.expr]
+Node = TypeVar("Node", bound=ast.AST)
+
+
+def place(new: Node, where: ast.AST) -> Node:
+    """Give every node of `new` the position of `where`."""
+    for node in ast.walk(new):
+        ast.copy_location(node, where)
+    return new
+
+
+def name(identifier: str) -> ast.Name:
+    return ast.Name(identifier, ast.Load())
+
+
+def call(function: str, *arguments: ast.expr) -> ast.Call:
+    return ast.Call(name(function), list(arguments), [])
+
+
+def outer_call(where: ast.expr, function: str, *before: ast.expr) -> ast.Call:
+    """`function(*before, where)` at the place of `where`, whose own positions stay."""
+    made = place(ast.Call(name(function), list(before), []), where)
+    made.args.append(where)
+    return made
+
+
+def is_constant(node: ast.expr) -> bool:
+    """Is the expression made of number literals, and names in capitals (constants, by convention), only?"""
+    if isinstance(node, ast.Constant):
+        return type(node.value) in (int, float)
+    if isinstance(node, ast.Name):
+        return node.id.isupper()
+    if isinstance(node, ast.UnaryOp):
+        return is_constant(node.operand)
+    return isinstance(node, ast.BinOp) and is_constant(node.left) and is_constant(node.right)
+
+
+def may_be_untyped(node: ast.expr) -> bool:
+    """Could the expression's value be an untyped constant?"""
+    if isinstance(node, ast.IfExp):
+        return may_be_untyped(node.body) or may_be_untyped(node.orelse)
+    return is_constant(node) or waits(node)
+
+
+def waits(node: ast.expr) -> bool:
+    """Is it a shift of a constant by a variable, or made of such and constants, so that nothing in it says its width?"""
+    if isinstance(node, ast.BinOp):
+        if isinstance(node.op, (ast.LShift, ast.RShift)):
+            return is_constant(node.left) and not is_constant(node.right) or waits(node.left)
+        left, right = waits(node.left), waits(node.right)
+        return left and right or left and is_constant(node.right) or right and is_constant(node.left)
+    if isinstance(node, ast.UnaryOp) and not isinstance(node.op, ast.Not):
+        return waits(node.operand)
+    return isinstance(node, ast.IfExp) and (waits(node.body) or waits(node.orelse))
+
+
+def give(node: ast.expr, model: Model) -> ast.expr:
+    """`node`, which waits, with a width for each constant that is shifted."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.LShift, ast.RShift)):
+        node.left = model(node.left) if is_constant(node.left) else give(node.left, model)
+    elif isinstance(node, ast.BinOp):
+        node.left = give(node.left, model) if waits(node.left) else node.left
+        node.right = give(node.right, model) if waits(node.right) else node.right
+    elif isinstance(node, ast.UnaryOp):
+        node.operand = give(node.operand, model)
+    elif isinstance(node, ast.IfExp):
+        node.body = give(node.body, model) if waits(node.body) else node.body
+        node.orelse = give(node.orelse, model) if waits(node.orelse) else node.orelse
+    return node
+
+
+def is_path(node: ast.expr) -> bool:
+    """A local, or attributes of one: evaluating it again, or earlier, can't be noticed."""
+    return isinstance(node, ast.Name) or isinstance(node, ast.Attribute) and is_path(node.value)
+
+
+def model_of(node: ast.expr) -> Model | None:
+    """A model that gives constants the type of `node`, without reading a field or element; None if there's no such way."""
+    if isinstance(node, ast.Name):
+        identifier = node.id
+        return lambda constant: outer_call(constant, "_nk_like", name(identifier))
+    if isinstance(node, (ast.Attribute, ast.Subscript)) and is_path(node.value):
+        owner = readable(node.value)
+        if isinstance(node, ast.Attribute):
+            field = node.attr
+            return lambda constant: outer_call(constant, "_nk_field_like", copy.deepcopy(owner), ast.Constant(field))
+        return lambda constant: outer_call(constant, "_nk_element_like", copy.deepcopy(owner))
+    return None
+
+
+def readable(node: ast.expr) -> ast.expr:
+    """A copy of a path, to be loaded."""
+    made = copy.deepcopy(node)
+    for inner in ast.walk(made):
+        if isinstance(inner, (ast.Name, ast.Attribute)):
+            inner.ctx = ast.Load()
+    return made
+
+
+def settle(node: ast.BinOp | ast.Compare, temporary: Callable[[], str]) -> None:
+    """In `flags | 1 << n`, tell the constant its width by the other operand."""
+    if isinstance(node, ast.Compare):
+        if len(node.comparators) != 1:
+            return
+        left, right = node.left, node.comparators[0]
+    else:
+        left, right = node.left, node.right
+        if isinstance(node.op, (ast.LShift, ast.RShift)):
+            return
+    if waits(left) and not may_be_untyped(right):
+        model = model_of(right)
+        if model is not None:
+            give(left, model)
+    elif waits(right) and not may_be_untyped(left):
+        model = model_of(left) if isinstance(left, ast.Name) else None
+        if model is None:
+            identifier = temporary()
+            kept = ast.copy_location(ast.NamedExpr(ast.Name(identifier, ast.Store()), left), left)
+            ast.copy_location(kept.target, left)
+            node.left = kept
+            model = model_of(name(identifier))
+        assert model is not None
+        give(right, model)
+
+
+def witness(node: ast.expr, types: dict[str, ast.expr]) -> ast.expr | None:
+    """An annotation that says the type of `node`, if its syntax tells. `types`: of the locals."""
+    if isinstance(node, ast.Name):
+        return types.get(node.id)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        if node.func.id in WIDTH_NAMES:
+            return node.func
+        return name("_nk_usize") if node.func.id == "len" else None
+    if isinstance(node, ast.BinOp):
+        found = witness(node.left, types)
+        shift = isinstance(node.op, (ast.LShift, ast.RShift))
+        return found if found is not None or shift else witness(node.right, types)
+    if isinstance(node, ast.UnaryOp) and not isinstance(node.op, ast.Not):
+        return witness(node.operand, types)
+    if isinstance(node, ast.IfExp):
+        found = witness(node.body, types)
+        return found if found is not None else witness(node.orelse, types)
+    return None

@@ -1,0 +1,121 @@
+"""The import hook: target modules are instrumented as they are imported; all others are none of its business.
+
+A target module is one with a top-level `from neokernel.lang import …`. Its code isn't cached: an instrumented `.pyc`
+would lie where the interpreter expects the plain one.
+"""
+
+from __future__ import annotations
+
+import __future__
+
+import ast
+import linecache
+import sys
+import types
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from neokernel.lang.instrument import LANGUAGE, instrument
+
+
+def is_target_source(source: bytes) -> bool:
+    """Does the module declare itself a target, by a top-level `from neokernel.lang import …`?"""
+    if LANGUAGE.encode() not in source:
+        return False
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return False
+    return is_target(tree)
+
+
+def is_target(tree: ast.Module) -> bool:
+    return any(
+        isinstance(statement, ast.ImportFrom) and statement.module == LANGUAGE and statement.level == 0
+        for statement in tree.body
+    )
+
+
+def compile_target(source: bytes | str, filename: str) -> CodeType:
+    """The code of a target module. Annotations stay text, whether or not the module asks for it."""
+    tree = instrument(ast.parse(source, filename))
+    flags = __future__.annotations.compiler_flag
+    code: CodeType = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
+    return code
+
+
+class TargetLoader(SourceFileLoader):
+    """Loads a target module from its source."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        filename = self.get_filename(fullname)
+        return compile_target(self.get_data(filename), filename)
+
+
+def is_host_name(fullname: str) -> bool:
+    """Modules that are never targets, whatever they import: the language itself and tests."""
+    last = fullname.rpartition(".")[2]
+    inside = fullname == LANGUAGE or fullname.startswith(LANGUAGE + ".")
+    return inside or last.startswith("test_") or last == "conftest"
+
+
+class TargetFinder(MetaPathFinder):
+    """Stands before the ordinary path finder: asks the finders behind itself, and exchanges the loader of targets."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        behind = sys.meta_path[sys.meta_path.index(self) + 1 :] if self in sys.meta_path else [PathFinder]
+        for finder in behind:
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None:
+                break
+        else:
+            return None
+        loader = spec.loader
+        if type(loader) is SourceFileLoader and not is_host_name(fullname):
+            try:
+                source = loader.get_data(loader.path)
+            except OSError:
+                return spec
+            if is_target_source(source):
+                spec.loader = TargetLoader(fullname, loader.path)
+        return spec
+
+
+def install_hook() -> None:
+    """Install the hook, once."""
+    if any(isinstance(finder, TargetFinder) for finder in sys.meta_path):
+        return
+    before = next((place for place, finder in enumerate(sys.meta_path) if finder is PathFinder), len(sys.meta_path))
+    sys.meta_path.insert(before, TargetFinder())
+
+
+def load_module(source: str | Path, name: str, filename: str | None = None) -> ModuleType:
+    """Load an instrumented module from a file (a `Path`) or from its text, as `name`; it replaces an older one.
+
+    With text, `filename` (default `<name>`) is what positions and tracebacks say; they show the text's lines.
+    """
+    if isinstance(source, Path):
+        text, filename = source.read_text(encoding="utf-8"), filename or str(source)
+    else:
+        text, filename = source, filename or f"<{name}>"
+        linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    module = types.ModuleType(name)
+    module.__file__ = filename
+    code = compile_target(text, filename)
+    previous: Any = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        exec(code, module.__dict__)
+    except BaseException:
+        if previous is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = previous
+        raise
+    return module

@@ -1,0 +1,475 @@
+"""The instrumentation of target modules: from their AST to an AST that keeps widths, and every position.
+
+What it does, and nothing else:
+
+- annotated names, parameters (on entry), results and constants are coerced to what their annotations say;
+- defaults in the bodies of records become expressions that each construction evaluates;
+- `assert` raises `AssertionFailed`, `with` doesn't unwind, `ensures`, `old`, `loop_bound` and invariants are checked;
+- `bytes` literals and `.encode()` give views, f-strings in calls know their pieces, and a `@writer` takes them in order;
+- a constant whose width follows from its neighbours (`x = 0` after `x = u8(1)`, `flags | 1 << n`) gets it.
+
+Invariants: statements and calls are injected, never wrapped around the user's, so no frame is added; each injected node
+stands where the node stood that it belongs to, so that the positions of the remaining instructions are the source's.
+Names that start with `_nk_` belong to it. Widths themselves come from the objects: nothing here infers types, but for
+the last item, which looks only at syntax.
+
+A parameter that is rejected is reported where it is declared, in the callee.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+
+from neokernel.lang.constant_typing import (
+    WIDTH_NAMES,
+    Model,
+    call,
+    give,
+    may_be_untyped,
+    model_of,
+    name,
+    outer_call,
+    place,
+    settle,
+    waits,
+    witness,
+)
+
+LANGUAGE = "neokernel.lang"
+RECORDS = ("struct", "value", "wire")
+#: annotations that need no coercion, whatever the module
+UNCHECKED = {"None", "str", "object", "NoReturn", "Never", "TypeAlias", "Any"}
+
+
+def assign(identifier: str, value: ast.expr) -> ast.Assign:
+    return ast.Assign([ast.Name(identifier, ast.Store())], value)
+
+
+def template(source: str, where: ast.AST) -> list[ast.stmt]:
+    """Statements from text, all at the place of `where`."""
+    return [place(statement, where) for statement in ast.parse(source).body]
+
+
+class Instrumentation(ast.NodeTransformer):
+    """One module's."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.annotations: dict[str, int] = {}
+        self.constants: dict[bytes, int] = {}
+        #: local name to the vocabulary's, as the module imports it
+        self.vocabulary: dict[str, str] = {}
+        self.temporaries = 0
+        #: types of locals of the function being visited: declared ones, and those that the first assignment tells
+        self.local_types: dict[str, ast.expr] = {}
+        self.declared: set[str] = set()
+        #: locals without known type that have been assigned
+        self.assigned: set[str] = set()
+        self.result: ast.expr | None = None
+        self.invariant_method = False
+        for statement in tree.body:
+            if isinstance(statement, ast.ImportFrom) and statement.module == LANGUAGE:
+                self.vocabulary.update((alias.asname or alias.name, alias.name) for alias in statement.names)
+
+    # --- helpers --------------------------------------------------------------------------------------------------
+
+    def means(self, node: ast.AST, word: str) -> bool:
+        """Is `node` the vocabulary's `word`, or a call of it?"""
+        if isinstance(node, ast.Call):
+            node = node.func
+        return isinstance(node, ast.Name) and self.vocabulary.get(node.id) == word
+
+    def temporary(self, purpose: str) -> str:
+        self.temporaries += 1
+        return f"_nk_{purpose}_{self.temporaries}"
+
+    def number_of(self, annotation: ast.expr | None) -> int | None:
+        """The annotation's number in the module's table; None when it can't need coercion."""
+        if annotation is None:
+            return None
+        text = ast.unparse(annotation)
+        if text in UNCHECKED:
+            return None
+        return self.annotations.setdefault(text, len(self.annotations))
+
+    def guard(self, target: str, annotation: ast.expr | None, where: ast.AST) -> list[ast.stmt]:
+        """`if x.__class__ is not T: x = coerce(x)`: a call only when it isn't of the class already."""
+        number = self.number_of(annotation)
+        if number is None:
+            return []
+        test = ast.Compare(
+            ast.Attribute(name(target), "__class__", ast.Load()), [ast.IsNot()], [name(f"_nk_type_{number}")]
+        )
+        return [place(ast.If(test, [assign(target, call(f"_nk_coerce_{number}", name(target)))], []), where)]
+
+    def coerced(self, value: ast.expr, annotation: ast.expr | None) -> ast.expr:
+        """`value` as the annotation says."""
+        number = self.number_of(annotation)
+        if number is None or isinstance(value, ast.Constant) and (value.value is None or type(value.value) is bool):
+            return value
+        return outer_call(value, f"_nk_coerce_{number}")
+
+    # --- modules and classes --------------------------------------------------------------------------------------
+
+    def visit_Module(self, node: ast.Module) -> ast.Module:
+        body: list[ast.stmt] = []
+        for statement in node.body:
+            made = self.visit(statement)
+            body.extend(made if isinstance(made, list) else [made])
+            if isinstance(statement, ast.AnnAssign) and statement.value is not None:
+                assert isinstance(statement.target, ast.Name)
+                body.extend(self.guard(statement.target.id, statement.annotation, statement))
+            if isinstance(statement, ast.ImportFrom) and statement.module == "typing":
+                for alias in statement.names:
+                    if alias.name == "assert_never":
+                        body.append(place(assign(alias.asname or alias.name, name("_nk_assert_never")), statement))
+        first = 0
+        while first < len(body) and (
+            isinstance(body[first], ast.Expr)
+            and isinstance(body[first].value, ast.Constant)  # type: ignore[attr-defined]
+            or isinstance(body[first], ast.ImportFrom)
+            and body[first].module == "__future__"  # type: ignore[attr-defined]
+        ):
+            first += 1
+        body[first:first] = self.preamble(node)
+        node.body = body
+        return node
+
+    def preamble(self, node: ast.Module) -> list[ast.stmt]:
+        table = ast.Tuple([ast.Constant(text) for text in self.annotations], ast.Load())
+        constants = ast.Tuple([ast.Constant(constant) for constant in self.constants], ast.Load())
+        where = ast.Pass(lineno=1, col_offset=0, end_lineno=1, end_col_offset=0)
+        return [
+            place(ast.ImportFrom("neokernel.lang.support", [ast.alias("install", "_nk_install")], 0), where),
+            place(ast.Expr(call("_nk_install", call("globals"), table, constants)), where),
+        ]
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        record = any(self.means(decorator, role) for decorator in node.decorator_list for role in RECORDS)
+        guarded = record and any(
+            isinstance(member, ast.FunctionDef) and any(self.means(d, "invariant") for d in member.decorator_list)
+            for member in node.body
+        )
+        body: list[ast.stmt] = []
+        for member in node.body:
+            if isinstance(member, ast.FunctionDef):
+                body.append(self.function(member, guarded))
+                continue
+            made = self.visit(member)
+            if record and isinstance(made, ast.AnnAssign) and made.value is not None:
+                nothing = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+                maker = ast.copy_location(ast.Lambda(nothing, made.value), made.value)
+                made.value = outer_call(maker, "_nk_Default")
+            body.extend(made if isinstance(made, list) else [made])
+        node.body = body
+        if any(isinstance(base, ast.Name) and base.id == "Enum" for base in node.bases):
+            node.decorator_list.append(place(name("_nk_enumeration"), node.bases[0]))
+        return node
+
+    # --- functions ------------------------------------------------------------------------------------------------
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        return self.function(node, False)
+
+    def function(self, node: ast.FunctionDef, guarded: bool) -> ast.FunctionDef:
+        """`guarded`: a method of a class with invariants."""
+        parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        saved = self.local_types, self.declared, self.assigned, self.result, self.invariant_method
+        self.local_types = {item.arg: item.annotation for item in parameters if item.annotation is not None}
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.AnnAssign) and isinstance(inner.target, ast.Name):
+                self.local_types.setdefault(inner.target.id, inner.annotation)
+        self.declared, self.assigned = set(self.local_types), {item.arg for item in parameters}
+        self.result = node.returns
+        decorators = {word for word in ("invariant", "ghost", "writer") for item in node.decorator_list if self.means(item, word)}
+        self.invariant_method = "invariant" in decorators
+
+        body = list(node.body)
+        opening = [body.pop(0)] if ast.get_docstring(node, clean=False) is not None else []
+        requirements: list[ast.stmt] = []
+        promises: list[ast.Call] = []
+        while body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Call):
+            if self.means(body[0].value, "requires"):
+                requirements.append(body[0])
+            elif self.means(body[0].value, "ensures"):
+                promises.append(body[0].value)
+            else:
+                break
+            body.pop(0)
+
+        entry: list[ast.stmt] = []
+        if "writer" in decorators and len(node.args.args) == 2:
+            entry.extend(self.pieces(node, node.args.args[0].arg, node.args.args[1]))
+        for parameter in parameters:
+            entry.extend(self.guard(parameter.arg, parameter.annotation, parameter))
+        entry.extend(self.block(requirements))
+        main = self.block(body)
+        if promises:
+            before, after = self.postconditions(promises)
+            entry.extend(before)
+            main = self.on_return(main, after, node)
+        if guarded and not decorators & {"invariant", "ghost"} and not node.name.startswith("_") and node.args.args:
+            main = self.on_leave(main, node.args.args[0].arg, node)
+        node.body = [*opening, *entry, *main] or template("pass", node)
+        self.local_types, self.declared, self.assigned, self.result, self.invariant_method = saved
+        return node
+
+    def block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        made: list[ast.stmt] = []
+        for statement in statements:
+            result = self.visit(statement)
+            made.extend(result if isinstance(result, list) else [result])
+        return made
+
+    def pieces(self, node: ast.FunctionDef, instance: str, text: ast.arg) -> list[ast.stmt]:
+        """A writer that is handed an f-string calls itself with each piece."""
+        return template(
+            f"if {text.arg}.__class__ is _nk_Text:\n"
+            f"    for _nk_piece in {text.arg}.pieces:\n"
+            f"        {instance}.{node.name}(_nk_piece)\n"
+            f"    return\n",
+            text,
+        )
+
+    def postconditions(self, promises: list[ast.Call]) -> tuple[list[ast.stmt], list[ast.stmt]]:
+        """What to evaluate on entry (`old`), and the checks on return."""
+        before: list[ast.stmt] = []
+        after: list[ast.stmt] = []
+        for promise in promises:
+            condition = promise.args[0] if promise.args else promise
+            if isinstance(condition, ast.Lambda):
+                moved = Moved(self, {item.arg for item in condition.args.args})
+                checked = self.visit(moved.visit(condition.body))
+                for identifier, expression in moved.olds:
+                    kept = place(assign(identifier, ast.Constant(None)), expression)
+                    kept.value = self.visit(expression)
+                    before.append(kept)
+                promise.func, promise.args = place(name("_nk_ensured"), promise.func), [checked]
+            # Otherwise the call stays, and says that it is misused.
+            after.append(ast.copy_location(ast.Expr(promise), promise))
+        return before, after
+
+    def on_return(self, body: list[ast.stmt], after: list[ast.stmt], node: ast.FunctionDef) -> list[ast.stmt]:
+        """`after` when the body has ended without failing, after every `__exit__` inside it."""
+        for inner in (inner for statement in body for inner in ast.walk(statement)):
+            if isinstance(inner, ast.Return):
+                value = inner.value or place(ast.Constant(None), inner)
+                inner.value = ast.copy_location(ast.NamedExpr(ast.Name("_nk_result", ast.Store()), value), value)
+                ast.copy_location(inner.value.target, value)
+        made = template(
+            "_nk_normally, _nk_result = True, None\n"
+            "try:\n    pass\nexcept BaseException:\n    _nk_normally = False\n    raise\n"
+            "finally:\n    if _nk_normally:\n        pass\n",
+            node,
+        )
+        attempt = made[-1]
+        assert isinstance(attempt, ast.Try) and isinstance(attempt.finalbody[0], ast.If)
+        attempt.body = body or attempt.body
+        attempt.finalbody[0].body = after
+        return made
+
+    def on_leave(self, body: list[ast.stmt], instance: str, node: ast.FunctionDef) -> list[ast.stmt]:
+        """Invariants when the outermost method of the object has ended without failing."""
+        made = template(
+            f"_nk_enter({instance})\n_nk_intact = True\n"
+            "try:\n    pass\nexcept BaseException:\n    _nk_intact = False\n    raise\n"
+            f"finally:\n    _nk_leave({instance}, _nk_intact)\n",
+            node,
+        )
+        assert isinstance(made[-1], ast.Try)
+        made[-1].body = body or made[-1].body
+        return made
+
+    def visit_Return(self, node: ast.Return) -> ast.Return:
+        if node.value is None:
+            return node
+        value = self.visit(self.expected(node.value, self.result))
+        node.value = outer_call(value, "_nk_held") if self.invariant_method else self.coerced(value, self.result)
+        return node
+
+    # --- statements -----------------------------------------------------------------------------------------------
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign | list[ast.stmt]:
+        if node.value is None:
+            return node
+        node.value = self.visit(self.expected(node.value, node.annotation))
+        if isinstance(node.target, ast.Name) and node.target.id in self.declared:
+            return [node, *self.guard(node.target.id, node.annotation, node)]
+        return node
+
+    def visit_Assign(self, node: ast.Assign) -> list[ast.stmt]:
+        target = node.targets[0]
+        if isinstance(target, ast.Name):
+            if target.id not in self.assigned and target.id not in self.local_types:
+                found = witness(node.value, self.local_types)
+                if found is not None:
+                    self.local_types[target.id] = found
+            node.value = self.expected(node.value, self.local_types.get(target.id))
+        else:
+            node.value = self.modelled(node.value, target)
+        untyped = may_be_untyped(node.value)
+        node.value = self.visit(node.value)
+        node.targets = [self.visit(item) for item in node.targets]
+        made: list[ast.stmt] = [node]
+        for item in (inner for outer in node.targets for inner in ast.walk(outer)):
+            if not isinstance(item, ast.Name) or not isinstance(item.ctx, ast.Store):
+                continue
+            if item.id in self.local_types:
+                if item.id in self.declared or untyped:
+                    made.extend(self.guard(item.id, self.local_types[item.id], node))
+            elif untyped and item.id in self.assigned and item is target:
+                return self.assign_like(item.id, node)
+            self.assigned.add(item.id)
+        return made
+
+    def assign_like(self, identifier: str, node: ast.Assign) -> list[ast.stmt]:
+        """A constant to a variable whose type only its present value knows; it may have none on this path."""
+        (attempt,) = template(f"try:\n    {identifier} = 0\nexcept UnboundLocalError:\n    pass\n", node)
+        assert isinstance(attempt, ast.Try)
+        adapted = copy.deepcopy(node)
+        adapted.value = outer_call(adapted.value, "_nk_like", name(identifier))
+        attempt.body, attempt.handlers[0].body = [adapted], [node]
+        return [attempt]
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AugAssign:
+        if not isinstance(node.op, (ast.LShift, ast.RShift)):
+            node.value = self.modelled(node.value, node.target)
+        self.generic_visit(node)
+        return node
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.NamedExpr:
+        annotation = self.local_types.get(node.target.id) if node.target.id in self.declared else None
+        node.value = self.visit(self.expected(node.value, annotation))
+        if annotation is not None:
+            node.value = self.coerced(node.value, annotation)
+        return node
+
+    def expected(self, value: ast.expr, annotation: ast.expr | None) -> ast.expr:
+        """`value` where `annotation` is expected: shifted constants in it that wait for a width get that one."""
+        number = self.number_of(annotation) if waits(value) else None
+        if number is None:
+            return value
+        return give(value, lambda constant: outer_call(constant, f"_nk_coerce_{number}"))
+
+    @staticmethod
+    def modelled(value: ast.expr, target: ast.expr) -> ast.expr:
+        """`value` on its way to a variable, field or element."""
+        model = model_of(target) if waits(value) else None
+        return value if model is None else give(value, model)
+
+    def visit_Assert(self, node: ast.Assert) -> ast.If:
+        message = place(ast.Constant(ast.unparse(node.test)), node) if node.msg is None else self.visit(node.msg)
+        test = self.visit(node.test)
+        failure = place(call("_nk_AssertionFailed"), node)
+        failure.args.append(message)
+        negated = ast.copy_location(ast.UnaryOp(ast.Not(), test), test)
+        return ast.copy_location(ast.If(negated, [ast.copy_location(ast.Raise(failure), node)], []), node)
+
+    def visit_With(self, node: ast.With) -> ast.With:
+        for item in node.items:
+            item.context_expr = outer_call(self.visit(item.context_expr), "_nk_guarded")
+            if isinstance(item.optional_vars, ast.Name) and item.optional_vars.id in self.local_types:
+                annotation = self.local_types[item.optional_vars.id]
+                node.body = [*self.guard(item.optional_vars.id, annotation, item.optional_vars), *node.body]
+        node.body = self.block(node.body)
+        return node
+
+    def loop(self, node: ast.While | ast.For) -> list[ast.stmt]:
+        before: list[ast.stmt] = []
+        for statement in node.body:
+            if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
+                break
+            if self.means(statement.value, "loop_bound"):
+                counter = self.temporary("rounds")
+                before.append(place(assign(counter, call("_nk_rounds")), statement))
+                statement.value.func = place(name(counter), statement.value.func)
+            elif not self.means(statement.value, "loop_invariant"):
+                break
+        self.generic_visit(node)
+        return [*before, node]
+
+    visit_While = loop
+    visit_For = loop
+
+    # --- expressions ----------------------------------------------------------------------------------------------
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.BinOp:
+        settle(node, lambda: self.temporary("operand"))
+        self.generic_visit(node)
+        return node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.Compare:
+        settle(node, lambda: self.temporary("operand"))
+        self.generic_visit(node)
+        return node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        if isinstance(node.value, bytes):
+            number = self.constants.setdefault(node.value, len(self.constants))
+            return place(name(f"_nk_bytes_{number}"), node)
+        return node
+
+    def visit_match_case(self, node: ast.match_case) -> ast.match_case:
+        if node.guard is not None:  # patterns are left alone: they hold constants and names only
+            node.guard = self.visit(node.guard)
+        node.body = self.block(node.body)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        function = node.func
+        if isinstance(function, ast.Name) and self.vocabulary.get(function.id) in WIDTH_NAMES and len(node.args) == 1:
+            if waits(node.args[0]):
+                node.args = [give(node.args[0], width_model(function.id))]
+        node.args = [self.text(argument) for argument in node.args]
+        node.func = function = self.visit(function)
+        node.keywords = [self.visit(keyword) for keyword in node.keywords]
+        if isinstance(function, ast.Attribute):
+            if function.attr == "encode":
+                subject = function.value
+                node.func, node.args = place(name("_nk_encode"), function), [subject, *node.args]
+            elif function.lineno != function.end_lineno:
+                # CPython starts a method call on the line of the method's name, unless the attribute is on one line.
+                function.lineno, function.col_offset = function.end_lineno or 0, (function.end_col_offset or 0) - 1
+        return node
+
+    def text(self, argument: ast.expr) -> ast.expr:
+        """An argument; an f-string as `_nk_text((piece, …))`."""
+        if not isinstance(argument, ast.JoinedStr):
+            made: ast.expr = self.visit(argument)
+            return made
+        pieces = ast.copy_location(ast.Tuple([], ast.Load()), argument)
+        for part in argument.values:
+            if isinstance(part, ast.FormattedValue):
+                part = ast.copy_location(ast.JoinedStr([part]), part)
+            pieces.elts.append(self.visit(part))
+        return outer_call(pieces, "_nk_text")
+
+
+def width_model(width: str) -> Model:
+    """For what a conversion is applied to: `u64(1 << n)` shifts in `u64`."""
+    return lambda constant: outer_call(constant, "_nk_fit", name(width))
+
+
+class Moved(ast.NodeTransformer):
+    """An `ensures` condition on its way to the function's end: `result` is a local, `old(e)` was evaluated on entry."""
+
+    def __init__(self, module: Instrumentation, parameters: set[str]) -> None:
+        self.module = module
+        self.parameters = parameters
+        self.olds: list[tuple[str, ast.expr]] = []
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.copy_location(name("_nk_result"), node) if node.id in self.parameters else node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        if self.module.means(node, "old") and len(node.args) == 1:
+            identifier = self.module.temporary("old")
+            self.olds.append((identifier, copy.deepcopy(node.args[0])))
+            return place(name(identifier), node)
+        self.generic_visit(node)
+        return node
+
+
+def instrument(tree: ast.Module) -> ast.Module:
+    """The module as CPython shall run it. Changes `tree`."""
+    return Instrumentation(tree).visit_Module(tree)

@@ -1,0 +1,332 @@
+"""`@struct` and `@value`: their CPython meaning, and the ends of lives.
+
+Invariants:
+- A field holds what its declaration says, coerced when it is stored; there are no other attributes.
+- Inline fields (`Embedded`, `Array`, `Atomic`) are set once, by the constructor.
+- A struct is compared by identity and always an ordinary object; a value never changes and is compared field by field.
+
+What is known of an object beside its fields stands in its `__dict__` under names with a dot, which no field can have.
+
+Annotations are resolved when the first object is made, so that classes may name each other in any order.
+"""
+
+from __future__ import annotations
+
+import sys
+import typing
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, TypeVar
+
+from neokernel.lang.atomics import Atomic
+from neokernel.lang.failures import FieldError, StaticError
+from neokernel.lang.sequences import Array, Shape, Window
+from neokernel.lang.shapes import Embedded, Ghost, Retired, shape_of
+
+
+class Missing:
+    """The default of a field that has none, and the mark of an argument that wasn't given."""
+
+    def __repr__(self) -> str:
+        return "…"
+
+
+MISSING = Missing()
+
+
+class Default:
+    """A field's default as the instrumented class body leaves it: an expression, evaluated at each construction."""
+
+    __slots__ = ("make",)
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
+
+
+class Field:
+    """A declared field; `type` and what follows from it are known once the record is resolved."""
+
+    __slots__ = ("annotation", "default", "ghost", "inline", "name", "shape", "type")
+
+    def __init__(self, name: str, annotation: Any, default: Default | None) -> None:
+        self.name = name
+        self.annotation = annotation
+        self.default = default
+        self.type: Any = None
+        self.shape: Shape
+        self.inline = False
+        self.ghost = False
+
+
+def evaluate(annotation: Any, namespace: dict[str, Any]) -> Any:
+    """The type that an annotation (text, perhaps quoted twice) stands for."""
+    while isinstance(annotation, str):
+        annotation = eval(annotation, namespace)
+    return annotation
+
+
+def substitute(annotation: Any, bindings: dict[Any, Any]) -> Any:
+    """`annotation` with type variables replaced."""
+    if isinstance(annotation, TypeVar):
+        return bindings.get(annotation, annotation)
+    parameters = getattr(annotation, "__parameters__", ())
+    if not parameters or isinstance(annotation, type) and typing.get_origin(annotation) is None:
+        return annotation
+    return annotation[tuple(bindings.get(parameter, parameter) for parameter in parameters)]
+
+
+class Record:
+    """What a decorator knows about its class."""
+
+    def __init__(self, kind: type, role: str) -> None:
+        self.kind = kind
+        self.role = role
+        self.fields: dict[str, Field] = {}
+        self.resolved = False
+        #: field name to class, for fields whose values of exactly that class are stored without further ado
+        self.expected: dict[str, type] = {}
+        self.parameters: tuple[Any, ...] = getattr(kind, "__parameters__", ())
+        self.invariants = [member for member in vars(kind).values() if hasattr(member, "_invariant")]
+        for name, annotation in kind.__dict__.get("__annotations__", {}).items():
+            default = None
+            if name in kind.__dict__:
+                given = kind.__dict__[name]
+                default = given if isinstance(given, Default) else self.constant_default(name, given)
+                delattr(kind, name)
+            self.fields[name] = Field(name, annotation, default)
+        self.zero: Callable[[], Any] | None = self.make_zero if role == "value" else None
+
+    @staticmethod
+    def constant_default(name: str, given: Any) -> Default:
+        """A default in a class of the host, which isn't instrumented: evaluated once, so it mustn't have an identity."""
+        if isinstance(given, Window) or hasattr(type(given), "_record") and type(given)._record.role != "value":
+            raise StaticError(f"field {name}: a default with an identity needs an instrumented module")
+        return Default(lambda: given)
+
+    def resolve(self) -> None:
+        """Evaluate the annotations: names are those of the class's module."""
+        namespace = vars(sys.modules[self.kind.__module__]) | {self.kind.__name__: self.kind}
+        for field in self.fields.values():
+            field.type = evaluate(field.annotation, namespace)
+            origin = typing.get_origin(field.type)
+            field.ghost = origin is Ghost
+            field.inline = origin in (Embedded, Array, Atomic)
+            field.shape = shape_of(field.type)
+            if not field.inline and field.shape.expected is not None:
+                self.expected[field.name] = field.shape.expected
+        self.resolved = True
+
+    def coerce(self, name: str, value: Any, owner: Any = None) -> Any:
+        """`value` as field `name` of `owner` holds it."""
+        if not self.resolved:
+            self.resolve()
+        field = self.fields.get(name)
+        if field is None:
+            raise FieldError(f"{self.kind.__name__} has no field {name}")
+        bindings = owner.__dict__.get(".bindings") if owner is not None else None
+        shape = field.shape if bindings is None else shape_of(substitute(field.type, bindings))
+        try:
+            return shape.coerce(value)
+        except StaticError as error:
+            error.args = (f"{self.kind.__name__}.{name}: {error}",)
+            raise
+
+    def bind(self, instance: Any, bindings: dict[Any, Any]) -> None:
+        """Tell a generic struct's object its type arguments, and what is inside it."""
+        known = instance.__dict__.get(".bindings")
+        if known is not None:
+            if known != bindings:
+                raise StaticError(f"this {self.kind.__name__} has other type arguments: {known}, not {bindings}")
+            return
+        instance.__dict__[".bindings"] = bindings
+        for field in self.fields.values():
+            if field.name in instance.__dict__ and getattr(field.type, "__parameters__", ()) or isinstance(
+                field.type, TypeVar
+            ):
+                instance.__dict__[field.name] = self.coerce(field.name, instance.__dict__[field.name], instance)
+
+    def make_zero(self) -> Any:
+        if not self.resolved:
+            self.resolve()
+        return self.kind(**{field.name: field.shape.make_zero() for field in self.fields.values()})
+
+    def constructor(self, store: str, keyword_only: bool) -> Callable[..., None]:
+        """`__init__` with the fields as parameters, from text: one frame, and arguments checked by CPython itself.
+
+        `store` is the statement that sets a field, with `{name}` and `{value}` to fill in.
+        """
+        parameters, body = [], []
+        namespace: dict[str, Any] = {"MISSING": MISSING, "put": object.__setattr__}
+        for field in self.fields.values():
+            value = field.name
+            if field.default is None:
+                parameters.append(field.name)
+            else:
+                parameters.append(f"{field.name}=MISSING")
+                namespace[f"_default_{field.name}"] = field.default.make
+                value = f"_default_{field.name}() if {field.name} is MISSING else {field.name}"
+            body.append("    " + store.format(name=field.name, value=value))
+        if self.invariants:
+            namespace["check_invariants"] = check_invariants
+            body.append("    check_invariants(self)")
+        star = "*, " if keyword_only and parameters else ""
+        text = f"def __init__(self, {star}{', '.join(parameters)}):\n" + "\n".join(body or ["    pass"])
+        namespace["coerce"] = self.coerce
+        exec(compile(text, f"<constructor of {self.kind.__name__}>", "exec"), namespace)
+        made: Callable[..., None] = namespace["__init__"]
+        made.__qualname__ = f"{self.kind.__qualname__}.__init__"
+        return made
+
+
+def struct(kind: Any) -> Any:
+    """Class decorator: an object with an identity. Fields are keyword arguments of its constructor."""
+    record = Record(kind, "struct")
+    expected, put = record.expected, object.__setattr__
+
+    def assign(self: Any, name: str, value: Any) -> None:
+        if value.__class__ is expected.get(name):
+            put(self, name, value)
+            return
+        if name == "__orig_class__":  # Ring[u8](…): typing tells the object how it was made
+            record.bind(self, dict(zip(record.parameters, typing.get_args(value))))
+            return
+        value = record.coerce(name, value, self)
+        if record.fields[name].inline and name in self.__dict__:
+            raise FieldError(f"{kind.__name__}.{name} is inline: change it in place, it is never rebound")
+        put(self, name, value)
+
+    def remove(self: Any, name: str) -> None:
+        raise FieldError(f"{kind.__name__}.{name}: fields can't be deleted")
+
+    kind._record = record
+    kind.__setattr__ = assign
+    kind.__delattr__ = remove
+    kind.__init__ = record.constructor("self.{name} = {value}", keyword_only=True)
+    kind.__repr__ = represent
+    return kind
+
+
+def value(kind: Any) -> Any:
+    """Class decorator: a frozen record, compared by its fields. They may be given by position."""
+    record = Record(kind, "value")
+    names = tuple(record.fields)
+
+    def assign(self: Any, name: str, value: Any) -> None:
+        raise FieldError(f"{kind.__name__} is a value: replace(v, {name}=…) makes a changed copy")
+
+    def remove(self: Any, name: str) -> None:
+        raise FieldError(f"{kind.__name__} is a value: its fields can't be deleted")
+
+    def equal(self: Any, other: object) -> Any:
+        if other.__class__ is not kind:
+            return NotImplemented
+        # Not by comparing tuples: these take identical objects for equal, and NaN isn't.
+        mine, theirs = self.__dict__, other.__dict__
+        return all(mine[name] == theirs[name] for name in names)
+
+    def hashed(self: Any) -> int:
+        return hash((kind, *self.__dict__.values()))
+
+    kind._record = record
+    kind.__init__ = record.constructor('put(self, "{name}", coerce("{name}", {value}))', keyword_only=False)
+    kind.__setattr__ = assign
+    kind.__delattr__ = remove
+    kind.__eq__ = equal
+    kind.__hash__ = hashed
+    kind.__repr__ = represent
+    kind.__match_args__ = names
+    return kind
+
+
+def replace(original: Any, **changes: Any) -> Any:
+    """A copy of a value with some fields changed."""
+    record = getattr(type(original), "_record", None)
+    if record is None or record.role != "value":
+        raise StaticError(f"replace() takes a value, not {type(original).__name__}")
+    for name in changes:
+        if name not in record.fields:
+            raise FieldError(f"{record.kind.__name__} has no field {name}")
+    return record.kind(**{**original.__dict__, **changes})
+
+
+# --- invariants ---------------------------------------------------------------------------------------------------
+
+
+def invariant(method: Any) -> Any:
+    """Decorator: a method that says what holds of the object whenever none of its methods is running."""
+    method._invariant = True
+    return method
+
+
+def check_invariants(instance: Any) -> None:
+    """Run the invariants; each raises by itself (the instrumentation sees to it), where its `return` stands."""
+    for check in instance._record.invariants:
+        check(instance)
+
+
+# --- ends of lives ------------------------------------------------------------------------------------------------
+
+
+def retire(instance: Any) -> None:
+    """The object's life, and that of everything inside it, is over: later accesses fail (kind *dead*)."""
+    if instance.__class__ is Retired:
+        raise_dead: Any = instance.retired  # its own failure
+        raise raise_dead
+    if isinstance(instance, Array):
+        retire_array(instance)
+        return
+    record = getattr(type(instance), "_record", None)
+    if record is None or record.role == "value":
+        raise StaticError(f"retire() takes an object with an identity, not {type(instance).__name__}")
+    contents = dict(instance.__dict__)
+    instance.__dict__.clear()
+    instance.__dict__[".was"] = type(instance).__name__
+    object.__setattr__(instance, "__class__", Retired)
+    for name, field in record.fields.items():
+        inside = contents.get(name)
+        if isinstance(inside, Array):
+            retire_array(inside)
+        elif typing.get_origin(field.type) is Embedded and inside is not None and inside.__class__ is not Retired:
+            retire(inside)
+
+
+def retire_array(target: Array) -> None:
+    cells = target._cells
+    if isinstance(cells, list):
+        if target._element is not None and target._element.inline:
+            for cell in cells:
+                if cell.__class__ is not Retired and not isinstance(cell, Atomic):
+                    retire(cell)
+        cells.clear()
+    elif isinstance(cells, bytearray):
+        cells.clear()
+
+
+# --- representation -----------------------------------------------------------------------------------------------
+
+
+def show(item: Any, inline: bool) -> str:
+    """A field's value on a line: numbers bare, objects inside in full, references by class and address only."""
+    if isinstance(item, Enum):
+        return str(item)
+    if isinstance(item, (int, float)):
+        return str(item)
+    record = getattr(type(item), "_record", None)
+    if record is not None and record.role != "value" and not inline:
+        return f"<{type(item).__name__} at {id(item):#x}>"
+    return repr(item)
+
+
+def represent(self: Any) -> str:
+    """`S(a=1, b=2)`, over several lines when long. References don't recurse, so cycles end."""
+    record: Record = type(self)._record
+    shown = [
+        f"{name}={show(self.__dict__[name], field.inline)}"
+        for name, field in record.fields.items()
+        if name in self.__dict__
+    ]
+    line = f"{type(self).__name__}({', '.join(shown)})"
+    if len(line) <= 100 and "\n" not in line:
+        return line
+    body = ",\n".join(shown).replace("\n", "\n    ")
+    return f"{type(self).__name__}(\n    {body},\n)"
