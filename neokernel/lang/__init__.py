@@ -43,10 +43,28 @@ from neokernel.lang.failures import (
 from neokernel.lang.floats import f32, f64, float_bits, float_from_bits, square_root
 from neokernel.lang.hook import install_hook, is_target_source, load_module
 from neokernel.lang.integers import i8, i16, i32, i64, u8, u16, u32, u64, usize
+from neokernel.lang.layout import align_of, offset_of, size_of
 from neokernel.lang.positions import Position, failure_position
 from neokernel.lang.records import invariant, replace, retire, struct, value
 from neokernel.lang.sequences import Array, Span, View, array, array_of, byte_span, byte_view
 from neokernel.lang.shapes import Embedded, Ghost
+from neokernel.lang.unsafe import (
+    Simulator,
+    SimulatorMissing,
+    address_of,
+    asm,
+    assembly,
+    naked,
+    object_at,
+    set_simulator,
+    span_at,
+    unsafe,
+)
+from neokernel.lang.wire import BIT_FIELDS, BYTE_ORDERED, at, wire, wire_over, wire_view
+
+# u1 … u63, and u16be … u64le: types of fields of wire classes only.
+globals().update(BIT_FIELDS)
+globals().update(BYTE_ORDERED)
 
 __all__ = [
     "Array",
@@ -68,12 +86,19 @@ __all__ = [
     "Order",
     "Position",
     "ShiftOutOfRange",
+    "Simulator",
+    "SimulatorMissing",
     "Span",
     "StaticError",
     "UnreachableReached",
     "View",
+    "address_of",
+    "align_of",
     "array",
     "array_of",
+    "asm",
+    "assembly",
+    "at",
     "byte_span",
     "byte_swap",
     "byte_view",
@@ -89,10 +114,10 @@ __all__ = [
     "float_bits",
     "float_from_bits",
     "ghost",
+    "i8",
     "i16",
     "i32",
     "i64",
-    "i8",
     "install_hook",
     "invariant",
     "is_target_source",
@@ -100,6 +125,9 @@ __all__ = [
     "loop_bound",
     "loop_invariant",
     "multiply_high",
+    "naked",
+    "object_at",
+    "offset_of",
     "old",
     "replace",
     "requires",
@@ -109,16 +137,23 @@ __all__ = [
     "saturating_add",
     "saturating_mul",
     "saturating_sub",
+    "set_simulator",
+    "size_of",
+    "span_at",
     "square_root",
     "struct",
     "truncate",
+    "u8",
     "u16",
     "u32",
     "u64",
-    "u8",
     "unreachable",
+    "unsafe",
     "usize",
     "value",
+    "wire",
+    "wire_over",
+    "wire_view",
     "wrapping_add",
     "wrapping_mul",
     "wrapping_neg",
@@ -126,3 +161,4 @@ __all__ = [
     "wrapping_sub",
     "writer",
 ]
+__all__ += [*BIT_FIELDS, *BYTE_ORDERED]

@@ -66,9 +66,9 @@ def waits(node: ast.expr) -> bool:
     """Is it a shift of a constant by a variable, or made of such and constants, so that nothing in it says its width?"""
     if isinstance(node, ast.BinOp):
         if isinstance(node.op, (ast.LShift, ast.RShift)):
-            return is_constant(node.left) and not is_constant(node.right) or waits(node.left)
+            return (is_constant(node.left) and not is_constant(node.right)) or waits(node.left)
         left, right = waits(node.left), waits(node.right)
-        return left and right or left and is_constant(node.right) or right and is_constant(node.left)
+        return (left and right) or (left and is_constant(node.right)) or (right and is_constant(node.left))
     if isinstance(node, ast.UnaryOp) and not isinstance(node.op, ast.Not):
         return waits(node.operand)
     return isinstance(node, ast.IfExp) and (waits(node.body) or waits(node.orelse))
@@ -91,7 +91,7 @@ def give(node: ast.expr, model: Model) -> ast.expr:
 
 def is_path(node: ast.expr) -> bool:
     """A local, or attributes of one: evaluating it again, or earlier, can't be noticed."""
-    return isinstance(node, ast.Name) or isinstance(node, ast.Attribute) and is_path(node.value)
+    return isinstance(node, ast.Name) or (isinstance(node, ast.Attribute) and is_path(node.value))
 
 
 def model_of(node: ast.expr) -> Model | None:

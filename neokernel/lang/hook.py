@@ -5,7 +5,6 @@ would lie where the interpreter expects the plain one.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast

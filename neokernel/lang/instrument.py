@@ -105,7 +105,7 @@ class Instrumentation(ast.NodeTransformer):
     def coerced(self, value: ast.expr, annotation: ast.expr | None) -> ast.expr:
         """`value` as the annotation says."""
         number = self.number_of(annotation)
-        if number is None or isinstance(value, ast.Constant) and (value.value is None or type(value.value) is bool):
+        if number is None or (isinstance(value, ast.Constant) and (value.value is None or type(value.value) is bool)):
             return value
         return outer_call(value, f"_nk_coerce_{number}")
 
@@ -125,10 +125,8 @@ class Instrumentation(ast.NodeTransformer):
                         body.append(place(assign(alias.asname or alias.name, name("_nk_assert_never")), statement))
         first = 0
         while first < len(body) and (
-            isinstance(body[first], ast.Expr)
-            and isinstance(body[first].value, ast.Constant)  # type: ignore[attr-defined]
-            or isinstance(body[first], ast.ImportFrom)
-            and body[first].module == "__future__"  # type: ignore[attr-defined]
+            (isinstance(body[first], ast.Expr) and isinstance(body[first].value, ast.Constant))  # type: ignore[attr-defined]
+            or (isinstance(body[first], ast.ImportFrom) and body[first].module == "__future__")  # type: ignore[attr-defined]
         ):
             first += 1
         body[first:first] = self.preamble(node)
@@ -181,7 +179,8 @@ class Instrumentation(ast.NodeTransformer):
                 self.local_types.setdefault(inner.target.id, inner.annotation)
         self.declared, self.assigned = set(self.local_types), {item.arg for item in parameters}
         self.result = node.returns
-        decorators = {word for word in ("invariant", "ghost", "writer") for item in node.decorator_list if self.means(item, word)}
+        words = ("invariant", "ghost", "writer")
+        decorators = {word for word in words for item in node.decorator_list if self.means(item, word)}
         self.invariant_method = "invariant" in decorators
 
         body = list(node.body)

@@ -164,7 +164,7 @@ def make_width(name: str, bits: int, signed: bool) -> type[Integer]:
         return method
 
     def equality(symbol: str, compute: Callable[[int, int], bool], different: bool) -> Method:
-        """As `comparison`, but an object that is no number is just different: containers of the host compare anything."""
+        """As `comparison`, but what is no number is just different: containers of the host compare anything."""
 
         def method(self: int, other: object) -> bool:
             if other.__class__ is not width:

@@ -24,7 +24,7 @@ class Position(NamedTuple):
 def failure_position(failure: BaseException) -> Position | None:
     """The span of the expression that failed, in the innermost frame of a target module; None if none was running.
 
-    Arithmetic: the operator's expression, for augmented assignments the statement. Elements: the subscript. Functions of
+    Arithmetic: the operator's expression; augmented assignments: the statement. Elements: the subscript. Functions of
     the language: the call. `assert`: the statement. A rejected argument: the parameter's declaration.
     """
     where = failure.origin if isinstance(failure, CheckFailed) else None

@@ -70,7 +70,7 @@ def substitute(annotation: Any, bindings: dict[Any, Any]) -> Any:
     if isinstance(annotation, TypeVar):
         return bindings.get(annotation, annotation)
     parameters = getattr(annotation, "__parameters__", ())
-    if not parameters or isinstance(annotation, type) and typing.get_origin(annotation) is None:
+    if not parameters or (isinstance(annotation, type) and typing.get_origin(annotation) is None):
         return annotation
     return annotation[tuple(bindings.get(parameter, parameter) for parameter in parameters)]
 
@@ -82,6 +82,7 @@ class Record:
         self.kind = kind
         self.role = role
         self.fields: dict[str, Field] = {}
+        self.evaluated = False
         self.resolved = False
         #: field name to class, for fields whose values of exactly that class are stored without further ado
         self.expected: dict[str, type] = {}
@@ -99,15 +100,22 @@ class Record:
     @staticmethod
     def constant_default(name: str, given: Any) -> Default:
         """A default in a class of the host, which isn't instrumented: evaluated once, so it mustn't have an identity."""
-        if isinstance(given, Window) or hasattr(type(given), "_record") and type(given)._record.role != "value":
+        if isinstance(given, Window) or (hasattr(type(given), "_record") and type(given)._record.role != "value"):
             raise StaticError(f"field {name}: a default with an identity needs an instrumented module")
         return Default(lambda: given)
 
-    def resolve(self) -> None:
+    def evaluate(self) -> None:
         """Evaluate the annotations: names are those of the class's module."""
-        namespace = vars(sys.modules[self.kind.__module__]) | {self.kind.__name__: self.kind}
+        if not self.evaluated:
+            namespace = vars(sys.modules[self.kind.__module__]) | {self.kind.__name__: self.kind}
+            for field in self.fields.values():
+                field.type = evaluate(field.annotation, namespace)
+            self.evaluated = True
+
+    def resolve(self) -> None:
+        """Find out how each field behaves."""
+        self.evaluate()
         for field in self.fields.values():
-            field.type = evaluate(field.annotation, namespace)
             origin = typing.get_origin(field.type)
             field.ghost = origin is Ghost
             field.inline = origin in (Embedded, Array, Atomic)
@@ -140,7 +148,7 @@ class Record:
             return
         instance.__dict__[".bindings"] = bindings
         for field in self.fields.values():
-            if field.name in instance.__dict__ and getattr(field.type, "__parameters__", ()) or isinstance(
+            if (field.name in instance.__dict__ and getattr(field.type, "__parameters__", ())) or isinstance(
                 field.type, TypeVar
             ):
                 instance.__dict__[field.name] = self.coerce(field.name, instance.__dict__[field.name], instance)

@@ -2,7 +2,7 @@
 
 Invariants:
 - A window is (cells, start, stop); slices, spans and views of an array share its cells, so each sees what others write.
-- Cells are a list of elements, or, for `u8`, a `bytearray` (`bytes` for constants) whose numbers `table` turns into `u8`.
+- Cells are a list of elements, or, for `u8`, a `bytearray` (`bytes` for constants) whose numbers `_table` makes `u8`.
 - Cells never change their number, except that an array whose life ended has none: then any access is `DeadObject`.
 - `array(n)` doesn't know its element type until the context binds it; its cells are `UNSET` until then.
 """
@@ -32,7 +32,7 @@ UNSET = Unset()
 class Shape:
     """How values of one type behave: what `shapes.shape_of` makes of an annotation.
 
-    `expected`: objects of exactly this class need no coercion (None: always coerce). `zero`: makes the zero value, or None
+    `expected`: objects of exactly this class need no coercion (None: always coerce). `zero`: makes the zero value; None
     when the type has none. `inline`: the object itself is the cell, and is never assigned.
     """
 

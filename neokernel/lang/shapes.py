@@ -1,7 +1,7 @@
 """What annotations mean at run time: `shape_of` turns a type into a `Shape` (coercion, zero value).
 
-Coercing never converts: it lets an untyped constant take the expected width, tells an array its element type, and rejects
-what the compiler rejects.
+Coercing never converts: it lets an untyped constant take the expected width, tells an array its element type, and
+rejects what the compiler rejects.
 """
 
 from __future__ import annotations
@@ -56,11 +56,17 @@ class Retired:
         raise dead(self)
 
     def __repr__(self) -> str:
-        return f"<dead {object.__getattribute__(self, '__dict__').get('.was', 'object')}>"
+        return f"<dead {was(self)}>"
 
 
 def dead(retired: Retired) -> Exception:
-    return DeadObject(f"access to a {object.__getattribute__(retired, '__dict__').get('.was', 'object')} that was retired")
+    return DeadObject(f"access to a {was(retired)} that was retired")
+
+
+def was(retired: Retired) -> str:
+    """The name of the class that the object had."""
+    name: str = object.__getattribute__(retired, "__dict__").get(".was", "object")
+    return name
 
 
 def mismatch(name: str, value: object) -> StaticError:

@@ -11,10 +11,10 @@ from enum import Enum
 from typing import Any
 
 from neokernel.lang.arithmetic import Range, enumerated, length, maximum, minimum
-from neokernel.lang.contracts import Guarded, Rounds, assert_never, ensured, enter, held, leave, text_of, Text
+from neokernel.lang.contracts import Guarded, Rounds, Text, assert_never, ensured, enter, held, leave, text_of
 from neokernel.lang.failures import AssertionFailed, NotAMember, StaticError
-from neokernel.lang.integers import Integer, usize
 from neokernel.lang.floats import Float
+from neokernel.lang.integers import Integer, usize
 from neokernel.lang.records import Default, evaluate
 from neokernel.lang.sequences import byte_view
 from neokernel.lang.shapes import shape_of
