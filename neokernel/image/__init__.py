@@ -1,0 +1,1 @@
+"""Bootable images: how they are run, and what their crashes mean."""

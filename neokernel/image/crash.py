@@ -1,0 +1,162 @@
+"""A panic record and an image, told as a Python traceback.
+
+The failing expression comes from the image's table of checks, other frames from its debug information; calls that were
+inlined are frames like any other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from neokernel.image.elf import BadImage, Image, Place
+from neokernel.image.panic import PanicRecord
+from neokernel.image.traceback import Frame, render_traceback
+from neokernel.image.unwind import STACK_POINTER, walk
+from neokernel.lang.failures import CheckFailed
+
+BREAKPOINT = 3
+
+#: names of traps (privileged specification, table "supervisor cause register values after trap")
+CAUSES = {
+    0: "MisalignedInstruction",
+    1: "InstructionAccessFault",
+    2: "IllegalInstruction",
+    3: "Breakpoint",
+    4: "MisalignedLoad",
+    5: "LoadAccessFault",
+    6: "MisalignedStore",
+    7: "StoreAccessFault",
+    8: "UserCall",
+    9: "SupervisorCall",
+    12: "InstructionPageFault",
+    13: "LoadPageFault",
+    15: "StorePageFault",
+}
+ADDRESS_CAUSES = {0, 1, 4, 5, 6, 7, 12, 13, 15}
+
+#: an access this far below the stack is one that ran off its end (boards/virt.ld leaves that much)
+GUARD = 1 << 30
+
+
+class CheckPoint(Protocol):
+    """What the compiler knows of a check, by the address of its trap."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def frame(self) -> Frame: ...
+
+
+@dataclass(frozen=True)
+class Crash:
+    """What happened, for people (`text`) and programs."""
+
+    name: str
+    message: str
+    frames: tuple[Frame, ...]
+    cut: bool
+
+    @property
+    def last_line(self) -> str:
+        return f"{self.name}: {self.message}" if self.message else self.name
+
+    @property
+    def text(self) -> str:
+        text = render_traceback(self.frames, self.last_line)
+        if not self.cut:
+            return text
+        first, rest = text.split("\n", 1)
+        return f"{first}\n  (frames further out aren't in the panic record)\n{rest}"
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "message": self.message,
+            "frames": [
+                {
+                    "function": frame.function,
+                    "file": frame.file,
+                    "line": frame.line,
+                    "column": None if frame.column is None else frame.column + 1,
+                }
+                for frame in self.frames
+            ],
+            "complete": not self.cut,
+        }
+
+
+def failure_name(kind: str) -> str:
+    """The exception that CPython raises for a check of this kind: both readings say the same."""
+    for failure in CheckFailed.__subclasses__():
+        if failure.kind == kind:
+            return failure.__name__
+    return kind
+
+
+def explain_crash(image: Image, panic: PanicRecord, check: CheckPoint | None) -> Crash:
+    """Unwind, symbolise, and name the failure. Broken debug information costs frames, not the message."""
+    frames: list[Frame] = []
+    cut = False
+    try:
+        found = walk(image, panic)
+        cut = found.cut
+        for address in reversed(found.addresses):
+            places = [place for place in reversed(image.places(address)) if not is_synthetic(place)]
+            frames += [frame_of(place) for place in places] or unknown(image, address)
+    except BadImage:
+        cut = True
+    if check is not None:
+        if frames:
+            frames[-1] = Frame(
+                frames[-1].function,
+                check.frame.file,
+                check.frame.line,
+                check.frame.column,
+                check.frame.end_line,
+                check.frame.end_column,
+            )
+        else:
+            frames = [check.frame]
+        return Crash(failure_name(check.kind), check.message, tuple(frames), cut)
+    name, message = name_trap(image, panic)
+    return Crash(name, message, tuple(frames), cut)
+
+
+def is_synthetic(place: Place) -> bool:
+    """The entry that the build makes has no source file; it isn't shown."""
+    return place.function == "nk_start" and not Path(place.file).is_file()
+
+
+def frame_of(place: Place) -> Frame:
+    return Frame(place.function, place.file, place.line, place.column - 1 if place.column else None)
+
+
+def unknown(image: Image, address: int) -> list[Frame]:
+    """A frame without source: assembly, or nowhere."""
+    name = image.function_at(address)
+    if name in ("nk_start", "_start"):
+        return []
+    return [Frame(name or "?", f"{address:#x}", 0)]
+
+
+def name_trap(image: Image, panic: PanicRecord) -> tuple[str, str]:
+    """The failure of a trap that is no check."""
+    bottom = image.symbols.get("nk_stack_bottom")
+    if (
+        bottom is not None
+        and panic.cause in (5, 7, 13, 15)
+        and bottom - GUARD <= panic.value < bottom
+        and panic.registers[STACK_POINTER] < bottom + 4096
+    ):
+        top = image.symbols.get("nk_stack_top", bottom)
+        return "StackOverflow", f"the program needs more than its {(top - bottom) >> 20} MiB of stack"
+    name = CAUSES.get(panic.cause, f"Trap {panic.cause}")
+    if panic.cause in ADDRESS_CAUSES:
+        return name, f"at address {panic.value:#x}"
+    if panic.cause == BREAKPOINT:
+        return name, f"a failed check at {panic.pc:#x} that the image has no record of"
+    return name, f"at {panic.pc:#x}"

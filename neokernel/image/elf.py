@@ -1,0 +1,228 @@
+"""An image's ELF file, as the tools read it: symbols, source positions with inlined calls, unwind rules.
+
+Invariant: a file that isn't an ELF of ours raises `BadImage`, nothing else.
+"""
+
+from __future__ import annotations
+
+import io
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from elftools.common.exceptions import DWARFError, ELFError
+from elftools.dwarf.callframe import FDE
+from elftools.dwarf.descriptions import describe_form_class
+from elftools.elf.elffile import ELFFile
+
+
+class BadImage(Exception):
+    """The file can't be read as an image."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A point in a function: `line` and `column` from 1, 0 when unknown."""
+
+    function: str
+    file: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True)
+class UnwindRow:
+    """How to leave a frame: the canonical frame address is `cfa_register + cfa_offset`, and `saved` says at which offset
+    from it each register of the caller lies. Registers that aren't named keep their value."""
+
+    cfa_register: int
+    cfa_offset: int
+    saved: dict[int, int]
+    undefined: frozenset[int]
+
+
+class Image:
+    """An ELF file, read lazily."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            # All of it: the file may be rebuilt while we look at it.
+            self.elf = ELFFile(io.BytesIO(path.read_bytes()))
+        except (OSError, ELFError) as error:
+            raise BadImage(f"{path} can't be read as an ELF file: {error}") from error
+        if self.elf["e_machine"] != "EM_RISCV" or self.elf.elfclass != 64:
+            raise BadImage(f"{path} isn't for riscv64")
+
+    @cached_property
+    def symbols(self) -> dict[str, int]:
+        """Addresses by name."""
+        table: Any = self.elf.get_section_by_name(".symtab")
+        if table is None:
+            return {}
+        return {symbol.name: int(symbol["st_value"]) for symbol in table.iter_symbols() if symbol.name}
+
+    @cached_property
+    def _functions(self) -> tuple[list[int], list[tuple[int, str]]]:
+        """Starts, and (size, name), of the functions, by address."""
+        table: Any = self.elf.get_section_by_name(".symtab")
+        found = []
+        if table is not None:
+            for symbol in table.iter_symbols():
+                if symbol["st_info"]["type"] == "STT_FUNC":
+                    found.append((int(symbol["st_value"]), int(symbol["st_size"]), symbol.name))
+        found.sort()
+        return [start for start, _, _ in found], [(size, name) for _, size, name in found]
+
+    def function_at(self, address: int) -> str | None:
+        """The name of the symbol that `address` lies in."""
+        starts, functions = self._functions
+        index = bisect_right(starts, address) - 1
+        if index < 0 or address >= starts[index] + max(functions[index][0], 1):
+            return None
+        return functions[index][1]
+
+    def section(self, name: str) -> bytes:
+        """The contents of a section; empty when there is none."""
+        section: Any = self.elf.get_section_by_name(name)
+        return bytes(section.data()) if section is not None else b""
+
+    # --- source positions ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _dwarf(self) -> Any:
+        try:
+            return self.elf.get_dwarf_info() if self.elf.has_dwarf_info() else None
+        except (ELFError, DWARFError) as error:
+            raise BadImage(f"{self.path} has broken debug information: {error}") from error
+
+    def places(self, address: int) -> list[Place]:
+        """What the instruction at `address` is part of, innermost call first; empty when nothing is known."""
+        if self._dwarf is None:
+            return []
+        try:
+            for unit in self._dwarf.iter_CUs():
+                if any(low <= address < high for low, high in self._ranges(unit.get_top_DIE())):
+                    return self._places_in(unit, address)
+        except (ELFError, DWARFError, KeyError, IndexError) as error:
+            raise BadImage(f"{self.path} has broken debug information: {error}") from error
+        return []
+
+    def _places_in(self, unit: Any, address: int) -> list[Place]:
+        chain = self._chain(unit.get_top_DIE(), address)
+        file, line, column = self._line(unit, address)
+        places = []
+        for entry in reversed(chain):
+            places.append(Place(self._name(entry), file, line, column))
+            if "DW_AT_call_line" in entry.attributes:
+                file = self._file(unit, entry.attributes["DW_AT_call_file"].value)
+                line = entry.attributes["DW_AT_call_line"].value
+                position = entry.attributes.get("DW_AT_call_column")
+                column = position.value if position is not None else 0
+        return places
+
+    def _chain(self, entry: Any, address: int) -> list[Any]:
+        """The subprogram and the inlined calls around `address`, outermost first."""
+        for child in entry.iter_children():
+            if child.tag not in ("DW_TAG_subprogram", "DW_TAG_inlined_subroutine", "DW_TAG_lexical_block"):
+                # A class or a namespace holds its methods' definitions.
+                if child.tag in ("DW_TAG_structure_type", "DW_TAG_class_type", "DW_TAG_namespace", "DW_TAG_module"):
+                    found = self._chain(child, address)
+                    if found:
+                        return found
+                continue
+            if any(low <= address < high for low, high in self._ranges(child)):
+                inner = self._chain(child, address)
+                return inner if child.tag == "DW_TAG_lexical_block" else [child, *inner]
+        return []
+
+    def _ranges(self, entry: Any) -> Iterator[tuple[int, int]]:
+        attributes = entry.attributes
+        if "DW_AT_ranges" in attributes:
+            base = entry.cu.get_top_DIE().attributes.get("DW_AT_low_pc")
+            offset = base.value if base is not None else 0
+            lists = self._dwarf.range_lists()
+            for item in lists.get_range_list_at_offset(attributes["DW_AT_ranges"].value, entry.cu):
+                if hasattr(item, "base_address"):
+                    offset = item.base_address
+                elif getattr(item, "is_absolute", False):
+                    yield item.begin_offset, item.end_offset
+                else:
+                    yield offset + item.begin_offset, offset + item.end_offset
+        elif "DW_AT_low_pc" in attributes and "DW_AT_high_pc" in attributes:
+            low, high = attributes["DW_AT_low_pc"].value, attributes["DW_AT_high_pc"]
+            yield low, high.value if describe_form_class(high.form) == "address" else low + high.value
+
+    def _name(self, entry: Any) -> str:
+        while "DW_AT_name" not in entry.attributes:
+            for link in ("DW_AT_abstract_origin", "DW_AT_specification"):
+                if link in entry.attributes:
+                    entry = entry.get_DIE_from_attribute(link)
+                    break
+            else:
+                return "?"
+        return str(entry.attributes["DW_AT_name"].value.decode())
+
+    def _line(self, unit: Any, address: int) -> tuple[str, int, int]:
+        program = self._dwarf.line_program_for_CU(unit)
+        if program is None:
+            return "?", 0, 0
+        previous = None
+        for entry in program.get_entries():
+            state = entry.state
+            if state is None:
+                continue
+            if previous is not None and previous.address <= address < state.address:
+                return self._file(unit, previous.file), previous.line, previous.column
+            previous = None if state.end_sequence else state
+        return "?", 0, 0
+
+    def _file(self, unit: Any, index: int) -> str:
+        header = self._dwarf.line_program_for_CU(unit).header
+        first = 0 if header.version >= 5 else 1
+        entry = header["file_entry"][index - first]
+        name = entry.name.decode()
+        directories = header["include_directory"]
+        if name.startswith("/") or (header.version < 5 and entry.dir_index == 0) or not directories:
+            return name
+        directory = directories[entry.dir_index - first].decode()
+        return f"{directory}/{name}" if directory not in ("", ".") else name
+
+    # --- unwinding ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _frames(self) -> tuple[list[int], list[Any]]:
+        """Frame descriptions by their first address."""
+        if self._dwarf is None or not self._dwarf.has_CFI():
+            return [], []
+        entries = [entry for entry in self._dwarf.CFI_entries() if isinstance(entry, FDE)]
+        entries.sort(key=lambda entry: entry["initial_location"])
+        return [entry["initial_location"] for entry in entries], entries
+
+    def unwind_row(self, address: int) -> UnwindRow | None:
+        """The rule in force at `address`; None where nothing is described (the first frame, assembly)."""
+        starts, entries = self._frames
+        index = bisect_right(starts, address) - 1
+        if index < 0 or address >= starts[index] + entries[index]["address_range"]:
+            return None
+        row = None
+        for candidate in entries[index].get_decoded().table:
+            if candidate["pc"] > address:
+                break
+            row = candidate
+        if row is None or row["cfa"].reg is None:
+            return None
+        saved: dict[int, int] = {}
+        undefined: set[int] = set()
+        for register, rule in row.items():
+            if not isinstance(register, int):
+                continue
+            if rule.type == "OFFSET":
+                saved[register] = rule.arg
+            elif rule.type != "SAME_VALUE":
+                # Nothing we make uses the rest of DWARF's rules; such a register is not known.
+                undefined.add(register)
+        return UnwindRow(row["cfa"].reg, row["cfa"].offset, saved, frozenset(undefined))

@@ -1,0 +1,138 @@
+"""Running an image in QEMU: its console as it comes, its panics, its end.
+
+Invariants: the child is always reaped and the terminal restored, however the run ends; a run with a time limit ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import selectors
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from neokernel.image.panic import ConsoleFilter, PanicRecord
+
+PROGRAM = "qemu-system-riscv64"
+OLDEST = (7, 2)
+
+#: the machine's memory; boards/virt.ld counts on it
+MEMORY = "128M"
+
+
+@dataclass
+class Outcome:
+    """How a run ended. `status` is QEMU's, which is the guest's; negative: killed by that signal."""
+
+    status: int = 0
+    timed_out: bool = False
+    panics: list[PanicRecord] = field(default_factory=list)
+
+
+def find_qemu() -> str | None:
+    return shutil.which(PROGRAM)
+
+
+def qemu_version(program: str) -> tuple[int, ...] | None:
+    """(major, minor, micro), or None when it doesn't say."""
+    try:
+        shown = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = re.search(r"version (\d+)\.(\d+)\.(\d+)", shown)
+    return tuple(map(int, found.groups())) if found else None
+
+
+def command(program: str, image: Path) -> list[str]:
+    """The machine, without a window, its serial port on our input and output."""
+    return [
+        *(program, "-M", "virt", "-smp", "1", "-m", MEMORY, "-bios", "default"),
+        *("-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"),
+        *("-kernel", str(image)),
+    ]
+
+
+def run(
+    arguments: list[str],
+    console: ConsoleFilter,
+    show: Callable[[bytes], object],
+    *,
+    timeout: float | None = None,
+    keep: Callable[[bytes], object] | None = None,
+) -> Outcome:
+    """Run QEMU until it ends or `timeout` seconds have passed. `show` gets the console, `keep` all bytes as they came."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    outcome = Outcome()
+    standard_input = None if sys.stdin is not None and sys.stdin.isatty() else subprocess.DEVNULL
+    with terminal_restored():
+        child = subprocess.Popen(arguments, stdin=standard_input, stdout=subprocess.PIPE)
+        try:
+            for data in stream(child, deadline):
+                if keep is not None:
+                    keep(data)
+                show(console.feed(data))
+            # The console is closed: QEMU ends at once, or we are out of time.
+            try:
+                child.wait(1 if deadline is None or time.monotonic() < deadline else 0)
+            except subprocess.TimeoutExpired:
+                outcome.timed_out = True
+        finally:
+            reap(child)
+            # What came before an interrupt is shown too.
+            show(console.finish())
+    outcome.status = child.returncode
+    outcome.panics = console.panics
+    return outcome
+
+
+def stream(child: subprocess.Popen[bytes], deadline: float | None) -> Iterator[bytes]:
+    """What `child` prints, until it closes its output or the deadline."""
+    assert child.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.stdout, selectors.EVENT_READ)
+        while True:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return
+            if not selector.select(left):
+                continue
+            data = os.read(child.stdout.fileno(), 65536)
+            if not data:
+                return
+            yield data
+
+
+def reap(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(2)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+    if child.stdout is not None:
+        child.stdout.close()
+
+
+@contextlib.contextmanager
+def terminal_restored() -> Iterator[None]:
+    """The terminal's settings at the end are those of the beginning: QEMU, killed, can't put them back itself."""
+    try:
+        import termios
+
+        descriptor = sys.stdin.fileno()
+        settings = termios.tcgetattr(descriptor)
+    except (ImportError, OSError, ValueError, AttributeError, termios.error):
+        yield
+        return
+    try:
+        yield
+    finally:
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, settings)

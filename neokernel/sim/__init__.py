@@ -1,0 +1,1 @@
+"""Models of machines, for target code that runs under CPython."""
