@@ -402,6 +402,16 @@ class Instrumentation(ast.NodeTransformer):
         self.generic_visit(node)
         return node
 
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        self.generic_visit(node)
+        if node.lineno == node.end_lineno or not isinstance(node.ctx, ast.Load):
+            return node
+        # Over several lines, CPython lets an attribute, and a call of it, begin where its name stands; not so here.
+        made = outer_call(node.value, "_nk_getattr")
+        ast.copy_location(made, node)
+        made.args.append(place(ast.Constant(node.attr), node))
+        return made
+
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
         if isinstance(node.value, bytes):
             number = self.constants.setdefault(node.value, len(self.constants))
@@ -422,13 +432,8 @@ class Instrumentation(ast.NodeTransformer):
         node.args = [self.text(argument) for argument in node.args]
         node.func = function = self.visit(function)
         node.keywords = [self.visit(keyword) for keyword in node.keywords]
-        if isinstance(function, ast.Attribute):
-            if function.attr == "encode":
-                subject = function.value
-                node.func, node.args = place(name("_nk_encode"), function), [subject, *node.args]
-            elif function.lineno != function.end_lineno:
-                # CPython starts a method call on the line of the method's name, unless the attribute is on one line.
-                function.lineno, function.col_offset = function.end_lineno or 0, (function.end_col_offset or 0) - 1
+        if isinstance(function, ast.Attribute) and function.attr == "encode":
+            node.func, node.args = place(name("_nk_encode"), function), [function.value, *node.args]
         return node
 
     def text(self, argument: ast.expr) -> ast.expr:

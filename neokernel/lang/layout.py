@@ -99,25 +99,37 @@ def measure(kind: Any) -> Measure:
     raise StaticError(f"{type_name(kind)} has no layout")
 
 
-def measure_object(kind: Any) -> Measure:
-    """Size and alignment of the object itself."""
+def measure_object(kind: Any, example: Any = None) -> Measure:
+    """Size and alignment of the object itself. `example` has the lengths of arrays that the class leaves open."""
     found = record_of(kind)
     if found is None or found[0].role == "value":
         return measure(kind)
     record, bindings = found
     if record.role == "wire":
         return record.layout.size, 1  # type: ignore[attr-defined]
-    return lay_out([measure_field(field, bindings) for field in record.fields.values()])[1]
+    return lay_out([measure_field(field, bindings, example) for field in record.fields.values()])[1]
 
 
-def measure_field(field: Field, bindings: dict[Any, Any]) -> Measure:
+def measure_field(field: Field, bindings: dict[Any, Any], owner: Any = None) -> Measure:
+    """A field's place in a struct; `owner` as `example` above."""
     kind = substitute(field.type, bindings)
-    if typing.get_origin(kind) is Array:
-        if field.default is None:
-            raise StaticError(f"{field.name}: an array's length belongs to the object, and this field has no default")
-        size, alignment = measure(typing.get_args(kind)[0])
-        return size * len(field.default.make()), alignment
-    return measure(kind)
+    origin = typing.get_origin(kind)
+    if origin is not Array and origin is not Embedded:
+        return measure(kind)
+    if owner is not None:
+        example = owner.__dict__[field.name]
+    else:
+        example = None if field.default is None else field.default.make()
+    (inside,) = typing.get_args(kind)
+    if origin is Embedded:
+        return measure_object(inside, example)
+    if example is None:
+        raise StaticError(f"{field.name}: an array's length belongs to the object, and this field has no default")
+    if typing.get_origin(inside) is Embedded and len(example) and example._element is not None:
+        size, alignment = measure_object(typing.get_args(inside)[0], example[0])
+    else:
+        size, alignment = measure(inside)
+    return size * len(example), alignment
 
 
 def measure_union(arms: tuple[Any, ...]) -> Measure:

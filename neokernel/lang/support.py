@@ -94,6 +94,7 @@ HELPERS: dict[str, Any] = {
     "_nk_enter": enter,
     "_nk_enumeration": enumeration,
     "_nk_field_like": field_like,
+    "_nk_getattr": getattr,
     "_nk_guarded": Guarded,
     "_nk_held": held,
     "_nk_leave": leave,
