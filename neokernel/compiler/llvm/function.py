@@ -1,0 +1,323 @@
+"""One function: statements as control flow, and which lowering each instruction has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from neokernel.compiler import ir
+from neokernel.compiler.llvm import arithmetic, memory, values
+from neokernel.compiler.llvm.builder import Builder
+from neokernel.compiler.llvm.module import Module, quote, stored_parameters, symbol_name
+from neokernel.compiler.types import NeverType, NoneType, Type, UnionType
+
+
+class FunctionWriter(Builder):
+    """Writes one function. Variables live in memory of the entry block; LLVM makes registers of them."""
+
+    def __init__(self, module: Module, function: ir.Function) -> None:
+        super().__init__(module, function)
+        self._variables: dict[ir.Var, str] = {}
+        self._loops: dict[int, _LoopLabels] = {}
+        self._declared: list[str] = []
+
+    def text(self) -> str:
+        function, module = self.function, self.module
+        convention, returned, name = module.signature(function)
+        parameters = stored_parameters(function)
+        exported = module.is_exported(function)
+        suffix = ""
+        if module.debug is not None and not function.naked:
+            self.subprogram = module.debug.subprogram(function, not exported)
+            suffix = f" !dbg {self.subprogram}"
+            self.at(function.span)
+        typed = ", ".join(f"{module.parameter(parameter.type)}%p{parameter.number}" for parameter in parameters)
+        attributes = "#2" if function.naked else "#0"
+        attributes += {"always": " alwaysinline", "never": " noinline"}.get(function.inline, "")
+        attributes += " noreturn" if isinstance(function.result, NeverType) else ""
+        section = f" section {quote(function.section)}" if function.section else ""
+        head = f"define {'' if exported else 'internal '}{convention}{returned} {name}({typed}) {attributes}{section}{suffix} {{"
+        if function.naked:
+            self.block(function.body)
+            self.emit("unreachable")
+        else:
+            self._prologue(parameters)
+            self.block(function.body)
+            if self.live:
+                self._end()
+        return "\n".join([head, *self.allocations, *self._declared, *self.lines, *self.cold, "}"])
+
+    def _prologue(self, parameters: list[ir.Var]) -> None:
+        for position, parameter in enumerate(parameters, 1):
+            place = self.variable(parameter, position)
+            self.emit(f"store {self.layout.llvm(parameter.type)} %p{parameter.number}, ptr {place}")
+
+    def _end(self) -> None:
+        """The end of the body was reached: a procedure returns, anything else can't happen."""
+        self.emit("ret void" if isinstance(self.function.result, NoneType) else "unreachable")
+        self.live = False
+
+    # --- variables ----------------------------------------------------------------------------------------------------
+
+    def variable(self, var: ir.Var, argument: int = 0) -> str:
+        known = self._variables.get(var)
+        if known is None:
+            known = self._variables[var] = f"%v{len(self._variables)}"
+            self.allocations.append(f"  {known} = alloca {self.layout.llvm(var.type)}")
+            if self.module.debug is not None and self.subprogram and not var.name.startswith("."):
+                span = var.span or self.function.span
+                node = self.module.debug.variable(var, argument, span, self.subprogram)
+                location = self.module.debug.location(span, self.subprogram)
+                self._declared.append(f"    #dbg_declare(ptr {known}, {node}, !DIExpression(), {location})")
+        return known
+
+    def get(self, i: ir.Get) -> None:
+        llvm = self.layout.llvm(i.var.type)
+        if llvm != "void":
+            self.result(i, f"load {llvm}, ptr {self.variable(i.var)}")
+
+    def set(self, i: ir.Set) -> None:
+        llvm = self.layout.llvm(i.var.type)
+        if llvm != "void":
+            self.emit(f"store {llvm} {self.operand(i.value)}, ptr {self.variable(i.var)}")
+
+    # --- statements ---------------------------------------------------------------------------------------------------
+
+    def block(self, block: ir.Block) -> None:
+        for statement in block:
+            if not self.live:
+                return  # what follows a return, break, continue or failure is never reached
+            lower = _STATEMENTS.get(type(statement))
+            if lower is None:
+                raise TypeError(f"no lowering for {type(statement).__name__}")
+            self.at(statement.span)
+            lower(self, statement)
+
+    def ghost(self, _: ir.Ghost) -> None:
+        pass
+
+    def if_(self, s: ir.If) -> None:
+        then, otherwise, after = self.label(), self.label(), self.label()
+        if not s.otherwise:
+            otherwise = after
+        self.emit(f"br i1 {self.operand(s.condition)}, label %{then}, label %{otherwise}")
+        self.start_block(then)
+        self.block(s.then)
+        reached = self.live
+        if self.live:
+            self.branch(after)
+        if s.otherwise:
+            self.start_block(otherwise)
+            self.block(s.otherwise)
+            if self.live:
+                reached = True
+                self.branch(after)
+        else:
+            reached = True
+        self.live = False
+        if reached:
+            self.start_block(after)
+
+    def switch(self, s: ir.Switch) -> None:
+        after, default = self.label(), self.label()
+        labels = [self.label() for _ in s.cases]
+        of = s.value.type
+        if isinstance(of, UnionType) and of.is_optional_reference:
+            self._switch_on_null(s, labels, default)
+        else:
+            llvm, value, tags = self._switch_value(s)
+            cases = " ".join(f"{llvm} {tag}, label %{labels[index]}" for tag, index in tags)
+            self.emit(f"switch {llvm} {value}, label %{default} [{cases}]")
+        reached = False
+        for label, (_, body) in zip(labels, s.cases, strict=True):
+            self.start_block(label)
+            self.block(body)
+            if self.live:
+                reached = True
+                self.branch(after)
+        self.start_block(default)
+        if s.exhaustive and not s.default:
+            self.emit("unreachable")
+            self.live = False
+        else:
+            self.block(s.default)
+        if self.live:
+            reached = True
+            self.branch(after)
+        if reached:
+            self.start_block(after)
+
+    def _switch_value(self, s: ir.Switch) -> tuple[str, str, list[tuple[int, int]]]:
+        """The LLVM type and value to switch on, and for each number the case that it leads to."""
+        of = s.value.type
+        if isinstance(of, UnionType):
+            placed = self.layout.union(of).arms
+            tags = [(placed[arm].tag, n) for n, (arms, _) in enumerate(s.cases) for arm in arms if isinstance(arm, Type)]
+            return "i8", self.value(f"extractvalue {self.typed(s.value)}, 0"), tags
+        numbers = [(int(v), n) for n, (wanted, _) in enumerate(s.cases) for v in wanted if isinstance(v, int)]
+        return self.layout.llvm(of), self.operand(s.value), numbers
+
+    def _switch_on_null(self, s: ir.Switch, labels: list[str], default: str) -> None:
+        absent, present = default, default
+        for label, (arms, _) in zip(labels, s.cases, strict=True):
+            for arm in arms:
+                if isinstance(arm, NoneType):
+                    absent = label
+                else:
+                    present = label
+        is_null = self.value(f"icmp eq ptr {self.operand(s.value)}, null")
+        self.emit(f"br i1 {is_null}, label %{absent}, label %{present}")
+
+    def loop(self, s: ir.Loop) -> None:
+        labels = self._loops[s.label] = _LoopLabels(self.label(), self.label(), self.label())
+        self.branch(labels.body)
+        self.start_block(labels.body)
+        self.block(s.body)
+        if self.live:
+            labels.continued = True
+            self.branch(labels.step)
+        if labels.continued:
+            self.start_block(labels.step)
+            self.block(s.step)
+            if self.live:
+                self.at(s.span)
+                self.branch(labels.body, self._loop_facts(s))
+        self.live = False
+        if labels.left:
+            self.start_block(labels.after)
+
+    def _loop_facts(self, s: ir.Loop) -> str:
+        if s.trip is None:
+            return ""
+        node = self.module.metadata.reserve()
+        progress = self.module.metadata.node('!{!"llvm.loop.mustprogress"}')
+        self.module.metadata.define(node, f"distinct !{{{node}, {progress}}}")
+        return f", !llvm.loop {node}"
+
+    def break_(self, s: ir.Break) -> None:
+        labels = self._loops[s.label]
+        labels.left = True
+        self.branch(labels.after)
+
+    def continue_(self, s: ir.Continue) -> None:
+        labels = self._loops[s.label]
+        labels.continued = True
+        self.branch(labels.step)
+
+    def return_(self, s: ir.Return) -> None:
+        if isinstance(self.function.result, (NoneType, NeverType)) or s.value is None:
+            self.emit("ret void")
+        else:
+            self.emit(f"ret {self.typed(s.value)}")
+        self.live = False
+
+    def fail_(self, s: ir.Fail) -> None:
+        if s.check.discharged or not self.module.options.checks:
+            self.emit("unreachable")
+            self.live = False
+        else:
+            self.fail(s.check, s.span)
+
+    # --- instructions that concern the function as a whole ------------------------------------------------------------
+
+    def call(self, i: ir.Call) -> None:
+        convention, returned, name = self.module.signature(i.function)
+        passed = []
+        for parameter, argument in zip(i.function.parameters, i.arguments, strict=True):
+            if not isinstance(parameter.type, NoneType):
+                passed.append(f"{self._argument(parameter.type)}{self.operand(argument)}")
+        text = f"call {convention}{returned} {name}({', '.join(passed)})"
+        if i.result is None or returned == "void":
+            self.emit(text)
+            if isinstance(i.function.result, NeverType):
+                self.emit("unreachable")
+                self.live = False
+        else:
+            self.result(i, text)
+
+    def _argument(self, of: Type) -> str:
+        return f"{self.layout.llvm(of)} {self.module.extension(of)}"
+
+    def require(self, i: ir.Require) -> None:
+        for check in i.checks:
+            if self.module.options.checks and not check.discharged:
+                self.guard(check, i.span, self.operand(i.condition))
+
+
+class _LoopLabels:
+    """Where a loop's parts begin, and whether anything leads there."""
+
+    def __init__(self, body: str, step: str, after: str) -> None:
+        self.body, self.step, self.after = body, step, after
+        self.continued = False
+        self.left = False
+
+
+_STATEMENTS: dict[type, Callable[[FunctionWriter, Any], None]] = {
+    ir.If: FunctionWriter.if_,
+    ir.Switch: FunctionWriter.switch,
+    ir.Loop: FunctionWriter.loop,
+    ir.Break: FunctionWriter.break_,
+    ir.Continue: FunctionWriter.continue_,
+    ir.Return: FunctionWriter.return_,
+    ir.Fail: FunctionWriter.fail_,
+    ir.Ghost: FunctionWriter.ghost,
+    ir.Get: FunctionWriter.get,
+    ir.Set: FunctionWriter.set,
+    ir.Call: FunctionWriter.call,
+    ir.Require: FunctionWriter.require,
+    ir.Unary: arithmetic.unary,
+    ir.Binary: arithmetic.binary,
+    ir.Compare: arithmetic.compare,
+    ir.Convert: arithmetic.convert,
+    ir.Select: values.select,
+    ir.MakeRecord: values.make_record,
+    ir.Item: values.item,
+    ir.MakeUnion: values.make_union,
+    ir.IsArm: values.is_arm,
+    ir.AsArm: values.as_arm,
+    ir.MakeSpan: values.make_span,
+    ir.Slice: values.slice_,
+    ir.Length: values.length,
+    ir.New: memory.new,
+    ir.LoadField: memory.load_field,
+    ir.StoreField: memory.store_field,
+    ir.FieldRef: memory.field_ref,
+    ir.LoadElement: memory.load_element,
+    ir.StoreElement: memory.store_element,
+    ir.ElementRef: memory.element_ref,
+    ir.FillArray: memory.fill_array,
+    ir.LoadWire: memory.load_wire,
+    ir.StoreWire: memory.store_wire,
+    ir.WireRef: memory.wire_ref,
+    ir.WireView: memory.wire_view,
+    ir.Atomic: memory.atomic,
+    ir.Fence: memory.fence,
+    ir.Retire: memory.retire,
+    ir.Asm: memory.asm,
+    ir.AddressOf: memory.address_of,
+    ir.ObjectAt: memory.object_at,
+}
+
+
+def entry_stub(module: Module, function: ir.Function) -> str:
+    """`nk.entry.SYMBOL(ptr frame)`: call `function` with arguments from, and its result to, memory (see `Frame`)."""
+    from neokernel.compiler.layout import entry_frame
+
+    writer = FunctionWriter(module, function)
+    frame = entry_frame(module.layout, [parameter.type for parameter in function.parameters], function.result)
+    convention, returned, name = module.signature(function)
+    passed = []
+    for parameter, offset in zip(function.parameters, frame.arguments, strict=True):
+        if not isinstance(parameter.type, NoneType):
+            value = writer.load(parameter.type, writer.offset("%frame", offset), "")
+            passed.append(f"{writer._argument(parameter.type)}{value}")
+    call = f"call {convention}{returned} {name}({', '.join(passed)})"
+    if returned == "void":
+        writer.emit(call)
+    else:
+        writer.store(function.result, writer.value(call), writer.offset("%frame", frame.result), "")
+    writer.emit("ret void")
+    return "\n".join([f"define void {symbol_name('nk.entry.' + function.symbol)}(ptr %frame) #0 {{", *writer.lines, "}"])
+
+
