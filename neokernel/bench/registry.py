@@ -1,0 +1,73 @@
+"""The benchmarks by name, and how their rows are shown.
+
+`run(name)` gives rows; `table` and `as_json` show them. A command line is a thin layer over these three.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neokernel.bench.row import BenchError, Progress, Row
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["BENCHES", "BenchError", "Row", "as_json", "run", "table"]
+
+#: What there is to run, and what it says.
+BENCHES = {
+    "compiler": "instructions of compiled kernels beside clang -O2, with and without checks",
+    "build": "seconds to build 10,000 lines: cold, and after an edit of one line",
+}
+
+
+def run(
+    name: str,
+    only: Sequence[str] | None = None,
+    progress: Progress = lambda _: None,
+    keep: Path | None = None,
+) -> list[Row]:
+    """Run a benchmark. `only`: some of its items. `keep`: a folder for what it builds. Raises BenchError."""
+    # Imported here, so that listing benchmarks doesn't load the compiler.
+    if name == "compiler":
+        from neokernel.bench import compiler
+
+        return compiler.run(only, progress, keep)
+    if name == "build":
+        from neokernel.bench import build_speed
+
+        return build_speed.run(only, progress, keep)
+    raise BenchError(f"no benchmark {name!r}; there are {', '.join(BENCHES)}")
+
+
+def _number(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    if unit == "instructions":
+        return f"{value:,.0f}"
+    return f"{value:.3f}"
+
+
+def table(title: str, rows: Sequence[Row]) -> Table:
+    """Rows as a rich table; numbers with their thousands marked."""
+    from rich.table import Table
+
+    shown = Table(title=title)
+    shown.add_column("item")
+    shown.add_column("unit")
+    for heading in ("ours", "theirs", "ratio"):
+        shown.add_column(heading, justify="right")
+    shown.add_column("peer")
+    for row in rows:
+        ratio = "" if row.ratio is None else f"{row.ratio:.3f}"
+        shown.add_row(row.item, row.unit, _number(row.ours, row.unit), _number(row.theirs, row.unit), ratio, row.peer)
+    return shown
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    """Rows as a JSON list of objects `{item, unit, ours, peer, theirs, ratio}`."""
+    return json.dumps([asdict(row) for row in rows], indent=2)

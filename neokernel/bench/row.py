@@ -1,0 +1,32 @@
+"""What a benchmark gives: rows, and the mean over them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+#: Told what is being done now; for progress on a terminal.
+Progress = Callable[[str], None]
+
+
+class BenchError(Exception):
+    """A benchmark couldn't be run, or a side gave a wrong result. The message is for the user."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement beside its peer's. `ratio` is ours / theirs: less than 1 is better than the peer."""
+
+    item: str
+    unit: str
+    ours: float
+    peer: str
+    theirs: float | None
+    ratio: float | None
+
+
+def geometric_mean(ratios: Iterable[float]) -> float:
+    """The mean that treats twice as fast and half as fast alike."""
+    logarithms = [math.log(ratio) for ratio in ratios]
+    return math.exp(sum(logarithms) / len(logarithms))
