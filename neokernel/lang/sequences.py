@@ -202,12 +202,14 @@ class Array(Span):
             if known is not None and expected is not None and known is not expected:
                 raise StaticError(f"Array[{element.name}] expected, not Array[{self._element.name}]")
             return
-        cells = [element.make_zero() if cell is UNSET else element.coerce(cell) for cell in self._cells]
         self._element = element
-        if element.expected is u8:
-            self._cells, self._table = bytearray(cells), BYTES
+        length = len(self._cells)
+        if not element.inline and all(cell is UNSET for cell in self._cells):
+            self._cells[:] = [element.make_zero()] * length
         else:
-            self._cells[:] = cells
+            self._cells[:] = [element.make_zero() if cell is UNSET else element.coerce(cell) for cell in self._cells]
+        if element.expected is u8:
+            self._cells, self._table = bytearray(self._cells), BYTES
 
 
 class View(Window):
