@@ -67,6 +67,7 @@ class Instrumentation(ast.NodeTransformer):
         self.assigned: set[str] = set()
         self.result: ast.expr | None = None
         self.invariant_method = False
+        self.in_function = False
         for statement in tree.body:
             if isinstance(statement, ast.ImportFrom) and statement.module == LANGUAGE:
                 self.vocabulary.update((alias.asname or alias.name, alias.name) for alias in statement.names)
@@ -172,13 +173,13 @@ class Instrumentation(ast.NodeTransformer):
     def function(self, node: ast.FunctionDef, guarded: bool) -> ast.FunctionDef:
         """`guarded`: a method of a class with invariants."""
         parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-        saved = self.local_types, self.declared, self.assigned, self.result, self.invariant_method
+        saved = self.local_types, self.declared, self.assigned, self.result, self.invariant_method, self.in_function
         self.local_types = {item.arg: item.annotation for item in parameters if item.annotation is not None}
         for inner in ast.walk(node):
             if isinstance(inner, ast.AnnAssign) and isinstance(inner.target, ast.Name):
                 self.local_types.setdefault(inner.target.id, inner.annotation)
         self.declared, self.assigned = set(self.local_types), {item.arg for item in parameters}
-        self.result = node.returns
+        self.result, self.in_function = node.returns, True
         words = ("invariant", "ghost", "writer")
         decorators = {word for word in words for item in node.decorator_list if self.means(item, word)}
         self.invariant_method = "invariant" in decorators
@@ -210,7 +211,7 @@ class Instrumentation(ast.NodeTransformer):
         if guarded and not decorators & {"invariant", "ghost"} and not node.name.startswith("_") and node.args.args:
             main = self.on_leave(main, node.args.args[0].arg, node)
         node.body = [*opening, *entry, *main] or template("pass", node)
-        self.local_types, self.declared, self.assigned, self.result, self.invariant_method = saved
+        self.local_types, self.declared, self.assigned, self.result, self.invariant_method, self.in_function = saved
         return node
 
     def block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
@@ -297,6 +298,9 @@ class Instrumentation(ast.NodeTransformer):
         return node
 
     def visit_Assign(self, node: ast.Assign) -> list[ast.stmt]:
+        if not self.in_function:
+            self.generic_visit(node)
+            return [node]
         target = node.targets[0]
         if isinstance(target, ast.Name):
             if target.id not in self.assigned and target.id not in self.local_types:

@@ -139,6 +139,11 @@ class Record:
             error.args = (f"{self.kind.__name__}.{name}: {error}",)
             raise
 
+    def inside(self, instance: Any) -> list[Any]:
+        """The objects that are part of this one."""
+        held = [instance.__dict__[name] for name, field in self.fields.items() if field.inline]
+        return [item for item in held if not isinstance(item, Atomic)]
+
     def bind(self, instance: Any, bindings: dict[Any, Any]) -> None:
         """Tell a generic struct's object its type arguments, and what is inside it."""
         known = instance.__dict__.get(".bindings")
@@ -286,16 +291,13 @@ def retire(instance: Any) -> None:
     record = getattr(type(instance), "_record", None)
     if record is None or record.role == "value":
         raise StaticError(f"retire() takes an object with an identity, not {type(instance).__name__}")
-    contents = dict(instance.__dict__)
+    contents = record.inside(instance)
     instance.__dict__.clear()
-    instance.__dict__[".was"] = type(instance).__name__
+    instance.__dict__[".was"] = record.kind.__name__
     object.__setattr__(instance, "__class__", Retired)
-    for name, field in record.fields.items():
-        inside = contents.get(name)
-        if isinstance(inside, Array):
-            retire_array(inside)
-        elif typing.get_origin(field.type) is Embedded and inside is not None and inside.__class__ is not Retired:
-            retire(inside)
+    for content in contents:
+        if content.__class__ is not Retired:
+            retire(content)
 
 
 def retire_array(target: Array) -> None:

@@ -241,6 +241,13 @@ class WireRecord(Record):
             self.made = layout
         return self.made
 
+    def inside(self, instance: Any) -> list[Any]:
+        """Nested objects. Byte arrays end here: their cells may be memory that lives on."""
+        nested = instance.__dict__["_inside"].values()
+        for array in (item for item in nested if isinstance(item, Array)):
+            array._cells = []
+        return [item for item in nested if not isinstance(item, Array)]
+
     def attach(self, instance: Any, memory: Any, offset: int) -> None:
         """Make `instance` a window on `memory`."""
         parts = self.layout.parts
