@@ -6,17 +6,15 @@ inlined are frames like any other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
+from neokernel.image.checks import BREAKPOINT, CheckPoint
 from neokernel.image.elf import BadImage, Image, Place
 from neokernel.image.panic import PanicRecord
 from neokernel.image.traceback import Frame, render_traceback
 from neokernel.image.unwind import STACK_POINTER, walk
 from neokernel.lang.failures import CheckFailed
-
-BREAKPOINT = 3
 
 #: names of traps (privileged specification, table "supervisor cause register values after trap")
 CAUSES = {
@@ -38,17 +36,6 @@ ADDRESS_CAUSES = {0, 1, 4, 5, 6, 7, 12, 13, 15}
 
 #: an access this far below the stack is one that ran off its end (boards/virt.ld leaves that much)
 GUARD = 1 << 30
-
-
-class CheckPoint(Protocol):
-    """What the compiler knows of a check, by the address of its trap."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def message(self) -> str: ...
-    @property
-    def frame(self) -> Frame: ...
 
 
 @dataclass(frozen=True)
@@ -97,8 +84,13 @@ def failure_name(kind: str) -> str:
     return kind
 
 
-def explain_crash(image: Image, panic: PanicRecord, check: CheckPoint | None) -> Crash:
-    """Unwind, symbolise, and name the failure. Broken debug information costs frames, not the message."""
+def explain_crash(
+    image: Image, panic: PanicRecord, check: CheckPoint | None, roots: tuple[Path, ...] = (Path(),)
+) -> Crash:
+    """Unwind, symbolise, and name the failure. `roots`: where the files are that the image names.
+
+    Broken debug information costs frames, not the message.
+    """
     frames: list[Frame] = []
     cut = False
     try:
@@ -121,9 +113,19 @@ def explain_crash(image: Image, panic: PanicRecord, check: CheckPoint | None) ->
             )
         else:
             frames = [check.frame]
-        return Crash(failure_name(check.kind), check.message, tuple(frames), cut)
-    name, message = name_trap(image, panic)
-    return Crash(name, message, tuple(frames), cut)
+        name, message = failure_name(check.kind), check.message
+    else:
+        name, message = name_trap(image, panic)
+    return Crash(name, message, tuple(located(frame, roots) for frame in frames), cut)
+
+
+def located(frame: Frame, roots: tuple[Path, ...]) -> Frame:
+    """The frame with its file as it can be opened from here, if it is below one of `roots`."""
+    for root in roots:
+        path = root / frame.file
+        if path.is_file():
+            return replace(frame, file=str(path))
+    return frame
 
 
 def is_synthetic(place: Place) -> bool:

@@ -35,8 +35,10 @@ class Place:
 
 @dataclass(frozen=True)
 class UnwindRow:
-    """How to leave a frame: the canonical frame address is `cfa_register + cfa_offset`, and `saved` says at which offset
-    from it each register of the caller lies. Registers that aren't named keep their value."""
+    """How to leave a frame: the canonical frame address is `cfa_register + cfa_offset`.
+
+    `saved` says at which offset from it each register of the caller lies; registers that aren't named keep their value.
+    """
 
     cfa_register: int
     cfa_offset: int
@@ -84,6 +86,11 @@ class Image:
         if index < 0 or address >= starts[index] + max(functions[index][0], 1):
             return None
         return functions[index][1]
+
+    def functions(self) -> list[tuple[int, int, str]]:
+        """(address, size, name) of all functions, by address."""
+        starts, functions = self._functions
+        return [(start, size, name) for start, (size, name) in zip(starts, functions, strict=True)]
 
     def section(self, name: str) -> bytes:
         """The contents of a section; empty when there is none."""
@@ -184,11 +191,11 @@ class Image:
         header = self._dwarf.line_program_for_CU(unit).header
         first = 0 if header.version >= 5 else 1
         entry = header["file_entry"][index - first]
-        name = entry.name.decode()
+        name: str = entry.name.decode()
         directories = header["include_directory"]
         if name.startswith("/") or (header.version < 5 and entry.dir_index == 0) or not directories:
             return name
-        directory = directories[entry.dir_index - first].decode()
+        directory: str = directories[entry.dir_index - first].decode()
         return f"{directory}/{name}" if directory not in ("", ".") else name
 
     # --- unwinding ----------------------------------------------------------------------------------------------------

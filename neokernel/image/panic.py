@@ -71,7 +71,8 @@ class ConsoleFilter:
 
     def __init__(self, after_start: bool) -> None:
         self.panics: list[PanicRecord] = []
-        self._waiting_for_start = after_start
+        #: has the firmware handed over?
+        self.started = not after_start
         self._in_record = False
         self._held = b""
 
@@ -92,11 +93,11 @@ class ConsoleFilter:
 
     def _step(self) -> bytes | None:
         """Consume up to the next marker; None when more bytes are needed."""
-        if self._waiting_for_start:
+        if not self.started:
             _, marker, rest = self._held.partition(START)
             if not marker:
                 return None
-            self._held, self._waiting_for_start = rest, False
+            self._held, self.started = rest, True
             return b""
         if self._in_record:
             body, marker, rest = self._held.partition(PANIC_END)

@@ -12,6 +12,7 @@ import selectors
 import shutil
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -66,7 +67,7 @@ def run(
     timeout: float | None = None,
     keep: Callable[[bytes], object] | None = None,
 ) -> Outcome:
-    """Run QEMU until it ends or `timeout` seconds have passed. `show` gets the console, `keep` all bytes as they came."""
+    """Run QEMU until it ends or `timeout` seconds have passed. `show` gets the console, `keep` all of it."""
     deadline = None if timeout is None else time.monotonic() + timeout
     outcome = Outcome()
     standard_input = None if sys.stdin is not None and sys.stdin.isatty() else subprocess.DEVNULL
@@ -124,11 +125,9 @@ def reap(child: subprocess.Popen[bytes]) -> None:
 def terminal_restored() -> Iterator[None]:
     """The terminal's settings at the end are those of the beginning: QEMU, killed, can't put them back itself."""
     try:
-        import termios
-
         descriptor = sys.stdin.fileno()
         settings = termios.tcgetattr(descriptor)
-    except (ImportError, OSError, ValueError, AttributeError, termios.error):
+    except (OSError, ValueError, AttributeError, termios.error):
         yield
         return
     try:

@@ -5,8 +5,8 @@ the link script laid out, and ends any trap in a *panic record* on the console, 
 (`neokernel/image/panic.py` reads it and describes its form).
 
 Invariants:
-- The panic path is assembly that uses no stack, calls no compiled code and trusts nothing but this file's own data, so that
-  it works whatever has failed. A trap inside it powers the machine off.
+- The panic path is assembly that uses no stack, calls no compiled code and trusts nothing but this file's own data,
+  so that it works whatever has failed. A trap inside it powers the machine off.
 - Code can't be written, constants and data can't be executed, and the memory below the stack can't be accessed.
 """
 
@@ -14,8 +14,8 @@ from typing import NoReturn
 
 from neokernel.lang import (
     Embedded,
-    assembly,
     asm,
+    assembly,
     at,
     object_at,
     struct,
@@ -88,8 +88,8 @@ class Machine:
             asm("wfi")
 
 
-# OpenSBI enters here in S-mode, without translation: a0 is the hart, a1 the device tree. `nk_start` is made by the build:
-# it calls the program's main and powers off.
+# OpenSBI enters here in S-mode, without translation: a0 is the hart, a1 the device tree. `nk_start` is made by the
+# build: it calls the program's main and powers off.
 #
 # Sv39 with large pages (privileged specification, 12.4): 1 GiB of devices at 0; the gigabyte at 0x80000000 in pieces of
 # 2 MiB. Accessed and dirty bits are set beforehand: the hardware may fault on clear ones instead of setting them.

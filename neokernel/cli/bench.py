@@ -1,0 +1,39 @@
+"""`nk bench`: measurements beside their peers'. Rows go to standard output, what is being done to a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from neokernel.bench import registry
+from neokernel.bench.row import BenchError, Progress, Row
+from neokernel.cli.errors import ToolError
+from neokernel.cli.output import console, json_option, progress_line
+from neokernel.cli.run import qemu_program
+
+
+@click.command()
+@click.argument("name", type=click.Choice(sorted(registry.BENCHES)), default="compiler")
+@click.option("--only", multiple=True, metavar="ITEM", help="Measure only this item (repeatable).")
+@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="A folder for what is built.")
+@json_option
+def command(name: str, only: tuple[str, ...], keep: Path | None, as_json: bool) -> None:
+    """Run benchmark NAME (default: compiler).
+
+    With --json: a list of objects {item, unit, ours, peer, theirs, ratio}; a ratio below 1 is better than the peer.
+    """
+    qemu_program()
+    with progress_line() as say:
+        rows = measure(name, only, say, keep)
+    if as_json:
+        click.echo(registry.as_json(rows))
+    else:
+        console().print(registry.table(f"{name}: {registry.BENCHES[name]}", rows), soft_wrap=False)
+
+
+def measure(name: str, only: tuple[str, ...], say: Progress, keep: Path | None) -> list[Row]:
+    try:
+        return registry.run(name, list(only) or None, say, keep)
+    except BenchError as error:
+        raise ToolError("NK1301", str(error)) from error

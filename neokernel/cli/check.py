@@ -1,0 +1,41 @@
+"""`nk check`: all that the compiler finds wrong, without building anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from neokernel.cli.errors import Exit
+from neokernel.cli.output import json_option, print_json, shown
+from neokernel.cli.program import analyse, find_program, print_diagnostics
+
+
+@click.command()
+@click.argument("programs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@json_option
+def command(programs: tuple[Path, ...], as_json: bool) -> int:
+    """Say what is wrong with PROGRAMS: folders with a main.py, or files of modules.
+
+    Exit status: 0 nothing, 4 something.
+    """
+    found = [find_program(path) for path in programs]
+    diagnostics = {program: analyse(program) for program in found}
+    status = Exit.COMPILE if any(diagnostics.values()) else Exit.SUCCESS
+    if as_json:
+        print_json(
+            {
+                "programs": [
+                    {"path": str(program.root), "diagnostics": [item.as_json() for item in items]}
+                    for program, items in diagnostics.items()
+                ],
+                "exit": int(status),
+            }
+        )
+        return status
+    for program, items in diagnostics.items():
+        if items:
+            print_diagnostics(items, program)
+        else:
+            click.echo(f"{shown(program.root)}: nothing wrong")
+    return status

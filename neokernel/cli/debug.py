@@ -1,0 +1,107 @@
+"""`nk debug`: the machine stopped at its first instruction, and gdb on it, with the Python sources."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from neokernel.cli.errors import ToolError
+from neokernel.cli.output import json_option, print_json
+from neokernel.cli.run import image_of, qemu_program
+from neokernel.image import qemu
+
+CANDIDATES = ("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb", "riscv64-linux-gnu-gdb", "gdb")
+
+
+@click.command()
+@click.argument("path", metavar="PROGRAM", type=click.Path(path_type=Path))
+@click.option("--gdb", "wanted", metavar="PROGRAM", help="The gdb to use; default: the first that knows riscv64.")
+@click.option("--execute", "-ex", multiple=True, metavar="COMMAND", help="A gdb command to begin with (repeatable).")
+@click.option("--batch", is_flag=True, help="End after those commands.")
+@json_option
+def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: bool, as_json: bool) -> int:
+    """Boot PROGRAM (source or image) under gdb, stopped where its own code begins.
+
+    With --json nothing is started: the two command lines are printed.
+    """
+    emulator = qemu_program()
+    opened, roots = image_of(path, as_json=as_json)
+    image = opened.path
+    debugger = find_gdb(wanted)
+    # A socket in a folder of our own: no port to guess, and nobody else can connect.
+    with tempfile.TemporaryDirectory(prefix="nk-debug-") as folder:
+        socket = Path(folder) / "gdb"
+        log = image.with_suffix(".console")
+        machine = [
+            *qemu.command(emulator, image),
+            *("-S", "-chardev", f"socket,path={socket},server=on,wait=off,id=gdb", "-gdb", "chardev:gdb"),
+        ]
+        front = [
+            *(debugger, "-q", "-nx", *(["-batch"] if batch else [])),
+            *(option for root in roots for option in ("-ex", f"directory {root}")),
+            *("-ex", "set confirm off", "-ex", "set architecture riscv:rv64", "-ex", f"target remote {socket}"),
+            *("-ex", "tbreak nk_start", "-ex", "continue"),
+            *(option for text in execute for option in ("-ex", text)),
+            str(image),
+        ]
+        if as_json:
+            print_json({"qemu": machine, "gdb": front, "exit": 0})
+            return 0
+        click.echo(f"the machine's console goes to {log}", err=True)
+        with log.open("wb") as console:
+            # A session of its own: ctrl-C is gdb's, not the machine's.
+            child = subprocess.Popen(
+                machine, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True
+            )
+            before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            try:
+                wait_for(socket, child)
+                return subprocess.run(front, stdin=sys.stdin, check=False).returncode
+            finally:
+                signal.signal(signal.SIGINT, before)
+                qemu.reap(child)
+
+
+def find_gdb(wanted: str | None) -> str:
+    """A gdb that knows riscv64."""
+    if wanted is not None:
+        found = shutil.which(wanted)
+        if found is None:
+            raise ToolError("NK1102", f"{wanted} can't be run")
+        return found
+    for candidate in CANDIDATES:
+        found = shutil.which(candidate)
+        if found is not None and knows_riscv(found):
+            return found
+    raise ToolError("NK1102", "no gdb that knows riscv64", "Debian, Ubuntu: apt-get install gdb-multiarch")
+
+
+def knows_riscv(gdb: str) -> bool:
+    try:
+        run = subprocess.run(
+            [gdb, "-nx", "-batch", "-ex", "set architecture riscv:rv64"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return run.returncode == 0 and "Undefined" not in run.stderr
+
+
+def wait_for(socket: Path, child: subprocess.Popen[bytes]) -> None:
+    """Until QEMU listens."""
+    import time
+
+    deadline = time.monotonic() + 10
+    while not socket.exists():
+        if child.poll() is not None or time.monotonic() > deadline:
+            raise ToolError("NK1103", "QEMU didn't start", "its console file has what it said")
+        time.sleep(0.01)

@@ -1,0 +1,177 @@
+"""`nk doctor`: what of this machine is needed, what is there, and what to do about the rest. It changes nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from enum import Enum
+from importlib import metadata
+from pathlib import Path
+
+import click
+
+from neokernel.cli.errors import Exit
+from neokernel.cli.output import console, json_option, print_json
+from neokernel.image import qemu
+
+#: a build with debug information and the package cache fit in this
+FREE_BYTES = 1 << 30
+OLDEST_PYTHON = (3, 11)
+
+#: QEMU versions that brought what we use; older ones go without
+QEMU_FEATURES = (
+    ((9, 2, 0), "a RISC-V IOMMU as a PCI device (`-device riscv-iommu-pci`)"),
+    ((10, 0, 0), "a RISC-V IOMMU as a platform device (`-M virt,iommu-sys=on`)"),
+)
+BACKPORTS = (
+    "Debian 12 has a newer one in its backports: add `deb http://deb.debian.org/debian bookworm-backports main` to "
+    "/etc/apt/sources.list.d/backports.list, then `apt-get update && apt-get install -t bookworm-backports "
+    "qemu-system-misc opensbi`"
+)
+
+
+class State(Enum):
+    GOOD = "good"
+    OLD = "old"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `required`: without it, systems can't be built and run."""
+
+    name: str
+    state: State
+    detail: str
+    required: bool = True
+    advice: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        return {**asdict(self), "state": self.state.value}
+
+
+def check_python() -> Iterator[Finding]:
+    version = platform.python_version()
+    good = sys.version_info[:2] >= OLDEST_PYTHON
+    advice = "" if good else "Python 3.11 or newer is needed"
+    yield Finding("python", State.GOOD if good else State.OLD, f"{version} ({platform.machine()})", advice=advice)
+
+
+def check_packages() -> Iterator[Finding]:
+    """Ours, each at the version that the project pins."""
+    try:
+        wanted = metadata.requires("neokernel") or []
+    except metadata.PackageNotFoundError:
+        yield Finding("neokernel", State.MISSING, "not installed as a package", advice="make setup")
+        return
+    for requirement in wanted:
+        pinned, _, condition = requirement.partition(";")
+        if "extra" in condition:
+            continue
+        name, _, version = pinned.strip().partition("==")
+        try:
+            found = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            yield Finding(name, State.MISSING, f"wanted: {version}", advice="make setup")
+            continue
+        same = found == version
+        detail = found if same else f"{found}; wanted: {version}"
+        yield Finding(name, State.GOOD if same else State.OLD, detail, advice="" if same else "make setup")
+
+
+def check_qemu() -> Iterator[Finding]:
+    program = qemu.find_qemu()
+    if program is None:
+        advice = "make setup, as root, on Debian and Ubuntu; `nk explain NK1101` for others"
+        yield Finding("qemu", State.MISSING, f"no {qemu.PROGRAM}", advice=advice)
+        return
+    version = qemu.qemu_version(program)
+    if version is None:
+        yield Finding("qemu", State.MISSING, f"{program} doesn't say its version", advice="reinstall it")
+        return
+    shown = ".".join(map(str, version))
+    if version < qemu.OLDEST:
+        oldest = ".".join(map(str, qemu.OLDEST))
+        yield Finding("qemu", State.OLD, shown, advice=f"{oldest} or newer is needed")
+        return
+    yield Finding("qemu", State.GOOD, shown)
+    lacking = [feature for needed, feature in QEMU_FEATURES if version < needed]
+    if lacking:
+        advice = BACKPORTS if distribution() == ("debian", "12") else "all of it is optional; a newer QEMU has it"
+        yield Finding("qemu features", State.OLD, f"{shown} lacks: {'; '.join(lacking)}", required=False, advice=advice)
+
+
+def check_gdb() -> Iterator[Finding]:
+    from neokernel.cli.debug import find_gdb
+    from neokernel.cli.errors import ToolError
+
+    try:
+        yield Finding("gdb", State.GOOD, find_gdb(None), required=False)
+    except ToolError as error:
+        advice = f"for `nk debug`: {error.help}"
+        yield Finding("gdb", State.MISSING, error.message, required=False, advice=advice)
+
+
+def check_terminal() -> Iterator[Finding]:
+    encoding = (sys.stdout.encoding or "").lower()
+    kind = os.environ.get("TERM", "none") if sys.stdout.isatty() else "not a terminal"
+    good = "utf" in encoding
+    advice = "" if good else "set LANG to a UTF-8 locale"
+    yield Finding("terminal", State.GOOD if good else State.OLD, f"{kind}, {encoding or '?'}", False, advice)
+
+
+def check_disk() -> Iterator[Finding]:
+    free = shutil.disk_usage(Path.cwd()).free
+    good = free >= FREE_BYTES
+    advice = "" if good else "1 GiB is comfortable for the toolchain and builds"
+    yield Finding("disk", State.GOOD if good else State.OLD, f"{free / (1 << 30):.1f} GiB free here", False, advice)
+
+
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    check_python,
+    check_packages,
+    check_qemu,
+    check_gdb,
+    check_terminal,
+    check_disk,
+)
+
+
+def distribution() -> tuple[str, str]:
+    """(id, version) of the Linux distribution; empty elsewhere."""
+    try:
+        facts = platform.freedesktop_os_release()
+    except OSError:
+        return "", ""
+    return facts.get("ID", ""), facts.get("VERSION_ID", "")
+
+
+@click.command()
+@json_option
+def command(as_json: bool) -> int:
+    """Say whether this machine has what is needed, and what to do about the rest.
+
+    Exit status: 1 when something required is missing or too old.
+    """
+    findings = [finding for check in CHECKS for finding in check()]
+    lacking = [finding for finding in findings if finding.required and finding.state is not State.GOOD]
+    status = Exit.NEGATIVE if lacking else Exit.SUCCESS
+    if as_json:
+        print_json({"findings": [finding.as_json() for finding in findings], "exit": int(status)})
+        return status
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    marks = {State.GOOD: "[green]ok[/green]", State.OLD: "[yellow]old[/yellow]", State.MISSING: "[red]missing[/red]"}
+    for finding in findings:
+        detail = finding.detail + (f"\n{finding.advice}" if finding.advice else "")
+        mark = marks[finding.state] if finding.required or finding.state is State.GOOD else "[yellow]optional[/yellow]"
+        table.add_row(mark, finding.name, detail)
+    screen = console()
+    screen.print(table, soft_wrap=False)
+    screen.print("everything required is there" if not lacking else f"required: {', '.join(f.name for f in lacking)}")
+    return status

@@ -1,0 +1,99 @@
+"""`nk dump`: a program as it stands between two passes, and what is in an image."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from neokernel.cli.errors import Exit
+from neokernel.cli.output import json_option, print_json
+from neokernel.cli.program import Program, build, find_program, is_image, open_image, pipeline, print_diagnostics
+from neokernel.lang.instrument import instrument
+
+
+def syntax(program: Program) -> str:
+    return ast.dump(parsed(program), indent=2)
+
+
+def instrumented(program: Program) -> str:
+    """What CPython runs: the module with its checks."""
+    return ast.unparse(instrument(parsed(program)))
+
+
+def parsed(program: Program) -> ast.Module:
+    from neokernel.cli.errors import ToolError
+
+    try:
+        return ast.parse(program.main.read_text(encoding="utf-8"), str(program.main))
+    except (SyntaxError, UnicodeDecodeError, ValueError) as error:
+        raise ToolError("NK1002", f"{program.main} isn't valid Python: {error}", "`nk check` says more") from error
+
+
+def compiled(stage: str) -> Callable[[Program], str]:
+    def show(program: Program) -> str:
+        result = pipeline().dump(program.root, stage)
+        if not isinstance(result, str):
+            print_diagnostics(result, program)
+            raise click.exceptions.Exit(Exit.COMPILE)
+        return result
+
+    return show
+
+
+#: SHF_ALLOC
+ALLOCATED = 2
+
+#: in the order in which a program passes through them
+STAGES: dict[str, Callable[[Program], str]] = {
+    "syntax": syntax,
+    "instrumented": instrumented,
+    "ir": compiled("ir"),
+    "llvm": compiled("llvm"),
+    "assembly": compiled("assembly"),
+}
+
+
+@click.command()
+@click.argument("stage", type=click.Choice([*STAGES, "image"]))
+@click.argument("path", metavar="PROGRAM", type=click.Path(path_type=Path))
+@json_option
+def command(stage: str, path: Path, as_json: bool) -> None:
+    """Show PROGRAM at STAGE.
+
+    syntax: Python's tree; instrumented: what CPython runs; ir: the typed IR; llvm: LLVM's text; assembly: riscv64;
+    image: sections and sizes (PROGRAM may be an image).
+    """
+    if stage == "image":
+        image = path
+        if not is_image(path):
+            program = find_program(path)
+            image = build(program, program.default_image, as_json=as_json)
+        show_image(image, as_json=as_json)
+        return
+    text = STAGES[stage](find_program(path))
+    if as_json:
+        print_json({"stage": stage, "text": text, "exit": 0})
+    else:
+        click.echo(text)
+
+
+def show_image(path: Path, *, as_json: bool) -> None:
+    """Sections that are loaded, and the functions by size."""
+    image = open_image(path)
+    loaded = [
+        section for section in image.elf.iter_sections() if section["sh_flags"] & ALLOCATED and section["sh_size"]
+    ]
+    sections = [
+        {"name": section.name, "address": int(section["sh_addr"]), "bytes": int(section["sh_size"])}
+        for section in loaded
+    ]
+    functions = [{"name": name, "address": start, "bytes": size} for start, size, name in image.functions()]
+    if as_json:
+        print_json({"sections": sections, "functions": functions, "exit": 0})
+        return
+    rows = [(section["sh_addr"], section["sh_size"], section.name) for section in loaded]
+    for address, size, name in (*rows, *sorted(image.functions(), key=lambda row: -row[1])):
+        click.echo(f"{address:#12x} {size:>10,}  {name}")

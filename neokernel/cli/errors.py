@@ -1,0 +1,125 @@
+"""Exit codes, and the errors of the tools themselves: a code, what happened, what to do.
+
+Codes NK1000 and up are the tools'; those below are the compiler's (`neokernel.compiler.codes`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What `nk` exits with. The status of a guest is passed on as it is; a crash of it is never 0."""
+
+    SUCCESS = 0
+    NEGATIVE = 1
+    USAGE = 2
+    MANIFEST = 3
+    COMPILE = 4
+    TRUST = 5
+    UNREACHABLE = 6
+    SKIPPED = 77
+    TIMEOUT = 124
+    INTERRUPT = 130
+
+
+@dataclass(frozen=True)
+class ToolCode:
+    """An error of the tools: its title and the text of `nk explain`."""
+
+    title: str
+    explanation: str
+    exit: Exit
+
+
+TOOL_CODES: dict[str, ToolCode] = {
+    "NK1001": ToolCode(
+        "wrong usage",
+        "The command line doesn't fit the command. `nk COMMAND --help` shows what it takes.",
+        Exit.USAGE,
+    ),
+    "NK1002": ToolCode(
+        "no program there",
+        "A program is a folder with a `main.py`, or the file of a module with a function `main`. The path that was given "
+        "is neither.",
+        Exit.USAGE,
+    ),
+    "NK1003": ToolCode(
+        "unknown error code",
+        "`nk explain` expands the codes that errors carry, such as NK0101. `nk explain` alone lists all of them.",
+        Exit.USAGE,
+    ),
+    "NK1004": ToolCode(
+        "the image can't be read",
+        "`nk run` and `nk debug` take a program's source or an image that `nk build` made: an ELF file for riscv64.",
+        Exit.USAGE,
+    ),
+    "NK1005": ToolCode(
+        "a file can't be written",
+        "The output's folder doesn't exist, can't be written to, or the disk is full.",
+        Exit.USAGE,
+    ),
+    "NK1101": ToolCode(
+        "QEMU is missing or too old",
+        "Systems are booted in qemu-system-riscv64, version 7.2 or newer. `make setup` installs it on Debian and Ubuntu "
+        "when run as root; by hand: Debian 12 and Ubuntu `apt-get install qemu-system-misc opensbi`, Debian 13 `apt-get "
+        "install qemu-system-riscv opensbi`, Fedora `dnf install qemu-system-riscv`, Arch `pacman -S "
+        "qemu-system-riscv`, macOS `brew install qemu`. `nk doctor` checks the whole machine.",
+        Exit.UNREACHABLE,
+    ),
+    "NK1102": ToolCode(
+        "no debugger for riscv64",
+        "`nk debug` needs a gdb that knows riscv64: Debian and Ubuntu `apt-get install gdb-multiarch`; on Fedora and "
+        "Arch the ordinary gdb does. `--gdb PROGRAM` names one yourself.",
+        Exit.UNREACHABLE,
+    ),
+    "NK1103": ToolCode(
+        "the machine didn't start",
+        "QEMU ended with an error of its own before the program could run; what it said is above.",
+        Exit.UNREACHABLE,
+    ),
+    "NK1104": ToolCode(
+        "out of time",
+        "The machine was still running when the time that `--timeout` gave was over, and was stopped.",
+        Exit.TIMEOUT,
+    ),
+    "NK1105": ToolCode(
+        "interrupted",
+        "The command was stopped by ctrl-C or a signal. What it had started was stopped too.",
+        Exit.INTERRUPT,
+    ),
+    "NK1201": ToolCode(
+        "a package is missing",
+        "The installation isn't complete: `make setup` installs what the tools need, `make test` also what tests need.",
+        Exit.UNREACHABLE,
+    ),
+    "NK1301": ToolCode(
+        "the benchmark failed",
+        "A side of the benchmark couldn't be built or run, or gave a wrong result: there is no number to show.",
+        Exit.NEGATIVE,
+    ),
+    "NK1999": ToolCode(
+        "internal error",
+        "A fault of `nk` itself, not of your program. Run the command again with NK_DEBUG=1 in the environment, and "
+        "report what it prints, with the program that shows it and the output of `nk doctor --json`.",
+        Exit.NEGATIVE,
+    ),
+}
+
+
+class ToolError(Exception):
+    """An error that the user sees: one of `TOOL_CODES`, what happened, and what to do about it."""
+
+    def __init__(self, code: str, message: str, help: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.help = help
+
+    @property
+    def exit(self) -> Exit:
+        return TOOL_CODES[self.code].exit
+
+    def as_json(self) -> dict[str, object]:
+        return {"error": {"code": self.code, "message": self.message, "help": self.help}, "exit": int(self.exit)}

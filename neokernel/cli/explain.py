@@ -1,0 +1,65 @@
+"""`nk explain`: what an error code means, with a wrong and a right example."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from neokernel.cli.errors import TOOL_CODES, ToolError
+from neokernel.cli.output import console, json_option, print_json
+
+
+def all_codes() -> dict[str, dict[str, str]]:
+    """Every code, the compiler's and the tools', as plain text."""
+    found: dict[str, dict[str, str]] = {}
+    for code, entry in compiler_codes().items():
+        found[code] = {
+            name: text.strip("\n")
+            for name in ("title", "explanation", "wrong", "right")
+            if (text := getattr(entry, name, ""))
+        }
+    for code, tool in TOOL_CODES.items():
+        found[code] = {"title": tool.title, "explanation": tool.explanation}
+    return dict(sorted(found.items()))
+
+
+def compiler_codes() -> dict[str, Any]:
+    codes: dict[str, Any] = importlib.import_module("neokernel.compiler.codes").CODES
+    return codes
+
+
+@click.command()
+@click.argument("code", required=False)
+@json_option
+def command(code: str | None, as_json: bool) -> None:
+    """Explain error CODE (such as NK0101), or list all codes."""
+    codes = all_codes()
+    if code is None:
+        if as_json:
+            print_json([{"code": name, "title": entry["title"]} for name, entry in codes.items()])
+        else:
+            for name, entry in codes.items():
+                click.echo(f"{name}  {entry['title']}")
+        return
+    name = code.upper()
+    if name.isdigit():
+        name = f"NK{int(name):04}"
+    if name not in codes:
+        raise ToolError("NK1003", f"no error code {code}", "`nk explain` alone lists all codes")
+    entry = codes[name]
+    if as_json:
+        print_json({"code": name, **entry})
+        return
+    from rich.markup import escape
+    from rich.padding import Padding
+    from rich.text import Text
+
+    screen = console()
+    screen.print(f"[bold]{name}: {escape(entry['title'])}[/bold]\n")
+    screen.print(entry.get("explanation", ""), markup=False, soft_wrap=False)
+    for label, heading in (("wrong", "Wrong:"), ("right", "Right:")):
+        if label in entry:
+            screen.print(f"\n[bold]{heading}[/bold]\n")
+            screen.print(Padding(Text(entry[label]), (0, 0, 0, 4)))

@@ -1,0 +1,117 @@
+"""`nk run --host`: the program under CPython, on a simulated machine, with the traceback that the image would give."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
+from typing import Any, NoReturn
+
+import click
+
+from neokernel import lang
+from neokernel.arch.riscv64.bare import PANIC_STATUS
+from neokernel.cli.errors import Exit, ToolError
+from neokernel.cli.output import print_json
+from neokernel.cli.program import Program
+from neokernel.image.crash import Crash
+from neokernel.image.traceback import Frame
+from neokernel.lang.positions import instruction_position
+from neokernel.lang.support import TARGET_MARK
+from neokernel.sim.bare import MachineFault, run_main
+
+
+class OutOfTime(BaseException):
+    """The time limit is over. No `Exception`, as no program may catch it."""
+
+
+def run_on_host(program: Program, timeout: float | None, *, as_json: bool) -> int:
+    """Run the program's main; its status, as `nk run` gives it for an image."""
+    shown = bytearray()
+
+    def output(data: bytes) -> None:
+        if as_json:
+            shown.extend(data)
+        else:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+
+    crash: Crash | None = None
+    timed_out = False
+    try:
+        with time_limit(timeout):
+            status = run_main(load_main(program), output)
+    except OutOfTime:
+        status, timed_out = int(Exit.TIMEOUT), True
+    except (lang.CheckFailed, lang.StaticError, MachineFault) as failure:
+        status, crash = int(PANIC_STATUS), crash_of(failure)
+    if as_json:
+        print_json(
+            {
+                "console": bytes(shown).decode(errors="replace"),
+                "panics": [crash.as_json()] if crash is not None else [],
+                "timed_out": timed_out,
+                "raw_console": None,
+                "exit": status,
+            }
+        )
+        return status
+    if crash is not None:
+        click.echo(crash.text, err=True, nl=False)
+    if timed_out:
+        raise ToolError("NK1104", f"still running after {timeout:g} s; stopped")
+    return status
+
+
+def load_main(program: Program) -> Callable[[Any], object]:
+    """The program's `main`; its own modules are found beside it."""
+    sys.path.insert(0, str(program.main.parent.resolve()))
+    try:
+        module = lang.load_module(program.main, program.main.stem)
+    except SyntaxError as error:
+        raise ToolError("NK1002", f"{program.main} isn't valid Python: {error.msg} (line {error.lineno})") from error
+    except ImportError as error:
+        raise ToolError("NK1002", f"{program.main}: {error}", "`nk check` says more") from error
+    main: Any = getattr(module, "main", None)
+    if not callable(main):
+        raise ToolError("NK1002", f"{program.main} has no function main(machine)")
+    entry: Callable[[Any], object] = main
+    return entry
+
+
+def crash_of(failure: BaseException) -> Crash:
+    """The failure with its frames in target modules; what the simulation adds is left out."""
+    frames = list(target_frames(failure.__traceback__))
+    position = lang.failure_position(failure)
+    if frames and position is not None:
+        frames[-1] = Frame(frames[-1].function, *position)
+    return Crash(type(failure).__name__, str(failure), tuple(frames), cut=False)
+
+
+def target_frames(trace: TracebackType | None) -> Iterator[Frame]:
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        position = instruction_position(code, trace.tb_lasti)
+        if TARGET_MARK in trace.tb_frame.f_globals and position is not None:
+            yield Frame(code.co_name, *position)
+        trace = trace.tb_next
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    if seconds is None:
+        yield
+        return
+
+    def over(number: int, frame: FrameType | None) -> NoReturn:
+        raise OutOfTime
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

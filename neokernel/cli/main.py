@@ -1,0 +1,144 @@
+"""The way in: the group `nk`, and the one handler of all that goes wrong.
+
+Invariants: no traceback reaches a user (but with NK_DEBUG=1); with `--json`, standard output is one JSON value, errors
+included; a command's module is imported only when it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from neokernel.cli.errors import Exit, ToolError
+
+#: name → what it does; each is `command` in the file of that name
+COMMANDS = {
+    "bench": "Measure, in instructions, beside the same work elsewhere.",
+    "build": "Compile a program into a bootable image.",
+    "check": "Say what is wrong with a program.",
+    "debug": "Run a program under gdb, stopped at its first instruction.",
+    "doctor": "Say whether this machine has what is needed.",
+    "dump": "Show a program between two passes of the compiler.",
+    "explain": "Explain an error code.",
+    "run": "Build a program and boot it.",
+    "test": "Run tests.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in files of their own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"neokernel.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        command.help = command.help or COMMANDS[cmd_name]
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            import difflib
+
+            close = difflib.get_close_matches(name, COMMANDS, n=1)
+            raise ToolError(
+                "NK1001", f"no command {name!r}", f"did you mean `nk {close[0]}`?" if close else "nk --help"
+            )
+        return super().resolve_command(ctx, args)
+
+
+def print_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        click.echo(f"nk {version('neokernel')}")
+        ctx.exit()
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=print_version, help="The version.")
+def nk() -> None:
+    """Neokernel: build, run and examine systems written in Python.
+
+    Every command takes --json. Errors carry codes that `nk explain NK0101` expands.
+    """
+
+
+def main() -> NoReturn:
+    """The console script."""
+    sys.exit(guarded(sys.argv[1:]))
+
+
+def guarded(arguments: list[str]) -> int:
+    """Run a command line; its exit status. Nothing but `SystemExit` of an interpreter's end gets out."""
+    signal.signal(signal.SIGTERM, as_interrupt)
+    try:
+        result = nk.main(arguments, prog_name="nk", standalone_mode=False)
+        sys.stdout.flush()
+        return int(result) if isinstance(result, int) else Exit.SUCCESS
+    except ToolError as error:
+        return report(error, arguments)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        help_text = f"`{context.command_path} --help` shows what it takes" if context is not None else ""
+        return report(ToolError("NK1001", error.format_message().rstrip("."), help_text), arguments)
+    except (KeyboardInterrupt, click.Abort):
+        return report(ToolError("NK1105", "interrupted"), arguments)
+    except BrokenPipeError:
+        # Whoever read our output has gone; the interpreter must not try to flush it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return Exit.NEGATIVE
+    except Exception as error:  # noqa: BLE001 - the promise is that no traceback reaches a user
+        if os.environ.get("NK_DEBUG") == "1":
+            import traceback
+
+            traceback.print_exc()
+        return report(
+            ToolError(
+                "NK1999",
+                f"internal error: {type(error).__name__}: {error}",
+                "this is a fault of nk; run it again with NK_DEBUG=1 and report what it prints",
+            ),
+            arguments,
+        )
+
+
+def report(error: ToolError, arguments: list[str]) -> int:
+    """Print an error, for people on standard error, for programs on standard output."""
+    if wants_json(arguments):
+        click.echo(json.dumps(error.as_json(), indent=2))
+    else:
+        from neokernel.cli.output import print_error
+
+        print_error(error)
+    return int(error.exit)
+
+
+def wants_json(arguments: list[str]) -> bool:
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in own
+
+
+def as_interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """End as by ctrl-C, so that children are reaped and the terminal restored."""
+    raise KeyboardInterrupt

@@ -1,0 +1,75 @@
+"""What commands print: text for people, JSON for programs, progress for terminals."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from neokernel.cli.errors import ToolError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def json_option(function: F) -> F:
+    """`--json`, as every command has it: the parameter `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")(function)
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2))
+
+
+def colored(stream: IO[str]) -> bool:
+    """May we colour what goes to `stream`? (https://no-color.org)"""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def console(*, error: bool = False) -> Console:
+    """A rich console on standard output or error, plain unless that is a terminal."""
+    from rich.console import Console
+
+    stream = sys.stderr if error else sys.stdout
+    return Console(file=stream, no_color=not colored(stream), highlight=False, soft_wrap=True)
+
+
+def print_error(error: ToolError) -> None:
+    red, bold, plain = ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") if colored(sys.stderr) else ("", "", "")
+    click.echo(f"{red}error[{error.code}]{plain}{bold}: {error.message}{plain}", err=True)
+    if error.help:
+        click.echo(f"  help: {error.help}", err=True)
+
+
+@contextlib.contextmanager
+def progress_line() -> Iterator[Callable[[str], None]]:
+    """A function that says on a terminal what is being done now; silent elsewhere, and in CI."""
+    if not sys.stderr.isatty() or os.environ.get("CI") or os.environ.get("TERM") == "dumb":
+        yield lambda _: None
+        return
+    with console(error=True).status("") as status:
+        yield status.update
+
+
+@contextlib.contextmanager
+def progress(what: str) -> Iterator[None]:
+    """Say on a terminal that something is being done."""
+    with progress_line() as say:
+        say(what)
+        yield
+
+
+def shown(path: Path) -> str:
+    """A path as the user would write it."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

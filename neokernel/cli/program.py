@@ -1,0 +1,119 @@
+"""Programs and images, as the commands take them on their command line; the one place that calls the compiler."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from neokernel.cli.errors import Exit, ToolError
+from neokernel.cli.output import colored, print_json, progress, shown
+from neokernel.compiler.diagnostics import Diagnostic, render
+from neokernel.image.elf import BadImage, Image
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program's source. `root` is what the compiler takes: a folder with `main.py`, or a module's file."""
+
+    root: Path
+
+    @property
+    def main(self) -> Path:
+        return self.root / "main.py" if self.root.is_dir() else self.root
+
+    @property
+    def name(self) -> str:
+        return self.root.resolve().name if self.root.is_dir() else self.root.stem
+
+    @property
+    def default_image(self) -> Path:
+        return Path("build") / f"{self.name}.elf"
+
+    @property
+    def source_roots(self) -> tuple[Path, ...]:
+        """Where the files are that messages and debug information name."""
+        return (self.main.parent.resolve(), REPOSITORY)
+
+
+def find_program(path: Path) -> Program:
+    """The program at `path`, or an error that says what a program is."""
+    if path.is_dir():
+        if not (path / "main.py").is_file():
+            raise ToolError("NK1002", f"{path} has no main.py", "name a folder with a main.py, or a module's file")
+    elif not path.exists():
+        raise ToolError("NK1002", f"{path} doesn't exist")
+    elif path.suffix != ".py":
+        raise ToolError("NK1002", f"{path} is no Python source", "name a folder with a main.py, or a module's file")
+    return Program(path)
+
+
+def is_image(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
+
+
+def open_image(path: Path) -> Image:
+    try:
+        return Image(path)
+    except BadImage as error:
+        raise ToolError("NK1004", str(error)) from error
+
+
+def pipeline() -> Any:
+    """The compiler; imported late, because it is big."""
+    from neokernel.compiler import pipeline as compiler
+
+    return compiler
+
+
+def analyse(program: Program) -> list[Diagnostic]:
+    """What the compiler has to say about the program, in source order."""
+    found: list[Diagnostic] = list(pipeline().analyse(program.root).diagnostics)
+    return sorted(found, key=lambda item: (item.span.file, item.span.line, item.span.column, item.code))
+
+
+def build(program: Program, output: Path, *, checks: bool = True, release: bool = True, as_json: bool = False) -> Path:
+    """Build the program's image, or print its diagnostics and end the command."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with progress(f"building {program.name}"):
+            result = pipeline().build_image(program.root, output, checks=checks, release=release)
+    except OSError as error:
+        raise ToolError("NK1005", f"{output} can't be written: {error.strerror or error}") from error
+    diagnostics: list[Diagnostic] = list(getattr(result, "diagnostics", ()))
+    if diagnostics:
+        if as_json:
+            print_json({"diagnostics": [item.as_json() for item in diagnostics], "exit": int(Exit.COMPILE)})
+        else:
+            print_diagnostics(diagnostics, program)
+        raise click.exceptions.Exit(Exit.COMPILE)
+    return output
+
+
+def print_diagnostics(diagnostics: list[Diagnostic], program: Program) -> None:
+    """All of them with their source lines, on standard error, and how many there were."""
+    for item in diagnostics:
+        click.echo(render(item, source_text(item.span.file, program), color=colored(sys.stderr)), err=True)
+    count = len(diagnostics)
+    plural = "s" if count > 1 else ""
+    click.echo(
+        f"{count} error{plural} in {shown(program.root)}; `nk explain {diagnostics[0].code}` says more", err=True
+    )
+
+
+def source_text(file: str, program: Program) -> str | None:
+    for root in program.source_roots:
+        try:
+            return (root / file).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+    return None

@@ -1,0 +1,130 @@
+"""`nk run`: build, boot, show the console, and turn a panic into a traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import click
+
+from neokernel.cli.errors import Exit, ToolError
+from neokernel.cli.output import json_option, print_json
+from neokernel.cli.program import REPOSITORY, build, find_program, is_image, open_image
+from neokernel.image import qemu
+from neokernel.image.checks import check_at
+from neokernel.image.crash import Crash, explain_crash
+from neokernel.image.elf import Image
+from neokernel.image.panic import ConsoleFilter
+
+
+@click.command()
+@click.argument("path", metavar="PROGRAM", type=click.Path(path_type=Path))
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Stop the machine after so many seconds.")
+@click.option("--host", is_flag=True, help="Run the source under CPython, on a simulated machine.")
+@click.option("--raw", is_flag=True, help="Show the console as it is: with the firmware's words and panic records.")
+@json_option
+def command(path: Path, timeout: float | None, host: bool, raw: bool, as_json: bool) -> int:
+    """Boot PROGRAM: a folder with a main.py, a module's file, or an image that `nk build` made.
+
+    The exit status is the guest's; 101 after a panic, 124 when the time is over, 130 after ctrl-C.
+    """
+    if host:
+        from neokernel.cli.host import run_on_host
+
+        return run_on_host(find_program(path), timeout, as_json=as_json)
+    qemu_program()  # before the work of building
+    image, roots = image_of(path, as_json=as_json)
+    return boot(image, roots, timeout=timeout, raw=raw, as_json=as_json)
+
+
+def image_of(path: Path, *, as_json: bool) -> tuple[Image, tuple[Path, ...]]:
+    """The image at `path`, or the one built from the program there; and where its sources are."""
+    if is_image(path):
+        return open_image(path), (Path.cwd(), REPOSITORY)
+    program = find_program(path)
+    image = build(program, program.default_image, as_json=as_json)
+    return open_image(image), (*program.source_roots, Path.cwd())
+
+
+def qemu_program() -> str:
+    """QEMU, or the error that says how to get it."""
+    program = qemu.find_qemu()
+    if program is None:
+        raise ToolError("NK1101", f"{qemu.PROGRAM} is missing", "`make setup`, or `nk explain NK1101` for your system")
+    return program
+
+
+def boot(image: Image, roots: tuple[Path, ...], *, timeout: float | None, raw: bool, as_json: bool) -> int:
+    """Run the image and report how it ended."""
+    program = qemu_program()
+    console = ConsoleFilter(after_start="nk_start_text" in image.symbols)
+    shown = bytearray()
+    show: Callable[[bytes], object] = shown.extend if as_json else write_out
+    log = image.path.with_suffix(".console")
+    with kept(log) as file:
+
+        def keep(data: bytes) -> None:
+            if file is not None:
+                file.write(data)
+            if raw:
+                show(data)
+
+        outcome = qemu.run(
+            qemu.command(program, image.path), console, (lambda _: None) if raw else show, timeout=timeout, keep=keep
+        )
+    crashes = [tell(image, console, index, roots) for index in range(len(outcome.panics))]
+    status = exit_status(outcome)
+    if as_json:
+        print_json(
+            {
+                "console": bytes(shown).decode(errors="replace"),
+                "panics": [crash.as_json() for crash in crashes],
+                "timed_out": outcome.timed_out,
+                "raw_console": str(log) if file is not None else None,
+                "exit": status,
+            }
+        )
+        return status
+    for crash in crashes:
+        click.echo(crash.text, err=True, nl=False)
+    if outcome.timed_out:
+        raise ToolError("NK1104", f"still running after {timeout:g} s; stopped")
+    if outcome.status == 1 and not console.started and not crashes:
+        raise ToolError("NK1103", "the machine didn't start", "what QEMU said is above; `nk doctor` checks the machine")
+    return status
+
+
+def exit_status(outcome: qemu.Outcome) -> int:
+    """The guest's status; never 0 when it panicked."""
+    if outcome.timed_out:
+        return Exit.TIMEOUT
+    if outcome.status < 0:
+        return 128 - outcome.status
+    if outcome.panics and outcome.status == 0:
+        return Exit.NEGATIVE
+    return outcome.status
+
+
+def tell(image: Image, console: ConsoleFilter, index: int, roots: tuple[Path, ...]) -> Crash:
+    panic = console.panics[index]
+    return explain_crash(image, panic, check_at(image, panic), roots)
+
+
+def write_out(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+@contextlib.contextmanager
+def kept(path: Path) -> Iterator[IO[bytes] | None]:
+    """A file beside the image for the console as it came; None where nothing can be written."""
+    try:
+        file = path.open("wb")
+    except OSError:
+        yield None
+        return
+    with file:
+        yield file

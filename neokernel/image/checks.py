@@ -1,0 +1,78 @@
+"""The table of checks: from a trap's address to the expression that failed, its kind and its message.
+
+An image holds (address, number) pairs; what the numbers mean stands in a file beside it, `NAME.checks.json`, since an
+image has no use for it. Both are written by one build: the file names the image's digest, and a table of another build
+is not believed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from neokernel.compiler.llvm.checks import read_checks
+from neokernel.compiler.llvm.target import CheckRecord
+from neokernel.image.elf import Image
+from neokernel.image.panic import PanicRecord
+from neokernel.image.traceback import Frame
+
+BREAKPOINT = 3
+
+
+@dataclass(frozen=True)
+class CheckPoint:
+    """A check that failed. `frame` has its expression's range."""
+
+    kind: str
+    message: str
+    frame: Frame
+
+
+def table_path(image: Path) -> Path:
+    return image.with_suffix(".checks.json")
+
+
+def write_check_table(image: Path, records: Iterable[CheckRecord]) -> Path:
+    """Write the file beside a linked image; its path."""
+    checks = {
+        str(record.id): {
+            "function": record.symbol,
+            "kind": record.kind.value,
+            "message": record.message,
+            "span": [
+                record.span.file,
+                record.span.line,
+                record.span.column,
+                record.span.end_line,
+                record.span.end_column,
+            ],
+        }
+        for record in records
+    }
+    path = table_path(image)
+    path.write_text(json.dumps({"image": digest(image), "checks": checks}, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def digest(image: Path) -> str:
+    return hashlib.sha256(image.read_bytes()).hexdigest()
+
+
+def check_at(image: Image, panic: PanicRecord) -> CheckPoint | None:
+    """The check whose trap ended the machine; None when it was another trap, or the table is missing or stale."""
+    if panic.cause != BREAKPOINT:
+        return None
+    try:
+        number = read_checks(image.path).get(panic.pc)
+        table = json.loads(table_path(image.path).read_text(encoding="utf-8"))
+        if number is None or table["image"] != digest(image.path):
+            return None
+        entry = table["checks"][str(number)]
+        file, line, column, end_line, end_column = entry["span"]
+        frame = Frame(str(entry["function"]), str(file), int(line), int(column), int(end_line), int(end_column))
+        return CheckPoint(str(entry["kind"]), str(entry["message"]), frame)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
