@@ -195,10 +195,10 @@ class _Declarer:
             case ast.Expr(value=ast.Constant(value=str())):
                 if index != 0:
                     self.error("NK0102", "a text that does nothing", node, "use a `#` comment")
-            case ast.Expr(value=ast.Call(func=ast.Name(id="unsafe"))):
-                self._unsafe(node.value)
-            case ast.Expr(value=ast.Call(func=ast.Name(id="assembly"))):
-                self.scope.assembly.append(node.value)
+            case ast.Expr(value=ast.Call(func=ast.Name(id="unsafe")) as call):
+                self._unsafe(call)
+            case ast.Expr(value=ast.Call(func=ast.Name(id="assembly")) as call):
+                self.scope.assembly.append(call)
             case ast.Import():
                 self._import(node)
             case ast.ImportFrom():
@@ -234,8 +234,7 @@ class _Declarer:
                     "a module holds imports, classes, functions, constants and assertions",
                 )
 
-    def _unsafe(self, call: ast.expr) -> None:
-        assert isinstance(call, ast.Call)
+    def _unsafe(self, call: ast.Call) -> None:
         match call.args:
             case [ast.Constant(value=str() as reason)] if reason.strip() and not call.keywords:
                 self.scope.unsafe = reason

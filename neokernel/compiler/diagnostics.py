@@ -40,11 +40,18 @@ class Diagnostic:
 
 
 class Rejected(Exception):
-    """A diagnostic on its way out of an expression to the statement that holds it."""
+    """A diagnostic on its way out of an expression to the statement that holds it.
 
-    def __init__(self, diagnostic: Diagnostic) -> None:
-        super().__init__(diagnostic.message)
+    None stands for one that has been reported already.
+    """
+
+    def __init__(self, diagnostic: Diagnostic | None) -> None:
+        super().__init__(diagnostic.message if diagnostic else "reported")
         self.diagnostic = diagnostic
+
+    @staticmethod
+    def silent() -> Rejected:
+        return Rejected(None)
 
 
 @dataclass(slots=True)
@@ -59,6 +66,10 @@ class Diagnostics:
         if key not in self._seen:
             self._seen.add(key)
             self.items.append(diagnostic)
+
+    def take(self, rejected: Rejected) -> None:
+        if rejected.diagnostic is not None:
+            self.add(rejected.diagnostic)
 
     def sorted(self) -> list[Diagnostic]:
         return sorted(self.items, key=lambda d: (d.span.file, d.span.line, d.span.column, d.code))

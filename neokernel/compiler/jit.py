@@ -69,7 +69,7 @@ def host() -> Target:
     """The machine we run on."""
     machine = host_machine()
     triple = str(machine.triple)
-    architecture = triple.split("-")[0]
+    architecture = triple.split("-", maxsplit=1)[0]
     if architecture not in _ENTRY:
         raise NotImplementedError(f"no JIT for {architecture}")
     return Target({"arm64": "aarch64"}.get(architecture, architecture), triple, str(machine.target_data))

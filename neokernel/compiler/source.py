@@ -22,7 +22,7 @@ STANDARD: dict[str, frozenset[str]] = {
     "__future__": frozenset({"annotations"}),
     "enum": frozenset({"Enum"}),
     "typing": frozenset(
-        {"TypeVar", "Generic", "Protocol", "Final", "TypeAlias", "assert_never", "NoReturn", "TYPE_CHECKING", "Self"}
+        {"TypeVar", "Generic", "Protocol", "Final", "TypeAlias", "assert_never", "NoReturn", "TYPE_CHECKING"}
     ),
 }
 LANG = "neokernel.lang"

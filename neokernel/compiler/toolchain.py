@@ -38,14 +38,13 @@ def zig() -> str:
     raise ToolError("zig", "the ziglang package holds no zig binary")
 
 
-def run_tool(tool: str, arguments: Sequence[str], source: str | bytes | None = None, directory: Path | None = None) -> bytes:
-    """Run one of zig's tools (`clang`, `ld.lld`); its standard output."""
-    encoded = source.encode() if isinstance(source, str) else source
+def run_tool(tool: str, arguments: Sequence[str], source: str = "", directory: Path | None = None) -> bytes:
+    """Run one of zig's tools (`clang`, `ld.lld`) with `source` as standard input; its standard output."""
     environment = {key: value for key, value in os.environ.items() if key not in ("CPATH", "C_INCLUDE_PATH")}
     environment["LC_ALL"] = "C"
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [zig(), tool, *arguments],
-        input=encoded if encoded is not None else b"",
+        input=source.encode(),
         capture_output=True,
         cwd=directory,
         env=environment,
@@ -105,7 +104,8 @@ def link(
 ) -> None:
     """Link objects to an ELF, without what nothing refers to.
 
-    `script`: text of a linker script. Records of checks in code that was dropped get the address -1 (`read_checks` skips them).
+    `script`: text of a linker script. Records of checks in code that was dropped get the address -1, and `read_checks`
+    skips them.
     """
     arguments = ["--gc-sections", "--build-id=none", "-e", entry, "-o", str(output)]
     arguments += ["-z", "max-page-size=4096", "-z", "dead-reloc-in-nonalloc=.nk.checks=0xffffffffffffffff", *options]

@@ -1,7 +1,7 @@
 """The LLVM back end: typed IR to LLVM IR text.
 
-The text is deterministic: it depends on the program, the target and the options alone. `neokernel.compiler.toolchain` makes
-objects and images of it, `neokernel.compiler.jit` runs it on the host.
+The text is deterministic: it depends on the program, the target and the options alone. `toolchain.py` makes objects and
+images of it, `jit.py` runs it on the host.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Invariants:
 - `live` says whether the current block is still open; nothing is written into a closed block.
-- The temp `n` of the IR is `%tn`; names that the back end makes up are `%xN`, labels `LN`; allocations stand in the entry block.
+- The temp `n` of the IR is `%tn`, or an alias; names that the back end makes up are `%xN`, labels `LN`.
+- Allocations stand in the entry block.
 - Blocks of failing checks stand at the end, each with its own trap: code for two checks is never merged.
 """
 
@@ -130,7 +131,8 @@ class Builder:
             if not value:
                 return "{ ptr null, i64 0 }"
             text = "".join(chr(c) if 32 <= c < 127 and c not in b'"\\' else f"\\{c:02X}" for c in value)
-            return f'{{ ptr {self.module.constant(f"""[{len(value)} x i8] c"{text}" """.strip(), 1)}, i64 {len(value)} }}'
+            name = self.module.constant(f'[{len(value)} x i8] c"{text}"', 1)
+            return f"{{ ptr {name}, i64 {len(value)} }}"
         assert isinstance(value, tuple)
         if not value:
             return "{ ptr null, i64 0 }"
@@ -224,10 +226,11 @@ class Builder:
             self.module.declare("@nk_fail", "declare void @nk_fail(i32) cold noreturn nounwind")
             call = f"call void @nk_fail(i32 {number}){self.location}"
         else:
-            # The number makes each text unique, so that equal blocks are never merged; copies (inlining, unrolling) each
-            # leave a record of their own.
+            # The number makes each text unique, so that equal blocks are never merged; copies (by inlining, unrolling)
+            # leave a record each.
             trap = "ebreak" if self.module.target.is_riscv else _HOST_TRAPS[self.module.target.architecture]
-            record = f'1: {trap}\\0A.pushsection .nk.checks,\\22\\22,@progbits\\0A.8byte 1b\\0A.4byte {number}\\0A.popsection'
+            section = "\\0A.pushsection .nk.checks,\\22\\22,@progbits"
+            record = f"1: {trap}{section}\\0A.8byte 1b\\0A.4byte {number}\\0A.popsection"
             call = f'call void asm sideeffect "{record}", ""(){self.location}'
         return [f"  {call}", f"  unreachable{self.location}"]
 

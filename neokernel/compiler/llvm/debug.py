@@ -49,7 +49,8 @@ class DebugInfo:
             file_node = self.metadata.node(f'!DIFile(filename: "{_escape(file)}", directory: ".")')
             unit = self.metadata.distinct(
                 f'!DICompileUnit(language: DW_LANG_C11, file: {file_node}, producer: "neokernel", '
-                f"isOptimized: {str(self.optimised).lower()}, runtimeVersion: 0, emissionKind: FullDebug, nameTableKind: None)"
+                f"isOptimized: {str(self.optimised).lower()}, runtimeVersion: 0, emissionKind: FullDebug, "
+                "nameTableKind: None)"
             )
             known = self.units[file] = (file_node, unit)
         return known

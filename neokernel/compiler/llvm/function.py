@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from neokernel.compiler import ir
+from neokernel.compiler.layout import entry_frame
 from neokernel.compiler.llvm import arithmetic, memory, values
 from neokernel.compiler.llvm.builder import Builder
 from neokernel.compiler.llvm.module import Module, quote, stored_parameters, symbol_name
@@ -36,7 +37,8 @@ class FunctionWriter(Builder):
         attributes += {"always": " alwaysinline", "never": " noinline"}.get(function.inline, "")
         attributes += " noreturn" if isinstance(function.result, NeverType) else ""
         section = f" section {quote(function.section)}" if function.section else ""
-        head = f"define {'' if exported else 'internal '}{convention}{returned} {name}({typed}) {attributes}{section}{suffix} {{"
+        linkage = "" if exported else "internal "
+        head = f"define {linkage}{convention}{returned} {name}({typed}) {attributes}{section}{suffix} {{"
         if function.naked:
             self.block(function.body)
             self.emit("unreachable")
@@ -152,7 +154,8 @@ class FunctionWriter(Builder):
         of = s.value.type
         if isinstance(of, UnionType):
             placed = self.layout.union(of).arms
-            tags = [(placed[arm].tag, n) for n, (arms, _) in enumerate(s.cases) for arm in arms if isinstance(arm, Type)]
+            cases = enumerate(s.cases)
+            tags = [(placed[arm].tag, n) for n, (arms, _) in cases for arm in arms if isinstance(arm, Type)]
             return "i8", self.value(f"extractvalue {self.typed(s.value)}, 0"), tags
         numbers = [(int(v), n) for n, (wanted, _) in enumerate(s.cases) for v in wanted if isinstance(v, int)]
         return self.layout.llvm(of), self.operand(s.value), numbers
@@ -225,7 +228,7 @@ class FunctionWriter(Builder):
         passed = []
         for parameter, argument in zip(i.function.parameters, i.arguments, strict=True):
             if not isinstance(parameter.type, NoneType):
-                passed.append(f"{self._argument(parameter.type)}{self.operand(argument)}")
+                passed.append(f"{self.argument(parameter.type)}{self.operand(argument)}")
         text = f"call {convention}{returned} {name}({', '.join(passed)})"
         if i.result is None or returned == "void":
             self.emit(text)
@@ -235,7 +238,7 @@ class FunctionWriter(Builder):
         else:
             self.result(i, text)
 
-    def _argument(self, of: Type) -> str:
+    def argument(self, of: Type) -> str:
         return f"{self.layout.llvm(of)} {self.module.extension(of)}"
 
     def require(self, i: ir.Require) -> None:
@@ -302,8 +305,6 @@ _STATEMENTS: dict[type, Callable[[FunctionWriter, Any], None]] = {
 
 def entry_stub(module: Module, function: ir.Function) -> str:
     """`nk.entry.SYMBOL(ptr frame)`: call `function` with arguments from, and its result to, memory (see `Frame`)."""
-    from neokernel.compiler.layout import entry_frame
-
     writer = FunctionWriter(module, function)
     frame = entry_frame(module.layout, [parameter.type for parameter in function.parameters], function.result)
     convention, returned, name = module.signature(function)
@@ -311,13 +312,14 @@ def entry_stub(module: Module, function: ir.Function) -> str:
     for parameter, offset in zip(function.parameters, frame.arguments, strict=True):
         if not isinstance(parameter.type, NoneType):
             value = writer.load(parameter.type, writer.offset("%frame", offset), "")
-            passed.append(f"{writer._argument(parameter.type)}{value}")
+            passed.append(f"{writer.argument(parameter.type)}{value}")
     call = f"call {convention}{returned} {name}({', '.join(passed)})"
     if returned == "void":
         writer.emit(call)
     else:
         writer.store(function.result, writer.value(call), writer.offset("%frame", frame.result), "")
     writer.emit("ret void")
-    return "\n".join([f"define void {symbol_name('nk.entry.' + function.symbol)}(ptr %frame) #0 {{", *writer.lines, "}"])
+    head = f"define void {symbol_name('nk.entry.' + function.symbol)}(ptr %frame) #0 {{"
+    return "\n".join([head, *writer.lines, "}"])
 
 

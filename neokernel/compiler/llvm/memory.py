@@ -15,7 +15,6 @@ from neokernel.compiler.types import (
     RefType,
     SpanType,
     StructType,
-    Type,
     WireField,
     WireType,
 )
@@ -24,7 +23,8 @@ RETIRED_BYTE = 0xDB
 
 
 def new(b: Builder, i: ir.New) -> None:
-    assert i.result is not None and isinstance(i.result.type, RefType)
+    assert i.result is not None
+    assert isinstance(i.result.type, RefType)
     target = i.result.type.target
     size, alignment = b.layout.size(target), max(b.layout.alignment(target), 1)
     if isinstance(target, WireType):
@@ -220,7 +220,8 @@ def wire_ref(b: Builder, i: ir.WireRef) -> None:
 
 
 def wire_view(b: Builder, i: ir.WireView) -> None:
-    assert i.result is not None and isinstance(i.result.type, RefType)
+    assert i.result is not None
+    assert isinstance(i.result.type, RefType)
     pointer, count = pointer_and_length(b, i.span_operand)
     check = b.live_check(i, ir.Kind.INDEX)
     if check is not None:
@@ -250,9 +251,9 @@ def atomic(b: Builder, i: ir.Atomic) -> None:
         b.emit(f"store atomic {llvm} {operands[0]}, ptr {cell} {order}, align {alignment}")
     elif i.op == "compare_exchange":
         failure = _FAILURE_ORDERS.get(i.order, i.order).value
-        both = b.value(
-            f"cmpxchg ptr {cell}, {llvm} {operands[0]}, {llvm} {operands[1]} {i.order.value} {failure}, align {alignment}"
-        )
+        expected, wanted = operands
+        orders = f"{i.order.value} {failure}"
+        both = b.value(f"cmpxchg ptr {cell}, {llvm} {expected}, {llvm} {wanted} {orders}, align {alignment}")
         done = b.value(f"extractvalue {{ {llvm}, i1 }} {both}, 1")
         if i.result is not None:
             b.alias(i, done)
@@ -328,9 +329,10 @@ def address_of(b: Builder, i: ir.AddressOf) -> None:
 
 
 def object_at(b: Builder, i: ir.ObjectAt) -> None:
-    """An address becomes an object. The empty assembly keeps accesses under the memory's earlier type before it: aliasing
+    """An address becomes an object.
 
-    by type would otherwise let them move past (clearing memory as u64s, then placing a struct there).
+    The empty assembly keeps accesses under the memory's earlier type before it: aliasing by type would otherwise let them
+    move past (clearing memory as u64s, then placing a struct there).
     """
     address = b.as_u64(i.address)
     pointer = b.value(f'call ptr asm sideeffect "", "=r,0,~{{memory}}"(i64 {address})')

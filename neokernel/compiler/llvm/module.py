@@ -8,9 +8,10 @@ from __future__ import annotations
 from neokernel.compiler import ir
 from neokernel.compiler.layout import Layout
 from neokernel.compiler.llvm.debug import DebugInfo
+from neokernel.compiler.llvm.equality import write_equality
 from neokernel.compiler.llvm.metadata import Metadata
 from neokernel.compiler.llvm.target import CheckRecord, EmitOptions, Target
-from neokernel.compiler.types import BoolType, NeverType, NoneType, RefType, Type
+from neokernel.compiler.types import NeverType, NoneType, RefType, Type
 
 _PLAIN_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._")
 
@@ -144,8 +145,6 @@ class Module:
         known = self._equality.get(of)
         if known is None:
             known = self._equality[of] = f"@nk.equal.{len(self._equality)}"
-            from neokernel.compiler.llvm.equality import write_equality
-
             self.helpers.append(write_equality(self, of, known))
         return known
 
@@ -154,6 +153,3 @@ def stored_parameters(function: ir.Function) -> list[ir.Var]:
     """The parameters that are passed at all."""
     return [parameter for parameter in function.parameters if not isinstance(parameter.type, NoneType)]
 
-
-def scalar_memory(of: Type) -> str:
-    return "i8" if isinstance(of, BoolType) else ""

@@ -32,7 +32,7 @@ class Target:
 
 
 def riscv64(floats: bool = False, bit_manipulation: bool = False) -> Target:
-    """Bare-metal riscv64. `floats` (F and D) is for user space; the kernel has none. `bit_manipulation`: Zba and Zbb."""
+    """Bare-metal riscv64. `floats` (F and D) is for user space, the kernel has none. `bit_manipulation`: Zba, Zbb."""
     march = "rv64ima" + ("fd" if floats else "") + "c_zicsr_zifencei" + ("_zba_zbb" if bit_manipulation else "")
     return Target(
         "riscv64",
@@ -48,9 +48,9 @@ class EmitOptions:
     """`checks` off means: as if all were discharged.
 
     `level` is the optimisation level that will follow. `exported` adds to the functions that say so themselves; others
-    are internal. `entries` are symbols to make an entry stub `nk.entry.SYMBOL(ptr frame)` for. `poison`: retired objects are
-    filled with 0xDB, and nothing is assumed about what memory holds. `first_check` numbers the checks of the first of
-    several programs that are linked together.
+    are internal. `entries`: symbols to make an entry stub `nk.entry.SYMBOL(ptr frame)` for. `poison`: retired objects are
+    filled with 0xDB, and nothing is assumed about what memory holds. `first_check` is the number of the first check, for
+    programs that are linked with others.
     """
 
     checks: bool = True

@@ -1,0 +1,152 @@
+"""From the type that an expression has to the type that its context expects."""
+
+from __future__ import annotations
+
+import ast
+
+from neokernel.compiler import ir
+from neokernel.compiler.generics import Matcher, is_open
+from neokernel.compiler.ir import Const, Operand
+from neokernel.compiler.lower.context import Context, Untyped, Value, arms_of
+from neokernel.compiler.types import (
+    BOOL,
+    NEVER,
+    NONE,
+    ArrayType,
+    EnumType,
+    FloatType,
+    IntType,
+    RefType,
+    SpanType,
+    TupleType,
+    Type,
+    UnionType,
+)
+
+
+def typed(ctx: Context, value: Value, node: ast.AST) -> Operand:
+    """The value as an operand that has a type: an error for a constant without width."""
+    if isinstance(value, Untyped):
+        if isinstance(value.value, float):
+            raise ctx.reject(
+                "NK0312", f"this constant has no width: `{value.value}`", node, f"write `f64({value.value})`, or annotate"
+            )
+        raise ctx.reject(
+            "NK0312",
+            f"nothing here says which width the constant {value.value} has",
+            node,
+            f"write `u32({value.value})`, or annotate the variable: `name: u32 = {value.value}`",
+        )
+    return value
+
+
+def coerce(ctx: Context, value: Value, expected: Type, node: ast.AST) -> Operand:
+    """`value` as an `expected` (which may be open), or a diagnostic at `node`."""
+    if isinstance(value, Untyped):
+        return constant(ctx, value, expected, node)
+    actual = value.type
+    if actual == expected or actual == NEVER:
+        return value
+    if is_open(expected):
+        matched = Matcher(ctx.resolver.origins, dict(ctx.bindings)).match(expected, actual)
+        if matched is not None:
+            return value if matched == actual else coerce(ctx, value, matched, node)
+        raise mismatch(ctx, actual, expected, node)
+    if isinstance(expected, UnionType):
+        if all(arm in expected.arms for arm in arms_of(actual)):
+            return ctx.op(ir.MakeUnion, node, expected, value)
+        # An array can become a span that is an arm.
+        for arm in expected.arms:
+            if isinstance(arm, SpanType) and _array_to_span(actual, arm):
+                return ctx.op(ir.MakeUnion, node, expected, ctx.op(ir.MakeSpan, node, arm, value))
+    if isinstance(expected, SpanType) and _array_to_span(actual, expected):
+        return ctx.op(ir.MakeSpan, node, expected, value)
+    if isinstance(expected, TupleType) and isinstance(actual, TupleType) and len(expected.items) == len(actual.items):
+        if all(_widens(a, e) for a, e in zip(actual.items, expected.items, strict=True)):
+            items = []
+            for index, (a, e) in enumerate(zip(actual.items, expected.items, strict=True)):
+                items.append(coerce(ctx, ctx.op(ir.Item, node, a, value, index), e, node))
+            return ctx.op(ir.MakeRecord, node, expected, tuple(items))
+    raise mismatch(ctx, actual, expected, node)
+
+
+def constant(ctx: Context, value: Untyped, expected: Type, node: ast.AST) -> Const | Operand:
+    """An untyped constant as an `expected`."""
+    number = value.value
+    match expected:
+        case IntType():
+            if isinstance(number, float):
+                raise ctx.reject("NK0313", f"{number} is no integer", node, f"`{expected}({number})` converts")
+            if not expected.holds(number):
+                raise ctx.reject(
+                    "NK0313",
+                    f"{number} doesn't fit in `{expected}` ({expected.lowest} … {expected.highest})",
+                    node,
+                    "use a wider type" if number > expected.highest else "use a signed type",
+                )
+            return Const(expected, number)
+        case FloatType():
+            if isinstance(number, int) and abs(number) > 1 << (53 if expected.bits == 64 else 24):
+                raise ctx.reject("NK0313", f"{number} isn't exact in `{expected}`", node, f"write `{number}.0`")
+            return Const(expected, float(number))
+        case UnionType(arms):
+            kind = FloatType if isinstance(number, float) else IntType
+            for arm in arms:
+                if isinstance(arm, kind):
+                    return ctx.op(ir.MakeUnion, node, expected, constant(ctx, value, arm, node))
+    if is_open(expected):
+        raise ctx.reject(
+            "NK0314",
+            f"the constant {number} is passed for a type variable, and CPython can't know its width",
+            node,
+            f"write `u32({number})`",
+        )
+    raise ctx.reject("NK0310", f"expected `{expected}`, and this is the number {number}", node, _hint_number(expected, number))
+
+
+def _hint_number(expected: Type, number: int | float) -> str:
+    if expected == BOOL:
+        return "write `True` or `False`"
+    if isinstance(expected, EnumType):
+        name = next((n for n, v in expected.members.items() if v == number), next(iter(expected.members), "MEMBER"))
+        return f"write `{expected}.{name}`"
+    return ""
+
+
+def mismatch(ctx: Context, actual: Type, expected: Type, node: ast.AST) -> Exception:
+    """The diagnostic for an `actual` where an `expected` is wanted, with the best help we know."""
+    message = f"expected `{expected}`, and this is `{actual}`"
+    help = ""
+    if isinstance(actual, IntType) and isinstance(expected, IntType):
+        help = f"convert it: `{expected}(...)` fails if it doesn't fit, `truncate({expected}, ...)` keeps the low bits"
+    elif isinstance(actual, UnionType) and all(arm in actual.arms for arm in arms_of(expected)):
+        if NONE in actual.arms and len(actual.arms) == 2:
+            help = "it may be `None`: test it first (`if x is None: return`, or `assert x is not None`)"
+        else:
+            help = "it may be something else: test it first with `isinstance` or `match`"
+    elif isinstance(actual, IntType) and expected == BOOL:
+        help = "there is no truthiness: write `x != 0`"
+    elif isinstance(actual, IntType | FloatType) and isinstance(expected, IntType | FloatType):
+        help = f"convert it: `{expected}(...)`"
+    elif isinstance(expected, SpanType) and not expected.mutable and isinstance(actual, SpanType | RefType):
+        help = "write `.bytes()`" if expected.element == ir_u8() and not expected.text else "write `.view()`"
+    elif isinstance(expected, SpanType) and expected.mutable and isinstance(actual, SpanType):
+        help = "this view is immutable: take a `Span` of memory that may be written"
+    elif actual == NONE:
+        help = f"if it may be `None`, say so: `{expected} | None`"
+    return ctx.reject("NK0310", message, node, help)
+
+
+def ir_u8() -> Type:
+    return IntType(8, False)
+
+
+def _array_to_span(actual: Type, expected: SpanType) -> bool:
+    if not (isinstance(actual, RefType) and isinstance(actual.target, ArrayType) and expected.mutable):
+        return False
+    array = actual.target
+    return (array.element, array.inline, array.atomic) == (expected.element, expected.inline, expected.atomic)
+
+
+def _widens(actual: Type, expected: Type) -> bool:
+    return actual == expected or all(arm in arms_of(expected) for arm in arms_of(actual))

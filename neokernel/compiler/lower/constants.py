@@ -1,0 +1,207 @@
+"""Module constants, folded: lowered like any expression and run by the interpreter, at build time."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from neokernel.compiler import interpret, ir
+from neokernel.compiler.declare import ConstDecl, LangName, Scope
+from neokernel.compiler.diagnostics import Rejected
+from neokernel.compiler.generics import Bindings, is_open
+from neokernel.compiler.ir import Const, ConstRecord, ConstValue, Operand
+from neokernel.compiler.lower.coerce import coerce, typed
+from neokernel.compiler.lower.context import Compilation, Context, Untyped, Value
+from neokernel.compiler.resolve import reject
+from neokernel.compiler.types import NEVER, NONE, U8, USIZE, IntType, SpanType, Type
+
+
+def value_of(compilation: Compilation, decl: ConstDecl) -> Value:
+    """The value of a module constant; its diagnostics are reported once, at the constant."""
+    found = compilation.constants.get(decl)
+    if found is None:
+        compilation.constants[decl] = _BROKEN  # while it is being computed, and if that fails
+        try:
+            expected = None
+            if decl.annotation is not None:
+                expected = compilation.resolver.resolve(decl.annotation, decl.scope, {})
+            found = evaluate(compilation, decl.value, decl.scope, expected)
+        except Rejected as rejected:
+            compilation.report(rejected)
+            found = _BROKEN
+        compilation.constants[decl] = found
+    if found is _BROKEN:
+        raise Rejected.silent()
+    assert isinstance(found, Untyped | Const | ConstRecord)
+    return found
+
+
+class _Broken:
+    pass
+
+
+_BROKEN = _Broken()
+
+
+def evaluate(compilation: Compilation, node: ast.expr, scope: Scope, expected: Type | None) -> Untyped | ConstValue:
+    """A constant expression's value, as `expected` if that is given."""
+    if isinstance(expected, SpanType) and not expected.text and not expected.mutable:
+        table = _table(compilation, node, scope, expected)
+        if table is not None:
+            return table
+    if expected is None and isinstance(node, ast.Call) and _is_tuple(scope, node):
+        raise reject(scope, "NK0501", "this table needs a type", node, "annotate it: `TABLE: tuple[u32, ...] = …`")
+    ctx = _context(compilation, scope)
+    from neokernel.compiler.lower.expressions import lower
+
+    value = lower(ctx, node, expected)
+    if isinstance(value, Untyped) and expected is None:
+        return value
+    operand = coerce(ctx, value, expected, node) if expected is not None else typed(ctx, value, node)
+    if operand.type in (NEVER, NONE) and expected is None:
+        raise reject(scope, "NK0501", "a constant has a value", node)
+    if isinstance(operand, Const | ConstRecord) and not ctx.function.body:
+        return operand
+    ctx.function.result = operand.type
+    ctx.block.append(ir.Return(ctx.span(node), operand))
+    return _run(compilation, ctx.function, [], node, scope)
+
+
+def _run(
+    compilation: Compilation, function: ir.Function, arguments: list[object], node: ast.AST, scope: Scope
+) -> ConstValue:
+    """Run a function whose callees may not have been lowered yet; its result as a constant."""
+    drain(compilation)
+    try:
+        result = interpret.run(function, arguments)
+        return interpret.to_constant(result, function.result)
+    except interpret.CheckFailed as failed:
+        where = failed.span
+        help = f"the check stands in {where.file}, line {where.line}"
+        raise reject(scope, "NK0502", f"this constant can't be computed: {failed}", node, help) from None
+    except interpret.NotConstant as reason:
+        raise reject(scope, "NK0503", f"this isn't known when the program is built: {reason}", node) from None
+
+
+def drain(compilation: Compilation) -> None:
+    """Lower the bodies that are waiting."""
+    while compilation.pending:
+        _, body = compilation.pending.pop()
+        try:
+            body()
+        except Rejected as rejected:
+            compilation.report(rejected)
+
+
+def _context(compilation: Compilation, scope: Scope) -> Context:
+    span = ir.Span(scope.module.file, 1, 0, 1, 0)
+    function = ir.Function("constant", f"{scope.module.name}.constant", scope.module.name, span, [], NONE)
+    return Context(compilation, scope, {}, function, function.body)
+
+
+def _is_tuple(scope: Scope, node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Name) and scope.lookup(node.func.id) == LangName("tuple")
+
+
+def _table(compilation: Compilation, node: ast.expr, scope: Scope, expected: SpanType) -> Const | None:
+    """`(a, b, …)` or `tuple(e for x in range(n))` as an immutable view of elements."""
+    if is_open(expected):
+        return None
+    match node:
+        case ast.Tuple(elts=elements):
+            items = []
+            for element in elements:
+                item = evaluate(compilation, element, scope, expected.element)
+                assert not isinstance(item, Untyped)
+                items.append(item)
+        case ast.Call(args=[ast.GeneratorExp(elt=element, generators=[generator])], keywords=[]) if _is_tuple(scope, node):
+            items = _comprehension(compilation, element, generator, scope, expected.element)
+        case _:
+            return None
+    if expected.element == U8:
+        return Const(expected, bytes(item.value for item in items if isinstance(item, Const)))  # type: ignore[misc]
+    return Const(expected, tuple(items))
+
+
+def _comprehension(
+    compilation: Compilation, element: ast.expr, generator: ast.comprehension, scope: Scope, expected: Type
+) -> list[ConstValue]:
+    from neokernel.compiler.lower.expressions import expression
+
+    match generator:
+        case ast.comprehension(
+            target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id=called), args=arguments, keywords=[]), ifs=[]
+        ) if scope.lookup(called) == LangName("range") and 1 <= len(arguments) <= 3:
+            numbers = range(*(integer(compilation, a, scope) for a in arguments))
+        case _:
+            raise reject(
+                scope, "NK0501", "a table is made by `tuple(… for x in range(…))`", generator.iter, "without `if`"
+            )
+    if len(numbers) > 1 << 20:
+        raise reject(scope, "NK0501", f"a table of {len(numbers)} elements is too large", generator.iter)
+    ctx = _context(compilation, scope)
+    ctx.locals = frozenset({name})
+    var = ctx.variable(name, USIZE)
+    ctx.variables[name] = var
+    ctx.flow.assigned.add(name)
+    ctx.function.parameters.append(var)
+    ctx.function.result = expected
+    operand: Operand = expression(ctx, element, expected)
+    ctx.block.append(ir.Return(ctx.span(element), operand))
+    return [_run(compilation, ctx.function, [number], element, scope) for number in numbers]
+
+
+def integer(compilation: Compilation, node: ast.expr, scope: Scope) -> int:
+    """A constant integer, such as an array's length."""
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        return node.value
+    value = evaluate(compilation, node, scope, None)
+    if isinstance(value, Untyped) and isinstance(value.value, int):
+        return value.value
+    if isinstance(value, Const) and isinstance(value.type, IntType) and isinstance(value.value, int):
+        return value.value
+    raise reject(scope, "NK0503", "this must be an integer that is known when the program is built", node)
+
+
+def length(compilation: Compilation, node: ast.expr, scope: Scope) -> int:
+    """A constant that counts elements."""
+    count = integer(compilation, node, scope)
+    if count < 0 or count > 1 << 40:
+        raise reject(scope, "NK0503", f"{count} is no possible length", node)
+    return count
+
+
+def assertion(compilation: Compilation, node: ast.Assert, scope: Scope) -> None:
+    """A top-level `assert`: the build fails if it doesn't hold."""
+    from neokernel.compiler.lower import conditions
+
+    ctx = _context(compilation, scope)
+    operand, _, _ = conditions.condition(ctx, node.test)
+    ctx.function.result = operand.type
+    ctx.block.append(ir.Return(ctx.span(node), operand))
+    result = _run(compilation, ctx.function, [], node, scope)
+    if isinstance(result, Const) and result.value is False:
+        text = node.msg.value if isinstance(node.msg, ast.Constant) else "it doesn't hold"
+        raise reject(scope, "NK0504", f"build-time assertion: {text}", node)
+
+
+@contextmanager
+def in_scope(ctx: Context, scope: Scope, bindings: Bindings) -> Iterator[None]:
+    """Lower an expression that stands in another module, where none of the function's variables are known."""
+    saved = ctx.scope, ctx.bindings, ctx.variables, ctx.locals
+    ctx.scope, ctx.bindings, ctx.variables, ctx.locals = scope, bindings, {}, frozenset()
+    try:
+        yield
+    finally:
+        ctx.scope, ctx.bindings, ctx.variables, ctx.locals = saved
+
+
+def default(ctx: Context, scope: Scope, node: ast.expr, expected: Type, bindings: Bindings | None = None) -> Operand:
+    """A default value, evaluated here and now in the scope that declares it."""
+    from neokernel.compiler.lower.expressions import expression
+
+    with in_scope(ctx, scope, bindings or {}):
+        return expression(ctx, node, expected)
+
+

@@ -1,0 +1,490 @@
+"""`match`: patterns over unions, enums, integers and values; exhaustiveness.
+
+A match whose cases are plain (enum members, integers, classes, a wildcard last) becomes a `Switch`; any other becomes a chain
+of tests, in source order.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from neokernel.compiler import ir
+from neokernel.compiler.declare import ClassDecl
+from neokernel.compiler.ir import Operand
+from neokernel.compiler.lower import conditions
+from neokernel.compiler.lower.context import TRUE, Context, Facts, Flow, Path, Untyped, arms_of, union_of
+from neokernel.compiler.types import (
+    BOOL,
+    NONE,
+    EnumType,
+    Field,
+    IntType,
+    RefType,
+    StructType,
+    TupleType,
+    Type,
+    ValueType,
+)
+
+Body = Callable[[Context, list[ast.stmt]], None]
+
+#: what remains to be matched: arms of a union, names of enum members, or None when it can't be listed
+Remaining = set[object] | None
+
+
+@dataclass(slots=True)
+class Subject:
+    """What is matched: the evaluated operand, and its path if the source names one."""
+
+    operand: Operand
+    path: Path | None
+    node: ast.expr
+    remaining: Remaining = None
+    covered: set[object] = field(default_factory=set)
+
+
+def match(ctx: Context, node: ast.Match, lower_block: Body) -> None:
+    from neokernel.compiler.lower.expressions import inferred, path_of
+
+    operand = inferred(ctx, node.subject)
+    subject = Subject(operand, path_of(node.subject), node.subject, _everything(operand.type))
+    needed = subject.remaining is not None
+    if _is_plain(ctx, node, operand.type):
+        _switch(ctx, node, subject, lower_block)
+    else:
+        _chain(ctx, node, subject, node.cases, lower_block)
+    if needed and subject.remaining:
+        missing = ", ".join(sorted(f"`{_shown(operand.type, item)}`" for item in subject.remaining))
+        ctx.report("NK0601", f"not every case is handled: {missing}", node.subject, "add a `case`, or `case _:`")
+
+
+def _everything(type_: Type) -> Remaining:
+    if isinstance(type_, EnumType):
+        return set(type_.members.values())
+    if type_ == BOOL:
+        return {True, False}
+    if len(arms_of(type_)) > 1:
+        return set(arms_of(type_))
+    return None
+
+
+def _shown(type_: Type, item: object) -> str:
+    if isinstance(type_, EnumType):
+        return f"{type_}.{next(n for n, v in type_.members.items() if v == item)}"
+    return str(item)
+
+
+# --- plain matches ------------------------------------------------------------------------------------------------
+
+
+def _is_plain(ctx: Context, node: ast.Match, type_: Type) -> bool:
+    union = len(arms_of(type_)) > 1
+    if not union and not isinstance(type_, EnumType | IntType):
+        return False
+    for case in node.cases:
+        if case.guard is not None:
+            return False
+        for pattern in _alternatives(case.pattern):
+            match pattern:
+                case ast.MatchAs(pattern=None):
+                    continue
+                case ast.MatchAs(pattern=ast.MatchClass(patterns=[], kwd_patterns=[])) if union:
+                    continue
+                case ast.MatchClass(patterns=[], kwd_patterns=[]) if union:
+                    continue
+                case ast.MatchSingleton(value=None) if union:
+                    continue
+                case ast.MatchValue() if not union:
+                    continue
+            return False
+    return True
+
+
+def _alternatives(pattern: ast.pattern) -> list[ast.pattern]:
+    return pattern.patterns if isinstance(pattern, ast.MatchOr) else [pattern]
+
+
+def _switch(ctx: Context, node: ast.Match, subject: Subject, lower_block: Body) -> None:
+    operand, before = subject.operand, ctx.flow
+    cases: list[tuple[tuple[int, ...] | tuple[Type, ...], ir.Block]] = []
+    default: ir.Block = []
+    flows: list[Flow] = []
+    has_default = False
+    union = len(arms_of(operand.type)) > 1
+    for case in node.cases:
+        if has_default or (subject.remaining is not None and not subject.remaining):
+            raise ctx.reject("NK0602", "this case is never reached: everything is handled above", case.pattern)
+        keys: list[object] = []
+        names: list[tuple[str, ast.AST]] = []
+        wild = False
+        for pattern in _alternatives(case.pattern):
+            if isinstance(pattern, ast.MatchAs) and pattern.pattern is None:
+                wild = True
+            else:
+                keys += _keys(ctx, subject, pattern)
+            if isinstance(pattern, ast.MatchAs) and pattern.name is not None:
+                if isinstance(case.pattern, ast.MatchOr):
+                    raise ctx.reject("NK0603", "alternatives can't capture", pattern, "write `case A() | B() as x:`")
+                names.append((pattern.name, pattern))
+        rest = [a for a in arms_of(operand.type) if subject.remaining is not None and a in subject.remaining]
+        body: ir.Block = []
+        ctx.flow = before.copy()
+        with ctx.into(body):
+            if union:
+                known = union_of(rest if wild else [k for k in keys if isinstance(k, Type)])
+                value = _as(ctx, operand, known, case.pattern)
+                if subject.path:
+                    ctx.flow.narrowed[subject.path] = known
+            else:
+                value = operand
+            for name, place in names:
+                _bind(ctx, name, value, place)
+            lower_block(ctx, case.body)
+        flows.append(ctx.flow)
+        if wild:
+            has_default, default = True, body
+            subject.remaining = set() if subject.remaining is not None else None
+        else:
+            cases.append((tuple(keys), body))  # type: ignore[arg-type]
+            if subject.remaining is not None:
+                subject.remaining -= set(keys)
+    exhaustive = not has_default and subject.remaining is not None
+    ctx.block.append(ir.Switch(ctx.span(node.subject), operand, cases, default, exhaustive))
+    if not has_default and not exhaustive:
+        flows.append(before.copy())
+    _join(ctx, flows)
+
+
+def _join(ctx: Context, flows: list[Flow]) -> None:
+    result = flows[0]
+    for flow in flows[1:]:
+        result = result.merge(flow)
+    result.dead = all(flow.dead for flow in flows)
+    ctx.flow = result
+
+
+def _keys(ctx: Context, subject: Subject, pattern: ast.pattern) -> list[object]:
+    """The switch values of one alternative."""
+    keys: list[object]
+    match pattern:
+        case ast.MatchAs(pattern=ast.pattern() as inner):
+            return _keys(ctx, subject, inner)
+        case ast.MatchClass(cls=class_node):
+            keys = list(conditions.class_arms(ctx, class_node, subject.operand.type))
+        case ast.MatchSingleton():
+            if NONE not in arms_of(subject.operand.type):
+                raise ctx.reject("NK0329", "this is never `None`", pattern)
+            keys = [NONE]
+        case ast.MatchValue(value=value):
+            keys = [_number(ctx, subject.operand.type, value)]
+        case _:
+            raise ctx.reject("NK0603", "this pattern is not in the language", pattern)
+    for key in keys:
+        if key in subject.covered:
+            shown = _shown(subject.operand.type, key)
+            raise ctx.reject("NK0602", f"`{shown}` is handled above", pattern)
+        subject.covered.add(key)
+    return keys
+
+
+def _number(ctx: Context, type_: Type, node: ast.expr) -> int:
+    """The integer that a value pattern stands for."""
+    from neokernel.compiler.lower.expressions import expression
+
+    operand = expression(ctx, node, type_)
+    if isinstance(operand, ir.Const) and isinstance(operand.value, int):
+        return operand.value
+    raise ctx.reject("NK0603", "a pattern is a constant", node)
+
+
+def _as(ctx: Context, operand: Operand, known: Type, node: ast.AST) -> Operand:
+    if known == operand.type:
+        return operand
+    if known == NONE:
+        return ir.Const(NONE, None)
+    return ctx.op(ir.AsArm, node, known, operand)
+
+
+def _bind(ctx: Context, name: str, value: Operand, node: ast.AST) -> None:
+    from neokernel.compiler.lower.statements import assign_name
+
+    target = ast.copy_location(ast.Name(name, ast.Store()), node)
+    assign_name(ctx, target, value)
+
+
+# --- chains -------------------------------------------------------------------------------------------------------
+
+
+def _chain(
+    ctx: Context, node: ast.Match, subject: Subject, cases: list[ast.match_case], lower_block: Body
+) -> None:
+    if not cases:
+        if subject.remaining is not None and not subject.remaining:
+            # Everything was handled: falling out of the chain can't happen.
+            check = ctx.check(ir.Kind.UNREACHABLE, "no case matches", discharged=True)
+            ctx.block.append(ir.Fail(ctx.span(node.subject), check))
+            ctx.flow.dead = True
+        return
+    case, rest = cases[0], cases[1:]
+    if subject.remaining is not None and not subject.remaining:
+        raise ctx.reject("NK0602", "this case is never reached: everything is handled above", case.pattern)
+    captures: list[tuple[str, Operand, ast.AST]] = []
+    facts: Facts = {}
+    handled: set[object] = set()
+    captured = ctx.hidden("subject", subject.operand.type)
+    ctx.set(captured, subject.operand, node.subject)
+    test = _test(ctx, case.pattern, subject.operand, handled)
+    if isinstance(case.pattern, ast.MatchClass | ast.MatchAs | ast.MatchSingleton | ast.MatchOr) and subject.path:
+        known = _narrowing(ctx, case.pattern, subject)
+        if known is not None:
+            facts[subject.path] = known
+    if case.guard is None:
+        irrefutable = test is None
+        if subject.remaining is not None:
+            subject.remaining = set() if irrefutable else subject.remaining - handled
+        elif irrefutable:
+            subject.remaining = set()
+        if irrefutable and rest:
+            raise ctx.reject("NK0602", "this case is never reached: everything is handled above", rest[0].pattern)
+    captured_rest = rest
+
+    def body() -> None:
+        _capture(ctx, case.pattern, subject.operand, captures)
+        for name, value, place in captures:
+            _bind(ctx, name, value, place)
+        if case.guard is None:
+            lower_block(ctx, case.body)
+            return
+        # A guard that fails goes on with the next case; where that is, is known by a flag.
+        guard, when_true, _ = conditions.condition(ctx, case.guard)
+
+        def guarded() -> None:
+            ctx.set(taken, TRUE, case.pattern)
+            lower_block(ctx, case.body)
+
+        ctx.branch(case.guard, guard, guarded, None, when_true)
+
+    if case.guard is None:
+        if test is None:
+            body()
+            return
+        ctx.branch(
+            case.pattern, test, body, lambda: _chain(ctx, node, subject, captured_rest, lower_block), facts
+        )
+        return
+    taken = ctx.hidden("taken", BOOL)
+    ctx.set(taken, ir.Const(BOOL, False), case.pattern)
+    if test is None:
+        body()
+    else:
+        ctx.branch(case.pattern, test, body, None, facts)
+    done = ctx.get(taken, case.pattern)
+    ctx.branch(case.pattern, done, lambda: None, lambda: _chain(ctx, node, subject, captured_rest, lower_block))
+
+
+def _narrowing(ctx: Context, pattern: ast.pattern, subject: Subject) -> Type | None:
+    match pattern:
+        case ast.MatchClass(cls=class_node) if len(arms_of(subject.operand.type)) > 1:
+            return union_of(list(conditions.class_arms(ctx, class_node, subject.operand.type)))
+        case ast.MatchAs(pattern=ast.pattern() as inner):
+            return _narrowing(ctx, inner, subject)
+    return None
+
+
+def _test(ctx: Context, pattern: ast.pattern, operand: Operand, handled: set[object]) -> Operand | None:
+    """The condition under which `pattern` matches; None if it always does. `handled` gets what it covers for sure."""
+    match pattern:
+        case ast.MatchAs(pattern=None):
+            handled.update(_everything(operand.type) or ())
+            return None
+        case ast.MatchAs(pattern=ast.pattern() as inner):
+            return _test(ctx, inner, operand, handled)
+        case ast.MatchValue(value=value):
+            return _test_value(ctx, value, operand, handled)
+        case ast.MatchSingleton(value=None):
+            if NONE not in arms_of(operand.type):
+                raise ctx.reject("NK0329", "this is never `None`", pattern)
+            handled.add(NONE)
+            return ctx.op(ir.IsArm, pattern, BOOL, operand, (NONE,)) if operand.type != NONE else None
+        case ast.MatchSingleton(value=bool() as wanted):
+            if operand.type != BOOL:
+                raise ctx.reject("NK0310", f"`{wanted}` never matches a `{operand.type}`", pattern)
+            handled.add(wanted)
+            return operand if wanted else ctx.op(ir.Unary, pattern, BOOL, "not", ir.Mode.WRAPPING, operand)
+        case ast.MatchOr(patterns=patterns):
+            return _test_or(ctx, patterns, operand, handled)
+        case ast.MatchClass():
+            return _test_class(ctx, pattern, operand, handled)
+        case ast.MatchSequence(patterns=patterns):
+            return _test_tuple(ctx, pattern, patterns, operand)
+    raise ctx.reject("NK0603", "this pattern is not in the language", pattern, "match on classes, constants or tuples")
+
+
+def _test_value(ctx: Context, value: ast.expr, operand: Operand, handled: set[object]) -> Operand:
+    from neokernel.compiler.lower.expressions import lower
+
+    if len(arms_of(operand.type)) > 1:
+        return _test_arm_value(ctx, value, operand)
+    right = lower(ctx, value, operand.type)
+    if isinstance(right, ir.Const) and isinstance(operand.type, EnumType):
+        handled.add(right.value)
+    return conditions.compare(ctx, ast.Eq(), operand, right, value, value, value)
+
+
+def _test_arm_value(ctx: Context, value: ast.expr, operand: Operand) -> Operand:
+    """A constant matched against a union: is it the arm that the constant belongs to, and equal?"""
+    from neokernel.compiler.lower.expressions import lower
+
+    right = lower(ctx, value)
+    if isinstance(right, Untyped):
+        arm = next((a for a in arms_of(operand.type) if isinstance(a, IntType)), None)
+    else:
+        arm = right.type if right.type in arms_of(operand.type) else None
+    if arm is None:
+        raise ctx.reject("NK0329", f"this never matches `{operand.type}`", value)
+    is_arm = ctx.op(ir.IsArm, value, BOOL, operand, (arm,))
+
+    def equal() -> Operand:
+        inner = ctx.op(ir.AsArm, value, arm, operand)
+        return conditions.compare(ctx, ast.Eq(), inner, right, value, value, value)
+
+    return ctx.both(value, is_arm, equal)
+
+
+def _test_or(ctx: Context, patterns: list[ast.pattern], operand: Operand, handled: set[object]) -> Operand | None:
+    for pattern in patterns:
+        for inner in ast.walk(pattern):
+            if isinstance(inner, ast.MatchAs) and inner.name is not None:
+                raise ctx.reject("NK0603", "alternatives can't capture", inner, "write `case A() | B() as x:`")
+    first = _test(ctx, patterns[0], operand, handled)
+    if first is None:
+        raise ctx.reject("NK0602", "this alternative is never reached", patterns[1])
+    for pattern in patterns[1:]:
+
+        def other(pattern: ast.pattern = pattern) -> Operand:
+            test = _test(ctx, pattern, operand, handled)
+            return TRUE if test is None else test
+
+        first = ctx.choose(pattern, first, lambda: TRUE, other, BOOL)
+    return first
+
+
+def _test_class(ctx: Context, pattern: ast.MatchClass, operand: Operand, handled: set[object]) -> Operand | None:
+    arms = conditions.class_arms(ctx, pattern.cls, operand.type)
+    parts = _fields(ctx, pattern, arms)
+    covered: set[object] = set()
+    is_arm: Operand | None = None
+    if len(arms_of(operand.type)) > 1:
+        is_arm = ctx.op(ir.IsArm, pattern, BOOL, operand, arms)
+        covered = set(arms)
+
+    def fields() -> Operand | None:
+        inner = _as(ctx, operand, arms[0], pattern) if parts else operand
+        test: Operand | None = None
+        for found, part in parts:
+            item = _item(ctx, inner, found, part)
+            if test is None:
+                test = _test(ctx, part, item, set())
+            else:
+                first = test
+
+                def rest(part: ast.pattern = part, item: Operand = item) -> Operand:
+                    return _test(ctx, part, item, set()) or TRUE
+
+                test = ctx.both(part, first, rest)
+        return test
+
+    refutable = any(not _always(part) for _, part in parts)
+    if not refutable:
+        handled.update(covered)
+        return is_arm
+    if is_arm is None:
+        return fields()
+    return ctx.both(pattern, is_arm, lambda: fields() or TRUE)
+
+
+def _always(pattern: ast.pattern) -> bool:
+    """Does it match whatever it is (of its type)?"""
+    return isinstance(pattern, ast.MatchAs) and (pattern.pattern is None or _always(pattern.pattern))
+
+
+def _fields(ctx: Context, pattern: ast.MatchClass, arms: tuple[Type, ...]) -> list[tuple[Field, ast.pattern]]:
+    """The fields that a class pattern looks into, with their patterns."""
+    if not pattern.patterns and not pattern.kwd_patterns:
+        return []
+    inner = arms[0].target if isinstance(arms[0], RefType) else arms[0]
+    if len(arms) != 1 or not isinstance(inner, ValueType | StructType):
+        raise ctx.reject("NK0603", f"`{arms[0]}` has no fields to match", pattern, "capture it: `case u32() as x:`")
+    names = [n for n, f in inner.fields.items() if not f.ghost]
+    if pattern.patterns and isinstance(inner, StructType):
+        raise ctx.reject("NK0603", "the fields of a struct are matched by name", pattern, f"`{inner}({names[0]}=…)`")
+    if len(pattern.patterns) > len(names):
+        raise ctx.reject("NK0603", f"`{inner}` has {len(names)} fields", pattern)
+    pairs = [(inner.fields[n], p) for n, p in zip(names, pattern.patterns, strict=False)]
+    for name, part in zip(pattern.kwd_attrs, pattern.kwd_patterns, strict=True):
+        if name not in names:
+            raise ctx.reject("NK0315", f"`{inner}` has no field `{name}`", part)
+        pairs.append((inner.fields[name], part))
+    return pairs
+
+
+def _item(ctx: Context, base: Operand, found: Field, node: ast.AST) -> Operand:
+    from neokernel.compiler.lower.expressions import read_field
+
+    return read_field(ctx, base, found.name, node)
+
+
+def _test_tuple(
+    ctx: Context, pattern: ast.MatchSequence, patterns: list[ast.pattern], operand: Operand
+) -> Operand | None:
+    type_ = operand.type
+    if not isinstance(type_, TupleType) or len(type_.items) != len(patterns):
+        raise ctx.reject("NK0603", f"this pattern never matches `{type_}`", pattern)
+    test: Operand | None = None
+    for index, part in enumerate(patterns):
+        if _always(part):
+            continue
+
+        def one(part: ast.pattern = part, index: int = index) -> Operand:
+            item = ctx.op(ir.Item, part, type_.items[index], operand, index)
+            return _test(ctx, part, item, set()) or TRUE
+
+        test = one() if test is None else ctx.both(part, test, one)
+    return test
+
+
+def _capture(ctx: Context, pattern: ast.pattern, operand: Operand, out: list[tuple[str, Operand, ast.AST]]) -> None:
+    """The names that a pattern that has matched binds."""
+    match pattern:
+        case ast.MatchAs(pattern=inner, name=name):
+            value = operand
+            if inner is not None:
+                _capture(ctx, inner, operand, out)
+                if isinstance(inner, ast.MatchClass):
+                    arms = conditions.class_arms(ctx, inner.cls, operand.type)
+                    value = _as(ctx, operand, union_of(list(arms)), inner)
+                elif isinstance(inner, ast.MatchOr) and len(arms_of(operand.type)) > 1:
+                    classes = [p for p in inner.patterns if isinstance(p, ast.MatchClass)]
+                    if len(classes) == len(inner.patterns):
+                        found = [a for p in classes for a in conditions.class_arms(ctx, p.cls, operand.type)]
+                        value = _as(ctx, operand, union_of(found), inner)
+            if name is not None:
+                out.append((name, value, pattern))
+        case ast.MatchClass():
+            arms = conditions.class_arms(ctx, pattern.cls, operand.type)
+            parts = _fields(ctx, pattern, arms)
+            if parts:
+                base = _as(ctx, operand, arms[0], pattern)
+                for found, part in parts:
+                    _capture(ctx, part, _item(ctx, base, found, part), out)
+        case ast.MatchSequence(patterns=patterns):
+            assert isinstance(operand.type, TupleType)
+            for index, part in enumerate(patterns):
+                if not (isinstance(part, ast.MatchAs) and part.pattern is None and part.name is None):
+                    item = ctx.op(ir.Item, part, operand.type.items[index], operand, index)
+                    _capture(ctx, part, item, out)
+
+
+assert ClassDecl

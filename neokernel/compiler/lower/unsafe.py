@@ -1,0 +1,143 @@
+"""What only unsafe modules may do: assembly, and addresses as objects."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from neokernel.compiler import ir
+from neokernel.compiler.declare import FunctionDecl, Scope
+from neokernel.compiler.generics import is_open
+from neokernel.compiler.ir import Operand
+from neokernel.compiler.lower.context import NOTHING, Compilation, Context, Untyped, Value
+from neokernel.compiler.types import (
+    BOOL,
+    U64,
+    ArrayType,
+    EnumType,
+    IntType,
+    RefType,
+    SpanType,
+    StructType,
+    Type,
+    WireType,
+)
+
+
+def call(ctx: Context, name: str, node: ast.Call, hint: Type | None) -> Value:
+    """`object_at`, `span_at`, `address_of`, `asm`."""
+    from neokernel.compiler.lower.calls import positional
+    from neokernel.compiler.lower.expressions import expression, inferred
+
+    if ctx.scope.unsafe is None:
+        raise ctx.reject(
+            "NK0802",
+            f"`{name}` is unsafe, and this module isn't marked so",
+            node,
+            'put `unsafe("why it must be")` at the top of the module, or ask a module that has it',
+        )
+    match name:
+        case "object_at":
+            class_node, address_node = positional(ctx, name, node, 2)
+            type_ = ctx.type_of(class_node)
+            if not isinstance(type_, RefType) or not isinstance(type_.target, StructType | WireType) or is_open(type_):
+                raise ctx.reject("NK0325", f"`object_at` makes objects of a struct, not `{type_}`", class_node)
+            address = expression(ctx, address_node, U64)
+            return ctx.op(ir.ObjectAt, node, type_, address, None)
+        case "span_at":
+            class_node, address_node, length_node = positional(ctx, name, node, 3)
+            element, inline, atomic = ctx.resolver.element(class_node, ctx.scope, ctx.bindings)
+            address = expression(ctx, address_node, U64)
+            length = expression(ctx, length_node, U64)
+            span = SpanType(element, mutable=True, inline=inline, atomic=atomic)
+            return ctx.op(ir.ObjectAt, node, span, address, length)
+        case "address_of":
+            (argument,) = positional(ctx, name, node, 1)
+            operand = inferred(ctx, argument)
+            if not isinstance(operand.type, RefType | SpanType):
+                raise ctx.reject("NK0325", f"`{operand.type}` has no address", argument)
+            return ctx.op(ir.AddressOf, node, U64, operand)
+        case "asm":
+            return _asm(ctx, node)
+    raise ctx.reject("NK0803", "`assembly` stands at the top level of a module", node)
+
+
+_HOLE = re.compile(r"\{([^{}]*)\}")
+
+
+def _asm(ctx: Context, node: ast.Call) -> Value:
+    from neokernel.compiler.lower.expressions import inferred
+
+    if not node.args:
+        raise ctx.reject("NK0803", "`asm` wants a template", node)
+    template = constant_text(ctx.compilation, ctx.scope, node.args[0], ctx)
+    inputs: list[Operand] = []
+    for argument in node.args[1:]:
+        operand = inferred(ctx, argument)
+        if not isinstance(operand.type, IntType | EnumType) and operand.type != BOOL:
+            raise ctx.reject("NK0803", f"an operand of `asm` is an integer, not `{operand.type}`", argument)
+        inputs.append(operand)
+    result: IntType | None = None
+    clobbers: tuple[str, ...] = ()
+    for keyword in node.keywords:
+        match keyword.arg, keyword.value:
+            case "result", value:
+                type_ = ctx.type_of(value)
+                if not isinstance(type_, IntType):
+                    raise ctx.reject("NK0803", f"the result of `asm` is an integer, not `{type_}`", value)
+                result = type_
+            case "clobbers", ast.Constant(value=str() as text):
+                clobbers = tuple(part.strip() for part in text.split(",") if part.strip())
+            case _:
+                raise ctx.reject("NK0803", "`asm` has the options `result` and `clobbers`", keyword)
+    used = set(_HOLE.findall(template))
+    known = {str(i) for i in range(len(inputs))} | ({"result"} if result else set())
+    if used - known:
+        hole = sorted(used - known)[0]
+        raise ctx.reject("NK0803", f"the template uses `{{{hole}}}`, which isn't given", node.args[0])
+    if result is None:
+        ctx.do(ir.Asm, node, template, tuple(inputs), clobbers)
+        ctx.flow.forget_memory()
+        return NOTHING
+    made = ctx.op(ir.Asm, node, result, template, tuple(inputs), clobbers)
+    ctx.flow.forget_memory()
+    return made
+
+
+def constant_text(compilation: Compilation, scope: Scope, node: ast.expr, ctx: Context | None = None) -> str:
+    """A text constant, or an f-string whose fields are integer constants."""
+    from neokernel.compiler.lower import constants
+    from neokernel.compiler.resolve import reject
+
+    match node:
+        case ast.Constant(value=str() as text):
+            return text
+        case ast.JoinedStr(values=values):
+            parts: list[str] = []
+            for value in values:
+                match value:
+                    case ast.Constant(value=str() as text):
+                        parts.append(text)
+                    case ast.FormattedValue(value=ast.Constant(value=str() as text), format_spec=None):
+                        parts.append(text)
+                    case ast.FormattedValue(value=inner, format_spec=None):
+                        parts.append(str(constants.integer(compilation, inner, scope)))
+                    case _:
+                        raise reject(scope, "NK0803", "only plain `{constant}` stands in assembly", value)
+            return "".join(parts)
+    raise reject(scope, "NK0803", "assembly is a text constant", node, "an f-string may hold integer constants")
+
+
+def naked(ctx: Context, decl: FunctionDecl, body: list[ast.stmt]) -> None:
+    """The body of a `@naked` function: one `asm`, nothing before or after it."""
+    if ctx.scope.unsafe is None:
+        raise ctx.reject("NK0802", "`@naked` is unsafe, and this module isn't marked so", decl.node)
+    match body:
+        case [ast.Expr(value=ast.Call(func=ast.Name(id="asm"), args=[template], keywords=[]) as made)]:
+            text = constant_text(ctx.compilation, ctx.scope, template, ctx)
+            ctx.block.append(ir.Asm(ctx.span(made), None, (), text, (), ()))
+        case _:
+            raise ctx.reject("NK0803", "a `@naked` function is one `asm(…)` without operands", decl.node)
+
+
+assert ArrayType and Untyped

@@ -1,0 +1,305 @@
+"""The compiler, as a list of passes.
+
+`analyse` runs the front end; `build_image` and `compile_library` go on to machine code. Every pass takes and changes one
+`State`; `dump` shows it after any of them.
+"""
+
+from __future__ import annotations
+
+import ast
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from neokernel.compiler import dump as dumper
+from neokernel.compiler import effects, ir, prelude, toolchain, verify
+from neokernel.compiler.declare import ClassDecl, Declaration, FunctionDecl, Scope, declare
+from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, Rejected
+from neokernel.compiler.llvm import Emitted, EmitOptions, Target, emit, riscv64
+from neokernel.compiler.lower import constants, text, unsafe
+from neokernel.compiler.lower.context import Compilation
+from neokernel.compiler.lower.functions import declared_instance
+from neokernel.compiler.resolve import Resolver
+from neokernel.compiler.source import PACKAGE_ROOT, Loader, Module
+
+BARE = "neokernel.arch.riscv64.bare"
+#: the functions that LLVM expects to find
+MEMORY = "neokernel.arch.riscv64.memory"
+ENTRY = "neokernel.entry"
+LINK_SCRIPT = PACKAGE_ROOT / "boards" / "virt.ld"
+
+
+class CompileError(Exception):
+    """The program was rejected; `diagnostics` say why."""
+
+    def __init__(self, diagnostics: list[Diagnostic]) -> None:
+        super().__init__(f"{len(diagnostics)} error(s), first: {diagnostics[0].message}")
+        self.diagnostics = diagnostics
+
+
+@dataclass(slots=True)
+class State:
+    """A program between passes. `roots`: names of the modules to start from."""
+
+    folder: Path
+    roots: list[str]
+    overlay: dict[str, str] = field(default_factory=dict)
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
+    modules: list[Module] = field(default_factory=list)
+    scopes: dict[str, Scope] = field(default_factory=dict)
+    compilation: Compilation | None = None
+    program: ir.Program | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What the front end found: diagnostics, or a program."""
+
+    diagnostics: list[Diagnostic]
+    program: ir.Program | None
+    scopes: dict[str, Scope]
+    compilation: Compilation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """A built image, or the diagnostics that prevented it."""
+
+    image: Path
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+
+# --- passes -------------------------------------------------------------------------------------------------------
+
+
+def load(state: State) -> None:
+    """Files to syntax trees, in dependency order."""
+    loader = Loader(state.folder, state.diagnostics, {prelude.NAME: prelude.SOURCE, **state.overlay})
+    loader.load(prelude.NAME)
+    for name in state.roots:
+        loader.load(name)
+    if any("f'" in module.text or 'f"' in module.text for module in loader.order):
+        loader.load(text.MODULE)
+    state.modules = loader.order
+
+
+def declare_names(state: State) -> None:
+    """Syntax trees to declarations."""
+    state.scopes = declare(state.modules, state.diagnostics)
+
+
+def lower(state: State) -> None:
+    """Declarations to typed IR: everything that isn't generic, and what that uses."""
+    handle = state.scopes[prelude.NAME].names["Handle"]
+    assert isinstance(handle, ClassDecl)
+
+    def length_of(node: ast.expr, scope: Scope) -> int:
+        return constants.length(compilation, node, scope)
+
+    compilation = Compilation(state.scopes, state.diagnostics, Resolver(length_of, handle))
+    state.compilation = compilation
+    for scope in state.scopes.values():
+        _lower_scope(compilation, scope)
+    constants.drain(compilation)
+    program = ir.Program(list(compilation.symbols.values()))
+    for scope in state.scopes.values():
+        for call in scope.assembly:
+            with _reporting(compilation):
+                program.assembly.append(_assembly(compilation, scope, call))
+    program.sources = {module.file: module.text for module in state.modules}
+    state.program = program
+
+
+class _reporting:  # noqa: N801 - reads as a statement
+    """Report a rejection inside and go on after it."""
+
+    def __init__(self, compilation: Compilation) -> None:
+        self.compilation = compilation
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, Rejected):
+            self.compilation.report(error)
+            return True
+        return False
+
+
+def _lower_scope(compilation: Compilation, scope: Scope) -> None:
+    for class_ in scope.classes:
+        if not class_.parameters and not compilation.resolver.open_fields(class_):
+            with _reporting(compilation):
+                compilation.resolver.instance(class_, (), ())
+    for constant in scope.constants:
+        with _reporting(compilation):
+            constants.value_of(compilation, constant)
+    functions: Iterable[FunctionDecl] = [*scope.functions, *(m for c in scope.classes for m in c.methods.values())]
+    for function in functions:
+        with _reporting(compilation):
+            declared_instance(compilation, function)
+    for assertion in scope.assertions:
+        with _reporting(compilation):
+            constants.assertion(compilation, assertion, scope)
+
+
+def _assembly(compilation: Compilation, scope: Scope, call: ast.Call) -> str:
+    from neokernel.compiler.resolve import reject
+
+    if scope.unsafe is None:
+        raise reject(scope, "NK0802", "`assembly` is unsafe, and this module isn't marked so", call)
+    if len(call.args) != 1 or call.keywords:
+        raise reject(scope, "NK0803", "`assembly` has one argument: the text", call)
+    return unsafe.constant_text(compilation, scope, call.args[0])
+
+
+def check_effects(state: State) -> None:
+    """What needs the whole program: recursion, references that escape, objects that end."""
+    assert state.program is not None
+    if not state.diagnostics.items:
+        effects.check(state.program, state.diagnostics)
+
+
+def verify_ir(state: State) -> None:
+    """The grammar of the IR holds: a mistake here is the compiler's own."""
+    assert state.program is not None
+    if not state.diagnostics.items:
+        verify.verify(state.program)
+
+
+#: `async def` will be lowered between `declare_names` and `lower`, from syntax to syntax.
+FRONT_END: tuple[Callable[[State], None], ...] = (load, declare_names, lower, check_effects, verify_ir)
+
+
+# --- entry points -------------------------------------------------------------------------------------------------
+
+
+def run_front_end(state: State) -> State:
+    for pass_ in FRONT_END:
+        pass_(state)
+    return state
+
+
+def state_of(root: Path) -> State:
+    """The state for a program: a folder with `main.py`, or a module's file."""
+    if root.is_dir():
+        return State(root.resolve(), ["main"])
+    path = root.resolve()
+    if path.is_relative_to(PACKAGE_ROOT / "neokernel"):
+        name = ".".join(path.relative_to(PACKAGE_ROOT).with_suffix("").parts)
+        return State(PACKAGE_ROOT, [name.removesuffix(".__init__")])
+    return State(path.parent, [path.stem])
+
+
+def analyse(root: Path) -> Analysis:
+    """Check a program."""
+    return _finish(run_front_end(state_of(root)))
+
+
+def analyse_source(source: str, name: str = "program", overlay: dict[str, str] | None = None) -> Analysis:
+    """Check one module given as text (and others in `overlay`)."""
+    state = State(PACKAGE_ROOT, [name], {name: source, **(overlay or {})})
+    return _finish(run_front_end(state))
+
+
+def _finish(state: State) -> Analysis:
+    found = state.diagnostics.sorted()
+    return Analysis(found, None if found else state.program, state.scopes, state.compilation)
+
+
+def find_function(analysis: Analysis, module: str, name: str) -> ir.Function | None:
+    """The IR of a function (or `Class.method`) that isn't generic."""
+    assert analysis.program is not None
+    symbol = f"{module}.{name}"
+    return next((f for f in analysis.program.functions if f.symbol == symbol), None)
+
+
+def export(program: ir.Program, names: dict[str, str]) -> None:
+    """Give functions, by symbol, the names under which other objects call them."""
+    for function in program.functions:
+        wanted = names.get(function.symbol)
+        if wanted is not None:
+            function.symbol, function.exported = wanted, True
+
+
+def build_image(root: Path, output: Path, *, checks: bool = True, release: bool = True) -> BuildResult:
+    """Build a program for the bare machine: its `main(machine: Machine)` is started by the boot code."""
+    state = state_of(root)
+    main = state.roots[0]
+    state.overlay[ENTRY] = _entry_source(main)
+    state.roots += [ENTRY, MEMORY]
+    run_front_end(state)
+    if not state.diagnostics.items:
+        _check_main(state, main)
+    if state.diagnostics.items:
+        return BuildResult(output, state.diagnostics.sorted())
+    assert state.program is not None
+    export(state.program, {f"{ENTRY}.nk_start": "nk_start"})
+    target = riscv64()
+    emitted = emit(state.program, target, EmitOptions(checks=checks, level=2 if release else 1))
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = Path(folder) / "program.o"
+        toolchain.compile_ir(emitted.text, compiled, target, 2 if release else 1)
+        toolchain.link([compiled], output, LINK_SCRIPT.read_text())
+    _write_checks(output, emitted)
+    return BuildResult(output)
+
+
+def _write_checks(output: Path, emitted: Emitted) -> None:
+    from neokernel.image.checks import write_check_table
+
+    write_check_table(output, emitted.checks)
+
+
+def _entry_source(main: str) -> str:
+    return (
+        '"""Made by the build: what the boot code calls."""\n'
+        f"from neokernel.lang import u8\nfrom {BARE} import Machine\nfrom {main} import main\n\n"
+        "def nk_start() -> None:\n    machine = Machine()\n    main(machine)\n    machine.power_off(u8(0))\n"
+    )
+
+
+def _check_main(state: State, module: str) -> None:
+    """`main` must be `main(machine: Machine) -> None`."""
+    scope = state.scopes[module]
+    found: Declaration | None = scope.names.get("main")
+    if not isinstance(found, FunctionDecl):
+        from neokernel.compiler.resolve import reject
+
+        message = "this program has no `main`"
+        help = f"write `def main(machine: Machine) -> None:`, with `from {BARE} import Machine`"
+        state.diagnostics.take(reject(scope, "NK0209", message, scope.module.tree, help))
+
+
+def compile_library(module: Path, exports: list[str], *, checks: bool = True, prefix: str = "") -> Path:
+    """Compile a module to a relocatable object that exports functions with C's calling convention.
+
+    Raises CompileError. The object lies in a temporary file that the caller owns.
+    """
+    state = run_front_end(state_of(module))
+    if state.diagnostics.items:
+        raise CompileError(state.diagnostics.sorted())
+    assert state.program is not None
+    export(state.program, {f"{state.roots[0]}.{name}": prefix + name for name in exports})
+    target = riscv64()
+    emitted = emit(state.program, target, EmitOptions(checks=checks))
+    with tempfile.NamedTemporaryFile(suffix=".o", delete=False) as file:
+        output = Path(file.name)
+    toolchain.compile_ir(emitted.text, output, target)
+    return output
+
+
+def dump(root: Path, stage: str) -> str | list[Diagnostic]:
+    """The program after a pass: `ir`, `llvm` or `assembly`."""
+    state = run_front_end(state_of(root))
+    if state.diagnostics.items:
+        return state.diagnostics.sorted()
+    assert state.program is not None
+    if stage == "ir":
+        return dumper.dump(state.program)
+    target: Target = riscv64()
+    main = state.roots[0]
+    exported = {f.symbol for f in state.program.functions if f.module == main}
+    emitted = emit(state.program, target, EmitOptions(debug=False, exported=frozenset(exported)))
+    return emitted.text if stage == "llvm" else toolchain.assembly_of_ir(emitted.text, target)
