@@ -1,7 +1,7 @@
 """The vocabulary of target modules, and its CPython meaning.
 
-Type checkers read `__init__.pyi` beside this file: there, widths are aliases of `int`. What the words mean is decided by
-`docs/design/language.md`; what each file here does, by its first lines.
+Type checkers read `__init__.pyi` beside this file: there, widths are aliases of `int`. What the words mean is decided
+by `docs/design/language.md`; what each file here does, by its first lines.
 """
 
 from neokernel.lang.arithmetic import (
@@ -161,4 +161,4 @@ __all__ = [
     "wrapping_sub",
     "writer",
 ]
-__all__ += [*BIT_FIELDS, *BYTE_ORDERED]
+__all__ += list(BIT_FIELDS) + list(BYTE_ORDERED)

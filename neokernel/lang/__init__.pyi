@@ -1,8 +1,10 @@
 """What type checkers know of the language: widths are aliases of `int`, `Embedded[T]` of `T`.
 
-Anything stricter rejects natural code (`x + 1`) or still accepts wrong code (`u8 + u16`); `nk check` does widths properly.
-The CPython meaning is in `__init__.py`; a test compares the two lists of names.
+Anything stricter rejects natural code (`x + 1`) or still accepts wrong code (`u8 + u16`); `nk check` does widths
+properly. The CPython meaning is in `__init__.py`; a test compares the two lists of names.
 """
+
+# ruff: noqa: PYI035 - the names are the language's; editors show these docstrings
 
 import types
 from collections.abc import Callable, Iterator
@@ -25,6 +27,8 @@ from typing import (
 _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Callable[..., object])
 _Bytes: TypeAlias = bytes
+
+__all__: list[str]
 
 # --- types --------------------------------------------------------------------------------------------------------
 
@@ -240,7 +244,6 @@ class CheckFailed(Exception):
     """A check of the running program failed; `kind` names it."""
 
     kind: ClassVar[str]
-    origin: tuple[types.CodeType, int] | None
 
 class IntegerOverflow(CheckFailed, OverflowError): ...
 class DivisionByZero(CheckFailed, ZeroDivisionError): ...

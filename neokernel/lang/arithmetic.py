@@ -32,12 +32,12 @@ def operands(function: str, *values: object) -> tuple[type[Integer], list[int]]:
     return width, [int(fit(width, value)) for value in values]
 
 
-def shift_amount(function: str, n: object) -> int:
+def shift_amount(function: str, n: Any) -> int:
     kind = type(n)
     if kind is int or (issubclass(kind, Integer) and not kind.signed):
-        number = int(n)  # type: ignore[call-overload]
+        number = int(n)
         if number >= 0:
-            return number  # type: ignore[no-any-return]
+            return number
     raise StaticError(f"{function}: the amount is unsigned, not {kind.__name__}")
 
 
@@ -96,7 +96,7 @@ def saturating_mul(a: int, b: int) -> Any:
     return saturate(width, left * right)
 
 
-def truncate(width: type[Integer], x: int) -> Any:
+def truncate(width: type[Integer], x: Any) -> Any:
     """The low bits of an integer, reinterpreted as `width`."""
     if not isinstance(x, int) or isinstance(x, bool):
         raise StaticError(f"truncate takes an integer, not {type(x).__name__}")
@@ -193,7 +193,7 @@ class Range:
 
 def enumerated(container: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
     """`enumerate` of a target module: indices are `usize`."""
-    return zip(map(partial(int.__new__, usize), count()), container)
+    return zip(map(partial(int.__new__, usize), count()), container, strict=False)
 
 
 def choose(function: str, better: Callable[[Any, Any], bool], values: tuple[Any, ...]) -> Any:

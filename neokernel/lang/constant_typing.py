@@ -63,7 +63,7 @@ def may_be_untyped(node: ast.expr) -> bool:
 
 
 def waits(node: ast.expr) -> bool:
-    """Is it a shift of a constant by a variable, or made of such and constants, so that nothing in it says its width?"""
+    """Is it a constant shifted by a variable, or made of such and constants, so that nothing in it says its width?"""
     if isinstance(node, ast.BinOp):
         if isinstance(node.op, (ast.LShift, ast.RShift)):
             return (is_constant(node.left) and not is_constant(node.right)) or waits(node.left)
@@ -95,7 +95,7 @@ def is_path(node: ast.expr) -> bool:
 
 
 def model_of(node: ast.expr) -> Model | None:
-    """A model that gives constants the type of `node`, without reading a field or element; None if there's no such way."""
+    """A model that gives constants the type of `node` without reading a field or element; None if there is none."""
     if isinstance(node, ast.Name):
         identifier = node.id
         return lambda constant: outer_call(constant, "_nk_like", name(identifier))

@@ -7,7 +7,6 @@ constant that doesn't fit). A valid program never raises it.
 
 from __future__ import annotations
 
-from types import CodeType
 from typing import ClassVar
 
 
@@ -15,8 +14,6 @@ class CheckFailed(Exception):
     """A check of the running program failed. `kind` names it (language page, section 10)."""
 
     kind: ClassVar[str] = ""
-    #: where the failing expression was evaluated, when that isn't where the failure was noticed (code, instruction offset)
-    origin: tuple[CodeType, int] | None = None
 
 
 class IntegerOverflow(CheckFailed, OverflowError):
@@ -60,7 +57,7 @@ class ContractFailed(CheckFailed, AssertionError):
 
 
 class StaticError(TypeError):
-    """The compiler rejects this program: widths mixed, a value of the wrong type, a null reference where none may be."""
+    """The compiler rejects this program: widths mixed, a value of the wrong type, null where it may not be."""
 
 
 class ConstantError(StaticError, OverflowError):

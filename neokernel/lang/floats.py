@@ -1,8 +1,8 @@
 """`f32` and `f64`: IEEE 754 binary32 and binary64, which never trap.
 
-Invariants: an `f32` object's value is always a binary32 number; each operation rounds once (for `+ - * /` and the square
-root, rounding the binary64 result to binary32 equals rounding the exact one, since 53 >= 2 * 24 + 2). A plain `float` or
-`int` is an untyped constant and adapts.
+Invariants: an `f32` object's value is always a binary32 number; each operation rounds once (for `+ - * /` and the
+square root, rounding the binary64 result to binary32 equals rounding the exact one, since 53 >= 2 * 24 + 2). A plain
+`float` or `int` is an untyped constant and adapts.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def exact(value: float) -> float:
 
 
 def integer_to_float(number: int, bits: int) -> float:
-    """`number` rounded once to the format. By way of binary64, an `f32` would be rounded twice; so keep a sticky bit."""
+    """`number` rounded once to the format. By way of binary64, an `f32` would be rounded twice: keep a sticky bit."""
     excess = abs(number).bit_length() - 53
     if bits == 64 or excess <= 0:
         return float(number)
@@ -60,12 +60,12 @@ def make_float(name: str, bits: int, rounded: Callable[[float], float]) -> type[
     new = float.__new__
     number = float.__float__  # an exact `float`, so that arithmetic below is the builtin's
 
-    def operand(other: object, symbol: str) -> float:
+    def operand(other: Any, symbol: str) -> float:
         kind = other.__class__
         if kind is float:
-            return rounded(other)  # type: ignore[arg-type]
+            return rounded(other)
         if kind is int:
-            return rounded(integer_to_float(other, bits))  # type: ignore[arg-type]
+            return rounded(integer_to_float(other, bits))
         raise StaticError(f"{name} {symbol} {type(other).__name__}: operands must have one type")
 
     def arithmetic(symbol: str, compute: Callable[[float, float], float]) -> tuple[Method, Method]:
@@ -79,9 +79,9 @@ def make_float(name: str, bits: int, rounded: Callable[[float], float]) -> type[
         return forward, reflected
 
     def comparison(symbol: str, compute: Callable[[float, float], bool]) -> Method:
-        def method(self: float, other: object) -> bool:
+        def method(self: float, other: Any) -> bool:
             if other.__class__ is format_class:
-                return compute(self, other)  # type: ignore[arg-type]
+                return compute(self, other)
             if not isinstance(other, (int, float)) and symbol in ("==", "!="):
                 return symbol == "!="
             return compute(self, operand(other, symbol))
@@ -89,7 +89,7 @@ def make_float(name: str, bits: int, rounded: Callable[[float], float]) -> type[
         return method
 
     def unsupported(symbol: str) -> Method:
-        def method(self: float, *others: object) -> float:
+        def method(*_: object) -> float:
             raise StaticError(f"{symbol} is not an operator of {name}")
 
         return method
@@ -134,12 +134,12 @@ f32 = make_float("f32", 32, to_binary32)
 f64 = make_float("f64", 64, exact)
 
 
-def fit_float(kind: type[Float], value: object) -> Any:
+def fit_float(kind: type[Float], value: Any) -> Any:
     """`value` as `kind` without conversion: it is one already, or an untyped constant."""
     if value.__class__ is kind:
         return value
     if value.__class__ in (float, int):
-        return kind(value)  # type: ignore[arg-type]
+        return kind(value)
     raise StaticError(f"{kind.__name__} expected, not {type(value).__name__}")
 
 

@@ -5,7 +5,7 @@ What it does, and nothing else:
 - annotated names, parameters (on entry), results and constants are coerced to what their annotations say;
 - defaults in the bodies of records become expressions that each construction evaluates;
 - `assert` raises `AssertionFailed`, `with` doesn't unwind, `ensures`, `old`, `loop_bound` and invariants are checked;
-- `bytes` literals and `.encode()` give views, f-strings in calls know their pieces, and a `@writer` takes them in order;
+- `bytes` literals and `.encode()` give views; f-strings in calls know their pieces, and a `@writer` takes them;
 - a constant whose width follows from its neighbours (`x = 0` after `x = u8(1)`, `flags | 1 << n`) gets it.
 
 Invariants: statements and calls are injected, never wrapped around the user's, so no frame is added; each injected node
@@ -121,9 +121,8 @@ class Instrumentation(ast.NodeTransformer):
                 assert isinstance(statement.target, ast.Name)
                 body.extend(self.guard(statement.target.id, statement.annotation, statement))
             if isinstance(statement, ast.ImportFrom) and statement.module == "typing":
-                for alias in statement.names:
-                    if alias.name == "assert_never":
-                        body.append(place(assign(alias.asname or alias.name, name("_nk_assert_never")), statement))
+                ours = [alias.asname or alias.name for alias in statement.names if alias.name == "assert_never"]
+                body.extend(place(assign(identifier, name("_nk_assert_never")), statement) for identifier in ours)
         first = 0
         while first < len(body) and (
             (isinstance(body[first], ast.Expr) and isinstance(body[first].value, ast.Constant))  # type: ignore[attr-defined]
@@ -263,7 +262,8 @@ class Instrumentation(ast.NodeTransformer):
             node,
         )
         attempt = made[-1]
-        assert isinstance(attempt, ast.Try) and isinstance(attempt.finalbody[0], ast.If)
+        assert isinstance(attempt, ast.Try)
+        assert isinstance(attempt.finalbody[0], ast.If)
         attempt.body = body or attempt.body
         attempt.finalbody[0].body = after
         return made
@@ -391,8 +391,8 @@ class Instrumentation(ast.NodeTransformer):
         self.generic_visit(node)
         return [*before, node]
 
-    visit_While = loop
-    visit_For = loop
+    visit_While = loop  # noqa: N815 - the visitor's convention
+    visit_For = loop  # noqa: N815
 
     # --- expressions ----------------------------------------------------------------------------------------------
 

@@ -50,10 +50,10 @@ def make_width(name: str, bits: int, signed: bool) -> type[Integer]:
     new = int.__new__
     negate, shift_left, shift_right = int.__neg__, int.__lshift__, int.__rshift__
 
-    def operand(other: object, symbol: str) -> int:
+    def operand(other: Any, symbol: str) -> int:
         """`other`, which isn't of this width, as this width's operand: an untyped constant, or the program is wrong."""
         if other.__class__ is int:
-            constant: int = other  # type: ignore[assignment]
+            constant: int = other
             if lowest <= constant <= highest:
                 return constant
             raise ConstantError(f"constant {constant} doesn't fit {name}")
@@ -105,11 +105,11 @@ def make_width(name: str, bits: int, signed: bool) -> type[Integer]:
 
         return forward, reflected
 
-    def amount(self: int, symbol: str, count: object) -> int:
+    def amount(self: int, symbol: str, count: Any) -> int:
         """A shift's right operand: of any unsigned width, or a constant."""
         kind = count.__class__
-        if kind is int or (issubclass(kind, Integer) and not kind.signed):  # type: ignore[attr-defined]
-            number = int(count)  # type: ignore[call-overload]
+        if kind is int or (issubclass(kind, Integer) and not kind.signed):
+            number = int(count)
             if 0 <= number < bits:
                 return number
             if number < 0:
@@ -117,11 +117,11 @@ def make_width(name: str, bits: int, signed: bool) -> type[Integer]:
             raise ShiftOutOfRange(f"{int(self)} {symbol} {number}: {name} has {bits} bits")
         raise StaticError(f"{name} {symbol} {describe(count)}: a shift's amount is unsigned")
 
-    def lshift(self: int, count: object) -> int:
+    def lshift(self: int, count: Any) -> int:
         result = shift_left(self, amount(self, "<<", count))
         if lowest <= result <= highest:
             return new(width, result)
-        raise overflow(self, "<<", int(count))  # type: ignore[call-overload]
+        raise overflow(self, "<<", int(count))
 
     def rshift(self: int, count: object) -> int:
         return new(width, shift_right(self, amount(self, ">>", count)))
@@ -166,7 +166,7 @@ def make_width(name: str, bits: int, signed: bool) -> type[Integer]:
     def equality(symbol: str, compute: Callable[[int, int], bool], different: bool) -> Method:
         """As `comparison`, but what is no number is just different: containers of the host compare anything."""
 
-        def method(self: int, other: object) -> bool:
+        def method(self: int, other: Any) -> bool:
             if other.__class__ is not width:
                 if not isinstance(other, int):
                     return different
@@ -176,7 +176,7 @@ def make_width(name: str, bits: int, signed: bool) -> type[Integer]:
         return method
 
     def unsupported(symbol: str) -> Method:
-        def method(self: int, *others: object) -> int:
+        def method(*_: object) -> int:
             raise StaticError(f"{symbol} is not an operator of {name}")
 
         return method
@@ -261,13 +261,13 @@ def common_width(*values: object) -> type[Integer] | None:
     return found
 
 
-def fit(width: type[Integer], value: object) -> Any:
+def fit(width: type[Integer], value: Any) -> Any:
     """`value` as `width` without conversion: it is of that width, or an untyped constant that fits."""
     kind = value.__class__
     if kind is width:
         return value
     if kind is int:
-        constant: int = value  # type: ignore[assignment]
+        constant: int = value
         if width.lowest <= constant <= width.highest:
             return int.__new__(width, constant)
         raise ConstantError(f"constant {constant} doesn't fit {width.__name__}")

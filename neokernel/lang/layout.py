@@ -53,7 +53,7 @@ def record_of(kind: Any) -> tuple[Record, dict[Any, Any]] | None:
     if record is None:
         return None
     record.evaluate()
-    return record, dict(zip(record.parameters, typing.get_args(kind)))
+    return record, dict(zip(record.parameters, typing.get_args(kind), strict=False))
 
 
 def lay_out(items: list[Measure]) -> tuple[list[int], Measure]:

@@ -7,7 +7,6 @@ from itertools import islice
 from types import CodeType
 from typing import NamedTuple
 
-from neokernel.lang.failures import CheckFailed
 from neokernel.lang.support import TARGET_MARK
 
 
@@ -27,13 +26,12 @@ def failure_position(failure: BaseException) -> Position | None:
     Arithmetic: the operator's expression; augmented assignments: the statement. Elements: the subscript. Functions of
     the language: the call. `assert`: the statement. A rejected argument: the parameter's declaration.
     """
-    where = failure.origin if isinstance(failure, CheckFailed) else None
-    if where is None:
-        trace = failure.__traceback__
-        while trace is not None:
-            if TARGET_MARK in trace.tb_frame.f_globals:
-                where = trace.tb_frame.f_code, trace.tb_lasti
-            trace = trace.tb_next
+    where: tuple[CodeType, int] | None = None
+    trace = failure.__traceback__
+    while trace is not None:
+        if TARGET_MARK in trace.tb_frame.f_globals:
+            where = trace.tb_frame.f_code, trace.tb_lasti
+        trace = trace.tb_next
     return None if where is None else instruction_position(*where)
 
 

@@ -61,7 +61,7 @@ class Field:
 def evaluate(annotation: Any, namespace: dict[str, Any]) -> Any:
     """The type that an annotation (text, perhaps quoted twice) stands for."""
     while isinstance(annotation, str):
-        annotation = eval(annotation, namespace)
+        annotation = eval(annotation, namespace)  # noqa: S307 - text of the module itself
     return annotation
 
 
@@ -84,11 +84,11 @@ class Record:
         self.fields: dict[str, Field] = {}
         self.evaluated = False
         self.resolved = False
-        #: field name to class, for fields whose values of exactly that class are stored without further ado
+        #: field name to class: values of exactly that class are stored without further ado
         self.expected: dict[str, type] = {}
         self.parameters: tuple[Any, ...] = getattr(kind, "__parameters__", ())
         self.invariants = [member for member in vars(kind).values() if hasattr(member, "_invariant")]
-        for name, annotation in kind.__dict__.get("__annotations__", {}).items():
+        for name, annotation in kind.__dict__.get("__annotations__", {}).items():  # noqa: RUF063
             default = None
             if name in kind.__dict__:
                 given = kind.__dict__[name]
@@ -99,7 +99,7 @@ class Record:
 
     @staticmethod
     def constant_default(name: str, given: Any) -> Default:
-        """A default in a class of the host, which isn't instrumented: evaluated once, so it mustn't have an identity."""
+        """A default in a class of the host, not instrumented: evaluated once, so it mustn't have an identity."""
         if isinstance(given, Window) or (hasattr(type(given), "_record") and type(given)._record.role != "value"):
             raise StaticError(f"field {name}: a default with an identity needs an instrumented module")
         return Default(lambda: given)
@@ -153,9 +153,8 @@ class Record:
             return
         instance.__dict__[".bindings"] = bindings
         for field in self.fields.values():
-            if (field.name in instance.__dict__ and getattr(field.type, "__parameters__", ())) or isinstance(
-                field.type, TypeVar
-            ):
+            generic: Any = isinstance(field.type, TypeVar) or getattr(field.type, "__parameters__", None)
+            if generic and field.name in instance.__dict__:
                 instance.__dict__[field.name] = self.coerce(field.name, instance.__dict__[field.name], instance)
 
     def make_zero(self) -> Any:
@@ -185,7 +184,7 @@ class Record:
         star = "*, " if keyword_only and parameters else ""
         text = f"def __init__(self, {star}{', '.join(parameters)}):\n" + "\n".join(body or ["    pass"])
         namespace["coerce"] = self.coerce
-        exec(compile(text, f"<constructor of {self.kind.__name__}>", "exec"), namespace)
+        exec(compile(text, f"<constructor of {self.kind.__name__}>", "exec"), namespace)  # noqa: S102
         made: Callable[..., None] = namespace["__init__"]
         made.__qualname__ = f"{self.kind.__qualname__}.__init__"
         return made
@@ -201,14 +200,14 @@ def struct(kind: Any) -> Any:
             put(self, name, value)
             return
         if name == "__orig_class__":  # Ring[u8](…): typing tells the object how it was made
-            record.bind(self, dict(zip(record.parameters, typing.get_args(value))))
+            record.bind(self, dict(zip(record.parameters, typing.get_args(value), strict=True)))
             return
         value = record.coerce(name, value, self)
         if record.fields[name].inline and name in self.__dict__:
             raise FieldError(f"{kind.__name__}.{name} is inline: change it in place, it is never rebound")
         put(self, name, value)
 
-    def remove(self: Any, name: str) -> None:
+    def remove(_: Any, name: str) -> None:
         raise FieldError(f"{kind.__name__}.{name}: fields can't be deleted")
 
     kind._record = record
@@ -224,10 +223,10 @@ def value(kind: Any) -> Any:
     record = Record(kind, "value")
     names = tuple(record.fields)
 
-    def assign(self: Any, name: str, value: Any) -> None:
+    def assign(_: Any, name: str, value: Any) -> None:
         raise FieldError(f"{kind.__name__} is a value: replace(v, {name}=…) makes a changed copy")
 
-    def remove(self: Any, name: str) -> None:
+    def remove(_: Any, name: str) -> None:
         raise FieldError(f"{kind.__name__} is a value: its fields can't be deleted")
 
     def equal(self: Any, other: object) -> Any:
@@ -247,7 +246,7 @@ def value(kind: Any) -> Any:
     kind.__eq__ = equal
     kind.__hash__ = hashed
     kind.__repr__ = represent
-    kind.__match_args__ = names
+    setattr(kind, "__match_args__", names)  # noqa: B010 - mypy knows the attribute as final
     return kind
 
 

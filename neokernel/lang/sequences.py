@@ -230,7 +230,7 @@ class View(Window):
             return False
         if self._table is not None and not isinstance(other, tuple):
             return bytes(self) == bytes(other)
-        return all(mine == theirs for mine, theirs in zip(self, other))
+        return all(mine == theirs for mine, theirs in zip(self, other, strict=True))
 
     def __hash__(self) -> int:
         return hash(bytes(self)) if self._table is not None else hash(tuple(self))
@@ -249,7 +249,7 @@ def window(kind: type[Window], cells: Any, start: int, stop: int, element: Shape
     return made
 
 
-def array(length: int, fill: Any = UNSET) -> Any:
+def array(length: Any, fill: Any = UNSET) -> Any:
     """An array of `length` zeroes, or of `fill`; the element type is the one expected where it stands."""
     if not isinstance(length, int) or length < 0:
         raise StaticError("array() takes a length")

@@ -189,7 +189,7 @@ def tuple_shape(name: str, item_types: tuple[Any, ...]) -> Shape:
     def coerce(value: Any) -> Any:
         if not isinstance(value, tuple) or len(value) != len(items):
             raise mismatch(name, value)
-        return tuple([shape.coerce(item) for shape, item in zip(items, value)])
+        return tuple([shape.coerce(item) for shape, item in zip(items, value, strict=True)])
 
     return Shape(name, None, coerce)
 
@@ -230,7 +230,7 @@ def record_shape(annotation: Any, kind: type) -> Shape:
     record = kind._record  # type: ignore[attr-defined]
     if not arguments or record.role == "value" or any(isinstance(argument, TypeVar) for argument in arguments):
         return plain(name, kind, record.zero)
-    bindings = dict(zip(record.parameters, arguments))
+    bindings = dict(zip(record.parameters, arguments, strict=True))
 
     def coerce(value: Any) -> Any:
         if value.__class__ is kind:

@@ -62,7 +62,7 @@ def unsafe(reason: str) -> None:
 
 
 def asm(template: str, *inputs: Any, result: Any = None, clobbers: str = "") -> Any:
-    """Instructions with operands in registers. `result`: the width of what they leave in `{result}`; None when nothing."""
+    """Instructions with operands in registers. `result`: the width of what they leave in `{result}`, if anything."""
     made = SEAM.need("asm").asm(str(template), inputs, result)
     return None if result is None else result(made)
 

@@ -24,7 +24,8 @@ def load() -> Load:
         text = textwrap.dedent(text)
         words = [word for word in sorted(lang.__all__) if word in text]
         header = (
-            "from enum import Enum; from typing import *; from typing import assert_never; " + f"from neokernel.lang import {', '.join(words or ['u8'])}"
+            "from enum import Enum; from typing import *; from typing import assert_never; "
+            f"from neokernel.lang import {', '.join(words or ['u8'])}"
         )
         return lang.load_module(header + text, f"sample_{next(numbers)}")
 
@@ -50,4 +51,3 @@ def fails(load: Load) -> Fails:
         return caught.value
 
     return check
-

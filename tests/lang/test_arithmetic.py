@@ -115,7 +115,7 @@ def nearest32(exact: Fraction) -> float:
 
 
 def same(left: float, right: float) -> bool:
-    return struct.pack("<d", left) == struct.pack("<d", right) or math.isnan(left) and math.isnan(right)
+    return struct.pack("<d", left) == struct.pack("<d", right) or (math.isnan(left) and math.isnan(right))
 
 
 @given(ANY32.filter(math.isfinite), ANY32.filter(math.isfinite))

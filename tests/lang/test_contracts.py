@@ -53,12 +53,13 @@ def test_contracts(load: Load) -> None:
     counter = m.Counter()
     assert m.bump.__doc__ == "Docstring."
     assert type(m.bump(counter, 3, False)) is u8
-    for attempt in (
+    attempts: list[Callable[[], Any]] = [
         lambda: m.bump(counter, 0, False),
         lambda: m.bump(counter, 3, True),
         lambda: m.fall_through(counter, 2),
         lambda: m.search(counter, 3),
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(lang.ContractFailed):
             attempt()
     m.fall_through(counter, 1)

@@ -162,7 +162,7 @@ def test_values(m: Any) -> None:
 
 def test_nan_differs_from_itself_inside_values(m: Any) -> None:
     pair = m.Pair(m.Point(1), None, math.nan)
-    assert pair != pair  # noqa: PLR0124
+    assert pair != pair
 
 
 def test_enums(m: Any) -> None:
@@ -223,7 +223,13 @@ def test_atomic_cells() -> None:
     assert cell.load() == u8(9)
     cell.store(1)
     assert repr(cell) == "Atomic(1)"
-    for attempt in (lambda: cell.store(256), lambda: cell.store(u16(1)), lambda: cell.load(1), lambda: lang.Atomic().load()):
+    attempts: list[Callable[[], Any]] = [
+        lambda: cell.store(256),
+        lambda: cell.store(u16(1)),
+        lambda: cell.load(1),
+        lambda: lang.Atomic().load(),
+    ]
+    for attempt in attempts:
         with pytest.raises(lang.StaticError):
             attempt()
 
@@ -237,7 +243,6 @@ def test_retired_objects_are_dead(m: Any) -> None:
         lambda: node.value,
         lambda: setattr(node, "value", 1),
         lambda: node.anything,
-        lambda: node(),
         lambda: len(node),
         lambda: node[0],
         lambda: inner.count,
@@ -251,10 +256,8 @@ def test_retired_objects_are_dead(m: Any) -> None:
         lambda: element.count,
         lambda: lang.retire(node),
     ):
-        with pytest.raises((lang.DeadObject, TypeError)) as caught:
+        with pytest.raises(lang.DeadObject):
             access()
-        if isinstance(caught.value, TypeError):
-            assert "callable" in str(caught.value)
     assert repr(node) == "<dead Node>"
     assert repr(items) == "<dead Array>"
     with pytest.raises(lang.StaticError):
@@ -355,7 +358,7 @@ def test_classes_may_name_each_other(load: Load) -> None:
 def test_structs_of_the_host() -> None:
     @lang.struct
     class Host:
-        number: u8 = 3  # type: ignore[valid-type, assignment]
+        number: u8 = 3  # type: ignore[valid-type]
 
     host = Host()
     assert type(host.number) is u8

@@ -68,7 +68,13 @@ def test_packed_integers(m: Any) -> None:
     wire, memory = over(m.Little, 17)
     wire.a, wire.b, wire.c, wire.d, wire.e = 1, 0x203, 0x4050607, -2, u64(8)
     assert memory == b"\x01\x03\x02\x04\x05\x06\x07\xfe\xff\x08\0\0\0\0\0\0\0"
-    assert [type(item).__name__ for item in (wire.a, wire.b, wire.c, wire.d, wire.e)] == ["u8", "u16", "u32", "i16", "u64"]
+    assert [type(item).__name__ for item in (wire.a, wire.b, wire.c, wire.d, wire.e)] == [
+        "u8",
+        "u16",
+        "u32",
+        "i16",
+        "u64",
+    ]
     assert (wire.c, wire.d) == (0x4050607, -2)
     assert lang.size_of(m.Little) == 17
     assert lang.offset_of(m.Little, "d") == 7
@@ -143,8 +149,8 @@ def test_objects_inside(m: Any) -> None:
 
 def test_views_of_spans(m: Any, load: Load) -> None:
     memory = bytearray(20)
-    span = lang.byte_span(memory)
-    view = lang.wire_view(m.Big, span[3:])  # type: ignore[arg-type]
+    span: Any = lang.byte_span(memory)
+    view = lang.wire_view(m.Big, span[3:])
     view.length = 0x102
     assert memory[4:6] == b"\1\2"
     assert lang.wire_view(m.Big, span[4:]).version == 0
@@ -214,7 +220,15 @@ def test_retired_wire_objects(m: Any) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    ["a: u3", "a: u63\n    b: u9", "a: bool", "a: Array[u16] = array(3)", "a: f32", "a: Array[u8]", "a: u4\n    b: u8\n    c: u4"],
+    [
+        "a: u3",
+        "a: u63\n    b: u9",
+        "a: bool",
+        "a: Array[u16] = array(3)",
+        "a: f32",
+        "a: Array[u8]",
+        "a: u4\n    b: u8\n    c: u4",
+    ],
 )
 def test_layouts_that_are_none(load: Load, fields: str) -> None:
     module: Any = load(f"\n@wire\nclass W:\n    {fields}\n")

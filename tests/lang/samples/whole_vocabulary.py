@@ -249,7 +249,7 @@ class Buffer:
 class Lock:
     taken: bool = False
 
-    def __enter__(self) -> "Lock":
+    def __enter__(self) -> "Lock":  # noqa: PYI034 - the language has no Self
         assert not self.taken, "taken twice"
         self.taken = True
         return self
