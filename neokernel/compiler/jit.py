@@ -42,7 +42,8 @@ class CheckError(Exception):
     """A check failed in compiled code."""
 
     def __init__(self, record: CheckRecord) -> None:
-        super().__init__(f"{record.span.file}:{record.span.line}:{record.span.column}: {record.kind.value} {record.message}")
+        span = record.span
+        super().__init__(f"{span.file}:{span.line}:{span.column}: {record.kind.value} {record.message}".strip())
         self.record = record
         self.kind: ir.Kind = record.kind
         self.span: ir.Span = record.span
@@ -187,8 +188,8 @@ def _entry_module(assembly: str) -> str:
 class Library:
     """A program compiled for the host.
 
-    `symbols` are the functions that can be called (default: all that are not ghosts or naked). `poison`: objects are filled
-    with 0xDB when they are retired. `externals` gives addresses of functions that the program only declares.
+    `symbols` are the functions that can be called (default: all that are not ghosts or naked). `poison`: objects are
+    filled with 0xDB when they are retired. `externals` gives addresses of functions that the program only declares.
     """
 
     def __init__(
@@ -233,9 +234,10 @@ class Library:
         return int(self._engine.get_function_address("nk.entry." + symbol))
 
     def entry(self, symbol: str) -> Callable[[int], int]:
-        """For functions that are called very often: a function that takes the address of a frame (`Frame` says what is where),
+        """For functions that are called very often.
 
-        and returns `PASSED` or the number of the check that failed. The fields of the frame are the caller's business.
+        A callable that takes the address of a frame, which the caller fills and reads (`frame` says what is where), and
+        returns `PASSED` or the number of the check that failed (see `failed`).
         """
         return functools.partial(self._enter, self.address(symbol))
 

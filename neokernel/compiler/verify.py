@@ -1,9 +1,9 @@
 """The grammar of the typed IR, executable: what every pass must leave intact.
 
-Checked for each function: operands are defined before and in an enclosing block; temps are defined once; types of operands
-and results fit the instruction; variables are set before they are read on every path; checks are of the kinds, and in the
-order, that the instruction can fail with, and are numbered without repetition; breaks and continues lie in their loops;
-constants are values of their types; a function that has a result doesn't run off its end.
+Checked for each function: operands are defined before and in an enclosing block; temps are defined once; types of
+operands and results fit the instruction; variables are set before they are read on every path; checks are of the kinds,
+and in the order, that the instruction can fail with, and are numbered without repetition; breaks and continues lie in
+their loops; constants are values of their types; a function that has a result doesn't run off its end.
 
 An instruction may carry fewer checks than it could fail with: then it was built so that it can't (an index that counts
 over the container).

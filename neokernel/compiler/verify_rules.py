@@ -1,7 +1,7 @@
 """What the grammar of the typed IR says about each instruction (see `verify.py`): operands, result, ways to fail.
 
-A rule takes the scope and the instruction, checks the operands, and returns the type of the result (None: there is none)
-and the kinds of checks that are possible, in order.
+A rule takes the scope and the instruction, checks the operands, and returns the type of the result (None: there is
+none) and the kinds of checks that are possible, in order.
 """
 
 from __future__ import annotations
@@ -132,7 +132,8 @@ class Scope:
             self.expect(check.index not in self.indices, f"check {check.index} occurs twice")
             self.indices.add(check.index)
             if not self.ghost:
-                self.expect(0 <= check.index < self.function.checks, f"check {check.index} is beyond the function's count")
+                within = 0 <= check.index < self.function.checks
+                self.expect(within, f"check {check.index} is beyond the function's count")
 
     def field_of(self, base: ir.Operand, struct: StructType, name: str) -> Type:
         """The declared type of a struct's field, reached through `base`."""

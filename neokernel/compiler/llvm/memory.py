@@ -331,8 +331,8 @@ def address_of(b: Builder, i: ir.AddressOf) -> None:
 def object_at(b: Builder, i: ir.ObjectAt) -> None:
     """An address becomes an object.
 
-    The empty assembly keeps accesses under the memory's earlier type before it: aliasing by type would otherwise let them
-    move past (clearing memory as u64s, then placing a struct there).
+    The empty assembly keeps accesses under the memory's earlier type before it: aliasing by type would otherwise let
+    them move past (clearing memory as u64s, then placing a struct there).
     """
     address = b.as_u64(i.address)
     pointer = b.value(f'call ptr asm sideeffect "", "=r,0,~{{memory}}"(i64 {address})')
