@@ -36,7 +36,7 @@ def binary(ctx: Context, node: ast.BinOp, hint: Type | None) -> Value:
     if type(node.op) not in _OPERATORS:
         raise ctx.reject("NK0103", "`@` is not in the language", node)
     left = lower(ctx, node.left, hint)
-    right = lower(ctx, node.right, hint)
+    right = lower(ctx, node.right, hint if isinstance(left, Untyped) else left.type)
     return apply(ctx, node.op, left, right, node, node.left, node.right)
 
 
