@@ -160,7 +160,7 @@ class Instrumentation(ast.NodeTransformer):
                 made.value = outer_call(maker, "_nk_Default")
             body.extend(made if isinstance(made, list) else [made])
         node.body = body
-        if any(isinstance(base, ast.Name) and base.id == "Enum" for base in node.bases):
+        if any(ast.unparse(base) in ("Enum", "enum.Enum") for base in node.bases):
             node.decorator_list.append(place(name("_nk_enumeration"), node.bases[0]))
         return node
 

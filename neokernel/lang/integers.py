@@ -164,13 +164,14 @@ def make_width(name: str, bits: int, signed: bool) -> type[Integer]:
         return method
 
     def equality(symbol: str, compute: Callable[[int, int], bool], different: bool) -> Method:
-        """As `comparison`, but what is no number is just different: containers of the host compare anything."""
+        """As `comparison`, but any constant and what is no number is just different: containers compare anything."""
 
         def method(self: int, other: Any) -> bool:
             if other.__class__ is not width:
                 if not isinstance(other, int):
                     return different
-                other = operand(other, symbol)
+                if other.__class__ is not int:
+                    other = operand(other, symbol)
             return compute(self, other)
 
         return method

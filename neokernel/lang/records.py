@@ -86,6 +86,8 @@ class Record:
         self.resolved = False
         #: field name to class: values of exactly that class are stored without further ado
         self.expected: dict[str, type] = {}
+        #: likewise for unions
+        self.exact: dict[str, frozenset[type]] = {}
         self.parameters: tuple[Any, ...] = getattr(kind, "__parameters__", ())
         self.invariants = [member for member in vars(kind).values() if hasattr(member, "_invariant")]
         for name, annotation in kind.__dict__.get("__annotations__", {}).items():  # noqa: RUF063
@@ -122,6 +124,8 @@ class Record:
             field.shape = shape_of(field.type)
             if not field.inline and field.shape.expected is not None:
                 self.expected[field.name] = field.shape.expected
+            elif field.shape.exact:
+                self.exact[field.name] = field.shape.exact
         self.resolved = True
 
     def coerce(self, name: str, value: Any, owner: Any = None) -> Any:
@@ -165,25 +169,28 @@ class Record:
     def constructor(self, store: str, keyword_only: bool) -> Callable[..., None]:
         """`__init__` with the fields as parameters, from text: one frame, and arguments checked by CPython itself.
 
-        `store` is the statement that sets a field, with `{name}` and `{value}` to fill in.
+        `store` is the statement that sets a field, with `{name}` for its name and its value.
         """
         parameters, body = [], []
-        namespace: dict[str, Any] = {"MISSING": MISSING, "put": object.__setattr__}
+        namespace: dict[str, Any] = {
+            "_nk_missing": MISSING,
+            "_nk_put": object.__setattr__,
+            "_nk_coerce": self.coerce,
+            "_nk_expected": self.expected.get,
+            "_nk_check_invariants": check_invariants,
+        }
         for field in self.fields.values():
-            value = field.name
             if field.default is None:
                 parameters.append(field.name)
             else:
-                parameters.append(f"{field.name}=MISSING")
-                namespace[f"_default_{field.name}"] = field.default.make
-                value = f"_default_{field.name}() if {field.name} is MISSING else {field.name}"
-            body.append("    " + store.format(name=field.name, value=value))
+                parameters.append(f"{field.name}=_nk_missing")
+                namespace[f"_nk_default_{field.name}"] = field.default.make
+                body.append(f"    if {field.name} is _nk_missing: {field.name} = _nk_default_{field.name}()")
+            body.append("    " + store.format(name=field.name))
         if self.invariants:
-            namespace["check_invariants"] = check_invariants
-            body.append("    check_invariants(self)")
+            body.append("    _nk_check_invariants(_nk_self)")
         star = "*, " if keyword_only and parameters else ""
-        text = f"def __init__(self, {star}{', '.join(parameters)}):\n" + "\n".join(body or ["    pass"])
-        namespace["coerce"] = self.coerce
+        text = f"def __init__(_nk_self, {star}{', '.join(parameters)}):\n" + "\n".join(body or ["    pass"])
         exec(compile(text, f"<constructor of {self.kind.__name__}>", "exec"), namespace)  # noqa: S102
         made: Callable[..., None] = namespace["__init__"]
         made.__qualname__ = f"{self.kind.__qualname__}.__init__"
@@ -193,10 +200,10 @@ class Record:
 def struct(kind: Any) -> Any:
     """Class decorator: an object with an identity. Fields are keyword arguments of its constructor."""
     record = Record(kind, "struct")
-    expected, put = record.expected, object.__setattr__
+    expected, exact, nothing, put = record.expected, record.exact, frozenset[type](), object.__setattr__
 
     def assign(self: Any, name: str, value: Any) -> None:
-        if value.__class__ is expected.get(name):
+        if value.__class__ is expected.get(name) or value.__class__ in exact.get(name, nothing):
             put(self, name, value)
             return
         if name == "__orig_class__":  # Ring[u8](…): typing tells the object how it was made
@@ -213,7 +220,7 @@ def struct(kind: Any) -> Any:
     kind._record = record
     kind.__setattr__ = assign
     kind.__delattr__ = remove
-    kind.__init__ = record.constructor("self.{name} = {value}", keyword_only=True)
+    kind.__init__ = record.constructor("_nk_self.{name} = {name}", keyword_only=True)
     kind.__repr__ = represent
     return kind
 
@@ -240,7 +247,9 @@ def value(kind: Any) -> Any:
         return hash((kind, *self.__dict__.values()))
 
     kind._record = record
-    kind.__init__ = record.constructor('put(self, "{name}", coerce("{name}", {value}))', keyword_only=False)
+    store = '_nk_put(_nk_self, "{name}", {name} if {name}.__class__ is _nk_expected("{name}") '
+    store += 'else _nk_coerce("{name}", {name}))'
+    kind.__init__ = record.constructor(store, keyword_only=False)
     kind.__setattr__ = assign
     kind.__delattr__ = remove
     kind.__eq__ = equal

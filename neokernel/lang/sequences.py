@@ -32,11 +32,12 @@ UNSET = Unset()
 class Shape:
     """How values of one type behave: what `shapes.shape_of` makes of an annotation.
 
-    `expected`: objects of exactly this class need no coercion (None: always coerce). `zero`: makes the zero value; None
+    `expected`: objects of exactly this class need no coercion (None: ask `coerce`); `exact`: likewise, for a union, of
+    any of these classes. `zero`: makes the zero value; None
     when the type has none. `inline`: the object itself is the cell, and is never assigned.
     """
 
-    __slots__ = ("coerce", "expected", "inline", "name", "zero")
+    __slots__ = ("coerce", "exact", "expected", "inline", "name", "zero")
 
     def __init__(
         self,
@@ -45,12 +46,14 @@ class Shape:
         coerce: Callable[[Any], Any],
         zero: Callable[[], Any] | None = None,
         inline: bool = False,
+        exact: frozenset[type] = frozenset(),
     ) -> None:
         self.name = name
         self.expected = expected
         self.coerce = coerce
         self.zero = zero
         self.inline = inline
+        self.exact = exact
 
     def make_zero(self) -> Any:
         if self.zero is None:

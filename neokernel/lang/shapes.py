@@ -216,7 +216,7 @@ def union_shape(name: str, arm_types: tuple[Any, ...]) -> Shape:
                 continue
         raise mismatch(name, value)
 
-    return Shape(name, None, coerce, same_none if type(None) in exact else None)
+    return Shape(name, None, coerce, same_none if type(None) in exact else None, exact=exact)
 
 
 def same_none() -> None:

@@ -35,11 +35,11 @@ def enumeration(kind: type[Enum]) -> type[Enum]:
     return kind
 
 
-def encode(text: Any, *arguments: Any) -> Any:
+def encode(text: Any, *arguments: Any, **named: Any) -> Any:
     """`x.encode(…)`: of a `str`, its UTF-8 as `bytes` of the language."""
     if isinstance(text, str):
         return byte_view(text.encode())
-    return text.encode(*arguments)
+    return text.encode(*arguments, **named)
 
 
 def like(model: Any, constant: Any) -> Any:

@@ -3,10 +3,11 @@
 Invariants:
 - An object is a window (memory, offset) on bytes; objects inside it, and its byte arrays, share them.
 - One read or write of a field is one `load` or `store` of that field's unit; of a bit field, a load and a store.
-- Memory is a `bytearray`, or has `load(offset, size)` and `store(offset, data)`, like a simulator's registers.
+- Memory is a `bytearray`, or has `load(offset, size)` and `store(offset, data)`: a simulator's registers.
 
-Layout (language page, section 6): fields are packed in declared order; `at(n)` places one, and the next follow it. A run
-of bit fields is one unit of whole bytes, filled from the least significant bit, in big-endian classes from the most.
+Layout (language page, section 6): fields are packed in declared order; `at(n)` places one, and the next follow it. A
+run of bit fields is one unit of whole bytes, filled from the least significant bit, in big-endian classes from the
+most significant.
 """
 
 from __future__ import annotations
