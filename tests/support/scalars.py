@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neokernel.compiler import ir
-from neokernel.compiler.types import F32, F64, INTS, U8, U32, U64, EnumType, FloatType, IntType, Type
+from neokernel.compiler.types import BOOL, F32, F64, INTS, U8, U32, U64, EnumType, FloatType, IntType, Type
 from tests.support import model
 from tests.support.irbuilder import FunctionBuilder, const, program
 
@@ -91,8 +91,6 @@ _COMPARISONS = {
 
 def conversions(seed: int, number: int) -> Suite:
     """Comparisons of integers, and conversions among integers, bools and enums."""
-    from neokernel.compiler.types import BOOL
-
     suite = Suite(seed, number)
     for of in INTS.values():
         for op, meaning in _COMPARISONS.items():
@@ -139,8 +137,6 @@ _FLOATS += [2.0**64, 2.0**63 - 1024, 2.0**64 - 2048, -(2.0**63) - 2048, 1e300, f
 
 def floats(seed: int) -> Suite:
     """Arithmetic, comparisons and conversions of floats. Results are compared as bits by those who run the cases."""
-    from neokernel.compiler.types import BOOL
-
     suite = Suite(seed, 0)
     for of in (F32, F64):
         rounded = model.single if of is F32 else float
