@@ -1,10 +1,534 @@
-"""Pass 4, effects: what only the whole program shows. (Recursion; escaping references; ended objects.)"""
+"""Pass 4, effects: what only the whole program shows.
+
+- *Recursion*: the call graph has no cycle, so every stack has a size known at build time.
+- *Escape*: no reference to an object in a frame outlives the frame, or the loop iteration that made it.
+- *Ends*: no reference is used after a call that may have retired what it refers to.
+
+Functions are looked at callees first; of each, only its `Summary` is kept. The analysis of a function doesn't depend on the order
+of its statements (each variable has one set of origins), except for ends, which follow the control flow.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
 from neokernel.compiler import ir
-from neokernel.compiler.diagnostics import Diagnostics
+from neokernel.compiler.diagnostics import Diagnostic, Diagnostics
+from neokernel.compiler.types import ArrayType, RefType, SpanType, StructType, TupleType, Type, UnionType, ValueType
+
+# --- origins: where a reference may point -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The object that parameter `index` refers to or, when `inside`, anything that can be reached from it."""
+
+    index: int
+    inside: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Made:
+    """An object in this function's frame, made in the loops `region` (outermost first)."""
+
+    span: ir.Span
+    region: tuple[int, ...]
+    content: set[Origin] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Memory that is neither."""
+
+
+ELSEWHERE = Elsewhere()
+Origin = Given | Made | Elsewhere
+Origins = frozenset[Origin]
+NOWHERE: Origins = frozenset()
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a call does with references.
+
+    `returns`: what the result may point to. `stores`: (what, where): a reference to `what` is stored in `where`.
+    `retires`: structs whose objects the call may end.
+    """
+
+    returns: set[Origin] = field(default_factory=set)
+    stores: set[tuple[Given, Origin]] = field(default_factory=set)
+    retires: set[StructType] = field(default_factory=set)
 
 
 def check(program: ir.Program, diagnostics: Diagnostics) -> None:
     """Report what is wrong with the program as a whole."""
+    functions = [f for f in program.functions if not f.ghost]
+    order = _callees_first(functions, diagnostics)
+    if order is None:
+        return
+    summaries: dict[ir.Function, Summary] = {}
+    carriers = _Carriers()
+    for function in order:
+        summaries[function] = _Escape(function, summaries, carriers, diagnostics).run()
+    if any(summary.retires for summary in summaries.values()):
+        for function in order:
+            _Ends(function, summaries, carriers, diagnostics).run()
+
+
+# --- walking ------------------------------------------------------------------------------------------------------
+
+
+def blocks_of(statement: ir.Statement) -> Iterator[ir.Block]:
+    """The blocks inside a statement, ghost code left out."""
+    match statement:
+        case ir.If():
+            yield statement.then
+            yield statement.otherwise
+        case ir.Switch():
+            for _, block in statement.cases:
+                yield block
+            yield statement.default
+        case ir.Loop():
+            yield statement.body
+            yield statement.step
+
+
+def statements(block: ir.Block) -> Iterator[ir.Statement]:
+    """Every statement in a block and in the blocks inside it."""
+    for statement in block:
+        yield statement
+        for inner in blocks_of(statement):
+            yield from statements(inner)
+
+
+def operands(statement: ir.Statement) -> Iterator[ir.Temp]:
+    """The temps that a statement itself uses."""
+    slots = type(statement).__slots__ if isinstance(statement, ir.Instruction) else ("condition", "value")
+    for slot in slots:
+        found = getattr(statement, slot, None)
+        if isinstance(found, ir.Temp):
+            yield found
+        elif isinstance(found, tuple):
+            yield from (item for item in found if isinstance(item, ir.Temp))
+
+
+def _callees_first(functions: list[ir.Function], diagnostics: Diagnostics) -> list[ir.Function] | None:
+    """Functions with callees before callers, or None after reporting a recursion."""
+    order: list[ir.Function] = []
+    state: dict[ir.Function, bool] = {}
+    calls = {f: [s for s in statements(f.body) if isinstance(s, ir.Call)] for f in functions}
+    clean = True
+    for root in functions:
+        if root in state:
+            continue
+        state[root] = False
+        stack: list[tuple[ir.Function, Iterator[ir.Call]]] = [(root, iter(calls[root]))]
+        while stack:
+            function, remaining = stack[-1]
+            call = next(remaining, None)
+            if call is None:
+                state[function] = True
+                order.append(function)
+                stack.pop()
+            elif call.function not in calls:
+                continue
+            elif call.function not in state:
+                state[call.function] = False
+                stack.append((call.function, iter(calls[call.function])))
+            elif not state[call.function]:
+                clean = False
+                _report_recursion([f for f, _ in stack], call, diagnostics)
+    return order if clean else None
+
+
+def _report_recursion(path: list[ir.Function], call: ir.Call, diagnostics: Diagnostics) -> None:
+    cycle = [*path[path.index(call.function) :], call.function]
+    names = " → ".join(f.name for f in cycle)
+    message = f"recursion: {names}" if len(cycle) > 2 else f"`{call.function.name}` calls itself"
+    help = "use a loop, with an array as explicit stack: every stack has a size that is known at build time"
+    diagnostics.add(Diagnostic("NK0410", message, call.span, help))
+
+
+class _Carriers:
+    """Which types hold references, and to which structs; computed once per type."""
+
+    def __init__(self) -> None:
+        self._carries: dict[Type, bool] = {}
+        self._contents: dict[StructType, frozenset[Type]] = {}
+
+    def carries(self, type_: Type) -> bool:
+        found = self._carries.get(type_)
+        if found is None:
+            found = self._carries[type_] = any(True for _ in self.targets(type_))
+        return found
+
+    def targets(self, type_: Type) -> Iterator[Type]:
+        """What references in a value of this type refer to."""
+        match type_:
+            case RefType(target):
+                yield target
+            case SpanType(element, text=False):
+                yield element
+            case UnionType(arms):
+                for arm in arms:
+                    yield from self.targets(arm)
+            case TupleType(items):
+                for item in items:
+                    yield from self.targets(item)
+            case ValueType(fields=fields):
+                for item_field in fields.values():
+                    if not item_field.ghost:
+                        yield from self.targets(item_field.type)
+
+    def contents(self, struct: StructType) -> frozenset[Type]:
+        """A struct with everything that lies inline in it: what ends with it."""
+        found = self._contents.get(struct)
+        if found is None:
+            inside: set[Type] = {struct}
+            for item in struct.fields.values():
+                if item.inline:
+                    inside |= self._inline(item.type)
+            found = self._contents[struct] = frozenset(inside)
+        return found
+
+    def _inline(self, type_: Type) -> set[Type]:
+        if isinstance(type_, StructType):
+            return set(self.contents(type_))
+        if isinstance(type_, ArrayType):
+            return {type_} | (self._inline(type_.element) if type_.inline else set())
+        return {type_}
+
+
+# --- escape -------------------------------------------------------------------------------------------------------
+
+
+class _Escape:
+    """One function: origins of all its references, and where they go."""
+
+    def __init__(
+        self,
+        function: ir.Function,
+        summaries: dict[ir.Function, Summary],
+        carriers: _Carriers,
+        diagnostics: Diagnostics,
+    ) -> None:
+        self.function = function
+        self.summaries = summaries
+        self.carriers = carriers
+        self.diagnostics = diagnostics
+        self.summary = Summary()
+        self.temps: dict[ir.Temp, set[Origin]] = {}
+        self.vars: dict[ir.Var, set[Origin]] = {}
+        self.made: dict[ir.New, Made] = {}
+        self.homes: dict[ir.Var, tuple[int, ...]] = {}
+        self.given: dict[Given, set[Origin]] = {}
+        self.changed = True
+        self.reporting = False
+
+    def run(self) -> Summary:
+        for index, var in enumerate(self.function.parameters):
+            if self.carriers.carries(var.type):
+                self.vars[var] = {Given(index)}
+        self._find_homes(self.function.body, ())
+        while self.changed:
+            self.changed = False
+            self._block(self.function.body, ())
+        self.reporting = True
+        self._block(self.function.body, ())
+        return self.summary
+
+    def _find_homes(self, block: ir.Block, region: tuple[int, ...]) -> None:
+        """The innermost loop that holds all uses of each variable."""
+        for statement in block:
+            if isinstance(statement, ir.Get | ir.Set):
+                home = self.homes.get(statement.var, region)
+                common = 0
+                while common < min(len(home), len(region)) and home[common] == region[common]:
+                    common += 1
+                self.homes[statement.var] = home[:common]
+            inner = (*region, statement.label) if isinstance(statement, ir.Loop) else region
+            for nested in blocks_of(statement):
+                self._find_homes(nested, inner)
+
+    def of(self, operand: ir.Operand) -> Origins:
+        return frozenset(self.temps.get(operand, ())) if isinstance(operand, ir.Temp) else NOWHERE
+
+    def add(self, into: set[Origin], origins: Origins | set[Origin]) -> None:
+        if not origins <= into:
+            into |= origins
+            self.changed = True
+
+    def _result(self, node: ir.Instruction, origins: Origins | set[Origin]) -> None:
+        if node.result is not None and origins:
+            self.add(self.temps.setdefault(node.result, set()), origins)
+
+    def _block(self, block: ir.Block, region: tuple[int, ...]) -> None:
+        for statement in block:
+            if isinstance(statement, ir.Instruction):
+                self._instruction(statement, region)
+            elif isinstance(statement, ir.Return):
+                if statement.value is not None and self.carriers.carries(self.function.result):
+                    self._return(statement, self.of(statement.value))
+            inner = (*region, statement.label) if isinstance(statement, ir.Loop) else region
+            for nested in blocks_of(statement):
+                self._block(nested, inner)
+
+    def _instruction(self, node: ir.Instruction, region: tuple[int, ...]) -> None:
+        carries = self.carriers.carries
+        match node:
+            case ir.New():
+                made = self.made.get(node)
+                if made is None:
+                    made = self.made[node] = Made(node.span, region)
+                self._result(node, {made})
+            case ir.Get(var=var):
+                self._result(node, self.vars.get(var, set()))
+            case ir.Set(var=var, value=value) if carries(var.type):
+                origins = self.of(value)
+                self.add(self.vars.setdefault(var, set()), origins)
+                self._check_home(node, var, origins)
+            case ir.LoadField(base=base) | ir.LoadElement(base=base):
+                if node.result is not None and carries(node.result.type):
+                    self._result(node, self.loaded(self.of(base)))
+            case ir.StoreField(base=base, value=value) | ir.StoreElement(base=base, value=value):
+                self._store(node, self.of(base), self.of(value))
+            case ir.FillArray(base=base, value=value):
+                self._store(node, self.of(base), self.of(value))
+            case ir.Call():
+                self._call(node)
+            case ir.ObjectAt():
+                self._result(node, {ELSEWHERE})
+            case ir.Retire(reference=reference):
+                target = reference.type
+                assert isinstance(target, RefType) and isinstance(target.target, StructType)
+                if not self._is_own(self.of(reference)):
+                    self.summary.retires.add(target.target)
+            case _ if node.result is not None and carries(node.result.type):
+                for operand in operands(node):
+                    self._result(node, self.of(operand))
+
+    def _is_own(self, origins: Origins) -> bool:
+        return bool(origins) and all(isinstance(origin, Made) for origin in origins)
+
+    def loaded(self, origins: Origins | set[Origin]) -> set[Origin]:
+        """What references stored in these objects may point to."""
+        found: set[Origin] = set()
+        for origin in origins:
+            match origin:
+                case Made(content=content):
+                    found |= content
+                case Given(index):
+                    found.add(Given(index, True))
+                    found |= self.given.get(Given(index, True), set())
+                case Elsewhere():
+                    found.add(ELSEWHERE)
+        return found
+
+    def reachable(self, origins: Origins | set[Origin]) -> set[Origin]:
+        """What can be reached from these objects through stored references."""
+        found: set[Origin] = set()
+        work = self.loaded(origins)
+        while work - found:
+            found |= work
+            work = self.loaded(found)
+        return found
+
+    def _call(self, node: ir.Call) -> None:
+        summary = self.summaries.get(node.function)
+        if summary is None:
+            return
+        self.summary.retires |= summary.retires
+        arguments = [self.of(argument) for argument in node.arguments]
+
+        def here(origin: Origin) -> set[Origin]:
+            """An origin of the callee as origins of ours."""
+            if isinstance(origin, Given):
+                direct = set(arguments[origin.index])
+                return self.reachable(direct) if origin.inside else direct
+            return {ELSEWHERE}
+
+        for origin in summary.returns:
+            self._result(node, here(origin))
+        for what, where in summary.stores:
+            self._store(node, here(where), here(what))
+
+    def _store(self, node: ir.Instruction, where: Origins | set[Origin], what: Origins | set[Origin]) -> None:
+        if not what:
+            return
+        for target in where:
+            match target:
+                case Made():
+                    self._check_region(node, target, what)
+                    self.add(target.content, set(what))
+                case Given() | Elsewhere():
+                    for origin in what:
+                        if isinstance(origin, Given) and (origin, target) not in self.summary.stores:
+                            self.summary.stores.add((origin, target))
+                            self.changed = True
+                        elif isinstance(origin, Made):
+                            self._report(node.span, origin, "is stored where it outlives the function")
+                    if isinstance(target, Given):
+                        inside = self.given.setdefault(Given(target.index, True), set())
+                        self.add(inside, {o for o in what if not isinstance(o, Made)})
+
+    def _return(self, node: ir.Return, origins: Origins) -> None:
+        for origin in origins:
+            if isinstance(origin, Made):
+                self._report(node.span, origin, "is returned")
+            elif origin not in self.summary.returns:
+                self.summary.returns.add(origin)
+                self.changed = True
+
+    def _check_home(self, node: ir.Set, var: ir.Var, origins: Origins) -> None:
+        home = self.homes[var]
+        for origin in origins:
+            if isinstance(origin, Made) and home[: len(origin.region)] != origin.region:
+                self._report_iteration(node.span, origin)
+
+    def _check_region(self, node: ir.Instruction, target: Made, what: Origins | set[Origin]) -> None:
+        for origin in what:
+            if isinstance(origin, Made) and target.region[: len(origin.region)] != origin.region:
+                self._report_iteration(node.span, origin)
+
+    def _report(self, span: ir.Span, origin: Made, how: str) -> None:
+        if self.reporting:
+            message = f"a reference to an object of this function's frame {how}"
+            help = "let the caller make the object and pass it, or embed it in the struct that keeps it"
+            notes = ((origin.span, "the object is made here"),)
+            self.diagnostics.add(Diagnostic("NK0411", message, span, help, notes))
+
+    def _report_iteration(self, span: ir.Span, origin: Made) -> None:
+        if self.reporting:
+            message = "a reference outlives the round of the loop that made its object"
+            help = "make the objects before the loop (an `Array[Embedded[...]]`), or keep their values"
+            notes = ((origin.span, "the object is made here, anew in each round"),)
+            self.diagnostics.add(Diagnostic("NK0411", message, span, help, notes))
+
+
+# --- ends ---------------------------------------------------------------------------------------------------------
+
+
+class _Ends:
+    """One function: is any reference used after its object may have ended? Follows the control flow."""
+
+    def __init__(
+        self,
+        function: ir.Function,
+        summaries: dict[ir.Function, Summary],
+        carriers: _Carriers,
+        diagnostics: Diagnostics,
+    ) -> None:
+        self.function = function
+        self.summaries = summaries
+        self.carriers = carriers
+        self.diagnostics = diagnostics
+        self.escape = _Escape(function, summaries, carriers, Diagnostics())
+        self.known: set[ir.Temp | ir.Var] = set()
+        self.leaves: dict[tuple[str, int], list[set[ir.Temp | ir.Var]]] = {}
+
+    def run(self) -> None:
+        if not any(self._retired(s) for s in statements(self.function.body)):
+            return
+        self.escape.run()
+        self.known |= set(self.function.parameters)
+        self._block(self.function.body, set())
+
+    def _retired(self, statement: ir.Statement) -> set[StructType]:
+        match statement:
+            case ir.Retire(reference=reference):
+                assert isinstance(reference.type, RefType) and isinstance(reference.type.target, StructType)
+                return {reference.type.target}
+            case ir.Call(function=function) if function in self.summaries:
+                return self.summaries[function].retires
+        return set()
+
+    def _block(self, block: ir.Block, ended: set[ir.Temp | ir.Var]) -> set[ir.Temp | ir.Var] | None:
+        """What has ended after the block, or None if its end isn't reached."""
+        for statement in block:
+            for temp in operands(statement):
+                if temp in ended:
+                    self._report(statement)
+                    ended.discard(temp)
+            after = self._statement(statement, ended)
+            if after is None:
+                return None
+            ended = after
+        return ended
+
+    def _statement(self, node: ir.Statement, ended: set[ir.Temp | ir.Var]) -> set[ir.Temp | ir.Var] | None:
+        match node:
+            case ir.Get(var=var, result=result) if result is not None:
+                self.known.add(result)
+                return ended | {result} if var in ended else ended - {result}
+            case ir.Set(var=var, value=value):
+                self.known.add(var)
+                return ended | {var} if value in ended else ended - {var}
+            case ir.Instruction():
+                retired = self._retired(node)
+                if retired:
+                    ended = ended | self._ending(retired, node)
+                if node.result is not None:
+                    self.known.add(node.result)
+                    ended = ended - {node.result}
+                return ended
+            case ir.If():
+                return _merge([self._block(node.then, set(ended)), self._block(node.otherwise, set(ended))])
+            case ir.Switch():
+                parts = [self._block(block, set(ended)) for _, block in node.cases]
+                if not node.exhaustive:
+                    parts.append(self._block(node.default, set(ended)))
+                return _merge(parts)
+            case ir.Loop():
+                return self._loop(node, ended)
+            case ir.Break(label=label):
+                self.leaves.setdefault(("break", label), []).append(set(ended))
+                return None
+            case ir.Continue(label=label):
+                self.leaves.setdefault(("continue", label), []).append(set(ended))
+                return None
+            case ir.Return() | ir.Fail():
+                return None
+        return ended
+
+    def _loop(self, node: ir.Loop, ended: set[ir.Temp | ir.Var]) -> set[ir.Temp | ir.Var] | None:
+        entry = set(ended)
+        while True:
+            self.leaves[("break", node.label)] = []
+            self.leaves[("continue", node.label)] = []
+            after = _merge([self._block(node.body, set(entry)), *self.leaves[("continue", node.label)]])
+            if after is not None:
+                after = self._block(node.step, after)
+            if after is None or after <= entry:
+                return _merge(list(self.leaves[("break", node.label)]))
+            entry |= after
+
+    def _ending(self, retired: set[StructType], node: ir.Instruction) -> set[ir.Temp | ir.Var]:
+        """The variables and temps that may refer to what `node` has ended."""
+        targets: set[Type] = set()
+        for struct in retired:
+            targets |= self.carriers.contents(struct)
+        found: set[ir.Temp | ir.Var] = set()
+        for holder in self.known:
+            if any(target in targets for target in self.carriers.targets(holder.type)):
+                own = self._origins(holder)
+                retired_itself = isinstance(node, ir.Retire) and bool(own & set(self.escape.of(node.reference)))
+                if retired_itself or not own or not all(isinstance(o, Made) for o in own):
+                    found.add(holder)
+        return found
+
+    def _origins(self, holder: ir.Temp | ir.Var) -> set[Origin]:
+        if isinstance(holder, ir.Temp):
+            return self.escape.temps.get(holder, set())
+        return self.escape.vars.get(holder, set())
+
+    def _report(self, statement: ir.Statement) -> None:
+        message = "this uses a reference whose object may have ended"
+        help = "a call before may have retired it: get it again from its handle"
+        self.diagnostics.add(Diagnostic("NK0412", message, statement.span, help))
+
+
+def _merge(parts: list[set[ir.Temp | ir.Var] | None]) -> set[ir.Temp | ir.Var] | None:
+    """What may have ended where several ways meet; ways that end don't count."""
+    live = [part for part in parts if part is not None]
+    return set().union(*live) if live else None
