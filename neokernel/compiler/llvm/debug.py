@@ -46,7 +46,7 @@ class DebugInfo:
         """(file node, compile unit node) of a source file."""
         known = self.units.get(file)
         if known is None:
-            file_node = self.metadata.node(f'!DIFile(filename: "{_escape(file)}", directory: ".")')
+            file_node = self.metadata.node(f'!DIFile(filename: "{_escape(file)}", directory: "")')
             unit = self.metadata.distinct(
                 f'!DICompileUnit(language: DW_LANG_C11, file: {file_node}, producer: "neokernel", '
                 f"isOptimized: {str(self.optimised).lower()}, runtimeVersion: 0, emissionKind: FullDebug, "
