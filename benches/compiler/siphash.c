@@ -5,8 +5,9 @@
 struct work {
     uint64_t hash;
     uint8_t key[16];
+    uint64_t start;
     uint64_t length;
-    uint8_t message[2048];
+    uint8_t message[2056];
 };
 
 struct state {
@@ -55,10 +56,11 @@ static uint64_t siphash(const uint8_t key[16], const uint8_t *message, size_t le
         k1 ^ 0x7465646279746573,
     };
     uint64_t last = (uint64_t)length << 56;
-    for (; length >= 8; length -= 8, message += 8)
-        absorb(&s, load(message));
-    for (size_t i = 0; i < length; i++)
-        last |= (uint64_t)message[i] << 8 * i;
+    size_t whole = length / 8 * 8;
+    for (size_t position = 0; position < whole; position += 8)
+        absorb(&s, load(message + position));
+    for (size_t i = whole; i < length; i++)
+        last |= (uint64_t)message[i] << 8 * (i - whole);
     absorb(&s, last);
     s.v2 ^= 0xff;
     for (unsigned i = 0; i < 4; i++)
@@ -68,5 +70,5 @@ static uint64_t siphash(const uint8_t key[16], const uint8_t *message, size_t le
 
 void c_run(struct work *work)
 {
-    work->hash = siphash(work->key, work->message, work->length);
+    work->hash = siphash(work->key, work->message + work->start, work->length);
 }

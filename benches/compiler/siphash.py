@@ -5,12 +5,13 @@ from neokernel.lang import Array, array, rotate_left, struct, u8, u64, usize, wr
 
 @struct
 class Work:
-    """One run: the hash of the first `length` bytes of `message` under `key`."""
+    """One run: the hash of `length` bytes of `message` from `start` on (so that no alignment is known) under `key`."""
 
     hash: u64 = 0
     key: Array[u8] = array(16)
+    start: usize = 0
     length: usize = 0
-    message: Array[u8] = array(2048)
+    message: Array[u8] = array(2056)
 
 
 @struct
@@ -86,4 +87,4 @@ def siphash(key: bytes, message: bytes) -> u64:
 
 def run(work: Work) -> None:
     """The measured entry."""
-    work.hash = siphash(work.key.bytes(), work.message.bytes()[: work.length])
+    work.hash = siphash(work.key.bytes(), work.message.bytes()[work.start : work.start + work.length])

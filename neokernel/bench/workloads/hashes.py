@@ -81,8 +81,13 @@ def crc32c() -> Kernel:
         ("empty", b"", 0),
     ]
     vectors.append(("4096 bytes", message(4096), _crc32c_model(message(4096))))
-    cases = [Case(text, {"length": len(data), "data": data}, {"crc": crc}) for text, data, crc in vectors]
-    return Kernel("crc32c", "CRC-32C, slicing by 8, 4 KiB", [u32("crc")], [u64("length"), u8("data", 4096)], cases)
+    cases = [
+        Case(text, {"start": 3, "length": len(data), "data": bytes(3) + data}, {"crc": crc})
+        for text, data, crc in vectors
+    ]
+    return Kernel(
+        "crc32c", "CRC-32C, slicing by 8, 4 KiB", [u32("crc")], [u64("start"), u64("length"), u8("data", 4104)], cases
+    )
 
 
 def _crc32c_model(data: bytes) -> int:
@@ -150,10 +155,10 @@ def siphash() -> Kernel:
     ]
     vectors.extend((f"{length} bytes", message(length), _siphash_model(key, message(length))) for length in (263, 2048))
     cases = [
-        Case(text, {"key": key, "length": len(data), "message": data}, {"hash": number})
+        Case(text, {"key": key, "start": 5, "length": len(data), "message": bytes(5) + data}, {"hash": number})
         for text, data, number in vectors
     ]
-    inputs = [u8("key", 16), u64("length"), u8("message", 2048)]
+    inputs = [u8("key", 16), u64("start"), u64("length"), u8("message", 2056)]
     return Kernel("siphash", "SipHash-2-4, 2 KiB", [u64("hash")], inputs, cases)
 
 
