@@ -161,4 +161,4 @@ __all__ = [
     "wrapping_sub",
     "writer",
 ]
-__all__ += list(BIT_FIELDS) + list(BYTE_ORDERED)
+__all__ += list(BIT_FIELDS) + list(BYTE_ORDERED)  # pyright: ignore[reportUnsupportedDunderAll]

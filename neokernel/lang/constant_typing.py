@@ -1,10 +1,14 @@
 """Widths for constants that stand away from what decides their width.
 
-Under CPython a constant takes its width from the other operand, or from the annotation its expression meets. Two places
-need help, and get it from syntax alone:
+Under CPython a constant takes its width from the other operand, or from the annotation its expression meets. Some
+places need help, and get it from syntax alone:
 
 - `flags | 1 << n`: the shift is evaluated before `|` could say what `1` is. The constant becomes `_nk_like(flags, 1)`.
+- `x = 0 if empty else queue.length`: a branch of a conditional expression.
 - `x = a + 1 … x = 0`: a variable's type is fixed by its first assignment, when that tells a type.
+
+What stays untyped until it meets a width: a constant shifted by a variable as an argument (`f(1 << n)`), where only an
+amount of 64 and more fails at the shift itself.
 
 Invariant: nothing is evaluated twice that could fail or be noticed, and nothing is evaluated out of order.
 """
@@ -141,6 +145,19 @@ def settle(node: ast.BinOp | ast.Compare, temporary: Callable[[], str]) -> None:
             model = model_of(name(identifier))
         assert model is not None
         give(right, model)
+
+
+def settle_branches(node: ast.IfExp) -> None:
+    """In `0 if empty else queue.length`, tell the constant its width by the other branch."""
+    for constant, other in ((node.body, node.orelse), (node.orelse, node.body)):
+        shallow = isinstance(other, ast.Name) or (
+            isinstance(other, (ast.Attribute, ast.Subscript)) and isinstance(other.value, ast.Name)
+        )
+        model = model_of(other) if shallow and is_constant(constant) and not is_constant(other) else None
+        if model is not None and constant is node.body:
+            node.body = model(constant)
+        elif model is not None:
+            node.orelse = model(constant)
 
 
 def witness(node: ast.expr, types: dict[str, ast.expr]) -> ast.expr | None:

@@ -32,12 +32,25 @@ from neokernel.lang.constant_typing import (
     outer_call,
     place,
     settle,
+    settle_branches,
     waits,
     witness,
 )
 
 LANGUAGE = "neokernel.lang"
 RECORDS = ("struct", "value", "wire")
+#: words whose meaning this file looks at
+WORDS = WIDTH_NAMES | {
+    *RECORDS,
+    "ensures",
+    "ghost",
+    "invariant",
+    "loop_bound",
+    "loop_invariant",
+    "old",
+    "requires",
+    "writer",
+}
 #: annotations that need no coercion, whatever the module
 UNCHECKED = {"None", "str", "object", "NoReturn", "Never", "TypeAlias", "Any"}
 
@@ -70,7 +83,9 @@ class Instrumentation(ast.NodeTransformer):
         self.in_function = False
         for statement in tree.body:
             if isinstance(statement, ast.ImportFrom) and statement.module == LANGUAGE:
-                self.vocabulary.update((alias.asname or alias.name, alias.name) for alias in statement.names)
+                for alias in statement.names:
+                    words = WORDS if alias.name == "*" else (alias.name,)
+                    self.vocabulary.update((alias.asname or word, word) for word in words)
 
     # --- helpers --------------------------------------------------------------------------------------------------
 
@@ -403,6 +418,11 @@ class Instrumentation(ast.NodeTransformer):
 
     def visit_Compare(self, node: ast.Compare) -> ast.Compare:
         settle(node, lambda: self.temporary("operand"))
+        self.generic_visit(node)
+        return node
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.IfExp:
+        settle_branches(node)
         self.generic_visit(node)
         return node
 

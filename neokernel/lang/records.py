@@ -72,7 +72,8 @@ def substitute(annotation: Any, bindings: dict[Any, Any]) -> Any:
     parameters = getattr(annotation, "__parameters__", ())
     if not parameters or (isinstance(annotation, type) and typing.get_origin(annotation) is None):
         return annotation
-    return annotation[tuple(bindings.get(parameter, parameter) for parameter in parameters)]
+    generic: Any = annotation
+    return generic[tuple(bindings.get(parameter, parameter) for parameter in parameters)]
 
 
 class Record:

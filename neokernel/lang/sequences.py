@@ -92,13 +92,20 @@ class Window:
         if self._table is not None:
             return self._table[value]
         if value is UNSET:
-            raise StaticError("this array doesn't know its element type: annotate the variable or field that holds it")
+            raise self._unbound()
         return value
 
     def __iter__(self) -> Iterator[Any]:
         # The length is taken once; elements are read as the loop comes to them.
-        for index in range(self._stop - self._start):
-            yield self[index]
+        cells, table = self._cells, self._table
+        for position in range(self._start, self._stop):
+            try:
+                value = cells[position]
+            except IndexError:
+                raise self._dead() from None
+            if value is UNSET:
+                raise self._unbound()
+            yield value if table is None else table[value]
 
     def _constant_index(self, index: Any) -> int:
         if index.__class__ is not int:
@@ -135,6 +142,10 @@ class Window:
         if length and not len(self._cells):
             return self._dead()
         return IndexOutOfRange(f"index {int(index)} of length {length}")
+
+    @staticmethod
+    def _unbound() -> StaticError:
+        return StaticError("this array doesn't know its element type: annotate the variable or field that holds it")
 
     def _dead(self) -> DeadObject:
         return DeadObject(f"the object behind this {self._name} has been retired")

@@ -26,6 +26,7 @@ class Simulator(Protocol):
 
     def address_of(self, target: Any) -> int:
         """The address of an object, or of a span's first element."""
+        ...
 
 
 class SimulatorMissing(RuntimeError):
