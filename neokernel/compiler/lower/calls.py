@@ -427,6 +427,10 @@ def _assert_never(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
 
     argument = single(ctx, "assert_never", node)
     operand = inferred(ctx, argument)
+    if operand.type == NEVER:
+        ctx.block.append(ir.Fail(ctx.span(node), ctx.check(Kind.UNREACHABLE, "every case is handled", discharged=True)))
+        ctx.flow.dead = True
+        return operand
     raise ctx.reject(
         "NK0406", f"this can be reached: it may be `{operand.type}` here", node, "handle that case before"
     )

@@ -11,6 +11,7 @@ from neokernel.compiler.lower.coerce import coerce
 from neokernel.compiler.lower.context import FALSE, TRUE, Context, Facts, Path, Untyped, Value, arms_of, join, union_of
 from neokernel.compiler.types import (
     BOOL,
+    NEVER,
     NONE,
     ArrayType,
     EnumType,
@@ -323,6 +324,9 @@ def _isinstance(ctx: Context, node: ast.Call) -> Condition:
     arms = class_arms(ctx, node.args[1], operand.type)
     path = path_of(node.args[0])
     rest = [arm for arm in arms_of(operand.type) if arm not in arms]
+    if not rest and path is not None and path in ctx.flow.narrowed:
+        # The last of a series of tests: nothing is left for its `else`.
+        return TRUE, *_facts(path, operand.type, NEVER)
     if not isinstance(operand.type, UnionType) or not rest:
         raise ctx.reject("NK0329", f"this is always so: it is `{operand.type}`", node, "leave the test out")
     test = ctx.op(ir.IsArm, node, BOOL, operand, arms)

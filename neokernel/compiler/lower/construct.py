@@ -160,13 +160,18 @@ def _make(ctx: Context, decl: ClassDecl, arguments: tuple[Type, ...], node: ast.
     if isinstance(type_, ValueType):
         return _record(ctx, decl, type_, pairs, node)
     if isinstance(type_, WireType):
-        if pairs:
-            raise ctx.reject("NK0712", f"`{decl.name}()` is made of zeroes", node, "then assign its fields")
+        _zeroes(ctx, decl, pairs, node)
         return ctx.op(ir.New, node, RefType(type_), True)
     planned = _plan_struct(ctx, type_, node)
     made = ctx.op(ir.New, node, RefType(type_), False)
     build(ctx, planned, made, node)
     return made
+
+
+def _zeroes(ctx: Context, decl: ClassDecl, pairs: list[tuple[FieldDecl, ast.expr]], node: ast.Call) -> None:
+    """A wire object is made without values."""
+    if pairs:
+        raise ctx.reject("NK0712", f"`{decl.name}()` is made of zeroes", node, "then assign its fields")
 
 
 # --- values -------------------------------------------------------------------------------------------------------
@@ -260,6 +265,7 @@ def plan_inline(ctx: Context, found: Field, node: ast.expr) -> Plan:
         made = _constructed(ctx, node)
         if made is not None and ctx.resolver.origins[found.type].declaration is made:
             if isinstance(found.type, WireType):
+                _zeroes(ctx, made, _pair(ctx, made, node), node)
                 return StructPlan(StructType("", ""), [])
             return _plan_struct(ctx, found.type, node)
     raise ctx.reject(

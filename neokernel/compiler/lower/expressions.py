@@ -30,6 +30,7 @@ from neokernel.compiler.lower.context import NOTHING, Context, Path, Untyped, Va
 from neokernel.compiler.types import (
     BOOL,
     BYTES,
+    NEVER,
     NONE,
     STR,
     USIZE,
@@ -204,6 +205,8 @@ def narrowed(ctx: Context, path: Path | None, value: Operand, node: ast.AST) -> 
         return value
     if known == NONE:
         return NOTHING
+    if known == NEVER:
+        return Const(NEVER, None)
     return ctx.op(ir.AsArm, node, known, value)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from neokernel.compiler import ir
-from neokernel.compiler.declare import ClassDecl
+from neokernel.compiler.declare import LangName
 from neokernel.compiler.ir import Operand
 from neokernel.compiler.lower import conditions
 from neokernel.compiler.lower.context import TRUE, Context, Facts, Flow, Path, Untyped, arms_of, union_of
@@ -76,6 +76,16 @@ def _shown(type_: Type, item: object) -> str:
     return str(item)
 
 
+def _is_last_resort(ctx: Context, case: ast.match_case, subject: Subject) -> bool:
+    """`case _: assert_never(x)` after everything is handled: what type checkers want there, and no code."""
+    if subject.remaining is None or subject.remaining or case.guard is not None:
+        return False
+    match case.pattern, case.body:
+        case ast.MatchAs(pattern=None), [ast.Expr(value=ast.Call(func=ast.Name(id=name)))]:
+            return ctx.scope.names.get(name) in (LangName("assert_never"), LangName("unreachable"))
+    return False
+
+
 # --- plain matches ------------------------------------------------------------------------------------------------
 
 
@@ -114,6 +124,8 @@ def _switch(ctx: Context, node: ast.Match, subject: Subject, lower_block: Body) 
     has_default = False
     union = len(arms_of(operand.type)) > 1
     for case in node.cases:
+        if not has_default and _is_last_resort(ctx, case, subject):
+            continue
         if has_default or (subject.remaining is not None and not subject.remaining):
             raise ctx.reject("NK0602", "this case is never reached: everything is handled above", case.pattern)
         keys: list[object] = []
@@ -228,9 +240,13 @@ def _chain(
             ctx.flow.dead = True
         return
     case, rest = cases[0], cases[1:]
+    if _is_last_resort(ctx, case, subject):
+        _chain(ctx, node, subject, rest, lower_block)
+        return
     if subject.remaining is not None and not subject.remaining:
         raise ctx.reject("NK0602", "this case is never reached: everything is handled above", case.pattern)
     captures: list[tuple[str, Operand, ast.AST]] = []
+    ends: list[Flow] = []
     facts: Facts = {}
     handled: set[object] = set()
     captured = ctx.hidden("subject", subject.operand.type)
@@ -263,6 +279,7 @@ def _chain(
         def guarded() -> None:
             ctx.set(taken, TRUE, case.pattern)
             lower_block(ctx, case.body)
+            ends.append(ctx.flow.copy())
 
         ctx.branch(case.guard, guard, guarded, None, when_true)
 
@@ -281,7 +298,17 @@ def _chain(
     else:
         ctx.branch(case.pattern, test, body, None, facts)
     done = ctx.get(taken, case.pattern)
-    ctx.branch(case.pattern, done, lambda: None, lambda: _chain(ctx, node, subject, captured_rest, lower_block))
+    if ctx.flow.dead:
+        # Both ways through the guard end: only what doesn't match the pattern is left, and nothing is.
+        return
+
+    def finished() -> None:
+        ctx.flow = ends[0].copy()
+        if ctx.flow.dead:
+            check = ctx.check(ir.Kind.UNREACHABLE, "the case has ended", discharged=True)
+            ctx.block.append(ir.Fail(ctx.span(case.pattern), check))
+
+    ctx.branch(case.pattern, done, finished, lambda: _chain(ctx, node, subject, captured_rest, lower_block))
 
 
 def _narrowing(ctx: Context, pattern: ast.pattern, subject: Subject) -> Type | None:
@@ -486,5 +513,3 @@ def _capture(ctx: Context, pattern: ast.pattern, operand: Operand, out: list[tup
                     item = ctx.op(ir.Item, part, operand.type.items[index], operand, index)
                     _capture(ctx, part, item, out)
 
-
-assert ClassDecl
