@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -62,7 +61,7 @@ def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: boo
             before = signal.signal(signal.SIGINT, signal.SIG_IGN)
             try:
                 wait_for(socket, child)
-                return subprocess.run(front, stdin=sys.stdin, check=False).returncode
+                return subprocess.run(front, check=False).returncode
             finally:
                 signal.signal(signal.SIGINT, before)
                 qemu.reap(child)

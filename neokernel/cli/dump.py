@@ -10,7 +10,7 @@ import click
 
 from neokernel.cli.errors import Exit
 from neokernel.cli.output import json_option, print_json
-from neokernel.cli.program import Program, build, find_program, is_image, open_image, pipeline, print_diagnostics
+from neokernel.cli.program import Program, build, find_program, is_image, open_image, print_diagnostics
 from neokernel.lang.instrument import instrument
 
 
@@ -34,7 +34,9 @@ def parsed(program: Program) -> ast.Module:
 
 def compiled(stage: str) -> Callable[[Program], str]:
     def show(program: Program) -> str:
-        result = pipeline().dump(program.root, stage)
+        from neokernel.compiler import pipeline
+
+        result = pipeline.dump(program.root, stage)
         if not isinstance(result, str):
             print_diagnostics(result, program)
             raise click.exceptions.Exit(Exit.COMPILE)

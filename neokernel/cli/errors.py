@@ -41,7 +41,7 @@ TOOL_CODES: dict[str, ToolCode] = {
     ),
     "NK1002": ToolCode(
         "no program there",
-        "A program is a folder with a `main.py`, or the file of a module with a function `main`. The path that was given "
+        "A program is a folder with a `main.py`, or the file of a module with a function `main`. The given path "
         "is neither.",
         Exit.USAGE,
     ),
@@ -62,9 +62,9 @@ TOOL_CODES: dict[str, ToolCode] = {
     ),
     "NK1101": ToolCode(
         "QEMU is missing or too old",
-        "Systems are booted in qemu-system-riscv64, version 7.2 or newer. `make setup` installs it on Debian and Ubuntu "
-        "when run as root; by hand: Debian 12 and Ubuntu `apt-get install qemu-system-misc opensbi`, Debian 13 `apt-get "
-        "install qemu-system-riscv opensbi`, Fedora `dnf install qemu-system-riscv`, Arch `pacman -S "
+        "Systems are booted in qemu-system-riscv64, version 7.2 or newer. `make setup` installs it on Debian and "
+        "Ubuntu when run as root; by hand: Debian 12 and Ubuntu `apt-get install qemu-system-misc opensbi`, Debian 13 "
+        "`apt-get install qemu-system-riscv opensbi`, Fedora `dnf install qemu-system-riscv`, Arch `pacman -S "
         "qemu-system-riscv`, macOS `brew install qemu`. `nk doctor` checks the whole machine.",
         Exit.UNREACHABLE,
     ),

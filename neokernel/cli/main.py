@@ -84,12 +84,12 @@ def nk() -> None:
 
 def main() -> NoReturn:
     """The console script."""
+    signal.signal(signal.SIGTERM, as_interrupt)
     sys.exit(guarded(sys.argv[1:]))
 
 
 def guarded(arguments: list[str]) -> int:
-    """Run a command line; its exit status. Nothing but `SystemExit` of an interpreter's end gets out."""
-    signal.signal(signal.SIGTERM, as_interrupt)
+    """Run a command line; its exit status. No exception gets out."""
     try:
         result = nk.main(arguments, prog_name="nk", standalone_mode=False)
         sys.stdout.flush()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -68,33 +67,28 @@ def open_image(path: Path) -> Image:
         raise ToolError("NK1004", str(error)) from error
 
 
-def pipeline() -> Any:
-    """The compiler; imported late, because it is big."""
-    from neokernel.compiler import pipeline as compiler
-
-    return compiler
-
-
 def analyse(program: Program) -> list[Diagnostic]:
     """What the compiler has to say about the program, in source order."""
-    found: list[Diagnostic] = list(pipeline().analyse(program.root).diagnostics)
-    return sorted(found, key=lambda item: (item.span.file, item.span.line, item.span.column, item.code))
+    from neokernel.compiler import pipeline  # late, because it is big
+
+    return pipeline.analyse(program.root).diagnostics
 
 
 def build(program: Program, output: Path, *, checks: bool = True, release: bool = True, as_json: bool = False) -> Path:
     """Build the program's image, or print its diagnostics and end the command."""
+    from neokernel.compiler import pipeline
+
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with progress(f"building {program.name}"):
-            result = pipeline().build_image(program.root, output, checks=checks, release=release)
+            result = pipeline.build_image(program.root, output, checks=checks, release=release)
     except OSError as error:
         raise ToolError("NK1005", f"{output} can't be written: {error.strerror or error}") from error
-    diagnostics: list[Diagnostic] = list(getattr(result, "diagnostics", ()))
-    if diagnostics:
+    if result.diagnostics:
         if as_json:
-            print_json({"diagnostics": [item.as_json() for item in diagnostics], "exit": int(Exit.COMPILE)})
+            print_json({"diagnostics": [item.as_json() for item in result.diagnostics], "exit": int(Exit.COMPILE)})
         else:
-            print_diagnostics(diagnostics, program)
+            print_diagnostics(result.diagnostics, program)
         raise click.exceptions.Exit(Exit.COMPILE)
     return output
 

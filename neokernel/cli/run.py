@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -62,7 +62,13 @@ def boot(image: Image, roots: tuple[Path, ...], *, timeout: float | None, raw: b
     program = qemu_program()
     console = ConsoleFilter(after_start="nk_start_text" in image.symbols)
     shown = bytearray()
-    show: Callable[[bytes], object] = shown.extend if as_json else write_out
+
+    def show(data: bytes) -> None:
+        shown.extend(data)
+        if not as_json:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+
     log = image.path.with_suffix(".console")
     with kept(log) as file:
 
@@ -88,6 +94,8 @@ def boot(image: Image, roots: tuple[Path, ...], *, timeout: float | None, raw: b
             }
         )
         return status
+    if crashes and not shown.endswith(b"\n"):
+        click.echo()
     for crash in crashes:
         click.echo(crash.text, err=True, nl=False)
     if outcome.timed_out:
@@ -111,11 +119,6 @@ def exit_status(outcome: qemu.Outcome) -> int:
 def tell(image: Image, console: ConsoleFilter, index: int, roots: tuple[Path, ...]) -> Crash:
     panic = console.panics[index]
     return explain_crash(image, panic, check_at(image, panic), roots)
-
-
-def write_out(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
 
 
 @contextlib.contextmanager

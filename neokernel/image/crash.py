@@ -34,6 +34,17 @@ CAUSES = {
 }
 ADDRESS_CAUSES = {0, 1, 4, 5, 6, 7, 12, 13, 15}
 
+#: what there is to say of a check, when the compiler has nothing better
+MESSAGES = {
+    "overflow": "the result doesn't fit its width",
+    "division": "the divisor is 0",
+    "shift": "the shift is as wide as the integer, or wider",
+    "index": "the index or bound is out of range",
+    "conversion": "the value doesn't fit",
+    "enum": "no member has this number",
+    "dead": "the object has been retired",
+}
+
 #: an access this far below the stack is one that ran off its end (boards/virt.ld leaves that much)
 GUARD = 1 << 30
 
@@ -113,7 +124,7 @@ def explain_crash(
             )
         else:
             frames = [check.frame]
-        name, message = failure_name(check.kind), check.message
+        name, message = failure_name(check.kind), check.message or MESSAGES.get(check.kind, "")
     else:
         name, message = name_trap(image, panic)
     return Crash(name, message, tuple(located(frame, roots) for frame in frames), cut)
@@ -130,11 +141,21 @@ def located(frame: Frame, roots: tuple[Path, ...]) -> Frame:
 
 def is_synthetic(place: Place) -> bool:
     """The entry that the build makes has no source file; it isn't shown."""
-    return place.function == "nk_start" and not Path(place.file).is_file()
+    return plain_name(place.function) == "nk_start" and not Path(place.file).is_file()
 
 
 def frame_of(place: Place) -> Frame:
-    return Frame(place.function, place.file, place.line, place.column - 1 if place.column else None)
+    return Frame(plain_name(place.function), place.file, place.line, place.column - 1 if place.column else None)
+
+
+def plain_name(function: str) -> str:
+    """`module.Class[types].function[types]` as Python's tracebacks have it: `function`."""
+    start = depth = 0
+    for index, character in enumerate(function):
+        depth += (character == "[") - (character == "]")
+        if character == "." and depth == 0:
+            start = index + 1
+    return function[start:].partition("[")[0]
 
 
 def unknown(image: Image, address: int) -> list[Frame]:

@@ -111,12 +111,9 @@ def stream(child: subprocess.Popen[bytes], deadline: float | None) -> Iterator[b
 
 def reap(child: subprocess.Popen[bytes]) -> None:
     if child.poll() is None:
-        child.terminate()
-        try:
-            child.wait(2)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        # At once: QEMU has nothing to save, and asked politely it says so on the user's terminal.
+        child.kill()
+        child.wait()
     if child.stdout is not None:
         child.stdout.close()
 

@@ -52,6 +52,9 @@ def walk(image: Image, panic: PanicRecord) -> Walk:
             else:
                 registers[register] = word
         registers[STACK_POINTER] = frame
+        if len(addresses) > 1 and RETURN_ADDRESS not in row.saved:
+            # This frame's call overwrote the return address, and it has no copy: it was never going to return.
+            return Walk(tuple(addresses), cut=False)
         if RETURN_ADDRESS in row.undefined:
             return Walk(tuple(addresses), cut=False)
         if RETURN_ADDRESS not in registers:

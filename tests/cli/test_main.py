@@ -1,0 +1,158 @@
+"""The group: help, errors, exit codes, and that no traceback reaches a user."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from neokernel.cli.errors import TOOL_CODES, Exit, ToolError
+from neokernel.cli.main import COMMANDS
+from neokernel.cli.main import nk as group
+from neokernel.cli.output import colored
+from tests.cli.support import REPOSITORY, Nk, start
+
+
+def test_help_lists_every_command(nk: Nk) -> None:
+    result = nk("--help")
+    assert result.status == 0
+    for name, purpose in COMMANDS.items():
+        assert name in result.output
+        assert purpose in " ".join(result.output.split())
+
+
+def test_help_imports_nothing_big() -> None:
+    program = (
+        "import sys; from neokernel.cli.main import guarded; guarded(['--help']);"
+        "print([n for n in ('rich', 'elftools', 'llvmlite', 'subprocess', 'neokernel.compiler') if n in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=REPOSITORY, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_json(nk: Nk, name: str) -> None:
+    command = importlib.import_module(f"neokernel.cli.{name}").command
+    assert isinstance(command, click.Command)
+    assert "--json" in [option for parameter in command.params for option in parameter.opts]
+    assert nk(name, "--help").status == 0
+
+
+def test_every_file_of_a_command_is_listed() -> None:
+    files = {
+        path.stem for path in (REPOSITORY / "neokernel/cli").glob("*.py") if "\n@click.command" in path.read_text()
+    }
+    assert files - {"main"} == set(COMMANDS) == set(group.list_commands(click.Context(group)))
+
+
+@pytest.mark.parametrize("arguments", [["rnu"], ["--nonsense"], ["run"], ["run", "--nonsense", "x"], ["run", "a", "b"]])
+def test_wrong_usage(nk: Nk, arguments: list[str]) -> None:
+    result = nk(*arguments)
+    assert (result.status, result.output) == (Exit.USAGE, "")
+    assert result.error.startswith("error[NK1001]: ")
+
+
+def test_a_near_command_is_suggested(nk: Nk) -> None:
+    assert "did you mean `nk run`?" in nk("rnu").error
+
+
+def test_errors_as_json(nk: Nk) -> None:
+    result = nk("run", "--json", "nowhere")
+    assert result.error == ""
+    assert result.status == result.json["exit"] == Exit.USAGE
+    assert result.json["error"] == {"code": "NK1002", "message": "nowhere doesn't exist", "help": ""}
+
+
+@pytest.mark.parametrize("command", ["run", "build", "check", "debug"])
+def test_what_a_program_is(nk: Nk, tmp_path: Path, command: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "notes.txt").write_text("hello")
+    for name in ("folder", "notes.txt", "missing.py"):
+        result = nk(command, name)
+        assert result.status == Exit.USAGE
+        assert "error[NK1002]" in result.error
+
+
+def broken() -> None:
+    raise RuntimeError("the unexpected")
+
+
+def test_internal_errors_have_no_traceback(nk: Nk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neokernel.cli.doctor.CHECKS", (broken,))
+    result = nk("doctor")
+    assert result.status == Exit.NEGATIVE
+    assert result.error.startswith("error[NK1999]: internal error: RuntimeError: the unexpected\n")
+    assert "Traceback" not in result.error
+    assert nk("doctor", "--json").json["error"]["code"] == "NK1999"
+    monkeypatch.setenv("NK_DEBUG", "1")
+    assert "Traceback" in nk("doctor").error
+
+
+def test_a_closed_pipe_is_quiet() -> None:
+    process = start("doctor")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(30) != 0
+
+
+def test_tool_errors_exit_as_their_code_says() -> None:
+    for code, entry in TOOL_CODES.items():
+        assert ToolError(code, "").exit is entry.exit
+        assert entry.exit is not Exit.SUCCESS
+
+
+def test_color_only_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert colored(Terminal())
+    assert not colored(io.StringIO())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not colored(Terminal())
+
+
+def test_version(nk: Nk) -> None:
+    assert nk("--version").output == "nk 0.1.0\n"
+
+
+def test_explain(nk: Nk) -> None:
+    listed = nk("explain", "--json").json
+    assert {"NK0101", "NK1999"} <= {entry["code"] for entry in listed}
+    for entry in listed:
+        explained = nk("explain", entry["code"], "--json").json
+        assert explained["title"] == entry["title"]
+        assert len(explained["explanation"]) > 20
+    text = nk("explain", "nk1101").output
+    assert "NK1101: QEMU is missing" in text
+    assert "apt-get install" in text
+    unknown = nk("explain", "NK7777")
+    assert unknown.status == Exit.USAGE
+    assert "error[NK1003]" in unknown.error
+
+
+def test_test_command(nk: Nk, tmp_path: Path) -> None:
+    (tmp_path / "test_sample.py").write_text("def test_good(): pass\n\ndef test_bad(): assert False\n")
+    options = ("-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", tmp_path)
+    result = nk("test", "--json", *options, tmp_path)
+    assert result.status == Exit.NEGATIVE
+    assert (result.json["tests"], result.json["failures"], result.json["exit"]) == (2, 1, 1)
+    assert result.json["failed"] == ["test_sample.test_bad"]
+    assert nk("test", "--json", *options, f"{tmp_path}/test_sample.py::test_good").status == 0
+
+
+def test_json_of_every_error_is_valid() -> None:
+    json.dumps([ToolError(code, "m", "h").as_json() for code in TOOL_CODES])

@@ -1,0 +1,218 @@
+"""`nk run`, `build`, `check`, `dump`: one program, on the machine and under CPython."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from neokernel.cli.errors import Exit
+from tests.cli.support import EXAMPLES, Nk, start, write_program
+
+MACHINES = [pytest.param((), marks=pytest.mark.qemu, id="qemu"), pytest.param(("--host",), id="host")]
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_hello(nk: Nk, machine: tuple[str, ...]) -> None:
+    result = nk("run", *machine, EXAMPLES / "01_hello")
+    assert (result.status, result.error) == (0, "")
+    assert result.output.startswith("Hello from Python, with no Python below it.\nfibonacci(5) = 5\n")
+    assert result.output.endswith("fibonacci(9) = 34\n")
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_overflow_is_a_python_traceback(nk: Nk, machine: tuple[str, ...]) -> None:
+    result = nk("run", *machine, EXAMPLES / "02_overflow")
+    assert result.status == 101
+    assert result.output.startswith("ten times 25 is 250\n")
+    *lines, last = result.error.splitlines()
+    path = EXAMPLES / "02_overflow" / "main.py"
+    assert lines == [
+        "Traceback (most recent call last):",
+        f'  File "{path}", line 20, in main',
+        '    machine.console.write(f"ten times 26 is {add_up(26)}\\n")',
+        "                                             ^^^^^^^^^^",
+        f'  File "{path}", line 14, in add_up',
+        "    total = total + step",
+        "            ~~~~~~^~~~~~",
+    ]
+    assert last.startswith("IntegerOverflow: ")
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_crash_as_json(nk: Nk, tmp_path: Path, machine: tuple[str, ...]) -> None:
+    result = nk("run", "--json", *machine, EXAMPLES / "02_overflow")
+    assert result.status == result.json["exit"] == 101
+    assert result.json["timed_out"] is False
+    (panic,) = result.json["panics"]
+    assert panic["name"] == "IntegerOverflow"
+    assert [(frame["function"], frame["line"]) for frame in panic["frames"]] == [("main", 20), ("add_up", 14)]
+    assert panic["complete"] is True
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("status", [0, 3, 255])
+def test_status_is_the_guests(nk: Nk, tmp_path: Path, machine: tuple[str, ...], status: int) -> None:
+    program = write_program(tmp_path, f"machine.power_off({status})")
+    assert nk("run", *machine, program).status == status
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ("unreachable('never')", "UnreachableReached"),
+        ("values: Array[u32] = array(4)\nvalues[usize(index())] = 1", "IndexOutOfRange"),
+        ("x = index() - index()\nassert x != 0", "AssertionFailed"),
+        ("x = u8(index() * 100)\nmachine.power_off(x)", "ConversionFailed"),
+        ("x = 1 // (index() - 4)\nmachine.console.write(f'{x}')", "DivisionByZero"),
+    ],
+)
+def test_kinds_of_failure(nk: Nk, tmp_path: Path, machine: tuple[str, ...], body: str, name: str) -> None:
+    """Both readings give one name to one failure."""
+    program = write_program(tmp_path, body)
+    program.write_text(program.read_text() + "\n\ndef index() -> u32:\n    return 4\n")
+    result = nk("run", *machine, program)
+    assert result.status == 101
+    assert result.error.splitlines()[-1].partition(":")[0] == name
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_time_limit(nk: Nk, tmp_path: Path, machine: tuple[str, ...]) -> None:
+    program = write_program(tmp_path, "machine.console.write('on\\n')\nwhile True:\n    pass")
+    result = nk("run", "--timeout", "3", *machine, program)
+    assert (result.status, result.output) == (Exit.TIMEOUT, "on\n")
+    assert "error[NK1104]" in result.error
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_stops_the_machine(tmp_path: Path, number: signal.Signals) -> None:
+    program = write_program(tmp_path, "machine.console.write('on\\n')\nwhile True:\n    pass")
+    process = start("run", program)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"on\n"
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    pids = children.read_text().split() if children.exists() else []
+    process.send_signal(number)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == Exit.INTERRUPT
+    assert error.strip() == b"error[NK1105]: interrupted"
+    deadline = time.monotonic() + 5
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        assert time.monotonic() < deadline
+
+
+@pytest.mark.qemu
+def test_raw_shows_firmware_and_record(nk: Nk, tmp_path: Path) -> None:
+    result = nk("run", "--raw", EXAMPLES / "02_overflow")
+    assert "OpenSBI" in result.output
+    assert "nk-panic 1\nscause" in result.output
+    assert "nk-panic" in (tmp_path / "build/02_overflow.console").read_text()
+
+
+@pytest.mark.qemu
+def test_an_image_runs_without_its_source(nk: Nk, tmp_path: Path) -> None:
+    built = nk("build", "--json", EXAMPLES / "02_overflow", "-o", "x/image.elf")
+    assert built.status == 0
+    assert built.json["image"] == "x/image.elf"
+    assert nk("run", "x/image.elf").error.splitlines()[-1].startswith("IntegerOverflow: ")
+    (tmp_path / "x/image.checks.json").unlink()
+    result = nk("run", "x/image.elf")
+    assert result.status == 101
+    assert result.error.splitlines()[-1].startswith("Breakpoint: a failed check")
+
+
+@pytest.mark.qemu
+def test_without_checks(nk: Nk) -> None:
+    assert nk("build", "--no-checks", EXAMPLES / "02_overflow", "-o", "fast.elf").status == 0
+    assert nk("run", "fast.elf").status == 0
+
+
+def test_builds_are_reproducible(nk: Nk, tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        shutil.copytree(EXAMPLES / "02_overflow", tmp_path / folder / "program")
+        assert nk("build", f"{folder}/program", "-o", f"{folder}.elf").status == 0
+    assert (tmp_path / "one.elf").read_bytes() == (tmp_path / "two.elf").read_bytes()
+
+
+def test_no_path_of_the_machine_in_an_image(nk: Nk, tmp_path: Path) -> None:
+    nk("build", EXAMPLES / "01_hello", "-o", "image.elf")
+    assert str(EXAMPLES.parent).encode() not in (tmp_path / "image.elf").read_bytes()
+
+
+@pytest.mark.parametrize("command", ["check", "build", "run"])
+def test_a_wrong_program(nk: Nk, tmp_path: Path, command: str) -> None:
+    program = write_program(tmp_path, "x: u8 = 256")
+    result = nk(command, program)
+    assert result.status == Exit.COMPILE
+    assert "x: u8 = 256" in result.error
+    assert "Traceback" not in result.error
+    as_json = nk(command, "--json", program)
+    assert (as_json.status, as_json.error) == (Exit.COMPILE, "")
+    diagnostics = as_json.json["programs"][0]["diagnostics"] if command == "check" else as_json.json["diagnostics"]
+    assert diagnostics[0]["line"] == 8
+    assert diagnostics[0]["code"].startswith("NK0")
+
+
+def test_check_finds_nothing_wrong_with_examples(nk: Nk) -> None:
+    examples = sorted(path.parent for path in EXAMPLES.glob("*/main.py"))
+    assert examples
+    result = nk("check", "--json", *examples)
+    assert result.status == 0, result.json
+    assert [entry["diagnostics"] for entry in result.json["programs"]] == [[]] * len(examples)
+
+
+@pytest.mark.parametrize("command", ["run", "debug"])
+def test_without_qemu(nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = nk(command, EXAMPLES / "01_hello")
+    assert result.status == Exit.UNREACHABLE
+    assert "error[NK1101]" in result.error
+
+
+def test_qemu_that_fails(nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nk("build", EXAMPLES / "01_hello", "-o", "image.elf")
+    fake = tmp_path / "qemu-system-riscv64"
+    fake.write_text("#!/bin/sh\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    result = nk("run", "image.elf")
+    assert result.status == Exit.UNREACHABLE
+    assert "error[NK1103]" in result.error
+
+
+def test_output_that_can_not_be_written(nk: Nk, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = nk("build", EXAMPLES / "01_hello", "-o", "file/image.elf")
+    assert result.status == Exit.USAGE
+    assert "error[NK1005]" in result.error
+
+
+def test_a_broken_image(nk: Nk, tmp_path: Path) -> None:
+    (tmp_path / "image.elf").write_bytes(b"\x7fELF and then nothing")
+    for command in (["run"], ["debug"], ["dump", "image"]):
+        result = nk(*command, "image.elf")
+        assert result.status == Exit.USAGE
+        assert "error[NK1004]" in result.error
+
+
+@pytest.mark.parametrize("stage", ["syntax", "instrumented", "ir", "llvm", "assembly", "image"])
+def test_dump(nk: Nk, stage: str) -> None:
+    result = nk("dump", stage, EXAMPLES / "02_overflow")
+    assert result.status == 0
+    assert "add_up" in result.output or stage == "image"
+    assert nk("dump", "--json", stage, EXAMPLES / "02_overflow").json["exit"] == 0
+
+
+def test_host_errors_are_told(nk: Nk, tmp_path: Path) -> None:
+    (tmp_path / "no_main.py").write_text('"""Nothing."""\nfrom neokernel.lang import u8\n')
+    (tmp_path / "syntax.py").write_text("def main(:\n")
+    (tmp_path / "imports.py").write_text("from neokernel.lang import u8\nimport nowhere\n")
+    for name in ("no_main.py", "syntax.py", "imports.py"):
+        result = nk("run", "--host", name)
+        assert result.status == Exit.USAGE
+        assert "error[NK1002]" in result.error

@@ -1,0 +1,85 @@
+"""The console's stream: records are found however it is cut, and nothing else is lost."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neokernel.image.panic import LONGEST_RECORD, PANIC, PANIC_END, START, ConsoleFilter, PanicRecord, partial_length
+
+
+def record(cause: int = 3) -> bytes:
+    registers = " ".join(f"{number:016x}" for number in range(1, 32))
+    return (
+        f"scause {cause:016x}\nsepc {0x82200000:016x}\nstval {0:016x}\nregisters {registers}\n"
+        f"stack {0x1000:016x} {7:016x} {8:016x}\n"
+    ).encode()
+
+
+def test_a_record_is_read() -> None:
+    panic = PanicRecord.parse(record())
+    assert panic is not None
+    assert (panic.cause, panic.pc, panic.value) == (3, 0x82200000, 0)
+    assert panic.registers == tuple(range(32))
+    assert panic.memory == {0x1000: 7, 0x1008: 8}
+
+
+def test_what_is_no_record_gives_none() -> None:
+    assert PanicRecord.parse(b"") is None
+    assert PanicRecord.parse(b"scause zz\n") is None
+    assert PanicRecord.parse(record().replace(b"sepc", b"pc")) is None
+    assert PanicRecord.parse(record().replace(b"registers", b"registers 00")) is None
+
+
+@given(st.lists(st.integers(1, 200), max_size=30))
+def test_the_stream_may_be_cut_anywhere(cuts: list[int]) -> None:
+    stream = (
+        b"OpenSBI\n" + START + b"one\n" + PANIC + record() + PANIC_END + b"two \x1e\n" + PANIC + record(5) + PANIC_END
+    )
+    console = ConsoleFilter(after_start=True)
+    shown, position = b"", 0
+    for cut in cuts:
+        shown += console.feed(stream[position : position + cut])
+        position += cut
+    shown += console.feed(stream[position:]) + console.finish()
+    assert shown == b"one\ntwo \x1e\n"
+    assert [panic.cause for panic in console.panics] == [3, 5]
+
+
+@given(st.binary(max_size=300).filter(lambda data: PANIC not in data))
+def test_anything_else_is_shown_as_it_came(data: bytes) -> None:
+    console = ConsoleFilter(after_start=False)
+    assert console.feed(data) + console.finish() == data
+    assert console.panics == []
+
+
+@given(st.binary(max_size=300))
+def test_a_false_record_is_shown(data: bytes) -> None:
+    stream = PANIC + data.replace(PANIC_END, b"") + b"\n" + PANIC_END
+    console = ConsoleFilter(after_start=False)
+    assert console.feed(stream) + console.finish() == stream
+
+
+def test_text_that_was_cut_off_is_shown_at_the_end() -> None:
+    console = ConsoleFilter(after_start=False)
+    assert console.feed(b"a" + PANIC + b"scause 0") == b"a"
+    assert console.finish() == PANIC + b"scause 0"
+
+
+def test_a_record_without_end_does_not_eat_the_console() -> None:
+    console = ConsoleFilter(after_start=False)
+    shown = console.feed(PANIC) + console.feed(b"x" * (LONGEST_RECORD + 1))
+    assert len(shown) > LONGEST_RECORD
+    assert console.panics == []
+
+
+def test_without_a_start_the_firmware_is_shown_at_the_end() -> None:
+    console = ConsoleFilter(after_start=True)
+    assert console.feed(b"no kernel\n") == b""
+    assert console.finish() == b"no kernel\n"
+    assert not console.started
+
+
+def test_partial_markers() -> None:
+    assert partial_length(b"abc\x1enk", PANIC) == 3
+    assert partial_length(b"abc", PANIC) == 0
