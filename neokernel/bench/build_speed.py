@@ -29,7 +29,7 @@ BUILD = """
 import sys
 from pathlib import Path
 from neokernel.compiler import pipeline
-pipeline.compile_library(Path(sys.argv[1]), ["run"], checks=True, prefix="")
+pipeline.compile_library(Path(sys.argv[1]), ["run"], checks=True, prefix="", release=False)
 """
 
 

@@ -7,21 +7,23 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from neokernel.compiler import dump as dumper
-from neokernel.compiler import effects, ir, prelude, toolchain, verify
+from neokernel.compiler import effects, ir, objects, prelude, toolchain, verify
 from neokernel.compiler.declare import ClassDecl, Declaration, FunctionDecl, Scope, declare
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, Rejected
-from neokernel.compiler.llvm import Emitted, EmitOptions, Target, emit, riscv64
+from neokernel.compiler.llvm import CheckRecord, EmitOptions, Target, emit, riscv64
 from neokernel.compiler.lower import constants, text, unsafe
 from neokernel.compiler.lower.context import Compilation
 from neokernel.compiler.lower.functions import declared_instance
 from neokernel.compiler.resolve import Resolver
 from neokernel.compiler.source import PACKAGE_ROOT, Loader, Module
+from neokernel.image.checks import write_check_table
 
 BARE = "neokernel.arch.riscv64.bare"
 #: the functions that LLVM expects to find
@@ -236,20 +238,17 @@ def build_image(root: Path, output: Path, *, checks: bool = True, release: bool 
         return BuildResult(output, state.diagnostics.sorted())
     assert state.program is not None
     export(state.program, {f"{ENTRY}.nk_start": "nk_start"})
-    target = riscv64()
-    emitted = emit(state.program, target, EmitOptions(checks=checks, level=2 if release else 1))
-    with tempfile.TemporaryDirectory() as folder:
-        compiled = Path(folder) / "program.o"
-        toolchain.compile_ir(emitted.text, compiled, target, 2 if release else 1)
-        toolchain.link([compiled], output, LINK_SCRIPT.read_text())
-    _write_checks(output, emitted)
+    made, records = _objects(state.program, checks, release)
+    toolchain.link(made, output, LINK_SCRIPT.read_text())
+    write_check_table(output, records)
     return BuildResult(output)
 
 
-def _write_checks(output: Path, emitted: Emitted) -> None:
-    from neokernel.image.checks import write_check_table
-
-    write_check_table(output, emitted.checks)
+def _objects(program: ir.Program, checks: bool, release: bool) -> tuple[list[Path], list[CheckRecord]]:
+    """Release builds are optimised as a whole; development builds are made of modules, compiled when they change."""
+    if release:
+        return objects.whole(program, riscv64(), EmitOptions(checks=checks, level=2))
+    return objects.per_module(program, riscv64(), EmitOptions(checks=checks, level=1))
 
 
 def _entry_source(main: str) -> str:
@@ -272,7 +271,9 @@ def _check_main(state: State, module: str) -> None:
         state.diagnostics.take(reject(scope, "NK0209", message, scope.module.tree, help))
 
 
-def compile_library(module: Path, exports: list[str], *, checks: bool = True, prefix: str = "") -> Path:
+def compile_library(
+    module: Path, exports: list[str], *, checks: bool = True, prefix: str = "", release: bool = True
+) -> Path:
     """Compile a module to a relocatable object that exports functions with C's calling convention.
 
     Raises CompileError. The object lies in a temporary file that the caller owns.
@@ -282,11 +283,13 @@ def compile_library(module: Path, exports: list[str], *, checks: bool = True, pr
         raise CompileError(state.diagnostics.sorted())
     assert state.program is not None
     export(state.program, {f"{state.roots[0]}.{name}": prefix + name for name in exports})
-    target = riscv64()
-    emitted = emit(state.program, target, EmitOptions(checks=checks))
+    made, _ = _objects(state.program, checks, release)
     with tempfile.NamedTemporaryFile(suffix=".o", delete=False) as file:
         output = Path(file.name)
-    toolchain.compile_ir(emitted.text, output, target)
+    if len(made) == 1:
+        shutil.copyfile(made[0], output)
+    else:
+        toolchain.run_tool("ld.lld", ["-r", "-o", str(output), *map(str, made)])
     return output
 
 
