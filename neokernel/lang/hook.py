@@ -70,7 +70,8 @@ class TargetFinder(MetaPathFinder):
     ) -> ModuleSpec | None:
         behind = sys.meta_path[sys.meta_path.index(self) + 1 :] if self in sys.meta_path else [PathFinder]
         for finder in behind:
-            spec = finder.find_spec(fullname, path, target)
+            find = getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = None if find is None else find(fullname, path, target)
             if spec is not None:
                 break
         else:
@@ -83,6 +84,7 @@ class TargetFinder(MetaPathFinder):
                 return spec
             if is_target_source(source):
                 spec.loader = TargetLoader(fullname, loader.path)
+                spec.cached = None
         return spec
 
 

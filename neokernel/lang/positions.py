@@ -24,7 +24,8 @@ def failure_position(failure: BaseException) -> Position | None:
     """The span of the expression that failed, in the innermost frame of a target module; None if none was running.
 
     Arithmetic: the operator's expression; augmented assignments: the statement. Elements: the subscript. Functions of
-    the language: the call. `assert`: the statement. A rejected argument: the parameter's declaration.
+    the language: the call. A value too wide for a bit field: the assignment's target. `assert`: the statement. A
+    rejected argument: the parameter's declaration.
     """
     where: tuple[CodeType, int] | None = None
     trace = failure.__traceback__

@@ -40,7 +40,7 @@ Load = Callable[[str], ModuleType]
         ("s.items[0] = 1 << n; x = s.items[0]; return_(x)", u16),
         ("s.items[1] |= (1 << n) - 1; x = s.items[1]; return_(x)", u16),
         ("x = 0 if flag else s.wide; return_(x)", u32),
-        ("x = s.items[2] if not flag else 7; return_(x)", u16),
+        ("y = s.items; x = y[2] if not flag else 7; return_(x)", u16),
         ("y = s.wide; x = 0 if flag else y; return_(x)", u32),
         ("x = min(a, 5); return_(x)", u8),
         ("x = max(5, a); return_(x)", u8),
