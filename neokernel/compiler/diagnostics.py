@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -75,16 +76,28 @@ class Diagnostics:
         return sorted(self.items, key=lambda d: (d.span.file, d.span.line, d.span.column, d.code))
 
 
-def span_of(file: str, lines: list[str] | None, node: ast.AST) -> Span:
-    """The source range of an AST node. `lines`: the source's lines, or None if it is ASCII (bytes are characters then)."""
+def span_of(file: str, lines: list[str], node: ast.AST) -> Span:
+    """The source range of an AST node; of a statement that holds others, the part that says which one is meant."""
     line: int = getattr(node, "lineno", 1)
-    column: int = getattr(node, "col_offset", 0)
+    column = _characters(lines, line, getattr(node, "col_offset", 0))
     end_line: int = getattr(node, "end_lineno", None) or line
-    end_column: int = getattr(node, "end_col_offset", None) or column + 1
-    if lines is not None:
-        column = _characters(lines, line, column)
-        end_column = _characters(lines, end_line, end_column)
+    if isinstance(node, ast.stmt) and hasattr(node, "body") or isinstance(node, ast.Match):
+        return _header(file, lines, node, line, column)
+    end_column = _characters(lines, end_line, getattr(node, "end_col_offset", None) or column + 1)
     return Span(file, line, column, end_line, end_column)
+
+
+_DEFINITION = re.compile(r"(?:async +)?(?:def|class) +(?=\w)")
+
+
+def _header(file: str, lines: list[str], node: ast.AST, line: int, column: int) -> Span:
+    """The name of a function or class, else the first line of a compound statement."""
+    text = lines[line - 1] if line <= len(lines) else ""
+    keyword = _DEFINITION.match(text, column)
+    name: str | None = getattr(node, "name", None)
+    if keyword is not None and name is not None:
+        return Span(file, line, keyword.end(), line, keyword.end() + len(name))
+    return Span(file, line, column, line, max(len(text.rstrip()), column + 1))
 
 
 def _characters(lines: list[str], line: int, offset: int) -> int:

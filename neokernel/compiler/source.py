@@ -37,8 +37,7 @@ class Module:
     file: str
     text: str
     tree: ast.Module
-    #: for columns: the lines when the text isn't ASCII
-    lines: list[str] | None
+    lines: list[str]
     imports: list[Module] = field(default_factory=list)
 
     def span(self, node: ast.AST) -> Span:
@@ -125,8 +124,7 @@ class Loader:
             message = f"not valid Python: {error}"
             self.diagnostics.add(Diagnostic("NK0101", message, Span(file, 1, 0, 1, 1)))
             return None
-        lines = None if text.isascii() else text.split("\n")
-        return Module(name, path, file, text, tree, lines)
+        return Module(name, path, file, text, tree, text.split("\n"))
 
     def _near(self, name: str) -> str:
         base = PACKAGE_ROOT if name.startswith("neokernel.") else self.root
