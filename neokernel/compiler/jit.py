@@ -51,14 +51,15 @@ class CheckError(Exception):
 
 
 @functools.cache
-def host_machine() -> binding.TargetMachine:
+def _initialize() -> None:
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     binding.initialize_native_asmparser()
-    return _machine(2)
 
 
-def _machine(level: int) -> binding.TargetMachine:
+def host_machine(level: int = 2) -> binding.TargetMachine:
+    """A new target machine; an execution engine that is made with it takes it over."""
+    _initialize()
     features = binding.get_host_cpu_features().flatten()
     return binding.Target.from_default_triple().create_target_machine(
         cpu=binding.get_host_cpu_name(), features=features, opt=level, reloc="pic", codemodel="small", jit=True
@@ -219,7 +220,7 @@ class Library:
             binding.add_symbol(name, address)
         module = binding.parse_assembly(_merge(emitted.text, _entry_module(_ENTRY[target.architecture])))
         module.verify()
-        machine = _machine(level)
+        machine = host_machine(level)
         tuning = binding.create_pipeline_tuning_options(speed_level=level)
         binding.create_pass_builder(machine, tuning).getModulePassManager().run(
             module, binding.create_pass_builder(machine, tuning)
@@ -323,9 +324,7 @@ def _address(argument: Value, alive: list[Any]) -> int:
     return ctypes.addressof(argument)
 
 
-def write_value(
-    layout: Layout, of: Type, argument: Value, memory: memoryview, offset: int, alive: list[Any]
-) -> None:
+def write_value(layout: Layout, of: Type, argument: Value, memory: memoryview, offset: int, alive: list[Any]) -> None:
     """Encode a Python value as a value of type `of` at `memory[offset:]`."""
     if isinstance(of, (NoneType, NeverType)):
         return

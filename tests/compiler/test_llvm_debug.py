@@ -11,7 +11,19 @@ from elftools.elf.elffile import ELFFile
 
 from neokernel.compiler import ir, jit, toolchain
 from neokernel.compiler.llvm import EmitOptions, emit, riscv64
-from neokernel.compiler.types import BOOL, I32, NONE, U8, U32, ArrayType, EnumType, Field, RefType, StructType, UnionType
+from neokernel.compiler.types import (
+    BOOL,
+    I32,
+    NONE,
+    U8,
+    U32,
+    ArrayType,
+    EnumType,
+    Field,
+    RefType,
+    StructType,
+    UnionType,
+)
 from tests.support.irbuilder import FILE, FunctionBuilder, const, program
 
 GDB = shutil.which("gdb")
@@ -61,7 +73,13 @@ def test_gdb_shows_python_lines_and_values(tmp_path: Path) -> None:
     toolchain.compile_ir(emitted.text, tmp_path / "sample.o", jit.host(), 0)
     subprocess.run(["cc", "-o", tmp_path / "sample", tmp_path / "sample.o"], check=True, timeout=60)
     commands = ["break sample.stop", "run", "backtrace", "up", "print *here", "ptype here", "print here->next->state"]
-    command = [str(GDB), "-batch", "-nx", *(word for text in commands for word in ("-ex", text)), str(tmp_path / "sample")]
+    command = [
+        str(GDB),
+        "-batch",
+        "-nx",
+        *(word for text in commands for word in ("-ex", text)),
+        str(tmp_path / "sample"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     shown = done.stdout
     print(shown)

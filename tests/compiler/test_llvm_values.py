@@ -164,8 +164,8 @@ def test_structural_equality(op: str) -> None:
 
 def test_text_and_bytes() -> None:
     f = FunctionBuilder("sample.f", [("i", U64)], U8)
-    f.ret(f.element(const(BYTES, b"\x00\xff\"\\%\n"), f.parameter(0)))
-    agree([f], "sample.f", [((i,), b"\x00\xff\"\\%\n"[i]) for i in range(6)] + [((6,), ir.Kind.INDEX)])
+    f.ret(f.element(const(BYTES, b'\x00\xff"\\%\n'), f.parameter(0)))
+    agree([f], "sample.f", [((i,), b'\x00\xff"\\%\n'[i]) for i in range(6)] + [((6,), ir.Kind.INDEX)])
     g = FunctionBuilder("sample.g", [("which", BOOL)], BOOL)
     chosen = g.select(g.parameter(0), const(STR, "häuser".encode()), const(STR, b"h"))
     g.ret(g.compare("eq", chosen, const(STR, "häuser".encode())))

@@ -297,5 +297,3 @@ def _container(base: ir.Operand) -> ArrayType | SpanType:
 
 def program(*builders: FunctionBuilder) -> ir.Program:
     return ir.Program([builder.function for builder in builders], [], {FILE: ""})
-
-

@@ -117,6 +117,9 @@ def pairs(left: IntType, right: IntType, source: random.Random, number: int) -> 
         yield sample(left, source), sample(right, source)
 
 
+_OTHERS = ("floordiv", "mod", "shr", "and", "or", "xor", "min", "max", "multiply_high", "rotate_left", "rotate_right")
+_BIT_OPERATIONS = ("invert", "byte_swap", "count_leading_zeros", "count_trailing_zeros", "count_ones")
+
 #: (operation, mode, type): every integer operation in every width.
 BINARY = [
     (op, mode, of)
@@ -124,12 +127,7 @@ BINARY = [
     for op, modes in [
         *((op, (CHECKED, WRAPPING, SATURATING)) for op in ("add", "sub", "mul")),
         ("shl", (CHECKED, WRAPPING)),
-        *(
-            (op, (CHECKED,))
-            for op in (
-                "floordiv mod shr and or xor min max multiply_high rotate_left rotate_right".split()
-            )
-        ),
+        *((op, (CHECKED,)) for op in _OTHERS),
     ]
     for mode in modes
 ]
@@ -139,7 +137,7 @@ UNARY = [
     for op, modes in [
         ("neg", (CHECKED, WRAPPING, SATURATING)),
         ("abs", (CHECKED, WRAPPING, SATURATING)),
-        *((op, (CHECKED,)) for op in "invert byte_swap count_leading_zeros count_trailing_zeros count_ones".split()),
+        *((op, (CHECKED,)) for op in _BIT_OPERATIONS),
     ]
     for mode in modes
 ]

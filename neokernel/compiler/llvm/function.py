@@ -321,5 +321,3 @@ def entry_stub(module: Module, function: ir.Function) -> str:
     writer.emit("ret void")
     head = f"define void {symbol_name('nk.entry.' + function.symbol)}(ptr %frame) #0 {{"
     return "\n".join([head, *writer.lines, "}"])
-
-

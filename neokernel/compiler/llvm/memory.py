@@ -341,5 +341,3 @@ def object_at(b: Builder, i: ir.ObjectAt) -> None:
         return
     whole = b.value(f"insertvalue {{ ptr, i64 }} poison, ptr {pointer}, 0")
     b.result(i, f"insertvalue {{ ptr, i64 }} {whole}, i64 {b.as_u64(i.length)}, 1")
-
-

@@ -152,4 +152,3 @@ class Module:
 def stored_parameters(function: ir.Function) -> list[ir.Var]:
     """The parameters that are passed at all."""
     return [parameter for parameter in function.parameters if not isinstance(parameter.type, NoneType)]
-
