@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import click
 
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import json_option, print_json
+from neokernel.cli.program import Program, find_program, is_image
 from neokernel.cli.run import image_of, qemu_program
 from neokernel.image import qemu
 
@@ -25,13 +27,16 @@ CANDIDATES = ("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb", "ri
 @click.option("--batch", is_flag=True, help="End after those commands.")
 @json_option
 def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: bool, as_json: bool) -> int:
-    """Boot PROGRAM (source or image) under gdb, stopped where its own code begins.
+    """Boot PROGRAM (source or image) under gdb, stopped where its `main` begins.
+
+    Source is built as `nk build --development` does, so that more variables and lines are left to look at.
 
     With --json nothing is started: the two command lines are printed.
     """
     emulator = qemu_program()
-    opened, roots = image_of(path, as_json=as_json)
+    opened, roots = image_of(path, as_json=as_json, release=False)
     image = opened.path
+    begin = "nk_start" if is_image(path) else first_line(find_program(path))
     debugger = find_gdb(wanted)
     # A socket in a folder of our own: no port to guess, and nobody else can connect.
     with tempfile.TemporaryDirectory(prefix="nk-debug-") as folder:
@@ -42,10 +47,10 @@ def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: boo
             *("-S", "-chardev", f"socket,path={socket},server=on,wait=off,id=gdb", "-gdb", "chardev:gdb"),
         ]
         front = [
-            *(debugger, "-q", "-nx", *(["-batch"] if batch else [])),
+            *(debugger, "-q", *(["-nx", "-batch"] if batch else [])),
             *(option for root in roots for option in ("-ex", f"directory {root}")),
             *("-ex", "set confirm off", "-ex", "set architecture riscv:rv64", "-ex", f"target remote {socket}"),
-            *("-ex", "tbreak nk_start", "-ex", "continue"),
+            *("-ex", f"tbreak {begin}", "-ex", "continue"),
             *(option for text in execute for option in ("-ex", text)),
             str(image),
         ]
@@ -58,13 +63,23 @@ def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: boo
             child = subprocess.Popen(
                 machine, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True
             )
-            before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            # Ours to ignore, while gdb, a new program, has the default again.
+            before = signal.signal(signal.SIGINT, lambda number, frame: None)
             try:
                 wait_for(socket, child)
                 return subprocess.run(front, check=False).returncode
             finally:
                 signal.signal(signal.SIGINT, before)
                 qemu.reap(child)
+
+
+def first_line(program: Program) -> str:
+    """Where `main` begins, for gdb: the functions' names have dots, which it takes for fields."""
+    tree = ast.parse(program.main.read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == "main":
+            return f"{program.main.name}:{node.lineno}"
+    return "nk_start"
 
 
 def find_gdb(wanted: str | None) -> str:

@@ -40,12 +40,13 @@ def command(path: Path, timeout: float | None, host: bool, raw: bool, as_json: b
     return boot(image, roots, timeout=timeout, raw=raw, as_json=as_json)
 
 
-def image_of(path: Path, *, as_json: bool) -> tuple[Image, tuple[Path, ...]]:
+def image_of(path: Path, *, as_json: bool, release: bool = True) -> tuple[Image, tuple[Path, ...]]:
     """The image at `path`, or the one built from the program there; and where its sources are."""
     if is_image(path):
         return open_image(path), (Path.cwd(), REPOSITORY)
     program = find_program(path)
-    image = build(program, program.default_image, as_json=as_json)
+    output = program.default_image if release else program.default_image.with_suffix(".debug.elf")
+    image = build(program, output, release=release, as_json=as_json)
     return open_image(image), (*program.source_roots, Path.cwd())
 
 

@@ -59,6 +59,7 @@ def write_program(folder: Path, body: str, name: str = "program") -> Path:
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     path.write_text(
         '"""A program for a test."""\n\nfrom neokernel.arch.riscv64.bare import Machine\n'
-        f"from neokernel.lang import Array, array, u8, u32, unreachable, usize\n\n\ndef main(machine: Machine) -> None:\n{lines}"
+        "from neokernel.lang import Array, array, u8, u32, unreachable, usize\n\n\n"
+        f"def main(machine: Machine) -> None:\n{lines}"
     )
     return path

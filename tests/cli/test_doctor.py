@@ -79,3 +79,5 @@ def test_debug_connects_and_ends(nk: Nk, tmp_path: Path) -> None:
     shown = nk("debug", "--json", "--gdb", tmp_path / "gdb", "image.elf").json
     assert "-S" in shown["qemu"]
     assert "tbreak nk_start" in shown["gdb"]
+    shown = nk("debug", "--json", "--gdb", tmp_path / "gdb", EXAMPLES / "01_hello").json
+    assert "tbreak main.py:19" in shown["gdb"]
