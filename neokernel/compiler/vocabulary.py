@@ -63,6 +63,7 @@ FUNCTIONS = (
             "fence",
             "device_fence",
             "replace",
+            "renew",
             "retire",
             "text_of",
             "unreachable",

@@ -562,6 +562,7 @@ _VOCABULARY: dict[str, Callable[[Context, ast.Call, Type | None], Value]] = {
     "abs": lambda ctx, node, hint: operators.absolute(ctx, single(ctx, "abs", node), node),
     "array": lambda ctx, node, hint: construct.array(ctx, node, hint),
     "array_of": lambda ctx, node, hint: construct.array(ctx, node, hint),
+    "renew": lambda ctx, node, hint: construct.renew(ctx, node),
     "replace": lambda ctx, node, hint: construct.replace(ctx, node),
     "Handle": lambda ctx, node, hint: construct.of_class(ctx, ctx.resolver.handle, node, hint),
 }

@@ -130,7 +130,7 @@ def mismatch(ctx: Context, actual: Type, expected: Type, node: ast.AST) -> Excep
         help = f"convert it: `{expected}(...)`"
     elif isinstance(expected, SpanType) and not expected.mutable and isinstance(actual, SpanType | RefType):
         help = "write `.bytes()`" if expected.element == ir_u8() and not expected.text else "write `.view()`"
-    elif isinstance(expected, SpanType) and expected.mutable and isinstance(actual, SpanType):
+    elif isinstance(expected, SpanType) and expected.mutable and isinstance(actual, SpanType) and not actual.mutable:
         help = "this view is immutable: take a `Span` of memory that may be written"
     elif actual == NONE:
         help = f"if it may be `None`, say so: `{expected} | None`"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from neokernel.compiler import ir
 from neokernel.compiler.declare import ClassDecl, FieldDecl, LangName
-from neokernel.compiler.diagnostics import suggestion
+from neokernel.compiler.diagnostics import Rejected, suggestion
 from neokernel.compiler.generics import Application, Bindings, Matcher, OpenArray, TypeParameter, close, is_open
 from neokernel.compiler.ir import Const, Kind, Operand
 from neokernel.compiler.lower.coerce import coerce
@@ -127,7 +127,8 @@ def _pair(ctx: Context, decl: ClassDecl, node: ast.Call) -> list[tuple[FieldDecl
             if fields else ""
         )
     if len(node.args) > len(fields):
-        raise ctx.reject("NK0712", f"`{decl.name}` has {len(fields)} fields", node.args[len(fields)])
+        count = len(fields)
+        raise ctx.reject("NK0712", f"`{decl.name}` has {count} field{'s' * (count != 1)}", node.args[count])
     pairs = list(zip(fields, node.args, strict=False))
     given = {item.name for item, _ in pairs}
     for keyword in node.keywords:
@@ -140,23 +141,30 @@ def _pair(ctx: Context, decl: ClassDecl, node: ast.Call) -> list[tuple[FieldDecl
         given.add(item.name)
         pairs.append((item, keyword.value))
     if decl.form != "wire":
-        missing = [f.name for f in fields if f.name not in given and f.default is None and not _is_ghost(decl, f)]
+        optional = ("Ghost", "Embedded")
+        missing = [
+            f.name for f in fields if f.name not in given and f.default is None and _wrapper(decl, f) not in optional
+        ]
         if missing:
-            raise ctx.reject("NK0710", f"`{decl.name}` lacks a value for `{'`, `'.join(missing)}`", node)
+            help = f"write `{decl.name}({'=…, '.join(missing)}=…)`, or give the field a default"
+            raise ctx.reject("NK0710", f"`{decl.name}` lacks a value for `{'`, `'.join(missing)}`", node, help)
     return pairs
 
 
-def _is_ghost(decl: ClassDecl, item: FieldDecl) -> bool:
+def _wrapper(decl: ClassDecl, item: FieldDecl) -> str:
+    """`Embedded`, `Ghost`, … around a field's type, or an empty text."""
     match item.annotation:
         case ast.Subscript(value=ast.Name(id=name)):
-            return decl.scope.lookup(name) == LangName("Ghost")
-    return False
+            found = decl.scope.lookup(name)
+            return found.name if isinstance(found, LangName) else ""
+    return ""
 
 
 def _make(ctx: Context, decl: ClassDecl, arguments: tuple[Type, ...], node: ast.Call) -> Operand:
     pairs = _pair(ctx, decl, node)
     lengths = ctx.resolver.lengths_in_call(decl, node, ctx.scope) if ctx.resolver.open_fields(decl) else ()
     type_ = ctx.resolver.instance(decl, arguments, lengths)
+    _whole(ctx, type_)
     if isinstance(type_, ValueType):
         return _record(ctx, decl, type_, pairs, node)
     if isinstance(type_, WireType):
@@ -166,6 +174,12 @@ def _make(ctx: Context, decl: ClassDecl, arguments: tuple[Type, ...], node: ast.
     made = ctx.op(ir.New, node, RefType(type_), False)
     build(ctx, planned, made, node)
     return made
+
+
+def _whole(ctx: Context, type_: StructType | ValueType | WireType) -> None:
+    """Objects of a class that has been rejected can't be made; that needs no second message."""
+    if not ctx.resolver.is_whole(type_):
+        raise Rejected.silent()
 
 
 def _zeroes(ctx: Context, decl: ClassDecl, pairs: list[tuple[FieldDecl, ast.expr]], node: ast.Call) -> None:
@@ -204,7 +218,8 @@ def replace(ctx: Context, node: ast.Call) -> Operand:
         raise ctx.reject("NK0326", "`replace` has one argument without name: the value", node)
     base = inferred(ctx, node.args[0])
     if not isinstance(base.type, ValueType):
-        raise ctx.reject("NK0325", f"`replace` copies a `@value`, not `{base.type}`", node.args[0])
+        help = "the fields of a `@struct` are assigned: `x.field = …`"
+        raise ctx.reject("NK0325", f"`replace` copies a `@value`, not `{base.type}`", node.args[0], help)
     changed: dict[str, Operand] = {}
     for keyword in node.keywords:
         found = base.type.fields.get(keyword.arg or "")
@@ -246,6 +261,7 @@ def _plan_struct(ctx: Context, type_: StructType, node: ast.Call) -> StructPlan:
     """Evaluate the constructor's arguments."""
     from neokernel.compiler.lower.expressions import expression
 
+    _whole(ctx, type_)
     decl = ctx.resolver.origins[type_].declaration
     given: dict[str, Operand | Plan] = {}
     for item, argument in _pair(ctx, decl, node):
@@ -295,11 +311,14 @@ def build(ctx: Context, plan: Plan, target: Operand, node: ast.AST) -> None:
         owner = plan.type
         if found.inline:
             place = ctx.op(ir.FieldRef, node, RefType(found.type), target, owner, found.name)
-            if isinstance(found.type, WireType):
+            has_default = ctx.resolver.origins[owner].declaration.fields[found.name].default is not None
+            inner = value if isinstance(value, StructPlan | ArrayPlan) else None
+            if inner is None and (has_default or not isinstance(found.type, WireType)):
+                inner = _default_plan(ctx, owner, found, node)
+            if inner is None or isinstance(found.type, WireType):
                 _zero_wire(ctx, place, node)
-                continue
-            inner = value if isinstance(value, StructPlan | ArrayPlan) else _default_plan(ctx, owner, found, node)
-            build(ctx, inner, place, node)
+            else:
+                build(ctx, inner, place, node)
             continue
         assert not isinstance(value, StructPlan | ArrayPlan)
         operand = value if value is not None else _default(ctx, owner, found)
@@ -321,9 +340,41 @@ def _default_plan(ctx: Context, owner: StructType, found: Field, node: ast.AST) 
 
     origin = ctx.resolver.origins[owner]
     item = origin.declaration.fields[found.name]
-    assert item.default is not None
+    if item.default is None:
+        assert isinstance(found.type, StructType)
+        return by_defaults(ctx, found.type, node)
     with constants.in_scope(ctx, origin.declaration.scope, ctx.resolver.bindings_of(owner)):
         return plan_inline(ctx, found, item.default)
+
+
+def by_defaults(ctx: Context, type_: StructType, node: ast.AST) -> StructPlan:
+    """`S()`: every field by its default."""
+    decl = ctx.resolver.origins[type_].declaration
+    optional = ("Ghost", "Embedded")
+    missing = [n for n, f in decl.fields.items() if f.default is None and _wrapper(decl, f) not in optional]
+    if missing:
+        names = "`, `".join(missing)
+        raise ctx.reject(
+            "NK0710",
+            f"a `{type_}` is made here by its defaults, and `{names}` has none",
+            node,
+            "give the field a default",
+        )
+    return StructPlan(type_, [(f, None) for f in type_.fields.values() if not f.ghost])
+
+
+def renew(ctx: Context, node: ast.Call) -> Operand:
+    """`renew(x)`: the memory of `x` as a new object, by its defaults."""
+    from neokernel.compiler.lower.calls import single
+    from neokernel.compiler.lower.expressions import inferred
+
+    argument = single(ctx, "renew", node)
+    target = inferred(ctx, argument)
+    if not isinstance(target.type, RefType) or not isinstance(target.type.target, StructType):
+        raise ctx.reject("NK0325", f"only objects of a `@struct` are made anew, not `{target.type}`", argument)
+    build(ctx, by_defaults(ctx, target.type.target, node), target, node)
+    ctx.flow.forget_memory()
+    return NOTHING
 
 
 def _zero_wire(ctx: Context, place: Operand, node: ast.AST) -> None:
@@ -424,13 +475,8 @@ def _build_array(ctx: Context, plan: ArrayPlan, target: Operand, node: ast.AST) 
             _zero_wire(ctx, place, node)
             return
         assert isinstance(element, StructType)
-        decl = ctx.resolver.origins[element].declaration
-        missing = [n for n, f in decl.fields.items() if f.default is None and not element.fields[n].ghost]
-        if missing:
-            raise ctx.reject(
-                "NK0710", f"the elements are made by `{element}()`, which lacks a value for `{'`, `'.join(missing)}`", node
-            )
-        build(ctx, StructPlan(element, [(f, None) for f in element.fields.values() if not f.ghost]), place, node)
+        _whole(ctx, element)
+        build(ctx, by_defaults(ctx, element, node), place, node)
 
     from neokernel.compiler.lower.loops import counted
 

@@ -130,7 +130,8 @@ class Context:
     #: emit the `__exit__` calls of the open `with` blocks, outermost first
     exits: list[Callable[[], None]] = field(default_factory=list)
     ghost: bool = False
-    #: an expression of a module constant: its comprehension variable may stand for a number
+    #: a statement was rejected that may have ended the function
+    may_end: bool = False
     labels: int = 0
 
     # --- diagnostics ---

@@ -146,7 +146,7 @@ def find(ctx: Context, node: ast.expr) -> Declaration:
         case ast.Name(id=name):
             found = ctx.scope.lookup(name)
             if found is None:
-                help = suggestion(name, [*ctx.variables, *ctx.scope.names]) or _MISSING.get(name, "")
+                help = _MISSING.get(name, "") or suggestion(name, [*ctx.variables, *ctx.scope.names])
                 raise ctx.reject("NK0208", f"`{name}` is not defined", node, help)
             if found == LangName("<unknown>"):
                 raise Rejected.silent()
@@ -195,7 +195,7 @@ def declared(ctx: Context, found: Declaration, node: ast.expr, hint: Type | None
         case LangName(name):
             raise ctx.reject("NK0107", f"`{name}` is not a value", node, "it can only be called or stand in a type")
         case ModuleRef():
-            raise ctx.reject("NK0107", "a module is not a value", node)
+            raise ctx.reject("NK0107", "a module is not a value", node, "name something in it")
 
 
 def narrowed(ctx: Context, path: Path | None, value: Operand, node: ast.AST) -> Operand:
@@ -227,7 +227,7 @@ def _attribute(ctx: Context, node: ast.Attribute, hint: Type | None) -> Value:
         if outer == LangName("Order"):
             raise ctx.reject("NK0107", "an `Order` can only be an argument of an atomic operation", node)
         if isinstance(outer, ClassDecl):
-            raise ctx.reject("NK0107", f"a class has no attributes: `{outer.name}.{node.attr}`", node)
+            raise ctx.reject("NK0107", f"a class has no attributes: `{outer.name}.{node.attr}`", node, "read it from an object")
     base = inferred(ctx, node.value)
     return narrowed(ctx, path_of(node), read_field(ctx, base, node.attr, node), node)
 
@@ -245,6 +245,8 @@ def field_of(ctx: Context, base: Operand, name: str, node: ast.AST) -> Field:
             return found
         origin = ctx.resolver.origins.get(owner)
         methods = list(origin.declaration.methods) if origin else []
+        if origin is not None and name in origin.declaration.fields:
+            raise Rejected.silent()  # the field has been reported
         if name in methods:
             raise ctx.reject("NK0107", f"method `{name}` is not a value", node, f"call it: `.{name}(…)`")
         help = suggestion(name, [*owner.fields, *methods])
@@ -281,10 +283,16 @@ def read_field(ctx: Context, base: Operand, name: str, node: ast.AST) -> Operand
     return ctx.op(ir.LoadField, node, found.type, base, base.type.target, name)
 
 
+def no_wire_field(ctx: Context, wire: WireType, name: str, node: ast.AST) -> Rejected:
+    if name in ctx.resolver.origins[wire].declaration.fields:
+        return Rejected.silent()  # the field has been reported
+    return ctx.reject("NK0315", f"`{wire}` has no field `{name}`", node, suggestion(name, wire.fields))
+
+
 def _read_wire(ctx: Context, base: Operand, wire: WireType, name: str, node: ast.AST) -> Operand:
     found = wire.fields.get(name)
     if found is None:
-        raise ctx.reject("NK0315", f"`{wire}` has no field `{name}`", node, suggestion(name, wire.fields))
+        raise no_wire_field(ctx, wire, name, node)
     if isinstance(found.type, ArrayType):
         return ctx.op(ir.WireRef, node, SpanType(found.type.element, mutable=True), base, wire, name)
     if isinstance(found.type, WireType):

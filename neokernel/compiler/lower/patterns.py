@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from neokernel.compiler import ir
 from neokernel.compiler.declare import LangName
+from neokernel.compiler.diagnostics import suggestion
 from neokernel.compiler.ir import Operand
 from neokernel.compiler.lower import conditions
 from neokernel.compiler.lower.context import TRUE, Context, Facts, Flow, Path, Untyped, arms_of, union_of
@@ -452,7 +453,7 @@ def _fields(ctx: Context, pattern: ast.MatchClass, arms: tuple[Type, ...]) -> li
     pairs = [(inner.fields[n], p) for n, p in zip(names, pattern.patterns, strict=False)]
     for name, part in zip(pattern.kwd_attrs, pattern.kwd_patterns, strict=True):
         if name not in names:
-            raise ctx.reject("NK0315", f"`{inner}` has no field `{name}`", part)
+            raise ctx.reject("NK0315", f"`{inner}` has no field `{name}`", part, suggestion(name, names))
         pairs.append((inner.fields[name], part))
     return pairs
 

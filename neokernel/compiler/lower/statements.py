@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 
 from neokernel.compiler import ir
-from neokernel.compiler.declare import FunctionDecl, Parameter
+from neokernel.compiler.declare import FunctionDecl
 from neokernel.compiler.diagnostics import Rejected
 from neokernel.compiler.generics import Bindings, is_open
 from neokernel.compiler.ir import Kind, Operand
@@ -20,6 +20,7 @@ from neokernel.compiler.lower.expressions import (
     index_operand,
     inferred,
     lower,
+    no_wire_field,
     path_of,
 )
 from neokernel.compiler.types import (
@@ -54,7 +55,6 @@ def lower_function(compilation: Compilation, decl: FunctionDecl, function: ir.Fu
         ctx.variables[var.name] = var
         ctx.flow.assigned.add(var.name)
     body = _without_docstring(decl.node.body)
-    _check_parameters(ctx, decl.parameters)
     if function.naked:
         unsafe.naked(ctx, decl, body)
         return
@@ -62,7 +62,7 @@ def lower_function(compilation: Compilation, decl: FunctionDecl, function: ir.Fu
         ctx.ghost = True
     body = contracts.function(ctx, body)
     block(ctx, body)
-    if ctx.flow.dead:
+    if ctx.flow.dead or ctx.may_end:
         return
     if function.result == NONE:
         function.body.append(ir.Return(_last_span(ctx, decl.node), None))
@@ -75,14 +75,6 @@ def lower_function(compilation: Compilation, decl: FunctionDecl, function: ir.Fu
             decl.node.returns or decl.node,
             "return a value on every way, or end the way with `unreachable(…)`",
         )
-
-
-def _check_parameters(ctx: Context, parameters: list[Parameter]) -> None:
-    seen: set[str] = set()
-    for parameter in parameters:
-        if parameter.name in seen:
-            ctx.report("NK0205", f"two parameters are called `{parameter.name}`", parameter.node)
-        seen.add(parameter.name)
 
 
 def _last_span(ctx: Context, node: ast.FunctionDef) -> ir.Span:
@@ -119,9 +111,20 @@ def block(ctx: Context, body: list[ast.stmt]) -> None:
             statement(ctx, node)
         except Rejected as rejected:
             ctx.compilation.report(rejected)
-            # What it would have assigned counts as assigned, so that one mistake makes one message.
-            for name in assigned_names([node]):
-                ctx.flow.assigned.add(name)
+            _recover(ctx, node)
+
+
+def _recover(ctx: Context, node: ast.stmt) -> None:
+    """After a rejected statement: what it would have done counts as done, so that one mistake makes one message."""
+    for name in assigned_names([node]):
+        ctx.flow.assigned.add(name)
+    match node:
+        case ast.Return() | ast.Raise():
+            ctx.flow.dead = True
+        case ast.Expr():
+            pass
+        case _ if any(isinstance(inner, ast.Return | ast.Raise) for inner in ast.walk(node)):
+            ctx.may_end = True
 
 
 def statement(ctx: Context, node: ast.stmt) -> None:
@@ -228,9 +231,7 @@ def _assign_field(ctx: Context, target: ast.Attribute, value: Value, value_node:
         wire = base.type.target
         found_wire = wire.fields.get(name)
         if found_wire is None:
-            from neokernel.compiler.diagnostics import suggestion
-
-            raise ctx.reject("NK0315", f"`{wire}` has no field `{name}`", target, suggestion(name, wire.fields))
+            raise no_wire_field(ctx, wire, name, target)
         if isinstance(found_wire.type, WireType | ArrayType):
             raise ctx.reject("NK0331", f"`{name}` is part of the object: it is changed in place", target)
         operand = coerce(ctx, value, found_wire.type, value_node)
