@@ -46,7 +46,7 @@ from neokernel.lang.integers import i8, i16, i32, i64, u8, u16, u32, u64, usize
 from neokernel.lang.layout import align_of, offset_of, size_of
 from neokernel.lang.positions import Position, failure_position
 from neokernel.lang.records import invariant, replace, retire, struct, value
-from neokernel.lang.sequences import Array, Span, View, array, array_of, byte_span, byte_view
+from neokernel.lang.sequences import Array, Span, View, array, array_of, byte_span, byte_view, text_of
 from neokernel.lang.shapes import Embedded, Ghost
 from neokernel.lang.unsafe import (
     Simulator,
@@ -142,6 +142,7 @@ __all__ = [
     "span_at",
     "square_root",
     "struct",
+    "text_of",
     "truncate",
     "u8",
     "u16",

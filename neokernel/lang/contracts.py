@@ -134,7 +134,7 @@ class Text(str):
     pieces: tuple[str, ...]
 
 
-def text_of(pieces: tuple[str, ...]) -> Text:
+def joined(pieces: tuple[str, ...]) -> Text:
     """The text made of `pieces`; empty ones are dropped."""
     text = Text("".join(pieces))
     text.pieces = tuple([piece for piece in pieces if piece])

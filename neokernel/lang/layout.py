@@ -19,9 +19,10 @@ from neokernel.lang.atomics import Atomic, Handle
 from neokernel.lang.failures import FieldError, StaticError
 from neokernel.lang.floats import Float
 from neokernel.lang.integers import Integer, i8, i16, i32, i64, u8, u16, u32, u64, usize
-from neokernel.lang.records import Field, Record, substitute
+from neokernel.lang.records import Field, substitute
 from neokernel.lang.sequences import Array, Span
 from neokernel.lang.shapes import Embedded, Ghost, type_name
+from neokernel.lang.wire import WireRecord
 
 Measure = tuple[int, int]  # size and alignment, in bytes
 
@@ -46,10 +47,10 @@ def is_reference(kind: Any) -> bool:
     return origin is Array or (hasattr(origin, "_record") and origin._record.role != "value")
 
 
-def record_of(kind: Any) -> tuple[Record, dict[Any, Any]] | None:
+def record_of(kind: Any) -> tuple[Any, dict[Any, Any]] | None:
     """The record behind a class or an instance of a generic one, and its type arguments."""
     origin = typing.get_origin(kind) or kind
-    record: Record | None = getattr(origin, "_record", None)
+    record: Any = getattr(origin, "_record", None)
     if record is None:
         return None
     record.evaluate()
@@ -106,8 +107,15 @@ def measure_object(kind: Any, example: Any = None) -> Measure:
         return measure(kind)
     record, bindings = found
     if record.role == "wire":
-        return record.layout.size, 1  # type: ignore[attr-defined]
+        return record.layout.size, wire_alignment(record)
     return lay_out([measure_field(field, bindings, example) for field in record.fields.values()])[1]
+
+
+def wire_alignment(record: WireRecord) -> int:
+    """Registers are aligned by contract; packed formats may lie anywhere."""
+    if not record.registers:
+        return 1
+    return max((part.size for part in record.layout.parts.values() if part.bits), default=1)
 
 
 def measure_field(field: Field, bindings: dict[Any, Any], owner: Any = None) -> Measure:
@@ -137,7 +145,8 @@ def measure_union(arms: tuple[Any, ...]) -> Measure:
     if len(others) == 1 and len(arms) == 2 and is_reference(others[0]):
         return 8, 8
     slots = [count_leaves(arm) for arm in arms]
-    return 8 + 8 * (max(integers for integers, _ in slots) + max(pointers for _, pointers in slots)), 8
+    count = max(integers for integers, _ in slots) + max(pointers for _, pointers in slots)
+    return (8 + 8 * count, 8) if count else (1, 1)
 
 
 def count_leaves(kind: Any) -> tuple[int, int]:
@@ -186,6 +195,6 @@ def offset_of(kind: Any, field: str) -> Any:
     if field not in record.fields:
         raise FieldError(f"{record.kind.__name__} has no field {field}")
     if record.role == "wire":
-        return usize(record.layout.parts[field].offset)  # type: ignore[attr-defined]
+        return usize(record.layout.parts[field].offset)
     offsets, _ = lay_out([measure_field(item, bindings) for item in record.fields.values()])
     return usize(offsets[list(record.fields).index(field)])

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from types import GenericAlias
 from typing import Any, ClassVar
 
-from neokernel.lang.failures import ConstantError, DeadObject, IndexOutOfRange, StaticError
+from neokernel.lang.failures import ConstantError, ContractFailed, DeadObject, IndexOutOfRange, StaticError
 from neokernel.lang.integers import fit, u8, usize
 
 BYTES: tuple[Any, ...] = tuple(u8(number) for number in range(256))
@@ -281,6 +281,14 @@ BYTE = Shape("u8", u8, lambda value: fit(u8, value), lambda: BYTES[0])
 def byte_view(constant: bytes | bytearray) -> Any:
     """`bytes` of a target module over the host's `bytes`, or live over a `bytearray`."""
     return window(View, constant, 0, len(constant), BYTE)
+
+
+def text_of(data: Any) -> str:
+    """`bytes` that are known to be UTF-8, as `str`. Images trust the program; here, a broken promise fails."""
+    try:
+        return bytes(data).decode()
+    except UnicodeDecodeError as error:
+        raise ContractFailed(f"text_of: {error}") from None
 
 
 def byte_span(memory: bytearray) -> Any:

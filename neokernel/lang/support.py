@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 from neokernel.lang.arithmetic import Range, enumerated, length, maximum, minimum
-from neokernel.lang.contracts import Guarded, Rounds, Text, assert_never, ensured, enter, held, leave, text_of
+from neokernel.lang.contracts import Guarded, Rounds, Text, assert_never, ensured, enter, held, joined, leave
 from neokernel.lang.failures import AssertionFailed, NotAMember, StaticError
 from neokernel.lang.floats import Float
 from neokernel.lang.integers import Integer, usize
@@ -102,7 +102,7 @@ HELPERS: dict[str, Any] = {
     "_nk_rounds": Rounds,
     "_nk_Text": Text,
     "_nk_fit": fit_number,
-    "_nk_text": text_of,
+    "_nk_text": joined,
     "_nk_usize": usize,
     "enumerate": enumerated,
     "len": length,

@@ -81,6 +81,11 @@ def test_everything_else(load: Load) -> None:
             a: u8
             b: u32
 
+        @wire(registers=True)
+        class Registers:
+            a: u8
+            b: u32 = at(8)
+
         @struct
         class Outer:
             small: Small = Small.A
@@ -107,6 +112,7 @@ def test_everything_else(load: Load) -> None:
         m.Text: (24, 8),
         m.Inner: (8, 4),
         m.W: (5, 1),
+        m.Registers: (12, 4),
         bool: (1, 1),
         Span[u8]: (16, 8),
         bytes: (16, 8),

@@ -104,6 +104,12 @@ def test_live_views() -> None:
     assert array_of(u16, 2).view() == (0, 0)
 
 
+def test_text_of_bytes() -> None:
+    assert lang.text_of(lang.byte_view("né".encode())) == "né"
+    with pytest.raises(lang.ContractFailed):
+        lang.text_of(lang.byte_view(b"\xff"))
+
+
 def test_memory_of_the_host() -> None:
     memory = bytearray(4)
     span = shape_of(Span[u8]).coerce(memory)

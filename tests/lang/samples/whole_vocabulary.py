@@ -52,6 +52,7 @@ from neokernel.lang import (
     span_at,
     square_root,
     struct,
+    text_of,
     truncate,
     u3,
     u4,
@@ -388,6 +389,10 @@ def ends(machine: Machine) -> bool:
 
 def lookup(index: usize) -> u32:
     return SQUARES[index] + (PAGE_MASK & 3) + u32(GREETING[0])
+
+
+def shout(out: Writer, data: bytes) -> None:
+    out.write(text_of(data))
 
 
 def attempt(fail: bool) -> Result:
