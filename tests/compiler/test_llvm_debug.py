@@ -108,7 +108,9 @@ def test_an_image_maps_instructions_to_lines(tmp_path: Path) -> None:
             for entry in units[0].iter_DIEs()
             if entry.tag == "DW_TAG_subprogram" and "DW_AT_name" in entry.attributes
         }
-        lines = {entry.state.line for entry in dwarf.line_program_for_CU(units[0]).get_entries() if entry.state}
+        table = dwarf.line_program_for_CU(units[0])
+        assert table is not None
+        lines = {entry.state.line for entry in table.get_entries() if entry.state}
     assert {"sample.Thread.run", "sample.stop"} <= names
     assert line in lines
     assert str(tmp_path).encode() not in (tmp_path / "sample.elf").read_bytes()

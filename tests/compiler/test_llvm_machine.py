@@ -1,4 +1,4 @@
-"""Compiled for riscv64 and run on an emulated machine: the same operations, the same answers, the same failing checks."""
+"""Compiled for riscv64 and run on an emulated machine: the same answers, and the same failing checks."""
 
 from __future__ import annotations
 

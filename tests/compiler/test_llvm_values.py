@@ -1,4 +1,4 @@
-"""Records, unions, containers, wire formats, atomics and control flow: each function runs on the host and on riscv64."""
+"""Records, unions, containers, wire formats, atomics, control flow: each function runs on the host and on riscv64."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_union_round_trip() -> None:
     """Every arm, made and taken apart again by a switch."""
     f = FunctionBuilder("sample.f", [("u", MIXED)], U64)
     u = f.parameter(0)
-    cases: list[tuple[tuple[Type, ...], ir.Block]] = [((arm,), []) for arm in MIXED.arms[:4]]
+    cases: list[tuple[tuple[int, ...] | tuple[Type, ...], ir.Block]] = [((arm,), []) for arm in MIXED.arms[:4]]
     default: ir.Block = []
     f.add(ir.Switch(f.span(), u, cases, default))
     with f.within(cases[0][1]):
