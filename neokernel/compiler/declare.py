@@ -220,7 +220,7 @@ class _Declarer:
                     if isinstance(inner, ast.Import | ast.ImportFrom):
                         self._statement(inner, 1)
                     else:
-                        self.error("NK0102", "only imports can stand under TYPE_CHECKING", inner)
+                        self.error("NK0102", "only imports can stand under TYPE_CHECKING", inner, "move it out")
             case ast.AsyncFunctionDef():
                 self.error("NK0104", "`async def` is not yet in the language", node, "it comes with the system layer")
             case ast.Pass():
@@ -305,9 +305,7 @@ class _Declarer:
     def _assign(self, name: str, annotation: ast.expr | None, value: ast.expr, node: ast.stmt) -> None:
         if isinstance(value, ast.Call) and self._is_lang(value.func, "TypeVar"):
             self._type_variable(name, value, node)
-        elif annotation is not None and self._is_lang(annotation, "TypeAlias"):
-            self.bind(name, AliasDecl(name, self.module, self.scope, value), node)
-        elif annotation is None and self._is_type(value):
+        elif (annotation is not None and self._is_lang(annotation, "TypeAlias")) or (annotation is None and self._is_type(value)):
             self.bind(name, AliasDecl(name, self.module, self.scope, value), node)
         else:
             if isinstance(annotation, ast.Name) and self._is_lang(annotation, "Final"):
@@ -323,7 +321,7 @@ class _Declarer:
             case [ast.Constant(value=str() as spelled)] if spelled == name:
                 pass
             case _:
-                self.error("NK0206", f"a type variable is made as `{name} = TypeVar(\"{name}\")`", node)
+                self.error("NK0206", f'a type variable is made as `{name} = TypeVar("{name}")`', node)
         for keyword in call.keywords:
             if keyword.arg != "bound":
                 self.error("NK0206", f"`{keyword.arg}` of TypeVar is not in the language", keyword, "only `bound=` is")
@@ -355,7 +353,7 @@ class _Declarer:
 
     def _class(self, node: ast.ClassDef) -> None:
         if node.keywords:
-            self.error("NK0701", "class keywords are not in the language", node.keywords[0])
+            self.error("NK0701", "class keywords are not in the language", node.keywords[0], "leave it out")
         bases = [self._base(base) for base in node.bases]
         forms = [self._decorator(d) for d in node.decorator_list]
         if "Enum" in bases:
@@ -364,16 +362,17 @@ class _Declarer:
         if "Protocol" in bases:
             self.bind(node.name, ProtocolDecl(node.name, self.module, node), node)
             return
-        form = next((f for f, _ in forms if f in ("struct", "value", "wire")), None)
-        if form is None or len(forms) > 1:
+        known = [f for f, _ in forms if f in ("struct", "value", "wire")]
+        if len(forms) != 1 or (forms[0][0] and not known):
+            said = " and ".join(f"`@{f}`" for f, _ in forms)
             self.error(
                 "NK0702",
-                f"class `{node.name}` must say what it is",
+                f"class `{node.name}` can't be {said}" if said else f"class `{node.name}` must say what it is",
                 node,
                 "decorate it with one of `@struct` (an object with identity), `@value` (a frozen record) or `@wire`"
                 " (a layout of shared memory), or derive it from `Enum`",
             )
-            form = form or "struct"
+        form = known[0] if known else "struct"
         declaration = ClassDecl(node.name, self.module, self.scope, node, form, self._parameters(node))
         for name, keywords in forms:
             if name == form:
@@ -469,7 +468,7 @@ class _Declarer:
                         "a field needs a type: `name: u32 = 0`; a constant belongs at the top level of the module",
                     )
                 case _:
-                    self.error("NK0705", "a class holds fields and methods only", node)
+                    self.error("NK0705", "a class holds fields and methods only", node, "move it to the top level")
 
     def _member(self, declaration: ClassDecl, name: str, node: ast.AST) -> None:
         if name in declaration.fields or name in declaration.methods:
@@ -477,6 +476,7 @@ class _Declarer:
 
     def _enum(self, node: ast.ClassDef) -> None:
         enum = EnumType(node.name, self.module.name)
+        before = len(self.diagnostics.items)
         for index, member in enumerate(node.body):
             match member:
                 case ast.Expr(value=ast.Constant(value=str())) if index == 0:
@@ -486,7 +486,8 @@ class _Declarer:
                 case _:
                     self.error("NK0707", "an Enum holds members only", member, "write `NAME = number`")
         if not enum.members:
-            self.error("NK0707", f"`{node.name}` has no members", node)
+            if len(self.diagnostics.items) == before:
+                self.error("NK0707", f"`{node.name}` has no members", node, "write `NAME = number`")
         else:
             lowest, highest = min(enum.members.values()), max(enum.members.values())
             fitting = [t for t in INTS.values() if t.holds(lowest) and t.holds(highest)]

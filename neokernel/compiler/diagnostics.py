@@ -81,7 +81,7 @@ def span_of(file: str, lines: list[str], node: ast.AST) -> Span:
     line: int = getattr(node, "lineno", 1)
     column = _characters(lines, line, getattr(node, "col_offset", 0))
     end_line: int = getattr(node, "end_lineno", None) or line
-    if isinstance(node, ast.stmt) and hasattr(node, "body") or isinstance(node, ast.Match):
+    if (isinstance(node, ast.stmt) and hasattr(node, "body")) or isinstance(node, ast.Match):
         return _header(file, lines, node, line, column)
     end_column = _characters(lines, end_line, getattr(node, "end_col_offset", None) or column + 1)
     return Span(file, line, column, end_line, end_column)

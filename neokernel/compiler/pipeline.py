@@ -99,7 +99,7 @@ def lower(state: State) -> None:
     def length_of(node: ast.expr, scope: Scope) -> int:
         return constants.length(compilation, node, scope)
 
-    compilation = Compilation(state.scopes, state.diagnostics, Resolver(length_of, handle))
+    compilation = Compilation(state.scopes, state.diagnostics, Resolver(length_of, handle, state.diagnostics.take))
     state.compilation = compilation
     for scope in state.scopes.values():
         _lower_scope(compilation, scope)

@@ -67,15 +67,22 @@ def reject(scope: Scope, code: str, message: str, node: ast.AST, help: str = "")
     return Rejected(Diagnostic(code, message, scope.module.span(node), help))
 
 
+def not_a_type(scope: Scope, node: ast.expr) -> Rejected:
+    shown = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ast.unparse(node)
+    return reject(scope, "NK0301", f"`{shown}` is not a type", node, "a type is a name, `A | B`, or `Name[…]`")
+
+
 @dataclass(eq=False, slots=True)
 class Resolver:
     """Types of a whole program. `length_of` evaluates a constant expression to an array length.
 
-    `handle`: the declaration of `Handle[T]`, from the prelude.
+    `handle`: the declaration of `Handle[T]`, from the prelude. `report` takes what is wrong with a class: the instance is
+    made all the same, without the fields that can't be had, and `is_whole` says so.
     """
 
     length_of: Callable[[ast.expr, Scope], int]
     handle: ClassDecl
+    report: Callable[[Rejected], None]
     instances: dict[Origin, StructType | ValueType | WireType] = field(default_factory=dict)
     origins: dict[Type, Origin] = field(default_factory=dict)
     _making: list[Type] = field(default_factory=list)
@@ -95,13 +102,13 @@ class Resolver:
                 return self._union(node, scope, bindings)
             case ast.Subscript():
                 return self._subscript(node, scope, bindings)
-        raise reject(scope, "NK0301", "not a type", node, "a type is a name, `A | B`, or `Name[...]`")
+        raise not_a_type(scope, node)
 
     def _parse(self, text: str, node: ast.Constant, scope: Scope) -> ast.expr:
         try:
             parsed = ast.parse(text, mode="eval").body
         except SyntaxError:
-            raise reject(scope, "NK0301", "not a type", node) from None
+            raise not_a_type(scope, node) from None
         for inner in ast.walk(parsed):
             ast.copy_location(inner, node)
         return parsed
@@ -125,7 +132,7 @@ class Resolver:
                             scope, "NK0204", f"`{outer.scope.module.name}` has no `{name}`", node, suggestion(name, known)
                         )
                     return inner
-        raise reject(scope, "NK0301", "not a type", node)
+        raise not_a_type(scope, node)
 
     def _named(self, found: Declaration, node: ast.expr, scope: Scope, bindings: Bindings) -> Type:
         match found:
@@ -147,7 +154,7 @@ class Resolver:
                     )
                 return self.applied(found, ())
             case LangName(name):
-                raise reject(scope, "NK0301", f"`{name}` can't stand here as a type", node, _WRONG_TYPES.get(name, ""))
+                raise reject(scope, "NK0301", f"`{name}` can't stand here as a type", node, _wrong(name))
             case ProtocolDecl():
                 raise reject(
                     scope,
@@ -156,7 +163,7 @@ class Resolver:
                     node,
                     f'make the function generic: `T = TypeVar("T", bound={found.name})`, and use `T`',
                 )
-        raise reject(scope, "NK0301", "not a type", node)
+        raise not_a_type(scope, node)
 
     def applied(self, declaration: ClassDecl, arguments: tuple[Type, ...]) -> Type:
         """The variable type of a class applied to arguments: an instance, or an `Application` while that is open."""
@@ -233,7 +240,7 @@ class Resolver:
                         scope, "NK0302", f"`{found.name}` has {count} type argument{'s' * (count != 1)}", node
                     )
                 return self.applied(found, tuple(self.resolve(item, scope, bindings) for item in items))
-        raise reject(scope, "NK0301", "not a type", node)
+        raise not_a_type(scope, node)
 
     def element(self, node: ast.expr, scope: Scope, bindings: Bindings) -> tuple[Type, bool, bool]:
         """(element type, inline, atomic) of `Array[node]` or `Span[node]`."""
@@ -311,10 +318,19 @@ class Resolver:
                 bindings = dict(zip(declaration.parameters, arguments, strict=True))
                 open_lengths = dict(zip((f.name for f in self.open_fields(declaration)), lengths, strict=True))
                 for item in declaration.fields.values():
-                    made.fields[item.name] = self._field(declaration, item, bindings, open_lengths.get(item.name))
+                    try:
+                        made.fields[item.name] = self._field(declaration, item, bindings, open_lengths.get(item.name))
+                    except Rejected as rejected:
+                        self.report(rejected)
+        except Rejected as rejected:
+            self.report(rejected)
         finally:
             self._making.pop()
         return made
+
+    def is_whole(self, type_: StructType | ValueType | WireType) -> bool:
+        """Has the instance all the fields that its class declares? (If not, that has been reported.)"""
+        return len(type_.fields) == len(self.origins[type_].declaration.fields)
 
     def bindings_of(self, type_: Type) -> Bindings:
         """The type arguments of an instance type, by variable."""
@@ -376,20 +392,23 @@ class Resolver:
             )
         target = type_.target
         if isinstance(target, Application):
-            lengths = self._constructor_lengths(target.declaration, item.default, declaration)
+            lengths = self._constructor_lengths(target.declaration, item.default, inner, scope)
             target = self.instance(target.declaration, target.arguments, lengths)
         if target in self._making:
             raise reject(scope, "NK0708", f"`{declaration.name}` contains itself", item.annotation)
         return Field(item.name, target, inline=True)
 
     def _constructor_lengths(
-        self, wanted: ClassDecl, default: ast.expr | None, declaration: ClassDecl
+        self, wanted: ClassDecl, default: ast.expr | None, node: ast.expr, scope: Scope
     ) -> tuple[int, ...]:
-        scope = declaration.scope
         if not isinstance(default, ast.Call):
-            node: ast.AST = default or declaration.node
+            field_ = self.open_fields(wanted)[0].name
             raise reject(
-                scope, "NK0307", f"the length of `{wanted.name}` isn't known here", node, "give the field a default"
+                scope,
+                "NK0307",
+                f"the length of `{wanted.name}` isn't known here",
+                default or node,
+                f"give the field a default: `{wanted.name}({field_}=array(64))`",
             )
         return self.lengths_in_call(wanted, default, scope)
 
@@ -545,6 +564,12 @@ _WRONG_TYPES = {
     "Span": "write `Span[T]`",
     "tuple": "write `tuple[A, B]`, or `tuple[T, ...]`",
 }
+
+
+def _wrong(name: str) -> str:
+    if name in BIT_FIELDS or name in ENDIAN:
+        return "it is for fields of `@wire` classes"
+    return _WRONG_TYPES.get(name, "")
 
 
 def _unknown(name: str, known: list[str]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,6 +79,9 @@ class Loader:
         module = self._parse(name, *found)
         if module is None:
             return None
+        if not _is_target(module.tree):
+            self._host(module, importer, node)
+            return None
         self._loading.append(name)
         for child in module.tree.body:
             for imported in _imported(child):
@@ -90,6 +94,11 @@ class Loader:
         self.modules[name] = module
         self.order.append(module)
         return module
+
+    def _host(self, module: Module, importer: Module | None, node: ast.AST | None) -> None:
+        help = f"what belongs to the target has `from {LANG} import …` at its top level"
+        message = f"`{module.name}` is a host module: the compiler doesn't read it"
+        self._report("NK0201", message, importer or module, node or module.tree, help)
 
     def _find(self, name: str) -> tuple[Path, str] | None:
         if name in self.overlay:
@@ -112,7 +121,11 @@ class Loader:
     def _parse(self, name: str, path: Path, text: str) -> Module | None:
         file = self.shown(path) if name not in self.overlay else str(path)
         try:
-            tree = ast.parse(text, filename=file, feature_version=(3, 11))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(text, filename=file, feature_version=(3, 11))
+                # Some errors show only when CPython compiles: `break` outside a loop, a parameter twice, …
+                compile(tree, file, "exec", dont_inherit=True)
         except SyntaxError as error:
             line, column = error.lineno or 1, max((error.offset or 1) - 1, 0)
             end_line = error.end_lineno or line
@@ -147,6 +160,13 @@ def read_source(path: Path, diagnostics: Diagnostics, shown: str) -> str | None:
         message = f"can't be read: {error.strerror}"
     diagnostics.add(Diagnostic("NK0101", message, Span(shown, 1, 0, 1, 1)))
     return None
+
+
+def _is_target(tree: ast.Module) -> bool:
+    """Does a module say that it belongs to the target? (A module without content, such as a package's, needs no saying.)"""
+    if any(isinstance(node, ast.ImportFrom) and node.module == LANG and node.level == 0 for node in tree.body):
+        return True
+    return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in tree.body)
 
 
 def _imported(node: ast.stmt) -> list[str]:

@@ -449,7 +449,7 @@ def _joined_string(ctx: Context, node: ast.JoinedStr, hint: Type | None) -> Valu
         "NK0322",
         "an f-string is not a value: it would need memory from nowhere",
         node,
-        "hand it to a writer: `console.write(f\"…\")`",
+        'hand it to a writer: `console.write(f"…")`',
     )
 
 
