@@ -1,13 +1,14 @@
 """`nk bench build`: seconds to compile a generated program of 10,000 lines, and to compile it again after an edit.
 
 Each build is a process of its own, as on a command line: the interpreter's start and the compiler's import count. The
-number is the median of several builds. *Cold* means that nothing of the program was built before; *edit* means that one
-line of one function of one module changed since the last build.
+number is the median of several builds. *Cold* means that the store of objects is empty; *edit* means that one line of one
+function of one module changed since the last build.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import statistics
 import subprocess
 import sys
@@ -19,17 +20,23 @@ from types import ModuleType
 
 from neokernel.bench.row import BenchError, Progress, Row
 
-GENERATOR = Path(__file__).parents[2] / "benches" / "build" / "generate.py"
+PROJECT = Path(__file__).parents[2]
+GENERATOR = PROJECT / "benches" / "build" / "generate.py"
 LINES = 10_000
 RUNS = 5
 TIMEOUT = 300.0
+ITEMS = {
+    "cold": "development build, cold",
+    "edit": "development build after an edit of one line",
+    "release": "release build, cold",
+}
 
-#: The whole of a build, for `python -c`: root module.
+#: The whole of a build, for `python -c`: root module, then `release` or `development`.
 BUILD = """
 import sys
 from pathlib import Path
 from neokernel.compiler import pipeline
-pipeline.compile_library(Path(sys.argv[1]), ["run"], checks=True, prefix="", release=False)
+pipeline.compile_library(Path(sys.argv[1]), ["run"], checks=True, release=sys.argv[2] == "release").unlink()
 """
 
 
@@ -43,12 +50,13 @@ def generator() -> ModuleType:
     return module
 
 
-def build(root: Path) -> float:
-    """Build the program once; the seconds it took."""
+def build(root: Path, store: Path, kind: str = "development") -> float:
+    """Build the program once with objects kept in `store`; the seconds it took."""
+    environment = {**os.environ, "NK_CACHE": str(store), "PYTHONPATH": str(PROJECT)}
     start = time.perf_counter()
-    command = [sys.executable, "-c", BUILD, str(root / "main.py")]
+    command = [sys.executable, "-c", BUILD, str(root / "main.py"), kind]
     try:
-        done = subprocess.run(command, cwd=root, capture_output=True, timeout=TIMEOUT, check=False)
+        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired:
         raise BenchError(f"the build didn't end within {TIMEOUT:.0f} s") from None
     seconds = time.perf_counter() - start
@@ -57,30 +65,33 @@ def build(root: Path) -> float:
     return seconds
 
 
-def run(only: Sequence[str] | None = None, progress: Progress = lambda _: None, keep: Path | None = None) -> list[Row]:
-    """One row for cold builds and one for builds after an edit. `only` and `keep` as in `registry.run`."""
-    del keep
-    unknown = set(only or ()) - {"cold", "edit"}
-    if unknown:
-        raise BenchError(f"no item {', '.join(sorted(unknown))}; there are cold, edit")
+def measure(item: str, lines: int, folder: Path, progress: Progress) -> Row:
+    """The median of several builds of one item."""
     program = generator()
-    rows: list[Row] = []
-    for kind in only or ("cold", "edit"):
-        seconds = []
-        lines = 0
+    kind = "release" if item == "release" else "development"
+    root, store = folder / "edited", folder / "store"
+    written = program.write(root, lines)
+    if item == "edit":
+        build(root, store)
+    seconds = []
+    for number in range(RUNS):
+        progress(f"{item} {number + 1}/{RUNS}")
+        if item == "edit":
+            program.edit(root, 5 + 2 * number)
+        else:
+            store = folder / f"store_{number}"
+        seconds.append(build(root, store, kind))
+    return Row(f"{ITEMS[item]}, {written:,} lines", "s", statistics.median(seconds), "", None, None)
+
+
+def run(only: Sequence[str] | None = None, progress: Progress = lambda _: None, keep: Path | None = None) -> list[Row]:
+    """One row for each kind of build. `only` and `keep` as in `registry.run`; nothing is kept here."""
+    del keep
+    unknown = set(only or ()) - set(ITEMS)
+    if unknown:
+        raise BenchError(f"no item {', '.join(sorted(unknown))}; there are {', '.join(ITEMS)}")
+    rows = []
+    for item in only or ITEMS:
         with tempfile.TemporaryDirectory() as temporary:
-            root = Path(temporary) / "edited"
-            if kind == "edit":
-                lines = program.write(root, LINES)
-                build(root)
-            for number in range(RUNS):
-                progress(f"{kind} {number + 1}/{RUNS}")
-                if kind == "cold":
-                    root = Path(temporary) / f"cold_{number}"
-                    lines = program.write(root, LINES)
-                else:
-                    program.edit(root, 5 + 2 * number)
-                seconds.append(build(root))
-        item = {"cold": f"cold build, {lines:,} lines", "edit": f"build after an edit, {lines:,} lines"}[kind]
-        rows.append(Row(item, "s", statistics.median(seconds), "", None, None))
+            rows.append(measure(item, LINES, Path(temporary), progress))
     return rows

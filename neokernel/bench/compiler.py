@@ -46,7 +46,7 @@ def compile_ours(module: Path, checks: bool, prefix: str, output: Path) -> None:
     """Compile `run` of a kernel's module to an object that exports it as `<prefix>run`."""
     from neokernel.compiler import pipeline
 
-    shutil.copyfile(pipeline.compile_library(module, ["run"], checks=checks, prefix=prefix), output)
+    shutil.move(pipeline.compile_library(module, ["run"], checks=checks, prefix=prefix), output)
 
 
 def build_image(

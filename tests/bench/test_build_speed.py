@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from neokernel.bench import build_speed
+from neokernel.bench.row import BenchError
 
 program = build_speed.generator()
 
@@ -30,8 +33,21 @@ def test_runs_under_cpython_and_an_edit_changes_it(tmp_path: Path) -> None:
     program.write(tmp_path)
     before = value_of(tmp_path)
     assert before == value_of(tmp_path)
-    text = (tmp_path / "part_10.py").read_text()
+    texts = program.generate()
     program.edit(tmp_path, 77)
-    edited = (tmp_path / "part_10.py").read_text()
-    assert sum(left != right for left, right in zip(text.split("\n"), edited.split("\n"), strict=True)) == 1
+    edited = {name: (tmp_path / name).read_text() for name in texts}
+    pairs = [pair for name in texts for pair in zip(texts[name].split("\n"), edited[name].split("\n"), strict=True)]
+    assert sum(left != right for left, right in pairs) == 1
     assert value_of(tmp_path) != before
+
+
+def test_every_item_builds(tmp_path: Path) -> None:
+    for item in build_speed.ITEMS:
+        row = build_speed.measure(item, 1_000, tmp_path / item, lambda _: None)
+        assert row.unit == "s"
+        assert 0 < row.ours < 60
+
+
+def test_unknown_item_is_an_error() -> None:
+    with pytest.raises(BenchError, match="no item warm; there are cold, edit, release"):
+        build_speed.run(["warm"])
