@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint format clean fuzz-compiler bench lock qemu
+.PHONY: help setup run test lint lint-style lint-format lint-types format clean fuzz-compiler bench lock qemu
 
 BIN := .venv/bin
 CORE := .venv/.core-installed
@@ -30,12 +30,18 @@ run: $(CORE) qemu ## build and boot SYSTEM (default: examples/01_hello)
 
 test: $(TEST) ## everything that CI runs: style, types, tests
 	@$(MAKE) --no-print-directory qemu || echo "make test: without QEMU; the tests that boot a machine are skipped" >&2
-	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest $(ARGS)
+	@# The tests run even when the style is wrong: one run says everything.
+	@status=0; $(MAKE) --no-print-directory --keep-going lint || status=1; $(BIN)/pytest $(ARGS) && exit $$status
 
-lint: $(TEST) ## ruff and mypy
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+lint: lint-style lint-format lint-types ## ruff and mypy
+
+lint-style: $(TEST)
+	$(BIN)/ruff check --quiet --output-format=concise .
+
+lint-format: $(TEST)
+	$(BIN)/ruff format --quiet --check .
+
+lint-types: $(TEST)
 	$(BIN)/mypy
 
 format: $(TEST) ## rewrite the sources in the project's format

@@ -76,7 +76,7 @@ TOOL_CODES: dict[str, ToolCode] = {
     ),
     "NK1103": ToolCode(
         "the machine didn't start",
-        "QEMU ended with an error of its own before the program could run; what it said is above.",
+        "QEMU ended with an error of its own before the program could run; the message has what it said.",
         Exit.UNREACHABLE,
     ),
     "NK1104": ToolCode(

@@ -101,8 +101,10 @@ def boot(image: Image, roots: tuple[Path, ...], *, timeout: float | None, raw: b
         click.echo(crash.text, err=True, nl=False)
     if outcome.timed_out:
         raise ToolError("NK1104", f"still running after {timeout:g} s; stopped")
-    if outcome.status == 1 and not console.started and not crashes:
-        raise ToolError("NK1103", "the machine didn't start", "what QEMU said is above; `nk doctor` checks the machine")
+    if outcome.status == 1 and not console.started:
+        raise ToolError("NK1103", f"the machine didn't start: {outcome.complaint or 'QEMU says nothing'}", "nk doctor")
+    if outcome.complaint:
+        click.echo(outcome.complaint, err=True)
     return status
 
 

@@ -12,6 +12,7 @@ import selectors
 import shutil
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 from collections.abc import Callable, Iterator
@@ -29,10 +30,14 @@ MEMORY = "128M"
 
 @dataclass
 class Outcome:
-    """How a run ended. `status` is QEMU's, which is the guest's; negative: killed by that signal."""
+    """How a run ended. `status` is QEMU's, which is the guest's; negative: killed by that signal.
+
+    `complaint`: what QEMU itself said, when it wasn't we who stopped it.
+    """
 
     status: int = 0
     timed_out: bool = False
+    complaint: str = ""
     panics: list[PanicRecord] = field(default_factory=list)
 
 
@@ -71,8 +76,8 @@ def run(
     deadline = None if timeout is None else time.monotonic() + timeout
     outcome = Outcome()
     standard_input = None if sys.stdin is not None and sys.stdin.isatty() else subprocess.DEVNULL
-    with terminal_restored():
-        child = subprocess.Popen(arguments, stdin=standard_input, stdout=subprocess.PIPE)
+    with terminal_restored(), tempfile.TemporaryFile() as errors:
+        child = subprocess.Popen(arguments, stdin=standard_input, stdout=subprocess.PIPE, stderr=errors)
         try:
             for data in stream(child, deadline):
                 if keep is not None:
@@ -87,6 +92,9 @@ def run(
             reap(child)
             # What came before an interrupt is shown too.
             show(console.finish())
+        if not outcome.timed_out:
+            errors.seek(0)
+            outcome.complaint = errors.read().decode(errors="replace").strip()
     outcome.status = child.returncode
     outcome.panics = console.panics
     return outcome

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -107,6 +110,34 @@ def test_interrupt_stops_the_machine(tmp_path: Path, number: signal.Signals) -> 
 
 
 @pytest.mark.qemu
+def test_control_c_on_a_terminal(tmp_path: Path) -> None:
+    """The terminal's interrupt reaches us and QEMU at once; the terminal is as it was."""
+    program = write_program(tmp_path, "machine.console.write('on\\n')\nwhile True:\n    pass")
+    nk = f"{sys.executable} -c 'from neokernel.cli.main import main; main()'"
+    shell = f'trap : INT; stty -g; {nk} run "{program}"; echo status $?; stty -g'
+    terminal = f"import pty; pty.spawn(['sh', '-c', {shell!r}])"
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "CI": "1", "NO_COLOR": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", terminal],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        cwd=tmp_path,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    shown: list[str] = []
+    while not shown or shown[-1] != "on":
+        shown.append(process.stdout.readline().decode().strip())
+    process.stdin.write(b"\x03")
+    process.stdin.flush()
+    rest = process.communicate(timeout=30)[0].decode().split()
+    assert rest[-3:-1] == ["status", "130"]
+    assert rest[-1] == shown[0]
+    assert "qemu" not in " ".join(rest)
+
+
+@pytest.mark.qemu
 def test_raw_shows_firmware_and_record(nk: Nk, tmp_path: Path) -> None:
     result = nk("run", "--raw", EXAMPLES / "02_overflow")
     assert "OpenSBI" in result.output
@@ -177,12 +208,12 @@ def test_without_qemu(nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
 def test_qemu_that_fails(nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nk("build", EXAMPLES / "01_hello", "-o", "image.elf")
     fake = tmp_path / "qemu-system-riscv64"
-    fake.write_text("#!/bin/sh\nexit 1\n")
+    fake.write_text("#!/bin/sh\necho no such machine >&2\nexit 1\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     result = nk("run", "image.elf")
     assert result.status == Exit.UNREACHABLE
-    assert "error[NK1103]" in result.error
+    assert result.error.startswith("error[NK1103]: the machine didn't start: no such machine\n")
 
 
 def test_output_that_can_not_be_written(nk: Nk, tmp_path: Path) -> None:
