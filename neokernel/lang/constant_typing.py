@@ -1,14 +1,10 @@
 """Widths for constants that stand away from what decides their width.
 
-Under CPython a constant takes its width from the other operand, or from the annotation its expression meets. Some
-places need help, and get it from syntax alone:
+Under CPython a constant takes its width from the other operand, or from the annotation its expression meets. Two places
+need help, and get it from syntax alone:
 
-- `flags | 1 << n`: the shift is evaluated before `|` could say what `1` is. The constant becomes `_nk_like(flags, 1)`.
 - `x = 0 if empty else queue.length`: a branch of a conditional expression.
 - `x = a + 1 … x = 0`: a variable's type is fixed by its first assignment, when that tells a type.
-
-What stays untyped until it meets a width: a constant shifted by a variable as an argument (`f(1 << n)`), where only an
-amount of 64 and more fails at the shift itself.
 
 Invariant: nothing is evaluated twice that could fail or be noticed, and nothing is evaluated out of order.
 """
@@ -63,34 +59,7 @@ def may_be_untyped(node: ast.expr) -> bool:
     """Could the expression's value be an untyped constant?"""
     if isinstance(node, ast.IfExp):
         return may_be_untyped(node.body) or may_be_untyped(node.orelse)
-    return is_constant(node) or waits(node)
-
-
-def waits(node: ast.expr) -> bool:
-    """Is it a constant shifted by a variable, or made of such and constants, so that nothing in it says its width?"""
-    if isinstance(node, ast.BinOp):
-        if isinstance(node.op, (ast.LShift, ast.RShift)):
-            return (is_constant(node.left) and not is_constant(node.right)) or waits(node.left)
-        left, right = waits(node.left), waits(node.right)
-        return (left and right) or (left and is_constant(node.right)) or (right and is_constant(node.left))
-    if isinstance(node, ast.UnaryOp) and not isinstance(node.op, ast.Not):
-        return waits(node.operand)
-    return isinstance(node, ast.IfExp) and (waits(node.body) or waits(node.orelse))
-
-
-def give(node: ast.expr, model: Model) -> ast.expr:
-    """`node`, which waits, with a width for each constant that is shifted."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.LShift, ast.RShift)):
-        node.left = model(node.left) if is_constant(node.left) else give(node.left, model)
-    elif isinstance(node, ast.BinOp):
-        node.left = give(node.left, model) if waits(node.left) else node.left
-        node.right = give(node.right, model) if waits(node.right) else node.right
-    elif isinstance(node, ast.UnaryOp):
-        node.operand = give(node.operand, model)
-    elif isinstance(node, ast.IfExp):
-        node.body = give(node.body, model) if waits(node.body) else node.body
-        node.orelse = give(node.orelse, model) if waits(node.orelse) else node.orelse
-    return node
+    return is_constant(node)
 
 
 def is_path(node: ast.expr) -> bool:
@@ -119,32 +88,6 @@ def readable(node: ast.expr) -> ast.expr:
         if isinstance(inner, (ast.Name, ast.Attribute)):
             inner.ctx = ast.Load()
     return made
-
-
-def settle(node: ast.BinOp | ast.Compare, temporary: Callable[[], str]) -> None:
-    """In `flags | 1 << n`, tell the constant its width by the other operand."""
-    if isinstance(node, ast.Compare):
-        if len(node.comparators) != 1:
-            return
-        left, right = node.left, node.comparators[0]
-    else:
-        left, right = node.left, node.right
-        if isinstance(node.op, (ast.LShift, ast.RShift)):
-            return
-    if waits(left) and not may_be_untyped(right):
-        model = model_of(right)
-        if model is not None:
-            give(left, model)
-    elif waits(right) and not may_be_untyped(left):
-        model = model_of(left) if isinstance(left, ast.Name) else None
-        if model is None:
-            identifier = temporary()
-            kept = ast.copy_location(ast.NamedExpr(ast.Name(identifier, ast.Store()), left), left)
-            ast.copy_location(kept.target, left)
-            node.left = kept
-            model = model_of(name(identifier))
-        assert model is not None
-        give(right, model)
 
 
 def settle_branches(node: ast.IfExp) -> None:

@@ -6,7 +6,7 @@ What it does, and nothing else:
 - defaults in the bodies of records become expressions that each construction evaluates;
 - `assert` raises `AssertionFailed`, `with` doesn't unwind, `ensures`, `old`, `loop_bound` and invariants are checked;
 - `bytes` literals and `.encode()` give views; f-strings in calls know their pieces, and a `@writer` takes them;
-- a constant whose width follows from its neighbours (`x = 0` after `x = u8(1)`, `flags | 1 << n`) gets it.
+- a constant whose width follows from its neighbours (`x = 0` after `x = u8(1)`) gets it.
 
 Invariants: statements and calls are injected, never wrapped around the user's, so no frame is added; each injected node
 stands where the node stood that it belongs to, so that the positions of the remaining instructions are the source's.
@@ -22,35 +22,20 @@ import ast
 import copy
 
 from neokernel.lang.constant_typing import (
-    WIDTH_NAMES,
-    Model,
     call,
-    give,
     may_be_untyped,
-    model_of,
     name,
     outer_call,
     place,
-    settle,
     settle_branches,
-    waits,
     witness,
 )
 
 LANGUAGE = "neokernel.lang"
 RECORDS = ("struct", "value", "wire")
 #: words whose meaning this file looks at
-WORDS = WIDTH_NAMES | {
-    *RECORDS,
-    "ensures",
-    "ghost",
-    "invariant",
-    "loop_bound",
-    "loop_invariant",
-    "old",
-    "requires",
-    "writer",
-}
+CONTRACTS = ("ensures", "ghost", "invariant", "loop_bound", "loop_invariant", "old", "requires", "writer")
+WORDS = (*RECORDS, *CONTRACTS)
 #: annotations that need no coercion, whatever the module
 UNCHECKED = {"None", "str", "object", "NoReturn", "Never", "TypeAlias", "Any"}
 
@@ -298,7 +283,7 @@ class Instrumentation(ast.NodeTransformer):
     def visit_Return(self, node: ast.Return) -> ast.Return:
         if node.value is None:
             return node
-        value = self.visit(self.expected(node.value, self.result))
+        value = self.visit(node.value)
         node.value = outer_call(value, "_nk_held") if self.invariant_method else self.coerced(value, self.result)
         return node
 
@@ -307,7 +292,7 @@ class Instrumentation(ast.NodeTransformer):
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign | list[ast.stmt]:
         if node.value is None:
             return node
-        node.value = self.visit(self.expected(node.value, node.annotation))
+        node.value = self.visit(node.value)
         if isinstance(node.target, ast.Name) and node.target.id in self.declared:
             return [node, *self.guard(node.target.id, node.annotation, node)]
         return node
@@ -322,9 +307,6 @@ class Instrumentation(ast.NodeTransformer):
                 found = witness(node.value, self.local_types)
                 if found is not None:
                     self.local_types[target.id] = found
-            node.value = self.expected(node.value, self.local_types.get(target.id))
-        else:
-            node.value = self.modelled(node.value, target)
         untyped = may_be_untyped(node.value)
         node.value = self.visit(node.value)
         node.targets = [self.visit(item) for item in node.targets]
@@ -349,31 +331,12 @@ class Instrumentation(ast.NodeTransformer):
         attempt.body, attempt.handlers[0].body = [adapted], [node]
         return [attempt]
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AugAssign:
-        if not isinstance(node.op, (ast.LShift, ast.RShift)):
-            node.value = self.modelled(node.value, node.target)
-        self.generic_visit(node)
-        return node
-
     def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.NamedExpr:
         annotation = self.local_types.get(node.target.id) if node.target.id in self.declared else None
-        node.value = self.visit(self.expected(node.value, annotation))
+        node.value = self.visit(node.value)
         if annotation is not None:
             node.value = self.coerced(node.value, annotation)
         return node
-
-    def expected(self, value: ast.expr, annotation: ast.expr | None) -> ast.expr:
-        """`value` where `annotation` is expected: shifted constants in it that wait for a width get that one."""
-        number = self.number_of(annotation) if waits(value) else None
-        if number is None:
-            return value
-        return give(value, lambda constant: outer_call(constant, f"_nk_coerce_{number}"))
-
-    @staticmethod
-    def modelled(value: ast.expr, target: ast.expr) -> ast.expr:
-        """`value` on its way to a variable, field or element."""
-        model = model_of(target) if waits(value) else None
-        return value if model is None else give(value, model)
 
     def visit_Assert(self, node: ast.Assert) -> ast.If:
         message = place(ast.Constant(ast.unparse(node.test)), node) if node.msg is None else self.visit(node.msg)
@@ -411,16 +374,6 @@ class Instrumentation(ast.NodeTransformer):
 
     # --- expressions ----------------------------------------------------------------------------------------------
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.BinOp:
-        settle(node, lambda: self.temporary("operand"))
-        self.generic_visit(node)
-        return node
-
-    def visit_Compare(self, node: ast.Compare) -> ast.Compare:
-        settle(node, lambda: self.temporary("operand"))
-        self.generic_visit(node)
-        return node
-
     def visit_IfExp(self, node: ast.IfExp) -> ast.IfExp:
         settle_branches(node)
         self.generic_visit(node)
@@ -450,9 +403,6 @@ class Instrumentation(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.Call:
         function = node.func
-        if isinstance(function, ast.Name) and self.vocabulary.get(function.id) in WIDTH_NAMES and len(node.args) == 1:
-            if waits(node.args[0]):
-                node.args = [give(node.args[0], width_model(function.id))]
         node.args = [self.text(argument) for argument in node.args]
         node.func = function = self.visit(function)
         node.keywords = [self.visit(keyword) for keyword in node.keywords]
@@ -471,11 +421,6 @@ class Instrumentation(ast.NodeTransformer):
                 part = ast.copy_location(ast.JoinedStr([part]), part)
             pieces.elts.append(self.visit(part))
         return outer_call(pieces, "_nk_text")
-
-
-def width_model(width: str) -> Model:
-    """For what a conversion is applied to: `u64(1 << n)` shifts in `u64`."""
-    return lambda constant: outer_call(constant, "_nk_fit", name(width))
 
 
 class Moved(ast.NodeTransformer):

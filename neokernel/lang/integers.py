@@ -11,7 +11,6 @@ Each width has its own methods, closures over its bounds: an addition costs abou
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -126,15 +125,11 @@ def make_width(name: str, bits: int, signed: bool) -> type[Integer]:
     def rshift(self: int, count: object) -> int:
         return new(width, shift_right(self, amount(self, ">>", count)))
 
-    def constant_shift(symbol: str, compute: Callable[[int, int], int]) -> Method:
-        """`1 << n` where nothing said what `1` is: an untyped constant again, provided some width could hold it."""
+    def constant_shift(symbol: str) -> Method:
+        """`1 << n`: nothing says which width `1` has, so the compiler rejects it, and CPython couldn't check it."""
 
-        def method(self: int, other: int) -> int:
-            if other.__class__ is not int or signed:
-                raise StaticError(f"{describe(other)} {symbol} {name}: a shift's amount is unsigned")
-            if int(self) >= 64:
-                raise ShiftOutOfRange(f"{other} {symbol} {int(self)}: no width has that many bits")
-            return compute(other, int(self))
+        def method(_: int, constant: object) -> int:
+            raise StaticError(f"{constant} {symbol} …: nothing says which width {constant} has, write u32({constant})")
 
         return method
 
@@ -214,8 +209,8 @@ def make_width(name: str, bits: int, signed: bool) -> type[Integer]:
         "__invert__": invert,
         "__lshift__": lshift,
         "__rshift__": rshift,
-        "__rlshift__": constant_shift("<<", operator.lshift),
-        "__rrshift__": constant_shift(">>", operator.rshift),
+        "__rlshift__": constant_shift("<<"),
+        "__rrshift__": constant_shift(">>"),
         "__eq__": equality("==", int.__eq__, False),
         "__ne__": equality("!=", int.__ne__, True),
         "bits": bits,

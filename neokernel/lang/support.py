@@ -50,11 +50,6 @@ def like(model: Any, constant: Any) -> Any:
     return constant
 
 
-def fit_number(kind: type, constant: Any) -> Any:
-    """`constant` as `kind`, a width."""
-    return shape_of(kind).coerce(constant)
-
-
 def field_like(owner: Any, name: str, constant: Any) -> Any:
     """`constant` as the type of a field, which isn't read."""
     record = getattr(type(owner), "_record", None)
@@ -101,7 +96,6 @@ HELPERS: dict[str, Any] = {
     "_nk_like": like,
     "_nk_rounds": Rounds,
     "_nk_Text": Text,
-    "_nk_fit": fit_number,
     "_nk_text": joined,
     "_nk_usize": usize,
     "enumerate": enumerated,

@@ -88,11 +88,6 @@ CASES: list[tuple[str, str, str, tuple[Any, ...]]] = [
     ("condition", "overflow", "def f(a: u8) -> u8:\n    if ⟦a + a⟧ > 3:\n        pass\n    return a", (200,)),
     ("range", "overflow", "def f(a: u8) -> None:\n    for x in range(⟦a * 2⟧):\n        pass", (200,)),
     ("in a loop", "overflow", "def f(a: u8) -> None:\n    for x in range(10):\n        a = ⟦a * 2⟧", (100,)),
-    ("constant shifted", "shift", "def f(a: u32) -> u32:\n    return ⟦1 << a⟧", (32,)),
-    ("mask", "shift", "def f(x: u32, n: u32) -> u32:\n    return x & ((⟦1 << n⟧) - 1)", (1, 32)),
-    ("mask left", "shift", "def f(x: u32, n: u32) -> u32:\n    return ((⟦1 << n⟧) - 1) & x", (1, 32)),
-    ("mask field", "shift", "def f(n: u32) -> None:\n    s = S()\n    s.a |= ⟦1 << n⟧", (8,)),
-    ("mask element", "shift", "def f(n: u32) -> None:\n    s = S()\n    s.wide[0] = ⟦1 << n⟧", (32,)),
     (
         "bit field",
         "conversion",
