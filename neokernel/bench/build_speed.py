@@ -1,7 +1,7 @@
 """`nk bench build`: seconds to compile a generated program of 10,000 lines, and to compile it again after an edit.
 
-Each build is a process of its own, as on a command line: the interpreter's start and the compiler's import count. The
-number is the median of several builds. *Cold* means that the store of objects is empty; *edit* means that one line of one
+Each build is a process of its own, as on a command line: the interpreter's start and the compiler's import count, and
+the number is the median of several. *Cold* means that the store of objects is empty; *edit* means that one line of one
 function of one module changed since the last build.
 """
 
