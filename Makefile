@@ -49,7 +49,7 @@ format: $(TEST) ## rewrite the sources in the project's format
 	$(BIN)/ruff check --fix .
 
 fuzz-compiler: $(TEST) qemu ## generated programs, compiled and interpreted, must agree; SECONDS_LONG=60
-	$(BIN)/python -m tests.compiler.fuzz --seconds $(or $(SECONDS_LONG),60)
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS_LONG),60)
 
 bench: $(CORE) qemu ## measure, in instructions
 	@$(BIN)/nk bench
