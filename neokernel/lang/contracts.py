@@ -101,7 +101,7 @@ def enter(instance: Any) -> None:
 
 def leave(instance: Any, normally: bool) -> None:
     """It ends: when no other method of the object is running, the invariants hold."""
-    state = instance.__dict__
+    state = object.__getattribute__(instance, "__dict__")  # the method may have retired its object
     state[".depth"] = state.get(".depth", 1) - 1
     if normally and not state[".depth"] and ".was" not in state:
         check_invariants(instance)

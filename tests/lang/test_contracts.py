@@ -137,6 +137,9 @@ def test_invariants(load: Load) -> None:
 
             def look(self) -> u8:
                 return self.head
+
+            def end(self) -> None:
+                retire(self)
         """
     )
     queue = m.Queue()
@@ -149,6 +152,10 @@ def test_invariants(load: Load) -> None:
     assert (position.line, position.column, position.end_column) == (9, 15, 38)
     with pytest.raises(lang.ContractFailed):
         m.Queue(head=2)
+    last = m.Queue()
+    last.end()
+    with pytest.raises(lang.DeadObject):
+        last.look()
 
 
 def test_writers_take_the_pieces_in_order(load: Load) -> None:

@@ -123,7 +123,7 @@ CASES: list[tuple[str, str, str, tuple[Any, ...]]] = [
         "def f(a: u8) -> None:\n    g(f'x{⟦a * 2⟧:>3}')\ndef g(t: str) -> None:\n    pass",
         (200,),
     ),
-    ("tuple", "overflow", "def f(a: u8) -> None:\n    x, y = a, ⟦a + a⟧", (200,)),
+    ("tuple assignment", "overflow", "def f(a: u8) -> None:\n    x, y = a, ⟦a + a⟧", (200,)),
     ("conditional", "overflow", "def f(a: u8) -> u8:\n    return 0 if a < 5 else ⟦a + a⟧", (200,)),
     ("keyword", "overflow", "def f(a: u8) -> None:\n    S(a=⟦a + a⟧)", (200,)),
     ("constructor of a value", "overflow", "def f(a: u8) -> None:\n    V(⟦a + a⟧)", (200,)),
