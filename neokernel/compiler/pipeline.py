@@ -18,7 +18,7 @@ from neokernel.compiler import effects, ir, objects, prelude, toolchain, verify
 from neokernel.compiler.declare import ClassDecl, Declaration, FunctionDecl, Scope, declare
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, Rejected
 from neokernel.compiler.llvm import CheckRecord, EmitOptions, Target, emit, riscv64
-from neokernel.compiler.lower import constants, text, unsafe
+from neokernel.compiler.lower import constants, statements, text, unsafe
 from neokernel.compiler.lower.context import Compilation
 from neokernel.compiler.lower.functions import declared_instance
 from neokernel.compiler.resolve import Resolver
@@ -99,7 +99,7 @@ def lower(state: State) -> None:
     def length_of(node: ast.expr, scope: Scope) -> int:
         return constants.length(compilation, node, scope)
 
-    compilation = Compilation(state.scopes, state.diagnostics, Resolver(length_of, handle, state.diagnostics.take))
+    compilation = Compilation(state.scopes, state.diagnostics, Resolver(length_of, handle, state.diagnostics.take), statements.lower_function)
     state.compilation = compilation
     for scope in state.scopes.values():
         _lower_scope(compilation, scope)

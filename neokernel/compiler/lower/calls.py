@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
 
 from neokernel.compiler import ir
 from neokernel.compiler.declare import (
@@ -17,18 +16,21 @@ from neokernel.compiler.declare import (
     Parameter,
 )
 from neokernel.compiler.diagnostics import Rejected, suggestion
-from neokernel.compiler.generics import Application, Bindings, Matcher, TypeParameter, close, is_open
+from neokernel.compiler.generics import Bindings, Matcher, TypeParameter, close, is_open
 from neokernel.compiler.ir import Kind, Operand
-from neokernel.compiler.lower import construct, operators, text
+from neokernel.compiler.lower import constants, construct, operators, text
+from neokernel.compiler.lower.arguments import no_arguments, positional, single
+from neokernel.compiler.lower.atomics import atomic_cell, operation
 from neokernel.compiler.lower.coerce import coerce, typed
 from neokernel.compiler.lower.context import NOTHING, Context, Untyped, Value
+from neokernel.compiler.lower.dispatch import EXPRESSIONS, VOCABULARY, inferred, lower
 from neokernel.compiler.lower.functions import function_instance
+from neokernel.compiler.lower.memory import no_attribute, read_field
+from neokernel.compiler.lower.names import find, is_global, narrowed, path_of
 from neokernel.compiler.types import (
-    BOOL,
     BYTES,
     INTS,
     NEVER,
-    NONE,
     STR,
     U8,
     USIZE,
@@ -36,7 +38,6 @@ from neokernel.compiler.types import (
     EnumType,
     FloatType,
     IntType,
-    Order,
     RefType,
     SpanType,
     StructType,
@@ -44,13 +45,11 @@ from neokernel.compiler.types import (
     ValueType,
     WireType,
 )
-from neokernel.compiler.vocabulary import ARITHMETIC, CONTRACTS, UNARY, UNSAFE
+from neokernel.compiler.vocabulary import ARITHMETIC, CONTRACTS, UNARY
 
 
 def call(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
     """Lower a call of any kind."""
-    from neokernel.compiler.lower.expressions import find, inferred, is_global
-
     for argument in node.args:
         if isinstance(argument, ast.Starred):
             raise ctx.reject("NK0103", "`*` is not in the language", argument, "name the arguments")
@@ -72,7 +71,7 @@ def call(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
                     return _static(ctx, outer, name, node, hint)
             cell = atomic_cell(ctx, value)
             if cell is not None:
-                return _atomic(ctx, cell, name, node)
+                return operation(ctx, cell, name, node)
             receiver = inferred(ctx, value)
             return _method(ctx, receiver, name, node, hint)
     raise ctx.reject("NK0107", "functions are not values: only a name can be called", node, "choose with `match`")
@@ -93,12 +92,7 @@ def _global(ctx: Context, found: Declaration, node: ast.Call, hint: Type | None)
     raise ctx.reject("NK0107", "this can't be called", node.func)
 
 
-# --- functions and methods ----------------------------------------------------------------------------------------
-
-
 def _method(ctx: Context, receiver: Operand, name: str, node: ast.Call, hint: Type | None) -> Value:
-    from neokernel.compiler.lower.expressions import no_attribute
-
     method = method_of(ctx, receiver.type, name)
     if method is not None:
         if "writer" in method.marks and text.is_formatted(node):
@@ -136,24 +130,21 @@ def _built_in_method(ctx: Context, receiver: Operand, name: str, node: ast.Call)
     elif isinstance(type_, RefType) and isinstance(type_.target, ArrayType):
         sequence = type_.target
     if type_ == STR and name == "encode":
-        _no_arguments(ctx, name, node)
+        no_arguments(ctx, name, node)
         return ctx.op(ir.MakeSpan, node, BYTES, receiver)
     if sequence is None or (isinstance(sequence, SpanType) and sequence.text):
         return None
     if name == "view":
-        _no_arguments(ctx, name, node)
+        no_arguments(ctx, name, node)
         return ctx.op(ir.MakeSpan, node, SpanType(sequence.element, mutable=False, inline=sequence.inline), receiver)
     if name == "bytes":
-        _no_arguments(ctx, name, node)
+        no_arguments(ctx, name, node)
         if sequence.element != U8 or sequence.inline or sequence.atomic:
-            raise ctx.reject("NK0319", f"`.bytes()` is for elements of `u8`, not `{sequence.element}`", node, "`.view()`")
+            raise ctx.reject(
+                "NK0319", f"`.bytes()` is for elements of `u8`, not `{sequence.element}`", node, "`.view()`"
+            )
         return ctx.op(ir.MakeSpan, node, BYTES, receiver)
     return None
-
-
-def _no_arguments(ctx: Context, name: str, node: ast.Call) -> None:
-    if node.args or node.keywords:
-        raise ctx.reject("NK0326", f"`{name}` has no arguments", node)
 
 
 def _static(ctx: Context, owner: ClassDecl, name: str, node: ast.Call, hint: Type | None) -> Value:
@@ -232,12 +223,12 @@ def _call(
     node: ast.AST,
     hint: Type | None,
 ) -> Operand:
-    from neokernel.compiler.lower import constants
-    from neokernel.compiler.lower.expressions import lower
-
     if "ghost" in decl.marks and not ctx.ghost:
         raise ctx.reject(
-            "NK0903", f"`{decl.title}` is a ghost function: images don't have it", node, "only contracts and ghost code call it"
+            "NK0903",
+            f"`{decl.title}` is a ghost function: images don't have it",
+            node,
+            "only contracts and ghost code call it",
         )
     if decl.name == "__exit__" and receiver is not None:
         pairs = []
@@ -264,8 +255,10 @@ def _call(
                 place,
                 f"write `u32({value.value})`",
             )
-        operand = typed(ctx, value, place) if not isinstance(value, Untyped) else coerce(
-            ctx, value, close(pattern, matcher.bindings), place
+        operand = (
+            typed(ctx, value, place)
+            if not isinstance(value, Untyped)
+            else coerce(ctx, value, close(pattern, matcher.bindings), place)
         )
         concrete = matcher.match(pattern, operand.type)
         if concrete is None:
@@ -295,12 +288,7 @@ def parameter_type(ctx: Context, decl: FunctionDecl, parameter: Parameter, bindi
     return ctx.resolver.resolve(parameter.annotation, decl.scope, bindings)
 
 
-# --- conversions --------------------------------------------------------------------------------------------------
-
-
 def _to_enum(ctx: Context, enum: EnumType, node: ast.Call) -> Operand:
-    from neokernel.compiler.lower.expressions import lower
-
     argument = single(ctx, enum.name, node)
     value = lower(ctx, argument)
     if isinstance(value, Untyped):
@@ -314,40 +302,15 @@ def _to_enum(ctx: Context, enum: EnumType, node: ast.Call) -> Operand:
 
 
 def _convert(ctx: Context, target: IntType | FloatType, node: ast.Call) -> Operand:
-    from neokernel.compiler.lower.expressions import inferred, lower
-
     argument = single(ctx, str(target), node)
     if isinstance(argument, ast.Attribute) and argument.attr == "value" and isinstance(target, IntType):
-        from neokernel.compiler.lower.expressions import is_global
-
         if not is_global(ctx, argument.value):
             base = inferred(ctx, argument.value)
             if isinstance(base.type, EnumType):
                 return operators.enum_number(ctx, base, target, node)
-            from neokernel.compiler.lower.expressions import narrowed, path_of, read_field
-
             value: Value = narrowed(ctx, path_of(argument), read_field(ctx, base, "value", argument), argument)
             return operators.convert(ctx, value, target, node)
     return operators.convert(ctx, lower(ctx, argument, target), target, node)
-
-
-def single(ctx: Context, name: str, node: ast.Call) -> ast.expr:
-    """The only argument of a call."""
-    if len(node.args) != 1 or node.keywords:
-        raise ctx.reject("NK0326", f"`{name}` has one argument", node)
-    return node.args[0]
-
-
-def positional(ctx: Context, name: str, node: ast.Call, least: int, most: int | None = None) -> list[ast.expr]:
-    """The arguments of a call that takes `least` … `most` of them, without names."""
-    most = least if most is None else most
-    if not least <= len(node.args) <= most or node.keywords:
-        count = str(least) if least == most else f"{least} to {most}"
-        raise ctx.reject("NK0326", f"`{name}` has {count} argument{'s' * (count != '1')}", node)
-    return node.args
-
-
-# --- the vocabulary -----------------------------------------------------------------------------------------------
 
 
 def vocabulary(ctx: Context, name: str, node: ast.Call, hint: Type | None) -> Value:
@@ -362,11 +325,7 @@ def vocabulary(ctx: Context, name: str, node: ast.Call, hint: Type | None) -> Va
         return operators.arithmetic_function(ctx, name, positional(ctx, name, node, 2), node, hint)
     if name in UNARY:
         return operators.unary_function(ctx, name, single(ctx, name, node), node, hint)
-    if name in UNSAFE:
-        from neokernel.compiler.lower import unsafe
-
-        return unsafe.call(ctx, name, node, hint)
-    handler = _VOCABULARY.get(name)
+    handler = VOCABULARY.get(name)
     if handler is not None:
         return handler(ctx, node, hint)
     if name in CONTRACTS:
@@ -376,196 +335,6 @@ def vocabulary(ctx: Context, name: str, node: ast.Call, hint: Type | None) -> Va
     raise ctx.reject("NK0107", f"`{name}` can't be called here", node, _NOT_CALLED.get(name, ""))
 
 
-def _length(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
-    from neokernel.compiler.lower.expressions import element_of, inferred
-
-    argument = single(ctx, "len", node)
-    base = inferred(ctx, argument)
-    method = special_method(ctx, base, "__len__")
-    if method is not None:
-        return invoke(ctx, method, base, [], node, hint)
-    return length(ctx, base, element_of(ctx, base.type, argument), node)
-
-
-def length(ctx: Context, base: Operand, sequence: ArrayType | SpanType, node: ast.AST) -> Operand:
-    if isinstance(sequence, ArrayType):
-        return ir.Const(USIZE, sequence.length)
-    return ctx.op(ir.Length, node, USIZE, base)
-
-
-def _truncate(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
-    from neokernel.compiler.lower.expressions import lower
-
-    width, argument = positional(ctx, "truncate", node, 2)
-    target = ctx.type_of(width)
-    if not isinstance(target, IntType):
-        raise ctx.reject("NK0325", f"`truncate` makes integers, not `{target}`", width, "write `truncate(u8, x)`")
-    value = lower(ctx, argument)
-    if isinstance(value, Untyped):
-        if isinstance(value.value, float):
-            raise ctx.reject("NK0313", f"{value.value} is no integer", argument)
-        low = value.value & ((1 << target.bits) - 1)
-        return ir.Const(target, low - (1 << target.bits) if low > target.highest else low)
-    if not isinstance(value.type, IntType):
-        raise ctx.reject("NK0325", f"`{value.type}` can't be truncated", argument)
-    return ctx.op(ir.Convert, node, target, value, True)
-
-
-def _unreachable(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
-    match node.args:
-        case [ast.Constant(value=str() as why)] if not node.keywords:
-            pass
-        case _:
-            raise ctx.reject("NK0326", "`unreachable` wants the reason, as a text", node, 'write `unreachable("why")`')
-    ctx.block.append(ir.Fail(ctx.span(node), ctx.check(Kind.UNREACHABLE, why)))
-    ctx.flow.dead = True
-    return ir.Const(NEVER, None)
-
-
-def _assert_never(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
-    from neokernel.compiler.lower.expressions import inferred
-
-    argument = single(ctx, "assert_never", node)
-    operand = inferred(ctx, argument)
-    if operand.type == NEVER:
-        ctx.block.append(ir.Fail(ctx.span(node), ctx.check(Kind.UNREACHABLE, "every case is handled", discharged=True)))
-        ctx.flow.dead = True
-        return operand
-    raise ctx.reject(
-        "NK0406", f"this can be reached: it may be `{operand.type}` here", node, "handle that case before"
-    )
-
-
-def _size(name: str) -> Callable[[Context, ast.Call, Type | None], Value]:
-    def handler(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
-        from neokernel.compiler import layout
-
-        argument = single(ctx, name, node)
-        type_ = ctx.type_of(argument)
-        if is_open(type_):
-            raise ctx.reject("NK0307", f"the size of `{type_}` isn't known here", argument)
-        inner = type_.target if isinstance(type_, RefType) else type_
-        known = layout.Layout()
-        return Untyped(known.size(inner) if name == "size_of" else known.alignment(inner))
-
-    return handler
-
-
-def _offset(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
-    from neokernel.compiler import layout
-
-    class_node, name_node = positional(ctx, "offset_of", node, 2)
-    type_ = ctx.type_of(class_node)
-    inner = type_.target if isinstance(type_, RefType) else type_
-    if not isinstance(inner, StructType | WireType):
-        raise ctx.reject("NK0325", f"`offset_of` wants a struct or wire class, not `{type_}`", class_node)
-    match name_node:
-        case ast.Constant(value=str() as name) if name in inner.fields and (
-            isinstance(inner, WireType) or not inner.fields[name].ghost
-        ):
-            offset = inner.fields[name].offset if isinstance(inner, WireType) else layout.Layout().offset(inner, name)
-            return Untyped(offset)
-    raise ctx.reject("NK0315", f"`{inner}` has no such field", name_node, "write its name as a text")
-
-
-def _wire_view(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
-    from neokernel.compiler.lower.expressions import expression
-
-    class_node, span_node = positional(ctx, "wire_view", node, 2)
-    type_ = ctx.type_of(class_node)
-    if not isinstance(type_, RefType) or not isinstance(type_.target, WireType):
-        raise ctx.reject("NK0325", f"`wire_view` wants a `@wire` class, not `{type_}`", class_node)
-    span = expression(ctx, span_node, SpanType(U8, mutable=True))
-    return ctx.op(ir.WireView, node, type_, span, kinds=(Kind.INDEX,))
-
-
-def order_of(ctx: Context, node: ast.expr | None) -> Order:
-    """The memory order that an argument names."""
-    from neokernel.compiler.lower.expressions import find
-
-    match node:
-        case None:
-            return Order.SEQUENTIAL
-        case ast.Attribute(value=value, attr=name) if isinstance(value, ast.Name | ast.Attribute):
-            if find(ctx, value) == LangName("Order") and name in Order.__members__:
-                return Order[name]
-    raise ctx.reject(
-        "NK0318", "a memory order is a constant", node, "one of `Order." + "`, `Order.".join(Order.__members__) + "`"
-    )
-
-
-def _fence(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
-    order = order_of(ctx, single(ctx, "fence", node))
-    if order is Order.RELAXED:
-        raise ctx.reject("NK0318", "a relaxed fence does nothing", node)
-    ctx.do(ir.Fence, node, order)
-    ctx.flow.forget_memory()
-    return NOTHING
-
-
-def _device_fence(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
-    _no_arguments(ctx, "device_fence", node)
-    ctx.do(ir.Fence, node, None)
-    ctx.flow.forget_memory()
-    return NOTHING
-
-
-def _retire(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
-    from neokernel.compiler.lower.expressions import inferred
-
-    argument = single(ctx, "retire", node)
-    operand = inferred(ctx, argument)
-    if not isinstance(operand.type, RefType) or not isinstance(operand.type.target, StructType):
-        raise ctx.reject("NK0325", f"only objects of a `@struct` are retired, not `{operand.type}`", argument)
-    ctx.do(ir.Retire, node, operand)
-    ctx.flow.forget_memory()
-    return NOTHING
-
-
-def _text_of(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
-    from neokernel.compiler.lower.expressions import expression
-
-    return ctx.op(ir.MakeSpan, node, STR, expression(ctx, single(ctx, "text_of", node), BYTES))
-
-
-def _extreme(name: str) -> Callable[[Context, ast.Call, Type | None], Value]:
-    def handler(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
-        if node.keywords:
-            raise ctx.reject("NK0326", f"`{name}` has no keyword arguments", node)
-        return operators.extreme(ctx, name, node.args, node, hint)
-
-    return handler
-
-
-def _isinstance(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
-    from neokernel.compiler.lower import conditions
-
-    return conditions.value(ctx, node, hint)
-
-
-_VOCABULARY: dict[str, Callable[[Context, ast.Call, Type | None], Value]] = {
-    "len": _length,
-    "truncate": _truncate,
-    "unreachable": _unreachable,
-    "assert_never": _assert_never,
-    "size_of": _size("size_of"),
-    "align_of": _size("align_of"),
-    "offset_of": _offset,
-    "wire_view": _wire_view,
-    "fence": _fence,
-    "device_fence": _device_fence,
-    "retire": _retire,
-    "text_of": _text_of,
-    "min": _extreme("min"),
-    "max": _extreme("max"),
-    "isinstance": _isinstance,
-    "abs": lambda ctx, node, hint: operators.absolute(ctx, single(ctx, "abs", node), node),
-    "array": lambda ctx, node, hint: construct.array(ctx, node, hint),
-    "array_of": lambda ctx, node, hint: construct.array(ctx, node, hint),
-    "renew": lambda ctx, node, hint: construct.renew(ctx, node),
-    "replace": lambda ctx, node, hint: construct.replace(ctx, node),
-    "Handle": lambda ctx, node, hint: construct.of_class(ctx, ctx.resolver.handle, node, hint),
-}
 _NOT_CALLED = {
     "bool": "write a comparison: `x != 0`",
     "int": "integers have a width: `u32(…)`",
@@ -581,108 +350,4 @@ _NOT_CALLED = {
 }
 
 
-# --- atomics ------------------------------------------------------------------------------------------------------
-
-
-def atomic_cell(ctx: Context, node: ast.expr) -> Operand | None:
-    """A reference to the atomic cell that `node` names, or None if it names none."""
-    from neokernel.compiler.lower.expressions import index_operand, inferred, is_global
-
-    match node:
-        case ast.Attribute(value=value, attr=name) if not is_global(ctx, value):
-            if not _may_be_atomic(ctx, node):
-                return None
-            base = inferred(ctx, value)
-            assert isinstance(base.type, RefType) and isinstance(base.type.target, StructType)
-            struct = base.type.target
-            return ctx.op(ir.FieldRef, node, RefType(struct.fields[name].type), base, struct, name)
-        case ast.Subscript(value=value, slice=index) if not isinstance(index, ast.Slice) and not is_global(ctx, value):
-            if not _may_be_atomic(ctx, node):
-                return None
-            base = inferred(ctx, value)
-            sequence = base.type.target if isinstance(base.type, RefType) else base.type
-            assert isinstance(sequence, ArrayType | SpanType)
-            return ctx.op(
-                ir.ElementRef,
-                node,
-                RefType(sequence.element),
-                base,
-                index_operand(ctx, index),
-                kinds=(Kind.INDEX,),
-            )
-    return None
-
-
-def _may_be_atomic(ctx: Context, node: ast.Attribute | ast.Subscript) -> bool:
-    """Does `node` name an atomic cell? Found from static types alone; emits nothing."""
-    type_ = static_type(ctx, node.value)
-    if isinstance(node, ast.Attribute):
-        if isinstance(type_, RefType) and isinstance(type_.target, StructType):
-            found = type_.target.fields.get(node.attr)
-            return found is not None and found.atomic
-        return False
-    sequence = type_.target if isinstance(type_, RefType) else type_
-    return isinstance(sequence, ArrayType | SpanType) and sequence.atomic
-
-
-def static_type(ctx: Context, node: ast.expr) -> Type | None:
-    """The type of a variable, of a field of one, and so on; None for anything less plain."""
-    from neokernel.compiler.lower.expressions import path_of
-
-    path = path_of(node)
-    if path is not None and path in ctx.flow.narrowed:
-        return ctx.flow.narrowed[path]
-    match node:
-        case ast.Name(id=name):
-            var = ctx.variables.get(name)
-            return var.type if var else None
-        case ast.Attribute(value=value, attr=name):
-            base = static_type(ctx, value)
-            owner = base.target if isinstance(base, RefType) else base
-            if isinstance(owner, StructType | ValueType):
-                found = owner.fields.get(name)
-                if found is not None:
-                    return RefType(found.type) if found.inline else found.type
-        case ast.Subscript(value=value):
-            base = static_type(ctx, value)
-            sequence = base.target if isinstance(base, RefType) else base
-            if isinstance(sequence, ArrayType | SpanType):
-                return RefType(sequence.element) if sequence.inline else sequence.element
-    return None
-
-
-_FETCH = {f"fetch_{name}": name for name in ("add", "sub", "and", "or", "xor")}
-
-
-def _atomic(ctx: Context, cell: Operand, name: str, node: ast.Call) -> Value:
-    from neokernel.compiler.lower.expressions import expression
-
-    assert isinstance(cell.type, RefType)
-    type_ = cell.type.target
-    counts = {"load": 0, "store": 1, "exchange": 1, "compare_exchange": 2, **dict.fromkeys(_FETCH, 1)}
-    if name not in counts:
-        raise ctx.reject("NK0318", f"an atomic has no `{name}`", node.func, suggestion(name, counts))
-    count = counts[name]
-    arguments = list(node.args)
-    order_node: ast.expr | None = arguments.pop() if len(arguments) == count + 1 else None
-    for keyword in node.keywords:
-        if keyword.arg != "order" or order_node is not None:
-            raise ctx.reject("NK0326", f"`{name}` has no parameter `{keyword.arg}` here", keyword)
-        order_node = keyword.value
-    if len(arguments) != count:
-        raise ctx.reject("NK0326", f"`{name}` has {count} argument{'s' * (count != 1)}, and a memory order", node)
-    operands = tuple(expression(ctx, argument, type_) for argument in arguments)
-    order = order_of(ctx, order_node)
-    wrong = {"load": (Order.RELEASE, Order.ACQUIRE_RELEASE), "store": (Order.ACQUIRE, Order.ACQUIRE_RELEASE)}
-    if order in wrong.get(name, ()):
-        raise ctx.reject("NK0318", f"a {name} can't be `{order.name}`", node)
-    ctx.flow.forget_memory()
-    operation = _FETCH.get(name, name)
-    if name == "store":
-        ctx.do(ir.Atomic, node, operation, cell, operands, order)
-        return NOTHING
-    result: Type = BOOL if name == "compare_exchange" else type_
-    return ctx.op(ir.Atomic, node, result, operation, cell, operands, order)
-
-
-assert Application and NONE
+EXPRESSIONS[ast.Call] = call

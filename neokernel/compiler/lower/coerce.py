@@ -29,7 +29,10 @@ def typed(ctx: Context, value: Value, node: ast.AST) -> Operand:
     if isinstance(value, Untyped):
         if isinstance(value.value, float):
             raise ctx.reject(
-                "NK0312", f"this constant has no width: `{value.value}`", node, f"write `f64({value.value})`, or annotate"
+                "NK0312",
+                f"this constant has no width: `{value.value}`",
+                node,
+                f"write `f64({value.value})`, or annotate",
             )
         raise ctx.reject(
             "NK0312",
@@ -101,7 +104,9 @@ def constant(ctx: Context, value: Untyped, expected: Type, node: ast.AST) -> Con
             node,
             f"write `u32({number})`",
         )
-    raise ctx.reject("NK0310", f"expected `{expected}`, and this is the number {number}", node, _hint_number(expected, number))
+    raise ctx.reject(
+        "NK0310", f"expected `{expected}`, and this is the number {number}", node, _hint_number(expected, number)
+    )
 
 
 def _hint_number(expected: Type, number: int | float) -> str:

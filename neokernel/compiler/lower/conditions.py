@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 
 from neokernel.compiler import ir
-from neokernel.compiler.declare import LangName
+from neokernel.compiler.declare import AliasDecl, ClassDecl, EnumDecl, LangName
 from neokernel.compiler.ir import Const, Operand
+from neokernel.compiler.lower import calls, operators
 from neokernel.compiler.lower.coerce import coerce
 from neokernel.compiler.lower.context import FALSE, TRUE, Context, Facts, Path, Untyped, Value, arms_of, join, union_of
+from neokernel.compiler.lower.dispatch import EXPRESSIONS, VOCABULARY, inferred, lower
+from neokernel.compiler.lower.names import find, is_global, path_of
 from neokernel.compiler.types import (
     BOOL,
     NEVER,
@@ -31,6 +34,7 @@ from neokernel.compiler.types import (
 #: the operand, and what is known where it is true and where it is false
 Condition = tuple[Operand, Facts, Facts]
 
+
 _COMPARISONS: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.Eq: ("eq", "=="),
     ast.NotEq: ("ne", "!="),
@@ -48,8 +52,6 @@ def value(ctx: Context, node: ast.expr, hint: Type | None) -> Value:
 
 def condition(ctx: Context, node: ast.expr) -> Condition:
     """Lower `node`, which must be a `bool`."""
-    from neokernel.compiler.lower.expressions import find, is_global, lower
-
     match node:
         case ast.BoolOp(op=ast.And(), values=values):
             return _conjunction(ctx, node, values)
@@ -138,12 +140,7 @@ def _either(a: Facts, b: Facts) -> Facts:
     return both
 
 
-# --- comparisons --------------------------------------------------------------------------------------------------
-
-
 def _compare(ctx: Context, node: ast.Compare) -> Condition:
-    from neokernel.compiler.lower.expressions import lower
-
     match node.ops, node.comparators:
         case [ast.Is() | ast.IsNot() as operator], [right]:
             return _identity(ctx, node, isinstance(operator, ast.Is), right)
@@ -154,8 +151,6 @@ def _compare(ctx: Context, node: ast.Compare) -> Condition:
 
 
 def _chain(ctx: Context, node: ast.Compare, left: Value, left_node: ast.expr, index: int) -> Operand:
-    from neokernel.compiler.lower.expressions import lower
-
     operator, right_node = node.ops[index], node.comparators[index]
     if type(operator) not in _COMPARISONS:
         raise ctx.reject("NK0103", "`is` and `in` stand alone, not in a chain", node, "join two tests with `and`")
@@ -253,8 +248,6 @@ def _has_equality(type_: Type) -> bool:
 
 
 def _identity(ctx: Context, node: ast.Compare, positive: bool, right_node: ast.expr) -> Condition:
-    from neokernel.compiler.lower.expressions import inferred, path_of
-
     left = inferred(ctx, node.left)
     name = "eq" if positive else "ne"
     if isinstance(right_node, ast.Constant) and right_node.value is None:
@@ -285,9 +278,6 @@ def _identity(ctx: Context, node: ast.Compare, positive: bool, right_node: ast.e
 
 def _membership(ctx: Context, node: ast.Compare, positive: bool, right: ast.expr) -> Condition:
     """`x in (a, b, c)`, or `x in container` through `__contains__`."""
-    from neokernel.compiler.lower import calls
-    from neokernel.compiler.lower.expressions import inferred, lower
-
     left = lower(ctx, node.left)
     if isinstance(right, ast.Tuple):
         if not right.elts:
@@ -312,12 +302,7 @@ def _membership(ctx: Context, node: ast.Compare, positive: bool, right: ast.expr
     return test, {}, {}
 
 
-# --- isinstance ---------------------------------------------------------------------------------------------------
-
-
 def _isinstance(ctx: Context, node: ast.Call) -> Condition:
-    from neokernel.compiler.lower.expressions import inferred, path_of
-
     if len(node.args) != 2 or node.keywords:
         raise ctx.reject("NK0326", "`isinstance` has two arguments", node)
     operand = inferred(ctx, node.args[0])
@@ -359,9 +344,6 @@ def _alternatives(node: ast.expr) -> list[ast.expr]:
 
 def is_instance(ctx: Context, arm: Type, node: ast.expr) -> bool:
     """Is `arm` what a class pattern names? Generic classes are named without arguments."""
-    from neokernel.compiler.declare import AliasDecl, ClassDecl, EnumDecl
-    from neokernel.compiler.lower.expressions import find
-
     if isinstance(node, ast.Constant) and node.value is None:
         return arm == NONE
     found = find(ctx, node)
@@ -384,3 +366,11 @@ def is_instance(ctx: Context, arm: Type, node: ast.expr) -> bool:
         case LangName():
             return arm == ctx.resolver.resolve(node, ctx.scope, ctx.bindings)
     raise ctx.reject("NK0301", "not a class", node)
+
+
+def _unary(ctx: Context, node: ast.UnaryOp, hint: Type | None) -> Value:
+    return value(ctx, node, hint) if isinstance(node.op, ast.Not) else operators.unary(ctx, node, hint)
+
+
+EXPRESSIONS.update({ast.Compare: value, ast.BoolOp: value, ast.UnaryOp: _unary})
+VOCABULARY["isinstance"] = value

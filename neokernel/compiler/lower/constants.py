@@ -13,8 +13,9 @@ from neokernel.compiler.generics import Bindings, is_open
 from neokernel.compiler.ir import Const, ConstRecord, ConstValue, Operand
 from neokernel.compiler.lower.coerce import coerce, typed
 from neokernel.compiler.lower.context import Compilation, Context, Untyped, Value
+from neokernel.compiler.lower.dispatch import expression, lower
 from neokernel.compiler.resolve import reject
-from neokernel.compiler.types import NEVER, NONE, U8, USIZE, IntType, SpanType, Type
+from neokernel.compiler.types import BOOL, NEVER, NONE, U8, USIZE, IntType, SpanType, Type
 
 
 def value_of(compilation: Compilation, decl: ConstDecl) -> Value:
@@ -53,8 +54,6 @@ def evaluate(compilation: Compilation, node: ast.expr, scope: Scope, expected: T
     if expected is None and isinstance(node, ast.Call) and _is_tuple(scope, node):
         raise reject(scope, "NK0501", "this table needs a type", node, "annotate it: `TABLE: tuple[u32, ...] = …`")
     ctx = _context(compilation, scope)
-    from neokernel.compiler.lower.expressions import lower
-
     value = lower(ctx, node, expected)
     if isinstance(value, Untyped) and expected is None:
         return value
@@ -87,9 +86,9 @@ def _run(
 def drain(compilation: Compilation) -> None:
     """Lower the bodies that are waiting."""
     while compilation.pending:
-        _, body = compilation.pending.pop()
+        work = compilation.pending.pop()
         try:
-            body()
+            compilation.lower_body(compilation, work)
         except Rejected as rejected:
             compilation.report(rejected)
 
@@ -115,7 +114,9 @@ def _table(compilation: Compilation, node: ast.expr, scope: Scope, expected: Spa
                 item = evaluate(compilation, element, scope, expected.element)
                 assert not isinstance(item, Untyped)
                 items.append(item)
-        case ast.Call(args=[ast.GeneratorExp(elt=element, generators=[generator])], keywords=[]) if _is_tuple(scope, node):
+        case ast.Call(args=[ast.GeneratorExp(elt=element, generators=[generator])], keywords=[]) if _is_tuple(
+            scope, node
+        ):
             items = _comprehension(compilation, element, generator, scope, expected.element)
         case _:
             return None
@@ -127,8 +128,6 @@ def _table(compilation: Compilation, node: ast.expr, scope: Scope, expected: Spa
 def _comprehension(
     compilation: Compilation, element: ast.expr, generator: ast.comprehension, scope: Scope, expected: Type
 ) -> list[ConstValue]:
-    from neokernel.compiler.lower.expressions import expression
-
     match generator:
         case ast.comprehension(
             target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id=called), args=arguments, keywords=[]), ifs=[]
@@ -174,10 +173,8 @@ def length(compilation: Compilation, node: ast.expr, scope: Scope) -> int:
 
 def assertion(compilation: Compilation, node: ast.Assert, scope: Scope) -> None:
     """A top-level `assert`: the build fails if it doesn't hold."""
-    from neokernel.compiler.lower import conditions
-
     ctx = _context(compilation, scope)
-    operand, _, _ = conditions.condition(ctx, node.test)
+    operand = expression(ctx, node.test, BOOL)
     ctx.function.result = operand.type
     ctx.block.append(ir.Return(ctx.span(node), operand))
     result = _run(compilation, ctx.function, [], node, scope)
@@ -199,9 +196,5 @@ def in_scope(ctx: Context, scope: Scope, bindings: Bindings) -> Iterator[None]:
 
 def default(ctx: Context, scope: Scope, node: ast.expr, expected: Type, bindings: Bindings | None = None) -> Operand:
     """A default value, evaluated here and now in the scope that declares it."""
-    from neokernel.compiler.lower.expressions import expression
-
     with in_scope(ctx, scope, bindings or {}):
         return expression(ctx, node, expected)
-
-

@@ -13,10 +13,15 @@ from dataclasses import dataclass
 from neokernel.compiler import ir
 from neokernel.compiler.declare import ClassDecl, FieldDecl, LangName
 from neokernel.compiler.diagnostics import Rejected, suggestion
-from neokernel.compiler.generics import Application, Bindings, Matcher, OpenArray, TypeParameter, close, is_open
+from neokernel.compiler.generics import Application, Bindings, Matcher, OpenArray, TypeParameter, is_open
 from neokernel.compiler.ir import Const, Kind, Operand
+from neokernel.compiler.lower import constants
+from neokernel.compiler.lower.arguments import single
 from neokernel.compiler.lower.coerce import coerce
-from neokernel.compiler.lower.context import NOTHING, Context, Untyped
+from neokernel.compiler.lower.context import NOTHING, Context, Untyped, Value
+from neokernel.compiler.lower.counting import counted
+from neokernel.compiler.lower.dispatch import VOCABULARY, expression, inferred, trial
+from neokernel.compiler.lower.names import find, is_global
 from neokernel.compiler.types import (
     BOOL,
     NONE,
@@ -77,8 +82,6 @@ def _is_of(ctx: Context, base: Type, decl: ClassDecl) -> bool:
 
 def _infer(ctx: Context, decl: ClassDecl, node: ast.Call) -> tuple[Type, ...]:
     """Type arguments from the types of the constructor's arguments."""
-    from neokernel.compiler.lower.expressions import trial
-
     bindings: Bindings = {}
     matcher = Matcher(ctx.resolver.origins, bindings)
     for item, argument in _pair(ctx, decl, node):
@@ -89,7 +92,10 @@ def _infer(ctx: Context, decl: ClassDecl, node: ast.Call) -> tuple[Type, ...]:
         if isinstance(value, Untyped):
             if isinstance(pattern, TypeParameter):
                 raise ctx.reject(
-                    "NK0314", f"this constant is passed for type variable `{pattern}`", argument, f"`u32({value.value})`"
+                    "NK0314",
+                    f"this constant is passed for type variable `{pattern}`",
+                    argument,
+                    f"`u32({value.value})`",
                 )
         else:
             matcher.match(pattern, value.type)
@@ -123,8 +129,10 @@ def _pair(ctx: Context, decl: ClassDecl, node: ast.Call) -> list[tuple[FieldDecl
     fields = list(decl.fields.values())
     if node.args and decl.form != "value":
         raise ctx.reject(
-            "NK0712", f"the fields of `{decl.name}` are given by name", node.args[0], f"write `{fields[0].name}=…`"
-            if fields else ""
+            "NK0712",
+            f"the fields of `{decl.name}` are given by name",
+            node.args[0],
+            f"write `{fields[0].name}=…`" if fields else "",
         )
     if len(node.args) > len(fields):
         count = len(fields)
@@ -188,15 +196,9 @@ def _zeroes(ctx: Context, decl: ClassDecl, pairs: list[tuple[FieldDecl, ast.expr
         raise ctx.reject("NK0712", f"`{decl.name}()` is made of zeroes", node, "then assign its fields")
 
 
-# --- values -------------------------------------------------------------------------------------------------------
-
-
 def _record(
     ctx: Context, decl: ClassDecl, type_: ValueType, pairs: list[tuple[FieldDecl, ast.expr]], node: ast.Call
 ) -> Operand:
-    from neokernel.compiler.lower import constants
-    from neokernel.compiler.lower.expressions import expression
-
     values = {item.name: expression(ctx, argument, type_.fields[item.name].type) for item, argument in pairs}
     items = []
     for name, found in type_.fields.items():
@@ -212,8 +214,6 @@ def _record(
 
 def replace(ctx: Context, node: ast.Call) -> Operand:
     """`replace(value, field=…)`."""
-    from neokernel.compiler.lower.expressions import expression, inferred
-
     if len(node.args) != 1:
         raise ctx.reject("NK0326", "`replace` has one argument without name: the value", node)
     base = inferred(ctx, node.args[0])
@@ -232,9 +232,6 @@ def replace(ctx: Context, node: ast.Call) -> Operand:
     for index, found in enumerate(stored):
         items.append(changed.get(found.name) or ctx.op(ir.Item, node, found.type, base, index))
     return ctx.op(ir.MakeRecord, node, base.type, tuple(items))
-
-
-# --- objects ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -259,8 +256,6 @@ Plan = StructPlan | ArrayPlan
 
 def _plan_struct(ctx: Context, type_: StructType, node: ast.Call) -> StructPlan:
     """Evaluate the constructor's arguments."""
-    from neokernel.compiler.lower.expressions import expression
-
     _whole(ctx, type_)
     decl = ctx.resolver.origins[type_].declaration
     given: dict[str, Operand | Plan] = {}
@@ -293,8 +288,6 @@ def plan_inline(ctx: Context, found: Field, node: ast.expr) -> Plan:
 
 
 def _constructed(ctx: Context, node: ast.Call) -> ClassDecl | None:
-    from neokernel.compiler.lower.expressions import find, is_global
-
     function = node.func.value if isinstance(node.func, ast.Subscript) else node.func
     if not is_global(ctx, function):
         return None
@@ -326,8 +319,6 @@ def build(ctx: Context, plan: Plan, target: Operand, node: ast.AST) -> None:
 
 
 def _default(ctx: Context, owner: StructType, found: Field) -> Operand:
-    from neokernel.compiler.lower import constants
-
     origin = ctx.resolver.origins[owner]
     default = origin.declaration.fields[found.name].default
     assert default is not None
@@ -336,8 +327,6 @@ def _default(ctx: Context, owner: StructType, found: Field) -> Operand:
 
 def _default_plan(ctx: Context, owner: StructType, found: Field, node: ast.AST) -> Plan:
     """The plan of an inline field that the constructor doesn't mention."""
-    from neokernel.compiler.lower import constants
-
     origin = ctx.resolver.origins[owner]
     item = origin.declaration.fields[found.name]
     if item.default is None:
@@ -365,9 +354,6 @@ def by_defaults(ctx: Context, type_: StructType, node: ast.AST) -> StructPlan:
 
 def renew(ctx: Context, node: ast.Call) -> Operand:
     """`renew(x)`: the memory of `x` as a new object, by its defaults."""
-    from neokernel.compiler.lower.calls import single
-    from neokernel.compiler.lower.expressions import inferred
-
     argument = single(ctx, "renew", node)
     target = inferred(ctx, argument)
     if not isinstance(target.type, RefType) or not isinstance(target.type.target, StructType):
@@ -385,9 +371,6 @@ def _zero_wire(ctx: Context, place: Operand, node: ast.AST) -> None:
             ctx.do(ir.StoreWire, node, place, wire, name, Const(found.type, 0))
         elif isinstance(found.type, WireType):
             _zero_wire(ctx, ctx.op(ir.WireRef, node, RefType(found.type), place, wire, name), node)
-
-
-# --- arrays -------------------------------------------------------------------------------------------------------
 
 
 def array(ctx: Context, node: ast.Call, hint: Type | None) -> Operand:
@@ -410,8 +393,6 @@ def array(ctx: Context, node: ast.Call, hint: Type | None) -> Operand:
 
 def plan_array(ctx: Context, type_: ArrayType, node: ast.expr) -> ArrayPlan:
     """Evaluate the arguments of `array(…)` or `array_of(…)`."""
-    from neokernel.compiler.lower.expressions import expression
-
     length = ctx.resolver.array_length(node, ctx.scope)
     assert isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     if length != type_.length:
@@ -447,7 +428,10 @@ def zero(ctx: Context, type_: Type, node: ast.AST) -> Operand:
         case UnionType(arms) if NONE in arms:
             return coerce(ctx, NOTHING, type_, node)
     raise ctx.reject(
-        "NK0309", f"`{type_}` has no zero", node, "give the value to fill with: `array(n, fill)`, or let it be `… | None`"
+        "NK0309",
+        f"`{type_}` has no zero",
+        node,
+        "give the value to fill with: `array(n, fill)`, or let it be `… | None`",
     )
 
 
@@ -478,10 +462,22 @@ def _build_array(ctx: Context, plan: ArrayPlan, target: Operand, node: ast.AST) 
         _whole(ctx, element)
         build(ctx, by_defaults(ctx, element, node), place, node)
 
-    from neokernel.compiler.lower.loops import counted
-
     counted(ctx, node, Const(USIZE, plan.type.length), make)
 
 
 Builder = Callable[[Operand], None]
-assert close
+
+
+def _replace(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
+    return replace(ctx, node)
+
+
+def _renew(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
+    return renew(ctx, node)
+
+
+def _handle(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
+    return of_class(ctx, ctx.resolver.handle, node, hint)
+
+
+VOCABULARY.update({"array": array, "array_of": array, "replace": _replace, "renew": _renew, "Handle": _handle})

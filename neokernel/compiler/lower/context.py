@@ -23,6 +23,8 @@ from neokernel.compiler.types import BOOL, NONE, Type, UnionType
 
 #: a local variable, or a field of one, of a field of one, …: what can be narrowed
 Path = tuple[str, ...]
+
+
 Facts = dict[Path, Type]
 
 
@@ -95,6 +97,15 @@ class LoopFrame:
     breaks: list[Flow] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A function instance whose body is still to be lowered."""
+
+    declaration: FunctionDecl
+    function: ir.Function
+    bindings: Bindings
+
+
 @dataclass(eq=False, slots=True)
 class Compilation:
     """One program on its way from declarations to IR."""
@@ -102,9 +113,10 @@ class Compilation:
     scopes: dict[str, Scope]
     diagnostics: Diagnostics
     resolver: Resolver
+    lower_body: Callable[[Compilation, Pending], None]
     functions: dict[object, ir.Function] = field(default_factory=dict)
     #: functions whose bodies are still to be lowered
-    pending: list[tuple[ir.Function, Callable[[], None]]] = field(default_factory=list)
+    pending: list[Pending] = field(default_factory=list)
     symbols: dict[str, ir.Function] = field(default_factory=dict)
     constants: dict[object, object] = field(default_factory=dict)
 
@@ -262,7 +274,12 @@ class Context:
             self.flow.dead = True
 
     def choose(
-        self, node: ast.AST, condition: Operand, then: Callable[[], Operand], otherwise: Callable[[], Operand], type_: Type
+        self,
+        node: ast.AST,
+        condition: Operand,
+        then: Callable[[], Operand],
+        otherwise: Callable[[], Operand],
+        type_: Type,
     ) -> Operand:
         """The value of one of two computations, of which only that one is done."""
         result = self.hidden("choice", type_)
@@ -279,5 +296,9 @@ class Context:
 
 
 NOTHING = ir.Const(NONE, None)
+
+
 TRUE = ir.Const(BOOL, True)
+
+
 FALSE = ir.Const(BOOL, False)

@@ -7,11 +7,15 @@ import ast
 from neokernel.compiler import ir
 from neokernel.compiler.declare import FunctionDecl, LangName
 from neokernel.compiler.ir import Operand
-from neokernel.compiler.lower import conditions
+from neokernel.compiler.lower import calls, conditions, names
 from neokernel.compiler.lower.context import Context
-from neokernel.compiler.types import BOOL, NONE, USIZE
+from neokernel.compiler.lower.dispatch import expression, inferred, lower
+from neokernel.compiler.lower.names import find, is_global
+from neokernel.compiler.types import NONE, USIZE
 
 _FUNCTION = frozenset({"requires", "ensures"})
+
+
 _LOOP = frozenset({"loop_invariant", "loop_bound"})
 
 
@@ -88,8 +92,6 @@ class _Old(ast.NodeTransformer):
             return self.generic_visit(node)
         if len(node.args) != 1 or node.keywords:
             raise ctx.reject("NK0901", "`old` has one argument", node)
-        from neokernel.compiler.lower.expressions import inferred
-
         block: ir.Block = []
         with ctx.as_ghost(), ctx.into(block):
             value = inferred(ctx, node.args[0])
@@ -107,8 +109,6 @@ def at_return(ctx: Context, operand: Operand | None, node: ast.AST) -> None:
 
 def loop(ctx: Context, made: ir.Loop, body: list[ast.stmt]) -> list[ast.stmt]:
     """Take the contracts off the start of a loop's body."""
-    from neokernel.compiler.lower.expressions import expression
-
     index = 0
     while index < len(body):
         found = _contract(ctx, body[index], _LOOP)
@@ -134,16 +134,13 @@ def loop(ctx: Context, made: ir.Loop, body: list[ast.stmt]) -> list[ast.stmt]:
 
 def ghost_call(ctx: Context, node: ast.Call) -> bool:
     """Lower a call of a `@ghost` function in ordinary code as ghost code. False if it isn't one."""
-    from neokernel.compiler.lower import calls
-    from neokernel.compiler.lower.expressions import find, is_global, lower
-
     if ctx.ghost:
         return False
     decl: object = None
     if is_global(ctx, node.func):
         decl = find(ctx, node.func)
     elif isinstance(node.func, ast.Attribute):
-        type_ = calls.static_type(ctx, node.func.value)
+        type_ = names.static_type(ctx, node.func.value)
         decl = calls.method_of(ctx, type_, node.func.attr) if type_ is not None else None
     if not isinstance(decl, FunctionDecl) or not {"ghost", "invariant"} & decl.marks:
         return False
@@ -154,6 +151,3 @@ def ghost_call(ctx: Context, node: ast.Call) -> bool:
     ctx.flow = flow
     ctx.block.append(ir.Ghost(ctx.span(node), block))
     return True
-
-
-assert BOOL

@@ -7,9 +7,10 @@ import ast
 from neokernel.compiler import ir
 from neokernel.compiler.declare import FunctionDecl
 from neokernel.compiler.diagnostics import Rejected
-from neokernel.compiler.generics import Application, Bindings, OpenArray, close, is_open
-from neokernel.compiler.lower.context import Compilation, Context
-from neokernel.compiler.types import NONE, RefType, Type
+from neokernel.compiler.generics import Application, Bindings, OpenArray, TypeParameter, close, is_open
+from neokernel.compiler.lower.context import Compilation, Context, Pending
+from neokernel.compiler.resolve import reject
+from neokernel.compiler.types import NONE, ArrayType, RefType, SpanType, TupleType, Type, UnionType
 
 
 def function_instance(
@@ -30,12 +31,16 @@ def function_instance(
         scope = caller.scope if caller else decl.scope
         missing = sorted(_open_names(result))
         help = "annotate what the result is assigned to" if missing else "return a `Span[T]`"
-        diagnostic = f"nothing here says what `{'`, `'.join(missing)}` is" if missing else f"`{result}` has no known length"
-        from neokernel.compiler.resolve import reject
-
+        diagnostic = (
+            f"nothing here says what `{'`, `'.join(missing)}` is" if missing else f"`{result}` has no known length"
+        )
         raise reject(scope, "NK0302", diagnostic, node, help)
     name = decl.title
-    open_types = [str(t) for p, t in zip(decl.parameters, parameter_types, strict=True) if _is_generic(compilation, decl, p.annotation)]
+    open_types = [
+        str(t)
+        for p, t in zip(decl.parameters, parameter_types, strict=True)
+        if _is_generic(compilation, decl, p.annotation)
+    ]
     arguments = [str(bindings[n]) for n in sorted(bindings)] + open_types
     instance = f"[{', '.join(arguments)}]" if arguments else ""
     symbol = f"{decl.module.name}.{name}{instance}"
@@ -53,12 +58,7 @@ def function_instance(
         function.variables.append(var)
         function.parameters.append(var)
 
-    def body() -> None:
-        from neokernel.compiler.lower.statements import lower_function
-
-        lower_function(compilation, decl, function, bindings)
-
-    compilation.pending.append((function, body))
+    compilation.pending.append(Pending(decl, function, bindings))
     return function
 
 
@@ -101,9 +101,6 @@ def declared_instance(compilation: Compilation, decl: FunctionDecl) -> ir.Functi
 
 
 def _open_names(type_: Type) -> set[str]:
-    from neokernel.compiler.generics import TypeParameter
-    from neokernel.compiler.types import ArrayType, SpanType, TupleType, UnionType
-
     match type_:
         case TypeParameter(name):
             return {name}
@@ -128,8 +125,6 @@ def _is_generic(compilation: Compilation, decl: FunctionDecl, annotation: ast.ex
 
 
 def _has_open_length(compilation: Compilation, type_: Type) -> bool:
-    from neokernel.compiler.types import ArrayType, SpanType, TupleType, UnionType
-
     match type_:
         case OpenArray():
             return True
@@ -142,4 +137,3 @@ def _has_open_length(compilation: Compilation, type_: Type) -> bool:
         case TupleType(items) | UnionType(items):
             return any(_has_open_length(compilation, item) for item in items)
     return False
-

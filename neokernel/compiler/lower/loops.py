@@ -9,19 +9,22 @@ from contextlib import contextmanager
 from neokernel.compiler import ir
 from neokernel.compiler.declare import LangName
 from neokernel.compiler.ir import Const, Kind, Mode, Operand, Var
-from neokernel.compiler.lower import conditions, contracts
+from neokernel.compiler.lower import calls, conditions, contracts, memory
+from neokernel.compiler.lower.assignment import assign
 from neokernel.compiler.lower.coerce import coerce
-from neokernel.compiler.lower.context import TRUE, Context, LoopFrame, Untyped, Value
-from neokernel.compiler.types import BOOL, USIZE, ArrayType, IntType, SpanType, Type
+from neokernel.compiler.lower.context import Context, LoopFrame, Untyped, Value
+from neokernel.compiler.lower.counting import head, step
+from neokernel.compiler.lower.dispatch import inferred, lower
+from neokernel.compiler.lower.memory import element_of, read_element
+from neokernel.compiler.lower.names import assigned_names, is_global
+from neokernel.compiler.types import BOOL, USIZE, ArrayType, IntType, SpanType, TupleType, Type
 
 Body = Callable[[Context, list[ast.stmt]], None]
 
 
 @contextmanager
 def _frame(ctx: Context, body: list[ast.stmt]) -> Iterator[LoopFrame]:
-    """A loop: what its body may change is forgotten at its head."""
-    from neokernel.compiler.lower.statements import assigned_names
-
+    """A loop: what its body may change is forgotten at its begin."""
     frame = LoopFrame(ctx.label(), len(ctx.exits))
     for name in assigned_names(body):
         ctx.flow.forget(name)
@@ -52,9 +55,7 @@ def while_loop(ctx: Context, node: ast.While, lower_block: Body) -> None:
                 exit_flow.narrowed.update(when_false)
                 ctx.flow.narrowed.update(when_true)
                 inside: ir.Block = []
-                loop.body.append(
-                    ir.If(ctx.span(node.test), test, inside, [ir.Break(ctx.span(node.test), frame.label)])
-                )
+                loop.body.append(ir.If(ctx.span(node.test), test, inside, [ir.Break(ctx.span(node.test), frame.label)]))
                 with ctx.into(inside):
                     body = contracts.loop(ctx, loop, node.body)
                     lower_block(ctx, body)
@@ -62,41 +63,6 @@ def while_loop(ctx: Context, node: ast.While, lower_block: Body) -> None:
     for flow in frame.breaks:
         exit_flow = exit_flow.merge(flow)
     ctx.flow = exit_flow
-
-
-def counted(ctx: Context, node: ast.AST, count: Operand, body: Callable[[Operand], None]) -> None:
-    """`body(i)` for i in 0 … count-1, without source-level flow (for constructors)."""
-    next_ = ctx.hidden("index", USIZE)
-    ctx.set(next_, Const(USIZE, 0), node)
-    loop = ir.Loop(ctx.span(node), [], [], ctx.label(), trip=count)
-    with ctx.into(loop.body):
-        index = _head(ctx, loop, next_, count, node)
-        body(index)
-    _step(ctx, loop, next_, node)
-    ctx.block.append(loop)
-
-
-def _head(ctx: Context, loop: ir.Loop, next_: Var, stop: Operand, node: ast.AST) -> Operand:
-    """Leave the loop when the counter has reached `stop`; else the counter."""
-    index = ctx.get(next_, node)
-    test = ctx.op(ir.Compare, node, BOOL, "lt", index, stop)
-    ctx.block.append(ir.If(ctx.span(node), test, [], [ir.Break(ctx.span(node), loop.label)]))
-    return index
-
-
-def _step(ctx: Context, loop: ir.Loop, next_: Var, node: ast.AST) -> None:
-    """Count on; that can't overflow, since the counter is below a number of its type."""
-    assert isinstance(next_.type, IntType)
-    with ctx.into(loop.step):
-        index = ctx.get(next_, node)
-        one = Const(next_.type, 1)
-        total = ctx.op(
-            ir.Binary, node, next_.type, "add", Mode.CHECKED, index, one, kinds=(Kind.OVERFLOW,), discharged=True
-        )
-        ctx.set(next_, total, node)
-
-
-# --- for ----------------------------------------------------------------------------------------------------------
 
 
 def for_loop(ctx: Context, node: ast.For, lower_block: Body) -> None:
@@ -116,8 +82,6 @@ def for_loop(ctx: Context, node: ast.For, lower_block: Body) -> None:
 
 
 def _iterable(ctx: Context, node: ast.expr) -> tuple[str, ast.expr]:
-    from neokernel.compiler.lower.expressions import is_global
-
     match node:
         case ast.Call(func=ast.Name(id=name) as function) if is_global(ctx, function):
             found = ctx.scope.lookup(name)
@@ -134,8 +98,6 @@ def _plain(ctx: Context, call: ast.Call, least: int, most: int) -> list[ast.expr
 
 def _bounds(ctx: Context, call: ast.Call) -> tuple[Operand, Operand, int, IntType]:
     """(start, stop, step, type) of `range(…)`."""
-    from neokernel.compiler.lower.expressions import lower
-
     arguments = _plain(ctx, call, 1, 3)
     values: list[Value] = [lower(ctx, a) for a in arguments]
     step = 1
@@ -150,7 +112,10 @@ def _bounds(ctx: Context, call: ast.Call) -> tuple[Operand, Operand, int, IntTyp
     for value, argument in zip(ends, arguments, strict=False):
         if not isinstance(value, Untyped) and value.type != type_:
             raise ctx.reject(
-                "NK0311", f"`range` of `{type_}` and `{value.type}`: the ends have different types", argument, "convert one"
+                "NK0311",
+                f"`range` of `{type_}` and `{value.type}`: the ends have different types",
+                argument,
+                "convert one",
             )
     if not isinstance(type_, IntType):
         raise ctx.reject("NK0334", f"`range` counts integers, not `{type_}`", call)
@@ -165,7 +130,7 @@ def _range(ctx: Context, node: ast.For, call: ast.Call, lower_block: Body) -> No
     if step == 1:
         next_ = ctx.hidden("next", type_)
         ctx.set(next_, start, node.iter)
-        _run(ctx, node, lower_block, lambda loop: _head(ctx, loop, next_, stop, node.iter), next_, stop)
+        _run(ctx, node, lower_block, lambda loop: head(ctx, loop, next_, stop, node.iter), next_, stop)
         return
     # Any other step counts rounds, so that the variable never passes the end of its type.
     rounds = _rounds(ctx, start, stop, step, type_, node.iter)
@@ -175,8 +140,8 @@ def _range(ctx: Context, node: ast.For, call: ast.Call, lower_block: Body) -> No
     assert isinstance(rounds.type, IntType)
     ctx.set(next_, Const(rounds.type, 0), node.iter)
 
-    def head(loop: ir.Loop) -> Operand:
-        _head(ctx, loop, next_, rounds, node.iter)
+    def begin(loop: ir.Loop) -> Operand:
+        head(ctx, loop, next_, rounds, node.iter)
         value = ctx.get(current, node.iter)
         with ctx.into(loop.step):
             operation = "add" if step > 0 else "sub"
@@ -185,7 +150,7 @@ def _range(ctx: Context, node: ast.For, call: ast.Call, lower_block: Body) -> No
             ctx.set(current, moved, node.iter)
         return value
 
-    _run(ctx, node, lower_block, head, next_, rounds)
+    _run(ctx, node, lower_block, begin, next_, rounds)
 
 
 def _wrapped(number: int, type_: IntType) -> int:
@@ -235,7 +200,7 @@ def _reversed(ctx: Context, node: ast.For, call: ast.Call, lower_block: Body) ->
     next_ = ctx.hidden("next", type_)
     ctx.set(next_, stop, node.iter)
 
-    def head(loop: ir.Loop) -> Operand:
+    def begin(loop: ir.Loop) -> Operand:
         index = ctx.get(next_, node.iter)
         test = ctx.op(ir.Compare, node.iter, BOOL, "gt", index, start)
         ctx.block.append(ir.If(ctx.span(node.iter), test, [], [ir.Break(ctx.span(node.iter), loop.label)]))
@@ -253,16 +218,13 @@ def _reversed(ctx: Context, node: ast.For, call: ast.Call, lower_block: Body) ->
         ctx.set(next_, below, node.iter)
         return below
 
-    _run(ctx, node, lower_block, head, None, stop)
+    _run(ctx, node, lower_block, begin, None, stop)
 
 
 def _sequences(
     ctx: Context, node: ast.For, iterables: list[ast.expr], lower_block: Body, numbered: bool, tuples: bool = False
 ) -> None:
     """Over one sequence, perhaps numbered, or over several in step."""
-    from neokernel.compiler.lower import calls
-    from neokernel.compiler.lower.expressions import element_of, inferred, read_element
-
     bases = [inferred(ctx, part) for part in iterables]
     sequences: list[ArrayType | SpanType] = []
     for base, part in zip(bases, iterables, strict=True):
@@ -271,49 +233,45 @@ def _sequences(
                 "NK0334", f"`{base.type}` can't be looped over by itself", part, "loop over `range(len(x))` and index"
             )
         sequences.append(element_of(ctx, base.type, part))
-    lengths = [calls.length(ctx, b, s, p) for b, s, p in zip(bases, sequences, iterables, strict=True)]
+    lengths = [memory.length(ctx, b, s, p) for b, s, p in zip(bases, sequences, iterables, strict=True)]
     count = lengths[0]
     for other in lengths[1:]:
         count = ctx.op(ir.Binary, node.iter, USIZE, "min", Mode.WRAPPING, count, other)
     next_ = ctx.hidden("index", USIZE)
     ctx.set(next_, Const(USIZE, 0), node.iter)
 
-    def head(loop: ir.Loop) -> Operand:
-        index = _head(ctx, loop, next_, count, node.iter)
+    def begin(loop: ir.Loop) -> Operand:
+        index = head(ctx, loop, next_, count, node.iter)
         items: list[Operand] = [index] if numbered else []
         for base, sequence in zip(bases, sequences, strict=True):
             items.append(read_element(ctx, base, sequence, index, ctx.span(node.iter), discharged=True))
         if not numbered and not tuples:
             return items[0]
-        from neokernel.compiler.types import TupleType
-
         return ctx.op(ir.MakeRecord, node.iter, TupleType(tuple(i.type for i in items)), tuple(items))
 
-    _run(ctx, node, lower_block, head, next_, count)
+    _run(ctx, node, lower_block, begin, next_, count)
 
 
 def _run(
     ctx: Context,
     node: ast.For,
     lower_block: Body,
-    head: Callable[[ir.Loop], Operand],
+    begin: Callable[[ir.Loop], Operand],
     counter: Var | None,
     trip: Operand,
 ) -> None:
-    """The loop itself: `head` tests and gives the value for the target."""
-    from neokernel.compiler.lower.statements import assign
-
+    """The loop itself: `begin` tests and gives the value for the target."""
     extra = ast.copy_location(ast.Assign([node.target], ast.copy_location(ast.Constant(0), node)), node)
     with _frame(ctx, [*node.body, extra]) as frame:
         loop = ir.Loop(ctx.span(node.iter), [], [], frame.label, trip=trip)
         exit_flow = ctx.flow.copy()
         with ctx.into(loop.body):
-            value = head(loop)
+            value = begin(loop)
             assign(ctx, node.target, value, node.target)
             body = contracts.loop(ctx, loop, node.body)
             lower_block(ctx, body)
         if counter is not None:
-            _step(ctx, loop, counter, node.iter)
+            step(ctx, loop, counter, node.iter)
     ctx.block.append(loop)
     for flow in frame.breaks:
         exit_flow = exit_flow.merge(flow)
@@ -322,6 +280,3 @@ def _run(
 
 def element_type(sequence: ArrayType | SpanType) -> Type:
     return sequence.element
-
-
-assert TRUE

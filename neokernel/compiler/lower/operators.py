@@ -6,8 +6,10 @@ import ast
 
 from neokernel.compiler import ir
 from neokernel.compiler.ir import Const, Kind, Mode, Operand
+from neokernel.compiler.lower.arguments import single
 from neokernel.compiler.lower.coerce import coerce, constant, typed
 from neokernel.compiler.lower.context import Context, Untyped, Value
+from neokernel.compiler.lower.dispatch import EXPRESSIONS, VOCABULARY, inferred, lower
 from neokernel.compiler.types import BOOL, U32, EnumType, FloatType, IntType, Type, UnionType
 
 _OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
@@ -24,15 +26,16 @@ _OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
     ast.Div: ("div", "/"),
     ast.Pow: ("pow", "**"),
 }
+
+
 _FLOAT_OPERATORS = frozenset({"add", "sub", "mul", "div"})
+
 
 #: no literal arithmetic may make the compiler compute numbers larger than this
 _MOST_BITS = 4096
 
 
 def binary(ctx: Context, node: ast.BinOp, hint: Type | None) -> Value:
-    from neokernel.compiler.lower.expressions import lower
-
     if type(node.op) not in _OPERATORS:
         raise ctx.reject("NK0103", "`@` is not in the language", node)
     left = lower(ctx, node.left, hint)
@@ -136,7 +139,10 @@ def _shift(
     if isinstance(left, Untyped):
         number = left.value
         raise ctx.reject(
-            "NK0312", f"nothing says which width `{number} {symbol} …` has", left_node, f"write `u64({number}) {symbol} …`"
+            "NK0312",
+            f"nothing says which width `{number} {symbol} …` has",
+            left_node,
+            f"write `u64({number}) {symbol} …`",
         )
     if not isinstance(left.type, IntType):
         raise ctx.reject("NK0323", f"`{symbol}` is not for `{left.type}`", node)
@@ -150,7 +156,9 @@ def shift_amount(ctx: Context, type_: IntType, right: Value, node: ast.AST, rota
             raise ctx.reject("NK0324", f"a `{type_}` is shifted by 0 … {type_.bits - 1}", node)
         return constant(ctx, right, U32, node)
     if not isinstance(right.type, IntType) or right.type.signed:
-        raise ctx.reject("NK0324", f"the amount of a shift is unsigned, and this is `{right.type}`", node, "write `u32(…)`")
+        raise ctx.reject(
+            "NK0324", f"the amount of a shift is unsigned, and this is `{right.type}`", node, "write `u32(…)`"
+        )
     return right
 
 
@@ -205,11 +213,6 @@ def fold(ctx: Context, name: str, left: int | float, right: int | float, node: a
 
 
 def unary(ctx: Context, node: ast.UnaryOp, hint: Type | None) -> Value:
-    from neokernel.compiler.lower import conditions
-    from neokernel.compiler.lower.expressions import lower
-
-    if isinstance(node.op, ast.Not):
-        return conditions.value(ctx, node, hint)
     value = lower(ctx, node.operand, hint)
     if isinstance(value, Untyped):
         match node.op:
@@ -274,15 +277,17 @@ def enum_number(ctx: Context, value: Operand, target: IntType, node: ast.AST) ->
     return ctx.op(ir.Convert, node, target, value, kinds=() if fits else (Kind.CONVERSION,))
 
 
-def arithmetic_function(ctx: Context, name: str, arguments: list[ast.expr], node: ast.Call, hint: Type | None) -> Operand:
+def arithmetic_function(
+    ctx: Context, name: str, arguments: list[ast.expr], node: ast.Call, hint: Type | None
+) -> Operand:
     """`wrapping_add(a, b)` and its like."""
-    from neokernel.compiler.lower.expressions import lower
-
     left, right = (lower(ctx, argument, hint) for argument in arguments)
     operation = name.removeprefix("wrapping_").removeprefix("saturating_")
     mode = Mode.WRAPPING if name.startswith("wrapping") else Mode.SATURATING if name.startswith("sat") else Mode.CHECKED
     if operation in ("shl", "rotate_left", "rotate_right"):
-        operand = coerce(ctx, left, hint, arguments[0]) if isinstance(left, Untyped) and hint else typed(ctx, left, node)
+        operand = (
+            coerce(ctx, left, hint, arguments[0]) if isinstance(left, Untyped) and hint else typed(ctx, left, node)
+        )
         if not isinstance(operand.type, IntType):
             raise ctx.reject("NK0323", f"`{name}` is not for `{operand.type}`", node)
         amount = shift_amount(ctx, operand.type, right, arguments[1], rotate=operation != "shl")
@@ -305,8 +310,6 @@ def arithmetic_function(ctx: Context, name: str, arguments: list[ast.expr], node
 
 def unary_function(ctx: Context, name: str, argument: ast.expr, node: ast.Call, hint: Type | None) -> Operand:
     """`count_ones(x)` and its like."""
-    from neokernel.compiler.lower.expressions import inferred
-
     operand = inferred(ctx, argument)
     source = operand.type
     result: Type | None = None
@@ -330,8 +333,6 @@ def unary_function(ctx: Context, name: str, argument: ast.expr, node: ast.Call, 
 
 
 def absolute(ctx: Context, argument: ast.expr, node: ast.Call) -> Value:
-    from neokernel.compiler.lower.expressions import lower
-
     value = lower(ctx, argument)
     if isinstance(value, Untyped):
         return Untyped(abs(value.value))
@@ -347,8 +348,6 @@ def absolute(ctx: Context, argument: ast.expr, node: ast.Call) -> Value:
 
 def extreme(ctx: Context, name: str, arguments: list[ast.expr], node: ast.Call, hint: Type | None) -> Value:
     """`min(a, b, …)`, `max(a, b, …)`."""
-    from neokernel.compiler.lower.expressions import lower
-
     if len(arguments) < 2:
         raise ctx.reject("NK0326", f"`{name}` wants two or more arguments", node, "write the loop")
     values = [lower(ctx, argument, hint) for argument in arguments]
@@ -366,3 +365,13 @@ def extreme(ctx: Context, name: str, arguments: list[ast.expr], node: ast.Call, 
 
 
 BoolType_ = type(BOOL)
+
+
+def _absolute(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
+    return absolute(ctx, single(ctx, "abs", node), node)
+
+
+VOCABULARY["abs"] = _absolute
+
+
+EXPRESSIONS[ast.BinOp] = binary

@@ -15,7 +15,11 @@ from neokernel.compiler.declare import LangName
 from neokernel.compiler.diagnostics import suggestion
 from neokernel.compiler.ir import Operand
 from neokernel.compiler.lower import conditions
+from neokernel.compiler.lower.assignment import assign_name
 from neokernel.compiler.lower.context import TRUE, Context, Facts, Flow, Path, Untyped, arms_of, union_of
+from neokernel.compiler.lower.dispatch import expression, inferred, lower
+from neokernel.compiler.lower.memory import read_field
+from neokernel.compiler.lower.names import path_of
 from neokernel.compiler.types import (
     BOOL,
     NONE,
@@ -30,6 +34,7 @@ from neokernel.compiler.types import (
 )
 
 Body = Callable[[Context, list[ast.stmt]], None]
+
 
 #: what remains to be matched: arms of a union, names of enum members, or None when it can't be listed
 Remaining = set[object] | None
@@ -47,8 +52,6 @@ class Subject:
 
 
 def match(ctx: Context, node: ast.Match, lower_block: Body) -> None:
-    from neokernel.compiler.lower.expressions import inferred, path_of
-
     operand = inferred(ctx, node.subject)
     subject = Subject(operand, path_of(node.subject), node.subject, _everything(operand.type))
     needed = subject.remaining is not None
@@ -85,9 +88,6 @@ def _is_last_resort(ctx: Context, case: ast.match_case, subject: Subject) -> boo
         case ast.MatchAs(pattern=None), [ast.Expr(value=ast.Call(func=ast.Name(id=name)))]:
             return ctx.scope.names.get(name) in (LangName("assert_never"), LangName("unreachable"))
     return False
-
-
-# --- plain matches ------------------------------------------------------------------------------------------------
 
 
 def _is_plain(ctx: Context, node: ast.Match, type_: Type) -> bool:
@@ -204,8 +204,6 @@ def _keys(ctx: Context, subject: Subject, pattern: ast.pattern) -> list[object]:
 
 def _number(ctx: Context, type_: Type, node: ast.expr) -> int:
     """The integer that a value pattern stands for."""
-    from neokernel.compiler.lower.expressions import expression
-
     operand = expression(ctx, node, type_)
     if isinstance(operand, ir.Const) and isinstance(operand.value, int):
         return operand.value
@@ -221,18 +219,11 @@ def _as(ctx: Context, operand: Operand, known: Type, node: ast.AST) -> Operand:
 
 
 def _bind(ctx: Context, name: str, value: Operand, node: ast.AST) -> None:
-    from neokernel.compiler.lower.statements import assign_name
-
     target = ast.copy_location(ast.Name(name, ast.Store()), node)
     assign_name(ctx, target, value)
 
 
-# --- chains -------------------------------------------------------------------------------------------------------
-
-
-def _chain(
-    ctx: Context, node: ast.Match, subject: Subject, cases: list[ast.match_case], lower_block: Body
-) -> None:
+def _chain(ctx: Context, node: ast.Match, subject: Subject, cases: list[ast.match_case], lower_block: Body) -> None:
     if not cases:
         if subject.remaining is not None and not subject.remaining:
             # Everything was handled: falling out of the chain can't happen.
@@ -288,9 +279,7 @@ def _chain(
         if test is None:
             body()
             return
-        ctx.branch(
-            case.pattern, test, body, lambda: _chain(ctx, node, subject, captured_rest, lower_block), facts
-        )
+        ctx.branch(case.pattern, test, body, lambda: _chain(ctx, node, subject, captured_rest, lower_block), facts)
         return
     taken = ctx.hidden("taken", BOOL)
     ctx.set(taken, ir.Const(BOOL, False), case.pattern)
@@ -351,8 +340,6 @@ def _test(ctx: Context, pattern: ast.pattern, operand: Operand, handled: set[obj
 
 
 def _test_value(ctx: Context, value: ast.expr, operand: Operand, handled: set[object]) -> Operand:
-    from neokernel.compiler.lower.expressions import lower
-
     if len(arms_of(operand.type)) > 1:
         return _test_arm_value(ctx, value, operand)
     right = lower(ctx, value, operand.type)
@@ -363,8 +350,6 @@ def _test_value(ctx: Context, value: ast.expr, operand: Operand, handled: set[ob
 
 def _test_arm_value(ctx: Context, value: ast.expr, operand: Operand) -> Operand:
     """A constant matched against a union: is it the arm that the constant belongs to, and equal?"""
-    from neokernel.compiler.lower.expressions import lower
-
     right = lower(ctx, value)
     if isinstance(right, Untyped):
         arm = next((a for a in arms_of(operand.type) if isinstance(a, IntType)), None)
@@ -459,8 +444,6 @@ def _fields(ctx: Context, pattern: ast.MatchClass, arms: tuple[Type, ...]) -> li
 
 
 def _item(ctx: Context, base: Operand, found: Field, node: ast.AST) -> Operand:
-    from neokernel.compiler.lower.expressions import read_field
-
     return read_field(ctx, base, found.name, node)
 
 
@@ -513,4 +496,3 @@ def _capture(ctx: Context, pattern: ast.pattern, operand: Operand, out: list[tup
                 if not (isinstance(part, ast.MatchAs) and part.pattern is None and part.name is None):
                     item = ctx.op(ir.Item, part, operand.type.items[index], operand, index)
                     _capture(ctx, part, item, out)
-

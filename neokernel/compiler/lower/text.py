@@ -13,10 +13,13 @@ from neokernel.compiler import ir
 from neokernel.compiler.declare import FunctionDecl
 from neokernel.compiler.ir import Const, Operand
 from neokernel.compiler.lower.context import Context
+from neokernel.compiler.lower.dispatch import inferred
 from neokernel.compiler.lower.functions import function_instance
-from neokernel.compiler.types import BOOL, I64, STR, U8, U32, U64, EnumType, IntType, SpanType
+from neokernel.compiler.lower.names import is_global
+from neokernel.compiler.types import BOOL, I64, STR, U8, U32, U64, EnumType, IntType, RefType, SpanType
 
 MODULE = "neokernel.runtime.format"
+
 
 #: Python's format specification, without what only floats have
 _SPECIFICATION = re.compile(
@@ -53,16 +56,10 @@ def _piece(ctx: Context, method: FunctionDecl, receiver: Operand, text: Operand,
 
 
 def _owner(receiver: Operand) -> object:
-    from neokernel.compiler.types import RefType
-
     return receiver.type.target if isinstance(receiver.type, RefType) else receiver.type
 
 
-def _field(
-    ctx: Context, method: FunctionDecl, receiver: Operand, node: ast.FormattedValue, call: ast.Call
-) -> None:
-    from neokernel.compiler.lower.expressions import inferred
-
+def _field(ctx: Context, method: FunctionDecl, receiver: Operand, node: ast.FormattedValue, call: ast.Call) -> None:
     if node.conversion != -1:
         raise ctx.reject("NK0322", "`!r`, `!s` and `!a` are not in the language", node)
     specification = ""
@@ -80,8 +77,6 @@ def _field(
     name_only = False
     value_node = node.value
     if isinstance(value_node, ast.Attribute) and value_node.attr == "name":
-        from neokernel.compiler.lower.expressions import is_global
-
         if not is_global(ctx, value_node.value):
             base = inferred(ctx, value_node.value)
             if isinstance(base.type, EnumType):
@@ -124,7 +119,9 @@ def _enum_name(ctx: Context, operand: Operand, node: ast.AST, qualified: bool) -
     return ctx.get(result, node)
 
 
-def _integer(ctx: Context, receiver: Operand, operand: Operand, matched: re.Match[str], node: ast.FormattedValue) -> None:
+def _integer(
+    ctx: Context, receiver: Operand, operand: Operand, matched: re.Match[str], node: ast.FormattedValue
+) -> None:
     kind = matched["type"] or "d"
     bases = {"d": 10, "x": 16, "X": 16, "o": 8, "b": 2, "c": 0}
     if kind not in bases or kind == "c":

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 
 from neokernel.compiler import ir
 from neokernel.compiler.declare import FunctionDecl, Scope
 from neokernel.compiler.generics import is_open
 from neokernel.compiler.ir import Operand
-from neokernel.compiler.lower.context import NOTHING, Compilation, Context, Untyped, Value
-from neokernel.compiler.types import (
-    BOOL,
-    U64,
-    ArrayType,
-    EnumType,
-    IntType,
-    RefType,
-    SpanType,
-    StructType,
-    Type,
-    WireType,
-)
+from neokernel.compiler.lower import constants
+from neokernel.compiler.lower.arguments import positional
+from neokernel.compiler.lower.context import NOTHING, Compilation, Context, Value
+from neokernel.compiler.lower.dispatch import VOCABULARY, expression, inferred
+from neokernel.compiler.resolve import reject
+from neokernel.compiler.types import BOOL, U64, EnumType, IntType, RefType, SpanType, StructType, Type, WireType
+from neokernel.compiler.vocabulary import UNSAFE
 
 
 def call(ctx: Context, name: str, node: ast.Call, hint: Type | None) -> Value:
     """`object_at`, `span_at`, `address_of`, `asm`."""
-    from neokernel.compiler.lower.calls import positional
-    from neokernel.compiler.lower.expressions import expression, inferred
-
     if ctx.scope.unsafe is None:
         raise ctx.reject(
             "NK0802",
@@ -66,8 +58,6 @@ _HOLE = re.compile(r"\{([^{}]*)\}")
 
 
 def _asm(ctx: Context, node: ast.Call) -> Value:
-    from neokernel.compiler.lower.expressions import inferred
-
     if not node.args:
         raise ctx.reject("NK0803", "`asm` wants a template", node)
     template = constant_text(ctx.compilation, ctx.scope, node.args[0], ctx)
@@ -106,9 +96,6 @@ def _asm(ctx: Context, node: ast.Call) -> Value:
 
 def constant_text(compilation: Compilation, scope: Scope, node: ast.expr, ctx: Context | None = None) -> str:
     """A text constant, or an f-string whose fields are integer constants."""
-    from neokernel.compiler.lower import constants
-    from neokernel.compiler.resolve import reject
-
     match node:
         case ast.Constant(value=str() as text):
             return text
@@ -140,4 +127,8 @@ def naked(ctx: Context, decl: FunctionDecl, body: list[ast.stmt]) -> None:
             raise ctx.reject("NK0803", "a `@naked` function is one `asm(…)` without operands", decl.node)
 
 
-assert ArrayType and Untyped
+def _handler(name: str) -> Callable[[Context, ast.Call, Type | None], Value]:
+    return lambda ctx, node, hint: call(ctx, name, node, hint)
+
+
+VOCABULARY.update({name: _handler(name) for name in UNSAFE})
