@@ -20,7 +20,7 @@ from neokernel.image.crash import Crash
 from neokernel.image.traceback import Frame
 from neokernel.lang.positions import instruction_position
 from neokernel.lang.support import TARGET_MARK
-from neokernel.sim.bare import MachineFault, run_main
+from neokernel.sim.bare import run_main
 
 
 class OutOfTime(BaseException):
@@ -45,8 +45,11 @@ def run_on_host(program: Program, timeout: float | None, *, as_json: bool) -> in
             status = run_main(load_main(program), output)
     except OutOfTime:
         status, timed_out = int(Exit.TIMEOUT), True
-    except (lang.CheckFailed, lang.StaticError, MachineFault) as failure:
+    except Exception as failure:
+        # The program's own failure if any of it was running; else ours, or an error that the user should see as such.
         status, crash = int(PANIC_STATUS), crash_of(failure)
+        if not crash.frames:
+            raise
     if as_json:
         print_json(
             {

@@ -239,6 +239,16 @@ def test_dump(nk: Nk, stage: str) -> None:
     assert nk("dump", "--json", stage, EXAMPLES / "02_overflow").json["exit"] == 0
 
 
+def test_what_only_cpython_rejects_is_a_traceback_too(nk: Nk, tmp_path: Path) -> None:
+    program = write_program(tmp_path, "x: u8 = 1\ny: u32 = 2\nmachine.console.write(f'{x + y}')")
+    result = nk("run", "--host", program)
+    assert result.status == 101
+    lines = result.error.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[1].endswith(", line 10, in main")
+    assert lines[-1].startswith("StaticError: ")
+
+
 def test_host_errors_are_told(nk: Nk, tmp_path: Path) -> None:
     (tmp_path / "no_main.py").write_text('"""Nothing."""\nfrom neokernel.lang import u8\n')
     (tmp_path / "syntax.py").write_text("def main(:\n")
