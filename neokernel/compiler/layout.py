@@ -6,7 +6,7 @@ Invariants:
 - A `bool` is `i1` as a scalar in SSA form, and `i8` in memory and within aggregates.
 - `None` and ghost fields have no storage and no place in LLVM types.
 
-A union is `{i8 tag, i64 × n, ptr × m}`. The leaves of an arm fill the slots in order, integers (also floats, by their
+A union is `{i64 tag, i64 × n, ptr × m}` (a narrower tag would take the same room, and cost masks in registers). The leaves of an arm fill the slots in order, integers (also floats, by their
 bits) the `i64` ones and pointers the `ptr` ones; arms share the slots. `S | None` is a plain pointer.
 """
 
@@ -158,8 +158,7 @@ class Layout:
             if of.is_optional_reference:
                 return POINTER_SIZE, POINTER_SIZE
             union = self.union(of)
-            slots = union.integers + union.pointers
-            return (8 * (1 + slots), 8) if slots else (1, 1)
+            return 8 * (1 + union.integers + union.pointers), 8
         size, alignment = 0, 1
         for _, item in record_fields(of):
             item_size, item_alignment = self._measure(item)
@@ -237,7 +236,7 @@ class Layout:
         if isinstance(of, UnionType):
             if of.is_optional_reference:
                 return "ptr"
-            return "{ " + ", ".join(["i8", *self.union(of).slot_types()]) + " }"
+            return "{ " + ", ".join(["i64", *self.union(of).slot_types()]) + " }"
         items = [self.memory(item) for _, item in record_fields(of) if not isinstance(item, NoneType)]
         return "{ " + ", ".join(items) + " }" if items else "{}"
 
@@ -264,7 +263,7 @@ class Layout:
             return [Leaf("ptr", (0,), 0, 8, "pointer"), Leaf("i64", (1,), 8, 8, "length")]
         if isinstance(of, UnionType) and not of.is_optional_reference:
             union = self.union(of)
-            leaves = [Leaf("i8", (0,), 0, 1, "tag", limit=len(of.arms))]
+            leaves = [Leaf("i64", (0,), 0, 8, "tag", limit=len(of.arms))]
             for index, llvm in enumerate(union.slot_types(), 1):
                 leaves.append(Leaf(llvm, (index,), union.slot_offset(index), 8, f"slot{index}"))
             return leaves

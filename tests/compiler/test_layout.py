@@ -113,7 +113,7 @@ def test_structs_are_laid_out_as_c_does() -> None:
 
 def test_union_slots_are_shared_integers_first() -> None:
     layout = Layout()
-    assert layout.llvm(UNION) == "{ i8, i64, i64, i64, ptr }"
+    assert layout.llvm(UNION) == "{ i64, i64, i64, i64, ptr }"
     union = layout.union(UNION)
     assert union.arms[POINT].slots == (1, 2, 3)
     assert union.arms[VIEW].slots == (4, 1)  # pointer, length

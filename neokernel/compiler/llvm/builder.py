@@ -151,7 +151,7 @@ class Builder:
             values = self._constant_leaves(record.items[0]) if record.items else []
             for (leaf, text), slot in zip(zip(placed.leaves, values, strict=True), placed.slots, strict=True):
                 slots[slot - 1] = f"{'ptr' if leaf.is_pointer else 'i64'} {text}"
-            return "{ " + ", ".join([f"i8 {placed.tag}", *slots]) + " }"
+            return "{ " + ", ".join([f"i64 {placed.tag}", *slots]) + " }"
         items = [
             f"{self.layout.memory(item.type)} {self.constant(item, in_aggregate=True)}"
             for item in record.items

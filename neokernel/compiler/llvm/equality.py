@@ -78,11 +78,11 @@ def _unions(helper: _Helper, of: UnionType) -> None:
     llvm, union = layout.llvm(of), layout.union(of)
     left_tag = helper.value(f"extractvalue {llvm} %a, 0")
     right_tag = helper.value(f"extractvalue {llvm} %b, 0")
-    same_tag = helper.value(f"icmp eq i8 {left_tag}, {right_tag}")
+    same_tag = helper.value(f"icmp eq i64 {left_tag}, {right_tag}")
     helper.emit(f"br i1 {same_tag}, label %same, label %different")
     helper.lines.append("same:")
-    cases = " ".join(f"i8 {placed.tag}, label %arm{placed.tag}" for placed in union.arms.values())
-    helper.emit(f"switch i8 {left_tag}, label %different [{cases}]")
+    cases = " ".join(f"i64 {placed.tag}, label %arm{placed.tag}" for placed in union.arms.values())
+    helper.emit(f"switch i64 {left_tag}, label %different [{cases}]")
     for arm, placed in union.arms.items():
         helper.lines.append(f"arm{placed.tag}:")
         if isinstance(arm, NoneType) or not placed.leaves:

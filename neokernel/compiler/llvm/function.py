@@ -86,39 +86,100 @@ class FunctionWriter(Builder):
     # --- statements ---------------------------------------------------------------------------------------------------
 
     def block(self, block: ir.Block) -> None:
-        for statement in block:
-            if not self.live:
-                return  # what follows a return, break, continue or failure is never reached
+        index = 0
+        while index < len(block) and self.live:  # what follows a return, break, continue or failure is never reached
+            statement = block[index]
+            if isinstance(statement, ir.If):
+                index = self.conditional(block, index)
+                continue
             lower = _STATEMENTS.get(type(statement))
             if lower is None:
                 raise TypeError(f"no lowering for {type(statement).__name__}")
             self.at(statement.span)
             lower(self, statement)
+            index += 1
 
     def ghost(self, _: ir.Ghost) -> None:
         pass
 
-    def if_(self, s: ir.If) -> None:
-        then, otherwise, after = self.label(), self.label(), self.label()
-        if not s.otherwise:
-            otherwise = after
+    # --- conditions ---------------------------------------------------------------------------------------------------
+    # `and` and `or` reach us as an `If` that sets a hidden variable, on which another `If` depends. The arms of the first
+    # then branch to the second's arms at once, as C's do: LLVM would get there too, but too late to find its switches.
+
+    def conditional(self, block: ir.Block, index: int) -> int:
+        """Lower the `If` at `index`, and those that depend on it; returns the index of what follows."""
+        s = block[index]
+        assert isinstance(s, ir.If)
+        then, otherwise = self._test(s)
+        decider: ir.Get | None = None
+        while True:
+            following = _dependent(block, index)
+            if following is None:
+                self._arms(s, then, otherwise, decider)
+                return index + 1
+            decider, dependent = following
+            targets = self.label(), self.label()
+            self._deciding_arms(s, then, otherwise, decider.var, targets)
+            s, (then, otherwise) = dependent, targets
+            index += 2
+
+    def _test(self, s: ir.If) -> tuple[str, str]:
+        self.at(s.span)
+        then, otherwise = self.label(), self.label()
         self.emit(f"br i1 {self.operand(s.condition)}, label %{then}, label %{otherwise}")
-        self.start_block(then)
-        self.block(s.then)
-        reached = self.live
-        if self.live:
-            self.branch(after)
-        if s.otherwise:
-            self.start_block(otherwise)
-            self.block(s.otherwise)
+        self.live = False
+        return then, otherwise
+
+    def _arms(self, s: ir.If, then: str, otherwise: str, decider: ir.Get | None) -> None:
+        """The arms, and what follows both. `decider` gave the condition, whose value each arm knows."""
+        after = self.label()
+        reached = False
+        for label, body, known in ((then, s.then, "true"), (otherwise, s.otherwise, "false")):
+            self.start_block(label)
+            if decider is not None:
+                self.alias(decider, known)
+            self.block(body)
             if self.live:
                 reached = True
                 self.branch(after)
-        else:
-            reached = True
-        self.live = False
         if reached:
             self.start_block(after)
+            if decider is not None:
+                self.alias(decider, self.value(f"load i1, ptr {self.variable(decider.var)}"))
+
+    def _deciding_arms(self, s: ir.If, then: str, otherwise: str, var: ir.Var, targets: tuple[str, str]) -> None:
+        """Arms that end by setting `var`: each branches to the target for true or for false."""
+        for label, body in ((then, s.then), (otherwise, s.otherwise)):
+            self.start_block(label)
+            final = body[-1]
+            assert isinstance(final, ir.Set)
+            inner = _dependent(body, len(body) - 3, final) if len(body) >= 3 else None
+            if inner is None:
+                self.block(body[:-1])
+                if self.live:
+                    self.at(final.span)
+                    self.set(final)
+                    self._decide(final.value, targets)
+                continue
+            self.block(body[:-3])
+            if not self.live:
+                continue
+            nested = body[-3]
+            assert isinstance(nested, ir.If)
+            labels = self._test(nested)
+            sides = self.label(), self.label()
+            self._deciding_arms(nested, *labels, inner[0].var, sides)
+            for side, value, target in zip(sides, ("true", "false"), targets, strict=True):
+                self.start_block(side)
+                self.emit(f"store i1 {value}, ptr {self.variable(var)}")
+                self.branch(target)
+
+    def _decide(self, value: ir.Operand, targets: tuple[str, str]) -> None:
+        if isinstance(value, ir.Const):
+            self.branch(targets[0] if value.value else targets[1])
+        else:
+            self.emit(f"br i1 {self.operand(value)}, label %{targets[0]}, label %{targets[1]}")
+            self.live = False
 
     def switch(self, s: ir.Switch) -> None:
         after, default = self.label(), self.label()
@@ -156,7 +217,7 @@ class FunctionWriter(Builder):
             placed = self.layout.union(of).arms
             cases = enumerate(s.cases)
             tags = [(placed[arm].tag, n) for n, (arms, _) in cases for arm in arms if isinstance(arm, Type)]
-            return "i8", self.value(f"extractvalue {self.typed(s.value)}, 0"), tags
+            return "i64", self.value(f"extractvalue {self.typed(s.value)}, 0"), tags
         numbers = [(int(v), n) for n, (wanted, _) in enumerate(s.cases) for v in wanted if isinstance(v, int)]
         return self.layout.llvm(of), self.operand(s.value), numbers
 
@@ -247,6 +308,26 @@ class FunctionWriter(Builder):
                 self.guard(check, i.span, self.operand(i.condition))
 
 
+def _dependent(block: ir.Block, index: int, last: ir.Set | None = None) -> tuple[ir.Get, Any] | None:
+    """Does the `If` at `index` set a hidden variable in both arms, only for the second statement after it?
+
+    That is an `If` on its value, or `last`, which sets another variable to it.
+    """
+    if index + 2 >= len(block):
+        return None
+    decision, get, dependent = block[index], block[index + 1], block[index + 2]
+    if not (isinstance(decision, ir.If) and isinstance(get, ir.Get) and get.var.name.startswith(".")):
+        return None
+    if last is None:
+        depends = isinstance(dependent, ir.If) and dependent.condition is get.result
+    else:
+        depends = dependent is last and last.value is get.result
+    arms = (decision.then, decision.otherwise)
+    if depends and all(arm and isinstance(arm[-1], ir.Set) and arm[-1].var is get.var for arm in arms):
+        return get, dependent
+    return None
+
+
 class _LoopLabels:
     """Where a loop's parts begin, and whether anything leads there."""
 
@@ -257,7 +338,6 @@ class _LoopLabels:
 
 
 _STATEMENTS: dict[type, Callable[[FunctionWriter, Any], None]] = {
-    ir.If: FunctionWriter.if_,
     ir.Switch: FunctionWriter.switch,
     ir.Loop: FunctionWriter.loop,
     ir.Break: FunctionWriter.break_,

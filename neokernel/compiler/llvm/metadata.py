@@ -86,7 +86,7 @@ class Metadata:
     def _compute_facts(self, leaf: Leaf) -> str:
         of = leaf.type
         if leaf.limit is not None:
-            return f", !range {self.node(f'!{{i8 0, i8 {leaf.limit}}}')}" if leaf.limit < 256 else ""
+            return f", !range {self.node(f'!{{i64 0, i64 {leaf.limit}}}')}"
         if isinstance(of, BoolType):
             return f", !range {self.node('!{i8 0, i8 2}')}, !noundef {self.empty}"
         if isinstance(of, EnumType) and of.members:

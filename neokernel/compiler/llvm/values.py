@@ -83,7 +83,7 @@ def make_union(b: Builder, i: ir.MakeUnion) -> None:
     else:
         llvm = b.layout.llvm(wanted)
         placed = b.layout.union(wanted).arms[source]
-        whole = b.value(f"insertvalue {llvm} poison, i8 {placed.tag}, 0")
+        whole = b.value(f"insertvalue {llvm} poison, i64 {placed.tag}, 0")
         for leaf, slot in zip(placed.leaves, placed.slots, strict=True):
             if leaf.path:
                 part = b.value(f"extractvalue {b.typed(i.value)}, {', '.join(map(str, leaf.path))}")
@@ -107,9 +107,9 @@ def is_arm(b: Builder, i: ir.IsArm) -> None:
     else:
         placed = b.layout.union(union).arms
         tag = b.value(f"extractvalue {b.typed(i.union)}, 0")
-        found = b.value(f"icmp eq i8 {tag}, {placed[wanted[0]].tag}")
+        found = b.value(f"icmp eq i64 {tag}, {placed[wanted[0]].tag}")
         for arm in wanted[1:]:
-            other = b.value(f"icmp eq i8 {tag}, {placed[arm].tag}")
+            other = b.value(f"icmp eq i64 {tag}, {placed[arm].tag}")
             found = b.value(f"or i1 {found}, {other}")
         b.alias(i, found)
 
@@ -151,19 +151,19 @@ def _change_union(b: Builder, operand: ir.Operand, source: UnionType, wanted: Un
         larger = b.layout.union(wanted)
         reference, none = _reference_and_none(source)
         absent = b.value(f"icmp eq ptr {value}, null")
-        tag = b.value(f"select i1 {absent}, i8 {larger.arms[none].tag}, i8 {larger.arms[reference].tag}")
-        whole = b.value(f"insertvalue {llvm} poison, i8 {tag}, 0")
+        tag = b.value(f"select i1 {absent}, i64 {larger.arms[none].tag}, i64 {larger.arms[reference].tag}")
+        whole = b.value(f"insertvalue {llvm} poison, i64 {tag}, 0")
         return b.value(f"insertvalue {llvm} {whole}, ptr {value}, {larger.arms[reference].slots[0]}")
     old = b.layout.union(source)
     tag = b.value(f"extractvalue {b.typed(operand)}, 0")
     if wanted.is_optional_reference:
         reference, _ = _reference_and_none(wanted)
         pointer = b.value(f"extractvalue {b.typed(operand)}, {old.arms[reference].slots[0]}")
-        present = b.value(f"icmp eq i8 {tag}, {old.arms[reference].tag}")
+        present = b.value(f"icmp eq i64 {tag}, {old.arms[reference].tag}")
         return b.value(f"select i1 {present}, ptr {pointer}, ptr null")
     new = b.layout.union(wanted)
     tag = _renumber(b, tag, old, new)
-    whole = b.value(f"insertvalue {llvm} poison, i8 {tag}, 0")
+    whole = b.value(f"insertvalue {llvm} poison, i64 {tag}, 0")
     moves = [(1 + k, 1 + k, "i64") for k in range(min(old.integers, new.integers))]
     moves += [(1 + old.integers + k, 1 + new.integers + k, "ptr") for k in range(min(old.pointers, new.pointers))]
     for origin, target, slot_type in moves:
@@ -181,11 +181,11 @@ def _renumber(b: Builder, tag: str, old: UnionLayout, new: UnionLayout) -> str:
     pairs = [(old.arms[arm].tag, new.arms[arm].tag) for arm in old.arms if arm in new.arms]
     if all(before - after == pairs[0][0] - pairs[0][1] for before, after in pairs):
         distance = pairs[0][1] - pairs[0][0]
-        return b.value(f"add i8 {tag}, {distance}") if distance else tag
+        return b.value(f"add i64 {tag}, {distance}") if distance else tag
     result = str(pairs[0][1])
     for before, after in pairs[1:]:
-        same = b.value(f"icmp eq i8 {tag}, {before}")
-        result = b.value(f"select i1 {same}, i8 {after}, i8 {result}")
+        same = b.value(f"icmp eq i64 {tag}, {before}")
+        result = b.value(f"select i1 {same}, i64 {after}, i64 {result}")
     return result
 
 
