@@ -8,7 +8,7 @@ from neokernel.compiler import ir
 from neokernel.compiler.declare import AliasDecl, ClassDecl, EnumDecl, LangName
 from neokernel.compiler.ir import Const, Operand
 from neokernel.compiler.lower import calls, operators
-from neokernel.compiler.lower.coerce import coerce
+from neokernel.compiler.lower.coerce import coerce, typed
 from neokernel.compiler.lower.context import FALSE, TRUE, Context, Facts, Path, Untyped, Value, arms_of, join, union_of
 from neokernel.compiler.lower.dispatch import EXPRESSIONS, VOCABULARY, inferred, lower
 from neokernel.compiler.lower.names import find, is_global, path_of
@@ -158,13 +158,8 @@ def _chain(ctx: Context, node: ast.Compare, left: Value, left_node: ast.expr, in
     right = lower(ctx, right_node, hint)
     if index + 1 == len(node.ops):
         return compare(ctx, operator, left, right, node, left_node, right_node)
-    if isinstance(right, Untyped) and not isinstance(left, Untyped):
-        # `a < 5 < b`: the constant takes the width of its left neighbour for this step only.
-        kept: Value = right
-    else:
-        kept = right
     first = compare(ctx, operator, left, right, node, left_node, right_node)
-    return ctx.both(node, first, lambda: _chain(ctx, node, kept, right_node, index + 1))
+    return ctx.both(node, first, lambda: _chain(ctx, node, right, right_node, index + 1))
 
 
 def compare(
@@ -182,16 +177,15 @@ def compare(
         a, b = left.value, right.value
         results = {"eq": a == b, "ne": a != b, "lt": a < b, "le": a <= b, "gt": a > b, "ge": a >= b}
         return Const(BOOL, results[name])
-    if isinstance(left, Untyped):
-        assert not isinstance(right, Untyped)
-        _comparable(ctx, right.type, right.type, name, symbol, node)
-        left = coerce(ctx, left, right.type, left_node)
-    elif isinstance(right, Untyped):
-        _comparable(ctx, left.type, left.type, name, symbol, node)
-        right = coerce(ctx, right, left.type, right_node)
-    assert not isinstance(right, Untyped)
-    _comparable(ctx, left.type, right.type, name, symbol, node)
-    return ctx.op(ir.Compare, node, BOOL, name, left, right)
+    # A constant takes the type of the other side, if that can be compared at all.
+    known = right.type if isinstance(left, Untyped) and not isinstance(right, Untyped) else None
+    known = left.type if not isinstance(left, Untyped) and isinstance(right, Untyped) else known
+    if known is not None:
+        _comparable(ctx, known, known, name, symbol, node)
+        left, right = coerce(ctx, left, known, left_node), coerce(ctx, right, known, right_node)
+    first, second = typed(ctx, left, left_node), typed(ctx, right, right_node)
+    _comparable(ctx, first.type, second.type, name, symbol, node)
+    return ctx.op(ir.Compare, node, BOOL, name, first, second)
 
 
 def _comparable(ctx: Context, left: Type, right: Type, name: str, symbol: str, node: ast.AST) -> None:
@@ -263,6 +257,9 @@ def _identity(ctx: Context, node: ast.Compare, positive: bool, right_node: ast.e
         rest: Facts = {path: union_of([a for a in left.type.arms if a != NONE])} if path else {}
         return (test, none, rest) if positive else (test, rest, none)
     right = inferred(ctx, right_node)
+    if isinstance(left.type, EnumType) and left.type == right.type:
+        # Each member is one object under CPython, so `is` says what `==` says.
+        return ctx.op(ir.Compare, node, BOOL, name, left, right), {}, {}
     for side, part in ((left, node.left), (right, right_node)):
         if not all(isinstance(arm, RefType | NoneType) for arm in arms_of(side.type)):
             help = "write `==`" if not isinstance(side.type, UnionType) else "test it first"
