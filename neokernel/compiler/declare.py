@@ -123,15 +123,7 @@ class ModuleRef:
 
 
 Declaration: TypeAlias = (
-    FunctionDecl
-    | ClassDecl
-    | EnumDecl
-    | ProtocolDecl
-    | ConstDecl
-    | AliasDecl
-    | TypeVarDecl
-    | LangName
-    | ModuleRef
+    FunctionDecl | ClassDecl | EnumDecl | ProtocolDecl | ConstDecl | AliasDecl | TypeVarDecl | LangName | ModuleRef
 )
 
 
@@ -247,14 +239,15 @@ class _Declarer:
         for alias in node.names:
             if alias.name == LANG or alias.name in STANDARD:
                 self.error(
-                    "NK0202", f"import names from `{alias.name}`, not the module", node, f"write `from {alias.name} import …`"
+                    "NK0202",
+                    f"import names from `{alias.name}`, not the module",
+                    node,
+                    f"write `from {alias.name} import …`",
                 )
             elif alias.name in self.scopes:
                 if alias.asname is None and "." in alias.name:
                     last = alias.name.rpartition(".")[2]
-                    self.error(
-                        "NK0202", "a dotted import needs a name", node, f"write `import {alias.name} as {last}`"
-                    )
+                    self.error("NK0202", "a dotted import needs a name", node, f"write `import {alias.name} as {last}`")
                 else:
                     self.bind(alias.asname or alias.name, ModuleRef(self.scopes[alias.name]), node)
 
@@ -280,7 +273,8 @@ class _Declarer:
                         self.bind(name, LangName(alias.name), alias)
                 else:
                     known = ", ".join(sorted(STANDARD[source]))
-                    self.error("NK0202", f"`{source}.{alias.name}` is not in the language", alias, f"of `{source}`: {known}")
+                    message = f"`{source}.{alias.name}` is not in the language"
+                    self.error("NK0202", message, alias, f"of `{source}`: {known}")
                     self.scope.names[name] = LangName("<unknown>")
             elif source in self.scopes:
                 self._import_name(source, alias, name)
@@ -305,7 +299,7 @@ class _Declarer:
     def _assign(self, name: str, annotation: ast.expr | None, value: ast.expr, node: ast.stmt) -> None:
         if isinstance(value, ast.Call) and self._is_lang(value.func, "TypeVar"):
             self._type_variable(name, value, node)
-        elif (annotation is not None and self._is_lang(annotation, "TypeAlias")) or (annotation is None and self._is_type(value)):
+        elif self._is_type(value) if annotation is None else self._is_lang(annotation, "TypeAlias"):
             self.bind(name, AliasDecl(name, self.module, self.scope, value), node)
         else:
             if isinstance(annotation, ast.Name) and self._is_lang(annotation, "Final"):
@@ -405,7 +399,8 @@ class _Declarer:
                     if isinstance(item, ast.Name) and isinstance(self.scope.names.get(item.id), TypeVarDecl):
                         names.append(item.id)
                     else:
-                        self.error("NK0206", "`Generic[...]` wants type variables", item, 'make one: `T = TypeVar("T")`')
+                        help = 'make one: `T = TypeVar("T")`'
+                        self.error("NK0206", "`Generic[...]` wants type variables", item, help)
         return tuple(names)
 
     def _decorator(self, node: ast.expr) -> tuple[str, list[ast.keyword]]:
@@ -528,7 +523,8 @@ class _Declarer:
             if extra is not None and not (node.name == "__exit__" and extra is arguments.vararg):
                 self.error("NK0106", "`*args` and `**kwargs` are not in the language", extra, "name the parameters")
         positional = [*arguments.posonlyargs, *arguments.args]
-        defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
+        required = len(positional) - len(arguments.defaults)
+        defaults: list[ast.expr | None] = [*[None] * required, *arguments.defaults]
         defaults += arguments.kw_defaults
         everything = [*positional, *arguments.kwonlyargs]
         parameters = [Parameter(a.arg, a.annotation, d, a) for a, d in zip(everything, defaults, strict=True)]

@@ -1,8 +1,8 @@
 """Diagnostics: what the compiler says about a program that it rejects.
 
-Invariants: every diagnostic has a code of `codes.CODES`, a source range, and says what to write instead wherever that is
-known. The compiler collects diagnostics and goes on with the next statement; `Rejected` carries one out of the middle of
-an expression.
+Invariants: every diagnostic has a code of `codes.CODES`, a source range, and says what to write instead wherever
+that is known. The compiler collects diagnostics and goes on with the next statement; `Rejected` carries one out of
+the middle of an expression.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def render(diagnostic: Diagnostic, source: str | None, color: bool = False) -> s
 
     `source` is the text of the file of the diagnostic's span, or None when it can't be had.
     """
-    bold, red, blue, green, reset = ("\x1b[1m", "\x1b[1;31m", "\x1b[1;34m", "\x1b[1;32m", "\x1b[0m") if color else [""] * 5
+    bold, red, blue, green, reset = (f"\x1b[{n}m" if color else "" for n in ("1", "1;31", "1;34", "1;32", "0"))
     span = diagnostic.span
     out = [f"{red}error[{diagnostic.code}]{reset}{bold}: {diagnostic.message}{reset}"]
     width = len(str(span.end_line))

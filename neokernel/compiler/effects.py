@@ -4,8 +4,9 @@
 - *Escape*: no reference to an object in a frame outlives the frame, or the loop iteration that made it.
 - *Ends*: no reference is used after a call that may have retired what it refers to.
 
-Functions are looked at callees first; of each, only its `Summary` is kept. The analysis of a function doesn't depend on the order
-of its statements (each variable has one set of origins), except for ends, which follow the control flow.
+Functions are looked at callees first; of each, only its `Summary` is kept. The analysis of a function doesn't
+depend on the order of its statements (each variable has one set of origins), except for ends, which follow the
+control flow.
 """
 
 from __future__ import annotations

@@ -92,8 +92,7 @@ class Matcher:
             return pattern
         match pattern, actual:
             case TypeParameter(name), _:
-                bound = self.bindings.setdefault(name, actual)
-                return bound
+                return self.bindings.setdefault(name, actual)
             case RefType(TypeParameter(name)), RefType():
                 return self.bindings.setdefault(name, actual)
             case RefType(OpenArray(element, inline, atomic)), RefType(ArrayType() as array):

@@ -1,7 +1,8 @@
 """The IR, run in Python: for constants at build time, and as a reading of its own for tests.
 
-Values: ints, bools, floats, None; enums as ints; values and tuples as tuples; unions as `(arm, value)`; objects as `Object`,
-arrays as `Cells`, spans as `View`. Every check is tried as the IR says; discharged ones too, as a safeguard.
+Values: ints, bools, floats, None; enums as ints; values and tuples as tuples; unions as `(arm, value)`; objects as
+`Object`, arrays as `Cells`, spans as `View`. Every check is tried as the IR says; discharged ones too, as a
+safeguard.
 """
 
 from __future__ import annotations
@@ -359,12 +360,14 @@ def _binary(frame: _Frame, node: ir.Binary) -> Any:
 
 def _equal(a: Any, b: Any) -> bool:
     if isinstance(a, View):
+        assert isinstance(b, View)
         return a.content() == b.content()
     if isinstance(a, tuple):
         return len(a) == len(b) and all(_equal(x, y) for x, y in zip(a, b, strict=True))
     if isinstance(a, Object | Cells) or isinstance(b, Object | Cells):
         return a is b
-    return bool(a == b)
+    same: bool = a == b
+    return same
 
 
 def _compare(frame: _Frame, node: ir.Compare) -> bool:

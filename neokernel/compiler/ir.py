@@ -7,10 +7,10 @@ Invariants (checked by `verify.py` between passes):
 - Every operand is a constant, a temp defined earlier in the same or an enclosing block, never inside a sibling.
 - A variable (`Var`) is mutable, has one type, is set before it is read on every path, and is never aliased.
 - References have static types; there are no casts and no pointer arithmetic outside unsafe instructions.
-- Memory is reached only through field, element and wire instructions: a field is identified by (struct, field name), so a
-  memory model may keep one array per field.
-- An instruction that can fail carries its `Check`s, in the order in which they are tried. A discharged check is left out of
-  images; its instruction may assume that it holds.
+- Memory is reached only through field, element and wire instructions: a field is identified by (struct, field
+  name), so a memory model may keep one array per field.
+- An instruction that can fail carries its `Check`s, in the order in which they are tried. A discharged check is
+  left out of images; its instruction may assume that it holds.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ class Span:
 
 @dataclass(slots=True)
 class Check:
-    """One way an instruction can fail. `index` numbers the checks of a function; (function hash, index) is its identity."""
+    """One way an instruction can fail.
+
+    `index` numbers the checks of a function; (function hash, index) is a check's identity.
+    """
 
     index: int
     kind: Kind
@@ -70,7 +73,8 @@ class Check:
 class Const:
     """A constant scalar: `int` for integers and enums, `bool`, `float`, or None for NONE and a null reference.
 
-    Also immutable views: `bytes` for `bytes`/`str`, and a tuple of operands (`Const` or `ConstRecord`) for `tuple[T, ...]`.
+    Also immutable views: `bytes` for `bytes`/`str`, and a tuple of operands (`Const` or `ConstRecord`) for
+    `tuple[T, ...]`.
     """
 
     type: Type
@@ -173,7 +177,8 @@ class Binary(Instruction):
 @dataclass(eq=False, slots=True)
 class Compare(Instruction):
     """`eq ne lt le gt ge` on operands of one type: ints, floats, bools, enums; `eq ne` also on references (identity;
-    optional ones too), and on values, tuples, bytes and str (structural). Result: bool. For floats `ne` is unordered."""
+    optional ones too), and on values, tuples, bytes and str (structural). Result: bool. For floats `ne` is
+    unordered."""
 
     op: str
     left: Operand
@@ -183,7 +188,8 @@ class Compare(Instruction):
 @dataclass(eq=False, slots=True)
 class Convert(Instruction):
     """To `result.type`: int → int (CONVERSION if not a widening), int → float, float → int (CONVERSION), float → float,
-    bool → int, enum → int (CONVERSION where needed), int → enum (ENUM). `truncate`: int → int, low bits, never fails."""
+    bool → int, enum → int (CONVERSION where needed), int → enum (ENUM). `truncate`: int → int, low bits, never
+    fails."""
 
     operand: Operand
     truncate: bool = False
@@ -239,8 +245,8 @@ class AsArm(Instruction):
 class New(Instruction):
     """An object in the function's frame: `result.type` is a reference to a struct, wire class or array.
 
-    Its memory is zeroed if `zero`, else undefined until the following instructions have filled it. A `New` within a loop
-    gives the same memory each time round (the checker has made sure that nobody can tell).
+    Its memory is zeroed if `zero`, else undefined until the following instructions have filled it. A `New` within a
+    loop gives the same memory each time round (the checker has made sure that nobody can tell).
     """
 
     zero: bool
@@ -443,7 +449,8 @@ class If:
 
 @dataclass(eq=False, slots=True)
 class Switch:
-    """On an int or enum, or on a union (then the cases hold arms). At most one case matches; `default` may be unreachable
+    """On an int or enum, or on a union (then the cases hold arms). At most one case matches; `default` may be
+    unreachable
     (an empty list with `exhaustive`)."""
 
     span: Span

@@ -1,8 +1,8 @@
 """Object files from IR text, kept by content: what has been compiled once is not compiled again.
 
-The store is a folder that anybody may delete at any time. A key is the hash of everything that an object depends on: the text,
-the target, the options and the toolchain's version. Objects appear under their final name whole (written, then renamed), so
-several builds can share the store.
+The store is a folder that anybody may delete at any time. A key is the hash of everything that an object depends
+on: the text, the target, the options and the toolchain's version. Objects appear under their final name whole
+(written, then renamed), so several builds can share the store.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ def whole(program: ir.Program, target: Target, options: EmitOptions) -> tuple[li
 def per_module(program: ir.Program, target: Target, options: EmitOptions) -> tuple[list[Path], list[CheckRecord]]:
     """An object for each module, so that an edit costs the compilation of one.
 
-    Each module numbers its checks from a multiple of CHECKS_PER_MODULE of its own, so that an edit leaves the others' alone.
+    Each module numbers its checks from a multiple of CHECKS_PER_MODULE of its own, so that an edit leaves the
+    others' alone.
     """
     by_module: dict[str, list[ir.Function]] = {}
     for function in program.functions:

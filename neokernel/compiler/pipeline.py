@@ -1,7 +1,7 @@
 """The compiler, as a list of passes.
 
-`analyse` runs the front end; `build_image` and `compile_library` go on to machine code. Every pass takes and changes one
-`State`; `dump` shows it after any of them.
+`analyse` runs the front end; `build_image` and `compile_library` go on to machine code. Every pass takes and
+changes one `State`; `dump` shows it after any of them.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ def lower(state: State) -> None:
     def length_of(node: ast.expr, scope: Scope) -> int:
         return constants.length(compilation, node, scope)
 
-    compilation = Compilation(state.scopes, state.diagnostics, Resolver(length_of, handle, state.diagnostics.take), statements.lower_function)
+    resolver = Resolver(length_of, handle, state.diagnostics.take)
+    compilation = Compilation(state.scopes, state.diagnostics, resolver, statements.lower_function)
     state.compilation = compilation
     for scope in state.scopes.values():
         _lower_scope(compilation, scope)

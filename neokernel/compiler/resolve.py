@@ -76,8 +76,8 @@ def not_a_type(scope: Scope, node: ast.expr) -> Rejected:
 class Resolver:
     """Types of a whole program. `length_of` evaluates a constant expression to an array length.
 
-    `handle`: the declaration of `Handle[T]`, from the prelude. `report` takes what is wrong with a class: the instance is
-    made all the same, without the fields that can't be had, and `is_whole` says so.
+    `handle`: the declaration of `Handle[T]`, from the prelude. `report` takes what is wrong with a class: the
+    instance is made all the same, without the fields that can't be had, and `is_whole` says so.
     """
 
     length_of: Callable[[ast.expr, Scope], int]
@@ -129,7 +129,11 @@ class Resolver:
                     if inner is None:
                         known = list(outer.scope.names)
                         raise reject(
-                            scope, "NK0204", f"`{outer.scope.module.name}` has no `{name}`", node, suggestion(name, known)
+                            scope,
+                            "NK0204",
+                            f"`{outer.scope.module.name}` has no `{name}`",
+                            node,
+                            suggestion(name, known),
                         )
                     return inner
         raise not_a_type(scope, node)
@@ -236,9 +240,7 @@ class Resolver:
             case ClassDecl():
                 if len(items) != len(found.parameters):
                     count = len(found.parameters)
-                    raise reject(
-                        scope, "NK0302", f"`{found.name}` has {count} type argument{'s' * (count != 1)}", node
-                    )
+                    raise reject(scope, "NK0302", f"`{found.name}` has {count} type argument{'s' * (count != 1)}", node)
                 return self.applied(found, tuple(self.resolve(item, scope, bindings) for item in items))
         raise not_a_type(scope, node)
 
@@ -259,7 +261,11 @@ class Resolver:
         element = self.resolve(node, scope, bindings)
         if isinstance(element, RefType) and isinstance(element.target, ArrayType | OpenArray):
             raise reject(
-                scope, "NK0306", "an array of arrays", node, "use one array of rows × columns elements, or embed a struct"
+                scope,
+                "NK0306",
+                "an array of arrays",
+                node,
+                "use one array of rows × columns elements, or embed a struct",
             )
         if isinstance(element, NoneType):
             raise reject(scope, "NK0306", "an array of `None` holds nothing", node)
@@ -388,7 +394,11 @@ class Resolver:
         type_ = self.resolve(inner, scope, bindings)
         if not isinstance(type_, RefType):
             raise reject(
-                scope, "NK0306", f"`Embedded` wants a struct, and `{type_}` is none", inner, f"write `{item.name}: {type_}`"
+                scope,
+                "NK0306",
+                f"`Embedded` wants a struct, and `{type_}` is none",
+                inner,
+                f"write `{item.name}: {type_}`",
             )
         target = type_.target
         if isinstance(target, Application):
@@ -589,4 +599,3 @@ def _same_kind(a: Type, b: Type) -> bool:
     if isinstance(a, SpanType) and isinstance(b, SpanType):
         return a.text == b.text
     return any(isinstance(a, kind) and isinstance(b, kind) for kind in (IntType, FloatType, TupleType))
-

@@ -1,8 +1,8 @@
 """Pass 1, load: a program's root file and everything it imports, parsed, in dependency order.
 
-Invariant: after `load`, `Program.modules` is topologically sorted: a module comes after all that it imports. Only target
-modules (a top-level `from neokernel.lang import …`) are loaded; everything else that a module imports is either part of
-the vocabulary or an error.
+Invariant: after `load`, `Program.modules` is topologically sorted: a module comes after all that it imports. Only
+target modules (a top-level `from neokernel.lang import …`) are loaded; everything else that a module imports is
+either part of the vocabulary or an error.
 """
 
 from __future__ import annotations
@@ -144,7 +144,8 @@ class Loader:
         folder = base.joinpath(*name.split(".")[:-1])
         prefix = name.rpartition(".")[0]
         names = [f"{prefix}.{p.stem}".lstrip(".") for p in folder.glob("*.py")] if folder.is_dir() else []
-        return suggestion(name, names) or "target modules import `neokernel.lang`, other target modules, and little else"
+        otherwise = "target modules import `neokernel.lang`, other target modules, and little else"
+        return suggestion(name, names) or otherwise
 
     def _report(self, code: str, message: str, module: Module, node: ast.AST, help: str = "") -> None:
         self.diagnostics.add(Diagnostic(code, message, module.span(node), help))
@@ -163,7 +164,7 @@ def read_source(path: Path, diagnostics: Diagnostics, shown: str) -> str | None:
 
 
 def _is_target(tree: ast.Module) -> bool:
-    """Does a module say that it belongs to the target? (A module without content, such as a package's, needs no saying.)"""
+    """Does a module say that it belongs to the target? (One without content, such as a package's, needs no saying.)"""
     if any(isinstance(node, ast.ImportFrom) and node.module == LANG and node.level == 0 for node in tree.body):
         return True
     return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in tree.body)

@@ -142,7 +142,8 @@ class WireField:
     """A field of a wire class: `bits` wide, at `bit_offset` from the class's start, seen as `type`.
 
     For whole fields, `unit_bits == bits` and `shift == 0`. For a bit field, the containing unit is `unit_bits` wide at
-    byte `offset`, and the field is `(unit >> shift) & ((1 << bits) - 1)` after the unit was read in `big` or little order.
+    byte `offset`, and the field is `(unit >> shift) & ((1 << bits) - 1)` after the unit was read in `big` or little
+    order.
     """
 
     name: str

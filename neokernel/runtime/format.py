@@ -1,7 +1,7 @@
 """Numbers and text, formatted as Python's f-strings do, piece by piece to a writer.
 
-The compiler calls these for the replacement fields of f-strings; nothing is allocated, and a number's digits are made in a
-buffer in the frame. Specification: Python Language Reference, "Format Specification Mini-Language".
+The compiler calls these for the replacement fields of f-strings; nothing is allocated, and a number's digits are
+made in a buffer in the frame. Specification: Python Language Reference, "Format Specification Mini-Language".
 """
 
 from typing import Protocol, TypeVar

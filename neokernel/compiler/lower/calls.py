@@ -310,7 +310,18 @@ def _convert(ctx: Context, target: IntType | FloatType, node: ast.Call) -> Opera
                 return operators.enum_number(ctx, base, target, node)
             value: Value = narrowed(ctx, path_of(argument), read_field(ctx, base, "value", argument), argument)
             return operators.convert(ctx, value, target, node)
-    return operators.convert(ctx, lower(ctx, argument, target), target, node)
+    # The operand has its own width; only a choice among literals takes the wanted one.
+    hint = target if isinstance(argument, ast.IfExp) and _are_literals(argument) else None
+    return operators.convert(ctx, lower(ctx, argument, hint), target, node)
+
+
+def _are_literals(node: ast.expr) -> bool:
+    match node:
+        case ast.IfExp(body=body, orelse=orelse):
+            return _are_literals(body) and _are_literals(orelse)
+        case ast.UnaryOp(operand=operand):
+            return _are_literals(operand)
+    return isinstance(node, ast.Constant)
 
 
 def vocabulary(ctx: Context, name: str, node: ast.Call, hint: Type | None) -> Value:

@@ -48,7 +48,7 @@ def coerce(ctx: Context, value: Value, expected: Type, node: ast.AST) -> Operand
     if isinstance(value, Untyped):
         return constant(ctx, value, expected, node)
     actual = value.type
-    if actual == expected or actual == NEVER:
+    if actual in (expected, NEVER):
         return value
     if is_open(expected):
         matched = Matcher(ctx.resolver.origins, dict(ctx.bindings)).match(expected, actual)

@@ -179,7 +179,8 @@ def assertion(compilation: Compilation, node: ast.Assert, scope: Scope) -> None:
     ctx.block.append(ir.Return(ctx.span(node), operand))
     result = _run(compilation, ctx.function, [], node, scope)
     if isinstance(result, Const) and result.value is False:
-        text = node.msg.value if isinstance(node.msg, ast.Constant) else "it doesn't hold"
+        given = node.msg.value if isinstance(node.msg, ast.Constant) else None
+        text = given if isinstance(given, str) else "it doesn't hold"
         raise reject(scope, "NK0504", f"build-time assertion: {text}", node)
 
 

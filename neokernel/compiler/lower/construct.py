@@ -1,7 +1,7 @@
 """Constructors: values, objects in the frame, objects inside objects, arrays.
 
-An object is made in two steps, as Python does it: first all arguments are evaluated, in source order (`plan`), then memory
-is filled in declared order (`build`). So nobody can see a half-made object.
+An object is made in two steps, as Python does it: first all arguments are evaluated, in source order (`plan`), then
+memory is filled in declared order (`build`). So nobody can see a half-made object.
 """
 
 from __future__ import annotations
@@ -263,7 +263,7 @@ def _plan_struct(ctx: Context, type_: StructType, node: ast.Call) -> StructPlan:
         found = type_.fields[item.name]
         if found.ghost:
             continue
-        given[item.name] = plan_inline(ctx, found, argument) if found.inline else expression(ctx, argument, found.type)
+        given[item.name] = plan_inline(ctx, found, argument) if found.inline else _initial(ctx, found, argument)
     return StructPlan(type_, [(f, given.get(f.name)) for f in type_.fields.values() if not f.ghost])
 
 
@@ -322,7 +322,18 @@ def _default(ctx: Context, owner: StructType, found: Field) -> Operand:
     origin = ctx.resolver.origins[owner]
     default = origin.declaration.fields[found.name].default
     assert default is not None
-    return constants.default(ctx, origin.declaration.scope, default, found.type, ctx.resolver.bindings_of(owner))
+    with constants.in_scope(ctx, origin.declaration.scope, ctx.resolver.bindings_of(owner)):
+        return _initial(ctx, found, default)
+
+
+def _initial(ctx: Context, found: Field, node: ast.expr) -> Operand:
+    """What a field holds at first; an atomic one is given as `Atomic(number)`, or `Atomic()` for 0."""
+    match node:
+        case ast.Call(func=function, args=arguments, keywords=[]) if (
+            found.atomic and is_global(ctx, function) and find(ctx, function) == LangName("Atomic") and len(arguments) < 2
+        ):
+            return expression(ctx, arguments[0], found.type) if arguments else ir.Const(found.type, 0)
+    return expression(ctx, node, found.type)
 
 
 def _default_plan(ctx: Context, owner: StructType, found: Field, node: ast.AST) -> Plan:
@@ -437,13 +448,13 @@ def zero(ctx: Context, type_: Type, node: ast.AST) -> Operand:
 
 def _build_array(ctx: Context, plan: ArrayPlan, target: Operand, node: ast.AST) -> None:
     if plan.elements is not None:
-        for index, element in enumerate(plan.elements):
+        for index, value in enumerate(plan.elements):
             ctx.do(
                 ir.StoreElement,
                 node,
                 target,
                 Const(USIZE, index),
-                element,
+                value,
                 kinds=(Kind.INDEX,),
                 discharged=True,
             )

@@ -2,8 +2,8 @@
 
 Invariants:
 - A function instance is made once per (declaration, receiver, type arguments, parameter types).
-- `Context.flow` tells, for the point in the source that is being lowered, which variables are assigned, which unions are
-  narrowed, and whether the point can be reached.
+- `Context.flow` tells, for the point in the source that is being lowered, which variables are assigned, which
+  unions are narrowed, and whether the point can be reached.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The way from an expression to the module that lowers it.
 
 `lower` gives what the expression is (perhaps an untyped constant); `expression` gives it as the type that its context
-expects. The hint is a wish in the first and a demand in the second. Modules register what they lower, so that they can call one
-another through here without importing one another.
+expects. The hint is a wish in the first and a demand in the second. Modules register what they lower, so that they
+can call one another through here without importing one another.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Names: what a global name stands for, the paths of variables and fields that can be narrowed, and their static types."""
+"""Names: what a global one stands for, which paths can be narrowed, the static types of both."""
 
 from __future__ import annotations
 

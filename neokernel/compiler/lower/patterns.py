@@ -1,7 +1,7 @@
 """`match`: patterns over unions, enums, integers and values; exhaustiveness.
 
-A match whose cases are plain (enum members, integers, classes, a wildcard last) becomes a `Switch`; any other becomes a chain
-of tests, in source order.
+A match whose cases are plain (enum members, integers, classes, a wildcard last) becomes a `Switch`; any other
+becomes a chain of tests, in source order.
 """
 
 from __future__ import annotations
@@ -352,7 +352,7 @@ def _test_arm_value(ctx: Context, value: ast.expr, operand: Operand) -> Operand:
     """A constant matched against a union: is it the arm that the constant belongs to, and equal?"""
     right = lower(ctx, value)
     if isinstance(right, Untyped):
-        arm = next((a for a in arms_of(operand.type) if isinstance(a, IntType)), None)
+        arm: Type | None = next((a for a in arms_of(operand.type) if isinstance(a, IntType)), None)
     else:
         arm = right.type if right.type in arms_of(operand.type) else None
     if arm is None:
@@ -479,8 +479,8 @@ def _capture(ctx: Context, pattern: ast.pattern, operand: Operand, out: list[tup
                 elif isinstance(inner, ast.MatchOr) and len(arms_of(operand.type)) > 1:
                     classes = [p for p in inner.patterns if isinstance(p, ast.MatchClass)]
                     if len(classes) == len(inner.patterns):
-                        found = [a for p in classes for a in conditions.class_arms(ctx, p.cls, operand.type)]
-                        value = _as(ctx, operand, union_of(found), inner)
+                        named = [a for p in classes for a in conditions.class_arms(ctx, p.cls, operand.type)]
+                        value = _as(ctx, operand, union_of(named), inner)
             if name is not None:
                 out.append((name, value, pattern))
         case ast.MatchClass():

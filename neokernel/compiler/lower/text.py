@@ -16,7 +16,7 @@ from neokernel.compiler.lower.context import Context
 from neokernel.compiler.lower.dispatch import inferred
 from neokernel.compiler.lower.functions import function_instance
 from neokernel.compiler.lower.names import is_global
-from neokernel.compiler.types import BOOL, I64, STR, U8, U32, U64, EnumType, IntType, RefType, SpanType
+from neokernel.compiler.types import BOOL, I64, STR, U8, U32, U64, EnumType, IntType, RefType, SpanType, Type
 
 MODULE = "neokernel.runtime.format"
 
@@ -35,17 +35,18 @@ def is_formatted(node: ast.Call) -> bool:
 
 
 def write(ctx: Context, method: FunctionDecl, receiver: Operand, node: ast.Call) -> None:
-    """`writer.write(f"…")`: the pieces in order."""
+    """`writer.write(f"…")`: as in Python, all fields are evaluated first; then the pieces are written in order."""
     if len(node.args) != 1 or node.keywords or len(method.parameters) != 2:
         raise ctx.reject("NK0322", "a writer takes one text", node)
     joined = node.args[0]
     assert isinstance(joined, ast.JoinedStr)
+    fields = {value: _operand(ctx, value) for value in joined.values if isinstance(value, ast.FormattedValue)}
     for value in joined.values:
         match value:
             case ast.Constant(value=str() as text):
                 _piece(ctx, method, receiver, Const(STR, text.encode()), node)
             case ast.FormattedValue():
-                _field(ctx, method, receiver, value, node)
+                _field(ctx, method, receiver, value, *fields[value])
     ctx.flow.forget_memory()
 
 
@@ -55,11 +56,23 @@ def _piece(ctx: Context, method: FunctionDecl, receiver: Operand, text: Operand,
     ctx.op(ir.Call, node, function.result, function, (receiver, text))
 
 
-def _owner(receiver: Operand) -> object:
+def _owner(receiver: Operand) -> Type:
     return receiver.type.target if isinstance(receiver.type, RefType) else receiver.type
 
 
-def _field(ctx: Context, method: FunctionDecl, receiver: Operand, node: ast.FormattedValue, call: ast.Call) -> None:
+def _operand(ctx: Context, node: ast.FormattedValue) -> tuple[Operand, bool]:
+    """What a field writes, and whether of an enum the member's name alone is meant (`{e.name}`)."""
+    value = node.value
+    if isinstance(value, ast.Attribute) and value.attr == "name" and not is_global(ctx, value.value):
+        base = inferred(ctx, value.value)
+        if isinstance(base.type, EnumType):
+            return base, True
+    return inferred(ctx, value), False
+
+
+def _field(
+    ctx: Context, method: FunctionDecl, receiver: Operand, node: ast.FormattedValue, operand: Operand, name_only: bool
+) -> None:
     if node.conversion != -1:
         raise ctx.reject("NK0322", "`!r`, `!s` and `!a` are not in the language", node)
     specification = ""
@@ -74,15 +87,6 @@ def _field(ctx: Context, method: FunctionDecl, receiver: Operand, node: ast.Form
     matched = _SPECIFICATION.fullmatch(specification)
     if matched is None:
         raise ctx.reject("NK0322", f"`{specification}` is not a format", node)
-    name_only = False
-    value_node = node.value
-    if isinstance(value_node, ast.Attribute) and value_node.attr == "name":
-        if not is_global(ctx, value_node.value):
-            base = inferred(ctx, value_node.value)
-            if isinstance(base.type, EnumType):
-                _text(ctx, receiver, _enum_name(ctx, base, node, False), matched, node)
-                return
-    operand = inferred(ctx, value_node)
     match operand.type:
         case IntType():
             _integer(ctx, receiver, operand, matched, node)
