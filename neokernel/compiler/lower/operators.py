@@ -39,7 +39,10 @@ def binary(ctx: Context, node: ast.BinOp, hint: Type | None) -> Value:
     if type(node.op) not in _OPERATORS:
         raise ctx.reject("NK0103", "`@` is not in the language", node)
     left = lower(ctx, node.left, hint)
-    right = lower(ctx, node.right, hint if isinstance(left, Untyped) else left.type)
+    wanted = hint if isinstance(left, Untyped) else left.type
+    if isinstance(node.op, ast.LShift | ast.RShift):
+        wanted = None  # a distance has a width of its own
+    right = lower(ctx, node.right, wanted)
     return apply(ctx, node.op, left, right, node, node.left, node.right)
 
 
@@ -281,10 +284,12 @@ def arithmetic_function(
     ctx: Context, name: str, arguments: list[ast.expr], node: ast.Call, hint: Type | None
 ) -> Operand:
     """`wrapping_add(a, b)` and its like."""
-    left, right = (lower(ctx, argument, hint) for argument in arguments)
     operation = name.removeprefix("wrapping_").removeprefix("saturating_")
+    distance = operation in ("shl", "rotate_left", "rotate_right")
+    left = lower(ctx, arguments[0], hint)
+    right = lower(ctx, arguments[1], None if distance else hint)
     mode = Mode.WRAPPING if name.startswith("wrapping") else Mode.SATURATING if name.startswith("sat") else Mode.CHECKED
-    if operation in ("shl", "rotate_left", "rotate_right"):
+    if distance:
         operand = (
             coerce(ctx, left, hint, arguments[0]) if isinstance(left, Untyped) and hint else typed(ctx, left, node)
         )
