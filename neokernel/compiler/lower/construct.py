@@ -328,12 +328,13 @@ def _default(ctx: Context, owner: StructType, found: Field) -> Operand:
 
 def _initial(ctx: Context, found: Field, node: ast.expr) -> Operand:
     """What a field holds at first; an atomic one is given as `Atomic(number)`, or `Atomic()` for 0."""
+    if not found.atomic:
+        return expression(ctx, node, found.type)
     match node:
-        case ast.Call(func=function, args=arguments, keywords=[]) if (
-            found.atomic and is_global(ctx, function) and find(ctx, function) == LangName("Atomic") and len(arguments) < 2
-        ):
-            return expression(ctx, arguments[0], found.type) if arguments else ir.Const(found.type, 0)
-    return expression(ctx, node, found.type)
+        case ast.Call(func=function, args=[] | [_], keywords=[]) if is_global(ctx, function):
+            if find(ctx, function) == LangName("Atomic"):
+                return expression(ctx, node.args[0], found.type) if node.args else Const(found.type, 0)
+    raise ctx.reject("NK0308", f"field `{found.name}` is an atomic cell", node, "write `Atomic(number)`")
 
 
 def _default_plan(ctx: Context, owner: StructType, found: Field, node: ast.AST) -> Plan:
