@@ -224,7 +224,7 @@ def augmented(ctx: Context, node: ast.AugAssign) -> None:
         case ast.Name():
             load = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
             left: Value = lower(ctx, load)
-            right = lower(ctx, node.value, _hint(left))
+            right = lower(ctx, node.value, _hint(left, node))
             result = operators.apply(ctx, node.op, left, right, node, node.target, node.value)
             assign_name(ctx, node.target, result, node)
         case ast.Attribute():
@@ -235,14 +235,16 @@ def augmented(ctx: Context, node: ast.AugAssign) -> None:
             raise ctx.reject("NK0103", "this can't be assigned to", node.target)
 
 
-def _hint(value: Value) -> Type | None:
-    return None if isinstance(value, Untyped) else value.type
+def _hint(left: Value, node: ast.AugAssign) -> Type | None:
+    """What the right side is expected to be: a distance has a width of its own."""
+    shifts = isinstance(node.op, ast.LShift | ast.RShift)
+    return None if shifts or isinstance(left, Untyped) else left.type
 
 
 def _augmented_field(ctx: Context, node: ast.AugAssign, target: ast.Attribute) -> None:
     base = inferred(ctx, target.value)
     left = narrowed(ctx, path_of(target), read_field(ctx, base, target.attr, target), target)
-    right = lower(ctx, node.value, left.type)
+    right = lower(ctx, node.value, _hint(left, node))
     result = operators.apply(ctx, node.op, left, right, node, target, node.value)
     again = _Evaluated(base, target)
     _assign_field(ctx, again.attribute(ctx), result, node)
@@ -255,7 +257,7 @@ def _augmented_element(ctx: Context, node: ast.AugAssign, target: ast.Subscript)
     if getter is not None and setter is not None:
         place = (lower(ctx, target.slice), target.slice)
         left: Operand = calls.invoke_with(ctx, getter, base, [place], target)
-        right = lower(ctx, node.value, left.type)
+        right = lower(ctx, node.value, _hint(left, node))
         result = operators.apply(ctx, node.op, left, right, node, target, node.value)
         calls.invoke_with(ctx, setter, base, [place, (result, node)], target)
         return
@@ -264,7 +266,7 @@ def _augmented_element(ctx: Context, node: ast.AugAssign, target: ast.Subscript)
         raise ctx.reject("NK0103", "assigning to a slice is not in the language", target, "write the loop")
     index = index_operand(ctx, target.slice)
     left = ctx.op(ir.LoadElement, target, sequence.element, base, index, kinds=(Kind.INDEX,))
-    right = lower(ctx, node.value, left.type)
+    right = lower(ctx, node.value, _hint(left, node))
     result = operators.apply(ctx, node.op, left, right, node, target, node.value)
     operand = coerce(ctx, result, sequence.element, node)
     ctx.do(ir.StoreElement, target, base, index, operand, kinds=(Kind.INDEX,), discharged=True)
