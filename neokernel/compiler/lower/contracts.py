@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from neokernel.compiler import ir
 from neokernel.compiler.declare import FunctionDecl, LangName
@@ -11,11 +13,9 @@ from neokernel.compiler.lower import calls, conditions, names
 from neokernel.compiler.lower.context import Context
 from neokernel.compiler.lower.dispatch import expression, inferred, lower
 from neokernel.compiler.lower.names import find, is_global
-from neokernel.compiler.types import NONE, USIZE
+from neokernel.compiler.types import NONE, USIZE, RefType, StructType
 
 _FUNCTION = frozenset({"requires", "ensures"})
-
-
 _LOOP = frozenset({"loop_invariant", "loop_bound"})
 
 
@@ -144,10 +144,30 @@ def ghost_call(ctx: Context, node: ast.Call) -> bool:
         decl = calls.method_of(ctx, type_, node.func.attr) if type_ is not None else None
     if not isinstance(decl, FunctionDecl) or not {"ghost", "invariant"} & decl.marks:
         return False
+    with ghost_code(ctx, node):
+        lower(ctx, node)
+    return True
+
+
+def is_ghost_store(ctx: Context, node: ast.stmt) -> bool:
+    """Does ordinary code assign a ghost field here? Then the statement as a whole is ghost code."""
+    match node:
+        case ast.Assign(targets=[ast.Attribute() as target]) | ast.AugAssign(target=ast.Attribute() as target):
+            if ctx.ghost or is_global(ctx, target.value):
+                return False
+            type_ = names.static_type(ctx, target.value)
+            struct = type_.target if isinstance(type_, RefType) else None
+            found = struct.fields.get(target.attr) if isinstance(struct, StructType) else None
+            return found is not None and found.ghost
+    return False
+
+
+@contextmanager
+def ghost_code(ctx: Context, node: ast.AST) -> Iterator[None]:
+    """What is lowered inside is ghost code, and what it finds out about variables is forgotten."""
     block: ir.Block = []
     flow = ctx.flow.copy()
     with ctx.as_ghost(), ctx.into(block):
-        lower(ctx, node)
+        yield
     ctx.flow = flow
     ctx.block.append(ir.Ghost(ctx.span(node), block))
-    return True

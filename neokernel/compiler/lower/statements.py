@@ -100,7 +100,11 @@ def statement(ctx: Context, node: ast.stmt) -> None:
     if handler is None:
         what, help = _REJECTED.get(type(node), (type(node).__name__.lower(), ""))
         raise ctx.reject("NK0103", f"{what} is not in the language", node, help)
-    handler(ctx, node)
+    if contracts.is_ghost_store(ctx, node):
+        with contracts.ghost_code(ctx, node):
+            handler(ctx, node)
+    else:
+        handler(ctx, node)
 
 
 def _if(ctx: Context, node: ast.If) -> None:
