@@ -19,7 +19,7 @@ ALLOWED = {
     "runtime": {"lang", "abi", "interfaces"},
     "drivers": {"lang", "abi", "interfaces", "runtime"},
     "services": {"lang", "abi", "interfaces", "runtime"},
-    "compiler": {"lang", "image"},  # the image's table of checks
+    "compiler": {"lang"},
     "prover": {"lang", "compiler"},
     "spec": {"lang", "abi", "arch", "kernel", "prover"},
     "sim": {"lang", "abi", "arch"},

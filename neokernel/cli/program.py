@@ -76,12 +76,12 @@ def analyse(program: Program) -> list[Diagnostic]:
 
 def build(program: Program, output: Path, *, checks: bool = True, release: bool = True, as_json: bool = False) -> Path:
     """Build the program's image, or print its diagnostics and end the command."""
-    from neokernel.compiler import pipeline
+    from neokernel.image.build import build_image
 
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with progress(f"building {program.name}"):
-            result = pipeline.build_image(program.root, output, checks=checks, release=release)
+            result = build_image(program.root, output, checks=checks, release=release)
     except OSError as error:
         raise ToolError("NK1005", f"{output} can't be written: {error.strerror or error}") from error
     if result.diagnostics:

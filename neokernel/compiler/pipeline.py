@@ -1,7 +1,7 @@
 """The compiler, as a list of passes.
 
-`analyse` runs the front end; `build_image` and `compile_library` go on to machine code. Every pass takes and
-changes one `State`; `dump` shows it after any of them.
+`analyse` runs the front end; `make_objects` goes on to machine code. Every pass takes and changes one `State`; `dump`
+shows it after any of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from neokernel.compiler import dump as dumper
 from neokernel.compiler import effects, ir, objects, prelude, toolchain, verify
-from neokernel.compiler.declare import ClassDecl, Declaration, FunctionDecl, Scope, declare
+from neokernel.compiler.declare import ClassDecl, FunctionDecl, Scope, declare
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, Rejected
 from neokernel.compiler.llvm import CheckRecord, EmitOptions, Target, emit, riscv64
 from neokernel.compiler.lower import constants, statements, text, unsafe
@@ -23,13 +23,6 @@ from neokernel.compiler.lower.context import Compilation
 from neokernel.compiler.lower.functions import declared_instance
 from neokernel.compiler.resolve import Resolver
 from neokernel.compiler.source import PACKAGE_ROOT, Loader, Module
-from neokernel.image.checks import write_check_table
-
-BARE = "neokernel.arch.riscv64.bare"
-#: the functions that LLVM expects to find
-MEMORY = "neokernel.arch.riscv64.memory"
-ENTRY = "neokernel.entry"
-LINK_SCRIPT = PACKAGE_ROOT / "boards" / "virt.ld"
 
 
 class CompileError(Exception):
@@ -62,14 +55,6 @@ class Analysis:
     program: ir.Program | None
     scopes: dict[str, Scope]
     compilation: Compilation | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BuildResult:
-    """A built image, or the diagnostics that prevented it."""
-
-    image: Path
-    diagnostics: list[Diagnostic] = field(default_factory=list)
 
 
 # --- passes -------------------------------------------------------------------------------------------------------
@@ -226,50 +211,11 @@ def export(program: ir.Program, names: dict[str, str]) -> None:
             function.symbol, function.exported = wanted, True
 
 
-def build_image(root: Path, output: Path, *, checks: bool = True, release: bool = True) -> BuildResult:
-    """Build a program for the bare machine: its `main(machine: Machine)` is started by the boot code."""
-    state = state_of(root)
-    main = state.roots[0]
-    state.overlay[ENTRY] = _entry_source(main)
-    state.roots += [ENTRY, MEMORY]
-    run_front_end(state)
-    if not state.diagnostics.items:
-        _check_main(state, main)
-    if state.diagnostics.items:
-        return BuildResult(output, state.diagnostics.sorted())
-    assert state.program is not None
-    export(state.program, {f"{ENTRY}.nk_start": "nk_start"})
-    made, records = _objects(state.program, checks, release)
-    toolchain.link(made, output, LINK_SCRIPT.read_text())
-    write_check_table(output, records)
-    return BuildResult(output)
-
-
-def _objects(program: ir.Program, checks: bool, release: bool) -> tuple[list[Path], list[CheckRecord]]:
+def make_objects(program: ir.Program, *, checks: bool, release: bool) -> tuple[list[Path], list[CheckRecord]]:
     """Release builds are optimised as a whole; development builds are made of modules, compiled when they change."""
     if release:
         return objects.whole(program, riscv64(), EmitOptions(checks=checks, level=2))
     return objects.per_module(program, riscv64(), EmitOptions(checks=checks, level=1))
-
-
-def _entry_source(main: str) -> str:
-    return (
-        '"""Made by the build: what the boot code calls."""\n'
-        f"from neokernel.lang import u8\nfrom {BARE} import Machine\nfrom {main} import main\n\n"
-        "def nk_start() -> None:\n    machine = Machine()\n    main(machine)\n    machine.power_off(u8(0))\n"
-    )
-
-
-def _check_main(state: State, module: str) -> None:
-    """`main` must be `main(machine: Machine) -> None`."""
-    scope = state.scopes[module]
-    found: Declaration | None = scope.names.get("main")
-    if not isinstance(found, FunctionDecl):
-        from neokernel.compiler.resolve import reject
-
-        message = "this program has no `main`"
-        help = f"write `def main(machine: Machine) -> None:`, with `from {BARE} import Machine`"
-        state.diagnostics.take(reject(scope, "NK0209", message, scope.module.tree, help))
 
 
 def compile_library(
@@ -284,7 +230,7 @@ def compile_library(
         raise CompileError(state.diagnostics.sorted())
     assert state.program is not None
     export(state.program, {f"{state.roots[0]}.{name}": prefix + name for name in exports})
-    made, _ = _objects(state.program, checks, release)
+    made, _ = make_objects(state.program, checks=checks, release=release)
     with tempfile.NamedTemporaryFile(suffix=".o", delete=False) as file:
         output = Path(file.name)
     if len(made) == 1:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from neokernel.compiler import pipeline, toolchain
+from neokernel.image.build import build_image
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -59,16 +60,14 @@ def write_program(folder: Path) -> Path:
 
 @pytest.mark.parametrize("release", [True, False])
 @pytest.mark.parametrize("name", ["01_hello", "02_overflow"])
-def test_two_folders_same_bytes(
-    name: str, release: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_folders_same_bytes(name: str, release: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = []
     for folder in ("one", "another/and deeper"):
         root = tmp_path / folder
         shutil.copytree(EXAMPLES / name, root / "program")
         monkeypatch.setenv("NK_CACHE", str(root / "cache"))
         monkeypatch.chdir(root)
-        result = pipeline.build_image(root / "program", root / "image.elf", release=release)
+        result = build_image(root / "program", root / "image.elf", release=release)
         assert result.diagnostics == []
         images.append((root / "image.elf").read_bytes())
     assert images[0] == images[1]
