@@ -19,7 +19,7 @@ from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, Rejected
 from neokernel.compiler.generics import Bindings
 from neokernel.compiler.ir import Check, Kind, Operand, Temp, Var
 from neokernel.compiler.resolve import Resolver
-from neokernel.compiler.types import BOOL, NONE, Type, UnionType
+from neokernel.compiler.types import BOOL, NONE, IntType, NoneType, Type, UnionType
 
 #: a local variable, or a field of one, of a field of one, …: what can be narrowed
 Path = tuple[str, ...]
@@ -191,7 +191,7 @@ class Context:
         """Append an instruction with a result of `type_`."""
         span = node if isinstance(node, ir.Span) else self.span(node)
         temp = self.temp(type_)
-        checks = tuple(self.check(kind, message, discharged) for kind in kinds)
+        checks = tuple(self.check(kind, message or _failure(kind, type_), discharged) for kind in kinds)
         self.block.append(make(span, temp, checks, *operands))
         return temp
 
@@ -206,7 +206,7 @@ class Context:
     ) -> None:
         """Append an instruction without result."""
         span = node if isinstance(node, ir.Span) else self.span(node)
-        checks = tuple(self.check(kind, message, discharged) for kind in kinds)
+        checks = tuple(self.check(kind, message or _failure(kind, NONE), discharged) for kind in kinds)
         self.block.append(make(span, None, checks, *operands))
 
     def get(self, var: Var, node: ast.AST | ir.Span) -> Temp:
@@ -293,6 +293,26 @@ class Context:
     def both(self, node: ast.AST, left: Operand, right: Callable[[], Operand]) -> Operand:
         """`left and right()`, short-circuit."""
         return self.choose(node, left, right, lambda: ir.Const(BOOL, False), BOOL)
+
+
+def _failure(kind: Kind, type_: Type) -> str:
+    """What a traceback from a machine says of a failed check; `type_`: what the instruction gives."""
+    match kind, type_:
+        case Kind.OVERFLOW, _:
+            return f"the result doesn't fit in {type_}"
+        case Kind.CONVERSION, NoneType():
+            return "the value doesn't fit in the bit field"
+        case Kind.CONVERSION, _:
+            return f"the value doesn't fit in {type_}"
+        case Kind.ENUM, _:
+            return f"no member of {type_} has this number"
+        case Kind.SHIFT, IntType(bits):
+            return f"the amount is {bits} or more"
+        case Kind.DIVISION, _:
+            return "division by zero"
+        case Kind.INDEX, _:
+            return "the index is out of range"
+    return ""
 
 
 NOTHING = ir.Const(NONE, None)
