@@ -6,8 +6,9 @@ Invariants:
 - A `bool` is `i1` as a scalar in SSA form, and `i8` in memory and within aggregates.
 - `None` and ghost fields have no storage and no place in LLVM types.
 
-A union is `{i64 tag, i64 × n, ptr × m}` (a narrower tag would take the same room, and cost masks in registers). The leaves of an arm fill the slots in order, integers (also floats, by their
-bits) the `i64` ones and pointers the `ptr` ones; arms share the slots. `S | None` is a plain pointer.
+A union is `{i64 tag, i64 × n, ptr × m}` (a narrower tag would take the same room, and cost masks in registers). The
+leaves of an arm fill the slots in order, integers (also floats, by their bits) the `i64` ones, zero-extended, and
+pointers the `ptr` ones; arms share the slots. `S | None` is a plain pointer.
 """
 
 from __future__ import annotations

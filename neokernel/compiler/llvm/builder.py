@@ -13,6 +13,7 @@ import struct
 
 from neokernel.compiler import ir
 from neokernel.compiler.layout import Leaf
+from neokernel.compiler.llvm.metadata import Tags
 from neokernel.compiler.llvm.module import Module
 from neokernel.compiler.llvm.target import Failure
 from neokernel.compiler.types import (
@@ -40,6 +41,8 @@ class Builder:
         self.live = True
         self.location = ""
         self.subprogram = ""
+        # flag for narrowing what was widened before; without trust in memory, a byte of it may be anything
+        self.exact = "nuw " if module.metadata.trust_memory else ""
         self._names = 0
         self._labels = 0
         self._locations: dict[tuple[int, int], str] = {}
@@ -241,40 +244,38 @@ class Builder:
             return pointer
         return self.value(f"getelementptr inbounds nuw i8, ptr {pointer}, i64 {offset}")
 
-    def load(self, of: Type, pointer: str, tag: str) -> str:
-        """Load a value of type `of`, leaf by leaf, each with its facts. `tag`: metadata about aliasing."""
+    def load(self, of: Type, pointer: str, tags: Tags, extra: str = "") -> str:
+        """Load a value of type `of`, leaf by leaf, each with its facts. `tags`: aliasing; `extra`: further metadata."""
         if isinstance(of, BoolType):
-            byte = self._load_leaf(self.layout.leaves(of)[0], pointer, tag)
-            # without trust in memory a byte may be anything; its lowest bit decides
-            exact = "nuw " if self.module.metadata.trust_memory else ""
-            return self.value(f"trunc {exact}i8 {byte} to i1")
+            byte = self._load_leaf(self.layout.leaves(of)[0], pointer, tags, extra)
+            return self.value(f"trunc {self.exact}i8 {byte} to i1")
         llvm = self.layout.llvm(of)
         whole = "zeroinitializer" if llvm == "{}" else "poison"
         for leaf in self.layout.leaves(of):
-            part = self._load_leaf(leaf, self.offset(pointer, leaf.offset), tag)
+            part = self._load_leaf(leaf, self.offset(pointer, leaf.offset), tags, extra)
             if not leaf.path:
                 return part
             whole = self.value(f"insertvalue {llvm} {whole}, {leaf.llvm} {part}, {', '.join(map(str, leaf.path))}")
         return whole
 
-    def _load_leaf(self, leaf: Leaf, pointer: str, tag: str) -> str:
+    def _load_leaf(self, leaf: Leaf, pointer: str, tags: Tags, extra: str) -> str:
         facts = self.module.metadata.leaf_facts(leaf)
-        return self.value(f"load {leaf.llvm}, ptr {pointer}, align {leaf.size}{tag}{facts}")
+        return self.value(f"load {leaf.llvm}, ptr {pointer}, align {leaf.size}{tags[leaf.llvm]}{facts}{extra}")
 
-    def store(self, of: Type, value: str, pointer: str, tag: str) -> None:
+    def store(self, of: Type, value: str, pointer: str, tags: Tags) -> None:
         leaves = self.layout.leaves(of)
         if isinstance(of, BoolType):
             byte = self.value(f"zext i1 {value} to i8")
-            self.emit(f"store i8 {byte}, ptr {pointer}, align 1{tag}")
+            self.emit(f"store i8 {byte}, ptr {pointer}, align 1{tags['i8']}")
             return
         llvm = self.layout.llvm(of)
         for leaf in leaves:
             if not leaf.path:
-                self.emit(f"store {leaf.llvm} {value}, ptr {pointer}, align {leaf.size}{tag}")
+                self.emit(f"store {leaf.llvm} {value}, ptr {pointer}, align {leaf.size}{tags[leaf.llvm]}")
                 return
             part = self.value(f"extractvalue {llvm} {value}, {', '.join(map(str, leaf.path))}")
             place = self.offset(pointer, leaf.offset)
-            self.emit(f"store {leaf.llvm} {part}, ptr {place}, align {leaf.size}{tag}")
+            self.emit(f"store {leaf.llvm} {part}, ptr {place}, align {leaf.size}{tags[leaf.llvm]}")
 
     def to_memory_form(self, of: Type, value: str) -> str:
         """A scalar as aggregates hold it."""

@@ -9,6 +9,7 @@ from neokernel.compiler import ir
 from neokernel.compiler.layout import entry_frame
 from neokernel.compiler.llvm import arithmetic, memory, values
 from neokernel.compiler.llvm.builder import Builder
+from neokernel.compiler.llvm.metadata import NoTags
 from neokernel.compiler.llvm.module import Module, quote, stored_parameters, symbol_name
 from neokernel.compiler.types import NeverType, NoneType, Type, UnionType
 
@@ -391,13 +392,13 @@ def entry_stub(module: Module, function: ir.Function) -> str:
     passed = []
     for parameter, offset in zip(function.parameters, frame.arguments, strict=True):
         if not isinstance(parameter.type, NoneType):
-            value = writer.load(parameter.type, writer.offset("%frame", offset), "")
+            value = writer.load(parameter.type, writer.offset("%frame", offset), NoTags())
             passed.append(f"{writer.argument(parameter.type)}{value}")
     call = f"call {convention}{returned} {name}({', '.join(passed)})"
     if returned == "void":
         writer.emit(call)
     else:
-        writer.store(function.result, writer.value(call), writer.offset("%frame", frame.result), "")
+        writer.store(function.result, writer.value(call), writer.offset("%frame", frame.result), NoTags())
     writer.emit("ret void")
     head = f"define void {symbol_name('nk.entry.' + function.symbol)}(ptr %frame) #0 {{"
     return "\n".join([head, *writer.lines, "}"])

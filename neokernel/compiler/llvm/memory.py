@@ -51,14 +51,14 @@ def load_field(b: Builder, i: ir.LoadField) -> None:
     of = i.struct.fields[i.field].type
     if not isinstance(of, NoneType):
         place = field_place(b, i.base, i.struct, i.field)
-        b.alias(i, b.load(of, place, b.module.metadata.field_tag(i.struct, i.field)))
+        b.alias(i, b.load(of, place, b.module.metadata.field_tags(i.struct, i.field)))
 
 
 def store_field(b: Builder, i: ir.StoreField) -> None:
     of = i.struct.fields[i.field].type
     if not isinstance(of, NoneType):
         place = field_place(b, i.base, i.struct, i.field)
-        b.store(of, b.operand(i.value), place, b.module.metadata.field_tag(i.struct, i.field))
+        b.store(of, b.operand(i.value), place, b.module.metadata.field_tags(i.struct, i.field))
 
 
 def field_ref(b: Builder, i: ir.FieldRef) -> None:
@@ -80,16 +80,14 @@ def element_place(b: Builder, i: ir.LoadElement | ir.StoreElement | ir.ElementRe
 def load_element(b: Builder, i: ir.LoadElement) -> None:
     of = container(i.base)
     place = element_place(b, i)
-    tag = b.module.metadata.element_tag(of)
-    if isinstance(i.base, ir.Const):
-        tag += f", !invariant.load {b.module.metadata.empty}"
-    b.alias(i, b.load(of.element, place, tag))
+    extra = f", !invariant.load {b.module.metadata.empty}" if isinstance(i.base, ir.Const) else ""
+    b.alias(i, b.load(of.element, place, b.module.metadata.element_tags(of), extra))
 
 
 def store_element(b: Builder, i: ir.StoreElement) -> None:
     of = container(i.base)
     place = element_place(b, i)
-    b.store(of.element, b.operand(i.value), place, b.module.metadata.element_tag(of))
+    b.store(of.element, b.operand(i.value), place, b.module.metadata.element_tags(of))
 
 
 def element_ref(b: Builder, i: ir.ElementRef) -> None:
@@ -118,7 +116,7 @@ def fill_array(b: Builder, i: ir.FillArray) -> None:
     b.emit(f"br i1 {more}, label %{body}, label %{after}")
     b.start_block(body)
     place = b.value(f"getelementptr inbounds nuw {b.layout.element(of)}, ptr {pointer}, i64 {index}")
-    b.store(of.element, value, place, b.module.metadata.element_tag(of))
+    b.store(of.element, value, place, b.module.metadata.element_tags(of))
     b.emit(f"{following} = add nuw i64 {index}, 1")
     b.branch(loop)
     b.start_block(after)

@@ -12,6 +12,29 @@ from neokernel.compiler.types import ArrayType, BoolType, EnumType, RefType, Spa
 RARE, USUAL = 1, 1048575
 
 
+class Tags(dict[str, str]):
+    """What to add to loads and stores of one field or of elements of one type, by the LLVM type of the leaf."""
+
+    def __init__(self, metadata: Metadata, name: str) -> None:
+        super().__init__()
+        self._metadata = metadata
+        self._name = name
+
+    def __missing__(self, llvm: str) -> str:
+        made = self[llvm] = self._metadata.tag(self._name, llvm)
+        return made
+
+
+class NoTags(Tags):
+    """For accesses that may alias all others."""
+
+    def __init__(self) -> None:
+        dict.__init__(self)
+
+    def __missing__(self, llvm: str) -> str:
+        return ""
+
+
 class Metadata:
     """The nodes of one module. A node is written `!7`."""
 
@@ -20,9 +43,9 @@ class Metadata:
         self.trust_memory = trust_memory
         self.lines: list[str] = []
         self._shared: dict[str, str] = {}
-        self._field_tags: dict[tuple[StructType, str], str] = {}
+        self._field_tags: dict[tuple[StructType, str], Tags] = {}
         self._leaf_facts: dict[Leaf, str] = {}
-        self._element_tags: dict[str, str] = {}
+        self._element_tags: dict[str, Tags] = {}
         self.fails_if_true = ", !prof " + self.node(f'!{{!"branch_weights", i32 {RARE}, i32 {USUAL}}}')
         self.fails_if_false = ", !prof " + self.node(f'!{{!"branch_weights", i32 {USUAL}, i32 {RARE}}}')
         self.empty = self.node("!{}")
@@ -50,27 +73,30 @@ class Metadata:
         return known
 
     # --- aliasing -----------------------------------------------------------------------------------------------------
-    # A field is reached only by its own name in its own struct, an element only as an element of its type: so one flat
-    # tag for each says all that C's struct paths say, and more.
+    # A field is reached only by its own name in its own struct, an element only as an element of its type: so a tag for
+    # each says all that C's struct paths say, and more. Above them stands one node for each scalar type, for accesses that
+    # LLVM merges: a store to one of two fields is still known to store a pointer.
 
-    def _tag(self, name: str) -> str:
-        escaped = name.replace("\\", "\\5C").replace('"', "\\22")
-        scalar = self.node(f'!{{!"{escaped}", {self._tbaa_root}, i64 0}}')
-        return ", !tbaa " + self.node(f"!{{{scalar}, {scalar}, i64 0}}")
-
-    def field_tag(self, struct: StructType, field: str) -> str:
+    def field_tags(self, struct: StructType, field: str) -> Tags:
+        """The tags of accesses to a field, by the LLVM type of the leaf."""
         key = (struct, field)
         known = self._field_tags.get(key)
         if known is None:
-            known = self._field_tags[key] = self._tag(f"{struct.module}.{struct.name}.{field}")
+            known = self._field_tags[key] = Tags(self, f"{struct.module}.{struct.name}.{field}")
         return known
 
-    def element_tag(self, container: ArrayType | SpanType) -> str:
+    def element_tags(self, container: ArrayType | SpanType) -> Tags:
         name = str(container.element)
         known = self._element_tags.get(name)
         if known is None:
-            known = self._element_tags[name] = self._tag(f"element {name}")
+            known = self._element_tags[name] = Tags(self, f"element {name}")
         return known
+
+    def tag(self, name: str, llvm: str) -> str:
+        escaped = name.replace("\\", "\\5C").replace('"', "\\22")
+        kind = self.node(f'!{{!"{llvm}", {self._tbaa_root}, i64 0}}')
+        scalar = self.node(f'!{{!"{escaped}", {kind}, i64 0}}')
+        return ", !tbaa " + self.node(f"!{{{scalar}, {scalar}, i64 0}}")
 
     # --- facts about loaded scalars -----------------------------------------------------------------------------------
 

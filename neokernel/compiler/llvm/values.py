@@ -36,7 +36,7 @@ def item(b: Builder, i: ir.Item) -> None:
         return
     if isinstance(i.result.type, BoolType):
         byte = b.value(f"extractvalue {b.typed(i.record)}, {slot}")
-        b.result(i, f"trunc nuw i8 {byte} to i1")
+        b.result(i, f"trunc {b.exact}i8 {byte} to i1")
     else:
         b.result(i, f"extractvalue {b.typed(i.record)}, {slot}")
 
@@ -67,7 +67,7 @@ def from_slot(b: Builder, leaf: Leaf, value: str) -> str:
         return b.value(f"bitcast i32 {bits} to float")
     if leaf.is_pointer or leaf.llvm == "i64":
         return value
-    return b.value(f"trunc i64 {value} to {leaf.llvm}")
+    return b.value(f"trunc {b.exact}i64 {value} to {leaf.llvm}")
 
 
 def make_union(b: Builder, i: ir.MakeUnion) -> None:
@@ -134,7 +134,7 @@ def take_arm(b: Builder, union: str, source: UnionType, wanted: Type) -> str:
     for leaf, slot in zip(placed.leaves, placed.slots, strict=True):
         part = b.value(f"extractvalue {union}, {slot}")
         if isinstance(wanted, BoolType):
-            return b.value(f"trunc i64 {part} to i1")
+            return b.value(f"trunc {b.exact}i64 {part} to i1")
         part = from_slot(b, leaf, part)
         if not leaf.path:
             return part
