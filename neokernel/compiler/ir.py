@@ -273,7 +273,7 @@ class StoreField(Instruction):
 
 @dataclass(eq=False, slots=True)
 class FieldRef(Instruction):
-    """Reference to an inline field (embedded struct, wire, array) or to an atomic cell (only as an atomic's operand)."""
+    """Reference to an inline field (embedded struct, wire, array), or to an atomic cell (as an atomic's operand only)."""
 
     base: Operand
     struct: StructType
@@ -505,7 +505,7 @@ class Fail:
 
 @dataclass(eq=False, slots=True)
 class Ghost:
-    """Code for CPython and the prover only: back ends skip it. `value` is what it computes, when it is an expression."""
+    """Code for CPython and the prover only: back ends skip it. `value`: what it computes, when it is an expression."""
 
     span: Span
     block: Block

@@ -17,6 +17,7 @@ from neokernel.compiler.declare import (
     FieldDecl,
     LangName,
     ModuleRef,
+    Parameter,
     ProtocolDecl,
     Scope,
     TypeVarDecl,
@@ -104,6 +105,16 @@ class Resolver:
                 return self._subscript(node, scope, bindings)
         raise not_a_type(scope, node)
 
+    def parameter(self, parameter: Parameter, scope: Scope, bindings: Bindings) -> Type:
+        """The type of a parameter. One annotated with a protocol is generic: it takes any struct with those methods."""
+        assert parameter.annotation is not None
+        if isinstance(parameter.annotation, ast.Name | ast.Attribute):
+            found = self.find(parameter.annotation, scope)
+            if isinstance(found, ProtocolDecl):
+                name = f"{parameter.name}: {found.name}"
+                return bindings.get(name, TypeParameter(name))
+        return self.resolve(parameter.annotation, scope, bindings)
+
     def _parse(self, text: str, node: ast.Constant, scope: Scope) -> ast.expr:
         try:
             parsed = ast.parse(text, mode="eval").body
@@ -165,7 +176,7 @@ class Resolver:
                     "NK0303",
                     f"protocol `{found.name}` is not a type of the language",
                     node,
-                    f'make the function generic: `T = TypeVar("T", bound={found.name})`, and use `T`',
+                    "it stands as the type of a parameter, which makes the function generic",
                 )
         raise not_a_type(scope, node)
 

@@ -152,7 +152,7 @@ class Loader:
 
 
 def read_source(path: Path, diagnostics: Diagnostics, shown: str) -> str | None:
-    """The text of a source file, with `\\n` line ends, or None after a diagnostic."""
+    """The text of a source file, its line ends made newlines, or None after a diagnostic."""
     try:
         return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:

@@ -4,7 +4,7 @@ The compiler calls these for the replacement fields of f-strings; nothing is all
 made in a buffer in the frame. Specification: Python Language Reference, "Format Specification Mini-Language".
 """
 
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from neokernel.lang import Array, array, i64, text_of, truncate, u8, u32, u64, usize, wrapping_neg
 
@@ -12,8 +12,6 @@ from neokernel.lang import Array, array, i64, text_of, truncate, u8, u32, u64, u
 class Writer(Protocol):
     def write(self, text: str) -> None: ...
 
-
-W = TypeVar("W", bound=Writer)
 
 #: digits of 2**64 - 1 in base 2, and a separator for every fourth
 MOST_DIGITS = 64 + 16
@@ -31,7 +29,7 @@ AFTER_SIGN = 0x3D
 
 
 def write_signed(
-    writer: W,
+    writer: Writer,
     value: i64,
     base: u64,
     upper: bool,
@@ -51,7 +49,7 @@ def write_signed(
 
 
 def write_unsigned(
-    writer: W,
+    writer: Writer,
     value: u64,
     base: u64,
     upper: bool,
@@ -67,7 +65,7 @@ def write_unsigned(
 
 
 def write_number(
-    writer: W,
+    writer: Writer,
     magnitude: u64,
     negative: bool,
     base: u64,
@@ -124,7 +122,7 @@ def write_number(
     write_fill(writer, fill, padding - before)
 
 
-def write_prefix(writer: W, base: u64, upper: bool) -> None:
+def write_prefix(writer: Writer, base: u64, upper: bool) -> None:
     """Write what `#` puts before the digits."""
     if base == 16:
         writer.write("0X" if upper else "0x")
@@ -134,7 +132,7 @@ def write_prefix(writer: W, base: u64, upper: bool) -> None:
         writer.write("0b")
 
 
-def write_zeroes(writer: W, fill: u8, padding: usize, group: u8, digits: usize, every: usize) -> None:
+def write_zeroes(writer: Writer, fill: u8, padding: usize, group: u8, digits: usize, every: usize) -> None:
     """Write `padding` characters between the sign and `digits` digits.
 
     Zeroes are grouped as the digits are; where that would begin with a separator, one more zero is written.
@@ -151,7 +149,7 @@ def write_zeroes(writer: W, fill: u8, padding: usize, group: u8, digits: usize, 
             write_fill(writer, group, 1)
 
 
-def write_text(writer: W, text: str, fill: u8, align: u8, width: u32) -> None:
+def write_text(writer: Writer, text: str, fill: u8, align: u8, width: u32) -> None:
     """Write text, padded to `width` characters."""
     length = count_characters(text.encode())
     padding: usize = usize(width) - length if usize(width) > length else 0
@@ -174,7 +172,7 @@ def count_characters(data: bytes) -> usize:
     return count
 
 
-def write_fill(writer: W, character: u8, count: usize) -> None:
+def write_fill(writer: Writer, character: u8, count: usize) -> None:
     """Write one ASCII character `count` times."""
     buffer: Array[u8] = array(16, character)
     remaining = count

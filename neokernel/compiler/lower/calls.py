@@ -285,7 +285,7 @@ def _call(
 def parameter_type(ctx: Context, decl: FunctionDecl, parameter: Parameter, bindings: Bindings) -> Type:
     if parameter.annotation is None:
         raise Rejected.silent()
-    return ctx.resolver.resolve(parameter.annotation, decl.scope, bindings)
+    return ctx.resolver.parameter(parameter, decl.scope, bindings)
 
 
 def _to_enum(ctx: Context, enum: EnumType, node: ast.Call) -> Operand:

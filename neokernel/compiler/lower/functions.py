@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from neokernel.compiler import ir
-from neokernel.compiler.declare import FunctionDecl
+from neokernel.compiler.declare import FunctionDecl, Parameter
 from neokernel.compiler.diagnostics import Rejected
 from neokernel.compiler.generics import Application, Bindings, OpenArray, TypeParameter, close, is_open
 from neokernel.compiler.lower.context import Compilation, Context, Pending
@@ -39,7 +39,7 @@ def function_instance(
     open_types = [
         str(t)
         for p, t in zip(decl.parameters, parameter_types, strict=True)
-        if _is_generic(compilation, decl, p.annotation)
+        if _is_generic(compilation, decl, p)
     ]
     arguments = [str(bindings[n]) for n in sorted(bindings)] + open_types
     instance = f"[{', '.join(arguments)}]" if arguments else ""
@@ -89,7 +89,7 @@ def declared_instance(compilation: Compilation, decl: FunctionDecl) -> ir.Functi
         elif parameter.annotation is None:
             raise Rejected.silent()
         else:
-            type_ = compilation.resolver.resolve(parameter.annotation, decl.scope, {})
+            type_ = compilation.resolver.parameter(parameter, decl.scope, {})
         if type_ is None or is_open(type_):
             return None
         types.append(type_)
@@ -115,12 +115,12 @@ def _open_names(type_: Type) -> set[str]:
     return set()
 
 
-def _is_generic(compilation: Compilation, decl: FunctionDecl, annotation: ast.expr | None) -> bool:
+def _is_generic(compilation: Compilation, decl: FunctionDecl, parameter: Parameter) -> bool:
     """Does a parameter's type hold an array length that the bindings don't tell?"""
-    if annotation is None:
+    if parameter.annotation is None:
         owner = decl.owner
         return owner is not None and (bool(owner.parameters) or bool(compilation.resolver.open_fields(owner)))
-    type_ = compilation.resolver.resolve(annotation, decl.scope, {})
+    type_ = compilation.resolver.parameter(parameter, decl.scope, {})
     return _has_open_length(compilation, type_)
 
 

@@ -186,7 +186,7 @@ def _runtime(ctx: Context, name: str, receiver: Operand, arguments: list[Operand
     """Call a function of the formatting module, generic over the writer."""
     decl = ctx.compilation.scopes[MODULE].names[name]
     assert isinstance(decl, FunctionDecl)
-    bindings = {"W": receiver.type}
+    bindings = {"writer: Writer": receiver.type}
     types = [receiver.type, *(a.type for a in arguments)]
     function = function_instance(ctx.compilation, decl, bindings, types, node, ctx)
     ctx.op(ir.Call, node, function.result, function, (receiver, *arguments))
