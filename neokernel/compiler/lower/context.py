@@ -142,6 +142,8 @@ class Context:
     #: emit the `__exit__` calls of the open `with` blocks, outermost first
     exits: list[Callable[[], None]] = field(default_factory=list)
     ghost: bool = False
+    #: an expression is being lowered for its type alone (see `dispatch.trial`)
+    on_trial: bool = False
     #: a statement was rejected that may have ended the function
     may_end: bool = False
     labels: int = 0

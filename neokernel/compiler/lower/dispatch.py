@@ -48,14 +48,14 @@ def lower(ctx: Context, node: ast.expr, hint: Type | None = None) -> Value:
 def trial(ctx: Context, node: ast.expr, facts: dict[Path, Type] | None = None) -> Value:
     """What lowering `node` would give, without keeping what it emits."""
     flow, checks, temps, variables = ctx.flow, ctx.function.checks, ctx.function.temps, len(ctx.function.variables)
-    known = dict(ctx.variables)
-    ctx.flow = flow.copy()
+    known, nested = dict(ctx.variables), ctx.on_trial
+    ctx.flow, ctx.on_trial = flow.copy(), True
     ctx.flow.narrowed.update(facts or {})
     try:
         with ctx.into([]):
             return lower(ctx, node)
     finally:
-        ctx.flow, ctx.variables = flow, known
+        ctx.flow, ctx.variables, ctx.on_trial = flow, known, nested
         ctx.function.checks, ctx.function.temps = checks, temps
         del ctx.function.variables[variables:]
 

@@ -145,6 +145,9 @@ def _conditional(ctx: Context, node: ast.IfExp, hint: Type | None) -> Value:
     type_ = hint if hint is not None and not is_open(hint) else None
     if type_ is None:
         type_ = _joined(ctx, node, when_true, when_false)
+    if ctx.on_trial:
+        # Only the type is wanted: so conditionals in conditionals cost no more than their length, squared.
+        return ctx.temp(type_)
     result = ctx.hidden("choice", type_)
 
     def side(part: ast.expr) -> Callable[[], None]:
