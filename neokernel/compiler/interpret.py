@@ -33,7 +33,7 @@ from neokernel.compiler.types import (
 )
 
 #: instructions, before a constant is given up
-LIMIT = 20_000_000
+LIMIT = 5_000_000
 
 
 class CheckFailed(Exception):
@@ -123,6 +123,8 @@ def from_constant(value: ConstValue) -> Any:
     if isinstance(value.value, tuple):
         items = [from_constant(v) for v in value.value]
         return View(items, 0, len(items))
+    if isinstance(value.type, FloatType) and isinstance(value.value, float):
+        return round_float(value.value, value.type.bits)
     return value.value
 
 
@@ -130,6 +132,11 @@ class _Machine:
     def __init__(self) -> None:
         self.steps = 0
         self.depth = 0
+
+    def step(self) -> None:
+        self.steps += 1
+        if self.steps > LIMIT:
+            raise NotConstant("it takes too long")
 
     def call(self, function: ir.Function, arguments: list[Any]) -> Any:
         self.depth += 1
@@ -161,9 +168,7 @@ class _Frame:
     def block(self, block: ir.Block) -> None:
         machine = self.machine
         for statement in block:
-            machine.steps += 1
-            if machine.steps > LIMIT:
-                raise NotConstant("it takes too long")
+            machine.step()
             if isinstance(statement, ir.Instruction):
                 result = self.instruction(statement)
                 if statement.result is not None:
@@ -201,6 +206,7 @@ class _Frame:
 
     def loop(self, node: ir.Loop) -> None:
         while True:
+            self.machine.step()
             try:
                 self.block(node.body)
             except _Leave as leave:
@@ -241,13 +247,17 @@ def _fit(frame: _Frame, node: ir.Unary | ir.Binary, value: int, type_: IntType) 
 
 
 def round_float(value: float, bits: int) -> float:
-    """`value` rounded to binary32 or binary64."""
-    if bits == 64:
-        return value
+    """`value`, a float or an int of any size, rounded once to binary32 or binary64."""
+    if isinstance(value, int) and bits == 32:
+        # By way of binary64 it would be rounded twice: keep what is cut off as a sticky bit.
+        excess = max(abs(value).bit_length() - 53, 0)
+        cut = abs(value) >> excess
+        odd = (cut | (cut << excess != abs(value))) << excess
+        value = odd if value >= 0 else -odd
     try:
-        return float(struct.unpack("<f", struct.pack("<f", value))[0])
+        return float(value) if bits == 64 else float(struct.unpack("<f", struct.pack("<f", value))[0])
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def _unary(frame: _Frame, node: ir.Unary) -> Any:
@@ -391,7 +401,7 @@ def _convert(frame: _Frame, node: ir.Convert) -> Any:
     value, source, target = frame.value(node.operand), node.operand.type, node.result.type
     match target:
         case FloatType(bits):
-            return round_float(float(value), bits)
+            return round_float(value, bits)
         case EnumType(members=members):
             if value not in members.values():
                 raise frame.fail(node, Kind.ENUM)
