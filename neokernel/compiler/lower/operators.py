@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from neokernel.compiler import ir
+from neokernel.compiler.interpret import round_float
 from neokernel.compiler.ir import Const, Kind, Mode, Operand
 from neokernel.compiler.lower.arguments import single
 from neokernel.compiler.lower.coerce import coerce, constant, typed
@@ -59,6 +60,11 @@ def apply(
     name, symbol = _OPERATORS[type(operator)]
     if isinstance(left, Untyped) and isinstance(right, Untyped):
         return fold(ctx, name, left.value, right.value, node)
+    for side, place in ((left, left_node), (right, right_node)):
+        if not isinstance(side, Untyped) and isinstance(side.type, UnionType):
+            arms = "` or `".join(map(str, side.type.arms))
+            help = "test it first with `isinstance`, `is None` or `match`"
+            raise ctx.reject("NK0316", f"`{symbol}` on a union: this may be `{arms}`", place, help)
     if name in ("shl", "shr"):
         return _shift(ctx, name, symbol, left, right, node, left_node, right_node)
     if isinstance(left, Untyped):
@@ -84,8 +90,6 @@ def apply(
         help = "use `and`, `or`, `!=`"
     elif isinstance(type_, EnumType):
         help = "take its number: `u32(x.value)`"
-    elif isinstance(type_, UnionType):
-        help = "test it first with `isinstance`, `is None` or `match`"
     raise ctx.reject("NK0323", f"`{symbol}` is not for `{type_}`", node, help)
 
 
@@ -251,7 +255,7 @@ def convert(ctx: Context, value: Value, target: IntType | FloatType, node: ast.A
                 raise ctx.reject("NK0313", f"{value.value} is no integer", node)
             value = Untyped(int(value.value))
         elif isinstance(value.value, int) and isinstance(target, FloatType):
-            return Const(target, float(value.value))
+            return Const(target, round_float(value.value, target.bits))
         return constant(ctx, value, target, node)
     source = value.type
     if source == target:
