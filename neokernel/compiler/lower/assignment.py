@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 
 from neokernel.compiler import ir
+from neokernel.compiler.diagnostics import Rejected
 from neokernel.compiler.generics import is_open
 from neokernel.compiler.ir import Kind, Operand
 from neokernel.compiler.lower import calls, names, operators
@@ -94,7 +96,7 @@ def assign_name(ctx: Context, target: ast.Name, value: Value, value_node: ast.AS
     elif name == "_":
         return
     before = value
-    operand = coerce(ctx, value, var.type, place)
+    operand = _as_declared(ctx, value, var, target, place)
     ctx.set(var, operand, target)
     ctx.flow.forget(name)
     ctx.flow.assigned.add(name)
@@ -103,6 +105,18 @@ def assign_name(ctx: Context, target: ast.Name, value: Value, value_node: ast.AS
         known = None if isinstance(before, Untyped) else before.type
         if known is not None and known != var.type and all(arm in var.type.arms for arm in arms_of(known)):
             ctx.flow.narrowed[(name,)] = known
+
+
+def _as_declared(ctx: Context, value: Value, var: ir.Var, target: ast.Name, place: ast.AST) -> Operand:
+    """`value` as the variable's type; a diagnostic says where that was decided, if it was elsewhere."""
+    try:
+        return coerce(ctx, value, var.type, place)
+    except Rejected as rejected:
+        found = rejected.diagnostic
+        if found is None or var.span is None or var.span == ctx.span(target):
+            raise
+        note = (var.span, f"a variable has one type: `{var.name}` is `{var.type}` from here on")
+        raise Rejected(dataclasses.replace(found, notes=(*found.notes, note))) from None
 
 
 def _assign_field(ctx: Context, target: ast.Attribute, value: Value, value_node: ast.AST) -> None:

@@ -74,6 +74,9 @@ def call(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
                 return operation(ctx, cell, name, node)
             receiver = inferred(ctx, value)
             return _method(ctx, receiver, name, node, hint)
+        case ast.Name(id=name) if name in ctx.flow.assigned and name not in ctx.variables:
+            # What it names was rejected.
+            raise Rejected.silent()
     raise ctx.reject("NK0107", "functions are not values: only a name can be called", node, "choose with `match`")
 
 

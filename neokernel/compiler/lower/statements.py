@@ -91,6 +91,11 @@ def _recover(ctx: Context, node: ast.stmt) -> None:
             ctx.flow.dead = True
         case ast.Expr():
             pass
+        case ast.Global(names=names) | ast.Nonlocal(names=names):
+            ctx.flow.assigned.update(names)
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            ctx.locals |= {name}
+            ctx.flow.assigned.add(name)
         case _ if any(isinstance(inner, ast.Return | ast.Raise) for inner in ast.walk(node)):
             ctx.may_end = True
 
