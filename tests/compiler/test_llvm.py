@@ -32,6 +32,7 @@ from tests.support.irbuilder import FunctionBuilder, const, program
 COLOR = EnumType("Color", "sample", {"RED": 0, "GREEN": 1}, U8)
 THING = StructType("Thing", "sample", {"a": Field("a", U32), "b": Field("b", U32), "color": Field("color", COLOR)})
 THING.fields["peer"] = Field("peer", RefType(THING))
+OTHER = StructType("Other", "sample", {"thing": Field("thing", RefType(THING))})
 
 
 def exported(*builders: FunctionBuilder) -> ir.Program:
@@ -241,3 +242,26 @@ def test_objects_placed_in_memory_keep_their_order() -> None:
     [(value, outcome)] = machine.call_all(program(f), [("sample.f", (seed,))])
     assert outcome.trap is None
     assert value == 0x1234_5679
+
+
+def test_merged_stores_keep_their_kind() -> None:
+    """Stores to two pointer fields become one; it still can't change a number."""
+    f = FunctionBuilder("sample.f", [("x", RefType(THING)), ("y", RefType(OTHER)), ("which", BOOL)], U32)
+    x, y = f.parameter(0), f.parameter(1)
+    first = f.load(x, THING, "a")
+    then, otherwise = f.branch(f.parameter(2))
+    with f.within(then):
+        f.store(x, THING, "peer", x)
+    with f.within(otherwise):
+        f.store(y, OTHER, "thing", x)
+    f.ret(f.binary("xor", first, f.load(x, THING, "a")))
+    assert not any(line.startswith("lw") for line in assembly(exported(f)))
+
+
+def test_checks_that_follow_from_others_vanish() -> None:
+    """`s[n : n + m]` after `n + m` was checked: only the end is compared with the length."""
+    span = SpanType(U8, mutable=True)
+    f = FunctionBuilder("sample.f", [("s", span), ("n", U64), ("m", U64)], span)
+    n = f.parameter(1)
+    f.ret(f.slice(f.parameter(0), n, f.binary("add", n, f.parameter(2)), span))
+    assert sum(line.startswith("b") for line in assembly(exported(f))) == 2

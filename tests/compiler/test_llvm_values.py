@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -373,3 +374,61 @@ def test_calls_with_everything() -> None:
     f.ret(result)
     point = (7, False, -8)
     agree([callee, f], "sample.f", [(((3, 5), point, True), (3, 5)), (((3, 5), point, False), (1, point))])
+
+
+def _short_circuit(f: FunctionBuilder, op: str, left: ir.Operand, right: Callable[[], ir.Operand]) -> ir.Temp:
+    """`left and/or right()`, as the front end lowers it."""
+    result = f.variable(f".{op}{len(f.function.variables)}", BOOL)
+    then, otherwise = f.branch(left)
+    with f.within(then if op == "and" else otherwise):
+        f.set(result, right())
+    with f.within(otherwise if op == "and" else then):
+        f.set(result, const(BOOL, op == "or"))
+    return f.get(result)
+
+
+def test_nested_conditions() -> None:
+    """`(a and (b or c)) or (a or d) and not c`, deciding an `if` and used again after it, within a loop."""
+    f = FunctionBuilder("sample.f", [(name, BOOL) for name in "abcd"], U64)
+    a, b, c, d = (f.parameter(index) for index in range(4))
+    total = f.variable("total", U64)
+    f.set(total, const(U64, 0))
+    with f.counted("i", const(U64, 2)):
+        first = _short_circuit(f, "and", a, lambda: _short_circuit(f, "or", b, lambda: c))
+        second = _short_circuit(
+            f,
+            "or",
+            first,
+            lambda: _short_circuit(f, "and", _short_circuit(f, "or", a, lambda: d), lambda: f.unary("not", c)),
+        )
+        then, otherwise = f.branch(second)
+        with f.within(then):
+            again = f.select(second, const(U64, 1), const(U64, 100))
+            f.set(total, f.binary("add", f.get(total), again))
+        with f.within(otherwise):
+            f.set(total, f.binary("add", f.get(total), const(U64, 10)))
+        f.set(total, f.binary("add", f.get(total), f.select(second, const(U64, 1000), const(U64, 0))))
+    f.ret(f.get(total))
+    cases: list[Expected] = []
+    for p, q, r, s in itertools.product((False, True), repeat=4):
+        holds = (p and (q or r)) or ((p or s) and not r)
+        cases.append(((p, q, r, s), 2 * (1001 if holds else 10)))
+    agree([f], "sample.f", cases)
+
+
+def test_conditions_that_return() -> None:
+    """Arms that don't reach the decision."""
+    f = FunctionBuilder("sample.f", [("a", BOOL), ("b", BOOL)], U8)
+    a, b = f.parameter(0), f.parameter(1)
+
+    def right() -> ir.Operand:
+        then, _ = f.branch(b)
+        with f.within(then):
+            f.ret(const(U8, 7))
+        return const(BOOL, True)
+
+    then, _ = f.branch(_short_circuit(f, "and", a, right))
+    with f.within(then):
+        f.ret(const(U8, 1))
+    f.ret(const(U8, 0))
+    agree([f], "sample.f", [((False, True), 0), ((True, True), 7), ((True, False), 1)])

@@ -1,7 +1,9 @@
 """Arithmetic, comparisons and conversions, and the checks that they make.
 
-How overflow is found was chosen by looking at riscv64 code: adding unsigned bytes and halfwords in 64 bits costs one
-instruction less than LLVM's overflow intrinsics; for all other widths the intrinsics are as good or better.
+How overflow is found was chosen by looking at riscv64 code. Where there is a comparison that says what the check found
+(`a >= b` for `a - b`, `sum >= a` for `a + b`), it stands for itself: later checks then follow from it and vanish, which
+they don't after LLVM's overflow intrinsics. Those serve signed numbers and products. Unsigned bytes and halfwords are
+computed in 64 bits, which costs an instruction less.
 """
 
 from __future__ import annotations
@@ -122,7 +124,7 @@ def _binary_float(b: Builder, i: ir.Binary, llvm: str, left: str, right: str) ->
 
 def _modular(b: Builder, i: ir.Binary, of: IntType, left: str, right: str) -> None:
     """add, sub, mul."""
-    llvm, prefix = f"i{of.bits}", "s" if of.signed else "u"
+    llvm = f"i{of.bits}"
     if i.mode is ir.Mode.WRAPPING:
         b.result(i, f"{i.op} {llvm} {left}, {right}")
         return
@@ -132,16 +134,32 @@ def _modular(b: Builder, i: ir.Binary, of: IntType, left: str, right: str) -> No
     check = b.live_check(i, ir.Kind.OVERFLOW)
     if check is None:
         b.result(i, f"{i.op} {'nsw' if of.signed else 'nuw'} {llvm} {left}, {right}")
-    elif not of.signed and of.bits <= 16:
-        wide_left, wide_right = (b.value(f"zext {llvm} {operand} to i64") for operand in (left, right))
-        flags = "nsw" if i.op == "sub" else "nuw nsw"
-        exact = b.value(f"{i.op} {flags} i64 {wide_left}, {wide_right}")
-        b.guard(check, i.span, b.value(f"icmp ule i64 {exact}, {of.highest}"))
-        b.result(i, f"trunc nuw i64 {exact} to {llvm}")
-    else:
-        value, overflow = _with_overflow(b, f"{prefix}{i.op}", llvm, left, right)
+    elif of.signed:
+        value, overflow = _with_overflow(b, f"s{i.op}", llvm, left, right)
         b.guard_not(check, i.span, overflow)
         b.alias(i, value)
+    else:
+        _unsigned(b, i, of, check, left, right)
+
+
+def _unsigned(b: Builder, i: ir.Binary, of: IntType, check: ir.Check, left: str, right: str) -> None:
+    llvm = f"i{of.bits}"
+    if i.op == "sub":
+        b.guard(check, i.span, b.value(f"icmp uge {llvm} {left}, {right}"))
+        b.result(i, f"sub nuw {llvm} {left}, {right}")
+    elif of.bits <= 16:
+        wide_left, wide_right = (b.value(f"zext {llvm} {operand} to i64") for operand in (left, right))
+        exact = b.value(f"{i.op} nuw nsw i64 {wide_left}, {wide_right}")
+        b.guard(check, i.span, b.value(f"icmp ule i64 {exact}, {of.highest}"))
+        b.result(i, f"trunc nuw i64 {exact} to {llvm}")
+    elif i.op == "add":
+        total = b.value(f"add {llvm} {left}, {right}")
+        b.guard(check, i.span, b.value(f"icmp uge {llvm} {total}, {left}"))
+        b.alias(i, total)
+    else:
+        _, overflow = _with_overflow(b, "umul", llvm, left, right)
+        b.guard_not(check, i.span, overflow)
+        b.result(i, f"mul nuw {llvm} {left}, {right}")
 
 
 def _with_overflow(b: Builder, operation: str, llvm: str, left: str, right: str) -> tuple[str, str]:
@@ -251,6 +269,10 @@ def _shift_left(b: Builder, i: ir.Binary, of: IntType, left: str, _: str) -> Non
     check = b.live_check(i, ir.Kind.OVERFLOW)
     if check is None:
         b.result(i, f"shl {'nsw' if of.signed else 'nuw'} {llvm} {left}, {distance}")
+        return
+    if isinstance(i.right, ir.Const) and isinstance(i.right.value, int) and not of.signed and i.right.value < of.bits:
+        b.guard(check, i.span, b.value(f"icmp ule {llvm} {left}, {of.highest >> i.right.value}"))
+        b.result(i, f"shl nuw {llvm} {left}, {distance}")
         return
     shifted = b.value(f"shl {llvm} {left}, {distance}")
     back = b.value(f"{'ashr' if of.signed else 'lshr'} {llvm} {shifted}, {distance}")

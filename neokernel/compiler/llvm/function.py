@@ -104,8 +104,8 @@ class FunctionWriter(Builder):
         pass
 
     # --- conditions ---------------------------------------------------------------------------------------------------
-    # `and` and `or` reach us as an `If` that sets a hidden variable, on which another `If` depends. The arms of the first
-    # then branch to the second's arms at once, as C's do: LLVM would get there too, but too late to find its switches.
+    # `and` and `or` reach us as an `If` that sets a hidden variable, on which another `If` depends. The arms of the
+    # first then branch to the second's arms at once, as C's do: LLVM would do so too late to find its switches.
 
     def conditional(self, block: ir.Block, index: int) -> int:
         """Lower the `If` at `index`, and those that depend on it; returns the index of what follows."""

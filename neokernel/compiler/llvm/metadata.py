@@ -74,8 +74,8 @@ class Metadata:
 
     # --- aliasing -----------------------------------------------------------------------------------------------------
     # A field is reached only by its own name in its own struct, an element only as an element of its type: so a tag for
-    # each says all that C's struct paths say, and more. Above them stands one node for each scalar type, for accesses that
-    # LLVM merges: a store to one of two fields is still known to store a pointer.
+    # each says all that C's struct paths say, and more. Above them stands one node for each scalar type, for accesses
+    # that LLVM merges: a store to one of two fields is still known to store a pointer.
 
     def field_tags(self, struct: StructType, field: str) -> Tags:
         """The tags of accesses to a field, by the LLVM type of the leaf."""
