@@ -96,11 +96,15 @@ def blocks_of(statement: ir.Statement) -> Iterator[ir.Block]:
 
 
 def statements(block: ir.Block) -> Iterator[ir.Statement]:
-    """Every statement in a block and in the blocks inside it."""
-    for statement in block:
+    """Every statement in a block and in the blocks inside it, in the order of the source."""
+    work = [iter(block)]
+    while work:
+        statement = next(work[-1], None)
+        if statement is None:
+            work.pop()
+            continue
         yield statement
-        for inner in blocks_of(statement):
-            yield from statements(inner)
+        work += reversed([iter(inner) for inner in blocks_of(statement)])
 
 
 def operands(statement: ir.Statement) -> Iterator[ir.Temp]:

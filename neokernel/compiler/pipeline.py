@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ast
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -163,9 +165,30 @@ FRONT_END: tuple[Callable[[State], None], ...] = (load, declare_names, lower, ch
 # --- entry points -------------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def deep_recursion() -> Iterator[None]:
+    """Let the passes follow programs that nest deeply (a chain of a thousand `elif`s nests a thousand deep).
+
+    What nests deeper still is rejected where it stands (see `constants.drain`).
+    """
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, 20_000))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
 def run_front_end(state: State) -> State:
-    for pass_ in FRONT_END:
-        pass_(state)
+    with deep_recursion():
+        try:
+            for pass_ in FRONT_END:
+                pass_(state)
+        except RecursionError:
+            # In a function, this is caught where the function is (see `constants.drain`); here, in a constant.
+            module = state.modules[-1] if state.modules else None
+            place = ir.Span(module.file if module else state.roots[0], 1, 0, 1, 1)
+            state.diagnostics.add(Diagnostic("NK0110", "an expression of the program nests too deeply", place))
     return state
 
 
@@ -213,9 +236,10 @@ def export(program: ir.Program, names: dict[str, str]) -> None:
 
 def make_objects(program: ir.Program, *, checks: bool, release: bool) -> tuple[list[Path], list[CheckRecord]]:
     """Release builds are optimised as a whole; development builds are made of modules, compiled when they change."""
-    if release:
-        return objects.whole(program, riscv64(), EmitOptions(checks=checks, level=2))
-    return objects.per_module(program, riscv64(), EmitOptions(checks=checks, level=1))
+    with deep_recursion():
+        if release:
+            return objects.whole(program, riscv64(), EmitOptions(checks=checks, level=2))
+        return objects.per_module(program, riscv64(), EmitOptions(checks=checks, level=1))
 
 
 def compile_library(

@@ -89,6 +89,10 @@ def drain(compilation: Compilation) -> None:
         work = compilation.pending.pop()
         try:
             compilation.lower_body(compilation, work)
+        except RecursionError:
+            decl = work.declaration
+            help = "split it into smaller functions"
+            compilation.report(reject(decl.scope, "NK0110", f"`{decl.title}` nests too deeply", decl.node, help))
         except Rejected as rejected:
             compilation.report(rejected)
 
