@@ -1,0 +1,252 @@
+"""The fenced blocks of a guide, and what they must give when they are executed.
+
+The info string of a block says what it is:
+
+- `python module`: begins a module; `python continue`: more of it. Functions called `example…` are run.
+- `python error`: would continue the module, but the compiler rejects it; `text error`: what it prints.
+- `python fails=KIND`: continues the module with a function that fails so; `text traceback`: what that prints.
+- `python program=NAME`: a file that the `console` blocks below find in their folder.
+- `console`: commands after `$ `, each with its output; a line `…` stands for any lines.
+
+Lines in messages are counted from the first line of the block they are about, and its file is called `guide.py`.
+`python -m tests.docs.snippets PAGE` writes what is printed today into the page's `text` and `console` blocks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import linecache
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from neokernel import lang
+from neokernel.cli.host import crash_of
+from neokernel.compiler.diagnostics import render
+from neokernel.compiler.ir import Span
+from neokernel.compiler.pipeline import analyse_source
+from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.image.traceback import Frame
+from tests.support import meanings
+
+SHOWN = "guide.py"
+ROLES = {"module", "continue", "error", "fails", "program", "traceback", "plain", "console"}
+
+_FENCE = re.compile(r"^```([^`\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_EXAMPLE = re.compile(r"^def (example\w*)\(\) -> None:", re.MULTILINE)
+_FUNCTION = re.compile(r"^def (\w+)\(\) -> ", re.MULTILINE)
+
+
+@dataclass
+class Block:
+    """One fenced block. `before`: the lines of its module above it; `start` and `end`: where its text is in the page."""
+
+    language: str
+    role: str
+    option: str
+    text: str
+    line: int
+    start: int
+    end: int
+    module: str = ""
+    before: str = ""
+    #: the block of Python that a block of text is about
+    about: Block | None = None
+
+    @property
+    def name(self) -> str:
+        """For the names of tests."""
+        return f"line {self.line}"
+
+    @property
+    def offset(self) -> int:
+        return self.before.count("\n")
+
+
+@dataclass
+class Page:
+    """A guide: its blocks in order, its modules by name, the files that console blocks see."""
+
+    path: Path
+    blocks: list[Block] = field(default_factory=list)
+    modules: dict[str, str] = field(default_factory=dict)
+    programs: dict[str, str] = field(default_factory=dict)
+
+    def having(self, role: str) -> list[Block]:
+        return [block for block in self.blocks if block.role == role]
+
+
+def read(path: Path) -> Page:
+    page = Page(path)
+    text = path.read_text(encoding="utf-8")
+    name = ""
+    latest: Block | None = None
+    for match in _FENCE.finditer(text):
+        language, _, info = match[1].partition(" ")
+        role, _, option = info.partition("=")
+        line = text.count("\n", 0, match.start()) + 1
+        block = Block(language, role or _plain(language), option, match[2], line, match.start(2), match.end(2))
+        page.blocks.append(block)
+        if block.role == "module":
+            name = f"guide_{len(page.modules) + 1}"
+            page.modules[name] = ""
+        if language == "python" and block.role in ("module", "continue", "error", "fails"):
+            above = page.modules[name]
+            block.module, block.before = name, above + ("\n\n" if above else "")
+            if block.role != "error":
+                page.modules[name] = block.before + block.text
+            latest = block
+        elif block.role == "program":
+            page.programs[option] = block.text
+        elif language == "text":
+            block.about = latest
+    return page
+
+
+def _plain(language: str) -> str:
+    return "console" if language == "console" else "plain"
+
+
+# --- what blocks give -------------------------------------------------------------------------------------------------
+
+
+def messages(block: Block) -> str:
+    """What the compiler prints about a rejected block; empty when it accepts it."""
+    found = analyse_source(block.before + block.text, block.module).diagnostics
+    texts = []
+    for diagnostic in found:
+        moved = dataclasses.replace(
+            diagnostic,
+            span=_moved(diagnostic.span, block),
+            notes=tuple((where and _moved(where, block), note) for where, note in diagnostic.notes),
+        )
+        texts.append(render(moved, block.text) + "\n")
+    return "\n".join(texts)
+
+
+def _moved(span: Span, block: Block) -> Span:
+    line, end_line = span.line - block.offset, span.end_line - block.offset
+    assert line > 0, f"{block.name}: the message is about line {span.line} of the module, above the block"
+    return Span(SHOWN, line, span.column, end_line, span.end_column)
+
+
+def failing_function(block: Block) -> str:
+    """The function that a `fails` block shows."""
+    found = _FUNCTION.findall(block.text)
+    assert found, f"{block.name}: no function without parameters"
+    last: str = found[-1]
+    return last
+
+
+def traceback(block: Block) -> str:
+    """What a failing block prints under CPython."""
+    module = lang.load_module(block.before + block.text, block.module)
+    try:
+        getattr(module, failing_function(block))()
+    except lang.CheckFailed as failure:
+        crash = crash_of(failure)
+    finally:
+        sys.modules.pop(block.module, None)
+    linecache.cache[SHOWN] = (len(block.text), None, block.text.splitlines(keepends=True), SHOWN)
+    return dataclasses.replace(crash, frames=tuple(_moved_frame(frame, block) for frame in crash.frames)).text
+
+
+def _moved_frame(frame: Frame, block: Block) -> Frame:
+    end_line = None if frame.end_line is None else frame.end_line - block.offset
+    return dataclasses.replace(frame, file=SHOWN, line=frame.line - block.offset, end_line=end_line)
+
+
+def cases(page: Page) -> list[meanings.Case]:
+    """Every example of the page as a program: one for the examples of a module, one for each that fails."""
+    made = []
+    for name, source in page.modules.items():
+        examples = _EXAMPLE.findall(source)
+        if examples:
+            made.append(meanings.Case(name, _program(source, examples)))
+    for number, block in enumerate(page.having("fails")):
+        source = block.before + block.text
+        name = f"{block.module}_fails_{number}"
+        made.append(meanings.Case(name, _program(source, [failing_function(block)]), block.option))
+    return made
+
+
+def _program(source: str, functions: list[str]) -> meanings.Program:
+    calls = "".join(f"    {name}()\n" for name in functions)
+    header = "from tests.fuzz.observations import Output"
+    return meanings.Program(f"{source}\n\n{header}\n\n\ndef main(out: Output) -> None:\n{calls}")
+
+
+def run(page: Page, block: Block, folder: Path) -> str:
+    """Run a console block's commands in `folder`; the block as it should read."""
+    for name, source in page.programs.items():
+        (folder / name).write_text(source, encoding="utf-8")
+    out = ""
+    for command, _ in _commands(block):
+        program, *arguments = command.split()
+        assert program == "nk", f"{block.name}: only nk is run, not {program}"
+        start = "import sys; from neokernel.cli.main import main; sys.exit(main())"
+        done = subprocess.run(
+            [sys.executable, "-c", start, *arguments],
+            cwd=folder,
+            env={
+                **os.environ,
+                "NO_COLOR": "1",
+                "COLUMNS": "120",
+                "PYTHONPATH": str(PACKAGE_ROOT),
+                "PYTHONSAFEPATH": "1",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        out += f"$ {command}\n{done.stdout}"
+    return out
+
+
+def _commands(block: Block) -> Iterator[tuple[str, str]]:
+    parts = re.split(r"^\$ (.+)\n", block.text, flags=re.MULTILINE)
+    assert parts[0] == "", f"{block.name}: the first line is a command"
+    yield from zip(parts[1::2], parts[2::2], strict=True)
+
+
+def fits(expected: str, printed: str) -> bool:
+    """Is `printed` what the page says, a line `…` standing for any lines?"""
+    pattern = "".join(
+        r"(?:.*\n)*?" if line.strip() == "…" else re.escape(line) for line in expected.splitlines(keepends=True)
+    )
+    return re.fullmatch(pattern, printed) is not None
+
+
+def printed(page: Page, block: Block, folder: Path) -> str | None:
+    """What is printed today where the page has `block`; None for a block that shows no output."""
+    if block.role == "console":
+        return run(page, block, folder)
+    if block.about is None:
+        return None
+    if block.role == "error":
+        return messages(block.about)
+    return traceback(block.about) if block.role == "traceback" else None
+
+
+def update(path: Path) -> None:
+    """Write what is printed today into the page, where it differs from what is there."""
+    page = read(path)
+    text = path.read_text(encoding="utf-8")
+    for block in reversed(page.blocks):
+        with tempfile.TemporaryDirectory() as folder:
+            now = printed(page, block, Path(folder))
+        if now is not None and not fits(block.text, now):
+            text = text[: block.start] + now + text[block.end :]
+    path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        update(Path(argument))

@@ -1,0 +1,76 @@
+"""The guide to the language tells the truth: its programs mean the same in every reading, its messages are the real ones."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from neokernel.compiler.source import PACKAGE_ROOT
+from tests.docs import snippets
+from tests.docs.snippets import Block
+from tests.support import meanings
+
+PAGE = snippets.read(PACKAGE_ROOT / "docs" / "guide" / "language.md")
+ERRORS = [block for block in PAGE.having("error") if block.language == "python"]
+REPORTS = [block for block in PAGE.having("error") if block.language == "text"]
+
+
+def blocks(found: list[Block]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("block", found, ids=lambda block: block.name)
+
+
+def test_every_block_says_what_it_is() -> None:
+    assert {block.role for block in PAGE.blocks} <= snippets.ROLES
+    assert [block.line for block in PAGE.blocks if block.language == "python" and block.role == "plain"] == []
+    assert len(ERRORS) > 20
+    # Every rejected block is followed by what is printed about it.
+    assert [id(block) for block in ERRORS] == [id(block.about) for block in REPORTS]
+
+
+def test_examples_mean_the_same_in_every_reading() -> None:
+    cases = snippets.cases(PAGE)
+    told = meanings.ask(cases)
+    for case in cases:
+        try:
+            meanings.check(case, told[case.name])
+        except AssertionError as failure:
+            raise AssertionError(f"{case.name}: {failure}\n{case.program.source}") from failure
+
+
+def test_a_type_checker_accepts_the_examples(tmp_path: Path) -> None:
+    sources = {f"{name}.py": source for name, source in PAGE.modules.items()} | PAGE.programs
+    for name, source in sources.items():
+        (tmp_path / name).write_text(source, encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--strict", "--python-version", "3.11", "--config-file", ""]
+    command += ["--cache-dir", str(tmp_path / "cache"), *(str(tmp_path / name) for name in sources)]
+    done = subprocess.run(command, cwd=PACKAGE_ROOT, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@blocks(REPORTS)
+def test_the_compiler_says_so(block: Block) -> None:
+    assert block.about is not None
+    assert snippets.messages(block.about) == block.text
+
+
+@blocks(PAGE.having("traceback"))
+def test_the_traceback_is_the_real_one(block: Block) -> None:
+    assert block.about is not None
+    assert snippets.traceback(block.about) == block.text
+
+
+@pytest.mark.qemu
+@blocks(PAGE.having("console"))
+def test_the_commands_print_this(block: Block, tmp_path: Path) -> None:
+    printed = snippets.run(PAGE, block, tmp_path)
+    assert snippets.fits(block.text, printed), printed
+
+
+def test_links_lead_somewhere() -> None:
+    for page in (PACKAGE_ROOT / "docs").rglob("*.md"):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
