@@ -39,12 +39,21 @@ _MOST_BITS = 4096
 def binary(ctx: Context, node: ast.BinOp, hint: Type | None) -> Value:
     if type(node.op) not in _OPERATORS:
         raise ctx.reject("NK0103", "`@` is not in the language", node)
+    hint = _number(hint)
     left = lower(ctx, node.left, hint)
     wanted = hint if isinstance(left, Untyped) else left.type
     if isinstance(node.op, ast.LShift | ast.RShift):
         wanted = None  # a distance has a width of its own
     right = lower(ctx, node.right, wanted)
     return apply(ctx, node.op, left, right, node, node.left, node.right)
+
+
+def _number(hint: Type | None) -> Type | None:
+    """Where a union is expected, an operation gives its arm that is a number."""
+    if not isinstance(hint, UnionType):
+        return hint
+    numbers = [arm for arm in hint.arms if isinstance(arm, IntType | FloatType)]
+    return numbers[0] if len(numbers) == 1 else None
 
 
 def apply(
@@ -220,7 +229,7 @@ def fold(ctx: Context, name: str, left: int | float, right: int | float, node: a
 
 
 def unary(ctx: Context, node: ast.UnaryOp, hint: Type | None) -> Value:
-    value = lower(ctx, node.operand, hint)
+    value = lower(ctx, node.operand, _number(hint))
     if isinstance(value, Untyped):
         match node.op:
             case ast.USub():
@@ -288,6 +297,7 @@ def arithmetic_function(
     ctx: Context, name: str, arguments: list[ast.expr], node: ast.Call, hint: Type | None
 ) -> Operand:
     """`wrapping_add(a, b)` and its like."""
+    hint = _number(hint)
     operation = name.removeprefix("wrapping_").removeprefix("saturating_")
     distance = operation in ("shl", "rotate_left", "rotate_right")
     left = lower(ctx, arguments[0], hint)
@@ -359,7 +369,7 @@ def extreme(ctx: Context, name: str, arguments: list[ast.expr], node: ast.Call, 
     """`min(a, b, …)`, `max(a, b, …)`."""
     if len(arguments) < 2:
         raise ctx.reject("NK0326", f"`{name}` wants two or more arguments", node, "write the loop")
-    values = [lower(ctx, argument, hint) for argument in arguments]
+    values = [lower(ctx, argument, _number(hint)) for argument in arguments]
     known = next((v.type for v in values if not isinstance(v, Untyped)), None)
     if known is None:
         numbers = [v.value for v in values if isinstance(v, Untyped)]
