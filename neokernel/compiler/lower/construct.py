@@ -385,6 +385,17 @@ def _zero_wire(ctx: Context, place: Operand, node: ast.AST) -> None:
             _zero_wire(ctx, ctx.op(ir.WireRef, node, RefType(found.type), place, wire, name), node)
 
 
+def _array_length(ctx: Context, node: ast.expr) -> int:
+    """How many elements `array(n)`, `array(n, fill)` or `array_of(…)` makes."""
+    match node:
+        case ast.Call(func=function, args=[ast.Name() as given, *_]) if (
+            is_global(ctx, function) and find(ctx, function) == LangName("array") and not is_global(ctx, given)
+        ):
+            message = f"`{given.id}` is a variable, and an array's length is known when the program is built"
+            raise ctx.reject("NK0503", message, given, "make it as long as it may have to be, or take a `Span[T]`")
+    return ctx.resolver.array_length(node, ctx.scope)
+
+
 def array(ctx: Context, node: ast.Call, hint: Type | None) -> Operand:
     """`array(n)`, `array(n, fill)`, `array_of(…)` as a local object."""
     arms = hint.arms if isinstance(hint, UnionType) else (hint,)
@@ -393,7 +404,7 @@ def array(ctx: Context, node: ast.Call, hint: Type | None) -> Operand:
         raise ctx.reject(
             "NK0309", "nothing here says what the elements are", node, "annotate it: `items: Array[u32] = array(10)`"
         )
-    length = ctx.resolver.array_length(node, ctx.scope)
+    length = _array_length(ctx, node)
     assert isinstance(wanted.target, ArrayType | OpenArray)
     target = wanted.target
     type_ = ArrayType(target.element, length, target.inline, target.atomic)
@@ -405,7 +416,7 @@ def array(ctx: Context, node: ast.Call, hint: Type | None) -> Operand:
 
 def plan_array(ctx: Context, type_: ArrayType, node: ast.expr) -> ArrayPlan:
     """Evaluate the arguments of `array(…)` or `array_of(…)`."""
-    length = ctx.resolver.array_length(node, ctx.scope)
+    length = _array_length(ctx, node)
     assert isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     if length != type_.length:
         raise ctx.reject("NK0308", f"this array has {length} elements, and {type_.length} belong here", node)

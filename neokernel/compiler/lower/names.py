@@ -121,6 +121,7 @@ _MISSING = {
     "all": "write the loop",
     "sorted": "write the loop, or use the runtime",
     "divmod": "write `a // b` and `a % b`",
+    "ord": 'write `b"a"[0]`',
     "pow": "multiply",
     "round": "convert: `u32(x + 0.5)`",
     "super": "there is no inheritance",
