@@ -300,15 +300,18 @@ class _Escape:
                 self._store(node, self.of(base), self.of(value))
             case ir.FillArray(base=base, value=value):
                 self._store(node, self.of(base), self.of(value))
+            case ir.Copy(target=target, source=source):
+                if any(carries(item) for item in self.carriers.targets(source.type)):
+                    self._store(node, self.of(target), self.loaded(self.of(source)))
             case ir.Call():
                 self._call(node)
             case ir.ObjectAt():
                 self._result(node, {ELSEWHERE})
             case ir.Retire(reference=reference):
-                target = reference.type
-                assert isinstance(target, RefType) and isinstance(target.target, StructType)
+                kind = reference.type
+                assert isinstance(kind, RefType) and isinstance(kind.target, StructType)
                 if not self._is_own(self.of(reference)):
-                    self.summary.retires.add(target.target)
+                    self.summary.retires.add(kind.target)
             case _ if node.result is not None and carries(node.result.type):
                 for operand in operands(node):
                     self._result(node, self.of(operand))

@@ -485,6 +485,13 @@ def _fill(frame: _Frame, node: ir.FillArray) -> None:
     cells.items[:] = [value] * len(cells.items)
 
 
+def _copy(frame: _Frame, node: ir.Copy) -> None:
+    target, source = frame.value(node.target), frame.value(node.source)
+    if target.length != source.length:
+        raise frame.fail(node, Kind.INDEX)
+    target.items[target.start : target.start + target.length] = source.content()
+
+
 def _make_span(frame: _Frame, node: ir.MakeSpan) -> View:
     base = frame.value(node.base)
     return View(base.items, 0, len(base.items)) if isinstance(base, Cells) else base
@@ -533,6 +540,7 @@ _INSTRUCTIONS: dict[type[ir.Instruction], Any] = {
     ir.StoreElement: _store_element,
     ir.ElementRef: _load_element,
     ir.FillArray: _fill,
+    ir.Copy: _copy,
     ir.MakeSpan: _make_span,
     ir.Slice: _slice,
     ir.Length: lambda frame, node: _whole(frame.value(node.base)).length,

@@ -273,7 +273,7 @@ class StoreField(Instruction):
 
 @dataclass(eq=False, slots=True)
 class FieldRef(Instruction):
-    """Reference to an inline field (embedded struct, wire, array), or to an atomic cell (as an atomic's operand only)."""
+    """Reference to an inline field (embedded struct, wire, array), or to an atomic cell (for an atomic alone)."""
 
     base: Operand
     struct: StructType
@@ -309,6 +309,14 @@ class FillArray(Instruction):
 
     base: Operand
     value: Operand
+
+
+@dataclass(eq=False, slots=True)
+class Copy(Instruction):
+    """The elements of `source` (span or view) to `target` (span), which may overlap. Check: INDEX (unequal lengths)."""
+
+    target: Operand
+    source: Operand
 
 
 @dataclass(eq=False, slots=True)

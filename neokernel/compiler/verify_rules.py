@@ -435,6 +435,15 @@ def _fill_array(s: Scope, i: ir.FillArray) -> Outcome:
     return None, ()
 
 
+def _copy(s: Scope, i: ir.Copy) -> Outcome:
+    target, source = s.container(i.target), s.container(i.source)
+    s.expect(isinstance(target, SpanType) and target.mutable, "the target is no mutable span")
+    s.expect(isinstance(source, SpanType), "the source is no span")
+    s.expect(target.element == source.element, f"{source.element} copied to {target.element}")
+    s.expect(not target.inline and not target.atomic and not source.inline, "the elements have identity")
+    return None, (ir.Kind.INDEX,)
+
+
 def _load_wire(s: Scope, i: ir.LoadWire) -> Outcome:
     return s.wire_field(i.base, i.wire, i.field), ()
 
@@ -560,6 +569,7 @@ RULES: dict[type, Callable[[Scope, Any], Outcome]] = {
     ir.StoreElement: _store_element,
     ir.ElementRef: _element_ref,
     ir.FillArray: _fill_array,
+    ir.Copy: _copy,
     ir.MakeSpan: _make_span,
     ir.Slice: _slice,
     ir.Length: _length,

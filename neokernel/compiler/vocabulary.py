@@ -65,6 +65,7 @@ FUNCTIONS = (
             "replace",
             "renew",
             "retire",
+            "copy",
             "text_of",
             "unreachable",
             "unsafe",

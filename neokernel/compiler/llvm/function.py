@@ -371,6 +371,7 @@ _STATEMENTS: dict[type, Callable[[FunctionWriter, Any], None]] = {
     ir.StoreElement: memory.store_element,
     ir.ElementRef: memory.element_ref,
     ir.FillArray: memory.fill_array,
+    ir.Copy: memory.copy,
     ir.LoadWire: memory.load_wire,
     ir.StoreWire: memory.store_wire,
     ir.WireRef: memory.wire_ref,

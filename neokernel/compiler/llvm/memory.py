@@ -122,6 +122,22 @@ def fill_array(b: Builder, i: ir.FillArray) -> None:
     b.start_block(after)
 
 
+def copy(b: Builder, i: ir.Copy) -> None:
+    of = container(i.target)
+    target, count = pointer_and_length(b, i.target)
+    source, other = pointer_and_length(b, i.source)
+    check = b.live_check(i, ir.Kind.INDEX)
+    if check is not None:
+        b.guard(check, i.span, b.value(f"icmp eq i64 {count}, {other}"))
+    size, alignment = b.layout.size(of.element), b.layout.alignment(of.element)
+    if not size:
+        return
+    total = count if size == 1 else b.value(f"mul nuw i64 {count}, {size}")
+    b.module.declare("@llvm.memmove.p0.p0.i64", "declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)")
+    pointers = f"ptr align {alignment} {target}, ptr align {alignment} {source}"
+    b.emit(f"call void @llvm.memmove.p0.p0.i64({pointers}, i64 {total}, i1 false)")
+
+
 # --- wire formats -----------------------------------------------------------------------------------------------------
 
 

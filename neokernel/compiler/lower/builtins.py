@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from neokernel.compiler import ir, layout
 from neokernel.compiler.generics import is_open
-from neokernel.compiler.ir import Kind
+from neokernel.compiler.ir import Kind, Operand
 from neokernel.compiler.lower import operators
 from neokernel.compiler.lower.arguments import positional, single
 from neokernel.compiler.lower.calls import invoke, special_method
@@ -110,6 +110,34 @@ def _retire(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
     return NOTHING
 
 
+def _copy(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
+    target_node, source_node = positional(ctx, "copy", node, 2)
+    target, source = _as_span(ctx, inferred(ctx, target_node), target_node), inferred(ctx, source_node)
+    source = _as_span(ctx, source, source_node)
+    assert isinstance(target.type, SpanType) and isinstance(source.type, SpanType)
+    if not target.type.mutable:
+        raise ctx.reject("NK0331", f"`{target.type}` is immutable", target_node, "copy into a `Span[T]`")
+    for operand, place in ((target, target_node), (source, source_node)):
+        assert isinstance(operand.type, SpanType)
+        if operand.type.inline or operand.type.atomic:
+            raise ctx.reject("NK0331", "the elements are objects: they aren't copied", place, "assign their fields")
+    if target.type.element != source.type.element:
+        message = f"elements of `{source.type.element}` copied to elements of `{target.type.element}`"
+        raise ctx.reject("NK0310", message, source_node)
+    ctx.do(ir.Copy, node, target, source, kinds=(Kind.INDEX,), message="the lengths differ")
+    ctx.flow.forget_memory()
+    return NOTHING
+
+
+def _as_span(ctx: Context, operand: Operand, node: ast.expr) -> Operand:
+    """A sequence as a span or view."""
+    sequence = element_of(ctx, operand.type, node)
+    if isinstance(sequence, SpanType):
+        return operand
+    type_ = SpanType(sequence.element, mutable=True, inline=sequence.inline, atomic=sequence.atomic)
+    return ctx.op(ir.MakeSpan, node, type_, operand)
+
+
 def _text_of(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
     return ctx.op(ir.MakeSpan, node, STR, expression(ctx, single(ctx, "text_of", node), BYTES))
 
@@ -135,6 +163,7 @@ VOCABULARY.update(
         "wire_view": _wire_view,
         "retire": _retire,
         "text_of": _text_of,
+        "copy": _copy,
         "min": _extreme("min"),
         "max": _extreme("max"),
     }
