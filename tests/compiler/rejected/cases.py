@@ -19,7 +19,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
+from neokernel.compiler import interpret
 from neokernel.compiler.diagnostics import Diagnostic
 from neokernel.compiler.pipeline import Analysis, analyse_source
 from neokernel.compiler.vocabulary import VOCABULARY
@@ -56,7 +58,8 @@ class Case:
 
     def analyse(self) -> Analysis:
         sources = {name: _header(text) + text for name, text in self.modules().items()}
-        return analyse_source(sources.pop(ROOT), ROOT, sources)
+        with patch.object(interpret, "LIMIT", 20_000):
+            return analyse_source(sources.pop(ROOT), ROOT, sources)
 
     def annotated(self, diagnostics: list[Diagnostic]) -> str:
         """The case's text with `diagnostics` in place of what it expects."""
