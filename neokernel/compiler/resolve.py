@@ -118,7 +118,7 @@ class Resolver:
     def _parse(self, text: str, node: ast.Constant, scope: Scope) -> ast.expr:
         try:
             parsed = ast.parse(text, mode="eval").body
-        except SyntaxError:
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise not_a_type(scope, node) from None
         for inner in ast.walk(parsed):
             ast.copy_location(inner, node)

@@ -92,7 +92,7 @@ def _global(ctx: Context, found: Declaration, node: ast.Call, hint: Type | None)
             return construct.of_type(ctx, ctx.resolver.resolve(found.value, found.scope, {}), node, hint)
         case LangName(name):
             return vocabulary(ctx, name, node, hint)
-    raise ctx.reject("NK0107", "this can't be called", node.func)
+    raise ctx.reject("NK0107", f"`{ast.unparse(node.func)}` can't be called", node.func)
 
 
 def _method(ctx: Context, receiver: Operand, name: str, node: ast.Call, hint: Type | None) -> Value:
@@ -173,7 +173,7 @@ def invoke(
     """A method called by syntax: `x[i]`, `len(x)`, `with x`."""
     wanted = decl.parameters[1:]
     if len(arguments) != len(wanted) and decl.name != "__exit__":
-        raise ctx.reject("NK0326", f"`{decl.title}` has {len(wanted)} parameters here", node)
+        raise ctx.reject("NK0326", _takes(decl, len(wanted)), node)
     pairs: list[tuple[Parameter, ast.expr | tuple[Value, ast.AST]]] = list(zip(wanted, arguments, strict=False))
     return _call(ctx, decl, receiver, pairs, node, hint)
 
@@ -184,8 +184,12 @@ def invoke_with(
     """The same with evaluated arguments."""
     wanted = decl.parameters[1:]
     if len(arguments) != len(wanted):
-        raise ctx.reject("NK0326", f"`{decl.title}` has {len(wanted)} parameters here", node)
+        raise ctx.reject("NK0326", _takes(decl, len(wanted)), node)
     return _call(ctx, decl, receiver, list(zip(wanted, arguments, strict=True)), node, None)
+
+
+def _takes(decl: FunctionDecl, count: int) -> str:
+    return f"`{decl.title}` takes {count} argument{'s' * (count != 1)} here"
 
 
 def arrange(

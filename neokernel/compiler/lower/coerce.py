@@ -10,8 +10,10 @@ from neokernel.compiler.ir import Const, Operand
 from neokernel.compiler.lower.context import Context, Untyped, Value, arms_of
 from neokernel.compiler.types import (
     BOOL,
+    BYTES,
     NEVER,
     NONE,
+    STR,
     ArrayType,
     EnumType,
     FloatType,
@@ -111,7 +113,7 @@ def constant(ctx: Context, value: Untyped, expected: Type, node: ast.AST) -> Con
 
 def _hint_number(expected: Type, number: int | float) -> str:
     if expected == BOOL:
-        return "write `True` or `False`"
+        return "there is no truthiness: write a comparison, or `True` or `False`"
     if isinstance(expected, EnumType):
         name = next((n for n, v in expected.members.items() if v == number), next(iter(expected.members), "MEMBER"))
         return f"write `{expected}.{name}`"
@@ -133,17 +135,17 @@ def mismatch(ctx: Context, actual: Type, expected: Type, node: ast.AST) -> Excep
         help = "there is no truthiness: write `x != 0`"
     elif isinstance(actual, IntType | FloatType) and isinstance(expected, IntType | FloatType):
         help = f"convert it: `{expected}(...)`"
+    elif expected == STR:
+        help = "write `text_of(…)`" if actual == BYTES else ""
+    elif isinstance(actual, EnumType) and isinstance(expected, IntType):
+        help = f"take its number: `{expected}(x.value)`"
     elif isinstance(expected, SpanType) and not expected.mutable and isinstance(actual, SpanType | RefType):
-        help = "write `.bytes()`" if expected.element == ir_u8() and not expected.text else "write `.view()`"
+        help = "write `.encode()`" if actual == STR else "write `.bytes()`" if expected == BYTES else "write `.view()`"
     elif isinstance(expected, SpanType) and expected.mutable and isinstance(actual, SpanType) and not actual.mutable:
         help = "this view is immutable: take a `Span` of memory that may be written"
     elif actual == NONE:
         help = f"if it may be `None`, say so: `{expected} | None`"
     return ctx.reject("NK0310", message, node, help)
-
-
-def ir_u8() -> Type:
-    return IntType(8, False)
 
 
 def _array_to_span(actual: Type, expected: SpanType) -> bool:

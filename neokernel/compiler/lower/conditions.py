@@ -83,7 +83,7 @@ def _not_bool(ctx: Context, result: Value, node: ast.AST) -> Exception:
     elif isinstance(type_, SpanType) or (isinstance(type_, RefType) and isinstance(type_.target, ArrayType)):
         help = "there is no truthiness: write `len(x) != 0`"
     else:
-        help = "a condition is a `bool`"
+        help = "it is never `None`: leave the test out" if isinstance(type_, RefType) else "write a comparison"
     shown = "a number" if type_ is None else f"`{type_}`"
     return ctx.reject("NK0327", f"a condition is a `bool`, and this is {shown}", node, help)
 

@@ -22,7 +22,7 @@ def value_of(compilation: Compilation, decl: ConstDecl) -> Value:
     """The value of a module constant; its diagnostics are reported once, at the constant."""
     found = compilation.constants.get(decl)
     if found is None:
-        compilation.constants[decl] = _BROKEN  # while it is being computed, and if that fails
+        compilation.constants[decl] = _COMPUTING
         try:
             expected = None
             if decl.annotation is not None:
@@ -34,6 +34,8 @@ def value_of(compilation: Compilation, decl: ConstDecl) -> Value:
         compilation.constants[decl] = found
     if found is _BROKEN:
         raise Rejected.silent()
+    if found is _COMPUTING:
+        raise reject(decl.scope, "NK0502", f"`{decl.name}` is computed from itself", decl.node, "break the circle")
     assert isinstance(found, Untyped | Const | ConstRecord)
     return found
 
@@ -43,6 +45,7 @@ class _Broken:
 
 
 _BROKEN = _Broken()
+_COMPUTING = _Broken()
 
 
 def evaluate(compilation: Compilation, node: ast.expr, scope: Scope, expected: Type | None) -> Untyped | ConstValue:
@@ -139,7 +142,11 @@ def _comprehension(
             numbers = range(*(integer(compilation, a, scope) for a in arguments))
         case _:
             raise reject(
-                scope, "NK0501", "a table is made by `tuple(… for x in range(…))`", generator.iter, "without `if`"
+                scope,
+                "NK0501",
+                "a table is made by `tuple(… for x in range(…))`",
+                generator.iter,
+                "in place of an `if` write `a if condition else b` for the element",
             )
     if len(numbers) > 1 << 20:
         raise reject(scope, "NK0501", f"a table of {len(numbers)} elements is too large", generator.iter)

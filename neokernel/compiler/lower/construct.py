@@ -380,7 +380,8 @@ def _zero_wire(ctx: Context, place: Operand, node: ast.AST) -> None:
     wire = place.type.target
     for name, found in wire.fields.items():
         if isinstance(found.type, IntType):
-            ctx.do(ir.StoreWire, node, place, wire, name, Const(found.type, 0))
+            kinds = (Kind.CONVERSION,) if found.bits < found.type.bits else ()
+            ctx.do(ir.StoreWire, node, place, wire, name, Const(found.type, 0), kinds=kinds, discharged=True)
         elif isinstance(found.type, WireType):
             _zero_wire(ctx, ctx.op(ir.WireRef, node, RefType(found.type), place, wire, name), node)
 

@@ -150,8 +150,9 @@ class Context:
 
     # --- diagnostics ---
 
-    def reject(self, code: str, message: str, node: ast.AST, help: str = "") -> Rejected:
-        return Rejected(Diagnostic(code, message, self.scope.module.span(node), help))
+    def reject(self, code: str, message: str, node: ast.AST | ir.Span, help: str = "") -> Rejected:
+        span = node if isinstance(node, ir.Span) else self.scope.module.span(node)
+        return Rejected(Diagnostic(code, message, span, help))
 
     def report(self, code: str, message: str, node: ast.AST, help: str = "") -> None:
         self.compilation.report(self.reject(code, message, node, help))

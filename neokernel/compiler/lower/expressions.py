@@ -46,7 +46,7 @@ def _constant(ctx: Context, node: ast.Constant, hint: Type | None) -> Value:
                 raise ctx.reject("NK0105", "this text holds a lone surrogate, which UTF-8 can't write", node) from None
         case bytes() as data:
             return Const(BYTES, data)
-    raise ctx.reject("NK0103", f"`{node.value!r}` is not in the language", node)
+    raise ctx.reject("NK0103", f"`{ast.unparse(node)}` is not in the language", node)
 
 
 def _tuple(ctx: Context, node: ast.Tuple, hint: Type | None) -> Value:

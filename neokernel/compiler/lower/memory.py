@@ -127,7 +127,6 @@ def read_element(
         make: Callable[..., ir.Instruction] = ir.ElementRef
         type_: Type = RefType(sequence.element)
     elif sequence.atomic:
-        assert not isinstance(node, ir.Span)
         raise ctx.reject("NK0318", "the elements are atomic", node, "read one with `[i].load()`")
     else:
         make, type_ = ir.LoadElement, sequence.element

@@ -234,7 +234,9 @@ def unary(ctx: Context, node: ast.UnaryOp, hint: Type | None) -> Value:
         match node.op:
             case ast.USub():
                 return Untyped(-value.value)
-            case ast.Invert() if isinstance(value.value, int):
+            case ast.Invert():
+                if isinstance(value.value, float):
+                    raise ctx.reject("NK0323", "`~` is not for floats", node)
                 return Untyped(~value.value)
             case ast.UAdd():
                 return value

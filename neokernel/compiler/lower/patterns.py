@@ -62,6 +62,7 @@ def match(ctx: Context, node: ast.Match, lower_block: Body) -> None:
     if needed and subject.remaining:
         missing = ", ".join(sorted(f"`{_shown(operand.type, item)}`" for item in subject.remaining))
         ctx.report("NK0601", f"not every case is handled: {missing}", node.subject, "add a `case`, or `case _:`")
+        ctx.may_end = True
 
 
 def _everything(type_: Type) -> Remaining:
@@ -434,7 +435,8 @@ def _fields(ctx: Context, pattern: ast.MatchClass, arms: tuple[Type, ...]) -> li
     if pattern.patterns and isinstance(inner, StructType):
         raise ctx.reject("NK0603", "the fields of a struct are matched by name", pattern, f"`{inner}({names[0]}=…)`")
     if len(pattern.patterns) > len(names):
-        raise ctx.reject("NK0603", f"`{inner}` has {len(names)} fields", pattern)
+        count = len(names)
+        raise ctx.reject("NK0603", f"`{inner}` has {count} field{'s' * (count != 1)}", pattern)
     pairs = [(inner.fields[n], p) for n, p in zip(names, pattern.patterns, strict=False)]
     for name, part in zip(pattern.kwd_attrs, pattern.kwd_patterns, strict=True):
         if name not in names:

@@ -87,7 +87,7 @@ def _recover(ctx: Context, node: ast.stmt) -> None:
     for name in assigned_names([node]):
         ctx.flow.assigned.add(name)
     match node:
-        case ast.Return() | ast.Raise():
+        case ast.Return() | ast.Raise() | ast.Expr(value=ast.Call(func=ast.Name(id="assert_never" | "unreachable"))):
             ctx.flow.dead = True
         case ast.Expr():
             pass
@@ -225,6 +225,8 @@ def _expression_statement(ctx: Context, node: ast.Expr) -> None:
         raise ctx.reject(
             "NK0901", "contracts stand at the start of a function or of a loop's body", node, "move it there"
         )
+    if isinstance(node.value, ast.Await | ast.Yield | ast.YieldFrom):
+        lower(ctx, node.value)
     if not isinstance(node.value, ast.Call):
         raise ctx.reject("NK0108", "this computes something and throws it away", node, "assign it, or remove it")
     if contracts.ghost_call(ctx, node.value):

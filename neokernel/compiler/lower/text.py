@@ -38,8 +38,12 @@ def write(ctx: Context, method: FunctionDecl, receiver: Operand, node: ast.Call)
     """`writer.write(f"…")`: as in Python, all fields are evaluated first; then the pieces are written in order."""
     if len(node.args) != 1 or node.keywords or len(method.parameters) != 2:
         raise ctx.reject("NK0322", "a writer takes one text", node)
+    if ctx.resolver.parameter(method.parameters[1], method.scope, {}) != STR:
+        raise ctx.reject("NK0322", f"`{method.title}` doesn't take a `str`", node, "a `@writer` is `(self, text: str)`")
     joined = node.args[0]
     assert isinstance(joined, ast.JoinedStr)
+    for field in joined.values:
+        ast.copy_location(field, joined)  # where fields stand depends on the version of Python
     fields = {value: _operand(ctx, value) for value in joined.values if isinstance(value, ast.FormattedValue)}
     for value in joined.values:
         match value:
