@@ -44,8 +44,9 @@ from neokernel.lang.floats import f32, f64, float_bits, float_from_bits, square_
 from neokernel.lang.hook import install_hook, is_target_source, load_module
 from neokernel.lang.integers import i8, i16, i32, i64, u8, u16, u32, u64, usize
 from neokernel.lang.layout import align_of, offset_of, size_of
+from neokernel.lang.lives import renew, retire
 from neokernel.lang.positions import Position, failure_position
-from neokernel.lang.records import invariant, replace, retire, struct, value
+from neokernel.lang.records import invariant, replace, struct, value
 from neokernel.lang.sequences import Array, Span, View, array, array_of, byte_span, byte_view, text_of
 from neokernel.lang.shapes import Embedded, Ghost
 from neokernel.lang.unsafe import (
@@ -129,6 +130,7 @@ __all__ = [
     "object_at",
     "offset_of",
     "old",
+    "renew",
     "replace",
     "requires",
     "retire",

@@ -1,4 +1,4 @@
-"""`@struct` and `@value`: their CPython meaning, and the ends of lives.
+"""`@struct` and `@value`: their CPython meaning.
 
 Invariants:
 - A field holds what its declaration says, coerced when it is stored; there are no other attributes.
@@ -12,6 +12,7 @@ Annotations are resolved when the first object is made, so that classes may name
 
 from __future__ import annotations
 
+import re
 import sys
 import typing
 from collections.abc import Callable
@@ -20,8 +21,8 @@ from typing import Any, TypeVar
 
 from neokernel.lang.atomics import Atomic
 from neokernel.lang.failures import FieldError, StaticError
-from neokernel.lang.sequences import Array, Shape, Window
-from neokernel.lang.shapes import Embedded, Ghost, Retired, shape_of
+from neokernel.lang.sequences import UNSET, Array, Shape, Window, settle
+from neokernel.lang.shapes import Embedded, Ghost, element_shape, is_open, shape_of
 
 
 class Missing:
@@ -63,6 +64,23 @@ def evaluate(annotation: Any, namespace: dict[str, Any]) -> Any:
     while isinstance(annotation, str):
         annotation = eval(annotation, namespace)  # noqa: S307 - text of the module itself
     return annotation
+
+
+OUTERMOST = re.compile(r"[\s'\"]*([\w.]+)\s*\[")
+
+
+def is_embedded(annotation: Any, namespace: dict[str, Any]) -> bool:
+    """Is it `Embedded[…]`? What stands in the brackets may not be defined yet."""
+    if not isinstance(annotation, str):
+        return typing.get_origin(annotation) is Embedded
+    outermost = OUTERMOST.match(annotation)
+    if outermost is None:
+        return False
+    first, *others = outermost[1].split(".")
+    found = namespace.get(first)
+    for name in others:
+        found = getattr(found, name, None)
+    return found is Embedded
 
 
 def substitute(annotation: Any, bindings: dict[Any, Any]) -> Any:
@@ -144,6 +162,14 @@ class Record:
             error.args = (f"{self.kind.__name__}.{name}: {error}",)
             raise
 
+    def embedded(self, name: str, bindings: dict[Any, Any] | None = None) -> Any:
+        """What an `Embedded[S]` field without default holds: `S()`, or UNSET until it is known what S is."""
+        if not self.resolved:
+            self.resolve()
+        declared = self.fields[name].type
+        shape = element_shape(declared if bindings is None else substitute(declared, bindings))
+        return UNSET if shape is None else shape.make_zero()
+
     def inside(self, instance: Any) -> list[Any]:
         """The objects that are part of this one."""
         held = [instance.__dict__[name] for name, field in self.fields.items() if field.inline]
@@ -157,10 +183,20 @@ class Record:
                 raise StaticError(f"this {self.kind.__name__} has other type arguments: {known}, not {bindings}")
             return
         instance.__dict__[".bindings"] = bindings
+        if not self.resolved:
+            self.resolve()
         for field in self.fields.values():
-            generic: Any = isinstance(field.type, TypeVar) or getattr(field.type, "__parameters__", None)
-            if generic and field.name in instance.__dict__:
-                instance.__dict__[field.name] = self.coerce(field.name, instance.__dict__[field.name], instance)
+            if not is_open(field.type) or field.name not in instance.__dict__:
+                continue
+            held = instance.__dict__[field.name]
+            if held is UNSET:
+                held = self.embedded(field.name, bindings)
+            else:
+                held = self.coerce(field.name, held, instance)
+            if field.inline:
+                settle(instance.__dict__, field.name, held)
+            else:
+                instance.__dict__[field.name] = held
 
     def make_zero(self) -> Any:
         if not self.resolved:
@@ -179,9 +215,14 @@ class Record:
             "_nk_coerce": self.coerce,
             "_nk_expected": self.expected.get,
             "_nk_check_invariants": check_invariants,
+            "_nk_embedded": self.embedded,
         }
+        module = vars(sys.modules[self.kind.__module__])
         for field in self.fields.values():
-            if field.default is None:
+            if field.default is None and is_embedded(field.annotation, module):
+                parameters.append(f"{field.name}=_nk_missing")
+                body.append(f"    if {field.name} is _nk_missing: {field.name} = _nk_embedded({field.name!r})")
+            elif field.default is None:
                 parameters.append(field.name)
             else:
                 parameters.append(f"{field.name}=_nk_missing")
@@ -210,10 +251,14 @@ def struct(kind: Any) -> Any:
         if name == "__orig_class__":  # Ring[u8](…): typing tells the object how it was made
             record.bind(self, dict(zip(record.parameters, typing.get_args(value), strict=True)))
             return
-        value = record.coerce(name, value, self)
-        if record.fields[name].inline and name in self.__dict__:
+        if value is not UNSET:
+            value = record.coerce(name, value, self)
+        if not record.fields[name].inline:
+            put(self, name, value)
+        elif name in self.__dict__:
             raise FieldError(f"{kind.__name__}.{name} is inline: change it in place, it is never rebound")
-        put(self, name, value)
+        else:
+            settle(self.__dict__, name, value)
 
     def remove(_: Any, name: str) -> None:
         raise FieldError(f"{kind.__name__}.{name}: fields can't be deleted")
@@ -284,41 +329,6 @@ def check_invariants(instance: Any) -> None:
     """Run the invariants; each raises by itself (the instrumentation sees to it), where its `return` stands."""
     for check in instance._record.invariants:
         check(instance)
-
-
-# --- ends of lives ------------------------------------------------------------------------------------------------
-
-
-def retire(instance: Any) -> None:
-    """The object's life, and that of everything inside it, is over: later accesses fail (kind *dead*)."""
-    if instance.__class__ is Retired:
-        raise_dead: Any = instance.retired  # its own failure
-        raise raise_dead
-    if isinstance(instance, Array):
-        retire_array(instance)
-        return
-    record = getattr(type(instance), "_record", None)
-    if record is None or record.role == "value":
-        raise StaticError(f"retire() takes an object with an identity, not {type(instance).__name__}")
-    contents = record.inside(instance)
-    instance.__dict__.clear()
-    instance.__dict__[".was"] = record.kind.__name__
-    object.__setattr__(instance, "__class__", Retired)
-    for content in contents:
-        if content.__class__ is not Retired:
-            retire(content)
-
-
-def retire_array(target: Array) -> None:
-    cells = target._cells
-    if isinstance(cells, list):
-        if target._element is not None and target._element.inline:
-            for cell in cells:
-                if cell.__class__ is not Retired and not isinstance(cell, Atomic):
-                    retire(cell)
-        cells.clear()
-    elif isinstance(cells, bytearray):
-        cells.clear()
 
 
 # --- representation -----------------------------------------------------------------------------------------------

@@ -20,13 +20,25 @@ BYTES: tuple[Any, ...] = tuple(u8(number) for number in range(256))
 
 
 class Unset:
-    """The cell of an array that doesn't know its element type yet."""
+    """What stands for an object, or an array's element, whose type isn't known yet."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        raise StaticError("this object doesn't know its type arguments: annotate the variable or field that holds it")
 
     def __repr__(self) -> str:
         return "unset"
 
 
 UNSET = Unset()
+
+
+def settle(container: Any, key: Any, item: Any) -> None:
+    """Put what is inline into its place, which an object remembers (`renew` puts another one there)."""
+    container[key] = item
+    if hasattr(type(item), "_record"):
+        item.__dict__[".home"] = container, key
 
 
 class Shape:
@@ -127,8 +139,7 @@ class Window:
         first, last = self._bound(part.start, 0), self._bound(part.stop, length)
         if first > last or last > length:
             raise IndexOutOfRange(f"[{first}:{last}] of length {length}")
-        if length and not len(self._cells):
-            raise self._dead()
+        self._check_alive()
         return self._share(self._part_class(), self._start + first, self._start + last)
 
     def _part_class(self) -> type[Window]:
@@ -146,6 +157,10 @@ class Window:
     @staticmethod
     def _unbound() -> StaticError:
         return StaticError("this array doesn't know its element type: annotate the variable or field that holds it")
+
+    def _check_alive(self) -> None:
+        if self._stop > self._start and not len(self._cells):
+            raise self._dead()
 
     def _dead(self) -> DeadObject:
         return DeadObject(f"the object behind this {self._name} has been retired")
@@ -222,6 +237,9 @@ class Array(Span):
             self._cells[:] = [element.make_zero()] * length
         else:
             self._cells[:] = [element.make_zero() if cell is UNSET else element.coerce(cell) for cell in self._cells]
+        if element.inline:
+            for position, cell in enumerate(self._cells):
+                settle(self._cells, position, cell)
         if element.expected is u8:
             self._cells, self._table = bytearray(self._cells), BYTES
 
@@ -235,11 +253,15 @@ class View(Window):
     def __bytes__(self) -> bytes:
         if self._table is None:
             raise StaticError("not a view of u8")
+        self._check_alive()
         return bytes(self._cells[self._start : self._stop])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, (View, tuple, bytes, bytearray)):
             return NotImplemented
+        for compared in (self, other):
+            if isinstance(compared, View):
+                compared._check_alive()
         if len(self) != len(other):
             return False
         if self._table is not None and not isinstance(other, tuple):

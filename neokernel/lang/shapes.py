@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable
 from enum import Enum
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from neokernel.lang.atomics import Atomic, Handle
 from neokernel.lang.failures import DeadObject, StaticError
@@ -59,14 +59,32 @@ class Retired:
         return f"<dead {was(self)}>"
 
 
+AnyType = TypeVar("AnyType")
+
+
+class RetiredGeneric(Generic[AnyType]):
+    """The same for objects of generic classes: CPython moves objects only between classes over one base.
+
+    Its objects, too, say that their class is `Retired`.
+    """
+
+    __getattribute__: Any = Retired.__getattribute__
+    __setattr__: Any = Retired.__setattr__
+    __len__: Any = Retired.__len__
+    __getitem__: Any = Retired.__getitem__
+    __setitem__: Any = Retired.__setitem__
+    __contains__: Any = Retired.__contains__
+    __repr__: Any = Retired.__repr__
+
+
 def dead(retired: Retired) -> Exception:
     return DeadObject(f"access to a {was(retired)} that was retired")
 
 
 def was(retired: Retired) -> str:
     """The name of the class that the object had."""
-    name: str = object.__getattribute__(retired, "__dict__").get(".was", "object")
-    return name
+    kind: type = object.__getattribute__(retired, "__dict__")[".was"]
+    return kind.__name__
 
 
 def mismatch(name: str, value: object) -> StaticError:
@@ -134,13 +152,20 @@ def span_shape(name: str, origin: type, element_type: Any) -> Shape:
     return Shape(name, None, coerce)
 
 
+def is_open(annotation: Any) -> bool:
+    """Does the type depend on type variables?"""
+    if isinstance(annotation, TypeVar):
+        return True
+    return typing.get_origin(annotation) is not None and bool(getattr(annotation, "__parameters__", ()))
+
+
 def element_shape(element_type: Any) -> Shape | None:
-    """The shape of an array's elements; None for a type variable, which another context may know."""
+    """The shape of an array's elements; None for type variables, which another context may know."""
     if isinstance(element_type, TypeVar):
         return None
     if typing.get_origin(element_type) is Embedded:
         (inner,) = typing.get_args(element_type)
-        if isinstance(inner, TypeVar):
+        if is_open(inner):
             return None
         shape = shape_of(inner)
         kind = typing.get_origin(inner) or inner
@@ -228,7 +253,7 @@ def record_shape(annotation: Any, kind: type) -> Shape:
     name = type_name(annotation)
     arguments = typing.get_args(annotation)
     record = kind._record  # type: ignore[attr-defined]
-    if not arguments or record.role == "value" or any(isinstance(argument, TypeVar) for argument in arguments):
+    if not arguments or record.role == "value" or any(map(is_open, arguments)):
         return plain(name, kind, record.zero)
     bindings = dict(zip(record.parameters, arguments, strict=True))
 
