@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from neokernel.compiler import dump as dumper
-from neokernel.compiler import effects, ir, objects, prelude, toolchain, verify
+from neokernel.compiler import effects, ghosts, ir, objects, prelude, toolchain, verify
 from neokernel.compiler.declare import ClassDecl, FunctionDecl, Scope, declare
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, Rejected
 from neokernel.compiler.llvm import CheckRecord, EmitOptions, Target, emit, riscv64
@@ -145,10 +145,12 @@ def _assembly(compilation: Compilation, scope: Scope, call: ast.Call) -> str:
 
 
 def check_effects(state: State) -> None:
-    """What needs the whole program: recursion, references that escape, objects that end."""
+    """What needs the whole program: recursion, references that escape, objects that end, ghost code with effects."""
     assert state.program is not None
     if not state.diagnostics.items:
         effects.check(state.program, state.diagnostics)
+    if not state.diagnostics.items:
+        ghosts.check(state.program, state.diagnostics)
 
 
 def verify_ir(state: State) -> None:
