@@ -42,7 +42,7 @@ class _Checker:
         match node:
             case ir.StoreField(base=base, struct=struct, field=name) if not struct.fields[name].ghost:
                 what = "" if base in own else f"`{struct}.{name}`"
-            case ir.StoreElement(base=base) | ir.FillArray(base=base):
+            case ir.StoreElement(base=base) | ir.FillArray(base=base) | ir.Copy(target=base):
                 what = "" if base in own else "elements"
             case ir.StoreWire(base=base, wire=wire, field=name):
                 what = "" if base in own else f"`{wire}.{name}`"
