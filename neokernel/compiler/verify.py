@@ -2,11 +2,11 @@
 
 Checked for each function: operands are defined before and in an enclosing block; temps are defined once; types of
 operands and results fit the instruction; variables are set before they are read on every path; checks are of the kinds,
-and in the order, that the instruction can fail with, and are numbered without repetition; breaks and continues lie in
+and in the order, with which the instruction can fail, and are numbered without repetition; breaks and continues lie in
 their loops; constants are values of their types; a function that has a result doesn't run off its end.
 
-An instruction may carry fewer checks than it could fail with: then it was built so that it can't (an index that counts
-over the container).
+An instruction carries all checks that it can fail with; where it was built so that it can't (an index that counts over
+the container), they are there and discharged.
 """
 
 from __future__ import annotations

@@ -54,6 +54,10 @@ def _describe(statement: ir.Statement) -> str:
     return describe(statement) if isinstance(statement, ir.Instruction) else type(statement).__name__
 
 
+def _kinds(kinds: Kinds) -> str:
+    return "[" + ", ".join(kind.value for kind in kinds) + "]"
+
+
 class Scope:
     """What is visible at a point of a function, and the questions that rules ask about operands."""
 
@@ -121,14 +125,11 @@ class Scope:
             good = nullable and value is None
         self.expect(good, f"{value!r} is no constant of {of}")
 
-    def checks(self, checks: Sequence[ir.Check], possible: Kinds) -> None:
-        """The kinds are some of the possible ones, in their order."""
-        position = 0
+    def checks(self, checks: Sequence[ir.Check], wanted: Kinds) -> None:
+        """The kinds are those with which the instruction can fail, in their order; what can't happen is discharged."""
+        found = tuple(check.kind for check in checks)
+        self.expect(found == wanted, f"checks {_kinds(found)}, and it can fail with {_kinds(wanted)}")
         for check in checks:
-            while position < len(possible) and possible[position] is not check.kind:
-                position += 1
-            self.expect(position < len(possible), f"can't fail with {check.kind.value}, or not at this place")
-            position += 1
             self.expect(check.index not in self.indices, f"check {check.index} occurs twice")
             self.indices.add(check.index)
             if not self.ghost:
@@ -279,7 +280,17 @@ def _convert(s: Scope, i: ir.Convert) -> Outcome:
     if isinstance(wanted, FloatType):
         s.expect(not isinstance(source, EnumType), f"{wanted} from {source}")
         return wanted, ()
-    return wanted, () if isinstance(source, BoolType) else (ir.Kind.CONVERSION,)
+    if isinstance(source, BoolType):
+        return wanted, ()
+    assert isinstance(wanted, IntType)
+    match source:
+        case IntType():
+            always = wanted.holds(source.lowest) and wanted.holds(source.highest)
+        case EnumType(members=members):
+            always = all(map(wanted.holds, members.values()))
+        case _:
+            always = False
+    return wanted, () if always else (ir.Kind.CONVERSION,)
 
 
 def _select(s: Scope, i: ir.Select) -> Outcome:
@@ -449,8 +460,10 @@ def _load_wire(s: Scope, i: ir.LoadWire) -> Outcome:
 
 
 def _store_wire(s: Scope, i: ir.StoreWire) -> Outcome:
-    s.operand(i.value, s.wire_field(i.base, i.wire, i.field))
-    return None, (ir.Kind.CONVERSION,)
+    of = s.wire_field(i.base, i.wire, i.field)
+    s.operand(i.value, of)
+    narrow = isinstance(of, IntType) and i.wire.fields[i.field].bits < of.bits
+    return None, (ir.Kind.CONVERSION,) if narrow else ()
 
 
 def _wire_ref(s: Scope, i: ir.WireRef) -> Outcome:
@@ -510,6 +523,19 @@ def _require(s: Scope, i: ir.Require) -> Outcome:
 def _retire(s: Scope, i: ir.Retire) -> Outcome:
     s.operand(i.reference)
     s.expect(isinstance(i.reference.type, RefType), f"{i.reference.type} is retired")
+    return None, ()
+
+
+def _renew(s: Scope, i: ir.Renew) -> Outcome:
+    s.operand(i.reference)
+    of = i.reference.type
+    s.expect(isinstance(of, RefType) and isinstance(of.target, StructType), f"{of} is made anew")
+    return of, ()
+
+
+def _alive(s: Scope, i: ir.Alive) -> Outcome:
+    s.operand(i.reference)
+    s.expect(isinstance(i.reference.type, RefType), f"a method of {i.reference.type}")
     return None, ()
 
 
@@ -582,6 +608,8 @@ RULES: dict[type, Callable[[Scope, Any], Outcome]] = {
     ir.Call: _call,
     ir.Require: _require,
     ir.Retire: _retire,
+    ir.Renew: _renew,
+    ir.Alive: _alive,
     ir.Asm: _asm,
     ir.AddressOf: _address_of,
     ir.ObjectAt: _object_at,

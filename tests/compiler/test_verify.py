@@ -88,6 +88,12 @@ def checks_out_of_order(f: FunctionBuilder) -> None:
     f.ret(result)
 
 
+def missing_check(f: FunctionBuilder) -> None:
+    result = f.temp(U32)
+    f.add(ir.Binary(f.span(), result, (), "add", ir.Mode.CHECKED, f.parameter(0), const(U32, 1)))
+    f.ret(result)
+
+
 def repeated_check(f: FunctionBuilder) -> None:
     check = f.checks([ir.Kind.ASSERT])
     f.add(ir.Require(f.span(), None, check, const(BOOL, True)))
@@ -149,8 +155,9 @@ BROKEN: list[tuple[Callable[[FunctionBuilder], None], str]] = [
     (unset_variable, "v is read before it is set"),
     (unset_after_loop, "v is read before it is set"),
     (foreign_variable, "other is no variable of the function"),
-    (check_of_wrong_kind, "can't fail with index"),
-    (checks_out_of_order, "can't fail with shift, or not at this place"),
+    (check_of_wrong_kind, "checks [index], and it can fail with [overflow]"),
+    (checks_out_of_order, "checks [overflow, shift], and it can fail with [shift, overflow]"),
+    (missing_check, "checks [], and it can fail with [overflow]"),
     (repeated_check, "check 0 occurs twice"),
     (runs_off_the_end, "runs off its end without a result"),
     (break_outside, "label 3 is not of a loop around it"),

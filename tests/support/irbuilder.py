@@ -56,8 +56,8 @@ def convert_kinds(source: Type, wanted: Type, truncate: bool) -> list[ir.Kind]:
         return [ir.Kind.CONVERSION]
     if isinstance(wanted, EnumType):
         return [ir.Kind.ENUM]
-    if isinstance(source, EnumType):
-        source = source.storage
+    if isinstance(source, EnumType) and isinstance(wanted, IntType):
+        return [] if all(map(wanted.holds, source.members.values())) else [ir.Kind.CONVERSION]
     if isinstance(source, IntType) and isinstance(wanted, IntType):
         fits = wanted.holds(source.lowest) and wanted.holds(source.highest)
         return [] if fits else [ir.Kind.CONVERSION]
@@ -94,10 +94,10 @@ class FunctionBuilder:
         self.function.temps += 1
         return ir.Temp(self.function.temps - 1, of)
 
-    def checks(self, kinds: Sequence[ir.Kind], message: str = "") -> tuple[ir.Check, ...]:
+    def checks(self, kinds: Sequence[ir.Kind], message: str = "", discharged: bool = False) -> tuple[ir.Check, ...]:
         made = []
         for kind in kinds:
-            made.append(ir.Check(self.function.checks, kind, self.discharged, message))
+            made.append(ir.Check(self.function.checks, kind, self.discharged or discharged, message))
             self.function.checks += 1
         return tuple(made)
 
@@ -205,12 +205,12 @@ class FunctionBuilder:
 
     def element(self, base: ir.Operand, index: ir.Operand, checked: bool = True) -> ir.Temp:
         result = self.temp(_container(base).element)
-        checks = self.checks([ir.Kind.INDEX] if checked else [])
+        checks = self.checks([ir.Kind.INDEX], discharged=not checked)
         self.add(ir.LoadElement(self.span(), result, checks, base, index))
         return result
 
     def set_element(self, base: ir.Operand, index: ir.Operand, value: ir.Operand, checked: bool = True) -> None:
-        checks = self.checks([ir.Kind.INDEX] if checked else [])
+        checks = self.checks([ir.Kind.INDEX], discharged=not checked)
         self.add(ir.StoreElement(self.span(), None, checks, base, index, value))
 
     def element_ref(self, base: ir.Operand, index: ir.Operand) -> ir.Temp:
@@ -278,7 +278,8 @@ class FunctionBuilder:
         with self.within(loop.step):
             following = self.temp(U64)
             now = self.get(index)
-            self.add(ir.Binary(self.span(), following, (), "add", ir.Mode.CHECKED, now, const(U64, 1)))
+            checks = self.checks([ir.Kind.OVERFLOW], discharged=True)
+            self.add(ir.Binary(self.span(), following, checks, "add", ir.Mode.CHECKED, now, const(U64, 1)))
             self.set(index, following)
         with self.within(loop.body):
             now = self.get(index)

@@ -370,7 +370,8 @@ def renew(ctx: Context, node: ast.Call) -> Operand:
     target = inferred(ctx, argument)
     if not isinstance(target.type, RefType) or not isinstance(target.type.target, StructType):
         raise ctx.reject("NK0325", f"only objects of a `@struct` are made anew, not `{target.type}`", argument)
-    build(ctx, by_defaults(ctx, target.type.target, node), target, node)
+    made = ctx.op(ir.Renew, node, target.type, target)
+    build(ctx, by_defaults(ctx, target.type.target, node), made, node)
     ctx.flow.forget_memory()
     return NOTHING
 
