@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint lint-style lint-format lint-types format clean fuzz-compiler bench lock qemu
+.PHONY: help setup run test lint lint-style lint-format lint-types lint-target format clean fuzz-compiler bench lock qemu
 
 BIN := .venv/bin
 CORE := .venv/.core-installed
@@ -33,7 +33,7 @@ test: $(TEST) ## everything that CI runs: style, types, tests
 	@# The tests run even when the style is wrong: one run says everything.
 	@status=0; $(MAKE) --no-print-directory --keep-going lint || status=1; $(BIN)/pytest $(ARGS) && exit $$status
 
-lint: lint-style lint-format lint-types ## ruff and mypy
+lint: lint-style lint-format lint-types lint-target ## ruff, mypy, pyright
 
 lint-style: $(TEST)
 	$(BIN)/ruff check --quiet --output-format=concise .
@@ -43,6 +43,9 @@ lint-format: $(TEST)
 
 lint-types: $(TEST)
 	$(BIN)/mypy
+
+lint-target: $(TEST) # what users write, and read in an editor, is clean there too
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(TEST) ## rewrite the sources in the project's format
 	$(BIN)/ruff format .

@@ -16,22 +16,11 @@ import click
 
 from neokernel.cli.errors import Exit
 from neokernel.cli.output import console, json_option, print_json
-from neokernel.image import qemu
+from neokernel.image import features, qemu
 
 #: a build with debug information and the package cache fit in this
 FREE_BYTES = 1 << 30
 OLDEST_PYTHON = (3, 11)
-
-#: QEMU versions that brought what we use; older ones go without
-QEMU_FEATURES = (
-    ((9, 2, 0), "a RISC-V IOMMU as a PCI device (`-device riscv-iommu-pci`)"),
-    ((10, 0, 0), "a RISC-V IOMMU as a platform device (`-M virt,iommu-sys=on`)"),
-)
-BACKPORTS = (
-    "Debian 12 has a newer one in its backports: add `deb http://deb.debian.org/debian bookworm-backports main` to "
-    "/etc/apt/sources.list.d/backports.list, then `apt-get update && apt-get install -t bookworm-backports "
-    "qemu-system-misc opensbi`"
-)
 
 
 class State(Enum):
@@ -93,16 +82,33 @@ def check_qemu() -> Iterator[Finding]:
     if version is None:
         yield Finding("qemu", State.MISSING, f"{program} doesn't say its version", advice="reinstall it")
         return
-    shown = ".".join(map(str, version))
+    shown = f"{'.'.join(map(str, version))} ({program})"
     if version < qemu.OLDEST:
         oldest = ".".join(map(str, qemu.OLDEST))
-        yield Finding("qemu", State.OLD, shown, advice=f"{oldest} or newer is needed")
+        yield Finding("qemu", State.OLD, shown, advice=f"{oldest} or newer is needed; `nk explain NK1101`")
         return
     yield Finding("qemu", State.GOOD, shown)
-    lacking = [feature for needed, feature in QEMU_FEATURES if version < needed]
-    if lacking:
-        advice = BACKPORTS if distribution() == ("debian", "12") else "all of it is optional; a newer QEMU has it"
-        yield Finding("qemu features", State.OLD, f"{shown} lacks: {'; '.join(lacking)}", required=False, advice=advice)
+    yield from check_machine(program)
+
+
+def check_machine(program: str) -> Iterator[Finding]:
+    """The machine comes up with its firmware, and what it has for what we mean to use."""
+    try:
+        presences = features.probe(program)
+    except features.CannotStart as error:
+        advice = "where the firmware is missing, the package `opensbi` has it"
+        yield Finding("machine", State.MISSING, f"it can't be set up: {error}", advice=advice)
+        return
+    yield Finding("machine", State.GOOD, "virt, with OpenSBI")
+    newer = "a newer QEMU has it; nothing needs it yet"
+    if distribution() == ("debian", "12"):
+        newer = "the one in bookworm-backports has it (`nk explain NK1101`); nothing needs it yet"
+    for feature, presence in presences.items():
+        if presence is features.Presence.ABSENT:
+            yield Finding(feature.name, State.MISSING, "this QEMU doesn't have it", required=False, advice=newer)
+        else:
+            detail = "on" if presence is features.Presence.ON else f"with {feature.option}"
+            yield Finding(feature.name, State.GOOD, detail, required=False)
 
 
 def check_gdb() -> Iterator[Finding]:

@@ -65,7 +65,9 @@ TOOL_CODES: dict[str, ToolCode] = {
         "Systems are booted in qemu-system-riscv64, version 7.2 or newer. `make setup` installs it on Debian and "
         "Ubuntu when run as root; by hand: Debian 12 and Ubuntu `apt-get install qemu-system-misc opensbi`, Debian 13 "
         "`apt-get install qemu-system-riscv opensbi`, Fedora `dnf install qemu-system-riscv`, Arch `pacman -S "
-        "qemu-system-riscv`, macOS `brew install qemu`. `nk doctor` checks the whole machine.",
+        "qemu-system-riscv`, macOS `brew install qemu`. Debian 12 has a newer one in bookworm-backports: add that "
+        "suite to apt's sources, then `apt-get update` and `apt-get install -t bookworm-backports qemu-system-riscv "
+        "opensbi`. `nk doctor` checks the whole machine.",
         Exit.UNREACHABLE,
     ),
     "NK1102": ToolCode(

@@ -35,9 +35,9 @@ def command(path: Path, timeout: float | None, host: bool, raw: bool, as_json: b
         from neokernel.cli.host import run_on_host
 
         return run_on_host(find_program(path), timeout, as_json=as_json)
-    qemu_program()  # before the work of building
+    program = qemu_program()  # before the work of building
     image, roots = image_of(path, as_json=as_json)
-    return boot(image, roots, timeout=timeout, raw=raw, as_json=as_json)
+    return boot(program, image, roots, timeout=timeout, raw=raw, as_json=as_json)
 
 
 def image_of(path: Path, *, as_json: bool, release: bool = True) -> tuple[Image, tuple[Path, ...]]:
@@ -51,16 +51,22 @@ def image_of(path: Path, *, as_json: bool, release: bool = True) -> tuple[Image,
 
 
 def qemu_program() -> str:
-    """QEMU, or the error that says how to get it."""
+    """QEMU, or the error that says how to get it. One that doesn't say its version may try."""
     program = qemu.find_qemu()
     if program is None:
         raise ToolError("NK1101", f"{qemu.PROGRAM} is missing", "`make setup`, or `nk explain NK1101` for your system")
+    version = qemu.qemu_version(program)
+    if version is not None and version < qemu.OLDEST:
+        found, oldest = (".".join(map(str, number)) for number in (version, qemu.OLDEST))
+        message = f"{program} is version {found}; {oldest} or newer is needed"
+        raise ToolError("NK1101", message, "a newer one, first on PATH; `nk explain NK1101` names the packages")
     return program
 
 
-def boot(image: Image, roots: tuple[Path, ...], *, timeout: float | None, raw: bool, as_json: bool) -> int:
-    """Run the image and report how it ended."""
-    program = qemu_program()
+def boot(
+    program: str, image: Image, roots: tuple[Path, ...], *, timeout: float | None, raw: bool, as_json: bool
+) -> int:
+    """Run the image in the QEMU `program` and report how it ended."""
     console = ConsoleFilter(after_start="nk_start_text" in image.symbols)
     shown = bytearray()
 

@@ -8,6 +8,8 @@ import pytest
 
 from neokernel.cli import doctor
 from neokernel.cli.errors import Exit
+from neokernel.image.features import FEATURES, Presence, probe
+from neokernel.image.qemu import find_qemu
 from tests.cli.support import EXAMPLES, Nk
 
 
@@ -41,20 +43,69 @@ def test_without_qemu(nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "required: qemu" in result.output
 
 
+def fake_qemu(folder: Path, version: str, answers: list[str]) -> Path:
+    """A QEMU that says its version, and otherwise answers over QMP with `answers`, whatever it is asked."""
+    lines = "\n".join(['{"QMP": {}}', '{"return": {}}', *answers, '{"event": "SHUTDOWN"}', '{"return": {}}'])
+    return fake(
+        folder,
+        "qemu-system-riscv64",
+        f"[ \"$1\" = --version ] && echo 'QEMU emulator version {version} (Debian)' && exit\ncat <<'END'\n{lines}\nEND",
+    )
+
+
 @pytest.mark.parametrize(
-    ("version", "state", "lacking"),
-    [("7.1.0", "old", None), ("7.2.22", "good", 2), ("9.2.4", "good", 1), ("10.0.2", "good", 0)],
+    ("version", "state"), [("6.2.0", "old"), ("7.1.0", "old"), ("7.2.0", "good"), ("10.0.2", "good")]
 )
-def test_qemu_versions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, state: str, lacking: int | None
-) -> None:
-    fake(tmp_path, "qemu-system-riscv64", f"echo 'QEMU emulator version {version} (Debian)'")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(doctor, "distribution", lambda: ("debian", "12"))
+def test_qemu_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, state: str) -> None:
+    fake_qemu(tmp_path, version, ['{"return": true}'] * len(FEATURES))
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     first, *rest = list(doctor.check_qemu())
     assert first.state.value == state
-    assert sum(finding.detail.count("IOMMU") for finding in rest) == (lacking or 0)
-    assert all("bookworm-backports" in finding.advice for finding in rest)
+    assert bool(first.advice) == (state == "old") == (not rest)
+
+
+def test_features_are_what_qemu_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown = '{"error": {"class": "GenericError", "desc": "Property not found"}}'
+    answers = ['{"return": true}', '{"return": false}', unknown, '{"return": "none"}', '{"return": []}', unknown]
+    program = fake_qemu(tmp_path, "9.0.0", answers)
+    presences = list(probe(str(program)).values())
+    assert [presence.value for presence in presences] == ["on", "off", "absent", "off", "absent", "absent"]
+    monkeypatch.setattr(doctor, "distribution", lambda: ("debian", "12"))
+    machine, *findings = doctor.check_machine(str(program))
+    assert machine.state.value == "good"
+    assert [finding.state.value for finding in findings] == ["good", "good", "missing", "good", "missing", "missing"]
+    assert all("bookworm-backports" in finding.advice for finding in findings if finding.state.value == "missing")
+    assert not any(finding.required for finding in findings)
+
+
+def test_a_machine_without_firmware(tmp_path: Path) -> None:
+    program = fake(tmp_path, "qemu-system-riscv64", "echo 'Unable to find the RISC-V BIOS' >&2; exit 1")
+    (finding,) = doctor.check_machine(str(program))
+    assert finding.required
+    assert finding.state.value == "missing"
+    assert "Unable to find the RISC-V BIOS" in finding.detail
+    assert "opensbi" in finding.advice
+
+
+@pytest.mark.qemu
+def test_the_installed_qemu_has_what_we_count_on() -> None:
+    program = find_qemu()
+    assert program is not None
+    presences = {feature.word: presence for feature, presence in probe(program).items()}
+    assert presences["sstc"] is Presence.ON
+    assert presences["h"] is Presence.ON
+    assert presences["v"] is not Presence.ABSENT
+    assert presences["aia"] is not Presence.ABSENT
+
+
+@pytest.mark.parametrize("command", ["run", "debug"])
+def test_an_old_qemu_is_refused(nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    fake_qemu(tmp_path, "6.2.0", [])
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    result = nk(command, EXAMPLES / "01_hello")
+    assert result.status == Exit.UNREACHABLE
+    assert "NK1101" in result.error
+    assert "version 6.2.0; 7.2 or newer is needed" in result.error
 
 
 def test_debug_without_gdb(nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
