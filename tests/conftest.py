@@ -1,4 +1,4 @@
-"""What all tests share: a store of objects of their own, what QEMU tests do without QEMU, how long Hypothesis thinks."""
+"""What all tests share: objects of their own, what QEMU tests do without QEMU, how long Hypothesis may think."""
 
 from __future__ import annotations
 
