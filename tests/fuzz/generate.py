@@ -35,7 +35,8 @@ from neokernel.lang import (
     Array, Atomic, Embedded, Order, Span, array, array_of, byte_swap, count_leading_zeros, count_ones,
     count_trailing_zeros, f32, f64, float_from_bits, i8, i16, i32, i64, multiply_high, replace, rotate_left,
     rotate_right, saturating_add, saturating_mul, saturating_sub, square_root, struct, truncate, u8, u16, u32, u64,
-    unreachable, usize, value, wire, wire_view, wrapping_add, wrapping_mul, wrapping_neg, wrapping_shl, wrapping_sub{bits},
+    unreachable, usize, value, wire, wire_view, wrapping_add, wrapping_mul, wrapping_neg, wrapping_shl,
+    wrapping_sub{bits},
 )
 from tests.fuzz.observations import Output
 
