@@ -44,7 +44,7 @@ _FUNCTION = re.compile(r"^def (\w+)\(\) -> ", re.MULTILINE)
 
 @dataclass
 class Block:
-    """One fenced block. `before`: the lines of its module above it; `start` and `end`: where its text is in the page."""
+    """One fenced block. `before`: its module's text above it; `start` and `end`: where its own text is in the page."""
 
     language: str
     role: str
@@ -148,6 +148,7 @@ def traceback(block: Block) -> str:
     module = lang.load_module(block.before + block.text, block.module)
     try:
         getattr(module, failing_function(block))()
+        raise AssertionError(f"{block.name}: it doesn't fail")
     except lang.CheckFailed as failure:
         crash = crash_of(failure)
     finally:
