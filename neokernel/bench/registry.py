@@ -53,18 +53,30 @@ def _number(value: float | None, unit: str) -> str:
 
 
 def table(title: str, rows: Sequence[Row]) -> Table:
-    """Rows as a rich table; numbers with their thousands marked."""
+    """Rows as a rich table, narrow enough for 80 columns; numbers with their thousands marked.
+
+    A unit or a peer that all rows share stands in a heading instead of a column. Ratios share all units.
+    """
     from rich.table import Table
 
-    shown = Table(title=title)
-    shown.add_column("item")
-    shown.add_column("unit")
-    for heading in ("ours", "theirs", "ratio"):
-        shown.add_column(heading, justify="right")
-    shown.add_column("peer")
+    units = sorted({row.unit for row in rows} - {"ratio"})
+    peers = sorted({row.peer for row in rows})
+    told = len(units) != 1 or units[0] in title
+    shown = Table(title=title if told else f"{title} ({units[0]})")
+    shown.add_column("item", min_width=28)
+    if len(units) > 1:
+        shown.add_column("unit")
+    shown.add_column("ours", justify="right")
+    shown.add_column(peers[0] if len(peers) == 1 and peers[0] else "theirs", justify="right")
+    shown.add_column("ratio", justify="right")
+    if len(peers) > 1:
+        shown.add_column("peer")
     for row in rows:
         ratio = "" if row.ratio is None else f"{row.ratio:.3f}"
-        shown.add_row(row.item, row.unit, _number(row.ours, row.unit), _number(row.theirs, row.unit), ratio, row.peer)
+        plain = row.unit == "ratio"
+        numbers = ["" if plain else _number(row.ours, row.unit), "" if plain else _number(row.theirs, row.unit)]
+        unit, peer = [row.unit] if len(units) > 1 else [], [row.peer] if len(peers) > 1 else []
+        shown.add_row(row.item, *unit, *numbers, ratio, *peer)
     return shown
 
 
