@@ -25,6 +25,7 @@ from neokernel.compiler.lower.context import Compilation
 from neokernel.compiler.lower.functions import declared_instance
 from neokernel.compiler.resolve import Resolver
 from neokernel.compiler.source import PACKAGE_ROOT, Loader, Module
+from neokernel.compiler.types import FloatType
 
 
 class CompileError(Exception):
@@ -236,12 +237,21 @@ def export(program: ir.Program, names: dict[str, str]) -> None:
             function.symbol, function.exported = wanted, True
 
 
+def target_of(program: ir.Program) -> Target:
+    """The machine, with floats if the program computes with them: all objects of an image must agree about that."""
+    functions = [function for function in program.functions if not function.ghost]
+    types = (var.type for function in functions for var in function.variables)
+    results = (getattr(s, "result", None) for function in functions for s in effects.statements(function.body))
+    floats = any(isinstance(type_, FloatType) for type_ in types)
+    return riscv64(floats=floats or any(r is not None and isinstance(r.type, FloatType) for r in results))
+
+
 def make_objects(program: ir.Program, *, checks: bool, release: bool) -> tuple[list[Path], list[CheckRecord]]:
     """Release builds are optimised as a whole; development builds are made of modules, compiled when they change."""
     with deep_recursion():
         if release:
-            return objects.whole(program, riscv64(), EmitOptions(checks=checks, level=2))
-        return objects.per_module(program, riscv64(), EmitOptions(checks=checks, level=1))
+            return objects.whole(program, target_of(program), EmitOptions(checks=checks, level=2))
+        return objects.per_module(program, target_of(program), EmitOptions(checks=checks, level=1))
 
 
 def compile_library(
@@ -274,7 +284,7 @@ def dump(root: Path, stage: str) -> str | list[Diagnostic]:
     assert state.program is not None
     if stage == "ir":
         return dumper.dump(state.program)
-    target: Target = riscv64()
+    target = target_of(state.program)
     main = state.roots[0]
     exported = {f.symbol for f in state.program.functions if f.module == main}
     emitted = emit(state.program, target, EmitOptions(debug=False, exported=frozenset(exported)))
