@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 from neokernel.compiler import ir
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics
-from neokernel.compiler.types import ArrayType, RefType, SpanType, StructType, TupleType, Type, UnionType, ValueType
+from neokernel.compiler.lives import blocks_of, contents, statements
+from neokernel.compiler.types import RefType, SpanType, StructType, TupleType, Type, UnionType, ValueType
 
 # --- origins: where a reference may point -------------------------------------------------------------------------
 
@@ -54,12 +55,13 @@ class Summary:
     """What a call does with references.
 
     `returns`: what the result may point to. `stores`: (what, where): a reference to `what` is stored in `where`.
-    `retires`: structs whose objects the call may end.
+    `retires`: (struct, where): objects of `struct` among `where` may end. `ends`: it ends some, be it in its own frame.
     """
 
     returns: set[Origin] = field(default_factory=set)
     stores: set[tuple[Given, Origin]] = field(default_factory=set)
-    retires: set[StructType] = field(default_factory=set)
+    retires: set[tuple[StructType, Origin]] = field(default_factory=set)
+    ends: bool = False
 
 
 def check(program: ir.Program, diagnostics: Diagnostics) -> None:
@@ -72,39 +74,12 @@ def check(program: ir.Program, diagnostics: Diagnostics) -> None:
     carriers = _Carriers()
     for function in order:
         summaries[function] = _Escape(function, summaries, carriers, diagnostics).run()
-    if any(summary.retires for summary in summaries.values()):
-        for function in order:
+    for function in order:
+        if summaries[function].ends:
             _Ends(function, summaries, carriers, diagnostics).run()
 
 
 # --- walking ------------------------------------------------------------------------------------------------------
-
-
-def blocks_of(statement: ir.Statement) -> Iterator[ir.Block]:
-    """The blocks inside a statement, ghost code left out."""
-    match statement:
-        case ir.If():
-            yield statement.then
-            yield statement.otherwise
-        case ir.Switch():
-            for _, block in statement.cases:
-                yield block
-            yield statement.default
-        case ir.Loop():
-            yield statement.body
-            yield statement.step
-
-
-def statements(block: ir.Block) -> Iterator[ir.Statement]:
-    """Every statement in a block and in the blocks inside it, in the order of the source."""
-    work = [iter(block)]
-    while work:
-        statement = next(work[-1], None)
-        if statement is None:
-            work.pop()
-            continue
-        yield statement
-        work += reversed([iter(inner) for inner in blocks_of(statement)])
 
 
 def operands(statement: ir.Statement) -> Iterator[ir.Temp]:
@@ -190,19 +165,8 @@ class _Carriers:
         """A struct with everything that lies inline in it: what ends with it."""
         found = self._contents.get(struct)
         if found is None:
-            inside: set[Type] = {struct}
-            for item in struct.fields.values():
-                if item.inline:
-                    inside |= self._inline(item.type)
-            found = self._contents[struct] = frozenset(inside)
+            found = self._contents[struct] = frozenset(contents(struct))
         return found
-
-    def _inline(self, type_: Type) -> set[Type]:
-        if isinstance(type_, StructType):
-            return set(self.contents(type_))
-        if isinstance(type_, ArrayType):
-            return {type_} | (self._inline(type_.element) if type_.inline else set())
-        return {type_}
 
 
 # --- escape -------------------------------------------------------------------------------------------------------
@@ -307,17 +271,33 @@ class _Escape:
                 self._call(node)
             case ir.ObjectAt():
                 self._result(node, {ELSEWHERE})
-            case ir.Retire(reference=reference):
-                kind = reference.type
-                assert isinstance(kind, RefType) and isinstance(kind.target, StructType)
-                if not self._is_own(self.of(reference)):
-                    self.summary.retires.add(kind.target)
+            case ir.Retire():
+                self._end(node)
+            case ir.Renew(reference=reference):
+                self.summary.ends = True  # for this function only: its callers may hold the living object
+                self._result(node, self.of(reference))
             case _ if node.result is not None and carries(node.result.type):
                 for operand in operands(node):
                     self._result(node, self.of(operand))
 
-    def _is_own(self, origins: Origins) -> bool:
-        return bool(origins) and all(isinstance(origin, Made) for origin in origins)
+    def _end(self, node: ir.Instruction) -> None:
+        for struct, origin in self.ended(node):
+            self.summary.ends = True
+            if not isinstance(origin, Made):
+                self.summary.retires.add((struct, origin))
+
+    def ended(self, node: ir.Instruction) -> Iterator[tuple[StructType, Origin]]:
+        """The structs whose objects an instruction may end, and where these objects are."""
+        match node:
+            case ir.Retire(reference=reference) | ir.Renew(reference=reference):
+                target = reference.type
+                assert isinstance(target, RefType) and isinstance(target.target, StructType)
+                for origin in self.of(reference) or {ELSEWHERE}:
+                    yield target.target, origin
+            case ir.Call(function=function) if function in self.summaries:
+                for struct, where in self.summaries[function].retires:
+                    for origin in self._here(node, where):
+                        yield struct, origin
 
     def loaded(self, origins: Origins | set[Origin]) -> set[Origin]:
         """What references stored in these objects may point to."""
@@ -346,20 +326,18 @@ class _Escape:
         summary = self.summaries.get(node.function)
         if summary is None:
             return
-        self.summary.retires |= summary.retires
-        arguments = [self.of(argument) for argument in node.arguments]
-
-        def here(origin: Origin) -> set[Origin]:
-            """An origin of the callee as origins of ours."""
-            if isinstance(origin, Given):
-                direct = set(arguments[origin.index])
-                return self.reachable(direct) if origin.inside else direct
-            return {ELSEWHERE}
-
         for origin in summary.returns:
-            self._result(node, here(origin))
+            self._result(node, self._here(node, origin))
         for what, where in summary.stores:
-            self._store(node, here(where), here(what))
+            self._store(node, self._here(node, where), self._here(node, what))
+        self._end(node)
+
+    def _here(self, node: ir.Call, origin: Origin) -> set[Origin]:
+        """An origin of the callee as origins of ours."""
+        if isinstance(origin, Given):
+            direct = set(self.of(node.arguments[origin.index]))
+            return self.reachable(direct) if origin.inside else direct
+        return {ELSEWHERE}
 
     def _store(self, node: ir.Instruction, where: Origins | set[Origin], what: Origins | set[Origin]) -> None:
         if not what:
@@ -436,20 +414,9 @@ class _Ends:
         self.leaves: dict[tuple[str, int], list[set[ir.Temp | ir.Var]]] = {}
 
     def run(self) -> None:
-        if not any(self._retired(s) for s in statements(self.function.body)):
-            return
         self.escape.run()
         self.known |= set(self.function.parameters)
         self._block(self.function.body, set())
-
-    def _retired(self, statement: ir.Statement) -> set[StructType]:
-        match statement:
-            case ir.Retire(reference=reference):
-                assert isinstance(reference.type, RefType) and isinstance(reference.type.target, StructType)
-                return {reference.type.target}
-            case ir.Call(function=function) if function in self.summaries:
-                return self.summaries[function].retires
-        return set()
 
     def _block(self, block: ir.Block, ended: set[ir.Temp | ir.Var]) -> set[ir.Temp | ir.Var] | None:
         """What has ended after the block, or None if its end isn't reached."""
@@ -473,9 +440,7 @@ class _Ends:
                 self.known.add(var)
                 return ended | {var} if value in ended else ended - {var}
             case ir.Instruction():
-                retired = self._retired(node)
-                if retired:
-                    ended = ended | self._ending(retired, node)
+                ended = ended | self._ending(node)
                 if node.result is not None:
                     self.known.add(node.result)
                     ended = ended - {node.result}
@@ -511,18 +476,20 @@ class _Ends:
                 return _merge(list(self.leaves[("break", node.label)]))
             entry |= after
 
-    def _ending(self, retired: set[StructType], node: ir.Instruction) -> set[ir.Temp | ir.Var]:
-        """The variables and temps that may refer to what `node` has ended."""
-        targets: set[Type] = set()
-        for struct in retired:
-            targets |= self.carriers.contents(struct)
+    def _ending(self, node: ir.Instruction) -> set[ir.Temp | ir.Var]:
+        """The variables and temps that may refer to what `node` ends.
+
+        An object of this frame is told from all others; any two that aren't of this frame may be the same.
+        """
         found: set[ir.Temp | ir.Var] = set()
-        for holder in self.known:
-            if any(target in targets for target in self.carriers.targets(holder.type)):
-                own = self._origins(holder)
-                retired_itself = isinstance(node, ir.Retire) and bool(own & set(self.escape.of(node.reference)))
-                if retired_itself or not own or not all(isinstance(o, Made) for o in own):
-                    found.add(holder)
+        for struct, where in self.escape.ended(node):
+            targets = self.carriers.contents(struct)
+            for holder in self.known - found:
+                if any(target in targets for target in self.carriers.targets(holder.type)):
+                    origins = self._origins(holder)
+                    foreign = not origins or not all(isinstance(origin, Made) for origin in origins)
+                    if where in origins or (foreign and not isinstance(where, Made)):
+                        found.add(holder)
         return found
 
     def _origins(self, holder: ir.Temp | ir.Var) -> set[Origin]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from neokernel.compiler import ir
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics
-from neokernel.compiler.effects import statements
+from neokernel.compiler.lives import statements
 
 _HELP = "ghost code may read everything, and change ghost fields and what it has made itself"
 

@@ -413,7 +413,24 @@ class Require(Instruction):
 
 @dataclass(eq=False, slots=True)
 class Retire(Instruction):
-    """The object's life ends here: JIT builds poison it, images do nothing."""
+    """The object's life ends here: builds that watch lives fail at any later access (DEAD), images do nothing.
+
+    No `Check` stands for DEAD: those builds make the tests themselves, for the objects that the program may retire.
+    """
+
+    reference: Operand
+
+
+@dataclass(eq=False, slots=True)
+class Renew(Instruction):
+    """A new life where `reference` lies, which `result` refers to; stores of its fields follow, as after a `New`."""
+
+    reference: Operand
+
+
+@dataclass(eq=False, slots=True)
+class Alive(Instruction):
+    """Here a method of the object is looked up: builds that watch lives fail if it was retired, images do nothing."""
 
     reference: Operand
 

@@ -18,7 +18,9 @@ from typing import Any, TypeAlias
 import llvmlite.binding as binding
 
 from neokernel.compiler import ir
+from neokernel.compiler.graveyard import Graveyard
 from neokernel.compiler.layout import Frame, Layout, entry_frame, record_fields, round_up
+from neokernel.compiler.lives import Mortals
 from neokernel.compiler.llvm import CheckRecord, EmitOptions, Failure, Target, emit
 from neokernel.compiler.types import (
     BoolType,
@@ -189,8 +191,9 @@ def _entry_module(assembly: str) -> str:
 class Library:
     """A program compiled for the host.
 
-    `symbols` are the functions that can be called (default: all that are not ghosts or naked). `poison`: objects are
-    filled with 0xDB when they are retired. `externals` gives addresses of functions that the program only declares.
+    `symbols` are the functions that can be called (default: all that are not ghosts or naked). `poison`: accesses to
+    retired objects fail (kind DEAD), and their memory is filled with 0xDB; `forget` when memory of the host that held
+    some is given other objects. `externals` gives addresses of functions that the program only declares.
     """
 
     def __init__(
@@ -216,7 +219,9 @@ class Library:
         self.text = emitted.text
         self.layout = Layout()
         self._codecs: dict[str, _Signature] = {}
-        for name, address in (externals or {}).items():
+        self._graveyard = Graveyard(Mortals(program).ends if poison else {})
+        addresses = {**self._graveyard.symbols(), **(externals or {})}
+        for name, address in addresses.items():
             binding.add_symbol(name, address)
         module = binding.parse_assembly(_merge(emitted.text, _entry_module(_ENTRY[target.architecture])))
         module.verify()
@@ -229,6 +234,10 @@ class Library:
         self._engine.finalize_object()
         prototype = ctypes.PYFUNCTYPE(ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p)
         self._enter = prototype(self._engine.get_function_address("nk.enter"))
+
+    def forget(self) -> None:
+        """No memory holds retired objects."""
+        self._graveyard.clear()
 
     def address(self, symbol: str) -> int:
         """The address of the entry stub of `symbol`."""

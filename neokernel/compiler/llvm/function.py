@@ -7,7 +7,7 @@ from typing import Any
 
 from neokernel.compiler import ir
 from neokernel.compiler.layout import entry_frame
-from neokernel.compiler.llvm import arithmetic, memory, values
+from neokernel.compiler.llvm import arithmetic, lives, memory, values
 from neokernel.compiler.llvm.builder import Builder
 from neokernel.compiler.llvm.metadata import NoTags
 from neokernel.compiler.llvm.module import Module, quote, stored_parameters, symbol_name
@@ -97,7 +97,12 @@ class FunctionWriter(Builder):
             if lower is None:
                 raise TypeError(f"no lowering for {type(statement).__name__}")
             self.at(statement.span)
-            lower(self, statement)
+            if self.module.mortals is None:
+                lower(self, statement)
+            else:
+                lives.before(self, statement)
+                lower(self, statement)
+                lives.after(self, statement)
             index += 1
 
     def ghost(self, _: ir.Ghost) -> None:
@@ -379,6 +384,8 @@ _STATEMENTS: dict[type, Callable[[FunctionWriter, Any], None]] = {
     ir.Atomic: memory.atomic,
     ir.Fence: memory.fence,
     ir.Retire: memory.retire,
+    ir.Renew: memory.renew,
+    ir.Alive: memory.alive,
     ir.Asm: memory.asm,
     ir.AddressOf: memory.address_of,
     ir.ObjectAt: memory.object_at,

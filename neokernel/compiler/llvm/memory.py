@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from neokernel.compiler import ir
+from neokernel.compiler.llvm import lives
 from neokernel.compiler.llvm.arithmetic import integer
 from neokernel.compiler.llvm.builder import Builder
 from neokernel.compiler.llvm.values import container, pointer_and_length
@@ -129,6 +130,7 @@ def copy(b: Builder, i: ir.Copy) -> None:
     check = b.live_check(i, ir.Kind.INDEX)
     if check is not None:
         b.guard(check, i.span, b.value(f"icmp eq i64 {count}, {other}"))
+    lives.test(b, i)
     size, alignment = b.layout.size(of.element), b.layout.alignment(of.element)
     if not size:
         return
@@ -292,6 +294,15 @@ def retire(b: Builder, i: ir.Retire) -> None:
     if b.module.options.poison and isinstance(i.reference.type, RefType):
         target = i.reference.type.target
         fill_bytes(b, b.operand(i.reference), str(RETIRED_BYTE), str(b.layout.size(target)), b.layout.alignment(target))
+
+
+def renew(b: Builder, i: ir.Renew) -> None:
+    """The object is made where the old one lay; the stores that follow make it."""
+    b.alias(i, b.operand(i.reference))
+
+
+def alive(_: Builder, __: ir.Alive) -> None:
+    """Only builds that watch lives make a test of it (`lives.py`)."""
 
 
 _PLACEHOLDER = re.compile(r"\{(\d+|result)\}")

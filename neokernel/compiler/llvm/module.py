@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from neokernel.compiler import ir
 from neokernel.compiler.layout import Layout
+from neokernel.compiler.lives import Mortals
 from neokernel.compiler.llvm.debug import DebugInfo
 from neokernel.compiler.llvm.equality import write_equality
 from neokernel.compiler.llvm.metadata import Metadata
-from neokernel.compiler.llvm.target import CheckRecord, EmitOptions, Target
+from neokernel.compiler.llvm.target import CheckRecord, EmitOptions, Failure, Target
 from neokernel.compiler.types import NeverType, NoneType, RefType, Type
 
 _PLAIN_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._")
@@ -37,6 +38,10 @@ class Module:
         self.layout = Layout()
         self.metadata = Metadata(self.layout, trust_memory=not options.poison)
         self.debug = DebugInfo(self.metadata, self.layout, options.level > 0) if options.debug else None
+        watched = options.poison and options.failure is Failure.HOST
+        mortals = Mortals(program) if watched else None
+        #: what may be retired; None when accesses aren't tested
+        self.mortals = mortals if mortals is not None and mortals.ends else None
         self.checks: list[CheckRecord] = []
         self.helpers: list[str] = []
         self.defined = {function.symbol for function in program.functions}

@@ -49,7 +49,8 @@ class EmitOptions:
 
     `level` is the optimisation level that will follow. `exported` adds to the functions that say so themselves; others
     are internal. `entries`: symbols to make an entry stub `nk.entry.SYMBOL(ptr frame)` for. `poison`: retired objects
-    are filled with 0xDB, and nothing is assumed about what memory holds. `first_check` is the first check's number, for
+    are filled with 0xDB, nothing is assumed about what memory holds and, in the host's process, accesses to retired
+    objects fail. `first_check` is the first check's number, for
     programs that are linked with others.
     """
 

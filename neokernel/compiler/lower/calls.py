@@ -98,6 +98,8 @@ def _global(ctx: Context, found: Declaration, node: ast.Call, hint: Type | None)
 def _method(ctx: Context, receiver: Operand, name: str, node: ast.Call, hint: Type | None) -> Value:
     method = method_of(ctx, receiver.type, name)
     if method is not None:
+        if isinstance(receiver.type, RefType) and isinstance(receiver.type.target, StructType):
+            ctx.do(ir.Alive, node.func, receiver)
         if "writer" in method.marks and text.is_formatted(node):
             text.write(ctx, method, receiver, node)
             return NOTHING
