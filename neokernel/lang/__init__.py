@@ -47,7 +47,7 @@ from neokernel.lang.layout import align_of, offset_of, size_of
 from neokernel.lang.lives import renew, retire
 from neokernel.lang.positions import Position, failure_position
 from neokernel.lang.records import invariant, replace, struct, value
-from neokernel.lang.sequences import Array, Span, View, array, array_of, byte_span, byte_view, text_of
+from neokernel.lang.sequences import Array, Span, View, array, array_of, byte_span, byte_view, copy, text_of
 from neokernel.lang.shapes import Embedded, Ghost
 from neokernel.lang.unsafe import (
     Simulator,
@@ -103,6 +103,7 @@ __all__ = [
     "byte_span",
     "byte_swap",
     "byte_view",
+    "copy",
     "count_leading_zeros",
     "count_ones",
     "count_trailing_zeros",

@@ -305,6 +305,23 @@ def byte_view(constant: bytes | bytearray) -> Any:
     return window(View, constant, 0, len(constant), BYTE)
 
 
+def copy(target: Any, source: Any) -> None:
+    """Copy the elements of `source` to `target`, which are equally long and may overlap."""
+    if not isinstance(target, Span) or not isinstance(source, Window):
+        raise StaticError("copy() takes a span and a span or view")
+    element = target._element
+    if element is not None and element.inline:
+        raise StaticError(f"elements of Array[Embedded[{element.name}]] aren't assigned as a whole")
+    if len(target) != len(source):
+        raise IndexOutOfRange(f"{len(source)} elements copied to {len(target)}")
+    values = list(source)
+    if element is not None:
+        values = [value if value.__class__ is element.expected else element.coerce(value) for value in values]
+    if values and not target._cells:
+        raise target._dead()
+    target._cells[target._start : target._stop] = values
+
+
 def text_of(data: Any) -> str:
     """`bytes` that are known to be UTF-8, as `str`. Images trust the program; here, a broken promise fails."""
     try:

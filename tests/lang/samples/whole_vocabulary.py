@@ -22,6 +22,7 @@ from neokernel.lang import (
     assembly,
     at,
     byte_swap,
+    copy,
     count_leading_zeros,
     count_ones,
     count_trailing_zeros,
@@ -405,6 +406,10 @@ def lookup(index: usize) -> u32:
 
 def shout(out: W, data: bytes) -> None:
     out.write(text_of(data))
+
+
+def keep(data: bytes, into: Span[u8]) -> None:
+    copy(into[: len(data)], data)
 
 
 def attempt(fail: bool) -> Result:
