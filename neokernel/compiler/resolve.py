@@ -396,8 +396,6 @@ class Resolver:
             )
         if type_ == NEVER:
             raise reject(scope, "NK0301", "`NoReturn` is the result of a function only", node)
-        if isinstance(type_, ValueType) and type_ in self._making:
-            raise reject(scope, "NK0708", f"`{declaration.name}` contains itself", node)
         return Field(item.name, type_)
 
     def _embedded(self, declaration: ClassDecl, item: FieldDecl, inner: ast.expr, bindings: Bindings) -> Field:

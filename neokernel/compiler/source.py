@@ -84,7 +84,7 @@ class Loader:
             return None
         self._loading.append(name)
         for child in module.tree.body:
-            for imported in _imported(child):
+            for imported in [*_imported(child), *self._submodules(child)]:
                 if imported in STANDARD or imported == LANG:
                     continue
                 target = self.load(imported, module, child)
@@ -95,21 +95,36 @@ class Loader:
         self.order.append(module)
         return module
 
+    def _submodules(self, node: ast.stmt) -> list[str]:
+        """The modules that `from package import module` names."""
+        if not isinstance(node, ast.ImportFrom) or node.level or node.module is None:
+            return []
+        if node.module in STANDARD or node.module == LANG:
+            return []
+        names = [f"{node.module}.{alias.name}" for alias in node.names]
+        return [name for name in names if self._places(name)]
+
     def _host(self, module: Module, importer: Module | None, node: ast.AST | None) -> None:
         help = f"what belongs to the target has `from {LANG} import …` at its top level"
         message = f"`{module.name}` is a host module: the compiler doesn't read it"
         self._report("NK0201", message, importer or module, node or module.tree, help)
 
     def _find(self, name: str) -> tuple[Path, str] | None:
+        for path in self._places(name)[:1]:
+            if name in self.overlay:
+                return path, self.overlay[name]
+            text = read_source(path, self.diagnostics, self.shown(path))
+            return None if text is None else (path, text)
+        return None
+
+    def _places(self, name: str) -> list[Path]:
+        """The files that a module's source may be in, best first."""
         if name in self.overlay:
-            return Path(f"<{name}>"), self.overlay[name]
+            return [Path(f"<{name}>")]
         parts = name.split(".")
         base = PACKAGE_ROOT if parts[0] == "neokernel" else self.root
-        for path in (base.joinpath(*parts).with_suffix(".py"), base.joinpath(*parts, "__init__.py")):
-            if path.is_file():
-                text = read_source(path, self.diagnostics, self.shown(path))
-                return None if text is None else (path, text)
-        return None
+        candidates = (base.joinpath(*parts).with_suffix(".py"), base.joinpath(*parts, "__init__.py"))
+        return [path for path in candidates if path.is_file()]
 
     def shown(self, path: Path) -> str:
         """How messages and debug information name a file: never absolute, so that builds don't depend on the folder."""
@@ -126,16 +141,16 @@ class Loader:
                 tree = ast.parse(text, filename=file, feature_version=(3, 11))
                 # Some errors show only when CPython compiles: `break` outside a loop, a parameter twice, …
                 compile(tree, file, "exec", dont_inherit=True)
-        except SyntaxError as error:
+        except (SyntaxError, ValueError) as failure:
+            error = failure if isinstance(failure, SyntaxError) else SyntaxError(str(failure))
             line, column = error.lineno or 1, max((error.offset or 1) - 1, 0)
             end_line = error.end_lineno or line
             end_column = max((error.end_offset or 0) - 1, column + 1 if end_line == line else 1)
             message = f"not valid Python: {error.msg}"
             self.diagnostics.add(Diagnostic("NK0101", message, Span(file, line, column, end_line, end_column)))
             return None
-        except (ValueError, RecursionError, MemoryError) as error:
-            message = f"not valid Python: {error}"
-            self.diagnostics.add(Diagnostic("NK0101", message, Span(file, 1, 0, 1, 1)))
+        except (RecursionError, MemoryError):
+            self.diagnostics.add(Diagnostic("NK0110", "an expression nests too deeply", Span(file, 1, 0, 1, 1)))
             return None
         return Module(name, path, file, text, tree, text.split("\n"))
 

@@ -245,8 +245,6 @@ def augmented(ctx: Context, node: ast.AugAssign) -> None:
             _augmented_field(ctx, node, node.target)
         case ast.Subscript():
             _augmented_element(ctx, node, node.target)
-        case _:
-            raise ctx.reject("NK0103", "this can't be assigned to", node.target)
 
 
 def _hint(left: Value, node: ast.AugAssign) -> Type | None:

@@ -194,7 +194,7 @@ def _keys(ctx: Context, subject: Subject, pattern: ast.pattern) -> list[object]:
         case ast.MatchValue(value=value):
             keys = [_number(ctx, subject.operand.type, value)]
         case _:
-            raise ctx.reject("NK0603", "this pattern is not in the language", pattern)
+            raise AssertionError("no plain pattern")
     for key in keys:
         if key in subject.covered:
             shown = _shown(subject.operand.type, key)

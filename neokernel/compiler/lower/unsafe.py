@@ -109,7 +109,7 @@ def constant_text(compilation: Compilation, scope: Scope, node: ast.expr, ctx: C
                         parts.append(text)
                     case ast.FormattedValue(value=ast.Name(id=name) as inner) if ctx and name in ctx.variables:
                         message = f"`{name}` is a variable, and the text of assembly is known when the program is built"
-                        raise reject(scope, "NK0803", message, inner, "hand it over: `asm(\"… {0}\", x)`")
+                        raise reject(scope, "NK0803", message, inner, 'hand it over: `asm("… {0}", x)`')
                     case ast.FormattedValue(value=inner, format_spec=None):
                         parts.append(str(constants.integer(compilation, inner, scope)))
                     case _:

@@ -1,14 +1,14 @@
 """Reads, runs and writes the files of rejected programs.
 
-A file holds cases, each headed by `=== title`. Below a line of the program stands what the compiler says about it: carets
-under the range, code and message, and on the next line the help:
+A file holds cases, each headed by `=== title`. Below a line of the program stands what the compiler says about it:
+carets under the range, code and message, and on the next line the help:
 
         return 300
                ^^^ NK0313: 300 doesn't fit in `u8` (0 … 255)
                = help: use a wider type
 
-`+2:7` behind the carets: the range ends two lines further down, before column 7. Neither form is Python, so the program is
-what remains without these lines. `--- name` begins another module of the same program; the first is `program`.
+`+2:7` behind the carets: the range ends two lines further down, before column 7. Neither form is Python, so the program
+is what remains without these lines. `--- name` begins another module of the same program; the first is `program`.
 
 Invariant: a program without an import of the vocabulary gets all of it, on a line of its own above the first.
 """

@@ -1,0 +1,134 @@
+"""What the compiler says about programs that it rejects: each message, and that every place which makes one has a case.
+
+The cases are in `rejected/*.txt`. After a change that is meant, `NK_ACCEPT=1 pytest tests/compiler/test_diagnostics.py`
+writes the new messages into these files; read the difference.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from neokernel.compiler.codes import CODES, Code
+from neokernel.compiler.diagnostics import Diagnostic, render
+from neokernel.compiler.ir import Span
+from neokernel.compiler.pipeline import analyse, analyse_source
+from tests.compiler.rejected import cases
+from tests.compiler.rejected.sites import COMPILER, OTHERWISE_TESTED, recorded, sites
+
+ACCEPT = os.environ.get("NK_ACCEPT") == "1"
+
+
+@pytest.mark.parametrize("file", cases.files(), ids=lambda path: path.stem)
+def test_rejected(file: Path) -> None:
+    head, found = cases.read(file)
+    titles = [case.title for case in found]
+    assert len(set(titles)) == len(titles)
+    if ACCEPT:
+        cases.write(file, head, found)
+        return
+    for case in found:
+        analysis = case.analyse()
+        assert analysis.diagnostics, f"{case.name} is accepted"
+        assert analysis.program is None
+        assert case.annotated(analysis.diagnostics) == case.text, case.name
+
+
+def test_there_are_many_cases() -> None:
+    assert len(cases.all_cases()) >= 220
+
+
+def unreadable(folder: Path) -> list[Diagnostic]:
+    """Files that text can't show: the diagnostics of each."""
+    files = {
+        "latin.py": "# é\n".encode("latin-1"),
+        "null.py": b"from neokernel.lang import u8\nx = '\0'\n",
+        "deep.py": b"from neokernel.lang import u8\nx = " + b"(" * 5000 + b"1" + b")" * 5000,
+        "nested.py": b"from neokernel.lang import u8\nx = " + b"-" * 20000 + b"1",
+        "sum.py": b"from neokernel.lang import u8\nx = 0" + b" + 1" * 12000,
+        "body.py": b"from neokernel.lang import u8\ndef f(x: u8) -> u8:\n    return x" + b" + x" * 12000,
+    }
+    found: list[Diagnostic] = []
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+        found += analyse(folder / name).diagnostics
+    (folder / "absent.py").symlink_to(folder / "absent.py")
+    (folder / "importer.py").write_text("from neokernel.lang import u8\nimport absent\n")
+    return found + analyse(folder / "importer.py").diagnostics
+
+
+def test_unreadable_files(tmp_path: Path) -> None:
+    found = unreadable(tmp_path)
+    assert {d.code for d in found} == {"NK0101", "NK0110", "NK0201"}
+    assert found[0].message == "not UTF-8: byte 2 is 0xe9"
+    assert found[1].message.startswith("not valid Python: ")
+    assert str(tmp_path) not in "".join(d.message + d.span.file for d in found)
+
+
+# --- guards -------------------------------------------------------------------------------------------------------
+
+
+def test_every_site_has_a_case(tmp_path: Path) -> None:
+    with recorded() as hit:
+        unreadable(tmp_path)
+        for case in cases.all_cases():
+            case.analyse()
+    places = {site: code for site, code in sites().items() if code not in OTHERWISE_TESTED}
+    missed = sorted(f"{Path(s[0]).relative_to(COMPILER)}:{s[1]}: {code}" for s, code in places.items() if s not in hit)
+    assert not missed, "no case gives:\n" + "\n".join(missed)
+
+
+def test_every_code_is_explained_and_used() -> None:
+    assert set(sites().values()) | OTHERWISE_TESTED == set(CODES)
+
+
+def test_every_code_has_a_case(tmp_path: Path) -> None:
+    said = {diagnostic.code for case in cases.all_cases() for diagnostic in case.analyse().diagnostics}
+    said |= {diagnostic.code for diagnostic in unreadable(tmp_path)}
+    assert set(CODES) - OTHERWISE_TESTED <= said
+
+
+@pytest.mark.parametrize(("name", "code"), CODES.items(), ids=list(CODES))
+def test_explanation(name: str, code: Code) -> None:
+    assert not code.title.endswith(".")
+    assert len(code.explanation) > 60
+    if code.wrong:
+        wrong = analyse_source(code.wrong, "example").diagnostics
+        assert [d.code for d in wrong] == [name], wrong
+    assert analyse_source(code.right or "", "example").diagnostics == []
+    assert code.wrong or name in OTHERWISE_TESTED | {"NK0110"}
+
+
+# --- form ---------------------------------------------------------------------------------------------------------
+
+
+def test_render() -> None:
+    source = "def f() -> u8:\n\treturn é + 300\n"
+    span = Span("main.py", 2, 12, 2, 15)
+    shown = render(
+        Diagnostic("NK0313", "300 doesn't fit", span, "use a wider type", ((span, "declared here"),)), source
+    )
+    assert shown == (
+        "error[NK0313]: 300 doesn't fit\n"
+        " --> main.py:2:13\n"
+        "  |\n"
+        "2 | \treturn é + 300\n"
+        "  | \t           ^^^\n"
+        "  = help: use a wider type\n"
+        "  = note: declared here (main.py:2)"
+    )
+
+
+def test_render_without_source_and_in_colour() -> None:
+    span = Span("main.py", 2, 12, 2, 15)
+    assert render(Diagnostic("NK0313", "no", span), None) == "error[NK0313]: no\n --> main.py:2:13"
+    assert "\x1b[" in render(Diagnostic("NK0313", "no", span), None, color=True)
+
+
+def test_columns_are_characters() -> None:
+    source = "from neokernel.lang import u8\n\ndef f(é: u8) -> u8:\n    return é + missing  # ü\n"
+    (found,) = analyse_source(source).diagnostics
+    assert (found.span.line, found.span.column, found.span.end_column) == (4, 15, 22)
+    assert found.as_json()["column"] == 16
