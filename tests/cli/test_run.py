@@ -128,7 +128,9 @@ def test_control_c_on_a_terminal(tmp_path: Path) -> None:
     assert process.stdout is not None
     shown: list[str] = []
     while not shown or shown[-1] != "on":
-        shown.append(process.stdout.readline().decode().strip())
+        line = process.stdout.readline()
+        assert line, shown  # it ended before the program ran
+        shown.append(line.decode().strip())
     process.stdin.write(b"\x03")
     process.stdin.flush()
     rest = process.communicate(timeout=30)[0].decode().split()
