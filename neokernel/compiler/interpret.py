@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from neokernel.compiler import ir
+from neokernel.compiler.interpret_memory import Cells, Lives, NotConstant, Object, View, fresh
 from neokernel.compiler.ir import Const, ConstRecord, ConstValue, Kind, Mode, Operand
+from neokernel.compiler.lives import accessed
 from neokernel.compiler.types import (
     NONE,
-    ArrayType,
     BoolType,
     EnumType,
     FloatType,
@@ -25,12 +25,13 @@ from neokernel.compiler.types import (
     NoneType,
     RefType,
     SpanType,
-    StructType,
     TupleType,
     Type,
     UnionType,
     ValueType,
 )
+
+__all__ = ["LIMIT", "Cells", "CheckFailed", "NotConstant", "Object", "View", "from_constant", "run", "to_constant"]
 
 #: instructions, before a constant is given up
 LIMIT = 5_000_000
@@ -44,42 +45,17 @@ class CheckFailed(Exception):
         self.kind, self.span = kind, span
 
 
-class NotConstant(Exception):
-    """The program does something that only a machine can do, or runs too long."""
-
-
-@dataclass(eq=False, slots=True)
-class Object:
-    """A struct in memory."""
-
-    fields: dict[str, Any]
-
-
-@dataclass(eq=False, slots=True)
-class Cells:
-    """An array in memory."""
-
-    items: list[Any]
-
-
-@dataclass(eq=False, slots=True)
-class View:
-    """`length` items of `items` from `start`."""
-
-    items: Any
-    start: int
-    length: int
-
-    def content(self) -> list[Any]:
-        return list(self.items[self.start : self.start + self.length])
-
-
 class _Leave(Exception):
     """Break, continue or return on its way out."""
 
     def __init__(self, what: str, label: int = 0, value: Any = None) -> None:
         super().__init__(what)
         self.what, self.label, self.value = what, label, value
+
+
+def dead(node: ir.Instruction, type_: Type) -> CheckFailed:
+    """`node` accesses an object that was retired."""
+    return CheckFailed(Kind.DEAD, node.span, f"the {type_} has been retired")
 
 
 def run(function: ir.Function, arguments: Iterable[Any]) -> Any:
@@ -132,6 +108,7 @@ class _Machine:
     def __init__(self) -> None:
         self.steps = 0
         self.depth = 0
+        self.lives = Lives()
 
     def step(self) -> None:
         self.steps += 1
@@ -221,10 +198,18 @@ class _Frame:
         assert check is not None, f"{type(node).__name__} failed with {kind}, which it doesn't declare"
         return CheckFailed(kind, node.span, check.message)
 
+    def check_alive(self, node: ir.Instruction) -> None:
+        """Slices and copies compare lengths first."""
+        for operand in accessed(node):
+            if self.machine.lives.is_dead(self.value(operand)):
+                raise dead(node, operand.type)
+
     def instruction(self, node: ir.Instruction) -> Any:
         handler = _INSTRUCTIONS.get(type(node))
         if handler is None:
             raise NotConstant(f"`{type(node).__name__}` needs a machine")
+        if self.machine.lives.dead and not isinstance(node, ir.Slice | ir.Copy):
+            self.check_alive(node)
         return handler(self, node)
 
 
@@ -441,18 +426,9 @@ def _item(frame: _Frame, node: ir.Item) -> Any:
 # --- memory -------------------------------------------------------------------------------------------------------
 
 
-def _fresh(type_: Type) -> Any:
-    match type_:
-        case StructType(fields=fields):
-            return Object({f.name: _fresh(f.type) for f in fields.values() if f.inline})
-        case ArrayType(element, length, inline):
-            return Cells([_fresh(element) if inline else None for _ in range(length)])
-    raise NotConstant(f"`{type_}` is memory of a machine")
-
-
 def _new(frame: _Frame, node: ir.New) -> Any:
     assert node.result is not None and isinstance(node.result.type, RefType)
-    return _fresh(node.result.type.target)
+    return fresh(node.result.type.target)
 
 
 def _store_field(frame: _Frame, node: ir.StoreField) -> None:
@@ -489,6 +465,7 @@ def _copy(frame: _Frame, node: ir.Copy) -> None:
     target, source = frame.value(node.target), frame.value(node.source)
     if target.length != source.length:
         raise frame.fail(node, Kind.INDEX)
+    frame.check_alive(node)
     target.items[target.start : target.start + target.length] = source.content()
 
 
@@ -503,6 +480,7 @@ def _slice(frame: _Frame, node: ir.Slice) -> View:
     stop = base.length if node.stop is None else frame.value(node.stop)
     if start > stop or stop > base.length:
         raise frame.fail(node, Kind.INDEX)
+    frame.check_alive(node)
     return View(base.items, base.start + start, stop - start)
 
 
@@ -513,6 +491,19 @@ def _whole(base: Any) -> View:
 def _require(frame: _Frame, node: ir.Require) -> None:
     if not frame.value(node.condition):
         raise frame.fail(node, Kind.ASSERT)
+
+
+def _retire(frame: _Frame, node: ir.Retire) -> None:
+    assert isinstance(node.reference.type, RefType)
+    frame.machine.lives.end(node.reference.type.target, frame.value(node.reference))
+
+
+def _renew(frame: _Frame, node: ir.Renew) -> Object:
+    assert isinstance(node.reference.type, RefType)
+    made = frame.machine.lives.renew(node.reference.type.target, frame.value(node.reference))
+    if made is None:
+        raise dead(node, node.reference.type)
+    return made
 
 
 def _set(frame: _Frame, node: ir.Set) -> None:
@@ -546,4 +537,7 @@ _INSTRUCTIONS: dict[type[ir.Instruction], Any] = {
     ir.Length: lambda frame, node: _whole(frame.value(node.base)).length,
     ir.Call: lambda frame, node: frame.machine.call(node.function, list(map(frame.value, node.arguments))),
     ir.Require: _require,
+    ir.Retire: _retire,
+    ir.Renew: _renew,
+    ir.Alive: lambda frame, node: None,
 }
