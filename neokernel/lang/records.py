@@ -198,10 +198,13 @@ class Record:
             else:
                 instance.__dict__[field.name] = held
 
-    def make_zero(self) -> Any:
+    def make_zero(self, bindings: dict[Any, Any] | None = None) -> Any:
+        """The value of zeroes; of a generic class, with these type arguments."""
         if not self.resolved:
             self.resolve()
-        return self.kind(**{field.name: field.shape.make_zero() for field in self.fields.values()})
+        known = bindings or {}
+        shapes = {f.name: shape_of(substitute(f.type, known)) if known else f.shape for f in self.fields.values()}
+        return self.kind(**{name: shape.make_zero() for name, shape in shapes.items()})
 
     def constructor(self, store: str, keyword_only: bool) -> Callable[..., None]:
         """`__init__` with the fields as parameters, from text: one frame, and arguments checked by CPython itself.

@@ -160,13 +160,11 @@ def is_open(annotation: Any) -> bool:
 
 
 def element_shape(element_type: Any) -> Shape | None:
-    """The shape of an array's elements; None for type variables, which another context may know."""
-    if isinstance(element_type, TypeVar):
+    """The shape of an array's elements; None when it depends on type variables, which another context may know."""
+    if is_open(element_type):
         return None
     if typing.get_origin(element_type) is Embedded:
         (inner,) = typing.get_args(element_type)
-        if is_open(inner):
-            return None
         shape = shape_of(inner)
         kind = typing.get_origin(inner) or inner
         return Shape(shape.name, shape.expected, shape.coerce, lambda: shape.coerce(kind()), inline=True)
@@ -253,9 +251,11 @@ def record_shape(annotation: Any, kind: type) -> Shape:
     name = type_name(annotation)
     arguments = typing.get_args(annotation)
     record = kind._record  # type: ignore[attr-defined]
-    if not arguments or record.role == "value" or any(map(is_open, arguments)):
+    if not arguments or any(map(is_open, arguments)):
         return plain(name, kind, record.zero)
     bindings = dict(zip(record.parameters, arguments, strict=True))
+    if record.role == "value":
+        return plain(name, kind, lambda: record.make_zero(bindings))
 
     def coerce(value: Any) -> Any:
         if value.__class__ is kind:

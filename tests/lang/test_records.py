@@ -369,3 +369,32 @@ def test_structs_of_the_host() -> None:
         @lang.struct
         class Shared:
             items: lang.Array[u8] = lang.array(3)  # type: ignore[valid-type]
+
+
+def test_arrays_of_generic_values_are_zeroes_once_their_types_are_known(load: Load) -> None:
+    module: Any = load(
+        """
+        K = TypeVar("K")
+
+        @value
+        class Entry(Generic[K]):
+            used: bool
+            key: K
+
+        @struct
+        class Table(Generic[K]):
+            entries: Array[Entry[K]]
+
+        @struct
+        class Outer:
+            table: Embedded[Table[u16]] = Table(entries=array(2))
+
+        def f(outer: Outer) -> u16:
+            found = outer.table.entries[1]
+            outer.table.entries[1] = Entry(True, u16(7))
+            return found.key + outer.table.entries[1].key
+        """
+    )
+    outer = module.Outer()
+    assert module.f(outer) == 7
+    assert module.f(outer) == 14
