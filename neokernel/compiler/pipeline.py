@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from neokernel.compiler import dump as dumper
-from neokernel.compiler import effects, ghosts, ir, objects, prelude, toolchain, verify
+from neokernel.compiler import effects, ghosts, ir, lives, objects, prelude, toolchain, verify
 from neokernel.compiler.declare import ClassDecl, FunctionDecl, Scope, declare
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, Rejected
 from neokernel.compiler.llvm import CheckRecord, EmitOptions, Target, emit, riscv64
@@ -241,7 +241,7 @@ def target_of(program: ir.Program) -> Target:
     """The machine, with floats if the program computes with them: all objects of an image must agree about that."""
     functions = [function for function in program.functions if not function.ghost]
     types = (var.type for function in functions for var in function.variables)
-    results = (getattr(s, "result", None) for function in functions for s in effects.statements(function.body))
+    results = (getattr(s, "result", None) for function in functions for s in lives.statements(function.body))
     floats = any(isinstance(type_, FloatType) for type_ in types)
     return riscv64(floats=floats or any(r is not None and isinstance(r.type, FloatType) for r in results))
 
