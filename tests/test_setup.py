@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from neokernel.cli.distribution import QEMU_COMMANDS, this_system
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPTS = [REPOSITORY / "tools/setup.sh", REPOSITORY / ".ci/run"]
 
@@ -39,6 +41,22 @@ def test_locked_packages_are_the_pinned_ones() -> None:
         locked = set(re.findall(r"^(\S+==\S+) ", text, re.MULTILINE))
         assert set(wanted) <= locked
         assert text.count("--hash=sha256:") >= len(locked)
+
+
+def test_qemu_is_named_alike_in_set_up_and_tools(tmp_path: Path) -> None:
+    """Without QEMU and without the right to install it, set-up names the packages, and marks this system's."""
+    for name in ("bash", "dirname", "uname", "cat"):
+        (tmp_path / name).symlink_to(shutil.which(name) or "/nonexistent")
+    user = tmp_path / "id"
+    user.write_text("#!/bin/sh\necho 1000\n")
+    user.chmod(0o755)
+    done = subprocess.run(
+        [SCRIPTS[0], "qemu"], capture_output=True, text=True, check=False, env={"PATH": str(tmp_path)}
+    )
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()[1:]
+    assert {line[2:20].strip(): line[21:] for line in lines} == QEMU_COMMANDS
+    assert [line[2:20].strip() for line in lines if line.startswith(">")] == [*filter(None, [this_system()])]
 
 
 def test_every_target_is_in_the_help() -> None:

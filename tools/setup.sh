@@ -56,13 +56,42 @@ install_packages() {
 
 has_qemu() { command -v qemu-system-riscv64 >/dev/null 2>&1; }
 
+# Which of the commands below is this system's; neokernel/cli/distribution.py decides likewise.
+this_system() {
+    if [ "$(uname)" = Darwin ]; then
+        echo macOS
+    elif [ -r /etc/os-release ]; then
+        # shellcheck source=/dev/null
+        . /etc/os-release
+        case " ${ID:-} ${ID_LIKE:-} " in
+        *" debian "* | *" ubuntu "*)
+            case "${ID:-}:${VERSION_ID:-13}" in
+            debian:11* | debian:12*) echo "Debian 12, Ubuntu" ;;
+            debian:*) echo "Debian 13" ;;
+            *) echo "Debian 12, Ubuntu" ;;
+            esac
+            ;;
+        *" fedora "*) echo Fedora ;;
+        *" arch "*) echo Arch ;;
+        esac
+    fi
+}
+
 qemu_hint() {
-    say "setup: qemu-system-riscv64 (7.2 or newer) is missing; systems can't be booted without it. Install it:"
-    say "  Debian 12, Ubuntu      apt-get install qemu-system-misc opensbi"
-    say "  Debian 13              apt-get install qemu-system-riscv opensbi"
-    say "  Fedora                 dnf install qemu-system-riscv"
-    say "  Arch                   pacman -S qemu-system-riscv"
-    say "  macOS                  brew install qemu"
+    say "setup: qemu-system-riscv64 (7.2 or newer) is missing; systems can't be booted without it. As root:"
+    local here mark
+    here=$(this_system)
+    while IFS='|' read -r system command; do
+        mark=" "
+        [ "$system" = "$here" ] && mark=">"
+        say "$(printf '%s %-18s %s' "$mark" "$system" "$command")"
+    done <<'END'
+Debian 12, Ubuntu|apt-get install qemu-system-misc opensbi
+Debian 13|apt-get install qemu-system-riscv opensbi
+Fedora|dnf install qemu-system-riscv
+Arch|pacman -S qemu-system-riscv
+macOS|brew install qemu
+END
 }
 
 install_qemu() {

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from neokernel.cli import distribution
 from neokernel.cli.errors import Exit
 from neokernel.cli.output import console, json_option, print_json
 from neokernel.image import features, qemu
@@ -75,8 +76,7 @@ def check_packages() -> Iterator[Finding]:
 def check_qemu() -> Iterator[Finding]:
     program = qemu.find_qemu()
     if program is None:
-        advice = "make setup, as root, on Debian and Ubuntu; `nk explain NK1101` for others"
-        yield Finding("qemu", State.MISSING, f"no {qemu.PROGRAM}", advice=advice)
+        yield Finding("qemu", State.MISSING, f"no {qemu.PROGRAM}", advice=distribution.qemu_advice())
         return
     version = qemu.qemu_version(program)
     if version is None:
@@ -101,7 +101,7 @@ def check_machine(program: str) -> Iterator[Finding]:
         return
     yield Finding("machine", State.GOOD, "virt, with OpenSBI")
     newer = "a newer QEMU has it; nothing needs it yet"
-    if distribution() == ("debian", "12"):
+    if distribution.facts().get("VERSION_CODENAME") == "bookworm":
         newer = "the one in bookworm-backports has it (`nk explain NK1101`); nothing needs it yet"
     for feature, presence in presences.items():
         if presence is features.Presence.ABSENT:
@@ -145,15 +145,6 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     check_terminal,
     check_disk,
 )
-
-
-def distribution() -> tuple[str, str]:
-    """(id, version) of the Linux distribution; empty elsewhere."""
-    try:
-        facts = platform.freedesktop_os_release()
-    except OSError:
-        return "", ""
-    return facts.get("ID", ""), facts.get("VERSION_ID", "")
 
 
 @click.command()

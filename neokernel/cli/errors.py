@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from neokernel.cli.distribution import QEMU_COMMANDS
+
 
 class Exit(IntEnum):
     """What `nk` exits with. The status of a guest is passed on as it is; a crash of it is never 0."""
@@ -63,11 +65,10 @@ TOOL_CODES: dict[str, ToolCode] = {
     "NK1101": ToolCode(
         "QEMU is missing or too old",
         "Systems are booted in qemu-system-riscv64, version 7.2 or newer. `make setup` installs it on Debian and "
-        "Ubuntu when run as root; by hand: Debian 12 and Ubuntu `apt-get install qemu-system-misc opensbi`, Debian 13 "
-        "`apt-get install qemu-system-riscv opensbi`, Fedora `dnf install qemu-system-riscv`, Arch `pacman -S "
-        "qemu-system-riscv`, macOS `brew install qemu`. Debian 12 has a newer one in bookworm-backports: add that "
-        "suite to apt's sources, then `apt-get update` and `apt-get install -t bookworm-backports qemu-system-riscv "
-        "opensbi`. `nk doctor` checks the whole machine.",
+        "Ubuntu when run as root; by hand: "
+        f"{', '.join(f'{system} `{command}`' for system, command in QEMU_COMMANDS.items())}. "
+        "Debian 12 has a newer one in bookworm-backports: add that suite to apt's sources, then `apt-get update` and "
+        "`apt-get install -t bookworm-backports qemu-system-riscv opensbi`. `nk doctor` checks the whole machine.",
         Exit.UNREACHABLE,
     ),
     "NK1102": ToolCode(

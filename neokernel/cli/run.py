@@ -10,6 +10,7 @@ from typing import IO
 
 import click
 
+from neokernel.cli.distribution import qemu_advice
 from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import json_option, print_json
 from neokernel.cli.program import REPOSITORY, build, find_program, is_image, open_image
@@ -54,7 +55,7 @@ def qemu_program() -> str:
     """QEMU, or the error that says how to get it. One that doesn't say its version may try."""
     program = qemu.find_qemu()
     if program is None:
-        raise ToolError("NK1101", f"{qemu.PROGRAM} is missing", "`make setup`, or `nk explain NK1101` for your system")
+        raise ToolError("NK1101", f"{qemu.PROGRAM} is missing", qemu_advice())
     version = qemu.qemu_version(program)
     if version is not None and version < qemu.OLDEST:
         found, oldest = (".".join(map(str, number)) for number in (version, qemu.OLDEST))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from neokernel.cli import doctor
+from neokernel.cli import distribution, doctor
 from neokernel.cli.errors import Exit
 from neokernel.image.features import FEATURES, Presence, probe
 from neokernel.image.qemu import find_qemu
@@ -70,7 +71,7 @@ def test_features_are_what_qemu_says(tmp_path: Path, monkeypatch: pytest.MonkeyP
     program = fake_qemu(tmp_path, "9.0.0", answers)
     presences = list(probe(str(program)).values())
     assert [presence.value for presence in presences] == ["on", "off", "absent", "off", "absent", "absent"]
-    monkeypatch.setattr(doctor, "distribution", lambda: ("debian", "12"))
+    monkeypatch.setattr(distribution, "facts", lambda: {"VERSION_CODENAME": "bookworm"})
     machine, *findings = doctor.check_machine(str(program))
     assert machine.state.value == "good"
     assert [finding.state.value for finding in findings] == ["good", "good", "missing", "good", "missing", "missing"]
@@ -85,6 +86,33 @@ def test_a_machine_without_firmware(tmp_path: Path) -> None:
     assert finding.state.value == "missing"
     assert "Unable to find the RISC-V BIOS" in finding.detail
     assert "opensbi" in finding.advice
+
+
+@pytest.mark.parametrize(
+    ("facts", "system"),
+    [
+        ({"ID": "debian", "VERSION_ID": "12"}, "Debian 12, Ubuntu"),
+        ({"ID": "debian", "VERSION_ID": "13"}, "Debian 13"),
+        ({"ID": "debian"}, "Debian 13"),
+        ({"ID": "ubuntu", "ID_LIKE": "debian", "VERSION_ID": "24.04"}, "Debian 12, Ubuntu"),
+        ({"ID": "linuxmint", "ID_LIKE": "ubuntu debian", "VERSION_ID": "22"}, "Debian 12, Ubuntu"),
+        ({"ID": "fedora", "VERSION_ID": "42"}, "Fedora"),
+        ({"ID": "endeavouros", "ID_LIKE": "arch"}, "Arch"),
+        ({"ID": "plan9"}, None),
+        ({}, None),
+    ],
+)
+def test_advice_fits_the_system(
+    nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts: dict[str, str], system: str | None
+) -> None:
+    monkeypatch.setattr(distribution, "facts", lambda: facts)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert distribution.this_system() == system
+    wanted = distribution.QEMU_COMMANDS[system] if system is not None else "nk explain NK1101"
+    result = nk("run", EXAMPLES / "01_hello")
+    assert result.status == Exit.UNREACHABLE
+    assert wanted in result.error
 
 
 @pytest.mark.qemu
