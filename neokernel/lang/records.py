@@ -329,9 +329,17 @@ def invariant(method: Any) -> Any:
 
 
 def check_invariants(instance: Any) -> None:
-    """Run the invariants; each raises by itself (the instrumentation sees to it), where its `return` stands."""
-    for check in instance._record.invariants:
-        check(instance)
+    """Run the invariants; each raises by itself (the instrumentation sees to it), where its `return` stands.
+
+    They may call methods of the object, at whose ends they aren't run again.
+    """
+    state = instance.__dict__
+    state[".depth"] = state.get(".depth", 0) + 1
+    try:
+        for check in instance._record.invariants:
+            check(instance)
+    finally:
+        state[".depth"] -= 1
 
 
 # --- representation -----------------------------------------------------------------------------------------------

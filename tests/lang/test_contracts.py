@@ -113,6 +113,31 @@ def test_postconditions_come_after_every_exit(load: Load) -> None:
     assert lock.taken  # a failed check doesn't unwind
 
 
+def test_an_invariant_may_call_methods(load: Load) -> None:
+    m: Any = load(
+        """
+        @struct
+        class Queue:
+            count: u8 = 0
+
+            @invariant
+            def sound(self) -> bool:
+                return self.count <= self.limit()
+
+            def limit(self) -> u8:
+                return 2
+
+            def push(self) -> None:
+                self.count += 1
+        """
+    )
+    queue = m.Queue()
+    queue.push()
+    queue.push()
+    with pytest.raises(lang.ContractFailed):
+        queue.push()
+
+
 def test_invariants(load: Load) -> None:
     m: Any = load(
         """
