@@ -31,10 +31,21 @@ from neokernel.compiler.types import (
     ValueType,
 )
 
-__all__ = ["LIMIT", "Cells", "CheckFailed", "NotConstant", "Object", "View", "from_constant", "run", "to_constant"]
+__all__ = [
+    "LIMIT",
+    "Cells",
+    "CheckFailed",
+    "Machine",
+    "NotConstant",
+    "Object",
+    "View",
+    "from_constant",
+    "run",
+    "to_constant",
+]
 
 #: instructions, before a constant is given up
-LIMIT = 5_000_000
+LIMIT = 10_000_000
 
 
 class CheckFailed(Exception):
@@ -60,7 +71,7 @@ def dead(node: ir.Instruction, type_: Type) -> CheckFailed:
 
 def run(function: ir.Function, arguments: Iterable[Any]) -> Any:
     """The result of calling `function`."""
-    return _Machine().call(function, list(arguments))
+    return Machine().call(function, list(arguments))
 
 
 def to_constant(value: Any, type_: Type) -> ConstValue:
@@ -104,7 +115,9 @@ def from_constant(value: ConstValue) -> Any:
     return value.value
 
 
-class _Machine:
+class Machine:
+    """Runs functions; `LIMIT` holds for all that one machine does."""
+
     def __init__(self) -> None:
         self.steps = 0
         self.depth = 0
@@ -132,7 +145,7 @@ class _Machine:
 
 
 class _Frame:
-    def __init__(self, machine: _Machine) -> None:
+    def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.variables: dict[ir.Var, Any] = {}
         self.temps: dict[ir.Temp, Any] = {}

@@ -40,6 +40,9 @@ def value_of(compilation: Compilation, decl: ConstDecl) -> Value:
     return found
 
 
+_MOST_ELEMENTS = 1 << 20
+
+
 class _Broken:
     pass
 
@@ -61,7 +64,7 @@ def evaluate(compilation: Compilation, node: ast.expr, scope: Scope, expected: T
     if isinstance(value, Untyped) and expected is None:
         return value
     operand = coerce(ctx, value, expected, node) if expected is not None else typed(ctx, value, node)
-    if operand.type in (NEVER, NONE) and expected is None:
+    if operand.type == NEVER or (operand.type == NONE and expected is None):
         raise reject(scope, "NK0501", "a constant has a value", node)
     if isinstance(operand, Const | ConstRecord) and not ctx.function.body:
         return operand
@@ -71,12 +74,17 @@ def evaluate(compilation: Compilation, node: ast.expr, scope: Scope, expected: T
 
 
 def _run(
-    compilation: Compilation, function: ir.Function, arguments: list[object], node: ast.AST, scope: Scope
+    compilation: Compilation,
+    function: ir.Function,
+    arguments: list[object],
+    node: ast.AST,
+    scope: Scope,
+    machine: interpret.Machine | None = None,
 ) -> ConstValue:
     """Run a function whose callees may not have been lowered yet; its result as a constant."""
     drain(compilation)
     try:
-        result = interpret.run(function, arguments)
+        result = (machine or interpret.Machine()).call(function, arguments)
         return interpret.to_constant(result, function.result)
     except interpret.CheckFailed as failed:
         where = failed.span
@@ -139,7 +147,7 @@ def _comprehension(
         case ast.comprehension(
             target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id=called), args=arguments, keywords=[]), ifs=[]
         ) if scope.lookup(called) == LangName("range") and 1 <= len(arguments) <= 3:
-            numbers = range(*(integer(compilation, a, scope) for a in arguments))
+            bounds = [integer(compilation, a, scope) for a in arguments]
         case _:
             raise reject(
                 scope,
@@ -148,8 +156,13 @@ def _comprehension(
                 generator.iter,
                 "in place of an `if` write `a if condition else b` for the element",
             )
-    if len(numbers) > 1 << 20:
-        raise reject(scope, "NK0501", f"a table of {len(numbers)} elements is too large", generator.iter)
+    if len(bounds) == 3 and bounds[2] == 0:
+        raise reject(scope, "NK0501", "the step of a `range` is not 0", generator.iter)
+    numbers = range(*bounds)
+    if numbers[_MOST_ELEMENTS:]:
+        raise reject(scope, "NK0501", f"a table has at most {_MOST_ELEMENTS} elements", generator.iter)
+    if numbers and not (USIZE.holds(numbers[0]) and USIZE.holds(numbers[-1])):
+        raise reject(scope, "NK0501", f"`{name}` counts from 0 up, as a `usize`", generator.iter)
     ctx = _context(compilation, scope)
     ctx.locals = frozenset({name})
     var = ctx.variable(name, USIZE)
@@ -159,7 +172,8 @@ def _comprehension(
     ctx.function.result = expected
     operand: Operand = expression(ctx, element, expected)
     ctx.block.append(ir.Return(ctx.span(element), operand))
-    return [_run(compilation, ctx.function, [number], element, scope) for number in numbers]
+    machine = interpret.Machine()
+    return [_run(compilation, ctx.function, [number], element, scope, machine) for number in numbers]
 
 
 def integer(compilation: Compilation, node: ast.expr, scope: Scope) -> int:
