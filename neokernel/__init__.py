@@ -3,6 +3,7 @@
 Importing the package installs the hook that instruments target modules as they are imported.
 """
 
-from neokernel.lang.hook import install_hook
+from neokernel.lang.hook import install_hook, refuse_a_late_hook
 
+refuse_a_late_hook()
 install_hook()

@@ -28,7 +28,8 @@ def command(arguments: tuple[str, ...], as_json: bool) -> int:
     """
     if importlib.util.find_spec("pytest") is None:
         raise ToolError("NK1201", "pytest isn't installed", "`make test` installs what tests need")
-    line = [sys.executable, "-m", "pytest", *arguments]
+    # The plug-in is there for its import: it installs the hook before any module of a program is loaded.
+    line = [sys.executable, "-m", "pytest", "-p", "neokernel.lang.hook", *arguments]
     if not as_json:
         return status_of(subprocess.run(line, check=False).returncode)
     with tempfile.TemporaryDirectory(prefix="nk-test-") as folder:

@@ -96,6 +96,31 @@ def install_hook() -> None:
     sys.meta_path.insert(before, TargetFinder())
 
 
+def refuse_a_late_hook() -> None:
+    """Raise ImportError if a target module is the first to import the package: it is being loaded without checks.
+
+    Nothing can be done for that module any more, and running it would quietly mean something else.
+    """
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _IMPORTING:
+        frame = frame.f_back
+    name, file = frame.f_globals.get("__name__", ""), frame.f_globals.get("__file__")
+    if frame.f_code.co_name != "<module>" or file is None or name == "__main__" or is_host_name(name):
+        return
+    try:
+        source = Path(file).read_bytes()
+    except OSError:
+        return
+    if is_target_source(source):
+        raise ImportError(
+            f"{name} is a target module, and was imported before neokernel: its arithmetic would be unchecked. Write "
+            "`import neokernel` before the import of it; with pytest: `nk test`, or `pytest -p neokernel.lang.hook`"
+        )
+
+
+_IMPORTING = frozenset({"importlib", "_frozen_importlib", "_frozen_importlib_external", "neokernel"})
+
+
 def load_module(source: str | Path, name: str, filename: str | None = None) -> ModuleType:
     """Load an instrumented module from a file (a `Path`) or from its text, as `name`; it replaces an older one.
 
