@@ -1,8 +1,8 @@
 """Whatever it is given, the compiler ends with a program or with diagnostics, never with an exception.
 
-Valid target modules are damaged at random: tokens, lines and syntax nodes are deleted, doubled, exchanged or replaced by
-some of another module. `NK_MUTATIONS=100000 pytest tests/compiler/test_any_input.py` looks longer; a failure
-names the seed that shows it again, and leaves the program in the message.
+Valid target modules are damaged at random: tokens, lines and syntax nodes are deleted, doubled, exchanged or replaced
+by some of another module. `NK_MUTATIONS=100000 pytest tests/compiler/test_any_input.py` looks longer; a failure names the
+seed that shows it again, and leaves the program in the message.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def change_nodes(text: str, other: str, choose: random.Random) -> str:
     """Exchange whole expressions, patterns or statements: what results is mostly valid Python."""
     tree, source = ast.parse(text), ast.parse(other if choose.random() < 0.4 else text)
     for _ in range(choose.randint(1, 3)):
-        kind = choose.choice([ast.expr, ast.expr, ast.expr, ast.stmt, ast.pattern])
+        kind: type[ast.AST] = choose.choice([ast.expr, ast.expr, ast.expr, ast.stmt, ast.pattern])
         candidates = [node for node in ast.walk(source) if isinstance(node, kind)]
         places = [
             (parent, name, index)
