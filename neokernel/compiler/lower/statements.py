@@ -136,6 +136,9 @@ def _return(ctx: Context, node: ast.Return) -> None:
                 raise ctx.reject("NK0404", "this function returns `None`", node.value, "change `-> None`")
         elif result != NONE:
             operand = expression(ctx, node.value, result)
+            if operand.type == NEVER:
+                ctx.flow.dead = True  # the call has ended the way
+                return
     elif result != NONE:
         if not (isinstance(result, UnionType) and NONE in result.arms):
             raise ctx.reject("NK0404", f"this function returns `{result}`", node, "write `return value`")
