@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+from dis import opmap
 from itertools import islice
 from types import CodeType
 from typing import NamedTuple
@@ -37,7 +38,15 @@ def failure_position(failure: BaseException) -> Position | None:
 
 
 def instruction_position(code: CodeType, offset: int) -> Position | None:
-    """The span of the expression that the instruction at `offset` (in bytes) belongs to."""
+    """The span of the expression that the instruction at `offset` (in bytes) belongs to.
+
+    CPython lets the instructions that start a loop and take its next element span the loop; here it is what is looped
+    over, whose last instruction stands before them.
+    """
+    if code.co_code[offset] == opmap["FOR_ITER"]:
+        while code.co_code[offset] != opmap["GET_ITER"]:
+            offset -= 2
+        offset -= 2
     line, end_line, column, end_column = next(islice(code.co_positions(), offset // 2, None))
     if line is None or end_line is None or column is None or end_column is None:
         return None

@@ -1,6 +1,6 @@
 """Pools: objects that come and go, found by handles that can't be mistaken for later ones.
 
-A pool is a fixed number of slots, each with an object inside. `allocate` gives the handle of a fresh object, `get` finds
+A pool is a fixed number of slots, each with an object inside. `allocate` gives the handle of a fresh object; `get` is
 the object, or `None` once it has been released. Handles are values: keep them as long as you like, pass them on.
 References are for the moment: a call that may release objects of this type ends them, and the compiler sees to it.
 
