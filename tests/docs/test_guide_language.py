@@ -13,6 +13,7 @@ from tests.docs import snippets
 from tests.docs.snippets import Block
 from tests.support import meanings
 
+UPDATE = "what is printed has changed; if it is right, run: python -m tests.docs.snippets docs/guide/language.md"
 PAGE = snippets.read(PACKAGE_ROOT / "docs" / "guide" / "language.md")
 ERRORS = [block for block in PAGE.having("error") if block.language == "python"]
 REPORTS = [block for block in PAGE.having("error") if block.language == "text"]
@@ -53,17 +54,17 @@ def test_a_type_checker_accepts_the_examples(tmp_path: Path) -> None:
 @blocks(REPORTS)
 def test_the_compiler_says_so(block: Block) -> None:
     assert block.about is not None
-    assert snippets.messages(block.about) == block.text
+    assert snippets.messages(block.about) == block.text, UPDATE
 
 
 @blocks(PAGE.having("traceback"))
 def test_the_traceback_is_the_real_one(block: Block) -> None:
     assert block.about is not None
-    assert snippets.traceback(block.about) == block.text
+    assert snippets.traceback(block.about) == block.text, UPDATE
 
 
 @pytest.mark.qemu
 @blocks(PAGE.having("console"))
 def test_the_commands_print_this(block: Block, tmp_path: Path) -> None:
     printed = snippets.run(PAGE, block, tmp_path)
-    assert snippets.fits(block.text, printed), printed
+    assert snippets.fits(block.text, printed), f"{printed}\n{UPDATE}"
