@@ -7,8 +7,9 @@ becomes a chain of tests, in source order.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from neokernel.compiler import ir
 from neokernel.compiler.declare import LangName
@@ -16,7 +17,7 @@ from neokernel.compiler.diagnostics import suggestion
 from neokernel.compiler.ir import Operand
 from neokernel.compiler.lower import conditions
 from neokernel.compiler.lower.assignment import assign_name
-from neokernel.compiler.lower.context import TRUE, Context, Facts, Flow, Path, Untyped, arms_of, union_of
+from neokernel.compiler.lower.context import TRUE, Context, Facts, Flow, Path, Untyped, Value, arms_of, union_of
 from neokernel.compiler.lower.dispatch import expression, inferred, lower
 from neokernel.compiler.lower.memory import read_field
 from neokernel.compiler.lower.names import path_of
@@ -36,7 +37,14 @@ from neokernel.compiler.types import (
 Body = Callable[[Context, list[ast.stmt]], None]
 
 
-#: what remains to be matched: arms of a union, names of enum members, or None when it can't be listed
+class Member(NamedTuple):
+    """One value of a union's arm that can be matched value by value: an enum's number, or a bool."""
+
+    arm: Type
+    value: int
+
+
+#: what remains to be matched: numbers of enum members, bools; of a union, arms and `Member`s; None: it can't be listed
 Remaining = set[object] | None
 
 
@@ -60,7 +68,7 @@ def match(ctx: Context, node: ast.Match, lower_block: Body) -> None:
     else:
         _chain(ctx, node, subject, node.cases, lower_block)
     if needed and subject.remaining:
-        missing = ", ".join(sorted(f"`{_shown(operand.type, item)}`" for item in subject.remaining))
+        missing = ", ".join(f"`{item}`" for item in _missing(operand.type, subject.remaining))
         ctx.report("NK0601", f"not every case is handled: {missing}", node.subject, "add a `case`, or `case _:`")
         ctx.may_end = True
 
@@ -71,14 +79,39 @@ def _everything(type_: Type) -> Remaining:
     if type_ == BOOL:
         return {True, False}
     if len(arms_of(type_)) > 1:
-        return set(arms_of(type_))
+        return _parts(arms_of(type_))
     return None
 
 
+def _parts(arms: Iterable[Type]) -> set[object]:
+    """What is to be matched of these arms of a union."""
+    parts: set[object] = set()
+    for arm in arms:
+        if isinstance(arm, EnumType):
+            parts |= {Member(arm, value) for value in arm.members.values()}
+        elif arm == BOOL:
+            parts |= {Member(BOOL, False), Member(BOOL, True)}
+        else:
+            parts.add(arm)
+    return parts
+
+
 def _shown(type_: Type, item: object) -> str:
+    if isinstance(item, Member):
+        return _shown(item.arm, bool(item.value) if item.arm == BOOL else item.value)
     if isinstance(type_, EnumType):
         return f"{type_}.{next(n for n, v in type_.members.items() if v == item)}"
     return str(item)
+
+
+def _missing(type_: Type, remaining: set[object]) -> list[str]:
+    """What is left, for people: an arm of which nothing was matched by its name."""
+    items = set(remaining)
+    for arm in arms_of(type_) if len(arms_of(type_)) > 1 else ():
+        parts = _parts([arm])
+        if parts <= items:
+            items = (items - parts) | {arm}
+    return sorted(_shown(type_, item) for item in items)
 
 
 def _is_last_resort(ctx: Context, case: ast.match_case, subject: Subject) -> bool:
@@ -142,7 +175,7 @@ def _switch(ctx: Context, node: ast.Match, subject: Subject, lower_block: Body) 
                 if isinstance(case.pattern, ast.MatchOr):
                     raise ctx.reject("NK0603", "alternatives can't capture", pattern, "write `case A() | B() as x:`")
                 names.append((pattern.name, pattern))
-        rest = [a for a in arms_of(operand.type) if subject.remaining is not None and a in subject.remaining]
+        rest = [a for a in arms_of(operand.type) if subject.remaining is not None and _parts([a]) & subject.remaining]
         body: ir.Block = []
         ctx.flow = before.copy()
         with ctx.into(body):
@@ -163,7 +196,7 @@ def _switch(ctx: Context, node: ast.Match, subject: Subject, lower_block: Body) 
         else:
             cases.append((tuple(keys), body))  # type: ignore[arg-type]
             if subject.remaining is not None:
-                subject.remaining -= set(keys)
+                subject.remaining -= _parts(k for k in keys if isinstance(k, Type)) if union else set(keys)
     exhaustive = not has_default and subject.remaining is not None
     ctx.block.append(ir.Switch(ctx.span(node.subject), operand, cases, default, exhaustive))
     if not has_default and not exhaustive:
@@ -327,6 +360,8 @@ def _test(ctx: Context, pattern: ast.pattern, operand: Operand, handled: set[obj
             handled.add(NONE)
             return ctx.op(ir.IsArm, pattern, BOOL, operand, (NONE,)) if operand.type != NONE else None
         case ast.MatchSingleton(value=bool() as wanted):
+            if len(arms_of(operand.type)) > 1 and BOOL in arms_of(operand.type):
+                return _test_arm(ctx, pattern, operand, ir.Const(BOOL, wanted), BOOL, handled)
             if operand.type != BOOL:
                 raise ctx.reject("NK0310", f"`{wanted}` never matches a `{operand.type}`", pattern)
             handled.add(wanted)
@@ -342,14 +377,14 @@ def _test(ctx: Context, pattern: ast.pattern, operand: Operand, handled: set[obj
 
 def _test_value(ctx: Context, value: ast.expr, operand: Operand, handled: set[object]) -> Operand:
     if len(arms_of(operand.type)) > 1:
-        return _test_arm_value(ctx, value, operand)
+        return _test_arm_value(ctx, value, operand, handled)
     right = lower(ctx, value, operand.type)
     if isinstance(right, ir.Const) and isinstance(operand.type, EnumType):
         handled.add(right.value)
     return conditions.compare(ctx, ast.Eq(), operand, right, value, value, value)
 
 
-def _test_arm_value(ctx: Context, value: ast.expr, operand: Operand) -> Operand:
+def _test_arm_value(ctx: Context, value: ast.expr, operand: Operand, handled: set[object]) -> Operand:
     """A constant matched against a union: is it the arm that the constant belongs to, and equal?"""
     right = lower(ctx, value)
     if isinstance(right, Untyped):
@@ -358,13 +393,24 @@ def _test_arm_value(ctx: Context, value: ast.expr, operand: Operand) -> Operand:
         arm = right.type if right.type in arms_of(operand.type) else None
     if arm is None:
         raise ctx.reject("NK0329", f"this never matches `{operand.type}`", value)
-    is_arm = ctx.op(ir.IsArm, value, BOOL, operand, (arm,))
+    return _test_arm(ctx, value, operand, right, arm, handled)
+
+
+def _test_arm(
+    ctx: Context, node: ast.expr | ast.pattern, operand: Operand, right: Value, arm: Type, handled: set[object]
+) -> Operand:
+    """Is the union's value of this arm, and equal to `right`?"""
+    if isinstance(right, ir.Const) and isinstance(right.value, int) and (isinstance(arm, EnumType) or arm == BOOL):
+        handled.add(Member(arm, right.value))
+    is_arm = ctx.op(ir.IsArm, node, BOOL, operand, (arm,))
 
     def equal() -> Operand:
-        inner = ctx.op(ir.AsArm, value, arm, operand)
-        return conditions.compare(ctx, ast.Eq(), inner, right, value, value, value)
+        inner = ctx.op(ir.AsArm, node, arm, operand)
+        if isinstance(right, ir.Const) and arm == BOOL:
+            return inner if right.value else ctx.op(ir.Unary, node, BOOL, "not", ir.Mode.WRAPPING, inner)
+        return conditions.compare(ctx, ast.Eq(), inner, right, node, node, node)
 
-    return ctx.both(value, is_arm, equal)
+    return ctx.both(node, is_arm, equal)
 
 
 def _test_or(ctx: Context, patterns: list[ast.pattern], operand: Operand, handled: set[object]) -> Operand | None:
@@ -392,7 +438,7 @@ def _test_class(ctx: Context, pattern: ast.MatchClass, operand: Operand, handled
     is_arm: Operand | None = None
     if len(arms_of(operand.type)) > 1:
         is_arm = ctx.op(ir.IsArm, pattern, BOOL, operand, arms)
-        covered = set(arms)
+        covered = _parts(arms)
 
     def fields() -> Operand | None:
         inner = _as(ctx, operand, arms[0], pattern) if parts else operand
