@@ -41,14 +41,31 @@ def test_examples_mean_the_same_in_every_reading() -> None:
             raise AssertionError(f"{case.name}: {failure}\n{case.program.source}") from failure
 
 
-def test_a_type_checker_accepts_the_examples(tmp_path: Path) -> None:
+def write_sources(folder: Path) -> list[str]:
+    """The page's modules and programs as files; their paths."""
     sources = {f"{name}.py": source for name, source in PAGE.modules.items()} | PAGE.programs
     for name, source in sources.items():
-        (tmp_path / name).write_text(source, encoding="utf-8")
-    command = [sys.executable, "-m", "mypy", "--strict", "--python-version", "3.11", "--config-file", ""]
-    command += ["--cache-dir", str(tmp_path / "cache"), *(str(tmp_path / name) for name in sources)]
+        (folder / name).write_text(source, encoding="utf-8")
+    return [str(folder / name) for name in sources]
+
+
+def tool(*arguments: str) -> None:
+    command = [sys.executable, "-m", *arguments]
     done = subprocess.run(command, cwd=PACKAGE_ROOT, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_type_checker_accepts_the_examples(tmp_path: Path) -> None:
+    options = ["--strict", "--python-version", "3.11", "--config-file", "", "--cache-dir", str(tmp_path / "cache")]
+    tool("mypy", *options, *write_sources(tmp_path))
+
+
+def test_a_linter_accepts_the_examples(tmp_path: Path) -> None:
+    paths = write_sources(tmp_path)
+    # Rejected blocks use what modules import; `any` and `Self` aren't in the language; a page is no package.
+    ignored = "F401,I001,INP001,PYI034,SIM110"
+    tool("ruff", "check", "--no-cache", "--config", "pyproject.toml", "--extend-ignore", ignored, *paths)
+    tool("ruff", "format", "--no-cache", "--config", "pyproject.toml", "--check", *paths)
 
 
 @blocks(REPORTS)

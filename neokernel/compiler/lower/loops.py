@@ -76,7 +76,7 @@ def for_loop(ctx: Context, node: ast.For, lower_block: Body) -> None:
         case "enumerate", ast.Call() as call:
             _sequences(ctx, node, _plain(ctx, call, 1, 1), lower_block, numbered=True)
         case "zip", ast.Call() as call:
-            _sequences(ctx, node, _plain(ctx, call, 2, 8), lower_block, numbered=False, tuples=True)
+            _sequences(ctx, node, _zipped(ctx, call), lower_block, numbered=False, tuples=True)
         case _:
             _sequences(ctx, node, [node.iter], lower_block, numbered=False)
 
@@ -94,6 +94,17 @@ def _plain(ctx: Context, call: ast.Call, least: int, most: int) -> list[ast.expr
     if call.keywords or not least <= len(call.args) <= most:
         raise ctx.reject("NK0326", f"this takes {least} argument{'s' * (least != 1)} or more, without names", call)
     return call.args
+
+
+def _zipped(ctx: Context, call: ast.Call) -> list[ast.expr]:
+    """The arguments of `zip(a, b)`; `strict=False` may say what it does anyway."""
+    match call.keywords:
+        case [ast.keyword(arg="strict", value=ast.Constant(value=False))]:
+            call = ast.copy_location(ast.Call(call.func, call.args, []), call)
+        case [ast.keyword(arg="strict") as keyword]:
+            help = "write `assert len(a) == len(b)` before the loop, and `strict=False` here"
+            raise ctx.reject("NK0326", "`zip` ends with the shortest", keyword, help)
+    return _plain(ctx, call, 2, 8)
 
 
 def _bounds(ctx: Context, call: ast.Call) -> tuple[Operand, Operand, int, IntType]:
