@@ -1,0 +1,42 @@
+"""Reading sources: positions that don't depend on the Python which reads."""
+
+from __future__ import annotations
+
+import ast
+
+from neokernel.compiler.source import place_fields
+
+TEXT = '''\
+a = f"one {x} two {x + 1:>{y}} three"
+b = ("k"
+     f"{(x)}")
+c = f"""{x}
+  {f(x)!r}"""
+'''
+
+
+def test_parts_of_f_strings_stand_where_all_pythons_say() -> None:
+    tree = ast.parse(TEXT)
+    place_fields(tree)
+    places = {
+        (type(node).__name__, ast.unparse(node.value) if isinstance(node, ast.FormattedValue) else node.value)
+        + (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
+        for joined in ast.walk(tree)
+        if isinstance(joined, ast.JoinedStr)
+        for node in joined.values
+        if isinstance(node, (ast.Constant, ast.FormattedValue))
+    }
+    assert places == {
+        ("Constant", "one ", 1, 4, 1, 37),
+        ("FormattedValue", "x", 1, 11, 1, 12),
+        ("Constant", " two ", 1, 4, 1, 37),
+        ("FormattedValue", "x + 1", 1, 19, 1, 24),
+        ("Constant", ">", 1, 19, 1, 24),
+        ("FormattedValue", "y", 1, 27, 1, 28),
+        ("Constant", " three", 1, 4, 1, 37),
+        ("Constant", "k", 2, 5, 3, 13),
+        ("FormattedValue", "x", 3, 9, 3, 10),
+        ("FormattedValue", "x", 4, 9, 4, 10),
+        ("Constant", "\n  ", 4, 4, 5, 13),
+        ("FormattedValue", "f(x)", 5, 3, 5, 7),
+    }
