@@ -214,7 +214,7 @@ def tuple_shape(name: str, item_types: tuple[Any, ...]) -> Shape:
             raise mismatch(name, value)
         return tuple([shape.coerce(item) for shape, item in zip(items, value, strict=True)])
 
-    return Shape(name, None, coerce)
+    return Shape(name, None, coerce, lambda: tuple([shape.make_zero() for shape in items]))
 
 
 def union_shape(name: str, arm_types: tuple[Any, ...]) -> Shape:

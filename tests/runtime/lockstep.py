@@ -90,7 +90,7 @@ def compiled(name: str, commands: Sequence[Command]) -> Outcome:
         library(name).call(f"tests.runtime.drivers.{name}.run", area)
     except jit.CheckError as failed:
         kind, line = failed.kind.value, failed.span.line
-    return outcome_of(area, kind, line)
+    return outcome_of(list(area), kind, line)
 
 
 def emulated(name: str, many: Sequence[Sequence[Command]]) -> list[Outcome]:

@@ -39,7 +39,7 @@ class Model:
     def perform(self, operation: int, place: int, number: int) -> int:
         """The result; IndexError where a check fails."""
         items = self.items
-        place = min(place, 1 << 40)  # no list is longer
+        place = min(place, 5 << 40)  # no list is longer (and the same modulo 5)
         match operation:
             case 0 | 2 if len(items) == CAPACITY:
                 return REFUSED
@@ -77,7 +77,8 @@ class Model:
 
 
 def expect(commands: Sequence[Command]) -> tuple[list[int], str | None]:
-    model, results = Model(), []
+    model = Model()
+    results: list[int] = []
     for command in commands:
         try:
             result = model.perform(*command)

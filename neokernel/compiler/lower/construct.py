@@ -34,6 +34,7 @@ from neokernel.compiler.types import (
     IntType,
     RefType,
     StructType,
+    TupleType,
     Type,
     UnionType,
     ValueType,
@@ -452,6 +453,12 @@ def zero(ctx: Context, type_: Type, node: ast.AST) -> Operand:
             return Const(type_, 0)
         case UnionType(arms) if NONE in arms:
             return coerce(ctx, NOTHING, type_, node)
+        case ValueType(fields=fields):
+            _whole(ctx, type_)
+            items = tuple(zero(ctx, field.type, node) for field in fields.values() if not field.ghost)
+            return ctx.op(ir.MakeRecord, node, type_, items)
+        case TupleType(items=item_types):
+            return ctx.op(ir.MakeRecord, node, type_, tuple(zero(ctx, item, node) for item in item_types))
     raise ctx.reject(
         "NK0309",
         f"`{type_}` has no zero",
