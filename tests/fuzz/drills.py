@@ -15,7 +15,7 @@ Drill = tuple[list[tuple[str, str]], str, Kind]
 def drill(e: Expressions) -> Drill:
     """An operation on locals that are close to where it fails."""
     kind = e.random.choice(INTS)
-    pick = e.random.choice([_arithmetic, _division, _shift, _sign, _conversion, _conversion, _float, _enum])
+    pick = e.random.choice([_arithmetic, _division, _shift, _shift, _sign, _conversion, _conversion, _float, _enum])
     return pick(e, kind)
 
 
@@ -42,7 +42,7 @@ def _division(e: Expressions, kind: Int) -> Drill:
 
 def _shift(e: Expressions, kind: Int) -> Drill:
     distance = e.random.choice(UNSIGNED)
-    number = e.random.choice([kind.bits - 1, kind.bits, kind.bits + 1, distance.highest, 1])
+    number = e.random.choice([kind.bits - 1, kind.bits, kind.bits, kind.bits + 1, distance.highest, 1])
     value = e.random.choice([1, 2, kind.highest, kind.lowest, kind.highest // 2 + 1])
     left, right = e.c.name("left"), e.c.name("right")
     text = e.random.choice(["({} << {})", "({} << {})", "({} >> {})", "wrapping_shl({}, {})"]).format(left, right)

@@ -449,6 +449,8 @@ class Expressions:
 
     def real(self, kind: Float, depth: int) -> str:
         def literal() -> str:
+            if self.c.chance(0.1):
+                return f"({kind}({self.random.choice(['0.0', '1.0', '-1.0'])}) / 0.0)"  # NaN and the infinities
             return f"{kind}({self.random.choice(FLOATS)})"
 
         if depth <= 0:

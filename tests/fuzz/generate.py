@@ -118,9 +118,9 @@ class _Program:
         self.random = random.Random(seed)
         self.declared = Declared()
         self.parts: list[str] = []
-        self.danger = self.random.choice([0.0, 0.0, 0.01, 0.03, 0.1, 0.4])
+        self.danger = self.random.choice([0.0, 0.0, 0.02, 0.06, 0.2, 0.7])
         self.declared.elements = self.random.sample(INTS, 2)
-        self.declared.drills = self.random.choice([0, 0, 0, 1])
+        self.declared.drills = self.random.choice([0, 0, 1, 2])
         self.bits: set[int] = set()
 
     def text(self) -> Generated:
@@ -135,7 +135,7 @@ class _Program:
             self.struct()
         if self.random.random() < 0.35:
             self.wire()
-        for _ in range(self.random.randrange(5)):
+        for _ in range(self.random.randrange(4)):
             self.function()
         self.main()
         bits = "".join(f", u{number}" for number in sorted(self.bits))
@@ -352,7 +352,7 @@ class _Program:
             texts.append(text)
             context.declare(parameter, kind, assignable=not isinstance(kind, Struct | Span))
         statements = Statements(context)
-        statements.several(self.random.randrange(1, 7))
+        statements.several(self.random.randrange(1, 5))
         statements.finish()
         if not context.lines:
             context.emit("pass")
@@ -374,6 +374,6 @@ class _Program:
                 name = context.name()
                 context.emit(statements.new_variable(name, array))
                 context.declare(name, array, assignable=False)
-        statements.several(self.random.randrange(6, 18))
+        statements.several(self.random.randrange(3, 12))
         statements.finish()
         self.parts.append("\n".join(["def main(out: Output) -> None:", *context.lines]))

@@ -58,7 +58,7 @@ class Statements:
             (1, self.span_assignment),
         ]
         if self.c.declared.drills and self.c.observes:
-            options.append((2, self.drill))
+            options.append((5, self.drill))
         if not self.c.depth:
             options.append((1, self.linked))
         if self.c.depth < 3:

@@ -74,13 +74,14 @@ def run_functions(
     level: Literal[0, 1, 2, 3] = 2,
     checks: bool = True,
     counted: bool = False,
+    debug: bool = True,
     timeout: float = 60,
 ) -> list[Outcome]:
-    """Call the functions in turn. `counted`: make the instruction counts exact (slower)."""
+    """Call the functions in turn. `counted`: make the instruction counts exact (slower). `debug`: emit DWARF."""
     functions = {function.symbol: function for function in program.functions}
     direct = {symbol for symbol in symbols if _takes_reference(functions[symbol])}
     entries = tuple(dict.fromkeys(symbol for symbol in symbols if symbol not in direct))
-    options = EmitOptions(checks=checks, level=level, exported=frozenset(direct), entries=entries)
+    options = EmitOptions(checks=checks, debug=debug, level=level, exported=frozenset(direct), entries=entries)
     emitted = emit(program, TARGET, options)
     names = [symbol if symbol in direct else f"nk.entry.{symbol}" for symbol in symbols]
     output_size = max(8, (output_size + 7) // 8 * 8)

@@ -166,8 +166,11 @@ def interpreter(analysed: Analysed) -> dict[str, Answer]:
     return answers
 
 
-def compiled(analysed: Analysed, level: int = 2, timeout: float = 60) -> dict[str, Answer]:
-    """Compile for the host and call, in a process of its own: wrong code may crash it or never end."""
+def compiled(analysed: Analysed, level: int = 2, timeout: float = 60, split: bool = True) -> dict[str, Answer]:
+    """Compile for the host and call, in a process of its own: wrong code may crash it or never end.
+
+    `split`: when it dies, find out which of the programs did it.
+    """
     assert analysed.ir is not None
 
     def run() -> dict[str, Answer]:
@@ -188,7 +191,7 @@ def compiled(analysed: Analysed, level: int = 2, timeout: float = 60) -> dict[st
     try:
         return isolated(run, timeout)
     except ProcessDied as death:
-        if len(analysed.programs) == 1:
+        if len(analysed.programs) == 1 or not split:
             return {name: Answer((), None, str(death)) for name in analysed.programs}
         halves = _halves(analysed)
         return {name: answer for half in halves for name, answer in compiled(half, level, timeout / 2).items()}
@@ -201,7 +204,9 @@ def riscv64(analysed: Analysed, level: Literal[0, 1, 2, 3] = 2, timeout: float =
     symbols = [f"{name}.main" for name in names]
     inputs = [struct.pack(f"<{WORDS}Q", *_area(program.inputs)) for program in analysed.programs.values()]
     try:
-        outcomes = machine.run_functions(analysed.ir, symbols, WORDS * 8, inputs, level=level, timeout=timeout)
+        outcomes = machine.run_functions(
+            analysed.ir, symbols, WORDS * 8, inputs, level=level, debug=False, timeout=timeout
+        )
     except Exception as error:  # noqa: BLE001 - the machine, the linker or the emitter gave up
         if len(names) == 1:
             return {names[0]: Answer((), None, f"{type(error).__name__}: {error}")}
