@@ -1,7 +1,7 @@
 """The four memory functions that LLVM calls for copies, fills and comparisons of unknown or large size.
 
-They follow C's calling convention and meaning. Words are used where both sides are aligned; no vector, no unaligned access.
-Each stands in a section of its own, so that an image holds only those it uses.
+They follow C's calling convention and meaning. Words are used where both sides are aligned; no vector, no unaligned
+access. Each stands in a section of its own, so that an image holds only those it uses.
 """
 
 from neokernel.lang import assembly, unsafe

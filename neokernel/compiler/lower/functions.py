@@ -37,9 +37,7 @@ def function_instance(
         raise reject(scope, "NK0302", diagnostic, node, help)
     name = decl.title
     open_types = [
-        str(t)
-        for p, t in zip(decl.parameters, parameter_types, strict=True)
-        if _is_generic(compilation, decl, p)
+        str(t) for p, t in zip(decl.parameters, parameter_types, strict=True) if _is_generic(compilation, decl, p)
     ]
     arguments = [str(bindings[n]) for n in sorted(bindings)] + open_types
     instance = f"[{', '.join(arguments)}]" if arguments else ""
