@@ -148,12 +148,13 @@ def longest_search(table: Map[Number, int]) -> int:
     for index in range(table.capacity()):
         slot = table.slots[lang.usize(index)]
         if slot.mark != 0:
-            longest = max(longest, (index - int(slot.mark)) % table.capacity())
+            longest = max(longest, (index - int(slot.mark)) % int(table.capacity()))
     return longest
 
 
 def test_keys_that_collide_under_one_seed_do_not_under_another() -> None:
-    crowd, number, known = [], 0, Seed(u64(1), u64(2))
+    crowd: list[int] = []
+    number, known = 0, Seed(u64(1), u64(2))
     while len(crowd) < 50:
         if int(Number(u64(number)).hash(known)) >> 32 & 63 == 9:
             crowd.append(number)
