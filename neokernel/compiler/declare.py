@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, suggestion
 from neokernel.compiler.source import LANG, STANDARD, Module
-from neokernel.compiler.types import INTS, EnumType, IntType
+from neokernel.compiler.types import INTS, EnumType
 from neokernel.compiler.vocabulary import DECORATORS, VOCABULARY
 
 
@@ -350,6 +350,11 @@ class _Declarer:
             self.error("NK0701", "class keywords are not in the language", node.keywords[0], "leave it out")
         bases = [self._base(base) for base in node.bases]
         forms = [self._decorator(d) for d in node.decorator_list]
+        special = next((base for base in bases if base in ("Enum", "Protocol")), None)
+        if special is not None and len(bases) > 1 and "" not in bases:
+            self.error("NK0703", f"`{special}` is the only base class", node, "leave the others out")
+        if special is not None and any(name for name, _ in forms):
+            self.error("NK0704", f"`{node.name}` is made by `{special}` alone", node.decorator_list[0], "leave it out")
         if "Enum" in bases:
             self._enum(node)
             return
@@ -396,7 +401,9 @@ class _Declarer:
             if isinstance(base, ast.Subscript) and self._is_lang(base.value, "Generic"):
                 items = base.slice.elts if isinstance(base.slice, ast.Tuple) else [base.slice]
                 for item in items:
-                    if isinstance(item, ast.Name) and isinstance(self.scope.names.get(item.id), TypeVarDecl):
+                    if isinstance(item, ast.Name) and item.id in names:
+                        self.error("NK0206", f"`{item.id}` stands here twice", item, "name each variable once")
+                    elif isinstance(item, ast.Name) and isinstance(self.scope.names.get(item.id), TypeVarDecl):
                         names.append(item.id)
                     else:
                         help = 'make one: `T = TypeVar("T")`'
@@ -487,7 +494,11 @@ class _Declarer:
             lowest, highest = min(enum.members.values()), max(enum.members.values())
             fitting = [t for t in INTS.values() if t.holds(lowest) and t.holds(highest)]
             fitting.sort(key=lambda t: (t.bits, t.signed))
-            enum.storage = fitting[0] if fitting else IntType(64, False)
+            if fitting:
+                enum.storage = fitting[0]
+            else:
+                message = f"no integer type holds both {lowest} and {highest}"
+                self.error("NK0707", message, node, "an enum is stored in 64 bits at most, signed or unsigned")
         self.bind(node.name, EnumDecl(node.name, self.module, node, enum), node)
 
     def _enum_member(self, enum: EnumType, name: str, value: ast.expr, node: ast.stmt) -> None:
@@ -532,7 +543,10 @@ class _Declarer:
             node.name, self.module, self.scope, node, owner, frozenset(marks), parameters, len(arguments.kwonlyargs)
         )
         if function.is_method and (not parameters or parameters[0].name != "self"):
-            self.error("NK0706", f"the first parameter of method `{node.name}` is `self`", node)
+            help = f"write `def {node.name}(self, …)`, or mark it `@staticmethod`"
+            self.error("NK0706", f"the first parameter of method `{node.name}` is `self`", node, help)
+            if not parameters:
+                parameters.append(Parameter("self", None, None, ast.copy_location(ast.arg("self"), node)))
         for parameter in parameters[1 if function.is_method else 0 :]:
             if parameter.annotation is None:
                 help = f"write `{parameter.name}: TYPE`"

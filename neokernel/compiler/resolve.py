@@ -87,6 +87,7 @@ class Resolver:
     instances: dict[Origin, StructType | ValueType | WireType] = field(default_factory=dict)
     origins: dict[Type, Origin] = field(default_factory=dict)
     _making: list[Type] = field(default_factory=list)
+    _aliases: list[AliasDecl] = field(default_factory=list)
 
     # --- annotations ---
 
@@ -160,7 +161,13 @@ class Resolver:
             case TypeVarDecl():
                 return bindings.get(found.name, TypeParameter(found.name))
             case AliasDecl():
-                return self.resolve(found.value, found.scope, bindings)
+                if found in self._aliases:
+                    raise reject(scope, "NK0301", f"`{found.name}` stands for itself", node, "break the circle")
+                self._aliases.append(found)
+                try:
+                    return self.resolve(found.value, found.scope, bindings)
+                finally:
+                    self._aliases.pop()
             case ClassDecl():
                 if found.parameters:
                     wanted = ", ".join(found.parameters)
@@ -266,6 +273,9 @@ class Resolver:
                         return inner, True, False
                     if not isinstance(inner, RefType) or isinstance(inner.target, OpenArray):
                         raise reject(scope, "NK0306", f"`Embedded` wants a struct, and `{inner}` is none", node)
+                    if isinstance(inner.target, Application) and self.open_fields(inner.target.declaration):
+                        message = f"the length of `{inner}` isn't known here"
+                        raise reject(scope, "NK0307", message, node, "give its array a default: `= array(64)`")
                     return inner.target, True, False
                 if found == LangName("Atomic"):
                     return self.atomic(node, scope, bindings), False, True
@@ -401,7 +411,7 @@ class Resolver:
     def _embedded(self, declaration: ClassDecl, item: FieldDecl, inner: ast.expr, bindings: Bindings) -> Field:
         scope = declaration.scope
         type_ = self.resolve(inner, scope, bindings)
-        if not isinstance(type_, RefType):
+        if not isinstance(type_, RefType) or isinstance(type_.target, OpenArray):
             raise reject(
                 scope,
                 "NK0306",

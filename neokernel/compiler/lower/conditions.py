@@ -303,6 +303,10 @@ def _isinstance(ctx: Context, node: ast.Call) -> Condition:
     if len(node.args) != 2 or node.keywords:
         raise ctx.reject("NK0326", "`isinstance` has two arguments", node)
     operand = inferred(ctx, node.args[0])
+    classes = node.args[1].elts if isinstance(node.args[1], ast.Tuple) else [node.args[1]]
+    for part in classes:
+        if isinstance(part, ast.Constant) and part.value is None:
+            raise ctx.reject("NK0328", "`None` is tested with `is`", part, "write `x is None`")
     arms = class_arms(ctx, node.args[1], operand.type)
     path = path_of(node.args[0])
     rest = [arm for arm in arms_of(operand.type) if arm not in arms]
@@ -343,6 +347,8 @@ def is_instance(ctx: Context, arm: Type, node: ast.expr) -> bool:
     """Is `arm` what a class pattern names? Generic classes are named without arguments."""
     if isinstance(node, ast.Constant) and node.value is None:
         return arm == NONE
+    if not isinstance(node, ast.Name | ast.Attribute):
+        raise ctx.reject("NK0301", f"`{ast.unparse(node)}` is not a class", node)
     found = find(ctx, node)
     match found:
         case ClassDecl():
@@ -362,7 +368,7 @@ def is_instance(ctx: Context, arm: Type, node: ast.expr) -> bool:
             return origin is not None and origin.declaration is ctx.resolver.handle
         case LangName():
             return arm == ctx.resolver.resolve(node, ctx.scope, ctx.bindings)
-    raise ctx.reject("NK0301", "not a class", node)
+    raise ctx.reject("NK0301", f"`{ast.unparse(node)}` is not a class", node)
 
 
 def _unary(ctx: Context, node: ast.UnaryOp, hint: Type | None) -> Value:

@@ -479,7 +479,8 @@ def _fields(ctx: Context, pattern: ast.MatchClass, arms: tuple[Type, ...]) -> li
         raise ctx.reject("NK0603", f"`{arms[0]}` has no fields to match", pattern, "capture it: `case u32() as x:`")
     names = [n for n, f in inner.fields.items() if not f.ghost]
     if pattern.patterns and isinstance(inner, StructType):
-        raise ctx.reject("NK0603", "the fields of a struct are matched by name", pattern, f"`{inner}({names[0]}=…)`")
+        help = f"`{inner}({names[0]}=…)`" if names else ""
+        raise ctx.reject("NK0603", "the fields of a struct are matched by name", pattern, help)
     if len(pattern.patterns) > len(names):
         count = len(names)
         raise ctx.reject("NK0603", f"`{inner}` has {count} field{'s' * (count != 1)}", pattern)

@@ -11,6 +11,7 @@ import re
 
 from neokernel.compiler import ir
 from neokernel.compiler.declare import FunctionDecl
+from neokernel.compiler.diagnostics import Rejected
 from neokernel.compiler.ir import Const, Operand
 from neokernel.compiler.lower.context import Context
 from neokernel.compiler.lower.dispatch import inferred
@@ -38,6 +39,8 @@ def write(ctx: Context, method: FunctionDecl, receiver: Operand, node: ast.Call)
     """`writer.write(f"…")`: as in Python, all fields are evaluated first; then the pieces are written in order."""
     if len(node.args) != 1 or node.keywords or len(method.parameters) != 2:
         raise ctx.reject("NK0322", "a writer takes one text", node)
+    if method.parameters[1].annotation is None:
+        raise Rejected.silent()
     if ctx.resolver.parameter(method.parameters[1], method.scope, {}) != STR:
         raise ctx.reject("NK0322", f"`{method.title}` doesn't take a `str`", node, "a `@writer` is `(self, text: str)`")
     joined = node.args[0]
