@@ -10,8 +10,8 @@ from neokernel.compiler.diagnostics import Rejected
 from neokernel.compiler.generics import is_open
 from neokernel.compiler.ir import Kind, Operand
 from neokernel.compiler.lower import calls, names, operators
-from neokernel.compiler.lower.coerce import coerce, typed
-from neokernel.compiler.lower.context import Context, Untyped, Value, arms_of
+from neokernel.compiler.lower.coerce import coerce, type_within, typed
+from neokernel.compiler.lower.context import Context, Untyped, Value
 from neokernel.compiler.lower.dispatch import inferred, lower
 from neokernel.compiler.lower.memory import element_of, field_of, index_operand, no_wire_field, read_field
 from neokernel.compiler.lower.names import narrowed, path_of
@@ -65,7 +65,7 @@ def assign(ctx: Context, target: ast.expr, value: Value, value_node: ast.AST) ->
         case ast.Tuple(elts=elements):
             operand = typed(ctx, value, value_node)
             if not isinstance(operand.type, TupleType) or len(operand.type.items) != len(elements):
-                raise ctx.reject("NK0330", f"`{operand.type}` can't be unpacked into {len(elements)} names", target)
+                raise ctx.reject("NK0330", f"`{operand.type}` can't be unpacked into {len(elements)} name{'s' * (len(elements) != 1)}", target)
             parts = [ctx.op(ir.Item, value_node, t, operand, i) for i, t in enumerate(operand.type.items)]
             for element, part in zip(elements, parts, strict=True):
                 assign(ctx, element, part, value_node)
@@ -102,8 +102,8 @@ def assign_name(ctx: Context, target: ast.Name, value: Value, value_node: ast.AS
     ctx.flow.assigned.add(name)
     # `x: T | None = make()` is known to be a `T` from here on.
     if isinstance(var.type, UnionType):
-        known = None if isinstance(before, Untyped) else before.type
-        if known is not None and known != var.type and all(arm in var.type.arms for arm in arms_of(known)):
+        known = type_within(before, var.type)
+        if known != var.type:
             ctx.flow.narrowed[(name,)] = known
 
 
@@ -156,8 +156,8 @@ def _assign_field(ctx: Context, target: ast.Attribute, value: Value, value_node:
     ctx.do(ir.StoreField, target, base, base.type.target, name, operand)
     ctx.flow.forget_memory()
     path = path_of(target)
-    if path and isinstance(found.type, UnionType) and not isinstance(value, Untyped) and value.type != found.type:
-        ctx.flow.narrowed[path] = value.type
+    if path and isinstance(found.type, UnionType) and type_within(value, found.type) != found.type:
+        ctx.flow.narrowed[path] = type_within(value, found.type)
 
 
 def _bits(type_: Type) -> int:

@@ -111,6 +111,17 @@ def constant(ctx: Context, value: Untyped, expected: Type, node: ast.AST) -> Con
     )
 
 
+def type_within(value: Value, union: UnionType) -> Type:
+    """What is known of `value` once it is a `union`: its own type, or the arm that takes a constant or an array."""
+    if not isinstance(value, Untyped):
+        if all(arm in union.arms for arm in arms_of(value.type)):
+            return value.type
+        spans = (arm for arm in union.arms if isinstance(arm, SpanType))
+        return next((arm for arm in spans if _array_to_span(value.type, arm)), union)
+    kind = FloatType if isinstance(value.value, float) else IntType
+    return next((arm for arm in union.arms if isinstance(arm, kind)), union)
+
+
 def _hint_number(expected: Type, number: int | float) -> str:
     if expected == BOOL:
         return "there is no truthiness: write a comparison, or `True` or `False`"
