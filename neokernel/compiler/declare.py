@@ -533,6 +533,8 @@ class _Declarer:
         for extra in (arguments.vararg, arguments.kwarg):
             if extra is not None and not (node.name == "__exit__" and extra is arguments.vararg):
                 self.error("NK0106", "`*args` and `**kwargs` are not in the language", extra, "name the parameters")
+        if arguments.posonlyargs:
+            self.error("NK0106", "`/` is not in the language", arguments.posonlyargs[-1], "leave it out")
         positional = [*arguments.posonlyargs, *arguments.args]
         required = len(positional) - len(arguments.defaults)
         defaults: list[ast.expr | None] = [*[None] * required, *arguments.defaults]

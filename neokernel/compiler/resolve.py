@@ -38,7 +38,6 @@ from neokernel.compiler.types import (
     Field,
     FloatType,
     IntType,
-    NoneType,
     RefType,
     SpanType,
     StructType,
@@ -66,6 +65,10 @@ _SCALARS: dict[str, Type] = {
 def reject(scope: Scope, code: str, message: str, node: ast.AST, help: str = "") -> Rejected:
     """The exception that carries a diagnostic at `node`."""
     return Rejected(Diagnostic(code, message, scope.module.span(node), help))
+
+
+#: a generic class within itself, with other arguments each time: a program that means it stops sooner
+_MOST_NESTED = 32
 
 
 def not_a_type(scope: Scope, node: ast.expr) -> Rejected:
@@ -288,8 +291,8 @@ class Resolver:
                 node,
                 "use one array of rows × columns elements, or embed a struct",
             )
-        if isinstance(element, NoneType):
-            raise reject(scope, "NK0306", "an array of `None` holds nothing", node)
+        if element in (NONE, NEVER):
+            raise reject(scope, "NK0306", f"an array of `{element}` holds nothing", node)
         return element, False, False
 
     def atomic(self, node: ast.Subscript, scope: Scope, bindings: Bindings) -> IntType:
@@ -325,6 +328,9 @@ class Resolver:
             if found in self._making and declaration.form == "value":
                 raise reject(declaration.scope, "NK0708", f"`{declaration.name}` contains itself", declaration.node)
             return found
+        if sum(self.origins[made].declaration is declaration for made in self._making) > _MOST_NESTED:
+            message = f"`{declaration.name}` needs itself with ever larger type arguments"
+            raise reject(declaration.scope, "NK0708", message, declaration.node)
         inner = ", ".join([*map(str, arguments), *map(str, lengths)])
         name = f"{declaration.name}[{inner}]" if inner else declaration.name
         made: StructType | ValueType | WireType

@@ -65,7 +65,9 @@ def assign(ctx: Context, target: ast.expr, value: Value, value_node: ast.AST) ->
         case ast.Tuple(elts=elements):
             operand = typed(ctx, value, value_node)
             if not isinstance(operand.type, TupleType) or len(operand.type.items) != len(elements):
-                raise ctx.reject("NK0330", f"`{operand.type}` can't be unpacked into {len(elements)} name{'s' * (len(elements) != 1)}", target)
+                count = len(elements)
+                message = f"`{operand.type}` can't be unpacked into {count} name{'s' * (count != 1)}"
+                raise ctx.reject("NK0330", message, target)
             parts = [ctx.op(ir.Item, value_node, t, operand, i) for i, t in enumerate(operand.type.items)]
             for element, part in zip(elements, parts, strict=True):
                 assign(ctx, element, part, value_node)

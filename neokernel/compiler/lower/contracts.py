@@ -66,7 +66,8 @@ def _ensures(ctx: Context, node: ast.expr) -> ir.Ghost:
         raise ctx.reject("NK0901", "`ensures` wants a `lambda`", node, "write `ensures(lambda result: …)`")
     names = [a.arg for a in node.args.args]
     wanted = 0 if ctx.function.result == NONE else 1
-    if len(names) != wanted:
+    plain = ast.dump(node.args) == ast.dump(ast.arguments([], [ast.arg(n) for n in names], None, [], [], None, []))
+    if len(names) != wanted or not plain:
         form = "lambda: …" if wanted == 0 else "lambda result: …"
         raise ctx.reject("NK0901", f"this function returns `{ctx.function.result}`", node, f"write `ensures({form})`")
     body = _Old(ctx).visit(node.body)
