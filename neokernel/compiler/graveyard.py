@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 
 _IS_DEAD = ctypes.PYFUNCTYPE(ctypes.c_uint8, ctypes.c_uint64, ctypes.c_uint64)
+_IS_LOST = _IS_DEAD
 _BURY = ctypes.PYFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64)
 _REVIVE = ctypes.PYFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64)
 
@@ -25,6 +26,7 @@ class Graveyard:
         # compiled code calls these, so they live as long as the table
         self._functions = {
             "nk_is_dead": _IS_DEAD(self.is_dead),
+            "nk_is_lost": _IS_LOST(self.is_lost),
             "nk_bury": _BURY(self.bury),
             "nk_revive": _REVIVE(self.revive),
         }
@@ -45,6 +47,11 @@ class Graveyard:
             return False
         end, retired = self._ranges[place]
         return address < end and kind in self._ends[retired]
+
+    def is_lost(self, address: int, kind: int) -> bool:
+        """Was it part of a larger object when that was retired? Then there is no place for a new one."""
+        place = bisect_right(self._starts, address) - 1
+        return self.is_dead(address, kind) and self._ranges[place][1] != kind
 
     def bury(self, address: int, size: int, kind: int) -> None:
         """An object has been retired."""

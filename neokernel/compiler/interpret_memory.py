@@ -67,7 +67,7 @@ def settle(home: Any, items: Iterable[tuple[Any, Any]]) -> None:
 
 
 class Lives:
-    """`dead`: retired objects, and the elements of retired arrays, by identity (and so kept)."""
+    """`dead`: retired objects and their fields, and the elements of retired arrays, by identity (and so kept)."""
 
     def __init__(self) -> None:
         self.dead: dict[int, object] = {}
@@ -83,13 +83,15 @@ class Lives:
         known = identity(value)
         if known is not None:
             self.dead[known] = value.items if isinstance(value, Cells) else value
+        if isinstance(value, Object):
+            self.dead[id(value.fields)] = value.fields
 
     def renew(self, type_: Type, value: Object) -> Object | None:
         """Another object in the place of a dead one, or the living one itself; None if that has no place any more."""
         if id(value) not in self.dead:
             self._revive(type_, value)
             return value
-        if value.home is None or value.home[0][value.home[1]] is not value:
+        if value.home is None or id(value.home[0]) in self.dead or value.home[0][value.home[1]] is not value:
             return None
         return replace(type_, value)
 

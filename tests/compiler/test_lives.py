@@ -1,11 +1,16 @@
 """Ends of lives: what the compiler rejects, and what fails in readings that watch lives, at the same expression."""
 
+import ctypes
 import textwrap
+from collections.abc import Callable
+from functools import partial
+from random import Random
 
 import pytest
 
 from neokernel import lang
 from neokernel.compiler import interpret, jit
+from neokernel.compiler.dump import dump_function
 from neokernel.compiler.pipeline import analyse_source, find_function
 
 HEADER = """\
@@ -83,6 +88,7 @@ DEAD = {
     "atomic": "retire(home.node)\nreturn ⟦kept.node.hits⟧.load()",
     "wire": "retire(home.node)\nreturn u32(⟦kept.header.port⟧)",
     "wire store": "retire(home.node)\n⟦kept.header.port⟧ = 3",
+    "renewed without a place": "retire(home.node)\n⟦renew(kept.inner)⟧",
     "twice": "retire(home.node)\n⟦retire(kept.node)⟧",
     "comparison": "b = home.node.items.bytes()\nretire(home.node)\nassert ⟦b == b'abc'⟧",
     "copy": "retire(home.node)\n⟦copy(home.other.items, kept.items.view())⟧",
@@ -388,3 +394,143 @@ def test_references_that_may_have_ended_are_rejected(name: str) -> None:
     span = found[0].span
     wanted = (len(start), len(start[-1]), len(end), len(end[-1]))
     assert (span.line, span.column, span.end_line, span.end_column) == wanted
+
+
+# --- in the IR, and in libraries --------------------------------------------------------------------------------------
+
+
+def test_the_ir_says_where_lives_begin_and_end() -> None:
+    text = source("retire(home.node)\nrenew(home.node)\nreturn home.node.get(1)")
+    analysis = analyse_source(text)
+    assert analysis.program is not None
+    function = find_function(analysis, "program", "f")
+    assert function is not None
+    shown = dump_function(function)
+    assert [word for word in shown.split() if word in ("retire", "renew", "alive")] == ["retire", "renew", "alive"]
+    silent = jit.Library(analysis.program, (function.symbol,)).text
+    assert "nk_is_dead" not in silent and "nk_bury" not in silent
+    watched = jit.Library(analysis.program, (function.symbol,), poison=True).text
+    assert "nk_is_dead" in watched and "nk_bury" in watched and "nk_revive" in watched
+
+
+def test_nothing_is_watched_where_nobody_retires() -> None:
+    analysis = analyse_source(source("return home.node.get(1)"))
+    assert analysis.program is not None
+    assert "nk_is_dead" not in jit.Library(analysis.program, ("program.f",), poison=True).text
+
+
+def test_the_dead_are_remembered_between_calls() -> None:
+    text = "from neokernel.lang import retire, struct, u32\n\n@struct\nclass S:\n    a: u32 = 0\n\n"
+    text += "def end(s: S) -> None:\n    retire(s)\n\ndef look(s: S) -> u32:\n    return s.a\n"
+    analysis = analyse_source(text)
+    assert analysis.program is not None
+    library = jit.Library(analysis.program, poison=True)
+    memory = (ctypes.c_uint32 * 2)(5, 6)
+    address = ctypes.addressof(memory)
+    library.call("program.end", address)
+    assert library.call("program.look", address + 4) == 6
+    with pytest.raises(jit.CheckError, match="the S has been retired"):
+        library.call("program.look", address)
+    library.forget()
+    memory[0] = 7
+    assert library.call("program.look", address) == 7
+
+
+# --- random lives -----------------------------------------------------------------------------------------------------
+
+WORLD = """\
+from neokernel.lang import Array, Embedded, Span, array, renew, retire, struct, u8, u32
+
+@struct
+class Leaf:
+    number: u32 = 1
+    items: Array[u8] = array(2)
+
+@struct
+class Branch:
+    leaf: Embedded[Leaf]
+    leaves: Array[Embedded[Leaf]] = array(2)
+    number: u32 = 2
+
+@struct
+class Tree:
+    left: Embedded[Branch]
+    right: Embedded[Branch]
+
+@struct
+class Held:
+    branch: Branch
+    leaf: Leaf
+    items: Span[u8]
+
+"""
+
+LEAVES = ("tree.left.leaf", "tree.right.leaf", "tree.left.leaves[1]", "held.leaf", "held.branch.leaf")
+BRANCHES = ("tree.left", "tree.right", "held.branch")
+
+
+def life(random: Random, renewing: bool) -> list[str]:
+    """Statements that end lives, begin new ones if `renewing`, and access what may be dead."""
+    lines = []
+    for _ in range(random.randrange(4, 16)):
+        leaf, branch = random.choice(LEAVES), random.choice(BRANCHES)
+        choices = [
+            f"{random.choice([leaf, branch])}.number += 1",
+            f"total += {random.choice([leaf, branch])}.number",
+            f"total += u32({leaf}.items[1])",
+            f"{leaf}.items[0] = 3",
+            "total += u32(held.items[1])",
+            "held.items[0] += 1",
+            f"for item in {leaf}.items:\n        total += u32(item)",
+            f"held.leaf = {leaf}",
+            f"held.branch = {branch}",
+            f"held.items = {leaf}.items",
+            f"total += u32({leaf} is held.leaf)",
+            f"retire({random.choice([leaf, branch])})",
+        ]
+        if renewing:
+            choices += [f"renew({random.choice([leaf, branch])})"] * 2
+        lines.append(random.choice(choices))
+    return lines
+
+
+@pytest.mark.parametrize("renewing", [False, True])
+def test_random_lives(renewing: bool) -> None:
+    """All readings that watch lives agree. The JIT isn't asked about references to renewed objects, good for it."""
+    check_lives(Random(f"lives {renewing}"), renewing, f"random_lives_{renewing}")
+
+
+def check_lives(random: Random, renewing: bool, name: str) -> None:
+    text = WORLD
+    for number in range(120):
+        text += f"def f{number}() -> u32:\n    tree = Tree()\n    total: u32 = 0\n"
+        text += "    held = Held(branch=tree.left, leaf=tree.right.leaf, items=tree.left.leaf.items)\n"
+        text += "".join(f"    {line}\n" for line in life(random, renewing)) + "    return total\n\n"
+    module = lang.load_module(text, name)
+    analysis = analyse_source(text)
+    assert not analysis.diagnostics, analysis.diagnostics[0]
+    assert analysis.program is not None
+    library = jit.Library(analysis.program, poison=True)
+    ends = []
+    for number in range(120):
+        function = find_function(analysis, "program", f"f{number}")
+        assert function is not None
+        told = [ending(getattr(module, f"f{number}")), ending(partial(interpret.run, function, []))]
+        if not renewing:
+            told.append(ending(partial(library.call, function.symbol)))
+        assert len(set(told)) == 1, (number, told, text.split(f"def f{number}()")[1].split("def ")[0])
+        ends.append(len(told[0]))
+    assert 20 < ends.count(2) < 100  # both ends occur
+
+
+def ending(run: Callable[[], object]) -> tuple[object, ...]:
+    """How it ended: with a number, or at an expression that accesses the dead."""
+    try:
+        return "result", run()
+    except lang.CheckFailed as failure:
+        position = lang.failure_position(failure)
+        assert position is not None
+        return (failure.kind, *position[1:])
+    except (interpret.CheckFailed, jit.CheckError) as failure:
+        span = failure.span
+        return failure.kind.value, span.line, span.column, span.end_line, span.end_column

@@ -1,8 +1,8 @@
 """Tests that accesses go to living objects, in builds that watch lives (`poison`, in the host's process).
 
-Layouts are those of images: who is dead stands in a table of the host (`graveyard.py`), which the code asks and tells
-by `nk_is_dead(address, kind)`, `nk_bury(address, size, kind)`, `nk_revive(address, size)`. Only objects that the
-program may retire are looked at (`Mortals`).
+Layouts are those of images: who is dead stands in a table of the host (`graveyard.py`), which the code asks by
+`nk_is_dead(address, kind)` and `nk_is_lost(address, kind)`, and tells by `nk_bury(address, size, kind)` and
+`nk_revive(address, size)`. Only objects that the program may retire are looked at (`Mortals`).
 """
 
 from __future__ import annotations
@@ -45,11 +45,12 @@ def test(b: Builder, i: ir.Statement) -> None:
     """Fail, with the span of `i`, if an object that it accesses has been retired."""
     if b.module.mortals is None:
         return
-    for operand in accessed(i):
+    question = "@nk_is_lost" if isinstance(i, ir.Renew) else "@nk_is_dead"
+    for operand in (i.reference,) if isinstance(i, ir.Renew) else accessed(i):
         kind = b.module.mortals.kind(operand.type)
         if kind is None or isinstance(operand, ir.Const):
             continue
-        b.module.declare("@nk_is_dead", "declare zeroext i8 @nk_is_dead(ptr, i64) nounwind")
+        b.module.declare(question, f"declare zeroext i8 {question}(ptr, i64) nounwind")
         if isinstance(operand.type, SpanType):
             pointer, count = pointer_and_length(b, operand)
             # an empty span is of no object, whatever its address
@@ -57,6 +58,6 @@ def test(b: Builder, i: ir.Statement) -> None:
             what = "object behind this view"
         else:
             pointer, what = b.operand(operand), str(operand.type)
-        answer = b.value(f"call zeroext i8 @nk_is_dead(ptr {pointer}, i64 {kind})")
+        answer = b.value(f"call zeroext i8 {question}(ptr {pointer}, i64 {kind})")
         check = ir.Check(-1, ir.Kind.DEAD, message=f"the {what} has been retired")
         b.guard_not(check, i.span, b.value(f"icmp ne i8 {answer}, 0"))
