@@ -1,8 +1,8 @@
 """Whatever it is given, the compiler ends with a program or with diagnostics, never with an exception.
 
 Valid target modules are damaged at random: tokens, lines and syntax nodes are deleted, doubled, exchanged or replaced
-by some of another module. `NK_MUTATIONS=100000 pytest tests/compiler/test_any_input.py` looks longer; a failure names the
-seed that shows it again, and leaves the program in the message.
+by some of another module. `NK_MUTATIONS=100000 pytest tests/compiler/test_any_input.py` looks longer; a failure names
+the seed that shows it again, and leaves the program in the message.
 """
 
 from __future__ import annotations
