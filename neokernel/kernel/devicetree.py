@@ -337,6 +337,7 @@ class Walk:
 
     def is_at(self, path: bytes) -> bool:
         """Is this the node at `path`, such as `/soc/serial@10000000`?"""
+        requires(self.depth != 0)
         if self.depth == 1:
             return path == b"/"
         rest = path
@@ -359,7 +360,8 @@ def is_block(total: usize, start: usize, size: usize, alignment: usize) -> bool:
 def open_tree(tree: Tree, blob: bytes) -> Invalid | None:
     """Make `tree` the view of the blob that starts where `blob` does and may be shorter; say what is wrong with it.
 
-    Behind FDT_END the structure block may go on (boot loaders leave room): nobody reads what stands there.
+    The blob may lie at any address. Behind FDT_END the structure block may go on (boot loaders leave room): nobody
+    reads what stands there. A tree that was rejected can be read without harm, and what it says means nothing.
     """
     if len(blob) < HEADER_SIZE:
         return Invalid(Problem.TRUNCATED, 0)
