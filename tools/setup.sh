@@ -19,15 +19,17 @@ fail() {
     exit 1
 }
 
-# The first Python that is new enough; PYTHON=... decides otherwise.
+# PYTHON, or else the first Python that is new enough.
 find_python() {
-    local candidate
-    for candidate in ${PYTHON:+"$PYTHON"} python3.11 python3.12 python3.13 python3.14 python3; do
+    local candidate candidates=(python3.11 python3.12 python3.13 python3.14 python3)
+    [ -z "${PYTHON:-}" ] || candidates=("$PYTHON")
+    for candidate in "${candidates[@]}"; do
         if "$candidate" -c "import sys; sys.exit(sys.version_info < $minimum)" >/dev/null 2>&1; then
             printf '%s\n' "$candidate"
             return
         fi
     done
+    [ -z "${PYTHON:-}" ] || fail "PYTHON=$PYTHON isn't Python 3.11 or newer"
     fail "Python 3.11 or newer is needed and none was found. Debian, Ubuntu: apt-get install python3 python3-venv." \
         "Elsewhere: https://www.python.org/downloads/. PYTHON=/path/to/python make setup names one yourself."
 }
