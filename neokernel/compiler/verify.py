@@ -148,9 +148,9 @@ class _Verifier(Scope):
         if s.trip is not None:
             self.expect(isinstance(s.trip.type, IntType), "trip is an integer")
             self.operand(s.trip)
-        for ghost in (s.bound, *s.invariants):
-            if ghost is not None:
-                self.ghost_block(ghost)
+        if s.bound is not None:
+            self.ghost_block(s.bound)
+        self._invariants(s)
         breaks: list[Assigned] = []
         continues: list[Assigned] = []
         self.loops[s.label] = (breaks, continues)
@@ -162,6 +162,15 @@ class _Verifier(Scope):
         self.assigned = None
         for state in breaks:
             self.assigned = _join(self.assigned, state)
+
+    def _invariants(self, s: ir.Loop) -> None:
+        """They hold where the source's body starts: a counted loop has set its variable there."""
+        before = self.assigned
+        if before is not None:
+            self.assigned = before | {node.var for node in s.body if isinstance(node, ir.Set)}
+        for ghost in s.invariants:
+            self.ghost_block(ghost)
+        self.assigned = before
 
     # --- instructions -------------------------------------------------------------------------------------------------
 
