@@ -407,9 +407,13 @@ def open_tree(tree: Tree, blob: bytes) -> Invalid | None:
 
 def find_phandle(tree: Tree, phandle: u64) -> usize | None:
     """The node that others refer to by `phandle` (2.3.3)."""
-    walk = Walk(tree=tree)
-    while phandle != 0 and walk.next_node():
+    node: usize = 0
+    token = tree.token(tree.root)
+    while phandle != 0 and token.kind not in (BROKEN, END):
         loop_bound(len(tree.structure) // 4)
-        if tree.phandle(walk.node()) == phandle:
-            return walk.node()
+        if token.kind == BEGIN_NODE:
+            node = token.start
+        elif token.name == b"phandle" and tree.phandle(node) == phandle:
+            return node
+        token = tree.token(token.next)
     return None
