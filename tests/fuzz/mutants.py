@@ -251,7 +251,11 @@ def _f32_as_f64(program: ir.Program) -> None:
 def _one_too_far(program: ir.Program) -> None:
     """Stores into arrays of more than one element go to the neighbour."""
     for node in _statements(program):
-        if isinstance(node, ir.LoadElement) and isinstance(node.index, ir.Const) and isinstance(node.base.type, RefType):
+        if (
+            isinstance(node, ir.LoadElement)
+            and isinstance(node.index, ir.Const)
+            and isinstance(node.base.type, RefType)
+        ):
             target = node.base.type.target
             if isinstance(target, ArrayType) and isinstance(node.index.value, int):
                 node.index = dataclasses.replace(node.index, value=(node.index.value + 1) % target.length)

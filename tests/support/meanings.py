@@ -166,7 +166,7 @@ def interpreter(analysed: Analysed) -> dict[str, Answer]:
     return answers
 
 
-def compiled(analysed: Analysed, level: int = 2, timeout: float = 60, split: bool = True) -> dict[str, Answer]:
+def compiled(analysed: Analysed, level: int = 2, timeout: float = 600, split: bool = True) -> dict[str, Answer]:
     """Compile for the host and call, in a process of its own: wrong code may crash it or never end.
 
     `split`: when it dies, find out which of the programs did it.
@@ -197,7 +197,7 @@ def compiled(analysed: Analysed, level: int = 2, timeout: float = 60, split: boo
         return {name: answer for half in halves for name, answer in compiled(half, level, timeout / 2).items()}
 
 
-def riscv64(analysed: Analysed, level: Literal[0, 1, 2, 3] = 2, timeout: float = 60) -> dict[str, Answer]:
+def riscv64(analysed: Analysed, level: Literal[0, 1, 2, 3] = 2, timeout: float = 600) -> dict[str, Answer]:
     """Compile for riscv64 and call in the emulated machine."""
     assert analysed.ir is not None
     names = list(analysed.programs)
@@ -382,6 +382,15 @@ def check(of: Case, told: Told) -> None:
                 where = answer.failure
                 assert (where.line, where.column, where.end_line, where.end_column) == of.span, f"{reading}: {answer}"
     assert len(set(told.values())) == 1, "\n".join(f"{reading}: {answer}" for reading, answer in told.items())
+
+
+def words_written(text: str) -> tuple[int, ...]:
+    """The words of an `Output` to which a text was written, and nothing else (see `Output.put`)."""
+    digest, mask = 0, (1 << 64) - 1
+    for byte in text.encode():
+        digest = ((((digest << 5) | (digest >> 59)) & mask) ^ byte) + 0x9E3779B97F4A7C15 & mask
+    kept = text.encode()[:KEPT].ljust(KEPT, b"\0")
+    return (len(text.encode()), digest, *[0] * INPUTS, *kept)
 
 
 def lines(found: Mapping[str, Answer]) -> Iterator[str]:
