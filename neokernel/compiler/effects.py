@@ -148,7 +148,7 @@ class _Carriers:
         match type_:
             case RefType(target):
                 yield target
-            case SpanType(element, text=False):
+            case SpanType(element):
                 yield element
             case UnionType(arms):
                 for arm in arms:

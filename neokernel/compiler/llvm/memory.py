@@ -7,7 +7,7 @@ import re
 from neokernel.compiler import ir
 from neokernel.compiler.llvm import lives
 from neokernel.compiler.llvm.arithmetic import integer
-from neokernel.compiler.llvm.builder import Builder
+from neokernel.compiler.llvm.builder import Builder, float_text
 from neokernel.compiler.llvm.values import container, pointer_and_length
 from neokernel.compiler.types import (
     BoolType,
@@ -95,6 +95,10 @@ def element_ref(b: Builder, i: ir.ElementRef) -> None:
     b.alias(i, element_place(b, i))
 
 
+#: how constants are written of which every byte is 0 (-0.0 isn't one)
+_ZEROES = frozenset({"0", "false", "null", float_text(0.0, 64)})
+
+
 def fill_array(b: Builder, i: ir.FillArray) -> None:
     of = container(i.base)
     pointer, count = pointer_and_length(b, i.base)
@@ -102,7 +106,7 @@ def fill_array(b: Builder, i: ir.FillArray) -> None:
     if not size:
         return
     value = b.operand(i.value)
-    if isinstance(i.value, ir.Const) and not i.value.value and not isinstance(of.element, SpanType):
+    if isinstance(i.value, ir.Const) and value in _ZEROES and not isinstance(of.element, SpanType):
         total = str(int(count) * size) if count.isdigit() else b.value(f"mul nuw i64 {count}, {size}")
         fill_bytes(b, pointer, "0", total, b.layout.alignment(of.element))
         return

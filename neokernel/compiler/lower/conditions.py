@@ -92,11 +92,16 @@ def _conjunction(ctx: Context, node: ast.BoolOp, values: list[ast.expr]) -> Cond
     first, when_true, when_false = condition(ctx, values[0])
     for part in values[1:]:
         result = ctx.hidden("and", BOOL)
-        learned: list[tuple[Facts, Facts]] = []
+        learned: list[tuple[Facts, Facts, Facts]] = []
 
-        def right(part: ast.expr = part, result: ir.Var = result, learned: list[tuple[Facts, Facts]] = learned) -> None:
+        def right(
+            part: ast.expr = part,
+            result: ir.Var = result,
+            before: Facts = when_true,
+            learned: list[tuple[Facts, Facts, Facts]] = learned,
+        ) -> None:
             second, second_true, second_false = condition(ctx, part)
-            learned.append((second_true, second_false))
+            learned.append((_left(ctx, before), second_true, second_false))
             ctx.set(result, second, part)
 
         def left(result: ir.Var = result) -> None:
@@ -104,8 +109,9 @@ def _conjunction(ctx: Context, node: ast.BoolOp, values: list[ast.expr]) -> Cond
 
         ctx.branch(node, first, right, left, when_true, when_false)
         first = ctx.get(result, node)
-        when_true = {**when_true, **learned[0][0]}
-        when_false = _either(when_false, learned[0][1])
+        still, second_true, second_false = learned[0]
+        when_true = {**still, **second_true}
+        when_false = _either(when_false, second_false)
     return first, when_true, when_false
 
 
@@ -113,21 +119,32 @@ def _disjunction(ctx: Context, node: ast.BoolOp, values: list[ast.expr]) -> Cond
     first, when_true, when_false = condition(ctx, values[0])
     for part in values[1:]:
         result = ctx.hidden("or", BOOL)
-        learned: list[tuple[Facts, Facts]] = []
+        learned: list[tuple[Facts, Facts, Facts]] = []
 
         def left(result: ir.Var = result) -> None:
             ctx.set(result, TRUE, node)
 
-        def right(part: ast.expr = part, result: ir.Var = result, learned: list[tuple[Facts, Facts]] = learned) -> None:
+        def right(
+            part: ast.expr = part,
+            result: ir.Var = result,
+            before: Facts = when_false,
+            learned: list[tuple[Facts, Facts, Facts]] = learned,
+        ) -> None:
             second, second_true, second_false = condition(ctx, part)
-            learned.append((second_true, second_false))
+            learned.append((_left(ctx, before), second_true, second_false))
             ctx.set(result, second, part)
 
         ctx.branch(node, first, left, right, when_true, when_false)
         first = ctx.get(result, node)
-        when_true = _either(when_true, learned[0][0])
-        when_false = {**when_false, **learned[0][1]}
+        still, second_true, second_false = learned[0]
+        when_true = _either(when_true, second_true)
+        when_false = {**still, **second_false}
     return first, when_true, when_false
+
+
+def _left(ctx: Context, facts: Facts) -> Facts:
+    """What is left of what an earlier part taught: a later part may have called, stored or assigned."""
+    return {path: type_ for path, type_ in facts.items() if ctx.flow.narrowed.get(path) == type_}
 
 
 def _either(a: Facts, b: Facts) -> Facts:
@@ -279,11 +296,13 @@ def _membership(ctx: Context, node: ast.Compare, positive: bool, right: ast.expr
     if isinstance(right, ast.Tuple):
         if not right.elts:
             raise ctx.reject("NK0328", "nothing is in an empty tuple", node)
-        test: Operand = compare(ctx, ast.Eq(), left, lower(ctx, right.elts[0]), node, node.left, right.elts[0])
-        for element in right.elts[1:]:
+        # As in Python, the tuple is there before anything is compared.
+        items = [(lower(ctx, element), element) for element in right.elts]
+        test: Operand = compare(ctx, ast.Eq(), left, items[0][0], node, node.left, items[0][1])
+        for item, element in items[1:]:
 
-            def other(element: ast.expr = element) -> Operand:
-                return compare(ctx, ast.Eq(), left, lower(ctx, element), node, node.left, element)
+            def other(item: Value = item, element: ast.expr = element) -> Operand:
+                return compare(ctx, ast.Eq(), left, item, node, node.left, element)
 
             test = ctx.choose(node, test, lambda: TRUE, other, BOOL)
     else:

@@ -301,6 +301,8 @@ def _chain(ctx: Context, node: ast.Match, subject: Subject, cases: list[ast.matc
             return
         # A guard that fails goes on with the next case; where that is, is known by a flag.
         guard, when_true, _ = conditions.condition(ctx, case.guard)
+        if any(isinstance(inner, ast.Call | ast.NamedExpr) for inner in ast.walk(case.guard)):
+            subject.path = None  # it may name something else now: the cases that follow learn nothing about it
 
         def guarded() -> None:
             ctx.set(taken, TRUE, case.pattern)
