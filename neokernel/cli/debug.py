@@ -33,8 +33,8 @@ def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: boo
 
     With --json nothing is started: the two command lines are printed.
     """
-    emulator = qemu_program()
     opened, roots = image_of(path, as_json=as_json, release=False)
+    emulator = qemu_program()
     image = opened.path
     begin = "nk_start" if is_image(path) else first_line(find_program(path))
     debugger = find_gdb(wanted)

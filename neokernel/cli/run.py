@@ -36,9 +36,8 @@ def command(path: Path, timeout: float | None, host: bool, raw: bool, as_json: b
         from neokernel.cli.host import run_on_host
 
         return run_on_host(find_program(path), timeout, as_json=as_json)
-    program = qemu_program()  # before the work of building
-    image, roots = image_of(path, as_json=as_json)
-    return boot(program, image, roots, timeout=timeout, raw=raw, as_json=as_json)
+    image, roots = image_of(path, as_json=as_json)  # a wrong program is one, with QEMU or without
+    return boot(qemu_program(), image, roots, timeout=timeout, raw=raw, as_json=as_json)
 
 
 def image_of(path: Path, *, as_json: bool, release: bool = True) -> tuple[Image, tuple[Path, ...]]:
