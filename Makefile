@@ -51,8 +51,9 @@ format: $(TEST) ## rewrite the sources in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-fuzz-compiler: $(TEST) qemu ## generated programs, compiled and interpreted, must agree; SECONDS_LONG=60
-	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS_LONG),60)
+fuzz-compiler: $(TEST) qemu ## COUNT=2000 generated programs from SEED=0 on, in all readings; STATE=file to go on later
+	$(BIN)/python -m tests.fuzz --seed $(or $(SEED),0) --count $(or $(COUNT),2000) $(if $(STATE),--state $(STATE)) \
+	  $(if $(SECONDS_LONG),--seconds $(SECONDS_LONG))
 
 bench: $(CORE) qemu ## measure, in instructions
 	@$(BIN)/nk bench

@@ -1,7 +1,7 @@
 """Every construct of the language, written once and run in every reading: the same results, the same failing checks.
 
-The programs stand in `same_meaning/*.txt`. A line `=== name` begins one that runs to its end; `=== name: kind` one whose
-check of that kind fails at the expression in ⟦…⟧; numbers in parentheses are what `out.inputs` holds.
+The programs stand in `same_meaning/*.txt`. A line `=== name` begins one that runs to its end; `=== name: kind` one
+whose check of that kind fails at the expression in ⟦…⟧; numbers in parentheses are what `out.inputs` holds.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """Planted mistakes: what a wrong compiler would do, so that it can be seen whether the generated programs notice.
 
-Three places: the typed IR, as if the front end had lowered wrongly (seen by the interpreter); the LLVM text, as if the back
-end had written the wrong instruction (seen by the JIT); and functions of the back end itself.
+Three places: the typed IR, as if the front end had lowered wrongly (seen by the interpreter); the LLVM text, as if the
+back end had written the wrong instruction (seen by the JIT); and functions of the back end itself.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -132,7 +133,7 @@ def _calls_exchanged(program: ir.Program) -> None:
     """What stands first is called second, where nothing else depends on it."""
     for block in _blocks(program):
         places = [place for place, node in enumerate(block) if isinstance(node, ir.Call)]
-        for first, second in zip(places, places[1:], strict=False):
+        for first, second in itertools.pairwise(places):
             call = block[first]
             assert isinstance(call, ir.Call)
             if call.result is None or _uses(block[first + 1 : second + 1], call.result):
@@ -240,8 +241,8 @@ def _second_field_on_first(offset: Any) -> Any:
     return wrong
 
 
-def _f32_as_f64(program: ir.Program) -> None:
-    """The constant isn't rounded to its width."""
+def _rounded_constants(program: ir.Program) -> None:
+    """Constants lose what stands behind the point."""
     for node in _statements(program):
         if isinstance(node, ir.Binary) and isinstance(node.right, ir.Const) and isinstance(node.right.value, float):
             if node.right.type == F64:
@@ -249,7 +250,7 @@ def _f32_as_f64(program: ir.Program) -> None:
 
 
 def _one_too_far(program: ir.Program) -> None:
-    """Stores into arrays of more than one element go to the neighbour."""
+    """Reads from arrays take the neighbour."""
     for node in _statements(program):
         if (
             isinstance(node, ir.LoadElement)
@@ -274,7 +275,7 @@ MUTANTS = [
     in_ir("<= compares as <", _strict_comparison),
     in_ir("calls are made in the wrong order", _calls_exchanged),
     in_ir("the last assignment of a block is forgotten", _old_value_observed),
-    in_ir("float constants are integers", _f32_as_f64),
+    in_ir("float constants are integers", _rounded_constants),
     in_ir("constant indices are off by one", _one_too_far),
     in_ir("bit fields are one bit too low when read and written", _bits_elsewhere, "jit"),
     in_ir("wire fields are read in the other byte order", _wrong_endianness, "jit"),

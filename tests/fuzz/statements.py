@@ -467,7 +467,7 @@ class Statements:
         self.c.emit(f"match {subject}:")
         arms = kind.arms if isinstance(kind, Union) else (kind,)
         for arm in arms:
-            if is_scalar(arm) and not isinstance(arm, Bool | Float) and self.c.chance(0.3):
+            if _may_differ(arm) and self.c.chance(0.3):
                 self._case(_pattern(self, arm))
             if isinstance(arm, Value):
                 self._value_pattern(arm)
@@ -480,7 +480,7 @@ class Statements:
 
     def _value_pattern(self, kind: Value) -> None:
         """One that may not match, and one that always does."""
-        scalars = [(n, of) for n, of in kind.fields if isinstance(of, Int | Enumeration)]
+        scalars = [(n, of) for n, of in kind.fields if _may_differ(of)]
         if scalars and self.c.chance(0.6):
             name, of = self.random.choice(scalars)
             self._case(f"{kind}({name}={_pattern(self, of)})")
@@ -707,6 +707,11 @@ class Statements:
                     self.observe(variable.name, variable.kind)
         if self.c.result is not None:
             self.c.emit(f"return {self.e.make(self.c.result, 2)}")
+
+
+def _may_differ(kind: Kind) -> bool:
+    """May a value of this kind not match a constant pattern?"""
+    return isinstance(kind, Int) or (isinstance(kind, Enumeration) and len(kind.members) > 1)
 
 
 def _pattern(s: Statements, kind: Kind) -> str:
