@@ -17,7 +17,7 @@ Pieces are spans of bytes, so one that is kept beyond the rollback is no danger 
 one. They hold what was there before; `allocate_cleared` gives zeroes.
 """
 
-from neokernel.lang import Span, invariant, struct, u8, usize, value
+from neokernel.lang import Span, invariant, struct, u8, usize, value, wrapping_neg
 from neokernel.runtime.vec import Full
 
 
@@ -42,7 +42,7 @@ class Arena:
     def allocate(self, size: usize, alignment: usize) -> Span[u8] | Full:
         """`size` bytes at a multiple of `alignment`, a power of two."""
         assert alignment != 0 and alignment & (alignment - 1) == 0, "an alignment is a power of two"
-        padding = (alignment - self.used % alignment) % alignment
+        padding = wrapping_neg(self.used) & (alignment - 1)
         free = len(self.memory) - self.used
         if padding > free or size > free - padding:
             return Full.FULL

@@ -209,8 +209,10 @@ def send(ring: Ring[Word], words: tuple[u64, ...]) -> Moved | Broken:
     if isinstance(free, Broken):
         return free
     count = min(free, wanted)
-    for offset in range(count):
-        ring.slot(offset).value = words[usize(offset)]
+    # What `slot` does, with what doesn't change taken out of the loop.
+    slots, first = ring.slots, usize(ring.place)
+    for offset, word in enumerate(words[: usize(count)]):
+        slots[(first + offset) & (len(slots) - 1)].value = word
     return Moved(count, ring.advance(count))
 
 
@@ -221,6 +223,8 @@ def receive(ring: Ring[Word], words: Span[u64]) -> Moved | Broken:
     if isinstance(ready, Broken):
         return ready
     count = min(ready, wanted)
-    for offset in range(count):
-        words[usize(offset)] = ring.slot(offset).value
+    slots, first = ring.slots, usize(ring.place)
+    taken = words[: usize(count)]
+    for offset in range(len(taken)):
+        taken[offset] = slots[(first + offset) & (len(slots) - 1)].value
     return Moved(count, ring.advance(count))

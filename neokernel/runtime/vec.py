@@ -11,7 +11,7 @@ Invariants:
 from enum import Enum
 from typing import Generic, TypeVar
 
-from neokernel.lang import Array, Span, invariant, struct, u8, usize
+from neokernel.lang import Array, Span, copy, invariant, struct, u8, usize
 
 T = TypeVar("T")
 
@@ -76,8 +76,7 @@ class Vec(Generic[T]):
         if self.size == len(self.slots):
             return Full.FULL
         tail = self.slots[: self.size + 1][index:]
-        for place in reversed(range(1, len(tail))):
-            tail[place] = tail[place - 1]
+        copy(tail[1:], tail[: len(tail) - 1].view())
         tail[0] = item
         self.size += 1
         return None
@@ -86,8 +85,7 @@ class Vec(Generic[T]):
         """Take the element at `index`, and move those above down. Steps: those moved."""
         tail = self.slots[: self.size][index:]
         taken = tail[0]
-        for place in range(1, len(tail)):
-            tail[place - 1] = tail[place]
+        copy(tail[: len(tail) - 1], tail[1:].view())
         self.size -= 1
         return taken
 
@@ -110,9 +108,7 @@ class Vec(Generic[T]):
         """Append all of `items`, or none."""
         if len(items) > len(self.slots) - self.size:
             return Full.FULL
-        free = self.slots[self.size :]
-        for place, item in enumerate(items):
-            free[place] = item
+        copy(self.slots[self.size : self.size + len(items)], items)
         self.size += len(items)
         return None
 
