@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from neokernel.lang.failures import AssertionFailed, ContractFailed, StaticError, UnreachableReached
+from neokernel.lang.failures import ContractFailed, StaticError, UnreachableReached
 from neokernel.lang.records import check_invariants
 
 
@@ -105,10 +105,6 @@ def leave(instance: Any, normally: bool) -> None:
     state[".depth"] = state.get(".depth", 1) - 1
     if normally and not state[".depth"] and ".was" not in state:
         check_invariants(instance)
-
-
-def assertion_failed(text: str) -> AssertionFailed:
-    return AssertionFailed(text)
 
 
 class Guarded:

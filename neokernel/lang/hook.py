@@ -18,7 +18,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from neokernel.lang.instrument import LANGUAGE, instrument
+from neokernel.lang.instrument import LANGUAGE, deep_recursion, instrument
 
 
 def is_target_source(source: bytes) -> bool:
@@ -26,10 +26,10 @@ def is_target_source(source: bytes) -> bool:
     if LANGUAGE.encode() not in source:
         return False
     try:
-        tree = ast.parse(source)
+        with deep_recursion():
+            return is_target(ast.parse(source))
     except (SyntaxError, ValueError):
         return False
-    return is_target(tree)
 
 
 def is_target(tree: ast.Module) -> bool:
@@ -41,9 +41,10 @@ def is_target(tree: ast.Module) -> bool:
 
 def compile_target(source: bytes | str, filename: str) -> CodeType:
     """The code of a target module. Annotations stay text, whether or not the module asks for it."""
-    tree = instrument(ast.parse(source, filename))
     flags = __future__.annotations.compiler_flag
-    code: CodeType = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
+    with deep_recursion():
+        tree = instrument(ast.parse(source, filename))
+        code: CodeType = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
     return code
 
 

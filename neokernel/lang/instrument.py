@@ -19,7 +19,10 @@ A parameter that is rejected is reported where it is declared, in the callee.
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
+import sys
+from collections.abc import Iterator
 
 from neokernel.lang.constant_typing import (
     call,
@@ -118,8 +121,8 @@ class Instrumentation(ast.NodeTransformer):
             made = self.visit(statement)
             body.extend(made if isinstance(made, list) else [made])
             if isinstance(statement, ast.AnnAssign) and statement.value is not None:
-                assert isinstance(statement.target, ast.Name)
-                body.extend(self.guard(statement.target.id, statement.annotation, statement))
+                if isinstance(statement.target, ast.Name):  # another target is the compiler's to reject
+                    body.extend(self.guard(statement.target.id, statement.annotation, statement))
             if isinstance(statement, ast.ImportFrom) and statement.module == "typing":
                 ours = [alias.asname or alias.name for alias in statement.names if alias.name == "assert_never"]
                 body.extend(place(assign(identifier, name("_nk_assert_never")), statement) for identifier in ours)
@@ -441,6 +444,17 @@ class Moved(ast.NodeTransformer):
             return place(name(identifier), node)
         self.generic_visit(node)
         return node
+
+
+@contextlib.contextmanager
+def deep_recursion() -> Iterator[None]:
+    """Let walks over syntax follow programs that nest as deeply as the compiler takes them (see its `pipeline`)."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, 20_000))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def instrument(tree: ast.Module) -> ast.Module:

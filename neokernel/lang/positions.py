@@ -41,12 +41,14 @@ def instruction_position(code: CodeType, offset: int) -> Position | None:
     """The span of the expression that the instruction at `offset` (in bytes) belongs to.
 
     CPython lets the instructions that start a loop and take its next element span the loop; here it is what is looped
-    over, whose last instruction stands before them.
+    over, whose last instruction stands before them. (A generator expression gets its iterator from outside: there is
+    none, and the span is the expression's.)
     """
     if code.co_code[offset] == opmap["FOR_ITER"]:
-        while code.co_code[offset] != opmap["GET_ITER"]:
-            offset -= 2
-        offset -= 2
+        start = offset
+        while start > 0 and code.co_code[start] != opmap["GET_ITER"]:
+            start -= 2
+        offset = start - 2 if start > 0 else offset
     line, end_line, column, end_column = next(islice(code.co_positions(), offset // 2, None))
     if line is None or end_line is None or column is None or end_column is None:
         return None

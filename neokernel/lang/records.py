@@ -103,6 +103,8 @@ class Record:
         self.fields: dict[str, Field] = {}
         self.evaluated = False
         self.resolved = False
+        #: what equality and patterns look at: ghost fields aren't in images (known once resolved)
+        self.compared: tuple[str, ...] = ()
         #: field name to class: values of exactly that class are stored without further ado
         self.expected: dict[str, type] = {}
         #: likewise for unions
@@ -145,6 +147,9 @@ class Record:
                 self.expected[field.name] = field.shape.expected
             elif field.shape.exact:
                 self.exact[field.name] = field.shape.exact
+        self.compared = tuple(field.name for field in self.fields.values() if not field.ghost)
+        if self.role == "value":
+            setattr(self.kind, "__match_args__", self.compared)  # noqa: B010 - mypy knows the attribute as final
         self.resolved = True
 
     def coerce(self, name: str, value: Any, owner: Any = None) -> Any:
@@ -277,7 +282,6 @@ def struct(kind: Any) -> Any:
 def value(kind: Any) -> Any:
     """Class decorator: a frozen record, compared by its fields. They may be given by position."""
     record = Record(kind, "value")
-    names = tuple(record.fields)
 
     def assign(_: Any, name: str, value: Any) -> None:
         raise FieldError(f"{kind.__name__} is a value: replace(v, {name}=…) makes a changed copy")
@@ -290,10 +294,10 @@ def value(kind: Any) -> Any:
             return NotImplemented
         # Not by comparing tuples: these take identical objects for equal, and NaN isn't.
         mine, theirs = self.__dict__, other.__dict__
-        return all(mine[name] == theirs[name] for name in names)
+        return all(mine[name] == theirs[name] for name in record.compared)
 
     def hashed(self: Any) -> int:
-        return hash((kind, *self.__dict__.values()))
+        return hash((kind, *(self.__dict__[name] for name in record.compared)))
 
     kind._record = record
     store = '_nk_put(_nk_self, "{name}", {name} if {name}.__class__ is _nk_expected("{name}") '
@@ -304,7 +308,6 @@ def value(kind: Any) -> Any:
     kind.__eq__ = equal
     kind.__hash__ = hashed
     kind.__repr__ = represent
-    setattr(kind, "__match_args__", names)  # noqa: B010 - mypy knows the attribute as final
     return kind
 
 

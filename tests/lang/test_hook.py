@@ -15,7 +15,7 @@ import pytest
 
 from neokernel import lang
 from neokernel.lang.hook import TargetFinder, TargetLoader
-from neokernel.lang.integers import u8
+from neokernel.lang.integers import u8, u32
 
 Load = Callable[[str], ModuleType]
 Write = Callable[[str, str], Any]
@@ -225,3 +225,20 @@ def test_a_module_may_define_what_the_language_gives(load: Load) -> None:
         """
     )
     assert m.f(1) == u8(7)
+
+
+def test_programs_may_nest_deeply(write: Write) -> None:
+    """As deeply as the compiler takes them."""
+    start = "from neokernel.lang import u32\ndef f(x: u32) -> u32:\n"
+    arms = "".join(f"    elif x == {number}:\n        return {number}\n" for number in range(1, 800))
+    before = sys.getrecursionlimit()
+    m = write("hook_deep", f"{start}    if x == 0:\n        return 0\n{arms}    return 7\n")
+    assert m.f(u32(799)) == 799
+    m = write("hook_wide", f"{start}    return x{' + x' * 900}\n")
+    assert m.f(u32(1)) == 901
+    assert sys.getrecursionlimit() == before
+
+
+def test_an_annotated_attribute_is_the_compilers_to_reject(write: Write) -> None:
+    m = write("hook_attribute", "from neokernel.lang import u8\nclass C: pass\nC.x: u8 = 3\n")
+    assert m.C.x == 3

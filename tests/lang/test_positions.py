@@ -56,6 +56,12 @@ CASES: list[tuple[str, str, str, tuple[Any, ...]]] = [
     ("augmented value", "overflow", "def f(b: u8) -> None:\n    s = S()\n    s.a += ⟦b * b⟧", (100,)),
     ("lines", "overflow", "def f(a: u8, b: u8) -> u8:\n    return (⟦a\n        + b⟧)", (200, 100)),
     ("characters", "overflow", "def f(ä: u8, b: u8) -> u8:\n    é = 'ü'; return ⟦ä + b⟧", (200, 100)),
+    (
+        "generator",
+        "dead",
+        "def f() -> tuple[u8, ...]:\n    s = S(); items = s.items; retire(s)\n    return tuple⟦(x for x in items)⟧",
+        (),
+    ),
     ("index", "index", "def f(i: usize) -> u8:\n    s = S()\n    return s.items[0] + ⟦s.items[i]⟧", (4,)),
     ("store", "index", "def f(i: usize) -> None:\n    s = S()\n    ⟦s.items[i]⟧ = 1", (4,)),
     ("slice", "index", "def f(i: usize) -> None:\n    s = S()\n    x = ⟦s.wide[i:]⟧", (5,)),
