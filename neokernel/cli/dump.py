@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from neokernel.cli.errors import Exit
+from neokernel.cli.errors import ToolError
 from neokernel.cli.output import json_option, print_json
-from neokernel.cli.program import Program, build, find_program, is_image, open_image, print_diagnostics
-from neokernel.lang.instrument import instrument
+from neokernel.cli.program import Program, build, find_program, is_image, open_image, refuse, tool_complaints
+from neokernel.compiler.diagnostics import Diagnostic
+from neokernel.lang.instrument import deep_recursion, instrument
 
 
 def syntax(program: Program) -> str:
@@ -24,32 +25,24 @@ def instrumented(program: Program) -> str:
 
 
 def parsed(program: Program) -> ast.Module:
-    from neokernel.cli.errors import ToolError
-
     try:
         return ast.parse(program.main.read_text(encoding="utf-8"), str(program.main))
     except (SyntaxError, UnicodeDecodeError, ValueError) as error:
         raise ToolError("NK1002", f"{program.main} isn't valid Python: {error}", "`nk check` says more") from error
 
 
-def compiled(stage: str) -> Callable[[Program], str]:
-    def show(program: Program) -> str:
+def compiled(stage: str) -> Callable[[Program], str | list[Diagnostic]]:
+    def show(program: Program) -> str | list[Diagnostic]:
         from neokernel.compiler import pipeline
 
-        result = pipeline.dump(program.root, stage)
-        if not isinstance(result, str):
-            print_diagnostics(result, program)
-            raise click.exceptions.Exit(Exit.COMPILE)
-        return result
+        with tool_complaints():
+            return pipeline.dump(program.root, stage)
 
     return show
 
 
-#: SHF_ALLOC
-ALLOCATED = 2
-
-#: in the order in which a program passes through them
-STAGES: dict[str, Callable[[Program], str]] = {
+#: in the order in which a program passes through them; a wrong one gives its diagnostics
+STAGES: dict[str, Callable[[Program], str | list[Diagnostic]]] = {
     "syntax": syntax,
     "instrumented": instrumented,
     "ir": compiled("ir"),
@@ -75,7 +68,11 @@ def command(stage: str, path: Path, as_json: bool) -> None:
             image = build(program, program.default_image, as_json=as_json)
         show_image(image, as_json=as_json)
         return
-    text = STAGES[stage](find_program(path))
+    program = find_program(path)
+    with deep_recursion():
+        text = STAGES[stage](program)
+    if not isinstance(text, str):
+        refuse(text, program, as_json=as_json)
     if as_json:
         print_json({"stage": stage, "text": text, "exit": 0})
     else:
@@ -85,17 +82,12 @@ def command(stage: str, path: Path, as_json: bool) -> None:
 def show_image(path: Path, *, as_json: bool) -> None:
     """Sections that are loaded, and the functions by size."""
     image = open_image(path)
-    loaded = [
-        section for section in image.elf.iter_sections() if section["sh_flags"] & ALLOCATED and section["sh_size"]
-    ]
-    sections = [
-        {"name": section.name, "address": int(section["sh_addr"]), "bytes": int(section["sh_size"])}
-        for section in loaded
-    ]
-    functions = [{"name": name, "address": start, "bytes": size} for start, size, name in image.functions()]
     if as_json:
+        sections, functions = (
+            [{"name": name, "address": address, "bytes": size} for address, size, name in rows]
+            for rows in (image.sections, image.functions)
+        )
         print_json({"sections": sections, "functions": functions, "exit": 0})
         return
-    rows = [(section["sh_addr"], section["sh_size"], section.name) for section in loaded]
-    for address, size, name in (*rows, *sorted(image.functions(), key=lambda row: -row[1])):
+    for address, size, name in (*image.sections, *sorted(image.functions, key=lambda row: -row[1])):
         click.echo(f"{address:#12x} {size:>10,}  {name}")

@@ -1,10 +1,13 @@
-"""Programs and images, as the commands take them on their command line; the one place that calls the compiler."""
+"""Programs and images, as the commands take them on their command line, and the compiler's answers to them."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -80,17 +83,35 @@ def build(program: Program, output: Path, *, checks: bool = True, release: bool 
 
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with progress(f"building {program.name}"):
+        with progress(f"building {program.name}"), tool_complaints():
             result = build_image(program.root, output, checks=checks, release=release)
     except OSError as error:
         raise ToolError("NK1005", f"{output} can't be written: {error.strerror or error}") from error
     if result.diagnostics:
-        if as_json:
-            print_json({"diagnostics": [item.as_json() for item in result.diagnostics], "exit": int(Exit.COMPILE)})
-        else:
-            print_diagnostics(result.diagnostics, program)
-        raise click.exceptions.Exit(Exit.COMPILE)
+        refuse(result.diagnostics, program, as_json=as_json)
     return output
+
+
+@contextlib.contextmanager
+def tool_complaints() -> Iterator[None]:
+    """The assembler's and the linker's complaints are errors of the user's program, who wrote what they read."""
+    from neokernel.compiler import toolchain
+
+    try:
+        yield
+    except toolchain.ToolError as error:
+        if error.tool == "zig":
+            raise ToolError("NK1201", str(error), "`make setup`") from error
+        raise ToolError("NK1006", str(error), "`nk explain NK1006` says what may be wrong") from error
+
+
+def refuse(diagnostics: list[Diagnostic], program: Program, *, as_json: bool) -> NoReturn:
+    """Print what is wrong with the program and end the command."""
+    if as_json:
+        print_json({"diagnostics": [item.as_json() for item in diagnostics], "exit": int(Exit.COMPILE)})
+    else:
+        print_diagnostics(diagnostics, program)
+    raise click.exceptions.Exit(Exit.COMPILE)
 
 
 def print_diagnostics(diagnostics: list[Diagnostic], program: Program) -> None:

@@ -2,13 +2,14 @@
 
 An image holds (address, number) pairs; what the numbers mean stands in a file beside it, `NAME.checks.json`, since an
 image has no use for it. Both are written by one build: the file names the image's digest, and a table of another build
-is not believed.
+is not believed. It appears as a whole: who reads while another build writes sees one or the other.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,11 @@ def write_check_table(image: Path, records: Iterable[CheckRecord]) -> Path:
         for record in records
     }
     path = table_path(image)
-    path.write_text(json.dumps({"image": digest(image), "checks": checks}, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps({"image": digest(image), "checks": checks}, indent=1) + "\n"
+    with tempfile.TemporaryDirectory(prefix=".nk-", dir=path.parent) as folder:
+        whole = Path(folder) / path.name
+        whole.write_text(text, encoding="utf-8")
+        whole.replace(path)
     return path
 
 
@@ -66,11 +71,11 @@ def check_at(image: Image, panic: PanicRecord) -> CheckPoint | None:
     if panic.cause != BREAKPOINT:
         return None
     try:
-        number = read_checks(image.path).get(panic.pc)
         table = json.loads(table_path(image.path).read_text(encoding="utf-8"))
-        if number is None or table["image"] != digest(image.path):
+        # The image that ran counts: since then, another may have been built in its place.
+        if not table["image"] == image.digest == digest(image.path):
             return None
-        entry = table["checks"][str(number)]
+        entry = table["checks"][str(read_checks(image.path)[panic.pc])]
         file, line, column, end_line, end_column = entry["span"]
         frame = Frame(str(entry["function"]), str(file), int(line), int(column), int(end_line), int(end_column))
         return CheckPoint(str(entry["kind"]), str(entry["message"]), frame)

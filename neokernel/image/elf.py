@@ -1,10 +1,13 @@
 """An image's ELF file, as the tools read it: symbols, source positions with inlined calls, unwind rules.
 
-Invariant: a file that isn't an ELF of ours raises `BadImage`, nothing else.
+Invariant: a file that isn't an ELF of ours raises `BadImage`, nothing else. What isn't debug information is read at
+once, so that methods raise it for that only.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -13,10 +16,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from elftools.common.exceptions import DWARFError, ELFError
 from elftools.dwarf.callframe import FDE
 from elftools.dwarf.descriptions import describe_form_class
 from elftools.elf.elffile import ELFFile
+
+#: flag of a section that is loaded (SHF_ALLOC)
+ALLOCATED = 2
 
 
 class BadImage(Exception):
@@ -46,76 +51,68 @@ class UnwindRow:
     undefined: frozenset[int]
 
 
+@contextlib.contextmanager
+def reading(what: str) -> Iterator[None]:
+    """The reader of ELF and DWARF takes much for granted: whatever it stumbles over says that the file is broken."""
+    try:
+        yield
+    except Exception as error:
+        raise BadImage(f"{what}: {str(error) or type(error).__name__}") from error
+
+
 class Image:
-    """An ELF file, read lazily."""
+    """An ELF file; its debug information is read when it is needed.
+
+    `symbols`: addresses by name. `functions`, `sections`: (address, size, name), of sections those that are loaded.
+    `digest`: of the bytes that were read (SHA-256).
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
+        self.symbols: dict[str, int] = {}
+        self.functions: list[tuple[int, int, str]] = []
+        with reading(f"{path} can't be read as an ELF file"):
             # All of it: the file may be rebuilt while we look at it.
-            self.elf = ELFFile(io.BytesIO(path.read_bytes()))
-        except (OSError, ELFError) as error:
-            raise BadImage(f"{path} can't be read as an ELF file: {error}") from error
-        if self.elf["e_machine"] != "EM_RISCV" or self.elf.elfclass != 64:
-            raise BadImage(f"{path} isn't for riscv64")
-
-    @cached_property
-    def symbols(self) -> dict[str, int]:
-        """Addresses by name."""
-        table: Any = self.elf.get_section_by_name(".symtab")
-        if table is None:
-            return {}
-        return {symbol.name: int(symbol["st_value"]) for symbol in table.iter_symbols() if symbol.name}
-
-    @cached_property
-    def _functions(self) -> tuple[list[int], list[tuple[int, str]]]:
-        """Starts, and (size, name), of the functions, by address."""
-        table: Any = self.elf.get_section_by_name(".symtab")
-        found = []
-        if table is not None:
-            for symbol in table.iter_symbols():
+            data = path.read_bytes()
+            self.digest = hashlib.sha256(data).hexdigest()
+            self._elf = ELFFile(io.BytesIO(data))
+            ours = self._elf["e_machine"] == "EM_RISCV" and self._elf.elfclass == 64
+            self.sections = [
+                (int(section["sh_addr"]), int(section["sh_size"]), str(section.name))
+                for section in self._elf.iter_sections()
+                if section["sh_flags"] & ALLOCATED and section["sh_size"]
+            ]
+            table: Any = self._elf.get_section_by_name(".symtab")
+            for symbol in table.iter_symbols() if table is not None else ():
+                address, name = int(symbol["st_value"]), str(symbol.name)
+                if name:
+                    self.symbols[name] = address
                 if symbol["st_info"]["type"] == "STT_FUNC":
-                    found.append((int(symbol["st_value"]), int(symbol["st_size"]), symbol.name))
-        found.sort()
-        return [start for start, _, _ in found], [(size, name) for _, size, name in found]
+                    self.functions.append((address, int(symbol["st_size"]), name))
+        if not ours:
+            raise BadImage(f"{path} isn't for riscv64")
+        self.functions.sort()
 
     def function_at(self, address: int) -> str | None:
-        """The name of the symbol that `address` lies in."""
-        starts, functions = self._functions
-        index = bisect_right(starts, address) - 1
-        if index < 0 or address >= starts[index] + max(functions[index][0], 1):
+        """The name of the function that `address` lies in."""
+        index = bisect_right(self.functions, address, key=lambda function: function[0]) - 1
+        if index < 0:
             return None
-        return functions[index][1]
-
-    def functions(self) -> list[tuple[int, int, str]]:
-        """(address, size, name) of all functions, by address."""
-        starts, functions = self._functions
-        return [(start, size, name) for start, (size, name) in zip(starts, functions, strict=True)]
-
-    def section(self, name: str) -> bytes:
-        """The contents of a section; empty when there is none."""
-        section: Any = self.elf.get_section_by_name(name)
-        return bytes(section.data()) if section is not None else b""
+        start, size, name = self.functions[index]
+        return name if address < start + max(size, 1) else None
 
     # --- source positions ---------------------------------------------------------------------------------------------
 
     @cached_property
     def _dwarf(self) -> Any:
-        try:
-            return self.elf.get_dwarf_info() if self.elf.has_dwarf_info() else None
-        except (ELFError, DWARFError) as error:
-            raise BadImage(f"{self.path} has broken debug information: {error}") from error
+        return self._elf.get_dwarf_info() if self._elf.has_dwarf_info() else None
 
     def places(self, address: int) -> list[Place]:
         """What the instruction at `address` is part of, innermost call first; empty when nothing is known."""
-        if self._dwarf is None:
-            return []
-        try:
-            for unit in self._dwarf.iter_CUs():
+        with reading(f"{self.path} has broken debug information"):
+            for unit in self._dwarf.iter_CUs() if self._dwarf is not None else ():
                 if any(low <= address < high for low, high in self._ranges(unit.get_top_DIE())):
                     return self._places_in(unit, address)
-        except (ELFError, DWARFError, KeyError, IndexError) as error:
-            raise BadImage(f"{self.path} has broken debug information: {error}") from error
         return []
 
     def _places_in(self, unit: Any, address: int) -> list[Place]:
@@ -211,6 +208,10 @@ class Image:
 
     def unwind_row(self, address: int) -> UnwindRow | None:
         """The rule in force at `address`; None where nothing is described (the first frame, assembly)."""
+        with reading(f"{self.path} has broken unwind rules"):
+            return self._unwind_row(address)
+
+    def _unwind_row(self, address: int) -> UnwindRow | None:
         starts, entries = self._frames
         index = bisect_right(starts, address) - 1
         if index < 0 or address >= starts[index] + entries[index]["address_range"]:

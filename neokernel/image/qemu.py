@@ -83,9 +83,9 @@ def run(
                 if keep is not None:
                     keep(data)
                 show(console.feed(data))
-            # The console is closed: QEMU ends at once, or we are out of time.
+            # The console is closed and QEMU is about to end, or we are out of time.
             try:
-                child.wait(1 if deadline is None or time.monotonic() < deadline else 0)
+                child.wait(None if deadline is None else max(0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 outcome.timed_out = True
         finally:
