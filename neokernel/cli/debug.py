@@ -14,7 +14,7 @@ import click
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import json_option, print_json
 from neokernel.cli.program import Program, find_program, is_image
-from neokernel.cli.run import image_of, qemu_program
+from neokernel.cli.run import image_of, kept, qemu_program
 from neokernel.image import qemu
 
 CANDIDATES = ("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb", "riscv64-linux-gnu-gdb", "gdb")
@@ -57,8 +57,9 @@ def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: boo
         if as_json:
             print_json({"qemu": machine, "gdb": front, "exit": 0})
             return 0
-        click.echo(f"the machine's console goes to {log}", err=True)
-        with log.open("wb") as console:
+        with kept(log) as file:
+            click.echo(f"the machine's console goes to {log if file is not None else 'nowhere'}", err=True)
+            console = subprocess.DEVNULL if file is None else file
             # A session of its own: ctrl-C is gdb's, not the machine's.
             child = subprocess.Popen(
                 machine, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True

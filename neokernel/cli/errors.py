@@ -24,6 +24,7 @@ class Exit(IntEnum):
     SKIPPED = 77
     TIMEOUT = 124
     INTERRUPT = 130
+    BROKEN_PIPE = 141
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,14 @@ TOOL_CODES: dict[str, ToolCode] = {
         "a file can't be written",
         "The output's folder doesn't exist, can't be written to, or the disk is full.",
         Exit.USAGE,
+    ),
+    "NK1006": ToolCode(
+        "the assembler or the linker refuses the program",
+        "The text of `asm` and `assembly` goes to the assembler as it is; the message numbers the lines of all of it. "
+        "The linker misses symbols that such text names and nothing defines, or finds that the image doesn't fit the "
+        "machine's memory. If the program has no unsafe module of its own and isn't large, it is a fault of the "
+        "compiler: please report it.",
+        Exit.COMPILE,
     ),
     "NK1101": ToolCode(
         "QEMU is missing or too old",

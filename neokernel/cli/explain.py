@@ -44,8 +44,8 @@ def command(code: str | None, as_json: bool) -> None:
                 click.echo(f"{name}  {entry['title']}")
         return
     name = code.upper()
-    if name.isdigit():
-        name = f"NK{int(name):04}"
+    if name.isdecimal():
+        name = f"NK{name.zfill(4)}"
     if name not in codes:
         raise ToolError("NK1003", f"no error code {code}", "`nk explain` alone lists all codes")
     entry = codes[name]

@@ -45,6 +45,8 @@ def run_on_host(program: Program, timeout: float | None, *, as_json: bool) -> in
             status = run_main(load_main(program), output)
     except OutOfTime:
         status, timed_out = int(Exit.TIMEOUT), True
+    except OSError:
+        raise  # of our output: programs have no files
     except Exception as failure:
         # The program's own failure if any of it was running; else ours, or an error that the user should see as such.
         status, crash = int(PANIC_STATUS), crash_of(failure)
@@ -73,8 +75,8 @@ def load_main(program: Program) -> Callable[[Any], object]:
     sys.path.insert(0, str(program.main.parent.resolve()))
     try:
         module = lang.load_module(program.main, program.main.stem)
-    except SyntaxError as error:
-        raise ToolError("NK1002", f"{program.main} isn't valid Python: {error.msg} (line {error.lineno})") from error
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise ToolError("NK1002", f"{program.main} isn't valid Python: {error}", "`nk check` says more") from error
     except ImportError as error:
         raise ToolError("NK1002", f"{program.main}: {error}", "`nk check` says more") from error
     main: Any = getattr(module, "main", None)

@@ -6,6 +6,7 @@ included; a command's module is imported only when it is used.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -94,6 +95,9 @@ def guarded(arguments: list[str]) -> int:
         result = nk.main(arguments, prog_name="nk", standalone_mode=False)
         sys.stdout.flush()
         return int(result) if isinstance(result, int) else Exit.SUCCESS
+    except (BrokenPipeError, SystemExit):
+        # Click, which leaves all else to us, makes a SystemExit of the first.
+        return reader_gone()
     except ToolError as error:
         return report(error, arguments)
     except click.exceptions.Exit as end:
@@ -104,11 +108,9 @@ def guarded(arguments: list[str]) -> int:
         return report(ToolError("NK1001", error.format_message().rstrip("."), help_text), arguments)
     except (KeyboardInterrupt, click.Abort):
         return report(ToolError("NK1105", "interrupted"), arguments)
-    except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter must not try to flush it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return Exit.NEGATIVE
     except Exception as error:  # noqa: BLE001 - the promise is that no traceback reaches a user
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return report(ToolError("NK1005", f"the output can't be written: {error.strerror}"), arguments)
         if os.environ.get("NK_DEBUG") == "1":
             import traceback
 
@@ -123,14 +125,26 @@ def guarded(arguments: list[str]) -> int:
         )
 
 
+def reader_gone() -> int:
+    """Whoever read our output has gone (`nk … | head`): end quietly, as a program does that the signal ends."""
+    # The interpreter flushes once more at its end, which must not fail again.
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+    return Exit.BROKEN_PIPE
+
+
 def report(error: ToolError, arguments: list[str]) -> int:
     """Print an error, for people on standard error, for programs on standard output."""
-    if wants_json(arguments):
-        click.echo(json.dumps(error.as_json(), indent=2))
-    else:
-        from neokernel.cli.output import print_error
+    try:
+        if wants_json(arguments):
+            click.echo(json.dumps(error.as_json(), indent=2))
+        else:
+            from neokernel.cli.output import print_error
 
-        print_error(error)
+            print_error(error)
+    except BrokenPipeError:
+        return reader_gone()
     return int(error.exit)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 
@@ -16,14 +17,29 @@ from neokernel.cli.output import json_option, print_json
 from neokernel.cli.program import REPOSITORY, build, find_program, is_image, open_image
 from neokernel.image import qemu
 from neokernel.image.checks import check_at
-from neokernel.image.crash import Crash, explain_crash
+from neokernel.image.crash import explain_crash
 from neokernel.image.elf import Image
 from neokernel.image.panic import ConsoleFilter
 
 
+class Seconds(click.FloatRange):
+    """More than none, and no more than the system's timers take (some count milliseconds in 31 bits)."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(min=0, max=1_000_000, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):  # which is in every range
+            self.fail(f"{value} is no number of seconds", param, ctx)
+        return number
+
+
 @click.command()
 @click.argument("path", metavar="PROGRAM", type=click.Path(path_type=Path))
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Stop the machine after so many seconds.")
+@click.option("--timeout", type=Seconds(), help="Stop the machine after so many seconds.")
 @click.option("--host", is_flag=True, help="Run the source under CPython, on a simulated machine.")
 @click.option("--raw", is_flag=True, help="Show the console as it is: with the firmware's words and panic records.")
 @json_option
@@ -88,7 +104,9 @@ def boot(
         outcome = qemu.run(
             qemu.command(program, image.path), console, (lambda _: None) if raw else show, timeout=timeout, keep=keep
         )
-    crashes = [tell(image, console, index, roots) for index in range(len(outcome.panics))]
+    if outcome.status == 1 and not outcome.timed_out and not console.started:
+        raise ToolError("NK1103", f"the machine didn't start: {outcome.complaint or 'QEMU says nothing'}", "nk doctor")
+    crashes = [explain_crash(image, panic, check_at(image, panic), roots) for panic in outcome.panics]
     status = exit_status(outcome)
     if as_json:
         print_json(
@@ -107,8 +125,6 @@ def boot(
         click.echo(crash.text, err=True, nl=False)
     if outcome.timed_out:
         raise ToolError("NK1104", f"still running after {timeout:g} s; stopped")
-    if outcome.status == 1 and not console.started:
-        raise ToolError("NK1103", f"the machine didn't start: {outcome.complaint or 'QEMU says nothing'}", "nk doctor")
     if outcome.complaint:
         click.echo(outcome.complaint, err=True)
     return status
@@ -123,11 +139,6 @@ def exit_status(outcome: qemu.Outcome) -> int:
     if outcome.panics and outcome.status == 0:
         return Exit.NEGATIVE
     return outcome.status
-
-
-def tell(image: Image, console: ConsoleFilter, index: int, roots: tuple[Path, ...]) -> Crash:
-    panic = console.panics[index]
-    return explain_crash(image, panic, check_at(image, panic), roots)
 
 
 @contextlib.contextmanager

@@ -96,14 +96,26 @@ def test_internal_errors_have_no_traceback(nk: Nk, monkeypatch: pytest.MonkeyPat
     assert "Traceback" in nk("doctor").error
 
 
-def test_a_closed_pipe_is_quiet() -> None:
-    process = start("doctor")
+@pytest.mark.parametrize("arguments", [["doctor"], ["explain"], ["run", "--json", "nowhere"], ["--help"]])
+def test_a_closed_pipe_is_quiet(arguments: list[str]) -> None:
+    process = start(*arguments)
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None
     assert process.stderr.read() == b""
     process.stderr.close()
-    assert process.wait(30) != 0
+    assert process.wait(30) == Exit.BROKEN_PIPE
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_is_no_internal_error() -> None:
+    with Path("/dev/full").open("w") as full:
+        program = "from neokernel.cli.main import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", program, "explain"], stdout=full, stderr=subprocess.PIPE, cwd=REPOSITORY, check=False
+        )
+    assert done.returncode == Exit.USAGE
+    assert done.stderr == b"error[NK1005]: the output can't be written: No space left on device\n"
 
 
 def test_tool_errors_exit_as_their_code_says() -> None:
@@ -139,9 +151,11 @@ def test_explain(nk: Nk) -> None:
     text = nk("explain", "nk1101").output
     assert "NK1101: QEMU is missing" in text
     assert "apt-get install" in text
-    unknown = nk("explain", "NK7777")
-    assert unknown.status == Exit.USAGE
-    assert "error[NK1003]" in unknown.error
+    assert nk("explain", "101").output == nk("explain", "NK0101").output
+    for code in ("NK7777", "²", "9" * 5000):
+        unknown = nk("explain", code)
+        assert unknown.status == Exit.USAGE
+        assert "error[NK1003]" in unknown.error
 
 
 def test_test_command(nk: Nk, tmp_path: Path) -> None:

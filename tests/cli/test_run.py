@@ -13,6 +13,10 @@ from pathlib import Path
 import pytest
 
 from neokernel.cli.errors import Exit
+from neokernel.compiler.llvm.checks import read_checks
+from neokernel.image.checks import BREAKPOINT, check_at
+from neokernel.image.elf import Image
+from neokernel.image.panic import PanicRecord
 from tests.cli.support import EXAMPLES, Nk, start, write_program
 
 MACHINES = [pytest.param((), marks=pytest.mark.qemu, id="qemu"), pytest.param(("--host",), id="host")]
@@ -89,6 +93,27 @@ def test_time_limit(nk: Nk, tmp_path: Path, machine: tuple[str, ...]) -> None:
     result = nk("run", "--timeout", "3", *machine, program)
     assert (result.status, result.output) == (Exit.TIMEOUT, "on\n")
     assert "error[NK1104]" in result.error
+
+
+@pytest.mark.parametrize("machine", [(), ("--host",)])
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "1e300", "soon"])
+def test_a_time_limit_is_some_seconds(nk: Nk, machine: tuple[str, ...], seconds: str) -> None:
+    result = nk("run", f"--timeout={seconds}", *machine, EXAMPLES / "01_hello")
+    assert (result.status, result.output) == (Exit.USAGE, "")
+    assert "error[NK1001]" in result.error
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_a_reader_that_goes_away(tmp_path: Path, machine: tuple[str, ...]) -> None:
+    program = write_program(tmp_path, "while True:\n    machine.console.write('on\\n')")
+    process = start("run", *machine, program, "--timeout", "60")
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"on\n"
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(30) == Exit.BROKEN_PIPE
 
 
 @pytest.mark.qemu
@@ -216,6 +241,46 @@ def test_qemu_that_fails(nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     result = nk("run", "image.elf")
     assert result.status == Exit.UNREACHABLE
     assert result.error.startswith("error[NK1103]: the machine didn't start: no such machine\n")
+    as_json = nk("run", "--json", "image.elf")
+    assert (as_json.status, as_json.error) == (Exit.UNREACHABLE, "")
+    assert as_json.json["error"]["code"] == "NK1103"
+
+
+def test_qemu_may_take_its_time_to_end(nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nk("build", EXAMPLES / "01_hello", "-o", "image.elf")
+    fake = tmp_path / "qemu-system-riscv64"
+    fake.write_text("#!/bin/sh\nprintf '\\036nk-start 1\\nhello'\nexec >&-\nsleep 2\nexit 5\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    result = nk("run", "image.elf")
+    assert (result.status, result.output, result.error) == (5, "hello", "")
+    assert nk("run", "image.elf", "--timeout", "1").status == Exit.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    "text", ["asm('bogus {0}', u32(1))", "asm('call nowhere')", "pass\n\n\nassembly('bogus')"], ids=str
+)
+def test_assembly_that_is_wrong(nk: Nk, text: str, tmp_path: Path) -> None:
+    program = write_program(tmp_path, "PLACE")
+    source = program.read_text().replace("import Array", "import asm, assembly, unsafe, Array")
+    source = source.replace("\n\n\ndef", "\n\nunsafe('a test')\n\n\ndef")
+    program.write_text(source.replace("PLACE", text))
+    result = nk("build", program)
+    assert result.status == Exit.COMPILE
+    assert "error[NK1006]" in result.error
+    assert nk("build", "--json", program).json["error"]["code"] == "NK1006"
+
+
+@pytest.mark.qemu
+def test_an_image_that_was_built_anew_while_it_ran(nk: Nk, tmp_path: Path) -> None:
+    nk("build", EXAMPLES / "02_overflow", "-o", "image.elf")
+    image = Image(tmp_path / "image.elf")
+    point = next(iter(read_checks(image.path)))
+    panic = PanicRecord(BREAKPOINT, point, 0, (0,) * 32)
+    assert check_at(image, panic) is not None
+    nk("build", "--no-checks", EXAMPLES / "02_overflow", "-o", "image.elf")
+    assert check_at(image, panic) is None
+    assert not list(tmp_path.glob(".nk-*"))
 
 
 def test_output_that_can_not_be_written(nk: Nk, tmp_path: Path) -> None:
@@ -226,11 +291,14 @@ def test_output_that_can_not_be_written(nk: Nk, tmp_path: Path) -> None:
 
 
 def test_a_broken_image(nk: Nk, tmp_path: Path) -> None:
-    (tmp_path / "image.elf").write_bytes(b"\x7fELF and then nothing")
-    for command in (["run"], ["debug"], ["dump", "image"]):
-        result = nk(*command, "image.elf")
-        assert result.status == Exit.USAGE
-        assert "error[NK1004]" in result.error
+    nk("build", EXAMPLES / "01_hello", "-o", "whole.elf")
+    whole = (tmp_path / "whole.elf").read_bytes()
+    for broken in (b"\x7fELF and then nothing", whole[: len(whole) // 2], whole[:-100], whole[:64] + b"\xff" * 99999):
+        (tmp_path / "image.elf").write_bytes(broken)
+        for command in (["run"], ["debug"], ["dump", "image"]):
+            result = nk(*command, "image.elf")
+            assert result.status == Exit.USAGE
+            assert "error[NK1004]" in result.error
 
 
 @pytest.mark.parametrize("stage", ["syntax", "instrumented", "ir", "llvm", "assembly", "image"])
@@ -239,6 +307,15 @@ def test_dump(nk: Nk, stage: str) -> None:
     assert result.status == 0
     assert "add_up" in result.output or stage == "image"
     assert nk("dump", "--json", stage, EXAMPLES / "02_overflow").json["exit"] == 0
+
+
+@pytest.mark.parametrize("stage", ["ir", "llvm", "assembly"])
+def test_dump_of_a_wrong_program(nk: Nk, tmp_path: Path, stage: str) -> None:
+    program = write_program(tmp_path, "x: u8 = 256")
+    assert "error[NK0" in nk("dump", stage, program).error
+    result = nk("dump", "--json", stage, program)
+    assert (result.status, result.error) == (Exit.COMPILE, "")
+    assert result.json["diagnostics"][0]["line"] == 8
 
 
 def test_what_only_cpython_rejects_is_a_traceback_too(nk: Nk, tmp_path: Path) -> None:
@@ -255,7 +332,9 @@ def test_host_errors_are_told(nk: Nk, tmp_path: Path) -> None:
     (tmp_path / "no_main.py").write_text('"""Nothing."""\nfrom neokernel.lang import u8\n')
     (tmp_path / "syntax.py").write_text("def main(:\n")
     (tmp_path / "imports.py").write_text("from neokernel.lang import u8\nimport nowhere\n")
-    for name in ("no_main.py", "syntax.py", "imports.py"):
+    (tmp_path / "latin.py").write_bytes(b'"\xe9"\n')
+    (tmp_path / "null.py").write_bytes(b"A = 1\0\n")
+    for name in ("no_main.py", "syntax.py", "imports.py", "latin.py", "null.py"):
         result = nk("run", "--host", name)
         assert result.status == Exit.USAGE
         assert "error[NK1002]" in result.error
