@@ -123,9 +123,12 @@ def translate(walk: Walk, level: usize, address: u64, size: u64) -> u64 | None:
     """An address on the bus `walk.nodes[level]` as one on the bus around it, by its `ranges` (2.3.8)."""
     requires(0 < level < walk.depth)
     tree, bus = walk.tree, walk.nodes[level]
-    ranges = tree.property(bus, b"ranges")
+    found = tree.find(bus, b"ranges")
+    if found == 0:
+        return None
+    ranges = tree.token(found).content
     if len(ranges) == 0:
-        return address if tree.has(bus, b"ranges") else None
+        return address
     child, parent, extent = address_cells(tree, bus), address_cells(tree, walk.nodes[level - 1]), size_cells(tree, bus)
     step = 4 * (child + parent + extent)
     if child > MAXIMUM_CELLS or parent > MAXIMUM_CELLS or extent > MAXIMUM_CELLS or step == 0:

@@ -79,6 +79,19 @@ def tiny() -> Model:
     return Model(node("", {}, controller, bus))
 
 
+def edges() -> Model:
+    """Little but numbers at their limits: windows and registers at the top of memory, lists of odd lengths."""
+    top = 0xFFFF_FFFF
+    wide = {"#address-cells": cells(2), "#size-cells": cells(2)}
+    controller = {"phandle": cells(1), "#interrupt-cells": cells(1), "interrupts-extended": cells(1, 2, 1, 3) + b"\0"}
+    window = {"ranges": cells(0, 0, top, 0xFFFF_F000, 0, 0x1000), **wide}
+    registers = {"reg": cells(0, 0, 0, 0x800, 0, 0xF00, 0, 0xFF, 0, 0x1000, 0, 0)}
+    reserved = {"reg": cells(top, 0, 0, top, top, 1, top, 0)}
+    said = {"linux,initrd-start": cells(2), "linux,initrd-end": cells(1)}
+    bus = node("b", window, node("d", registers))
+    return Model(node("", wide, node("c", controller), bus, node("e", reserved), node("chosen", said)), [(1, 2)])
+
+
 def extreme() -> Model:
     """As deep as a tree may be, with a name as long as it may be at its end."""
     made = node("x" * 127, {"p" * 127: b"", "q": cells(0)}, node("y"))

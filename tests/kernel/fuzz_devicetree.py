@@ -19,7 +19,7 @@ from neokernel.compiler.pipeline import State, run_front_end
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.compiler.types import RefType, StructType
 from tests.kernel.devicetree_model import ABSENT, Expected, expected, read, write
-from tests.kernel.devicetree_samples import MACHINES, blob_of, board, extreme, tiny
+from tests.kernel.devicetree_samples import MACHINES, blob_of, board, edges, extreme, tiny
 from tests.support.machine import QEMU
 
 MODULE = "tests.kernel.devicetree_fuzz"
@@ -133,7 +133,7 @@ def compare(blob: bytes, said: Expected) -> None:
 
 def corpus(real: bool = True) -> list[bytes]:
     """Small blobs, and real ones without their padding: a round takes time in proportion to the blob."""
-    blobs = [write(tiny()), write(tiny(), nops=1, slack=8, tail=8), write(board()), write(tiny()), write(extreme())]
+    blobs = [write(tiny()), write(tiny(), nops=1, slack=8, tail=8), write(board()), write(edges()), write(extreme())]
     if real and QEMU is not None:
         blobs += [write(read(blob_of(machine))) for machine in MACHINES]
     return blobs

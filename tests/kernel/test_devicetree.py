@@ -17,7 +17,7 @@ from neokernel.kernel import devices, devicetree
 from tests.kernel import devicetree_fuzz, devicetree_report
 from tests.kernel import fuzz_devicetree as fuzzing
 from tests.kernel.devicetree_model import Expected, Model, Node, expected, read, registers, write
-from tests.kernel.devicetree_samples import MACHINES, blob_of, board, cells, extreme, texts, tiny
+from tests.kernel.devicetree_samples import MACHINES, blob_of, board, cells, edges, extreme, texts, tiny
 from tests.support import machine
 
 needs_qemu = pytest.mark.skipif(machine.QEMU is None, reason="qemu-system-riscv64 is not installed")
@@ -332,8 +332,8 @@ def _said(fuzz: Any) -> Expected:
 @pytest.mark.qemu
 @needs_qemu
 def test_every_reading_says_the_same() -> None:
-    blobs = [write(tiny()), write(tiny(), nops=1, slack=8), write(board()), write(extreme())]
-    starts = [(blobs[seed % 4], seed) for seed in range(1, 41)]
+    blobs = [write(tiny()), write(tiny(), nops=1, slack=8), write(board()), write(extreme()), write(edges())]
+    starts = [(blobs[seed % 5], seed) for seed in range(1, 41)]
     program, of = fuzzing.analyse()
     symbol = f"{fuzzing.MODULE}.once"
     areas = []
@@ -374,16 +374,23 @@ _MISTAKES = {
     "properties behind children": ("token.kind == PROPERTY and not self.fresh", "False"),
     "names of any length": ("if length == MAXIMUM_NAME:", "if length == MAXIMUM_NAME + 1:"),
     "padding": ("(end + 3) & ~usize(3)", "(end + 4) & ~usize(3)"),
+    "a window that is too small": (" and size <= length - (address - base)", ""),
+    "an address that wraps": ("return None if target > LAST - (address - base) else target", "return target"),
+    "a region that wraps": ("return None if address > LAST - size else Region", "return Region"),
+    "interrupts past the end": (" or 4 * cells > len(listed) - first:", ":"),
+    "numbers of three cells": ("if address > MAXIMUM_CELLS or", "if"),
+    "a list that ends in a phandle": (" and len(listed) - start >= 4:", ":"),
+    "an initial RAM disk that ends before it begins": (" and start <= end:", ":"),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mistake", _MISTAKES)
 def test_the_fuzzer_finds_mistakes(mistake: str) -> None:
-    path = PACKAGE_ROOT / "neokernel/kernel/devicetree.py"
     old, new = _MISTAKES[mistake]
-    source = path.read_text()
-    assert source.count(old) == 1
-    fuzzer = fuzzing.Fuzzer({"neokernel.kernel.devicetree": source.replace(old, new)})
+    names = ("devicetree", "devices")
+    sources = {name: (PACKAGE_ROOT / f"neokernel/kernel/{name}.py").read_text() for name in names}
+    assert sum(source.count(old) for source in sources.values()) == 1
+    fuzzer = fuzzing.Fuzzer({f"neokernel.kernel.{name}": text.replace(old, new) for name, text in sources.items()})
     with pytest.raises(fuzzing.Found):
         fuzzing.campaign(fuzzer, 2_000_000, seed=1, batch=8, real=False)
