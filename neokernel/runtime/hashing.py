@@ -110,7 +110,7 @@ class Number:
 
 @value
 class TrustedNumber:
-    """An integer as key that nobody hostile chooses: a tenth of the work, and no protection.
+    """An integer as key that nobody hostile chooses: a fraction of the work, and no protection.
 
     Multiplicative hashing (Knuth, volume 3, section 6.4), the product's halves folded: all bits count everywhere.
     """

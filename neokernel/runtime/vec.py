@@ -117,6 +117,6 @@ def extend_bytes(vec: Vec[u8], data: bytes) -> Full | None:
     """`vec.extend(data)`, for type checkers: they tell `bytes` from `tuple[u8, ...]`, as the language doesn't."""
     if len(data) > vec.capacity() - len(vec):
         return Full.FULL
-    for byte in data:
-        _ = vec.push(byte)
+    copy(vec.slots[vec.size : vec.size + len(data)], data)
+    vec.size += len(data)
     return None
