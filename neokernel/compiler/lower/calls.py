@@ -279,7 +279,9 @@ def _call(
     for parameter in decl.parameters[1 if receiver is not None else 0 :]:
         if parameter.name not in values and parameter.default is not None:
             pattern = close(parameter_type(ctx, decl, parameter, bindings), matcher.bindings)
-            values[parameter.name] = constants.default(ctx, decl.scope, parameter.default, pattern)
+            values[parameter.name] = constants.parameter_default(
+                ctx.compilation, parameter.default, decl.scope, pattern
+            )
     arguments = [values[p.name] for p in decl.parameters if p.name in values]
     if receiver is not None:
         arguments.insert(0, receiver)

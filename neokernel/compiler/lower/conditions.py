@@ -246,9 +246,9 @@ def _comparable(ctx: Context, left: Type, right: Type, name: str, symbol: str, n
 def _has_equality(type_: Type) -> bool:
     match type_:
         case ValueType(fields=fields):
-            return all(_has_equality(f.type) for f in fields.values())
+            return all(_has_equality(f.type) for f in fields.values() if not f.ghost)
         case TupleType(items):
-            return all(map(_has_equality, items))
+            return all(map(_has_equality, items)) and not _holds_float(type_)
         case UnionType(arms):
             return all(map(_has_equality, arms))
         case SpanType(mutable=mutable, element=element):
@@ -256,6 +256,16 @@ def _has_equality(type_: Type) -> bool:
         case RefType():
             return False
     return True
+
+
+def _holds_float(type_: Type) -> bool:
+    """Python's tuples take an object for equal to itself before they compare, and NaN isn't equal to itself."""
+    match type_:
+        case ValueType(fields=fields):
+            return any(_holds_float(f.type) for f in fields.values() if not f.ghost)
+        case TupleType(items) | UnionType(items):
+            return any(map(_holds_float, items))
+    return isinstance(type_, FloatType)
 
 
 def _identity(ctx: Context, node: ast.Compare, positive: bool, right_node: ast.expr) -> Condition:
@@ -298,6 +308,12 @@ def _membership(ctx: Context, node: ast.Compare, positive: bool, right: ast.expr
             raise ctx.reject("NK0328", "nothing is in an empty tuple", node)
         # As in Python, the tuple is there before anything is compared.
         items = [(lower(ctx, element), element) for element in right.elts]
+        for item, element in items:
+            if isinstance(item, Untyped) or (isinstance(item, Const) and item.value == item.value):
+                continue
+            if _holds_float(item.type):
+                help = "write `x == a or x == b`"
+                raise ctx.reject("NK0328", "Python finds a NaN in a tuple that holds it, `==` doesn't", element, help)
         test: Operand = compare(ctx, ast.Eq(), left, items[0][0], node, node.left, items[0][1])
         for item, element in items[1:]:
 

@@ -12,7 +12,7 @@ from neokernel.compiler.diagnostics import Rejected
 from neokernel.compiler.generics import Bindings, is_open
 from neokernel.compiler.ir import Const, ConstRecord, ConstValue, Operand
 from neokernel.compiler.lower.coerce import coerce, typed
-from neokernel.compiler.lower.context import Compilation, Context, Untyped, Value
+from neokernel.compiler.lower.context import Compilation, Context, Flow, Path, Untyped, Value
 from neokernel.compiler.lower.dispatch import expression, lower
 from neokernel.compiler.resolve import reject
 from neokernel.compiler.types import BOOL, NEVER, NONE, U8, USIZE, IntType, SpanType, Type
@@ -209,18 +209,36 @@ def assertion(compilation: Compilation, node: ast.Assert, scope: Scope) -> None:
         raise reject(scope, "NK0504", f"build-time assertion: {text}", node)
 
 
+#: stands for all that is known of fields
+_ANY_FIELD: Path = ("", "")
+
+
 @contextmanager
 def in_scope(ctx: Context, scope: Scope, bindings: Bindings) -> Iterator[None]:
     """Lower an expression that stands in another module, where none of the function's variables are known."""
-    saved = ctx.scope, ctx.bindings, ctx.variables, ctx.locals
+    saved, flow = (ctx.scope, ctx.bindings, ctx.variables, ctx.locals), ctx.flow
     ctx.scope, ctx.bindings, ctx.variables, ctx.locals = scope, bindings, {}, frozenset()
+    ctx.flow = Flow(narrowed={_ANY_FIELD: NONE})
     try:
         yield
     finally:
+        if _ANY_FIELD not in ctx.flow.narrowed:
+            flow.forget_memory()  # the expression has called something
         ctx.scope, ctx.bindings, ctx.variables, ctx.locals = saved
+        ctx.flow = flow
 
 
-def default(ctx: Context, scope: Scope, node: ast.expr, expected: Type, bindings: Bindings | None = None) -> Operand:
-    """A default value, evaluated here and now in the scope that declares it."""
-    with in_scope(ctx, scope, bindings or {}):
+def parameter_default(compilation: Compilation, node: ast.expr, scope: Scope, expected: Type) -> ConstValue:
+    """A parameter's default: a constant, for Python evaluates it once, and all calls share what it gives."""
+    key = (node, expected)
+    found = compilation.constants.get(key)
+    if found is None:
+        found = compilation.constants[key] = evaluate(compilation, node, scope, expected)
+    assert isinstance(found, Const | ConstRecord)
+    return found
+
+
+def default(ctx: Context, scope: Scope, node: ast.expr, expected: Type, bindings: Bindings) -> Operand:
+    """A field's default, evaluated here and now in the scope that declares it."""
+    with in_scope(ctx, scope, bindings):
         return expression(ctx, node, expected)

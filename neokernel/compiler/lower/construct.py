@@ -200,7 +200,13 @@ def _zeroes(ctx: Context, decl: ClassDecl, pairs: list[tuple[FieldDecl, ast.expr
 def _record(
     ctx: Context, decl: ClassDecl, type_: ValueType, pairs: list[tuple[FieldDecl, ast.expr]], node: ast.Call
 ) -> Operand:
-    values = {item.name: expression(ctx, argument, type_.fields[item.name].type) for item, argument in pairs}
+    values: dict[str, Operand] = {}
+    for item, argument in pairs:
+        found = type_.fields[item.name]
+        if found.ghost:
+            _ghost_argument(ctx, found, argument)
+        else:
+            values[item.name] = expression(ctx, argument, found.type)
     items = []
     for name, found in type_.fields.items():
         if found.ghost:
@@ -227,7 +233,10 @@ def replace(ctx: Context, node: ast.Call) -> Operand:
         if found is None:
             help = suggestion(keyword.arg or "", base.type.fields)
             raise ctx.reject("NK0712", f"`{base.type}` has no field `{keyword.arg}`", keyword, help)
-        changed[found.name] = expression(ctx, keyword.value, found.type)
+        if found.ghost:
+            _ghost_argument(ctx, found, keyword.value)
+        else:
+            changed[found.name] = expression(ctx, keyword.value, found.type)
     items = []
     stored = [f for f in base.type.fields.values() if not f.ghost]
     for index, found in enumerate(stored):
@@ -263,9 +272,16 @@ def _plan_struct(ctx: Context, type_: StructType, node: ast.Call) -> StructPlan:
     for item, argument in _pair(ctx, decl, node):
         found = type_.fields[item.name]
         if found.ghost:
+            _ghost_argument(ctx, found, argument)
             continue
         given[item.name] = plan_inline(ctx, found, argument) if found.inline else _initial(ctx, found, argument)
     return StructPlan(type_, [(f, given.get(f.name)) for f in type_.fields.values() if not f.ghost])
+
+
+def _ghost_argument(ctx: Context, found: Field, node: ast.expr) -> None:
+    """What a ghost field is given: images don't compute it, so it must not be missed there."""
+    with ctx.ghost_code(node):
+        expression(ctx, node, found.type)
 
 
 def plan_inline(ctx: Context, found: Field, node: ast.expr) -> Plan:

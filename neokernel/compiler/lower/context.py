@@ -250,6 +250,16 @@ class Context:
         finally:
             self.ghost = saved
 
+    @contextmanager
+    def ghost_code(self, node: ast.AST) -> Iterator[None]:
+        """What is lowered inside is ghost code, and what it finds out about variables is forgotten."""
+        block: ir.Block = []
+        flow = self.flow.copy()
+        with self.as_ghost(), self.into(block):
+            yield
+        self.flow = flow
+        self.block.append(ir.Ghost(self.span(node), block))
+
     def branch(
         self,
         node: ast.AST | ir.Span,

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from neokernel.compiler import ir
 from neokernel.compiler.declare import FunctionDecl, LangName
-from neokernel.compiler.ir import Operand
 from neokernel.compiler.lower import calls, conditions, names
 from neokernel.compiler.lower.context import Context
 from neokernel.compiler.lower.dispatch import expression, inferred, lower
@@ -104,10 +101,6 @@ class _Old(ast.NodeTransformer):
         return ast.copy_location(ast.Name(var.name, ast.Load()), node)
 
 
-def at_return(ctx: Context, operand: Operand | None, node: ast.AST) -> None:
-    """A hook for what holds at a return: the prover evaluates `ensures` with the returned operand."""
-
-
 def loop(ctx: Context, made: ir.Loop, body: list[ast.stmt]) -> list[ast.stmt]:
     """Take the contracts off the start of a loop's body."""
     index = 0
@@ -145,7 +138,7 @@ def ghost_call(ctx: Context, node: ast.Call) -> bool:
         decl = calls.method_of(ctx, type_, node.func.attr) if type_ is not None else None
     if not isinstance(decl, FunctionDecl) or not {"ghost", "invariant"} & decl.marks:
         return False
-    with ghost_code(ctx, node):
+    with ctx.ghost_code(node):
         lower(ctx, node)
     return True
 
@@ -161,14 +154,3 @@ def is_ghost_store(ctx: Context, node: ast.stmt) -> bool:
             found = struct.fields.get(target.attr) if isinstance(struct, StructType) else None
             return found is not None and found.ghost
     return False
-
-
-@contextmanager
-def ghost_code(ctx: Context, node: ast.AST) -> Iterator[None]:
-    """What is lowered inside is ghost code, and what it finds out about variables is forgotten."""
-    block: ir.Block = []
-    flow = ctx.flow.copy()
-    with ctx.as_ghost(), ctx.into(block):
-        yield
-    ctx.flow = flow
-    ctx.block.append(ir.Ghost(ctx.span(node), block))

@@ -26,6 +26,7 @@ from neokernel.compiler.types import (
     NONE,
     EnumType,
     Field,
+    FloatType,
     IntType,
     RefType,
     StructType,
@@ -389,6 +390,11 @@ def _test_value(ctx: Context, value: ast.expr, operand: Operand, handled: set[ob
 def _test_arm_value(ctx: Context, value: ast.expr, operand: Operand, handled: set[object]) -> Operand:
     """A constant matched against a union: is it the arm that the constant belongs to, and equal?"""
     right = lower(ctx, value)
+    numbers = [arm for arm in arms_of(operand.type) if isinstance(arm, IntType | FloatType) or arm == BOOL]
+    if len(numbers) > 1 and (isinstance(right, Untyped) or right.type in numbers):
+        kinds = "`, `".join(map(str, numbers))
+        help = f"name the class: `case {numbers[0]}() as x if x == {ast.unparse(value)}:`"
+        raise ctx.reject("NK0603", f"to Python this number may equal one of `{kinds}`", value, help)
     if isinstance(right, Untyped):
         arm: Type | None = next((a for a in arms_of(operand.type) if isinstance(a, IntType)), None)
     else:

@@ -106,7 +106,7 @@ def statement(ctx: Context, node: ast.stmt) -> None:
         what, help = _REJECTED.get(type(node), (type(node).__name__.lower(), ""))
         raise ctx.reject("NK0103", f"{what} is not in the language", node, help)
     if contracts.is_ghost_store(ctx, node):
-        with contracts.ghost_code(ctx, node):
+        with ctx.ghost_code(node):
             handler(ctx, node)
     else:
         handler(ctx, node)
@@ -143,7 +143,6 @@ def _return(ctx: Context, node: ast.Return) -> None:
         if not (isinstance(result, UnionType) and NONE in result.arms):
             raise ctx.reject("NK0404", f"this function returns `{result}`", node, "write `return value`")
         operand = coerce(ctx, ir.Const(NONE, None), result, node)
-    contracts.at_return(ctx, operand, node)
     leave(ctx, 0)
     ctx.block.append(ir.Return(ctx.span(node), operand))
     ctx.flow.dead = True
