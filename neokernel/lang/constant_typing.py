@@ -4,7 +4,8 @@ Under CPython a constant takes its width from the other operand, or from the ann
 need help, and get it from syntax alone:
 
 - `x = 0 if empty else queue.length`: a branch of a conditional expression.
-- `x = a + 1 … x = 0`: a variable's type is fixed by its first assignment, when that tells a type.
+- `x = a + 1 … x = 0`: a variable's type is fixed by its first assignment. Where syntax doesn't tell it, the value that
+  the variable holds does; of a union that holds None, it doesn't.
 
 Invariant: nothing is evaluated twice that could fail or be noticed, and nothing is evaluated out of order.
 """
@@ -72,6 +73,17 @@ def model_of(node: ast.expr) -> Model | None:
     if isinstance(node, ast.Name):
         identifier = node.id
         return lambda constant: outer_call(constant, "_nk_like", name(identifier))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        function = node.func.id
+        return lambda constant: outer_call(constant, "_nk_result_like", name(function))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and is_path(node.func.value):
+        instance, method = readable(node.func.value), node.func.attr
+        return lambda constant: outer_call(constant, "_nk_method_like", copy.deepcopy(instance), ast.Constant(method))
+    if isinstance(node, ast.UnaryOp):
+        return model_of(node.operand)
+    if isinstance(node, ast.BinOp):
+        left = model_of(node.left)
+        return left if left is not None or isinstance(node.op, (ast.LShift, ast.RShift)) else model_of(node.right)
     if isinstance(node, (ast.Attribute, ast.Subscript)) and is_path(node.value):
         owner = readable(node.value)
         if isinstance(node, ast.Attribute):
@@ -90,17 +102,46 @@ def readable(node: ast.expr) -> ast.expr:
     return made
 
 
+def is_shallow(node: ast.expr) -> bool:
+    """Does a model of the expression read nothing but locals? (Of two attributes, the first may be one of None.)"""
+    if isinstance(node, ast.UnaryOp):
+        return is_shallow(node.operand)
+    if isinstance(node, ast.BinOp):
+        return is_shallow(node.left) and is_shallow(node.right)
+    if isinstance(node, ast.Call):
+        node = node.func
+    if isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    return isinstance(node, (ast.Name, ast.Constant))
+
+
 def settle_branches(node: ast.IfExp) -> None:
     """In `0 if empty else queue.length`, tell the constant its width by the other branch."""
     for constant, other in ((node.body, node.orelse), (node.orelse, node.body)):
-        shallow = isinstance(other, ast.Name) or (
-            isinstance(other, (ast.Attribute, ast.Subscript)) and isinstance(other.value, ast.Name)
-        )
-        model = model_of(other) if shallow and is_constant(constant) and not is_constant(other) else None
+        model = model_of(other) if is_constant(constant) and not is_constant(other) and is_shallow(other) else None
         if model is not None and constant is node.body:
             node.body = model(constant)
         elif model is not None:
             node.orelse = model(constant)
+
+
+def bound_elsewhere(function: ast.AST) -> set[str]:
+    """The names that loops, patterns, `with` and `:=` bind in a function."""
+    found: set[str] = set()
+    for node in ast.walk(function):
+        if isinstance(node, (ast.For, ast.NamedExpr)):
+            found.update(inner.id for inner in ast.walk(node.target) if isinstance(inner, ast.Name))
+        elif isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
+            found.add(node.optional_vars.id)
+        elif isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name is not None:
+            found.add(node.name)
+    return found
+
+
+def like_local(constant: ast.expr, identifier: str) -> ast.expr:
+    """The constant as the type of what the local holds now, if it holds anything."""
+    held = call("_nk_held_by", call("_nk_locals"), ast.Constant(identifier))
+    return outer_call(constant, "_nk_like", held)
 
 
 def witness(node: ast.expr, types: dict[str, ast.expr]) -> ast.expr | None:

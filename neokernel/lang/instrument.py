@@ -25,7 +25,10 @@ import sys
 from collections.abc import Iterator
 
 from neokernel.lang.constant_typing import (
+    bound_elsewhere,
     call,
+    is_constant,
+    like_local,
     may_be_untyped,
     name,
     outer_call,
@@ -180,7 +183,7 @@ class Instrumentation(ast.NodeTransformer):
         for inner in ast.walk(node):
             if isinstance(inner, ast.AnnAssign) and isinstance(inner.target, ast.Name):
                 self.local_types.setdefault(inner.target.id, inner.annotation)
-        self.declared, self.assigned = set(self.local_types), {item.arg for item in parameters}
+        self.declared, self.assigned = set(self.local_types), {item.arg for item in parameters} | bound_elsewhere(node)
         self.result, self.in_function = node.returns, True
         words = ("invariant", "ghost", "writer")
         decorators = {word for word in words for item in node.decorator_list if self.means(item, word)}
@@ -305,6 +308,12 @@ class Instrumentation(ast.NodeTransformer):
             self.generic_visit(node)
             return [node]
         target = node.targets[0]
+        if len(node.targets) > 1 and is_constant(node.value):
+            # Each target has a type of its own.
+            single = [ast.Assign([item], copy.deepcopy(node.value)) for item in node.targets]
+            return self.block([ast.copy_location(statement, node) for statement in single])
+        if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+            self.settle_items(target, node.value)
         if isinstance(target, ast.Name):
             if target.id not in self.assigned and target.id not in self.local_types:
                 found = witness(node.value, self.local_types)
@@ -324,6 +333,16 @@ class Instrumentation(ast.NodeTransformer):
                 return self.assign_like(item.id, node)
             self.assigned.add(item.id)
         return made
+
+    def settle_items(self, target: ast.Tuple, value: ast.Tuple) -> None:
+        """In `x, y = y, 0`, tell constants their widths by the variables."""
+        for position, (variable, item) in enumerate(zip(target.elts, value.elts, strict=False)):
+            if isinstance(variable, ast.Tuple) and isinstance(item, ast.Tuple):
+                self.settle_items(variable, item)
+            elif isinstance(variable, ast.Name) and may_be_untyped(item):
+                annotation = self.local_types.get(variable.id)
+                typed = self.coerced(item, annotation) if annotation is not None else like_local(item, variable.id)
+                value.elts[position] = typed
 
     def assign_like(self, identifier: str, node: ast.Assign) -> list[ast.stmt]:
         """A constant to a variable whose type only its present value knows; it may have none on this path."""

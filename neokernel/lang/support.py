@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from types import ModuleType
 from typing import Any
 
 from neokernel.lang.arithmetic import Range, enumerated, length, maximum, minimum
@@ -48,6 +49,22 @@ def like(model: Any, constant: Any) -> Any:
     if constant.__class__ in (int, float) and issubclass(kind, (Integer, Float)):
         return shape_of(kind).coerce(constant)
     return constant
+
+
+def result_like(function: Any, constant: Any) -> Any:
+    """`constant` as the type of what a function returns, when that is a number."""
+    if isinstance(function, type):
+        return like(function(), constant) if issubclass(function, (Integer, Float)) else constant
+    annotation = getattr(function, "__annotations__", {}).get("return")
+    kind = evaluate(annotation, function.__globals__) if annotation is not None else None
+    known = isinstance(kind, type) and issubclass(kind, (Integer, Float)) and constant.__class__ in (int, float)
+    return shape_of(kind).coerce(constant) if known else constant
+
+
+def method_like(owner: Any, name: str, constant: Any) -> Any:
+    """The same for a method, or a function of a class or module."""
+    place = owner if isinstance(owner, (type, ModuleType)) else type(owner)
+    return result_like(getattr(place, name, None), constant)
 
 
 def field_like(owner: Any, name: str, constant: Any) -> Any:
@@ -92,8 +109,12 @@ HELPERS: dict[str, Any] = {
     "_nk_getattr": getattr,
     "_nk_guarded": Guarded,
     "_nk_held": held,
+    "_nk_held_by": dict.get,
     "_nk_leave": leave,
     "_nk_like": like,
+    "_nk_locals": locals,
+    "_nk_method_like": method_like,
+    "_nk_result_like": result_like,
     "_nk_rounds": Rounds,
     "_nk_Text": Text,
     "_nk_text": joined,

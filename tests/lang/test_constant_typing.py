@@ -35,6 +35,18 @@ Load = Callable[[str], ModuleType]
         ("x = min(a, 5); return_(x)", u8),
         ("x = max(5, a); return_(x)", u8),
         ("x = s.items[0]; x = 7; return_(x)", u16),
+        ("y = n; x = half(); x = y = 0; return_(x)", u16),
+        ("y = n; x = half(); y = x = 0; return_(x)", u16),
+        ("x, y = pair(); x, y = 1, 2; return_(x)", u16),
+        ("(x, y), z = pair(), a; (x, y), z = (1, 2), z; return_(x)", u16),
+        ("x = a; y, x = half(), 0; return_(x)", u8),
+        ("for x in range(n): x = 0; return_(x)", u32),
+        ("if (x := half()) == 0: x = 7; return_(x)", u16),
+        ("x = 0 if flag else half(); return_(x)", u16),
+        ("x = 0 if flag else -(1 + half()); return_(x)", u16),
+        ("x = 0 if flag else s.double(); return_(x)", u32),
+        ("x = 0 if flag else S.most(); return_(x)", u64),
+        ("x = 0 if flag else u16(1); return_(x)", u16),
     ],
 )
 def test_the_width_that_follows(load: Load, body: str, kind: type) -> None:
@@ -46,6 +58,19 @@ def test_the_width_that_follows(load: Load, body: str, kind: type) -> None:
         class S:
             wide: u32 = 0
             items: Array[u16] = array(3)
+
+            def double(self) -> u32:
+                return self.wide * 2
+
+            @staticmethod
+            def most() -> u64:
+                return 9
+
+        def half() -> u16:
+            return 0
+
+        def pair() -> tuple[u16, u8]:
+            return 0, 0
 
         def f(a: u8, n: u32, flag: bool, s: S) -> object:
             BODY
