@@ -43,7 +43,7 @@ pipeline.compile_library(Path(sys.argv[1]), ["run"], checks=True, release=sys.ar
 def generator() -> ModuleType:
     """The module `benches/build/generate.py`."""
     specification = importlib.util.spec_from_file_location("generate", GENERATOR)
-    if specification is None or specification.loader is None:
+    if not GENERATOR.is_file() or specification is None or specification.loader is None:
         raise BenchError(f"{GENERATOR.name} is missing: the benchmark needs the project's checkout")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)

@@ -16,13 +16,16 @@ from neokernel.bench.row import BenchError, Progress, Row
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["BENCHES", "BenchError", "Row", "as_json", "run", "table"]
+__all__ = ["BENCHES", "BOOTS", "BenchError", "Row", "as_json", "run", "table"]
 
 #: What there is to run, and what it says.
 BENCHES = {
     "compiler": "instructions of compiled kernels beside clang -O2, with and without checks",
     "build": "seconds to build 10,000 lines: cold, and after an edit of one line",
 }
+
+#: those that boot a machine
+BOOTS = {"compiler"}
 
 
 def run(

@@ -23,7 +23,8 @@ def command(name: str, only: tuple[str, ...], keep: Path | None, as_json: bool) 
 
     With --json: a list of objects {item, unit, ours, peer, theirs, ratio}; a ratio below 1 is better than the peer.
     """
-    qemu_program()
+    if name in registry.BOOTS:
+        qemu_program()
     with progress_line() as say:
         rows = measure(name, only, say, keep)
     if as_json:
