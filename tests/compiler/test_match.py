@@ -2,6 +2,8 @@
 
 import pytest
 
+from neokernel import lang
+from neokernel.compiler.jit import Library
 from neokernel.compiler.pipeline import analyse_source
 from tests.fuzz.observations import INPUTS
 from tests.support import meanings
@@ -113,3 +115,103 @@ def test_matches_mean_the_same_everywhere() -> None:
     assert isinstance(told, dict)
     words = told["cpython"].words[2 + INPUTS :]
     assert words[:14] == (1, 4, 1, 3, 3, 2, 5, 1, 4, 4, 2, 6, 107, 5)
+
+
+#: errors as values, matched member by member: what is left has the type that is left
+NARROWING = """
+from enum import Enum
+from neokernel.lang import u32
+
+class Error(Enum):
+    A = 0
+    B = 1
+    C = 2
+
+def f(x: u32) -> Error | None:
+    if x == 0:
+        return None
+    return Error(x - 1)
+
+def g(x: u32) -> u32 | Error:
+    if x > 10:
+        return Error.A if x == 11 else Error.B
+    return x
+
+def name(e: Error) -> u32:
+    return u32(e.value) + 100
+
+def one(x: u32) -> u32:
+    late = f(x)
+    match late:
+        case None:
+            return 0
+        case Error.B:
+            return 1
+        case Error.C:
+            return 2
+        case Error.A:
+            return name(late)
+
+def two(x: u32) -> u32:
+    late = f(x)
+    match late:
+        case None:
+            return 0
+        case Error.B:
+            return 1
+        case _:
+            return name(late)
+
+def three(x: u32) -> u32:
+    match f(x):
+        case Error.A | Error.B as e:
+            return name(e)
+        case Error.C:
+            return 7
+        case None:
+            return 9
+
+def four(x: u32) -> u32:
+    y = g(x)
+    match y:
+        case Error.A:
+            return 1
+        case Error.B:
+            return 2
+        case Error.C:
+            return 2
+        case _:
+            return y + 1
+
+def five(x: u32) -> u32:
+    match f(x):
+        case None:
+            return 0
+        case Error.B:
+            return 1
+        case rest:
+            return name(rest)
+
+def six(x: u32) -> u32:
+    y = g(x)
+    match y:
+        case 3 | 4 as n:
+            return n * 2
+        case Error() as e if x == 11:
+            return name(e)
+        case Error():
+            return 5
+        case n:
+            return n
+"""
+
+
+def test_what_earlier_cases_exclude_is_excluded() -> None:
+    analysis = analyse_source(NARROWING)
+    assert analysis.diagnostics == [] and analysis.program is not None
+    module = lang.load_module(NARROWING, "narrowing_sample")
+    functions = {f.name: f.symbol for f in analysis.program.functions}
+    library = Library(analysis.program, tuple(functions.values()))
+    for name in ("one", "two", "three", "four", "five", "six"):
+        for x in range(13 if name in ("four", "six") else 4):
+            assert getattr(module, name)(lang.u32(x)) == library.call(functions[name], x), (name, x)

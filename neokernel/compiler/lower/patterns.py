@@ -18,7 +18,7 @@ from neokernel.compiler.ir import Operand
 from neokernel.compiler.lower import conditions
 from neokernel.compiler.lower.assignment import assign_name
 from neokernel.compiler.lower.context import TRUE, Context, Facts, Flow, Path, Untyped, Value, arms_of, union_of
-from neokernel.compiler.lower.dispatch import expression, inferred, lower
+from neokernel.compiler.lower.dispatch import expression, inferred, lower, trial
 from neokernel.compiler.lower.memory import read_field
 from neokernel.compiler.lower.names import path_of
 from neokernel.compiler.types import (
@@ -276,13 +276,10 @@ def _chain(ctx: Context, node: ast.Match, subject: Subject, cases: list[ast.matc
     ends: list[Flow] = []
     facts: Facts = {}
     handled: set[object] = set()
-    captured = ctx.hidden("subject", subject.operand.type)
-    ctx.set(captured, subject.operand, node.subject)
     test = _test(ctx, case.pattern, subject.operand, handled)
-    if isinstance(case.pattern, ast.MatchClass | ast.MatchAs | ast.MatchSingleton | ast.MatchOr) and subject.path:
-        known = _narrowing(ctx, case.pattern, subject)
-        if known is not None:
-            facts[subject.path] = known
+    left = subject.remaining
+    if subject.path and len(arms_of(subject.operand.type)) > 1:
+        facts[subject.path] = union_of(_matched(ctx, case.pattern, subject.operand.type, left))
     if case.guard is None:
         irrefutable = test is None
         if subject.remaining is not None:
@@ -294,7 +291,7 @@ def _chain(ctx: Context, node: ast.Match, subject: Subject, cases: list[ast.matc
     captured_rest = rest
 
     def body() -> None:
-        _capture(ctx, case.pattern, subject.operand, captures)
+        _capture(ctx, case.pattern, subject.operand, captures, left)
         for name, value, place in captures:
             _bind(ctx, name, value, place)
         if case.guard is None:
@@ -312,6 +309,8 @@ def _chain(ctx: Context, node: ast.Match, subject: Subject, cases: list[ast.matc
 
         ctx.branch(case.guard, guard, guarded, None, when_true)
 
+    if test is None:
+        ctx.flow.narrowed.update(facts)
     if case.guard is None:
         if test is None:
             body()
@@ -338,13 +337,30 @@ def _chain(ctx: Context, node: ast.Match, subject: Subject, cases: list[ast.matc
     ctx.branch(case.pattern, done, finished, lambda: _chain(ctx, node, subject, captured_rest, lower_block))
 
 
-def _narrowing(ctx: Context, pattern: ast.pattern, subject: Subject) -> Type | None:
+def _matched(ctx: Context, pattern: ast.pattern, type_: Type, left: Remaining = None) -> list[Type]:
+    """The arms of `type_` that a value which matches `pattern` can have; `left`: what cases before have left."""
+    arms = arms_of(type_)
     match pattern:
-        case ast.MatchClass(cls=class_node) if len(arms_of(subject.operand.type)) > 1:
-            return union_of(list(conditions.class_arms(ctx, class_node, subject.operand.type)))
         case ast.MatchAs(pattern=ast.pattern() as inner):
-            return _narrowing(ctx, inner, subject)
-    return None
+            return _matched(ctx, inner, type_, left)
+        case ast.MatchAs() if left is not None and len(arms) > 1:
+            found = {item.arm if isinstance(item, Member) else item for item in left}
+        case ast.MatchClass(cls=class_node):
+            found = set(conditions.class_arms(ctx, class_node, type_))
+        case ast.MatchSingleton(value=None):
+            found = {NONE}
+        case ast.MatchSingleton():
+            found = {BOOL}
+        case ast.MatchValue(value=value):
+            constant = trial(ctx, value)
+            number = isinstance(constant, Untyped)
+            kind = None if isinstance(constant, Untyped) else constant.type
+            found = {arm for arm in arms if arm == kind or (number and isinstance(arm, IntType | FloatType))}
+        case ast.MatchOr(patterns=patterns):
+            found = {arm for part in patterns for arm in _matched(ctx, part, type_, left)}
+        case _:
+            found = set(arms)
+    return [arm for arm in arms if arm in found] or list(arms)
 
 
 def _test(ctx: Context, pattern: ast.pattern, operand: Operand, handled: set[object]) -> Operand | None:
@@ -390,7 +406,8 @@ def _test_value(ctx: Context, value: ast.expr, operand: Operand, handled: set[ob
 def _test_arm_value(ctx: Context, value: ast.expr, operand: Operand, handled: set[object]) -> Operand:
     """A constant matched against a union: is it the arm that the constant belongs to, and equal?"""
     right = lower(ctx, value)
-    numbers = [arm for arm in arms_of(operand.type) if isinstance(arm, IntType | FloatType) or arm == BOOL]
+    may_be_bool = not isinstance(right, Untyped) or right.value in (0, 1)
+    numbers = [a for a in arms_of(operand.type) if isinstance(a, IntType | FloatType) or (a == BOOL and may_be_bool)]
     if len(numbers) > 1 and (isinstance(right, Untyped) or right.type in numbers):
         kinds = "`, `".join(map(str, numbers))
         help = f"name the class: `case {numbers[0]}() as x if x == {ast.unparse(value)}:`"
@@ -523,23 +540,21 @@ def _test_tuple(
     return test
 
 
-def _capture(ctx: Context, pattern: ast.pattern, operand: Operand, out: list[tuple[str, Operand, ast.AST]]) -> None:
-    """The names that a pattern that has matched binds."""
+def _capture(
+    ctx: Context,
+    pattern: ast.pattern,
+    operand: Operand,
+    out: list[tuple[str, Operand, ast.AST]],
+    left: Remaining = None,
+) -> None:
+    """The names that a pattern that has matched binds; `left` as in `_matched`."""
     match pattern:
         case ast.MatchAs(pattern=inner, name=name):
-            value = operand
             if inner is not None:
                 _capture(ctx, inner, operand, out)
-                if isinstance(inner, ast.MatchClass):
-                    arms = conditions.class_arms(ctx, inner.cls, operand.type)
-                    value = _as(ctx, operand, union_of(list(arms)), inner)
-                elif isinstance(inner, ast.MatchOr) and len(arms_of(operand.type)) > 1:
-                    classes = [p for p in inner.patterns if isinstance(p, ast.MatchClass)]
-                    if len(classes) == len(inner.patterns):
-                        named = [a for p in classes for a in conditions.class_arms(ctx, p.cls, operand.type)]
-                        value = _as(ctx, operand, union_of(named), inner)
             if name is not None:
-                out.append((name, value, pattern))
+                known = union_of(_matched(ctx, pattern, operand.type, left))
+                out.append((name, _as(ctx, operand, known, pattern), pattern))
         case ast.MatchClass():
             arms = conditions.class_arms(ctx, pattern.cls, operand.type)
             parts = _fields(ctx, pattern, arms)
