@@ -45,8 +45,8 @@ class Shape:
     """How values of one type behave: what `shapes.shape_of` makes of an annotation.
 
     `expected`: objects of exactly this class need no coercion (None: ask `coerce`); `exact`: likewise, for a union, of
-    any of these classes. `zero`: makes the zero value; None
-    when the type has none. `inline`: the object itself is the cell, and is never assigned.
+    any of these classes. `zero`: makes the zero value; None when the type has none. `inline`: the object itself is the
+    cell, and is never assigned.
     """
 
     __slots__ = ("coerce", "exact", "expected", "inline", "name", "zero")
