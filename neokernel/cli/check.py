@@ -8,7 +8,7 @@ import click
 
 from neokernel.cli.errors import Exit
 from neokernel.cli.output import json_option, print_json, shown
-from neokernel.cli.program import analyse, find_program, print_diagnostics
+from neokernel.cli.program import analyse, find_program, from_here, print_diagnostics
 
 
 @click.command()
@@ -26,7 +26,7 @@ def command(programs: tuple[Path, ...], as_json: bool) -> int:
         print_json(
             {
                 "programs": [
-                    {"path": str(program.root), "diagnostics": [item.as_json() for item in items]}
+                    {"path": str(program.root), "diagnostics": [item.as_json() for item in from_here(items, program)]}
                     for program, items in diagnostics.items()
                 ],
                 "exit": int(status),

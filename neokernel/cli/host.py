@@ -15,12 +15,16 @@ from neokernel import lang
 from neokernel.arch.riscv64.bare import PANIC_STATUS
 from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import print_json
-from neokernel.cli.program import Program
+from neokernel.cli.program import Program, from_here, refuse
+from neokernel.compiler.diagnostics import Diagnostic
 from neokernel.image.crash import Crash
 from neokernel.image.traceback import Frame
 from neokernel.lang.positions import instruction_position
 from neokernel.lang.support import TARGET_MARK
 from neokernel.sim.bare import run_main
+
+#: errors that CPython has too, before anything runs: not valid Python, no `main` that takes the machine
+NO_BEGINNING = {"NK0101", "NK0209"}
 
 
 class OutOfTime(BaseException):
@@ -28,7 +32,14 @@ class OutOfTime(BaseException):
 
 
 def run_on_host(program: Program, timeout: float | None, *, as_json: bool) -> int:
-    """Run the program's main; its status, as `nk run` gives it for an image."""
+    """Run the program's main; its status, as `nk run` gives it for an image.
+
+    What the compiler rejects is said in one line, and the program runs nevertheless: up to there, it means something.
+    If it can't even begin, the compiler's words say why better than CPython's.
+    """
+    diagnostics, can_begin = diagnose(program)
+    if not can_begin:
+        refuse(diagnostics, program, as_json=as_json)
     shown = bytearray()
 
     def output(data: bytes) -> None:
@@ -42,7 +53,10 @@ def run_on_host(program: Program, timeout: float | None, *, as_json: bool) -> in
     timed_out = False
     try:
         with time_limit(timeout):
-            status = run_main(load_main(program), output)
+            main = load_main(program)
+            if diagnostics and not as_json:
+                click.echo(warning(diagnostics), err=True)
+            status = run_main(main, output)
     except OutOfTime:
         status, timed_out = int(Exit.TIMEOUT), True
     except OSError:
@@ -50,7 +64,9 @@ def run_on_host(program: Program, timeout: float | None, *, as_json: bool) -> in
     except Exception as failure:
         # The program's own failure if any of it was running; else ours, or an error that the user should see as such.
         status, crash = int(PANIC_STATUS), crash_of(failure)
-        if not crash.frames:
+        if not crash.frames or isinstance(failure, ToolError):
+            if diagnostics:
+                refuse(diagnostics, program, as_json=as_json)
             raise
     if as_json:
         print_json(
@@ -59,6 +75,7 @@ def run_on_host(program: Program, timeout: float | None, *, as_json: bool) -> in
                 "panics": [crash.as_json()] if crash is not None else [],
                 "timed_out": timed_out,
                 "raw_console": None,
+                "diagnostics": [item.as_json() for item in from_here(diagnostics, program)],
                 "exit": status,
             }
         )
@@ -68,6 +85,24 @@ def run_on_host(program: Program, timeout: float | None, *, as_json: bool) -> in
     if timed_out:
         raise ToolError("NK1104", f"still running after {timeout:g} s; stopped")
     return status
+
+
+def diagnose(program: Program) -> tuple[list[Diagnostic], bool]:
+    """What the compiler finds wrong with the program; and can it begin, with a `main` that takes the machine?"""
+    from neokernel.image.build import examine, is_program  # late: the compiler is big
+
+    state, found = examine(program.root)
+    return found, is_program(state) and not any(item.code in NO_BEGINNING for item in found)
+
+
+def warning(diagnostics: list[Diagnostic]) -> str:
+    """One line for a program that runs although it doesn't compile."""
+    count = len(diagnostics)
+    first = diagnostics[0]
+    many = f"{count} errors, first" if count > 1 else "1 error,"
+    return (
+        f"this doesn't compile: {many} {first.code}: {first.message}; `nk check` shows {'them' if count > 1 else 'it'}"
+    )
 
 
 def load_main(program: Program) -> Callable[[Any], object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,7 +14,9 @@ import click
 from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import colored, print_json, progress, shown
 from neokernel.compiler.diagnostics import Diagnostic, render
+from neokernel.compiler.ir import Span
 from neokernel.image.elf import BadImage, Image
+from neokernel.image.traceback import openable
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -108,7 +110,9 @@ def tool_complaints() -> Iterator[None]:
 def refuse(diagnostics: list[Diagnostic], program: Program, *, as_json: bool) -> NoReturn:
     """Print what is wrong with the program and end the command."""
     if as_json:
-        print_json({"diagnostics": [item.as_json() for item in diagnostics], "exit": int(Exit.COMPILE)})
+        print_json(
+            {"diagnostics": [item.as_json() for item in from_here(diagnostics, program)], "exit": int(Exit.COMPILE)}
+        )
     else:
         print_diagnostics(diagnostics, program)
     raise click.exceptions.Exit(Exit.COMPILE)
@@ -116,8 +120,8 @@ def refuse(diagnostics: list[Diagnostic], program: Program, *, as_json: bool) ->
 
 def print_diagnostics(diagnostics: list[Diagnostic], program: Program) -> None:
     """All of them with their source lines, on standard error, and how many there were."""
-    for item in diagnostics:
-        click.echo(render(item, source_text(item.span.file, program), color=colored(sys.stderr)), err=True)
+    for item in from_here(diagnostics, program):
+        click.echo(render(item, source_text(item.span.file), color=colored(sys.stderr)), err=True)
     count = len(diagnostics)
     plural = "s" if count > 1 else ""
     click.echo(
@@ -125,10 +129,23 @@ def print_diagnostics(diagnostics: list[Diagnostic], program: Program) -> None:
     )
 
 
-def source_text(file: str, program: Program) -> str | None:
-    for root in program.source_roots:
-        try:
-            return (root / file).read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-    return None
+def from_here(diagnostics: list[Diagnostic], program: Program) -> list[Diagnostic]:
+    """The diagnostics with their files named as they can be opened from the current folder.
+
+    The compiler names them by the program's folder, so that images don't depend on where that lies.
+    """
+
+    def moved(span: Span) -> Span:
+        return replace(span, file=openable(span.file, program.source_roots))
+
+    return [
+        replace(item, span=moved(item.span), notes=tuple((where and moved(where), text) for where, text in item.notes))
+        for item in diagnostics
+    ]
+
+
+def source_text(file: str) -> str | None:
+    try:
+        return Path(file).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None

@@ -119,7 +119,7 @@ def boot(
             }
         )
         return status
-    if crashes and not shown.endswith(b"\n"):
+    if crashes and shown and not shown.endswith(b"\n"):
         click.echo()
     for crash in crashes:
         click.echo(crash.text, err=True, nl=False)

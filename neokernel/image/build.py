@@ -33,12 +33,7 @@ class BuildResult:
 
 def build_image(root: Path, output: Path, *, checks: bool = True, release: bool = True) -> BuildResult:
     """Build a program, `root`, for the bare machine: the boot code starts its `main(machine: Machine)`."""
-    state = state_of(root)
-    main = state.roots[0]
-    state.overlay[ENTRY] = entry_source(main)
-    state.roots += [ENTRY, MEMORY]
-    run_front_end(state)
-    diagnostics = _of_the_program(state, main)
+    state, diagnostics = examine(root)
     if diagnostics:
         return BuildResult(output, diagnostics)
     assert state.program is not None
@@ -47,6 +42,21 @@ def build_image(root: Path, output: Path, *, checks: bool = True, release: bool 
     toolchain.link(objects, output, LINK_SCRIPT.read_text())
     write_check_table(output, records)
     return BuildResult(output)
+
+
+def examine(root: Path) -> tuple[State, list[Diagnostic]]:
+    """The program between front end and back end, with the boot code; and all that is wrong with it."""
+    state = state_of(root)
+    main = state.roots[0]
+    state.overlay[ENTRY] = entry_source(main)
+    state.roots += [ENTRY, MEMORY]
+    run_front_end(state)
+    return state, _of_the_program(state, main)
+
+
+def is_program(state: State) -> bool:
+    """Could the program's module be read, and is it the target's?"""
+    return state.roots[0] in state.scopes
 
 
 def entry_source(main: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from neokernel.image.checks import BREAKPOINT, CheckPoint
 from neokernel.image.elf import BadImage, Image, Place
 from neokernel.image.panic import PanicRecord
-from neokernel.image.traceback import Frame, render_traceback
+from neokernel.image.traceback import Frame, openable, render_traceback, shown_path
 from neokernel.image.unwind import STACK_POINTER, walk
 from neokernel.lang.failures import CheckFailed
 
@@ -77,7 +77,7 @@ class Crash:
             "frames": [
                 {
                     "function": frame.function,
-                    "file": frame.file,
+                    "file": shown_path(frame.file),
                     "line": frame.line,
                     "column": None if frame.column is None else frame.column + 1,
                 }
@@ -127,16 +127,7 @@ def explain_crash(
         name, message = failure_name(check.kind), check.message or MESSAGES.get(check.kind, "")
     else:
         name, message = name_trap(image, panic)
-    return Crash(name, message, tuple(located(frame, roots) for frame in frames), cut)
-
-
-def located(frame: Frame, roots: tuple[Path, ...]) -> Frame:
-    """The frame with its file as it can be opened from here, if it is below one of `roots`."""
-    for root in roots:
-        path = root / frame.file
-        if path.is_file():
-            return replace(frame, file=str(path))
-    return frame
+    return Crash(name, message, tuple(replace(frame, file=openable(frame.file, roots)) for frame in frames), cut)
 
 
 def is_synthetic(place: Place) -> bool:

@@ -61,6 +61,15 @@ def shown_path(file: str) -> str:
         return file
 
 
+def openable(file: str, roots: Iterable[Path]) -> str:
+    """`file`, named from one of `roots`, as it can be opened from where the user stands."""
+    for root in roots:
+        path = root / file
+        if path.is_file():
+            return shown_path(str(path))
+    return file
+
+
 def render_carets(frame: Frame, source: str) -> str:
     """`~~^~~` under the frame's expression; empty when it is unknown or the whole line."""
     frame = with_end(frame)

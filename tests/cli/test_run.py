@@ -293,7 +293,13 @@ def test_output_that_can_not_be_written(nk: Nk, tmp_path: Path) -> None:
 def test_a_broken_image(nk: Nk, tmp_path: Path) -> None:
     nk("build", EXAMPLES / "01_hello", "-o", "whole.elf")
     whole = (tmp_path / "whole.elf").read_bytes()
-    for broken in (b"\x7fELF and then nothing", whole[: len(whole) // 2], whole[:-100], whole[:64] + b"\xff" * 99999):
+    for broken in (
+        b"\x7fELF and then nothing",
+        whole[:500],
+        whole[: len(whole) // 2],
+        whole[:-100],
+        whole[:64] + b"\xff" * 99999,
+    ):
         (tmp_path / "image.elf").write_bytes(broken)
         for command in (["run"], ["debug"], ["dump", "image"]):
             result = nk(*command, "image.elf")
@@ -318,23 +324,78 @@ def test_dump_of_a_wrong_program(nk: Nk, tmp_path: Path, stage: str) -> None:
     assert result.json["diagnostics"][0]["line"] == 8
 
 
-def test_what_only_cpython_rejects_is_a_traceback_too(nk: Nk, tmp_path: Path) -> None:
+def test_a_program_that_does_not_compile_runs_on_the_host(nk: Nk, tmp_path: Path) -> None:
     program = write_program(tmp_path, "x: u8 = 1\ny: u32 = 2\nmachine.console.write(f'{x + y}')")
     result = nk("run", "--host", program)
     assert result.status == 101
-    lines = result.error.splitlines()
+    told, *lines = result.error.splitlines()
+    assert told.startswith("this doesn't compile: 1 error, NK0")
     assert lines[0] == "Traceback (most recent call last):"
-    assert lines[1].endswith(", line 10, in main")
+    assert lines[1] == '  File "program.py", line 10, in main'
     assert lines[-1].startswith("StaticError: ")
+    as_json = nk("run", "--host", "--json", program)
+    assert (as_json.status, as_json.error) == (101, "")
+    assert [item["line"] for item in as_json.json["diagnostics"]] == [10]
 
 
-def test_host_errors_are_told(nk: Nk, tmp_path: Path) -> None:
-    (tmp_path / "no_main.py").write_text('"""Nothing."""\nfrom neokernel.lang import u8\n')
-    (tmp_path / "syntax.py").write_text("def main(:\n")
-    (tmp_path / "imports.py").write_text("from neokernel.lang import u8\nimport nowhere\n")
-    (tmp_path / "latin.py").write_bytes(b'"\xe9"\n')
-    (tmp_path / "null.py").write_bytes(b"A = 1\0\n")
-    for name in ("no_main.py", "syntax.py", "imports.py", "latin.py", "null.py"):
-        result = nk("run", "--host", name)
-        assert result.status == Exit.USAGE
-        assert "error[NK1002]" in result.error
+WRONG = {
+    "no_main.py": (b'"""Nothing."""\nfrom neokernel.lang import u8\n', "NK0209"),
+    "no_machine.py": (b"from neokernel.lang import u8\n\n\ndef main() -> None:\n    pass\n", "NK0209"),
+    "number.py": (b"from neokernel.lang import u8\n\n\ndef main(number: u8) -> None:\n    pass\n", "NK0209"),
+    "plain.py": (b"def main(machine):\n    print(machine)\n", "NK0201"),
+    "syntax.py": (b"from neokernel.lang import u8\ndef main(:\n", "NK0101"),
+    "imports.py": (
+        b"from neokernel.arch.riscv64.bare import Machine\nimport nowhere\ndef main(machine: Machine) -> None:\n    pass\n",
+        "NK0201",
+    ),
+    "latin.py": (b'"\xe9"\n', "NK0101"),
+    "null.py": (b"A = 1\0\n", "NK0101"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_host_says_what_the_compiler_says(nk: Nk, tmp_path: Path, name: str) -> None:
+    """Of what can't begin."""
+    content, code = WRONG[name]
+    (tmp_path / name).write_bytes(content)
+    result = nk("run", "--host", name)
+    assert (result.status, result.output) == (Exit.COMPILE, "")
+    assert result.error.startswith(f"error[{code}]")
+    assert result == nk("run", name)
+    as_json = nk("run", "--host", "--json", name)
+    assert (as_json.status, as_json.error) == (Exit.COMPILE, "")
+    assert as_json.json["diagnostics"][0]["code"] == code
+
+
+@pytest.mark.parametrize("place", [".", "folder", "folder/below"])
+def test_paths_can_be_opened_from_where_the_user_is(
+    nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "folder/below").mkdir(parents=True)
+    program = write_program(tmp_path / "folder", "x: u8 = 256\nunreachable('here')", "main")
+    monkeypatch.chdir(tmp_path / place)
+    inside = program.is_relative_to(Path.cwd())
+    path = str(program.relative_to(Path.cwd()) if inside else program)
+    assert f" --> {path}:8:13\n" in nk("check", program.parent).error
+    assert nk("check", "--json", program.parent).json["programs"][0]["diagnostics"][0]["file"] == path
+    assert nk("build", "--json", program.parent).json["diagnostics"][0]["file"] == path
+    write_program(tmp_path / "folder", "unreachable('here')", "main")
+    assert nk("run", "--host", program.parent).error.splitlines()[1] == f'  File "{path}", line 8, in main'
+    assert nk("run", "--host", "--json", program.parent).json["panics"][0]["frames"][0]["file"] == path
+
+
+@pytest.mark.qemu
+def test_paths_in_tracebacks_of_the_machine(nk: Nk, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    write_program(tmp_path / "folder", "unreachable('here')", "main")
+    assert nk("run", "folder").error.splitlines()[1] == '  File "folder/main.py", line 8, in main'
+    assert nk("run", "--json", "folder").json["panics"][0]["frames"][0]["file"] == "folder/main.py"
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_a_status_that_does_not_fit(nk: Nk, tmp_path: Path, machine: tuple[str, ...]) -> None:
+    program = write_program(tmp_path, "machine.power_off(u8(large()))")
+    program.write_text(program.read_text() + "\n\ndef large() -> u32:\n    return 300\n")
+    result = nk("run", *machine, program)
+    assert (result.status, result.output) == (101, "")
+    assert result.error.splitlines()[-1].startswith("ConversionFailed: ")
