@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from neokernel.compiler import dump as dumper
-from neokernel.compiler import effects, ghosts, ir, lives, objects, prelude, toolchain, verify
+from neokernel.compiler import certain, effects, ghosts, ir, lives, objects, prelude, toolchain, verify
 from neokernel.compiler.declare import ClassDecl, FunctionDecl, Scope, declare
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, Rejected
 from neokernel.compiler.llvm import CheckRecord, EmitOptions, Target, emit, riscv64
@@ -47,6 +47,8 @@ class State:
     modules: list[Module] = field(default_factory=list)
     scopes: dict[str, Scope] = field(default_factory=dict)
     compilation: Compilation | None = None
+    #: the functions that aren't generic
+    declared: list[ir.Function] = field(default_factory=list)
     program: ir.Program | None = None
 
 
@@ -91,7 +93,7 @@ def lower(state: State) -> None:
     compilation = Compilation(state.scopes, state.diagnostics, resolver, statements.lower_function)
     state.compilation = compilation
     for scope in state.scopes.values():
-        _lower_scope(compilation, scope)
+        state.declared += _lower_scope(compilation, scope)
     constants.drain(compilation)
     program = ir.Program(list(compilation.symbols.values()))
     for scope in state.scopes.values():
@@ -118,7 +120,9 @@ class _reporting:  # noqa: N801 - reads as a statement
         return False
 
 
-def _lower_scope(compilation: Compilation, scope: Scope) -> None:
+def _lower_scope(compilation: Compilation, scope: Scope) -> list[ir.Function]:
+    """Lower a module; its functions that aren't generic."""
+    declared: list[ir.Function] = []
     for class_ in scope.classes:
         if not class_.parameters and not compilation.resolver.open_fields(class_):
             with _reporting(compilation):
@@ -130,6 +134,7 @@ def _lower_scope(compilation: Compilation, scope: Scope) -> None:
     for function in functions:
         with _reporting(compilation):
             declared_instance(compilation, function)
+            constants.check_defaults(compilation, function)
     for assertion in scope.assertions:
         with _reporting(compilation):
             constants.assertion(compilation, assertion, scope)
@@ -146,8 +151,13 @@ def _assembly(compilation: Compilation, scope: Scope, call: ast.Call) -> str:
 
 
 def check_effects(state: State) -> None:
-    """What needs the whole program: recursion, references that escape, objects that end, ghost code with effects."""
+    """What needs the whole program: recursion, references that escape, objects that end, ghost code with effects.
+
+    And what needs a function's body as a whole: checks that always fail.
+    """
     assert state.program is not None
+    if not state.diagnostics.items:
+        certain.check(state.declared, state.diagnostics)
     if not state.diagnostics.items:
         effects.check(state.program, state.diagnostics)
     if not state.diagnostics.items:

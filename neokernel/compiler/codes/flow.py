@@ -82,6 +82,14 @@ CODES: dict[str, Code] = {
         f"from neokernel.lang import retire, struct, u32\n\n{_NODE}"
         "def f(node: Node) -> bool:\n    last = node.next is None\n    retire(node)\n    return last\n",
     ),
+    "NK0413": Code(
+        "more objects than the stack holds",
+        "Objects that a function makes lie in its frame, on a stack of 32 MiB, until it returns. The build adds up the "
+        "objects of every chain of calls, and this one has too many. Use smaller arrays, or let functions that are "
+        "called one after the other make their own.",
+        "from neokernel.lang import Array, array, u8\n\ndef f() -> None:\n    buffer: Array[u8] = array(40_000_000)\n",
+        "from neokernel.lang import Array, array, u8\n\ndef f() -> None:\n    buffer: Array[u8] = array(4_000_000)\n",
+    ),
     "NK0501": Code(
         "a table, or another constant without a place",
         "`tuple[T, ...]` is a view of consecutive elements in read-only memory: a table. It is a module constant "
@@ -119,6 +127,15 @@ CODES: dict[str, Code] = {
         "assert size_of(Header) == 8\n",
         "from neokernel.lang import size_of, struct, u32\n\n@struct\nclass Header:\n    length: u32\n    kind: u32\n\n"
         "assert size_of(Header) == 8\n",
+    ),
+    "NK0505": Code(
+        "a parameter whose default is an object",
+        "Python evaluates a default once, when the function is defined: an object there would be shared by all calls, "
+        "and keep what one call did for the next. So defaults are constants: numbers, enums, values, text, `None`.",
+        "from neokernel.lang import Array, array, u32\n\n"
+        "def total(items: Array[u32] = array(3)) -> u32:\n    return items[0]\n",
+        "from neokernel.lang import Array, u32\n\n"
+        "def total(items: Array[u32], first: u32 = 0) -> u32:\n    return first + items[0]\n",
     ),
     "NK0601": Code(
         "a `match` that doesn't handle everything",

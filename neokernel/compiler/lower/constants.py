@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from neokernel.compiler import interpret, ir
-from neokernel.compiler.declare import ConstDecl, LangName, Scope
+from neokernel.compiler.declare import ConstDecl, FunctionDecl, LangName, Scope
 from neokernel.compiler.diagnostics import Rejected
 from neokernel.compiler.generics import Bindings, is_open
 from neokernel.compiler.ir import Const, ConstRecord, ConstValue, Operand
@@ -15,7 +15,7 @@ from neokernel.compiler.lower.coerce import coerce, typed
 from neokernel.compiler.lower.context import Compilation, Context, Flow, Path, Untyped, Value
 from neokernel.compiler.lower.dispatch import expression, lower
 from neokernel.compiler.resolve import reject
-from neokernel.compiler.types import BOOL, NEVER, NONE, U8, USIZE, IntType, SpanType, Type
+from neokernel.compiler.types import BOOL, NEVER, NONE, U8, USIZE, IntType, RefType, SpanType, Type
 
 
 def value_of(compilation: Compilation, decl: ConstDecl) -> Value:
@@ -236,6 +236,22 @@ def parameter_default(compilation: Compilation, node: ast.expr, scope: Scope, ex
         found = compilation.constants[key] = evaluate(compilation, node, scope, expected)
     assert isinstance(found, Const | ConstRecord)
     return found
+
+
+def check_defaults(compilation: Compilation, decl: FunctionDecl) -> None:
+    """Parameters' defaults, whether or not a call uses them."""
+    for parameter in decl.parameters:
+        if parameter.default is None or parameter.annotation is None:
+            continue
+        expected = compilation.resolver.parameter(parameter, decl.scope, {})
+        if isinstance(expected, RefType):
+            inner = expected.target
+            message = f"a default `{inner}` would be one object, which all calls share"
+            optional = f"take `{parameter.name}: {inner} | None = None`, or let the caller make it"
+            help = "let the caller make it" if is_open(inner) else optional
+            raise reject(decl.scope, "NK0505", message, parameter.default, help)
+        if not is_open(expected):
+            parameter_default(compilation, parameter.default, decl.scope, expected)
 
 
 def default(ctx: Context, scope: Scope, node: ast.expr, expected: Type, bindings: Bindings) -> Operand:
