@@ -107,6 +107,12 @@ def _wraps_silently(program: ir.Program) -> None:
             node.mode = ir.Mode.WRAPPING
 
 
+def _saturates(program: ir.Program) -> None:
+    for node in _statements(program):
+        if isinstance(node, ir.Binary) and node.op == "add" and node.mode is ir.Mode.WRAPPING:
+            node.mode = ir.Mode.SATURATING
+
+
 def _wrong_kind(program: ir.Program) -> None:
     for node in _statements(program):
         if isinstance(node, ir.Binary) and node.op == "shl" and len(node.checks) == 2:
@@ -270,6 +276,7 @@ MUTANTS = [
     in_ir("a field is taken for another of its type", _wrong_field),
     in_ir("conversions to u8 are not checked", _unchecked_conversion),
     in_ir("multiplications wrap silently", _wraps_silently),
+    in_ir("wrapping addition saturates", _saturates),
     in_ir("a lost bit is no overflow, and a distance too large is one", _wrong_kind),
     in_ir("index checks point one column to the right", _wrong_place),
     in_ir("<= compares as <", _strict_comparison),
@@ -289,7 +296,6 @@ MUTANTS = [
     in_text("saturating i8 addition as unsigned", r"llvm\.sadd\.sat\.i8", "llvm.uadd.sat.i8"),
     in_text("overflow of u8 is found beyond 511", r"= icmp ule i64 (%\S+), 255$", r"= icmp ule i64 \1, 511"),
     in_text("floor division rounds to zero", r"= sext i1 (%\S+) to (i\d+)", r"= sext i1 false to \2"),
-    in_text("wrapping addition of i16 promises not to wrap", r"= add i16 ", "= add nsw nuw i16 "),
     in_text("fetch_sub adds", r"atomicrmw sub", "atomicrmw add"),
     in_text("overflow of i64 addition is not seen", r"llvm\.sadd\.with\.overflow\.i64", "llvm.uadd.with.overflow.i64"),
     in_function("the third field lies on the second", Layout, "offset", _second_field_on_first),
