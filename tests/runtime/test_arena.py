@@ -121,3 +121,13 @@ def test_no_memory() -> None:
     arena = Arena(memory=lang.byte_span(bytearray()))
     assert arena.allocate(usize(1), usize(8)) is Full.FULL
     assert not isinstance(arena.allocate(usize(0), usize(8)), Full)
+
+
+def test_padding_counts() -> None:
+    arena = Arena(memory=lang.byte_span(bytearray(16)))
+    assert not isinstance(arena.allocate(usize(1), usize(1)), Full)
+    assert arena.allocate(usize(9), usize(8)) is Full.FULL
+    assert arena.allocate(usize(1), usize(32)) is Full.FULL
+    assert arena.used == 1
+    assert not isinstance(arena.allocate(usize(8), usize(8)), Full)
+    assert arena.free() == 0

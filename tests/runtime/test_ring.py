@@ -180,3 +180,18 @@ def test_an_end_that_restarts_goes_on_where_it_was() -> None:
     again = Ring[Word](role=Role.PRODUCER, own=memory.producer, peer=memory.consumer, slots=memory.slots)
     assert again.attach() is None
     assert again.available(u32(4)) == 4
+
+
+def test_slots_that_a_peer_takes_back() -> None:
+    memory: Any = RingMemory[Word](slots=lang.array(4))
+    consumer = Ring[Word](role=Role.CONSUMER, own=memory.consumer, peer=memory.producer, slots=memory.slots)
+    assert consumer.attach() is None
+    memory.producer.index.store(u32(3))
+    assert consumer.available(u32(3)) == 3
+    memory.producer.index.store(u32(2))
+    assert consumer.available(u32(3)) == 3  # known, so nobody looks
+    assert consumer.available(u32(4)) is Broken.PEER
+    memory.producer.index.store(u32(3))
+    assert consumer.available(u32(1)) is Broken.PEER
+    assert consumer.attach() is None
+    assert consumer.available(u32(1)) == 3

@@ -104,10 +104,11 @@ def everything(
 
 
 #: slots, messages, messages sent at once
-PROGRAMS = [(1, 1, 1), (1, 2, 1), (2, 2, 1), (2, 4, 2), (4, 4, 2)]
+PROGRAMS = [(1, 1, 1), (2, 2, 1), (4, 4, 2), (1, 2, 1), (2, 4, 2)]
+MARKED = [*PROGRAMS[:3], *(pytest.param(*program, marks=pytest.mark.slow) for program in PROGRAMS[3:])]
 
 
-@pytest.mark.parametrize(("slots", "messages", "batch"), PROGRAMS)
+@pytest.mark.parametrize(("slots", "messages", "batch"), MARKED)
 def test_every_execution(slots: int, messages: int, batch: int) -> None:
     found = everything(real, slots, messages, batch)
     slept = [history for history in found if any("sleep" in done for done in history[1])]
