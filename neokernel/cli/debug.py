@@ -1,4 +1,4 @@
-"""`nk debug`: the machine stopped at its first instruction, and gdb on it, with the Python sources."""
+"""`nk debug`: the machine stopped where the program begins, and gdb on it, with the Python sources."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ CANDIDATES = ("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb", "ri
 @click.option("--batch", is_flag=True, help="End after those commands.")
 @json_option
 def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: bool, as_json: bool) -> int:
-    """Boot PROGRAM (source or image) under gdb, stopped where its `main` begins.
+    """Boot PROGRAM under gdb, stopped where its main begins: a folder with a main.py, a module's file, or an image.
 
-    Source is built as `nk build --development` does, so that more variables and lines are left to look at.
+    An image stops where the boot code calls the program. Source is built as `nk build --development` does, so that
+    more variables and lines are left to look at.
 
     With --json nothing is started: the two command lines are printed.
     """

@@ -16,7 +16,7 @@ import click
 
 from neokernel.cli import distribution
 from neokernel.cli.errors import Exit
-from neokernel.cli.output import console, json_option, print_json
+from neokernel.cli.output import json_option, paragraphs, print_json, styled
 from neokernel.image import features, qemu
 
 #: a build with debug information and the package cache fit in this
@@ -160,15 +160,28 @@ def command(as_json: bool) -> int:
     if as_json:
         print_json({"findings": [finding.as_json() for finding in findings], "exit": int(status)})
         return status
-    from rich.table import Table
-
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    marks = {State.GOOD: "[green]ok[/green]", State.OLD: "[yellow]old[/yellow]", State.MISSING: "[red]missing[/red]"}
+    names = max(len(finding.name) for finding in findings)
     for finding in findings:
-        detail = finding.detail + (f"\n{finding.advice}" if finding.advice else "")
-        mark = marks[finding.state] if finding.required or finding.state is State.GOOD else "[yellow]optional[/yellow]"
-        table.add_row(mark, finding.name, detail)
-    screen = console()
-    screen.print(table, soft_wrap=False)
-    screen.print("everything required is there" if not lacking else f"required: {', '.join(f.name for f in lacking)}")
+        click.echo(row(finding, names))
+    click.echo("everything required is there" if not lacking else f"required: {', '.join(f.name for f in lacking)}")
     return status
+
+
+#: how a finding is marked, and in which colour
+MARKS = {State.GOOD: ("ok", "green"), State.OLD: ("old", "yellow"), State.MISSING: ("missing", "red")}
+MARK_WIDTH = len("optional")
+#: a narrower column isn't worth having: details go below the names then
+NARROWEST = 40
+
+
+def row(finding: Finding, names: int) -> str:
+    """A finding for people, as wide as the terminal at most; `names`: how long the longest name is."""
+    mark, colour = MARKS[finding.state] if finding.required or finding.state is State.GOOD else ("optional", "yellow")
+    head = f"{styled(mark, fg=colour)}{' ' * (MARK_WIDTH - len(mark))}  {finding.name}"
+    margin = MARK_WIDTH + names + 4
+    below = shutil.get_terminal_size().columns < margin + NARROWEST
+    text = "\n".join(filter(None, (finding.detail, finding.advice)))
+    lines = paragraphs(text, indent=MARK_WIDTH + 2 if below else margin)
+    if below:
+        return "\n".join([head, *lines])
+    return "\n".join([head + lines[0][MARK_WIDTH + 2 + len(finding.name) :], *lines[1:]])

@@ -68,8 +68,16 @@ TOOL_CODES: dict[str, ToolCode] = {
         "The text of `asm` and `assembly` goes to the assembler as it is; the message numbers the lines of all of it. "
         "The linker misses symbols that such text names and nothing defines, or finds that the image doesn't fit the "
         "machine's memory. If the program has no unsafe module of its own and isn't large, it is a fault of the "
-        "compiler: please report it.",
+        "compiler, not yours: please report the message, with the program that shows it and the output of "
+        "`nk doctor --json`.",
         Exit.COMPILE,
+    ),
+    "NK1007": ToolCode(
+        "a module has the name of one of Python's own",
+        "A program's module must not be called like a module of Python's standard library (`queue`, `string`, `glob`, "
+        "…): under CPython, Python's own modules would get it instead of theirs, or the program theirs instead of it. "
+        "Rename its file, and what imports it.",
+        Exit.USAGE,
     ),
     "NK1101": ToolCode(
         "QEMU is missing or too old",

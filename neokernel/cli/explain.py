@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import textwrap
 from typing import Any
 
 import click
 
 from neokernel.cli.errors import TOOL_CODES, ToolError
-from neokernel.cli.output import console, json_option, print_json
+from neokernel.cli.output import json_option, paragraphs, print_json, styled
 
 
 def all_codes() -> dict[str, dict[str, str]]:
@@ -47,19 +48,14 @@ def command(code: str | None, as_json: bool) -> None:
     if name.isdecimal():
         name = f"NK{name.zfill(4)}"
     if name not in codes:
-        raise ToolError("NK1003", f"no error code {code}", "`nk explain` alone lists all codes")
+        raise ToolError("NK1003", f"no error code {code!r}", "`nk explain` alone lists all codes")
     entry = codes[name]
     if as_json:
         print_json({"code": name, **entry})
         return
-    from rich.markup import escape
-    from rich.padding import Padding
-    from rich.text import Text
-
-    screen = console()
-    screen.print(f"[bold]{name}: {escape(entry['title'])}[/bold]\n")
-    screen.print(entry.get("explanation", ""), markup=False, soft_wrap=False)
+    click.echo(styled(f"{name}: {entry['title']}", bold=True) + "\n")
+    click.echo("\n".join(paragraphs(entry.get("explanation", ""))))
     for label, heading in (("wrong", "Wrong:"), ("right", "Right:")):
         if label in entry:
-            screen.print(f"\n[bold]{heading}[/bold]\n")
-            screen.print(Padding(Text(entry[label]), (0, 0, 0, 4)))
+            # Code is never wrapped: it must be the code that it is when it is copied.
+            click.echo(f"\n{styled(heading, bold=True)}\n\n{textwrap.indent(entry[label], '    ')}")

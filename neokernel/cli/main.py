@@ -24,7 +24,7 @@ COMMANDS = {
     "bench": "Measure, in instructions, beside the same work elsewhere.",
     "build": "Compile a program into a bootable image.",
     "check": "Say what is wrong with a program.",
-    "debug": "Run a program under gdb, stopped at its first instruction.",
+    "debug": "Boot a program under gdb, stopped where its main begins.",
     "doctor": "Say whether this machine has what is needed.",
     "dump": "Show a program between two passes of the compiler.",
     "explain": "Explain an error code.",
@@ -51,6 +51,12 @@ class LazyGroup(click.Group):
         """Without importing any of them."""
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args[:1] == ["--json"]:
+            line = " ".join(["nk", *args[1:2], "--json", *args[2:]])
+            raise ToolError("NK1001", "put `--json` after the command", f"`{line}`" if args[1:] else "nk --help")
+        return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -102,6 +108,9 @@ def guarded(arguments: list[str]) -> int:
         return report(error, arguments)
     except click.exceptions.Exit as end:
         return end.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return Exit.USAGE
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         help_text = f"`{context.command_path} --help` shows what it takes" if context is not None else ""

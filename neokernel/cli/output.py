@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -40,6 +42,30 @@ def console(*, error: bool = False) -> Console:
 
     stream = sys.stderr if error else sys.stdout
     return Console(file=stream, no_color=not colored(stream), highlight=False, soft_wrap=True)
+
+
+def styled(text: str, **style: Any) -> str:
+    """Text for standard output in colours, where they are wanted."""
+    return click.style(text, **style) if colored(sys.stdout) else text
+
+
+def paragraphs(text: str, indent: int = 0) -> list[str]:
+    """The lines of `text`, those that are too long for the terminal wrapped between words; none ends in spaces."""
+    width = max(shutil.get_terminal_size().columns, indent + 20)
+    margin = " " * indent
+    return [
+        wrapped
+        for line in text.split("\n")
+        for wrapped in textwrap.wrap(
+            line,
+            width,
+            initial_indent=margin,
+            subsequent_indent=margin,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        or [""]
+    ]
 
 
 def print_error(error: ToolError) -> None:

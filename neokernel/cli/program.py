@@ -96,7 +96,7 @@ def build(program: Program, output: Path, *, checks: bool = True, release: bool 
 
 @contextlib.contextmanager
 def tool_complaints() -> Iterator[None]:
-    """The assembler's and the linker's complaints are errors of the user's program, who wrote what they read."""
+    """The assembler's and the linker's complaints, as an error that says whose fault they may be."""
     from neokernel.compiler import toolchain
 
     try:
@@ -104,7 +104,8 @@ def tool_complaints() -> Iterator[None]:
     except toolchain.ToolError as error:
         if error.tool == "zig":
             raise ToolError("NK1201", str(error), "`make setup`") from error
-        raise ToolError("NK1006", str(error), "`nk explain NK1006` says what may be wrong") from error
+        help = "without `asm` or `assembly` of your own, it is a fault of the compiler: `nk explain NK1006`"
+        raise ToolError("NK1006", f"the program can't be assembled or linked: {error}", help) from error
 
 
 def refuse(diagnostics: list[Diagnostic], program: Program, *, as_json: bool) -> NoReturn:

@@ -37,6 +37,18 @@ def test_text(nk: Nk) -> None:
     assert "python" in nk("doctor").output
 
 
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_text_fits_the_terminal(nk: Nk, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    long = doctor.Finding("a long name", doctor.State.OLD, "some words of detail " * 9, advice="/a/path" * 9)
+    monkeypatch.setattr(doctor, "CHECKS", (lambda: iter([long]), doctor.check_python))
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = nk("doctor").output.splitlines()
+    assert " ".join(" ".join(lines).split()).startswith(f"old a long name {long.detail}{long.advice} ok python")
+    for line in lines:
+        assert line == line.rstrip()
+        assert len(line) <= columns or line.strip() == long.advice  # a path stays whole
+
+
 def test_without_qemu(nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     result = nk("doctor")

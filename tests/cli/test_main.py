@@ -13,6 +13,7 @@ import click
 import pytest
 
 from neokernel.cli.errors import TOOL_CODES, Exit, ToolError
+from neokernel.cli.explain import all_codes
 from neokernel.cli.main import COMMANDS
 from neokernel.cli.main import nk as group
 from neokernel.cli.output import colored
@@ -152,7 +153,7 @@ def test_explain(nk: Nk) -> None:
     assert "NK1101: QEMU is missing" in text
     assert "apt-get install" in text
     assert nk("explain", "101").output == nk("explain", "NK0101").output
-    for code in ("NK7777", "²", "9" * 5000):
+    for code in ("NK7777", "²", "9" * 5000, ""):
         unknown = nk("explain", code)
         assert unknown.status == Exit.USAGE
         assert "error[NK1003]" in unknown.error
@@ -164,8 +165,86 @@ def test_test_command(nk: Nk, tmp_path: Path) -> None:
     result = nk("test", "--json", *options, tmp_path)
     assert result.status == Exit.NEGATIVE
     assert (result.json["tests"], result.json["failures"], result.json["exit"]) == (2, 1, 1)
-    assert result.json["failed"] == ["test_sample.test_bad"]
+    (failed,) = result.json["failed"]
+    assert failed["name"] == "test_sample.test_bad"
+    assert "assert False" in failed["reason"]
+    assert "1 failed, 1 passed" in result.json["output"]
     assert nk("test", "--json", *options, f"{tmp_path}/test_sample.py::test_good").status == 0
+
+
+PYTEST = ("-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir")
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import nowhere\n", "No module named 'nowhere'"),
+        ("def test_it(:\n", "SyntaxError"),
+        ("import count\n", "invalid syntax"),
+    ],
+)
+def test_tests_that_can_not_be_loaded(nk: Nk, tmp_path: Path, source: str, reason: str) -> None:
+    (tmp_path / "count.py").write_text("from neokernel.lang import u8\ndef main(:\n")
+    (tmp_path / "test_sample.py").write_text(source)
+    result = nk("test", "--json", *PYTEST, tmp_path, tmp_path)
+    assert result.status == result.json["exit"] == Exit.NEGATIVE
+    assert result.json["errors"] == 1
+    (failed,) = result.json["failed"]
+    assert failed["name"] == "test_sample"
+    assert reason in failed["reason"]
+    assert nk("test", *PYTEST, tmp_path, tmp_path).status == Exit.NEGATIVE
+
+
+def test_wrong_options_of_pytest_are_told(nk: Nk, tmp_path: Path) -> None:
+    result = nk("test", "--json", *PYTEST, tmp_path, "--nonsense")
+    assert result.status == Exit.USAGE
+    assert "--nonsense" in result.json["output"]
+
+
+@pytest.mark.parametrize("name", ["queue", "glob", "struct", "string"])
+@pytest.mark.parametrize("folder", ["", "program"])
+def test_a_module_with_the_name_of_pythons(nk: Nk, tmp_path: Path, folder: str, name: str) -> None:
+    (tmp_path / folder).mkdir(exist_ok=True)
+    module = tmp_path / folder / f"{name}.py"
+    module.write_text("from neokernel.lang import u8\n")
+    (tmp_path / folder / "test_sample.py").write_text(f"import {name}\n\ndef test_it(): pass\n")
+    for arguments in ((), (tmp_path / folder,), (f"{tmp_path / folder}/test_sample.py::test_it",)):
+        result = nk("test", *PYTEST, tmp_path, *arguments)
+        assert (result.status, result.output) == (Exit.USAGE, "")
+        path = module.relative_to(tmp_path)
+        assert result.error.startswith(f"error[NK1007]: {path} has the name of Python's own module `{name}`\n")
+        assert "rename it" in result.error
+    module.rename(module.with_name("own.py"))
+    (tmp_path / folder / "test_sample.py").write_text("import own\n\ndef test_it(): pass\n")
+    assert nk("test", "--json", *PYTEST, tmp_path, tmp_path).status == 0
+
+
+def test_alone_it_is_help(nk: Nk) -> None:
+    result = nk()
+    assert (result.status, result.output) == (Exit.USAGE, "")
+    assert result.error == nk("--help").output
+
+
+def test_json_goes_after_the_command(nk: Nk) -> None:
+    result = nk("--json", "run", "x")
+    assert (result.status, result.error) == (Exit.USAGE, "")
+    assert result.json["error"] == {
+        "code": "NK1001",
+        "message": "put `--json` after the command",
+        "help": "`nk run --json x`",
+    }
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "200"])
+def test_explanations_fit_the_terminal_and_code_stays_as_it_is(
+    nk: Nk, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    for code, entry in all_codes().items():
+        text = nk("explain", code).output
+        assert not any(line.endswith(" ") for line in text.splitlines())
+        for label in ("wrong", "right"):
+            assert all(f"    {line}".rstrip() in text.splitlines() for line in entry.get(label, "").splitlines())
 
 
 def test_json_of_every_error_is_valid() -> None:

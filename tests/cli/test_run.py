@@ -174,12 +174,12 @@ def test_raw_shows_firmware_and_record(nk: Nk, tmp_path: Path) -> None:
 
 @pytest.mark.qemu
 def test_an_image_runs_without_its_source(nk: Nk, tmp_path: Path) -> None:
-    built = nk("build", "--json", EXAMPLES / "02_overflow", "-o", "x/image.elf")
+    built = nk("build", "--json", EXAMPLES / "02_overflow", "-o", "image.elf")
     assert built.status == 0
-    assert built.json["image"] == "x/image.elf"
-    assert nk("run", "x/image.elf").error.splitlines()[-1].startswith("IntegerOverflow: ")
-    (tmp_path / "x/image.checks.json").unlink()
-    result = nk("run", "x/image.elf")
+    assert built.json["image"] == "image.elf"
+    assert nk("run", "image.elf").error.splitlines()[-1].startswith("IntegerOverflow: ")
+    (tmp_path / "image.checks.json").unlink()
+    result = nk("run", "image.elf")
     assert result.status == 101
     assert result.error.splitlines()[-1].startswith("Breakpoint: a failed check")
 
@@ -283,6 +283,18 @@ def test_an_image_that_was_built_anew_while_it_ran(nk: Nk, tmp_path: Path) -> No
     assert not list(tmp_path.glob(".nk-*"))
 
 
+@pytest.mark.parametrize("output", ["new/image.elf", "build/image.elf", "../new/image.elf"])
+def test_no_folder_is_made_but_the_default(nk: Nk, tmp_path: Path, output: str) -> None:
+    result = nk("build", EXAMPLES / "01_hello", "-o", output)
+    assert result.status == Exit.USAGE
+    assert result.error.startswith(
+        f"error[NK1005]: {output} can't be written: there is no folder {Path(output).parent}"
+    )
+    assert not (tmp_path / output).parent.exists()
+    assert nk("build", EXAMPLES / "01_hello").status == 0
+    assert (tmp_path / "build/01_hello.elf").is_file()
+
+
 def test_output_that_can_not_be_written(nk: Nk, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = nk("build", EXAMPLES / "01_hello", "-o", "file/image.elf")
@@ -345,7 +357,7 @@ WRONG = {
     "plain.py": (b"def main(machine):\n    print(machine)\n", "NK0201"),
     "syntax.py": (b"from neokernel.lang import u8\ndef main(:\n", "NK0101"),
     "imports.py": (
-        b"from neokernel.arch.riscv64.bare import Machine\nimport nowhere\ndef main(machine: Machine) -> None:\n    pass\n",
+        b"from neokernel.arch.riscv64.bare import Machine\nimport nowhere\ndef main(machine: Machine) -> None: pass\n",
         "NK0201",
     ),
     "latin.py": (b'"\xe9"\n', "NK0101"),
