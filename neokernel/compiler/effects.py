@@ -3,6 +3,7 @@
 - *Recursion*: the call graph has no cycle, so every stack has a size known at build time.
 - *Escape*: no reference to an object in a frame outlives the frame, or the loop iteration that made it.
 - *Ends*: no reference is used after a call that may have retired what it refers to.
+- *Stack*: the objects in frames fit on it (`stack.py`).
 
 Functions are looked at callees first; of each, only its `Summary` is kept. The analysis of a function doesn't
 depend on the order of its statements (each variable has one set of origins), except for ends, which follow the
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from neokernel.compiler import ir
+from neokernel.compiler import ir, stack
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics
 from neokernel.compiler.lives import blocks_of, contents, statements
 from neokernel.compiler.types import RefType, SpanType, StructType, TupleType, Type, UnionType, ValueType
@@ -77,6 +78,7 @@ def check(program: ir.Program, diagnostics: Diagnostics) -> None:
     for function in order:
         if summaries[function].ends:
             _Ends(function, summaries, carriers, diagnostics).run()
+    stack.check(order, diagnostics)
 
 
 # --- walking ------------------------------------------------------------------------------------------------------
@@ -103,22 +105,22 @@ def _callees_first(functions: list[ir.Function], diagnostics: Diagnostics) -> li
         if root in state:
             continue
         state[root] = False
-        stack: list[tuple[ir.Function, Iterator[ir.Call]]] = [(root, iter(calls[root]))]
-        while stack:
-            function, remaining = stack[-1]
+        path: list[tuple[ir.Function, Iterator[ir.Call]]] = [(root, iter(calls[root]))]
+        while path:
+            function, remaining = path[-1]
             call = next(remaining, None)
             if call is None:
                 state[function] = True
                 order.append(function)
-                stack.pop()
+                path.pop()
             elif call.function not in calls:
                 continue
             elif call.function not in state:
                 state[call.function] = False
-                stack.append((call.function, iter(calls[call.function])))
+                path.append((call.function, iter(calls[call.function])))
             elif not state[call.function]:
                 clean = False
-                _report_recursion([f for f, _ in stack], call, diagnostics)
+                _report_recursion([f for f, _ in path], call, diagnostics)
     return order if clean else None
 
 

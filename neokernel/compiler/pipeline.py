@@ -15,14 +15,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from neokernel.compiler import dump as dumper
 from neokernel.compiler import certain, effects, ghosts, ir, lives, objects, prelude, toolchain, verify
+from neokernel.compiler import dump as dumper
 from neokernel.compiler.declare import ClassDecl, FunctionDecl, Scope, declare
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, Rejected
 from neokernel.compiler.llvm import CheckRecord, EmitOptions, Target, emit, riscv64
 from neokernel.compiler.lower import constants, statements, text, unsafe
 from neokernel.compiler.lower.context import Compilation
-from neokernel.compiler.lower.functions import declared_instance
+from neokernel.compiler.lower.functions import declared_instance, stand_in_instance
 from neokernel.compiler.resolve import Resolver
 from neokernel.compiler.source import PACKAGE_ROOT, Loader, Module
 from neokernel.compiler.types import FloatType
@@ -96,6 +96,8 @@ def lower(state: State) -> None:
         state.declared += _lower_scope(compilation, scope)
     constants.drain(compilation)
     program = ir.Program(list(compilation.symbols.values()))
+    if not state.diagnostics.items:
+        _lower_stand_ins(compilation)
     for scope in state.scopes.values():
         for call in scope.assembly:
             with _reporting(compilation):
@@ -133,11 +135,28 @@ def _lower_scope(compilation: Compilation, scope: Scope) -> list[ir.Function]:
     functions: Iterable[FunctionDecl] = [*scope.functions, *(m for c in scope.classes for m in c.methods.values())]
     for function in functions:
         with _reporting(compilation):
-            declared_instance(compilation, function)
+            made = declared_instance(compilation, function)
+            if made is not None:
+                declared.append(made)
             constants.check_defaults(compilation, function)
     for assertion in scope.assertions:
         with _reporting(compilation):
             constants.assertion(compilation, assertion, scope)
+    return declared
+
+
+def _lower_stand_ins(compilation: Compilation) -> None:
+    """Check the functions that are generic in lengths alone and that nobody has called, with lengths of 1.
+
+    What is made here isn't part of the program, so this comes last.
+    """
+    called = {key[0] for key in compilation.functions if isinstance(key, tuple)}
+    for scope in compilation.scopes.values():
+        for function in (*scope.functions, *(m for c in scope.classes for m in c.methods.values())):
+            if function not in called:
+                with _reporting(compilation):
+                    stand_in_instance(compilation, function)
+    constants.drain(compilation)
 
 
 def _assembly(compilation: Compilation, scope: Scope, call: ast.Call) -> str:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import keyword
+import re
+import sys
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +74,8 @@ class Loader:
         if name in self.modules:
             return self.modules[name]
         self.modules[name] = None
+        if self._misnamed(name, importer, node):
+            return None
         found = self._find(name)
         if found is None:
             if importer is not None and node is not None:
@@ -94,6 +99,26 @@ class Loader:
         self.modules[name] = module
         self.order.append(module)
         return module
+
+    def _misnamed(self, name: str, importer: Module | None, node: ast.AST | None) -> bool:
+        """Is there a file of the program that can't be imported by its name? Reports it."""
+        first, last = name.partition(".")[0], name.rpartition(".")[2]
+        places = self._places(name) if first != "neokernel" else []
+        if not places:
+            return False
+        if first in sys.stdlib_module_names:
+            why, other = "is a module of Python's standard library, which CPython would import in its place", "my_"
+        elif keyword.iskeyword(last):
+            why, other = "is a keyword, and no name of a module", "my_"
+        elif not last.isidentifier() and importer is None:
+            why, other = "is no name that a module can be imported by", "module_" if last[:1].isdigit() else ""
+        else:
+            return False
+        wanted = other + re.sub(r"\W", "_", last)
+        shown = self.shown(places[0])
+        span = importer.span(node) if importer and node else Span(shown, 1, 0, 1, 1)
+        self.diagnostics.add(Diagnostic("NK0210", f"`{last}` {why}", span, f"rename the file, to `{wanted}.py` say"))
+        return True
 
     def _submodules(self, node: ast.stmt) -> list[str]:
         """The modules that `from package import module` names."""

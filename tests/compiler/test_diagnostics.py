@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from neokernel.compiler import stack
 from neokernel.compiler.codes import CODES, Code
 from neokernel.compiler.diagnostics import Diagnostic, render
 from neokernel.compiler.ir import Span
 from neokernel.compiler.pipeline import analyse, analyse_source
+from neokernel.compiler.source import PACKAGE_ROOT
 from tests.compiler.rejected import cases
 from tests.compiler.rejected.sites import COMPILER, OTHERWISE_TESTED, recorded, sites
 
@@ -68,6 +70,22 @@ def test_unreadable_files(tmp_path: Path) -> None:
     assert str(tmp_path) not in "".join(d.message + d.span.file for d in found)
 
 
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("my-prog", "my_prog"), ("class", "my_class"), ("3x", "module_3x"), ("struct", "my_struct"), ("é é", "é_é")],
+)
+def test_programs_that_cannot_be_imported(tmp_path: Path, name: str, wanted: str) -> None:
+    (tmp_path / f"{name}.py").write_text("from neokernel.lang import u8\n")
+    (found,) = analyse(tmp_path / f"{name}.py").diagnostics
+    assert (found.code, found.span.file) == ("NK0210", f"{name}.py")
+    assert found.message.startswith(f"`{name}` is ") and f"`{wanted}.py`" in found.help
+
+
+def test_the_stack_is_that_of_the_board() -> None:
+    script = (PACKAGE_ROOT / "boards" / "virt.ld").read_text(encoding="utf-8")
+    assert f"STACK_SIZE = {stack.LIMIT >> 20}M;" in script
+
+
 # --- guards -------------------------------------------------------------------------------------------------------
 
 
@@ -101,7 +119,7 @@ def test_explanation(name: str, code: Code) -> None:
         wrong = analyse_source(code.wrong, "example").diagnostics
         assert [d.code for d in wrong] == [name], wrong
     assert analyse_source(code.right or "", "example").diagnostics == []
-    assert code.wrong or name in OTHERWISE_TESTED | {"NK0110"}
+    assert code.wrong or name in OTHERWISE_TESTED | {"NK0110", "NK0210"}
 
 
 # --- form ---------------------------------------------------------------------------------------------------------

@@ -70,4 +70,11 @@ CODES: dict[str, Code] = {
         right="from neokernel.arch.riscv64.bare import Machine\nfrom neokernel.lang import u8\n\n"
         'def main(machine: Machine) -> None:\n    machine.console.write("hello\\n")\n',
     ),
+    "NK0210": Code(
+        "a module with a name that can't be imported",
+        "A module's name is its file's, without `.py`. It is a Python name that is no keyword, since others import it "
+        "by that name, as the build does to start `main`. And it isn't that of a module of Python's standard library: "
+        "under CPython the import would find that one. Rename the file.",
+        right="from neokernel.lang import u32\n\nLIMIT: u32 = 3\n",
+    ),
 }

@@ -1,4 +1,4 @@
-"""NK0315 to NK0334: attributes, elements, operators, calls and assignments."""
+"""NK0315 to NK0335: attributes, elements, operators, calls and assignments."""
 
 from __future__ import annotations
 
@@ -170,5 +170,15 @@ CODES: dict[str, Code] = {
         "    for i in range(0, n, step):\n        pass\n",
         "from neokernel.lang import u32\n\ndef f(n: u32, step: u32) -> None:\n"
         "    i: u32 = 0\n    while i < n:\n        i += step\n",
+    ),
+    "NK0335": Code(
+        "this fails whenever it is reached",
+        "The constants in the source show that a check always fails here: an index beyond the array's length, an "
+        "operation whose result never fits, a division by zero. In functions that are generic in a length the check "
+        "is left to run time, for other lengths may be right.",
+        "from neokernel.lang import Array, array, u32\n\n"
+        "def f() -> None:\n    counts: Array[u32] = array(4)\n    counts[4] = 1\n",
+        "from neokernel.lang import Array, array, u32\n\n"
+        "def f() -> None:\n    counts: Array[u32] = array(4)\n    counts[3] = 1\n",
     ),
 }
