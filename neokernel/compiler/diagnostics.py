@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from neokernel.compiler import columns
 from neokernel.compiler.ir import Span
 
 
@@ -142,10 +143,11 @@ def _excerpt(span: Span, source: str | None, width: int, red: str, blue: str, re
         start = span.column if number == span.line else len(text) - len(text.lstrip())
         end = span.end_column if number == span.end_line else len(text)
         end = max(end, start + 1)
-        # A tab keeps its place, so that carets stand under what they mean.
-        pad = "".join("\t" if c == "\t" else " " for c in text[:start].ljust(start))
+        text, start, end = columns.window(text, start, end)
+        marks = columns.underline(text, start, "^" * (end - start))
+        carets = marks.lstrip()
         out.append(f"{blue}{number:>{width}} |{reset} {text}")
-        out.append(f"{bar} {pad}{red}{'^' * (end - start)}{reset}")
+        out.append(f"{bar} {marks[: len(marks) - len(carets)]}{red}{carets}{reset}")
     if last < span.end_line:
         out.append(f"{blue}{'.' * width} |{reset} …")
     return out

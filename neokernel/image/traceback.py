@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from neokernel.compiler import columns
+
 #: this many equal frames are shown before they are counted, as CPython does
 REPEATS_SHOWN = 3
 
@@ -46,10 +48,12 @@ def render_frame(frame: Frame) -> list[str]:
     source = linecache.getline(frame.file, frame.line).rstrip("\n")
     if not source.strip():
         return lines
-    lines.append(f"    {source.strip()}")
-    carets = render_carets(frame, source)
-    if carets:
-        lines.append(f"    {carets}")
+    text = source.strip()
+    start, marks = place_carets(frame, source)
+    text, start, end = columns.window(text, start, start + len(marks))
+    lines.append(f"    {text}")
+    if marks:
+        lines.append(f"    {columns.underline(text, start, marks[: end - start])}")
     return lines
 
 
@@ -70,20 +74,23 @@ def openable(file: str, roots: Iterable[Path]) -> str:
     return file
 
 
-def render_carets(frame: Frame, source: str) -> str:
-    """`~~^~~` under the frame's expression; empty when it is unknown or the whole line."""
+def place_carets(frame: Frame, source: str) -> tuple[int, str]:
+    """`~~^~~` for the frame's expression, and the character of the stripped line at which it begins.
+
+    Nothing when the expression is unknown or the whole line.
+    """
     frame = with_end(frame)
     if frame.column is None or frame.end_column is None or frame.end_line is None:
-        return ""
+        return 0, ""
     indent = len(source) - len(source.lstrip())
     start = max(frame.column, indent)
     end = min(frame.end_column if frame.end_line == frame.line else len(source), len(source.rstrip()))
     if end <= start:
-        return ""
+        return 0, ""
     marks = anchor(source[start:end])
     if start == indent and end == len(source.rstrip()) and "~" not in marks:
-        return ""
-    return " " * (start - indent) + marks
+        return 0, ""
+    return start - indent, marks
 
 
 def anchor(segment: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from neokernel.compiler import stack
+from neokernel.compiler import columns, stack
 from neokernel.compiler.codes import CODES, Code
 from neokernel.compiler.diagnostics import Diagnostic, render
 from neokernel.compiler.ir import Span
@@ -146,6 +146,36 @@ def test_render_without_source_and_in_colour() -> None:
     span = Span("main.py", 2, 12, 2, 15)
     assert render(Diagnostic("NK0313", "no", span), None) == "error[NK0313]: no\n --> main.py:2:13"
     assert "\x1b[" in render(Diagnostic("NK0313", "no", span), None, color=True)
+
+
+def test_carets_stand_below_wide_characters() -> None:
+    source = 'x = f("日本", "e\u0301") + 300\n'
+    shown = render(Diagnostic("NK0313", "no", Span("main.py", 1, 6, 1, 10)), source)
+    assert shown.splitlines()[-1] == "  |       ^^^^^^"
+    shown = render(Diagnostic("NK0313", "no", Span("main.py", 1, 19, 1, 22)), source)
+    assert shown.splitlines()[-2:] == [f"1 | {source.rstrip()}", "  |" + " " * 21 + "^^^"]
+
+
+@pytest.mark.parametrize(("before", "after"), [(300, 300), (0, 300), (300, 0), (20, 200), (155, 0), (157, 0), (158, 0)])
+def test_long_lines_are_shown_in_part(before: int, after: int) -> None:
+    source = f"{'a' * before}bad{'c' * after}\n"
+    span = Span("main.py", 1, before, 1, before + 3)
+    *_, line, carets = render(Diagnostic("NK0313", "no", span), source).splitlines()
+    assert len(line) <= 4 + columns.LONGEST + 2
+    place = carets.index("^")
+    assert line[place : place + 3] == "bad"
+    assert carets == " |".rjust(3) + " " * (place - 3) + "^^^"
+    long = len(source) - 1 > columns.LONGEST
+    assert line.endswith("…") == (long and after > 100) and line.startswith("1 | …") == (long and before > 100)
+
+
+def test_a_span_that_is_too_long_is_cut() -> None:
+    source = "x = " + " + ".join(["1000"] * 100) + "\n"
+    *_, line, carets = render(
+        Diagnostic("NK0313", "no", Span("main.py", 1, 4, 1, len(source) - 1)), source
+    ).splitlines()
+    assert len(line) == 4 + columns.LONGEST + 1
+    assert len(carets) == len(line) - 1
 
 
 def test_columns_are_characters() -> None:

@@ -67,3 +67,18 @@ def test_columns_count_characters(tmp_path: Path) -> None:
     path = tmp_path / "program.py"
     path.write_text('é = "ü" + f("ö", x)\n')
     assert with_end(Frame("f", str(path), 1, 10)).end_column == 19
+
+
+@pytest.mark.parametrize("margin", [0, 1, 300])
+def test_carets_stand_below_wide_characters_and_in_long_lines(tmp_path: Path, margin: int) -> None:
+    path = tmp_path / "program.py"
+    path.write_text(f"    x = f('{'a' * margin}', '日本', (0, 1)[2 + y], '日本')\n")
+    start = path.read_text().index("(0")
+    text = render_traceback([Frame("f", str(path), 1, start, 1, start + 13)], "End")
+    *_, line, carets, _ = text.splitlines()
+    assert carets.strip() == "~~~~~~^^^^^^^"
+    # Two characters before it are wide.
+    place = carets.index("~") - 2
+    assert line[place : place + 13] == "(0, 1)[2 + y]"
+    assert line.startswith("    …") == (margin > 200)
+    assert len(line) <= 4 + 160 + 2
