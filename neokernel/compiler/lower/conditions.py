@@ -14,8 +14,10 @@ from neokernel.compiler.lower.dispatch import EXPRESSIONS, VOCABULARY, inferred,
 from neokernel.compiler.lower.names import find, is_global, path_of
 from neokernel.compiler.types import (
     BOOL,
+    BYTES,
     NEVER,
     NONE,
+    STR,
     ArrayType,
     EnumType,
     FloatType,
@@ -80,6 +82,8 @@ def _not_bool(ctx: Context, result: Value, node: ast.AST) -> Exception:
         help = "there is no truthiness: write `x != 0`"
     elif NONE in arms_of(type_):
         help = "there is no truthiness: write `x is not None`"
+    elif type_ == STR:
+        help = 'there is no truthiness: write `x != ""`'
     elif isinstance(type_, SpanType) or (isinstance(type_, RefType) and isinstance(type_.target, ArrayType)):
         help = "there is no truthiness: write `len(x) != 0`"
     else:
@@ -199,6 +203,11 @@ def compare(
     known = left.type if not isinstance(left, Untyped) and isinstance(right, Untyped) else known
     if known is not None:
         _comparable(ctx, known, known, name, symbol, node)
+        for side, place in ((left, left_node), (right, right_node)):
+            if isinstance(side, Untyped) and side.value < 0 and isinstance(known, IntType) and not known.signed:
+                message = f"{side.value} is compared with a `{known}`, which is never negative"
+                help = "leave the test out; to count down write `for i in reversed(range(n))`"
+                raise ctx.reject("NK0313", message, place, help)
         left, right = coerce(ctx, left, known, left_node), coerce(ctx, right, known, right_node)
     first, second = typed(ctx, left, left_node), typed(ctx, right, right_node)
     _comparable(ctx, first.type, second.type, name, symbol, node)
@@ -221,6 +230,9 @@ def _comparable(ctx: Context, left: Type, right: Type, name: str, symbol: str, n
         help = ""
         if isinstance(left, IntType | FloatType) and isinstance(right, IntType | FloatType):
             help = f"convert one side: `{left}(…)`"
+        elif STR in (left, right):
+            other = right if left == STR else left
+            help = "take the text's bytes: `.encode()`" if other == BYTES else "text is compared with text only"
         elif isinstance(left, SpanType) or isinstance(right, SpanType):
             help = "compare `bytes` with `bytes`: `x.bytes() == y.bytes()`"
         raise ctx.reject("NK0311", f"`{left} {symbol} {right}`: the sides have different types", node, help)
@@ -243,14 +255,15 @@ def _comparable(ctx: Context, left: Type, right: Type, name: str, symbol: str, n
     raise ctx.reject("NK0328", f"`{symbol}` is not for `{left}`", node, help)
 
 
-def _has_equality(type_: Type) -> bool:
+def _has_equality(type_: Type, in_value: bool = False) -> bool:
+    """Does `==` say of such things what it says under CPython?"""
     match type_:
         case ValueType(fields=fields):
-            return all(_has_equality(f.type) for f in fields.values() if not f.ghost)
+            return all(_has_equality(f.type, True) for f in fields.values() if not f.ghost)
         case TupleType(items):
-            return all(map(_has_equality, items)) and not _holds_float(type_)
+            return all(_has_equality(item, in_value) for item in items) and (in_value or not _holds_float(type_))
         case UnionType(arms):
-            return all(map(_has_equality, arms))
+            return all(_has_equality(arm, in_value) for arm in arms)
         case SpanType(mutable=mutable, element=element):
             return not mutable and element == IntType(8, False)
         case RefType():
