@@ -20,12 +20,12 @@ from neokernel.compiler import dump as dumper
 from neokernel.compiler.declare import ClassDecl, FunctionDecl, Scope, declare
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, Rejected
 from neokernel.compiler.llvm import CheckRecord, EmitOptions, Target, emit, riscv64
-from neokernel.compiler.lower import constants, statements, text, unsafe
+from neokernel.compiler.lower import constants, construct, statements, text, unsafe
 from neokernel.compiler.lower.context import Compilation
 from neokernel.compiler.lower.functions import declared_instance, stand_in_instance
 from neokernel.compiler.resolve import Resolver
 from neokernel.compiler.source import PACKAGE_ROOT, Loader, Module
-from neokernel.compiler.types import FloatType
+from neokernel.compiler.types import FloatType, WireType
 
 
 class CompileError(Exception):
@@ -96,8 +96,7 @@ def lower(state: State) -> None:
         state.declared += _lower_scope(compilation, scope)
     constants.drain(compilation)
     program = ir.Program(list(compilation.symbols.values()))
-    if not state.diagnostics.items:
-        _lower_stand_ins(compilation)
+    _lower_stand_ins(compilation)
     for scope in state.scopes.values():
         for call in scope.assembly:
             with _reporting(compilation):
@@ -128,7 +127,9 @@ def _lower_scope(compilation: Compilation, scope: Scope) -> list[ir.Function]:
     for class_ in scope.classes:
         if not class_.parameters and not compilation.resolver.open_fields(class_):
             with _reporting(compilation):
-                compilation.resolver.instance(class_, (), ())
+                instance = compilation.resolver.instance(class_, (), ())
+                if not isinstance(instance, WireType):
+                    construct.check_defaults(compilation, instance)
     for constant in scope.constants:
         with _reporting(compilation):
             constants.value_of(compilation, constant)

@@ -21,7 +21,7 @@ from neokernel.compiler.ir import Kind, Operand
 from neokernel.compiler.lower import constants, construct, operators, text
 from neokernel.compiler.lower.arguments import no_arguments, positional, single
 from neokernel.compiler.lower.atomics import atomic_cell, operation
-from neokernel.compiler.lower.coerce import coerce, typed
+from neokernel.compiler.lower.coerce import coerce, typed, width_for
 from neokernel.compiler.lower.context import NOTHING, Context, Untyped, Value
 from neokernel.compiler.lower.dispatch import EXPRESSIONS, VOCABULARY, inferred, lower
 from neokernel.compiler.lower.functions import function_instance
@@ -254,16 +254,16 @@ def _call(
         else:
             place = argument
             value = lower(ctx, argument, close(pattern, matcher.bindings))
+        if isinstance(value, Untyped) and isinstance(parameter_type(ctx, decl, parameter, {}), TypeParameter):
+            raise ctx.reject(
+                "NK0314",
+                f"the constant {value.value} is passed for a type variable, and CPython can't know its width",
+                place,
+                f"write `{pattern if isinstance(pattern, IntType | FloatType) else width_for(value.value)}({value.value})`",
+            )
         if not is_open(pattern):
             values[parameter.name] = coerce(ctx, value, pattern, place)
             continue
-        if isinstance(value, Untyped) and isinstance(pattern, TypeParameter):
-            raise ctx.reject(
-                "NK0314",
-                f"the constant {value.value} is passed for type variable `{pattern}`, and CPython can't know its width",
-                place,
-                f"write `u32({value.value})`",
-            )
         operand = (
             typed(ctx, value, place)
             if not isinstance(value, Untyped)
@@ -367,6 +367,8 @@ _NOT_CALLED = {
     "enumerate": "`enumerate` stands in a `for` loop",
     "zip": "`zip` stands in a `for` loop",
     "reversed": "`reversed` stands in a `for` loop",
+    "Array": "arrays are made by `array(n)`, where their type is said: `name: Array[u32] = array(4)`",
+    "Span": "a span is a part of an array: `items[start:stop]`",
     "at": "`at` places a field of a `@wire` class",
     "tuple": "only module constants have `tuple(… for …)`",
 }

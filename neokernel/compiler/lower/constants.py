@@ -59,7 +59,7 @@ def evaluate(compilation: Compilation, node: ast.expr, scope: Scope, expected: T
             return table
     if expected is None and isinstance(node, ast.Call) and _is_tuple(scope, node):
         raise reject(scope, "NK0501", "this table needs a type", node, "annotate it: `TABLE: tuple[u32, ...] = …`")
-    ctx = _context(compilation, scope)
+    ctx = scratch(compilation, scope)
     value = lower(ctx, node, expected)
     if isinstance(value, Untyped) and expected is None:
         return value
@@ -91,7 +91,8 @@ def _run(
         help = f"the check stands in {where.file}, line {where.line}"
         raise reject(scope, "NK0502", f"this constant can't be computed: {failed}", node, help) from None
     except interpret.NotConstant as reason:
-        raise reject(scope, "NK0503", f"this isn't known when the program is built: {reason}", node) from None
+        help = "make it in `main`, or a field of a struct that `main` makes" if "lives in memory" in str(reason) else ""
+        raise reject(scope, "NK0503", f"this isn't known when the program is built: {reason}", node, help) from None
 
 
 def drain(compilation: Compilation) -> None:
@@ -108,7 +109,8 @@ def drain(compilation: Compilation) -> None:
             compilation.report(rejected)
 
 
-def _context(compilation: Compilation, scope: Scope) -> Context:
+def scratch(compilation: Compilation, scope: Scope) -> Context:
+    """The context of an expression that stands in no function."""
     span = ir.Span(scope.module.file, 1, 0, 1, 0)
     function = ir.Function("constant", f"{scope.module.name}.constant", scope.module.name, span, [], NONE)
     return Context(compilation, scope, {}, function, function.body)
@@ -163,7 +165,7 @@ def _comprehension(
         raise reject(scope, "NK0501", f"a table has at most {_MOST_ELEMENTS} elements", generator.iter)
     if numbers and not (USIZE.holds(numbers[0]) and USIZE.holds(numbers[-1])):
         raise reject(scope, "NK0501", f"`{name}` counts from 0 up, as a `usize`", generator.iter)
-    ctx = _context(compilation, scope)
+    ctx = scratch(compilation, scope)
     ctx.locals = frozenset({name})
     var = ctx.variable(name, USIZE)
     ctx.variables[name] = var
@@ -198,7 +200,7 @@ def length(compilation: Compilation, node: ast.expr, scope: Scope) -> int:
 
 def assertion(compilation: Compilation, node: ast.Assert, scope: Scope) -> None:
     """A top-level `assert`: the build fails if it doesn't hold."""
-    ctx = _context(compilation, scope)
+    ctx = scratch(compilation, scope)
     operand = expression(ctx, node.test, BOOL)
     ctx.function.result = operand.type
     ctx.block.append(ir.Return(ctx.span(node), operand))

@@ -7,7 +7,7 @@ memory is filled in declared order (`build`). So nobody can see a half-made obje
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from neokernel.compiler import ir
@@ -17,8 +17,8 @@ from neokernel.compiler.generics import Application, Bindings, Matcher, OpenArra
 from neokernel.compiler.ir import Const, Kind, Operand
 from neokernel.compiler.lower import constants
 from neokernel.compiler.lower.arguments import single
-from neokernel.compiler.lower.coerce import coerce
-from neokernel.compiler.lower.context import NOTHING, Context, Untyped, Value
+from neokernel.compiler.lower.coerce import coerce, width_for
+from neokernel.compiler.lower.context import NOTHING, Compilation, Context, Untyped, Value
 from neokernel.compiler.lower.counting import counted
 from neokernel.compiler.lower.dispatch import VOCABULARY, expression, inferred, trial
 from neokernel.compiler.lower.names import find, is_global
@@ -96,7 +96,7 @@ def _infer(ctx: Context, decl: ClassDecl, node: ast.Call) -> tuple[Type, ...]:
                     "NK0314",
                     f"this constant is passed for type variable `{pattern}`",
                     argument,
-                    f"`u32({value.value})`",
+                    f"`{width_for(value.value)}({value.value})`",
                 )
         else:
             matcher.match(pattern, value.type)
@@ -143,7 +143,7 @@ def _pair(ctx: Context, decl: ClassDecl, node: ast.Call) -> list[tuple[FieldDecl
     for keyword in node.keywords:
         item = decl.fields.get(keyword.arg or "")
         if item is None:
-            help = suggestion(keyword.arg or "", decl.fields)
+            help = suggestion(keyword.arg or "", decl.fields) or _fields(decl.fields)
             raise ctx.reject("NK0712", f"`{decl.name}` has no field `{keyword.arg}`", keyword, help)
         if item.name in given:
             raise ctx.reject("NK0712", f"`{item.name}` is given twice", keyword)
@@ -158,6 +158,11 @@ def _pair(ctx: Context, decl: ClassDecl, node: ast.Call) -> list[tuple[FieldDecl
             help = f"write `{decl.name}({'=…, '.join(missing)}=…)`, or give the field a default"
             raise ctx.reject("NK0710", f"`{decl.name}` lacks a value for `{'`, `'.join(missing)}`", node, help)
     return pairs
+
+
+def _fields(names: Iterable[str]) -> str:
+    shown = "`, `".join(names)
+    return f"its fields are `{shown}`" if shown else "it has no fields"
 
 
 def _wrapper(decl: ClassDecl, item: FieldDecl) -> str:
@@ -231,7 +236,7 @@ def replace(ctx: Context, node: ast.Call) -> Operand:
     for keyword in node.keywords:
         found = base.type.fields.get(keyword.arg or "")
         if found is None:
-            help = suggestion(keyword.arg or "", base.type.fields)
+            help = suggestion(keyword.arg or "", base.type.fields) or _fields(base.type.fields)
             raise ctx.reject("NK0712", f"`{base.type}` has no field `{keyword.arg}`", keyword, help)
         if found.ghost:
             _ghost_argument(ctx, found, keyword.value)
@@ -352,6 +357,23 @@ def _initial(ctx: Context, found: Field, node: ast.expr) -> Operand:
             if find(ctx, function) == LangName("Atomic"):
                 return expression(ctx, node.args[0], found.type) if node.args else Const(found.type, 0)
     raise ctx.reject("NK0308", f"field `{found.name}` is an atomic cell", node, "write `Atomic(number)`")
+
+
+def check_defaults(compilation: Compilation, type_: StructType | ValueType) -> None:
+    """The defaults of a class's fields, whether or not anybody makes one."""
+    decl = compilation.resolver.origins[type_].declaration
+    for name, found in type_.fields.items():
+        default = decl.fields[name].default
+        if default is None or found.ghost:
+            continue
+        ctx = constants.scratch(compilation, decl.scope)
+        try:
+            if found.inline:
+                plan_inline(ctx, found, default)
+            else:
+                _initial(ctx, found, default)
+        except Rejected as rejected:
+            compilation.report(rejected)
 
 
 def _default_plan(ctx: Context, owner: StructType, found: Field, node: ast.AST) -> Plan:
