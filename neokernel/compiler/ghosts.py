@@ -48,7 +48,7 @@ class _Checker:
                 what = "" if base in own else f"`{wire}.{name}`"
             case ir.Atomic(op=op, cell=cell) if op != "load":
                 what = "" if cell in own else "an atomic cell"
-            case ir.Retire():
+            case ir.Retire() | ir.Renew():
                 what = "an object's life"
             case ir.Asm():
                 what = "what assembly changes"

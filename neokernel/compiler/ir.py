@@ -20,7 +20,6 @@ from enum import Enum
 from typing import TypeAlias
 
 from neokernel.compiler.types import (
-    FloatType,
     Order,
     StructType,
     Type,
@@ -580,6 +579,3 @@ class Program:
     assembly: list[str] = field(default_factory=list)
     #: source text by file name, for messages and debug information
     sources: dict[str, str] = field(default_factory=dict)
-
-
-FloatConst: TypeAlias = tuple[FloatType, float]

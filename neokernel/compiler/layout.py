@@ -14,7 +14,6 @@ pointers the `ptr` ones; arms share the slots. `S | None` is a plain pointer.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from neokernel.compiler.types import (
     ArrayType,
@@ -81,10 +80,6 @@ class UnionLayout:
     def slot_offset(self, index: int) -> int:
         """The byte offset of LLVM index `index` (0 is the tag)."""
         return 8 * index
-
-
-class HasFields(Protocol):
-    fields: dict[str, Field]
 
 
 @dataclass(frozen=True, slots=True)
