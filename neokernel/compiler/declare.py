@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeAlias
 
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, suggestion
@@ -264,7 +266,7 @@ class _Declarer:
                 if alias.name in VOCABULARY:
                     self.bind(name, LangName(alias.name), alias)
                 else:
-                    help = suggestion(alias.name, VOCABULARY)
+                    help = _width(alias.name) or suggestion(alias.name, VOCABULARY)
                     self.error("NK0204", f"`neokernel.lang` has no `{alias.name}`", alias, help)
                     self.scope.names[name] = LangName("<unknown>")
             elif source in STANDARD:
@@ -290,9 +292,15 @@ class _Declarer:
         elif submodule is not None:
             self.bind(name, ModuleRef(submodule), alias)
         else:
-            help = suggestion(alias.name, self.scopes[source].names)
+            help = self._elsewhere(source, alias.name) or suggestion(alias.name, self.scopes[source].names)
             self.error("NK0204", f"`{source}` has no `{alias.name}`", alias, help)
             self.scope.names[name] = LangName("<unknown>")
+
+    def _elsewhere(self, package: str, name: str) -> str:
+        """The import of a name from a module of the package, if a file there is called so."""
+        module = f"{package}.{name.lower()}"
+        known = any((folder / f"{name.lower()}.py").is_file() for folder in _folders(self.scopes[package].module))
+        return f"write `from {module} import {name}`" if known and name[:1].isupper() else ""
 
     # --- constants, aliases, type variables ---
 
@@ -422,7 +430,8 @@ class _Declarer:
                 return found.name, keywords
             if found == LangName("<unknown>"):
                 return "", []
-        help = suggestion(target.id, DECORATORS) if isinstance(target, ast.Name) else ""
+        name = target.id if isinstance(target, ast.Name) else target.attr if isinstance(target, ast.Attribute) else ""
+        help = _DECORATED.get(name) or suggestion(name, DECORATORS)
         self.error(
             "NK0704",
             "this decorator is not in the language",
@@ -561,6 +570,18 @@ class _Declarer:
 SPECIAL_METHODS = frozenset({"__len__", "__getitem__", "__setitem__", "__contains__", "__enter__", "__exit__"})
 METHOD_MARKS = frozenset({"invariant", "writer", "staticmethod"})
 
+#: decorators of Python that are not in the language, and what to write
+_DECORATED = {
+    "classmethod": "classes are not values: write a `@staticmethod`, or a function",
+    "property": "write a method, and call it",
+    "dataclass": "write `@struct` (an object with identity) or `@value` (a frozen record)",
+    "abstractmethod": "there is no inheritance: write a `Protocol`",
+    "cache": "there is no memory behind functions: compute it once, in a module constant or a field",
+    "lru_cache": "there is no memory behind functions: compute it once, in a module constant or a field",
+    "final": "there is no inheritance: leave it out",
+    "override": "there is no inheritance: leave it out",
+}
+
 _STATEMENT_NAMES: dict[type[ast.stmt], str] = {
     ast.For: "a loop",
     ast.While: "a loop",
@@ -573,6 +594,21 @@ _STATEMENT_NAMES: dict[type[ast.stmt], str] = {
     ast.Assign: "this assignment",
     ast.AnnAssign: "a declaration without value",
 }
+
+
+def _width(name: str) -> str:
+    """What to say of a width that doesn't exist."""
+    matched = re.fullmatch(r"([uif])(\d+)", name)
+    if matched is None:
+        return ""
+    kind, bits = matched[1], int(matched[2])
+    if kind == "f":
+        return "floats are `f32` and `f64`"
+    return f"the widest is `{kind}64`" if bits > 64 else "signed integers are `i8`, `i16`, `i32` and `i64`"
+
+
+def _folders(module: Module) -> list[Path]:
+    return [module.path.parent] if module.path.name == "__init__.py" else []
 
 
 def _is_none(node: ast.expr) -> bool:

@@ -48,7 +48,7 @@ from neokernel.compiler.types import (
     WireField,
     WireType,
 )
-from neokernel.compiler.vocabulary import BIT_FIELDS, ENDIAN, WIDTHS
+from neokernel.compiler.vocabulary import BIT_FIELDS, ENDIAN, VOCABULARY, WIDTHS
 
 _SCALARS: dict[str, Type] = {
     **INTS,
@@ -134,8 +134,8 @@ class Resolver:
             case ast.Name(id=name):
                 found = scope.lookup(name)
                 if found is None:
-                    known = [*scope.names, *_SCALARS]
-                    raise reject(scope, "NK0208", f"`{name}` is not defined", node, _unknown(name, known))
+                    help = unimported(scope, name) or _unknown(name, [*scope.names, *_SCALARS])
+                    raise reject(scope, "NK0208", f"`{name}` is not defined", node, help)
                 return found
             case ast.Attribute(value=value, attr=name):
                 outer = self.find(value, scope)
@@ -605,6 +605,22 @@ def _wrong(name: str) -> str:
     if name in BIT_FIELDS or name in ENDIAN:
         return "it is for fields of `@wire` classes"
     return _WRONG_TYPES.get(name, "")
+
+
+def unimported(scope: Scope, name: str) -> str:
+    """The import that is missing, if the vocabulary or a module that this one imports has the name."""
+    if name in VOCABULARY and name not in BIT_FIELDS:
+        return f"write `from neokernel.lang import {name}`"
+    sources = {module.name: module for module in scope.module.imports}
+    for found in sources.values():
+        if any(getattr(node, "name", None) == name or _assigns(node, name) for node in found.tree.body):
+            return f"write `from {found.name} import {name}`"
+    return ""
+
+
+def _assigns(node: ast.stmt, name: str) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
 
 
 def _unknown(name: str, known: list[str]) -> str:

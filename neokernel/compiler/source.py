@@ -160,6 +160,7 @@ class Loader:
 
     def _parse(self, name: str, path: Path, text: str) -> Module | None:
         file = self.shown(path) if name not in self.overlay else str(path)
+        tree: ast.Module | None = None
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -172,7 +173,8 @@ class Loader:
             end_line = error.end_lineno or line
             end_column = max((error.end_offset or 0) - 1, column + 1 if end_line == line else 1)
             message = f"not valid Python: {error.msg}"
-            self.diagnostics.add(Diagnostic("NK0101", message, Span(file, line, column, end_line, end_column)))
+            help = _capture(error.msg, tree) if tree is not None else ""
+            self.diagnostics.add(Diagnostic("NK0101", message, Span(file, line, column, end_line, end_column), help))
             return None
         except (RecursionError, MemoryError):
             self.diagnostics.add(Diagnostic("NK0110", "an expression nests too deeply", Span(file, 1, 0, 1, 1)))
@@ -190,6 +192,25 @@ class Loader:
 
     def _report(self, code: str, message: str, module: Module, node: ast.AST, help: str = "") -> None:
         self.diagnostics.add(Diagnostic(code, message, module.span(node), help))
+
+
+def _capture(message: str, tree: ast.Module) -> str:
+    """Help for `case NAME:` before other cases: whoever writes it means the thing that is called so."""
+    matched = re.match(r"name capture '(\w+)'", message)
+    if matched is None:
+        return ""
+    name = matched[1]
+    classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef) and name in _targets(node.body)]
+    if classes:
+        return f"`{name}` captures everything: write `{classes[0]}.{name}`"
+    return (
+        f"`{name}` captures everything: write `E.{name}` for a member of `E`, `case x if x == {name}:` for a constant"
+    )
+
+
+def _targets(body: list[ast.stmt]) -> list[str]:
+    targets = [target for node in body if isinstance(node, ast.Assign) for target in node.targets]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
 def place_fields(tree: ast.AST) -> None:

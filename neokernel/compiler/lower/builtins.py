@@ -13,17 +13,17 @@ from neokernel.compiler.lower.arguments import positional, single
 from neokernel.compiler.lower.calls import invoke, special_method
 from neokernel.compiler.lower.context import NOTHING, Context, Untyped, Value
 from neokernel.compiler.lower.dispatch import VOCABULARY, expression, inferred, lower
-from neokernel.compiler.lower.memory import element_of, length
+from neokernel.compiler.lower.memory import element_of, length, sequence
 from neokernel.compiler.types import BYTES, NEVER, STR, U8, IntType, RefType, SpanType, StructType, Type, WireType
 
 
 def _length(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
     argument = single(ctx, "len", node)
-    base = inferred(ctx, argument)
+    base = sequence(ctx, argument, "length")
     method = special_method(ctx, base, "__len__")
     if method is not None:
         return invoke(ctx, method, base, [], node, hint)
-    return length(ctx, base, element_of(ctx, base.type, argument), node)
+    return length(ctx, base, element_of(ctx, base.type, argument, "length"), node)
 
 
 def _truncate(ctx: Context, node: ast.Call, hint: Type | None) -> Value:

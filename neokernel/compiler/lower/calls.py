@@ -21,7 +21,7 @@ from neokernel.compiler.ir import Kind, Operand
 from neokernel.compiler.lower import constants, construct, operators, text
 from neokernel.compiler.lower.arguments import no_arguments, positional, single
 from neokernel.compiler.lower.atomics import atomic_cell, operation
-from neokernel.compiler.lower.coerce import coerce, typed, width_for
+from neokernel.compiler.lower.coerce import coerce, mismatch, typed, width_for
 from neokernel.compiler.lower.context import NOTHING, Context, Untyped, Value
 from neokernel.compiler.lower.dispatch import EXPRESSIONS, VOCABULARY, inferred, lower
 from neokernel.compiler.lower.functions import function_instance
@@ -255,12 +255,9 @@ def _call(
             place = argument
             value = lower(ctx, argument, close(pattern, matcher.bindings))
         if isinstance(value, Untyped) and isinstance(parameter_type(ctx, decl, parameter, {}), TypeParameter):
-            raise ctx.reject(
-                "NK0314",
-                f"the constant {value.value} is passed for a type variable, and CPython can't know its width",
-                place,
-                f"write `{pattern if isinstance(pattern, IntType | FloatType) else width_for(value.value)}({value.value})`",
-            )
+            width = pattern if isinstance(pattern, IntType | FloatType) else width_for(value.value)
+            message = f"the constant {value.value} is passed for a type variable, and CPython can't know its width"
+            raise ctx.reject("NK0314", message, place, f"write `{width}({value.value})`")
         if not is_open(pattern):
             values[parameter.name] = coerce(ctx, value, pattern, place)
             continue
@@ -272,7 +269,7 @@ def _call(
         concrete = matcher.match(pattern, operand.type)
         if concrete is None:
             wanted = close(pattern, matcher.bindings)
-            raise ctx.reject("NK0310", f"expected `{wanted}`, and this is `{operand.type}`", place)
+            raise mismatch(ctx, operand.type, wanted, place)
         values[parameter.name] = coerce(ctx, operand, concrete, place)
     if hint is not None and decl.node.returns is not None and not is_open(hint):
         matcher.match(ctx.resolver.resolve(decl.node.returns, decl.scope, bindings), hint)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 
 from neokernel.compiler import ir
-from neokernel.compiler.generics import Matcher, is_open
+from neokernel.compiler.generics import Matcher, OpenArray, is_open
 from neokernel.compiler.ir import Const, Operand
 from neokernel.compiler.lower.context import Context, Untyped, Value, arms_of
 from neokernel.compiler.types import (
     BOOL,
     BYTES,
+    INTS,
     NEVER,
     NONE,
     STR,
@@ -30,19 +31,30 @@ def typed(ctx: Context, value: Value, node: ast.AST) -> Operand:
     """The value as an operand that has a type: an error for a constant without width."""
     if isinstance(value, Untyped):
         if isinstance(value.value, float):
-            raise ctx.reject(
-                "NK0312",
-                f"this constant has no width: `{value.value}`",
-                node,
-                f"write `f64({value.value})`, or annotate",
-            )
+            help = _DIVISION if _is_division(node) else f"write `f64({value.value})`, or annotate"
+            raise ctx.reject("NK0312", f"this constant has no width: `{value.value}`", node, help)
+        width = width_for(value.value)
         raise ctx.reject(
             "NK0312",
             f"nothing here says which width the constant {value.value} has",
             node,
-            f"write `u32({value.value})`, or annotate the variable: `name: u32 = {value.value}`",
+            f"write `{width}({value.value})`, or annotate the variable: `name: {width} = {value.value}`",
         )
     return value
+
+
+_DIVISION = "`/` gives a float, also of whole numbers: integers divide with `//`"
+
+
+def _is_division(node: ast.AST) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
+
+
+def width_for(number: int | float) -> str:
+    """The type to propose for a constant."""
+    if isinstance(number, float):
+        return "f64"
+    return next((name for name in ("u32", "i32", "u64", "i64") if INTS[name].holds(number)), "u64")
 
 
 def coerce(ctx: Context, value: Value, expected: Type, node: ast.AST) -> Operand:
@@ -81,13 +93,14 @@ def constant(ctx: Context, value: Untyped, expected: Type, node: ast.AST) -> Con
     match expected:
         case IntType():
             if isinstance(number, float):
-                raise ctx.reject("NK0313", f"{number} is no integer", node, f"`{expected}({number})` converts")
+                help = _DIVISION if _is_division(node) else f"`{expected}({number})` converts"
+                raise ctx.reject("NK0313", f"{number} is no integer", node, help)
             if not expected.holds(number):
                 raise ctx.reject(
                     "NK0313",
                     f"{number} doesn't fit in `{expected}` ({expected.lowest} … {expected.highest})",
                     node,
-                    "use a wider type" if number > expected.highest else "use a signed type",
+                    _fitting(expected, number),
                 )
             return Const(expected, number)
         case FloatType():
@@ -104,11 +117,20 @@ def constant(ctx: Context, value: Untyped, expected: Type, node: ast.AST) -> Con
             "NK0314",
             f"the constant {number} is passed for a type variable, and CPython can't know its width",
             node,
-            f"write `u32({number})`",
+            f"write `{width_for(number)}({number})`",
         )
     raise ctx.reject(
         "NK0310", f"expected `{expected}`, and this is the number {number}", node, _hint_number(expected, number)
     )
+
+
+def _fitting(expected: IntType, number: int) -> str:
+    """What to do about a number that an `expected` doesn't hold."""
+    if number >= 0:
+        return "use a wider type" if number <= INTS["u64"].highest else "no type is wider than 64 bits"
+    if expected.signed:
+        return "use a wider type" if number >= INTS["i64"].lowest else "no type is wider than 64 bits"
+    return f"`{expected}` has no sign: where a number is missing, say `{expected} | None`; else use `i32` or `i64`"
 
 
 def type_within(value: Value, union: UnionType) -> Type:
@@ -135,7 +157,11 @@ def mismatch(ctx: Context, actual: Type, expected: Type, node: ast.AST) -> Excep
     """The diagnostic for an `actual` where an `expected` is wanted, with the best help we know."""
     message = f"expected `{expected}`, and this is `{actual}`"
     help = ""
-    if isinstance(actual, IntType) and isinstance(expected, IntType):
+    if actual == NONE and NONE in arms_of(expected):
+        spans = [str(arm).replace("Array", "Span") for arm in arms_of(expected) if _is_open_array(arm)]
+        message = f"`{expected}` has a length that the build knows, and `None` doesn't tell it"
+        help = f"let the function take `{spans[0]} | None`" if spans else ""
+    elif isinstance(actual, IntType) and isinstance(expected, IntType):
         help = f"convert it: `{expected}(...)` fails if it doesn't fit, `truncate({expected}, ...)` keeps the low bits"
     elif isinstance(actual, UnionType) and all(arm in actual.arms for arm in arms_of(expected)):
         if NONE in actual.arms and len(actual.arms) == 2:
@@ -157,6 +183,10 @@ def mismatch(ctx: Context, actual: Type, expected: Type, node: ast.AST) -> Excep
     elif actual == NONE:
         help = f"if it may be `None`, say so: `{expected} | None`"
     return ctx.reject("NK0310", message, node, help)
+
+
+def _is_open_array(type_: Type) -> bool:
+    return isinstance(type_, RefType) and isinstance(type_.target, OpenArray)
 
 
 def _array_to_span(actual: Type, expected: SpanType) -> bool:

@@ -115,6 +115,8 @@ def stand_in_instance(compilation: Compilation, decl: FunctionDecl) -> ir.Functi
         if known is None:
             return None
         types.append(known)
+    if decl.node.returns is not None and is_open(result_type(compilation, decl, {})):
+        return None
     return function_instance(compilation, decl, {}, types, decl.node)
 
 

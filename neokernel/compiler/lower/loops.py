@@ -14,7 +14,7 @@ from neokernel.compiler.lower.assignment import assign
 from neokernel.compiler.lower.coerce import coerce
 from neokernel.compiler.lower.context import Context, LoopFrame, Untyped, Value
 from neokernel.compiler.lower.counting import head, step
-from neokernel.compiler.lower.dispatch import inferred, lower
+from neokernel.compiler.lower.dispatch import lower
 from neokernel.compiler.lower.memory import element_of, read_element
 from neokernel.compiler.lower.names import assigned_names, is_global
 from neokernel.compiler.types import BOOL, USIZE, ArrayType, IntType, SpanType, TupleType, Type
@@ -236,14 +236,14 @@ def _sequences(
     ctx: Context, node: ast.For, iterables: list[ast.expr], lower_block: Body, numbered: bool, tuples: bool = False
 ) -> None:
     """Over one sequence, perhaps numbered, or over several in step."""
-    bases = [inferred(ctx, part) for part in iterables]
+    bases = [memory.sequence(ctx, part, "loop") for part in iterables]
     sequences: list[ArrayType | SpanType] = []
     for base, part in zip(bases, iterables, strict=True):
         if calls.special_method(ctx, base, "__getitem__") is not None:
             raise ctx.reject(
                 "NK0334", f"`{base.type}` can't be looped over by itself", part, "loop over `range(len(x))` and index"
             )
-        sequences.append(element_of(ctx, base.type, part))
+        sequences.append(element_of(ctx, base.type, part, "loop"))
     lengths = [memory.length(ctx, b, s, p) for b, s, p in zip(bases, sequences, iterables, strict=True)]
     count = lengths[0]
     for other in lengths[1:]:

@@ -18,6 +18,7 @@ from neokernel.compiler.types import (
     ArrayType,
     EnumType,
     Field,
+    IntType,
     RefType,
     SpanType,
     StructType,
@@ -63,7 +64,23 @@ def no_attribute(ctx: Context, type_: Type, name: str, node: ast.AST) -> Rejecte
     if isinstance(type_, EnumType) and name in ("value", "name"):
         help = "write `u32(x.value)`" if name == "value" else 'use it in text: f"{x.name}"'
         return ctx.reject("NK0317", f"`.{name}` of an enum stands only where its type is clear", node, help)
-    return ctx.reject("NK0315", f"`{type_}` has no `{name}`", node)
+    return ctx.reject("NK0315", f"`{type_}` has no `{name}`", node, _instead(type_, name))
+
+
+def _instead(type_: Type, name: str) -> str:
+    """What to write for a method that Python's text or lists have."""
+    if type_ == STR:
+        if name == "format":
+            return 'hand an f-string to a writer: `console.write(f"{x}")`'
+        return "text is passed, compared and written; work on its bytes: `.encode()`"
+    if isinstance(type_, SpanType) or (isinstance(type_, RefType) and isinstance(type_.target, ArrayType)):
+        if name in ("len", "length", "size", "count"):
+            return "write `len(x)`"
+        if name in ("append", "push", "pop", "insert", "extend", "remove", "clear"):
+            return "its length doesn't change: for one that does take `Vec` of `neokernel.runtime.vec`"
+        if name in ("sort", "reverse", "index", "copy", "fill"):
+            return "write the loop" if name != "copy" else "write `copy(target, source)`"
+    return ""
 
 
 def read_field(ctx: Context, base: Operand, name: str, node: ast.AST) -> Operand:
@@ -99,19 +116,41 @@ def _read_wire(ctx: Context, base: Operand, wire: WireType, name: str, node: ast
     return ctx.op(ir.LoadWire, node, found.type, base, wire, name)
 
 
-def element_of(ctx: Context, base: Type, node: ast.AST) -> ArrayType | SpanType:
-    """What kind of sequence `base` is, or a diagnostic."""
+#: how a diagnostic names what is wanted of a sequence, and how it is had of text
+_OF_TEXT = {
+    "index": ("text has no index", "take its bytes: `.encode()`"),
+    "length": ("text has no length", 'take that of its bytes: `len(x.encode())`; an empty one is `x == ""`'),
+    "loop": ("text can't be looped over", "loop over its bytes: `.encode()`"),
+}
+
+
+def sequence(ctx: Context, node: ast.expr, use: str) -> Operand:
+    """What is looped over or measured, evaluated; a number is neither."""
+    value = lower(ctx, node)
+    if isinstance(value, Untyped):
+        help = f"write `range({ast.unparse(node)})`" if use == "loop" else "`len` is for arrays, spans and views"
+        raise ctx.reject("NK0319", "a number has no elements", node, help)
+    return value
+
+
+def element_of(ctx: Context, base: Type, node: ast.AST, use: str = "index") -> ArrayType | SpanType:
+    """What kind of sequence `base` is, or a diagnostic. `use`: what it is wanted for."""
     if isinstance(base, RefType) and isinstance(base.target, ArrayType):
         return base.target
     if isinstance(base, SpanType) and not base.text:
         return base
     if base == STR:
-        raise ctx.reject(
-            "NK0319", "text has no index: a character may be several bytes", node, "take its bytes: `.encode()`"
-        )
+        message, help = _OF_TEXT[use]
+        raise ctx.reject("NK0319", f"{message}: a character may be several bytes", node, help)
     if isinstance(base, UnionType):
         raise no_attribute(ctx, base, "[]", node)
-    raise ctx.reject("NK0319", f"`{base}` has no elements", node)
+    help = ""
+    if isinstance(base, IntType) and isinstance(node, ast.expr) and use == "loop":
+        help = f"write `range({ast.unparse(node)})`"
+    elif isinstance(base, RefType) and isinstance(base.target, StructType):
+        arrays = [f.name for f in base.target.fields.values() if isinstance(f.type, ArrayType | SpanType)]
+        help = f"take the array in it: `.{arrays[0]}`" if arrays else ""
+    raise ctx.reject("NK0319", f"`{base}` has no elements", node, help)
 
 
 def read_element(
@@ -138,6 +177,9 @@ def index_operand(ctx: Context, node: ast.expr) -> Operand:
     value = lower(ctx, node, USIZE)
     if isinstance(value, Untyped) and value.value < 0:
         raise ctx.reject("NK0320", "there are no negative indices", node, "count from the end with `len(x) - 1`")
+    if not isinstance(value, Untyped) and isinstance(value.type, IntType) and value.type != USIZE:
+        help = f"write `usize({ast.unparse(node)})`; or let it be a `usize` from the start"
+        raise ctx.reject("NK0310", f"an index is a `usize`, and this is `{value.type}`", node, help)
     return coerce(ctx, value, USIZE, node)
 
 

@@ -21,6 +21,7 @@ from neokernel.compiler.diagnostics import Rejected, suggestion
 from neokernel.compiler.ir import Const, Operand
 from neokernel.compiler.lower import constants
 from neokernel.compiler.lower.context import NOTHING, Context, Path, Value
+from neokernel.compiler.resolve import unimported
 from neokernel.compiler.types import NEVER, NONE, ArrayType, RefType, SpanType, StructType, Type, ValueType
 
 
@@ -43,7 +44,8 @@ def find(ctx: Context, node: ast.expr) -> Declaration:
         case ast.Name(id=name):
             found = ctx.scope.lookup(name)
             if found is None:
-                help = _MISSING.get(name, "") or suggestion(name, [*ctx.variables, *ctx.scope.names])
+                help = _MISSING.get(name, "") or unimported(ctx.scope, name)
+                help = help or suggestion(name, [*ctx.variables, *ctx.scope.names])
                 raise ctx.reject("NK0208", f"`{name}` is not defined", node, help)
             if found == LangName("<unknown>"):
                 raise Rejected.silent()
@@ -124,6 +126,18 @@ _MISSING = {
     "ord": 'write `b"a"[0]`',
     "pow": "multiply",
     "round": "convert: `u32(x + 0.5)`",
+    "input": "read bytes from a device: a module of the board has the console",
+    "open": "there are no files: the program has what it gets from `main`'s machine",
+    "hex": 'write it in text: `console.write(f"{x:#x}")`',
+    "bin": 'write it in text: `console.write(f"{x:#b}")`',
+    "oct": 'write it in text: `console.write(f"{x:#o}")`',
+    "chr": "write bytes: a character may be several",
+    "repr": 'write it in text: `console.write(f"{x}")`',
+    "set": "use a container of the runtime",
+    "map": "write the loop",
+    "filter": "write the loop",
+    "iter": "write the loop",
+    "next": "write the loop",
     "super": "there is no inheritance",
     "self": "only methods have `self`",
 }

@@ -11,7 +11,7 @@ from neokernel.compiler.lower.arguments import single
 from neokernel.compiler.lower.coerce import coerce, constant, typed
 from neokernel.compiler.lower.context import Context, Untyped, Value
 from neokernel.compiler.lower.dispatch import EXPRESSIONS, VOCABULARY, inferred, lower
-from neokernel.compiler.types import BOOL, U32, EnumType, FloatType, IntType, Type, UnionType
+from neokernel.compiler.types import BOOL, BYTES, STR, U32, EnumType, FloatType, IntType, Type, UnionType
 
 _OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
     ast.Add: ("add", "+"),
@@ -31,6 +31,13 @@ _OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
 
 _FLOAT_OPERATORS = frozenset({"add", "sub", "mul", "div"})
 
+
+#: what to write in place of an operation on text
+_TEXT = dict.fromkeys((name for name, _ in _OPERATORS.values()), "text is passed, compared and written, no more") | {
+    "add": 'write the pieces one after the other, or `f"{a}{b}"`, to a writer: `console.write(…)`',
+    "mul": "write it in a loop",
+    "mod": 'hand an f-string to a writer: `console.write(f"{x}")`',
+}
 
 #: no literal arithmetic may make the compiler compute numbers larger than this
 _MOST_BITS = 4096
@@ -67,6 +74,8 @@ def apply(
 ) -> Value:
     """`left operator right`, both evaluated already. `node` is what a failing check points at."""
     name, symbol = _OPERATORS[type(operator)]
+    if any(not isinstance(side, Untyped) and side.type in (STR, BYTES) for side in (left, right)):
+        raise ctx.reject("NK0323", f"`{symbol}` is not for text: the result would need memory", node, _TEXT[name])
     if isinstance(left, Untyped) and isinstance(right, Untyped):
         return fold(ctx, name, left.value, right.value, node)
     for side, place in ((left, left_node), (right, right_node)):
@@ -158,7 +167,7 @@ def _shift(
             "NK0312",
             f"nothing says which width `{number} {symbol} …` has",
             left_node,
-            f"write `u64({number}) {symbol} …`",
+            f"write `{'u64' if number >= 0 else 'i64'}({number}) {symbol} …`",
         )
     if not isinstance(left.type, IntType):
         raise ctx.reject("NK0323", f"`{symbol}` is not for `{left.type}`", node)

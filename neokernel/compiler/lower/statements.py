@@ -93,7 +93,7 @@ def _recover(ctx: Context, node: ast.stmt) -> None:
             pass
         case ast.Global(names=names) | ast.Nonlocal(names=names):
             ctx.flow.assigned.update(names)
-        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             ctx.locals |= {name}
             ctx.flow.assigned.add(name)
         case _ if any(isinstance(inner, ast.Return | ast.Raise) for inner in ast.walk(node)):
@@ -259,7 +259,7 @@ _REJECTED: dict[type[ast.stmt], tuple[str, str]] = {
     ast.Global: ("`global`", "there is no mutable global: pass the struct that holds the state"),
     ast.Nonlocal: ("`nonlocal`", "pass the struct that holds the state"),
     ast.FunctionDef: ("a function in a function", "move it to the top level"),
-    ast.AsyncFunctionDef: ("`async def`", "it comes with the system layer"),
+    ast.AsyncFunctionDef: ("a function in a function", "move it to the top level; `async` comes with the system layer"),
     ast.ClassDef: ("a class in a function", "move it to the top level"),
     ast.Import: ("an import in a function", "move it to the top of the module"),
     ast.ImportFrom: ("an import in a function", "move it to the top of the module"),

@@ -17,7 +17,7 @@ from neokernel.compiler.lower.context import Context
 from neokernel.compiler.lower.dispatch import inferred
 from neokernel.compiler.lower.functions import function_instance
 from neokernel.compiler.lower.names import is_global
-from neokernel.compiler.types import BOOL, I64, STR, U8, U32, U64, EnumType, IntType, RefType, SpanType, Type
+from neokernel.compiler.types import BOOL, I64, STR, U8, U32, U64, EnumType, FloatType, IntType, RefType, SpanType, Type
 
 MODULE = "neokernel.runtime.format"
 
@@ -81,7 +81,9 @@ def _field(
     ctx: Context, method: FunctionDecl, receiver: Operand, node: ast.FormattedValue, operand: Operand, name_only: bool
 ) -> None:
     if node.conversion != -1:
-        raise ctx.reject("NK0322", "`!r`, `!s` and `!a` are not in the language", node)
+        name = ast.unparse(node.value)
+        help = f"write `{{{name}}}`; in place of `{{{name}=}}` write `{name}={{{name}}}`"
+        raise ctx.reject("NK0322", "`!r`, `!s`, `!a` and `=` are not in the language", node, help)
     specification = ""
     if node.format_spec is not None:
         match node.format_spec:
@@ -91,6 +93,9 @@ def _field(
                 pass
             case _:
                 raise ctx.reject("NK0322", "a format is a constant", node, "write the number itself: `{x:08x}`")
+    if isinstance(operand.type, FloatType):
+        help = "write integers: `i64(x)` is its whole part, `i64(x * 100.0)` its hundredths"
+        raise ctx.reject("NK0322", f"a `{operand.type}` can't be written", node, help)
     matched = _SPECIFICATION.fullmatch(specification)
     if matched is None:
         raise ctx.reject("NK0322", f"`{specification}` is not a format", node)
