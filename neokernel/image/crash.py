@@ -45,6 +45,9 @@ MESSAGES = {
     "dead": "the object has been retired",
 }
 
+#: in `arch/riscv64/memory.py`: LLVM makes calls of them out of the program's fills, copies and comparisons
+MEMORY_FUNCTIONS = {"memset", "memcpy", "memmove", "memcmp", "bcmp"}
+
 #: an access this far below the stack is one that ran off its end (boards/virt.ld leaves that much)
 GUARD = 1 << 30
 
@@ -150,9 +153,9 @@ def plain_name(function: str) -> str:
 
 
 def unknown(image: Image, address: int) -> list[Frame]:
-    """A frame without source: assembly, or nowhere."""
+    """A frame without source: assembly, or nowhere. What stands for an expression of its caller isn't shown."""
     name = image.function_at(address)
-    if name in ("nk_start", "_start"):
+    if name in ("nk_start", "_start") or name in MEMORY_FUNCTIONS:
         return []
     return [Frame(name or "?", f"{address:#x}", 0)]
 

@@ -100,19 +100,23 @@ def install_hook() -> None:
 def refuse_a_late_hook() -> None:
     """Raise ImportError if a target module is the first to import the package: it is being loaded without checks.
 
-    Nothing can be done for that module any more, and running it would quietly mean something else.
+    Nothing can be done for that module any more, and running it would quietly mean something else. If it is what Python
+    was told to run, end with a sentence.
     """
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _IMPORTING:
         frame = frame.f_back
     name, file = frame.f_globals.get("__name__", ""), frame.f_globals.get("__file__")
-    if frame.f_code.co_name != "<module>" or file is None or name == "__main__" or is_host_name(name):
+    if frame.f_code.co_name != "<module>" or file is None or is_host_name(Path(file).stem):
         return
     try:
         source = Path(file).read_bytes()
     except OSError:
         return
     if is_target_source(source):
+        if name == "__main__":
+            shown = Path(file).relative_to(Path.cwd()) if Path(file).is_relative_to(Path.cwd()) else file
+            raise SystemExit(f"{shown} is a target module: run it with `nk run --host {shown}`, or on the machine")
         raise ImportError(
             f"{name} is a target module, and was imported before neokernel: its arithmetic would be unchecked. Write "
             "`import neokernel` before the import of it; with pytest: `nk test`, or `pytest -p neokernel.lang.hook`"

@@ -411,3 +411,35 @@ def test_a_status_that_does_not_fit(nk: Nk, tmp_path: Path, machine: tuple[str, 
     result = nk("run", *machine, program)
     assert (result.status, result.output) == (101, "")
     assert result.error.splitlines()[-1].startswith("ConversionFailed: ")
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize(
+    "statement",
+    ["copy(target, source)", "copy(source, target)", "assert target.bytes() == source.bytes()"],
+)
+def test_a_fault_in_a_memory_function_is_its_callers(nk: Nk, tmp_path: Path, statement: str) -> None:
+    """They are assembly: their unwind rules are written by hand."""
+    body = f"""\
+from neokernel.arch.riscv64.bare import Machine
+from neokernel.lang import Array, Span, array, copy, span_at, u8, unsafe
+
+unsafe("a test")
+
+
+def work(machine: Machine, target: Span[u8], source: Span[u8]) -> None:
+    source[0] = 1
+    {statement}
+    machine.console.write(f"{{source[0]}}")
+
+
+def main(machine: Machine) -> None:
+    data: Array[u8] = array(1000)
+    work(machine, span_at(u8, 0x4000_0000, 1000), data)
+"""
+    (tmp_path / "program.py").write_text(body)
+    result = nk("run", "program.py")
+    assert result.status == 101
+    frames = [line for line in result.error.splitlines() if line.startswith("  File")]
+    assert frames == ['  File "program.py", line 15, in main', '  File "program.py", line 9, in work']
+    assert result.error.splitlines()[-1].endswith("PageFault: at address 0x40000000")

@@ -39,3 +39,21 @@ def test_after_the_package_it_is_checked(folder: Path, first: str) -> None:
 def test_host_modules_may_come_first(folder: Path) -> None:
     assert run(folder, "import test_host") == ""
     assert run(folder, "import neokernel.runtime.format") == ""
+
+
+@pytest.mark.parametrize("command", [["target.py"], ["-m", "target"], ["{folder}/target.py"]])
+def test_python_alone_does_not_run_a_program(folder: Path, command: list[str]) -> None:
+    arguments = [part.format(folder=folder) for part in command]
+    environment = {"PYTHONPATH": str(PACKAGE_ROOT), "PATH": ""}
+    line = [sys.executable, *arguments]
+    done = subprocess.run(line, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "target.py is a target module: run it with `nk run --host target.py`, or on the machine\n"
+
+
+def test_python_runs_host_programs(folder: Path) -> None:
+    (folder / "host.py").write_text("from neokernel import lang\nprint(lang.u8(1))\n", encoding="utf-8")
+    environment = {"PYTHONPATH": str(PACKAGE_ROOT), "PATH": ""}
+    line = [sys.executable, "host.py"]
+    done = subprocess.run(line, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("1\n", "")

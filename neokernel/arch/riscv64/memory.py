@@ -1,7 +1,8 @@
 """The four memory functions that LLVM calls for copies, fills and comparisons of unknown or large size.
 
 They follow C's calling convention and meaning. Words are used where both sides are aligned; no vector, no unaligned
-access. Each stands in a section of its own, so that an image holds only those it uses.
+access. Each stands in a section of its own, so that an image holds only those it uses. None touches the stack or the
+return address, which is all that `.cfi_startproc` says: tracebacks go on to who called.
 """
 
 from neokernel.lang import assembly, unsafe
@@ -10,10 +11,12 @@ unsafe("LLVM calls these by name, and would turn any loop of ours into a call of
 
 # memset(a0 destination, a1 byte, a2 count) -> a0
 assembly("""
+    .cfi_sections .debug_frame
     .section .text.memset, "ax", @progbits
     .globl memset
     .type memset, @function
 memset:
+    .cfi_startproc
     mv t0, a0
     li t1, 16
     bltu a2, t1, 4f
@@ -53,6 +56,7 @@ memset:
     addi t0, t0, 1
     bltu t0, a2, 7b
 8:  ret
+    .cfi_endproc
     .size memset, . - memset
 """)
 
@@ -64,6 +68,7 @@ assembly("""
     .type memmove, @function
     .type memcpy, @function
 memmove:
+    .cfi_startproc
     sub t0, a0, a1
     bltu t0, a2, 20f                # the destination begins inside the source
 memcpy:
@@ -122,6 +127,7 @@ memcpy:
     sb t1, 0(t0)
     bne t0, a0, 21b
 22: ret
+    .cfi_endproc
     .size memcpy, . - memcpy
 """)
 
@@ -134,6 +140,7 @@ assembly("""
     .type bcmp, @function
 memcmp:
 bcmp:
+    .cfi_startproc
     or t0, a0, a1
     andi t0, t0, 7
     add a3, a0, a2
@@ -157,5 +164,6 @@ bcmp:
     ret
 33: li a0, 0
     ret
+    .cfi_endproc
     .size memcmp, . - memcmp
 """)
