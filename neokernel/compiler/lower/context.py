@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from neokernel.compiler import ir
-from neokernel.compiler.declare import ClassDecl, FunctionDecl, Scope
+from neokernel.compiler.declare import FunctionDecl, Scope
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, Rejected
 from neokernel.compiler.generics import Bindings
 from neokernel.compiler.ir import Check, Kind, Operand, Temp, Var
@@ -43,9 +43,11 @@ class Flow:
     assigned: set[str] = field(default_factory=set)
     narrowed: Facts = field(default_factory=dict)
     dead: bool = False
+    #: where what was known of a field ended, for diagnostics
+    ends: dict[Path, ir.Span] = field(default_factory=dict)
 
     def copy(self) -> Flow:
-        return Flow(set(self.assigned), dict(self.narrowed), self.dead)
+        return Flow(set(self.assigned), dict(self.narrowed), self.dead, dict(self.ends))
 
     def merge(self, other: Flow) -> Flow:
         """What holds where two ways meet."""
@@ -60,17 +62,21 @@ class Flow:
                 joined = join(type_, other_type)
                 if joined is not None:
                     both[path] = joined
-        return Flow(self.assigned & other.assigned, both)
+        return Flow(self.assigned & other.assigned, both, ends={**self.ends, **other.ends})
 
-    def forget_memory(self) -> None:
+    def forget_memory(self, where: ir.Span | None) -> None:
         """After a call or store: what was known of fields may not hold any more."""
         if self.narrowed:
+            if where is not None:
+                self.ends.update((path, where) for path in self.narrowed if len(path) > 1)
             self.narrowed = {path: t for path, t in self.narrowed.items() if len(path) == 1}
 
     def forget(self, name: str) -> None:
         """After an assignment to a variable."""
         if self.narrowed:
             self.narrowed = {path: t for path, t in self.narrowed.items() if path[0] != name}
+        if self.ends:
+            self.ends = {path: where for path, where in self.ends.items() if path[0] != name}
 
 
 def arms_of(type_: Type) -> tuple[Type, ...]:
@@ -133,8 +139,6 @@ class Context:
     bindings: Bindings
     function: ir.Function
     block: ir.Block
-    declaration: FunctionDecl | None = None
-    owner: ClassDecl | None = None
     locals: frozenset[str] = frozenset()
     variables: dict[str, Var] = field(default_factory=dict)
     flow: Flow = field(default_factory=Flow)
@@ -151,8 +155,25 @@ class Context:
     # --- diagnostics ---
 
     def reject(self, code: str, message: str, node: ast.AST | ir.Span, help: str = "") -> Rejected:
-        span = node if isinstance(node, ir.Span) else self.scope.module.span(node)
-        return Rejected(Diagnostic(code, message, span, help))
+        if isinstance(node, ir.Span):
+            return Rejected(Diagnostic(code, message, node, help))
+        notes = self._ended(node) if code in ("NK0310", "NK0316") else ()
+        return Rejected(Diagnostic(code, message, self.span(node), help, notes))
+
+    def _ended(self, node: ast.AST) -> tuple[tuple[ir.Span, str], ...]:
+        """Where what was known of the union that `node` names, or is about, ended."""
+        parts = [node, getattr(node, "value", None), getattr(node, "func", None)]
+        parts.append(getattr(parts[2], "value", None))
+        for part in parts:
+            path = _dotted(part)
+            if path in self.flow.ends and path not in self.flow.narrowed:
+                text = f"what was known of `{'.'.join(path)}` ended here; keep it in a variable and test that"
+                return ((self.flow.ends[path], text),)
+        return ()
+
+    def forget_memory(self, node: ast.AST) -> None:
+        """After a call or store, `node`: what was known of fields may not hold any more."""
+        self.flow.forget_memory(self.span(node))
 
     def report(self, code: str, message: str, node: ast.AST, help: str = "") -> None:
         self.compilation.report(self.reject(code, message, node, help))
@@ -306,6 +327,17 @@ class Context:
     def both(self, node: ast.AST, left: Operand, right: Callable[[], Operand]) -> Operand:
         """`left and right()`, short-circuit."""
         return self.choose(node, left, right, lambda: ir.Const(BOOL, False), BOOL)
+
+
+def _dotted(node: object) -> Path:
+    """`a.b.c` as a path; empty for anything else."""
+    match node:
+        case ast.Name(id=name):
+            return (name,)
+        case ast.Attribute(value=value, attr=name):
+            base = _dotted(value)
+            return (*base, name) if base else ()
+    return ()
 
 
 def _failure(kind: Kind, type_: Type) -> str:

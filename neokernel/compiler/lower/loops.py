@@ -17,18 +17,18 @@ from neokernel.compiler.lower.counting import head, step
 from neokernel.compiler.lower.dispatch import lower
 from neokernel.compiler.lower.memory import element_of, read_element
 from neokernel.compiler.lower.names import assigned_names, is_global
-from neokernel.compiler.types import BOOL, USIZE, ArrayType, IntType, SpanType, TupleType, Type
+from neokernel.compiler.types import BOOL, USIZE, ArrayType, IntType, SpanType, TupleType
 
 Body = Callable[[Context, list[ast.stmt]], None]
 
 
 @contextmanager
-def _frame(ctx: Context, body: list[ast.stmt]) -> Iterator[LoopFrame]:
+def _frame(ctx: Context, node: ast.stmt, body: list[ast.stmt]) -> Iterator[LoopFrame]:
     """A loop: what its body may change is forgotten at its begin."""
     frame = LoopFrame(ctx.label(), len(ctx.exits))
     for name in assigned_names(body):
         ctx.flow.forget(name)
-    ctx.flow.forget_memory()
+    ctx.forget_memory(node)
     ctx.loops.append(frame)
     try:
         yield frame
@@ -40,7 +40,7 @@ def while_loop(ctx: Context, node: ast.While, lower_block: Body) -> None:
     if node.orelse:
         raise ctx.reject("NK0103", "`else` on a loop is not in the language", node.orelse[0], "use a `bool`")
     extra = [ast.Expr(node.test)]
-    with _frame(ctx, [*node.body, *extra]) as frame:
+    with _frame(ctx, node, [*node.body, *extra]) as frame:
         loop = ir.Loop(ctx.span(node.test), [], [], frame.label)
         exit_flow = ctx.flow.copy()
         forever = isinstance(node.test, ast.Constant) and node.test.value is True
@@ -273,7 +273,7 @@ def _run(
 ) -> None:
     """The loop itself: `begin` tests and gives the value for the target."""
     extra = ast.copy_location(ast.Assign([node.target], ast.copy_location(ast.Constant(0), node)), node)
-    with _frame(ctx, [*node.body, extra]) as frame:
+    with _frame(ctx, node, [*node.body, extra]) as frame:
         loop = ir.Loop(ctx.span(node.iter), [], [], frame.label, trip=trip)
         exit_flow = ctx.flow.copy()
         with ctx.into(loop.body):
@@ -287,7 +287,3 @@ def _run(
     for flow in frame.breaks:
         exit_flow = exit_flow.merge(flow)
     ctx.flow = exit_flow
-
-
-def element_type(sequence: ArrayType | SpanType) -> Type:
-    return sequence.element

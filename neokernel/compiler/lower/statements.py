@@ -28,8 +28,6 @@ def lower_function(compilation: Compilation, work: Pending) -> None:
         bindings,
         function,
         function.body,
-        declaration=decl,
-        owner=decl.owner,
         locals=assigned_names(decl.node.body) | {p.name for p in decl.parameters},
     )
     for var in function.parameters:
