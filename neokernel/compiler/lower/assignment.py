@@ -134,7 +134,7 @@ def _assign_field(ctx: Context, target: ast.Attribute, value: Value, value_node:
         operand = coerce(ctx, value, found_wire.type, value_node)
         kinds = (Kind.CONVERSION,) if found_wire.bits < _bits(found_wire.type) else ()
         ctx.do(ir.StoreWire, target, base, wire, name, operand, kinds=kinds)
-        ctx.flow.forget_memory()
+        ctx.forget_memory(target)
         return
     found = field_of(ctx, base, name, target)
     if isinstance(base.type, ValueType):
@@ -156,7 +156,7 @@ def _assign_field(ctx: Context, target: ast.Attribute, value: Value, value_node:
         raise ctx.reject("NK0318", f"`{name}` is atomic", target, f"write it with `.{name}.store(…)`")
     operand = coerce(ctx, value, found.type, value_node)
     ctx.do(ir.StoreField, target, base, base.type.target, name, operand)
-    ctx.flow.forget_memory()
+    ctx.forget_memory(target)
     path = path_of(target)
     if path and isinstance(found.type, UnionType) and type_within(value, found.type) != found.type:
         ctx.flow.narrowed[path] = type_within(value, found.type)
@@ -179,7 +179,7 @@ def _assign_element(ctx: Context, target: ast.Subscript, value: Value, value_nod
     index = index_operand(ctx, target.slice)
     operand = coerce(ctx, value, sequence.element, value_node)
     ctx.do(ir.StoreElement, target, base, index, operand, kinds=(Kind.INDEX,))
-    ctx.flow.forget_memory()
+    ctx.forget_memory(target)
 
 
 def writable(ctx: Context, base: Operand, target: ast.Subscript) -> ArrayType | SpanType:
@@ -284,7 +284,7 @@ def _augmented_element(ctx: Context, node: ast.AugAssign, target: ast.Subscript)
     result = operators.apply(ctx, node.op, left, right, node, target, node.value)
     operand = coerce(ctx, result, sequence.element, node)
     ctx.do(ir.StoreElement, target, base, index, operand, kinds=(Kind.INDEX,), discharged=True)
-    ctx.flow.forget_memory()
+    ctx.forget_memory(target)
 
 
 class _Evaluated:

@@ -34,14 +34,14 @@ def _fence(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
     if order is Order.RELAXED:
         raise ctx.reject("NK0318", "a relaxed fence does nothing", node)
     ctx.do(ir.Fence, node, order)
-    ctx.flow.forget_memory()
+    ctx.forget_memory(node)
     return NOTHING
 
 
 def _device_fence(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
     no_arguments(ctx, "device_fence", node)
     ctx.do(ir.Fence, node, None)
-    ctx.flow.forget_memory()
+    ctx.forget_memory(node)
     return NOTHING
 
 
@@ -107,7 +107,7 @@ def operation(ctx: Context, cell: Operand, name: str, node: ast.Call) -> Value:
     wrong = {"load": (Order.RELEASE, Order.ACQUIRE_RELEASE), "store": (Order.ACQUIRE, Order.ACQUIRE_RELEASE)}
     if order in wrong.get(name, ()):
         raise ctx.reject("NK0318", f"a {name} can't be `{order.name}`", node)
-    ctx.flow.forget_memory()
+    ctx.forget_memory(node)
     operation = _FETCH.get(name, name)
     if name == "store":
         ctx.do(ir.Atomic, node, operation, cell, operands, order)

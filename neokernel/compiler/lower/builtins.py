@@ -106,7 +106,7 @@ def _retire(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
     if not isinstance(operand.type, RefType) or not isinstance(operand.type.target, StructType):
         raise ctx.reject("NK0325", f"only objects of a `@struct` are retired, not `{operand.type}`", argument)
     ctx.do(ir.Retire, node, operand)
-    ctx.flow.forget_memory()
+    ctx.forget_memory(node)
     return NOTHING
 
 
@@ -125,7 +125,7 @@ def _copy(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
         message = f"elements of `{source.type.element}` copied to elements of `{target.type.element}`"
         raise ctx.reject("NK0310", message, source_node)
     ctx.do(ir.Copy, node, target, source, kinds=(Kind.INDEX,), message="the lengths differ")
-    ctx.flow.forget_memory()
+    ctx.forget_memory(node)
     return NOTHING
 
 

@@ -284,7 +284,7 @@ def _call(
         arguments.insert(0, receiver)
     function = function_instance(ctx.compilation, decl, matcher.bindings, [a.type for a in arguments], node, ctx)
     result = ctx.op(ir.Call, node, function.result, function, tuple(arguments))
-    ctx.flow.forget_memory()
+    ctx.forget_memory(node)
     if function.result == NEVER:
         ctx.flow.dead = True
     return result

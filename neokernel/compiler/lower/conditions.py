@@ -229,7 +229,7 @@ def _comparable(ctx: Context, left: Type, right: Type, name: str, symbol: str, n
     if left != right:
         help = ""
         if isinstance(left, IntType | FloatType) and isinstance(right, IntType | FloatType):
-            help = f"convert one side: `{left}(…)`"
+            help = f"convert one side: `{operators.wider(left, right)}(…)`"
         elif STR in (left, right):
             other = right if left == STR else left
             help = "take the text's bytes: `.encode()`" if other == BYTES else "text is compared with text only"

@@ -225,7 +225,7 @@ def in_scope(ctx: Context, scope: Scope, bindings: Bindings) -> Iterator[None]:
         yield
     finally:
         if _ANY_FIELD not in ctx.flow.narrowed:
-            flow.forget_memory()  # the expression has called something
+            flow.forget_memory(ctx.flow.ends.get(_ANY_FIELD))  # the expression has called something
         ctx.scope, ctx.bindings, ctx.variables, ctx.locals = saved
         ctx.flow = flow
 

@@ -411,7 +411,7 @@ def renew(ctx: Context, node: ast.Call) -> Operand:
         raise ctx.reject("NK0325", f"only objects of a `@struct` are made anew, not `{target.type}`", argument)
     made = ctx.op(ir.Renew, node, target.type, target)
     build(ctx, by_defaults(ctx, target.type.target, node), made, node)
-    ctx.flow.forget_memory()
+    ctx.forget_memory(node)
     return NOTHING
 
 

@@ -137,12 +137,16 @@ def _adapt(ctx: Context, value: Value, type_: Type, node: ast.AST, symbol: str) 
 def _unequal(ctx: Context, symbol: str, left: Type, right: Type, node: ast.AST) -> Exception:
     help = ""
     if isinstance(left, IntType | FloatType) and isinstance(right, IntType | FloatType):
-        wider = left if _rank(left) >= _rank(right) else right
-        other = "right" if wider is left else "left"
-        help = f"convert one side: `{wider}(…)` around the {other} one"
+        other = "right" if wider(left, right) is left else "left"
+        help = f"convert one side: `{wider(left, right)}(…)` around the {other} one"
     elif isinstance(left, UnionType) or isinstance(right, UnionType):
         help = "test it first with `isinstance`, `is None` or `match`"
     return ctx.reject("NK0311", f"`{left} {symbol} {right}`: the sides have different types", node, help)
+
+
+def wider(left: IntType | FloatType, right: IntType | FloatType) -> IntType | FloatType:
+    """The type to propose where two meet."""
+    return left if _rank(left) >= _rank(right) else right
 
 
 def _rank(type_: IntType | FloatType) -> tuple[int, int, int]:

@@ -54,7 +54,7 @@ def write(ctx: Context, method: FunctionDecl, receiver: Operand, node: ast.Call)
                 _piece(ctx, method, receiver, Const(STR, text.encode()), node)
             case ast.FormattedValue():
                 _field(ctx, method, receiver, value, *fields[value])
-    ctx.flow.forget_memory()
+    ctx.forget_memory(node)
 
 
 def _piece(ctx: Context, method: FunctionDecl, receiver: Operand, text: Operand, node: ast.AST) -> None:

@@ -87,10 +87,10 @@ def _asm(ctx: Context, node: ast.Call) -> Value:
         raise ctx.reject("NK0803", f"the template uses `{{{hole}}}`, which isn't given", node.args[0])
     if result is None:
         ctx.do(ir.Asm, node, template, tuple(inputs), clobbers)
-        ctx.flow.forget_memory()
+        ctx.forget_memory(node)
         return NOTHING
     made = ctx.op(ir.Asm, node, result, template, tuple(inputs), clobbers)
-    ctx.flow.forget_memory()
+    ctx.forget_memory(node)
     return made
 
 
