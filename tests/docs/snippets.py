@@ -3,7 +3,8 @@
 The info string of a block says what it is:
 
 - `python module`: begins a module; `python continue`: more of it. Functions called `example…` are run.
-- `python error`: would continue the module, but the compiler rejects it; `text error`: what it prints.
+- `python error`: would continue the module, but the compiler rejects it; `text error`: what it prints. One that imports
+  from `neokernel.lang` is a module of its own.
 - `python fails=KIND`: continues the module with a function that fails so; `text traceback`: what that prints.
 - `python program=NAME`: a file that the `console` blocks below find in their folder.
 - `console`: commands after `$ `, each with its output; a line `…` stands for any lines.
@@ -99,6 +100,8 @@ def read(path: Path) -> Page:
         if language == "python" and block.role in ("module", "continue", "error", "fails"):
             above = page.modules[name]
             block.module, block.before = name, above + ("\n\n" if above else "")
+            if block.role == "error" and block.text.startswith("from neokernel.lang "):
+                block.before = ""
             if block.role != "error":
                 page.modules[name] = block.before + block.text
             latest = block
