@@ -54,7 +54,7 @@ class Statements:
             (1, self.chained_assignment),
             (1, self.formatted),
             (3, self.wire_access),
-            (1, self.atomic_access),
+            (3, self.atomic_access),
             (1, self.span_assignment),
         ]
         if self.c.declared.drills and self.c.observes:
@@ -681,7 +681,12 @@ class Statements:
             self.c.emit(f"{name} = Cells()")
             self.c.declare(name, Struct("Cells", ()), assignable=False)
             cells = [name]
-        name, width = self.random.choice(cells), self.random.choice([8, 16, 32, 64])
+        for _ in range(self.random.randrange(1, 4)):
+            self._atomic(self.random.choice(cells))
+        return True
+
+    def _atomic(self, name: str) -> None:
+        width = self.random.choice([8, 16, 32, 64])
         kind = Int(width, False)
         cell = f"{name}.a{width}" if self.c.chance(0.7) or width != 32 else f"{name}.several[{self.e.index(3)}]"
         order = self.random.choice(["", ", Order.RELAXED", ", Order.ACQUIRE_RELEASE"])
@@ -697,7 +702,6 @@ class Statements:
             self.c.emit(f"out.put(u64({cell}.compare_exchange({expected}, {self.e.integer(kind, 1)}{order})))")
         else:
             self.c.emit(f"out.put(u64({cell}.fetch_{pick}({self.e.integer(kind, 1)}{order})))")
-        return True
 
     def finish(self) -> None:
         """Observe what is there at the end, or return something."""
