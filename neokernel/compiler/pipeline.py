@@ -20,9 +20,9 @@ from neokernel.compiler import dump as dumper
 from neokernel.compiler.declare import ClassDecl, FunctionDecl, Scope, declare
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, Rejected
 from neokernel.compiler.llvm import CheckRecord, EmitOptions, Target, emit, riscv64
-from neokernel.compiler.lower import constants, construct, statements, text, unsafe
+from neokernel.compiler.lower import constants, construct, statements, text, unsafe, unused
 from neokernel.compiler.lower.context import Compilation
-from neokernel.compiler.lower.functions import declared_instance, stand_in_instance
+from neokernel.compiler.lower.functions import declared_instance
 from neokernel.compiler.resolve import Resolver
 from neokernel.compiler.source import PACKAGE_ROOT, Loader, Module
 from neokernel.compiler.types import FloatType, WireType
@@ -96,7 +96,7 @@ def lower(state: State) -> None:
         state.declared += _lower_scope(compilation, scope)
     constants.drain(compilation)
     program = ir.Program(list(compilation.symbols.values()))
-    _lower_stand_ins(compilation)
+    _check_unused(compilation)
     for scope in state.scopes.values():
         for call in scope.assembly:
             with _reporting(compilation):
@@ -146,17 +146,14 @@ def _lower_scope(compilation: Compilation, scope: Scope) -> list[ir.Function]:
     return declared
 
 
-def _lower_stand_ins(compilation: Compilation) -> None:
-    """Check the functions that are generic in lengths alone and that nobody has called, with lengths of 1.
-
-    What is made here isn't part of the program, so this comes last.
-    """
-    called = {key[0] for key in compilation.functions if isinstance(key, tuple)}
+def _check_unused(compilation: Compilation) -> None:
+    """Look at the functions that have no instance. What this makes isn't part of the program, so it comes last."""
+    made = {key[0] for key in compilation.functions if isinstance(key, tuple)}
     for scope in compilation.scopes.values():
         for function in (*scope.functions, *(m for c in scope.classes for m in c.methods.values())):
-            if function not in called:
+            if function not in made:
                 with _reporting(compilation):
-                    stand_in_instance(compilation, function)
+                    unused.check(compilation, function)
     constants.drain(compilation)
 
 

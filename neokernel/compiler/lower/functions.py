@@ -98,45 +98,6 @@ def declared_instance(compilation: Compilation, decl: FunctionDecl) -> ir.Functi
     return function_instance(compilation, decl, {}, types, decl.node)
 
 
-def stand_in_instance(compilation: Compilation, decl: FunctionDecl) -> ir.Function | None:
-    """An instance with lengths of 1, if lengths are all that is open. No length is special, so it stands for others."""
-    types: list[Type] = []
-    for parameter in decl.parameters:
-        if decl.is_method and parameter is decl.parameters[0]:
-            assert decl.owner is not None
-            if decl.owner.parameters:
-                return None
-            type_ = compilation.resolver.applied(decl.owner, ())
-        elif parameter.annotation is None:
-            return None
-        else:
-            type_ = compilation.resolver.parameter(parameter, decl.scope, {})
-        known = _with_lengths(compilation, type_)
-        if known is None:
-            return None
-        types.append(known)
-    if decl.node.returns is not None and is_open(result_type(compilation, decl, {})):
-        return None
-    return function_instance(compilation, decl, {}, types, decl.node)
-
-
-def _with_lengths(compilation: Compilation, type_: Type) -> Type | None:
-    """`type_` with lengths of 1 for those that are open, or None if something else is."""
-    if not is_open(type_):
-        return type_
-    match type_:
-        case RefType(OpenArray(element, inline, atomic)) if not is_open(element):
-            return RefType(ArrayType(element, 1, inline, atomic))
-        case RefType(Application(declaration, arguments)) if not any(map(is_open, arguments)):
-            lengths = tuple(1 for _ in compilation.resolver.open_fields(declaration))
-            return RefType(compilation.resolver.instance(declaration, arguments, lengths))
-        case UnionType(arms):
-            known = [_with_lengths(compilation, arm) for arm in arms]
-            closed = tuple(arm for arm in known if arm is not None)
-            return UnionType(closed) if len(closed) == len(arms) else None
-    return None
-
-
 def _open_names(type_: Type) -> set[str]:
     match type_:
         case TypeParameter(name):

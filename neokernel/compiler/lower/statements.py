@@ -101,7 +101,7 @@ def _recover(ctx: Context, node: ast.stmt) -> None:
 def statement(ctx: Context, node: ast.stmt) -> None:
     handler = _HANDLERS.get(type(node))
     if handler is None:
-        what, help = _REJECTED.get(type(node), (type(node).__name__.lower(), ""))
+        what, help = REJECTED.get(type(node), (type(node).__name__.lower(), ""))
         raise ctx.reject("NK0103", f"{what} is not in the language", node, help)
     if contracts.is_ghost_store(ctx, node):
         with ctx.ghost_code(node):
@@ -250,7 +250,7 @@ def _match(ctx: Context, node: ast.Match) -> None:
     patterns.match(ctx, node, block)
 
 
-_REJECTED: dict[type[ast.stmt], tuple[str, str]] = {
+REJECTED: dict[type[ast.stmt], tuple[str, str]] = {
     ast.Try: ("`try`", "failures are values: return `T | Error` and test it with `isinstance`"),
     ast.Raise: ("`raise`", "failures are values: return an error; a broken promise is `unreachable(…)` or `assert`"),
     ast.Delete: ("`del`", "leave it out"),
