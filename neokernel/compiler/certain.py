@@ -5,7 +5,7 @@ constants that doesn't fit, a division by a constant zero.
 
 Invariants:
 - Only functions with one instance are looked at: in a generic one, `if len(a) > 4: a[4]` is right for all lengths.
-- What an `if` on constants leaves out isn't looked at, nor is ghost code.
+- What a condition on constants leaves out isn't looked at, nor is ghost code.
 """
 
 from __future__ import annotations
@@ -32,8 +32,11 @@ class _Constants:
     def __init__(self, diagnostics: Diagnostics) -> None:
         self.diagnostics = diagnostics
         self.known: dict[ir.Temp, Const] = {}
+        #: the results of `and` and `or`, which are set right before they are read
+        self.results: dict[ir.Var, Const] = {}
 
-    def block(self, block: ir.Block) -> None:
+    def block(self, block: ir.Block) -> bool:
+        """Look at a block, until a statement ends the way; could its end be reached?"""
         for statement in block:
             match statement:
                 case ir.Unary() | ir.Binary() | ir.Compare() | ir.Convert():
@@ -45,10 +48,34 @@ class _Constants:
                 case ir.Slice(base=base, start=start, stop=stop):
                     self._slice(statement, base, self._number(start), stop)
                 case ir.If(condition=condition) if isinstance(chosen := self._value(condition), Const):
-                    self.block(statement.then if chosen.value else statement.otherwise)
+                    if not self.block(statement.then if chosen.value else statement.otherwise):
+                        return False
                     continue
-            for inner in blocks_of(statement):
-                self.block(inner)
+                case ir.Return() | ir.Break() | ir.Continue() | ir.Fail():
+                    return False
+                case ir.Set(var=var) if var.name.startswith((".and", ".or")):
+                    self._set(var, self._value(statement.value))
+                case ir.Get(var=var, result=ir.Temp() as result) if var in self.results:
+                    self.known[result] = self.results[var]
+            self._inside(statement)
+        return True
+
+    def _inside(self, statement: ir.Statement) -> None:
+        """The blocks of a statement: one of an `If`'s runs, of others' any or none."""
+        before = self.results
+        ends = [] if isinstance(statement, ir.If) else [before]
+        for inner in blocks_of(statement):
+            self.results = dict(before)
+            if self.block(inner):
+                ends.append(self.results)
+        first = ends[0] if ends else {}
+        self.results = {v: value for v, value in first.items() if all(end.get(v) == value for end in ends)}
+
+    def _set(self, var: ir.Var, value: Operand) -> None:
+        if isinstance(value, Const):
+            self.results[var] = value
+        else:
+            self.results.pop(var, None)
 
     def _value(self, operand: Operand) -> Operand:
         """The operand, as a constant if it is known."""
