@@ -144,12 +144,12 @@ def element_of(ctx: Context, base: Type, node: ast.AST, use: str = "index") -> A
         raise ctx.reject("NK0319", f"{message}: a character may be several bytes", node, help)
     if isinstance(base, UnionType):
         raise no_attribute(ctx, base, "[]", node)
-    help = ""
+    help = "a loop runs over `range(…)`, arrays, spans and views" if use == "loop" else ""
     if isinstance(base, IntType) and isinstance(node, ast.expr) and use == "loop":
         help = f"write `range({ast.unparse(node)})`"
     elif isinstance(base, RefType) and isinstance(base.target, StructType):
         arrays = [f.name for f in base.target.fields.values() if isinstance(f.type, ArrayType | SpanType)]
-        help = f"take the array in it: `.{arrays[0]}`" if arrays else ""
+        help = f"take the array in it: `.{arrays[0]}`" if arrays else help
     raise ctx.reject("NK0319", f"`{base}` has no elements", node, help)
 
 
