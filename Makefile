@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint lint-style lint-format lint-types lint-target format clean fuzz-compiler bench lock qemu
+.PHONY: help setup run test test-slow lint lint-style lint-format lint-types lint-target format clean fuzz-compiler bench lock qemu
 
 BIN := .venv/bin
 CORE := .venv/.core-installed
@@ -31,7 +31,10 @@ run: $(CORE) qemu ## build and boot SYSTEM (default: examples/01_hello)
 test: $(TEST) ## everything that CI runs: style, types, tests
 	@$(MAKE) --no-print-directory qemu || echo "make test: without QEMU; the tests that boot a machine are skipped" >&2
 	@# The tests run even when the style is wrong: one run says everything.
-	@status=0; $(MAKE) --no-print-directory --keep-going lint || status=1; $(BIN)/pytest $(ARGS) && exit $$status
+	@status=0; $(MAKE) --no-print-directory --keep-going lint || status=1; $(BIN)/pytest -m "not slow" $(ARGS) && exit $$status
+
+test-slow: $(TEST) qemu ## the tests that take minutes: planted mistakes, whole memory models
+	$(BIN)/pytest -m slow --timeout=1800 $(ARGS)
 
 lint: lint-style lint-format lint-types lint-target ## ruff, mypy, pyright
 
