@@ -101,6 +101,6 @@ def bounds(e: Expressions) -> tuple[str, Kind] | None:
     assert isinstance(of, Array | Span)
     behind = e.random.choice(["", " + 1", "", " >> 1"])
     if e.c.chance(0.5):
-        return f"{text}[len({text}){behind}]", of.element
+        return f"{text}[hidden(len({text})){behind}]", of.element
     start = e.random.choice(["", f"len({text})", "1", "2"])
-    return f"len({text}[{start}:len({text}){behind}])", Int(64, False)
+    return f"len({text}[{start}:hidden(len({text})){behind}])", Int(64, False)

@@ -170,6 +170,11 @@ class Expressions:
         ]
         return self._chosen(options)
 
+    def risky(self, kind: Kind, depth: int) -> str:
+        """An operand of what may fail: hidden from the front end, which would reject what always fails."""
+        text = self.make(kind, depth)
+        return text if text.isidentifier() and text.islower() else f"hidden({text})"
+
     def tamed(self, kind: Int, depth: int, bits: int = 3) -> str:
         """A number from 0 to 2**bits - 1."""
         return f"({self.integer(kind, depth)} & {(1 << bits) - 1})"
@@ -177,7 +182,8 @@ class Expressions:
     def arithmetic(self, kind: Int, depth: int) -> str:
         operator = self.random.choice("+-*")
         if self.c.dangerous():
-            return f"({self.integer(kind, depth - 1)} {operator} {self.side(kind, depth - 1)})"
+            left, right = self.risky(kind, depth - 1), self.side(kind, depth - 1)
+            return f"({left} {operator} {right})"
         left, right = self.tamed(kind, depth - 1), self.tamed(kind, depth - 1)
         if operator == "-" and not kind.signed:
             left = f"({left} | 8)"
@@ -185,7 +191,7 @@ class Expressions:
 
     def division(self, kind: Int, depth: int) -> str:
         operator = self.random.choice(["//", "%"])
-        left, right = self.integer(kind, depth - 1), self.side(kind, depth - 1)
+        left, right = self.risky(kind, depth - 1), self.risky(kind, depth - 1)
         if not self.c.dangerous():
             if kind.signed and self.c.chance(0.5):
                 right = str(self.random.choice([-128, -7, -3, -2, 1, 2, 3, 4, 7, 10, 64, 127]))
@@ -199,7 +205,7 @@ class Expressions:
     def distance(self, kind: Int, depth: int) -> str:
         """How far to shift: of any unsigned width, or a constant."""
         if self.c.dangerous():
-            return self.integer(self.random.choice(UNSIGNED), depth)
+            return self.risky(self.random.choice(UNSIGNED), depth)
         if self.c.chance(0.4):
             return str(self.random.randrange(kind.bits))
         return self.tamed(self.random.choice(UNSIGNED), depth, {8: 3, 16: 4, 32: 5, 64: 6}[kind.bits])
@@ -208,7 +214,7 @@ class Expressions:
         if self.c.chance(0.5):
             return f"({self.integer(kind, depth - 1)} >> {self.distance(kind, depth - 1)})"
         if self.c.dangerous():
-            return f"({self.integer(kind, depth - 1)} << {self.distance(kind, depth - 1)})"
+            return f"({self.risky(kind, depth - 1)} << {self.distance(kind, depth - 1)})"
         return f"({self.tamed(kind, depth - 1)} << {self.random.randrange(kind.bits - 3)})"
 
     def bitwise(self, kind: Int, depth: int) -> str:
@@ -216,7 +222,7 @@ class Expressions:
         return f"({self.integer(kind, depth - 1)} {operator} {self.side(kind, depth - 1)})"
 
     def unary(self, kind: Int, depth: int) -> str:
-        operand = self.integer(kind, depth - 1)
+        operand = self.risky(kind, depth - 1)
         if not kind.signed or self.c.chance(0.4):
             return f"(~{operand})"
         if not self.c.dangerous():
@@ -252,11 +258,11 @@ class Expressions:
         if pick < 0.35:
             of = F32 if self.c.chance(0.5) else F64
             if self.c.dangerous():
-                return f"{kind}({self.real(of, depth - 1)})"
+                return f"{kind}({self.risky(of, depth - 1)})"
             return f"{kind}({of}({self.tamed(kind, depth - 1)}) + {self.random.choice(['0.5', '0.25', '1.0'])})"
         source = self.c.integer_kind()
         if self.c.dangerous():
-            return f"{kind}({self.integer(source, depth - 1)})"
+            return f"{kind}({self.risky(source, depth - 1)})"
         if self.c.chance(0.6):
             return f"truncate({kind}, {self.integer(source, depth - 1)})"
         return f"{kind}({self.tamed(source, depth - 1, self.random.choice([3, 7]))})"
@@ -264,7 +270,7 @@ class Expressions:
     def _enum_number(self, kind: Int, depth: int) -> str:
         enum = self.random.choice(self.c.declared.enums)
         fits = all(kind.lowest <= number <= kind.highest for _, number in enum.members)
-        number = f"{self.enumeration(enum, depth - 1)}.value"
+        number = f"{self.risky(enum, depth - 1)}.value"
         if fits or self.c.dangerous():
             return f"{kind}({number})"
         return f"truncate({kind}, {I64}({number}))"
@@ -332,7 +338,7 @@ class Expressions:
     def index(self, length: int, depth: int = 1) -> str:
         """An index into `length` elements."""
         if self.c.dangerous():
-            return self.integer(U64, depth)
+            return self.risky(U64, depth)
         known = [v.name for v in self.c.variables() if 0 < v.index_below <= length]
         if known and self.c.chance(0.6):
             return self.random.choice(known)
@@ -356,7 +362,7 @@ class Expressions:
         if isinstance(of, Array):
             return f"{text}[{self.index(of.length)}]"
         if self.c.dangerous():
-            return f"{text}[{self.integer(U64, 1)}]"
+            return f"{text}[{self.risky(U64, 1)}]"
         if isinstance(kind, Struct):
             return None
         start = f"{text}[{self.integer(U64, 1)} % len({text})]"
@@ -495,7 +501,7 @@ class Expressions:
                 return None
             number = self.random.choice(kind.members)[1] + self.random.choice([0, 0, 1])
             fitting = [of for of in INTS if of.lowest <= number <= of.highest]
-            return f"{kind}({self.random.choice(fitting)}({number}))" if fitting else None
+            return f"{kind}(hidden({self.random.choice(fitting)}({number})))" if fitting else None
 
         options: list[Callable[[], str | None]] = [lambda: self.read(kind), from_number, member]
         if depth > 0:
@@ -562,7 +568,7 @@ class Expressions:
 
     def _part(self, text: str, of: Kind, depth: int) -> str:
         if self.c.dangerous():
-            return f"{text}[{self.integer(U64, depth - 1)}:{self.integer(U64, depth - 1)}]"
+            return f"{text}[{self.risky(U64, depth - 1)}:{self.risky(U64, depth - 1)}]"
         if isinstance(of, Array):
             start = self.random.randrange(of.length + 1)
             stop = self.random.randrange(start, of.length + 1)

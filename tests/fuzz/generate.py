@@ -49,6 +49,10 @@ def choose(flag: bool, first: T, second: T) -> T:
     return second
 
 
+def hidden(x: T) -> T:
+    return x
+
+
 @value
 class Pair(Generic[T]):
     first: T

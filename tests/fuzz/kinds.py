@@ -159,9 +159,20 @@ def has_equality(kind: Kind) -> bool:
     """Is `==` for it?"""
     if isinstance(kind, Value):
         return all(map(_comparable_part, (of for _, of in kind.fields)))
-    if isinstance(kind, Tuple):
-        return all(map(_comparable_part, kind.items))
+    if isinstance(
+        kind, Tuple
+    ):  # Python finds a NaN that a tuple holds equal to itself, so the language has no such `==`
+        return not _holds_float(kind) and all(map(_comparable_part, kind.items))
     return is_scalar(kind)
+
+
+def _holds_float(kind: Kind) -> bool:
+    match kind:
+        case Tuple(items) | Union(items):
+            return any(map(_holds_float, items))
+        case Value(fields=fields):
+            return any(_holds_float(of) for _, of in fields)
+    return isinstance(kind, Float)
 
 
 def _comparable_part(kind: Kind) -> bool:

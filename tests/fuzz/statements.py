@@ -178,7 +178,7 @@ class Statements:
         text, kind = self.random.choice(found)
         operator = "=" if not isinstance(kind.element, Int) else self.random.choice(["=", "=", "^=", "|="])
         if self.c.dangerous():
-            self.c.emit(f"{text}[{self.e.integer(U64, 1)}] {operator} {self.e.make(kind.element, 1)}")
+            self.c.emit(f"{text}[{self.e.risky(U64, 1)}] {operator} {self.e.make(kind.element, 1)}")
             return True
         self.c.emit(f"if len({text}) != 0:")
         with self.c.block():
@@ -234,7 +234,7 @@ class Statements:
         assert isinstance(kind, Int)
         if self.c.dangerous():
             operator = self.random.choice(["+", "-", "*", "//", "%", "<<", ">>", "&", "|", "^"])
-            right = self.e.distance(kind, 1) if operator in ("<<", ">>") else self.e.side(kind, 1)
+            right = self.e.distance(kind, 1) if operator in ("<<", ">>") else self.e.risky(kind, 1)
         else:
             operator = self.random.choice(["//", "%", ">>", "&", "|", "^", "^"])
             right = self.e.side(kind, 1)
@@ -467,7 +467,9 @@ class Statements:
         self.c.emit(f"match {subject}:")
         arms = kind.arms if isinstance(kind, Union) else (kind,)
         for arm in arms:
-            if _may_differ(arm) and self.c.chance(0.3):
+            # To Python, True and 1.0 are 1: such a pattern beside such arms would be rejected.
+            alike = isinstance(arm, Int) and any(isinstance(other, Bool | Float) for other in arms)
+            if _may_differ(arm) and not alike and self.c.chance(0.3):
                 self._case(_pattern(self, arm))
             if isinstance(arm, Value):
                 self._value_pattern(arm)
@@ -665,7 +667,7 @@ class Statements:
         elif bits == reads.bits:
             self.c.emit(f"{name}.{field} = {self.e.integer(reads, 2)}")
         elif self.c.dangerous():
-            self.c.emit(f"{name}.{field} = {self.e.integer(reads, 1)}")
+            self.c.emit(f"{name}.{field} = {self.e.risky(reads, 1)}")
         else:
             self.c.emit(f"{name}.{field} = {self.e.integer(reads, 1)} & {(1 << bits) - 1}")
         return True

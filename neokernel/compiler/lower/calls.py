@@ -329,7 +329,9 @@ def _are_literals(node: ast.expr) -> bool:
             return _are_literals(body) and _are_literals(orelse)
         case ast.UnaryOp(operand=operand):
             return _are_literals(operand)
-    return isinstance(node, ast.Constant)
+        case ast.Constant(value=value):
+            return isinstance(value, int | float) and not isinstance(value, bool)
+    return False
 
 
 def vocabulary(ctx: Context, name: str, node: ast.Call, hint: Type | None) -> Value:
