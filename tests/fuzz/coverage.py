@@ -232,20 +232,28 @@ def holes(counter: Counter[Entry]) -> list[Entry]:
     return [entry for entry in possible() if not counter[entry]]
 
 
+COLUMNS = (*INTS, *FLOATS, "bool", "enum")
+
+
 def table(counter: Counter[Entry]) -> str:
-    """Markdown: a row for each operation and type, a column for each outcome; then what was never seen."""
-    ends = ["ok", "overflow", "division", "shift", "conversion", "enum", "index", "assert", "unreachable"]
-    rows: dict[tuple[str, str], dict[str, str]] = {}
-    for operation, of, end in possible():
-        rows.setdefault((operation, of), {})[end] = str(counter[operation, of, end] or "**none**")
-    for (operation, of, end), number in sorted(counter.items()):
-        rows.setdefault((operation, of), {}).setdefault(end, str(number))
-    lines = [f"| operation | type | {' | '.join(ends)} |", f"|---|---|{'--:|' * len(ends)}"]
-    for (operation, of), seen in rows.items():
-        lines.append(f"| {operation} | {of} | {' | '.join(seen.get(end, '') for end in ends)} |")
+    """Markdown: how often each operation ended how, by type; then the other instructions, and what was never seen."""
+    wanted = set(possible())
+    entries = sorted(wanted | set(counter))
+    scalar = {(operation, end) for operation, of, end in entries if of in COLUMNS}
+    lines = [f"| operation | end | {' | '.join(COLUMNS)} |", f"|---|---|{'--:|' * len(COLUMNS)}"]
+    for operation, end in sorted(scalar):
+        cells = [_cell(counter, (operation, of, end), wanted) for of in COLUMNS]
+        lines.append(f"| {operation} | {end} | {' | '.join(cells)} |")
+    lines += ["", "| instruction | on | end | times |", "|---|---|---|--:|"]
+    for entry in entries:
+        if entry[1] not in COLUMNS:
+            lines.append(f"| {' | '.join(entry)} | {_cell(counter, entry, wanted)} |")
     missing = holes(counter)
-    total = len(possible())
-    lines += ["", f"{total - len(missing)} of {total} combinations were executed."]
+    lines += ["", f"{len(wanted) - len(missing)} of {len(wanted)} combinations were executed."]
     if missing:
         lines += ["", "Never executed: " + "; ".join(" ".join(filter(None, entry)) for entry in missing) + "."]
     return "\n".join(lines)
+
+
+def _cell(counter: Counter[Entry], entry: Entry, wanted: set[Entry]) -> str:
+    return str(counter[entry]) if counter[entry] else "**none**" if entry in wanted else ""

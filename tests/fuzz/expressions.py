@@ -15,7 +15,6 @@ from tests.fuzz.kinds import (
     BOOL,
     F32,
     F64,
-    I64,
     INTS,
     NONE,
     U8,
@@ -273,7 +272,7 @@ class Expressions:
         number = f"{self.risky(enum, depth - 1)}.value"
         if fits or self.c.dangerous():
             return f"{kind}({number})"
-        return f"truncate({kind}, {I64}({number}))"
+        return f"truncate({kind}, {enum.number(number)})"
 
     def length(self, kind: Int) -> str | None:
         found = [text for text, of, _ in self.c.paths() if isinstance(of, Array | Span)]

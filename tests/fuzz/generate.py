@@ -161,6 +161,8 @@ class _Program:
             numbers = list(range(count))
         elif pick < 0.6:
             numbers = self.random.sample(range(-4, 12), count)
+        elif pick < 0.7:
+            numbers = self.random.sample([0, 1, 255, 65536, 1 << 63, (1 << 64) - 1], count)
         else:
             wide = [-(1 << 63), (1 << 63) - 1, 255, 256, 65535, 65536, -1, -129, 0, 7, 1 << 32]
             numbers = self.random.sample(wide, count)

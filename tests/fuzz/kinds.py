@@ -59,6 +59,11 @@ class Enumeration(Kind):
     def __str__(self) -> str:
         return self.name
 
+    def number(self, value: str) -> str:
+        """Any member's number as a `u64`, from the text of its `.value`."""
+        negative = any(number < 0 for _, number in self.members)
+        return f"truncate(u64, i64({value}))" if negative else f"u64({value})"
+
 
 @dataclass(frozen=True)
 class Tuple(Kind):
@@ -127,7 +132,6 @@ class Span(Kind):
 
 INTS = tuple(Int(bits, signed) for bits in (8, 16, 32, 64) for signed in (False, True))
 U8, U32, U64 = Int(8, False), Int(32, False), Int(64, False)
-I64 = Int(64, True)
 F32, F64 = Float(32), Float(64)
 BOOL, NONE = Bool(), Nothing()
 

@@ -288,7 +288,7 @@ class Statements:
             case Float():
                 self.c.emit(f"out.put_{kind}({text})")
             case Enumeration():
-                self.c.emit(f"out.put(truncate(u64, i64({text}.value)))")
+                self.c.emit(f"out.put({kind.number(f'{text}.value')})")
             case Value():
                 self._observe_parts(text, [(f".{name}", of) for name, of in kind.fields], kind)
             case Tuple():
