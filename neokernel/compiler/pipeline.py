@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import ast
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from neokernel.compiler.lower.functions import declared_instance
 from neokernel.compiler.resolve import Resolver
 from neokernel.compiler.source import PACKAGE_ROOT, Loader, Module
 from neokernel.compiler.types import FloatType, WireType
+from neokernel.lang.instrument import deep_recursion
 
 
 class CompileError(Exception):
@@ -193,20 +192,6 @@ FRONT_END: tuple[Callable[[State], None], ...] = (load, declare_names, lower, ch
 
 
 # --- entry points -------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def deep_recursion() -> Iterator[None]:
-    """Let the passes follow programs that nest deeply (a chain of a thousand `elif`s nests a thousand deep).
-
-    What nests deeper still is rejected where it stands (see `constants.drain`).
-    """
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, 20_000))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
 
 
 def run_front_end(state: State) -> State:
