@@ -186,6 +186,8 @@ class Expressions:
         left, right = self.tamed(kind, depth - 1), self.tamed(kind, depth - 1)
         if operator == "-" and not kind.signed:
             left = f"({left} | 8)"
+        if kind.signed and self.c.chance(0.4):
+            right = f"({-self.random.randrange(1, 8)})"
         return f"({left} {operator} {right})"
 
     def division(self, kind: Int, depth: int) -> str:
