@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import os
 import pickle
 import re
@@ -303,6 +304,7 @@ def _work_in_child(work: Callable[[], Any], reading: int, writing: int) -> None:
     status = 1
     try:
         os.close(reading)
+        faulthandler.disable()  # a crash is an answer; nobody wants its stack
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what LLVM or a crash would say
         result: tuple[bool, Any]
