@@ -281,7 +281,7 @@ class FieldRef(Instruction):
 
 @dataclass(eq=False, slots=True)
 class LoadElement(Instruction):
-    """Element of `base` (reference to an array, span or view): INDEX unless `in_range` (a loop over it)."""
+    """Element of `base` (reference to an array, span or view). Check: INDEX, discharged in a loop over `base`."""
 
     base: Operand
     index: Operand
