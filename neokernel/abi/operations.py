@@ -36,7 +36,7 @@ class Operation(Enum):
 
     #: AddressSpace (address, rights; frame): map
     MAP = 11
-    #: AddressSpace (address, level; page table): use the table for the 1 GiB (level 2) or 2 MiB (level 1) at the address
+    #: AddressSpace (address, level; page table): translate the 1 GiB (level 2) or 2 MiB (level 1) at the address
     INSTALL = 12
     #: Frame (): take it out of its address space. Any right
     UNMAP = 13
