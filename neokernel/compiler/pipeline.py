@@ -37,11 +37,15 @@ class CompileError(Exception):
 
 @dataclass(slots=True)
 class State:
-    """A program between passes. `roots`: names of the modules to start from."""
+    """A program between passes. `roots`: names of the modules to start from.
+
+    `substitutes`: modules of which another one's file is read, such as a machine's own in place of its model.
+    """
 
     folder: Path
     roots: list[str]
     overlay: dict[str, str] = field(default_factory=dict)
+    substitutes: dict[str, str] = field(default_factory=dict)
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     modules: list[Module] = field(default_factory=list)
     scopes: dict[str, Scope] = field(default_factory=dict)
@@ -66,7 +70,7 @@ class Analysis:
 
 def load(state: State) -> None:
     """Files to syntax trees, in dependency order."""
-    loader = Loader(state.folder, state.diagnostics, {prelude.NAME: prelude.SOURCE, **state.overlay})
+    loader = Loader(state.folder, state.diagnostics, {prelude.NAME: prelude.SOURCE, **state.overlay}, state.substitutes)
     loader.load(prelude.NAME)
     for name in state.roots:
         loader.load(name)

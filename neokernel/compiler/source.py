@@ -55,9 +55,17 @@ class Module:
 class Loader:
     """Finds and parses modules. `root` is the folder that holds the program's own modules."""
 
-    def __init__(self, root: Path, diagnostics: Diagnostics, overlay: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        diagnostics: Diagnostics,
+        overlay: dict[str, str] | None = None,
+        substitutes: dict[str, str] | None = None,
+    ) -> None:
         self.root = root
         self.diagnostics = diagnostics
+        #: module name → the module whose file is read in its place; only the file differs, names stay
+        self.substitutes = substitutes or {}
         #: module name → source text, in place of files (synthetic modules, tests)
         self.overlay = overlay or {}
         self.modules: dict[str, Module | None] = {}
@@ -146,7 +154,7 @@ class Loader:
         """The files that a module's source may be in, best first."""
         if name in self.overlay:
             return [Path(f"<{name}>")]
-        parts = name.split(".")
+        parts = self.substitutes.get(name, name).split(".")
         base = PACKAGE_ROOT if parts[0] == "neokernel" else self.root
         candidates = (base.joinpath(*parts).with_suffix(".py"), base.joinpath(*parts, "__init__.py"))
         return [path for path in candidates if path.is_file()]
