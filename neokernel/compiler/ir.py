@@ -436,11 +436,17 @@ class Alive(Instruction):
 
 @dataclass(eq=False, slots=True)
 class Asm(Instruction):
-    """Unsafe. `template` in LLVM's syntax is made by the back end from `{0}`, `{1}`, `{result}`."""
+    """Unsafe. `template` in LLVM's syntax is made by the back end from `{0}`, `{1}`, `{result}`.
+
+    `registers` names the register of each input, if they are pinned. `results` names registers that hold a u64 each
+    afterwards: the instruction's result is then their tuple.
+    """
 
     template: str
     inputs: tuple[Operand, ...]
     clobbers: tuple[str, ...]
+    registers: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
 
 
 @dataclass(eq=False, slots=True)

@@ -550,9 +550,15 @@ def _asm(s: Scope, i: ir.Asm) -> Outcome:
     for name in _PLACEHOLDER.findall(i.template):
         known = (name == "result" and i.result is not None) or (name.isdigit() and int(name) < len(i.inputs))
         s.expect(known, f"{{{name}}} stands for nothing")
+    pinned = len(i.registers)
+    s.expect(pinned in (0, len(i.inputs)), f"{pinned} registers for {len(i.inputs)} operands of asm")
     if i.result is None:
+        s.expect(not i.results, "registers for results, and no result")
         return None, ()
     of = i.result.type
+    if i.results:
+        s.expect(of == TupleType((U64,) * len(i.results)), f"asm gives {of} in {len(i.results)} registers")
+        return of, ()
     s.expect(isinstance(of, (IntType, BoolType, RefType)), f"asm gives {of}")
     return of, ()
 

@@ -15,8 +15,12 @@ from neokernel.lang.integers import u64, usize
 class Simulator(Protocol):
     """The machine, for target code that runs under CPython. Numbers are plain `int`s here."""
 
-    def asm(self, template: str, inputs: tuple[Any, ...], result: Any) -> Any:
-        """Carry out instructions on `inputs`; gives a number that `result` (a width, or None) holds."""
+    def asm(self, template: str, inputs: Any, result: Any) -> Any:
+        """Carry out instructions on `inputs`; gives a number that `result` (a width, or None) holds.
+
+        Where registers are named, `inputs` is a dictionary by register, or `result` a tuple of registers; then it
+        gives their numbers, in that order.
+        """
 
     def object_at(self, kind: Any, address: int) -> Any:
         """The object of class `kind` at `address`."""
@@ -62,9 +66,20 @@ def unsafe(reason: str) -> None:
         raise StaticError("unsafe() wants a reason")
 
 
-def asm(template: str, *inputs: Any, result: Any = None, clobbers: str = "") -> Any:
-    """Instructions with operands in registers. `result`: the width of what they leave in `{result}`, if anything."""
-    made = SEAM.need("asm").asm(str(template), inputs, result)
+def asm(
+    template: str, *operands: Any, result: Any = None, inputs: str = "", results: str = "", clobbers: str = ""
+) -> Any:
+    """Instructions with operands in registers. `result`: the width of what they leave in `{result}`, if anything.
+
+    `inputs` names the registers of the operands, `results` those that hold a u64 each afterwards: gives their tuple.
+    """
+    simulator = SEAM.need("asm")
+    given: Any = dict(zip(inputs.replace(",", " ").split(), operands, strict=True)) if inputs else operands
+    if results:
+        registers = tuple(results.replace(",", " ").split())
+        made = simulator.asm(str(template), given, registers)
+        return tuple(u64(number) for _, number in zip(registers, made, strict=True))
+    made = simulator.asm(str(template), given, result)
     return None if result is None else result(made)
 
 

@@ -25,6 +25,7 @@ from neokernel.compiler.types import (
     RefType,
     SpanType,
     StructType,
+    TupleType,
 )
 from tests.support import machine, scalars
 from tests.support.irbuilder import FunctionBuilder, const, program
@@ -203,6 +204,37 @@ def test_asm_operands_and_naked_functions() -> None:
     g.function.section = ".text.trap"
     text = assembly(exported(f, g))
     assert text == ["csrrw a0, sscratch, a0", "ret", "csrr t0, scause", "sret"]
+
+
+def test_asm_with_named_registers() -> None:
+    """Operands arrive in their registers and results are taken from theirs: not one move or access of memory more."""
+    f = FunctionBuilder("sample.f", [("capability", U64), ("word", U64)], U64)
+    results = f.temp(TupleType((U64, U64)))
+    f.add(
+        ir.Asm(
+            f.span(),
+            results,
+            (),
+            "ecall # {1} {2}",
+            (f.parameter(0), f.parameter(1), const(U64, 8)),
+            ("memory", "a7", "t0", "ra"),
+            ("a0", "a1", "a7"),
+            ("a0", "a1"),
+        )
+    )
+    f.ret(f.item(results, 1, U64))
+    save, restore = ["addi sp, sp, -16", "sd ra, 8(sp)"], ["ld ra, 8(sp)", "addi sp, sp, 16"]
+    lines = [line.split("#")[0].strip() for line in assembly(exported(f))]
+    assert lines == [*save, "li a7, 8", "ecall", "mv a0, a1", *restore, "ret"]
+
+
+def test_asm_with_one_named_result_and_others_unread() -> None:
+    f = FunctionBuilder("sample.f", [("x", U64)], U64)
+    one, plain = f.temp(TupleType((U64,))), f.temp(U64)
+    f.add(ir.Asm(f.span(), one, (), "li a4, 5", (), (), (), ("a4",)))
+    f.add(ir.Asm(f.span(), plain, (), "addi {result}, {0}, 1", (f.parameter(0),), ("a3",), ("a3",)))
+    f.ret(f.binary("and", f.item(one, 0, U64), plain))
+    assert assembly(exported(f)) == ["li a4, 5", "mv a3, a0", "addi a0, a3, 1", "and a0, a0, a4", "ret"]
 
 
 def test_top_level_assembly_and_sections(tmp_path: Path) -> None:

@@ -147,6 +147,16 @@ def asm_placeholder(f: FunctionBuilder) -> None:
     f.ret(const(U32, 0))
 
 
+def asm_registers(f: FunctionBuilder) -> None:
+    f.add(ir.Asm(f.span(), None, (), "ecall", (f.parameter(0),), (), ("a0", "a1")))
+    f.ret(const(U32, 0))
+
+
+def asm_results(f: FunctionBuilder) -> None:
+    f.add(ir.Asm(f.span(), f.temp(U64), (), "ecall", (), (), (), ("a0",)))
+    f.ret(const(U32, 0))
+
+
 BROKEN: list[tuple[Callable[[FunctionBuilder], None], str]] = [
     (undefined_temp, "%99 is not defined here"),
     (temp_of_a_sibling, "is not defined here"),
@@ -169,6 +179,8 @@ BROKEN: list[tuple[Callable[[FunctionBuilder], None], str]] = [
     (switch_with_repeated_case, "case 2 occurs twice"),
     (wrong_argument, "u64 where u32 is due"),
     (asm_placeholder, "{1} stands for nothing"),
+    (asm_registers, "2 registers for 1 operands of asm"),
+    (asm_results, "asm gives u64 in 1 registers"),
 ]
 
 

@@ -31,6 +31,10 @@ def csr(new: u64) -> u64:
 def stop() -> None:
     asm("wfi")
 
+def call(capability: u64, word: u64) -> u64:
+    badge, answer = asm("ecall", capability, word, inputs="a0, a1", results="a0 a1", clobbers="memory")
+    return badge * 100 + answer
+
 @naked
 def entry() -> None:
     asm(f"ld t0, {offset_of(Frame, 'b')}(sp)")
@@ -51,8 +55,11 @@ class Machine:
         self.memory = bytearray(64)
         self.seen: list[str] = []
 
-    def asm(self, template: str, inputs: tuple[Any, ...], result: Any) -> Any:
+    def asm(self, template: str, inputs: Any, result: Any) -> Any:
         self.seen.append(template)
+        if template == "ecall":
+            self.scratch = inputs["a1"]
+            return [inputs["a0"] + number for number, _ in enumerate(result)]
         if not inputs:
             return None
         old, self.scratch = self.scratch, int(inputs[0])
@@ -82,6 +89,8 @@ def test_a_simulator_plays_the_machine(load: Load, machine: Machine) -> None:
     assert type(m.csr(1)) is u64
     assert m.send(0x1010, 65) == u8(65)
     assert machine.memory[0x10] == 65
+    assert m.call(5, 9) == u64(506)
+    assert machine.scratch == 9
     m.stop()
     m.entry()
     assert machine.seen[-2:] == ["wfi", "ld t0, 8(sp)"]

@@ -26,7 +26,9 @@ CODES: dict[str, Code] = {
     "NK0803": Code(
         "assembly that can't be",
         "The template of `asm` is a text constant, in which `{0}`, `{1}` stand for the operands and `{result}` "
-        'for the result; operands are integers in registers; options are `result=u64` and `clobbers="memory,t0"`. '
+        'for the result; operands are integers in registers; options are `result=u64` and `clobbers="memory t0"`. '
+        '`inputs="a0 a7"` names the register of each operand, and `results="a0 a1"` gives a tuple of u64: what these '
+        "registers hold afterwards. "
         "An f-string may hold constants, such as offsets of fields. A `@naked` function is one `asm(…)` without "
         "operands, since it has no frame.",
         'from neokernel.lang import asm, u64, unsafe\n\nunsafe("reads a counter")\n\n'

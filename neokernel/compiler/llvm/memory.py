@@ -314,32 +314,57 @@ _PLACEHOLDER = re.compile(r"\{(\d+|result)\}")
 
 def asm(b: Builder, i: ir.Asm) -> None:
     """Operands are widened to registers; the template is LLVM's once `$` is doubled and the braces are replaced."""
-    first_input = 0 if i.result is None else 1
+    # A clobbered input is an output that nobody reads: LLVM takes no register that is both input and clobber.
+    unread = tuple(name for name in i.registers if name in i.clobbers)
+    outputs = (*i.results, *unread)
+    first_input = len(outputs) + (i.result is not None and not i.results)
     template = _PLACEHOLDER.sub(
-        lambda match: "$0" if match[1] == "result" else f"${int(match[1]) + first_input}", i.template.replace("$", "$$")
+        lambda match: "${0}" if match[1] == "result" else f"${{{int(match[1]) + first_input}}}",
+        i.template.replace("$", "$$"),
     )
     text = "".join(c if " " <= c <= "~" and c not in '"\\' else f"\\{ord(c):02X}" for c in template)
     arguments = [_register_operand(b, operand) for operand in i.inputs]
-    constraints = []
-    if i.result is not None:
-        # with several instructions the result may be written before the inputs are read
-        constraints.append("=&r" if "\n" in i.template.strip() or ";" in i.template else "=r")
-    constraints += ["r"] * len(arguments)
-    constraints += ["~{" + clobber.strip() + "}" for clobber in i.clobbers if clobber.strip()]
+    # with several instructions a result may be written before the inputs are read
+    early = "&" if "\n" in i.template.strip() or ";" in i.template else ""
+    constraints = [f"={'' if name in i.registers else early}{{{name}}}" for name in outputs]
+    if i.result is not None and not i.results:
+        constraints.insert(0, f"={early}r")
+    constraints += [f"{{{name}}}" for name in i.registers] or ["r"] * len(arguments)
+    constraints += ["~{" + clobber + "}" for clobber in i.clobbers if clobber not in unread]
     if b.module.target.architecture == "x86_64":
         constraints += ["~{dirflag}", "~{fpsr}", "~{flags}"]
-    returned = "void"
-    if i.result is not None:
-        returned = "ptr" if isinstance(i.result.type, RefType) else "i64"
+    first = "ptr" if i.result is not None and isinstance(i.result.type, RefType) else "i64"
+    parts = [first, *["i64"] * (first_input - 1)][:first_input]
+    returned = "void" if not parts else parts[0] if len(parts) == 1 else f"{{ {', '.join(parts)} }}"
     call = f'call {returned} asm sideeffect "{text}", "{",".join(constraints)}"({", ".join(arguments)})'
     if i.result is None:
         b.emit(call)
-    elif returned == "ptr":
-        b.result(i, call)
+        return
+    made = b.value(call)
+    if i.results:
+        b.alias(i, _tuple_of(b, made, returned, i))
+        return
+    if len(parts) > 1:
+        made = b.value(f"extractvalue {returned} {made}, 0")
+    if first == "ptr":
+        b.alias(i, made)
     elif isinstance(i.result.type, BoolType):
-        b.alias(i, b.value(f"trunc i64 {b.value(call)} to i1"))
+        b.alias(i, b.value(f"trunc i64 {made} to i1"))
     else:
-        b.alias(i, b.resize(b.value(call), 64, integer(i.result.type).bits))
+        b.alias(i, b.resize(made, 64, integer(i.result.type).bits))
+
+
+def _tuple_of(b: Builder, made: str, returned: str, i: ir.Asm) -> str:
+    """The results as a tuple, from what the assembly gives: one number, or these and unread ones."""
+    assert i.result is not None
+    whole = b.layout.llvm(i.result.type)
+    if returned == whole:
+        return made
+    record = "poison"
+    for place in range(len(i.results)):
+        part = made if returned == "i64" else b.value(f"extractvalue {returned} {made}, {place}")
+        record = b.value(f"insertvalue {whole} {record}, i64 {part}, {place}")
+    return record
 
 
 def _register_operand(b: Builder, operand: ir.Operand) -> str:

@@ -15,7 +15,18 @@ from neokernel.compiler.lower.arguments import positional
 from neokernel.compiler.lower.context import NOTHING, Compilation, Context, Value
 from neokernel.compiler.lower.dispatch import VOCABULARY, expression, inferred
 from neokernel.compiler.resolve import reject
-from neokernel.compiler.types import BOOL, U64, EnumType, IntType, RefType, SpanType, StructType, Type, WireType
+from neokernel.compiler.types import (
+    BOOL,
+    U64,
+    EnumType,
+    IntType,
+    RefType,
+    SpanType,
+    StructType,
+    TupleType,
+    Type,
+    WireType,
+)
 from neokernel.compiler.vocabulary import UNSAFE
 
 
@@ -54,6 +65,31 @@ def call(ctx: Context, name: str, node: ast.Call, hint: Type | None) -> Value:
     raise ctx.reject("NK0803", "`assembly` stands at the top level of a module", node)
 
 
+#: what can be pinned. `s0` isn't there: it may be the frame pointer; nor are `sp`, `gp`, `tp`, which are never free
+_PINNABLE = frozenset(
+    ["ra", *(f"a{n}" for n in range(8)), *(f"t{n}" for n in range(7)), *(f"s{n}" for n in range(1, 12))]
+)
+_FLOATS = frozenset(
+    [*(f"fa{n}" for n in range(8)), *(f"ft{n}" for n in range(12)), *(f"fs{n}" for n in range(12))],
+)
+_CLOBBERED = _PINNABLE | _FLOATS | {"memory"}
+
+
+def _registers(ctx: Context, option: str, text: str, node: ast.expr) -> tuple[str, ...]:
+    """The names in `text`, between spaces or commas, each once."""
+    names = tuple(text.replace(",", " ").split())
+    for place, name in enumerate(names):
+        if name not in (_CLOBBERED if option == "clobbers" else _PINNABLE):
+            words = (
+                "`memory`, or a register that code may change" if option == "clobbers" else "a register for operands"
+            )
+            help_ = "write `ra`, `a0` to `a7`, `t0` to `t6`, `s1` to `s11`"
+            raise ctx.reject("NK0803", f"`{name}` in `{option}` is not {words}", node, help_)
+        if name in names[:place]:
+            raise ctx.reject("NK0803", f"`{option}` names `{name}` twice", node)
+    return names
+
+
 _HOLE = re.compile(r"\{([^{}]*)\}")
 
 
@@ -67,8 +103,8 @@ def _asm(ctx: Context, node: ast.Call) -> Value:
         if not isinstance(operand.type, IntType | EnumType) and operand.type != BOOL:
             raise ctx.reject("NK0803", f"an operand of `asm` is an integer, not `{operand.type}`", argument)
         inputs.append(operand)
-    result: IntType | None = None
-    clobbers: tuple[str, ...] = ()
+    result: Type | None = None
+    lists: dict[str, tuple[str, ...]] = {"inputs": (), "results": (), "clobbers": ()}
     for keyword in node.keywords:
         match keyword.arg, keyword.value:
             case "result", value:
@@ -76,20 +112,34 @@ def _asm(ctx: Context, node: ast.Call) -> Value:
                 if not isinstance(type_, IntType):
                     raise ctx.reject("NK0803", f"the result of `asm` is an integer, not `{type_}`", value)
                 result = type_
-            case "clobbers", ast.Constant(value=str() as text):
-                clobbers = tuple(part.strip() for part in text.split(",") if part.strip())
+            case ("inputs" | "results" | "clobbers") as option, ast.Constant(value=str() as text):
+                lists[option] = _registers(ctx, option, text, keyword.value)
             case _:
-                raise ctx.reject("NK0803", "`asm` has the options `result` and `clobbers`", keyword)
+                message = "`asm` has the options `result=u64`, and texts: `inputs`, `results`, `clobbers`"
+                raise ctx.reject("NK0803", message, keyword)
+    registers, results, clobbers = lists["inputs"], lists["results"], lists["clobbers"]
+    if registers and len(registers) != len(inputs):
+        message = f"`asm` has {len(inputs)} operands, and `inputs` names {len(registers)} registers"
+        raise ctx.reject("NK0803", message, node, "name one register for each operand, in their order")
+    if results and result is not None:
+        message = "`asm` has either a `result` or `results`"
+        raise ctx.reject("NK0803", message, node, "`results` gives a tuple of u64, one for each register")
+    both = sorted(set(results) & set(clobbers))
+    if both:
+        message = f"`{both[0]}` holds a result: it isn't clobbered too"
+        raise ctx.reject("NK0803", message, node, "take it out of `clobbers`")
     used = set(_HOLE.findall(template))
     known = {str(i) for i in range(len(inputs))} | ({"result"} if result else set())
+    if results:
+        result = TupleType((U64,) * len(results))
     if used - known:
         hole = sorted(used - known)[0]
         raise ctx.reject("NK0803", f"the template uses `{{{hole}}}`, which isn't given", node.args[0])
     if result is None:
-        ctx.do(ir.Asm, node, template, tuple(inputs), clobbers)
+        ctx.do(ir.Asm, node, template, tuple(inputs), clobbers, registers)
         ctx.forget_memory(node)
         return NOTHING
-    made = ctx.op(ir.Asm, node, result, template, tuple(inputs), clobbers)
+    made = ctx.op(ir.Asm, node, result, template, tuple(inputs), clobbers, registers, results)
     ctx.forget_memory(node)
     return made
 
