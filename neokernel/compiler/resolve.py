@@ -397,7 +397,7 @@ class Resolver:
                 return Field(item.name, self.resolve(inner, scope, bindings), ghost=True)
             case "Array":
                 element, inline, atomic = self.element(inner, scope, bindings)
-                if inline and element in self._making:
+                if inline and self._contains(element, self._making[-1]):
                     raise reject(scope, "NK0708", f"`{declaration.name}` contains itself", node)
                 count = length if length is not None else self.default_length(item, declaration)
                 return Field(item.name, ArrayType(element, count, inline, atomic), inline=True)
@@ -429,9 +429,27 @@ class Resolver:
         if isinstance(target, Application):
             lengths = self._constructor_lengths(target.declaration, item.default, inner, scope)
             target = self.instance(target.declaration, target.arguments, lengths)
-        if target in self._making:
+        if self._contains(target, self._making[-1]):
             raise reject(scope, "NK0708", f"`{declaration.name}` contains itself", item.annotation)
         return Field(item.name, target, inline=True)
+
+    @staticmethod
+    def _contains(outer: Type, inner: Type) -> bool:
+        """Does an object of `outer` have one of `inner` inside, by the fields known so far?
+
+        Asked as each embedding is added: of those that would form a circle, the last one closes it.
+        """
+        left, seen = [outer], set[Type]()
+        while left:
+            type_ = left.pop()
+            if type_ is inner:
+                return True
+            if isinstance(type_, ArrayType) and type_.inline:
+                left.append(type_.element)
+            elif isinstance(type_, StructType) and type_ not in seen:
+                seen.add(type_)
+                left += [field.type for field in type_.fields.values() if field.inline]
+        return False
 
     def _constructor_lengths(
         self, wanted: ClassDecl, default: ast.expr | None, node: ast.expr, scope: Scope

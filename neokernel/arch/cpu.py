@@ -1,0 +1,178 @@
+"""The machine as the kernel sees it: this is the host's model, for CPython and the JIT.
+
+An image is built with `arch/riscv64/cpu.py` in its place: the same names, on real registers. Time, pending interrupts
+and the console are fields of `Cpu` here, which tests set and read.
+
+Invariants:
+- Nothing here decides anything: guards are the kernel's.
+- `leave` and `fallback` are the last thing that a system call's fast path does.
+"""
+
+from neokernel.arch.riscv64.registers import Registers
+from neokernel.lang import Array, array, span_at, struct, u8, u32, u64, unsafe
+
+unsafe("memory is cleared by its address")
+
+#: where physical memory begins in the kernel's address space: on the host, an address that tests reserve
+DIRECT = 0x1000_0000_0000
+#: the lowest half of addresses is the user's
+USER_END = 1 << 38
+CONSOLE_BYTES = 4096
+LINES = 128
+
+
+@struct
+class Cpu:
+    """State of the model."""
+
+    time: u64 = 0
+    timer: u64 = 0xFFFF_FFFF_FFFF_FFFF
+    translation: u64 = 0
+    #: an interrupt is pending, so that long operations give way
+    pending: bool = False
+    #: the line that the controller reports next
+    line: u32 = 0
+    floating: bool = False
+    enabled: Array[bool] = array(LINES)
+    console: Array[u8] = array(CONSOLE_BYTES)
+    printed: u64 = 0
+    #: 1 + the status with which the machine was ended
+    ended: u64 = 0
+    flushes: u64 = 0
+
+
+def now(cpu: Cpu) -> u64:
+    """The `time` counter."""
+    return cpu.time
+
+
+def set_timer(cpu: Cpu, deadline: u64) -> None:
+    """Interrupt when `time` has reached `deadline`."""
+    cpu.timer = deadline
+
+
+def interrupt_pending(cpu: Cpu) -> bool:
+    """Does an interrupt wait for the kernel to leave?"""
+    return cpu.pending or cpu.time >= cpu.timer
+
+
+def timer_pending(cpu: Cpu) -> bool:
+    return cpu.time >= cpu.timer
+
+
+def wait_for_interrupt(cpu: Cpu) -> None:
+    """Idle. In the model time goes on to the timer; without one the machine has nothing left to do."""
+    if cpu.timer == 0xFFFF_FFFF_FFFF_FFFF:
+        cpu.ended = 1 + 255
+    elif cpu.time < cpu.timer:
+        cpu.time = cpu.timer
+
+
+def has_ended(cpu: Cpu) -> bool:
+    """True only in the model: the real machine doesn't come back."""
+    return cpu.ended != 0
+
+
+def use_translation(cpu: Cpu, translation: u64) -> None:
+    """Write `satp`."""
+    cpu.translation = translation
+
+
+def flush_page(cpu: Cpu, address: u64, asid: u64) -> None:
+    """Forget the translation of a page."""
+    cpu.flushes = (cpu.flushes + 1) & 0xFFFF_FFFF
+
+
+def flush_space(cpu: Cpu, asid: u64) -> None:
+    """Forget all translations of an address space."""
+    cpu.flushes = (cpu.flushes + 1) & 0xFFFF_FFFF
+
+
+def fence_instructions(cpu: Cpu) -> None:
+    """What was written as data can be executed."""
+
+
+def set_floating(cpu: Cpu, on: bool) -> None:
+    """Turn the floating-point unit on or off."""
+    cpu.floating = on
+
+
+def save_floats(cpu: Cpu, registers: Array[u64]) -> u64:
+    """f0 to f31 into 32 words; gives `fcsr`."""
+    for index in range(len(registers)):
+        registers[index] = u64(index)
+    return 0
+
+
+def load_floats(cpu: Cpu, registers: Array[u64], control: u64) -> None:
+    """f0 to f31 and `fcsr` from memory."""
+
+
+def clear(address: u64, size: u64) -> None:
+    """Zero memory, in words. `address` and `size` are multiples of 64."""
+    words = span_at(u64, address, size // 8)
+    for index in range(len(words)):
+        words[index] = 0
+
+
+def claim(cpu: Cpu) -> u32:
+    """The line of the interrupt to be served first, 0 if there is none."""
+    line = cpu.line
+    cpu.line = 0
+    return line
+
+
+def complete(cpu: Cpu, line: u32) -> None:
+    """The line may interrupt again."""
+
+
+def enable_line(cpu: Cpu, line: u32, on: bool) -> None:
+    if u64(line) < LINES:
+        cpu.enabled[u64(line)] = on
+
+
+def put(cpu: Cpu, byte: u8) -> None:
+    """A byte to the console."""
+    cpu.console[cpu.printed % CONSOLE_BYTES] = byte
+    cpu.printed += 1
+
+
+def power_off(cpu: Cpu, status: u64) -> None:
+    """End the machine."""
+    cpu.ended = 1 + status
+
+
+def leave(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, next: Registers, previous: Registers) -> None:
+    """End a system call of `previous` by going on with `next`, which waits in one, with these results."""
+    previous.pc += 4
+    deliver(badge, word, w0, w1, w2, w3, next)
+
+
+def resume_same(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
+    """End a system call with these results."""
+    registers.pc += 4
+    deliver(badge, word, w0, w1, w2, w3, registers)
+
+
+def deliver(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
+    """What `leave` does to the registers of the thread that goes on."""
+    registers.a0 = badge
+    registers.a1 = word
+    registers.a2 = w0
+    registers.a3 = w1
+    registers.a4 = w2
+    registers.a5 = w3
+
+
+def fallback_call(
+    capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, registers: Registers
+) -> None:
+    """A CALL that isn't simple: take the general way."""
+    registers.general = 1
+
+
+def fallback_reply_receive(
+    capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, registers: Registers
+) -> None:
+    """A REPLY_RECEIVE that isn't simple: take the general way."""
+    registers.general = 1

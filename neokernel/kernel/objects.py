@@ -1,0 +1,452 @@
+"""The kernel's data: every object, and how objects refer to each other. Operations are in a file per object.
+
+One module, because the types name each other. Zeroed memory is a valid object of each type but for the references that
+`placement.py` sets when it makes one.
+
+Invariants are stated at the fields; `tests/kernel/invariants.py` checks them, the prover will prove them.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from neokernel.abi.buffer import Buffer
+from neokernel.abi.kinds import PAGE_SIZE
+from neokernel.arch.cpu import Cpu
+from neokernel.arch.riscv64.registers import Registers
+from neokernel.lang import Array, Embedded, Span, array, size_of, struct, u8, u16, u32, u64
+
+PRIORITIES = 256
+MAXIMUM_DEPTH = 64
+
+# --- capabilities -----------------------------------------------------------------------------------------------------
+
+#: Slot.flags. The object lives exactly as long as this capability: retype or boot made it
+OWNER = 1 << 0
+#: a Frame of 2 MiB
+LARGE = 1 << 1
+#: a Frame or Memory of a device
+DEVICE = 1 << 2
+#: the badge is set
+BADGED = 1 << 3
+#: a revocation of it has begun: nothing is derived from it or below
+REVOKING = 1 << 4
+#: a device may reach the Frame
+PINNED = 1 << 5
+
+
+@struct
+class Slot:
+    """A place for a capability.
+
+    All slots of one derivation tree are in one list, in depth-first order: the descendants of a slot are those after it
+    with a greater depth. So the tree is well-formed if each slot fits its `next`.
+    """
+
+    object: (
+        None
+        | Endpoint
+        | Reply
+        | Notification
+        | Memory
+        | Frame
+        | PageTable
+        | AddressSpace
+        | CapTable
+        | Thread
+        | SchedContext
+        | Floats
+        | Interrupt
+        | DmaSpace
+        | Trace
+        | Processor
+        | Platform
+    ) = None
+    #: badge; of a Frame its physical address
+    word: u64 = 0
+    parent: Slot | None = None
+    next: Slot | None = None
+    previous: Slot | None = None
+    #: who uses it: a page table that maps it, a thread or interrupt that it is bound to, a device space that pins it
+    holder: Holder | None = None
+    rights: u16 = 0
+    #: which entry of the page table, which binding, which pin
+    entry: u16 = 0
+    depth: u8 = 0
+    flags: u8 = 0
+
+
+assert size_of(Slot) == 64, "look-up shifts by 6"
+
+
+@struct
+class Holder:
+    """What uses a capability, as the capability sees it. Part of that object."""
+
+    user: None | PageTable | Thread | Interrupt | DmaSpace = None
+
+
+@struct
+class CapTable:
+    slots: Span[Embedded[Slot]]
+    #: while the table is emptied: its own capability, the next table in that state, and how far it is
+    tomb: Embedded[Slot] = Slot()
+    next_dying: CapTable | None = None
+    cursor: u64 = 0
+    dying: bool = False
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+
+@struct
+class Memory:
+    """Physical memory from `base`. Objects are made from below, descriptors of Memories and page tables from above.
+
+    Invariants: low <= high <= size; [low, clean) is zero if low < clean; what lies between low and high is nobody's.
+    """
+
+    base: u64 = 0
+    size: u64 = 0
+    low: u64 = 0
+    high: u64 = 0
+    clean: u64 = 0
+    device: bool = False
+
+
+@struct
+class Frame:
+    """That a capability names mappable memory, at the physical address `Slot.word`. There is one object for all."""
+
+    unused: u64 = 0
+
+
+@struct
+class Entries:
+    """What the hardware reads (privileged specification, Sv39)."""
+
+    entry: Array[u64] = array(512)
+
+
+@struct
+class Owners:
+    """For each entry in use the slot of the Frame or PageTable in it: `slot.holder.user` is this table."""
+
+    slot: Array[Slot | None] = array(512)
+
+
+assert size_of(Entries) == PAGE_SIZE, "a table is a page"
+assert size_of(Owners) == PAGE_SIZE, "so are its owners"
+
+
+@struct
+class PageTable:
+    """`level` of its entries: 2 root, 1 entries of 2 MiB, 0 entries of 4 KiB. `space`: where it is installed."""
+
+    entries: Entries
+    owners: Owners
+    holder: Embedded[Holder] = Holder()
+    space: AddressSpace | None = None
+    #: the physical address of the entries
+    base: u64 = 0
+    level: u8 = 0
+    #: while it is emptied: the next entry to look at
+    cursor: u16 = 0
+
+
+@struct
+class AddressSpace:
+    """`translation` is what goes into `satp`; 0 until a hart has given it an ASID, and after that was taken away."""
+
+    root: Embedded[PageTable]
+    translation: u64 = 0
+    asid: u16 = 0
+    identifier: u32 = 0
+
+
+# --- threads ----------------------------------------------------------------------------------------------------------
+
+
+class State(Enum):
+    """What a thread does."""
+
+    #: never started, suspended, or without something it needs
+    STOPPED = 0
+    #: running, ready, or only without a context
+    RUNNABLE = 1
+    SENDING = 2
+    #: a call that nobody has received yet
+    CALLING = 3
+    RECEIVING = 4
+    #: called, and waits for the reply
+    REPLIED = 5
+    #: waits for a notification
+    WAITING = 6
+    #: runs another thread, by DISPATCH
+    DISPATCHING = 7
+
+
+@struct
+class Thread:
+    registers: Embedded[Registers]
+    hart: Hart
+    space: AddressSpace
+    table: CapTable
+    #: the Reply with which it receives, or by which it serves a caller. reply.server is this thread
+    reply: Reply | None = None
+    #: on which it runs; context.thread is this thread
+    context: SchedContext | None = None
+    #: its links in the queue of `waiting_on`, or of the hart's ready threads
+    next: Thread | None = None
+    previous: Thread | None = None
+    waiting_on: None | Endpoint | Notification | Reply | Thread = None
+    #: while it sends: its badge
+    badge: u64 = 0
+    timer: Embedded[Timer] = Timer()
+    buffer: Buffer | None = None
+    notification: Notification | None = None
+    floats: Floats | None = None
+    #: its own context, if it has one: home.home is this thread
+    home: SchedContext | None = None
+    #: a scheduler in user space holds it: signals go there, and the thread that runs it now by DISPATCH
+    scheduler: Notification | None = None
+    dispatcher: Thread | None = None
+    #: capabilities that it uses, by `Binding`; the last is the scheduler's notification
+    bindings: Array[Embedded[Slot]] = array(8)
+    holder: Embedded[Holder] = Holder()
+    identifier: u32 = 0
+    state: State = State.STOPPED
+    #: the ready queue that it is in
+    priority: u8 = 0
+    floor: u8 = 0
+    ready: bool = False
+    #: its message may carry capabilities
+    granting: bool = False
+    #: its message is a fault report: the reply resumes it
+    faulted: bool = False
+    #: the context that it ran on was used up in the middle of a call
+    exhausted: bool = False
+    #: the fault is an `ecall` of a foreign thread, or one that doesn't exist: SKIP takes a result
+    trapped: bool = False
+
+
+#: Thread.bindings: the one that isn't of `Binding`
+SCHEDULER = 7
+
+
+@struct
+class ThreadQueue:
+    """First in, first out; any thread can be taken out."""
+
+    head: Thread | None = None
+    tail: Thread | None = None
+
+
+@struct
+class Endpoint:
+    """Never both are waiting: who finds its counterpart doesn't queue."""
+
+    senders: Embedded[ThreadQueue] = ThreadQueue()
+    receivers: Embedded[ThreadQueue] = ThreadQueue()
+
+
+@struct
+class Reply:
+    """`caller` waits for it, and `context` was lent with the call; then `below` and `above` are its neighbours in the
+    context's chain (`above` counts only while context.top is another).
+
+    `server` is the thread that has it in `Thread.reply`.
+    """
+
+    caller: Thread | None = None
+    context: SchedContext | None = None
+    below: Reply | None = None
+    above: Reply | None = None
+    server: Thread | None = None
+
+
+@struct
+class Notification:
+    """Invariant: nobody waits while `word` isn't 0."""
+
+    word: u64 = 0
+    waiters: Embedded[ThreadQueue] = ThreadQueue()
+    #: the thread whose receives its signals end
+    bound: Thread | None = None
+    counting: bool = False
+
+
+@struct
+class Floats:
+    """f0 to f31 and fcsr of a thread, while they aren't in the processor."""
+
+    registers: Array[u64] = array(32)
+    control: u64 = 0
+
+
+# --- time -------------------------------------------------------------------------------------------------------------
+
+REFILLS = 8
+
+
+@struct
+class Refill:
+    """`amount` ticks that can be used from `time` on."""
+
+    time: u64 = 0
+    amount: u64 = 0
+
+
+@struct
+class SchedContext:
+    """A sporadic server: what was used comes back one period after its use began.
+
+    Invariants: the amounts of `refills` sum up to `budget`; their times ascend; `count` is at least 1 once `budget` isn't
+    0. `top` is the last call that was made on it.
+    """
+
+    #: who runs on it, and who owns it
+    thread: Thread | None = None
+    home: Thread | None = None
+    top: Reply | None = None
+    budget: u64 = 0
+    period: u64 = 0
+    used: u64 = 0
+    refills: Array[Embedded[Refill]] = array(REFILLS)
+    timer: Embedded[Timer] = Timer()
+    #: its place in `refills`
+    first: u8 = 0
+    count: u8 = 0
+    priority: u8 = 0
+    #: nothing is left before `timer` ends
+    empty: bool = False
+    identifier: u32 = 0
+
+
+@struct
+class Timer:
+    """A time at which something happens: to a thread that waits, or to a context whose budget comes back.
+
+    Invariant: it is in `bucket` of the wheel while `armed`.
+    """
+
+    expiry: u64 = 0
+    next: Timer | None = None
+    previous: Timer | None = None
+    owner: None | Thread | SchedContext = None
+    bucket: u16 = 0
+    armed: bool = False
+
+
+#: 64 buckets for each 6 bits of a time
+WHEEL_LEVELS = 11
+
+
+@struct
+class Wheel:
+    """Timers by the highest bit in which they differ from `now` (Varghese and Lauck, "Hashed and hierarchical timing
+    wheels", 1987): a timer at level n is in the bucket that bits 6n … 6n+5 of its expiry say.
+
+    Invariant: bit b of used[n] is set exactly if bucket 64n + b isn't empty; all timers are later than `now`.
+    """
+
+    now: u64 = 0
+    used: Array[u64] = array(WHEEL_LEVELS)
+    buckets: Array[Timer | None] = array(64 * WHEEL_LEVELS)
+
+
+# --- devices ----------------------------------------------------------------------------------------------------------
+
+
+@struct
+class Interrupt:
+    """A line of the platform's controller. `pending`: delivered, and not yet acknowledged."""
+
+    line: u32 = 0
+    pending: bool = False
+    notification: Notification | None = None
+    binding: Embedded[Slot] = Slot()
+    holder: Embedded[Holder] = Holder()
+
+
+@struct
+class DmaSpace:
+    """Without an IOMMU: a device reaches all memory, and its driver is trusted. It counts what is pinned."""
+
+    pins: Span[Slot | None]
+    holder: Embedded[Holder] = Holder()
+    cursor: u64 = 0
+
+
+@struct
+class Trace:
+    """A ring of `pages` pages of records behind a page of header, at the physical address `base`."""
+
+    base: u64 = 0
+    pages: u64 = 0
+
+
+@struct
+class Processor:
+    """The right to give out time of a hart."""
+
+    hart: Hart
+
+
+@struct
+class Platform:
+    hart: Hart
+
+
+# --- the hart ---------------------------------------------------------------------------------------------------------
+
+ASIDS = 256
+
+
+@struct
+class Hart:
+    """All state of one processor.
+
+    Invariants: `current` isn't in a queue; `best` is 1 + the highest priority with a ready thread, 0 if there is none.
+    """
+
+    cpu: Embedded[Cpu]
+    current: Thread | None = None
+    #: reasons why a system call can't take the fast path: see TRACING and FLOATING
+    attention: u64 = 0
+    best: u64 = 0
+    #: since when the current context runs, and when its budget ends
+    since: u64 = 0
+    budget_end: u64 = 0
+    #: what the timer is set to
+    programmed: u64 = 0
+    frequency: u64 = 0
+    #: bit p % 64 of word p // 64: a thread of priority p is ready
+    ready: Array[u64] = array(PRIORITIES // 64)
+    queues: Array[Embedded[ThreadQueue]] = array(PRIORITIES)
+    wheel: Embedded[Wheel] = Wheel()
+    #: what a thread has that has none: an empty table, and an address space of the kernel only
+    no_table: Embedded[CapTable]
+    no_space: Embedded[AddressSpace]
+    frame: Embedded[Frame] = Frame()
+    processor: Embedded[Processor]
+    platform: Embedded[Platform]
+    lines: Span[Embedded[Interrupt]]
+    #: whose registers are in the floating-point unit
+    floating: Thread | None = None
+    trace: Trace | None = None
+    trace_mask: u64 = 0
+    #: tables that are being emptied
+    dying: CapTable | None = None
+    #: revocations that have begun and not ended
+    revocations: u64 = 0
+    #: which address space has an ASID; the next one to give out
+    asids: Array[AddressSpace | None] = array(ASIDS)
+    next_asid: u64 = 1
+    next_identifier: u32 = 1
+    number: u32 = 0
+
+
+#: Hart.attention: events are recorded; the floating-point unit is on
+TRACING = 1 << 0
+FLOATING = 1 << 1
