@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from neokernel import lang
-from neokernel.arch.riscv64.bare import PANIC_STATUS
+from neokernel.arch.riscv64.panic import PANIC_STATUS
 from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import print_json
 from neokernel.cli.program import Program, from_here, refuse

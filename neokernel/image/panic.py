@@ -1,6 +1,6 @@
 """Panic records: what a dying machine says on its console, read out of the stream.
 
-A record is text, begun by a control character that programs don't print. The boot code (`arch/riscv64/bare.py`) writes:
+A record is text, begun by a control character that programs don't print. `arch/riscv64/panic.py` writes it:
 
     RS nk-start 1                 once, when the firmware is done
     RS nk-panic 1

@@ -22,10 +22,11 @@ SCRIPT = REPOSITORY / "boards" / "virt.ld"
 
 @cache
 def boot_code() -> str:
-    """The top-level assembly of the bare machine's module, in order."""
+    """The top-level assembly of the bare machine's modules, in order."""
     texts: list[str] = []
     with mock.patch.object(lang, "assembly", texts.append):
-        lang.load_module(REPOSITORY / "neokernel/arch/riscv64/bare.py", "bare_for_its_assembly")
+        for name in ("panic", "bare"):
+            lang.load_module(REPOSITORY / f"neokernel/arch/riscv64/{name}.py", f"{name}_for_its_assembly")
     return "\n".join(texts)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from neokernel.arch.riscv64.bare import PANIC_STATUS
+from neokernel.arch.riscv64.panic import PANIC_STATUS
 from neokernel.image.crash import Crash, explain_crash
 from neokernel.image.elf import BadImage, Image
 from neokernel.image.panic import PanicRecord
