@@ -79,6 +79,14 @@ TOOL_CODES: dict[str, ToolCode] = {
         "Rename its file, and what imports it.",
         Exit.USAGE,
     ),
+    "NK1008": ToolCode(
+        "no trace to be read",
+        "`nk trace` looks for the ring of the kernel's records in the machine's memory, or in the dump that `--from` "
+        "names. There is one when the program made a Trace object and started it: `start_tracing` of "
+        "`neokernel.runtime.tracing` does both. A dump is that object's frames, one after the other from the first on; "
+        "`nk trace --dump` writes one too. If it is cut off or holds something else, the message says where.",
+        Exit.USAGE,
+    ),
     "NK1101": ToolCode(
         "QEMU is missing or too old",
         "Systems are booted in qemu-system-riscv64, version 7.2 or newer. `make setup` installs it on Debian and "

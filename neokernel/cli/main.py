@@ -30,6 +30,7 @@ COMMANDS = {
     "explain": "Explain an error code.",
     "run": "Build a program and boot it.",
     "test": "Run tests.",
+    "trace": "Run a system and write what its threads did, for Perfetto.",
 }
 
 

@@ -1,0 +1,176 @@
+"""`nk trace`: what a system did, thread by thread, as a file for https://ui.perfetto.dev.
+
+The machine's memory is a file of ours while it runs. So the kernel's ring can be read however the machine ends: when
+it powers off, panics, or is stopped. Nothing has to be printed, and the program needn't take part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from neokernel.cli.errors import Exit, ToolError
+from neokernel.cli.output import json_option, print_json, shown
+from neokernel.cli.run import Seconds, exit_status, image_of, qemu_program
+from neokernel.image import qemu
+from neokernel.image.checks import check_at
+from neokernel.image.crash import explain_crash
+from neokernel.image.elf import Image
+from neokernel.image.panic import ConsoleFilter
+from neokernel.image.perfetto import chrome_trace
+from neokernel.image.ring import BadDump, find_names, find_ring, pack_dump
+
+
+@click.command()
+@click.argument("path", metavar="[PROGRAM]", type=click.Path(path_type=Path), required=False)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The trace; default: build/NAME.trace.json.")
+@click.option("--from", "source", metavar="DUMP", type=click.Path(path_type=Path), help="Read a dump; run nothing.")
+@click.option("--dump", type=click.Path(path_type=Path), help="Also write the ring as it is, for --from.")
+@click.option("--seconds", type=Seconds(), help="Stop the machine after so many seconds; default: when it ends itself.")
+@json_option
+def command(
+    path: Path | None, output: Path | None, source: Path | None, dump: Path | None, seconds: float | None, as_json: bool
+) -> int:
+    """Run PROGRAM, or an image, and write a trace of it: open it in https://ui.perfetto.dev, or chrome://tracing.
+
+    Traced is what the program's Trace object recorded (`neokernel/runtime/tracing.py` starts it). The ring holds the
+    latest records; how many came before is said. A DUMP is a ring's frames one after the other, or a machine's memory.
+
+    The exit status is the guest's, as with `nk run`, but 0 when --seconds are over.
+    """
+    if (path is None) == (source is None):
+        raise ToolError("NK1001", "name a program or an image, or a dump with --from", "`nk trace --help`")
+    if source is not None:
+        return report(write_trace(source, output or default_output(source), dump), Run(), as_json=as_json)
+    assert path is not None
+    image, roots = image_of(path, as_json=as_json)
+    with tempfile.TemporaryDirectory(prefix="nk-trace-") as folder:
+        memory = Path(folder) / "memory"
+        run = boot(qemu_program(), image, roots, memory, seconds, as_json=as_json)
+        made = write_trace(memory, output or default_output(image.path), dump)
+    return report(made, run, as_json=as_json)
+
+
+def default_output(path: Path) -> Path:
+    """Where the trace of what is at `path` goes, in a folder that is there."""
+    folder = Path("build")
+    with contextlib.suppress(OSError):  # the file can't be written then, and that is said
+        folder.mkdir(exist_ok=True)
+    return folder / f"{path.stem}.trace.json"
+
+
+@dataclass(frozen=True)
+class Made:
+    """A trace that was written, and what is in it."""
+
+    path: Path
+    records: int
+    lost: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """How the machine's run ended."""
+
+    console: str = ""
+    panics: tuple[dict[str, Any], ...] = ()
+    exit: int = Exit.SUCCESS
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[mmap.mmap | bytes]:
+    """A dump's bytes, without reading all of them."""
+    try:
+        with path.open("rb") as file:
+            if path.stat().st_size == 0:
+                yield b""
+                return
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
+                yield memory
+    except OSError as error:
+        raise ToolError("NK1008", f"{path} can't be read: {error.strerror or error}") from error
+
+
+def write_trace(source: Path, output: Path, dump: Path | None) -> Made:
+    """Write the trace of a dump, and its ring itself if that is wanted."""
+    with opened(source) as memory:
+        try:
+            ring, _, _ = find_ring(memory)
+            trace = chrome_trace(ring, find_names(memory))
+            raw = pack_dump(memory) if dump is not None else b""
+        except BadDump as error:
+            raise ToolError("NK1008", str(error), "`nk explain NK1008` says how a program is traced") from error
+    for target, data in ((output, lines(trace).encode()), (dump, raw)):
+        if target is not None:
+            try:
+                target.write_bytes(data)
+            except OSError as error:
+                raise ToolError("NK1005", f"{target} can't be written: {error.strerror or error}") from error
+    duration = (ring.entries[-1].time - ring.entries[0].time) / ring.frequency
+    return Made(output, len(ring.entries), ring.lost, duration)
+
+
+def lines(trace: dict[str, Any]) -> str:
+    """JSON with an event a line, so that traces can be searched and compared."""
+    rest = "".join(f"{json.dumps(key)}: {json.dumps(trace[key])},\n" for key in trace if key != "traceEvents")
+    return "{\n" + rest + '"traceEvents": [\n' + ",\n".join(map(json.dumps, trace["traceEvents"])) + "\n]}\n"
+
+
+def boot(
+    program: str, image: Image, roots: tuple[Path, ...], ram: Path, seconds: float | None, *, as_json: bool
+) -> Run:
+    """Run the image with its memory in the file `ram`, showing its console, until it ends, or ctrl-C, or in time."""
+    console = ConsoleFilter(after_start="nk_start_text" in image.symbols)
+    said = bytearray()
+
+    def show(data: bytes) -> None:
+        said.extend(data)
+        if not as_json:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+
+    backend = f"memory-backend-file,id=memory,share=on,size={qemu.MEMORY},mem-path={ram}"
+    arguments = [*qemu.command(program, image.path), "-object", backend, "-machine", "memory-backend=memory"]
+    try:
+        outcome = qemu.run(arguments, console, show, timeout=seconds)
+    except KeyboardInterrupt:  # what was recorded so far is what the user waits for
+        return Run(said.decode(errors="replace"), exit=Exit.INTERRUPT)
+    if outcome.status == 1 and not outcome.timed_out and not console.started:
+        raise ToolError("NK1103", f"the machine didn't start: {outcome.complaint or 'QEMU says nothing'}", "nk doctor")
+    crashes = [explain_crash(image, panic, check_at(image, panic), roots) for panic in outcome.panics]
+    if crashes and said and not as_json and not said.endswith(b"\n"):
+        click.echo()
+    for crash in crashes if not as_json else ():
+        click.echo(crash.text, err=True, nl=False)
+    status = Exit.SUCCESS if outcome.timed_out and not crashes else exit_status(outcome)
+    return Run(said.decode(errors="replace"), tuple(crash.as_json() for crash in crashes), int(status))
+
+
+def report(made: Made, run: Run, *, as_json: bool) -> int:
+    if as_json:
+        print_json(
+            {
+                "trace": str(made.path),
+                "records": made.records,
+                "lost": made.lost,
+                "seconds": made.seconds,
+                "console": run.console,
+                "panics": run.panics,
+                "exit": run.exit,
+            }
+        )
+        return run.exit
+    lost = f", {made.lost:,} earlier ones were overwritten" if made.lost else ""
+    click.echo(f"{shown(made.path)}: {made.records:,} records of {made.seconds:.6f} s{lost}", err=True)
+    click.echo("open it in https://ui.perfetto.dev", err=True)
+    return run.exit
