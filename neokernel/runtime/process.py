@@ -1,0 +1,263 @@
+"""A process, as its program sees it: what it may do, and how it began.
+
+`main(process)` gets the first thread's `Process`, `thread(process, argument)` one of its own with the same process
+behind it: capabilities, slots and settings are those of the first.
+
+Every process finds its own objects at the indices of `abi/boot.py`: `OWN_TABLE` to `OWN_BUFFER`, and `PROCESSOR` and
+`PLATFORM` if it was given them. The root process is described by `BootInfo`; any other begins with a `StartInfo`, a
+page that who made it has filled in: `a0` is its address, `a1` that of the thread's buffer. Further threads begin with
+`a0` = their argument and `a1` = the address of a `ThreadStart` at the top of their stack.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from neokernel.abi.boot import (
+    BOOT_INFO_ADDRESS,
+    OWN_TABLE,
+    OWN_THREAD,
+    PLATFORM,
+    PROCESSOR,
+    ROOT_BUFFER_ADDRESS,
+    ROOT_SLOTS,
+    BootInfo,
+)
+from neokernel.abi.buffer import Buffer
+from neokernel.abi.call import message
+from neokernel.abi.kinds import PAGE_SIZE, Kind
+from neokernel.abi.status import WINDOW, Status
+from neokernel.lang import (
+    Array,
+    Atomic,
+    Embedded,
+    array,
+    asm,
+    object_at,
+    size_of,
+    struct,
+    u16,
+    u64,
+    unsafe,
+    usize,
+    writer,
+)
+from neokernel.runtime import system
+from neokernel.runtime.capabilities import Slots
+from neokernel.runtime.system import CONSOLE_BYTES, Failure
+
+unsafe("the kernel, or who made the process, says where its first pages are")
+
+#: where processes other than the root find their description; their buffer and stack are where the root has them
+START_INFO_ADDRESS = BOOT_INFO_ADDRESS + 2 * PAGE_SIZE
+MAXIMUM_ARGUMENTS = 16
+#: label of the message by which a process tells its supervisor that it has ended, with its status
+ENDED = 0x454E_4421
+
+
+@struct
+class StartInfo:
+    """How a process begins that another one made."""
+
+    arguments: Array[u64] = array(MAXIMUM_ARGUMENTS)
+    #: the slots of its table that it may fill
+    free_first: u64 = 0
+    free_end: u64 = 0
+    #: index of a Memory of its own, 0 if it has none
+    memory: u64 = 0
+    #: index of an endpoint that is told when it ends, 0 if nobody wants to know
+    supervisor: u64 = 0
+    #: of its context
+    priority: u64 = 0
+    #: ticks in a second
+    frequency: u64 = 0
+
+
+assert size_of(StartInfo) <= PAGE_SIZE, "the description is one page"
+
+
+@struct
+class Console:
+    """The machine's console, of processes that have PLATFORM; what others write goes nowhere."""
+
+    @writer
+    def write(self, text: str) -> None:
+        data = text.encode()
+        place: usize = 0
+        while place < len(data):
+            end = min(place + CONSOLE_BYTES, len(data))
+            if system.console_write(PLATFORM, data[place:end]) is not None:
+                return
+            place = end
+
+
+@struct
+class Process:
+    """A thread's view of its process. `begin` or `begin_thread` comes first."""
+
+    console: Embedded[Console] = Console()
+    buffer: Buffer = object_at(Buffer, ROOT_BUFFER_ADDRESS)
+    #: what `main` has, if this is a further thread's
+    first: Process | None = None
+    #: index of this thread's own capability
+    thread: u64 = OWN_THREAD
+    #: this thread's priority, and the floor that it has been given: see `mutex.py`
+    priority: u64 = 0
+    floor: u64 = 0
+    #: index of the Memory that things are made of
+    memory: u64 = 0
+    frequency: u64 = 0
+    supervisor: u64 = 0
+    is_root: bool = False
+    arguments: Array[u64] = array(MAXIMUM_ARGUMENTS)
+    #: a notification that is signalled when this thread ends, 0 for none
+    finished: u64 = 0
+    #: of the first: which slots are free, and how many stacks of further threads were placed
+    own_slots: Embedded[Slots] = Slots()
+    stacks: Atomic[u64] = Atomic(0)
+
+    def begin(self, info: u64, buffer: u64) -> None:
+        """The first thread: `info` and `buffer` are the addresses that it began with."""
+        self.buffer = object_at(Buffer, buffer)
+        self.is_root = info == BOOT_INFO_ADDRESS
+        if self.is_root:
+            boot = object_at(BootInfo, info)
+            self.frequency = boot.frequency
+            self.own_slots.begin(u64(boot.free_first), ROOT_SLOTS)
+            largest: u64 = 0
+            for region in boot.regions[: usize(boot.region_count)]:
+                if region.device == 0 and region.size > largest:
+                    largest = region.size
+                    self.memory = u64(region.slot)
+            context = system.thread_info(OWN_THREAD)
+            if not isinstance(context, Failure):
+                self.priority = context.priority
+            return
+        start = object_at(StartInfo, info)
+        self.frequency = start.frequency
+        self.own_slots.begin(start.free_first, start.free_end)
+        self.memory = start.memory
+        self.supervisor = start.supervisor
+        self.priority = start.priority
+        for place in range(MAXIMUM_ARGUMENTS):
+            self.arguments[place] = start.arguments[place]
+
+    def begin_thread(self, start: u64) -> None:
+        """A further thread: `start` is the address that it began with."""
+        given = object_at(ThreadStart, start)
+        first = given.process
+        self.first = first
+        self.buffer = given.buffer
+        self.thread = given.thread
+        self.priority = given.priority
+        self.finished = given.finished
+        self.memory = first.memory
+        self.frequency = first.frequency
+        self.supervisor = first.supervisor
+        self.is_root = first.is_root
+        for place in range(MAXIMUM_ARGUMENTS):
+            self.arguments[place] = first.arguments[place]
+
+    def main(self) -> Process:
+        """The first thread's, which the threads share."""
+        first = self.first
+        return self if first is None else first
+
+    def boot(self) -> BootInfo:
+        """What the kernel tells the root process."""
+        assert self.is_root, "only the root process has a BootInfo"
+        return object_at(BootInfo, BOOT_INFO_ADDRESS)
+
+    # --- capabilities -------------------------------------------------------------------------------------------------
+
+    def slots(self) -> Slots:
+        return self.main().own_slots
+
+    def slot(self, count: u64 = 1) -> u64 | Failure:
+        """The first of `count` free slots in a row."""
+        found = self.slots().allocate(count)
+        return Failure(Status.NO_WINDOW, WINDOW) if found is None else found
+
+    def make(self, kind: Kind, size: u64 = 0, count: u64 = 1) -> u64 | Failure:
+        """Objects of the process's own memory: the index of the first. What `size` means: `abi/kinds.py`."""
+        return self.make_of(self.memory, kind, size, count)
+
+    def make_of(self, memory: u64, kind: Kind, size: u64 = 0, count: u64 = 1) -> u64 | Failure:
+        slot = self.slot(count)
+        if isinstance(slot, Failure):
+            return slot
+        failure = system.retype(self.buffer, memory, kind, size, count, slot)
+        if failure is None:
+            return slot
+        self.slots().release(slot, count)
+        return failure
+
+    def derive(self, source: u64, rights: u16, badge: u64 = 0) -> u64 | Failure:
+        """A copy of one of the process's own capabilities: its index."""
+        slot = self.slot()
+        if isinstance(slot, Failure):
+            return slot
+        failure = system.copy(self.buffer, OWN_TABLE, slot, rights, badge, source)
+        if failure is None:
+            return slot
+        self.slots().release(slot)
+        return failure
+
+    def drop(self, index: u64) -> Failure | None:
+        """Delete a capability, with all that was derived from it; its slot is free then."""
+        failure = system.delete(OWN_TABLE, index)
+        if failure is None:
+            self.slots().release(index)
+        return failure
+
+    def device(self, address: u64) -> u64 | None:
+        """The root's: index of the Memory of the device whose registers begin at the physical address."""
+        boot = self.boot()
+        for region in boot.regions[: usize(boot.region_count)]:
+            if region.device != 0 and region.base == address:
+                return u64(region.slot)
+        return None
+
+    def context(self, priority: u64, budget: u64, period: u64) -> u64 | Failure:
+        """A right to `budget` ticks in each `period`, of the processor capability that the process has."""
+        made = self.make(Kind.SCHED_CONTEXT)
+        if isinstance(made, Failure):
+            return made
+        failure = system.configure(self.buffer, PROCESSOR, priority, budget, period, made)
+        if failure is None:
+            return made
+        _ = self.drop(made)
+        return failure
+
+    # --- ends ---------------------------------------------------------------------------------------------------------
+
+    def exit(self, status: u64 = 0) -> NoReturn:
+        """End the process: the root's end is that of the machine; any other tells its supervisor, and stops."""
+        if self.is_root:
+            _ = system.power_off(PLATFORM, status)
+        elif self.supervisor != 0:
+            _ = system.send(self.supervisor, message(ENDED, 1), status)
+        self.stop()
+
+    def exit_thread(self) -> NoReturn:
+        """End this thread."""
+        if self.finished != 0:
+            _ = system.signal(self.finished)
+        self.stop()
+
+    def stop(self) -> NoReturn:
+        """Nobody resumes the thread; if somebody does, or it can't stop itself, its handler hears of it."""
+        _ = system.suspend(self.thread)
+        while True:
+            asm("ebreak")
+
+
+@struct
+class ThreadStart:
+    """How a further thread begins: at the top of its stack, written by who made it."""
+
+    process: Process
+    buffer: Buffer
+    thread: u64 = 0
+    priority: u64 = 0
+    finished: u64 = 0

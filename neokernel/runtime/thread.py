@@ -1,0 +1,97 @@
+"""Further threads of the own process. They start in the program's `thread(process, argument)`.
+
+Each has a place of its own in the address space: a page for the buffer, one that isn't mapped, so that a stack that
+runs over faults, and the stack, on whose top its `ThreadStart` lies.
+"""
+
+from __future__ import annotations
+
+from neokernel.abi.boot import OWN_SPACE, OWN_TABLE
+from neokernel.abi.buffer import Buffer
+from neokernel.abi.kinds import PAGE_SIZE, Kind
+from neokernel.abi.operations import Binding
+from neokernel.abi.rights import READ, WRITE
+from neokernel.lang import asm, object_at, size_of, u64, unsafe
+from neokernel.runtime import system
+from neokernel.runtime.process import Process, ThreadStart
+from neokernel.runtime.space import map_at
+from neokernel.runtime.system import Failure
+
+unsafe("a new thread's stack is at an address that nothing else has")
+
+#: where the first further thread's place is, and how far apart they are
+PLACES: u64 = 0x3D_0000_0000
+PLACE_SIZE: u64 = 0x10_0000
+STACK_PAGES = 16
+
+#: what lies on top of the stack, aligned as a stack pointer must be
+START_SIZE: u64 = (size_of(ThreadStart) + 15) // 16 * 16
+
+
+def thread_entry() -> u64:
+    """Where threads of this program begin: the build makes the symbol."""
+    return asm("la {result}, nk_thread_start", result=u64)
+
+
+def make_thread(process: Process, argument: u64, priority: u64, finished: u64 = 0) -> u64 | Failure:
+    """A thread that isn't started: the index of its capability. It will have `argument`; `start_thread` starts it.
+
+    `priority` is that of the context that it will get; `finished` a notification that is signalled when it ends, or 0.
+    """
+    thread = process.make(Kind.THREAD)
+    if isinstance(thread, Failure):
+        return thread
+    main = process.main()
+    place = PLACES + main.stacks.fetch_add(1) * PLACE_SIZE
+    buffer = process.make(Kind.FRAME)
+    if isinstance(buffer, Failure):
+        return buffer
+    failure = map_at(process, OWN_SPACE, process.memory, place, READ | WRITE, buffer)
+    if failure is not None:
+        return failure
+    for page in range(u64(0), u64(STACK_PAGES)):
+        frame = process.make(Kind.FRAME)
+        if isinstance(frame, Failure):
+            return frame
+        address = place + (page + 2) * PAGE_SIZE
+        failure = map_at(process, OWN_SPACE, process.memory, address, READ | WRITE, frame)
+        if failure is not None:
+            return failure
+    top = place + (STACK_PAGES + 2) * PAGE_SIZE - START_SIZE
+    start = object_at(ThreadStart, top)
+    start.process = main
+    start.buffer = object_at(Buffer, place)
+    start.thread = thread
+    start.priority = priority
+    start.finished = finished
+    failure = bind_own(process, thread, buffer)
+    if failure is None:
+        failure = system.start(thread, thread_entry(), top, argument, top)
+    return thread if failure is None else failure
+
+
+def bind_own(process: Process, thread: u64, buffer: u64) -> Failure | None:
+    """Give a thread the process's address space and table, and a buffer."""
+    failure = system.bind(process.buffer, thread, Binding.SPACE, OWN_SPACE)
+    if failure is None:
+        failure = system.bind(process.buffer, thread, Binding.TABLE, OWN_TABLE)
+    if failure is None:
+        failure = system.bind(process.buffer, thread, Binding.BUFFER, buffer)
+    return failure
+
+
+def start_thread(process: Process, thread: u64, context: u64) -> Failure | None:
+    """Let the thread run on `context`."""
+    return system.bind(process.buffer, thread, Binding.CONTEXT, context)
+
+
+def spawn(process: Process, argument: u64, priority: u64, budget: u64, period: u64, finished: u64 = 0) -> u64 | Failure:
+    """A running thread with a context of its own, of `budget` ticks in each `period`: its index."""
+    thread = make_thread(process, argument, priority, finished)
+    if isinstance(thread, Failure):
+        return thread
+    context = process.context(priority, budget, period)
+    if isinstance(context, Failure):
+        return context
+    failure = start_thread(process, thread, context)
+    return thread if failure is None else failure
