@@ -1,0 +1,128 @@
+"""The boot image: the kernel, and behind it the archive with the system's programs, in one ELF file.
+
+Beside the image lies the table of the kernel's checks, and in `NAME.programs/` each program's own ELF file with its
+debug information and its checks. The kernel is compiled once for each state of its sources and of the compiler: the
+object store remembers which objects it is made of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from neokernel.compiler import objects, toolchain
+from neokernel.compiler.diagnostics import Diagnostic
+from neokernel.compiler.ir import Kind, Span
+from neokernel.compiler.llvm import CheckRecord, riscv64
+from neokernel.compiler.pipeline import State, export, make_objects, run_front_end
+from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.image.archive import Entry, pack, program_entry
+from neokernel.image.checks import write_check_table
+from neokernel.image.program import MEMORY, THREAD_START, BuildResult, build_program, programs_of
+
+LINK_SCRIPT = PACKAGE_ROOT / "boards" / "kernel.ld"
+#: the kernel begins here; all else it imports
+ROOT = "neokernel.kernel.boot"
+#: the machine's own in place of the host's model
+SUBSTITUTES = {"neokernel.arch.cpu": "neokernel.arch.riscv64.cpu"}
+#: functions that assembly calls
+EXPORTS = {f"{ROOT}.boot": "nk_boot"}
+#: what a kernel is made from: a change anywhere here makes another one
+SOURCES = ("neokernel/abi", "neokernel/arch", "neokernel/kernel", "neokernel/runtime", "neokernel/compiler")
+
+
+def programs_folder(image: Path) -> Path:
+    """Where the programs of an image are kept, with their debug information."""
+    return image.with_suffix(".programs")
+
+
+def build_system(root: Path, output: Path, *, checks: bool = True, release: bool = True) -> BuildResult:
+    """Build the programs at `root` and the kernel below them."""
+    folder = programs_folder(output)
+    folder.mkdir(exist_ok=True)
+    entries: list[Entry] = []
+    for path in programs_of(root):
+        name = path.stem
+        built = build_program(path, folder / f"{name}.elf", checks=checks, release=release)
+        if built.diagnostics:
+            return replace(built, image=output)
+        entries.append(program_entry(name, built.image, THREAD_START))
+    for path in folder.iterdir():
+        if path.name.partition(".")[0] not in {entry.name for entry in entries}:
+            path.unlink()  # of a program that is no more
+    found = kernel_objects(checks=checks, release=release)
+    if isinstance(found, list):
+        return BuildResult(output, found)
+    made, records = found
+    link_image(made, pack(entries), output)
+    write_check_table(output, records)
+    return BuildResult(output)
+
+
+def link_image(kernel: list[Path], archive: bytes, output: Path) -> None:
+    """The kernel's objects and the archive as one image."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "archive.bin").write_bytes(archive)
+        section = Path(folder) / "archive.o"
+        text = '.section .archive, "a", @progbits\n.balign 4096\n.incbin "archive.bin"\n'
+        toolchain.assemble(text, section, riscv64())
+        toolchain.link([*kernel, section], output, LINK_SCRIPT.read_text(), "nk_entry")
+
+
+# --- the kernel's objects ---------------------------------------------------------------------------------------------
+
+
+def kernel_objects(*, checks: bool, release: bool) -> tuple[list[Path], list[CheckRecord]] | list[Diagnostic]:
+    """The kernel compiled, or what is wrong with it."""
+    key = f"{sources_digest()} {checks} {release}"
+    note = objects.store() / f"kernel-{hashlib.sha256(key.encode()).hexdigest()}.json"
+    known = remembered(note)
+    if known is not None:
+        return known
+    state = State(PACKAGE_ROOT, [ROOT, MEMORY], substitutes=SUBSTITUTES)
+    run_front_end(state)
+    if state.diagnostics.items:
+        return state.diagnostics.sorted()
+    assert state.program is not None
+    export(state.program, EXPORTS)
+    made, records = make_objects(state.program, checks=checks, release=release)
+    remember(note, made, records)
+    return made, records
+
+
+def sources_digest() -> str:
+    """Of all that decides what the kernel's objects are; the toolchain's version is in their own names."""
+    found = hashlib.sha256()
+    for folder in SOURCES:
+        for path in sorted((PACKAGE_ROOT / folder).rglob("*.py")):
+            found.update(f"{path.relative_to(PACKAGE_ROOT)}\0".encode() + path.read_bytes() + b"\0")
+    return found.hexdigest()
+
+
+def remember(note: Path, made: list[Path], records: list[CheckRecord]) -> None:
+    """Write which objects a kernel has, and its checks. A store that can't be written remembers nothing."""
+    if not note.parent.is_dir() or any(path.parent != note.parent for path in made):
+        return
+    checks = [asdict(record) | {"kind": record.kind.value} for record in records]
+    with tempfile.TemporaryDirectory(dir=note.parent) as folder:
+        whole = Path(folder) / note.name
+        whole.write_text(json.dumps({"objects": [path.name for path in made], "checks": checks}))
+        whole.replace(note)
+    for old in sorted(note.parent.glob("kernel-*.json"), key=lambda path: path.stat().st_mtime)[:-16]:
+        old.unlink(missing_ok=True)
+
+
+def remembered(note: Path) -> tuple[list[Path], list[CheckRecord]] | None:
+    """What `remember` wrote, if all of it is still there."""
+    try:
+        data = json.loads(note.read_text())
+        made = [note.parent / name for name in data["objects"]]
+        records = [
+            CheckRecord(**{**item, "kind": Kind(item["kind"]), "span": Span(**item["span"])}) for item in data["checks"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return (made, records) if all(path.is_file() for path in made) else None

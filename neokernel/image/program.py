@@ -1,0 +1,148 @@
+"""User programs: which ones a system has, and each one's ELF file.
+
+A module is a program if it has `def main(process: Process)`. A folder's `main.py` is the root program, which the kernel
+starts; each other module beside it that is a program is one of the system, called like its file. Modules without such a
+`main` are libraries. A program's further threads begin in its `def thread(process: Process, argument: u64)`.
+
+The build adds the functions that the machine enters: `_start` and `nk_thread_start`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from neokernel.compiler import toolchain
+from neokernel.compiler.declare import FunctionDecl
+from neokernel.compiler.diagnostics import Diagnostic
+from neokernel.compiler.pipeline import State, export, make_objects, run_front_end, state_of
+from neokernel.compiler.resolve import reject
+from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.image.checks import write_check_table
+
+PROCESS = "neokernel.runtime.process"
+#: the functions that LLVM expects to find
+MEMORY = "neokernel.arch.riscv64.memory"
+ENTRY = "neokernel.entry"
+LINK_SCRIPT = PACKAGE_ROOT / "boards" / "program.ld"
+
+START, THREAD_START = "_start", "nk_thread_start"
+HELP = (
+    "write `def main(process: Process) -> None:`, and `def thread(process: Process, argument: u64) -> None:` for its "
+    f"other threads, with `from {PROCESS} import Process`"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """What was built, or the diagnostics that prevented it."""
+
+    image: Path
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+
+# --- which programs there are -----------------------------------------------------------------------------------------
+
+
+def takes_process(path: Path) -> bool:
+    """Is the module a user program? One that can't be read is none: whoever compiles it says why."""
+    main = _functions(path).get("main")
+    return main is not None and _type_name(main) == "Process"
+
+
+def programs_of(root: Path) -> list[Path]:
+    """A system's programs, the root program first, then by their names. `root`: a folder with `main.py`, or a file."""
+    if not root.is_dir():
+        return [root]
+    main = root / "main.py"
+    return [main, *(path for path in sorted(root.glob("*.py")) if path != main and takes_process(path))]
+
+
+def _functions(path: Path) -> dict[str, ast.FunctionDef]:
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def _type_name(function: ast.FunctionDef) -> str:
+    """What the type of the function's first parameter is called, whatever module it is taken from."""
+    parameters = [*function.args.posonlyargs, *function.args.args]
+    annotation = parameters[0].annotation if parameters else None
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        return annotation.value.rpartition(".")[2]
+    return ast.unparse(annotation).rpartition(".")[2] if annotation is not None else ""
+
+
+# --- building one -----------------------------------------------------------------------------------------------------
+
+
+def build_program(path: Path, output: Path, *, checks: bool = True, release: bool = True) -> BuildResult:
+    """Compile and link the user program in the file `path`."""
+    state, diagnostics = examine_program(path)
+    if diagnostics:
+        return BuildResult(output, diagnostics)
+    assert state.program is not None
+    export(state.program, {f"{ENTRY}.start": START, f"{ENTRY}.start_thread": THREAD_START})
+    objects, records = make_objects(state.program, checks=checks, release=release)
+    toolchain.link(objects, output, LINK_SCRIPT.read_text(), START, ["-u", THREAD_START])
+    write_check_table(output, records)
+    return BuildResult(output)
+
+
+def examine_program(path: Path) -> tuple[State, list[Diagnostic]]:
+    """The program between front end and back end, and all that is wrong with it."""
+    state = state_of(path)
+    main = state.roots[0]
+    state.overlay[ENTRY] = entry_source(main, threads="thread" in _functions(path))
+    state.roots += [ENTRY, MEMORY]
+    run_front_end(state)
+    return state, of_the_program(state, main, HELP)
+
+
+def entry_source(main: str, *, threads: bool) -> str:
+    """The module with what the machine enters: the first thread in `start`, others in `start_thread`."""
+    names = "main, thread" if threads else "main"
+    further = (
+        "    process = Process()\n    process.begin_thread(start)\n    thread(process, argument)\n"
+        "    process.exit_thread()\n"
+        if threads
+        else '    unreachable("this program has no function `thread`")\n'
+    )
+    return (
+        '"""Made by the build: where the program\'s threads begin."""\n'
+        f"from neokernel.lang import u64, unreachable\nfrom {PROCESS} import Process\nfrom {main} import {names}\n\n"
+        "def start(info: u64, buffer: u64) -> None:\n"
+        "    process = Process()\n    process.begin(info, buffer)\n    main(process)\n    process.exit()\n\n"
+        f"def start_thread(argument: u64, start: u64) -> None:\n{further}"
+    )
+
+
+def of_the_program(state: State, module: str, help: str) -> list[Diagnostic]:
+    """The diagnostics; what is wrong with the module that the build wrote is wrong with what that calls."""
+    found = state.diagnostics.sorted()
+    entry = f"<{ENTRY}>"
+    mine = [diagnostic for diagnostic in found if diagnostic.span.file != entry]
+    scope = state.scopes.get(module)
+    if mine or scope is None:
+        return mine
+    name = "main"
+    if found:
+        before = state.overlay[ENTRY].splitlines()[: found[0].span.line]
+        name = "thread" if any("thread(" in line for line in before) else name
+    called = scope.names.get(name)
+    if isinstance(called, FunctionDecl) and not found:
+        return []
+    message = f"`{name}` can't be started" if isinstance(called, FunctionDecl) else f"this program has no `{name}`"
+    place = called.node if isinstance(called, FunctionDecl) else scope.module.tree
+    rejected = reject(scope, "NK0209", message, place, help).diagnostic
+    assert rejected is not None
+    return [rejected]
+
+
+def first_problem(results: Iterable[BuildResult]) -> list[Diagnostic]:
+    """The diagnostics of the first that couldn't be built."""
+    return next((result.diagnostics for result in results if result.diagnostics), [])
