@@ -29,6 +29,7 @@ COMMANDS = {
     "dump": "Show a program between two passes of the compiler.",
     "explain": "Explain an error code.",
     "run": "Build a program and boot it.",
+    "size": "Show how large the kernel is, by source file.",
     "test": "Run tests.",
     "trace": "Run a system and write what its threads did, for Perfetto.",
 }

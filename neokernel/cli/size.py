@@ -1,0 +1,163 @@
+"""`nk size`: how large the kernel is, by source file, with its checks and without; also programs and images."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from neokernel.cli.errors import ToolError
+from neokernel.cli.output import json_option, print_json, progress
+from neokernel.cli.program import Program, find_program, is_image, refuse, tool_complaints
+from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.image.elf import BadImage
+from neokernel.image.sizes import Size, count_lines, measure
+
+if TYPE_CHECKING:
+    from neokernel.compiler.diagnostics import Diagnostic
+    from neokernel.compiler.pipeline import State
+
+COLUMNS = ("text", "text_unchecked", "boot", "rodata", "lines")
+
+#: what counts as the kernel's source; of a program, all that isn't the package's
+KERNEL_SOURCES = ("neokernel/kernel/", "neokernel/arch/")
+
+#: bytes, or None when it isn't known
+Row = dict[str, int | None]
+
+
+@click.command()
+@click.argument("path", metavar="[PROGRAM]", type=click.Path(path_type=Path), required=False)
+@json_option
+def command(path: Path | None, as_json: bool) -> None:
+    """Show the size of the kernel's code by source file; or of PROGRAM's, or of an image's.
+
+    text: bytes of code after boot, with all checks; unchecked: without them; boot: code that only starts the kernel,
+    and what lies in its section; rodata: constants; lines: source lines that are neither blank, comment nor docstring,
+    of neokernel/kernel and neokernel/arch, and of a program's own modules.
+
+    Functions that the compiler inlined count in the file of the function that they were inlined into. The rows add up
+    to the image's sections: (padding) is between functions. An image doesn't say what it would be without checks, nor
+    how many lines it was made of.
+    """
+    if path is not None and is_image(path):
+        files = measure_image(path)
+    else:
+        files = measure_sources(kernel() if path is None else program(find_program(path)), as_json=as_json)
+    total: Row = {column: add(row[column] for row in files.values()) for column in COLUMNS}
+    if as_json:
+        print_json({"total": total, "files": files, "exit": 0})
+    else:
+        show(files, total)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: how it is built, into which file, with checks or without; and its modules' texts by file."""
+
+    program: Program
+    build: Callable[[Path, bool], list[Diagnostic]]
+    sources: dict[str, str]
+
+
+def kernel() -> Subject:
+    """The kernel, without programs."""
+    from neokernel.compiler import pipeline
+    from neokernel.image import kernel
+    from neokernel.image.program import MEMORY
+
+    def build(output: Path, checks: bool) -> list[Diagnostic]:
+        found = kernel.kernel_objects(checks=checks, release=True)
+        if isinstance(found, list):
+            return found
+        kernel.link_image(found[0], b"", output)
+        return []
+
+    state = pipeline.State(PACKAGE_ROOT, [kernel.ROOT, MEMORY], substitutes=kernel.SUBSTITUTES)
+    return Subject(Program(PACKAGE_ROOT.joinpath(*kernel.ROOT.split(".")).with_suffix(".py")), build, texts(state))
+
+
+def program(subject: Program) -> Subject:
+    """A program for the bare machine, or a user program without what runs below it."""
+    from neokernel.compiler import pipeline
+    from neokernel.image.build import build_image
+    from neokernel.image.program import MEMORY, build_program, takes_process
+
+    builder = build_program if takes_process(subject.main) else build_image
+    root = subject.main if takes_process(subject.main) else subject.root
+
+    def build(output: Path, checks: bool) -> list[Diagnostic]:
+        return builder(root, output, checks=checks).diagnostics
+
+    state = pipeline.state_of(root)
+    state.roots.append(MEMORY)
+    return Subject(subject, build, texts(state))
+
+
+def texts(state: State) -> dict[str, str]:
+    """The program's modules by file. What is wrong with them is told by whoever builds it."""
+    from neokernel.compiler import pipeline
+
+    pipeline.load(state)
+    return {module.file: module.text for module in state.modules if not module.file.startswith("<")}
+
+
+def measure_sources(subject: Subject, *, as_json: bool) -> dict[str, Row]:
+    """Build it twice, and measure both."""
+    found: list[dict[str, Size]] = []
+    for checks in (True, False):
+        with tempfile.TemporaryDirectory(prefix="nk-size-") as folder:
+            image = Path(folder) / "image.elf"
+            what = f"{subject.program.name} with{'' if checks else 'out'} checks"
+            with progress(f"building {what}"), tool_complaints():
+                diagnostics = subject.build(image, checks)
+            if diagnostics:
+                refuse(diagnostics, subject.program, as_json=as_json)
+            found.append(measured(image, subject.sources))
+    checked, unchecked = found
+    counted = {file: count_lines(text) for file, text in subject.sources.items() if counts(file)}
+    return {
+        file: row(checked.get(file, Size()), unchecked.get(file, Size()).text, counted.get(file, 0))
+        for file in sorted(checked.keys() | unchecked.keys() | counted.keys())
+    }
+
+
+def measure_image(image: Path) -> dict[str, Row]:
+    """An image that somebody has built. Its assembly can be any of the package's."""
+    folder = PACKAGE_ROOT / "neokernel" / "arch"
+    sources = {path.relative_to(PACKAGE_ROOT).as_posix(): path.read_text() for path in sorted(folder.rglob("*.py"))}
+    return {file: row(size, None, None) for file, size in sorted(measured(image, sources).items())}
+
+
+def measured(image: Path, sources: dict[str, str]) -> dict[str, Size]:
+    try:
+        return measure(image, sources)
+    except BadImage as error:
+        raise ToolError("NK1004", str(error)) from error
+
+
+def counts(file: str) -> bool:
+    return file.startswith(KERNEL_SOURCES) or not file.startswith("neokernel/")
+
+
+def row(size: Size, unchecked: int | None, lines: int | None) -> Row:
+    return dict(zip(COLUMNS, (size.text, unchecked, size.boot, size.rodata, lines), strict=True))
+
+
+def add(numbers: Iterable[int | None]) -> int | None:
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known else None
+
+
+def show(files: dict[str, Row], total: Row) -> None:
+    """The largest first."""
+    titles = [column.replace("text_", "") for column in COLUMNS]
+    click.echo("".join(f"{title:>10}" for title in titles))
+    rows = sorted(files.items(), key=lambda item: (-(item[1]["text"] or 0), -(item[1]["boot"] or 0), item[0]))
+    for name, numbers in (*rows, ("total", total)):
+        cells = ("" if numbers[column] is None else f"{numbers[column]:,}" for column in COLUMNS)
+        click.echo("".join(f"{cell:>10}" for cell in cells) + f"  {name}")

@@ -1,0 +1,206 @@
+"""`nk size`: every byte is counted once, in the row of the file that it is from; lines are those with code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from neokernel.cli.errors import Exit
+from neokernel.cli.size import COLUMNS
+from neokernel.compiler import toolchain
+from neokernel.compiler.llvm import riscv64
+from neokernel.image.elf import Image
+from neokernel.image.sizes import CONSTANTS, DATA, PADDING, UNKNOWN, Size, count_lines, measure
+from tests.cli.support import EXAMPLES, Nk, write_program
+
+SCRIPT = """
+OUTPUT_ARCH(riscv)
+ENTRY(_start)
+PHDRS { all PT_LOAD FLAGS(7); }
+SECTIONS {
+    . = 0x80200000;
+    .boot : { KEEP(*(.text.nk.start)) . = ALIGN(64); KEEP(*(.boot.pages)) } :all
+    .text : { KEEP(*(.text.nk.trap)) KEEP(*(.text .text.*)) } :all
+    .rodata : { KEEP(*(.rodata)) } :all
+    .data : { KEEP(*(.data)) } :all
+}
+"""
+
+#: a module with assembly, as the package has them
+BOOT = '''
+"""Boot."""
+assembly(f"""
+    .section .text.nk.start, "ax", @progbits
+    .globl _start
+    .type _start, @function
+_start:
+    .fill {START}, 4, 0x13
+    .size _start, . - _start
+other:
+    .fill 2, 4, 0x13
+    .section .boot.pages, "aw", @progbits
+table: .zero 64
+""")
+'''
+TRAP = '''
+"""Traps."""
+assembly("""
+    .section .text.nk.trap, "ax", @progbits
+trap:
+    .fill 1, 4, 0x13
+inner:
+    .fill 3, 2, 1
+""")
+'''
+REST = """
+    .text
+    .balign 16
+    .globl compiled
+    .type compiled, @function
+compiled: .fill 5, 2, 1
+    .size compiled, . - compiled
+    .balign 16
+    .type last, @function
+last: .fill 1, 2, 1
+    .size last, . - last
+    .section .rodata
+    .zero 30
+    .data
+    .zero 7
+"""
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("size")
+    text = "".join(part.split('"""')[3].replace("{START}", "5") for part in (BOOT, TRAP)) + REST
+    toolchain.assemble(text, folder / "image.o", riscv64())
+    toolchain.link([folder / "image.o"], folder / "image.elf", SCRIPT)
+    return folder / "image.elf"
+
+
+def test_bytes_by_file(image: Path) -> None:
+    sizes = measure(image, {"boot.py": BOOT, "trap.py": TRAP})
+    assert sizes["boot.py"] == Size(boot=28)
+    assert sizes["trap.py"] == Size(text=10)
+    assert sizes[UNKNOWN] == Size(text=10 + 2)
+    assert sizes[PADDING] == Size(text=12, boot=36)
+    assert sizes[DATA] == Size(boot=64)
+    assert sizes[CONSTANTS] == Size(rodata=30)
+
+
+def test_the_rows_add_up_to_the_sections(image: Path) -> None:
+    sections = {name: size for _, size, name in Image(image).sections}
+    for sources in ({}, {"boot.py": BOOT}, {"boot.py": BOOT, "trap.py": TRAP}):
+        sizes = measure(image, sources).values()
+        assert sum(size.text for size in sizes) == sections[".text"]
+        assert sum(size.boot for size in sizes) == sections[".boot"]
+        assert sum(size.rodata for size in sizes) == sections[".rodata"]
+
+
+def test_a_label_that_two_files_have_is_of_the_one_that_is_linked(image: Path) -> None:
+    other = 'assembly("""\n    .text\ntrap:\nnot_linked:\n""")\n'
+    assert "z.py" not in measure(image, {"z.py": other, "boot.py": BOOT, "trap.py": TRAP})
+    assert "a.py" not in measure(image, {"a.py": other, "boot.py": BOOT, "trap.py": TRAP})
+
+
+# --- lines ------------------------------------------------------------------------------------------------------------
+
+SOURCE = '''"""A module.
+
+Of three lines.
+"""
+
+from neokernel.lang import struct  # 1
+
+# a comment
+
+
+@struct  # 2
+class Thing:  # 3
+    """One
+    two."""
+
+    #: a field
+    size: u64 = 0  # 4
+
+    def grow(  # 5
+        self,  # 6
+
+        # how much
+        by: u64,  # 7
+    ) -> None:  # 8
+        """Grow."""
+        self.size += by; self.size += 1  # 9
+
+
+assembly("""
+    # to nowhere
+    nop
+
+    nop  # this line, the one before, and the two with quotes
+""")
+'''
+
+
+def test_lines_that_count() -> None:
+    assert count_lines(SOURCE) == 9 + 4
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [("", 0), ("\n\n# x\n", 0), ('"""Only."""', 0), ("x = 1", 1), ("def f() -> None: '''doc'''", 0)],
+)
+def test_few_lines(source: str, lines: int) -> None:
+    assert count_lines(source) == lines
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def test_a_program(nk: Nk, tmp_path: Path) -> None:
+    result = nk("size", EXAMPLES / "02_overflow", "--json")
+    assert result.status == 0
+    total, files = result.json["total"], result.json["files"]
+    assert set(total) == set(COLUMNS)
+    assert all(set(row) == set(COLUMNS) for row in files.values())
+    assert {column: sum(row[column] for row in files.values()) for column in COLUMNS} == total
+
+    for checks, column in (("--checks", "text"), ("--no-checks", "text_unchecked")):
+        assert nk("build", EXAMPLES / "02_overflow", "-o", "image.elf", checks).status == 0
+        sections = {name: size for _, size, name in Image(tmp_path / "image.elf").sections}
+        assert total[column] == sections[".text"]
+    assert total["rodata"] > 0
+    (main,) = (row for name, row in files.items() if name.endswith("02_overflow/main.py"))
+    assert main["lines"] == count_lines((EXAMPLES / "02_overflow" / "main.py").read_text())
+    assert files["neokernel/arch/riscv64/bare.py"]["text"] > 0
+    assert UNKNOWN not in files
+
+
+def test_an_image(nk: Nk) -> None:
+    assert nk("build", EXAMPLES / "01_hello", "-o", "image.elf").status == 0
+    ours, image = nk("size", EXAMPLES / "01_hello", "--json").json, nk("size", "image.elf", "--json").json
+    assert image["total"]["text"] == ours["total"]["text"]
+    assert image["total"]["text_unchecked"] is image["total"]["lines"] is None
+    assert {name: row["text"] for name, row in image["files"].items()} == {
+        name: row["text"] for name, row in ours["files"].items() if row["text"] or name in image["files"]
+    }
+
+
+def test_the_table(nk: Nk) -> None:
+    lines = nk("size", EXAMPLES / "01_hello").output.splitlines()
+    assert lines[0].split() == ["text", "unchecked", "boot", "rodata", "lines"]
+    assert lines[-1].endswith("  total")
+    numbers = [int(line.split()[0].replace(",", "")) for line in lines[1:]]
+    assert sum(numbers[:-1]) == numbers[-1]
+
+
+def test_what_has_no_size(nk: Nk, tmp_path: Path) -> None:
+    assert nk("size", "missing").status == Exit.USAGE
+    assert "error[NK1002]" in nk("size", "missing").error
+    (tmp_path / "broken.elf").write_bytes(b"\x7fELF and nothing else")
+    assert "error[NK1004]" in nk("size", "broken.elf").error
+    refused = nk("size", write_program(tmp_path, "x: u8 = 300"))
+    assert refused.status == Exit.COMPILE
+    assert "300" in refused.error
