@@ -1,0 +1,65 @@
+"""Traces of what the system does: who starts them, and how threads get names in them.
+
+`nk trace` reads both out of the machine's memory when it has ended, so nothing has to be done at the end. The ring is
+the kernel's (`abi/trace.py`), of one Trace object at a time; the names are the program's (`abi/names.py`).
+
+    tracing = start_tracing(process)
+    names = Names()
+    _ = names.add(OWN_THREAD, "main")
+"""
+
+from __future__ import annotations
+
+from neokernel.abi.kinds import Kind
+from neokernel.abi.names import MAXIMUM_NAME, NAME_MAGIC_HIGH, NAME_MAGIC_LOW, ThreadName
+from neokernel.abi.status import FIRST, Status
+from neokernel.abi.trace import Event
+from neokernel.lang import Array, Embedded, array, struct, u32, u64, usize
+from neokernel.runtime import system
+from neokernel.runtime.process import Process
+from neokernel.runtime.system import Failure
+
+#: every kind of record
+ALL_EVENTS: u64 = (1 << (u64(Event.READY.value) + 1)) - 1
+#: of the ring: 128 records each
+DEFAULT_PAGES = 256
+MAXIMUM_NAMES = 32
+
+
+def start_tracing(process: Process, pages: u64 = DEFAULT_PAGES, events: u64 = ALL_EVENTS) -> u64 | Failure:
+    """Record events (bits 1 << `Event`) into a new ring of `pages` pages, a power of 2: the index of its Trace."""
+    trace = process.make(Kind.TRACE, pages)
+    if isinstance(trace, Failure):
+        return trace
+    failure = system.trace_start(trace, events)
+    if failure is None:
+        return trace
+    _ = process.drop(trace)
+    return failure
+
+
+@struct
+class Names:
+    """Names of threads, for traces. They count as long as the object is there."""
+
+    entries: Array[Embedded[ThreadName]] = array(MAXIMUM_NAMES)
+    count: usize = 0
+
+    def add(self, thread: u64, name: str) -> Failure | None:
+        """Call the thread whose capability is at index `thread` by `name`: of a long one, the beginning."""
+        if self.count == len(self.entries):
+            return Failure(Status.OUT_OF_RANGE, FIRST)
+        known = system.thread_info(thread)
+        if isinstance(known, Failure):
+            return known
+        entry = self.entries[self.count]
+        self.count += 1
+        text = name.encode()
+        length = min(len(text), MAXIMUM_NAME)
+        for place in range(length):
+            entry.text[place] = text[place]
+        entry.length = u32(length)
+        entry.thread = u32(known.identifier)
+        entry.magic_low = NAME_MAGIC_LOW
+        entry.magic_high = NAME_MAGIC_HIGH
+        return None
