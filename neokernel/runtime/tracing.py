@@ -20,7 +20,7 @@ from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
 
 #: every kind of record
-ALL_EVENTS: u64 = (1 << (u64(Event.READY.value) + 1)) - 1
+ALL_EVENTS: u64 = (u64(1) << (u64(Event.READY.value) + 1)) - 1
 #: of the ring: 128 records each
 DEFAULT_PAGES = 256
 MAXIMUM_NAMES = 32
