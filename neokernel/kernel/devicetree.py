@@ -1,6 +1,7 @@
 """The flattened device tree: what the boot loader says the machine is (Devicetree Specification 0.4, chapter 5).
 
-This is the format: blocks, tokens, nodes, properties. What nodes mean is read by `devices.py`.
+This is the format: blocks, tokens, nodes, properties. What nodes mean is read by `devices.py`, and by `inventory.py`
+while the kernel boots.
 
 Nothing in the blob is trusted. `open_tree` checks the header and walks the whole structure block once; what later reads
 find is guarded again where it is read, so no check here rests on what an earlier pass has seen.
@@ -357,7 +358,7 @@ def is_block(total: usize, start: usize, size: usize, alignment: usize) -> bool:
     return HEADER_SIZE <= start <= total and size <= total - start and start % alignment == 0
 
 
-def open_tree(tree: Tree, blob: bytes) -> Invalid | None:
+def open_blocks(tree: Tree, blob: bytes) -> Invalid | None:
     """Make `tree` the view of the blob that starts where `blob` does and may be shorter; say what is wrong with it.
 
     The blob may lie at any address. Behind FDT_END the structure block may go on (boot loaders leave room): nobody
@@ -399,6 +400,14 @@ def open_tree(tree: Tree, blob: bytes) -> Invalid | None:
     tree.structure = blob[: root + root_size]
     tree.strings = blob[strings : strings + strings_size]
     tree.reservations = blob[reserved:end]
+    return None
+
+
+def open_tree(tree: Tree, blob: bytes) -> Invalid | None:
+    """The same, with a walk over the whole structure block: none that follows will stop at a problem."""
+    wrong = open_blocks(tree, blob)
+    if wrong is not None:
+        return wrong
     walk = Walk(tree=tree)
     while walk.next_node():
         loop_bound(len(blob) // 4)
