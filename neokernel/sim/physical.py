@@ -28,7 +28,7 @@ from typing import Any, Protocol
 
 from neokernel.lang.atomics import Atomic
 from neokernel.lang.failures import DeadObject, StaticError
-from neokernel.lang.integers import Integer
+from neokernel.lang.integers import WIDTHS, Integer
 from neokernel.lang.layout import lay_out, measure, measure_field, measure_object, record_of
 from neokernel.lang.lives import retire, state_of
 from neokernel.lang.records import Field, substitute
@@ -45,6 +45,8 @@ FORMATS: dict[str, Any] = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i8": 
 
 #: where an object's address stands in its `__dict__`: no field has such a name
 ADDRESS = ".address"
+#: of an object that is a view: its bytes, and (followed by a format) its bytes as numbers
+VIEW = ".view"
 HOME = ".home"
 
 
@@ -212,18 +214,15 @@ class Number:
     """An integer field of an object that is a view of plain memory: a descriptor."""
 
     def __init__(self, offset: int, width: type[Integer]) -> None:
-        self.offset = offset
+        self.index = offset * 8 // width.bits
         self.known = width.known
-        self.format = FORMATS[width.__name__]
-        self.size = width.bits // 8
+        self.view = VIEW + FORMATS[width.__name__]
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        view: memoryview = instance.__dict__[".view"]
-        return self.known(view[self.offset : self.offset + self.size].cast(self.format)[0])
+        return self.known(instance.__dict__[self.view][self.index])
 
     def __set__(self, instance: Any, value: int) -> None:
-        view: memoryview = instance.__dict__[".view"]
-        view[self.offset : self.offset + self.size] = int(value).to_bytes(self.size, "little", signed=value < 0)
+        instance.__dict__[self.view][self.index] = value
 
 
 class StructPart:
@@ -242,6 +241,7 @@ class StructPart:
         #: values of fields that are no objects, and which of them are integers
         self.zeroes: dict[str, Any] = {}
         self.numbers: dict[str, Number] = {}
+        self.widths: set[type[Integer]] = set()
         #: fields that exist under CPython only
         self.ghosts: list[Field] = []
         fields = [field for field in record.fields.values() if not field.ghost]
@@ -267,6 +267,7 @@ class StructPart:
         elif isinstance(kind, type) and issubclass(kind, Integer):
             self.zeroes[field.name] = kind(0)
             self.numbers[field.name] = Number(offset, kind)
+            self.widths.add(kind)
         else:
             zero = zero_of(shape_of(kind))
             if zero is not UNSET:
@@ -284,7 +285,10 @@ class StructPart:
         if self.bindings:
             state[".bindings"] = self.bindings
         if self.plain:
-            state[".view"] = memory.view(address, self.size)
+            view = state[VIEW] = memory.view(address, self.size)
+            for width in self.widths:
+                letter = FORMATS[width.__name__]
+                state[VIEW + letter] = view[: self.size // (width.bits // 8) * (width.bits // 8)].cast(letter)
         else:
             state.update(self.zeroes)
         for name, offset, part in self.inside:
@@ -297,6 +301,11 @@ class StructPart:
         if not offset and wanted.length is None and wanted.kind == self.kind:
             return item
         state = state_of(item)
+        if self.plain and wanted.length is not None and wanted.kind in WIDTHS.values():
+            size = wanted.length * (wanted.kind.bits // 8)
+            if offset + size <= self.size:
+                numbers = Numbers(wanted.kind, state[VIEW][offset : offset + size], state[ADDRESS] + offset)
+                return window(Span, numbers, 0, wanted.length, shape_of(wanted.kind))
         for name, start, part in self.inside:
             if start <= offset < start + part.size and name in state:
                 return part.find(state[name], offset - start, wanted)

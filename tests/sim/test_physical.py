@@ -55,6 +55,20 @@ class Node:
 
 
 @struct
+class Registers:
+    pc: u64 = 0
+    ra: u64 = 0
+    sp: u64 = 0
+    full: u8 = 0
+
+
+@struct
+class Thread:
+    table: Table | None = None
+    registers: Embedded[Registers]
+
+
+@struct
 class Table:
     nodes: Span[Embedded[Node]]
     size: u32 = 0
@@ -143,6 +157,19 @@ def test_addresses_are_those_of_the_layout(memory: PhysicalMemory, sample: Any) 
     words = lang.span_at(u16, lang.address_of(nodes[1].words), 4)
     words[3] = u16(9)
     assert nodes[1].words[3] == 9
+
+
+def test_fields_of_one_width_are_words(memory: PhysicalMemory, sample: Any) -> None:
+    thread = lang.object_at(sample.Thread, u64(BASE))
+    words = lang.span_at(u64, lang.address_of(thread.registers), 3)
+    words[1] = u64(7)
+    thread.registers.sp = 9
+    assert thread.registers.ra == 7 and list(words) == [0, 7, 9] and list(words[1:3]) == [7, 9]
+    lang.copy(words[0:2], words[1:3].view())
+    assert thread.registers.pc == 7 and thread.registers.ra == 9 and type(thread.registers.pc) is u64
+    assert lang.address_of(words[2:]) == BASE + 8 + 16
+    with pytest.raises(MemoryFault, match="Thread"):
+        lang.span_at(u64, u64(BASE + 8), 5)
 
 
 def test_what_is_inside_something_else_isnt_found(memory: PhysicalMemory, sample: Any) -> None:
