@@ -44,8 +44,7 @@ class Slot:
     """
 
     object: (
-        None
-        | Endpoint
+        Endpoint
         | Reply
         | Notification
         | Memory
@@ -61,6 +60,7 @@ class Slot:
         | Trace
         | Processor
         | Platform
+        | None
     ) = None
     #: badge; of a Frame its physical address
     word: u64 = 0
@@ -76,22 +76,20 @@ class Slot:
     flags: u8 = 0
 
 
-assert size_of(Slot) == 64, "look-up shifts by 6"
-
-
 @struct
 class Holder:
     """What uses a capability, as the capability sees it. Part of that object."""
 
-    user: None | PageTable | Thread | Interrupt | DmaSpace = None
+    user: PageTable | Thread | Interrupt | DmaSpace | None = None
 
 
 @struct
 class CapTable:
     slots: Span[Embedded[Slot]]
-    #: while the table is emptied: its own capability, the next table in that state, and how far it is
+    #: while the table is emptied: its own capability, its neighbours in the list of those, and how far it is
     tomb: Embedded[Slot] = Slot()
     next_dying: CapTable | None = None
+    previous_dying: CapTable | None = None
     cursor: u64 = 0
     dying: bool = False
 
@@ -103,7 +101,8 @@ class CapTable:
 class Memory:
     """Physical memory from `base`. Objects are made from below, descriptors of Memories and page tables from above.
 
-    Invariants: low <= high <= size; [low, clean) is zero if low < clean; what lies between low and high is nobody's.
+    Invariants: low <= high <= size; [low, clean) is zero if low < clean; what lies between low and high is nobody's;
+    `live` objects were made of it and haven't ended: at 0 all of it is free again.
     """
 
     base: u64 = 0
@@ -111,6 +110,7 @@ class Memory:
     low: u64 = 0
     high: u64 = 0
     clean: u64 = 0
+    live: u64 = 0
     device: bool = False
 
 
@@ -141,17 +141,24 @@ assert size_of(Owners) == PAGE_SIZE, "so are its owners"
 
 @struct
 class PageTable:
-    """`level` of its entries: 2 root, 1 entries of 2 MiB, 0 entries of 4 KiB. `space`: where it is installed."""
+    """`level` of its entries: 2 root, 1 entries of 2 MiB, 0 entries of 4 KiB; it is settled while entries are used.
+
+    `parent` and `index`: where it is installed. `space`: whose root it is.
+    """
 
     entries: Entries
     owners: Owners
     holder: Embedded[Holder] = Holder()
     space: AddressSpace | None = None
+    parent: PageTable | None = None
     #: the physical address of the entries
     base: u64 = 0
-    level: u8 = 0
+    index: u16 = 0
+    #: how many entries are in use
+    used: u16 = 0
     #: while it is emptied: the next entry to look at
     cursor: u16 = 0
+    level: u8 = 0
 
 
 @struct
@@ -161,7 +168,7 @@ class AddressSpace:
     root: Embedded[PageTable]
     translation: u64 = 0
     asid: u16 = 0
-    identifier: u32 = 0
+    identifier: u64 = 0
 
 
 # --- threads ----------------------------------------------------------------------------------------------------------
@@ -199,9 +206,10 @@ class Thread:
     #: its links in the queue of `waiting_on`, or of the hart's ready threads
     next: Thread | None = None
     previous: Thread | None = None
-    waiting_on: None | Endpoint | Notification | Reply | Thread = None
-    #: while it sends: its badge
+    waiting_on: Endpoint | Notification | Reply | Thread | None = None
+    #: while it sends: its badge and message word
     badge: u64 = 0
+    message: u64 = 0
     timer: Embedded[Timer] = Timer()
     buffer: Buffer | None = None
     notification: Notification | None = None
@@ -214,20 +222,16 @@ class Thread:
     #: capabilities that it uses, by `Binding`; the last is the scheduler's notification
     bindings: Array[Embedded[Slot]] = array(8)
     holder: Embedded[Holder] = Holder()
-    identifier: u32 = 0
+    #: the payload of its fault report, while `faulted`
+    report: Array[u64] = array(4)
+    identifier: u64 = 0
     state: State = State.STOPPED
     #: the ready queue that it is in
     priority: u8 = 0
     floor: u8 = 0
     ready: bool = False
-    #: its message may carry capabilities
-    granting: bool = False
     #: its message is a fault report: the reply resumes it
     faulted: bool = False
-    #: the context that it ran on was used up in the middle of a call
-    exhausted: bool = False
-    #: the fault is an `ecall` of a foreign thread, or one that doesn't exist: SKIP takes a result
-    trapped: bool = False
 
 
 #: Thread.bindings: the one that isn't of `Binding`
@@ -320,7 +324,7 @@ class SchedContext:
     priority: u8 = 0
     #: nothing is left before `timer` ends
     empty: bool = False
-    identifier: u32 = 0
+    identifier: u64 = 0
 
 
 @struct
@@ -333,7 +337,7 @@ class Timer:
     expiry: u64 = 0
     next: Timer | None = None
     previous: Timer | None = None
-    owner: None | Thread | SchedContext = None
+    owner: Thread | SchedContext | None = None
     bucket: u16 = 0
     armed: bool = False
 
@@ -347,10 +351,15 @@ class Wheel:
     """Timers by the highest bit in which they differ from `now` (Varghese and Lauck, "Hashed and hierarchical timing
     wheels", 1987): a timer at level n is in the bucket that bits 6n … 6n+5 of its expiry say.
 
-    Invariant: bit b of used[n] is set exactly if bucket 64n + b isn't empty; all timers are later than `now`.
+    Invariant: bit b of used[n] is set exactly if bucket 64n + b isn't empty; all timers but those of the bucket that is
+    being spread are later than `now`, and in the right bucket for it.
     """
 
     now: u64 = 0
+    #: nothing expires before
+    earliest: u64 = 0xFFFF_FFFF_FFFF_FFFF
+    #: 1 + the bucket whose time has come, 0 if it was emptied
+    spreading: u16 = 0
     used: Array[u64] = array(WHEEL_LEVELS)
     buckets: Array[Timer | None] = array(64 * WHEEL_LEVELS)
 
@@ -412,11 +421,13 @@ class Hart:
 
     cpu: Embedded[Cpu]
     current: Thread | None = None
+    #: the context that is charged since `since`; while a thread runs, its own
+    active: SchedContext | None = None
     #: reasons why a system call can't take the fast path: see TRACING and FLOATING
     attention: u64 = 0
     best: u64 = 0
-    #: since when the current context runs, and when its budget ends
     since: u64 = 0
+    #: when the active context's budget ends
     budget_end: u64 = 0
     #: what the timer is set to
     programmed: u64 = 0
@@ -443,10 +454,15 @@ class Hart:
     #: which address space has an ASID; the next one to give out
     asids: Array[AddressSpace | None] = array(ASIDS)
     next_asid: u64 = 1
-    next_identifier: u32 = 1
+    #: how many the hardware has, at most ASIDS
+    asid_limit: u64 = ASIDS
+    next_identifier: u64 = 1
     number: u32 = 0
 
 
 #: Hart.attention: events are recorded; the floating-point unit is on
 TRACING = 1 << 0
 FLOATING = 1 << 1
+
+# A layout needs all types that it names.
+assert size_of(Slot) == 64, "look-up shifts by 6"

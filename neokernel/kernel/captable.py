@@ -1,0 +1,431 @@
+"""Capability tables, and the end of capabilities and objects.
+
+Deletion goes leaf by leaf, one capability a step; between steps interrupts are served and everything is consistent. An
+object ends with its owner capability, in as many steps as it needs. A table that ends is emptied slot by slot: tables
+whose owner capability is in it join the list `hart.dying`, their owner capability moved into themselves, so that no
+nesting needs a stack.
+
+Invariants: a table is in `hart.dying` exactly if `dying`; its owner is then its `tomb`, and no thread uses it.
+"""
+
+from neokernel.abi.call import failure
+from neokernel.abi.rights import ALL
+from neokernel.abi.status import FIRST, INVOKED, SECOND, THIRD, TRAVELLING, WINDOW, Status
+from neokernel.abi.trace import Event
+from neokernel.arch import cpu
+from neokernel.kernel import thread as threads
+from neokernel.kernel import timer
+from neokernel.kernel.endpoint import immovable, move
+from neokernel.kernel.objects import (
+    BADGED,
+    PINNED,
+    TRACING,
+    AddressSpace,
+    CapTable,
+    DmaSpace,
+    Endpoint,
+    Hart,
+    Interrupt,
+    Memory,
+    Notification,
+    PageTable,
+    Processor,
+    Reply,
+    SchedContext,
+    Slot,
+    Thread,
+    Trace,
+)
+from neokernel.kernel.outcome import AGAIN, answer
+from neokernel.kernel.reply import break_off, detach, unchain
+from neokernel.kernel.schedule import forget_space
+from neokernel.kernel.slot import (
+    begin_revocation,
+    controlled,
+    derivable,
+    derive,
+    empty,
+    end_revocation,
+    first_leaf,
+    number_of,
+    owns,
+    refuse,
+    refuse_control,
+    relocate,
+)
+from neokernel.kernel.space import empty_some, take_from_table
+from neokernel.kernel.tracing import record
+from neokernel.kernel.tracing import start as start_tracing
+from neokernel.lang import Order, loop_bound, u8, u16, u64
+
+#: more steps than any memory has capabilities: what bounds a loop whose every round looks at the interrupts
+STEPS = 1 << 40
+#: slots of a dying table looked at in one step
+EMPTYING_STEP = 64
+
+# --- copy, move, inspect ----------------------------------------------------------------------------------------------
+
+
+def target(slot: Slot, index: u64) -> Slot | None:
+    """The slot `index` of the table that is invoked, if there is one."""
+    table = slot.object
+    if not isinstance(table, CapTable) or index >= len(table.slots):
+        return None
+    return table.slots[index]
+
+
+def refuse_table(slot: Slot) -> u64:
+    """What is wrong with invoking `slot` as a table, or 0."""
+    if not isinstance(slot.object, CapTable):
+        return refuse(slot, INVOKED)
+    return 0 if controlled(slot) else refuse_control()
+
+
+def copy(hart: Hart, caller: Thread, slot: Slot, source: Slot | None) -> u64:
+    """COPY."""
+    refused = refuse_table(slot)
+    if refused != 0:
+        return refused
+    registers = caller.registers
+    place = target(slot, registers.a2)
+    if place is None:
+        return failure(Status.OUT_OF_RANGE, FIRST)
+    if place.object is not None:
+        return failure(Status.OCCUPIED, FIRST)
+    if source is None:
+        return failure(Status.NO_CAPABILITY, TRAVELLING)
+    rights = registers.a3
+    if rights & ~u64(ALL) != 0:
+        return failure(Status.OUT_OF_RANGE, SECOND)
+    badge = registers.a4
+    if badge != 0 and (source.flags & BADGED != 0 or not badgeable(source)):
+        return failure(Status.BADGED, THIRD)
+    if not derivable(hart, source):
+        return failure(Status.UNDERIVABLE, TRAVELLING)
+    derive(hart, source, place, u16(rights))
+    if badge != 0:
+        place.word = badge
+        place.flags |= BADGED
+    return 0
+
+
+def badgeable(slot: Slot) -> bool:
+    return isinstance(slot.object, Endpoint | Notification | Processor)
+
+
+def move_in(caller: Thread, slot: Slot, source: Slot | None) -> u64:
+    """MOVE."""
+    refused = refuse_table(slot)
+    if refused != 0:
+        return refused
+    place = target(slot, caller.registers.a2)
+    if place is None:
+        return failure(Status.OUT_OF_RANGE, FIRST)
+    if place.object is not None:
+        return failure(Status.OCCUPIED, FIRST)
+    if source is None:
+        return failure(Status.NO_CAPABILITY, TRAVELLING)
+    refused = immovable(source, TRAVELLING)
+    if refused != 0:
+        return refused
+    move(source, place)
+    return 0
+
+
+def take_out(hart: Hart, caller: Thread, slot: Slot, moving: bool) -> u64:
+    """COPY_OUT and MOVE_OUT."""
+    refused = refuse_table(slot)
+    if refused != 0:
+        return refused
+    source = target(slot, caller.registers.a2)
+    if source is None:
+        return failure(Status.OUT_OF_RANGE, FIRST)
+    if source.object is None:
+        return failure(Status.NO_CAPABILITY, FIRST)
+    place = landing(caller)
+    if place is None:
+        return failure(Status.NO_WINDOW, WINDOW)
+    if moving:
+        refused = immovable(source, FIRST)
+        if refused != 0:
+            return refused
+        move(source, place)
+        return 0
+    rights = caller.registers.a3
+    if rights & ~u64(ALL) != 0:
+        return failure(Status.OUT_OF_RANGE, SECOND)
+    if not derivable(hart, source):
+        return failure(Status.UNDERIVABLE, FIRST)
+    derive(hart, source, place, u16(rights))
+    return 0
+
+
+def landing(caller: Thread) -> Slot | None:
+    """The first slot of the caller's receive window, if it is empty."""
+    buffer = caller.buffer
+    if buffer is None or buffer.window_size.load(Order.RELAXED) == 0:
+        return None
+    index = u64(buffer.window_first.load(Order.RELAXED))
+    table = caller.table
+    if index >= len(table.slots):
+        return None
+    place = table.slots[index]
+    return place if place.object is None else None
+
+
+def inspect(caller: Thread, slot: Slot) -> u64:
+    """INSPECT."""
+    refused = refuse_table(slot)
+    if refused != 0:
+        return refused
+    place = target(slot, caller.registers.a2)
+    if place is None:
+        return failure(Status.OUT_OF_RANGE, FIRST)
+    badge = place.word if badgeable(place) else u64(0)
+    return answer(caller, 0, number_of(place), u64(place.rights), badge, u64(place.depth))
+
+
+# --- delete, revoke ---------------------------------------------------------------------------------------------------
+
+
+def revoke(hart: Hart, caller: Thread, slot: Slot, deleting: bool) -> u64:
+    """REVOKE and DELETE: step by step, from the first leaf."""
+    refused = refuse_table(slot)
+    if refused != 0:
+        return refused
+    registers = caller.registers
+    root = target(slot, registers.a2)
+    if root is None:
+        return failure(Status.OUT_OF_RANGE, FIRST)
+    while True:
+        loop_bound(STEPS)
+        if registers.a5 & DRAINING != 0:
+            # Tables that ended in an earlier step are emptied before the call is complete.
+            dying = hart.dying
+            if dying is None:
+                return 0
+            if not empty_a_slot(hart, dying):
+                return failure(Status.PINNED, FIRST)
+        else:
+            leaf = first_leaf(root)
+            if leaf is not None:
+                begin_revocation(hart, root)
+                step = end_some(hart, leaf)
+            else:
+                end_revocation(hart, root)
+                if not deleting or root.object is None:
+                    registers.a5 = DRAINING if hart.dying is not None and registers.a5 & BURIED != 0 else u64(0)
+                    if registers.a5 == 0:
+                        return 0
+                    continue
+                step = end_some(hart, root)
+            if step == WAITING:
+                dying = hart.dying
+                if dying is not None and not empty_a_slot(hart, dying):
+                    step = STUCK
+            if step == STUCK:
+                return failure(Status.PINNED, FIRST)
+            if step == BURYING:
+                registers.a5 = BURIED
+        if hart.current is None:
+            # It has deleted itself, or what it needs to run.
+            return AGAIN
+        if cpu.interrupt_pending(hart.cpu):
+            return AGAIN
+
+
+#: how far a deletion is, in the caller's a5: tables have ended in it; only those are left
+BURIED = 1
+DRAINING = 2
+
+#: how a step of ending a capability went: done, more steps are needed, a table joined the dying, a dying table must be
+#: emptied first (it is the first of the list now), or a pin is in the way
+GONE = 0
+MORE = 1
+BURYING = 2
+WAITING = 3
+STUCK = 4
+
+
+def end_some(hart: Hart, slot: Slot) -> u64:
+    """A step towards an empty slot. Requires: it has no children."""
+    if slot.flags & PINNED != 0:
+        return STUCK
+    if owns(slot):
+        step = end_object(hart, slot)
+        if step != GONE:
+            return step
+    drop(hart, slot)
+    return GONE
+
+
+def drop(hart: Hart, slot: Slot) -> None:
+    """Empty the slot of a capability whose object, if it is the owner, has ended."""
+    ending = owns(slot)
+    stop_using(hart, slot)
+    if hart.attention & TRACING != 0:
+        record(hart, Event.DELETE, number_of(slot), u64(ending))
+    if ending:
+        parent = slot.parent
+        if parent is not None:
+            memory = parent.object
+            if isinstance(memory, Memory):
+                memory.live -= 1
+    end_revocation(hart, slot)
+    empty(slot)
+
+
+def stop_using(hart: Hart, slot: Slot) -> None:
+    """Whatever uses the capability stops."""
+    holder = slot.holder
+    if holder is None:
+        return
+    user = holder.user
+    match user:
+        case PageTable():
+            take_from_table(hart, user, u64(slot.entry), slot)
+        case Thread():
+            threads.lose(hart, user, slot)
+        case Interrupt():
+            user.notification = None
+            cpu.enable_line(hart.cpu, user.line, False)
+        case _:
+            pass
+
+
+def end_object(hart: Hart, slot: Slot) -> u64:
+    """A step towards the end of the object."""
+    thing = slot.object
+    match thing:
+        case CapTable():
+            if not thing.dying:
+                bury(hart, thing, slot)
+                return BURYING
+            prefer(hart, thing)
+            return WAITING
+        case Thread():
+            threads.destroy(hart, thing)
+        case Endpoint():
+            waiting = thing.senders.head
+            if waiting is None:
+                waiting = thing.receivers.head
+            if waiting is not None:
+                threads.cancel(hart, waiting, failure(Status.CANCELLED, INVOKED))
+                return MORE
+        case Notification():
+            waiter = thing.waiters.head
+            if waiter is not None:
+                threads.cancel(hart, waiter, failure(Status.CANCELLED, INVOKED))
+                return MORE
+        case Reply():
+            break_off(hart, thing)
+            server = thing.server
+            if server is not None:
+                server.reply = None
+                thing.server = None
+        case SchedContext():
+            return end_context(hart, thing)
+        case PageTable():
+            return GONE if empty_some(hart, thing, 512) else MORE
+        case AddressSpace():
+            if not empty_some(hart, thing.root, 256):
+                return MORE
+            forget_space(hart, thing)
+        case DmaSpace():
+            return GONE if unpin_some(thing) else MORE
+        case Trace():
+            if hart.trace is thing:
+                start_tracing(hart, 0)
+                hart.trace = None
+        case _:
+            pass
+    return GONE
+
+
+def end_context(hart: Hart, context: SchedContext) -> u64:
+    """Calls that it was lent with forget it, one a step; then nobody runs on it."""
+    top = context.top
+    if top is not None:
+        _ = unchain(top)
+        return MORE
+    timer.remove(hart.wheel, context.timer)
+    detach(hart, context)
+    if hart.active is context:
+        hart.active = None
+    return GONE
+
+
+def unpin_some(space: DmaSpace) -> bool:
+    """A step of unpinning all: with the end of the device space, its device is taken to be quiet."""
+    for _ in range(EMPTYING_STEP):
+        if space.cursor == len(space.pins):
+            return True
+        pin = space.pins[space.cursor]
+        if pin is not None:
+            pin.flags &= ~u8(PINNED)
+            pin.holder = None
+            space.pins[space.cursor] = None
+        space.cursor += 1
+    return False
+
+
+# --- tables that end --------------------------------------------------------------------------------------------------
+
+
+def bury(hart: Hart, table: CapTable, slot: Slot) -> None:
+    """The table begins to end: its owner capability moves into itself, so that `slot` is empty."""
+    relocate(slot, table.tomb)
+    table.dying = True
+    table.cursor = 0
+    put_first(hart, table)
+
+
+def put_first(hart: Hart, table: CapTable) -> None:
+    """At the head of the dying tables."""
+    first = hart.dying
+    table.next_dying = first
+    table.previous_dying = None
+    if first is not None:
+        first.previous_dying = table
+    hart.dying = table
+
+
+def take_off(hart: Hart, table: CapTable) -> None:
+    """Out of the dying tables."""
+    before = table.previous_dying
+    after = table.next_dying
+    if before is None:
+        hart.dying = after
+    else:
+        before.next_dying = after
+    if after is not None:
+        after.previous_dying = before
+
+
+def prefer(hart: Hart, table: CapTable) -> None:
+    """Empty this one first: another one waits for it.
+
+    They don't wait for each other: what is derived from a table's slot is younger than the table, for a capability with
+    descendants can't be moved.
+    """
+    take_off(hart, table)
+    put_first(hart, table)
+
+
+def empty_a_slot(hart: Hart, table: CapTable) -> bool:
+    """A step of emptying a dying table, the first of the list. False if a pin is in the way."""
+    for _ in range(EMPTYING_STEP):
+        index = table.cursor
+        if index == len(table.slots):
+            take_off(hart, table)
+            drop(hart, table.tomb)
+            return True
+        slot = table.slots[index]
+        if slot.object is not None:
+            leaf = first_leaf(slot)
+            if leaf is not None:
+                begin_revocation(hart, slot)
+                return end_some(hart, leaf) != STUCK
+            return end_some(hart, slot) != STUCK
+        table.cursor = index + 1
+    return True

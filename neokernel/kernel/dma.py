@@ -1,0 +1,69 @@
+"""Device spaces: what a device may reach. This is the unprotected kind, for machines without an IOMMU.
+
+The device can reach all memory, so who holds such a space is trusted. What it does is to tell physical addresses, and to
+keep a pinned frame's memory from being used for something else.
+
+Invariants: `pins[i] is s` exactly if `s.holder is holder and s.entry == i`, and then s is PINNED.
+"""
+
+from neokernel.abi.call import failure
+from neokernel.abi.status import INVOKED, TRAVELLING, Status
+from neokernel.kernel.objects import DEVICE, PINNED, DmaSpace, Frame, Slot, Thread
+from neokernel.kernel.outcome import answer
+from neokernel.kernel.slot import controlled, refuse, refuse_control
+from neokernel.lang import loop_bound, u8, u16, u64
+
+
+def pin(caller: Thread, slot: Slot, frame: Slot | None) -> u64:
+    """PIN: the frame's physical address."""
+    space = slot.object
+    if not isinstance(space, DmaSpace):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    if frame is None:
+        return failure(Status.NO_CAPABILITY, TRAVELLING)
+    if not isinstance(frame.object, Frame):
+        return refuse(frame, TRAVELLING)
+    if frame.flags & DEVICE != 0:
+        return failure(Status.WRONG_KIND, TRAVELLING)
+    if frame.holder is not None:
+        return failure(Status.OCCUPIED, TRAVELLING)
+    # A ring of allocation: the place after the last one used is most likely free.
+    index = space.cursor
+    tries: u64 = 0
+    while space.pins[index] is not None:
+        loop_bound(MOST_TRIES)
+        index = 0 if index + 1 == len(space.pins) else index + 1
+        tries += 1
+        if tries == MOST_TRIES or tries == len(space.pins):
+            space.cursor = index
+            return failure(Status.OUT_OF_MEMORY, INVOKED)
+    space.pins[index] = frame
+    space.cursor = index
+    frame.flags |= PINNED
+    frame.holder = space.holder
+    frame.entry = u16(index)
+    return answer(caller, 0, frame.word, 0, 0, 0)
+
+
+#: places looked at before a space counts as full; asked again, the search goes on
+MOST_TRIES = 256
+
+
+def unpin(slot: Slot, frame: Slot | None) -> u64:
+    """UNPIN."""
+    space = slot.object
+    if not isinstance(space, DmaSpace):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    if frame is None:
+        return failure(Status.NO_CAPABILITY, TRAVELLING)
+    if frame.flags & PINNED == 0 or frame.holder is not space.holder:
+        return failure(Status.WRONG_STATE, TRAVELLING)
+    space.pins[u64(frame.entry)] = None
+    frame.flags &= ~u8(PINNED)
+    frame.holder = None
+    frame.entry = 0
+    return 0

@@ -1,0 +1,37 @@
+"""Faults: what a thread can't do by itself becomes a call to its handler, in its name.
+
+Invariant: while `thread.faulted`, its registers are those of the moment of the fault, and are all restored if it goes on.
+"""
+
+from neokernel.abi.call import FAULT_BIT, LENGTH_SHIFT
+from neokernel.abi.fault import Fault
+from neokernel.abi.operations import Binding
+from neokernel.abi.rights import SEND
+from neokernel.abi.trace import Event
+from neokernel.kernel.endpoint import offer
+from neokernel.kernel.objects import TRACING, Endpoint, Hart, State, Thread
+from neokernel.kernel.outcome import BLOCKED
+from neokernel.kernel.schedule import stop
+from neokernel.kernel.tracing import record
+from neokernel.lang import u64
+
+
+def raise_fault(hart: Hart, thread: Thread, fault: Fault, w0: u64, w1: u64, w2: u64, w3: u64) -> None:
+    """Report to the thread's handler; a thread without one stops. The thread runs or is ready."""
+    if hart.attention & TRACING != 0:
+        record(hart, Event.FAULT, u64(fault.value), w0)
+    thread.registers.full = 1
+    thread.report[0] = w0
+    thread.report[1] = w1
+    thread.report[2] = w2
+    thread.report[3] = w3
+    word = u64(fault.value) | FAULT_BIT | (4 << LENGTH_SHIFT)
+    thread.message = word
+    slot = thread.bindings[u64(Binding.HANDLER.value)]
+    handler = slot.object
+    if isinstance(handler, Endpoint) and slot.rights & SEND != 0:
+        thread.faulted = True
+        if offer(hart, thread, handler, slot.word, word, True, True) == BLOCKED:
+            return
+        thread.faulted = False
+    stop(hart, thread, State.STOPPED)

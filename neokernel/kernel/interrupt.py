@@ -1,0 +1,96 @@
+"""Interrupt lines of the platform's controller (RISC-V PLIC), as signals.
+
+A line that is bound interrupts once; the controller holds it back until its driver acknowledges.
+
+Invariants: a line is enabled exactly while it is bound; `pending` lines were claimed and not completed.
+"""
+
+from neokernel.abi.call import failure
+from neokernel.abi.rights import SIGNAL
+from neokernel.abi.status import INVOKED, TRAVELLING, Status
+from neokernel.abi.trace import Event
+from neokernel.arch import cpu
+from neokernel.kernel.notification import signal
+from neokernel.kernel.objects import TRACING, Hart, Interrupt, Notification, Slot
+from neokernel.kernel.slot import controlled, derivable, derive, empty, refuse, refuse_control
+from neokernel.kernel.tracing import record
+from neokernel.lang import u64
+
+
+def bind(hart: Hart, slot: Slot, given: Slot | None) -> u64:
+    """BIND_INTERRUPT."""
+    interrupt = slot.object
+    if not isinstance(interrupt, Interrupt):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    if given is None:
+        return failure(Status.NO_CAPABILITY, TRAVELLING)
+    notification = given.object
+    if not isinstance(notification, Notification):
+        return refuse(given, TRAVELLING)
+    if given.rights & SIGNAL == 0:
+        return failure(Status.MISSING_RIGHT, TRAVELLING)
+    if interrupt.notification is not None:
+        return failure(Status.OCCUPIED, INVOKED)
+    if not derivable(hart, given):
+        return failure(Status.UNDERIVABLE, TRAVELLING)
+    derive(hart, given, interrupt.binding, given.rights)
+    interrupt.binding.holder = interrupt.holder
+    interrupt.notification = notification
+    cpu.enable_line(hart.cpu, interrupt.line, True)
+    return 0
+
+
+def unbind(hart: Hart, slot: Slot) -> u64:
+    """UNBIND_INTERRUPT."""
+    interrupt = slot.object
+    if not isinstance(interrupt, Interrupt):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    if interrupt.notification is None:
+        return failure(Status.WRONG_STATE, INVOKED)
+    release(hart, interrupt)
+    empty(interrupt.binding)
+    return 0
+
+
+def release(hart: Hart, interrupt: Interrupt) -> None:
+    """The line interrupts nobody any more."""
+    interrupt.notification = None
+    if interrupt.pending:
+        interrupt.pending = False
+        cpu.complete(hart.cpu, interrupt.line)
+    cpu.enable_line(hart.cpu, interrupt.line, False)
+
+
+def acknowledge(hart: Hart, slot: Slot) -> u64:
+    """ACKNOWLEDGE."""
+    interrupt = slot.object
+    if not isinstance(interrupt, Interrupt):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    if not interrupt.pending:
+        return failure(Status.WRONG_STATE, INVOKED)
+    interrupt.pending = False
+    cpu.complete(hart.cpu, interrupt.line)
+    return 0
+
+
+def serve(hart: Hart) -> None:
+    """An interrupt has come from the controller: signal its driver."""
+    line = cpu.claim(hart.cpu)
+    if line == 0 or u64(line) > len(hart.lines):
+        return
+    interrupt = hart.lines[u64(line) - 1]
+    if hart.attention & TRACING != 0:
+        record(hart, Event.INTERRUPT, u64(line), 0)
+    notification = interrupt.notification
+    if notification is None:
+        cpu.enable_line(hart.cpu, line, False)
+        cpu.complete(hart.cpu, line)
+        return
+    interrupt.pending = True
+    signal(hart, notification, interrupt.binding.word)

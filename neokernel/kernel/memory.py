@@ -1,0 +1,273 @@
+"""Memory: what all objects are made of.
+
+Objects are placed from below; descriptors of what needs whole, aligned pages from above. Nothing is freed one by one:
+when the last object made of a Memory has gone, all of it is free again. What is handed out is zero; clearing is done in
+steps, ahead of the object.
+
+Invariants: those of `Memory`.
+"""
+
+from neokernel.abi.call import failure
+from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE, Kind, kind_of
+from neokernel.abi.rights import ALL
+from neokernel.abi.status import FIRST, FOURTH, INVOKED, SECOND, WINDOW, Status
+from neokernel.abi.trace import Event
+from neokernel.arch import cpu
+from neokernel.kernel import placement
+from neokernel.kernel.objects import (
+    DEVICE,
+    LARGE,
+    OWNER,
+    TRACING,
+    AddressSpace,
+    Endpoint,
+    Floats,
+    Hart,
+    Memory,
+    Notification,
+    PageTable,
+    Reply,
+    SchedContext,
+    Slot,
+    Thread,
+    Trace,
+)
+from neokernel.kernel.outcome import AGAIN, answer
+from neokernel.kernel.placement import PINS_HEADER, TABLE_HEADER, UNIT, round_up
+from neokernel.kernel.slot import controlled, derivable, insert, number_of, refuse, refuse_control
+from neokernel.kernel.tracing import record
+from neokernel.lang import Order, loop_bound, size_of, u64, value
+
+#: bytes cleared between two looks at the interrupts
+CLEAR_STEP = 8192
+MOST_SLOTS = 1 << 20
+MOST_PINS = 1 << 12
+MOST_TRACE_PAGES = 1 << 12
+#: no RAM or device lies beyond; sums of two sizes fit
+MOST_BYTES = 1 << 56
+
+
+@value
+class Footprint:
+    """What an object takes: bytes from below, at a multiple of `alignment`, and bytes from above."""
+
+    below: u64
+    alignment: u64
+    above: u64
+
+
+#: no such object, or no such size of it
+IMPOSSIBLE = Footprint(0, 0, 0)
+
+
+def small(size: u64) -> Footprint:
+    return Footprint(round_up(size, UNIT), UNIT, 0)
+
+
+def pages(count: u64, descriptor: u64) -> Footprint:
+    return Footprint(count * PAGE_SIZE, PAGE_SIZE, round_up(descriptor, UNIT))
+
+
+def footprint(kind: Kind, size: u64) -> Footprint:
+    """What an object of this kind and size takes."""
+    match kind:
+        case Kind.MEMORY:
+            if size == 0 or size > MOST_BYTES or size % PAGE_SIZE != 0:
+                return IMPOSSIBLE
+            return Footprint(size, PAGE_SIZE, round_up(size_of(Memory), UNIT))
+        case Kind.FRAME:
+            if size > 1:
+                return IMPOSSIBLE
+            return Footprint(LARGE_SIZE, LARGE_SIZE, 0) if size == 1 else pages(1, 0)
+        case Kind.CAP_TABLE:
+            return IMPOSSIBLE if size == 0 or size > MOST_SLOTS else small(TABLE_HEADER + size * size_of(Slot))
+        case Kind.DMA_SPACE:
+            return IMPOSSIBLE if size == 0 or size > MOST_PINS else small(PINS_HEADER + size * 8)
+        case Kind.TRACE:
+            if size == 0 or size > MOST_TRACE_PAGES or size & (size - 1) != 0:
+                return IMPOSSIBLE
+            return pages(1 + size, size_of(Trace))
+        case Kind.NOTIFICATION:
+            return IMPOSSIBLE if size > 1 else small(size_of(Notification))
+        case _:
+            return IMPOSSIBLE if size != 0 else plain(kind)
+
+
+def plain(kind: Kind) -> Footprint:
+    """What an object of a kind without sizes takes."""
+    match kind:
+        case Kind.ENDPOINT:
+            return small(size_of(Endpoint))
+        case Kind.REPLY:
+            return small(size_of(Reply))
+        case Kind.THREAD:
+            return small(size_of(Thread))
+        case Kind.SCHED_CONTEXT:
+            return small(size_of(SchedContext))
+        case Kind.FLOATS:
+            return small(size_of(Floats))
+        case Kind.PAGE_TABLE:
+            return pages(2, size_of(PageTable))
+        case Kind.ADDRESS_SPACE:
+            return pages(2, size_of(AddressSpace))
+        case _:
+            return IMPOSSIBLE
+
+
+def retype(hart: Hart, caller: Thread, slot: Slot) -> u64:
+    """RETYPE: make `count` objects of a kind, one a step, into the caller's receive window."""
+    memory = slot.object
+    if not isinstance(memory, Memory):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    registers = caller.registers
+    kind = kind_of(registers.a2)
+    if kind is None:
+        return failure(Status.OUT_OF_RANGE, FIRST)
+    need = footprint(kind, registers.a3)
+    if need.below == 0:
+        return failure(Status.OUT_OF_RANGE, FIRST if plain(kind).below == 0 and registers.a3 == 0 else SECOND)
+    if memory.device and kind is not Kind.FRAME:
+        return failure(Status.WRONG_KIND, FIRST)
+    buffer = caller.buffer
+    if buffer is None:
+        return failure(Status.NO_BUFFER, WINDOW)
+    if not derivable(hart, slot):
+        return failure(Status.UNDERIVABLE, INVOKED)
+    first = u64(buffer.window_first.load(Order.RELAXED))
+    room = u64(buffer.window_size.load(Order.RELAXED))
+    count = registers.a4
+    if registers.a5 >= count:
+        return failure(Status.OUT_OF_RANGE, FOURTH)
+    table = caller.table
+    if count > room or first + room > len(table.slots):
+        return failure(Status.NO_WINDOW, WINDOW)
+    while True:
+        loop_bound(MOST_SLOTS)
+        place = table.slots[first + registers.a5]
+        if place.object is not None:
+            return failure(Status.OCCUPIED, WINDOW)
+        done = make(hart, memory, slot, place, kind, registers.a3, need)
+        if done > AGAIN:
+            return done
+        if done == 0:
+            registers.a5 += 1
+            if registers.a5 == count:
+                return answer(caller, 0, 0, 0, 0, 0)
+        if cpu.interrupt_pending(hart.cpu):
+            return AGAIN
+
+
+def make(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64, need: Footprint) -> u64:
+    """Make one object, whose capability goes to `place`; AGAIN if only some of its memory was cleared."""
+    if memory.live == 0 and (memory.low != 0 or memory.high != memory.size):
+        memory.low = 0
+        memory.high = memory.size
+        memory.clean = 0
+    low = round_up(memory.base + memory.low, need.alignment) - memory.base
+    end = low + need.below
+    if need.above > memory.high or end > memory.high - need.above:
+        return failure(Status.OUT_OF_MEMORY, INVOKED)
+    if kind is not Kind.MEMORY and not memory.device and memory.clean < end:
+        clear_some(memory, end)
+        return AGAIN
+    base = memory.base + low
+    high = memory.high - need.above
+    clean = min(memory.clean - low, need.below) if memory.clean > low else u64(0)
+    memory.low = end
+    memory.high = high
+    memory.clean = max(memory.clean, end)
+    memory.live += 1
+    if need.above != 0:
+        placement.clear(ceiling(memory, high), need.above)
+    fill(hart, memory, place, kind, size, base, high, clean)
+    place.rights = ALL
+    place.flags = OWNER | (DEVICE if memory.device else 0) | (LARGE if kind is Kind.FRAME and size == 1 else 0)
+    insert(parent, place)
+    if hart.attention & TRACING != 0:
+        record(hart, Event.DERIVE, number_of(place), 1)
+    return 0
+
+
+def ceiling(memory: Memory, offset: u64) -> u64:
+    """The physical address of a descriptor."""
+    return memory.base + offset
+
+
+def clear_some(memory: Memory, end: u64) -> None:
+    """A step of clearing, towards `end`."""
+    start = max(memory.clean, memory.low)
+    size = min(round_up(end, UNIT) - start, CLEAR_STEP)
+    placement.clear(memory.base + start, size)
+    memory.clean = start + size
+
+
+def fill(hart: Hart, memory: Memory, place: Slot, kind: Kind, size: u64, base: u64, high: u64, clean: u64) -> None:
+    """Make the object, at `base` or with its descriptor at offset `high`, and name it in `place`."""
+    descriptor = ceiling(memory, high)
+    match kind:
+        case Kind.ENDPOINT:
+            place.object = placement.make_endpoint(base)
+        case Kind.REPLY:
+            place.object = placement.make_reply(base)
+        case Kind.NOTIFICATION:
+            place.object = placement.make_notification(base, size == 1)
+        case Kind.MEMORY:
+            place.object = placement.make_memory(descriptor, base, size, clean)
+        case Kind.FRAME:
+            place.object = hart.frame
+            place.word = base
+        case Kind.PAGE_TABLE:
+            place.object = placement.make_page_table(descriptor, base)
+        case Kind.ADDRESS_SPACE:
+            place.object = placement.make_space(hart, descriptor, base)
+        case Kind.CAP_TABLE:
+            place.object = placement.make_cap_table(base, size)
+        case Kind.THREAD:
+            thread = placement.make_thread(hart, base)
+            thread.identifier = hart.next_identifier
+            hart.next_identifier += 1
+            place.object = thread
+        case Kind.SCHED_CONTEXT:
+            context = placement.make_context(base)
+            context.identifier = hart.next_identifier
+            hart.next_identifier += 1
+            place.object = context
+        case Kind.FLOATS:
+            place.object = placement.make_floats(base)
+        case Kind.DMA_SPACE:
+            place.object = placement.make_dma_space(base, size)
+        case Kind.TRACE:
+            place.object = placement.make_trace(descriptor, base, size)
+        case _:
+            pass
+
+
+def clear(hart: Hart, caller: Thread, slot: Slot) -> u64:
+    """CLEAR: make sure that the next `bytes` are zero, a step at a time."""
+    memory = slot.object
+    if not isinstance(memory, Memory):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    wanted = caller.registers.a2
+    if memory.device or wanted > memory.high - memory.low:
+        return failure(Status.OUT_OF_RANGE, FIRST)
+    end = memory.low + wanted
+    while memory.clean < end:
+        loop_bound(MOST_SLOTS)
+        clear_some(memory, end)
+        if cpu.interrupt_pending(hart.cpu):
+            return AGAIN
+    return 0
+
+
+def information(caller: Thread, slot: Slot) -> u64:
+    """MEMORY_INFO."""
+    memory = slot.object
+    if not isinstance(memory, Memory):
+        return refuse(slot, INVOKED)
+    free = memory.size if memory.live == 0 else memory.high - memory.low
+    clean = memory.clean - memory.low if memory.clean > memory.low else u64(0)
+    return answer(caller, 0, memory.size, free, clean, 0)

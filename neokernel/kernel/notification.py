@@ -1,0 +1,134 @@
+"""Notifications: signals without a message. A word of bits, or a counting semaphore.
+
+Invariant: nobody waits, and no bound thread receives, while the word isn't 0.
+"""
+
+from neokernel.abi.call import NEVER, SIGNALS_BIT, failure
+from neokernel.abi.rights import SIGNAL, WAIT
+from neokernel.abi.status import FIRST, INVOKED, Status
+from neokernel.abi.trace import Event
+from neokernel.arch import cpu
+from neokernel.kernel import timer
+from neokernel.kernel.objects import SCHEDULER, TRACING, Endpoint, Hart, Notification, Slot, State, Thread
+from neokernel.kernel.outcome import BLOCKED, answer, give_answer
+from neokernel.kernel.schedule import append, make_ready, program, stop, take_out
+from neokernel.kernel.slot import refuse
+from neokernel.kernel.tracing import record
+from neokernel.lang import saturating_add, u64
+
+#: schedulers whose threads are held by schedulers, and so on: who is beyond isn't told
+NESTED_SCHEDULERS = 8
+
+
+def signal(hart: Hart, notification: Notification, badge: u64) -> None:
+    """Add `badge` (1 if it is 0) to the word, or one to the count; who waits gets it at once."""
+    if hart.attention & TRACING != 0:
+        record(hart, Event.SIGNAL, badge, 0)
+    woken = deliver(hart, notification, u64(1) if badge == 0 else badge)
+    if woken is not None:
+        tell_scheduler(hart, woken)
+
+
+def deliver(hart: Hart, notification: Notification, badge: u64) -> Thread | None:
+    """Give the signal to a thread that waits, which is then ready; otherwise keep it."""
+    added = u64(1) if notification.counting else badge
+    waiter = notification.waiters.head
+    if waiter is not None:
+        take_out(notification.waiters, waiter)
+        end_wait(hart, waiter, added, 0)
+        return waiter
+    bound = notification.bound
+    if bound is not None and bound.state is State.RECEIVING:
+        endpoint = bound.waiting_on
+        if isinstance(endpoint, Endpoint):
+            take_out(endpoint.receivers, bound)
+            end_wait(hart, bound, added, SIGNALS_BIT)
+            return bound
+    if notification.counting:
+        notification.word = saturating_add(notification.word, 1)
+    else:
+        notification.word |= added
+    return None
+
+
+def end_wait(hart: Hart, thread: Thread, badge: u64, word: u64) -> None:
+    """`thread`, which isn't in a queue any more, can go on with this answer. Its scheduler isn't told."""
+    timer.remove(hart.wheel, thread.timer)
+    thread.waiting_on = None
+    thread.state = State.RUNNABLE
+    if not thread.faulted:
+        give_answer(thread, badge, word)
+    make_ready(hart, thread)
+
+
+def wake(hart: Hart, thread: Thread, badge: u64, word: u64) -> None:
+    """The same, and its scheduler is told."""
+    end_wait(hart, thread, badge, word)
+    tell_scheduler(hart, thread)
+
+
+def go_on(hart: Hart, thread: Thread) -> None:
+    """The thread can run; its registers are as they should be."""
+    thread.waiting_on = None
+    thread.state = State.RUNNABLE
+    make_ready(hart, thread)
+    tell_scheduler(hart, thread)
+
+
+def tell_scheduler(hart: Hart, thread: Thread) -> None:
+    """A thread that could run, but is held and has no context: signal its scheduler, which may be held itself."""
+    held: Thread | None = thread
+    for _ in range(NESTED_SCHEDULERS):
+        if held is None:
+            return
+        scheduler = held.scheduler
+        if scheduler is None or held.context is not None:
+            return
+        word = held.bindings[SCHEDULER].word
+        held = deliver(hart, scheduler, u64(1) if word == 0 else word)
+
+
+def take(notification: Notification) -> u64:
+    """The word, which isn't 0: all of it, or one of the count."""
+    word = notification.word
+    if notification.counting:
+        notification.word = word - 1
+        return 1
+    notification.word = 0
+    return word
+
+
+def wait(hart: Hart, caller: Thread, slot: Slot, deadline: u64) -> u64:
+    """The WAIT call."""
+    notification = slot.object
+    if not isinstance(notification, Notification):
+        return refuse(slot, INVOKED)
+    if slot.rights & WAIT == 0:
+        return failure(Status.MISSING_RIGHT, INVOKED)
+    if notification.word != 0:
+        return answer(caller, take(notification), 0, 0, 0, 0)
+    if deadline <= cpu.now(hart.cpu):
+        return failure(Status.TIMED_OUT, FIRST)
+    append(notification.waiters, caller)
+    caller.waiting_on = notification
+    start_timer(hart, caller, deadline)
+    stop(hart, caller, State.WAITING)
+    return BLOCKED
+
+
+def start_timer(hart: Hart, thread: Thread, deadline: u64) -> None:
+    """End the wait at `deadline`, unless that is NEVER."""
+    if deadline != NEVER:
+        timer.insert(hart.wheel, thread.timer, deadline)
+        program(hart)
+
+
+def signal_call(hart: Hart, slot: Slot) -> u64:
+    """The SIGNAL call."""
+    notification = slot.object
+    if not isinstance(notification, Notification):
+        return refuse(slot, INVOKED)
+    if slot.rights & SIGNAL == 0:
+        return failure(Status.MISSING_RIGHT, INVOKED)
+    signal(hart, notification, slot.word)
+    return 0

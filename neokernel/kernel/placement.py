@@ -1,0 +1,159 @@
+"""Addresses become objects: the only place in the kernel proper where they do.
+
+Obligation of every caller, for each `make_…`: the memory is RAM, aligned, zeroed, and part of no living object. What is
+zero already isn't written; only references that must not be None are.
+"""
+
+from neokernel.abi.buffer import Buffer
+from neokernel.abi.trace import Header, Record
+from neokernel.arch import cpu
+from neokernel.kernel.objects import (
+    AddressSpace,
+    CapTable,
+    DmaSpace,
+    Endpoint,
+    Entries,
+    Floats,
+    Hart,
+    Memory,
+    Notification,
+    Owners,
+    PageTable,
+    Reply,
+    SchedContext,
+    Slot,
+    Thread,
+    Trace,
+)
+from neokernel.lang import Embedded, Span, address_of, object_at, size_of, span_at, u8, u64, unsafe
+
+unsafe("kernel objects lie in memory that user space gave")
+
+#: descriptors and tables begin at multiples of it
+UNIT = 64
+PAGE = 4096
+
+
+def round_up(size: u64, unit: u64) -> u64:
+    """The next multiple of `unit`, a power of 2."""
+    return (size + (unit - 1)) & ~(unit - 1)
+
+
+TABLE_HEADER = round_up(size_of(CapTable), UNIT)
+PINS_HEADER = round_up(size_of(DmaSpace), UNIT)
+
+
+def clear(base: u64, size: u64) -> None:
+    """Zero physical memory; both are multiples of 64."""
+    cpu.clear(cpu.DIRECT + base, size)
+
+
+def make_endpoint(base: u64) -> Endpoint:
+    return object_at(Endpoint, cpu.DIRECT + base)
+
+
+def make_reply(base: u64) -> Reply:
+    return object_at(Reply, cpu.DIRECT + base)
+
+
+def make_notification(base: u64, counting: bool) -> Notification:
+    made = object_at(Notification, cpu.DIRECT + base)
+    made.counting = counting
+    return made
+
+
+def make_memory(place: u64, base: u64, size: u64, clean: u64) -> Memory:
+    """A descriptor at `place` for the memory at `base`, of which `clean` bytes are known to be zero."""
+    made = object_at(Memory, cpu.DIRECT + place)
+    made.base = base
+    made.size = size
+    made.high = size
+    made.clean = clean
+    return made
+
+
+def prepare_table(table: PageTable, base: u64, level: u8) -> None:
+    """`table`, zeroed, gets the two pages at `base`."""
+    table.entries = object_at(Entries, cpu.DIRECT + base)
+    table.owners = object_at(Owners, cpu.DIRECT + base + PAGE)
+    table.base = base
+    table.level = level
+    table.holder.user = table
+
+
+def make_page_table(place: u64, base: u64) -> PageTable:
+    """A descriptor at `place`, entries and owners in the two pages at `base`."""
+    made = object_at(PageTable, cpu.DIRECT + place)
+    prepare_table(made, base, 0)
+    return made
+
+
+def make_space(hart: Hart, place: u64, base: u64) -> AddressSpace:
+    """A descriptor at `place`, the root table in the two pages at `base`; the upper half is the kernel's."""
+    made = object_at(AddressSpace, cpu.DIRECT + place)
+    prepare_table(made.root, base, 2)
+    made.root.space = made
+    kernel = hart.no_space.root.entries
+    for index in range(256, 512):
+        made.root.entries.entry[index] = kernel.entry[index]
+    return made
+
+
+def make_cap_table(base: u64, slots: u64) -> CapTable:
+    made = object_at(CapTable, cpu.DIRECT + base)
+    made.slots = span_at(Embedded[Slot], cpu.DIRECT + base + TABLE_HEADER, slots)
+    return made
+
+
+def make_thread(hart: Hart, base: u64) -> Thread:
+    made = object_at(Thread, cpu.DIRECT + base)
+    made.hart = hart
+    made.space = hart.no_space
+    made.table = hart.no_table
+    made.holder.user = made
+    made.timer.owner = made
+    made.registers.full = 1
+    return made
+
+
+def make_context(base: u64) -> SchedContext:
+    made = object_at(SchedContext, cpu.DIRECT + base)
+    made.timer.owner = made
+    return made
+
+
+def make_floats(base: u64) -> Floats:
+    return object_at(Floats, cpu.DIRECT + base)
+
+
+def make_dma_space(base: u64, pins: u64) -> DmaSpace:
+    made = object_at(DmaSpace, cpu.DIRECT + base)
+    made.pins = span_at(Slot | None, cpu.DIRECT + base + PINS_HEADER, pins)
+    made.holder.user = made
+    return made
+
+
+def make_trace(place: u64, base: u64, pages: u64) -> Trace:
+    made = object_at(Trace, cpu.DIRECT + place)
+    made.base = base
+    made.pages = pages
+    return made
+
+
+def buffer_at(base: u64) -> Buffer:
+    """A frame of RAM as a thread's buffer."""
+    return object_at(Buffer, cpu.DIRECT + base)
+
+
+def all_registers(thread: Thread) -> Span[u64]:
+    """pc, then x1 to x31."""
+    return span_at(u64, address_of(thread.registers), 32)
+
+
+def trace_header(trace: Trace) -> Header:
+    return object_at(Header, cpu.DIRECT + trace.base)
+
+
+def trace_record(trace: Trace, index: u64) -> Record:
+    """Record `index` of the ring, less than its capacity."""
+    return object_at(Record, cpu.DIRECT + trace.base + PAGE + index * size_of(Record))

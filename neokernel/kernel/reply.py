@@ -1,0 +1,170 @@
+"""Calls in progress: who waits for whose reply, and the contexts that travel along.
+
+A Reply holds a caller. If the call lent a context, the Reply is in the context's chain: `context.top` is the last call,
+each `below` an earlier one. A context goes back through the top. When a chain breaks, the context goes on to the
+nearest living thread that is owed something: the server of the new top, or else its owner.
+
+Invariants: those of `Reply`; `context.thread.context is context`; a context whose thread is None is parked in its top
+Reply, whose server receives other calls meanwhile, or its thread has gone.
+"""
+
+from neokernel.abi.call import failure
+from neokernel.abi.status import INVOKED, Status
+from neokernel.kernel.notification import tell_scheduler
+from neokernel.kernel.objects import Hart, Reply, SchedContext, State, Thread
+from neokernel.kernel.outcome import give_answer
+from neokernel.kernel.schedule import dequeue, make_ready, stop
+from neokernel.lang import requires
+
+
+def detach(hart: Hart, context: SchedContext) -> None:
+    """Take the context from the thread that runs on it, which then can't run."""
+    thread = context.thread
+    if thread is None:
+        return
+    dequeue(hart, thread)
+    if hart.current is thread:
+        hart.current = None
+    thread.context = None
+    context.thread = None
+
+
+def attach(hart: Hart, context: SchedContext, thread: Thread) -> None:
+    """Let `thread`, which has none, run on the context, which nobody has."""
+    context.thread = thread
+    thread.context = context
+    if thread.state is State.RUNNABLE:
+        make_ready(hart, thread)
+
+
+def lend(hart: Hart, context: SchedContext, server: Thread, reply: Reply) -> None:
+    """The caller's context goes to the server, which has none; `reply` is the way back."""
+    borrower = context.thread
+    if borrower is not None:
+        borrower.context = None
+    below = context.top
+    reply.below = below
+    if below is not None:
+        below.above = reply
+    context.top = reply
+    reply.context = context
+    context.thread = server
+    server.context = context
+
+
+def unchain(reply: Reply) -> bool:
+    """Take the Reply out of its context's chain. Was it the top?"""
+    context = reply.context
+    if context is None:
+        return False
+    below = reply.below
+    reply.context = None
+    reply.below = None
+    if context.top is reply:
+        context.top = below
+        return True
+    above = reply.above
+    if above is not None:
+        above.below = below
+    if below is not None:
+        below.above = above
+    return False
+
+
+def pass_on(hart: Hart, context: SchedContext) -> None:
+    """A borrowed context without a call to go back through: to the server of its last call, or its owner."""
+    detach(hart, context)
+    top = context.top
+    owed = context.home if top is None else top.server
+    if owed is not None and owed.context is None and owed.state is not State.DISPATCHING:
+        attach(hart, context, owed)
+
+
+def release(hart: Hart, thread: Thread) -> None:
+    """The thread waits for new work: it doesn't keep what it has borrowed."""
+    context = thread.context
+    if context is None or context is thread.home:
+        return
+    top = context.top
+    if top is not None and top.server is thread:
+        # The call isn't answered yet: the context waits in its Reply.
+        detach(hart, context)
+    else:
+        pass_on(hart, context)
+
+
+def arm(thread: Thread, reply: Reply | None) -> None:
+    """Receive with this Reply, which no other thread has."""
+    before = thread.reply
+    if before is reply:
+        return
+    if before is not None:
+        before.server = None
+    thread.reply = reply
+    if reply is not None:
+        reply.server = thread
+
+
+def link(hart: Hart, caller: Thread, server: Thread, reply: Reply) -> None:
+    """The caller waits for `reply`; a server without a context of its own runs on the caller's."""
+    context = caller.context
+    direct = hart.current is caller
+    stop(hart, caller, State.REPLIED)
+    caller.waiting_on = reply
+    reply.caller = caller
+    server.state = State.RUNNABLE
+    if server.home is None and context is not None and server.context is None:
+        lend(hart, context, server, reply)
+        if direct:
+            hart.current = server
+            return
+    make_ready(hart, server)
+    tell_scheduler(hart, server)
+
+
+def finish(hart: Hart, reply: Reply, state: State) -> None:
+    """End the call that `reply` holds: its context goes back to the caller, which is in `state` then."""
+    requires(reply.caller is not None)
+    caller = reply.caller
+    if caller is None:
+        return
+    reply.caller = None
+    caller.waiting_on = None
+    caller.state = state
+    context = reply.context
+    if context is not None and unchain(reply):
+        lender = context.thread
+        if lender is None or lender is reply.server:
+            direct = hart.current is lender and hart.active is context and state is State.RUNNABLE
+            detach(hart, context)
+            context.thread = caller
+            caller.context = context
+            if caller.scheduler is not None and caller.dispatcher is None:
+                # Its scheduler has stopped waiting for it: it doesn't keep what it was lent.
+                pass_on(hart, context)
+            elif direct:
+                hart.current = caller
+                return
+    if state is State.RUNNABLE:
+        make_ready(hart, caller)
+        tell_scheduler(hart, caller)
+
+
+def break_off(hart: Hart, reply: Reply) -> None:
+    """The server, or the Reply, has gone: the caller learns it. A fault that nobody will handle stops the thread."""
+    caller = reply.caller
+    if caller is None:
+        return
+    if caller.faulted:
+        caller.faulted = False
+        finish(hart, reply, State.STOPPED)
+    else:
+        give_answer(caller, 0, failure(Status.PEER_DIED, INVOKED))
+        finish(hart, reply, State.RUNNABLE)
+
+
+def give_up(caller: Thread, reply: Reply) -> None:
+    """The caller doesn't wait any more; a context that it lent stays where it is, until it is passed on."""
+    reply.caller = None
+    _ = unchain(reply)
+    caller.waiting_on = None

@@ -1,0 +1,357 @@
+"""Who runs: queues of ready threads by priority, budgets of contexts, and the change of the current thread.
+
+A thread runs on a context, at the higher of the context's priority and its own floor. A context is charged when another
+one becomes active; between the threads that it travels along with calls, nothing is counted.
+
+Invariants:
+- Each runnable thread with a context that isn't empty is current or in the ready queue of its priority; no other is.
+- `hart.active` is the current thread's context, or None while idle; its budget ends at `hart.budget_end`.
+- A context's refills sum up to its budget; the first one is due or the context is empty and its timer armed.
+"""
+
+from neokernel.abi.call import NEVER
+from neokernel.abi.trace import Event
+from neokernel.arch import cpu
+from neokernel.kernel import timer
+from neokernel.kernel.objects import (
+    FLOATING,
+    REFILLS,
+    TRACING,
+    AddressSpace,
+    Hart,
+    SchedContext,
+    State,
+    Thread,
+    ThreadQueue,
+)
+from neokernel.kernel.tracing import record
+from neokernel.lang import count_leading_zeros, loop_bound, saturating_add, u8, u16, u64
+
+#: Sv39 in `satp` (privileged specification, 12.1.11)
+SV39 = 8 << 60
+ASID_SHIFT = 44
+
+# --- queues -----------------------------------------------------------------------------------------------------------
+
+
+def append(queue: ThreadQueue, thread: Thread) -> None:
+    last = queue.tail
+    thread.previous = last
+    thread.next = None
+    if last is None:
+        queue.head = thread
+    else:
+        last.next = thread
+    queue.tail = thread
+
+
+def prepend(queue: ThreadQueue, thread: Thread) -> None:
+    first = queue.head
+    thread.next = first
+    thread.previous = None
+    if first is None:
+        queue.tail = thread
+    else:
+        first.previous = thread
+    queue.head = thread
+
+
+def take_out(queue: ThreadQueue, thread: Thread) -> None:
+    before = thread.previous
+    after = thread.next
+    if before is None:
+        queue.head = after
+    else:
+        before.next = after
+    if after is None:
+        queue.tail = before
+    else:
+        after.previous = before
+
+
+def priority_of(thread: Thread, context: SchedContext) -> u64:
+    """The priority at which it runs."""
+    return max(u64(context.priority), u64(thread.floor))
+
+
+def enqueue(hart: Hart, thread: Thread, priority: u64, front: bool) -> None:
+    """Into the ready queue."""
+    thread.priority = u8(priority)
+    thread.ready = True
+    queue = hart.queues[priority]
+    if front:
+        prepend(queue, thread)
+    else:
+        append(queue, thread)
+    hart.ready[priority // 64] |= u64(1) << (priority % 64)
+    hart.best = max(hart.best, priority + 1)
+
+
+def dequeue(hart: Hart, thread: Thread) -> None:
+    """Out of the ready queue, if it is in there."""
+    if not thread.ready:
+        return
+    thread.ready = False
+    priority = u64(thread.priority)
+    queue = hart.queues[priority]
+    take_out(queue, thread)
+    if queue.head is None:
+        hart.ready[priority // 64] &= ~(u64(1) << (priority % 64))
+        if hart.best == priority + 1:
+            hart.best = best_of(hart)
+
+
+def best_of(hart: Hart) -> u64:
+    """1 + the highest priority with a ready thread."""
+    word: u64 = 4
+    while word > 0:
+        loop_bound(4)
+        word -= 1
+        if hart.ready[word] != 0:
+            return 64 * (word + 1) - u64(count_leading_zeros(hart.ready[word]))
+    return 0
+
+
+# --- budgets ----------------------------------------------------------------------------------------------------------
+
+
+def charge(hart: Hart) -> u64:
+    """Count the time since the last charge to the active context; gives the time. The budget may be used up after it."""
+    now = cpu.now(hart.cpu)
+    context = hart.active
+    if context is not None and now > hart.since:
+        consume(context, now - hart.since)
+    hart.since = now
+    return now
+
+
+def consume(context: SchedContext, used: u64) -> None:
+    """Take `used` ticks from the refills; each comes back one period after its own time.
+
+    A context whose budget is its whole period is never without; its budget is the slice after which others get a turn.
+    """
+    context.used = saturating_add(context.used, used)
+    if context.budget == context.period:
+        slice = context.refills[0]
+        slice.amount = context.budget if used >= slice.amount else slice.amount - used
+        return
+    left = used
+    for _ in range(REFILLS):
+        first = context.refills[u64(context.first)]
+        amount = min(left, first.amount)
+        if amount == 0:
+            return
+        left -= amount
+        first.amount -= amount
+        back = saturating_add(first.time, context.period)
+        if first.amount == 0:
+            if context.count == 1:
+                # All at once: the only refill is the next one.
+                first.amount = amount
+                first.time = back
+                return
+            context.first = (context.first + 1) % REFILLS
+            context.count -= 1
+        add_refill(context, back, amount)
+
+
+def add_refill(context: SchedContext, time: u64, amount: u64) -> None:
+    """Behind the others; merged with the last if it belongs to the same time, or if there is no room."""
+    last = context.refills[(u64(context.first) + u64(context.count) - 1) % REFILLS]
+    if context.count > 1 and (last.time == time or u64(context.count) == REFILLS):
+        last.amount += amount
+        last.time = max(last.time, time)
+    elif u64(context.count) == REFILLS:
+        last.amount += amount
+    else:
+        made = context.refills[(u64(context.first) + u64(context.count)) % REFILLS]
+        made.time = max(time, last.time)
+        made.amount = amount
+        context.count += 1
+
+
+def begin_use(context: SchedContext, now: u64) -> None:
+    """The context begins to be used after a wait: what is due is one refill, from now on."""
+    first = context.refills[u64(context.first)]
+    if first.time > now or context.budget == context.period:
+        return
+    for _ in range(REFILLS - 1):
+        if context.count == 1:
+            break
+        second = context.refills[(u64(context.first) + 1) % REFILLS]
+        if second.time > now:
+            break
+        second.amount += first.amount
+        first.amount = 0
+        context.first = (context.first + 1) % REFILLS
+        context.count -= 1
+        first = second
+    first.time = now
+
+
+def is_due(context: SchedContext, now: u64) -> bool:
+    first = context.refills[u64(context.first)]
+    return first.time <= now and first.amount != 0
+
+
+def configure(context: SchedContext, priority: u8, budget: u64, period: u64, now: u64) -> None:
+    """Give it a full budget. Requires: 0 < budget <= period; it isn't in use."""
+    context.priority = priority
+    context.budget = budget
+    context.period = period
+    context.first = 0
+    context.count = 1
+    context.refills[0].time = now
+    context.refills[0].amount = budget
+
+
+# --- ready, running ---------------------------------------------------------------------------------------------------
+
+
+def make_ready(hart: Hart, thread: Thread) -> None:
+    """A runnable thread that isn't current goes to the end of its queue, if it has a context with time left."""
+    context = thread.context
+    if context is None or context.budget == 0 or context.empty:
+        return
+    if context is not hart.active:
+        now = cpu.now(hart.cpu)
+        begin_use(context, now)
+        if not is_due(context, now):
+            wait_for_refill(hart, context)
+            return
+    priority = priority_of(thread, context)
+    if hart.attention & TRACING != 0:
+        record(hart, Event.READY, thread.identifier, priority)
+    enqueue(hart, thread, priority, False)
+
+
+def wait_for_refill(hart: Hart, context: SchedContext) -> None:
+    """The context can't be used before its first refill."""
+    context.empty = True
+    timer.remove(hart.wheel, context.timer)
+    timer.insert(hart.wheel, context.timer, context.refills[u64(context.first)].time)
+    program(hart)
+
+
+def run_out(hart: Hart, context: SchedContext) -> None:
+    """The context, which isn't active, has no time left: its thread isn't ready before there is some."""
+    thread = context.thread
+    if thread is not None and thread.ready:
+        dequeue(hart, thread)
+        wait_for_refill(hart, context)
+
+
+def rotate(hart: Hart) -> None:
+    """The current thread gives way to those of its priority."""
+    thread = hart.current
+    if thread is None:
+        return
+    context = thread.context
+    hart.current = None
+    if context is not None:
+        enqueue(hart, thread, priority_of(thread, context), False)
+
+
+def choose(hart: Hart) -> None:
+    """Make the best thread current; wait for one if none is ready."""
+    current = hart.current
+    if current is not None:
+        context = current.context
+        if context is not None and hart.best <= priority_of(current, context) + 1:
+            run(hart, current, context)
+            return
+        hart.current = None
+        if context is not None:
+            enqueue(hart, current, priority_of(current, context), True)
+    best = hart.best
+    if best == 0:
+        return
+    thread = hart.queues[best - 1].head
+    if thread is None:
+        return
+    dequeue(hart, thread)
+    context = thread.context
+    if context is not None:
+        if hart.attention & TRACING != 0:
+            record(hart, Event.SWITCH, thread.identifier, context.identifier)
+        run(hart, thread, context)
+
+
+def run(hart: Hart, thread: Thread, context: SchedContext) -> None:
+    """Go on with `thread` on `context`: charge the one before, set the timer, use the address space."""
+    before = hart.active
+    if before is not context:
+        now = charge(hart)
+        hart.active = context
+        if before is not None and not is_due(before, now):
+            run_out(hart, before)
+        first = context.refills[u64(context.first)]
+        hart.budget_end = saturating_add(now, first.amount)
+        program(hart)
+    hart.current = thread
+    if hart.attention & FLOATING != 0 and hart.floating is not thread:
+        cpu.set_floating(hart.cpu, False)
+        hart.attention &= ~u64(FLOATING)
+    use_space(hart, thread.space)
+
+
+def idle(hart: Hart) -> None:
+    """Nobody runs: no context is charged, and no user's address space is used."""
+    _ = charge(hart)
+    hart.active = None
+    hart.budget_end = NEVER
+    use_space(hart, hart.no_space)
+    program(hart)
+
+
+def program(hart: Hart) -> None:
+    """Set the timer to the next thing that happens by itself."""
+    deadline = min(hart.budget_end, hart.wheel.earliest)
+    if deadline != hart.programmed:
+        hart.programmed = deadline
+        cpu.set_timer(hart.cpu, deadline)
+
+
+def use_space(hart: Hart, space: AddressSpace) -> None:
+    if space.translation == 0:
+        assign(hart, space)
+    cpu.use_translation(hart.cpu, space.translation)
+
+
+def assign(hart: Hart, space: AddressSpace) -> None:
+    """Give it an ASID, which another address space may lose. ASID 0 is the kernel's own, or all that there is."""
+    asid = hart.next_asid
+    hart.next_asid = 1 if asid + 1 >= hart.asid_limit else asid + 1
+    if hart.asid_limit <= 1:
+        asid = 0
+    before = hart.asids[asid]
+    if before is not None:
+        before.translation = 0
+    hart.asids[asid] = space
+    space.asid = u16(asid)
+    cpu.flush_space(hart.cpu, asid)
+    space.translation = SV39 | (asid << ASID_SHIFT) | (space.root.base >> 12)
+
+
+def forget_space(hart: Hart, space: AddressSpace) -> None:
+    """Take its ASID away, and all that the hardware remembers of it."""
+    if space.translation != 0:
+        hart.asids[u64(space.asid)] = None
+        space.translation = 0
+        cpu.flush_space(hart.cpu, u64(space.asid))
+
+
+def stop(hart: Hart, thread: Thread, state: State) -> None:
+    """The thread doesn't run any more: it waits, or is stopped."""
+    thread.state = state
+    if hart.current is thread:
+        hart.current = None
+    else:
+        dequeue(hart, thread)
+
+
+def attach_again(hart: Hart, context: SchedContext) -> None:
+    """The context was changed: its thread is ready by the new numbers, if it can run."""
+    thread = context.thread
+    if thread is not None and thread.state is State.RUNNABLE:
+        make_ready(hart, thread)

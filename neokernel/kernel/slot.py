@@ -1,0 +1,218 @@
+"""Capabilities: look-up, derivation, and the tree that revocation follows.
+
+Invariants: those of `Slot`. A slot's descendants are those after it in the list with a greater depth; `parent` is the
+nearest slot before it with a smaller one; depth is at most MAXIMUM_DEPTH.
+"""
+
+from neokernel.abi.call import failure
+from neokernel.abi.rights import CONTROL
+from neokernel.abi.status import INVOKED, Status
+from neokernel.abi.trace import Event
+from neokernel.kernel.objects import (
+    BADGED,
+    DEVICE,
+    LARGE,
+    MAXIMUM_DEPTH,
+    OWNER,
+    REVOKING,
+    TRACING,
+    AddressSpace,
+    CapTable,
+    DmaSpace,
+    Endpoint,
+    Floats,
+    Frame,
+    Hart,
+    Interrupt,
+    Memory,
+    Notification,
+    PageTable,
+    Platform,
+    Processor,
+    Reply,
+    SchedContext,
+    Slot,
+    Thread,
+    Trace,
+)
+from neokernel.kernel.tracing import record
+from neokernel.lang import loop_bound, u8, u16, u64
+
+
+def find(table: CapTable, index: u64) -> Slot | None:
+    """The slot, if it holds a capability."""
+    if index >= len(table.slots):
+        return None
+    slot = table.slots[index]
+    return None if slot.object is None else slot
+
+
+def refuse(slot: Slot, argument: u64) -> u64:
+    """The capability isn't of the kind that is wanted, or there is none."""
+    return failure(Status.NO_CAPABILITY if slot.object is None else Status.WRONG_KIND, argument)
+
+
+def controlled(slot: Slot) -> bool:
+    """May the holder use the object's own operations?"""
+    return slot.rights & CONTROL != 0
+
+
+def refuse_control() -> u64:
+    return failure(Status.MISSING_RIGHT, INVOKED)
+
+
+def number_of(slot: Slot) -> u64:
+    """The number of its kind (`abi/kinds.py`)."""
+    match slot.object:
+        case None:
+            return 0
+        case Endpoint():
+            return 1
+        case Reply():
+            return 2
+        case Notification():
+            return 3
+        case Memory():
+            return 4
+        case Frame():
+            return 5
+        case PageTable():
+            return 6
+        case AddressSpace():
+            return 7
+        case CapTable():
+            return 8
+        case Thread():
+            return 9
+        case SchedContext():
+            return 10
+        case Floats():
+            return 11
+        case Interrupt():
+            return 12
+        case DmaSpace():
+            return 13
+        case Trace():
+            return 14
+        case Processor():
+            return 15
+        case Platform():
+            return 16
+
+
+def has_children(slot: Slot) -> bool:
+    after = slot.next
+    return after is not None and after.depth > slot.depth
+
+
+def insert(parent: Slot, slot: Slot) -> None:
+    """Put `slot`, filled, into the tree below `parent`, whose depth is less than the most."""
+    after = parent.next
+    slot.parent = parent
+    slot.depth = parent.depth + 1
+    slot.previous = parent
+    slot.next = after
+    parent.next = slot
+    if after is not None:
+        after.previous = slot
+
+
+def empty(slot: Slot) -> None:
+    """Take `slot`, which has no children, out of its tree."""
+    before = slot.previous
+    after = slot.next
+    if before is not None:
+        before.next = after
+    if after is not None:
+        after.previous = before
+    wipe(slot)
+
+
+def wipe(slot: Slot) -> None:
+    slot.object = None
+    slot.word = 0
+    slot.parent = None
+    slot.next = None
+    slot.previous = None
+    slot.holder = None
+    slot.rights = 0
+    slot.entry = 0
+    slot.depth = 0
+    slot.flags = 0
+
+
+def relocate(source: Slot, target: Slot) -> None:
+    """Move a capability without children to an empty slot. What uses it is told by the caller."""
+    target.object = source.object
+    target.word = source.word
+    target.parent = source.parent
+    target.holder = source.holder
+    target.rights = source.rights
+    target.entry = source.entry
+    target.depth = source.depth
+    target.flags = source.flags
+    before = source.previous
+    after = source.next
+    target.previous = before
+    target.next = after
+    if before is not None:
+        before.next = target
+    if after is not None:
+        after.previous = target
+    wipe(source)
+
+
+def derivable(hart: Hart, slot: Slot) -> bool:
+    """May capabilities be derived from it now?"""
+    if u64(slot.depth) >= MAXIMUM_DEPTH:
+        return False
+    if hart.revocations == 0:
+        return True
+    step: Slot | None = slot
+    while step is not None:
+        loop_bound(MAXIMUM_DEPTH + 1)
+        if step.flags & REVOKING != 0:
+            return False
+        step = step.parent
+    return True
+
+
+def derive(hart: Hart, source: Slot, target: Slot, rights: u16) -> None:
+    """A copy with at most these rights. Requires: derivable(source), `target` is empty."""
+    target.object = source.object
+    target.word = source.word
+    target.rights = source.rights & rights
+    target.flags = source.flags & (LARGE | DEVICE | BADGED)
+    insert(source, target)
+    if hart.attention & TRACING != 0:
+        record(hart, Event.DERIVE, number_of(target), 0)
+
+
+def first_leaf(root: Slot) -> Slot | None:
+    """The first descendant that has none itself."""
+    found: Slot | None = None
+    depth: u8 = root.depth
+    step = root.next
+    while step is not None and step.depth > depth:
+        loop_bound(MAXIMUM_DEPTH)
+        found = step
+        depth = step.depth
+        step = step.next
+    return found
+
+
+def begin_revocation(hart: Hart, slot: Slot) -> None:
+    if slot.flags & REVOKING == 0:
+        slot.flags |= REVOKING
+        hart.revocations += 1
+
+
+def end_revocation(hart: Hart, slot: Slot) -> None:
+    if slot.flags & REVOKING != 0:
+        slot.flags &= ~u8(REVOKING)
+        hart.revocations -= 1
+
+
+def owns(slot: Slot) -> bool:
+    """Does the object end with this capability?"""
+    return slot.flags & OWNER != 0

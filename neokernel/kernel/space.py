@@ -1,0 +1,217 @@
+"""Address spaces (Sv39): which frame is where.
+
+Each Frame capability has at most one mapping and knows it; each entry of a table knows the slot in it. So either end
+finds the other, and teardown can begin at both.
+
+Invariants: `table.owners.slot[i] is s` exactly if `s.holder is table.holder and s.entry == i`; then the entry is valid
+and says what `s` allows. No entry is writable and executable. Entries of tables lead to tables one level below.
+"""
+
+from neokernel.abi.call import failure
+from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE
+from neokernel.abi.rights import EXECUTE, READ, WRITE
+from neokernel.abi.status import FIRST, INVOKED, SECOND, TRAVELLING, Status
+from neokernel.arch import cpu
+from neokernel.kernel.objects import DEVICE, LARGE, AddressSpace, Frame, Hart, PageTable, Slot, Thread
+from neokernel.kernel.schedule import forget_space
+from neokernel.kernel.slot import controlled, refuse, refuse_control
+from neokernel.lang import u8, u16, u64
+
+#: bits of an entry (privileged specification, 12.3.1 and 12.4.1)
+VALID = 1 << 0
+ENTRY_READ = 1 << 1
+ENTRY_WRITE = 1 << 2
+ENTRY_EXECUTE = 1 << 3
+USER = 1 << 4
+ACCESSED = 1 << 6
+DIRTY = 1 << 7
+#: entries emptied in one step
+TEARDOWN_STEP = 64
+
+
+def index_at(address: u64, level: u8) -> u64:
+    return (address >> (12 + 9 * u64(level))) & 511
+
+
+def table_below(table: PageTable, address: u64) -> PageTable | None:
+    """The table of the next level on the way to the address."""
+    slot = table.owners.slot[index_at(address, table.level)]
+    if slot is None:
+        return None
+    found = slot.object
+    return found if isinstance(found, PageTable) else None
+
+
+def map_frame(hart: Hart, caller: Thread, slot: Slot, frame: Slot | None) -> u64:
+    """MAP."""
+    space = slot.object
+    if not isinstance(space, AddressSpace):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    if frame is None:
+        return failure(Status.NO_CAPABILITY, TRAVELLING)
+    if not isinstance(frame.object, Frame):
+        return refuse(frame, TRAVELLING)
+    address = caller.registers.a2
+    wanted = caller.registers.a3
+    large = frame.flags & LARGE != 0
+    if address >= cpu.USER_END:
+        return failure(Status.OUT_OF_RANGE, FIRST)
+    if address % (LARGE_SIZE if large else PAGE_SIZE) != 0:
+        return failure(Status.MISALIGNED, FIRST)
+    read_write = u64(WRITE | READ)
+    if wanted & ~u64(READ | WRITE | EXECUTE) != 0 or wanted & u64(READ | EXECUTE) == 0:
+        return failure(Status.OUT_OF_RANGE, SECOND)
+    if wanted & u64(WRITE) != 0 and wanted & (read_write | u64(EXECUTE)) != read_write:
+        return failure(Status.OUT_OF_RANGE, SECOND)
+    if wanted & ~u64(frame.rights) != 0 or (wanted & u64(EXECUTE) != 0 and frame.flags & DEVICE != 0):
+        return failure(Status.MISSING_RIGHT, TRAVELLING)
+    if frame.holder is not None:
+        return failure(Status.OCCUPIED, TRAVELLING)
+    middle = table_below(space.root, address)
+    if middle is None:
+        return failure(Status.NO_PAGE_TABLE, FIRST)
+    table = middle
+    if not large:
+        lowest = table_below(middle, address)
+        if lowest is None:
+            return failure(Status.NO_PAGE_TABLE, FIRST)
+        table = lowest
+    index = index_at(address, table.level)
+    if table.owners.slot[index] is not None:
+        return failure(Status.OCCUPIED, FIRST)
+    rights = ((wanted & u64(READ | WRITE | EXECUTE)) << 1) | VALID | USER | ACCESSED | DIRTY
+    put(table, index, frame, ((frame.word >> 12) << 10) | rights)
+    if space.translation != 0:
+        cpu.flush_page(hart.cpu, address, u64(space.asid))
+    if wanted & u64(EXECUTE) != 0:
+        cpu.fence_instructions(hart.cpu)
+    return 0
+
+
+assert ENTRY_READ == READ << 1, "rights are an entry's bits, shifted"
+assert ENTRY_WRITE == WRITE << 1, "likewise"
+assert ENTRY_EXECUTE == EXECUTE << 1, "likewise"
+
+
+def put(table: PageTable, index: u64, slot: Slot, entry: u64) -> None:
+    """Fill an empty entry with what `slot`, which isn't in use, names."""
+    table.entries.entry[index] = entry
+    table.owners.slot[index] = slot
+    table.used += 1
+    slot.holder = table.holder
+    slot.entry = u16(index)
+
+
+def install(hart: Hart, caller: Thread, slot: Slot, below: Slot | None) -> u64:
+    """INSTALL."""
+    space = slot.object
+    if not isinstance(space, AddressSpace):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    if below is None:
+        return failure(Status.NO_CAPABILITY, TRAVELLING)
+    table = below.object
+    if not isinstance(table, PageTable):
+        return refuse(below, TRAVELLING)
+    if not controlled(below):
+        return failure(Status.MISSING_RIGHT, TRAVELLING)
+    address = caller.registers.a2
+    level = caller.registers.a3
+    if level != 1 and level != 2:
+        return failure(Status.OUT_OF_RANGE, SECOND)
+    if address >= cpu.USER_END:
+        return failure(Status.OUT_OF_RANGE, FIRST)
+    if address & ((u64(PAGE_SIZE) << (9 * level)) - 1) != 0:
+        return failure(Status.MISALIGNED, FIRST)
+    if table.parent is not None or table.cursor != 0:
+        return failure(Status.OCCUPIED, TRAVELLING)
+    if table.used != 0 and u64(table.level) + 1 != level:
+        # What is a page at one level would be a large one at the next.
+        return failure(Status.WRONG_STATE, TRAVELLING)
+    parent = space.root
+    if level == 1:
+        middle = table_below(parent, address)
+        if middle is None:
+            return failure(Status.NO_PAGE_TABLE, FIRST)
+        parent = middle
+    index = index_at(address, parent.level)
+    if parent.owners.slot[index] is not None:
+        return failure(Status.OCCUPIED, FIRST)
+    table.level = parent.level - 1
+    table.parent = parent
+    table.index = u16(index)
+    put(parent, index, below, ((table.base >> 12) << 10) | VALID)
+    return 0
+
+
+def take_from_table(hart: Hart, table: PageTable, index: u64, slot: Slot) -> None:
+    """Empty an entry, and let the hardware forget it."""
+    table.entries.entry[index] = 0
+    table.owners.slot[index] = None
+    table.used -= 1
+    slot.holder = None
+    slot.entry = 0
+    below = slot.object
+    if isinstance(below, PageTable):
+        below.parent = None
+    address = index << (12 + 9 * u64(table.level))
+    step = table
+    for _ in range(2):
+        parent = step.parent
+        if parent is None:
+            break
+        address += u64(step.index) << (12 + 9 * u64(parent.level))
+        step = parent
+    space = step.space
+    if space is None or space.translation == 0:
+        return
+    if isinstance(below, PageTable):
+        forget_space(hart, space)
+    else:
+        cpu.flush_page(hart.cpu, address, u64(space.asid))
+
+
+def unmap(hart: Hart, slot: Slot) -> u64:
+    """UNMAP."""
+    if not isinstance(slot.object, Frame):
+        return refuse(slot, INVOKED)
+    return leave_table(hart, slot)
+
+
+def leave_table(hart: Hart, slot: Slot) -> u64:
+    """Take a Frame or PageTable out of the table that it is in."""
+    holder = slot.holder
+    if holder is None:
+        return failure(Status.WRONG_STATE, INVOKED)
+    table = holder.user
+    if not isinstance(table, PageTable):
+        return failure(Status.OCCUPIED, INVOKED)
+    take_from_table(hart, table, u64(slot.entry), slot)
+    return 0
+
+
+def uninstall(hart: Hart, slot: Slot) -> u64:
+    """UNINSTALL."""
+    table = slot.object
+    if not isinstance(table, PageTable):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    return leave_table(hart, slot)
+
+
+def empty_some(hart: Hart, table: PageTable, last: u64) -> bool:
+    """A step of emptying the entries up to `last`, exclusively. Is it done?"""
+    for _ in range(TEARDOWN_STEP):
+        index = u64(table.cursor)
+        if index == last:
+            table.cursor = 0
+            return True
+        slot = table.owners.slot[index]
+        if slot is not None:
+            take_from_table(hart, table, index, slot)
+        table.cursor = u16(index + 1)
+    return False

@@ -1,0 +1,390 @@
+"""The way into the kernel and out of it: system calls off the fast path, faults, interrupts.
+
+Each entry is given the thread that was running, with its registers stored (of a system call: the arguments, and `pc`
+behind the `ecall`), and gives the registers of the thread that goes on.
+"""
+
+from neokernel.abi.call import (
+    NEVER,
+    Call,
+    capabilities_of,
+    failure,
+    label_of,
+)
+from neokernel.abi.fault import Fault
+from neokernel.abi.operations import Operation, Stop, operation_of
+from neokernel.abi.status import INVOKED, REPLY, WORD, Status
+from neokernel.abi.trace import Event
+from neokernel.arch import cpu
+from neokernel.arch.riscv64.registers import Registers
+from neokernel.kernel import captable, dma, endpoint, interrupt, memory, notification, platform, processor, space, timer
+from neokernel.kernel import thread as threads
+from neokernel.kernel import trace as traces
+from neokernel.kernel.fault import raise_fault
+from neokernel.kernel.objects import TRACING, Endpoint, Hart, Reply, SchedContext, Slot, State, Thread
+from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, give_answer
+from neokernel.kernel.schedule import (
+    charge,
+    choose,
+    idle,
+    is_due,
+    make_ready,
+    program,
+    rotate,
+    wait_for_refill,
+)
+from neokernel.kernel.slot import find
+from neokernel.kernel.tracing import record
+from neokernel.lang import Order, loop_bound, u8, u64
+
+#: timers that expire in one interrupt; the others stay due
+EXPIRIES = 8
+
+# --- system calls -----------------------------------------------------------------------------------------------------
+
+
+def system_call(thread: Thread) -> Registers:
+    """An `ecall` that the fast path didn't take."""
+    hart = thread.hart
+    registers = thread.registers
+    number = registers.a7
+    if hart.attention & TRACING != 0:
+        record(hart, Event.SYSCALL, number, registers.a0)
+    if number > u64(Call.TRY_SEND.value):
+        report_call(hart, thread)
+        return leave(hart, thread)
+    outcome = perform(hart, thread, Call(u8(number)))
+    if outcome == AGAIN:
+        registers.pc -= 4
+        registers.full = 1
+    elif outcome != ANSWERED and outcome != BLOCKED:
+        give_answer(thread, 0, outcome)
+    return leave(hart, thread)
+
+
+def report_call(hart: Hart, thread: Thread) -> None:
+    """An `ecall` that is the handler's business."""
+    registers = thread.registers
+    registers.pc -= 4
+    raise_fault(hart, thread, Fault.SYSTEM_CALL, registers.a7, registers.pc, registers.a0, registers.a1)
+
+
+def perform(hart: Hart, thread: Thread, number: Call) -> u64:
+    """The outcome of a system call (`outcome.py`)."""
+    registers = thread.registers
+    if number is Call.YIELD:
+        return give_way(hart, thread)
+    if number is Call.REPLY:
+        return reply(hart, thread)
+    slot = find(thread.table, registers.a0)
+    if slot is None:
+        return failure(Status.NO_CAPABILITY, INVOKED)
+    match number:
+        case Call.CALL:
+            if isinstance(slot.object, Endpoint):
+                return endpoint.send(hart, thread, slot, True, True)
+            return invoke(hart, thread, slot)
+        case Call.REPLY_RECEIVE:
+            return receive(hart, thread, slot, True, NEVER)
+        case Call.SEND:
+            return endpoint.send(hart, thread, slot, False, True)
+        case Call.TRY_SEND:
+            return endpoint.send(hart, thread, slot, False, False)
+        case Call.RECEIVE:
+            return receive(hart, thread, slot, False, registers.a2)
+        case Call.WAIT:
+            return notification.wait(hart, thread, slot, registers.a2)
+        case _:
+            return notification.signal_call(hart, slot)
+
+
+def receive(hart: Hart, thread: Thread, slot: Slot, answering: bool, deadline: u64) -> u64:
+    """RECEIVE and REPLY_RECEIVE: everything is checked before the answer is given."""
+    refused = endpoint.receivable(slot)
+    if refused != 0:
+        return refused
+    target = slot.object
+    reply_object: Reply | None = None
+    index = thread.registers.a6
+    if index != 0:
+        named = find(thread.table, index)
+        if named is None:
+            return failure(Status.NO_CAPABILITY, REPLY)
+        refused = endpoint.usable(thread, named)
+        if refused != 0:
+            return refused
+        found = named.object
+        if isinstance(found, Reply):
+            reply_object = found
+    if answering and reply_object is not None and reply_object.caller is not None:
+        refused = endpoint.respond(hart, thread, reply_object)
+        if refused != 0:
+            return refused
+    if reply_object is not None and reply_object.caller is not None:
+        return failure(Status.OCCUPIED, REPLY)
+    if not isinstance(target, Endpoint):
+        return failure(Status.WRONG_KIND, INVOKED)
+    return endpoint.receive(hart, thread, target, reply_object, deadline)
+
+
+def reply(hart: Hart, thread: Thread) -> u64:
+    """REPLY."""
+    named = find(thread.table, thread.registers.a6)
+    if named is None:
+        return failure(Status.NO_CAPABILITY, REPLY)
+    found = named.object
+    if not isinstance(found, Reply):
+        return failure(Status.WRONG_KIND, REPLY)
+    return endpoint.respond(hart, thread, found)
+
+
+def give_way(hart: Hart, thread: Thread) -> u64:
+    """YIELD."""
+    if thread.dispatcher is not None:
+        threads.end_dispatch(hart, thread, Stop.YIELDED)
+    elif hart.current is thread:
+        rotate(hart)
+    return 0
+
+
+def invoke(hart: Hart, thread: Thread, slot: Slot) -> u64:
+    """A call on the capability of a kernel object: one of its operations."""
+    word = thread.registers.a1
+    operation = operation_of(label_of(word))
+    if operation is None:
+        return failure(Status.UNKNOWN_OPERATION, WORD)
+    refused = endpoint.malformed(thread, word)
+    if refused != 0:
+        return refused
+    given = first_capability(thread, word)
+    match operation:
+        case Operation.RETYPE:
+            return memory.retype(hart, thread, slot)
+        case Operation.CLEAR:
+            return memory.clear(hart, thread, slot)
+        case Operation.MEMORY_INFO:
+            return memory.information(thread, slot)
+        case Operation.COPY:
+            return captable.copy(hart, thread, slot, given)
+        case Operation.MOVE:
+            return captable.move_in(thread, slot, given)
+        case Operation.COPY_OUT:
+            return captable.take_out(hart, thread, slot, False)
+        case Operation.MOVE_OUT:
+            return captable.take_out(hart, thread, slot, True)
+        case Operation.DELETE:
+            return captable.revoke(hart, thread, slot, True)
+        case Operation.REVOKE:
+            return captable.revoke(hart, thread, slot, False)
+        case Operation.INSPECT:
+            return captable.inspect(thread, slot)
+        case Operation.MAP:
+            return space.map_frame(hart, thread, slot, given)
+        case Operation.INSTALL:
+            return space.install(hart, thread, slot, given)
+        case Operation.UNMAP:
+            return space.unmap(hart, slot)
+        case Operation.UNINSTALL:
+            return space.uninstall(hart, slot)
+        case Operation.BIND:
+            return threads.bind(hart, thread, slot, given)
+        case Operation.UNBIND:
+            return threads.unbind(hart, thread, slot)
+        case Operation.START:
+            return threads.start(hart, thread, slot)
+        case Operation.SUSPEND:
+            return threads.suspend(hart, thread, slot)
+        case Operation.RESUME:
+            return threads.resume(hart, slot)
+        case Operation.READ_REGISTERS:
+            return threads.read_registers(thread, slot)
+        case Operation.WRITE_REGISTERS:
+            return threads.write_registers(thread, slot)
+        case Operation.SET_FOREIGN:
+            return threads.set_foreign(thread, slot)
+        case Operation.HOLD:
+            return threads.hold(hart, slot, given)
+        case Operation.RELEASE:
+            return threads.unhold(hart, slot)
+        case Operation.DISPATCH:
+            return threads.dispatch(hart, thread, slot)
+        case Operation.THREAD_INFO:
+            return threads.information(thread, slot)
+        case Operation.CONFIGURE:
+            return processor.set_context(hart, thread, slot, given)
+        case Operation.SET_FLOOR:
+            return processor.set_floor(hart, thread, slot, given)
+        case Operation.PROCESSOR_INFO:
+            return processor.information(hart, thread, slot)
+        case Operation.CONTEXT_INFO:
+            return processor.context_information(hart, thread, slot)
+        case Operation.BIND_INTERRUPT:
+            return interrupt.bind(hart, slot, given)
+        case Operation.UNBIND_INTERRUPT:
+            return interrupt.unbind(hart, slot)
+        case Operation.ACKNOWLEDGE:
+            return interrupt.acknowledge(hart, slot)
+        case Operation.PIN:
+            return dma.pin(thread, slot, given)
+        case Operation.UNPIN:
+            return dma.unpin(slot, given)
+        case Operation.TRACE_START:
+            return traces.start(hart, thread, slot)
+        case Operation.TRACE_FRAME:
+            return traces.frame(hart, thread, slot)
+        case Operation.CONSOLE_WRITE:
+            return platform.write(hart, thread, slot)
+        case Operation.POWER_OFF:
+            return platform.power_off(hart, thread, slot)
+
+
+def first_capability(thread: Thread, word: u64) -> Slot | None:
+    """The capability that travels with an operation."""
+    buffer = thread.buffer
+    if capabilities_of(word) == 0 or buffer is None:
+        return None
+    return find(thread.table, u64(buffer.capabilities[0].load(Order.RELAXED)))
+
+
+# --- faults and interrupts --------------------------------------------------------------------------------------------
+
+#: scause (privileged specification, table 12.3)
+INTERRUPT_BIT = 1 << 63
+TIMER = 5
+EXTERNAL = 9
+ILLEGAL = 2
+ECALL = 8
+
+
+def trap(thread: Thread, cause: u64, value: u64) -> Registers:
+    """Everything else that ends user mode; all registers are stored."""
+    hart = thread.hart
+    if cause & INTERRUPT_BIT != 0:
+        serve_interrupts(hart, cause & ~u64(INTERRUPT_BIT))
+    elif cause == ILLEGAL and threads.use_floats(hart, thread):
+        pass
+    elif cause == ECALL:
+        thread.registers.pc += 4
+        report_call(hart, thread)
+    else:
+        where = thread.registers.pc
+        raise_fault(hart, thread, fault_of(cause), value, where, access_of(cause), 0)
+    return leave(hart, thread)
+
+
+def fault_of(cause: u64) -> Fault:
+    match cause:
+        case 12 | 13 | 15:
+            return Fault.PAGE
+        case 2:
+            return Fault.ILLEGAL_INSTRUCTION
+        case 3:
+            return Fault.BREAKPOINT
+        case 0 | 4 | 6:
+            return Fault.MISALIGNED
+        case _:
+            return Fault.BUS
+
+
+def access_of(cause: u64) -> u64:
+    """0 read, 1 write, 2 execute."""
+    match cause:
+        case 6 | 7 | 15:
+            return 1
+        case 0 | 1 | 12:
+            return 2
+        case _:
+            return 0
+
+
+def serve_interrupts(hart: Hart, cause: u64) -> None:
+    if cause == TIMER:
+        tick(hart)
+    elif cause == EXTERNAL:
+        interrupt.serve(hart)
+
+
+def tick(hart: Hart) -> None:
+    """The timer has come: waits that end, budgets that come back, and the current budget, if it is used up."""
+    now = charge(hart)
+    for _ in range(EXPIRIES):
+        if hart.wheel.earliest > now:
+            break
+        expired = timer.take_expired(hart.wheel, now)
+        if expired is not None:
+            match expired.owner:
+                case Thread() as thread:
+                    time_out(hart, thread)
+                case SchedContext() as context:
+                    refill(hart, context, now)
+                case None:
+                    pass
+    active = hart.active
+    if active is not None and now >= hart.budget_end:
+        end_budget(hart, active, now)
+    program(hart)
+
+
+def time_out(hart: Hart, thread: Thread) -> None:
+    """A thread has waited long enough."""
+    held = thread.waiting_on
+    if isinstance(held, Thread):
+        threads.end_dispatch(hart, held, Stop.EXHAUSTED)
+    else:
+        threads.cancel(hart, thread, failure(Status.TIMED_OUT, 2))
+
+
+def refill(hart: Hart, context: SchedContext, now: u64) -> None:
+    """A context's budget has come back."""
+    context.empty = False
+    thread = context.thread
+    if thread is not None and thread.state is State.RUNNABLE and not thread.ready and hart.current is not thread:
+        make_ready(hart, thread)
+
+
+def end_budget(hart: Hart, context: SchedContext, now: u64) -> None:
+    """The active context's budget, or slice, is over."""
+    thread = hart.current
+    hart.active = None
+    if thread is None:
+        return
+    if thread.dispatcher is not None:
+        threads.end_dispatch(hart, thread, Stop.EXHAUSTED)
+        thread = hart.current
+        if thread is None:
+            return
+    if is_due(context, now):
+        rotate(hart)
+        return
+    hart.current = None
+    wait_for_refill(hart, context)
+    if context.home is not thread:
+        # Somebody else's time, used up here: the server's handler decides.
+        hart.current = None
+        raise_fault(hart, thread, Fault.BUDGET, context.identifier, thread.registers.pc, 0, 0)
+
+
+# --- out of the kernel ------------------------------------------------------------------------------------------------
+
+
+def leave(hart: Hart, thread: Thread) -> Registers:
+    """Who goes on: the best ready thread; if there is none, wait for an interrupt."""
+    if thread.dispatcher is not None and thread.state is not State.RUNNABLE and thread.context is not None:
+        threads.end_dispatch(hart, thread, Stop.FAULTED if thread.faulted else Stop.BLOCKED)
+    choose(hart)
+    if hart.current is None:
+        idle(hart)
+        while hart.current is None:
+            loop_bound(FOREVER)
+            cpu.wait_for_interrupt(hart.cpu)
+            if cpu.has_ended(hart.cpu):
+                return thread.registers
+            if cpu.timer_pending(hart.cpu):
+                tick(hart)
+            interrupt.serve(hart)
+            choose(hart)
+    return hart.current.registers
+
+
+#: idling is no work: interrupts are served in each round
+FOREVER = 1 << 62

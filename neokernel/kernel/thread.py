@@ -1,0 +1,505 @@
+"""Threads: what they are made of, and how they are stopped, started, held and dispatched.
+
+What a thread uses is bound to it by capabilities in slots of its own, derived from those that were given: when one of
+them is revoked, the thread loses that thing, and stops if it can't be without.
+
+Invariants: `space`, `table`, `buffer`, … are what the bound capability names, or nothing of its kind.
+"""
+
+from neokernel.abi.call import LENGTH_SHIFT, failure
+from neokernel.abi.operations import Binding, Stop, binding_of
+from neokernel.abi.rights import READ, SEND, SIGNAL, WAIT, WRITE
+from neokernel.abi.status import FIRST, INVOKED, TRAVELLING, WORD, Status
+from neokernel.arch import cpu
+from neokernel.kernel import timer
+from neokernel.kernel.notification import go_on, start_timer, tell_scheduler, wake
+from neokernel.kernel.objects import (
+    DEVICE,
+    FLOATING,
+    LARGE,
+    SCHEDULER,
+    AddressSpace,
+    CapTable,
+    Endpoint,
+    Floats,
+    Frame,
+    Hart,
+    Notification,
+    Reply,
+    SchedContext,
+    Slot,
+    State,
+    Thread,
+)
+from neokernel.kernel.outcome import BLOCKED, answer, give_answer
+from neokernel.kernel.placement import all_registers, buffer_at
+from neokernel.kernel.reply import arm, attach, break_off, detach, give_up, pass_on
+from neokernel.kernel.schedule import dequeue, make_ready, priority_of, stop, take_out
+from neokernel.kernel.slot import controlled, derivable, derive, empty, refuse, refuse_control
+from neokernel.lang import copy, u8, u16, u64
+
+# --- waiting ----------------------------------------------------------------------------------------------------------
+
+
+def leave_wait(hart: Hart, thread: Thread) -> None:
+    """Take the thread out of whatever it waits for. Its state is changed by the caller."""
+    timer.remove(hart.wheel, thread.timer)
+    waiting_on = thread.waiting_on
+    match waiting_on:
+        case Endpoint():
+            take_out(waiting_on.receivers if thread.state is State.RECEIVING else waiting_on.senders, thread)
+        case Notification():
+            take_out(waiting_on.waiters, thread)
+        case Reply():
+            give_up(thread, waiting_on)
+        case Thread():
+            take_back(hart, thread, waiting_on)
+        case None:
+            pass
+    thread.waiting_on = None
+
+
+def cancel(hart: Hart, thread: Thread, word: u64) -> None:
+    """End the thread's wait with a failure; it can go on."""
+    leave_wait(hart, thread)
+    if thread.faulted:
+        thread.faulted = False
+        go_on(hart, thread)
+    else:
+        wake(hart, thread, 0, word)
+
+
+def halt(hart: Hart, thread: Thread) -> None:
+    """Stop the thread, whatever it does; a wait ends with CANCELLED when it goes on."""
+    if thread.state is State.STOPPED:
+        return
+    if thread.state is not State.RUNNABLE:
+        leave_wait(hart, thread)
+        if not thread.faulted:
+            give_answer(thread, 0, failure(Status.CANCELLED, INVOKED))
+    thread.faulted = False
+    dispatcher = thread.dispatcher
+    stop(hart, thread, State.STOPPED)
+    if dispatcher is not None:
+        end_dispatch(hart, thread, Stop.STOPPED)
+
+
+# --- bindings ---------------------------------------------------------------------------------------------------------
+
+
+def bind(hart: Hart, caller: Thread, slot: Slot, given: Slot | None) -> u64:
+    """BIND."""
+    thread = slot.object
+    if not isinstance(thread, Thread):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    which = binding_of(caller.registers.a2)
+    if which is None:
+        return failure(Status.OUT_OF_RANGE, FIRST)
+    if given is None:
+        return failure(Status.NO_CAPABILITY, TRAVELLING)
+    refused = bindable(which, thread, given)
+    if refused != 0:
+        return refused
+    place = thread.bindings[u64(which.value)]
+    if place.object is not None:
+        return failure(Status.OCCUPIED, FIRST)
+    if not derivable(hart, given):
+        return failure(Status.UNDERIVABLE, TRAVELLING)
+    derive(hart, given, place, given.rights)
+    place.holder = thread.holder
+    place.entry = u16(which.value)
+    use(hart, thread, place)
+    return 0
+
+
+def bindable(which: Binding, thread: Thread, given: Slot) -> u64:
+    """What is wrong with binding the capability as `which`, or 0."""
+    thing = given.object
+    right = u64(given.rights)
+    match which:
+        case Binding.SPACE:
+            return needs(given, isinstance(thing, AddressSpace), controlled(given))
+        case Binding.TABLE:
+            return needs(given, isinstance(thing, CapTable), controlled(given))
+        case Binding.BUFFER:
+            if isinstance(thing, Frame) and given.flags & (LARGE | DEVICE) != 0:
+                return failure(Status.WRONG_KIND, TRAVELLING)
+            return needs(given, isinstance(thing, Frame), right & u64(READ | WRITE) == u64(READ | WRITE))
+        case Binding.HANDLER:
+            return needs(given, isinstance(thing, Endpoint), right & u64(SEND) != 0)
+        case Binding.CONTEXT:
+            if isinstance(thing, SchedContext) and thing.home is not None:
+                return failure(Status.OCCUPIED, TRAVELLING)
+            return needs(given, isinstance(thing, SchedContext), controlled(given))
+        case Binding.NOTIFICATION:
+            if isinstance(thing, Notification) and (thing.bound is not None or thing.waiters.head is not None):
+                return failure(Status.OCCUPIED, TRAVELLING)
+            return needs(given, isinstance(thing, Notification), right & u64(WAIT) != 0)
+        case Binding.FLOATS:
+            return needs(given, isinstance(thing, Floats), controlled(given))
+
+
+def needs(slot: Slot, kind: bool, right: bool) -> u64:
+    if not kind:
+        return refuse(slot, TRAVELLING)
+    return 0 if right else failure(Status.MISSING_RIGHT, TRAVELLING)
+
+
+def use(hart: Hart, thread: Thread, place: Slot) -> None:
+    """Begin to use what was bound."""
+    thing = place.object
+    match thing:
+        case AddressSpace():
+            thread.space = thing
+        case CapTable():
+            thread.table = thing
+        case Frame():
+            thread.buffer = buffer_at(place.word)
+        case SchedContext():
+            thing.home = thread
+            thread.home = thing
+            if thread.context is None and thing.thread is None:
+                attach(hart, thing, thread)
+        case Notification():
+            if u64(place.entry) == SCHEDULER:
+                thread.scheduler = thing
+            else:
+                thing.bound = thread
+                thread.notification = thing
+        case Floats():
+            thread.floats = thing
+        case _:
+            pass
+
+
+def lose(hart: Hart, thread: Thread, place: Slot) -> None:
+    """Stop using what is bound in `place`, which is about to be emptied."""
+    thing = place.object
+    match thing:
+        case AddressSpace():
+            halt(hart, thread)
+            thread.space = hart.no_space
+        case CapTable():
+            halt(hart, thread)
+            thread.table = hart.no_table
+        case Frame():
+            thread.buffer = None
+        case SchedContext():
+            if thread.context is thing:
+                detach(hart, thing)
+            thing.home = None
+            thread.home = None
+        case Notification():
+            if u64(place.entry) == SCHEDULER:
+                if thread.dispatcher is not None:
+                    end_dispatch(hart, thread, Stop.STOPPED)
+                thread.scheduler = None
+            else:
+                thing.bound = None
+                thread.notification = None
+        case Floats():
+            drop_floats(hart, thread)
+            thread.floats = None
+        case _:
+            pass
+
+
+def unbind(hart: Hart, caller: Thread, slot: Slot) -> u64:
+    """UNBIND."""
+    thread = slot.object
+    if not isinstance(thread, Thread):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    which = binding_of(caller.registers.a2)
+    if which is None:
+        return failure(Status.OUT_OF_RANGE, FIRST)
+    place = thread.bindings[u64(which.value)]
+    if place.object is None:
+        return failure(Status.WRONG_STATE, FIRST)
+    lose(hart, thread, place)
+    empty(place)
+    return 0
+
+
+# --- floating point ---------------------------------------------------------------------------------------------------
+
+
+def drop_floats(hart: Hart, thread: Thread) -> None:
+    """What is in the unit is no longer the thread's."""
+    if hart.floating is thread:
+        hart.floating = None
+        cpu.set_floating(hart.cpu, False)
+        hart.attention &= ~u64(FLOATING)
+
+
+def use_floats(hart: Hart, thread: Thread) -> bool:
+    """The current thread wants to compute: give it the unit. False if it has nowhere to keep its registers."""
+    wanted = thread.floats
+    if wanted is None or hart.attention & FLOATING != 0:
+        return False
+    cpu.set_floating(hart.cpu, True)
+    hart.attention |= FLOATING
+    before = hart.floating
+    if before is not thread:
+        if before is not None:
+            kept = before.floats
+            if kept is not None:
+                kept.control = cpu.save_floats(hart.cpu, kept.registers)
+        cpu.load_floats(hart.cpu, wanted.registers, wanted.control)
+        hart.floating = thread
+    return True
+
+
+# --- start, stop ------------------------------------------------------------------------------------------------------
+
+
+def start(hart: Hart, caller: Thread, slot: Slot) -> u64:
+    """START: from the beginning, with two arguments; all other registers are zero."""
+    thread = slot.object
+    if not isinstance(thread, Thread):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    if thread.state is not State.STOPPED:
+        return failure(Status.WRONG_STATE, INVOKED)
+    given = caller.registers
+    reset(thread)
+    registers = thread.registers
+    registers.pc = given.a2
+    registers.sp = given.a3
+    registers.a0 = given.a4
+    registers.a1 = given.a5
+    go_on(hart, thread)
+    return 0
+
+
+def reset(thread: Thread) -> None:
+    """Zero all registers."""
+    words = all_registers(thread)
+    for index in range(len(words)):
+        words[index] = 0
+    thread.registers.full = 1
+
+
+def resume(hart: Hart, slot: Slot) -> u64:
+    """RESUME."""
+    thread = slot.object
+    if not isinstance(thread, Thread):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    if thread.state is not State.STOPPED:
+        return failure(Status.WRONG_STATE, INVOKED)
+    go_on(hart, thread)
+    return 0
+
+
+def suspend(hart: Hart, caller: Thread, slot: Slot) -> u64:
+    """SUSPEND; a thread may suspend itself."""
+    thread = slot.object
+    if not isinstance(thread, Thread):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    if thread.state is State.STOPPED:
+        return failure(Status.WRONG_STATE, INVOKED)
+    halt(hart, thread)
+    if thread is caller:
+        # Its call is complete: RESUME goes on behind it.
+        give_answer(thread, 0, 0)
+        return BLOCKED
+    return 0
+
+
+def read_registers(caller: Thread, slot: Slot) -> u64:
+    """READ_REGISTERS: 32 words, four in the reply's payload, the others in the caller's buffer."""
+    thread = slot.object
+    if not isinstance(thread, Thread):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    if thread is caller:
+        return failure(Status.WRONG_STATE, INVOKED)
+    buffer = caller.buffer
+    if buffer is None:
+        return failure(Status.NO_BUFFER, WORD)
+    words = all_registers(thread)
+    copy(buffer.words[:28], words[4:].view())
+    done = answer(caller, 0, words[0], words[1], words[2], words[3])
+    caller.registers.a1 = u64(32) << LENGTH_SHIFT
+    return done
+
+
+def write_registers(caller: Thread, slot: Slot) -> u64:
+    """WRITE_REGISTERS; the thread doesn't run."""
+    thread = slot.object
+    if not isinstance(thread, Thread):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    if thread.state is not State.STOPPED and not thread.faulted:
+        return failure(Status.WRONG_STATE, INVOKED)
+    buffer = caller.buffer
+    if buffer is None:
+        return failure(Status.NO_BUFFER, WORD)
+    words = all_registers(thread)
+    given = caller.registers
+    words[0] = given.a2
+    words[1] = given.a3
+    words[2] = given.a4
+    words[3] = given.a5
+    copy(words[4:], buffer.words[:28].view())
+    thread.registers.full = 1
+    return 0
+
+
+def set_foreign(caller: Thread, slot: Slot) -> u64:
+    """SET_FOREIGN."""
+    thread = slot.object
+    if not isinstance(thread, Thread):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    wanted = caller.registers.a2
+    if wanted > 1:
+        return failure(Status.OUT_OF_RANGE, FIRST)
+    thread.registers.foreign = u8(wanted)
+    return 0
+
+
+def information(caller: Thread, slot: Slot) -> u64:
+    """THREAD_INFO."""
+    thread = slot.object
+    if not isinstance(thread, Thread):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    context = thread.context
+    priority = u64(thread.floor) if context is None else priority_of(thread, context)
+    return answer(caller, 0, u64(thread.state.value), priority, thread.identifier, 0)
+
+
+# --- schedulers in user space -----------------------------------------------------------------------------------------
+
+
+def hold(hart: Hart, slot: Slot, given: Slot | None) -> u64:
+    """HOLD: from now on the notification's owner decides when the thread runs."""
+    thread = slot.object
+    if not isinstance(thread, Thread):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    if given is None:
+        return failure(Status.NO_CAPABILITY, TRAVELLING)
+    if not isinstance(given.object, Notification):
+        return refuse(given, TRAVELLING)
+    if given.rights & SIGNAL == 0:
+        return failure(Status.MISSING_RIGHT, TRAVELLING)
+    place = thread.bindings[SCHEDULER]
+    if place.object is not None or thread.home is not None:
+        return failure(Status.OCCUPIED, INVOKED)
+    if not derivable(hart, given):
+        return failure(Status.UNDERIVABLE, TRAVELLING)
+    derive(hart, given, place, given.rights)
+    place.holder = thread.holder
+    place.entry = SCHEDULER
+    use(hart, thread, place)
+    if thread.state is State.RUNNABLE:
+        tell_scheduler(hart, thread)
+    return 0
+
+
+def unhold(hart: Hart, slot: Slot) -> u64:
+    """RELEASE."""
+    thread = slot.object
+    if not isinstance(thread, Thread):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    place = thread.bindings[SCHEDULER]
+    if place.object is None:
+        return failure(Status.WRONG_STATE, INVOKED)
+    lose(hart, thread, place)
+    empty(place)
+    return 0
+
+
+def dispatch(hart: Hart, caller: Thread, slot: Slot) -> u64:
+    """DISPATCH: run the held thread on the caller's context until it stops, or the deadline."""
+    thread = slot.object
+    if not isinstance(thread, Thread):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    context = caller.context
+    if (
+        thread.scheduler is None
+        or thread.state is not State.RUNNABLE
+        or thread.context is not None
+        or thread is caller
+        or context is None
+    ):
+        return failure(Status.WRONG_STATE, INVOKED)
+    deadline = caller.registers.a2
+    if deadline <= cpu.now(hart.cpu):
+        return failure(Status.TIMED_OUT, FIRST)
+    stop(hart, caller, State.DISPATCHING)
+    caller.waiting_on = thread
+    caller.context = None
+    thread.dispatcher = caller
+    thread.context = context
+    context.thread = thread
+    start_timer(hart, caller, deadline)
+    if hart.current is None and hart.active is context:
+        hart.current = thread
+    else:
+        make_ready(hart, thread)
+    return BLOCKED
+
+
+def take_back(hart: Hart, caller: Thread, thread: Thread) -> None:
+    """The thread doesn't run on the caller's context any more; the caller has it again, unless it was lent on."""
+    thread.dispatcher = None
+    context = thread.context
+    if context is not None:
+        detach(hart, context)
+        context.thread = caller
+        caller.context = context
+
+
+def end_dispatch(hart: Hart, thread: Thread, why: Stop) -> None:
+    """The dispatched thread stops running: its dispatcher goes on, and learns why."""
+    caller = thread.dispatcher
+    if caller is None:
+        return
+    timer.remove(hart.wheel, caller.timer)
+    take_back(hart, caller, thread)
+    _ = answer(caller, 0, u64(why.value), 0, 0, 0)
+    go_on(hart, caller)
+
+
+# --- the end ----------------------------------------------------------------------------------------------------------
+
+
+def destroy(hart: Hart, thread: Thread) -> None:
+    """The thread's life ends: nothing refers to it afterwards."""
+    halt(hart, thread)
+    context = thread.context
+    reply = thread.reply
+    if reply is not None:
+        break_off(hart, reply)
+        arm(thread, None)
+    if context is not None and thread.context is context:
+        if context is thread.home:
+            detach(hart, context)
+        else:
+            pass_on(hart, context)
+    for index in range(len(thread.bindings)):
+        place = thread.bindings[index]
+        if place.object is not None:
+            lose(hart, thread, place)
+            empty(place)
+    dequeue(hart, thread)

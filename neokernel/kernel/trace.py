@@ -1,0 +1,49 @@
+"""The Trace object: memory for the event ring, which its holder maps read-only."""
+
+from neokernel.abi.call import failure
+from neokernel.abi.kinds import PAGE_SIZE
+from neokernel.abi.rights import READ
+from neokernel.abi.status import FIRST, INVOKED, WINDOW, Status
+from neokernel.kernel.captable import landing
+from neokernel.kernel.objects import Hart, Slot, Thread, Trace
+from neokernel.kernel.placement import trace_header
+from neokernel.kernel.slot import controlled, derivable, insert, refuse, refuse_control
+from neokernel.kernel.tracing import start as start_recording
+from neokernel.lang import u64
+
+
+def start(hart: Hart, caller: Thread, slot: Slot) -> u64:
+    """TRACE_START: record the kinds in the mask into this ring, or stop."""
+    trace = slot.object
+    if not isinstance(trace, Trace):
+        return refuse(slot, INVOKED)
+    if not controlled(slot):
+        return refuse_control()
+    header = trace_header(trace)
+    header.capacity = trace.pages * 128
+    header.frequency = hart.frequency
+    hart.trace = trace
+    start_recording(hart, caller.registers.a2)
+    return 0
+
+
+def frame(hart: Hart, caller: Thread, slot: Slot) -> u64:
+    """TRACE_FRAME: a capability for a page of the ring, to be read."""
+    trace = slot.object
+    if not isinstance(trace, Trace):
+        return refuse(slot, INVOKED)
+    if slot.rights & READ == 0:
+        return failure(Status.MISSING_RIGHT, INVOKED)
+    page = caller.registers.a2
+    if page > trace.pages:
+        return failure(Status.OUT_OF_RANGE, FIRST)
+    place = landing(caller)
+    if place is None:
+        return failure(Status.NO_WINDOW, WINDOW)
+    if not derivable(hart, slot):
+        return failure(Status.UNDERIVABLE, INVOKED)
+    place.object = hart.frame
+    place.word = trace.base + u64(PAGE_SIZE) * page
+    place.rights = READ
+    insert(slot, place)
+    return 0
