@@ -16,6 +16,7 @@ from neokernel.cli.output import json_option, print_json
 from neokernel.cli.program import Program, find_program, is_image
 from neokernel.cli.run import image_of, kept, qemu_program
 from neokernel.image import qemu
+from neokernel.image.kernel import root_program
 
 CANDIDATES = ("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb", "riscv64-linux-gnu-gdb", "gdb")
 
@@ -37,7 +38,8 @@ def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: boo
     opened, roots = image_of(path, as_json=as_json, release=False)
     emulator = qemu_program()
     image = opened.path
-    begin = "nk_start" if is_image(path) else first_line(find_program(path))
+    user = root_program(opened)  # above the kernel, a program has symbols of its own
+    begin = ("nk_boot" if user else "nk_start") if is_image(path) else first_line(find_program(path))
     debugger = find_gdb(wanted)
     # A socket in a folder of our own: no port to guess, and nobody else can connect.
     with tempfile.TemporaryDirectory(prefix="nk-debug-") as folder:
@@ -51,6 +53,7 @@ def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: boo
             *(debugger, "-q", *(["-nx", "-batch"] if batch else [])),
             *(option for root in roots for option in ("-ex", f"directory {root}")),
             *("-ex", "set confirm off", "-ex", "set architecture riscv:rv64", "-ex", f"target remote {socket}"),
+            *(("-ex", f"add-symbol-file {user.path}") if user else ()),
             *("-ex", f"tbreak {begin}", "-ex", "continue"),
             *(option for text in execute for option in ("-ex", text)),
             str(image),

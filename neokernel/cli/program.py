@@ -36,6 +36,13 @@ class Program:
         return self.root.resolve().name if self.root.is_dir() else self.root.stem
 
     @property
+    def needs_kernel(self) -> bool:
+        """Does its `main` take a `Process`?"""
+        from neokernel.image.program import takes_process
+
+        return takes_process(self.main)
+
+    @property
     def default_image(self) -> Path:
         return Path("build") / f"{self.name}.elf"
 

@@ -17,9 +17,10 @@ from neokernel.cli.output import json_option, print_json
 from neokernel.cli.program import REPOSITORY, build, find_program, is_image, open_image
 from neokernel.image import qemu
 from neokernel.image.checks import check_at
-from neokernel.image.crash import explain_crash
+from neokernel.image.crash import Crash, explain_crash, unexplained
 from neokernel.image.elf import Image
-from neokernel.image.panic import ConsoleFilter
+from neokernel.image.kernel import root_program
+from neokernel.image.panic import ROOT_SPACE, ConsoleFilter, PanicRecord
 
 
 class Seconds(click.FloatRange):
@@ -51,7 +52,11 @@ def command(path: Path, timeout: float | None, host: bool, raw: bool, as_json: b
     if host:
         from neokernel.cli.host import run_on_host
 
-        return run_on_host(find_program(path), timeout, as_json=as_json)
+        program = find_program(path)
+        if program.needs_kernel:
+            message = f"{path} takes a Process: it runs above the kernel, not under CPython"
+            raise ToolError("NK1001", message, "leave --host out; its tests run under CPython: `nk test`")
+        return run_on_host(program, timeout, as_json=as_json)
     image, roots = image_of(path, as_json=as_json)  # a wrong program is one, with QEMU or without
     return boot(qemu_program(), image, roots, timeout=timeout, raw=raw, as_json=as_json)
 
@@ -106,7 +111,7 @@ def boot(
         )
     if outcome.status == 1 and not outcome.timed_out and not console.started:
         raise ToolError("NK1103", f"the machine didn't start: {outcome.complaint or 'QEMU says nothing'}", "nk doctor")
-    crashes = [explain_crash(image, panic, check_at(image, panic), roots) for panic in outcome.panics]
+    crashes = [explained(image, panic, roots) for panic in outcome.panics]
     status = exit_status(outcome)
     if as_json:
         print_json(
@@ -128,6 +133,16 @@ def boot(
     if outcome.complaint:
         click.echo(outcome.complaint, err=True)
     return status
+
+
+def explained(image: Image, panic: PanicRecord, roots: tuple[Path, ...]) -> Crash:
+    """What happened: to the image's own code, or to a thread above the kernel."""
+    if not panic.thread:
+        return explain_crash(image, panic, check_at(image, panic), roots)
+    program = root_program(image) if panic.space == ROOT_SPACE else None
+    if program is None:
+        return unexplained(panic)
+    return explain_crash(program, panic, check_at(program, panic), roots)
 
 
 def exit_status(outcome: qemu.Outcome) -> int:

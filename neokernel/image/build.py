@@ -1,38 +1,38 @@
-"""A program's image for the bare machine: the program, the boot code, and a module between them that the build writes.
+"""A program's image, for the bare machine: the program, the boot code, and a module between them that the build writes.
 
 Beside the image lies the table of its checks (`checks.py`). The same source gives the same bytes, wherever it lies.
+A program that takes a `Process` needs the kernel: its image is made in `kernel.py`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from neokernel.compiler import toolchain
-from neokernel.compiler.declare import FunctionDecl
 from neokernel.compiler.diagnostics import Diagnostic
 from neokernel.compiler.pipeline import State, export, make_objects, run_front_end, state_of
-from neokernel.compiler.resolve import reject
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.checks import write_check_table
+from neokernel.image.kernel import build_system
+from neokernel.image.program import ENTRY, MEMORY, PROCESS, BuildResult, of_the_program, takes_process
 
 BARE = "neokernel.arch.riscv64.bare"
-#: the functions that LLVM expects to find
-MEMORY = "neokernel.arch.riscv64.memory"
-ENTRY = "neokernel.entry"
+HELP = (
+    f"write `def main(machine: Machine) -> None:`, with `from {BARE} import Machine`; "
+    f"above the kernel `def main(process: Process) -> None:`, with `from {PROCESS} import Process`"
+)
 LINK_SCRIPT = PACKAGE_ROOT / "boards" / "virt.ld"
 
 
-@dataclass(frozen=True, slots=True)
-class BuildResult:
-    """A built image, or the diagnostics that prevented it."""
-
-    image: Path
-    diagnostics: list[Diagnostic] = field(default_factory=list)
+def is_system(root: Path) -> bool:
+    """Does the program at `root`, a folder with `main.py` or a module's file, need the kernel?"""
+    return takes_process(root / "main.py" if root.is_dir() else root)
 
 
 def build_image(root: Path, output: Path, *, checks: bool = True, release: bool = True) -> BuildResult:
-    """Build a program, `root`, for the bare machine: the boot code starts its `main(machine: Machine)`."""
+    """Build the program at `root`: with the kernel below it, or for the bare machine, as its `main` takes it."""
+    if is_system(root):
+        return build_system(root, output, checks=checks, release=release)
     state, diagnostics = examine(root)
     if diagnostics:
         return BuildResult(output, diagnostics)
@@ -51,7 +51,7 @@ def examine(root: Path) -> tuple[State, list[Diagnostic]]:
     state.overlay[ENTRY] = entry_source(main)
     state.roots += [ENTRY, MEMORY]
     run_front_end(state)
-    return state, _of_the_program(state, main)
+    return state, of_the_program(state, main, HELP)
 
 
 def is_program(state: State) -> bool:
@@ -66,22 +66,3 @@ def entry_source(main: str) -> str:
         f"from neokernel.lang import u8\nfrom {BARE} import Machine\nfrom {main} import main\n\n"
         "def nk_start() -> None:\n    machine = Machine()\n    main(machine)\n    machine.power_off(u8(0))\n"
     )
-
-
-def _of_the_program(state: State, module: str) -> list[Diagnostic]:
-    """The diagnostics; what is wrong with the written module is wrong with the program's `main`."""
-    found = state.diagnostics.sorted()
-    entry = f"<{ENTRY}>"
-    mine = [diagnostic for diagnostic in found if diagnostic.span.file != entry]
-    scope = state.scopes.get(module)
-    if mine or scope is None:
-        return mine
-    main = scope.names.get("main")
-    if isinstance(main, FunctionDecl) and not found:
-        return []
-    message = "`main` can't be started" if isinstance(main, FunctionDecl) else "this program has no `main`"
-    place = main.node if isinstance(main, FunctionDecl) else scope.module.tree
-    help = f"write `def main(machine: Machine) -> None:`, with `from {BARE} import Machine`"
-    rejected = reject(scope, "NK0209", message, place, help).diagnostic
-    assert rejected is not None
-    return [rejected]

@@ -31,6 +31,7 @@ CAUSES = {
     12: "InstructionPageFault",
     13: "LoadPageFault",
     15: "StorePageFault",
+    24: "BudgetExhausted",  # no trap of the hardware: see `neokernel/kernel/crash.py`
 }
 ADDRESS_CAUSES = {0, 1, 4, 5, 6, 7, 12, 13, 15}
 
@@ -47,6 +48,9 @@ MESSAGES = {
 
 #: in `arch/riscv64/memory.py`: LLVM makes calls of them out of the program's fills, copies and comparisons
 MEMORY_FUNCTIONS = {"memset", "memcpy", "memmove", "memcmp", "bcmp"}
+
+#: where the machine enters a program, and the build's functions there
+ENTRIES = {"_start", "nk_start", "nk_thread_start"}
 
 #: an access this far below the stack is one that ran off its end (boards/virt.ld leaves that much)
 GUARD = 1 << 30
@@ -133,9 +137,15 @@ def explain_crash(
     return Crash(name, message, tuple(replace(frame, file=openable(frame.file, roots)) for frame in frames), cut)
 
 
+def unexplained(panic: PanicRecord) -> Crash:
+    """A crash of a program that isn't known: what its registers say."""
+    name, message = trap_of(panic)
+    return Crash(name, message, (Frame(f"thread {panic.thread}", f"{panic.pc:#x}", 0),), cut=True)
+
+
 def is_synthetic(place: Place) -> bool:
     """The entry that the build makes has no source file; it isn't shown."""
-    return plain_name(place.function) == "nk_start" and not Path(place.file).is_file()
+    return plain_name(place.function) in ENTRIES and not Path(place.file).is_file()
 
 
 def frame_of(place: Place) -> Frame:
@@ -155,7 +165,7 @@ def plain_name(function: str) -> str:
 def unknown(image: Image, address: int) -> list[Frame]:
     """A frame without source: assembly, or nowhere. What stands for an expression of its caller isn't shown."""
     name = image.function_at(address)
-    if name in ("nk_start", "_start") or name in MEMORY_FUNCTIONS:
+    if name in ENTRIES or name in MEMORY_FUNCTIONS:
         return []
     return [Frame(name or "?", f"{address:#x}", 0)]
 
@@ -171,9 +181,12 @@ def name_trap(image: Image, panic: PanicRecord) -> tuple[str, str]:
     ):
         top = image.symbols.get("nk_stack_top", bottom)
         return "StackOverflow", f"the program needs more than its {(top - bottom) >> 20} MiB of stack"
-    name = CAUSES.get(panic.cause, f"Trap {panic.cause}")
-    if panic.cause in ADDRESS_CAUSES:
-        return name, f"at address {panic.value:#x}"
     if panic.cause == BREAKPOINT:
-        return name, f"a failed check at {panic.pc:#x} that the image has no record of"
-    return name, f"at {panic.pc:#x}"
+        return CAUSES[BREAKPOINT], f"a failed check at {panic.pc:#x} that the image has no record of"
+    return trap_of(panic)
+
+
+def trap_of(panic: PanicRecord) -> tuple[str, str]:
+    """The trap's name, and where."""
+    name = CAUSES.get(panic.cause, f"Trap {panic.cause}")
+    return name, f"at address {panic.value:#x}" if panic.cause in ADDRESS_CAUSES else f"at {panic.pc:#x}"

@@ -13,14 +13,18 @@ import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
 from neokernel.compiler import objects, toolchain
 from neokernel.compiler.diagnostics import Diagnostic
 from neokernel.compiler.ir import Kind, Span
 from neokernel.compiler.llvm import CheckRecord, riscv64
 from neokernel.compiler.pipeline import State, export, make_objects, run_front_end
 from neokernel.compiler.source import PACKAGE_ROOT
-from neokernel.image.archive import Entry, pack, program_entry
+from neokernel.image.archive import BadArchive, Entry, pack, program_entry, read
 from neokernel.image.checks import write_check_table
+from neokernel.image.elf import BadImage, Image
 from neokernel.image.program import MEMORY, THREAD_START, BuildResult, build_program, programs_of
 
 LINK_SCRIPT = PACKAGE_ROOT / "boards" / "kernel.ld"
@@ -70,6 +74,24 @@ def link_image(kernel: list[Path], archive: bytes, output: Path) -> None:
         text = '.section .archive, "a", @progbits\n.balign 4096\n.incbin "archive.bin"\n'
         toolchain.assemble(text, section, riscv64())
         toolchain.link([*kernel, section], output, LINK_SCRIPT.read_text(), "nk_entry")
+
+
+def archive_of(image: Image) -> list[Entry]:
+    """The programs in an image; none if it has no archive."""
+    with image.path.open("rb") as stream:
+        section = ELFFile(stream).get_section_by_name(".archive")
+        data = b"" if section is None else section.data()
+    return read(data) if data else []
+
+
+def root_program(image: Image) -> Image | None:
+    """An image's root program with its debug information; None if that isn't there, or is another build's."""
+    try:
+        first = archive_of(image)[0]
+        path = programs_folder(image.path) / f"{first.name}.elf"
+        return Image(path) if program_entry(first.name, path, THREAD_START) == first else None
+    except (OSError, IndexError, BadArchive, BadImage, ELFError):
+        return None
 
 
 # --- the kernel's objects ---------------------------------------------------------------------------------------------

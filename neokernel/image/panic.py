@@ -4,6 +4,7 @@ A record is text, begun by a control character that programs don't print. `arch/
 
     RS nk-start 1                 once, when the firmware is done
     RS nk-panic 1
+    thread H / space H            of a thread that faulted and had no handler: identifiers; the machine goes on
     scause H / sepc H / stval H   one line each; H is a number of 16 hexadecimal digits
     registers H*31                x1 to x31
     stack H H*1..4                an address and the words from there on; any number of lines
@@ -23,19 +24,28 @@ PANIC_END = b"nk-panic-end\n"
 #: no honest record is longer: 32 KiB of stack, some 2.6 characters a byte, and the registers
 LONGEST_RECORD = 200_000
 
+SCALARS = (b"scause", b"sepc", b"stval")
+#: the boot code gives the root program's address space the first identifier
+ROOT_SPACE = 1
+
 WORD = 8
 REGISTERS = 32
 
 
 @dataclass
 class PanicRecord:
-    """The state of a hart that trapped. `registers[0]` is zero; `memory` holds words by their (aligned) address."""
+    """The state of a hart that trapped. `registers[0]` is zero; `memory` holds words by their (aligned) address.
+
+    `thread` and `space` are identifiers of the user's thread that trapped, 0 if it was the kernel.
+    """
 
     cause: int
     pc: int
     value: int
     registers: tuple[int, ...]
     memory: dict[int, int] = field(default_factory=dict)
+    thread: int = 0
+    space: int = 0
 
     @classmethod
     def parse(cls, text: bytes) -> PanicRecord | None:
@@ -49,7 +59,7 @@ class PanicRecord:
                 numbers = [int(word, 16) for word in words]
             except ValueError:
                 return None
-            if name in (b"scause", b"sepc", b"stval") and len(numbers) == 1:
+            if name in (*SCALARS, b"thread", b"space") and len(numbers) == 1:
                 scalars[name] = numbers[0]
             elif name == b"registers" and len(numbers) == REGISTERS - 1:
                 registers = (0, *numbers)
@@ -58,9 +68,10 @@ class PanicRecord:
                     memory[numbers[0] + index * WORD] = number
             elif line:
                 return None
-        if len(scalars) != 3 or not registers:
+        if not scalars.keys() >= set(SCALARS) or not registers:
             return None
-        return cls(scalars[b"scause"], scalars[b"sepc"], scalars[b"stval"], registers, memory)
+        cause, pc, value = (scalars[name] for name in SCALARS)
+        return cls(cause, pc, value, registers, memory, scalars.get(b"thread", 0), scalars.get(b"space", 0))
 
 
 class ConsoleFilter:
