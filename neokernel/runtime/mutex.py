@@ -1,7 +1,8 @@
 """A mutex between the threads of a process: nobody enters the kernel while nobody waits.
 
 `state` counts the thread that has the mutex and those that wait. A counting notification wakes one waiter for each
-signal, first come, first served, and the mutex is handed over with the signal: nobody overtakes a waiter.
+signal, first come, first served, and the mutex is handed over with the signal: nobody overtakes a waiter. What was
+done before a signal is seen after the wait that took it, as the kernel comes between.
 
 Priorities: a mutex has a *ceiling*, the highest priority of the threads that use it. A thread below it has the ceiling
 as its floor while it holds the mutex (immediate ceiling: Sha, Rajkumar, Lehoczky, "Priority inheritance protocols",
@@ -83,10 +84,8 @@ class Mutex:
         while True:
             taken = system.wait(self.notification)
             if not isinstance(taken, Failure):
-                break
+                return
             assert taken.status is Status.CANCELLED, "the mutex's notification has gone"
-        # What the holder before did is seen: this reads its fetch_sub, or one that follows it.
-        self.state.load(Order.ACQUIRE)
 
     def set_floor(self, process: Process, floor: u64) -> None:
         failure = system.set_floor(process.buffer, PROCESSOR, floor, process.thread)

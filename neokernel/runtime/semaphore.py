@@ -37,10 +37,8 @@ class Semaphore:
         while True:
             taken = system.wait(self.notification)
             if not isinstance(taken, Failure):
-                break
+                return
             assert taken.status is Status.CANCELLED, "the semaphore's notification has gone"
-        # What was done before it was given is seen: this reads that fetch_add, or one that follows it.
-        self.count.load(Order.ACQUIRE)
 
     def try_take(self) -> bool:
         """Take one if there is one."""

@@ -380,9 +380,9 @@ def set_foreign(thread: u64, foreign: bool) -> Failure | None:
     return invoke(thread, Operation.SET_FOREIGN, 1, 1 if foreign else 0).failure()
 
 
-def hold(buffer: Buffer, thread: u64, bits: u64, notification: u64) -> Failure | None:
-    """Run the thread by `dispatch` only; the notification gets `bits` when it could run."""
-    return invoke_with(buffer, notification, thread, Operation.HOLD, 1, bits).failure()
+def hold(buffer: Buffer, thread: u64, notification: u64) -> Failure | None:
+    """Run the thread by `dispatch` only; the notification is signalled when it could run."""
+    return invoke_with(buffer, notification, thread, Operation.HOLD, 0).failure()
 
 
 def release(thread: u64) -> Failure | None:
@@ -410,7 +410,7 @@ def thread_info(thread: u64) -> ThreadInfo | Failure:
 
 
 def resume_faulted(reply_index: u64, how: Resume, a0: u64 = 0, a1: u64 = 0) -> Failure | None:
-    """Answer a fault report. `a0` and `a1`: what the faulting `ecall` gives, if it is skipped."""
+    """Answer a fault report. SKIP: `a0` is where the thread goes on; of an `ecall`, `a0` and `a1` are its results."""
     return reply(reply_index, message(u64(how.value), 2), a0, a1)
 
 

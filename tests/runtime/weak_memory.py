@@ -4,7 +4,9 @@ The model is the operational one with views (Kang and others, "A promising seman
 2017), without promises. A location is the list of messages ever stored there. A thread's view says, for each location,
 the oldest message that it may still read. A release store carries its thread's view along, and an acquire load that
 reads it takes the view over. Sequential fences meet in one global view. Plain accesses (slots) must read the latest
-message and follow everything that the other thread did to the location: else it is a race.
+message and follow everything that the other thread did to the location: else it is a race. A read-modify-write reads
+the latest message, also if it compares and fails, and carries its view on (a release sequence). The kernel's signals
+count, and pass on the view of who signals to who takes one.
 
 The code under test is ordinary target code under CPython, in host threads of which one runs at a time: at each shared
 access it asks which thread goes on, and at a load which message is read. All answers are tried, depth first; sleep sets
@@ -146,6 +148,8 @@ class Execution:
         self.threads = [Thread(number) for number in range(len(bodies))]
         self.global_view: View = {}
         self.signals: set[str] = set()
+        self.counts: dict[str, int] = {}
+        self.passed_on: View = {}
         self.log: list[Thread] = []
         self.asleep: dict[int, Access] = {}
         self.failure: BaseException | None = None
@@ -224,6 +228,8 @@ class Execution:
             self.done.release()
 
     def enabled(self, access: Access) -> bool:
+        if access.what == "take":
+            return self.counts.get(str(access.place), 0) > 0
         return access.what != "sleep" or access.place in self.signals
 
     def choose(self) -> Thread:
@@ -281,6 +287,37 @@ class Execution:
         join(view, {place: len(messages)})
         messages.append(Message(value, view))
 
+    def update(self, place: object, change: Callable[[int], int], order: Order, what: str) -> int:
+        """A read-modify-write; the old value."""
+        thread = self.access(Access(place, f"{what} {order.name}", Kind.OTHER))
+        latest = self.memory[place][-1]
+        thread.log[-1] += f": {latest.value}"
+        self.append(thread, place, change(latest.value), order)
+        return latest.value
+
+    def compare_exchange(self, place: object, expected: int, new: int, order: Order) -> bool:
+        thread = self.access(Access(place, f"compare_exchange {order.name}", Kind.OTHER))
+        messages = self.memory[place]
+        found = messages[-1]
+        thread.log[-1] += f": {found.value}"
+        if found.value == expected:
+            self.append(thread, place, new, order)
+            return True
+        join(thread.view, {place: len(messages) - 1})
+        join(thread.view if order in ACQUIRES else thread.unfenced, found.view)
+        return False
+
+    def append(self, thread: Thread, place: object, value: int, order: Order) -> None:
+        """The second half of a read-modify-write of the latest message."""
+        messages = self.memory[place]
+        before = messages[-1].view
+        join(thread.view if order in ACQUIRES else thread.unfenced, before)
+        thread.view[place] = len(messages)
+        view = dict(thread.view if order in RELEASES else thread.fenced)
+        join(view, {place: len(messages)})
+        join(view, before)
+        messages.append(Message(value, view))
+
     def fence(self, order: Order = Order.SEQUENTIAL) -> None:
         thread = self.access(Access("fence", "fence", Kind.OTHER))
         assert order is Order.SEQUENTIAL
@@ -311,6 +348,17 @@ class Execution:
         self.access(Access(signal, "notify", Kind.OTHER))
         self.signals.add(signal)
 
+    def take(self, counter: str) -> None:
+        """One signal of a counting notification; until there is one."""
+        thread = self.access(Access(counter, "take", Kind.OTHER))
+        self.counts[counter] -= 1
+        join(thread.view, self.passed_on)
+
+    def signal(self, counter: str) -> None:
+        thread = self.access(Access(counter, "signal", Kind.OTHER))
+        self.counts[counter] = self.counts.get(counter, 0) + 1
+        join(self.passed_on, thread.view)
+
 
 History = tuple[tuple[str, ...], ...]
 """What each thread did and read, by thread."""
@@ -339,10 +387,15 @@ def explore(module: ModuleType, prepare: Prepare, leave_out: Rule = Access.after
             return found
 
 
+#: what `patched` makes accesses of the execution
+PATCHED = ("load", "store", "fetch_add", "fetch_sub", "fetch_and", "compare_exchange")
+
+
 @contextmanager
 def patched(execution: Execution, module: Any) -> Iterator[None]:
-    """Atomic cells are locations of `execution`."""
-    saved: Any = Atomic.load, Atomic.store, module.fence
+    """Atomic cells are locations of `execution`, and the fences of the module, if it has some, count."""
+    plain: dict[str, Any] = {name: getattr(Atomic, name) for name in PATCHED}
+    plain_fence = getattr(module, "fence", None)
 
     def load(self: Atomic, order: Order = Order.SEQUENTIAL) -> Any:
         return self._operand(execution.load(execution.names[id(self)], order))
@@ -350,9 +403,29 @@ def patched(execution: Execution, module: Any) -> Iterator[None]:
     def store(self: Atomic, value: int, order: Order = Order.SEQUENTIAL) -> None:
         execution.store(execution.names[id(self)], int(value), order)
 
-    Atomic.load, Atomic.store = load, store  # type: ignore[method-assign]
-    module.fence = execution.fence
+    def fetch_add(self: Atomic, value: int, order: Order = Order.SEQUENTIAL) -> Any:
+        return modify(self, lambda old: old + int(value), order, "fetch_add")
+
+    def fetch_sub(self: Atomic, value: int, order: Order = Order.SEQUENTIAL) -> Any:
+        return modify(self, lambda old: old - int(value), order, "fetch_sub")
+
+    def fetch_and(self: Atomic, value: int, order: Order = Order.SEQUENTIAL) -> Any:
+        return modify(self, lambda old: old & int(value), order, "fetch_and")
+
+    def modify(self: Atomic, change: Callable[[int], int], order: Order, what: str) -> Any:
+        return self._operand(execution.update(execution.names[id(self)], change, order, what))
+
+    def compare_exchange(self: Atomic, expected: int, new: int, order: Order = Order.SEQUENTIAL) -> bool:
+        return execution.compare_exchange(execution.names[id(self)], int(expected), int(new), order)
+
+    for function in (load, store, fetch_add, fetch_sub, fetch_and, compare_exchange):
+        setattr(Atomic, function.__name__, function)
+    if plain_fence is not None:
+        module.fence = execution.fence
     try:
         yield
     finally:
-        Atomic.load, Atomic.store, module.fence = saved  # type: ignore[method-assign]
+        for name, function in plain.items():
+            setattr(Atomic, name, function)
+        if plain_fence is not None:
+            module.fence = plain_fence
