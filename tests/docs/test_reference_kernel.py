@@ -1,0 +1,219 @@
+"""The page on the kernel's interface is what the sources say, and says all of it."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neokernel import lang
+from neokernel.abi.call import Call
+from neokernel.abi.operations import Operation
+from neokernel.cli import reference
+from neokernel.cli.failures import Failures, collect
+from neokernel.cli.main import guarded
+
+PAGE = reference.PAGE.read_text(encoding="utf-8")
+MODULES = sorted(path.stem for path in reference.ABI.glob("*.py") if path.stem != "__init__")
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert reference.manual() == PAGE, "the sources have changed: `nk manual` writes the page anew"
+
+
+def test_a_stale_page_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "kernel.md"
+    page.write_text(PAGE.replace("| 1 | `ENDPOINT`", "| 2 | `ENDPOINT`"))
+    assert guarded(["manual", "--check", "-o", str(page)]) == 1
+    assert "not what the sources say" in capsys.readouterr().out
+    assert guarded(["manual", "-o", str(page)]) == 0
+    assert page.read_text() == PAGE
+    assert guarded(["manual", "--check", "-o", str(page)]) == 0
+    assert guarded(["manual", "-o", str(tmp_path / "no" / "kernel.md")]) == 2
+
+
+def own(module: str) -> list[tuple[str, Any]]:
+    """What a module of the ABI defines itself."""
+    made = importlib.import_module(f"neokernel.abi.{module}")
+    return [(name, value) for name, value in vars(made).items() if getattr(value, "__module__", "") == made.__name__]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_member_and_field_is_on_the_page(module: str) -> None:
+    section = PAGE[: PAGE.index(f"Source: `neokernel/abi/{module}.py`")].rpartition("\n## ")[2]
+    for name, value in own(module):
+        if value is Operation:
+            for operation in Operation:
+                assert f"\n**{operation.name}** ({operation.value})" in section
+        elif isinstance(value, type) and issubclass(value, Enum):
+            for member in value:
+                assert re.search(rf"^\| {member.value} \| `{member.name}` \|", section, re.MULTILINE)
+        elif isinstance(value, type):
+            assert f"### {name}\n" in section
+            for field in value.__annotations__:
+                assert f"| {lang.offset_of(value, field)} | `{field}` |" in section
+            assert f"{lang.size_of(value):,} bytes." in section
+        else:
+            assert f"`{name}(" in section
+
+
+def test_every_call_and_operation_is_told_apart_in_the_kernel() -> None:
+    found = collect()
+    assert set(found.operations) == {operation.name for operation in Operation}
+    assert set(found.calls) == {call.name for call in Call}
+    # Each is invoked by a capability that may be missing; but YIELD needs none.
+    assert {name for name, made in found.operations.items() if "NO_CAPABILITY" not in dict(made)} == set()
+    assert {name for name, made in found.calls.items() if "NO_CAPABILITY" not in dict(made)} == {"YIELD"}
+
+
+# --- comments of operations -------------------------------------------------------------------------------------------
+
+RIGHTS = ["READ", "SIGNAL"]
+
+
+@pytest.mark.parametrize(
+    ("comment", "parts"),
+    [
+        ("Frame ()", ("Frame", "", "", "", "CONTROL", "")),
+        ("Frame (): take it out. Any right", ("Frame", "", "", "", "any", "take it out")),
+        (
+            "Space (address, rights; page table): map",
+            ("Space", "`a2` address, `a3` rights", "page table", "", "CONTROL", "map"),
+        ),
+        (
+            "Trace (page) → a Frame, read only. READ",
+            ("Trace", "`a2` page", "", "a Frame, read only", "READ", ""),
+        ),
+        ("Trace () → all: what there is", ("Trace", "", "", "all", "CONTROL", "what there is")),
+        ("Thread (; bell): tells. Needs SIGNAL", ("Thread", "", "bell", "", "CONTROL", "tells. Needs SIGNAL")),
+        ("Time (budget; context), in ticks", ("Time", "`a2` budget", "context", "", "CONTROL", "in ticks")),
+        (
+            "Console (bytes, in words; the first says how many): write",
+            ("Console", "bytes, in words; the first says how many", "", "", "CONTROL", "write"),
+        ),
+    ],
+)
+def test_comments_of_operations(comment: str, parts: tuple[str, ...]) -> None:
+    assert reference.parse_operation(comment, RIGHTS) == reference.Operation(*parts)
+
+
+def test_a_comment_of_another_form() -> None:
+    with pytest.raises(ValueError, match="has another form: 'does something'"):
+        reference.parse_operation("does something", RIGHTS)
+
+
+# --- failures ---------------------------------------------------------------------------------------------------------
+
+GATE = """
+from neokernel.kernel import table
+from neokernel.kernel.wait import suspend
+
+
+def invoke(caller: Thread, slot: Slot, operation: Operation) -> u64:
+    if slot.object is None:
+        return failure(Status.NO_CAPABILITY, INVOKED)
+    match operation:
+        case Operation.COPY:
+            return table.copy(caller, slot)
+        case Operation.DELETE | Operation.REVOKE:
+            outcome = table.delete(slot, FIRST)
+        case Operation.SUSPEND:
+            return suspend(caller)
+        case Operation.MOVE:
+            return table.wait(slot, True)
+        case Operation.CLEAR:
+            return table.wait(slot, waiting=False)
+        case _:
+            outcome = failure(Status.UNKNOWN_OPERATION, WORD)
+    return outcome
+
+
+def enter(caller: Thread, slot: Slot, call: Call) -> u64:
+    if call is Call.CALL:
+        return invoke(caller, slot, operation_of(caller))
+    elif call is Call.SIGNAL:
+        return table.refuse(slot, argument=INVOKED)
+    return failure(Status.UNKNOWN_OPERATION, INVOKED)
+"""
+
+TABLE = """
+def copy(caller: Thread, slot: Slot) -> u64:
+    refused = checked(slot)
+    if refused != 0:
+        return refused
+    for number in range(4):
+        if number > 2:
+            return failure(Status.OCCUPIED, TRAVELLING + number)
+    return 0
+
+
+def checked(slot: Slot) -> u64:
+    reason = Status.BADGED if slot.badge else Status.PINNED
+    return failure(reason, FIRST)
+
+
+def wait(slot: Slot, waiting: bool) -> u64:
+    refused = 0
+    if not waiting:
+        refused = failure(Status.TIMED_OUT, FIRST)
+    if waiting and slot.object is not None:
+        return failure(Status.WRONG_STATE, INVOKED)
+    elif slot.parent is not None:
+        return failure(Status.PINNED, INVOKED)
+    return refused
+
+
+def delete(slot: Slot, argument: u64) -> u64:
+    return refuse(slot, argument)
+
+
+def refuse(slot: Slot, argument: u64) -> u64:
+    return failure(Status.NO_CAPABILITY if slot.object is None else Status.WRONG_KIND, argument)
+"""
+
+WAIT = """
+def suspend(thread: Thread) -> u64:
+    wake(thread, failure(Status.CANCELLED, INVOKED))
+    word = 0
+    word = word
+    return word
+"""
+
+
+@pytest.fixture
+def failures(tmp_path: Path) -> Failures:
+    for name, text in (("gate", GATE), ("table", TABLE), ("wait", WAIT)):
+        (tmp_path / f"{name}.py").write_text(text)
+    return collect(tmp_path)
+
+
+def test_failures_are_followed_to_where_they_are_made(failures: Failures) -> None:
+    assert failures.operations == {
+        "COPY": {("BADGED", 2), ("PINNED", 2), ("OCCUPIED", 8)},
+        "DELETE": {("NO_CAPABILITY", 2), ("WRONG_KIND", 2)},
+        "REVOKE": {("NO_CAPABILITY", 2), ("WRONG_KIND", 2)},
+        "SUSPEND": set(),
+        "MOVE": {("WRONG_STATE", 0), ("PINNED", 0)},
+        "CLEAR": {("TIMED_OUT", 2), ("PINNED", 0)},
+    }
+
+
+def test_what_all_operations_have_is_said_once(failures: Failures) -> None:
+    assert failures.invocation == {("NO_CAPABILITY", 0), ("UNKNOWN_OPERATION", 1)}
+    assert failures.calls["CALL"] == failures.invocation
+    assert failures.calls["SIGNAL"] == {("NO_CAPABILITY", 0), ("WRONG_KIND", 0)}
+
+
+def test_what_nobody_returns_comes_to_who_waits(failures: Failures) -> None:
+    assert failures.later == {("CANCELLED", 0)}
+
+
+def test_the_text_of_failures() -> None:
+    assert Failures.text({("OCCUPIED", 8), ("BADGED", 2), ("BADGED", 0), ("TIMED_OUT", None)}) == (
+        "OCCUPIED (travelling), TIMED_OUT, BADGED (`a0`, `a2`)"
+    )
+    assert Failures.text(None) == ""
