@@ -1,0 +1,193 @@
+"""Memory: what is made of it, where, and that it is zero."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE, Kind
+from neokernel.abi.status import FIRST, FOURTH, INVOKED, SECOND, WINDOW, Status
+from neokernel.arch import cpu
+from neokernel.kernel import memory, outcome
+from neokernel.kernel.objects import LARGE, Memory, SchedContext, Thread
+from neokernel.kernel.slot import number_of
+from neokernel.lang import u64
+from tests.kernel.support import FREE, MEMORY, RAM, Machine, status_of
+
+SIZED = {
+    Kind.MEMORY: [PAGE_SIZE, 3 * PAGE_SIZE],
+    Kind.CAP_TABLE: [1, 100],
+    Kind.DMA_SPACE: [1, 9],
+    Kind.TRACE: [1, 2],
+    Kind.NOTIFICATION: [0, 1],
+    Kind.FRAME: [0],
+}
+PLAIN = [
+    Kind.ENDPOINT, Kind.REPLY, Kind.THREAD, Kind.SCHED_CONTEXT, Kind.FLOATS, Kind.PAGE_TABLE, Kind.ADDRESS_SPACE,
+]  # fmt: skip
+MAKABLE = [(kind, size) for kind, sizes in SIZED.items() for size in sizes] + [(kind, 0) for kind in PLAIN]
+
+
+@pytest.fixture
+def machine() -> Machine:
+    made = Machine()
+    made.boot()
+    return made
+
+
+def retype(machine: Machine, kind: int, size: int = 0, count: int = 1, done: int = 0, source: int = MEMORY) -> int:
+    return machine.operate(
+        memory.retype, machine.hart, machine.root, machine.slot(source), a2=kind, a3=size, a4=count, a5=done
+    )
+
+
+@settings(max_examples=30)
+@given(st.lists(st.sampled_from(MAKABLE), max_size=12), st.booleans())
+def test_objects_are_made_and_end(kinds: list[tuple[Kind, int]], dirty: bool) -> None:
+    machine = Machine(1 << 22)
+    machine.boot()
+    machine.hart.cpu.pending = dirty  # an interrupt waits all the time: every step is one by itself
+    indices = [machine.make(kind, size, 2) for kind, size in kinds]
+    for (kind, _), pair in zip(kinds, indices, strict=True):
+        assert [Kind(int(number_of(machine.slot(index)))) for index in pair] == [kind, kind]
+    world = machine.check()
+    identifiers = [int(each.identifier) for kind in (Thread, SchedContext) for each in world.objects.of(kind)]
+    assert len(identifiers) - len(set(identifiers)) == 1, "only the root's were given by hand"
+    for pair in indices:
+        for index in pair:
+            assert machine.delete(index) == 0
+            machine.check()
+    source = machine.slot(MEMORY).object
+    assert isinstance(source, Memory) and source.live == 0
+
+
+def test_memory_is_handed_out_clean_again(machine: Machine) -> None:
+    (index,) = machine.make(Kind.FRAME)
+    address = cpu.DIRECT + int(machine.slot(index).word)
+    machine.memory.write(address, b"secret")
+    assert machine.delete(index) == 0
+    (again,) = machine.make(Kind.FRAME)
+    assert machine.slot(again).word == address - cpu.DIRECT
+    assert machine.memory.read(address, PAGE_SIZE) == bytes(PAGE_SIZE)
+    machine.check()
+
+
+def test_a_child_returns_its_memory_dirty(machine: Machine) -> None:
+    (child,) = machine.make(Kind.MEMORY, 4 * PAGE_SIZE)
+    (frame,) = machine.make(Kind.FRAME, memory=child)
+    address = cpu.DIRECT + int(machine.slot(frame).word)
+    machine.memory.write(address, b"secret")
+    assert machine.delete(child) == 0
+    assert machine.slot(frame).object is None, "what was made of it has gone, too"
+    frames = machine.make(Kind.FRAME, count=4)
+    assert all(
+        machine.memory.read(cpu.DIRECT + int(machine.slot(each).word), PAGE_SIZE) == bytes(PAGE_SIZE) for each in frames
+    )
+
+
+def test_a_large_frame_is_aligned(machine: Machine) -> None:
+    machine.make(Kind.ENDPOINT)
+    (index,) = machine.make(Kind.FRAME, 1)
+    slot = machine.slot(index)
+    assert slot.word % LARGE_SIZE == 0 and slot.flags & LARGE
+    machine.check()
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "expected"),
+    [
+        (0, 0, (Status.OUT_OF_RANGE, FIRST)),
+        (Kind.INTERRUPT.value, 0, (Status.OUT_OF_RANGE, FIRST)),
+        (17, 0, (Status.OUT_OF_RANGE, FIRST)),
+        (1 << 40, 0, (Status.OUT_OF_RANGE, FIRST)),
+        (Kind.ENDPOINT.value, 1, (Status.OUT_OF_RANGE, SECOND)),
+        (Kind.NOTIFICATION.value, 2, (Status.OUT_OF_RANGE, SECOND)),
+        (Kind.FRAME.value, 2, (Status.OUT_OF_RANGE, SECOND)),
+        (Kind.MEMORY.value, 100, (Status.OUT_OF_RANGE, SECOND)),
+        (Kind.MEMORY.value, (1 << 64) - PAGE_SIZE, (Status.OUT_OF_RANGE, SECOND)),
+        (Kind.CAP_TABLE.value, (1 << 64) - 1, (Status.OUT_OF_RANGE, SECOND)),
+        (Kind.TRACE.value, 3, (Status.OUT_OF_RANGE, SECOND)),
+        (Kind.DMA_SPACE.value, 1 << 60, (Status.OUT_OF_RANGE, SECOND)),
+        (Kind.MEMORY.value, 1 << 40, (Status.OUT_OF_MEMORY, INVOKED)),
+    ],
+)
+def test_what_cant_be_made(machine: Machine, kind: int, size: int, expected: tuple[Status, int]) -> None:
+    machine.window(FREE, 4)
+    assert status_of(retype(machine, kind, size)) == expected
+    machine.check()
+
+
+def test_the_window_must_have_room(machine: Machine) -> None:
+    endpoint = Kind.ENDPOINT.value
+    machine.window(FREE, 1)
+    assert status_of(retype(machine, endpoint, count=2)) == (Status.NO_WINDOW, WINDOW)
+    assert status_of(retype(machine, endpoint, count=0)) == (Status.OUT_OF_RANGE, FOURTH)
+    assert status_of(retype(machine, endpoint, count=1, done=1)) == (Status.OUT_OF_RANGE, FOURTH)
+    machine.window(MEMORY, 1)
+    assert status_of(retype(machine, endpoint)) == (Status.OCCUPIED, WINDOW)
+    machine.window((1 << 32) - 1, (1 << 32) - 1)
+    assert status_of(retype(machine, endpoint)) == (Status.NO_WINDOW, WINDOW)
+    machine.root.buffer = None
+    assert status_of(retype(machine, endpoint)) == (Status.NO_BUFFER, WINDOW)
+
+
+def test_only_memory_is_retyped(machine: Machine) -> None:
+    machine.window(FREE, 1)
+    assert status_of(retype(machine, 1, source=1)) == (Status.WRONG_KIND, INVOKED)
+    assert status_of(retype(machine, 1, source=FREE)) == (Status.NO_CAPABILITY, INVOKED)
+    machine.slot(MEMORY).rights = machine.slot(MEMORY).rights & 7
+    assert status_of(retype(machine, 1)) == (Status.MISSING_RIGHT, INVOKED)
+
+
+def test_devices_become_frames_only(machine: Machine) -> None:
+    device = machine.grant_device(0x1000_0000, 4 * PAGE_SIZE)
+    machine.window(FREE + 10, 4)
+    assert status_of(retype(machine, Kind.ENDPOINT.value, source=device)) == (Status.WRONG_KIND, FIRST)
+    assert retype(machine, Kind.FRAME.value, source=device) == outcome.ANSWERED
+    assert machine.slot(FREE + 10).word == 0x1000_0000
+    machine.check()
+
+
+def clear(machine: Machine, size: int, source: int = MEMORY) -> int:
+    return machine.operate(memory.clear, machine.hart, machine.root, machine.slot(source), a2=size)
+
+
+def information(machine: Machine) -> list[int]:
+    assert memory.information(machine.root, machine.slot(MEMORY)) == outcome.ANSWERED
+    registers = machine.root.registers
+    return [int(registers.a2), int(registers.a3), int(registers.a4)]
+
+
+@pytest.mark.parametrize("pending", [False, True])
+def test_clearing_ahead(machine: Machine, pending: bool) -> None:
+    machine.hart.cpu.pending = pending
+    size, free, clean = information(machine)
+    assert free == size and clean == 0
+    assert clear(machine, 5 * PAGE_SIZE) == 0
+    assert information(machine)[2] >= 5 * PAGE_SIZE
+    machine.make(Kind.FRAME)
+    machine.check()
+    assert status_of(clear(machine, size + PAGE_SIZE)) == (Status.OUT_OF_RANGE, FIRST)
+    assert status_of(clear(machine, PAGE_SIZE, source=1)) == (Status.WRONG_KIND, INVOKED)
+    assert status_of(memory.information(machine.root, machine.slot(1))) == (Status.WRONG_KIND, INVOKED)
+    machine.slot(MEMORY).rights = machine.slot(MEMORY).rights & 7
+    assert status_of(clear(machine, PAGE_SIZE)) == (Status.MISSING_RIGHT, INVOKED)
+
+
+def test_all_of_it_can_be_used(machine: Machine) -> None:
+    size, _, _ = information(machine)
+    made = 0
+    machine.window(FREE, 1)
+    for chunk in (1 << 20, 1 << 16, PAGE_SIZE):
+        while True:
+            machine.window(FREE + made, 1)
+            done = retype(machine, Kind.MEMORY.value, chunk)
+            if done != outcome.ANSWERED:
+                assert status_of(done) == (Status.OUT_OF_MEMORY, INVOKED)
+                break
+            made += 1
+    free = information(machine)[1]
+    assert free < PAGE_SIZE + 64 and made > 10 and size > RAM // 256
+    machine.check()
+    assert u64(free) == free

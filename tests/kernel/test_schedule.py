@@ -1,0 +1,68 @@
+"""Budgets, ready queues, and who runs."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neokernel.kernel import schedule
+from neokernel.kernel.objects import SchedContext
+from neokernel.lang import u8, u64
+from tests.kernel.invariants import check_refills
+
+#: budget, period
+budgets = st.tuples(st.integers(1, 12), st.integers(0, 30)).map(lambda pair: (pair[0], pair[0] + pair[1]))
+
+
+def configured(budget: int, period: int, now: int = 0) -> SchedContext:
+    context = SchedContext()
+    schedule.configure(context, u8(1), u64(budget), u64(period), u64(now))
+    return context
+
+
+@given(budgets, st.lists(st.tuples(st.integers(0, 40), st.integers(1, 15)), max_size=60))
+def test_no_window_of_a_period_has_more_than_the_budget(limits: tuple[int, int], uses: list[tuple[int, int]]) -> None:
+    """A context that runs whenever it may, after pauses, as the kernel runs it: until its first refill is used up."""
+    budget, period = limits
+    context = configured(budget, period)
+    now = 0
+    used: list[int] = []
+    for pause, wanted in uses:
+        now += pause
+        schedule.begin_use(context, u64(now))
+        check_refills(context)
+        while wanted:
+            first = context.refills[int(context.first)]
+            if not schedule.is_due(context, u64(now)):
+                now = int(first.time)
+                schedule.begin_use(context, u64(now))
+            step = min(wanted, int(context.refills[int(context.first)].amount))
+            schedule.consume(context, u64(step))
+            check_refills(context)
+            used += range(now, now + step)
+            now, wanted = now + step, wanted - step
+    assert context.used == len(used) == len(set(used))
+    if budget < period:
+        for start in used:
+            assert sum(start <= tick < start + period for tick in used) <= budget
+
+
+@given(budgets, st.lists(st.integers(0, 100), max_size=30))
+def test_more_time_than_there_was_is_survived(limits: tuple[int, int], uses: list[int]) -> None:
+    """A charge may come late: what was used beyond the budget is not owed."""
+    context = configured(*limits, now=7)
+    for amount in uses:
+        schedule.consume(context, u64(amount))
+        check_refills(context)
+    assert context.used == sum(uses)
+
+
+def test_times_near_the_end_of_the_counter() -> None:
+    last = (1 << 64) - 1
+    context = configured(5, 1 << 40, now=last - 10)
+    schedule.consume(context, u64(3))
+    schedule.consume(context, u64(2))
+    check_refills(context)
+    context.used = u64(last)
+    schedule.consume(context, u64(2))
+    assert context.used == last
