@@ -1,7 +1,7 @@
 """Device spaces: what a device may reach. This is the unprotected kind, for machines without an IOMMU.
 
-The device can reach all memory, so who holds such a space is trusted. What it does is to tell physical addresses, and to
-keep a pinned frame's memory from being used for something else.
+The device can reach all memory, so who holds such a space is trusted. What it does is to tell physical addresses, and
+to keep a pinned frame's memory from being used for something else.
 
 Invariants: `pins[i] is s` exactly if `s.holder is holder and s.entry == i`, and then s is PINNED.
 """

@@ -1,7 +1,7 @@
 """Endpoints: synchronous messages between threads.
 
-A message goes from the sender's registers and buffer to the receiver's, with copies of capabilities, or the capabilities
-themselves. Everything is checked before anything is written, so a message arrives whole or not at all.
+A message goes from the sender's registers and buffer to the receiver's, with copies of capabilities, or with the
+capabilities themselves. Everything is checked before anything is written, so a message arrives whole or not at all.
 
 Invariants: senders and receivers never wait at one endpoint at the same time; queues are in order of arrival; a queued
 thread's `waiting_on` is the endpoint and its state says why.

@@ -1,7 +1,7 @@
 """The fast path: a call to a server that waits and runs on the caller's time, and the reply that receives the next.
 
-It does what `endpoint.py` and `reply.py` do, for the case that needs no decision; whatever isn't that case goes to them,
-unchanged. Registers stay where they are: the payload passes through untouched.
+It does what `endpoint.py` and `reply.py` do, for the case that needs no decision; whatever isn't that case goes to
+them, unchanged. Registers stay where they are: the payload passes through untouched.
 
 Invariant: nothing is written before the last test.
 """

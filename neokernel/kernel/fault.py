@@ -1,6 +1,6 @@
 """Faults: what a thread can't do by itself becomes a call to its handler, in its name.
 
-Invariant: while `thread.faulted`, its registers are those of the moment of the fault, and are all restored if it goes on.
+Invariant: while `thread.faulted`, its registers are those of the moment of the fault; if it goes on, all are restored.
 """
 
 from neokernel.abi.call import FAULT_BIT, LENGTH_SHIFT
@@ -8,6 +8,7 @@ from neokernel.abi.fault import Fault
 from neokernel.abi.operations import Binding
 from neokernel.abi.rights import SEND
 from neokernel.abi.trace import Event
+from neokernel.kernel.crash import report
 from neokernel.kernel.endpoint import offer
 from neokernel.kernel.objects import TRACING, Endpoint, Hart, State, Thread
 from neokernel.kernel.outcome import BLOCKED
@@ -34,4 +35,5 @@ def raise_fault(hart: Hart, thread: Thread, fault: Fault, w0: u64, w1: u64, w2: 
         if offer(hart, thread, handler, slot.word, word, True, True) == BLOCKED:
             return
         thread.faulted = False
+    report(hart.cpu, thread, fault, w0, w2)
     stop(hart, thread, State.STOPPED)

@@ -171,6 +171,24 @@ class AddressSpace:
     identifier: u64 = 0
 
 
+# --- time ------------------------------------------------------------------------------------------------------------
+
+
+@struct
+class Timer:
+    """A time at which something happens: to a thread that waits, or to a context whose budget comes back.
+
+    Invariant: it is in `bucket` of the wheel while `armed`.
+    """
+
+    expiry: u64 = 0
+    next: Timer | None = None
+    previous: Timer | None = None
+    owner: Thread | SchedContext | None = None
+    bucket: u16 = 0
+    armed: bool = False
+
+
 # --- threads ----------------------------------------------------------------------------------------------------------
 
 
@@ -305,8 +323,8 @@ class Refill:
 class SchedContext:
     """A sporadic server: what was used comes back one period after its use began.
 
-    Invariants: the amounts of `refills` sum up to `budget`; their times ascend; `count` is at least 1 once `budget` isn't
-    0. `top` is the last call that was made on it.
+    Invariants: the amounts of `refills` sum up to `budget`; their times ascend; `count` is at least 1 once `budget`
+    isn't 0. `top` is the last call that was made on it.
     """
 
     #: who runs on it, and who owns it
@@ -325,21 +343,6 @@ class SchedContext:
     #: nothing is left before `timer` ends
     empty: bool = False
     identifier: u64 = 0
-
-
-@struct
-class Timer:
-    """A time at which something happens: to a thread that waits, or to a context whose budget comes back.
-
-    Invariant: it is in `bucket` of the wheel while `armed`.
-    """
-
-    expiry: u64 = 0
-    next: Timer | None = None
-    previous: Timer | None = None
-    owner: Thread | SchedContext | None = None
-    bucket: u16 = 0
-    armed: bool = False
 
 
 #: 64 buckets for each 6 bits of a time

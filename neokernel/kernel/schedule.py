@@ -116,7 +116,7 @@ def best_of(hart: Hart) -> u64:
 
 
 def charge(hart: Hart) -> u64:
-    """Count the time since the last charge to the active context; gives the time. The budget may be used up after it."""
+    """Count the time since the last charge to the active context; gives the time. The budget may be used up then."""
     now = cpu.now(hart.cpu)
     context = hart.active
     if context is not None and now > hart.since:

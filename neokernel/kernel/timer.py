@@ -1,8 +1,8 @@
 """The timer wheel: O(1) to insert and remove, exact to the tick.
 
 A timer lies at the level of the highest 6 bits in which its expiry differs from `wheel.now`. When time reaches a
-bucket, its timers are taken out one by one: each has expired, or goes to a lower level, so it moves at most once per level.
-Until the bucket is empty, `spreading` says which it is, and no later one is looked at.
+bucket, its timers are taken out one by one: each has expired, or goes to a lower level, so it moves at most once per
+level. Until the bucket is empty, `spreading` says which it is, and no later one is looked at.
 
 Invariants: those of `Wheel`; `earliest` isn't later than any timer's expiry.
 """

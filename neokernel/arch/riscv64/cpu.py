@@ -1,0 +1,527 @@
+"""RISC-V as the kernel sees it, in S-mode: control registers, the interrupt controller, the way in and out.
+
+`neokernel/arch/cpu.py` is the host's model of this module and says what each function does.
+
+Invariants:
+- `sscratch` is the current thread's registers while a thread runs, 0 in the kernel: a trap there is a panic.
+- Interrupts are off in the kernel. What waits is served between the steps of long operations, or after it.
+- No register leaves the kernel with anything of it, or of another thread: a thread goes on with registers that are its
+  own, its message's, or zero.
+"""
+
+from neokernel.arch.riscv64.panic import TEST_FAIL, TRANSMIT_READY
+from neokernel.arch.riscv64.registers import Registers
+from neokernel.lang import (
+    Array,
+    address_of,
+    asm,
+    assembly,
+    at,
+    naked,
+    object_at,
+    offset_of,
+    struct,
+    u8,
+    u32,
+    u64,
+    unsafe,
+    wire,
+)
+
+unsafe("control registers, and the way between user and kernel, have no words in any language")
+
+DIRECT = 0xFFFF_FFC0_0000_0000
+USER_END = 1 << 38
+
+UART = 0x1000_0000
+TEST_DEVICE = 0x10_0000
+TEST_PASS = 0x5555
+
+#: sip, sie: supervisor timer, supervisor external
+PENDING = 1 << 5 | 1 << 9
+TIMER_PENDING = 1 << 5
+#: sstatus.FS, dirty
+FLOATING_ON = 3 << 13
+#: SBI, "TIME" extension: set_timer
+SBI_TIME = 0x54494D45
+#: PLIC (riscv-plic-spec): offsets of enable bits, of the contexts' registers, and their sizes
+PLIC_ENABLE = 0x2000
+PLIC_ENABLE_SIZE = 0x80
+PLIC_CONTEXT = 0x20_0000
+PLIC_CONTEXT_SIZE = 0x1000
+
+
+@struct
+class Cpu:
+    """What boot has found: the PLIC's registers in the direct map, this hart's context there; is there `stimecmp`?"""
+
+    controller: u64 = 0
+    context: u64 = 0
+    sstc: bool = False
+
+
+@wire(registers=True)
+class Word:
+    """Any 32-bit register."""
+
+    value: u32
+
+
+@wire(registers=True)
+class Context:
+    """A PLIC context."""
+
+    threshold: u32
+    claim: u32
+
+
+@wire(registers=True)
+class Uart:
+    data: u8 = at(0)
+    line_status: u8 = at(5)
+
+
+def now(cpu: Cpu) -> u64:
+    return asm("rdtime {result}", result=u64)
+
+
+def set_timer(cpu: Cpu, deadline: u64) -> None:
+    if cpu.sstc:
+        asm("csrw 0x14d, {0}", deadline)
+    else:
+        set_timer_by_firmware(deadline)
+
+
+@naked
+def set_timer_by_firmware(deadline: u64) -> None:
+    """The SBI keeps all registers but a0 and a1."""
+    asm(f"li a7, {SBI_TIME}\nli a6, 0\necall\nret")
+
+
+def interrupt_pending(cpu: Cpu) -> bool:
+    return asm("csrr {result}, sip", result=u64) & PENDING != 0
+
+
+def timer_pending(cpu: Cpu) -> bool:
+    return asm("csrr {result}, sip", result=u64) & TIMER_PENDING != 0
+
+
+def wait_for_interrupt(cpu: Cpu) -> None:
+    """Comes back when something is pending, though interrupts are off."""
+    asm("wfi")
+
+
+def has_ended(cpu: Cpu) -> bool:
+    return False
+
+
+def use_translation(cpu: Cpu, translation: u64) -> None:
+    asm("csrw satp, {0}", translation)
+
+
+def flush_page(cpu: Cpu, address: u64, asid: u64) -> None:
+    asm("sfence.vma {0}, {1}", address, asid)
+
+
+def flush_space(cpu: Cpu, asid: u64) -> None:
+    asm("sfence.vma x0, {0}", asid)
+
+
+def fence_instructions(cpu: Cpu) -> None:
+    asm("fence.i")
+
+
+def set_floating(cpu: Cpu, on: bool) -> None:
+    if on:
+        asm("csrs sstatus, {0}", u64(FLOATING_ON))
+    else:
+        asm("csrc sstatus, {0}", u64(FLOATING_ON))
+
+
+def save_floats(cpu: Cpu, registers: Array[u64]) -> u64:
+    store_floats(address_of(registers))
+    return asm(".option push\n.option arch, +d\nfrcsr {result}\n.option pop", result=u64)
+
+
+def load_floats(cpu: Cpu, registers: Array[u64], control: u64) -> None:
+    fetch_floats(address_of(registers))
+    asm(".option push\n.option arch, +d\nfscsr {0}\n.option pop", control)
+
+
+@naked
+def store_floats(place: u64) -> None:
+    asm("""
+    .option push
+    .option arch, +d
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    fsd f\\n, 8 * \\n(a0)
+    .endr
+    .option pop
+    ret""")
+
+
+@naked
+def fetch_floats(place: u64) -> None:
+    asm("""
+    .option push
+    .option arch, +d
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    fld f\\n, 8 * \\n(a0)
+    .endr
+    .option pop
+    ret""")
+
+
+@naked
+def clear(address: u64, size: u64) -> None:
+    asm("""
+    add a1, a0, a1
+    bgeu a0, a1, 2f
+1:  sd zero, 0(a0)
+    sd zero, 8(a0)
+    sd zero, 16(a0)
+    sd zero, 24(a0)
+    sd zero, 32(a0)
+    sd zero, 40(a0)
+    sd zero, 48(a0)
+    sd zero, 56(a0)
+    addi a0, a0, 64
+    bltu a0, a1, 1b
+2:  ret""")
+
+
+# --- interrupt controller ---------------------------------------------------------------------------------------------
+
+
+def registers_of(cpu: Cpu) -> Context:
+    return object_at(Context, cpu.controller + PLIC_CONTEXT + PLIC_CONTEXT_SIZE * cpu.context)
+
+
+def claim(cpu: Cpu) -> u32:
+    return registers_of(cpu).claim
+
+
+def complete(cpu: Cpu, line: u32) -> None:
+    registers_of(cpu).claim = line
+
+
+def enable_line(cpu: Cpu, line: u32, on: bool) -> None:
+    priority = object_at(Word, cpu.controller + 4 * u64(line))
+    priority.value = 1
+    place = cpu.controller + PLIC_ENABLE + PLIC_ENABLE_SIZE * cpu.context + 4 * u64(line // 32)
+    enable = object_at(Word, place)
+    bit = u32(1) << (line % 32)
+    enable.value = enable.value | bit if on else enable.value & ~bit
+
+
+# --- console, power ---------------------------------------------------------------------------------------------------
+
+
+def put(cpu: Cpu, byte: u8) -> None:
+    uart = object_at(Uart, DIRECT + UART)
+    while uart.line_status & TRANSMIT_READY == 0:
+        pass
+    uart.data = byte
+
+
+def power_off(cpu: Cpu, status: u64) -> None:
+    device = object_at(Word, DIRECT + TEST_DEVICE)
+    device.value = TEST_PASS if status == 0 else (u32(status) << 16) | TEST_FAIL
+    while True:
+        asm("wfi")
+
+
+# --- in and out -------------------------------------------------------------------------------------------------------
+
+# Every way out of user mode. An `ecall` keeps what a system call preserves in the processor and goes on with the
+# arguments where they are; everything else stores all registers.
+assembly(f"""
+    .equ PC, {offset_of(Registers, "pc")}
+    .equ RA, {offset_of(Registers, "ra")}
+    .equ SP, {offset_of(Registers, "sp")}
+    .equ GP, {offset_of(Registers, "gp")}
+    .equ TP, {offset_of(Registers, "tp")}
+    .equ T0, {offset_of(Registers, "t0")}
+    .equ T1, {offset_of(Registers, "t1")}
+    .equ T2, {offset_of(Registers, "t2")}
+    .equ S0, {offset_of(Registers, "s0")}
+    .equ S1, {offset_of(Registers, "s1")}
+    .equ A0, {offset_of(Registers, "a0")}
+    .equ A1, {offset_of(Registers, "a1")}
+    .equ A2, {offset_of(Registers, "a2")}
+    .equ A3, {offset_of(Registers, "a3")}
+    .equ A4, {offset_of(Registers, "a4")}
+    .equ A5, {offset_of(Registers, "a5")}
+    .equ A6, {offset_of(Registers, "a6")}
+    .equ A7, {offset_of(Registers, "a7")}
+    .equ S2, {offset_of(Registers, "s2")}
+    .equ S3, {offset_of(Registers, "s3")}
+    .equ S4, {offset_of(Registers, "s4")}
+    .equ S5, {offset_of(Registers, "s5")}
+    .equ S6, {offset_of(Registers, "s6")}
+    .equ S7, {offset_of(Registers, "s7")}
+    .equ S8, {offset_of(Registers, "s8")}
+    .equ S9, {offset_of(Registers, "s9")}
+    .equ S10, {offset_of(Registers, "s10")}
+    .equ S11, {offset_of(Registers, "s11")}
+    .equ T3, {offset_of(Registers, "t3")}
+    .equ T4, {offset_of(Registers, "t4")}
+    .equ T5, {offset_of(Registers, "t5")}
+    .equ T6, {offset_of(Registers, "t6")}
+    .equ STACK, {offset_of(Registers, "kernel_stack")}
+    .equ FULL, {offset_of(Registers, "full")}
+    .equ FOREIGN, {offset_of(Registers, "foreign")}
+    .equ ECALL, 8
+
+    # What a thread has in the processor alone during a system call.
+    .macro STORE_KEPT at
+    sd gp, GP(\\at)
+    sd tp, TP(\\at)
+    sd s0, S0(\\at)
+    sd s1, S1(\\at)
+    sd s2, S2(\\at)
+    sd s3, S3(\\at)
+    sd s4, S4(\\at)
+    sd s5, S5(\\at)
+    sd s6, S6(\\at)
+    sd s7, S7(\\at)
+    sd s8, S8(\\at)
+    sd s9, S9(\\at)
+    sd s10, S10(\\at)
+    sd s11, S11(\\at)
+    .endm
+
+    .macro LOAD_KEPT at
+    ld sp, SP(\\at)
+    ld gp, GP(\\at)
+    ld tp, TP(\\at)
+    ld s0, S0(\\at)
+    ld s1, S1(\\at)
+    ld s2, S2(\\at)
+    ld s3, S3(\\at)
+    ld s4, S4(\\at)
+    ld s5, S5(\\at)
+    ld s6, S6(\\at)
+    ld s7, S7(\\at)
+    ld s8, S8(\\at)
+    ld s9, S9(\\at)
+    ld s10, S10(\\at)
+    ld s11, S11(\\at)
+    .endm
+
+    # What a system call neither preserves nor returns.
+    .macro ZERO_REST
+    li ra, 0
+    li t0, 0
+    li t1, 0
+    li t2, 0
+    li t3, 0
+    li t4, 0
+    li t5, 0
+    li t6, 0
+    li a6, 0
+    li a7, 0
+    .endm
+
+    .section .text.nk.entry, "ax", @progbits
+    .globl nk_trap
+    .type nk_trap, @function
+    .balign 4
+nk_trap:
+    csrrw t0, sscratch, t0          # t0: the thread
+    beqz t0, nk_kernel_trap
+    sd t1, T1(t0)
+    csrr t1, scause
+    addi t1, t1, -ECALL
+    bnez t1, nk_trap_full
+    lbu t1, FOREIGN(t0)
+    bnez t1, nk_trap_full
+    csrw sscratch, zero
+    sd sp, SP(t0)
+    ld sp, STACK(t0)
+    bnez a7, 1f
+    mv a7, t0
+    j nk_fast_call
+1:  li t1, 1
+    bne a7, t1, nk_general
+    mv a7, t0
+    j nk_fast_reply_receive
+
+    # A system call, not on the fast path: t0 the thread, arguments in their registers.
+nk_general:
+    sd a0, A0(t0)
+    sd a1, A1(t0)
+    sd a2, A2(t0)
+    sd a3, A3(t0)
+    sd a4, A4(t0)
+    sd a5, A5(t0)
+    sd a6, A6(t0)
+    sd a7, A7(t0)
+    csrr t1, sepc
+    addi t1, t1, 4
+    sd t1, PC(t0)
+    addi sp, sp, -16
+    sd t0, 0(sp)
+    mv a0, t0
+    call nk_system_call
+    ld t0, 0(sp)
+    bne a0, t0, 1f
+    lbu t1, FULL(t0)
+    bnez t1, 1f
+    csrw sscratch, t0
+    ld t1, PC(t0)
+    csrw sepc, t1
+    ld sp, SP(t0)
+    ld a0, A0(t0)
+    ld a1, A1(t0)
+    ld a2, A2(t0)
+    ld a3, A3(t0)
+    ld a4, A4(t0)
+    ld a5, A5(t0)
+    ZERO_REST
+    sret
+1:  STORE_KEPT t0
+
+    # Go on with the thread a0.
+nk_resume:
+    lbu t0, FULL(a0)
+    bnez t0, 2f
+    csrw sscratch, a0
+    ld t0, PC(a0)
+    csrw sepc, t0
+    LOAD_KEPT a0
+    ld a1, A1(a0)
+    ld a2, A2(a0)
+    ld a3, A3(a0)
+    ld a4, A4(a0)
+    ld a5, A5(a0)
+    ld a0, A0(a0)
+    ZERO_REST
+    sret
+2:  sb zero, FULL(a0)
+    csrw sscratch, a0
+    ld t0, PC(a0)
+    csrw sepc, t0
+    LOAD_KEPT a0
+    ld ra, RA(a0)
+    ld t0, T0(a0)
+    ld t1, T1(a0)
+    ld t2, T2(a0)
+    ld t3, T3(a0)
+    ld t4, T4(a0)
+    ld t5, T5(a0)
+    ld t6, T6(a0)
+    ld a1, A1(a0)
+    ld a2, A2(a0)
+    ld a3, A3(a0)
+    ld a4, A4(a0)
+    ld a5, A5(a0)
+    ld a6, A6(a0)
+    ld a7, A7(a0)
+    ld a0, A0(a0)
+    sret
+
+    # A fault, an interrupt, or an `ecall` of a foreign thread: t0 the thread, its t0 in sscratch, its t1 stored.
+nk_trap_full:
+    STORE_KEPT t0
+    sd sp, SP(t0)
+    sd ra, RA(t0)
+    csrrw t1, sscratch, zero
+    sd t1, T0(t0)
+    sd t2, T2(t0)
+    sd t3, T3(t0)
+    sd t4, T4(t0)
+    sd t5, T5(t0)
+    sd t6, T6(t0)
+    sd a0, A0(t0)
+    sd a1, A1(t0)
+    sd a2, A2(t0)
+    sd a3, A3(t0)
+    sd a4, A4(t0)
+    sd a5, A5(t0)
+    sd a6, A6(t0)
+    sd a7, A7(t0)
+    csrr t1, sepc
+    sd t1, PC(t0)
+    li t1, 1
+    sb t1, FULL(t0)
+    ld sp, STACK(t0)
+    mv a0, t0
+    csrr a1, scause
+    csrr a2, stval
+    call nk_trap_taken
+    j nk_resume
+
+    # A trap in the kernel: its t0 is in sscratch.
+nk_kernel_trap:
+    csrr t0, sscratch
+    csrw sscratch, t6
+    la t6, nk_panic_registers
+    j nk_panic_record
+    .size nk_trap, . - nk_trap
+""")
+
+
+@naked
+def leave(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, next: Registers, previous: Registers) -> None:
+    asm("""
+    STORE_KEPT a7
+    csrr t0, sepc
+    addi t0, t0, 4
+    sd t0, PC(a7)
+    csrw sscratch, a6
+    ld t0, PC(a6)
+    csrw sepc, t0
+    LOAD_KEPT a6
+    ZERO_REST
+    sret""")
+
+
+@naked
+def fallback_call(
+    capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, registers: Registers
+) -> None:
+    asm("""
+    mv t0, a7
+    li a7, 0
+    j nk_general""")
+
+
+@naked
+def fallback_reply_receive(
+    capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, registers: Registers
+) -> None:
+    asm("""
+    mv t0, a7
+    li a7, 1
+    j nk_general""")
+
+
+# --- the beginning ----------------------------------------------------------------------------------------------------
+
+
+def prepare(cpu: Cpu) -> None:
+    """Traps come to the kernel, interrupts are enabled for user mode, user mode may read time and counters."""
+    asm("la t0, nk_trap\ncsrw stvec, t0", clobbers="t0")
+    asm("csrw sscratch, zero")
+    asm("csrw scounteren, {0}", u64(7))
+    # User mode next, with interrupts; no floating point; no access to the user's memory.
+    asm("csrc sstatus, {0}", u64(FLOATING_ON | 1 << 8 | 1 << 18))
+    asm("csrs sstatus, {0}", u64(1 << 5))
+    asm("csrw sie, {0}", u64(PENDING))
+    registers_of(cpu).threshold = 0
+
+
+def asid_limit(translation: u64) -> u64:
+    """How many ASIDs the hardware has: those bits of `satp` that stay set. `translation` is the current one."""
+    asm("csrw satp, {0}", translation | (0xFFFF << 44))
+    limit = (asm("csrr {result}, satp", result=u64) >> 44) & 0xFFFF
+    asm("csrw satp, {0}", translation)
+    asm("sfence.vma")
+    return limit + 1
+
+
+@naked
+def enter(registers: Registers) -> None:
+    """Go on with the first thread."""
+    asm("j nk_resume")
