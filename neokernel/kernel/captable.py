@@ -361,10 +361,11 @@ def unpin_some(space: DmaSpace) -> bool:
         if space.cursor == len(space.pins):
             return True
         pin = space.pins[space.cursor]
-        if pin is not None:
-            pin.flags &= ~u8(PINNED)
-            pin.holder = None
-            space.pins[space.cursor] = None
+        frame = pin.slot
+        if frame is not None:
+            frame.flags &= ~u8(PINNED)
+            frame.holder = None
+            pin.slot = None
         space.cursor += 1
     return False
 

@@ -3,7 +3,7 @@
 The device can reach all memory, so who holds such a space is trusted. What it does is to tell physical addresses, and
 to keep a pinned frame's memory from being used for something else.
 
-Invariants: `pins[i] is s` exactly if `s.holder is holder and s.entry == i`, and then s is PINNED.
+Invariants: `pins[i].slot is s` exactly if `s.holder is holder and s.entry == i`, and then s is PINNED.
 """
 
 from neokernel.abi.call import failure
@@ -32,14 +32,14 @@ def pin(caller: Thread, slot: Slot, frame: Slot | None) -> u64:
     # A ring of allocation: the place after the last one used is most likely free.
     index = space.cursor
     tries: u64 = 0
-    while space.pins[index] is not None:
+    while space.pins[index].slot is not None:
         loop_bound(MOST_TRIES)
         index = 0 if index + 1 == len(space.pins) else index + 1
         tries += 1
         if tries == MOST_TRIES or tries == len(space.pins):
             space.cursor = index
             return failure(Status.OUT_OF_MEMORY, INVOKED)
-    space.pins[index] = frame
+    space.pins[index].slot = frame
     space.cursor = index
     frame.flags |= PINNED
     frame.holder = space.holder
@@ -62,7 +62,7 @@ def unpin(slot: Slot, frame: Slot | None) -> u64:
         return failure(Status.NO_CAPABILITY, TRAVELLING)
     if frame.flags & PINNED == 0 or frame.holder is not space.holder:
         return failure(Status.WRONG_STATE, TRAVELLING)
-    space.pins[u64(frame.entry)] = None
+    space.pins[u64(frame.entry)].slot = None
     frame.flags &= ~u8(PINNED)
     frame.holder = None
     frame.entry = 0

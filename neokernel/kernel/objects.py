@@ -171,7 +171,7 @@ class AddressSpace:
     identifier: u64 = 0
 
 
-# --- time ------------------------------------------------------------------------------------------------------------
+# --- time -------------------------------------------------------------------------------------------------------------
 
 
 @struct
@@ -306,7 +306,7 @@ class Floats:
     control: u64 = 0
 
 
-# --- time -------------------------------------------------------------------------------------------------------------
+# --- budgets ----------------------------------------------------------------------------------------------------------
 
 REFILLS = 8
 
@@ -382,10 +382,15 @@ class Interrupt:
 
 
 @struct
+class Pin:
+    slot: Slot | None = None
+
+
+@struct
 class DmaSpace:
     """Without an IOMMU: a device reaches all memory, and its driver is trusted. It counts what is pinned."""
 
-    pins: Span[Slot | None]
+    pins: Span[Embedded[Pin]]
     holder: Embedded[Holder] = Holder()
     cursor: u64 = 0
 

@@ -19,6 +19,7 @@ from neokernel.kernel.objects import (
     Notification,
     Owners,
     PageTable,
+    Pin,
     Reply,
     SchedContext,
     Slot,
@@ -128,7 +129,7 @@ def make_floats(base: u64) -> Floats:
 
 def make_dma_space(base: u64, pins: u64) -> DmaSpace:
     made = object_at(DmaSpace, cpu.DIRECT + base)
-    made.pins = span_at(Slot | None, cpu.DIRECT + base + PINS_HEADER, pins)
+    made.pins = span_at(Embedded[Pin], cpu.DIRECT + base + PINS_HEADER, pins)
     made.holder.user = made
     return made
 
