@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 from neokernel import lang
+from neokernel.abi.status import Status
 from neokernel.lang import u32, u64
 from neokernel.lang.atomics import Atomic
 from neokernel.runtime import capabilities, mutex, semaphore
 from neokernel.runtime.process import Process
+from neokernel.runtime.system import Failure
 from tests.runtime.weak_memory import Access, Body, Execution, History, Rule, Wrong, explore
 
 CEILING = 9
@@ -74,9 +76,11 @@ def with_kernel(module: Any, kernel: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def real_system() -> Iterator[None]:
-    saved = mutex.system, semaphore.system
+    modules: tuple[Any, ...] = (mutex, semaphore)
+    saved = [module.system for module in modules]
     yield
-    mutex.system, semaphore.system = saved
+    for module, system in zip(modules, saved, strict=True):
+        module.system = system
 
 
 def locked_counts(module: Any, threads: int, rounds: int, leave_out: Rule = Access.after) -> set[History]:
@@ -271,9 +275,7 @@ def test_a_nested_lock_below_the_floor_changes_nothing(kernel: Counting) -> None
 
 def test_a_suspension_does_not_give_the_mutex_away(kernel: Counting) -> None:
     """The kernel ends a wait with CANCELLED: the thread waits again."""
-    from neokernel.abi.status import Status
-
-    answers = [mutex.Failure(Status.CANCELLED, u64(0)), u64(1)]
+    answers = [Failure(Status.CANCELLED, u64(0)), u64(1)]
     with_kernel(mutex, SimpleNamespace(wait=lambda _: answers.pop(0), signal=lambda _: None))
     lock = mutex.Mutex()
     lock.state.store(u32(1))
