@@ -82,9 +82,10 @@ TOOL_CODES: dict[str, ToolCode] = {
     "NK1008": ToolCode(
         "no trace to be read",
         "`nk trace` looks for the ring of the kernel's records in the machine's memory, or in the dump that `--from` "
-        "names. There is one when the program made a Trace object and started it: `start_tracing` of "
-        "`neokernel.runtime.tracing` does both. A dump is that object's frames, one after the other from the first on; "
-        "`nk trace --dump` writes one too. If it is cut off or holds something else, the message says where.",
+        "names. Programs that `nk trace` builds start a trace before `main`; in an image that you have built, the "
+        "program must: `start_tracing` of `neokernel.runtime.tracing`. A dump is a Trace object's frames, one after "
+        "the other from the first on; `nk trace --dump` writes one too. If it is cut off or holds something else, the "
+        "message says where.",
         Exit.USAGE,
     ),
     "NK1101": ToolCode(

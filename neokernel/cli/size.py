@@ -85,10 +85,10 @@ def program(subject: Program) -> Subject:
     """A program for the bare machine, or a user program without what runs below it."""
     from neokernel.compiler import pipeline
     from neokernel.image.build import build_image
-    from neokernel.image.program import MEMORY, build_program, takes_process
+    from neokernel.image.program import MEMORY, build_program
 
-    builder = build_program if takes_process(subject.main) else build_image
-    root = subject.main if takes_process(subject.main) else subject.root
+    builder = build_program if subject.needs_kernel else build_image
+    root = subject.main if subject.needs_kernel else subject.root
 
     def build(output: Path, checks: bool) -> list[Diagnostic]:
         return builder(root, output, checks=checks).diagnostics

@@ -19,11 +19,10 @@ from typing import Any
 import click
 
 from neokernel.cli.errors import Exit, ToolError
-from neokernel.cli.output import json_option, print_json, shown
-from neokernel.cli.run import Seconds, exit_status, image_of, qemu_program
+from neokernel.cli.output import json_option, print_json, progress, shown
+from neokernel.cli.program import find_program, is_image, open_image, refuse, tool_complaints
+from neokernel.cli.run import Seconds, exit_status, explained, image_of, qemu_program
 from neokernel.image import qemu
-from neokernel.image.checks import check_at
-from neokernel.image.crash import explain_crash
 from neokernel.image.elf import Image
 from neokernel.image.panic import ConsoleFilter
 from neokernel.image.perfetto import chrome_trace
@@ -42,8 +41,9 @@ def command(
 ) -> int:
     """Run PROGRAM, or an image, and write a trace of it: open it in https://ui.perfetto.dev, or chrome://tracing.
 
-    Traced is what the program's Trace object recorded (`neokernel/runtime/tracing.py` starts it). The ring holds the
-    latest records; how many came before is said. A DUMP is a ring's frames one after the other, or a machine's memory.
+    A PROGRAM is built so that it starts a trace before its main; an image must do so itself (see
+    `neokernel/runtime/tracing.py`, also for names of threads). The ring holds the latest records; how many came before
+    is said. A DUMP is a ring's frames one after the other, or a machine's memory.
 
     The exit status is the guest's, as with `nk run`, but 0 when --seconds are over.
     """
@@ -52,12 +52,34 @@ def command(
     if source is not None:
         return report(write_trace(source, output or default_output(source), dump), Run(), as_json=as_json)
     assert path is not None
-    image, roots = image_of(path, as_json=as_json)
+    image, roots = traced_image(path, as_json=as_json)
     with tempfile.TemporaryDirectory(prefix="nk-trace-") as folder:
         memory = Path(folder) / "memory"
         run = boot(qemu_program(), image, roots, memory, seconds, as_json=as_json)
         made = write_trace(memory, output or default_output(image.path), dump)
     return report(made, run, as_json=as_json)
+
+
+def traced_image(path: Path, *, as_json: bool) -> tuple[Image, tuple[Path, ...]]:
+    """The image at `path`, or the one built from the program there, which begins with a trace; and its sources."""
+    if is_image(path):
+        return image_of(path, as_json=as_json)
+    program = find_program(path)
+    if not program.needs_kernel:
+        message = f"{shown(program.main)} has no `main(process: Process)`: there is no kernel to be traced"
+        raise ToolError("NK1001", message, "`nk run` runs programs of the bare machine")
+    from neokernel.image.kernel import build_system
+
+    output = program.default_image.with_suffix(".traced.elf")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with progress(f"building {program.name}"), tool_complaints():
+            result = build_system(program.root, output, traced=True)
+    except OSError as error:
+        raise ToolError("NK1005", f"{output} can't be written: {error.strerror or error}") from error
+    if result.diagnostics:
+        refuse(result.diagnostics, program, as_json=as_json)
+    return open_image(output), (*program.source_roots, Path.cwd())
 
 
 def default_output(path: Path) -> Path:
@@ -147,7 +169,7 @@ def boot(
         return Run(said.decode(errors="replace"), exit=Exit.INTERRUPT)
     if outcome.status == 1 and not outcome.timed_out and not console.started:
         raise ToolError("NK1103", f"the machine didn't start: {outcome.complaint or 'QEMU says nothing'}", "nk doctor")
-    crashes = [explain_crash(image, panic, check_at(image, panic), roots) for panic in outcome.panics]
+    crashes = [explained(image, panic, roots) for panic in outcome.panics]
     if crashes and said and not as_json and not said.endswith(b"\n"):
         click.echo()
     for crash in crashes if not as_json else ():

@@ -43,14 +43,17 @@ def programs_folder(image: Path) -> Path:
     return image.with_suffix(".programs")
 
 
-def build_system(root: Path, output: Path, *, checks: bool = True, release: bool = True) -> BuildResult:
-    """Build the programs at `root` and the kernel below them."""
+def build_system(
+    root: Path, output: Path, *, checks: bool = True, release: bool = True, traced: bool = False
+) -> BuildResult:
+    """Build the programs at `root` and the kernel below them. `traced`: the root program starts a trace."""
     folder = programs_folder(output)
     folder.mkdir(exist_ok=True)
     entries: list[Entry] = []
     for path in programs_of(root):
         name = path.stem
-        built = build_program(path, folder / f"{name}.elf", checks=checks, release=release)
+        first = traced and not entries
+        built = build_program(path, folder / f"{name}.elf", checks=checks, release=release, traced=first)
         if built.diagnostics:
             return replace(built, image=output)
         entries.append(program_entry(name, built.image, THREAD_START))

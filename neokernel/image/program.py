@@ -23,6 +23,7 @@ from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.checks import write_check_table
 
 PROCESS = "neokernel.runtime.process"
+TRACING = "neokernel.runtime.tracing"
 #: the functions that LLVM expects to find
 MEMORY = "neokernel.arch.riscv64.memory"
 ENTRY = "neokernel.entry"
@@ -80,9 +81,11 @@ def _type_name(function: ast.FunctionDef) -> str:
 # --- building one -----------------------------------------------------------------------------------------------------
 
 
-def build_program(path: Path, output: Path, *, checks: bool = True, release: bool = True) -> BuildResult:
-    """Compile and link the user program in the file `path`."""
-    state, diagnostics = examine_program(path)
+def build_program(
+    path: Path, output: Path, *, checks: bool = True, release: bool = True, traced: bool = False
+) -> BuildResult:
+    """Compile and link the user program in the file `path`. `traced`: it starts a trace before its `main`."""
+    state, diagnostics = examine_program(path, traced=traced)
     if diagnostics:
         return BuildResult(output, diagnostics)
     assert state.program is not None
@@ -93,17 +96,17 @@ def build_program(path: Path, output: Path, *, checks: bool = True, release: boo
     return BuildResult(output)
 
 
-def examine_program(path: Path) -> tuple[State, list[Diagnostic]]:
+def examine_program(path: Path, *, traced: bool = False) -> tuple[State, list[Diagnostic]]:
     """The program between front end and back end, and all that is wrong with it."""
     state = state_of(path)
     main = state.roots[0]
-    state.overlay[ENTRY] = entry_source(main, threads="thread" in _functions(path))
+    state.overlay[ENTRY] = entry_source(main, threads="thread" in _functions(path), traced=traced)
     state.roots += [ENTRY, MEMORY]
     run_front_end(state)
     return state, of_the_program(state, main, HELP)
 
 
-def entry_source(main: str, *, threads: bool) -> str:
+def entry_source(main: str, *, threads: bool, traced: bool = False) -> str:
     """The module with what the machine enters: the first thread in `start`, others in `start_thread`."""
     names = "main, thread" if threads else "main"
     further = (
@@ -114,9 +117,12 @@ def entry_source(main: str, *, threads: bool) -> str:
     )
     return (
         '"""Made by the build: where the program\'s threads begin."""\n'
-        f"from neokernel.lang import u64, unreachable\nfrom {PROCESS} import Process\nfrom {main} import {names}\n\n"
-        "def start(info: u64, buffer: u64) -> None:\n"
-        "    process = Process()\n    process.begin(info, buffer)\n    main(process)\n    process.exit()\n\n"
+        f"from neokernel.lang import u64, unreachable\nfrom {PROCESS} import Process\nfrom {main} import {names}\n"
+        + (f"from {TRACING} import Names, begin_trace\n\n" if traced else "\n")
+        + "def start(info: u64, buffer: u64) -> None:\n"
+        "    process = Process()\n    process.begin(info, buffer)\n"
+        + ("    names = Names()\n    begin_trace(process, names)\n" if traced else "")
+        + "    main(process)\n    process.exit()\n\n"
         f"def start_thread(argument: u64, start: u64) -> None:\n{further}"
     )
 

@@ -1,15 +1,18 @@
 """Traces of what the system does: who starts them, and how threads get names in them.
 
-`nk trace` reads both out of the machine's memory when it has ended, so nothing has to be done at the end. The ring is
-the kernel's (`abi/trace.py`), of one Trace object at a time; the names are the program's (`abi/names.py`).
+`nk trace PROGRAM` starts one before `main`; a program can do so itself when it likes, and give names to its threads:
 
-    tracing = start_tracing(process)
+    tracing = start_tracing(process, pages=64)
     names = Names()
-    _ = names.add(OWN_THREAD, "main")
+    _ = names.add(worker, "worker")
+
+Both are read out of the machine's memory when it has ended, so nothing has to be done at the end. The ring is the
+kernel's (`abi/trace.py`), of one Trace object at a time; the names are the program's (`abi/names.py`).
 """
 
 from __future__ import annotations
 
+from neokernel.abi.boot import OWN_THREAD
 from neokernel.abi.kinds import Kind
 from neokernel.abi.names import MAXIMUM_NAME, NAME_MAGIC_HIGH, NAME_MAGIC_LOW, ThreadName
 from neokernel.abi.status import FIRST, Status
@@ -63,3 +66,9 @@ class Names:
         entry.magic_low = NAME_MAGIC_LOW
         entry.magic_high = NAME_MAGIC_HIGH
         return None
+
+
+def begin_trace(process: Process, names: Names) -> None:
+    """What `nk trace` does before a program's `main`."""
+    assert not isinstance(start_tracing(process), Failure), "no memory for a trace"
+    _ = names.add(OWN_THREAD, "main")

@@ -22,7 +22,7 @@ from neokernel.abi.trace import Event, Record
 from neokernel.cli.errors import Exit
 from neokernel.image.perfetto import HARTS, THREADS, chrome_trace
 from neokernel.image.ring import BadDump, find_names, find_ring, pack_dump, read_ring
-from tests.cli.support import Nk
+from tests.cli.support import EXAMPLES, Nk
 
 FREQUENCY = 10_000_000
 RECORD_SIZE = lang.size_of(Record)
@@ -327,6 +327,12 @@ def test_what_is_no_dump(nk: Nk, tmp_path: Path) -> None:
         result = nk("trace", "--from", source)
         assert (result.status, result.output) == (Exit.USAGE, "")
         assert result.error.startswith("error[NK1008]: ")
+
+
+def test_a_program_without_a_kernel(nk: Nk) -> None:
+    result = nk("trace", EXAMPLES / "01_hello")
+    assert result.status == Exit.USAGE
+    assert "there is no kernel to be traced" in result.error
 
 
 def test_wrong_usage(nk: Nk, tmp_path: Path) -> None:
