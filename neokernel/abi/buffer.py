@@ -14,7 +14,7 @@ class Buffer:
     """words[i] is word 4 + i of the message. The receive window is where arriving capabilities go: empty slots."""
 
     words: Array[u64] = array(MAXIMUM_WORDS - REGISTER_WORDS)
-    #: indices of the capabilities to send
+    #: indices of the capabilities to send, plus MOVE for those that aren't copied
     capabilities: Array[Atomic[u32]] = array(MAXIMUM_CAPABILITIES)
     window_first: Atomic[u32] = Atomic(0)
     window_size: Atomic[u32] = Atomic(0)
@@ -22,5 +22,8 @@ class Buffer:
     arrived: Atomic[u32] = Atomic(0)
     unused: Atomic[u32] = Atomic(0)
 
+
+#: the sender gives the capability away
+MOVE = 1 << 31
 
 assert size_of(Buffer) == PAGE_SIZE, "a buffer is one page"

@@ -59,7 +59,7 @@ class Operation(Enum):
     WRITE_REGISTERS = 21
     #: Thread (1 or 0): every `ecall` is a fault
     SET_FOREIGN = 22
-    #: Thread (bits; notification): a scheduler holds it, and is signalled when it could run
+    #: Thread (; notification): a scheduler holds it, and is signalled when it could run. Needs SIGNAL
     HOLD = 23
     #: Thread (): the scheduler no longer holds it
     RELEASE = 24
