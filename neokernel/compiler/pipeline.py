@@ -262,11 +262,16 @@ def target_of(program: ir.Program) -> Target:
     return riscv64(floats=floats or any(r is not None and isinstance(r.type, FloatType) for r in results))
 
 
-def make_objects(program: ir.Program, *, checks: bool, release: bool) -> tuple[list[Path], list[CheckRecord]]:
-    """Release builds are optimised as a whole; development builds are made of modules, compiled when they change."""
+def make_objects(
+    program: ir.Program, *, checks: bool, release: bool, small: frozenset[str] = frozenset()
+) -> tuple[list[Path], list[CheckRecord]]:
+    """Release builds are optimised as a whole; development builds are made of modules, compiled when they change.
+
+    `small`: modules that a release makes small rather than fast.
+    """
     with deep_recursion():
         if release:
-            return objects.whole(program, target_of(program), EmitOptions(checks=checks, level=2))
+            return objects.whole(program, target_of(program), EmitOptions(checks=checks, level=2, small=small))
         return objects.per_module(program, target_of(program), EmitOptions(checks=checks, level=1))
 
 

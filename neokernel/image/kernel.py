@@ -34,6 +34,8 @@ ROOT = "neokernel.kernel.boot"
 SUBSTITUTES = {"neokernel.arch.cpu": "neokernel.arch.riscv64.cpu"}
 #: functions that assembly calls
 EXPORTS = {f"{ROOT}.boot": "nk_boot"}
+#: modules of the kernel that are made fast, all others small
+FAST = frozenset({"neokernel.kernel.fast"})
 #: what a kernel is made from: a change anywhere here makes another one
 SOURCES = ("neokernel/abi", "neokernel/arch", "neokernel/kernel", "neokernel/runtime", "neokernel/compiler")
 
@@ -60,7 +62,7 @@ def build_system(
     for path in folder.iterdir():
         if path.name.partition(".")[0] not in {entry.name for entry in entries}:
             path.unlink()  # of a program that is no more
-    found = kernel_objects(checks=checks, release=release)
+    found = kernel_objects(checks=checks)
     if isinstance(found, list):
         return BuildResult(output, found)
     made, records = found
@@ -100,9 +102,9 @@ def root_program(image: Image) -> Image | None:
 # --- the kernel's objects ---------------------------------------------------------------------------------------------
 
 
-def kernel_objects(*, checks: bool, release: bool) -> tuple[list[Path], list[CheckRecord]] | list[Diagnostic]:
+def kernel_objects(*, checks: bool) -> tuple[list[Path], list[CheckRecord]] | list[Diagnostic]:
     """The kernel compiled, or what is wrong with it."""
-    key = f"{sources_digest()} {checks} {release}"
+    key = f"{sources_digest()} {checks}"
     note = objects.store() / f"kernel-{hashlib.sha256(key.encode()).hexdigest()}.json"
     known = remembered(note)
     if known is not None:
@@ -113,7 +115,9 @@ def kernel_objects(*, checks: bool, release: bool) -> tuple[list[Path], list[Che
         return state.diagnostics.sorted()
     assert state.program is not None
     export(state.program, EXPORTS)
-    made, records = make_objects(state.program, checks=checks, release=release)
+    # Always as a whole: parts of the way in and out are assembly that shares macros, and most of it is never edited.
+    small = frozenset(function.module for function in state.program.functions) - FAST
+    made, records = make_objects(state.program, checks=checks, release=True, small=small)
     remember(note, made, records)
     return made, records
 

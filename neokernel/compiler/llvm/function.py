@@ -35,7 +35,7 @@ class FunctionWriter(Builder):
             suffix = f" !dbg {self.subprogram}"
             self.at(function.span)
         typed = ", ".join(f"{module.parameter(parameter.type)}%p{parameter.number}" for parameter in parameters)
-        attributes = "#2" if function.naked else "#0"
+        attributes = "#2" if function.naked else "#3" if function.module in module.options.small else "#0"
         attributes += {"always": " alwaysinline", "never": " noinline"}.get(function.inline, "")
         attributes += " noreturn" if isinstance(function.result, NeverType) else ""
         section = f" section {quote(function.section)}" if function.section else ""

@@ -51,7 +51,7 @@ class EmitOptions:
     are internal. `entries`: symbols to make an entry stub `nk.entry.SYMBOL(ptr frame)` for. `poison`: retired objects
     are filled with 0xDB, nothing is assumed about what memory holds and, in the host's process, accesses to retired
     objects fail. `first_check` is the first check's number, for
-    programs that are linked with others.
+    programs that are linked with others. `small`: modules whose functions are to be small rather than fast.
     """
 
     checks: bool = True
@@ -62,6 +62,7 @@ class EmitOptions:
     failure: Failure = Failure.TRAP
     poison: bool = False
     first_check: int = 0
+    small: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
