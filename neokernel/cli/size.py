@@ -71,7 +71,7 @@ def kernel() -> Subject:
     from neokernel.image.program import MEMORY
 
     def build(output: Path, checks: bool) -> list[Diagnostic]:
-        found = kernel.kernel_objects(checks=checks, release=True)
+        found = kernel.kernel_objects(checks=checks)
         if isinstance(found, list):
             return found
         kernel.link_image(found[0], b"", output)
