@@ -378,13 +378,12 @@ def read_value(layout: Layout, of: Type, memory: memoryview, offset: int) -> Val
         return struct.unpack_from("<Q", memory, offset)[0] or None
     if isinstance(of, UnionType):
         union = layout.union(of)
-        arm = of.arms[memory[offset]]
-        placed = union.arms[arm]
+        arm, placed = next((arm, placed) for arm, placed in union.arms.items() if placed.tag == memory[offset])
         scratch = bytearray(layout.size(arm))
         for leaf, slot in zip(placed.leaves, placed.slots, strict=True):
             start = offset + union.slot_offset(slot)
             scratch[leaf.offset : leaf.offset + leaf.size] = memory[start : start + leaf.size]
-        return placed.tag, read_value(layout, arm, memoryview(scratch), 0)
+        return of.arms.index(arm), read_value(layout, arm, memoryview(scratch), 0)
     if isinstance(of, (ValueType, TupleType)):
         return tuple(read_value(layout, item, memory, offset + place) for item, place in _items(layout, of))
     value = struct.unpack_from(_scalar_code(of), memory, offset)[0]

@@ -285,7 +285,9 @@ class Layout:
     def union(self, of: UnionType) -> UnionLayout:
         known = self._unions.get(of)
         if known is None:
-            arms: dict[Type, tuple[Leaf, ...]] = {arm: self.leaves(arm) for arm in of.arms}
+            # None is tag 0, so that zeroed memory holds it.
+            ordered = sorted(of.arms, key=lambda arm: not isinstance(arm, NoneType))
+            arms: dict[Type, tuple[Leaf, ...]] = {arm: self.leaves(arm) for arm in ordered}
             integers = max(sum(not leaf.is_pointer for leaf in leaves) for leaves in arms.values())
             pointers = max(sum(leaf.is_pointer for leaf in leaves) for leaves in arms.values())
             placed = {}
