@@ -66,9 +66,7 @@ class Subject:
 
 def kernel() -> Subject:
     """The kernel, without programs."""
-    from neokernel.compiler import pipeline
     from neokernel.image import kernel
-    from neokernel.image.program import MEMORY
 
     def build(output: Path, checks: bool) -> list[Diagnostic]:
         found = kernel.kernel_objects(checks=checks)
@@ -77,8 +75,8 @@ def kernel() -> Subject:
         kernel.link_image(found[0], b"", output)
         return []
 
-    state = pipeline.State(PACKAGE_ROOT, [kernel.ROOT, MEMORY], substitutes=kernel.SUBSTITUTES)
-    return Subject(Program(PACKAGE_ROOT.joinpath(*kernel.ROOT.split(".")).with_suffix(".py")), build, texts(state))
+    root = PACKAGE_ROOT.joinpath(*kernel.ROOTS[0].split(".")).with_suffix(".py")
+    return Subject(Program(root), build, texts(kernel.kernel_state()))
 
 
 def program(subject: Program) -> Subject:

@@ -28,12 +28,18 @@ from neokernel.image.elf import BadImage, Image
 from neokernel.image.program import MEMORY, THREAD_START, BuildResult, build_program, programs_of
 
 LINK_SCRIPT = PACKAGE_ROOT / "boards" / "kernel.ld"
-#: the kernel begins here; all else it imports
-ROOT = "neokernel.kernel.boot"
+#: the kernel begins here, and is entered here; all else they import
+ROOTS = ("neokernel.kernel.boot", "neokernel.kernel.fast", "neokernel.kernel.syscall")
 #: the machine's own in place of the host's model
 SUBSTITUTES = {"neokernel.arch.cpu": "neokernel.arch.riscv64.cpu"}
 #: functions that assembly calls
-EXPORTS = {f"{ROOT}.boot": "nk_boot"}
+EXPORTS = {
+    "neokernel.kernel.boot.boot": "nk_boot",
+    "neokernel.kernel.fast.fast_call": "nk_fast_call",
+    "neokernel.kernel.fast.fast_reply_receive": "nk_fast_reply_receive",
+    "neokernel.kernel.syscall.system_call": "nk_system_call",
+    "neokernel.kernel.syscall.trap": "nk_trap_taken",
+}
 #: modules of the kernel that are made fast, all others small
 FAST = frozenset({"neokernel.kernel.fast"})
 #: what a kernel is made from: a change anywhere here makes another one
@@ -102,6 +108,11 @@ def root_program(image: Image) -> Image | None:
 # --- the kernel's objects ---------------------------------------------------------------------------------------------
 
 
+def kernel_state() -> State:
+    """The kernel's program, before the compiler's passes."""
+    return State(PACKAGE_ROOT, [*ROOTS, MEMORY], substitutes=SUBSTITUTES)
+
+
 def kernel_objects(*, checks: bool) -> tuple[list[Path], list[CheckRecord]] | list[Diagnostic]:
     """The kernel compiled, or what is wrong with it."""
     key = f"{sources_digest()} {checks}"
@@ -109,8 +120,7 @@ def kernel_objects(*, checks: bool) -> tuple[list[Path], list[CheckRecord]] | li
     known = remembered(note)
     if known is not None:
         return known
-    state = State(PACKAGE_ROOT, [ROOT, MEMORY], substitutes=SUBSTITUTES)
-    run_front_end(state)
+    state = run_front_end(kernel_state())
     if state.diagnostics.items:
         return state.diagnostics.sorted()
     assert state.program is not None

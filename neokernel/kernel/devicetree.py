@@ -151,9 +151,10 @@ class Tree:
     """A blob, after `open_tree` has accepted it.
 
     `structure` reaches from the blob's start to the end of the structure block, `strings` is the strings block,
-    `reservations` the entries of the reservation block without the last one, which is empty.
+    `reservations` the entries of the reservation block without the last one, which is empty. `size` is the blob's.
     """
 
+    size: usize = 0
     root: usize = 0
     structure: bytes = b""
     strings: bytes = b""
@@ -396,6 +397,7 @@ def open_blocks(tree: Tree, blob: bytes) -> Invalid | None:
         if address > LAST - size:
             return Invalid(Problem.RESERVATIONS, end)
         end += RESERVATION_SIZE
+    tree.size = total
     tree.root = root
     tree.structure = blob[: root + root_size]
     tree.strings = blob[strings : strings + strings_size]

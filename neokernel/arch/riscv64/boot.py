@@ -18,7 +18,24 @@ from typing import NoReturn
 
 from neokernel.arch.cpu import DIRECT
 from neokernel.arch.riscv64.panic import TRANSMIT_READY
-from neokernel.lang import Span, asm, assembly, at, object_at, span_at, struct, u8, u64, unsafe, value, wire, writer
+from neokernel.arch.riscv64.registers import Registers
+from neokernel.lang import (
+    Span,
+    address_of,
+    asm,
+    assembly,
+    at,
+    naked,
+    object_at,
+    span_at,
+    struct,
+    u8,
+    u64,
+    unsafe,
+    value,
+    wire,
+    writer,
+)
 
 unsafe("memory becomes page tables, and no language has words for the machine's first instructions")
 
@@ -142,7 +159,7 @@ class Image:
     """Where the parts of the image lie, as physical addresses. Each begins and ends on a page boundary.
 
     `boot` to `code` is boot's own, `code` to `constants` and `constants` to `data` what they say, `data` to `guard`
-    data, `stack` to `archive` the stack; the archive ends at `end`.
+    data, `stack` to `end` the stack. The archive begins at a multiple of 2 MiB.
     """
 
     boot: u64
@@ -151,8 +168,9 @@ class Image:
     data: u64
     guard: u64
     stack: u64
-    archive: u64
     end: u64
+    archive: u64
+    archive_end: u64
 
 
 def image() -> Image:
@@ -165,8 +183,19 @@ def image() -> Image:
         asm("la {result}, nk_guard", result=u64) - OFFSET,
         asm("la {result}, nk_stack_bottom", result=u64) - OFFSET,
         asm("la {result}, nk_image_end", result=u64) - OFFSET,
+        asm("la {result}, nk_archive_start", result=u64) - OFFSET,
         asm("la {result}, nk_archive_end", result=u64) - OFFSET,
     )
+
+
+def stack_top() -> u64:
+    """Where the kernel's stack begins, as it is mapped."""
+    return asm("la {result}, nk_stack_top", result=u64)
+
+
+def instructions() -> u64:
+    """How many the hart has executed."""
+    return asm("rdinstret {result}", result=u64)
 
 
 # --- the console ------------------------------------------------------------------------------------------------------
@@ -210,21 +239,30 @@ class Pages:
     It lies in the direct map's first gigabyte of RAM, which the early table has.
     """
 
-    next: u64
-    end: u64
+    next: u64 = 0
+    end: u64 = 0
 
-    def take(self, size: u64) -> u64:
-        """`size` bytes, whole pages, zeroed: their physical address."""
-        found = self.next
-        if size > self.end - found:
-            Console().write("panic: there is too little memory for the kernel's tables\n")
+    def take(self, size: u64, alignment: u64 = PAGE) -> u64:
+        """The physical address of `size` bytes, zeroed; the alignment is a power of 2."""
+        found = (self.next + (alignment - 1)) & ~(alignment - 1)
+        if found > self.end or size > self.end - found:
+            Console().write("panic: too little memory for what the kernel begins with\n")
             panic()
         self.next = found + size
         clear(found, size)
         return found
 
 
+def pages_between(start: u64, end: u64) -> Pages:
+    """The memory from `start` to `end`, on whose first page is also what is kept of it here."""
+    made = object_at(Pages, DIRECT + start)
+    made.next = start + PAGE
+    made.end = end
+    return made
+
+
 def clear(physical: u64, size: u64) -> None:
+    """Zero memory, in words."""
     words = words_at(physical, size // 8)
     for index in range(len(words)):
         words[index] = 0
@@ -234,8 +272,8 @@ def words_at(physical: u64, count: u64) -> Span[u64]:
     return span_at(u64, DIRECT + physical, count)
 
 
-def bytes_at(physical: u64, size: u64) -> bytes:
-    return span_at(u8, DIRECT + physical, size).bytes()
+def bytes_at(physical: u64, size: u64) -> Span[u8]:
+    return span_at(u8, DIRECT + physical, size)
 
 
 def map_range(pages: Pages, root: u64, address: u64, physical: u64, size: u64, rights: u64) -> None:
@@ -251,11 +289,11 @@ def map_range(pages: Pages, root: u64, address: u64, physical: u64, size: u64, r
             level -= 1
         table = words_at(root, 512)
         for above in reversed(range(level + 1, u64(3))):
-            index = (place >> (12 + 9 * above)) & 511
+            index = index_at(place, above)
             if table[index] == 0:
                 table[index] = pages.take(PAGE) >> 2 | VALID
             table = words_at((table[index] >> 10) << 12, 512)
-        index = (place >> (12 + 9 * level)) & 511
+        index = index_at(place, level)
         step = span_of(level)
         while index < 512 and size - done >= step:
             table[index] = (physical + done) >> 2 | rights
@@ -268,15 +306,57 @@ def span_of(level: u64) -> u64:
     return u64(PAGE) << (9 * level)
 
 
+def index_at(address: u64, level: u64) -> u64:
+    return (address >> (12 + 9 * level)) & 511
+
+
 def map_kernel(pages: Pages, root: u64, parts: Image) -> None:
-    """The image at its addresses, each part with its rights."""
-    map_range(pages, root, OFFSET + parts.boot, parts.boot, parts.code - parts.boot, EXECUTE)
-    map_range(pages, root, OFFSET + parts.code, parts.code, parts.constants - parts.code, EXECUTE)
+    """The image at its addresses, each part with its rights; and what of it can be written in the direct map."""
+    map_range(pages, root, OFFSET + parts.boot, parts.boot, parts.constants - parts.boot, EXECUTE)
     map_range(pages, root, OFFSET + parts.constants, parts.constants, parts.data - parts.constants, READ)
     map_range(pages, root, OFFSET + parts.data, parts.data, parts.guard - parts.data, WRITE)
-    map_range(pages, root, OFFSET + parts.stack, parts.stack, parts.archive - parts.stack, WRITE)
+    map_range(pages, root, OFFSET + parts.stack, parts.stack, parts.end - parts.stack, WRITE)
 
 
 def map_direct(pages: Pages, root: u64, physical: u64, size: u64) -> None:
-    """RAM or registers, in the direct map."""
+    """RAM or registers, in the direct map. Both are multiples of the page size."""
     map_range(pages, root, DIRECT + physical, physical, size, WRITE)
+
+
+def use_tables(root: u64) -> None:
+    """Leave the early table for the one at `root`."""
+    asm("csrw satp, {0}\n sfence.vma", SV39 << 60 | root >> 12, clobbers="memory")
+
+
+# --- the end of boot --------------------------------------------------------------------------------------------------
+
+# a0 the registers of the thread that begins, a1 and a2 the entries that map what is boot's own.
+assembly("""
+    .section .text.nk.trap, "ax", @progbits
+    .type nk_leave_boot, @function
+nk_leave_boot:
+1:  sd zero, 0(a1)
+    addi a1, a1, 8
+    bltu a1, a2, 1b
+    sfence.vma
+    j nk_resume
+    .size nk_leave_boot, . - nk_leave_boot
+""")
+
+
+@naked
+def forget_boot(registers: Registers, first: u64, end: u64) -> None:
+    """Unmap boot's own code, which this is the last of, and go on with the first thread."""
+    asm("j nk_leave_boot")
+
+
+def leave(registers: Registers, root: u64, parts: Image) -> NoReturn:
+    """Boot is done."""
+    table = words_at(root, 512)
+    for level in reversed(range(u64(1), u64(3))):
+        table = words_at((table[index_at(OFFSET + parts.boot, level)] >> 10) << 12, 512)
+    first = index_at(OFFSET + parts.boot, 0)
+    entries = address_of(table) + 8 * first
+    forget_boot(registers, entries, entries + 8 * ((parts.code - parts.boot) // PAGE))
+    while True:
+        pass
