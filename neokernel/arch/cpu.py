@@ -9,7 +9,7 @@ Invariants:
 """
 
 from neokernel.arch.riscv64.registers import Registers
-from neokernel.lang import Array, array, span_at, struct, u8, u32, u64, unsafe
+from neokernel.lang import Array, array, span_at, struct, u8, u32, u64, unsafe, wrapping_add
 
 unsafe("memory is cleared by its address")
 
@@ -144,14 +144,8 @@ def power_off(cpu: Cpu, status: u64) -> None:
 
 def leave(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, next: Registers, previous: Registers) -> None:
     """End a system call of `previous` by going on with `next`, which waits in one, with these results."""
-    previous.pc += 4
+    previous.pc = wrapping_add(previous.pc, 4)
     deliver(badge, word, w0, w1, w2, w3, next)
-
-
-def resume_same(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
-    """End a system call with these results."""
-    registers.pc += 4
-    deliver(badge, word, w0, w1, w2, w3, registers)
 
 
 def deliver(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:

@@ -16,6 +16,7 @@ from neokernel.arch import cpu
 from neokernel.kernel import thread as threads
 from neokernel.kernel import timer
 from neokernel.kernel.endpoint import immovable, move
+from neokernel.kernel.interrupt import release
 from neokernel.kernel.objects import (
     BADGED,
     PINNED,
@@ -224,6 +225,7 @@ def revoke(hart: Hart, caller: Thread, slot: Slot, deleting: bool) -> u64:
                 if dying is not None and not empty_a_slot(hart, dying):
                     step = STUCK
             if step == STUCK:
+                end_revocation(hart, root)
                 return failure(Status.PINNED, FIRST)
             if step == BURYING:
                 registers.a5 = BURIED
@@ -287,8 +289,7 @@ def stop_using(hart: Hart, slot: Slot) -> None:
         case Thread():
             threads.lose(hart, user, slot)
         case Interrupt():
-            user.notification = None
-            cpu.enable_line(hart.cpu, user.line, False)
+            release(hart, user)
         case _:
             pass
 
@@ -333,6 +334,10 @@ def end_object(hart: Hart, slot: Slot) -> u64:
             forget_space(hart, thing)
         case DmaSpace():
             return GONE if unpin_some(thing) else MORE
+        case Interrupt():
+            if thing.notification is not None:
+                release(hart, thing)
+                empty(thing.binding)
         case Trace():
             if hart.trace is thing:
                 start_tracing(hart, 0)

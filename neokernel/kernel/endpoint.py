@@ -11,6 +11,7 @@ from neokernel.abi.buffer import MOVE, Buffer
 from neokernel.abi.call import (
     MAXIMUM_CAPABILITIES,
     MAXIMUM_WORDS,
+    NEVER,
     REGISTER_WORDS,
     SENDABLE,
     SIGNALS_BIT,
@@ -186,7 +187,11 @@ def send(hart: Hart, caller: Thread, slot: Slot, calling: bool, waiting: bool) -
 
 
 def offer(hart: Hart, sender: Thread, endpoint: Endpoint, badge: u64, word: u64, calling: bool, waiting: bool) -> u64:
-    """Hand a message to who receives, or wait until somebody does."""
+    """Hand a message to who receives, or wait until somebody does.
+
+    A call needs a receiver with a Reply, and can bring the time to serve it; a message without a call can't, so its
+    receiver must have a context.
+    """
     receiver = endpoint.receivers.head
     if receiver is None:
         if not waiting:
@@ -198,7 +203,7 @@ def offer(hart: Hart, sender: Thread, endpoint: Endpoint, badge: u64, word: u64,
         stop(hart, sender, State.CALLING if calling else State.SENDING)
         return BLOCKED
     reply = receiver.reply
-    if calling and reply is None:
+    if reply is None if calling else receiver.context is None:
         return failure(Status.WRONG_STATE, INVOKED)
     refused = transfer(hart, sender, receiver, badge, word)
     if refused != 0:
@@ -241,7 +246,7 @@ def usable(thread: Thread, slot: Slot) -> u64:
 def receive(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply | None, deadline: u64) -> u64:
     """Take a message, or wait for one. Requires: nobody waits for `reply`."""
     notification = thread.notification
-    if notification is not None and notification.word != 0:
+    if notification is not None and notification.word != 0 and thread.context is not None:
         done = answer(thread, take(notification), 0, 0, 0, 0)
         thread.registers.a1 = SIGNALS_BIT
         return done
@@ -249,6 +254,9 @@ def receive(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply | None,
     if sender is None:
         if deadline <= cpu.now(hart.cpu):
             return failure(Status.TIMED_OUT, FIRST)
+        if deadline != NEVER and thread.home is None:
+            # When the time comes it would have no context to go on with.
+            return failure(Status.WRONG_STATE, FIRST)
         release(hart, thread)
         arm(thread, reply)
         append(endpoint.receivers, thread)
@@ -258,7 +266,7 @@ def receive(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply | None,
         return BLOCKED
     calling = sender.state is State.CALLING
     refused: u64 = failure(Status.WRONG_STATE, INVOKED)
-    if not calling or reply is not None:
+    if reply is not None if calling else thread.context is not None:
         refused = transfer(hart, sender, thread, sender.badge, sender.message)
     take_out(endpoint.senders, sender)
     if refused != 0:

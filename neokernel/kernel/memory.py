@@ -60,6 +60,11 @@ class Footprint:
 IMPOSSIBLE = Footprint(0, 0, 0)
 
 
+def is_given(kind: Kind) -> bool:
+    """Is it a kind that exists from boot on, and isn't made?"""
+    return kind in (Kind.NONE, Kind.INTERRUPT, Kind.PROCESSOR, Kind.PLATFORM)
+
+
 def small(size: u64) -> Footprint:
     return Footprint(round_up(size, UNIT), UNIT, 0)
 
@@ -127,7 +132,7 @@ def retype(hart: Hart, caller: Thread, slot: Slot) -> u64:
         return failure(Status.OUT_OF_RANGE, FIRST)
     need = footprint(kind, registers.a3)
     if need.below == 0:
-        return failure(Status.OUT_OF_RANGE, FIRST if plain(kind).below == 0 and registers.a3 == 0 else SECOND)
+        return failure(Status.OUT_OF_RANGE, FIRST if is_given(kind) else SECOND)
     if memory.device and kind is not Kind.FRAME:
         return failure(Status.WRONG_KIND, FIRST)
     buffer = caller.buffer

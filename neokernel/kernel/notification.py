@@ -1,6 +1,9 @@
 """Notifications: signals without a message. A word of bits, or a counting semaphore.
 
-Invariant: nobody waits, and no bound thread receives, while the word isn't 0.
+A bound notification ends the receives of a thread that has a context: one that runs on its callers' time only would be
+woken to stand still.
+
+Invariant: nobody waits, and no bound thread with a context receives, while the word isn't 0.
 """
 
 from neokernel.abi.call import NEVER, SIGNALS_BIT, failure
@@ -38,7 +41,7 @@ def deliver(hart: Hart, notification: Notification, badge: u64) -> Thread | None
         end_wait(hart, waiter, added, 0)
         return waiter
     bound = notification.bound
-    if bound is not None and bound.state is State.RECEIVING:
+    if bound is not None and bound.state is State.RECEIVING and bound.context is not None:
         endpoint = bound.waiting_on
         if isinstance(endpoint, Endpoint):
             take_out(endpoint.receivers, bound)

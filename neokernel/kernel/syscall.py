@@ -35,7 +35,7 @@ from neokernel.kernel.schedule import (
 )
 from neokernel.kernel.slot import find
 from neokernel.kernel.tracing import record
-from neokernel.lang import Order, loop_bound, u8, u64
+from neokernel.lang import Order, loop_bound, u8, u64, wrapping_sub
 
 #: timers that expire in one interrupt; the others stay due
 EXPIRIES = 8
@@ -51,11 +51,12 @@ def system_call(thread: Thread) -> Registers:
     if hart.attention & TRACING != 0:
         record(hart, Event.SYSCALL, number, registers.a0)
     if number > u64(Call.TRY_SEND.value):
+        registers.pc = wrapping_sub(registers.pc, 4)
         report_call(hart, thread)
         return leave(hart, thread)
     outcome = perform(hart, thread, Call(u8(number)))
     if outcome == AGAIN:
-        registers.pc -= 4
+        registers.pc = wrapping_sub(registers.pc, 4)
         registers.full = 1
     elif outcome != ANSWERED and outcome != BLOCKED:
         give_answer(thread, 0, outcome)
@@ -63,9 +64,8 @@ def system_call(thread: Thread) -> Registers:
 
 
 def report_call(hart: Hart, thread: Thread) -> None:
-    """An `ecall` that is the handler's business."""
+    """An `ecall` that is the handler's business; `pc` is at it."""
     registers = thread.registers
-    registers.pc -= 4
     raise_fault(hart, thread, Fault.SYSTEM_CALL, registers.a7, registers.pc, registers.a0, registers.a1)
 
 
@@ -264,7 +264,6 @@ def trap(thread: Thread, cause: u64, value: u64) -> Registers:
     elif cause == ILLEGAL and threads.use_floats(hart, thread):
         pass
     elif cause == ECALL:
-        thread.registers.pc += 4
         report_call(hart, thread)
     else:
         where = thread.registers.pc
