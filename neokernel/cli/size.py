@@ -20,6 +20,7 @@ from neokernel.image.sizes import Size, count_lines, measure
 if TYPE_CHECKING:
     from neokernel.compiler.diagnostics import Diagnostic
     from neokernel.compiler.pipeline import State
+    from neokernel.compiler.source import Module
 
 COLUMNS = ("text", "text_unchecked", "boot", "rodata", "lines")
 
@@ -57,11 +58,21 @@ def command(path: Path | None, as_json: bool) -> None:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: how it is built, into which file, with checks or without; and its modules' texts by file."""
+    """What is measured: how it is built, into which file, with checks or without; and its modules."""
 
     program: Program
     build: Callable[[Path, bool], list[Diagnostic]]
-    sources: dict[str, str]
+    modules: list[Module]
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Texts by file, of what was written by somebody."""
+        return {module.file: module.text for module in self.modules if not module.file.startswith("<")}
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Files by module."""
+        return {module.name: module.file for module in self.modules}
 
 
 def kernel() -> Subject:
@@ -76,7 +87,7 @@ def kernel() -> Subject:
         return []
 
     root = PACKAGE_ROOT.joinpath(*kernel.ROOTS[0].split(".")).with_suffix(".py")
-    return Subject(Program(root), build, texts(kernel.kernel_state()))
+    return Subject(Program(root), build, loaded(kernel.kernel_state()))
 
 
 def program(subject: Program) -> Subject:
@@ -93,15 +104,15 @@ def program(subject: Program) -> Subject:
 
     state = pipeline.state_of(root)
     state.roots.append(MEMORY)
-    return Subject(subject, build, texts(state))
+    return Subject(subject, build, loaded(state))
 
 
-def texts(state: State) -> dict[str, str]:
-    """The program's modules by file. What is wrong with them is told by whoever builds it."""
+def loaded(state: State) -> list[Module]:
+    """The program's modules. What is wrong with them is told by whoever builds it."""
     from neokernel.compiler import pipeline
 
     pipeline.load(state)
-    return {module.file: module.text for module in state.modules if not module.file.startswith("<")}
+    return state.modules
 
 
 def measure_sources(subject: Subject, *, as_json: bool) -> dict[str, Row]:
@@ -115,7 +126,7 @@ def measure_sources(subject: Subject, *, as_json: bool) -> dict[str, Row]:
                 diagnostics = subject.build(image, checks)
             if diagnostics:
                 refuse(diagnostics, subject.program, as_json=as_json)
-            found.append(measured(image, subject.sources))
+            found.append(measured(image, subject.sources, subject.files))
     checked, unchecked = found
     counted = {file: count_lines(text) for file, text in subject.sources.items() if counts(file)}
     return {
@@ -126,14 +137,18 @@ def measure_sources(subject: Subject, *, as_json: bool) -> dict[str, Row]:
 
 def measure_image(image: Path) -> dict[str, Row]:
     """An image that somebody has built. Its assembly can be any of the package's."""
+    from neokernel.image.kernel import SUBSTITUTES
+
     folder = PACKAGE_ROOT / "neokernel" / "arch"
     sources = {path.relative_to(PACKAGE_ROOT).as_posix(): path.read_text() for path in sorted(folder.rglob("*.py"))}
-    return {file: row(size, None, None) for file, size in sorted(measured(image, sources).items())}
+    files = {file.removesuffix(".py").replace("/", "."): file for file in sources}
+    files |= {module: files[own] for module, own in SUBSTITUTES.items()}
+    return {file: row(size, None, None) for file, size in sorted(measured(image, sources, files).items())}
 
 
-def measured(image: Path, sources: dict[str, str]) -> dict[str, Size]:
+def measured(image: Path, sources: dict[str, str], files: dict[str, str]) -> dict[str, Size]:
     try:
-        return measure(image, sources)
+        return measure(image, sources, files)
     except BadImage as error:
         raise ToolError("NK1004", str(error)) from error
 

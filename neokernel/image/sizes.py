@@ -42,12 +42,17 @@ class Size:
     rodata: int = 0
 
 
-def measure(image: Path, sources: Mapping[str, str]) -> dict[str, Size]:
-    """The sizes of an image's code by file. `sources`: texts by name, of the modules that may have assembly in it."""
+def measure(image: Path, sources: Mapping[str, str], modules: Mapping[str, str] | None = None) -> dict[str, Size]:
+    """The sizes of an image's code by file.
+
+    `sources`: texts by file, of modules that may have assembly in it; `modules`: files by module, for functions that
+    are assembly: there is no debug information of them.
+    """
     with reading(f"{image} can't be read as an ELF file"):
         elf = ELFFile(io.BytesIO(image.read_bytes()))
         symbols = read_symbols(elf)
-        origins = compiled_functions(elf)
+        origins = {symbol.address: file for symbol in symbols if (file := file_of(symbol.name, modules or {}))}
+        origins |= compiled_functions(elf)
         labels = assembly_labels(sources, symbols)
         found: dict[str, Size] = {}
         for section in elf.iter_sections():
@@ -113,6 +118,15 @@ def compiled_functions(elf: Any) -> dict[int, str]:
                 owner = dwarf.line_program_for_CU(origin.cu)
                 found[int(entry.attributes["DW_AT_low_pc"].value)] = file_name(owner, declared.value)
     return found
+
+
+def file_of(symbol: str, modules: Mapping[str, str]) -> str | None:
+    """The file of the module that a symbol's name begins with."""
+    while "." in symbol:
+        symbol = symbol.rpartition(".")[0]
+        if symbol in modules:
+            return modules[symbol]
+    return None
 
 
 def file_name(program: Any, index: int) -> str:

@@ -11,7 +11,7 @@ from neokernel.cli.size import COLUMNS
 from neokernel.compiler import toolchain
 from neokernel.compiler.llvm import riscv64
 from neokernel.image.elf import Image
-from neokernel.image.sizes import CONSTANTS, DATA, PADDING, UNKNOWN, Size, count_lines, measure
+from neokernel.image.sizes import CONSTANTS, DATA, PADDING, UNKNOWN, Size, count_lines, file_of, measure
 from tests.cli.support import EXAMPLES, Nk, write_program
 
 SCRIPT = """
@@ -97,6 +97,13 @@ def test_the_rows_add_up_to_the_sections(image: Path) -> None:
         assert sum(size.text for size in sizes) == sections[".text"]
         assert sum(size.boot for size in sizes) == sections[".boot"]
         assert sum(size.rodata for size in sizes) == sections[".rodata"]
+
+
+def test_functions_without_debug_information_are_of_their_module(image: Path) -> None:
+    sizes = measure(image, {}, {"compiled": "none.py", "neokernel.compiled": "a.py", "neokernel": "b.py"})
+    assert sizes[UNKNOWN].text == 10 + 2, "`compiled` is no module's"
+    assert file_of("neokernel.compiled.Kind.method", {"neokernel.compiled": "a.py", "neokernel": "b.py"}) == "a.py"
+    assert file_of("neokernel.other", {"neokernel.compiled": "a.py"}) is None
 
 
 def test_a_label_that_two_files_have_is_of_the_one_that_is_linked(image: Path) -> None:
@@ -186,6 +193,41 @@ def test_an_image(nk: Nk) -> None:
     assert {name: row["text"] for name, row in image["files"].items()} == {
         name: row["text"] for name, row in ours["files"].items() if row["text"] or name in image["files"]
     }
+
+
+def test_the_kernel(nk: Nk, tmp_path: Path) -> None:
+    result = nk("size", "--json")
+    assert result.status == 0, result.error
+    total, files = result.json["total"], result.json["files"]
+    assert {column: sum(row[column] for row in files.values()) for column in COLUMNS} == total
+    assert UNKNOWN not in files
+    assert "neokernel/arch/cpu.py" not in files, "the host's model isn't in the kernel"
+    # What starts the machine is in the boot section alone, what a system call goes through isn't.
+    assert files["neokernel/kernel/boot.py"]["text"] == files["neokernel/kernel/slot.py"]["boot"] == 0
+    assert files["neokernel/kernel/boot.py"]["boot"] > 0
+    assert files["neokernel/arch/riscv64/cpu.py"]["text"] > 0
+    assert files["neokernel/kernel/objects.py"]["lines"] > files["neokernel/kernel/objects.py"]["text"] == 0
+    assert all(row["lines"] == 0 for name, row in files.items() if name.startswith("neokernel/runtime/"))
+
+    # The kernel of any image is the same.
+    (tmp_path / "program.py").write_text(PROGRAM)
+    assert nk("build", "program.py", "-o", "image.elf").status == 0
+    image = nk("size", "image.elf", "--json").json
+    assert {name: row["text"] for name, row in image["files"].items() if row["text"]} == {
+        name: row["text"] for name, row in files.items() if row["text"]
+    }
+
+
+PROGRAM = '''"""A program of a user."""
+
+from neokernel.lang import u64
+from neokernel.runtime.process import Process
+
+
+def main(process: Process) -> None:
+    number: u64 = 1
+    process.console.write(f"{number}")
+'''
 
 
 def test_the_table(nk: Nk) -> None:
