@@ -126,6 +126,10 @@ def carry(hart: Hart, sender: Thread, receiver: Thread, source: Buffer, target: 
     for number in range(count):
         index = u64(source.capabilities[number].load(Order.RELAXED))
         named[number] = index
+        for earlier in range(number):
+            if named[earlier] & ~u64(MOVE) == index & ~u64(MOVE) and (named[earlier] | index) & MOVE != 0:
+                # Copied first, it would be moved with a child; moved first, it would have gone.
+                return failure(Status.HAS_CHILDREN, TRAVELLING + number)
         slot = find(sender.table, index & ~u64(MOVE))
         if slot is None:
             return failure(Status.NO_CAPABILITY, TRAVELLING + number)

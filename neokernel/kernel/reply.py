@@ -118,6 +118,9 @@ def link(hart: Hart, caller: Thread, server: Thread, reply: Reply) -> None:
         if direct:
             hart.current = server
             return
+    if hart.current is server:
+        # It runs on a context of its own, and has just received.
+        return
     make_ready(hart, server)
     tell_scheduler(hart, server)
 
