@@ -9,6 +9,7 @@ Invariants: a table is in `hart.dying` exactly if `dying`; its owner is then its
 """
 
 from neokernel.abi.call import failure
+from neokernel.abi.operations import Operation
 from neokernel.abi.rights import ALL
 from neokernel.abi.status import FIRST, INVOKED, SECOND, THIRD, TRAVELLING, WINDOW, Status
 from neokernel.abi.trace import Event
@@ -50,14 +51,14 @@ from neokernel.kernel.slot import (
     first_leaf,
     number_of,
     owns,
-    refuse,
     refuse_control,
+    refuse_operation,
     relocate,
 )
 from neokernel.kernel.space import empty_some, take_from_table
 from neokernel.kernel.tracing import record
 from neokernel.kernel.tracing import start as start_tracing
-from neokernel.lang import Order, loop_bound, u8, u16, u64
+from neokernel.lang import Order, loop_bound, u8, u16, u64, unreachable
 
 #: more steps than any memory has capabilities: what bounds a loop whose every round looks at the interrupts
 STEPS = 1 << 40
@@ -67,30 +68,38 @@ EMPTYING_STEP = 64
 # --- copy, move, inspect ----------------------------------------------------------------------------------------------
 
 
-def target(slot: Slot, index: u64) -> Slot | None:
-    """The slot `index` of the table that is invoked, if there is one."""
-    table = slot.object
-    if not isinstance(table, CapTable) or index >= len(table.slots):
-        return None
-    return table.slots[index]
-
-
-def refuse_table(slot: Slot) -> u64:
-    """What is wrong with invoking `slot` as a table, or 0."""
-    if not isinstance(slot.object, CapTable):
-        return refuse(slot, INVOKED)
-    return 0 if controlled(slot) else refuse_control()
-
-
-def copy(hart: Hart, caller: Thread, slot: Slot, source: Slot | None) -> u64:
-    """COPY."""
-    refused = refuse_table(slot)
-    if refused != 0:
-        return refused
-    registers = caller.registers
-    place = target(slot, registers.a2)
-    if place is None:
+def invoke(hart: Hart, caller: Thread, slot: Slot, table: CapTable, operation: Operation, given: Slot | None) -> u64:
+    """An operation of a CapTable: all are about one of its slots."""
+    if not controlled(slot):
+        return refuse_control()
+    if not u64(Operation.COPY.value) <= u64(operation.value) <= u64(Operation.INSPECT.value):
+        return refuse_operation()
+    index = caller.registers.a2
+    if index >= len(table.slots):
         return failure(Status.OUT_OF_RANGE, FIRST)
+    place = table.slots[index]
+    match operation:
+        case Operation.COPY:
+            return copy(hart, caller, place, given)
+        case Operation.MOVE:
+            return move_in(place, given)
+        case Operation.COPY_OUT:
+            return copy_out(hart, caller, place)
+        case Operation.MOVE_OUT:
+            return move_out(caller, place)
+        case Operation.DELETE:
+            return revoke(hart, caller, place, True)
+        case Operation.REVOKE:
+            return revoke(hart, caller, place, False)
+        case Operation.INSPECT:
+            return inspect(caller, place)
+        case _:
+            unreachable("these are all")
+
+
+def copy(hart: Hart, caller: Thread, place: Slot, source: Slot | None) -> u64:
+    """COPY."""
+    registers = caller.registers
     if place.object is not None:
         return failure(Status.OCCUPIED, FIRST)
     if source is None:
@@ -114,14 +123,8 @@ def badgeable(slot: Slot) -> bool:
     return isinstance(slot.object, Endpoint | Notification | Processor)
 
 
-def move_in(caller: Thread, slot: Slot, source: Slot | None) -> u64:
+def move_in(place: Slot, source: Slot | None) -> u64:
     """MOVE."""
-    refused = refuse_table(slot)
-    if refused != 0:
-        return refused
-    place = target(slot, caller.registers.a2)
-    if place is None:
-        return failure(Status.OUT_OF_RANGE, FIRST)
     if place.object is not None:
         return failure(Status.OCCUPIED, FIRST)
     if source is None:
@@ -133,31 +136,33 @@ def move_in(caller: Thread, slot: Slot, source: Slot | None) -> u64:
     return 0
 
 
-def take_out(hart: Hart, caller: Thread, slot: Slot, moving: bool) -> u64:
-    """COPY_OUT and MOVE_OUT."""
-    refused = refuse_table(slot)
-    if refused != 0:
-        return refused
-    source = target(slot, caller.registers.a2)
-    if source is None:
-        return failure(Status.OUT_OF_RANGE, FIRST)
+def copy_out(hart: Hart, caller: Thread, source: Slot) -> u64:
+    """COPY_OUT."""
+    if source.object is None:
+        return failure(Status.NO_CAPABILITY, FIRST)
+    rights = caller.registers.a3
+    if rights & ~u64(ALL) != 0:
+        return failure(Status.OUT_OF_RANGE, SECOND)
+    place = landing(caller)
+    if place is None:
+        return failure(Status.NO_WINDOW, WINDOW)
+    if not derivable(hart, source):
+        return failure(Status.UNDERIVABLE, FIRST)
+    derive(hart, source, place, u16(rights))
+    return 0
+
+
+def move_out(caller: Thread, source: Slot) -> u64:
+    """MOVE_OUT."""
     if source.object is None:
         return failure(Status.NO_CAPABILITY, FIRST)
     place = landing(caller)
     if place is None:
         return failure(Status.NO_WINDOW, WINDOW)
-    if moving:
-        refused = immovable(source, FIRST)
-        if refused != 0:
-            return refused
-        move(source, place)
-        return 0
-    rights = caller.registers.a3
-    if rights & ~u64(ALL) != 0:
-        return failure(Status.OUT_OF_RANGE, SECOND)
-    if not derivable(hart, source):
-        return failure(Status.UNDERIVABLE, FIRST)
-    derive(hart, source, place, u16(rights))
+    refused = immovable(source, FIRST)
+    if refused != 0:
+        return refused
+    move(source, place)
     return 0
 
 
@@ -174,14 +179,8 @@ def landing(caller: Thread) -> Slot | None:
     return place if place.object is None else None
 
 
-def inspect(caller: Thread, slot: Slot) -> u64:
+def inspect(caller: Thread, place: Slot) -> u64:
     """INSPECT."""
-    refused = refuse_table(slot)
-    if refused != 0:
-        return refused
-    place = target(slot, caller.registers.a2)
-    if place is None:
-        return failure(Status.OUT_OF_RANGE, FIRST)
     badge = place.word if badgeable(place) else u64(0)
     return answer(caller, 0, number_of(place), u64(place.rights), badge, u64(place.depth))
 
@@ -189,15 +188,9 @@ def inspect(caller: Thread, slot: Slot) -> u64:
 # --- delete, revoke ---------------------------------------------------------------------------------------------------
 
 
-def revoke(hart: Hart, caller: Thread, slot: Slot, deleting: bool) -> u64:
+def revoke(hart: Hart, caller: Thread, root: Slot, deleting: bool) -> u64:
     """REVOKE and DELETE: step by step, from the first leaf."""
-    refused = refuse_table(slot)
-    if refused != 0:
-        return refused
     registers = caller.registers
-    root = target(slot, registers.a2)
-    if root is None:
-        return failure(Status.OUT_OF_RANGE, FIRST)
     while True:
         loop_bound(STEPS)
         if registers.a5 & DRAINING != 0:

@@ -1,7 +1,8 @@
 """The last resort for a thread that faults and has no handler: a record of it on the console, for the host.
 
-The form is that of a panic record (`neokernel/image/panic.py`), with the thread's and its address space's identifiers;
-the machine goes on. Nothing of the thread's memory is read.
+The form is that of a panic record (`neokernel/image/panic.py`), with the thread's and its address space's identifiers.
+Nothing of the thread's memory is read. The machine goes on, unless it was the root process: nothing would happen any
+more without it.
 """
 
 from neokernel.abi.fault import Fault
@@ -20,6 +21,11 @@ BREAKPOINT = 3
 USER_CALL = 8
 #: one that no hardware has: the budget was used up
 BUDGET = 24
+
+#: boot gives the root's address space the first identifier
+ROOT_SPACE = 1
+#: how the machine ends when the root process has crashed: as after a panic of the kernel
+CRASHED = 101
 
 
 @struct
@@ -61,3 +67,5 @@ def report(state: Cpu, thread: Thread, fault: Fault, value: u64, access: u64) ->
     for word in all_registers(thread)[1:]:
         console.write(f" {word:016x}")
     console.write("\nnk-panic-end\n")
+    if thread.space.identifier == ROOT_SPACE:
+        cpu.power_off(state, CRASHED)

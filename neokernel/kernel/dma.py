@@ -7,22 +7,27 @@ Invariants: `pins[i].slot is s` exactly if `s.holder is holder and s.entry == i`
 """
 
 from neokernel.abi.call import failure
+from neokernel.abi.operations import Operation
 from neokernel.abi.status import INVOKED, TRAVELLING, Status
 from neokernel.kernel.objects import DEVICE, PINNED, DmaSpace, Frame, Slot, Thread
 from neokernel.kernel.outcome import answer
-from neokernel.kernel.slot import controlled, refuse, refuse_control
+from neokernel.kernel.slot import controlled, refuse, refuse_control, refuse_operation
 from neokernel.lang import loop_bound, u8, u16, u64
 
 
-def pin(caller: Thread, slot: Slot, frame: Slot | None) -> u64:
-    """PIN: the frame's physical address."""
-    space = slot.object
-    if not isinstance(space, DmaSpace):
-        return refuse(slot, INVOKED)
+def invoke(caller: Thread, slot: Slot, space: DmaSpace, operation: Operation, given: Slot | None) -> u64:
+    """An operation of a DmaSpace."""
     if not controlled(slot):
         return refuse_control()
-    if frame is None:
+    if operation is not Operation.PIN and operation is not Operation.UNPIN:
+        return refuse_operation()
+    if given is None:
         return failure(Status.NO_CAPABILITY, TRAVELLING)
+    return pin(caller, space, given) if operation is Operation.PIN else unpin(space, given)
+
+
+def pin(caller: Thread, space: DmaSpace, frame: Slot) -> u64:
+    """PIN: the frame's physical address."""
     if not isinstance(frame.object, Frame):
         return refuse(frame, TRAVELLING)
     if frame.flags & DEVICE != 0:
@@ -51,15 +56,8 @@ def pin(caller: Thread, slot: Slot, frame: Slot | None) -> u64:
 MOST_TRIES = 256
 
 
-def unpin(slot: Slot, frame: Slot | None) -> u64:
+def unpin(space: DmaSpace, frame: Slot) -> u64:
     """UNPIN."""
-    space = slot.object
-    if not isinstance(space, DmaSpace):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
-    if frame is None:
-        return failure(Status.NO_CAPABILITY, TRAVELLING)
     if frame.flags & PINNED == 0 or frame.holder is not space.holder:
         return failure(Status.WRONG_STATE, TRAVELLING)
     space.pins[u64(frame.entry)].slot = None

@@ -6,24 +6,35 @@ Invariants: a line is enabled exactly while it is bound; `pending` lines were cl
 """
 
 from neokernel.abi.call import failure
+from neokernel.abi.operations import Operation
 from neokernel.abi.rights import SIGNAL
 from neokernel.abi.status import INVOKED, TRAVELLING, Status
 from neokernel.abi.trace import Event
 from neokernel.arch import cpu
 from neokernel.kernel.notification import signal
 from neokernel.kernel.objects import TRACING, Hart, Interrupt, Notification, Slot
-from neokernel.kernel.slot import controlled, derivable, derive, empty, refuse, refuse_control
+from neokernel.kernel.slot import controlled, derivable, derive, empty, refuse, refuse_control, refuse_operation
 from neokernel.kernel.tracing import record
 from neokernel.lang import u64
 
 
-def bind(hart: Hart, slot: Slot, given: Slot | None) -> u64:
-    """BIND_INTERRUPT."""
-    interrupt = slot.object
-    if not isinstance(interrupt, Interrupt):
-        return refuse(slot, INVOKED)
+def invoke(hart: Hart, slot: Slot, interrupt: Interrupt, operation: Operation, given: Slot | None) -> u64:
+    """An operation of an Interrupt."""
     if not controlled(slot):
         return refuse_control()
+    match operation:
+        case Operation.BIND_INTERRUPT:
+            return bind(hart, interrupt, given)
+        case Operation.UNBIND_INTERRUPT:
+            return unbind(hart, interrupt)
+        case Operation.ACKNOWLEDGE:
+            return acknowledge(hart, interrupt)
+        case _:
+            return refuse_operation()
+
+
+def bind(hart: Hart, interrupt: Interrupt, given: Slot | None) -> u64:
+    """BIND_INTERRUPT."""
     if given is None:
         return failure(Status.NO_CAPABILITY, TRAVELLING)
     notification = given.object
@@ -42,13 +53,8 @@ def bind(hart: Hart, slot: Slot, given: Slot | None) -> u64:
     return 0
 
 
-def unbind(hart: Hart, slot: Slot) -> u64:
+def unbind(hart: Hart, interrupt: Interrupt) -> u64:
     """UNBIND_INTERRUPT."""
-    interrupt = slot.object
-    if not isinstance(interrupt, Interrupt):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
     if interrupt.notification is None:
         return failure(Status.WRONG_STATE, INVOKED)
     release(hart, interrupt)
@@ -65,13 +71,8 @@ def release(hart: Hart, interrupt: Interrupt) -> None:
     cpu.enable_line(hart.cpu, interrupt.line, False)
 
 
-def acknowledge(hart: Hart, slot: Slot) -> u64:
+def acknowledge(hart: Hart, interrupt: Interrupt) -> u64:
     """ACKNOWLEDGE."""
-    interrupt = slot.object
-    if not isinstance(interrupt, Interrupt):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
     if not interrupt.pending:
         return failure(Status.WRONG_STATE, INVOKED)
     interrupt.pending = False

@@ -9,6 +9,7 @@ Invariants: those of `Memory`.
 
 from neokernel.abi.call import failure
 from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE, Kind, kind_of
+from neokernel.abi.operations import Operation
 from neokernel.abi.rights import ALL
 from neokernel.abi.status import FIRST, FOURTH, INVOKED, SECOND, WINDOW, Status
 from neokernel.abi.trace import Event
@@ -34,7 +35,7 @@ from neokernel.kernel.objects import (
 )
 from neokernel.kernel.outcome import AGAIN, answer
 from neokernel.kernel.placement import PINS_HEADER, TABLE_HEADER, UNIT, round_up
-from neokernel.kernel.slot import controlled, derivable, insert, number_of, refuse, refuse_control
+from neokernel.kernel.slot import controlled, derivable, insert, number_of, refuse_control, refuse_operation
 from neokernel.kernel.tracing import record
 from neokernel.lang import Order, loop_bound, size_of, u64, value
 
@@ -119,13 +120,23 @@ def plain(kind: Kind) -> Footprint:
             return IMPOSSIBLE
 
 
-def retype(hart: Hart, caller: Thread, slot: Slot) -> u64:
-    """RETYPE: make `count` objects of a kind, one a step, into the caller's receive window."""
-    memory = slot.object
-    if not isinstance(memory, Memory):
-        return refuse(slot, INVOKED)
+def invoke(hart: Hart, caller: Thread, slot: Slot, memory: Memory, operation: Operation) -> u64:
+    """An operation of Memory."""
     if not controlled(slot):
         return refuse_control()
+    match operation:
+        case Operation.RETYPE:
+            return retype(hart, caller, slot, memory)
+        case Operation.CLEAR:
+            return clear(hart, caller, memory)
+        case Operation.MEMORY_INFO:
+            return information(caller, memory)
+        case _:
+            return refuse_operation()
+
+
+def retype(hart: Hart, caller: Thread, slot: Slot, memory: Memory) -> u64:
+    """RETYPE: make `count` objects of a kind, one a step, into the caller's receive window."""
     registers = caller.registers
     kind = kind_of(registers.a2)
     if kind is None:
@@ -249,13 +260,8 @@ def fill(hart: Hart, memory: Memory, place: Slot, kind: Kind, size: u64, base: u
             pass
 
 
-def clear(hart: Hart, caller: Thread, slot: Slot) -> u64:
+def clear(hart: Hart, caller: Thread, memory: Memory) -> u64:
     """CLEAR: make sure that the next `bytes` are zero, a step at a time."""
-    memory = slot.object
-    if not isinstance(memory, Memory):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
     wanted = caller.registers.a2
     if memory.device or wanted > memory.high - memory.low:
         return failure(Status.OUT_OF_RANGE, FIRST)
@@ -268,11 +274,8 @@ def clear(hart: Hart, caller: Thread, slot: Slot) -> u64:
     return 0
 
 
-def information(caller: Thread, slot: Slot) -> u64:
+def information(caller: Thread, memory: Memory) -> u64:
     """MEMORY_INFO."""
-    memory = slot.object
-    if not isinstance(memory, Memory):
-        return refuse(slot, INVOKED)
     free = memory.size if memory.live == 0 else memory.high - memory.low
     clean = memory.clean - memory.low if memory.clean > memory.low else u64(0)
     return answer(caller, 0, memory.size, free, clean, 0)

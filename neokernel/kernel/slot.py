@@ -61,6 +61,11 @@ def refuse_control() -> u64:
     return failure(Status.MISSING_RIGHT, INVOKED)
 
 
+def refuse_operation() -> u64:
+    """Another kind of object has the operation."""
+    return failure(Status.WRONG_KIND, INVOKED)
+
+
 def number_of(slot: Slot) -> u64:
     """The number of its kind (`abi/kinds.py`)."""
     match slot.object:

@@ -9,12 +9,13 @@ and says what `s` allows. No entry is writable and executable. Entries of tables
 
 from neokernel.abi.call import failure
 from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE
+from neokernel.abi.operations import Operation
 from neokernel.abi.rights import EXECUTE, READ, WRITE
 from neokernel.abi.status import FIRST, INVOKED, SECOND, TRAVELLING, Status
 from neokernel.arch import cpu
 from neokernel.kernel.objects import DEVICE, LARGE, AddressSpace, Frame, Hart, PageTable, Slot, Thread
 from neokernel.kernel.schedule import forget_space
-from neokernel.kernel.slot import controlled, refuse, refuse_control
+from neokernel.kernel.slot import controlled, refuse, refuse_control, refuse_operation
 from neokernel.lang import u8, u16, u64
 
 #: bits of an entry (privileged specification, 12.3.1 and 12.4.1)
@@ -42,13 +43,32 @@ def table_below(table: PageTable, address: u64) -> PageTable | None:
     return found if isinstance(found, PageTable) else None
 
 
-def map_frame(hart: Hart, caller: Thread, slot: Slot, frame: Slot | None) -> u64:
-    """MAP."""
-    space = slot.object
-    if not isinstance(space, AddressSpace):
-        return refuse(slot, INVOKED)
+def invoke(
+    hart: Hart, caller: Thread, slot: Slot, space: AddressSpace, operation: Operation, given: Slot | None
+) -> u64:
+    """An operation of an AddressSpace."""
     if not controlled(slot):
         return refuse_control()
+    match operation:
+        case Operation.MAP:
+            return map_frame(hart, caller, space, given)
+        case Operation.INSTALL:
+            return install(caller, space, given)
+        case _:
+            return refuse_operation()
+
+
+def invoke_mapped(hart: Hart, slot: Slot, operation: Operation) -> u64:
+    """The operation of a Frame, or of a PageTable."""
+    if isinstance(slot.object, PageTable):
+        if not controlled(slot):
+            return refuse_control()
+        return leave_table(hart, slot) if operation is Operation.UNINSTALL else refuse_operation()
+    return leave_table(hart, slot) if operation is Operation.UNMAP else refuse_operation()
+
+
+def map_frame(hart: Hart, caller: Thread, space: AddressSpace, frame: Slot | None) -> u64:
+    """MAP."""
     if frame is None:
         return failure(Status.NO_CAPABILITY, TRAVELLING)
     if not isinstance(frame.object, Frame):
@@ -104,13 +124,8 @@ def put(table: PageTable, index: u64, slot: Slot, entry: u64) -> None:
     slot.entry = u16(index)
 
 
-def install(hart: Hart, caller: Thread, slot: Slot, below: Slot | None) -> u64:
+def install(caller: Thread, space: AddressSpace, below: Slot | None) -> u64:
     """INSTALL."""
-    space = slot.object
-    if not isinstance(space, AddressSpace):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
     if below is None:
         return failure(Status.NO_CAPABILITY, TRAVELLING)
     table = below.object
@@ -174,15 +189,8 @@ def take_from_table(hart: Hart, table: PageTable, index: u64, slot: Slot) -> Non
         cpu.flush_page(hart.cpu, address, u64(space.asid))
 
 
-def unmap(hart: Hart, slot: Slot) -> u64:
-    """UNMAP."""
-    if not isinstance(slot.object, Frame):
-        return refuse(slot, INVOKED)
-    return leave_table(hart, slot)
-
-
 def leave_table(hart: Hart, slot: Slot) -> u64:
-    """Take a Frame or PageTable out of the table that it is in."""
+    """UNMAP, UNINSTALL: take a Frame or PageTable out of the table that it is in."""
     holder = slot.holder
     if holder is None:
         return failure(Status.WRONG_STATE, INVOKED)
@@ -191,16 +199,6 @@ def leave_table(hart: Hart, slot: Slot) -> u64:
         return failure(Status.OCCUPIED, INVOKED)
     take_from_table(hart, table, u64(slot.entry), slot)
     return 0
-
-
-def uninstall(hart: Hart, slot: Slot) -> u64:
-    """UNINSTALL."""
-    table = slot.object
-    if not isinstance(table, PageTable):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
-    return leave_table(hart, slot)
 
 
 def empty_some(hart: Hart, table: PageTable, last: u64) -> bool:

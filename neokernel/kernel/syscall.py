@@ -21,7 +21,26 @@ from neokernel.kernel import captable, dma, endpoint, interrupt, memory, notific
 from neokernel.kernel import thread as threads
 from neokernel.kernel import trace as traces
 from neokernel.kernel.fault import raise_fault
-from neokernel.kernel.objects import TRACING, Endpoint, Hart, Reply, SchedContext, Slot, State, Thread
+from neokernel.kernel.objects import (
+    TRACING,
+    AddressSpace,
+    CapTable,
+    DmaSpace,
+    Endpoint,
+    Frame,
+    Hart,
+    Interrupt,
+    Memory,
+    PageTable,
+    Platform,
+    Processor,
+    Reply,
+    SchedContext,
+    Slot,
+    State,
+    Thread,
+    Trace,
+)
 from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, give_answer
 from neokernel.kernel.schedule import (
     charge,
@@ -33,7 +52,7 @@ from neokernel.kernel.schedule import (
     rotate,
     wait_for_refill,
 )
-from neokernel.kernel.slot import find
+from neokernel.kernel.slot import find, refuse_operation
 from neokernel.kernel.tracing import record
 from neokernel.lang import Order, loop_bound, u8, u64, wrapping_sub
 
@@ -157,85 +176,34 @@ def invoke(hart: Hart, thread: Thread, slot: Slot) -> u64:
     if refused != 0:
         return refused
     given = first_capability(thread, word)
-    match operation:
-        case Operation.RETYPE:
-            return memory.retype(hart, thread, slot)
-        case Operation.CLEAR:
-            return memory.clear(hart, thread, slot)
-        case Operation.MEMORY_INFO:
-            return memory.information(thread, slot)
-        case Operation.COPY:
-            return captable.copy(hart, thread, slot, given)
-        case Operation.MOVE:
-            return captable.move_in(thread, slot, given)
-        case Operation.COPY_OUT:
-            return captable.take_out(hart, thread, slot, False)
-        case Operation.MOVE_OUT:
-            return captable.take_out(hart, thread, slot, True)
-        case Operation.DELETE:
-            return captable.revoke(hart, thread, slot, True)
-        case Operation.REVOKE:
-            return captable.revoke(hart, thread, slot, False)
-        case Operation.INSPECT:
-            return captable.inspect(thread, slot)
-        case Operation.MAP:
-            return space.map_frame(hart, thread, slot, given)
-        case Operation.INSTALL:
-            return space.install(hart, thread, slot, given)
-        case Operation.UNMAP:
-            return space.unmap(hart, slot)
-        case Operation.UNINSTALL:
-            return space.uninstall(hart, slot)
-        case Operation.BIND:
-            return threads.bind(hart, thread, slot, given)
-        case Operation.UNBIND:
-            return threads.unbind(hart, thread, slot)
-        case Operation.START:
-            return threads.start(hart, thread, slot)
-        case Operation.SUSPEND:
-            return threads.suspend(hart, thread, slot)
-        case Operation.RESUME:
-            return threads.resume(hart, slot)
-        case Operation.READ_REGISTERS:
-            return threads.read_registers(thread, slot)
-        case Operation.WRITE_REGISTERS:
-            return threads.write_registers(thread, slot)
-        case Operation.SET_FOREIGN:
-            return threads.set_foreign(thread, slot)
-        case Operation.HOLD:
-            return threads.hold(hart, slot, given)
-        case Operation.RELEASE:
-            return threads.unhold(hart, slot)
-        case Operation.DISPATCH:
-            return threads.dispatch(hart, thread, slot)
-        case Operation.THREAD_INFO:
-            return threads.information(thread, slot)
-        case Operation.CONFIGURE:
-            return processor.set_context(hart, thread, slot, given)
-        case Operation.SET_FLOOR:
-            return processor.set_floor(hart, thread, slot, given)
-        case Operation.PROCESSOR_INFO:
-            return processor.information(hart, thread, slot)
-        case Operation.CONTEXT_INFO:
-            return processor.context_information(hart, thread, slot)
-        case Operation.BIND_INTERRUPT:
-            return interrupt.bind(hart, slot, given)
-        case Operation.UNBIND_INTERRUPT:
-            return interrupt.unbind(hart, slot)
-        case Operation.ACKNOWLEDGE:
-            return interrupt.acknowledge(hart, slot)
-        case Operation.PIN:
-            return dma.pin(thread, slot, given)
-        case Operation.UNPIN:
-            return dma.unpin(slot, given)
-        case Operation.TRACE_START:
-            return traces.start(hart, thread, slot)
-        case Operation.TRACE_FRAME:
-            return traces.frame(hart, thread, slot)
-        case Operation.CONSOLE_WRITE:
-            return platform.write(hart, thread, slot)
-        case Operation.POWER_OFF:
-            return platform.power_off(hart, thread, slot)
+    thing = slot.object
+    match thing:
+        case Memory():
+            return memory.invoke(hart, thread, slot, thing, operation)
+        case CapTable():
+            return captable.invoke(hart, thread, slot, thing, operation, given)
+        case AddressSpace():
+            return space.invoke(hart, thread, slot, thing, operation, given)
+        case Frame() | PageTable():
+            return space.invoke_mapped(hart, slot, operation)
+        case Thread():
+            return threads.invoke(hart, thread, slot, thing, operation, given)
+        case SchedContext():
+            if operation is not Operation.CONTEXT_INFO:
+                return refuse_operation()
+            return processor.context_information(hart, thread, thing)
+        case Interrupt():
+            return interrupt.invoke(hart, slot, thing, operation, given)
+        case DmaSpace():
+            return dma.invoke(thread, slot, thing, operation, given)
+        case Trace():
+            return traces.invoke(hart, thread, slot, thing, operation)
+        case Processor():
+            return processor.invoke(hart, thread, slot, operation, given)
+        case Platform():
+            return platform.invoke(hart, thread, slot, operation)
+        case _:
+            return refuse_operation()
 
 
 def first_capability(thread: Thread, word: u64) -> Slot | None:

@@ -7,7 +7,7 @@ Invariants: `space`, `table`, `buffer`, … are what the bound capability names,
 """
 
 from neokernel.abi.call import LENGTH_SHIFT, failure
-from neokernel.abi.operations import Binding, Stop, binding_of
+from neokernel.abi.operations import Binding, Operation, Stop, binding_of
 from neokernel.abi.rights import READ, SEND, SIGNAL, WAIT, WRITE
 from neokernel.abi.status import FIRST, INVOKED, TRAVELLING, WORD, Status
 from neokernel.arch import cpu
@@ -35,8 +35,42 @@ from neokernel.kernel.outcome import BLOCKED, answer, give_answer
 from neokernel.kernel.placement import all_registers, buffer_at
 from neokernel.kernel.reply import arm, attach, break_off, detach, give_up, pass_on
 from neokernel.kernel.schedule import dequeue, make_ready, priority_of, stop, take_out
-from neokernel.kernel.slot import controlled, derivable, derive, empty, refuse, refuse_control
+from neokernel.kernel.slot import controlled, derivable, derive, empty, refuse, refuse_control, refuse_operation
 from neokernel.lang import copy, u8, u16, u64
+
+
+def invoke(hart: Hart, caller: Thread, slot: Slot, thread: Thread, operation: Operation, given: Slot | None) -> u64:
+    """An operation of a Thread."""
+    if not controlled(slot):
+        return refuse_control()
+    match operation:
+        case Operation.BIND:
+            return bind(hart, caller, thread, given)
+        case Operation.UNBIND:
+            return unbind(hart, caller, thread)
+        case Operation.START:
+            return start(hart, caller, thread)
+        case Operation.SUSPEND:
+            return suspend(hart, caller, thread)
+        case Operation.RESUME:
+            return resume(hart, thread)
+        case Operation.READ_REGISTERS:
+            return read_registers(caller, thread)
+        case Operation.WRITE_REGISTERS:
+            return write_registers(caller, thread)
+        case Operation.SET_FOREIGN:
+            return set_foreign(caller, thread)
+        case Operation.HOLD:
+            return hold(hart, thread, given)
+        case Operation.RELEASE:
+            return unhold(hart, thread)
+        case Operation.DISPATCH:
+            return dispatch(hart, caller, thread)
+        case Operation.THREAD_INFO:
+            return information(caller, thread)
+        case _:
+            return refuse_operation()
+
 
 # --- waiting ----------------------------------------------------------------------------------------------------------
 
@@ -87,13 +121,8 @@ def halt(hart: Hart, thread: Thread) -> None:
 # --- bindings ---------------------------------------------------------------------------------------------------------
 
 
-def bind(hart: Hart, caller: Thread, slot: Slot, given: Slot | None) -> u64:
+def bind(hart: Hart, caller: Thread, thread: Thread, given: Slot | None) -> u64:
     """BIND."""
-    thread = slot.object
-    if not isinstance(thread, Thread):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
     which = binding_of(caller.registers.a2)
     if which is None:
         return failure(Status.OUT_OF_RANGE, FIRST)
@@ -206,13 +235,8 @@ def lose(hart: Hart, thread: Thread, place: Slot) -> None:
             pass
 
 
-def unbind(hart: Hart, caller: Thread, slot: Slot) -> u64:
+def unbind(hart: Hart, caller: Thread, thread: Thread) -> u64:
     """UNBIND."""
-    thread = slot.object
-    if not isinstance(thread, Thread):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
     which = binding_of(caller.registers.a2)
     if which is None:
         return failure(Status.OUT_OF_RANGE, FIRST)
@@ -256,13 +280,8 @@ def use_floats(hart: Hart, thread: Thread) -> bool:
 # --- start, stop ------------------------------------------------------------------------------------------------------
 
 
-def start(hart: Hart, caller: Thread, slot: Slot) -> u64:
+def start(hart: Hart, caller: Thread, thread: Thread) -> u64:
     """START: from the beginning, with two arguments; all other registers are zero."""
-    thread = slot.object
-    if not isinstance(thread, Thread):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
     if thread.state is not State.STOPPED:
         return failure(Status.WRONG_STATE, INVOKED)
     given = caller.registers
@@ -284,26 +303,16 @@ def reset(thread: Thread) -> None:
     thread.registers.full = 1
 
 
-def resume(hart: Hart, slot: Slot) -> u64:
+def resume(hart: Hart, thread: Thread) -> u64:
     """RESUME."""
-    thread = slot.object
-    if not isinstance(thread, Thread):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
     if thread.state is not State.STOPPED:
         return failure(Status.WRONG_STATE, INVOKED)
     go_on(hart, thread)
     return 0
 
 
-def suspend(hart: Hart, caller: Thread, slot: Slot) -> u64:
+def suspend(hart: Hart, caller: Thread, thread: Thread) -> u64:
     """SUSPEND; a thread may suspend itself."""
-    thread = slot.object
-    if not isinstance(thread, Thread):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
     if thread.state is State.STOPPED:
         return failure(Status.WRONG_STATE, INVOKED)
     halt(hart, thread)
@@ -314,13 +323,8 @@ def suspend(hart: Hart, caller: Thread, slot: Slot) -> u64:
     return 0
 
 
-def read_registers(caller: Thread, slot: Slot) -> u64:
+def read_registers(caller: Thread, thread: Thread) -> u64:
     """READ_REGISTERS: 32 words, four in the reply's payload, the others in the caller's buffer."""
-    thread = slot.object
-    if not isinstance(thread, Thread):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
     if thread is caller:
         return failure(Status.WRONG_STATE, INVOKED)
     buffer = caller.buffer
@@ -333,13 +337,8 @@ def read_registers(caller: Thread, slot: Slot) -> u64:
     return done
 
 
-def write_registers(caller: Thread, slot: Slot) -> u64:
+def write_registers(caller: Thread, thread: Thread) -> u64:
     """WRITE_REGISTERS; the thread doesn't run."""
-    thread = slot.object
-    if not isinstance(thread, Thread):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
     if thread.state is not State.STOPPED and not thread.faulted:
         return failure(Status.WRONG_STATE, INVOKED)
     buffer = caller.buffer
@@ -356,13 +355,8 @@ def write_registers(caller: Thread, slot: Slot) -> u64:
     return 0
 
 
-def set_foreign(caller: Thread, slot: Slot) -> u64:
+def set_foreign(caller: Thread, thread: Thread) -> u64:
     """SET_FOREIGN."""
-    thread = slot.object
-    if not isinstance(thread, Thread):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
     wanted = caller.registers.a2
     if wanted > 1:
         return failure(Status.OUT_OF_RANGE, FIRST)
@@ -370,13 +364,8 @@ def set_foreign(caller: Thread, slot: Slot) -> u64:
     return 0
 
 
-def information(caller: Thread, slot: Slot) -> u64:
+def information(caller: Thread, thread: Thread) -> u64:
     """THREAD_INFO."""
-    thread = slot.object
-    if not isinstance(thread, Thread):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
     context = thread.context
     priority = u64(thread.floor) if context is None else priority_of(thread, context)
     return answer(caller, 0, u64(thread.state.value), priority, thread.identifier, 0)
@@ -385,13 +374,8 @@ def information(caller: Thread, slot: Slot) -> u64:
 # --- schedulers in user space -----------------------------------------------------------------------------------------
 
 
-def hold(hart: Hart, slot: Slot, given: Slot | None) -> u64:
+def hold(hart: Hart, thread: Thread, given: Slot | None) -> u64:
     """HOLD: from now on the notification's owner decides when the thread runs."""
-    thread = slot.object
-    if not isinstance(thread, Thread):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
     if given is None:
         return failure(Status.NO_CAPABILITY, TRAVELLING)
     if not isinstance(given.object, Notification):
@@ -412,13 +396,8 @@ def hold(hart: Hart, slot: Slot, given: Slot | None) -> u64:
     return 0
 
 
-def unhold(hart: Hart, slot: Slot) -> u64:
+def unhold(hart: Hart, thread: Thread) -> u64:
     """RELEASE."""
-    thread = slot.object
-    if not isinstance(thread, Thread):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
     place = thread.bindings[SCHEDULER]
     if place.object is None:
         return failure(Status.WRONG_STATE, INVOKED)
@@ -427,13 +406,8 @@ def unhold(hart: Hart, slot: Slot) -> u64:
     return 0
 
 
-def dispatch(hart: Hart, caller: Thread, slot: Slot) -> u64:
+def dispatch(hart: Hart, caller: Thread, thread: Thread) -> u64:
     """DISPATCH: run the held thread on the caller's context until it stops, or the deadline."""
-    thread = slot.object
-    if not isinstance(thread, Thread):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
     context = caller.context
     if (
         thread.scheduler is None

@@ -2,23 +2,31 @@
 
 from neokernel.abi.call import failure
 from neokernel.abi.kinds import PAGE_SIZE
+from neokernel.abi.operations import Operation
 from neokernel.abi.rights import READ
 from neokernel.abi.status import FIRST, INVOKED, WINDOW, Status
 from neokernel.kernel.captable import landing
 from neokernel.kernel.objects import Hart, Slot, Thread, Trace
 from neokernel.kernel.placement import trace_header
-from neokernel.kernel.slot import controlled, derivable, insert, refuse, refuse_control
+from neokernel.kernel.slot import controlled, derivable, insert, refuse_control, refuse_operation
 from neokernel.kernel.tracing import start as start_recording
 from neokernel.lang import u64
 
 
-def start(hart: Hart, caller: Thread, slot: Slot) -> u64:
+def invoke(hart: Hart, caller: Thread, slot: Slot, trace: Trace, operation: Operation) -> u64:
+    """An operation of a Trace."""
+    match operation:
+        case Operation.TRACE_START:
+            return start(hart, caller, trace) if controlled(slot) else refuse_control()
+        case Operation.TRACE_FRAME:
+            readable = slot.rights & READ != 0
+            return frame(hart, caller, slot, trace) if readable else refuse_control()
+        case _:
+            return refuse_operation()
+
+
+def start(hart: Hart, caller: Thread, trace: Trace) -> u64:
     """TRACE_START: record the kinds in the mask into this ring, or stop."""
-    trace = slot.object
-    if not isinstance(trace, Trace):
-        return refuse(slot, INVOKED)
-    if not controlled(slot):
-        return refuse_control()
     header = trace_header(trace)
     header.capacity = trace.pages * 128
     header.frequency = hart.frequency
@@ -27,13 +35,8 @@ def start(hart: Hart, caller: Thread, slot: Slot) -> u64:
     return 0
 
 
-def frame(hart: Hart, caller: Thread, slot: Slot) -> u64:
+def frame(hart: Hart, caller: Thread, slot: Slot, trace: Trace) -> u64:
     """TRACE_FRAME: a capability for a page of the ring, to be read."""
-    trace = slot.object
-    if not isinstance(trace, Trace):
-        return refuse(slot, INVOKED)
-    if slot.rights & READ == 0:
-        return failure(Status.MISSING_RIGHT, INVOKED)
     page = caller.registers.a2
     if page > trace.pages:
         return failure(Status.OUT_OF_RANGE, FIRST)
