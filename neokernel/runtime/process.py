@@ -145,9 +145,9 @@ class Process:
     def begin_thread(self, start: u64) -> None:
         """A further thread: `start` is the address that it began with."""
         given = object_at(ThreadStart, start)
-        first = given.process
+        first = object_at(Process, given.process)
         self.first = first
-        self.buffer = given.buffer
+        self.buffer = object_at(Buffer, given.buffer)
         self.thread = given.thread
         self.priority = given.priority
         self.finished = given.finished
@@ -254,10 +254,14 @@ class Process:
 
 @struct
 class ThreadStart:
-    """How a further thread begins: at the top of its stack, written by who made it."""
+    """How a further thread begins: at the top of its stack, written by who made it.
 
-    process: Process
-    buffer: Buffer
+    `process` and `buffer` are addresses: the first thread's `Process` lies in the frame of the process's first
+    function, which never returns, so it is there as long as any thread.
+    """
+
+    process: u64 = 0
+    buffer: u64 = 0
     thread: u64 = 0
     priority: u64 = 0
     finished: u64 = 0

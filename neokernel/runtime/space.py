@@ -65,12 +65,12 @@ def map_at(process: Process, space: u64, memory: u64, address: u64, rights: u16,
 
 
 def map_new(process: Process, space: u64, memory: u64, address: u64, rights: u16, pages: u64) -> Failure | None:
-    """Map fresh, cleared pages from `address` on."""
+    """Map 1 to 64 fresh, cleared pages from `address` on."""
+    first = process.make_of(memory, Kind.FRAME, 0, pages)
+    if isinstance(first, Failure):
+        return first
     for page in range(pages):
-        frame = process.make_of(memory, Kind.FRAME)
-        if isinstance(frame, Failure):
-            return frame
-        failure = map_at(process, space, memory, address + page * PAGE_SIZE, rights, frame)
+        failure = map_at(process, space, memory, address + page * PAGE_SIZE, rights, first + page)
         if failure is not None:
             return failure
     return None

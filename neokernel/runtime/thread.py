@@ -7,11 +7,10 @@ runs over faults, and the stack, on whose top its `ThreadStart` lies.
 from __future__ import annotations
 
 from neokernel.abi.boot import OWN_SPACE, OWN_TABLE
-from neokernel.abi.buffer import Buffer
 from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.operations import Binding
 from neokernel.abi.rights import READ, WRITE
-from neokernel.lang import asm, object_at, size_of, u64, unsafe
+from neokernel.lang import address_of, asm, object_at, size_of, u64, unsafe
 from neokernel.runtime import system
 from neokernel.runtime.process import Process, ThreadStart
 from neokernel.runtime.space import map_at
@@ -43,24 +42,21 @@ def make_thread(process: Process, argument: u64, priority: u64, finished: u64 = 
         return thread
     main = process.main()
     place = PLACES + main.stacks.fetch_add(1) * PLACE_SIZE
-    buffer = process.make(Kind.FRAME)
+    buffer = process.make(Kind.FRAME, 0, 1 + STACK_PAGES)
     if isinstance(buffer, Failure):
         return buffer
     failure = map_at(process, OWN_SPACE, process.memory, place, READ | WRITE, buffer)
     if failure is not None:
         return failure
-    for page in range(u64(0), u64(STACK_PAGES)):
-        frame = process.make(Kind.FRAME)
-        if isinstance(frame, Failure):
-            return frame
-        address = place + (page + 2) * PAGE_SIZE
-        failure = map_at(process, OWN_SPACE, process.memory, address, READ | WRITE, frame)
+    for page in range(u64(1), u64(1 + STACK_PAGES)):
+        address = place + (page + 1) * PAGE_SIZE
+        failure = map_at(process, OWN_SPACE, process.memory, address, READ | WRITE, buffer + page)
         if failure is not None:
             return failure
     top = place + (STACK_PAGES + 2) * PAGE_SIZE - START_SIZE
     start = object_at(ThreadStart, top)
-    start.process = main
-    start.buffer = object_at(Buffer, place)
+    start.process = address_of(main)
+    start.buffer = place
     start.thread = thread
     start.priority = priority
     start.finished = finished
