@@ -233,94 +233,42 @@ def power_off(cpu: Cpu, status: u64) -> None:
 
 # --- in and out -------------------------------------------------------------------------------------------------------
 
+assert offset_of(Registers, "pc") == 0, "x0's place"
+assert offset_of(Registers, "s2") == 8 * 18, "register n is at 8 n"
+assert offset_of(Registers, "t6") == 8 * 31, "up to the last"
+
 # Every way out of user mode. An `ecall` keeps what a system call preserves in the processor and goes on with the
-# arguments where they are; everything else stores all registers.
+# arguments where they are; everything else stores all registers. Register n is at 8 n, `pc` at 0.
 assembly(f"""
-    .equ PC, {offset_of(Registers, "pc")}
-    .equ RA, {offset_of(Registers, "ra")}
-    .equ SP, {offset_of(Registers, "sp")}
-    .equ GP, {offset_of(Registers, "gp")}
-    .equ TP, {offset_of(Registers, "tp")}
-    .equ T0, {offset_of(Registers, "t0")}
-    .equ T1, {offset_of(Registers, "t1")}
-    .equ T2, {offset_of(Registers, "t2")}
-    .equ S0, {offset_of(Registers, "s0")}
-    .equ S1, {offset_of(Registers, "s1")}
-    .equ A0, {offset_of(Registers, "a0")}
-    .equ A1, {offset_of(Registers, "a1")}
-    .equ A2, {offset_of(Registers, "a2")}
-    .equ A3, {offset_of(Registers, "a3")}
-    .equ A4, {offset_of(Registers, "a4")}
-    .equ A5, {offset_of(Registers, "a5")}
-    .equ A6, {offset_of(Registers, "a6")}
-    .equ A7, {offset_of(Registers, "a7")}
-    .equ S2, {offset_of(Registers, "s2")}
-    .equ S3, {offset_of(Registers, "s3")}
-    .equ S4, {offset_of(Registers, "s4")}
-    .equ S5, {offset_of(Registers, "s5")}
-    .equ S6, {offset_of(Registers, "s6")}
-    .equ S7, {offset_of(Registers, "s7")}
-    .equ S8, {offset_of(Registers, "s8")}
-    .equ S9, {offset_of(Registers, "s9")}
-    .equ S10, {offset_of(Registers, "s10")}
-    .equ S11, {offset_of(Registers, "s11")}
-    .equ T3, {offset_of(Registers, "t3")}
-    .equ T4, {offset_of(Registers, "t4")}
-    .equ T5, {offset_of(Registers, "t5")}
-    .equ T6, {offset_of(Registers, "t6")}
     .equ STACK, {offset_of(Registers, "kernel_stack")}
     .equ FULL, {offset_of(Registers, "full")}
     .equ FOREIGN, {offset_of(Registers, "foreign")}
     .equ ECALL, 8
 
-    # What a thread has in the processor alone during a system call.
+    .macro STORE at, registers:vararg
+    .irp n, \\registers
+    sd x\\n, 8 * \\n(\\at)
+    .endr
+    .endm
+    .macro LOAD at, registers:vararg
+    .irp n, \\registers
+    ld x\\n, 8 * \\n(\\at)
+    .endr
+    .endm
+
+    # What a system call preserves and the kernel's own code leaves alone: gp, tp, s0 to s11.
     .macro STORE_KEPT at
-    sd gp, GP(\\at)
-    sd tp, TP(\\at)
-    sd s0, S0(\\at)
-    sd s1, S1(\\at)
-    sd s2, S2(\\at)
-    sd s3, S3(\\at)
-    sd s4, S4(\\at)
-    sd s5, S5(\\at)
-    sd s6, S6(\\at)
-    sd s7, S7(\\at)
-    sd s8, S8(\\at)
-    sd s9, S9(\\at)
-    sd s10, S10(\\at)
-    sd s11, S11(\\at)
+    STORE \\at, 3,4,8,9,18,19,20,21,22,23,24,25,26,27
     .endm
-
     .macro LOAD_KEPT at
-    ld sp, SP(\\at)
-    ld gp, GP(\\at)
-    ld tp, TP(\\at)
-    ld s0, S0(\\at)
-    ld s1, S1(\\at)
-    ld s2, S2(\\at)
-    ld s3, S3(\\at)
-    ld s4, S4(\\at)
-    ld s5, S5(\\at)
-    ld s6, S6(\\at)
-    ld s7, S7(\\at)
-    ld s8, S8(\\at)
-    ld s9, S9(\\at)
-    ld s10, S10(\\at)
-    ld s11, S11(\\at)
+    LOAD \\at, 2,3,4,8,9,18,19,20,21,22,23,24,25,26,27
     .endm
 
-    # What a system call neither preserves nor returns.
+    # What a system call neither preserves nor returns: ra, t0 to t6, a6, a7.
     .macro ZERO_REST
-    li ra, 0
-    li t0, 0
-    li t1, 0
-    li t2, 0
-    li t3, 0
-    li t4, 0
-    li t5, 0
-    li t6, 0
-    li a6, 0
-    li a7, 0
+    .irp n, 1,5,6,7,28,29,30,31,16,17
+    li x\\n, 0
+    .endr
     .endm
 
     .section .text.nk.entry, "ax", @progbits
@@ -330,14 +278,14 @@ assembly(f"""
 nk_trap:
     csrrw t0, sscratch, t0          # t0: the thread
     beqz t0, nk_kernel_trap
-    sd t1, T1(t0)
+    STORE t0, 6
     csrr t1, scause
     addi t1, t1, -ECALL
     bnez t1, nk_trap_full
     lbu t1, FOREIGN(t0)
     bnez t1, nk_trap_full
     csrw sscratch, zero
-    sd sp, SP(t0)
+    STORE t0, 2
     ld sp, STACK(t0)
     bnez a7, 1f
     mv a7, t0
@@ -349,17 +297,10 @@ nk_trap:
 
     # A system call, not on the fast path: t0 the thread, arguments in their registers.
 nk_general:
-    sd a0, A0(t0)
-    sd a1, A1(t0)
-    sd a2, A2(t0)
-    sd a3, A3(t0)
-    sd a4, A4(t0)
-    sd a5, A5(t0)
-    sd a6, A6(t0)
-    sd a7, A7(t0)
+    STORE t0, 10,11,12,13,14,15,16,17
     csrr t1, sepc
     addi t1, t1, 4
-    sd t1, PC(t0)
+    sd t1, 0(t0)
     addi sp, sp, -16
     sd t0, 0(sp)
     mv a0, t0
@@ -369,80 +310,36 @@ nk_general:
     lbu t1, FULL(t0)
     bnez t1, 1f
     csrw sscratch, t0
-    ld t1, PC(t0)
+    ld t1, 0(t0)
     csrw sepc, t1
-    ld sp, SP(t0)
-    ld a0, A0(t0)
-    ld a1, A1(t0)
-    ld a2, A2(t0)
-    ld a3, A3(t0)
-    ld a4, A4(t0)
-    ld a5, A5(t0)
+    LOAD t0, 2,10,11,12,13,14,15
     ZERO_REST
     sret
 1:  STORE_KEPT t0
 
     # Go on with the thread a0.
 nk_resume:
-    lbu t0, FULL(a0)
-    bnez t0, 2f
     csrw sscratch, a0
-    ld t0, PC(a0)
+    ld t0, 0(a0)
     csrw sepc, t0
+    lbu t0, FULL(a0)
     LOAD_KEPT a0
-    ld a1, A1(a0)
-    ld a2, A2(a0)
-    ld a3, A3(a0)
-    ld a4, A4(a0)
-    ld a5, A5(a0)
-    ld a0, A0(a0)
+    bnez t0, 2f
+    LOAD a0, 11,12,13,14,15,10
     ZERO_REST
     sret
 2:  sb zero, FULL(a0)
-    csrw sscratch, a0
-    ld t0, PC(a0)
-    csrw sepc, t0
-    LOAD_KEPT a0
-    ld ra, RA(a0)
-    ld t0, T0(a0)
-    ld t1, T1(a0)
-    ld t2, T2(a0)
-    ld t3, T3(a0)
-    ld t4, T4(a0)
-    ld t5, T5(a0)
-    ld t6, T6(a0)
-    ld a1, A1(a0)
-    ld a2, A2(a0)
-    ld a3, A3(a0)
-    ld a4, A4(a0)
-    ld a5, A5(a0)
-    ld a6, A6(a0)
-    ld a7, A7(a0)
-    ld a0, A0(a0)
+    LOAD a0, 1,5,6,7,28,29,30,31,11,12,13,14,15,16,17,10
     sret
 
     # A fault, an interrupt, or an `ecall` of a foreign thread: t0 the thread, its t0 in sscratch, its t1 stored.
 nk_trap_full:
     STORE_KEPT t0
-    sd sp, SP(t0)
-    sd ra, RA(t0)
+    STORE t0, 10,11,12,13,14,15,16,17,1,2,7,28,29,30,31
     csrrw t1, sscratch, zero
-    sd t1, T0(t0)
-    sd t2, T2(t0)
-    sd t3, T3(t0)
-    sd t4, T4(t0)
-    sd t5, T5(t0)
-    sd t6, T6(t0)
-    sd a0, A0(t0)
-    sd a1, A1(t0)
-    sd a2, A2(t0)
-    sd a3, A3(t0)
-    sd a4, A4(t0)
-    sd a5, A5(t0)
-    sd a6, A6(t0)
-    sd a7, A7(t0)
+    sd t1, 8 * 5(t0)
     csrr t1, sepc
-    sd t1, PC(t0)
+    sd t1, 0(t0)
     li t1, 1
     sb t1, FULL(t0)
     ld sp, STACK(t0)
@@ -468,9 +365,9 @@ def leave(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, next: Regis
     STORE_KEPT a7
     csrr t0, sepc
     addi t0, t0, 4
-    sd t0, PC(a7)
+    sd t0, 0(a7)
     csrw sscratch, a6
-    ld t0, PC(a6)
+    ld t0, 0(a6)
     csrw sepc, t0
     LOAD_KEPT a6
     ZERO_REST
