@@ -356,15 +356,17 @@ def end_context(hart: Hart, context: SchedContext) -> u64:
 def unpin_some(space: DmaSpace) -> bool:
     """A step of unpinning all: with the end of the device space, its device is taken to be quiet."""
     for _ in range(EMPTYING_STEP):
-        if space.cursor == len(space.pins):
+        if space.used == 0:
             return True
         pin = space.pins[space.cursor]
         frame = pin.slot
         if frame is not None:
             frame.flags &= ~u8(PINNED)
             frame.holder = None
+            frame.entry = 0
             pin.slot = None
-        space.cursor += 1
+            space.used -= 1
+        space.cursor = 0 if space.cursor + 1 == len(space.pins) else space.cursor + 1
     return False
 
 

@@ -46,6 +46,7 @@ def pin(caller: Thread, space: DmaSpace, frame: Slot) -> u64:
             return failure(Status.OUT_OF_MEMORY, INVOKED)
     space.pins[index].slot = frame
     space.cursor = index
+    space.used += 1
     frame.flags |= PINNED
     frame.holder = space.holder
     frame.entry = u16(index)
@@ -61,6 +62,7 @@ def unpin(space: DmaSpace, frame: Slot) -> u64:
     if frame.flags & PINNED == 0 or frame.holder is not space.holder:
         return failure(Status.WRONG_STATE, TRAVELLING)
     space.pins[u64(frame.entry)].slot = None
+    space.used -= 1
     frame.flags &= ~u8(PINNED)
     frame.holder = None
     frame.entry = 0

@@ -392,7 +392,9 @@ class DmaSpace:
 
     pins: Span[Embedded[Pin]]
     holder: Embedded[Holder] = Holder()
+    #: the place looked at next, and how many are in use
     cursor: u64 = 0
+    used: u64 = 0
 
 
 @struct

@@ -202,14 +202,14 @@ def leave_table(hart: Hart, slot: Slot) -> u64:
 
 
 def empty_some(hart: Hart, table: PageTable, last: u64) -> bool:
-    """A step of emptying the entries up to `last`, exclusively. Is it done?"""
+    """A step of emptying the entries up to `last`, exclusively. Is it done? Between steps others may be filled."""
     for _ in range(TEARDOWN_STEP):
-        index = u64(table.cursor)
-        if index == last:
+        if table.used == 0:
             table.cursor = 0
             return True
+        index = u64(table.cursor)
         slot = table.owners.slot[index]
         if slot is not None:
             take_from_table(hart, table, index, slot)
-        table.cursor = u16(index + 1)
+        table.cursor = 0 if index + 1 == last else u16(index + 1)
     return False
