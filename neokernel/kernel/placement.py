@@ -114,6 +114,10 @@ def make_thread(hart: Hart, base: u64) -> Thread:
     made.holder.user = made
     made.timer.owner = made
     made.registers.full = 1
+    running = hart.current
+    if running is not None:
+        # A hart has one kernel stack, which its first thread got at boot.
+        made.registers.kernel_stack = running.registers.kernel_stack
     return made
 
 
