@@ -57,7 +57,7 @@ class Operation(Enum):
     READ_REGISTERS = 20
     #: Thread (32 words): pc, ra, sp, … t6
     WRITE_REGISTERS = 21
-    #: Thread (1 or 0): every `ecall` is a fault
+    #: Thread (1 or 0): every `ecall` is a fault. It is stopped, or waits for its fault's handler
     SET_FOREIGN = 22
     #: Thread (; notification): a scheduler holds it, and is signalled when it could run. Needs SIGNAL
     HOLD = 23

@@ -158,9 +158,7 @@ def deliver(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers
     registers.a5 = w3
 
 
-def fallback_call(
-    capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, registers: Registers
-) -> None:
+def fallback_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
     """A CALL that isn't simple: take the general way."""
     registers.general = 1
 

@@ -3,7 +3,8 @@
 It does what `endpoint.py` and `reply.py` do, for the case that needs no decision; whatever isn't that case goes to
 them, unchanged. Registers stay where they are: the payload passes through untouched.
 
-Invariant: nothing is written before the last test.
+Invariants: nothing is written before the last test. A thread without a context of its own that receives has none at
+all, and no timer.
 """
 
 from neokernel.abi.call import REGISTER_WORDS
@@ -13,27 +14,26 @@ from neokernel.kernel.objects import Endpoint, Reply, State, Thread
 from neokernel.lang import u64
 
 
-def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, caller: Thread) -> None:
+def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, caller: Thread) -> None:
     """CALL, entered from the trap with the registers as they are."""
-    table = caller.table
     hart = caller.hart
-    if capability < len(table.slots) and word >> 32 <= REGISTER_WORDS and hart.attention == 0:
+    context = caller.context
+    assert context is not None, "who calls runs, and so has a context"
+    table = caller.table
+    if (
+        word >> 32 <= REGISTER_WORDS
+        and hart.attention == 0
+        and hart.best <= u64(context.priority) + 1
+        and capability < len(table.slots)
+    ):
         slot = table.slots[capability]
         endpoint = slot.object
         if isinstance(endpoint, Endpoint) and slot.rights & SEND != 0:
             server = endpoint.receivers.head
-            context = caller.context
-            if server is not None and context is not None:
+            if server is not None:
                 back = server.reply
                 translation = server.space.translation
-                if (
-                    back is not None
-                    and server.home is None
-                    and server.context is None
-                    and not server.timer.armed
-                    and translation != 0
-                    and hart.best <= u64(context.priority) + 1
-                ):
+                if back is not None and server.home is None and translation != 0:
                     # The server leaves the queue,
                     after = server.next
                     endpoint.receivers.head = after
@@ -62,68 +62,63 @@ def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, re
                     cpu.use_translation(hart.cpu, translation)
                     cpu.leave(slot.word, word, w0, w1, w2, w3, server.registers, caller.registers)
                     return
-    cpu.fallback_call(capability, word, w0, w1, w2, w3, reply, caller.registers)
+    cpu.fallback_call(capability, word, w0, w1, w2, w3, caller.registers)
 
 
 def fast_reply_receive(
     capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, server: Thread
 ) -> None:
     """REPLY_RECEIVE, entered from the trap with the registers as they are."""
-    table = server.table
     hart = server.hart
-    back = server.reply
+    context = server.context
+    assert context is not None, "who replies runs, and so has a context"
+    back = context.top
+    table = server.table
     if (
-        capability < len(table.slots)
-        and reply < len(table.slots)
-        and word >> 32 <= REGISTER_WORDS
+        word >> 32 <= REGISTER_WORDS
         and hart.attention == 0
+        and hart.best <= u64(context.priority) + 1
         and back is not None
+        and capability < len(table.slots)
+        and reply < len(table.slots)
     ):
         slot = table.slots[capability]
-        named_reply = table.slots[reply].object
         endpoint = slot.object
-        caller = back.caller
-        context = server.context
-        if (
-            isinstance(endpoint, Endpoint)
-            and slot.rights & RECEIVE != 0
-            and isinstance(named_reply, Reply)
-            and named_reply is back
-            and caller is not None
-            and context is not None
-        ):
-            translation = caller.space.translation
+        named = table.slots[reply].object
+        if isinstance(endpoint, Endpoint) and slot.rights & RECEIVE != 0 and isinstance(named, Reply) and named is back:
+            caller = back.caller
             if (
-                context.top is back
+                caller is not None
+                and back.server is server
                 and endpoint.senders.head is None
                 and server.notification is None
                 and not caller.faulted
-                and translation != 0
-                and hart.best <= u64(context.priority) + 1
             ):
-                # The context goes back,
-                context.top = back.below
-                back.context = None
-                back.caller = None
-                context.thread = caller
-                server.context = None
-                # the server waits for the next call,
-                last = endpoint.receivers.tail
-                server.previous = last
-                server.next = None
-                if last is None:
-                    endpoint.receivers.head = server
-                else:
-                    last.next = server
-                endpoint.receivers.tail = server
-                server.state = State.RECEIVING
-                server.waiting_on = endpoint
-                # and the caller goes on.
-                caller.context = context
-                caller.state = State.RUNNABLE
-                caller.waiting_on = None
-                hart.current = caller
-                cpu.use_translation(hart.cpu, translation)
-                cpu.leave(0, word, w0, w1, w2, w3, caller.registers, server.registers)
-                return
+                translation = caller.space.translation
+                if translation != 0:
+                    # The context goes back,
+                    context.top = back.below
+                    back.context = None
+                    back.caller = None
+                    context.thread = caller
+                    server.context = None
+                    # the server waits for the next call,
+                    last = endpoint.receivers.tail
+                    server.previous = last
+                    server.next = None
+                    if last is None:
+                        endpoint.receivers.head = server
+                    else:
+                        last.next = server
+                    endpoint.receivers.tail = server
+                    server.state = State.RECEIVING
+                    server.waiting_on = endpoint
+                    # and the caller goes on.
+                    caller.context = context
+                    caller.state = State.RUNNABLE
+                    caller.waiting_on = None
+                    hart.current = caller
+                    cpu.use_translation(hart.cpu, translation)
+                    cpu.leave(0, word, w0, w1, w2, w3, caller.registers, server.registers)
+                    return
     cpu.fallback_reply_receive(capability, word, w0, w1, w2, w3, reply, server.registers)

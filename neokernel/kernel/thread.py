@@ -218,6 +218,9 @@ def lose(hart: Hart, thread: Thread, place: Slot) -> None:
         case SchedContext():
             if thread.context is thing:
                 detach(hart, thing)
+            if thread.state is State.RECEIVING:
+                # From now on it is called with its callers' time, and never times out.
+                timer.remove(hart.wheel, thread.timer)
             thing.home = None
             thread.home = None
         case Notification():
@@ -356,11 +359,14 @@ def write_registers(caller: Thread, thread: Thread) -> u64:
 
 
 def set_foreign(caller: Thread, thread: Thread) -> u64:
-    """SET_FOREIGN."""
+    """SET_FOREIGN; the thread doesn't run."""
     wanted = caller.registers.a2
     if wanted > 1:
         return failure(Status.OUT_OF_RANGE, FIRST)
+    if thread.state is not State.STOPPED and not thread.faulted:
+        return failure(Status.WRONG_STATE, INVOKED)
     thread.registers.foreign = u8(wanted)
+    thread.registers.full = 1
     return 0
 
 

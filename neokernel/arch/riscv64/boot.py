@@ -16,7 +16,7 @@ constants aren't in the direct map. Accessed and dirty bits are set beforehand, 
 
 from typing import NoReturn
 
-from neokernel.arch.cpu import DIRECT
+from neokernel.arch.cpu import DIRECT, clear
 from neokernel.arch.riscv64.panic import TRANSMIT_READY
 from neokernel.arch.riscv64.registers import Registers
 from neokernel.lang import (
@@ -46,6 +46,8 @@ RAM = 0x8000_0000
 UART = 0x1000_0000
 TEST_DEVICE = 0x10_0000
 PAGE = 4096
+#: what `clear` takes multiples of
+LINE = 64
 
 #: bits of page table entries: valid, read, write, execute, global, accessed, dirty
 VALID = 1
@@ -243,13 +245,14 @@ class Pages:
     end: u64 = 0
 
     def take(self, size: u64, alignment: u64 = PAGE) -> u64:
-        """The physical address of `size` bytes, zeroed; the alignment is a power of 2."""
+        """The physical address of `size` bytes, zeroed. The alignment is a power of 2, at least LINE."""
         found = (self.next + (alignment - 1)) & ~(alignment - 1)
-        if found > self.end or size > self.end - found:
+        whole = (size + (LINE - 1)) & ~u64(LINE - 1)
+        if found > self.end or whole > self.end - found:
             Console().write("panic: too little memory for what the kernel begins with\n")
             panic()
-        self.next = found + size
-        clear(found, size)
+        self.next = found + whole
+        clear(DIRECT + found, whole)
         return found
 
 
@@ -259,13 +262,6 @@ def pages_between(start: u64, end: u64) -> Pages:
     made.next = start + PAGE
     made.end = end
     return made
-
-
-def clear(physical: u64, size: u64) -> None:
-    """Zero memory, in words."""
-    words = words_at(physical, size // 8)
-    for index in range(len(words)):
-        words[index] = 0
 
 
 def words_at(physical: u64, count: u64) -> Span[u64]:

@@ -238,7 +238,7 @@ assert offset_of(Registers, "s2") == 8 * 18, "register n is at 8 n"
 assert offset_of(Registers, "t6") == 8 * 31, "up to the last"
 
 # Every way out of user mode. An `ecall` keeps what a system call preserves in the processor and goes on with the
-# arguments where they are; everything else stores all registers. Register n is at 8 n, `pc` at 0.
+# arguments where they are; everything else stores all registers. Foreign threads have a way in of their own. Register n is at 8 n, `pc` at 0.
 assembly(f"""
     .equ STACK, {offset_of(Registers, "kernel_stack")}
     .equ FULL, {offset_of(Registers, "full")}
@@ -282,13 +282,11 @@ nk_trap:
     csrr t1, scause
     addi t1, t1, -ECALL
     bnez t1, nk_trap_full
-    lbu t1, FOREIGN(t0)
-    bnez t1, nk_trap_full
     csrw sscratch, zero
     STORE t0, 2
     ld sp, STACK(t0)
     bnez a7, 1f
-    mv a7, t0
+    mv a6, t0
     j nk_fast_call
 1:  li t1, 1
     bne a7, t1, nk_general
@@ -329,8 +327,20 @@ nk_resume:
     ZERO_REST
     sret
 2:  sb zero, FULL(a0)
-    LOAD a0, 1,5,6,7,28,29,30,31,11,12,13,14,15,16,17,10
+    lbu t0, FOREIGN(a0)
+    beqz t0, 3f
+    la t0, nk_trap_foreign
+    csrw stvec, t0
+3:  LOAD a0, 1,5,6,7,28,29,30,31,11,12,13,14,15,16,17,10
     sret
+
+    # A foreign thread: everything is a fault or an interrupt.
+    .balign 4
+nk_trap_foreign:
+    csrrw t0, sscratch, t0
+    STORE t0, 6
+    la t1, nk_trap
+    csrw stvec, t1
 
     # A fault, an interrupt, or an `ecall` of a foreign thread: t0 the thread, its t0 in sscratch, its t1 stored.
 nk_trap_full:
@@ -375,11 +385,9 @@ def leave(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, next: Regis
 
 
 @naked
-def fallback_call(
-    capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, registers: Registers
-) -> None:
+def fallback_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
     asm("""
-    mv t0, a7
+    mv t0, a6
     li a7, 0
     j nk_general""")
 

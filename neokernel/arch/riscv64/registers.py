@@ -48,7 +48,7 @@ class Registers:
     kernel_stack: u64 = 0
     #: all registers must be restored, not only those that a system call preserves or returns
     full: u8 = 0
-    #: every `ecall` is a fault
+    #: every `ecall` is a fault; set only while `full` is
     foreign: u8 = 0
     #: the host's model only: the fast path has handed the call on
     general: u8 = 0
