@@ -1,12 +1,9 @@
 """Which failures an operation of the kernel can return, read out of its source.
 
-A failure is `failure(Status.X, argument)`. Followed is what functions return: through calls, variables and parameters,
-in every branch, but those that a constant argument (`waiting=False`) excludes. So what is listed is what the source
-allows; other conditions aren't understood. The kernel has no recursion and no function values: calls can simply be
-followed.
-
-Which code belongs to which operation is seen where it is told apart: in the `match` (or `if`) that names members of
-`Operation` or `Call`.
+A failure is `failure(Status.X, argument)`. Followed is what functions return: through calls, variables and parameters.
+The kernel's own dispatch is followed with the operation, or the call, as a known value, so that only what it leads to
+counts. Other conditions aren't understood, but for constant arguments (`waiting=False`): what is listed is what the
+source allows. The kernel has no recursion and no function values: calls can simply be followed.
 """
 
 from __future__ import annotations
@@ -32,11 +29,12 @@ ARGUMENTS = {
     int(status.TRAVELLING): "travelling",
     int(status.WINDOW): "window",
 }
+ENUMS: dict[str, type[Enum]] = {"Status": Status, "Operation": Operation, "Call": Call}
 
 #: a status and the number of its argument, or None if that isn't constant
 Failure = tuple[str, int | None]
-#: what an expression can be: failures, and constants that failures are made of
-Value = frozenset["Failure | str | int"]
+#: what an expression can be: failures, and constants; nothing is known of what isn't in it
+Value = frozenset["Failure | Enum | int | None"]
 NOTHING: Value = frozenset()
 
 
@@ -68,6 +66,10 @@ class Function:
     module: str
     node: ast.FunctionDef
 
+    @property
+    def parameters(self) -> list[ast.arg]:
+        return self.node.args.args
+
 
 def collect(folder: Path = KERNEL) -> Failures:
     """The failures of the kernel's operations and calls."""
@@ -81,7 +83,7 @@ class Reader:
         self.functions: dict[tuple[str, str], Function] = {}
         #: of each module, what its names stand for: (module, function), or (module, "")
         self.names: dict[str, dict[str, tuple[str, str]]] = {}
-        self.known: dict[tuple[str, str, frozenset[tuple[str, Value]]], Value] = {}
+        self.known: dict[tuple[Function, frozenset[tuple[str, Value]]], Value] = {}
         #: calls of `failure` whose result somebody returns
         self.returned: set[ast.Call] = set()
         for path in sorted(folder.glob("*.py")):
@@ -102,66 +104,141 @@ class Reader:
 
     def read(self) -> Failures:
         found = Failures()
+        for function, variable in self.dispatchers():
+            for operation in Operation:
+                made = self.evaluate(function, {variable: frozenset([operation])})
+                found.operations.setdefault(operation.name, set()).update(only_failures(made))
+            found.invocation = set.intersection(*found.operations.values())
+            found.invocation |= only_failures(self.evaluate(function, {variable: frozenset([None])}))
+            # A call that leads here leads to any operation: that page is another.
+            self.known[function, frozenset()] = frozenset(found.invocation)
+        for own in found.operations.values():
+            own -= found.invocation
         for function in self.functions.values():
-            everywhere = only_failures(self.evaluate(function, {}))
-            for arm in arms(function.node.body):
-                made = self.of_body(function, arm.body)
-                if arm.kind == "Operation":
-                    found.operations.setdefault(arm.member, set()).update(made)
-                    found.invocation |= everywhere
-                else:
-                    # What stands before a `match` belongs to its arms too; before an `if`, that is left open.
-                    found.calls.setdefault(arm.member, set()).update(made, everywhere if arm.matched else ())
+            for parameter in function.parameters:
+                if isinstance(parameter.annotation, ast.Name) and parameter.annotation.id == "Call":
+                    for call in Call:
+                        value = self.evaluate(function, {parameter.arg: frozenset([call])})
+                        found.calls.setdefault(call.name, set()).update(only_failures(value))
+            self.evaluate(function, {})
         found.later = set(self.elsewhere())
         return found
 
-    def of_body(self, function: Function, body: list[ast.stmt]) -> set[Failure]:
-        """What an arm returns, or leaves in a variable for what follows."""
-        scope = Scope(self, function, {}, [*common(function.node.body), *statements(body)])
-        made: set[Failure] = set()
-        for node in statements(body):
-            if isinstance(node, ast.Return | ast.Assign | ast.AnnAssign | ast.Expr) and node.value is not None:
-                made |= only_failures(scope.value(node.value))
-        return made
+    def dispatchers(self) -> Iterator[tuple[Function, str]]:
+        """The functions that ask which operation a label is, and the variable that has the answer."""
+        for function in self.functions.values():
+            for node in ast.walk(function.node):
+                if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+                    asked, target = node.value.func, node.targets[0]
+                    if isinstance(asked, ast.Name) and asked.id == "operation_of" and isinstance(target, ast.Name):
+                        yield function, target.id
 
     def evaluate(self, function: Function, arguments: dict[str, Value]) -> Value:
-        """What the function returns, but in arms that tell operations apart."""
-        key = (function.module, function.node.name, frozenset(arguments.items()))
+        """What the function can return, with these values of parameters and variables."""
+        key = (function, frozenset(arguments.items()))
         if key not in self.known:
             self.known[key] = NOTHING
-            own = list(common(function.node.body, arguments))
-            scope = Scope(self, function, arguments, own)
-            made = [scope.value(node.value) for node in own if isinstance(node, ast.Return)]
+            scope = Scope(self, function, arguments)
+            made = [scope.value(node.value) for node in scope.reached if isinstance(node, ast.Return)]
             self.known[key] = NOTHING.union(*made)
         return self.known[key]
 
     def elsewhere(self) -> Iterator[Failure]:
         """Failures that nobody returns: they are given to who waits."""
         for function in self.functions.values():
-            scope = Scope(self, function, {}, list(statements(function.node.body)))
+            scope = Scope(self, function, {})
             for node in ast.walk(function.node):
                 if isinstance(node, ast.Call) and is_failure(node) and node not in self.returned:
                     yield from only_failures(scope.value(node))
 
 
-@dataclass
 class Scope:
-    """Statements of a function with some of its parameters known."""
+    """A function with some of its parameters and variables known."""
 
-    reader: Reader
-    function: Function
-    arguments: dict[str, Value]
-    statements: list[ast.stmt]
-    #: variables that are being looked at: an assignment can name its own variable
-    open: set[str] = field(default_factory=set)
+    def __init__(self, reader: Reader, function: Function, arguments: dict[str, Value]) -> None:
+        self.reader = reader
+        self.function = function
+        self.arguments = arguments
+        #: variables that are being looked at: an assignment can name its own variable
+        self.open: set[str] = set()
+        #: statements that can be reached
+        self.reached: list[ast.stmt] = []
+        self.reach(function.node.body)
+
+    # --- which statements are reached ---------------------------------------------------------------------------------
+
+    def reach(self, body: list[ast.stmt]) -> bool:
+        """Note what is reached in a block. Can its end be?"""
+        return all(self.goes_on(node) for node in body)
+
+    def goes_on(self, node: ast.stmt) -> bool:
+        self.reached.append(node)
+        if isinstance(node, ast.Return):
+            return False
+        if isinstance(node, ast.If):
+            taken = self.decided(node.test)
+            first = self.reach(node.body) if taken is not False else False
+            return (self.reach(node.orelse) if taken is not True else False) or first
+        if isinstance(node, ast.Match):
+            ends = [self.reach(case.body) for case in self.cases(node)]
+            return any(ends) or not is_wildcard(node.cases[-1])
+        for block in (getattr(node, "body", []), getattr(node, "orelse", [])):
+            self.reach(block)
+        return True
+
+    def cases(self, node: ast.Match) -> list[ast.match_case]:
+        """Those that the subject can have."""
+        subject = self.single(node.subject)
+        if not isinstance(subject, Enum):
+            return node.cases
+        named = [case for case in node.cases if subject in members(case.pattern)]
+        return named or [case for case in node.cases if is_wildcard(case)]
+
+    def decided(self, test: ast.expr) -> bool | None:
+        """What a condition is, if that is known."""
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            inner = self.decided(test.operand)
+            return None if inner is None else not inner
+        if isinstance(test, ast.BoolOp):
+            parts = [self.decided(part) for part in test.values]
+            end = isinstance(test.op, ast.Or)
+            return end if end in parts else not end if None not in parts else None
+        if isinstance(test, ast.Compare):
+            sides = [self.single(side) for side in (test.left, *test.comparators)]
+            if any(side is UNKNOWN for side in sides):
+                return None
+            pairs = zip(test.ops, sides, sides[1:], strict=False)
+            return all(compare(operator, left, right) for operator, left, right in pairs)
+        known = self.single(test)
+        return known if isinstance(known, bool) else None
+
+    def single(self, node: ast.expr) -> object:
+        """The one constant that an expression is, or UNKNOWN. Variables aren't followed: they change."""
+        if isinstance(node, ast.Constant):
+            return node.value
+        if isinstance(node, ast.Name):
+            known = list(self.arguments.get(node.id, ()))
+            return known[0] if len(known) == 1 else UNKNOWN
+        if isinstance(node, ast.Attribute):
+            member = member_of(node)
+            whole = self.single(node.value) if member is None and node.attr == "value" else None
+            return member if member is not None else whole.value if isinstance(whole, Enum) else UNKNOWN
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("u8", "u64"):
+            return self.single(node.args[0])
+        return UNKNOWN
+
+    # --- what expressions are -----------------------------------------------------------------------------------------
 
     def value(self, node: ast.expr | None) -> Value:
         if isinstance(node, ast.Constant) and isinstance(node.value, int):
             return frozenset([node.value])
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Status":
-            return frozenset([node.attr])
+        if isinstance(node, ast.Attribute):
+            member = member_of(node)
+            return frozenset([member]) if member is not None else NOTHING
         if isinstance(node, ast.IfExp):
-            return self.value(node.body) | self.value(node.orelse)
+            taken = self.decided(node.test)
+            first = self.value(node.body) if taken is not False else NOTHING
+            return first | (self.value(node.orelse) if taken is not True else NOTHING)
         if isinstance(node, ast.BinOp):  # TRAVELLING + number
             return self.value(node.left)
         if isinstance(node, ast.Name):
@@ -177,9 +254,7 @@ class Scope:
             return NOTHING
         self.open.add(name)
         assigned = [
-            node.value
-            for node in self.statements
-            if isinstance(node, ast.Assign | ast.AnnAssign) and stores(node, name)
+            node.value for node in self.reached if isinstance(node, ast.Assign | ast.AnnAssign) and stores(node, name)
         ]
         found = NOTHING.union(*map(self.value, assigned))
         self.open.remove(name)
@@ -189,17 +264,21 @@ class Scope:
     def call(self, node: ast.Call) -> Value:
         if is_failure(node):
             self.reader.returned.add(node)
-            kinds = [kind for kind in self.value(node.args[0]) if isinstance(kind, str)]
+            kinds = [kind.name for kind in self.value(node.args[0]) if isinstance(kind, Status)]
             numbers = [number for number in self.value(node.args[1]) if isinstance(number, int)]
             return frozenset((kind, number) for kind in kinds for number in (numbers or (None,)))
         target = self.target(node.func)
         function = self.reader.functions.get(target) if target is not None else None
         if function is None:
             return NOTHING
-        names = [parameter.arg for parameter in function.node.args.args]
+        names = [parameter.arg for parameter in function.parameters]
         given = {name: self.value(argument) for name, argument in zip(names, node.args, strict=False)}
         given |= {keyword.arg: self.value(keyword.value) for keyword in node.keywords if keyword.arg is not None}
-        return self.reader.evaluate(function, {name: value for name, value in given.items() if value})
+        # What others returned is no argument of anything.
+        constants = {
+            name: frozenset(item for item in value if not isinstance(item, tuple)) for name, value in given.items()
+        }
+        return self.reader.evaluate(function, {name: value for name, value in constants.items() if value})
 
     def target(self, node: ast.expr) -> tuple[str, str] | None:
         names = self.reader.names[self.function.module]
@@ -211,8 +290,35 @@ class Scope:
         return None
 
 
-def is_failure(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "failure"
+UNKNOWN = object()
+
+
+def compare(operator: ast.cmpop, left: object, right: object) -> bool:
+    if isinstance(left, int) and isinstance(right, int):
+        ordered = {ast.Lt: left < right, ast.LtE: left <= right, ast.Gt: left > right, ast.GtE: left >= right}
+        if type(operator) in ordered:
+            return ordered[type(operator)]
+    return (left == right) is isinstance(operator, ast.Is | ast.Eq)
+
+
+def member_of(node: ast.AST) -> Enum | None:
+    """The member that `Operation.COPY` names."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ENUMS:
+        return ENUMS[node.value.id].__members__.get(node.attr)
+    return None
+
+
+def members(node: ast.AST) -> list[Enum]:
+    """All that an expression or pattern names."""
+    return [member for part in ast.walk(node) if (member := member_of(part)) is not None]
+
+
+def is_wildcard(case: ast.match_case) -> bool:
+    return isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None and case.guard is None
+
+
+def is_failure(node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Name) and node.func.id == "failure"
 
 
 def stores(node: ast.Assign | ast.AnnAssign, name: str) -> bool:
@@ -222,93 +328,3 @@ def stores(node: ast.Assign | ast.AnnAssign, name: str) -> bool:
 
 def only_failures(value: Value) -> set[Failure]:
     return {item for item in value if isinstance(item, tuple)}
-
-
-#: what is told apart
-TOLD: dict[str, type[Enum]] = {"Operation": Operation, "Call": Call}
-
-
-@dataclass(frozen=True)
-class Arm:
-    """What is done for a member of `Operation` or `Call`; in a `match`, or else in an `if`."""
-
-    kind: str
-    member: str
-    matched: bool
-    body: list[ast.stmt]
-
-
-def arms(body: list[ast.stmt]) -> list[Arm]:
-    """Where members are told apart. If a single one isn't named, `case _` is its arm."""
-    found: list[Arm] = []
-    others: list[list[ast.stmt]] = []
-    for node in statements(body):
-        if isinstance(node, ast.Match):
-            named = [(case, members(case.pattern)) for case in node.cases]
-            found += [Arm(kind, member, True, case.body) for case, parts in named for kind, member in parts]
-            if any(parts for _, parts in named):
-                others += [case.body for case, _ in named if is_wildcard(case)]
-        elif isinstance(node, ast.If):
-            found += [Arm(kind, member, False, node.body) for kind, member in members(node.test)]
-    for other in others:
-        for kind in sorted({arm.kind for arm in found}):
-            left = {member.name for member in TOLD[kind]} - {arm.member for arm in found if arm.kind == kind}
-            if len(left) == 1:
-                found.append(Arm(kind, left.pop(), True, other))
-    return found
-
-
-def members(node: ast.AST) -> list[tuple[str, str]]:
-    """The members that an expression or pattern names."""
-    return [
-        (part.value.id, part.attr)
-        for part in ast.walk(node)
-        if isinstance(part, ast.Attribute)
-        and isinstance(part.value, ast.Name)
-        and part.value.id in TOLD
-        and part.attr in TOLD[part.value.id].__members__
-    ]
-
-
-def is_wildcard(case: ast.match_case) -> bool:
-    return isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None and case.guard is None
-
-
-def statements(body: list[ast.stmt], arguments: dict[str, Value] | None = None) -> Iterator[ast.stmt]:
-    """All statements, also those in others, but in branches that these arguments exclude."""
-    for node in body:
-        yield node
-        taken = decided(node.test, arguments) if isinstance(node, ast.If) and arguments else None
-        for part in blocks(node):
-            if taken is None or not isinstance(node, ast.If) or (part is node.body) is taken:
-                yield from statements(part, arguments)
-
-
-def common(body: list[ast.stmt], arguments: dict[str, Value] | None = None) -> Iterator[ast.stmt]:
-    """All statements but those of arms, and of branches that these arguments exclude."""
-    told = {id(statement) for arm in arms(body) for statement in statements(arm.body)}
-    return (node for node in statements(body, arguments) if id(node) not in told)
-
-
-def decided(test: ast.expr, arguments: dict[str, Value]) -> bool | None:
-    """What a condition is, if these arguments alone decide it."""
-    if isinstance(test, ast.Name):
-        known = list(arguments.get(test.id, ()))
-        return known[0] if len(known) == 1 and isinstance(known[0], bool) else None
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        inner = decided(test.operand, arguments)
-        return None if inner is None else not inner
-    if isinstance(test, ast.BoolOp):
-        parts = [decided(part, arguments) for part in test.values]
-        end = isinstance(test.op, ast.Or)
-        return end if end in parts else not end if None not in parts else None
-    return None
-
-
-def blocks(node: ast.stmt) -> Iterator[list[ast.stmt]]:
-    if isinstance(node, ast.Match):
-        yield from (case.body for case in node.cases)
-    for name in ("body", "orelse"):
-        part = getattr(node, name, None)
-        if isinstance(part, list):
-            yield part

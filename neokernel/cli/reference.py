@@ -202,7 +202,10 @@ class Section:
 
     def operations(self, members: list[tuple[Item, int]]) -> None:
         if self.failures.invocation:
-            self.made.append(f"Any operation can fail with: {self.failures.text(self.failures.invocation)}.\n")
+            self.made.append(
+                "Beside what `CALL` finds wrong with the capability, any operation can fail with: "
+                f"{self.failures.text(self.failures.invocation)}.\n"
+            )
         before = ""
         for item, value in members:
             operation = parse_operation(item.comment, [entry.name for entry in rights()])

@@ -61,13 +61,16 @@ def test_every_member_and_field_is_on_the_page(module: str) -> None:
             assert f"`{name}(" in section
 
 
-def test_every_call_and_operation_is_told_apart_in_the_kernel() -> None:
+def test_the_kernel_tells_every_call_and_operation_apart() -> None:
     found = collect()
     assert set(found.operations) == {operation.name for operation in Operation}
     assert set(found.calls) == {call.name for call in Call}
-    # Each is invoked by a capability that may be missing; but YIELD needs none.
-    assert {name for name, made in found.operations.items() if "NO_CAPABILITY" not in dict(made)} == set()
+    # All but YIELD name a capability, which may be missing.
     assert {name for name, made in found.calls.items() if "NO_CAPABILITY" not in dict(made)} == {"YIELD"}
+    # An operation that nothing leads to would have no failures of its own; these indeed have none.
+    nothing = {"MEMORY_INFO", "THREAD_INFO", "PROCESSOR_INFO", "CONTEXT_INFO", "TRACE_START"}
+    assert {name for name, made in found.operations.items() if not made} == nothing
+    assert ("MISSING_RIGHT", 0) in found.invocation
 
 
 # --- comments of operations -------------------------------------------------------------------------------------------
@@ -113,35 +116,63 @@ from neokernel.kernel import table
 from neokernel.kernel.wait import suspend
 
 
-def invoke(caller: Thread, slot: Slot, operation: Operation) -> u64:
+def enter(caller: Thread, slot: Slot, call: Call) -> u64:
+    if call is Call.YIELD:
+        return 0
     if slot.object is None:
         return failure(Status.NO_CAPABILITY, INVOKED)
-    match operation:
-        case Operation.COPY:
-            return table.copy(caller, slot)
-        case Operation.DELETE | Operation.REVOKE:
-            outcome = table.delete(slot, FIRST)
-        case Operation.SUSPEND:
-            return suspend(caller)
-        case Operation.MOVE:
-            return table.wait(slot, True)
-        case Operation.CLEAR:
-            return table.wait(slot, waiting=False)
+    match call:
+        case Call.CALL:
+            return invoke(caller, slot)
+        case Call.SIGNAL:
+            return table.refuse(slot, argument=INVOKED)
         case _:
-            outcome = failure(Status.UNKNOWN_OPERATION, WORD)
-    return outcome
+            return failure(Status.TIMED_OUT, FIRST)
 
 
-def enter(caller: Thread, slot: Slot, call: Call) -> u64:
-    if call is Call.CALL:
-        return invoke(caller, slot, operation_of(caller))
-    elif call is Call.SIGNAL:
-        return table.refuse(slot, argument=INVOKED)
-    return failure(Status.UNKNOWN_OPERATION, INVOKED)
+def invoke(caller: Thread, slot: Slot) -> u64:
+    operation = operation_of(caller)
+    if operation is None:
+        return failure(Status.UNKNOWN_OPERATION, WORD)
+    match slot.object:
+        case Memory():
+            return invoke_memory(slot, operation)
+        case Table() as found:
+            return table.invoke(slot, found, operation)
+    return failure(Status.WRONG_KIND, INVOKED)
+
+
+def invoke_memory(slot: Slot, operation: Operation) -> u64:
+    if not controlled(slot):
+        return failure(Status.MISSING_RIGHT, INVOKED)
+    if operation is not Operation.RETYPE and operation is not Operation.CLEAR:
+        return failure(Status.WRONG_KIND, INVOKED)
+    if slot.empty:
+        return failure(Status.OUT_OF_MEMORY, INVOKED)
+    return table.wait(slot, True) if operation is Operation.RETYPE else table.wait(slot, waiting=False)
 """
 
 TABLE = """
-def copy(caller: Thread, slot: Slot) -> u64:
+from neokernel.kernel.wait import suspend
+
+
+def invoke(slot: Slot, table: Table, operation: Operation) -> u64:
+    if not u64(Operation.COPY.value) <= u64(operation.value) <= u64(Operation.INSPECT.value):
+        return failure(Status.WRONG_KIND, INVOKED)
+    if slot.index > 4:
+        return failure(Status.OUT_OF_RANGE, FIRST)
+    match operation:
+        case Operation.COPY:
+            return copy(slot)
+        case Operation.DELETE | Operation.REVOKE:
+            return delete(slot, FIRST)
+        case Operation.MOVE:
+            return suspend(slot)
+        case _:
+            unreachable("these are all")
+
+
+def copy(slot: Slot) -> u64:
     refused = checked(slot)
     if refused != 0:
         return refused
@@ -192,20 +223,24 @@ def failures(tmp_path: Path) -> Failures:
 
 
 def test_failures_are_followed_to_where_they_are_made(failures: Failures) -> None:
-    assert failures.operations == {
-        "COPY": {("BADGED", 2), ("PINNED", 2), ("OCCUPIED", 8)},
-        "DELETE": {("NO_CAPABILITY", 2), ("WRONG_KIND", 2)},
-        "REVOKE": {("NO_CAPABILITY", 2), ("WRONG_KIND", 2)},
-        "SUSPEND": set(),
-        "MOVE": {("WRONG_STATE", 0), ("PINNED", 0)},
-        "CLEAR": {("TIMED_OUT", 2), ("PINNED", 0)},
+    index = ("OUT_OF_RANGE", 2)
+    removal = {index, ("NO_CAPABILITY", 2), ("WRONG_KIND", 2)}
+    assert {name: found for name, found in failures.operations.items() if found} == {
+        "RETYPE": {("OUT_OF_MEMORY", 0), ("WRONG_STATE", 0), ("PINNED", 0)},
+        "CLEAR": {("OUT_OF_MEMORY", 0), ("TIMED_OUT", 2), ("PINNED", 0)},
+        "COPY": {index, ("BADGED", 2), ("PINNED", 2), ("OCCUPIED", 8)},
+        "DELETE": removal,
+        "REVOKE": removal,
+        **{name: {index} for name in ("MOVE", "COPY_OUT", "MOVE_OUT", "INSPECT")},
     }
 
 
 def test_what_all_operations_have_is_said_once(failures: Failures) -> None:
-    assert failures.invocation == {("NO_CAPABILITY", 0), ("UNKNOWN_OPERATION", 1)}
-    assert failures.calls["CALL"] == failures.invocation
+    assert failures.invocation == {("MISSING_RIGHT", 0), ("WRONG_KIND", 0), ("UNKNOWN_OPERATION", 1)}
+    assert failures.calls["CALL"] == failures.invocation | {("NO_CAPABILITY", 0)}
     assert failures.calls["SIGNAL"] == {("NO_CAPABILITY", 0), ("WRONG_KIND", 0)}
+    assert failures.calls["WAIT"] == {("NO_CAPABILITY", 0), ("TIMED_OUT", 2)}
+    assert failures.calls["YIELD"] == set()
 
 
 def test_what_nobody_returns_comes_to_who_waits(failures: Failures) -> None:
