@@ -335,6 +335,74 @@ def test_a_program_without_a_kernel(nk: Nk) -> None:
     assert "there is no kernel to be traced" in result.error
 
 
+#: the main thread calls its other one three times
+SYSTEM = '''"""A client and a server."""
+
+from neokernel.abi.call import message
+from neokernel.abi.kinds import Kind
+from neokernel.lang import u64
+from neokernel.runtime import system
+from neokernel.runtime.process import Process
+from neokernel.runtime.system import Failure
+from neokernel.runtime.thread import spawn
+from neokernel.runtime.tracing import Names
+
+
+def made(index: u64 | Failure) -> u64:
+    assert not isinstance(index, Failure)
+    return index
+
+
+def main(process: Process) -> None:
+    endpoint = made(process.make(Kind.ENDPOINT))
+    server = made(spawn(process, endpoint, 120, 1000, 1000))
+    names = Names()
+    assert names.add(server, "server") is None
+    for number in range(u64(1), u64(4)):
+        answer = system.call(endpoint, message(number, 1), number)
+        assert answer.w0 == number + 1
+    process.console.write("done")
+
+
+def thread(process: Process, argument: u64) -> None:
+    reply = made(process.make(Kind.REPLY))
+    request = system.receive(argument, reply)
+    while True:
+        request = system.reply_receive(argument, reply, message(0, 1), request.w0 + 1)
+'''
+
+
+@pytest.mark.qemu
+def test_a_system(nk: Nk, tmp_path: Path) -> None:
+    (tmp_path / "conversation.py").write_text(SYSTEM)
+    result = nk("trace", "conversation.py", "--seconds", 60, "--dump", "ring", "--json")
+    assert result.status == 0, (result.output, result.error)
+    assert "done" in result.json["console"]
+    assert result.json["trace"] == "build/conversation.traced.trace.json"
+    trace = json.loads((tmp_path / result.json["trace"]).read_text())
+    hold_together(trace)
+    made = trace["traceEvents"]
+    tracks = {event["args"]["name"]: event["tid"] for event in made if event.get("name") == "thread_name"}
+    assert {"hart 0", "main", "server"} <= tracks.keys()
+    calls = [name for name, _, _ in slices(made, THREADS, tracks["server"]) if name != "running"]
+    assert calls[-4:] == ["RECEIVE", "REPLY_RECEIVE", "REPLY_RECEIVE", "REPLY_RECEIVE"]
+    labels = [
+        event["args"]["label"]
+        for event in made
+        if event["ph"] == "i" and event["name"] == "message" and event["tid"] == tracks["main"]
+    ]
+    assert labels[-2:] == [2, 3]
+    arrows = [(event["ph"], event["name"], event["tid"]) for event in made if event["ph"] in "sf"]
+    there, back = ("message", tracks["main"], tracks["server"]), ("reply", tracks["server"], tracks["main"])
+    assert arrows[-8:] == [
+        (end, name, track) for name, *ends in [there, back] * 2 for end, track in zip("sf", ends, strict=True)
+    ]
+
+    again = nk("trace", "--from", "ring", "-o", "again.json", "--json")
+    assert again.status == 0
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / result.json["trace"]).read_bytes()
+
+
 def test_wrong_usage(nk: Nk, tmp_path: Path) -> None:
     (tmp_path / "ring").write_bytes(bytes(dump(ROUND_TRIP)))
     for arguments in ([], ["main.py", "--from", "ring"]):
