@@ -36,6 +36,7 @@ from neokernel.kernel.objects import (
     Memory,
     Notification,
     PageTable,
+    Pin,
     Reply,
     SchedContext,
     Slot,
@@ -57,9 +58,10 @@ def check_wheel(wheel: Wheel) -> list[Timer]:
     """All timers lie in the bucket of their expiry, linked both ways; gives them."""
     found = []
     now = int(wheel.now)
+    used = sum(int(word) << 64 * level for level, word in enumerate(wheel.used))
     for number, first in enumerate(wheel.buckets):
         level, bit = divmod(number, 64)
-        assert (first is not None) == bool(wheel.used[level] >> bit & 1), f"bucket {number} and its bit disagree"
+        assert (first is not None) == bool(used >> number & 1), f"bucket {number} and its bit disagree"
         before: Timer | None = None
         timer = first
         while timer is not None:
@@ -178,9 +180,9 @@ class World:
             elif isinstance(item, Interrupt):
                 self.todo.append(item.binding)
             elif isinstance(item, PageTable):
-                self.todo += [owner for owner in item.owners.slot if owner is not None]
+                self.todo += list(filter(None, item.owners.slot))
             elif isinstance(item, DmaSpace):
-                self.todo += [pin for pin in item.pins if pin is not None]
+                self.todo += [pin.slot for pin in item.pins if pin.slot is not None]
 
     def explore_slot(self, slot: Slot) -> None:
         if slot.object is None:
@@ -219,8 +221,9 @@ def check(hart: Hart, tables: Iterable[CapTable] = ()) -> World:
 
 
 def check_empty(slot: Slot) -> None:
-    assert slot.word == 0 and slot.parent is None and slot.next is None and slot.previous is None
-    assert slot.holder is None and not any((slot.rights, slot.entry, slot.depth, slot.flags)), "left over in a slot"
+    left = slot.word or slot.rights or slot.entry or slot.depth or slot.flags
+    linked = slot.parent or slot.next or slot.previous or slot.holder
+    assert not left and linked is None, "left over in a slot"
 
 
 def check_trees(world: World) -> None:
@@ -235,7 +238,11 @@ def check_trees(world: World) -> None:
     for slot in world.slots:
         revoking += slot.flags & REVOKING != 0
         parent = slot.parent
-        if parent is not None and slot.flags & OWNER == 0:
+        if parent is not None and isinstance(parent.object, Trace) and isinstance(slot.object, Frame):
+            assert slot.rights == READ and not int(slot.flags) & ~(PINNED | REVOKING), (
+                "a trace's page can be read, and nothing else"
+            )
+        elif parent is not None and slot.flags & OWNER == 0:
             assert slot.object is parent.object, "a copy names something else"
             assert slot.rights & ~parent.rights == 0, "a copy has more rights"
             assert slot.flags & (LARGE | DEVICE) == parent.flags & (LARGE | DEVICE)
@@ -264,7 +271,8 @@ def check_owners(world: World) -> None:
         above: Any = slot
         while above.parent is not None and not above.flags & OWNER:
             above = above.parent
-        assert above.flags & OWNER == 0 or identity(above) == identity(slot), "a copy outside its owner's tree"
+        made = isinstance(above.object, Trace) or not above.flags & OWNER
+        assert made or identity(above) == identity(slot), "a copy outside its owner's tree"
 
 
 def check_places(world: World) -> None:
@@ -315,7 +323,7 @@ def extents(slot: Slot) -> list[tuple[int, int]]:
     elif isinstance(item, CapTable):
         size = int(size_of(CapTable)) + len(item.slots) * int(size_of(Slot))
     elif isinstance(item, DmaSpace):
-        size = int(size_of(DmaSpace)) + len(item.pins) * 8
+        size = int(size_of(DmaSpace)) + len(item.pins) * int(size_of(Pin))
     else:
         size = int(size_of(class_of(item)))
     found.append((int(lang.address_of(item)) - cpu.DIRECT, size))
@@ -342,28 +350,28 @@ def check_endpoint(endpoint: Endpoint) -> None:
     senders, receivers = check_queue(endpoint.senders), check_queue(endpoint.receivers)
     assert not senders or not receivers, "senders and receivers wait for each other"
     for thread in senders:
-        assert thread.state in (State.SENDING, State.CALLING) and thread.waiting_on is endpoint
+        assert thread.state in (State.SENDING, State.CALLING) and thread.endpoint is endpoint
     for thread in receivers:
-        assert thread.state is State.RECEIVING and thread.waiting_on is endpoint
+        assert thread.state is State.RECEIVING and thread.endpoint is endpoint
 
 
 def check_notification(notification: Notification) -> None:
     waiters = check_queue(notification.waiters)
     assert not waiters or notification.word == 0, "threads wait for signals that are there"
-    assert all(thread.state is State.WAITING and thread.waiting_on is notification for thread in waiters)
+    assert all(thread.state is State.WAITING and thread.signals is notification for thread in waiters)
     bound = notification.bound
     if bound is not None:
         assert bound.notification is notification
-        assert notification.word == 0 or bound.state is not State.RECEIVING, "a bound thread misses a signal"
+        missed = notification.word != 0 and bound.state is State.RECEIVING and bound.context is not None
+        assert not missed, "a bound thread misses a signal"
 
 
 def check_reply(reply: Reply) -> None:
     if reply.server is not None:
         assert reply.server.reply is reply
     if reply.caller is not None:
-        assert reply.caller.state is State.REPLIED and reply.caller.waiting_on is reply
-    if reply.context is not None:
-        assert reply.caller is not None, "a Reply without a caller holds a context"
+        assert reply.caller.state is State.REPLIED and reply.caller.awaited is reply
+    if reply.caller is not None and reply.context is not None:
         assert any(reply is each for each in chain(reply.context)), "a Reply isn't in its context's chain"
 
 
@@ -382,23 +390,25 @@ def chain(context: SchedContext) -> list[Reply]:
 
 
 def check_thread(world: World, thread: Thread) -> None:
-    waits = thread.waiting_on
+    waits: Any = None
     match thread.state:
         case State.STOPPED | State.RUNNABLE:
-            assert waits is None, "a thread that doesn't wait has something to wait for"
+            pass
         case State.SENDING | State.CALLING:
-            assert isinstance(waits, Endpoint)
+            waits = thread.endpoint
             assert any(thread is each for each in check_queue(waits.senders))
         case State.RECEIVING:
-            assert isinstance(waits, Endpoint)
+            waits = thread.endpoint
             assert any(thread is each for each in check_queue(waits.receivers))
         case State.REPLIED:
-            assert isinstance(waits, Reply) and waits.caller is thread
+            waits = thread.awaited
+            assert waits.caller is thread
         case State.WAITING:
-            assert isinstance(waits, Notification)
+            waits = thread.signals
             assert any(thread is each for each in check_queue(waits.waiters))
         case State.DISPATCHING:
-            assert isinstance(waits, Thread) and waits.dispatcher is thread
+            waits = thread.dispatched
+            assert waits.dispatcher is thread
     if waits is not None:
         assert waits in world.objects, "a thread waits for something that has gone"
     if thread.faulted:
@@ -409,12 +419,14 @@ def check_thread(world: World, thread: Thread) -> None:
         assert thread.context.thread is thread and thread.context in world.objects
     if thread.home is not None:
         assert thread.home.home is thread
+    elif thread.state is State.RECEIVING:
+        assert thread.context is None and not thread.timer.armed, "a server without time of its own keeps some"
     if thread.reply is not None:
         assert thread.reply.server is thread and thread.reply in world.objects
     if thread.notification is not None:
         assert thread.notification.bound is thread
     if thread.dispatcher is not None:
-        assert thread.dispatcher.state is State.DISPATCHING and thread.dispatcher.waiting_on is thread
+        assert thread.dispatcher.state is State.DISPATCHING and thread.dispatcher.dispatched is thread
     check_bindings(world.hart, thread)
 
 
@@ -450,6 +462,7 @@ def check_context(context: SchedContext) -> None:
         assert context.thread.context is context
     if context.home is not None:
         assert context.home.home is context
+        assert context.thread or context.top or context.home.context, "a context has got lost"
     assert context.timer.armed == context.empty, "a context waits for time that doesn't come"
 
 
@@ -458,10 +471,10 @@ def check_ready(world: World) -> None:
     hart = world.hart
     queued = Unique()
     highest = 0
+    ready = sum(int(word) << 64 * place for place, word in enumerate(hart.ready))
     for priority in range(PRIORITIES):
         queue = check_queue(hart.queues[priority])
-        bit = hart.ready[priority // 64] >> priority % 64 & 1
-        assert bool(queue) == bool(bit), f"priority {priority} and its bit disagree"
+        assert bool(queue) == bool(ready >> priority & 1), f"priority {priority} and its bit disagree"
         highest = priority + 1 if queue else highest
         for thread in queue:
             assert queued.add(thread) and thread.ready and thread.priority == priority
@@ -549,8 +562,7 @@ def check_holders(world: World) -> None:
         if isinstance(user, PageTable):
             assert user.owners.slot[int(slot.entry)] is slot, "a mapping that its table doesn't know"
         elif isinstance(user, DmaSpace):
-            pins: Any = user.pins
-            assert pins[int(slot.entry)] is slot and slot.flags & PINNED
+            assert slot.flags & PINNED and user.pins[int(slot.entry)].slot is slot
         elif isinstance(user, Thread):
             assert user.bindings[int(slot.entry)] is slot
         elif isinstance(user, Interrupt):

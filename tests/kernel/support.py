@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from neokernel import lang
-from neokernel.abi import boot
+from neokernel.abi import boot, call
 from neokernel.abi.boot import ROOT_SLOTS
-from neokernel.abi.call import NEVER, argument_of
-from neokernel.abi.call import status_of as number_of_status
+from neokernel.abi.call import Call
 from neokernel.abi.kinds import Kind
-from neokernel.abi.operations import Binding
+from neokernel.abi.operations import Binding, Operation
 from neokernel.abi.rights import ALL
 from neokernel.abi.status import Status
 from neokernel.arch import cpu
-from neokernel.kernel import captable, outcome, placement, schedule
+from neokernel.kernel import fast, placement, schedule, syscall
 from neokernel.kernel import slot as slots
 from neokernel.kernel import thread as threads
-from neokernel.kernel.memory import retype
 from neokernel.kernel.objects import DEVICE, OWNER, CapTable, Hart, Interrupt, Memory, Slot, State, Thread
 from neokernel.sim.physical import PhysicalMemory
 from tests.kernel.invariants import World, check
@@ -26,6 +26,9 @@ u8, u32, u64 = lang.u8, lang.u32, lang.u64
 
 RAM = 0x8000_0000
 PAGE = 4096
+#: where threads execute their `ecall`, and which calls have a fast path
+ECALL = 0x1000
+FAST = (Call.CALL.value, Call.REPLY_RECEIVE.value)
 LINES = 4
 
 #: slots of the root's table behind those of `abi/boot.py`, and its priority
@@ -43,7 +46,28 @@ def embedded(kind: Any) -> Any:
 
 def status_of(word: Any) -> tuple[Status, int]:
     """A failure's status and argument."""
-    return Status(int(number_of_status(u64(word)))), int(argument_of(u64(word)))
+    return Status(int(call.status_of(u64(word)))), int(call.argument_of(u64(word)))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a system call left in the registers."""
+
+    badge: int
+    word: int
+    words: tuple[int, int, int, int]
+
+    @property
+    def status(self) -> Status:
+        return Status(int(call.status_of(u64(self.word))))
+
+    @property
+    def argument(self) -> int:
+        return int(call.argument_of(u64(self.word)))
+
+    @property
+    def failure(self) -> tuple[Status, int]:
+        return self.status, self.argument
 
 
 class Machine:
@@ -57,6 +81,10 @@ class Machine:
         cpu.clear = self.memory.clear
         self.hart: Hart = self.make_hart()
         self.next_slot = FREE
+        #: threads in the middle of a call that is entered again
+        self.restarting: set[int] = set()
+        #: system calls try the fast path first, as on the machine
+        self.fast = True
 
     def take(self, size: int, unit: int = PAGE) -> Any:
         """Physical memory that boot keeps for itself."""
@@ -69,8 +97,8 @@ class Machine:
 
     def make_hart(self) -> Hart:
         hart = lang.object_at(Hart, cpu.DIRECT + self.take(int(lang.size_of(Hart))))
-        hart.cpu.timer = u64(NEVER)
-        hart.budget_end = hart.programmed = hart.wheel.earliest = u64(NEVER)
+        hart.cpu.timer = u64(call.NEVER)
+        hart.budget_end = hart.programmed = hart.wheel.earliest = u64(call.NEVER)
         hart.frequency = u64(10_000_000)
         hart.asid_limit, hart.next_asid, hart.next_identifier = u64(256), u64(1), u64(1)
         hart.no_table.slots = self.span(embedded(Slot), 0)
@@ -92,7 +120,7 @@ class Machine:
         self.table: CapTable = placement.make_cap_table(self.take(0x1_1000), u64(ROOT_SLOTS))
         space = placement.make_space(hart, self.take(PAGE), self.take(2 * PAGE))
         context = placement.make_context(self.take(PAGE))
-        thread = placement.make_thread(hart, self.take(PAGE))
+        self.root = thread = placement.make_thread(hart, self.take(PAGE))
         thread.identifier = context.identifier = u64(1)
         hart.next_identifier = u64(2)
         schedule.configure(context, u8(PRIORITY), u64(10_000), u64(10_000), u64(0))
@@ -113,11 +141,7 @@ class Machine:
             (Binding.CONTEXT, boot.OWN_CONTEXT),
             (Binding.BUFFER, boot.OWN_BUFFER),
         ):
-            place = thread.bindings[binding.value]
-            slots.derive(hart, self.table.slots[index], place, ALL)
-            place.holder = thread.holder
-            place.entry = lang.u16(binding.value)
-            threads.use(hart, thread, place)
+            self.bind_root(binding, index)
         self.grant(MEMORY, self.make_memory(), 0)
         for number, line in enumerate(hart.lines):
             self.grant(INTERRUPTS + number, line, 0)
@@ -125,8 +149,15 @@ class Machine:
         schedule.make_ready(hart, thread)
         schedule.choose(hart)
         assert hart.current is thread
-        self.root = thread
         return thread
+
+    def bind_root(self, binding: Binding, index: int) -> None:
+        """Bind what is in a slot to the root thread, as BIND does."""
+        place = self.root.bindings[binding.value]
+        slots.derive(self.hart, self.table.slots[index], place, ALL)
+        place.holder = self.root.holder
+        place.entry = lang.u16(binding.value)
+        threads.use(self.hart, self.root, place)
 
     def grant(self, index: int, thing: Any, word: int) -> Slot:
         """A capability that nothing was derived from."""
@@ -185,30 +216,128 @@ class Machine:
         buffer.window_first.store(u32(first))
         buffer.window_size.store(u32(size))
 
-    def operate(self, function: Any, *arguments: Any, **registers: int) -> int:
-        """Call an operation until it is done, with these registers of the root thread; gives its outcome."""
-        for name in ("a2", "a3", "a4", "a5"):
-            setattr(self.root.registers, name, u64(registers.get(name, 0)))
-        for _ in range(100_000):
-            done = int(function(*arguments))
-            if done != outcome.AGAIN:
-                return done
-        raise AssertionError("an operation never ends")
-
     def make(self, kind: Kind, size: int = 0, count: int = 1, memory: int = MEMORY) -> list[int]:
-        """Retype; gives the indices of the new capabilities."""
+        """The root retypes; gives the indices of the new capabilities."""
         first, self.next_slot = self.next_slot, self.next_slot + count
         self.window(first, count)
-        done = self.operate(retype, self.hart, self.root, self.slot(memory), a2=kind.value, a3=size, a4=count, a5=0)
-        assert done == outcome.ANSWERED, status_of(done)
+        done = self.invoke(memory, Operation.RETYPE, kind.value, size, count, 0)
+        assert done.word == 0, done.failure
         return list(range(first, first + count))
 
     def one(self, kind: Kind, size: int = 0, memory: int = MEMORY) -> Any:
         """A new object."""
         return self.slot(self.make(kind, size, 1, memory)[0]).object
 
-    def delete(self, index: int) -> int:
-        return self.operate(captable.revoke, self.hart, self.root, self.slot(boot.OWN_TABLE), True, a2=index)
+    def delete(self, index: int) -> Result:
+        return self.invoke(boot.OWN_TABLE, Operation.DELETE, index)
 
     def check(self) -> World:
         return check(self.hart, [self.table])
+
+    # --- into the kernel ----------------------------------------------------------------------------------------------
+
+    @property
+    def current(self) -> Thread | None:
+        return self.hart.current
+
+    def start(self, thread: Thread, number: Call, capability: int, word: int, w: Sequence[int], reply: int) -> None:
+        """The running thread executes an `ecall` with these registers; who runs afterwards is `current`."""
+        registers = thread.registers
+        registers.pc = u64(ECALL)
+        registers.a7, registers.a0, registers.a1 = u64(number.value), u64(capability), u64(word)
+        registers.a2, registers.a3, registers.a4, registers.a5 = (u64(each) for each in w)
+        registers.a6 = u64(reply)
+        self.enter(thread)
+
+    def enter(self, thread: Thread) -> None:
+        """The trap entry: registers as they are, `pc` at the `ecall`."""
+        assert self.hart.current is thread, "only the running thread enters the kernel"
+        registers = thread.registers
+        registers.full = u8(0)
+        self.restarting.discard(id(thread))
+        if registers.foreign:
+            self.trap(thread, syscall.ECALL)
+            return
+        arguments: Any = [getattr(registers, name) for name in ("a0", "a1", "a2", "a3", "a4", "a5")]
+        if self.fast and registers.a7 in FAST:
+            registers.general = u8(0)
+            if registers.a7 == Call.CALL.value:
+                fast.fast_call(*arguments, thread)
+            else:
+                fast.fast_reply_receive(*arguments, registers.a6, thread)
+            if not registers.general:
+                return
+        registers.pc += 4
+        syscall.system_call(thread)
+        if registers.pc == ECALL and thread.state is State.RUNNABLE:
+            self.restarting.add(id(thread))
+
+    def trap(self, thread: Thread, cause: int, value: int = 0) -> None:
+        """An exception or interrupt while `thread` runs."""
+        assert self.hart.current is thread
+        thread.registers.full = u8(1)
+        syscall.trap(thread, u64(cause), u64(value))
+
+    def call(
+        self,
+        number: Call,
+        capability: int = 0,
+        word: int = 0,
+        w: Sequence[int] = (0, 0, 0, 0),
+        reply: int = 0,
+        thread: Thread | None = None,
+    ) -> Result:
+        """A system call of the running thread, which it goes on after; entered again as often as the kernel wants."""
+        caller = thread or self.hart.current
+        assert caller is not None
+        self.start(caller, number, capability, word, w, reply)
+        for _ in range(100_000):
+            if id(caller) not in self.restarting:
+                break
+            self.enter(caller)
+        assert self.hart.current is caller, "the call doesn't return"
+        return self.result(caller)
+
+    @staticmethod
+    def result(thread: Thread) -> Result:
+        """What a thread finds after its last call."""
+        r = thread.registers
+        return Result(int(r.a0), int(r.a1), (int(r.a2), int(r.a3), int(r.a4), int(r.a5)))
+
+    def invoke(
+        self, capability: int, operation: Operation, *w: int, given: int | None = None, thread: Thread | None = None
+    ) -> Result:
+        """An operation of a kernel object."""
+        caller = thread or self.hart.current
+        assert caller is not None
+        if given is not None:
+            self.name(caller, given)
+        word = int(call.message(u64(operation.value), u64(0), u64(given is not None)))
+        return self.call(Call.CALL, capability, word, (*w, 0, 0, 0, 0)[:4], thread=caller)
+
+    @staticmethod
+    def name(thread: Thread, *indices: int) -> None:
+        """The capabilities that travel with the thread's next message."""
+        for number, index in enumerate(indices):
+            Machine.name_at(thread, number, index)
+
+    @staticmethod
+    def name_at(thread: Thread, number: int, index: int) -> None:
+        assert thread.buffer is not None
+        thread.buffer.capabilities[number].store(u32(index))
+
+    def tick(self, ticks: int) -> None:
+        """Time passes; the timer interrupts as often as it wants."""
+        self.hart.cpu.time += u64(ticks)
+        for _ in range(10_000):
+            thread = self.hart.current
+            if thread is None or self.hart.cpu.time < self.hart.cpu.timer:
+                return
+            self.trap(thread, syscall.INTERRUPT_BIT | syscall.TIMER)
+        raise AssertionError("the timer never stops")
+
+    def interrupt(self, line: int) -> None:
+        """A device wants something."""
+        assert self.hart.current is not None
+        self.hart.cpu.line = u32(line)
+        self.trap(self.hart.current, syscall.INTERRUPT_BIT | syscall.EXTERNAL)

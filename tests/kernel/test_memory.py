@@ -7,13 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE, Kind
+from neokernel.abi.operations import Operation
 from neokernel.abi.status import FIRST, FOURTH, INVOKED, SECOND, WINDOW, Status
 from neokernel.arch import cpu
-from neokernel.kernel import memory, outcome
 from neokernel.kernel.objects import LARGE, Memory, SchedContext, Thread
 from neokernel.kernel.slot import number_of
 from neokernel.lang import u64
-from tests.kernel.support import FREE, MEMORY, RAM, Machine, status_of
+from tests.kernel.support import FREE, MEMORY, RAM, Machine
+
+Failure = tuple[Status, int]
+DONE = (Status.OK, 0)
 
 SIZED = {
     Kind.MEMORY: [PAGE_SIZE, 3 * PAGE_SIZE],
@@ -36,10 +39,8 @@ def machine() -> Machine:
     return made
 
 
-def retype(machine: Machine, kind: int, size: int = 0, count: int = 1, done: int = 0, source: int = MEMORY) -> int:
-    return machine.operate(
-        memory.retype, machine.hart, machine.root, machine.slot(source), a2=kind, a3=size, a4=count, a5=done
-    )
+def retype(machine: Machine, kind: int, size: int = 0, count: int = 1, done: int = 0, source: int = MEMORY) -> Failure:
+    return machine.invoke(source, Operation.RETYPE, kind, size, count, done).failure
 
 
 @settings(max_examples=30)
@@ -56,7 +57,7 @@ def test_objects_are_made_and_end(kinds: list[tuple[Kind, int]], dirty: bool) ->
     assert len(identifiers) - len(set(identifiers)) == 1, "only the root's were given by hand"
     for pair in indices:
         for index in pair:
-            assert machine.delete(index) == 0
+            assert machine.delete(index).failure == DONE
             machine.check()
     source = machine.slot(MEMORY).object
     assert isinstance(source, Memory) and source.live == 0
@@ -66,7 +67,7 @@ def test_memory_is_handed_out_clean_again(machine: Machine) -> None:
     (index,) = machine.make(Kind.FRAME)
     address = cpu.DIRECT + int(machine.slot(index).word)
     machine.memory.write(address, b"secret")
-    assert machine.delete(index) == 0
+    assert machine.delete(index).failure == DONE
     (again,) = machine.make(Kind.FRAME)
     assert machine.slot(again).word == address - cpu.DIRECT
     assert machine.memory.read(address, PAGE_SIZE) == bytes(PAGE_SIZE)
@@ -78,7 +79,7 @@ def test_a_child_returns_its_memory_dirty(machine: Machine) -> None:
     (frame,) = machine.make(Kind.FRAME, memory=child)
     address = cpu.DIRECT + int(machine.slot(frame).word)
     machine.memory.write(address, b"secret")
-    assert machine.delete(child) == 0
+    assert machine.delete(child).failure == DONE
     assert machine.slot(frame).object is None, "what was made of it has gone, too"
     frames = machine.make(Kind.FRAME, count=4)
     assert all(
@@ -114,49 +115,49 @@ def test_a_large_frame_is_aligned(machine: Machine) -> None:
 )
 def test_what_cant_be_made(machine: Machine, kind: int, size: int, expected: tuple[Status, int]) -> None:
     machine.window(FREE, 4)
-    assert status_of(retype(machine, kind, size)) == expected
+    assert retype(machine, kind, size) == expected
     machine.check()
 
 
 def test_the_window_must_have_room(machine: Machine) -> None:
     endpoint = Kind.ENDPOINT.value
     machine.window(FREE, 1)
-    assert status_of(retype(machine, endpoint, count=2)) == (Status.NO_WINDOW, WINDOW)
-    assert status_of(retype(machine, endpoint, count=0)) == (Status.OUT_OF_RANGE, FOURTH)
-    assert status_of(retype(machine, endpoint, count=1, done=1)) == (Status.OUT_OF_RANGE, FOURTH)
+    assert retype(machine, endpoint, count=2) == (Status.NO_WINDOW, WINDOW)
+    assert retype(machine, endpoint, count=0) == (Status.OUT_OF_RANGE, FOURTH)
+    assert retype(machine, endpoint, count=1, done=1) == (Status.OUT_OF_RANGE, FOURTH)
     machine.window(MEMORY, 1)
-    assert status_of(retype(machine, endpoint)) == (Status.OCCUPIED, WINDOW)
+    assert retype(machine, endpoint) == (Status.OCCUPIED, WINDOW)
     machine.window((1 << 32) - 1, (1 << 32) - 1)
-    assert status_of(retype(machine, endpoint)) == (Status.NO_WINDOW, WINDOW)
+    assert retype(machine, endpoint) == (Status.NO_WINDOW, WINDOW)
     machine.root.buffer = None
-    assert status_of(retype(machine, endpoint)) == (Status.NO_BUFFER, WINDOW)
+    assert retype(machine, endpoint) == (Status.NO_BUFFER, WINDOW)
 
 
 def test_only_memory_is_retyped(machine: Machine) -> None:
     machine.window(FREE, 1)
-    assert status_of(retype(machine, 1, source=1)) == (Status.WRONG_KIND, INVOKED)
-    assert status_of(retype(machine, 1, source=FREE)) == (Status.NO_CAPABILITY, INVOKED)
+    assert retype(machine, 1, source=1) == (Status.WRONG_KIND, INVOKED)
+    assert retype(machine, 1, source=FREE) == (Status.NO_CAPABILITY, INVOKED)
     machine.slot(MEMORY).rights = machine.slot(MEMORY).rights & 7
-    assert status_of(retype(machine, 1)) == (Status.MISSING_RIGHT, INVOKED)
+    assert retype(machine, 1) == (Status.MISSING_RIGHT, INVOKED)
 
 
 def test_devices_become_frames_only(machine: Machine) -> None:
     device = machine.grant_device(0x1000_0000, 4 * PAGE_SIZE)
     machine.window(FREE + 10, 4)
-    assert status_of(retype(machine, Kind.ENDPOINT.value, source=device)) == (Status.WRONG_KIND, FIRST)
-    assert retype(machine, Kind.FRAME.value, source=device) == outcome.ANSWERED
+    assert retype(machine, Kind.ENDPOINT.value, source=device) == (Status.WRONG_KIND, FIRST)
+    assert retype(machine, Kind.FRAME.value, source=device) == DONE
     assert machine.slot(FREE + 10).word == 0x1000_0000
     machine.check()
 
 
-def clear(machine: Machine, size: int, source: int = MEMORY) -> int:
-    return machine.operate(memory.clear, machine.hart, machine.root, machine.slot(source), a2=size)
+def clear(machine: Machine, size: int, source: int = MEMORY) -> Failure:
+    return machine.invoke(source, Operation.CLEAR, size).failure
 
 
 def information(machine: Machine) -> list[int]:
-    assert memory.information(machine.root, machine.slot(MEMORY)) == outcome.ANSWERED
-    registers = machine.root.registers
-    return [int(registers.a2), int(registers.a3), int(registers.a4)]
+    done = machine.invoke(MEMORY, Operation.MEMORY_INFO)
+    assert done.word == 0
+    return [*done.words[:3]]
 
 
 @pytest.mark.parametrize("pending", [False, True])
@@ -164,15 +165,15 @@ def test_clearing_ahead(machine: Machine, pending: bool) -> None:
     machine.hart.cpu.pending = pending
     size, free, clean = information(machine)
     assert free == size and clean == 0
-    assert clear(machine, 5 * PAGE_SIZE) == 0
+    assert clear(machine, 5 * PAGE_SIZE) == DONE
     assert information(machine)[2] >= 5 * PAGE_SIZE
     machine.make(Kind.FRAME)
     machine.check()
-    assert status_of(clear(machine, size + PAGE_SIZE)) == (Status.OUT_OF_RANGE, FIRST)
-    assert status_of(clear(machine, PAGE_SIZE, source=1)) == (Status.WRONG_KIND, INVOKED)
-    assert status_of(memory.information(machine.root, machine.slot(1))) == (Status.WRONG_KIND, INVOKED)
+    assert clear(machine, size + PAGE_SIZE) == (Status.OUT_OF_RANGE, FIRST)
+    assert clear(machine, PAGE_SIZE, source=1) == (Status.WRONG_KIND, INVOKED)
+    assert machine.invoke(1, Operation.MEMORY_INFO).failure == (Status.WRONG_KIND, INVOKED)
     machine.slot(MEMORY).rights = machine.slot(MEMORY).rights & 7
-    assert status_of(clear(machine, PAGE_SIZE)) == (Status.MISSING_RIGHT, INVOKED)
+    assert clear(machine, PAGE_SIZE) == (Status.MISSING_RIGHT, INVOKED)
 
 
 def test_all_of_it_can_be_used(machine: Machine) -> None:
@@ -183,8 +184,8 @@ def test_all_of_it_can_be_used(machine: Machine) -> None:
         while True:
             machine.window(FREE + made, 1)
             done = retype(machine, Kind.MEMORY.value, chunk)
-            if done != outcome.ANSWERED:
-                assert status_of(done) == (Status.OUT_OF_MEMORY, INVOKED)
+            if done != DONE:
+                assert done == (Status.OUT_OF_MEMORY, INVOKED)
                 break
             made += 1
     free = information(machine)[1]
