@@ -4,7 +4,7 @@ A message goes from the sender's registers and buffer to the receiver's, with co
 capabilities themselves. Everything is checked before anything is written, so a message arrives whole or not at all.
 
 Invariants: senders and receivers never wait at one endpoint at the same time; queues are in order of arrival; a queued
-thread's `waiting_on` is the endpoint and its state says why.
+thread's `endpoint` is that one, and its state says why.
 """
 
 from neokernel.abi.buffer import MOVE, Buffer
@@ -203,7 +203,7 @@ def offer(hart: Hart, sender: Thread, endpoint: Endpoint, badge: u64, word: u64,
         sender.badge = badge
         sender.message = word
         append(endpoint.senders, sender)
-        sender.waiting_on = endpoint
+        sender.endpoint = endpoint
         stop(hart, sender, State.CALLING if calling else State.SENDING)
         return BLOCKED
     reply = receiver.reply
@@ -216,7 +216,6 @@ def offer(hart: Hart, sender: Thread, endpoint: Endpoint, badge: u64, word: u64,
         record(hart, Event.SEND, receiver.identifier, word)
     take_out(endpoint.receivers, receiver)
     timer.remove(hart.wheel, receiver.timer)
-    receiver.waiting_on = None
     if calling and reply is not None:
         link(hart, sender, receiver, reply)
         return BLOCKED
@@ -264,7 +263,7 @@ def receive(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply | None,
         release(hart, thread)
         arm(thread, reply)
         append(endpoint.receivers, thread)
-        thread.waiting_on = endpoint
+        thread.endpoint = endpoint
         start_timer(hart, thread, deadline)
         stop(hart, thread, State.RECEIVING)
         return BLOCKED
@@ -277,12 +276,10 @@ def receive(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply | None,
         if sender.faulted:
             # Whoever handles faults must receive by a Reply.
             sender.faulted = False
-            sender.waiting_on = None
             sender.state = State.STOPPED
         else:
             wake(hart, sender, 0, refused)
         return AGAIN
-    sender.waiting_on = None
     if hart.attention & TRACING != 0:
         record(hart, Event.SEND, thread.identifier, sender.message)
     if calling and reply is not None:

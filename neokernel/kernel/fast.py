@@ -44,7 +44,7 @@ def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, ca
                     # the caller waits for its reply,
                     back.caller = caller
                     caller.state = State.REPLIED
-                    caller.waiting_on = back
+                    caller.awaited = back
                     caller.context = None
                     # the context goes along,
                     below = context.top
@@ -57,7 +57,6 @@ def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, ca
                     server.context = context
                     # and the server runs.
                     server.state = State.RUNNABLE
-                    server.waiting_on = None
                     hart.current = server
                     cpu.use_translation(hart.cpu, translation)
                     cpu.leave(slot.word, word, w0, w1, w2, w3, server.registers, caller.registers)
@@ -98,7 +97,6 @@ def fast_reply_receive(
                 if translation != 0:
                     # The context goes back,
                     context.top = back.below
-                    back.context = None
                     back.caller = None
                     context.thread = caller
                     server.context = None
@@ -112,11 +110,10 @@ def fast_reply_receive(
                         last.next = server
                     endpoint.receivers.tail = server
                     server.state = State.RECEIVING
-                    server.waiting_on = endpoint
+                    server.endpoint = endpoint
                     # and the caller goes on.
                     caller.context = context
                     caller.state = State.RUNNABLE
-                    caller.waiting_on = None
                     hart.current = caller
                     cpu.use_translation(hart.cpu, translation)
                     cpu.leave(0, word, w0, w1, w2, w3, caller.registers, server.registers)

@@ -12,7 +12,7 @@ from neokernel.abi.status import FIRST, INVOKED, Status
 from neokernel.abi.trace import Event
 from neokernel.arch import cpu
 from neokernel.kernel import timer
-from neokernel.kernel.objects import SCHEDULER, TRACING, Endpoint, Hart, Notification, Slot, State, Thread
+from neokernel.kernel.objects import SCHEDULER, TRACING, Hart, Notification, Slot, State, Thread
 from neokernel.kernel.outcome import BLOCKED, answer, give_answer
 from neokernel.kernel.schedule import append, make_ready, program, stop, take_out
 from neokernel.kernel.slot import refuse
@@ -42,8 +42,8 @@ def deliver(hart: Hart, notification: Notification, badge: u64) -> Thread | None
         return waiter
     bound = notification.bound
     if bound is not None and bound.state is State.RECEIVING and bound.context is not None:
-        endpoint = bound.waiting_on
-        if isinstance(endpoint, Endpoint):
+        endpoint = bound.endpoint
+        if endpoint is not None:
             take_out(endpoint.receivers, bound)
             end_wait(hart, bound, added, SIGNALS_BIT)
             return bound
@@ -57,7 +57,6 @@ def deliver(hart: Hart, notification: Notification, badge: u64) -> Thread | None
 def end_wait(hart: Hart, thread: Thread, badge: u64, word: u64) -> None:
     """`thread`, which isn't in a queue any more, can go on with this answer. Its scheduler isn't told."""
     timer.remove(hart.wheel, thread.timer)
-    thread.waiting_on = None
     thread.state = State.RUNNABLE
     if not thread.faulted:
         give_answer(thread, badge, word)
@@ -72,7 +71,6 @@ def wake(hart: Hart, thread: Thread, badge: u64, word: u64) -> None:
 
 def go_on(hart: Hart, thread: Thread) -> None:
     """The thread can run; its registers are as they should be."""
-    thread.waiting_on = None
     thread.state = State.RUNNABLE
     make_ready(hart, thread)
     tell_scheduler(hart, thread)
@@ -113,7 +111,7 @@ def wait(hart: Hart, caller: Thread, slot: Slot, deadline: u64) -> u64:
     if deadline <= cpu.now(hart.cpu):
         return failure(Status.TIMED_OUT, FIRST)
     append(notification.waiters, caller)
-    caller.waiting_on = notification
+    caller.signals = notification
     start_timer(hart, caller, deadline)
     stop(hart, caller, State.WAITING)
     return BLOCKED

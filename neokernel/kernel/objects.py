@@ -193,21 +193,23 @@ class Timer:
 
 
 class State(Enum):
-    """What a thread does."""
+    """What a thread does. In brackets the field that says what it waits for."""
 
     #: never started, suspended, or without something it needs
     STOPPED = 0
     #: running, ready, or only without a context
     RUNNABLE = 1
+    #: a message that nobody has received yet (endpoint)
     SENDING = 2
-    #: a call that nobody has received yet
+    #: a call that nobody has received yet (endpoint)
     CALLING = 3
+    #: (endpoint)
     RECEIVING = 4
-    #: called, and waits for the reply
+    #: called, and waits for the reply (awaited)
     REPLIED = 5
-    #: waits for a notification
+    #: (signals)
     WAITING = 6
-    #: runs another thread, by DISPATCH
+    #: runs another thread, by DISPATCH (dispatched)
     DISPATCHING = 7
 
 
@@ -221,10 +223,14 @@ class Thread:
     reply: Reply | None = None
     #: on which it runs; context.thread is this thread
     context: SchedContext | None = None
-    #: its links in the queue of `waiting_on`, or of the hart's ready threads
+    #: its links in the queue that it waits in, or of the hart's ready threads
     next: Thread | None = None
     previous: Thread | None = None
-    waiting_on: Endpoint | Notification | Reply | Thread | None = None
+    #: what it waits for; which of them counts, its state says, and the others may have gone
+    endpoint: Endpoint | None = None
+    awaited: Reply | None = None
+    signals: Notification | None = None
+    dispatched: Thread | None = None
     #: while it sends: its badge and message word
     badge: u64 = 0
     message: u64 = 0
@@ -274,8 +280,8 @@ class Endpoint:
 
 @struct
 class Reply:
-    """`caller` waits for it, and `context` was lent with the call; then `below` and `above` are its neighbours in the
-    context's chain (`above` counts only while context.top is another).
+    """`caller` waits for it. While it does, `context` is what was lent with the call, and then `below` and `above` are
+    its neighbours in the context's chain (`above` counts only while context.top is another).
 
     `server` is the thread that has it in `Thread.reply`.
     """

@@ -110,8 +110,9 @@ def link(hart: Hart, caller: Thread, server: Thread, reply: Reply) -> None:
     context = caller.context
     direct = hart.current is caller
     stop(hart, caller, State.REPLIED)
-    caller.waiting_on = reply
+    caller.awaited = reply
     reply.caller = caller
+    reply.context = None
     server.state = State.RUNNABLE
     if server.home is None and context is not None and server.context is None:
         lend(hart, context, server, reply)
@@ -132,7 +133,6 @@ def finish(hart: Hart, reply: Reply, state: State) -> None:
     if caller is None:
         return
     reply.caller = None
-    caller.waiting_on = None
     caller.state = state
     context = reply.context
     if context is not None and unchain(reply):
@@ -166,8 +166,7 @@ def break_off(hart: Hart, reply: Reply) -> None:
         finish(hart, reply, State.RUNNABLE)
 
 
-def give_up(caller: Thread, reply: Reply) -> None:
+def give_up(reply: Reply) -> None:
     """The caller doesn't wait any more; a context that it lent stays where it is, until it is passed on."""
     reply.caller = None
     _ = unchain(reply)
-    caller.waiting_on = None

@@ -294,8 +294,8 @@ def tick(hart: Hart) -> None:
 
 def time_out(hart: Hart, thread: Thread) -> None:
     """A thread has waited long enough."""
-    held = thread.waiting_on
-    if isinstance(held, Thread):
+    held = thread.dispatched
+    if thread.state is State.DISPATCHING and held is not None:
         threads.end_dispatch(hart, held, Stop.EXHAUSTED)
     else:
         threads.cancel(hart, thread, failure(Status.TIMED_OUT, 2))

@@ -6,13 +6,13 @@ them is revoked, the thread loses that thing, and stops if it can't be without.
 Invariants: `space`, `table`, `buffer`, … are what the bound capability names, or nothing of its kind.
 """
 
-from neokernel.abi.call import LENGTH_SHIFT, failure
+from neokernel.abi.call import LENGTH_SHIFT, SIGNALS_BIT, failure
 from neokernel.abi.operations import Binding, Operation, Stop, binding_of
 from neokernel.abi.rights import READ, SEND, SIGNAL, WAIT, WRITE
 from neokernel.abi.status import FIRST, INVOKED, TRAVELLING, WORD, Status
 from neokernel.arch import cpu
 from neokernel.kernel import timer
-from neokernel.kernel.notification import go_on, start_timer, tell_scheduler, wake
+from neokernel.kernel.notification import go_on, start_timer, take, tell_scheduler, wake
 from neokernel.kernel.objects import (
     DEVICE,
     FLOATING,
@@ -25,7 +25,6 @@ from neokernel.kernel.objects import (
     Frame,
     Hart,
     Notification,
-    Reply,
     SchedContext,
     Slot,
     State,
@@ -78,19 +77,28 @@ def invoke(hart: Hart, caller: Thread, slot: Slot, thread: Thread, operation: Op
 def leave_wait(hart: Hart, thread: Thread) -> None:
     """Take the thread out of whatever it waits for. Its state is changed by the caller."""
     timer.remove(hart.wheel, thread.timer)
-    waiting_on = thread.waiting_on
-    match waiting_on:
-        case Endpoint():
-            take_out(waiting_on.receivers if thread.state is State.RECEIVING else waiting_on.senders, thread)
-        case Notification():
-            take_out(waiting_on.waiters, thread)
-        case Reply():
-            give_up(thread, waiting_on)
-        case Thread():
-            take_back(hart, thread, waiting_on)
-        case None:
+    endpoint = thread.endpoint
+    reply = thread.awaited
+    notification = thread.signals
+    held = thread.dispatched
+    match thread.state:
+        case State.SENDING | State.CALLING:
+            if endpoint is not None:
+                take_out(endpoint.senders, thread)
+        case State.RECEIVING:
+            if endpoint is not None:
+                take_out(endpoint.receivers, thread)
+        case State.WAITING:
+            if notification is not None:
+                take_out(notification.waiters, thread)
+        case State.REPLIED:
+            if reply is not None:
+                give_up(reply)
+        case State.DISPATCHING:
+            if held is not None:
+                take_back(hart, thread, held)
+        case State.STOPPED | State.RUNNABLE:
             pass
-    thread.waiting_on = None
 
 
 def cancel(hart: Hart, thread: Thread, word: u64) -> None:
@@ -191,16 +199,27 @@ def use(hart: Hart, thread: Thread, place: Slot) -> None:
             thread.home = thing
             if thread.context is None and thing.thread is None:
                 attach(hart, thing, thread)
+                take_signals(hart, thread)
         case Notification():
             if u64(place.entry) == SCHEDULER:
                 thread.scheduler = thing
             else:
                 thing.bound = thread
                 thread.notification = thing
+                take_signals(hart, thread)
         case Floats():
             thread.floats = thing
         case _:
             pass
+
+
+def take_signals(hart: Hart, thread: Thread) -> None:
+    """What a receive would have found, had this been bound before it began, ends it now."""
+    bound = thread.notification
+    if bound is None or bound.word == 0 or thread.context is None or thread.state is not State.RECEIVING:
+        return
+    leave_wait(hart, thread)
+    wake(hart, thread, take(bound), SIGNALS_BIT)
 
 
 def lose(hart: Hart, thread: Thread, place: Slot) -> None:
@@ -427,7 +446,7 @@ def dispatch(hart: Hart, caller: Thread, thread: Thread) -> u64:
     if deadline <= cpu.now(hart.cpu):
         return failure(Status.TIMED_OUT, FIRST)
     stop(hart, caller, State.DISPATCHING)
-    caller.waiting_on = thread
+    caller.dispatched = thread
     caller.context = None
     thread.dispatcher = caller
     thread.context = context
