@@ -22,7 +22,7 @@ class Event(Enum):
     REPLY = 2
     #: the hart goes on with this thread, 0 when idle (thread before; context)
     SWITCH = 3
-    #: an interrupt came (line; 0)
+    #: an interrupt came (line, 0 for the timer; 0)
     INTERRUPT = 4
     #: the thread faulted (kind; address or program counter)
     FAULT = 5

@@ -43,7 +43,7 @@ from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, answer
 from neokernel.kernel.reply import arm, finish, link, release
 from neokernel.kernel.schedule import append, stop, take_out
 from neokernel.kernel.slot import derivable, derive, find, has_children, refuse, relocate
-from neokernel.kernel.tracing import record
+from neokernel.kernel.tracing import record, record_of
 from neokernel.lang import Array, Order, array, copy, u32, u64, wrapping_add
 
 # --- messages ---------------------------------------------------------------------------------------------------------
@@ -281,7 +281,7 @@ def receive(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply | None,
             wake(hart, sender, 0, refused)
         return AGAIN
     if hart.attention & TRACING != 0:
-        record(hart, Event.SEND, thread.identifier, sender.message)
+        record_of(hart, sender.identifier, Event.SEND, thread.identifier, sender.message)
     if calling and reply is not None:
         release(hart, thread)
         arm(thread, reply)

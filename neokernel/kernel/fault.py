@@ -8,7 +8,7 @@ from neokernel.abi.fault import Fault
 from neokernel.abi.operations import Binding
 from neokernel.abi.rights import SEND
 from neokernel.abi.trace import Event
-from neokernel.kernel.crash import report
+from neokernel.kernel.crash import ROOT_SPACE, report
 from neokernel.kernel.endpoint import offer
 from neokernel.kernel.objects import TRACING, Endpoint, Hart, State, Thread
 from neokernel.kernel.outcome import BLOCKED
@@ -18,7 +18,10 @@ from neokernel.lang import u64
 
 
 def raise_fault(hart: Hart, thread: Thread, fault: Fault, w0: u64, w1: u64, w2: u64, w3: u64) -> None:
-    """Report to the thread's handler; a thread without one stops. The thread runs or is ready."""
+    """Report to the thread's handler; a thread without one stops, and the machine if it is the root's.
+
+    The thread runs or is ready.
+    """
     if hart.attention & TRACING != 0:
         record(hart, Event.FAULT, u64(fault.value), w0)
     thread.registers.full = 1
@@ -35,5 +38,7 @@ def raise_fault(hart: Hart, thread: Thread, fault: Fault, w0: u64, w1: u64, w2: 
         if offer(hart, thread, handler, slot.word, word, True, True) == BLOCKED:
             return
         thread.faulted = False
-    report(hart.cpu, thread, fault, w0, w2)
+    if thread.space.identifier == ROOT_SPACE:
+        # Nothing would happen any more without it: the machine ends, so this needn't be bounded.
+        report(hart.cpu, thread, fault, w0, w2)
     stop(hart, thread, State.STOPPED)

@@ -237,7 +237,10 @@ def fill(hart: Hart, memory: Memory, place: Slot, kind: Kind, size: u64, base: u
         case Kind.PAGE_TABLE:
             place.object = placement.make_page_table(descriptor, base)
         case Kind.ADDRESS_SPACE:
-            place.object = placement.make_space(hart, descriptor, base)
+            space = placement.make_space(hart, descriptor, base)
+            space.identifier = hart.next_identifier
+            hart.next_identifier += 1
+            place.object = space
         case Kind.CAP_TABLE:
             place.object = placement.make_cap_table(base, size)
         case Kind.THREAD:

@@ -463,6 +463,8 @@ class Hart:
     floating: Thread | None = None
     trace: Trace | None = None
     trace_mask: u64 = 0
+    #: the thread of the last SWITCH record, 0 when idle
+    recorded: u64 = 0
     #: tables that are being emptied
     dying: CapTable | None = None
     #: revocations that have begun and not ended

@@ -24,7 +24,7 @@ from neokernel.kernel.objects import (
     Thread,
     ThreadQueue,
 )
-from neokernel.kernel.tracing import record
+from neokernel.kernel.tracing import record, record_switch
 from neokernel.lang import count_leading_zeros, loop_bound, saturating_add, u8, u16, u64
 
 #: Sv39 in `satp` (privileged specification, 12.1.11)
@@ -272,8 +272,6 @@ def choose(hart: Hart) -> None:
     dequeue(hart, thread)
     context = thread.context
     if context is not None:
-        if hart.attention & TRACING != 0:
-            record(hart, Event.SWITCH, thread.identifier, context.identifier)
         run(hart, thread, context)
 
 
@@ -289,6 +287,8 @@ def run(hart: Hart, thread: Thread, context: SchedContext) -> None:
         hart.budget_end = saturating_add(now, first.amount)
         program(hart)
     hart.current = thread
+    if hart.attention & TRACING != 0:
+        record_switch(hart)
     if hart.attention & FLOATING != 0 and hart.floating is not thread:
         cpu.set_floating(hart.cpu, False)
         hart.attention &= ~u64(FLOATING)
@@ -300,6 +300,8 @@ def idle(hart: Hart) -> None:
     _ = charge(hart)
     hart.active = None
     hart.budget_end = NEVER
+    if hart.attention & TRACING != 0:
+        record_switch(hart)
     use_space(hart, hart.no_space)
     program(hart)
 

@@ -273,6 +273,8 @@ def serve_interrupts(hart: Hart, cause: u64) -> None:
 
 def tick(hart: Hart) -> None:
     """The timer has come: waits that end, budgets that come back, and the current budget, if it is used up."""
+    if hart.attention & TRACING != 0:
+        record(hart, Event.INTERRUPT, 0, 0)
     now = charge(hart)
     for _ in range(EXPIRIES):
         if hart.wheel.earliest > now:

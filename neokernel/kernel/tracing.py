@@ -12,6 +12,26 @@ from neokernel.lang import Order, fence, truncate, u8, u32, u64, wrapping_add
 
 def record(hart: Hart, event: Event, a: u64, b: u64) -> None:
     """Record an event of the current thread, if events of its kind are wanted."""
+    current = hart.current
+    record_of(hart, 0 if current is None else current.identifier, event, a, b)
+
+
+def record_switch(hart: Hart) -> None:
+    """Record who goes on, if it isn't the thread that went on before."""
+    current = hart.current
+    before = hart.recorded
+    if current is None:
+        hart.recorded = 0
+        if before != 0:
+            record(hart, Event.SWITCH, before, 0)
+    elif current.identifier != before:
+        hart.recorded = current.identifier
+        context = current.context
+        record(hart, Event.SWITCH, before, 0 if context is None else context.identifier)
+
+
+def record_of(hart: Hart, thread: u64, event: Event, a: u64, b: u64) -> None:
+    """Record an event of a thread that may be another than the current one."""
     trace = hart.trace
     if trace is None or (hart.trace_mask >> u64(event.value)) & 1 == 0:
         return
@@ -19,8 +39,7 @@ def record(hart: Hart, event: Event, a: u64, b: u64) -> None:
     number = header.written
     place = trace_record(trace, number & (trace.pages * 128 - 1))
     place.time = cpu.now(hart.cpu)
-    current = hart.current
-    place.thread = u32(0) if current is None else truncate(u32, current.identifier)
+    place.thread = truncate(u32, thread)
     place.event = u8(event.value)
     place.hart = u8(hart.number & 0xFF)
     place.unused = 0

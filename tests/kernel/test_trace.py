@@ -1,0 +1,104 @@
+"""The event ring: what the kernel records of a conversation, as the host's tools read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from neokernel.abi import boot, call
+from neokernel.abi.call import Call
+from neokernel.abi.kinds import Kind
+from neokernel.abi.operations import Binding, Operation
+from neokernel.abi.trace import Event
+from neokernel.arch import cpu
+from neokernel.image.perfetto import THREADS, chrome_trace
+from neokernel.image.ring import Ring, find_ring
+from neokernel.kernel.objects import Thread, Trace
+from tests.kernel.support import PAGE, PRIORITY, Machine, u64
+
+ALL_EVENTS = (1 << len(Event)) - 1
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The root, and a thread of higher priority that begins to run when `begin` is called; both are traced."""
+
+    machine: Machine
+    trace: int
+    endpoint: int
+    reply: int
+    thread: int
+    context: int
+
+    @property
+    def other(self) -> Thread:
+        found = self.machine.slot(self.thread).object
+        assert isinstance(found, Thread)
+        return found
+
+    def begin(self) -> None:
+        self.machine.name(self.machine.root, self.context)
+        word = int(call.message(u64(Operation.BIND.value), u64(0), u64(1)))
+        self.machine.start(self.machine.root, Call.CALL, self.thread, word, (Binding.CONTEXT.value, 0, 0, 0), 0)
+
+    def ring(self) -> Ring:
+        trace = self.machine.slot(self.trace).object
+        assert isinstance(trace, Trace)
+        size = (1 + int(trace.pages)) * PAGE
+        return find_ring(self.machine.memory.read(int(cpu.DIRECT) + int(trace.base), size))[0]
+
+
+@pytest.fixture
+def scene() -> Scene:
+    machine = Machine()
+    machine.boot()
+    [trace], [endpoint], [reply] = machine.make(Kind.TRACE, 1), machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    [thread], [context] = machine.make(Kind.THREAD), machine.make(Kind.SCHED_CONTEXT)
+    for binding, index in ((Binding.SPACE, boot.OWN_SPACE), (Binding.TABLE, boot.OWN_TABLE)):
+        machine.invoke(thread, Operation.BIND, binding.value, given=index)
+    machine.invoke(boot.PROCESSOR, Operation.CONFIGURE, PRIORITY + 1, 1000, 10_000, given=context)
+    machine.invoke(thread, Operation.START, 0x1000)
+    machine.invoke(trace, Operation.TRACE_START, ALL_EVENTS)
+    return Scene(machine, trace, endpoint, reply, thread, context)
+
+
+def test_a_conversation(scene: Scene) -> None:
+    machine, root, server = scene.machine, scene.machine.root, scene.other
+    scene.begin()
+    machine.hart.cpu.time += u64(10)
+    machine.start(server, Call.RECEIVE, scene.endpoint, 0, (call.NEVER, 0, 0, 0), scene.reply)
+    machine.hart.cpu.time += u64(10)
+    machine.start(root, Call.CALL, scene.endpoint, int(call.message(u64(7), u64(1))), (1, 0, 0, 0), 0)
+    machine.hart.cpu.time += u64(10)
+    machine.start(server, Call.REPLY_RECEIVE, scene.endpoint, 0, (0, 0, 0, 0), scene.reply)
+    machine.tick(300_000)
+
+    ring = scene.ring()
+    one, two = int(root.identifier), int(server.identifier)
+    told = [(entry.event.name, entry.thread, entry.a) for entry in ring.entries]
+    assert [row for row in told if row[0] == "SWITCH"] == [
+        ("SWITCH", one, 0),
+        ("SWITCH", two, one),
+        ("SWITCH", one, two),
+        ("SWITCH", two, one),
+        ("SWITCH", one, two),
+    ]
+    assert ("SEND", one, two) in told
+    assert ("REPLY", two, one) in told
+    assert ("INTERRUPT", one, 0) in told
+
+    events = chrome_trace(ring, {})["traceEvents"]
+    arrows = [(event["ph"], event["name"], event["tid"]) for event in events if event["ph"] in "sf"]
+    assert arrows == [("s", "message", one), ("f", "message", two), ("s", "reply", two), ("f", "reply", one)]
+    begun = [event["name"] for event in events if event["ph"] == "B" and (event["pid"], event["tid"]) == (THREADS, two)]
+    assert begun == ["running", "RECEIVE", "running", "REPLY_RECEIVE"]
+
+
+def test_a_message_that_waited_is_from_its_sender(scene: Scene) -> None:
+    machine, root, sender = scene.machine, scene.machine.root, scene.other
+    scene.begin()
+    machine.start(sender, Call.SEND, scene.endpoint, 0, (0, 0, 0, 0), 0)
+    machine.start(root, Call.RECEIVE, scene.endpoint, 0, (call.NEVER, 0, 0, 0), 0)
+    sent = [(entry.thread, entry.a) for entry in scene.ring().entries if entry.event is Event.SEND]
+    assert sent == [(int(sender.identifier), int(root.identifier))]
