@@ -261,10 +261,12 @@ class Machine:
         arguments: Any = [getattr(registers, name) for name in ("a0", "a1", "a2", "a3", "a4", "a5")]
         if self.fast and registers.a7 in FAST:
             registers.general = u8(0)
+            path: Any
             if registers.a7 == Call.CALL.value:
-                fast.fast_call(*arguments, thread)
+                path = fast.fast_call
             else:
-                fast.fast_reply_receive(*arguments, registers.a6, thread)
+                path, arguments = fast.fast_reply_receive, [*arguments, registers.a6]
+            path(*arguments, thread)
             if not registers.general:
                 return
         registers.pc += 4
