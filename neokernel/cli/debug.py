@@ -16,7 +16,6 @@ from neokernel.cli.output import json_option, print_json
 from neokernel.cli.program import Program, find_program, is_image
 from neokernel.cli.run import image_of, kept, qemu_program
 from neokernel.image import qemu
-from neokernel.image.kernel import root_program
 
 CANDIDATES = ("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb", "riscv64-linux-gnu-gdb", "gdb")
 
@@ -35,6 +34,8 @@ def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: boo
 
     With --json nothing is started: the two command lines are printed.
     """
+    from neokernel.image.kernel import root_program  # late, because the compiler is big
+
     opened, roots = image_of(path, as_json=as_json, release=False)
     emulator = qemu_program()
     image = opened.path

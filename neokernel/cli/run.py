@@ -19,7 +19,6 @@ from neokernel.image import qemu
 from neokernel.image.checks import check_at
 from neokernel.image.crash import Crash, explain_crash, unexplained
 from neokernel.image.elf import Image
-from neokernel.image.kernel import root_program
 from neokernel.image.panic import ROOT_SPACE, ConsoleFilter, PanicRecord
 
 
@@ -139,6 +138,8 @@ def explained(image: Image, panic: PanicRecord, roots: tuple[Path, ...]) -> Cras
     """What happened: to the image's own code, or to a thread above the kernel."""
     if not panic.thread:
         return explain_crash(image, panic, check_at(image, panic), roots)
+    from neokernel.image.kernel import root_program  # late, because the compiler is big
+
     program = root_program(image) if panic.space == ROOT_SPACE else None
     if program is None:
         return unexplained(panic)

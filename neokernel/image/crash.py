@@ -13,7 +13,7 @@ from neokernel.image.checks import BREAKPOINT, CheckPoint
 from neokernel.image.elf import BadImage, Image, Place
 from neokernel.image.panic import PanicRecord
 from neokernel.image.traceback import Frame, openable, render_traceback, shown_path
-from neokernel.image.unwind import STACK_POINTER, walk
+from neokernel.image.unwind import FIRST_FUNCTIONS, STACK_POINTER, walk
 from neokernel.lang.failures import CheckFailed
 
 #: names of traps (privileged specification, table "supervisor cause register values after trap")
@@ -49,8 +49,14 @@ MESSAGES = {
 #: in `arch/riscv64/memory.py`: LLVM makes calls of them out of the program's fills, copies and comparisons
 MEMORY_FUNCTIONS = {"memset", "memcpy", "memmove", "memcmp", "bcmp"}
 
+#: the module that the build makes for a program, as debug information names it
+SYNTHETIC = "<neokernel.entry>"
+
 #: where the machine enters a program, and the build's functions there
-ENTRIES = {"_start", "nk_start", "nk_thread_start"}
+ENTRIES = FIRST_FUNCTIONS | {"nk_start"}
+
+#: the kernel's function that ends the machine (`neokernel/arch/riscv64/boot.py`)
+PANIC = "panic"
 
 #: an access this far below the stack is one that ran off its end (boards/virt.ld leaves that much)
 GUARD = 1 << 30
@@ -132,6 +138,9 @@ def explain_crash(
         else:
             frames = [check.frame]
         name, message = failure_name(check.kind), check.message or MESSAGES.get(check.kind, "")
+    elif panic.cause == BREAKPOINT and frames and frames[-1].function == PANIC:
+        frames.pop()
+        name, message = "Panic", "the kernel gave up, and said why on the console"
     else:
         name, message = name_trap(image, panic)
     return Crash(name, message, tuple(replace(frame, file=openable(frame.file, roots)) for frame in frames), cut)
@@ -145,7 +154,7 @@ def unexplained(panic: PanicRecord) -> Crash:
 
 def is_synthetic(place: Place) -> bool:
     """The entry that the build makes has no source file; it isn't shown."""
-    return plain_name(place.function) in ENTRIES and not Path(place.file).is_file()
+    return place.file == SYNTHETIC
 
 
 def frame_of(place: Place) -> Frame:
@@ -180,7 +189,9 @@ def name_trap(image: Image, panic: PanicRecord) -> tuple[str, str]:
         and panic.registers[STACK_POINTER] < bottom + 4096
     ):
         top = image.symbols.get("nk_stack_top", bottom)
-        return "StackOverflow", f"the program needs more than its {(top - bottom) >> 20} MiB of stack"
+        size = top - bottom
+        shown = f"{size >> 20} MiB" if size >= 1 << 20 else f"{size >> 10} KiB"
+        return "StackOverflow", f"the program needs more than its {shown} of stack"
     if panic.cause == BREAKPOINT:
         return CAUSES[BREAKPOINT], f"a failed check at {panic.pc:#x} that the image has no record of"
     return trap_of(panic)

@@ -40,10 +40,12 @@ EXPORTS = {
     "neokernel.kernel.syscall.system_call": "nk_system_call",
     "neokernel.kernel.syscall.trap": "nk_trap_taken",
 }
+#: modules that only boot uses: they are gone when the first thread runs
+BOOT = {f"neokernel.{name}" for name in ("kernel.boot", "kernel.inventory", "kernel.devicetree", "arch.riscv64.boot")}
 #: modules of the kernel that are made fast, all others small
-FAST = frozenset({"neokernel.kernel.fast"})
+FAST = frozenset({"neokernel.kernel.fast", "neokernel.kernel.syscall", "neokernel.kernel.notification", "neokernel.kernel.slot", "neokernel.kernel.schedule", "neokernel.kernel.timer", "neokernel.kernel.interrupt", "neokernel.kernel.outcome"})
 #: what a kernel is made from: a change anywhere here makes another one
-SOURCES = ("neokernel/abi", "neokernel/arch", "neokernel/kernel", "neokernel/runtime", "neokernel/compiler")
+SOURCES = ("abi", "arch", "kernel", "runtime", "compiler", "image")
 
 
 def programs_folder(image: Path) -> Path:
@@ -136,7 +138,7 @@ def sources_digest() -> str:
     """Of all that decides what the kernel's objects are; the toolchain's version is in their own names."""
     found = hashlib.sha256()
     for folder in SOURCES:
-        for path in sorted((PACKAGE_ROOT / folder).rglob("*.py")):
+        for path in sorted((PACKAGE_ROOT / "neokernel" / folder).rglob("*.py")):
             found.update(f"{path.relative_to(PACKAGE_ROOT)}\0".encode() + path.read_bytes() + b"\0")
     return found.hexdigest()
 

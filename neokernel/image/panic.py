@@ -4,7 +4,7 @@ A record is text, begun by a control character that programs don't print. `arch/
 
     RS nk-start 1                 once, when the firmware is done
     RS nk-panic 1
-    thread H / space H            of a thread that faulted and had no handler: identifiers; the machine goes on
+    thread H / space H            of a thread that faulted and had no handler: identifiers
     scause H / sepc H / stval H   one line each; H is a number of 16 hexadecimal digits
     registers H*31                x1 to x31
     stack H H*1..4                an address and the words from there on; any number of lines

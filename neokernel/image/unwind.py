@@ -15,6 +15,8 @@ MOST_FRAMES = 10_000
 RETURN_ADDRESS = 1
 STACK_POINTER = 2
 MASK = (1 << 64) - 1
+#: where the machine enters a program: nobody called these
+FIRST_FUNCTIONS = {"_start", "nk_thread_start"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def walk(image: Image, panic: PanicRecord) -> Walk:
         addresses.append(lookup)
     while len(addresses) < MOST_FRAMES:
         row = image.unwind_row(lookup)
-        if row is None:
+        if row is None or image.function_at(lookup) in FIRST_FUNCTIONS:
             return Walk(tuple(addresses), cut=False)
         if row.cfa_register not in registers:
             return Walk(tuple(addresses), cut=True)
