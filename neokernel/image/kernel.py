@@ -42,8 +42,9 @@ EXPORTS = {
 }
 #: modules that only boot uses: they are gone when the first thread runs
 BOOT = {f"neokernel.{name}" for name in ("kernel.boot", "kernel.inventory", "kernel.devicetree", "arch.riscv64.boot")}
-#: modules of the kernel that are made fast, all others small
-FAST = frozenset({"neokernel.kernel.fast", "neokernel.kernel.syscall", "neokernel.kernel.notification", "neokernel.kernel.slot", "neokernel.kernel.schedule", "neokernel.kernel.timer", "neokernel.kernel.interrupt", "neokernel.kernel.outcome"})
+#: modules of the kernel that are made fast, all others small: what most entries run through
+PATHS = ("fast", "interrupt", "notification", "outcome", "schedule", "slot", "syscall", "timer")
+FAST = frozenset(f"neokernel.kernel.{name}" for name in PATHS) | BOOT
 #: what a kernel is made from: a change anywhere here makes another one
 SOURCES = ("abi", "arch", "kernel", "runtime", "compiler", "image")
 
