@@ -8,7 +8,9 @@ operation is about, addresses that are aligned.
 from __future__ import annotations
 
 import random
+from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -309,3 +311,45 @@ class Lives(RuleBasedStateMachine):
 
 TestLives = Lives.TestCase
 TestLives.settings = settings(max_examples=20, stateful_step_count=40)
+
+
+def walk(seed: int, steps: int) -> None:
+    """The same rules in an order and with arguments that a seed says: many more steps in the same time."""
+    chance = random.Random(seed)
+    lives: Any = Lives()
+
+    def spread() -> tuple[int, ...]:
+        return tuple(chance.randrange(1 << 30) for _ in range(5))
+
+    lives.begin(chance.randint(1, 4), chance.random() < 0.5, chance.random() < 0.5)
+    talks = [Call.CALL, Call.CALL, Call.SEND, Call.TRY_SEND, Call.RECEIVE, Call.RECEIVE]
+    signals = [Call.WAIT, Call.SIGNAL, Call.SIGNAL, Call.YIELD]
+    causes = [0, 1, 2, 2, 3, 5, 6, 12, 13, 15]
+    for _ in range(steps):
+        if not lives.runs():
+            lives.revive()
+        else:
+            match chance.choices(range(8), (45, 20, 8, 7, 10, 2, 5, 3))[0]:
+                case 0:
+                    lives.operate(chance.choice(LIKELY), spread())
+                case 1:
+                    length = chance.choice([0, 4, 5, 512, 513])
+                    lives.talk(chance.choice(talks), chance.random() < 0.5, length, spread())
+                case 2:
+                    lives.answer(spread(), chance.choice([*Resume]))
+                case 3:
+                    lives.signal(chance.choice(signals), spread())
+                case 4:
+                    lives.time_passes(chance.randint(1, 50) if chance.random() < 0.5 else chance.randint(50, 20_000))
+                case 5:
+                    lives.interrupt(chance.randint(0, 6))
+                case 6:
+                    lives.fault(chance.choice(causes), chance.getrandbits(64))
+                case _:
+                    lives.an_interrupt_is_pending(chance.random() < 0.5)
+        lives.the_state_is_sound()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_walks(seed: int) -> None:
+    walk(seed, 150)
