@@ -343,3 +343,33 @@ class Machine:
         assert self.hart.current is not None
         self.hart.cpu.line = u32(line)
         self.trap(self.hart.current, syscall.INTERRUPT_BIT | syscall.EXTERNAL)
+
+    # --- threads ------------------------------------------------------------------------------------------------------
+
+    def spawn(self, priority: int = PRIORITY - 1) -> tuple[int, Thread]:
+        """A thread in the root's table and address space, with a buffer and a context; gives its slot, too."""
+        index, context, frame = (self.make(kind)[0] for kind in (Kind.THREAD, Kind.SCHED_CONTEXT, Kind.FRAME))
+        done = self.invoke(boot.PROCESSOR, Operation.CONFIGURE, priority, 2000, 10_000, given=context)
+        assert done.word == 0, done.failure
+        for binding, given in (
+            (Binding.TABLE, boot.OWN_TABLE),
+            (Binding.SPACE, boot.OWN_SPACE),
+            (Binding.BUFFER, frame),
+            (Binding.CONTEXT, context),
+        ):
+            done = self.invoke(index, Operation.BIND, binding.value, given=given)
+            assert done.word == 0, done.failure
+        thread = self.slot(index).object
+        assert isinstance(thread, Thread)
+        self.start(self.root, Call.CALL, index, int(call.message(u64(Operation.START.value))), (ECALL, 0x8000, 0, 0), 0)
+        return index, thread
+
+    def serve(self, endpoint: int, reply: int, passive: bool) -> Thread:
+        """A server that waits at the endpoint; `passive`: it has no context of its own."""
+        index, server = self.spawn(PRIORITY + 1)
+        assert self.current is server
+        self.start(server, Call.RECEIVE, endpoint, 0, (call.NEVER, 0, 0, 0), reply)
+        assert self.current is self.root and server.state is State.RECEIVING
+        if passive:
+            assert self.invoke(index, Operation.UNBIND, Binding.CONTEXT.value).word == 0
+        return server

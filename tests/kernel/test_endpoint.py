@@ -1,0 +1,132 @@
+"""Messages: calls, replies, what travels, and that the fast path is no other path."""
+
+from __future__ import annotations
+
+import pytest
+
+from neokernel.abi.buffer import MOVE
+from neokernel.abi.call import Call, message
+from neokernel.abi.kinds import Kind
+from neokernel.abi.operations import Operation
+from neokernel.abi.rights import ALL
+from neokernel.abi.status import TRAVELLING, WINDOW, Status
+from neokernel.kernel.objects import State, Thread
+from neokernel.lang import u64
+from tests.kernel.support import Machine
+
+
+class Pair:
+    """The root as client, and a server behind a badged endpoint."""
+
+    def __init__(self, fast: bool, passive: bool) -> None:
+        self.machine = machine = Machine(1 << 22)
+        machine.boot()
+        machine.fast = fast
+        (self.endpoint,) = machine.make(Kind.ENDPOINT)
+        (self.reply,) = machine.make(Kind.REPLY)
+        self.badged = machine.next_slot
+        machine.next_slot += 1
+        done = machine.invoke(1, Operation.COPY, self.badged, int(ALL), 77, given=self.endpoint)
+        assert done.word == 0
+        self.client = machine.root
+        self.server: Thread = machine.serve(self.endpoint, self.reply, passive)
+
+    def call(self, word: int, *w: int) -> None:
+        self.machine.start(self.client, Call.CALL, self.badged, word, w, 0)
+
+    def answer(self, word: int, *w: int) -> None:
+        self.machine.start(self.server, Call.REPLY_RECEIVE, self.endpoint, word, w, self.reply)
+
+
+def word(label: int, length: int = 0, capabilities: int = 0) -> int:
+    return int(message(u64(label), u64(length), u64(capabilities)))
+
+
+@pytest.mark.parametrize("passive", [False, True])
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_call_and_its_reply(fast: bool, passive: bool) -> None:
+    pair = Pair(fast, passive)
+    machine = pair.machine
+    for round_ in range(3):
+        pair.call(word(5, 4), 1, 2, 3, round_)
+        machine.check()
+        taken = fast and not pair.client.registers.general
+        assert taken == (fast and passive), "the fast path is for servers that run on their clients' time"
+        assert machine.current is pair.server and pair.client.state is State.REPLIED
+        got = machine.result(pair.server)
+        assert (got.badge, got.word, got.words) == (77, word(5, 4), (1, 2, 3, round_))
+        pair.answer(word(9, 2), 10, 20, 0, 0)
+        machine.check()
+        assert machine.current is pair.client and pair.server.state is State.RECEIVING
+        back = machine.result(pair.client)
+        assert (back.badge, back.word, back.words[:2]) == (0, word(9, 2), (10, 20))
+        assert (pair.server.context is None) == passive
+
+
+@pytest.mark.parametrize("passive", [False, True])
+@pytest.mark.parametrize("fast", [False, True])
+def test_two_servers_in_a_chain(fast: bool, passive: bool) -> None:
+    pair = Pair(fast, passive)
+    machine = pair.machine
+    (deep,), (way_back,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    second = machine.serve(deep, way_back, passive)
+    pair.call(word(1), 0, 0, 0, 0)
+    machine.start(pair.server, Call.CALL, deep, word(2), (0, 0, 0, 0), 0)
+    machine.check()
+    assert machine.current is second
+    machine.start(second, Call.REPLY_RECEIVE, deep, word(3), (0, 0, 0, 0), way_back)
+    machine.check()
+    assert machine.current is pair.server and machine.result(pair.server).word == word(3)
+    pair.answer(word(4), 0, 0, 0, 0)
+    machine.check()
+    assert machine.current is pair.client and pair.client.context is pair.client.home
+
+
+def test_long_messages_and_capabilities() -> None:
+    pair = Pair(True, True)
+    machine = pair.machine
+    assert pair.client.buffer is not None and pair.server.buffer is not None
+    pair.client.buffer.words[0], pair.client.buffer.words[507] = u64(11), u64(12)
+    first, second = machine.make(Kind.NOTIFICATION, 0, 2)
+    machine.name(pair.client, first, second | MOVE)
+    machine.window(60, 2, pair.server)
+    pair.call(word(1, 512, 2), 0, 0, 0, 0)
+    machine.check()
+    assert machine.current is pair.server
+    assert pair.server.buffer.words[0] == 11 and pair.server.buffer.words[507] == 12
+    assert pair.server.buffer.arrived.load() == 2
+    assert machine.slot(60).parent is machine.slot(first), "the first was copied"
+    assert machine.slot(second).object is None and machine.slot(61).object is not None, "the second was moved"
+
+
+@pytest.mark.parametrize("order", [(0, MOVE), (MOVE, 0), (MOVE, MOVE)])
+def test_one_capability_isnt_copied_and_moved(order: tuple[int, int]) -> None:
+    pair = Pair(True, True)
+    machine = pair.machine
+    (index,) = machine.make(Kind.NOTIFICATION)
+    machine.name(pair.client, index | order[0], index | order[1])
+    machine.window(60, 2, pair.server)
+    pair.call(word(1, 0, 2), 0, 0, 0, 0)
+    assert machine.result(pair.client).failure == (Status.HAS_CHILDREN, TRAVELLING + 1)
+    assert machine.slot(60).object is None and machine.slot(index).object is not None
+    machine.check()
+
+
+def test_a_window_that_is_too_small_refuses_the_message() -> None:
+    pair = Pair(True, True)
+    machine = pair.machine
+    machine.name(pair.client, pair.endpoint)
+    machine.window(60, 0, pair.server)
+    pair.call(word(1, 0, 1), 0, 0, 0, 0)
+    assert machine.result(pair.client).failure == (Status.NO_WINDOW, WINDOW)
+    assert pair.server.state is State.RECEIVING
+    machine.check()
+
+
+def test_the_end_of_a_reply_ends_its_call() -> None:
+    pair = Pair(True, False)
+    machine = pair.machine
+    pair.call(word(1), 0, 0, 0, 0)
+    machine.start(pair.server, Call.CALL, 1, word(Operation.DELETE.value), (pair.reply, 0, 0, 0), 0)
+    machine.check()
+    assert pair.client.state is State.RUNNABLE and machine.result(pair.client).status is Status.PEER_DIED
