@@ -20,7 +20,7 @@ from neokernel.abi.boot import (
     ROOT_BUFFER_ADDRESS,
     ROOT_STACK_TOP,
 )
-from neokernel.abi.kinds import PAGE_SIZE, Kind
+from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE, Kind
 from neokernel.abi.operations import Binding
 from neokernel.abi.rights import ALL, EXECUTE, READ, WRITE
 from neokernel.abi.status import FIRST, Status
@@ -38,6 +38,7 @@ SCRATCH = 0x3C_0000_0000
 CHILD_SLOTS = 256
 CHILD_STACK_PAGES = 16
 
+GIGABYTE = 1 << 30
 WORDS_OF_PAGE = PAGE_SIZE // 8
 
 
@@ -54,9 +55,9 @@ def map_at(process: Process, space: u64, memory: u64, address: u64, rights: u16,
         made = process.make_of(memory, Kind.PAGE_TABLE)
         if isinstance(made, Failure):
             return made
-        found = system.install(process.buffer, space, address, 2, made)
+        found = system.install(process.buffer, space, address // GIGABYTE * GIGABYTE, 2, made)
         if found is not None and found.status is Status.OCCUPIED:
-            found = system.install(process.buffer, space, address, 1, made)
+            found = system.install(process.buffer, space, address // LARGE_SIZE * LARGE_SIZE, 1, made)
         if found is not None:
             _ = process.drop(made)
             return found

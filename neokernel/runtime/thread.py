@@ -10,7 +10,7 @@ from neokernel.abi.boot import OWN_SPACE, OWN_TABLE
 from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.operations import Binding
 from neokernel.abi.rights import READ, WRITE
-from neokernel.lang import address_of, asm, object_at, size_of, u64, unsafe
+from neokernel.lang import address_of, asm, object_at, size_of, u64, unsafe, value
 from neokernel.runtime import system
 from neokernel.runtime.process import Process, ThreadStart
 from neokernel.runtime.space import map_at
@@ -32,8 +32,16 @@ def thread_entry() -> u64:
     return asm("la {result}, nk_thread_start", result=u64)
 
 
-def make_thread(process: Process, argument: u64, priority: u64, finished: u64 = 0) -> u64 | Failure:
-    """A thread that isn't started: the index of its capability. It will have `argument`; `start_thread` starts it.
+@value
+class NewThread:
+    """Indices of a thread, and of the frame of its buffer."""
+
+    thread: u64
+    buffer: u64
+
+
+def make_thread(process: Process, argument: u64, priority: u64, finished: u64 = 0) -> NewThread | Failure:
+    """A thread that has no context yet, and so doesn't run: `start_thread` gives it one. It has `argument`.
 
     `priority` is that of the context that it will get; `finished` a notification that is signalled when it ends, or 0.
     """
@@ -63,7 +71,7 @@ def make_thread(process: Process, argument: u64, priority: u64, finished: u64 = 
     failure = bind_own(process, thread, buffer)
     if failure is None:
         failure = system.start(thread, thread_entry(), top, argument, top)
-    return thread if failure is None else failure
+    return NewThread(thread, buffer) if failure is None else failure
 
 
 def bind_own(process: Process, thread: u64, buffer: u64) -> Failure | None:
@@ -83,11 +91,11 @@ def start_thread(process: Process, thread: u64, context: u64) -> Failure | None:
 
 def spawn(process: Process, argument: u64, priority: u64, budget: u64, period: u64, finished: u64 = 0) -> u64 | Failure:
     """A running thread with a context of its own, of `budget` ticks in each `period`: its index."""
-    thread = make_thread(process, argument, priority, finished)
-    if isinstance(thread, Failure):
-        return thread
+    made = make_thread(process, argument, priority, finished)
+    if isinstance(made, Failure):
+        return made
     context = process.context(priority, budget, period)
     if isinstance(context, Failure):
         return context
-    failure = start_thread(process, thread, context)
-    return thread if failure is None else failure
+    failure = start_thread(process, made.thread, context)
+    return made.thread if failure is None else failure
