@@ -166,7 +166,10 @@ def break_off(hart: Hart, reply: Reply) -> None:
         finish(hart, reply, State.RUNNABLE)
 
 
-def give_up(reply: Reply) -> None:
-    """The caller doesn't wait any more; a context that it lent stays where it is, until it is passed on."""
+def give_up(hart: Hart, reply: Reply) -> None:
+    """The caller doesn't wait any more; a context that it lent stays with who runs on it, until it is passed on."""
+    context = reply.context
     reply.caller = None
-    _ = unchain(reply)
+    if unchain(reply) and context is not None and context.thread is None:
+        # It was parked in this Reply: nobody else would pass it on.
+        pass_on(hart, context)

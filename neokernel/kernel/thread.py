@@ -93,7 +93,7 @@ def leave_wait(hart: Hart, thread: Thread) -> None:
                 take_out(notification.waiters, thread)
         case State.REPLIED:
             if reply is not None:
-                give_up(reply)
+                give_up(hart, reply)
         case State.DISPATCHING:
             if held is not None:
                 take_back(hart, thread, held)
