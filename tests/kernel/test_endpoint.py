@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from neokernel.abi.buffer import MOVE
-from neokernel.abi.call import Call, message
+from neokernel.abi.call import NEVER, Call, message
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Operation
 from neokernel.abi.rights import ALL
@@ -130,3 +130,20 @@ def test_the_end_of_a_reply_ends_its_call() -> None:
     machine.start(pair.server, Call.CALL, 1, word(Operation.DELETE.value), (pair.reply, 0, 0, 0), 0)
     machine.check()
     assert pair.client.state is State.RUNNABLE and machine.result(pair.client).status is Status.PEER_DIED
+
+
+def test_a_caller_that_is_stopped_gets_its_time_back() -> None:
+    """The server has put the call off, so that the caller's context waits in the Reply, where nobody runs on it."""
+    pair = Pair(True, True)
+    machine = pair.machine
+    (later,) = machine.make(Kind.REPLY)
+    _, other = machine.spawn()
+    pair.call(word(1), 0, 0, 0, 0)
+    machine.start(pair.server, Call.RECEIVE, pair.endpoint, 0, (NEVER, 0, 0, 0), later)
+    assert machine.current is other and pair.client.context is None
+    assert machine.invoke(3, Operation.SUSPEND, thread=other).word == 0
+    machine.check()
+    machine.start(other, Call.CALL, 3, word(Operation.RESUME.value), (0, 0, 0, 0), 0)
+    machine.check()
+    assert machine.current is pair.client and pair.client.context is pair.client.home
+    assert machine.result(pair.client).status is Status.CANCELLED

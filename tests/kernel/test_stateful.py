@@ -119,7 +119,8 @@ class Lives(RuleBasedStateMachine):
             for binding, given in bindings:
                 assert machine.invoke(thread, Operation.BIND, binding.value, given=given).word == 0
             assert machine.invoke(thread, Operation.START, ECALL, 0x8000, each, 0).word == 0
-        assert machine.current is not None
+        endpoint, reply = self.indices(Kind.ENDPOINT)[0], self.indices(Kind.REPLY)[0]
+        machine.serve(endpoint, reply, passive=True)
         self.root = root
 
     # --- choices ------------------------------------------------------------------------------------------------------
