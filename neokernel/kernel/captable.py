@@ -222,8 +222,8 @@ def revoke(hart: Hart, caller: Thread, root: Slot, deleting: bool) -> u64:
                 return failure(Status.PINNED, FIRST)
             if step == BURYING:
                 registers.a5 = BURIED
-        if hart.current is None:
-            # It has deleted itself, or what it needs to run.
+        if hart.current is not caller:
+            # It has deleted itself, or what it needs to run, or woken somebody more important.
             return AGAIN
         if cpu.interrupt_pending(hart.cpu):
             return AGAIN

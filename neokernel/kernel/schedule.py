@@ -134,7 +134,12 @@ def consume(context: SchedContext, used: u64) -> None:
     if context.budget == context.period:
         slice = context.refills[0]
         slice.amount = context.budget if used >= slice.amount else slice.amount - used
-        return
+    else:
+        consume_refills(context, used)
+
+
+def consume_refills(context: SchedContext, used: u64) -> None:
+    """The same, of a context that can be without."""
     left = used
     for _ in range(REFILLS):
         first = context.refills[u64(context.first)]
@@ -173,7 +178,7 @@ def add_refill(context: SchedContext, time: u64, amount: u64) -> None:
 def begin_use(context: SchedContext, now: u64) -> None:
     """The context begins to be used after a wait: what is due is one refill, from now on."""
     first = context.refills[u64(context.first)]
-    if first.time > now or context.budget == context.period:
+    if first.time > now:
         return
     for _ in range(REFILLS - 1):
         if context.count == 1:
@@ -190,8 +195,8 @@ def begin_use(context: SchedContext, now: u64) -> None:
 
 
 def is_due(context: SchedContext, now: u64) -> bool:
-    first = context.refills[u64(context.first)]
-    return first.time <= now and first.amount != 0
+    """Can it be used now?"""
+    return context.budget == context.period or context.refills[u64(context.first)].time <= now
 
 
 def configure(context: SchedContext, priority: u8, budget: u64, period: u64, now: u64) -> None:
@@ -209,11 +214,14 @@ def configure(context: SchedContext, priority: u8, budget: u64, period: u64, now
 
 
 def make_ready(hart: Hart, thread: Thread) -> None:
-    """A runnable thread that isn't current goes to the end of its queue, if it has a context with time left."""
+    """A runnable thread that isn't current can run, if it has a context with time left.
+
+    It is current at once if it has a higher priority than all that are; otherwise it goes to the end of its queue.
+    """
     context = thread.context
     if context is None or context.budget == 0 or context.empty:
         return
-    if context is not hart.active:
+    if context.budget != context.period and context is not hart.active:
         now = cpu.now(hart.cpu)
         begin_use(context, now)
         if not is_due(context, now):
@@ -222,6 +230,19 @@ def make_ready(hart: Hart, thread: Thread) -> None:
     priority = priority_of(thread, context)
     if hart.attention & TRACING != 0:
         record(hart, Event.READY, thread.identifier, priority)
+    current = hart.current
+    if current is None:
+        if hart.best <= priority:
+            hart.current = thread
+            return
+    else:
+        running = current.context
+        if running is not None:
+            before = priority_of(current, running)
+            if before < priority:
+                hart.current = thread
+                enqueue(hart, current, before, True)
+                return
     enqueue(hart, thread, priority, False)
 
 
@@ -241,15 +262,20 @@ def run_out(hart: Hart, context: SchedContext) -> None:
         wait_for_refill(hart, context)
 
 
-def rotate(hart: Hart) -> None:
-    """The current thread gives way to those of its priority."""
-    thread = hart.current
-    if thread is None:
-        return
+def rotate(hart: Hart, thread: Thread) -> None:
+    """A thread that is current or ready gives way to those of its priority."""
     context = thread.context
-    hart.current = None
+    take_off(hart, thread)
     if context is not None:
         enqueue(hart, thread, priority_of(thread, context), False)
+
+
+def take_off(hart: Hart, thread: Thread) -> None:
+    """The thread is neither current nor ready."""
+    if hart.current is thread:
+        hart.current = None
+    else:
+        dequeue(hart, thread)
 
 
 def choose(hart: Hart) -> None:
@@ -287,12 +313,18 @@ def run(hart: Hart, thread: Thread, context: SchedContext) -> None:
         hart.budget_end = saturating_add(now, first.amount)
         program(hart)
     hart.current = thread
+    if hart.attention != 0:
+        attend(hart, thread)
+    use_space(hart, thread.space)
+
+
+def attend(hart: Hart, thread: Thread) -> None:
+    """What a change to `thread` means for those who need attention."""
     if hart.attention & TRACING != 0:
         record_switch(hart)
     if hart.attention & FLOATING != 0 and hart.floating is not thread:
         cpu.set_floating(hart.cpu, False)
         hart.attention &= ~u64(FLOATING)
-    use_space(hart, thread.space)
 
 
 def idle(hart: Hart) -> None:
@@ -346,10 +378,7 @@ def forget_space(hart: Hart, space: AddressSpace) -> None:
 def stop(hart: Hart, thread: Thread, state: State) -> None:
     """The thread doesn't run any more: it waits, or is stopped."""
     thread.state = state
-    if hart.current is thread:
-        hart.current = None
-    else:
-        dequeue(hart, thread)
+    take_off(hart, thread)
 
 
 def attach_again(hart: Hart, context: SchedContext) -> None:

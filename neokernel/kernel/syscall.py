@@ -48,8 +48,10 @@ from neokernel.kernel.schedule import (
     idle,
     is_due,
     make_ready,
+    priority_of,
     program,
     rotate,
+    take_off,
     wait_for_refill,
 )
 from neokernel.kernel.slot import find, refuse_operation
@@ -162,7 +164,7 @@ def give_way(hart: Hart, thread: Thread) -> u64:
     if thread.dispatcher is not None:
         threads.end_dispatch(hart, thread, Stop.YIELDED)
     elif hart.current is thread:
-        rotate(hart)
+        rotate(hart, thread)
     return 0
 
 
@@ -312,25 +314,21 @@ def refill(hart: Hart, context: SchedContext, now: u64) -> None:
 
 
 def end_budget(hart: Hart, context: SchedContext, now: u64) -> None:
-    """The active context's budget, or slice, is over."""
-    thread = hart.current
+    """The active context's budget, or slice, is over. Its thread is current, or was until just now."""
+    thread = context.thread
     hart.active = None
-    if thread is None:
+    if thread is None or thread.state is not State.RUNNABLE:
         return
     if thread.dispatcher is not None:
         threads.end_dispatch(hart, thread, Stop.EXHAUSTED)
-        thread = hart.current
-        if thread is None:
-            return
-    if is_due(context, now):
-        rotate(hart)
-        return
-    hart.current = None
-    wait_for_refill(hart, context)
-    if context.home is not thread:
-        # Somebody else's time, used up here: the server's handler decides.
-        hart.current = None
-        raise_fault(hart, thread, Fault.BUDGET, context.identifier, thread.registers.pc, 0, 0)
+    elif is_due(context, now):
+        rotate(hart, thread)
+    else:
+        take_off(hart, thread)
+        wait_for_refill(hart, context)
+        if context.home is not thread:
+            # Somebody else's time, used up here: the server's handler decides.
+            raise_fault(hart, thread, Fault.BUDGET, context.identifier, thread.registers.pc, 0, 0)
 
 
 # --- out of the kernel ------------------------------------------------------------------------------------------------
@@ -338,6 +336,10 @@ def end_budget(hart: Hart, context: SchedContext, now: u64) -> None:
 
 def leave(hart: Hart, thread: Thread) -> Registers:
     """Who goes on: the best ready thread; if there is none, wait for an interrupt."""
+    context = thread.context
+    if hart.current is thread and context is not None and hart.attention == 0:
+        if hart.active is context and hart.best <= priority_of(thread, context) + 1:
+            return thread.registers
     if thread.dispatcher is not None and thread.state is not State.RUNNABLE and thread.context is not None:
         threads.end_dispatch(hart, thread, Stop.FAULTED if thread.faulted else Stop.BLOCKED)
     choose(hart)
