@@ -202,9 +202,9 @@ def offer(hart: Hart, sender: Thread, endpoint: Endpoint, badge: u64, word: u64,
             return failure(Status.TIMED_OUT, INVOKED)
         sender.badge = badge
         sender.message = word
+        stop(hart, sender, State.CALLING if calling else State.SENDING)
         append(endpoint.senders, sender)
         sender.endpoint = endpoint
-        stop(hart, sender, State.CALLING if calling else State.SENDING)
         return BLOCKED
     reply = receiver.reply
     if reply is None if calling else receiver.context is None:
@@ -262,10 +262,11 @@ def receive(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply | None,
             return failure(Status.WRONG_STATE, FIRST)
         release(hart, thread)
         arm(thread, reply)
+        # First out of the ready queue, where it may be since it has answered somebody more important.
+        stop(hart, thread, State.RECEIVING)
         append(endpoint.receivers, thread)
         thread.endpoint = endpoint
         start_timer(hart, thread, deadline)
-        stop(hart, thread, State.RECEIVING)
         return BLOCKED
     calling = sender.state is State.CALLING
     refused: u64 = failure(Status.WRONG_STATE, INVOKED)

@@ -110,10 +110,10 @@ def wait(hart: Hart, caller: Thread, slot: Slot, deadline: u64) -> u64:
         return answer(caller, take(notification), 0, 0, 0, 0)
     if deadline <= cpu.now(hart.cpu):
         return failure(Status.TIMED_OUT, FIRST)
+    stop(hart, caller, State.WAITING)
     append(notification.waiters, caller)
     caller.signals = notification
     start_timer(hart, caller, deadline)
-    stop(hart, caller, State.WAITING)
     return BLOCKED
 
 
