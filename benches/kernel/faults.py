@@ -6,7 +6,24 @@ own readings; with the page, the cost of its `MAP` call is in.
 
 from __future__ import annotations
 
-from support import ABOVE, SHARED, WARM, Timed, begin, give_up, grant, invoked, made, mean, run, settle, share, shared, timed, travelling
+from support import (
+    ABOVE,
+    SHARED,
+    WARM,
+    Timed,
+    begin,
+    give_up,
+    grant,
+    invoked,
+    made,
+    mean,
+    run,
+    settle,
+    share,
+    shared,
+    timed,
+    travelling,
+)
 
 from neokernel.abi.boot import OWN_SPACE, OWN_THREAD
 from neokernel.abi.call import LABEL_MASK, NEVER, Call, message

@@ -14,7 +14,7 @@ from neokernel.abi.call import NEVER, Call, message, status_of
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Operation
 from neokernel.abi.rights import READ, WRITE
-from neokernel.lang import asm, object_at, at, u8, u64, unsafe, wire
+from neokernel.lang import asm, at, object_at, u8, u64, unsafe, wire
 from neokernel.runtime import system
 from neokernel.runtime.process import Process
 from neokernel.runtime.space import Child, map_at

@@ -7,10 +7,25 @@ the two halves of a round trip are counted exactly, and no loop of either is in 
 
 from __future__ import annotations
 
-from support import ABOVE, ROUNDS, WARM, answer, begin, give_up, grant, made, mean, run, settle, share, timed, travelling
+from support import (
+    ABOVE,
+    ROUNDS,
+    WARM,
+    answer,
+    begin,
+    give_up,
+    grant,
+    made,
+    mean,
+    run,
+    settle,
+    share,
+    timed,
+    travelling,
+)
 
-from neokernel.abi.call import NEVER, Call, message, status_of
 from neokernel.abi.boot import OWN_TABLE
+from neokernel.abi.call import NEVER, Call, message, status_of
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
 from neokernel.lang import u64, wrapping_add
@@ -75,7 +90,9 @@ def measure(process: Process, name: str, endpoint: u64, word: u64) -> None:
         c = wrapping_add(c, b)
         d = wrapping_add(d, c)
     mean(process, name, calls + replies)
-    process.console.write(f"= {name}_halves {calls // ROUNDS} {replies // ROUNDS}\n")
+    if word == message(ECHO):
+        mean(process, "call", calls)
+        mean(process, "reply", replies)
 
 
 def serve(process: Process, endpoint: u64, reply: u64) -> None:

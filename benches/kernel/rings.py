@@ -37,9 +37,7 @@ def main(process: Process) -> None:
     process.exit()
 
 
-def measure(
-    process: Process, name: str, area: Area, producer: Ring[Word], consumer: Ring[Word], batch: usize
-) -> None:
+def measure(process: Process, name: str, area: Area, producer: Ring[Word], consumer: Ring[Word], batch: usize) -> None:
     """Batches through the ring; each message is checked, outside what is counted."""
     total: u64 = 0
     for round in range(u64(0), u64(ROUNDS + WARM)):

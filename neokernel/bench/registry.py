@@ -21,11 +21,15 @@ __all__ = ["BENCHES", "BOOTS", "BenchError", "Row", "as_json", "run", "table"]
 #: What there is to run, and what it says.
 BENCHES = {
     "compiler": "instructions of compiled kernels beside clang -O2, with and without checks",
+    "kernel": "instructions of the kernel's work, with its checks and without, beside other kernels'",
     "build": "seconds to build 10,000 lines: cold, and after an edit of one line",
 }
 
+#: ends of items of which two are shown in one row
+PAIR = (", checks on", ", checks off")
+
 #: those that boot a machine
-BOOTS = {"compiler"}
+BOOTS = {"compiler", "kernel"}
 
 
 def run(
@@ -40,6 +44,10 @@ def run(
         from neokernel.bench import compiler
 
         return compiler.run(only, progress, keep)
+    if name == "kernel":
+        from neokernel.bench import kernel
+
+        return kernel.run(only, progress, keep)
     if name == "build":
         from neokernel.bench import build_speed
 
@@ -58,9 +66,13 @@ def _number(value: float | None, unit: str) -> str:
 def table(title: str, rows: Sequence[Row]) -> Table:
     """Rows as a rich table, narrow enough for 80 columns; numbers with their thousands marked.
 
-    A unit or a peer that all rows share stands in a heading instead of a column. Ratios share all units.
+    A unit or a peer that all rows share stands in a heading instead of a column. Ratios share all units. Rows that come
+    in pairs, `ITEM, checks on` and `ITEM, checks off`, are one row with two numbers.
     """
     from rich.table import Table
+
+    if rows and all(row.item.endswith(PAIR[place % 2]) for place, row in enumerate(rows)):
+        return _paired(title, rows)
 
     units = sorted({row.unit for row in rows} - {"ratio"})
     peers = sorted({row.peer for row in rows})
@@ -81,6 +93,31 @@ def table(title: str, rows: Sequence[Row]) -> Table:
         unit, peer = [row.unit] if len(units) > 1 else [], [row.peer] if len(peers) > 1 else []
         shown.add_row(row.item, *unit, *numbers, ratio, *peer)
     return shown
+
+
+def _paired(title: str, rows: Sequence[Row]) -> Table:
+    """Rows with two numbers each; the ratio is that of the second."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    shown = Table(title=title)
+    shown.add_column("item", min_width=28)
+    for column in PAIR:
+        shown.add_column(column.removeprefix(", "), justify="right")
+    shown.add_column("theirs", justify="right")
+    shown.add_column("ratio", justify="right")
+    shown.add_column("peer")
+    for first, second in zip(rows[::2], rows[1::2], strict=True):
+        ratio = "" if second.ratio is None else f"{second.ratio:.3f}"
+        numbers = [_count(first.ours), _count(second.ours), "" if second.theirs is None else _count(second.theirs)]
+        unit = "" if first.unit in title else f" [{first.unit}]"
+        shown.add_row(escape(first.item.removesuffix(PAIR[0]) + unit), *numbers, ratio, first.peer)
+    return shown
+
+
+def _count(value: float) -> str:
+    """A number of something: whole, or with its hundredths."""
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
 
 
 def as_json(rows: Sequence[Row]) -> str:

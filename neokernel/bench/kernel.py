@@ -1,0 +1,309 @@
+"""`nk bench kernel`: instructions of the kernel's work, with its checks and without, beside other kernels'.
+
+Programs in `benches/kernel` run on a kernel in QEMU, count by `rdinstret`, and report lines `= NAME COUNT`. The
+programs are the same in both columns; only the kernel is compiled with its checks, or without.
+
+Under `-icount shift=0` the counts are exact: each image runs twice, and both runs must report the same.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from neokernel.bench.row import BenchError, Progress, Row
+
+SOURCES = Path(__file__).parents[2] / "benches" / "kernel"
+TIMEOUT = 120.0
+UNIT = "instructions"
+#: the two columns: what the kernel is compiled with
+ON, OFF = "checks on", "checks off"
+#: of QEMU's machine, and what its firmware keeps
+MEMORY, FIRMWARE = 128 << 20, 2 << 20
+
+#: What other kernels need, by line: measured 2026-11-20 on QEMU 10.0.2 (`-machine virt -cpu rv64 -smp 1`, OpenSBI 1.5),
+#: in instructions executed. seL4 16.0.0-dev (1326364bc), release, fast path on, one core, -O2, threads in two address
+#: spaces, no floating point, and its MCS configuration; Linux of Debian trixie, riscv64 6.12.107; xv6-riscv f5b93ef.
+PEERS: dict[str, dict[str, int]] = {
+    "call": {"seL4": 250, "seL4 MCS": 277},
+    "reply": {"seL4": 290, "seL4 MCS": 359},
+    "round_trip": {"seL4": 541, "seL4 MCS": 636, "Linux": 13_849, "xv6": 95_761},
+    "round_trip_words": {"seL4": 565},
+    "round_trip_slow": {"seL4": 1_645, "seL4 MCS": 3_490},
+    "poll": {"seL4": 305, "Linux": 338, "xv6": 1_126},
+    "yield_and_back": {"seL4": 847, "Linux": 4_291},
+    "signal": {"seL4": 431},
+    "signal_to_waiter": {"seL4": 611, "seL4 MCS": 1_214},
+    "interrupt_to_driver": {"seL4": 395},
+    "interrupt_and_resume": {"seL4": 981},
+    "acknowledge": {"seL4": 497},
+    "page_fault": {"seL4": 1_406, "Linux": 7_832},
+    "page_fault_map": {"Linux": 3_153},
+    "undefined_instruction": {"seL4": 1_792, "seL4 MCS": 2_759},
+    "retype_frame": {"seL4": 1_015},
+    "retype_thread": {"seL4": 1_019},
+    "retype_endpoint": {"seL4": 1_024},
+    "copy": {"seL4": 872},
+    "delete": {"seL4": 846},
+    "map": {"seL4": 734},
+    "unmap": {"seL4": 685},
+    "process": {"Linux": 156_482, "xv6": 1_527_514},
+    "boot": {"seL4": 485_313, "xv6": 416_000_000},
+    "text": {"seL4": 31_206, "xv6": 34_880, "seL4 MCS": 41_466},
+    "lines": {"xv6": 4_522, "seL4": 9_349, "seL4 MCS": 11_039},
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table: a report of a program, what it is called, and what it may cost at most, if that is fixed."""
+
+    title: str
+    budget: int | None = None
+    unit: str = UNIT
+    #: a report's unit in parts of the line's
+    scale: int = 1
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program, and the lines of its reports by their names. `memory`: of the machine, in MiB."""
+
+    lines: Mapping[str, Line]
+    memory: int = MEMORY >> 20
+    file: str = ""
+
+
+#: The programs by their names, in the order in which they are shown.
+PROGRAMS: dict[str, Program] = {
+    "ipc": Program(
+        {
+            "round_trip": Line("round trip, no payload", 250),
+            "round_trip_words": Line("round trip, 4 words", 260),
+            "call": Line("call, client to server running"),
+            "reply": Line("reply + receive, server to client running"),
+            "round_trip_active": Line("round trip, server with its own context"),
+            "round_trip_slow": Line("round trip off the fast path, 10 words"),
+            "message_64_bytes": Line("round trip, request of 64 bytes"),
+            "message_4_kib": Line("round trip, request of 4 KiB"),
+            "message_capability": Line("round trip, request with a capability"),
+        }
+    ),
+    "signals": Program(
+        {
+            "poll": Line("cheapest system call (poll)", 120),
+            "yield_and_back": Line("yield to another process and back"),
+            "signal": Line("signal, nobody waiting"),
+            "signal_to_waiter": Line("signal, to the waiter running", 300),
+            "wait_to_signaller": Line("wait, to the interrupted signaller running"),
+        }
+    ),
+    "interrupts": Program(
+        {
+            "interrupt_to_driver": Line("interrupt, to its driver running", 300),
+            "interrupt_and_resume": Line("interrupt, driver runs and blocks, resumed"),
+            "acknowledge": Line("acknowledge an interrupt"),
+        }
+    ),
+    "faults": Program(
+        {
+            "page_fault": Line("page fault, pager, resumed", 600),
+            "page_fault_map": Line("page fault, pager maps, resumed"),
+            "undefined_instruction": Line("undefined instruction, handler, resumed"),
+        }
+    ),
+    "objects": Program(
+        {
+            "retype_frame": Line("retype a 4 KiB frame", 400),
+            "retype_thread": Line("retype a thread", 400),
+            "retype_endpoint": Line("retype an endpoint", 400),
+            "clear_kib": Line("clear memory, per KiB"),
+            "copy": Line("copy a capability", 250),
+            "delete": Line("delete a capability"),
+            "map": Line("map a page", 350),
+            "unmap": Line("unmap a page"),
+            "revoke_child": Line("revoke, per capability"),
+            "boot": Line("kernel entry to first user instruction", 150_000),
+            "idle_memory": Line("memory in use with one process", 512 << 10, "bytes"),
+        }
+    ),
+    "processes": Program({"process": Line("create, run, exit, reap a process", 40_000)}),
+    "rings": Program(
+        {
+            "ring_batch_1": Line("ring, per message, one by one", scale=100),
+            "ring_batch_64": Line("ring, per message, 64 at a time", scale=100),
+        }
+    ),
+}
+
+#: What is measured of the kernel's image and sources, not by a program.
+SIZES = {
+    "text": Line("kernel code, all but boot", 28_000, "bytes"),
+    "lines": Line("kernel source lines", 3_500, "lines"),
+}
+SIZE = "size"
+
+#: With these the instruction counter is exact, and every run is the same.
+EXACT = ("-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2025-01-01T00:00:00,clock=vm")
+
+
+# --- images -----------------------------------------------------------------------------------------------------------
+
+
+def build_image(name: str, column: str, folder: Path) -> Path:
+    """A program on a kernel with checks, or without; the program has its own in both."""
+    from neokernel.image import kernel
+    from neokernel.image.archive import pack, program_entry
+    from neokernel.image.program import THREAD_START, build_program
+
+    program = folder / f"{name}.program.elf"
+    if not program.is_file():
+        built = build_program(source_of(name), program)
+        if built.diagnostics:
+            raise BenchError(f"{name}.py isn't accepted: {built.diagnostics[0].message}")
+    found = kernel.kernel_objects(checks=column == ON)
+    if isinstance(found, list):
+        raise BenchError(f"the kernel isn't accepted: {found[0].message}")
+    image = folder / f"{name}-{column.replace(' ', '-')}.elf"
+    kernel.link_image(found[0], pack([program_entry(name, program, THREAD_START)]), image)
+    return image
+
+
+def source_of(name: str) -> Path:
+    path = SOURCES / f"{PROGRAMS[name].file or name}.py"
+    if not path.is_file():
+        raise BenchError(f"{path.name} is missing: the benchmark needs the project's checkout")
+    return path
+
+
+def command(image: Path, memory: int = MEMORY >> 20) -> list[str]:
+    """The run that is measured."""
+    qemu = shutil.which("qemu-system-riscv64")
+    if qemu is None:
+        raise BenchError("qemu-system-riscv64 is missing: `nk doctor` says how to get it")
+    options = ["-M", "virt", "-smp", "1", "-m", f"{memory}M", "-bios", "default", "-display", "none"]
+    options += ["-monitor", "none", "-serial", "stdio", "-no-reboot", *EXACT]
+    return [qemu, *options, "-kernel", str(image)]
+
+
+def run_image(image: Path, memory: int = MEMORY >> 20) -> str:
+    """The console of a run, which must end by itself."""
+    try:
+        done = subprocess.run(
+            command(image, memory), stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False
+        )
+    except subprocess.TimeoutExpired as expired:
+        said = (expired.stdout or b"").decode(errors="replace")[-2000:]
+        raise BenchError(f"{image.name}: no end after {TIMEOUT:.0f} s; its console ends with\n{said}") from None
+    said = done.stdout.decode(errors="replace")
+    if done.returncode:
+        detail = said[-2000:] + done.stderr.decode(errors="replace")
+        raise BenchError(f"{image.name} ended with status {done.returncode}:\n{detail}")
+    return said
+
+
+def read_reports(console: str) -> dict[str, int]:
+    """The reports in what a program wrote. A complaint, or a report that isn't one, is an error."""
+    found: dict[str, int] = {}
+    for line in console.splitlines():
+        if line.startswith("! "):
+            raise BenchError(f"the program gave up: {line[2:]}")
+        if line.startswith("= "):
+            parts = line.split(" ")
+            if len(parts) != 3 or not parts[2].isdecimal() or parts[1] in found:
+                raise BenchError(f"not a report: {line!r}")
+            found[parts[1]] = int(parts[2])
+    return found
+
+
+def measure(name: str, column: str, folder: Path) -> dict[str, int]:
+    """The reports of a program, the same in two runs."""
+    image = build_image(name, column, folder)
+    memory = PROGRAMS[name].memory
+    first, second = (read_reports(run_image(image, memory)) for _ in range(2))
+    if first != second:
+        differing = sorted(key for key in first.keys() | second.keys() if first.get(key) != second.get(key))
+        raise BenchError(f"{name}: two runs differ in {', '.join(differing)}")
+    return derived(first)
+
+
+def derived(reports: dict[str, int]) -> dict[str, int]:
+    """Also what follows from the reports."""
+    found = dict(reports)
+    if "free_memory" in found:
+        found["idle_memory"] = MEMORY - FIRMWARE - found["free_memory"]
+    return found
+
+
+def measure_sizes(folder: Path) -> dict[str, dict[str, int]]:
+    """The kernel's code and source, by column."""
+    from neokernel.compiler import pipeline
+    from neokernel.image import kernel, sizes
+
+    state = kernel.kernel_state()
+    pipeline.load(state)
+    sources = {module.file: module.text for module in state.modules if not module.file.startswith("<")}
+    files = {module.name: module.file for module in state.modules}
+    counted = ("neokernel/kernel/", "neokernel/arch/")
+    lines = sum(sizes.count_lines(text) for file, text in sources.items() if file.startswith(counted))
+    found: dict[str, dict[str, int]] = {}
+    for column in (ON, OFF):
+        made = kernel.kernel_objects(checks=column == ON)
+        if isinstance(made, list):
+            raise BenchError(f"the kernel isn't accepted: {made[0].message}")
+        image = folder / f"kernel-{column.replace(' ', '-')}.elf"
+        kernel.link_image(made[0], b"", image)
+        text = sum(size.text for size in sizes.measure(image, sources, files).values())
+        found[column] = {"text": text, "lines": lines}
+    return found
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+def best_peer(name: str) -> tuple[str, int | None]:
+    """Who needs least for this, and how much."""
+    peers = PEERS.get(name, {})
+    if not peers:
+        return "", None
+    best = min(peers, key=lambda peer: peers[peer])
+    return best, peers[best]
+
+
+def rows_of(lines: Mapping[str, Line], reports: Mapping[str, Mapping[str, int]]) -> list[Row]:
+    """Two rows for each line: with checks, and without. A line that a program didn't report is an error."""
+    rows: list[Row] = []
+    for name, line in lines.items():
+        peer, theirs = best_peer(name)
+        title = line.title if line.budget is None else f"{line.title} (budget {line.budget:,})"
+        for column in (ON, OFF):
+            if name not in reports[column]:
+                raise BenchError(f"nothing reported {name!r}")
+            ours = reports[column][name] / line.scale
+            ratio = None if theirs is None else ours / theirs
+            rows.append(Row(f"{title}, {column}", line.unit, ours, peer, theirs, ratio))
+    return rows
+
+
+def run(only: Sequence[str] | None = None, progress: Progress = lambda _: None, keep: Path | None = None) -> list[Row]:
+    """Rows of the programs named in `only`, or of all. `keep`: a folder for the images."""
+    known = [*PROGRAMS, SIZE]
+    unknown = set(only or ()) - set(known)
+    if unknown:
+        raise BenchError(f"no item {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) if keep is None else keep.resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        rows: list[Row] = []
+        for name in only or known:
+            progress(name)
+            if name == SIZE:
+                rows += rows_of(SIZES, measure_sizes(folder))
+            else:
+                reports = {column: measure(name, column, folder) for column in (ON, OFF)}
+                rows += rows_of(PROGRAMS[name].lines, reports)
+        return rows

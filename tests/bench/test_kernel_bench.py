@@ -1,0 +1,115 @@
+"""The kernel's benchmark reads its programs' reports, refuses what isn't one, and measures the same twice."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from neokernel.bench import kernel, registry
+from neokernel.bench.kernel import OFF, ON, PEERS, PROGRAMS, SIZES, Line
+from neokernel.bench.row import BenchError
+
+needs_qemu = pytest.mark.skipif(shutil.which("qemu-system-riscv64") is None, reason="qemu-system-riscv64 is missing")
+
+
+def test_reports_are_read_among_other_output() -> None:
+    console = "OpenSBI v1.5\nnk-start 1\n= poll 181\r\nsomething = else\n= signal_to_waiter 491\n"
+    assert kernel.read_reports(console) == {"poll": 181, "signal_to_waiter": 491}
+
+
+@pytest.mark.parametrize("line", ["= poll", "= poll -3", "= poll 1 2", "= poll 0x10"])
+def test_a_broken_report_is_an_error(line: str) -> None:
+    with pytest.raises(BenchError, match="not a report"):
+        kernel.read_reports(f"= signal 3\n{line}\n")
+
+
+def test_a_report_that_comes_twice_is_an_error() -> None:
+    with pytest.raises(BenchError, match="not a report"):
+        kernel.read_reports("= poll 3\n= poll 3\n")
+
+
+def test_a_program_that_gives_up_is_an_error() -> None:
+    with pytest.raises(BenchError, match="gave up: create: OUT_OF_MEMORY of 0"):
+        kernel.read_reports("= poll 3\n! create: OUT_OF_MEMORY of 0\n")
+
+
+def test_rows_stand_beside_the_best_peer() -> None:
+    lines = {"round_trip": Line("round trip", 250), "revoke_child": Line("revoke")}
+    reports = {ON: {"round_trip": 247, "revoke_child": 140}, OFF: {"round_trip": 245, "revoke_child": 139}}
+    first, second, third, _ = kernel.rows_of(lines, reports)
+    assert (first.item, first.ours, first.peer, first.theirs) == (
+        "round trip (budget 250), checks on",
+        247,
+        "seL4",
+        541,
+    )
+    assert first.ratio == pytest.approx(247 / 541)
+    assert second.item == "round trip (budget 250), checks off" and second.ours == 245
+    assert (third.item, third.peer, third.theirs, third.ratio) == ("revoke, checks on", "", None, None)
+
+
+def test_a_missing_report_is_an_error() -> None:
+    with pytest.raises(BenchError, match="nothing reported 'poll'"):
+        kernel.rows_of({"poll": Line("poll")}, {ON: {"poll": 1}, OFF: {}})
+
+
+def test_every_peer_has_a_line() -> None:
+    shown = {name for program in PROGRAMS.values() for name in program.lines} | SIZES.keys()
+    assert PEERS.keys() <= shown
+
+
+def test_both_columns_are_in_one_row_of_the_table() -> None:
+    reports = {ON: {"ring": 1752, "poll": 181}, OFF: {"ring": 1752, "poll": 185}}
+    rows = kernel.rows_of({"ring": Line("ring", scale=100), "poll": Line("poll", 120)}, reports)
+    shown = io.StringIO()
+    Console(file=shown, width=100).print(registry.table("kernel: instructions", rows))
+    ring, poll = (line for line in shown.getvalue().splitlines() if "ring" in line or "poll" in line)
+    assert "17.52" in ring
+    assert [cell.strip() for cell in poll.split("│")[1:-1]] == [
+        "poll (budget 120)",
+        "181",
+        "185",
+        "305",
+        "0.607",
+        "seL4",
+    ]
+    assert json.loads(registry.as_json(rows))[3] == {
+        "item": "poll (budget 120), checks off",
+        "unit": "instructions",
+        "ours": 185.0,
+        "peer": "seL4",
+        "theirs": 305,
+        "ratio": 185 / 305,
+    }
+
+
+def test_unknown_item_is_an_error() -> None:
+    with pytest.raises(BenchError, match="no item nothing; there are ipc"):
+        kernel.run(["nothing"])
+
+
+@needs_qemu
+@pytest.mark.qemu
+def test_two_programs_are_measured(tmp_path: Path) -> None:
+    """`measure` has run each image twice, and compared. The bounds only catch what no longer is what it was."""
+    rows = {row.item: row.ours for row in kernel.run(["ipc", "rings"], keep=tmp_path)}
+    trip = rows["round trip, no payload (budget 250), checks on"]
+    assert 100 < trip < 541
+    assert rows["call, client to server running, checks on"] < trip
+    assert rows["round trip off the fast path, 10 words, checks on"] > trip
+    assert rows["round trip, request of 4 KiB, checks on"] > rows["round trip, request of 64 bytes, checks on"] > trip
+    assert 2 < rows["ring, per message, 64 at a time, checks on"] < rows["ring, per message, one by one, checks on"]
+
+
+@needs_qemu
+@pytest.mark.qemu
+def test_a_run_that_fails_is_an_error(tmp_path: Path) -> None:
+    image = tmp_path / "nothing.elf"
+    image.write_bytes(b"")
+    with pytest.raises(BenchError, match=r"nothing\.elf"):
+        kernel.run_image(image)
