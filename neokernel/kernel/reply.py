@@ -85,6 +85,9 @@ def release(hart: Hart, thread: Thread) -> None:
     context = thread.context
     if context is None or context is thread.home:
         return
+    if thread.dispatcher is not None:
+        # It was lent by DISPATCH, which ends on the way out of the kernel, or goes on with the new work.
+        return
     top = context.top
     if top is not None and top.server is thread:
         # The call isn't answered yet: the context waits in its Reply.
@@ -119,8 +122,8 @@ def link(hart: Hart, caller: Thread, server: Thread, reply: Reply) -> None:
         if direct:
             hart.current = server
             return
-    if hart.current is server:
-        # It runs on a context of its own, and has just received.
+    if hart.current is server or server.ready:
+        # It has a context of its own, and has just received; somebody more important may have come in between.
         return
     make_ready(hart, server)
     tell_scheduler(hart, server)
@@ -145,6 +148,9 @@ def finish(hart: Hart, reply: Reply, state: State) -> None:
             if caller.scheduler is not None and caller.dispatcher is None:
                 # Its scheduler has stopped waiting for it: it doesn't keep what it was lent.
                 pass_on(hart, context)
+                if caller.context is context:
+                    # But by an earlier call, of which it is the server; it is ready.
+                    return
             elif direct:
                 hart.current = caller
                 return

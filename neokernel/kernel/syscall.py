@@ -338,7 +338,8 @@ def leave(hart: Hart, thread: Thread) -> Registers:
     """Who goes on: the best ready thread; if there is none, wait for an interrupt."""
     context = thread.context
     if hart.current is thread and context is not None and hart.attention == 0:
-        if hart.active is context and hart.best <= priority_of(thread, context) + 1:
+        unchanged = hart.active is context and thread.space.translation != 0
+        if unchanged and hart.best <= priority_of(thread, context) + 1:
             return thread.registers
     if thread.dispatcher is not None and thread.state is not State.RUNNABLE and thread.context is not None:
         threads.end_dispatch(hart, thread, Stop.FAULTED if thread.faulted else Stop.BLOCKED)

@@ -169,6 +169,8 @@ def bindable(which: Binding, thread: Thread, given: Slot) -> u64:
         case Binding.CONTEXT:
             if isinstance(thing, SchedContext) and thing.home is not None:
                 return failure(Status.OCCUPIED, TRAVELLING)
+            if thread.home is None and borrows(thread):
+                return failure(Status.OCCUPIED, FIRST)
             return needs(given, isinstance(thing, SchedContext), controlled(given))
         case Binding.NOTIFICATION:
             if isinstance(thing, Notification) and (thing.bound is not None or thing.waiters.head is not None):
@@ -176,6 +178,15 @@ def bindable(which: Binding, thread: Thread, given: Slot) -> u64:
             return needs(given, isinstance(thing, Notification), right & u64(WAIT) != 0)
         case Binding.FLOATS:
             return needs(given, isinstance(thing, Floats), controlled(given))
+
+
+def borrows(thread: Thread) -> bool:
+    """Does a thread without a context of its own run on another's, has it lent one on, or will a scheduler lend it one?
+
+    It would have to keep two apart.
+    """
+    lends = thread.state is State.REPLIED or thread.state is State.DISPATCHING
+    return thread.context is not None or thread.scheduler is not None or lends
 
 
 def needs(slot: Slot, kind: bool, right: bool) -> u64:
