@@ -5,12 +5,15 @@ The cases are written from `neokernel/abi` and know nothing of the kernel. `test
 
 import agents
 import captable
+import devices
 import faults
 import invocations
 import ipc
 import memory
 import registers
 import spaces
+import threads
+import times
 from agents import MIDDLE
 from tap import Tap
 from world import World
@@ -35,6 +38,9 @@ def main(process: Process) -> None:
     faults.run(w)
     spaces.run(w)
     registers.run(w)
+    threads.run(w)
+    times.run(w)
+    devices.run(w)
     t.finish()
 
 
