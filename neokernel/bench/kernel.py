@@ -75,7 +75,6 @@ class Program:
 
     lines: Mapping[str, Line]
     memory: int = MEMORY >> 20
-    file: str = ""
 
 
 #: The programs by their names, in the order in which they are shown.
@@ -138,6 +137,21 @@ PROGRAMS: dict[str, Program] = {
             "ring_batch_64": Line("ring, per message, 64 at a time", scale=100),
         }
     ),
+    "worst": Program(
+        {
+            "latency_user": Line("timer to thread, at most: user mode", 5_000),
+            "latency_retype": Line("timer to thread, at most: retype of 64 MiB", 5_000),
+            "latency_revoke": Line("timer to thread, at most: revoke of 100,000", 5_000),
+            "latency_table": Line("timer to thread, at most: full table ends", 5_000),
+            "latency_space": Line("timer to thread, at most: address space ends", 5_000),
+            "latency_page_tables": Line("timer to thread, at most: page tables end", 5_000),
+            "latency_chain": Line("timer to thread, at most: chain of 64 calls", 5_000),
+            "latency_timers": Line("timer to thread, at most: 10,000 timers", 5_000),
+            "latency_endpoint": Line("timer to thread, at most: 100,000 waiters", 5_000),
+            "latency_threads": Line("timer to thread, at most: 100,000 threads end", 5_000),
+        },
+        memory=512,
+    ),
 }
 
 #: What is measured of the kernel's image and sources, not by a program.
@@ -174,7 +188,7 @@ def build_image(name: str, column: str, folder: Path) -> Path:
 
 
 def source_of(name: str) -> Path:
-    path = SOURCES / f"{PROGRAMS[name].file or name}.py"
+    path = SOURCES / f"{name}.py"
     if not path.is_file():
         raise BenchError(f"{path.name} is missing: the benchmark needs the project's checkout")
     return path
