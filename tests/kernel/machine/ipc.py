@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agents import HIGHER, Agent
 from world import BEYOND, EMPTY, World
 
 from neokernel.abi.boot import OWN_TABLE, OWN_THREAD
@@ -25,6 +26,7 @@ def run(w: World) -> None:
     transfers(w)
     moves(w)
     ends(w)
+    killed(w)
     suspensions(w)
     signals(w)
 
@@ -288,6 +290,24 @@ def ends(w: World) -> None:
     )
     w.process.slots().release(hold)
     w.drop(memory)
+
+
+def killed(w: World) -> None:
+    """A server's thread ends in the middle of a call; its Reply doesn't."""
+    t, agent = w.t, w.high
+    server = Agent()
+    server.make(t, w.process, HIGHER)
+    server.tell(Call.RECEIVE, w.endpoint, 0, NEVER, 0, server.own)
+    agent.tell(Call.CALL, w.endpoint, message(1))
+    t.check(server.ended() and not agent.ended(), "a server has a call")
+    t.succeeds(system.delete(OWN_TABLE, server.thread), "DELETE of its thread")
+    failure = agent.failure()
+    t.check(
+        agent.ended() and failure is not None and failure.status is Status.PEER_DIED, "ends the call with PEER_DIED"
+    )
+    t.fails(system.reply(server.own, 0), Status.WRONG_STATE, REPLY, "its Reply holds nobody any more")
+    found = system.receive(w.endpoint, server.own, NOW)
+    t.message_fails(found, Status.TIMED_OUT, FIRST, "and serves another thread")
 
 
 def suspensions(w: World) -> None:
