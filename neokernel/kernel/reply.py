@@ -76,7 +76,7 @@ def pass_on(hart: Hart, context: SchedContext) -> None:
     detach(hart, context)
     top = context.top
     owed = context.home if top is None else top.server
-    if owed is not None and owed.context is None and owed.state is not State.DISPATCHING:
+    if owed is not None and owed.context is None:
         attach(hart, context, owed)
 
 
