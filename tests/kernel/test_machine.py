@@ -33,7 +33,7 @@ def lines() -> list[str]:
     command = [sys.executable, "-c", RUN, "run", str(PROGRAM)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
     found = done.stdout.splitlines()
-    assert done.returncode in (0, 1), f"{found[-5:]}\n{done.stderr}"
+    assert done.returncode in (0, 1) and found and found[-1].startswith("1.."), f"{found[-5:]}\n{done.stderr}"
     return found
 
 
