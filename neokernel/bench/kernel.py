@@ -11,11 +11,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from neokernel.bench.row import BenchError, Progress, Row
+from neokernel.compiler.source import PACKAGE_ROOT
+
+if TYPE_CHECKING:
+    from neokernel.image.elf import Image
 
 SOURCES = Path(__file__).parents[2] / "benches" / "kernel"
 TIMEOUT = 120.0
@@ -161,6 +167,24 @@ SIZES = {
 }
 SIZE = "size"
 
+BREAKDOWN = "breakdown"
+#: a round trip's halves, and the functions in the kernel that they take
+HALVES = {"call": "nk_fast_call", "reply": "nk_fast_reply_receive"}
+TRAP, LEAVE = "nk_trap", "neokernel.arch.cpu.leave"
+FAST_SOURCE = PACKAGE_ROOT / "neokernel" / "kernel" / "fast.py"
+#: Parts of a half, in their order.
+ENTRY = "ecall, trap entry"
+CHECKS = "look-up, checks"
+TRANSFER = "queue, reply, donation"
+SWITCH = "address space"
+SAVE = "save the one"
+RESTORE = "restore the other, zero the rest"
+#: instructions without a line of source
+UNKNOWN = "arguments put in place"
+PARTS = (ENTRY, CHECKS, TRANSFER, SWITCH, UNKNOWN, SAVE, RESTORE)
+#: `csrw sscratch, …`: from there on `leave` restores
+TO_SSCRATCH, TO_SSCRATCH_MASK = 0x14001073, 0xFFF07FFF
+
 #: With these the instruction counter is exact, and every run is the same.
 EXACT = ("-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2025-01-01T00:00:00,clock=vm")
 
@@ -204,11 +228,15 @@ def command(image: Path, memory: int = MEMORY >> 20) -> list[str]:
     return [qemu, *options, "-kernel", str(image)]
 
 
-def run_image(image: Path, memory: int = MEMORY >> 20) -> str:
+def run_image(image: Path, memory: int = MEMORY >> 20, more: Sequence[str] = ()) -> str:
     """The console of a run, which must end by itself."""
     try:
         done = subprocess.run(
-            command(image, memory), stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False
+            [*command(image, memory), *more],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TIMEOUT,
+            check=False,
         )
     except subprocess.TimeoutExpired as expired:
         said = (expired.stdout or b"").decode(errors="replace")[-2000:]
@@ -276,6 +304,95 @@ def measure_sizes(folder: Path) -> dict[str, dict[str, int]]:
     return found
 
 
+# --- where a round trip goes ------------------------------------------------------------------------------------------
+
+
+def break_down(column: str, folder: Path) -> dict[str, int]:
+    """Instructions of each part of a fast call and of a fast reply, out of a trace of both."""
+    from neokernel.image.elf import Image
+
+    image = Image(build_image("ipc", column, folder))
+    log = folder / "trace.log"
+    functions = [function for function in image.functions if function[2] in (TRAP, LEAVE, *HALVES.values())]
+    filters = ",".join(f"{start:#x}+{size:#x}" for start, size, _ in functions)
+    run_image(image.path, more=["-d", "exec,nochain", "-dfilter", filters, "-D", str(log), *one_by_one()])
+    with log.open(errors="replace") as lines:
+        executed = [int(line.split("/")[1], 16) for line in lines if line.startswith("Trace ")]
+    found: dict[str, int] = {}
+    for half, function in HALVES.items():
+        parts = parts_of(image, commonest_way(image, executed, function))
+        found |= {f"{half}: {part}": parts[part] for part in PARTS}
+    return found
+
+
+def one_by_one() -> list[str]:
+    """What lets QEMU write a line for each instruction."""
+    from neokernel.image.qemu import PROGRAM, qemu_version
+
+    version = qemu_version(PROGRAM)
+    return ["-singlestep"] if version is None or version < (8, 1) else ["-accel", "tcg,one-insn-per-tb=on"]
+
+
+def commonest_way(image: Image, executed: Sequence[int], function: str) -> list[int]:
+    """The instructions from a trap through the function to the return to user mode, as most often executed."""
+    trap, start = image.symbols[TRAP], image.symbols[function]
+    ways: Counter[tuple[int, ...]] = Counter()
+    way: list[int] = []
+    for address in [*executed, trap]:
+        if address == trap:
+            if start in way and image.function_at(way[-1]) == LEAVE:
+                ways[tuple(way)] += 1
+            way = []
+        way.append(address)
+    if not ways:
+        raise BenchError(f"nothing took the way through {function}")
+    return list(ways.most_common(1)[0][0])
+
+
+def parts_of(image: Image, way: Sequence[int]) -> dict[str, int]:
+    """How many of the instructions belong to each part. The `ecall` is one more."""
+    counted = dict.fromkeys(PARTS, 0)
+    counted[ENTRY] = 1
+    part = SAVE
+    for address in way:
+        function = image.function_at(address)
+        if function == TRAP:
+            counted[ENTRY] += 1
+        elif function == LEAVE:
+            if word_at(image.path, address) & TO_SSCRATCH_MASK == TO_SSCRATCH:
+                part = RESTORE
+            counted[part] += 1
+        else:
+            counted[part_of_source(image, address)] += 1
+    return counted
+
+
+def word_at(path: Path, address: int) -> int:
+    """The four bytes at an address of the image's code."""
+    from elftools.elf.elffile import ELFFile
+
+    with path.open("rb") as stream:
+        for section in ELFFile(stream).iter_sections():
+            offset = address - section["sh_addr"]
+            if section["sh_type"] == "SHT_PROGBITS" and 0 <= offset < section["sh_size"]:
+                return int.from_bytes(section.data()[offset : offset + 4], "little")
+    return 0
+
+
+def part_of_source(image: Image, address: int) -> str:
+    """By the line of fast.py that the instruction is part of: a function's first comment is where writing begins."""
+    lines = FAST_SOURCE.read_text().splitlines()
+    places = [place for place in image.places(address) if place.file.endswith("fast.py") and place.line > 0]
+    if not places:
+        return UNKNOWN
+    number = places[-1].line
+    if "use_translation" in lines[number - 1]:
+        return SWITCH
+    first = max(index for index in range(number) if lines[index].startswith("def "))
+    writes = next(index for index in range(first, len(lines)) if lines[index].lstrip().startswith("# "))
+    return TRANSFER if number > writes else CHECKS
+
+
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
@@ -305,7 +422,7 @@ def rows_of(lines: Mapping[str, Line], reports: Mapping[str, Mapping[str, int]])
 
 def run(only: Sequence[str] | None = None, progress: Progress = lambda _: None, keep: Path | None = None) -> list[Row]:
     """Rows of the programs named in `only`, or of all. `keep`: a folder for the images."""
-    known = [*PROGRAMS, SIZE]
+    known = [*PROGRAMS, SIZE, BREAKDOWN]
     unknown = set(only or ()) - set(known)
     if unknown:
         raise BenchError(f"no item {', '.join(sorted(unknown))}; there are {', '.join(known)}")
@@ -317,6 +434,9 @@ def run(only: Sequence[str] | None = None, progress: Progress = lambda _: None, 
             progress(name)
             if name == SIZE:
                 rows += rows_of(SIZES, measure_sizes(folder))
+            elif name == BREAKDOWN:
+                parts = {column: break_down(column, folder) for column in (ON, OFF)}
+                rows += rows_of({part: Line(part) for part in parts[ON]}, parts)
             else:
                 reports = {column: measure(name, column, folder) for column in (ON, OFF)}
                 rows += rows_of(PROGRAMS[name].lines, reports)

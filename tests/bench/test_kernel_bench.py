@@ -97,13 +97,26 @@ def test_unknown_item_is_an_error() -> None:
 @pytest.mark.qemu
 def test_two_programs_are_measured(tmp_path: Path) -> None:
     """`measure` has run each image twice, and compared. The bounds only catch what no longer is what it was."""
-    rows = {row.item: row.ours for row in kernel.run(["ipc", "rings"], keep=tmp_path)}
-    trip = rows["round trip, no payload (budget 250), checks on"]
-    assert 100 < trip < 541
-    assert rows["call, client to server running, checks on"] < trip
-    assert rows["round trip off the fast path, 10 words, checks on"] > trip
-    assert rows["round trip, request of 4 KiB, checks on"] > rows["round trip, request of 64 bytes, checks on"] > trip
+    rows = {row.item: row.ours for row in kernel.run(["signals", "rings"], keep=tmp_path)}
+    poll = rows["cheapest system call (poll) (budget 120), checks on"]
+    assert 20 < poll < 305
+    assert (
+        rows["signal, nobody waiting, checks on"] < rows["signal, to the waiter running (budget 300), checks on"] < 611
+    )
     assert 2 < rows["ring, per message, 64 at a time, checks on"] < rows["ring, per message, one by one, checks on"]
+
+
+@needs_qemu
+@pytest.mark.qemu
+def test_the_parts_of_a_round_trip_are_all_of_it(tmp_path: Path) -> None:
+    """The counter in user mode and the host's trace agree."""
+    rows = {row.item: row.ours for row in kernel.run(["ipc", "breakdown"], keep=tmp_path)}
+    for column in (ON, OFF):
+        for half, title in (("call", "call, client to"), ("reply", "reply + receive")):
+            whole = next(ours for item, ours in rows.items() if item.startswith(title) and item.endswith(column))
+            parts = [ours for item, ours in rows.items() if item.startswith(f"{half}: ") and item.endswith(column)]
+            assert len(parts) == len(kernel.PARTS)
+            assert sum(parts) == whole
 
 
 @needs_qemu
