@@ -79,7 +79,7 @@ def fast_reply_receive(
         and hart.best <= u64(context.priority) + 1
         and back is not None
         and capability < len(table.slots)
-        and reply < len(table.slots)
+        and 0 < reply < len(table.slots)
     ):
         slot = table.slots[capability]
         endpoint = slot.object
@@ -92,6 +92,7 @@ def fast_reply_receive(
                 and endpoint.senders.head is None
                 and server.notification is None
                 and not caller.faulted
+                and caller.scheduler is None
             ):
                 translation = caller.space.translation
                 if translation != 0:
