@@ -1,0 +1,489 @@
+"""A step of the attack: the running thread enters the kernel, in one of all ways; then everything is looked at."""
+
+from neokernel.abi.call import argument_of, label_of, status_of
+from neokernel.arch import cpu
+from neokernel.kernel import fast, syscall
+from neokernel.kernel.objects import Endpoint, Hart, Reply, SchedContext, State, Thread
+from neokernel.lang import address_of, copy, size_of, span_at, u32, u64, unsafe, wrapping_mul
+from tests.fuzz_kernel.choose import choose_call, strange, tend
+from tests.fuzz_kernel.invariants import THREAD, deep, shallow
+from tests.fuzz_kernel.machine import gardener, make
+from tests.fuzz_kernel.state import (
+    EVENTS,
+    FAULTED,
+    GONE,
+    LINES,
+    OPERATIONS,
+    RAM,
+    RESTARTED,
+    SEEN,
+    WAITED,
+    Fuzz,
+    count,
+    the_hart,
+)
+from tests.fuzz_kernel.walk import lives
+
+unsafe("states of objects are compared as memory")
+
+#: where a thread's `ecall` is: who is found there enters again with the same registers
+ECALL_AT = 0x1000
+#: what a marked thread has in s11, beside its identifier
+MARK: u64 = 0x7E57_0000_0000_0000
+#: rows of events
+TIMER_ROW = EVENTS
+LINE_ROW = EVENTS + 1
+FAULT_ROW = EVENTS + 2
+FOREIGN_ROW = EVENTS + 3
+MIX = 0xD134_2543_DE82_EF95
+STRIDE = 0x2545_F491_4F6C_DD1D
+CAUSES: tuple[u64, ...] = (0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 12, 13, 13, 15, 15)
+
+
+def episode(fuzz: Fuzz, seed: u64, length: u64) -> None:
+    """A new machine, attacked `length` times, or until nobody can run."""
+    fuzz.seed = seed
+    fuzz.number = 0
+    fuzz.place_count = 0
+    fuzz.tended = 0
+    make(fuzz)
+    shallow(fuzz)
+    deep(fuzz)
+    while fuzz.number < length:
+        # Each step has chance of its own, so that a finding stays when others are left out.
+        fuzz.seed = wrapping_mul(seed ^ MIX, MIX) ^ wrapping_mul(fuzz.number, STRIDE)
+        skipped = fuzz.skipped[fuzz.number] != 0
+        fuzz.number += 1
+        if skipped:
+            continue
+        if not step(fuzz):
+            fuzz.deaths += 1
+            break
+    deep(fuzz)
+
+
+def step(fuzz: Fuzz) -> bool:
+    """One entry into the kernel. False if nobody runs."""
+    hart = the_hart()
+    thread = hart.current
+    if thread is None or fuzz.tended > 100 + fuzz.number // 2:
+        return False
+    hart.cpu.time += 1 + fuzz.below(40)
+    if fuzz.chance(24) or (thread is gardener() and fuzz.chance(2)):
+        hart.cpu.time += fuzz.below(3000)
+    if thread.registers.pc == ECALL_AT and fuzz.chance(3):
+        # Others come in between the steps of a long operation.
+        hart.cpu.time += 4000
+    resumed(fuzz, thread)
+    remember(fuzz)
+    if hart.cpu.time >= hart.cpu.timer:
+        event(fuzz, thread, TIMER_ROW, syscall.INTERRUPT_BIT | syscall.TIMER, 0)
+    elif thread.space is hart.no_space:
+        # Without an address space there is no instruction to execute.
+        event(fuzz, thread, FAULT_ROW, 12, thread.registers.pc)
+    elif fuzz.chance(32):
+        external(fuzz, hart, thread)
+    else:
+        call(fuzz, hart, thread)
+    hart.cpu.ended = 0
+    hart.cpu.pending = False
+    return True
+
+
+def external(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
+    """An interrupt, or a fault."""
+    if fuzz.chance(2):
+        line = 1 + fuzz.below(LINES)
+        if hart.lines[line - 1].pending or fuzz.chance(16):
+            line = fuzz.below(LINES + 2)
+            if line >= 1 and line <= LINES and hart.lines[line - 1].pending:
+                line = 0
+        hart.cpu.line = u32(line)
+        event(fuzz, thread, LINE_ROW, syscall.INTERRUPT_BIT | syscall.EXTERNAL, 0)
+        return
+    cause = CAUSES[fuzz.below(len(CAUSES))]
+    event(fuzz, thread, FAULT_ROW, cause, strange(fuzz))
+
+
+def event(fuzz: Fuzz, thread: Thread, row: u64, cause: u64, value: u64) -> None:
+    note(fuzz, thread, row)
+    thread.registers.full = 1
+    syscall.trap(thread, cause, value)
+    check(fuzz)
+    unchanged(fuzz, None, 0)
+    count(fuzz, row, 0, 0, False)
+
+
+# --- calls ------------------------------------------------------------------------------------------------------------
+
+
+def call(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
+    """A system call, as the trap makes it."""
+    registers = thread.registers
+    again = registers.pc == ECALL_AT
+    if not again:
+        if thread is gardener():
+            fuzz.tended += 1
+            tend(fuzz, hart, thread)
+        else:
+            choose_call(fuzz, hart, thread)
+        registers.pc = ECALL_AT
+    hart.cpu.pending = fuzz.chance(16)
+    row = row_of(thread)
+    target = target_of(thread, row)
+    note(fuzz, thread, row)
+    fuzz.calls += 1
+    registers.full = 0
+    if registers.foreign != 0:
+        registers.full = 1
+        syscall.trap(thread, syscall.ECALL, 0)
+        check(fuzz)
+        count(fuzz, FOREIGN_ROW, 0, 0, False)
+        return
+    if registers.a7 <= 1:
+        enter_fast(fuzz, hart, thread)
+    else:
+        registers.pc += 4
+        syscall.system_call(thread)
+    check(fuzz)
+    account(fuzz, hart, thread, row)
+    unchanged(fuzz, thread, target)
+
+
+def row_of(thread: Thread) -> u64:
+    """The row in the table of outcomes: the system call, or the operation."""
+    registers = thread.registers
+    if registers.a7 != 0:
+        return min(registers.a7, 9)
+    table = thread.table
+    if registers.a0 < len(table.slots) and isinstance(table.slots[registers.a0].object, Endpoint):
+        return 0
+    label = label_of(registers.a1)
+    return OPERATIONS + label if label >= 1 and label <= 39 else u64(OPERATIONS)
+
+
+def target_of(thread: Thread, row: u64) -> u64:
+    """The address of the thread whose registers the call may change."""
+    if row != OPERATIONS + 17 and row != OPERATIONS + 21:
+        return 0
+    table = thread.table
+    if thread.registers.a0 >= len(table.slots):
+        return 0
+    thing = table.slots[thread.registers.a0].object
+    return address_of(thing) if isinstance(thing, Thread) else u64(0)
+
+
+def account(fuzz: Fuzz, hart: Hart, thread: Thread, row: u64) -> None:
+    """Count how the call ended, and look at what it left in the registers."""
+    registers = thread.registers
+    if not lives(fuzz, address_of(thread), THREAD):
+        count(fuzz, row, GONE, 0, False)
+        return
+    waits = thread.state is not State.RUNNABLE and thread.state is not State.STOPPED
+    if thread.faulted or (thread.state is State.STOPPED and registers.pc == ECALL_AT):
+        count(fuzz, row, FAULTED, 0, False)
+    elif registers.pc == ECALL_AT:
+        count(fuzz, row, RESTARTED, 0, False)
+    elif waits:
+        count(fuzz, row, WAITED, 0, False)
+        fuzz.successes += 1
+        registers.s10 = row + 1
+    else:
+        result(fuzz, thread, row, False)
+
+
+def resumed(fuzz: Fuzz, thread: Thread) -> None:
+    """A thread goes on: its call has ended, if it waited in one. It gets marks that the kernel must keep."""
+    registers = thread.registers
+    if registers.s10 != 0 and registers.pc != ECALL_AT:
+        row = registers.s10 - 1
+        registers.s10 = 0
+        result(fuzz, thread, row, True)
+    mark = MARK | thread.identifier
+    if registers.s11 != mark:
+        registers.s11 = mark
+        registers.s10 = 0
+        registers.sp = wrapping_mul(mark, 3)
+        registers.gp = wrapping_mul(mark, 5)
+        registers.tp = wrapping_mul(mark, 7)
+        registers.s0 = wrapping_mul(mark, 9)
+        registers.s1 = wrapping_mul(mark, 11)
+        registers.s5 = wrapping_mul(mark, 13)
+        registers.s9 = wrapping_mul(mark, 15)
+
+
+def kept(thread: Thread) -> bool:
+    """Are the marks of a marked thread what they were?"""
+    registers = thread.registers
+    mark = MARK | thread.identifier
+    if registers.s11 != mark:
+        return True
+    return (
+        registers.sp == wrapping_mul(mark, 3)
+        and registers.gp == wrapping_mul(mark, 5)
+        and registers.tp == wrapping_mul(mark, 7)
+        and registers.s0 == wrapping_mul(mark, 9)
+        and registers.s1 == wrapping_mul(mark, 11)
+        and registers.s5 == wrapping_mul(mark, 13)
+        and registers.s9 == wrapping_mul(mark, 15)
+    )
+
+
+def result(fuzz: Fuzz, thread: Thread, row: u64, later: bool) -> None:
+    """What a call that has ended says, and nothing else."""
+    registers = thread.registers
+    status = status_of(registers.a1)
+    argument = argument_of(registers.a1)
+    assert status <= 19 and argument <= 12, "a status that doesn't exist"
+    count(fuzz, row, status, argument, later)
+    if status == 0:
+        fuzz.successes += 1
+        if not has_payload(row):
+            empty = registers.a0 == 0 and registers.a1 == 0 and payload(thread) == 0
+            assert empty, "a call without results leaves something"
+    else:
+        assert registers.a1 & 0xFFFF_FFFF_FFFF == 0, "a failure with more than a status"
+        assert registers.a0 == 0 and payload(thread) == 0, "a failure leaves something in the registers"
+    addresses = secret(registers.a0) or secret(registers.a1) or secret(registers.a2)
+    assert not addresses, "an address of the kernel is in a register"
+    addresses = secret(registers.a3) or secret(registers.a4) or secret(registers.a5)
+    assert not addresses, "an address of the kernel is in a register"
+
+
+def payload(thread: Thread) -> u64:
+    registers = thread.registers
+    return registers.a2 | registers.a3 | registers.a4 | registers.a5
+
+
+def secret(word: u64) -> bool:
+    """May it be an address of the kernel?"""
+    return word >= cpu.DIRECT + RAM and word >> 32 == u64(cpu.DIRECT + RAM) >> 32
+
+
+def has_payload(row: u64) -> bool:
+    """Calls that answer with something."""
+    match row:
+        case 0 | 1 | 3 | 5:
+            return True
+        case 13 | 20 | 30 | 35 | 36 | 39 | 40 | 44:
+            return True
+        case _:
+            return False
+
+
+# --- around the call --------------------------------------------------------------------------------------------------
+
+
+def check(fuzz: Fuzz) -> None:
+    shallow(fuzz)
+    if fuzz.number % fuzz.deep_every == 0:
+        deep(fuzz)
+    for index in range(fuzz.thread_count):
+        thread = fuzz.threads[index]
+        if thread is not None:
+            assert kept(thread), "a register that is preserved has changed"
+
+
+def remember(fuzz: Fuzz) -> None:
+    """What all threads have in their registers."""
+    for index in range(fuzz.thread_count):
+        thread = fuzz.threads[index]
+        if thread is not None:
+            registers = thread.registers
+            fuzz.identifiers[index] = thread.identifier
+            fuzz.idle[index] = thread.state is State.STOPPED or thread.state is State.RUNNABLE
+            base = index * 8
+            fuzz.words[base] = registers.pc
+            fuzz.words[base + 1] = registers.a0
+            fuzz.words[base + 2] = registers.a1
+            fuzz.words[base + 3] = registers.a2
+            fuzz.words[base + 4] = registers.a3
+            fuzz.words[base + 5] = registers.a4
+            fuzz.words[base + 6] = registers.a5
+            fuzz.words[base + 7] = registers.a7
+    fuzz.remembered = fuzz.thread_count
+
+
+def unchanged(fuzz: Fuzz, caller: Thread | None, target: u64) -> None:
+    """Other threads have what they had, unless one was woken, or the call was about its registers."""
+    for index in range(fuzz.thread_count):
+        thread = fuzz.threads[index]
+        if thread is not None and thread is not caller and address_of(thread) != target:
+            idle = thread.state is State.STOPPED or thread.state is State.RUNNABLE
+            for old in range(fuzz.remembered):
+                if fuzz.identifiers[old] == thread.identifier:
+                    woken = idle and not fuzz.idle[old]
+                    assert woken or same(fuzz, thread, old), "another thread's registers have changed"
+
+
+def same(fuzz: Fuzz, thread: Thread, index: u64) -> bool:
+    registers = thread.registers
+    base = index * 8
+    return (
+        fuzz.words[base] == registers.pc
+        and fuzz.words[base + 1] == registers.a0
+        and fuzz.words[base + 2] == registers.a1
+        and fuzz.words[base + 3] == registers.a2
+        and fuzz.words[base + 4] == registers.a3
+        and fuzz.words[base + 5] == registers.a4
+        and fuzz.words[base + 6] == registers.a5
+        and fuzz.words[base + 7] == registers.a7
+    )
+
+
+def note(fuzz: Fuzz, thread: Thread, row: u64) -> None:
+    """Keep the step for a report."""
+    registers = thread.registers
+    base = (fuzz.number % SEEN) * 12
+    fuzz.ring[base] = fuzz.number
+    fuzz.ring[base + 1] = thread.identifier
+    fuzz.ring[base + 2] = row
+    fuzz.ring[base + 3] = registers.a0
+    fuzz.ring[base + 4] = registers.a1
+    fuzz.ring[base + 5] = registers.a2
+    fuzz.ring[base + 6] = registers.a3
+    fuzz.ring[base + 7] = registers.a4
+    fuzz.ring[base + 8] = registers.a5
+    fuzz.ring[base + 9] = registers.a6
+    fuzz.ring[base + 10] = registers.a7
+    fuzz.ring[base + 11] = the_hart().cpu.time
+
+
+# --- the fast path ----------------------------------------------------------------------------------------------------
+
+
+def enter_fast(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
+    """The fast path first. Where it does the call, the general one does it again, from the same state: both must agree.
+
+    The machine goes on with what the one or the other has left.
+    """
+    registers = thread.registers
+    registers.general = 0
+    fuzz.place_count = 0
+    if row_of(thread) <= 1:
+        collect(fuzz, hart, thread)
+        save(fuzz, False)
+    if registers.a7 == 0:
+        fast.fast_call(registers.a0, registers.a1, registers.a2, registers.a3, registers.a4, registers.a5, thread)
+    else:
+        fast.fast_reply_receive(
+            registers.a0,
+            registers.a1,
+            registers.a2,
+            registers.a3,
+            registers.a4,
+            registers.a5,
+            registers.a6,
+            thread,
+        )
+    if registers.general != 0:
+        registers.general = 0
+        assert differs(fuzz, False) == 0, "the fast path has written before it gave up"
+        registers.pc += 4
+        syscall.system_call(thread)
+        return
+    fuzz.fast += 1
+    forget_stale(fuzz, hart, thread)
+    save(fuzz, True)
+    restore(fuzz, False)
+    registers.pc += 4
+    syscall.system_call(thread)
+    forget_stale(fuzz, hart, thread)
+    found = differs(fuzz, True)
+    fuzz.difference = found
+    assert found == 0, "the fast path and the general one don't agree"
+    if fuzz.chance(2):
+        restore(fuzz, True)
+
+
+def collect(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
+    """The objects that a call or reply may change."""
+    add(fuzz, address_of(hart), size_of(Hart))
+    add_thread(fuzz, thread)
+    context = thread.context
+    if context is not None:
+        add(fuzz, address_of(context), size_of(SchedContext))
+        add_reply(fuzz, context.top)
+    add_reply(fuzz, thread.reply)
+    table = thread.table
+    if thread.registers.a0 < len(table.slots):
+        endpoint = table.slots[thread.registers.a0].object
+        if isinstance(endpoint, Endpoint):
+            add(fuzz, address_of(endpoint), size_of(Endpoint))
+            first = endpoint.receivers.head
+            if first is not None:
+                add_thread(fuzz, first)
+                add_reply(fuzz, first.reply)
+                after = first.next
+                if after is not None:
+                    add_thread(fuzz, after)
+            last = endpoint.receivers.tail
+            if last is not None:
+                add_thread(fuzz, last)
+
+
+def add(fuzz: Fuzz, place: u64, size: u64) -> None:
+    fuzz.places[fuzz.place_count] = place
+    fuzz.sizes[fuzz.place_count] = size // 8
+    fuzz.place_count += 1
+
+
+def add_thread(fuzz: Fuzz, thread: Thread) -> None:
+    add(fuzz, address_of(thread), size_of(Thread))
+
+
+def add_reply(fuzz: Fuzz, reply: Reply | None) -> None:
+    """A Reply, the one below it, and its caller."""
+    if reply is None:
+        return
+    add(fuzz, address_of(reply), size_of(Reply))
+    caller = reply.caller
+    if caller is not None:
+        add_thread(fuzz, caller)
+    below = reply.below
+    if below is not None and reply.context is not None:
+        add(fuzz, address_of(below), size_of(Reply))
+
+
+def save(fuzz: Fuzz, after: bool) -> None:
+    """Copy those objects."""
+    at: u64 = 0
+    for index in range(fuzz.place_count):
+        words = span_at(u64, fuzz.places[index], fuzz.sizes[index])
+        target = fuzz.fast_saved if after else fuzz.saved
+        copy(target[at : at + len(words)], words.view())
+        at += len(words)
+
+
+def restore(fuzz: Fuzz, after: bool) -> None:
+    at: u64 = 0
+    for index in range(fuzz.place_count):
+        words = span_at(u64, fuzz.places[index], fuzz.sizes[index])
+        source = fuzz.fast_saved if after else fuzz.saved
+        copy(words, source[at : at + len(words)].view())
+        at += len(words)
+
+
+def differs(fuzz: Fuzz, after: bool) -> u64:
+    """1 + the place of the first word of those objects that isn't as it was; 0 if there is none."""
+    at: u64 = 0
+    for index in range(fuzz.place_count):
+        words = span_at(u64, fuzz.places[index], fuzz.sizes[index])
+        for place in range(len(words)):
+            old = fuzz.fast_saved[at + place] if after else fuzz.saved[at + place]
+            if words[place] != old:
+                return 1 + 0x1_0000 * index + place
+        at += len(words)
+    return 0
+
+
+def forget_stale(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
+    """Links that don't count, because what they are in isn't linked, may be different."""
+    for index in range(fuzz.thread_count):
+        each = fuzz.threads[index]
+        if each is not None:
+            reply = each.reply
+            if reply is not None and reply.caller is None:
+                reply.context = None
+                reply.below = None
+                reply.above = None

@@ -1,0 +1,222 @@
+"""The attack on the kernel, compiled for the host: machines are made, attacked for a while, and given up.
+
+Everything that decides is in target modules (`attack.py` and what it imports); this reserves the memory, counts, and
+shrinks what was found.
+
+Invariant: a machine depends on its seed alone, so any finding can be had again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import mmap
+import time
+from dataclasses import dataclass
+
+from neokernel.arch import cpu
+from neokernel.compiler import ir, jit
+from neokernel.compiler.layout import Layout
+from neokernel.compiler.pipeline import State, run_front_end
+from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.compiler.types import RefType, StructType, Type
+from tests.fuzz_kernel.state import ARGUMENTS, POOL, POOL_SIZE, RAM, ROWS, SEEN, STATUSES
+
+MODULE = "tests.fuzz_kernel.attack"
+#: steps of a machine
+LENGTH = 4000
+#: seconds for a machine
+PATIENCE = 60
+#: what memory holds before anything was made of it
+DIRT = 0xDB
+#: numbers of a step that are kept for a report
+STEP_WORDS = 12
+#: mmap: private, anonymous, never over another mapping
+FIXED = 0x02 | 0x20 | 0x10_0000
+
+Outcomes = dict[tuple[int, int, int, bool], int]
+
+
+def reserve() -> None:
+    """Host memory where the kernel's model has physical memory; once for a process."""
+    if _RESERVED:
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    start, size = cpu.DIRECT + RAM, int(POOL + POOL_SIZE - RAM)
+    found = libc.mmap(start, size, mmap.PROT_READ | mmap.PROT_WRITE, FIXED, -1, 0)
+    if found != start:
+        raise OSError(ctypes.get_errno(), f"no memory at {start:#x} for the machine under attack")
+    _RESERVED.add(start)
+
+
+_RESERVED: set[int] = set()
+
+
+@dataclass(frozen=True)
+class Step:
+    """An entry into the kernel, as `attack.note` keeps it."""
+
+    number: int
+    thread: int
+    row: int
+    arguments: tuple[int, ...]
+    time: int
+
+
+class Found(Exception):
+    """Something doesn't hold. `seed` and `steps` say how to have it again."""
+
+    def __init__(self, what: str, seed: int, number: int, last: list[Step]) -> None:
+        super().__init__(what)
+        self.what = what
+        self.seed = seed
+        self.number = number
+        self.last = last
+        #: steps that it needs, if it was shrunk
+        self.needed: list[int] | None = None
+
+
+def offset_in(of: StructType, name: str) -> int:
+    return Layout().offset(of, name)
+
+
+class Memory:
+    """A `state.Fuzz` in memory, as the compiled program has it."""
+
+    def __init__(self, of: StructType) -> None:
+        self._layout, self._struct = Layout(), of
+        self.words = (ctypes.c_uint64 * (self._layout.size(of) // 8 + 1))()
+        self.bytes = memoryview(self.words).cast("B")
+
+    def place(self, name: str) -> int:
+        return self._layout.offset(self._struct, name)
+
+    def get(self, name: str) -> int:
+        return int(self.words[self.place(name) // 8])
+
+    def set(self, name: str, number: int) -> None:
+        self.words[self.place(name) // 8] = number
+
+    def array(self, name: str, length: int) -> list[int]:
+        start = self.place(name) // 8
+        return list(self.words[start : start + length])
+
+
+def analyse(overlay: dict[str, str] | None = None) -> tuple[ir.Program, StructType]:
+    """The program of the attack, and its `Fuzz`. `overlay`: other sources for some modules."""
+    state = run_front_end(State(PACKAGE_ROOT, [MODULE], overlay or {}))
+    wrong = state.diagnostics.sorted()
+    assert state.program is not None and not wrong, wrong
+    once = next(function for function in state.program.functions if function.symbol == f"{MODULE}.episode")
+    of: Type = once.parameters[0].type
+    assert isinstance(of, RefType)
+    assert isinstance(of.target, StructType)
+    return state.program, of.target
+
+
+@dataclass
+class Tally:
+    """What a campaign has done."""
+
+    machines: int = 0
+    steps: int = 0
+    calls: int = 0
+    successes: int = 0
+    fast: int = 0
+    #: machines in which nobody could run any more
+    deaths: int = 0
+    seconds: float = 0
+
+
+class Attack:
+    """The compiled attack. `deep_every`: how many steps pass between two looks at every byte."""
+
+    def __init__(self, overlay: dict[str, str] | None = None, deep_every: int = 64) -> None:
+        reserve()
+        program, of = analyse(overlay)
+        self.memory = Memory(of)
+        self.memory.set("deep_every", deep_every)
+        self._library = jit.Library(program, (f"{MODULE}.episode",))
+
+    def machine(self, seed: int, length: int = LENGTH, skipped: frozenset[int] = frozenset()) -> None:
+        """Make a machine and attack it `length` times, but for steps that are skipped. Raises Found."""
+        ctypes.memset(cpu.DIRECT + RAM, 0, int(POOL - RAM))
+        ctypes.memset(cpu.DIRECT + int(POOL), DIRT, int(POOL_SIZE))
+        start = self.memory.place("skipped")
+        self.memory.bytes[start : start + length] = bytes(number in skipped for number in range(length))
+        start = self.memory.place("ring")
+        self.memory.bytes[start : start + 8 * SEEN * STEP_WORDS] = bytes(8 * SEEN * STEP_WORDS)
+        faulthandler.dump_traceback_later(PATIENCE, exit=True)
+        try:
+            self._library.call(f"{MODULE}.episode", self.memory.words, seed, length)
+        except jit.CheckError as failed:
+            raise Found(str(failed), seed, self.memory.get("number"), self.last()) from failed
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    def last(self) -> list[Step]:
+        """The latest steps, in order."""
+        words = self.memory.array("ring", SEEN * STEP_WORDS)
+        found = []
+        for index in range(SEEN):
+            number, thread, row, *arguments, when = words[index * STEP_WORDS : (index + 1) * STEP_WORDS]
+            found.append(Step(number, thread, row, tuple(arguments), when))
+        now = self.memory.get("number")
+        return sorted((step for step in found if max(0, now - SEEN) < step.number <= now), key=lambda step: step.number)
+
+    def outcomes(self) -> Outcomes:
+        """How often which row ended how: (row, status, argument, after a wait)."""
+        words = self.memory.array("outcomes", ROWS * 2 * STATUSES * ARGUMENTS)
+        found: Outcomes = {}
+        for index, number in enumerate(words):
+            if number:
+                row, column = divmod(index, 2 * STATUSES * ARGUMENTS)
+                later, rest = divmod(column, STATUSES * ARGUMENTS)
+                found[row, rest // ARGUMENTS, rest % ARGUMENTS, bool(later)] = number
+        return found
+
+    def shrink(self, found: Found, seconds: float = 60) -> None:
+        """Leave out steps as long as the same check fails: `found.needed` are those that are left."""
+        until = time.monotonic() + seconds
+        length = found.number
+        kept = list(range(length))
+        chunk = max(1, length // 2)
+        while chunk and time.monotonic() < until:
+            at = 0
+            while at < len(kept) and time.monotonic() < until:
+                tried = kept[:at] + kept[at + chunk :]
+                if self.fails_alike(found, tried):
+                    kept = tried
+                else:
+                    at += chunk
+            chunk //= 2
+        found.needed = kept
+        # The report shows those steps.
+        if self.fails_alike(found, kept):
+            found.last = self.last()
+
+    def fails_alike(self, found: Found, kept: list[int]) -> bool:
+        length = found.number
+        try:
+            self.machine(found.seed, length, frozenset(range(length)) - frozenset(kept))
+        except Found as again:
+            return again.what == found.what
+        return False
+
+
+def campaign(attack: Attack, calls: int, seed: int, length: int = LENGTH) -> Tally:
+    """Machine after machine, until so many calls were made. Raises Found."""
+    memory = attack.memory
+    for name in ("calls", "successes", "deaths", "fast"):
+        memory.set(name, 0)
+    tally, began = Tally(), time.monotonic()
+    while memory.get("calls") < calls:
+        attack.machine(seed + tally.machines, length)
+        tally.machines += 1
+        tally.steps += memory.get("number")
+    tally.calls, tally.successes = memory.get("calls"), memory.get("successes")
+    tally.deaths, tally.fast = memory.get("deaths"), memory.get("fast")
+    tally.seconds = time.monotonic() - began
+    return tally
