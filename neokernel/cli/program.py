@@ -80,10 +80,16 @@ def open_image(path: Path) -> Image:
 
 
 def analyse(program: Program) -> list[Diagnostic]:
-    """What the compiler has to say about the program, in source order."""
+    """What the compiler has to say about the program, in source order; of a system, about each of its programs."""
     from neokernel.compiler import pipeline  # late, because it is big
+    from neokernel.image.program import examine_program, programs_of
 
-    return pipeline.analyse(program.root).diagnostics
+    if not program.needs_kernel:
+        return pipeline.analyse(program.root).diagnostics
+    found: list[Diagnostic] = []
+    for path in programs_of(program.root):
+        found += [item for item in examine_program(path)[1] if item not in found]  # programs share modules
+    return found
 
 
 def build(program: Program, output: Path, *, checks: bool = True, release: bool = True, as_json: bool = False) -> Path:

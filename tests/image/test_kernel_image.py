@@ -18,6 +18,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from neokernel.abi.boot import ARCHIVE_ADDRESS
+from neokernel.cli.program import Program, analyse
 from neokernel.cli.run import explained
 from neokernel.image import qemu
 from neokernel.image.archive import BadArchive, Entry, Part, pack, program_entry, read
@@ -176,6 +177,13 @@ def test_what_can_not_be_started_is_said(tmp_path: Path, source: str, message: s
     (tmp_path / "main.py").write_text(head + source)
     (found,) = build_image(tmp_path, tmp_path / "image.elf").diagnostics
     assert (found.code, found.message, found.span.file) == ("NK0209", message, "main.py")
+
+
+def test_a_check_looks_at_each_program_of_a_system(tmp_path: Path) -> None:
+    write_program(tmp_path, EXIT)
+    write_program(tmp_path, "    process.exit(wrong)", name="other")
+    (found,) = analyse(Program(tmp_path))
+    assert (found.span.file, found.message) == ("other.py", "`wrong` is not defined")
 
 
 # --- the image --------------------------------------------------------------------------------------------------------
