@@ -185,7 +185,7 @@ def compute(process: Process) -> None:
     last = system.instructions() + 2_000_000
     while system.instructions() < last:
         pass
-    end(process, "latency_user", 100)
+    end(process, "latency_user", 50)
 
 
 def clear(process: Process) -> None:
@@ -193,7 +193,7 @@ def clear(process: Process) -> None:
     slots = made(process, "slots", process.slot(32))
     begin()
     done(process, "large frames", system.retype(process.buffer, process.memory, Kind.FRAME, 1, 32, slots))
-    end(process, "latency_retype", 500)
+    end(process, "latency_retype", 200)
     for frame in range(u64(0), u64(32)):
         done(process, "delete", system.delete(OWN_TABLE, slots + frame))
         process.slots().release(slots + frame)
@@ -211,9 +211,9 @@ def revoke(process: Process) -> None:
     page.put(SOURCE, held)
     begin()
     done(process, "revoke", system.revoke(OWN_TABLE, source))
-    end(process, "latency_revoke", 1000)
+    end(process, "latency_revoke", 200)
     page.put(SOURCE, 0)
-    if page.get(REFUSED) < 500:
+    if page.get(REFUSED) < 200:
         give_up(process, "the holder was refused too seldom", page.get(REFUSED))
     if not_empty(table, 0) or not_empty(table, DESCENDANTS - 1) or not_empty(OWN_TABLE, held):
         give_up(process, "something is left", 0)
@@ -233,7 +233,7 @@ def delete_table(process: Process) -> None:
         done(process, "copy", system.copy(process.buffer, table, index, ALL, 0, source))
     begin()
     done(process, "delete table", system.delete(OWN_TABLE, table))
-    end(process, "latency_table", 1000)
+    end(process, "latency_table", 200)
 
 
 def tear_down(process: Process) -> None:
@@ -264,7 +264,7 @@ def tear_down(process: Process) -> None:
     end(process, "latency_space", 1)
     begin()
     done(process, "delete tables", system.delete(OWN_TABLE, keep))
-    end(process, "latency_page_tables", 10)
+    end(process, "latency_page_tables", 5)
 
 
 def chain(process: Process) -> None:
@@ -332,7 +332,7 @@ def timers(process: Process) -> None:
     begin()
     while system.now() < deadline + 100_000:
         pass
-    end(process, "latency_timers", 50)
+    end(process, "latency_timers", 20)
     done(process, "delete threads", system.delete(OWN_TABLE, table))
 
 
@@ -351,7 +351,7 @@ def waiters(process: Process) -> None:
         done(process, "move", system.move(buffer, table, number, mine))
     begin()
     done(process, "delete endpoint", system.delete(OWN_TABLE, endpoint))
-    end(process, "latency_endpoint", 1000)
+    end(process, "latency_endpoint", 200)
     begin()
     done(process, "revoke threads", system.revoke(OWN_TABLE, memory))
-    end(process, "latency_threads", 1000)
+    end(process, "latency_threads", 200)
