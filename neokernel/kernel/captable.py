@@ -413,8 +413,12 @@ def prefer(hart: Hart, table: CapTable) -> None:
     put_first(hart, table)
 
 
-def empty_a_slot(hart: Hart, table: CapTable) -> bool:
-    """A step of emptying a dying table, the first of the list. False if a pin is in the way."""
+def empty_a_slot(hart: Hart, first: CapTable) -> bool:
+    """A step of emptying a dying table, the first of the list. False if a pin is in the way.
+
+    Where one waits for another, the other is emptied at once: the caller would prefer the first one again.
+    """
+    table = first
     for _ in range(EMPTYING_STEP):
         index = table.cursor
         if index == len(table.slots):
@@ -426,7 +430,13 @@ def empty_a_slot(hart: Hart, table: CapTable) -> bool:
             leaf = first_leaf(slot)
             if leaf is not None:
                 begin_revocation(hart, slot)
-                return end_some(hart, leaf) != STUCK
-            return end_some(hart, slot) != STUCK
+            step = end_some(hart, slot if leaf is None else leaf)
+            if step != WAITING:
+                return step != STUCK
+            preferred = hart.dying
+            if preferred is None:
+                return True
+            table = preferred
+            continue
         table.cursor = index + 1
     return True
