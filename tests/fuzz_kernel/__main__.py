@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from tests.fuzz_kernel.campaign import LENGTH, Attack, Found, campaign
 from tests.fuzz_kernel.report import describe, table
+
+OK = 0
+FOUND = 2
 
 
 def main() -> int:
@@ -17,19 +21,38 @@ def main() -> int:
     parser.add_argument("--deep-every", type=int, default=64, help="steps between two looks at every byte")
     options = parser.parse_args()
     attack = Attack(deep_every=options.deep_every)
+    # What never ends holds the interpreter: who tells about it is another process.
+    child = os.fork()
+    if child == 0:
+        code = run(attack, options)
+        sys.stdout.flush()
+        os._exit(code)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code not in (OK, FOUND):
+        seed = int.from_bytes(attack.current[:], "little")
+        print(f"the kernel doesn't come back, or has crashed: machine {seed}; {again(seed, options)}")
+    return code
+
+
+def again(seed: int, options: argparse.Namespace) -> str:
+    return f"python -m tests.fuzz_kernel --calls 1 --seed {seed} --length {options.length}"
+
+
+def run(attack: Attack, options: argparse.Namespace) -> int:
     try:
         tally = campaign(attack, options.calls, options.seed, options.length)
     except Found as found:
         attack.shrink(found)
-        print(describe(found, f"python -m tests.fuzz_kernel --calls 1 --seed {found.seed} --length {options.length}"))
-        return 1
+        print(describe(found, again(found.seed, options)))
+        return FOUND
     print("\n".join(table(attack.outcomes())))
     print(
         f"{tally.calls:,} calls, {tally.successes / tally.calls:.0%} of them successful, {tally.fast:,} on the fast"
         f" path, {tally.machines:,} machines ({tally.deaths:,} stood still), {tally.seconds:.0f} s,"
         f" {tally.calls / tally.seconds:,.0f} calls a second: nothing found"
     )
-    return 0
+    return OK
 
 
 if __name__ == "__main__":

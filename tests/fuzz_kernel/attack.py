@@ -1,10 +1,11 @@
 """A step of the attack: the running thread enters the kernel, in one of all ways; then everything is looked at."""
 
 from neokernel.abi.call import argument_of, label_of, status_of
+from neokernel.abi.rights import CONTROL, READ, RECEIVE, SEND, SIGNAL, WAIT
 from neokernel.arch import cpu
 from neokernel.kernel import fast, syscall
 from neokernel.kernel.objects import Endpoint, Hart, Reply, SchedContext, State, Thread
-from neokernel.lang import address_of, copy, size_of, span_at, u32, u64, unsafe, wrapping_mul
+from neokernel.lang import address_of, copy, size_of, span_at, u16, u32, u64, unsafe, wrapping_mul
 from tests.fuzz_kernel.choose import choose_call, strange, tend
 from tests.fuzz_kernel.invariants import THREAD, deep, shallow
 from tests.fuzz_kernel.machine import gardener, make
@@ -131,6 +132,7 @@ def call(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
     hart.cpu.pending = fuzz.chance(16)
     row = row_of(thread)
     target = target_of(thread, row)
+    allowed = allows(thread, row)
     note(fuzz, thread, row)
     fuzz.calls += 1
     registers.full = 0
@@ -146,7 +148,7 @@ def call(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
         registers.pc += 4
         syscall.system_call(thread)
     check(fuzz)
-    account(fuzz, hart, thread, row)
+    account(fuzz, thread, row, allowed)
     unchanged(fuzz, thread, target)
 
 
@@ -173,7 +175,34 @@ def target_of(thread: Thread, row: u64) -> u64:
     return address_of(thing) if isinstance(thing, Thread) else u64(0)
 
 
-def account(fuzz: Fuzz, hart: Hart, thread: Thread, row: u64) -> None:
+def allows(thread: Thread, row: u64) -> bool:
+    """Has the capability that is invoked the right for it?"""
+    table = thread.table
+    if row == 4 or row == 7:
+        return True
+    if thread.registers.a0 >= len(table.slots):
+        return False
+    slot = table.slots[thread.registers.a0]
+    needed: u16 = CONTROL
+    match row:
+        case 0 | 2 | 8:
+            needed = SEND
+        case 1 | 3:
+            needed = RECEIVE
+        case 5:
+            needed = WAIT
+        case 6:
+            needed = SIGNAL
+        case 23 | 40:
+            needed = 0
+        case 47:
+            needed = READ
+        case _:
+            pass
+    return slot.object is not None and slot.rights & needed == needed
+
+
+def account(fuzz: Fuzz, thread: Thread, row: u64, allowed: bool) -> None:
     """Count how the call ended, and look at what it left in the registers."""
     registers = thread.registers
     if not lives(fuzz, address_of(thread), THREAD):
@@ -185,10 +214,12 @@ def account(fuzz: Fuzz, hart: Hart, thread: Thread, row: u64) -> None:
     elif registers.pc == ECALL_AT:
         count(fuzz, row, RESTARTED, 0, False)
     elif waits:
+        assert allowed, "a call without the right waits"
         count(fuzz, row, WAITED, 0, False)
         fuzz.successes += 1
         registers.s10 = row + 1
     else:
+        assert allowed or status_of(registers.a1) != 0, "a call without the right succeeds"
         result(fuzz, thread, row, False)
 
 
@@ -334,7 +365,8 @@ def same(fuzz: Fuzz, thread: Thread, index: u64) -> bool:
 def note(fuzz: Fuzz, thread: Thread, row: u64) -> None:
     """Keep the step for a report."""
     registers = thread.registers
-    base = (fuzz.number % SEEN) * 12
+    base = (fuzz.noted % SEEN) * 12
+    fuzz.noted += 1
     fuzz.ring[base] = fuzz.number
     fuzz.ring[base + 1] = thread.identifier
     fuzz.ring[base + 2] = row
@@ -402,7 +434,6 @@ def collect(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
     add_thread(fuzz, thread)
     context = thread.context
     if context is not None:
-        add(fuzz, address_of(context), size_of(SchedContext))
         add_reply(fuzz, context.top)
     add_reply(fuzz, thread.reply)
     table = thread.table
@@ -429,7 +460,11 @@ def add(fuzz: Fuzz, place: u64, size: u64) -> None:
 
 
 def add_thread(fuzz: Fuzz, thread: Thread) -> None:
+    """A thread, and what it runs on."""
     add(fuzz, address_of(thread), size_of(Thread))
+    context = thread.context
+    if context is not None:
+        add(fuzz, address_of(context), size_of(SchedContext))
 
 
 def add_reply(fuzz: Fuzz, reply: Reply | None) -> None:

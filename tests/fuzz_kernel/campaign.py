@@ -139,11 +139,14 @@ class Attack:
         self.memory = Memory(of)
         self.memory.set("deep_every", deep_every)
         self._library = jit.Library(program, (f"{MODULE}.episode",))
+        #: the seed of the machine under attack; after a fork, the parent sees it too
+        self.current = mmap.mmap(-1, 8)
 
     def machine(self, seed: int, length: int = LENGTH, skipped: frozenset[int] = frozenset()) -> None:
         """Make a machine and attack it `length` times, but for steps that are skipped. Raises Found."""
         ctypes.memset(cpu.DIRECT + RAM, 0, int(POOL - RAM))
         ctypes.memset(cpu.DIRECT + int(POOL), DIRT, int(POOL_SIZE))
+        self.current[:] = seed.to_bytes(8, "little")
         start = self.memory.place("skipped")
         self.memory.bytes[start : start + length] = bytes(number in skipped for number in range(length))
         start = self.memory.place("ring")
@@ -163,8 +166,7 @@ class Attack:
         for index in range(SEEN):
             number, thread, row, *arguments, when = words[index * STEP_WORDS : (index + 1) * STEP_WORDS]
             found.append(Step(number, thread, row, tuple(arguments), when))
-        now = self.memory.get("number")
-        return sorted((step for step in found if max(0, now - SEEN) < step.number <= now), key=lambda step: step.number)
+        return sorted((step for step in found if step.number), key=lambda step: step.number)
 
     def outcomes(self) -> Outcomes:
         """How often which row ended how: (row, status, argument, after a wait)."""

@@ -84,6 +84,7 @@ class Fuzz:
     skip_count: u64 = 0
     skipped: Array[u8] = array(8192)
     outcomes: Array[u64] = array(ROWS * COLUMNS)
+    noted: u64 = 0
     ring: Array[u64] = array(SEEN * 12)
     stamps: Array[u64] = array(UNITS)
     counts: Array[u32] = array(UNITS)

@@ -1,0 +1,87 @@
+"""Mistakes planted in the kernel, one at a time, that the attack must find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neokernel.compiler.source import PACKAGE_ROOT
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`old`, which stands once in the kernel's module, becomes `new`."""
+
+    name: str
+    module: str
+    old: str
+    new: str
+
+    def overlay(self) -> dict[str, str]:
+        """The sources of the kernel with the mistake."""
+        source = (PACKAGE_ROOT / f"neokernel/kernel/{self.module}.py").read_text()
+        if source.count(self.old) != 1:
+            raise LookupError(f"{self.name}: {self.old!r} stands {source.count(self.old)} times in {self.module}.py")
+        return {f"neokernel.kernel.{self.module}": source.replace(self.old, self.new)}
+
+
+MUTANTS = (
+    Mutant("no limit of depth", "slot", "if u64(slot.depth) >= MAXIMUM_DEPTH:", "if u64(slot.depth) > MAXIMUM_DEPTH:"),
+    Mutant(
+        "a copy has the rights that are asked for",
+        "slot",
+        "target.rights = source.rights & rights",
+        "target.rights = rights",
+    ),
+    Mutant(
+        "a deleted frame stays mapped",
+        "captable",
+        "            take_from_table(hart, user, u64(slot.entry), slot)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "memory is cleared in part",
+        "memory",
+        "placement.clear(memory.base + start, size)",
+        "placement.clear(memory.base + start, 64)",
+    ),
+    Mutant(
+        "the last in a queue leaves, and stays its tail", "schedule", "        queue.tail = before\n", "        pass\n"
+    ),
+    Mutant("revocations never end", "slot", "        hart.revocations -= 1\n", ""),
+    Mutant("the fast path forgets whose the context is", "fast", "                    server.context = context\n", ""),
+    Mutant("the fast path doesn't ask for SEND", "fast", " and slot.rights & SEND != 0", ""),
+    Mutant(
+        "the fast path skips who waits longer",
+        "fast",
+        "                    endpoint.receivers.head = after\n",
+        "",
+    ),
+    Mutant("a woken thread keeps its deadline", "notification", "    timer.remove(hart.wheel, thread.timer)\n", ""),
+    Mutant("a failure leaves a register", "outcome", "    registers.a5 = 0\n", ""),
+    Mutant("a pinned frame can be deleted", "captable", "    if slot.flags & PINNED != 0:\n        return STUCK\n", ""),
+    Mutant(
+        "memory forgets nothing that ended", "captable", "                memory.live -= 1\n", "                pass\n"
+    ),
+    Mutant(
+        "a moved frame's table isn't told",
+        "endpoint",
+        "            table.owners.slot[u64(target.entry)] = target\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "arriving capabilities overwrite others",
+        "endpoint",
+        "        if table.slots[first + index].object is not None:\n            return NO_WINDOW\n",
+        "        pass\n",
+    ),
+    Mutant(
+        "a used-up refill is lost",
+        "schedule",
+        "        add_refill(context, back, amount)\n",
+        "        if amount % 7 != 0:\n            add_refill(context, back, amount)\n",
+    ),
+    Mutant("an address space without its ASID goes on", "schedule", "        space.translation = 0\n", ""),
+    Mutant(
+        "who replies needs no right to receive", "endpoint", "    if slot.rights & RECEIVE == 0:\n", "    if False:\n"
+    ),
+)

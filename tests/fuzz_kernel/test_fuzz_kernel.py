@@ -1,0 +1,69 @@
+"""The kernel withstands a short attack; the attack reaches what it should, and finds mistakes."""
+
+from __future__ import annotations
+
+import pytest
+
+from neokernel.abi.operations import Operation
+from neokernel.abi.status import Status
+from tests.fuzz_kernel.campaign import Attack, Found, campaign
+from tests.fuzz_kernel.mutants import MUTANTS, Mutant
+from tests.fuzz_kernel.report import describe, table
+from tests.fuzz_kernel.state import OPERATIONS, WAITED
+
+CALLS = 600_000
+
+
+def test_a_short_attack_finds_nothing() -> None:
+    attack = Attack()
+    try:
+        tally = campaign(attack, CALLS, seed=1)
+    except Found as found:
+        attack.shrink(found, seconds=60)
+        pytest.fail(describe(found, f"python -m tests.fuzz_kernel --calls 1 --seed {found.seed}"))
+    assert tally.calls >= CALLS
+    assert tally.successes > tally.calls * 0.4, "most calls fail: the kernel is hardly tried"
+    assert tally.fast > tally.calls // 500, "the fast path is hardly tried"
+    outcomes = attack.outcomes()
+    for operation in Operation:
+        row = OPERATIONS + operation.value
+        ended = sum(number for (of, status, _, _), number in outcomes.items() if of == row and status in (0, WAITED))
+        assert ended > 20, f"{operation.name} hardly ever succeeds"
+    reached = {status for (_, status, _, _) in outcomes}
+    assert {status.value for status in Status} <= reached, "a status that never comes"
+    assert len(table(outcomes)) > len(Operation)
+
+
+def test_a_machine_depends_on_its_seed_alone() -> None:
+    first, second = Attack(), Attack()
+    first.machine(7)
+    for seed in (3, 7):
+        second.machine(seed)
+    assert first.memory.get("number") == second.memory.get("number")
+    assert first.last() == second.last()
+
+
+def test_a_finding_is_shrunk() -> None:
+    mutant = next(mutant for mutant in MUTANTS if mutant.name == "a pinned frame can be deleted")
+    attack = Attack(mutant.overlay())
+    with pytest.raises(Found) as caught:
+        campaign(attack, 200_000, seed=1)
+    found = caught.value
+    attack.shrink(found, seconds=20)
+    assert found.needed is not None
+    assert len(found.needed) < found.number / 4, "a finding needs nearly all steps"
+    assert attack.fails_alike(found, found.needed)
+    assert "DELETE" in describe(found, "…") or "REVOKE" in describe(found, "…")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name.replace(" ", "_") for mutant in MUTANTS])
+def test_planted_mistake_is_found(mutant: Mutant) -> None:
+    with pytest.raises(Found):
+        campaign(Attack(mutant.overlay()), 200_000, seed=1)
+
+
+def test_planted_mistakes_are_still_in_the_kernel() -> None:
+    assert len(MUTANTS) >= 8
+    for mutant in MUTANTS:
+        assert mutant.overlay()
