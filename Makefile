@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-slow lint lint-style lint-format lint-types lint-target format clean fuzz-compiler bench lock qemu
+.PHONY: help setup run test test-slow lint lint-style lint-format lint-types lint-target format clean fuzz-compiler fuzz-kernel bench lock qemu
 
 BIN := .venv/bin
 CORE := .venv/.core-installed
@@ -57,6 +57,10 @@ format: $(TEST) ## rewrite the sources in the project's format
 fuzz-compiler: $(TEST) qemu ## COUNT=2000 generated programs from SEED=0 on, in all readings; STATE=file to go on later
 	$(BIN)/python -m tests.fuzz --seed $(or $(SEED),0) --count $(or $(COUNT),2000) $(if $(STATE),--state $(STATE)) \
 	  $(if $(SECONDS_LONG),--seconds $(SECONDS_LONG))
+
+fuzz-kernel: $(TEST) qemu ## CALLS=100000000 random system calls, from SEED=1 on; then ten million from user mode in QEMU
+	$(BIN)/python -m tests.fuzz_kernel --seed $(or $(SEED),1) --calls $(or $(CALLS),100000000)
+	$(BIN)/nk run --timeout 3600 tests/fuzz_kernel/machine_attack
 
 bench: $(CORE) qemu ## measure, in instructions
 	@$(BIN)/nk bench

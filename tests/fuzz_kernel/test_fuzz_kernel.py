@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from neokernel.abi.operations import Operation
@@ -12,6 +18,8 @@ from tests.fuzz_kernel.report import describe, table
 from tests.fuzz_kernel.state import OPERATIONS, WAITED
 
 CALLS = 600_000
+PROGRAM = Path(__file__).parent / "machine_attack"
+RUN = "import sys; from neokernel.cli.main import main; sys.exit(main())"
 
 
 def test_a_short_attack_finds_nothing() -> None:
@@ -32,6 +40,22 @@ def test_a_short_attack_finds_nothing() -> None:
     reached = {status for (_, status, _, _) in outcomes}
     assert {status.value for status in Status} <= reached, "a status that never comes"
     assert len(table(outcomes)) > len(Operation)
+
+
+@pytest.mark.qemu
+def test_a_short_attack_from_user_mode(tmp_path: Path) -> None:
+    """A few rounds of the attackers in QEMU: a failed check in the kernel would be a panic."""
+    program = tmp_path / "attack"
+    shutil.copytree(PROGRAM, program)
+    main = (program / "main.py").read_text()
+    assert main.count("CALLS = 10_000_000") == 1
+    (program / "main.py").write_text(main.replace("CALLS = 10_000_000", "CALLS = 40_000"))
+    command = [sys.executable, "-c", RUN, "run", "--timeout", "200", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
+    found = re.search(r"(\d+) calls, (\d+) of them successful, (\d+) rounds", done.stdout)
+    assert done.returncode == 0 and found, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    calls, successes, rounds = (int(number) for number in found.groups())
+    assert calls >= 40_000 and successes > calls // 10 and rounds > 1
 
 
 def test_a_machine_depends_on_its_seed_alone() -> None:
