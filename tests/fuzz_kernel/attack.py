@@ -517,6 +517,13 @@ def forget_stale(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
     for index in range(fuzz.thread_count):
         each = fuzz.threads[index]
         if each is not None:
+            waits = each.state is State.SENDING or each.state is State.CALLING or each.state is State.RECEIVING
+            if not waits and each.state is not State.WAITING and not each.ready:
+                # It is in no queue.
+                each.next = None
+                each.previous = None
+            if not each.ready:
+                each.priority = 0
             reply = each.reply
             if reply is not None and reply.caller is None:
                 reply.context = None
