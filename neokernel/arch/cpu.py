@@ -51,6 +51,16 @@ def set_timer(cpu: Cpu, deadline: u64) -> None:
     cpu.timer = deadline
 
 
+def timer_is_near(cpu: Cpu) -> bool:
+    """Is setting the timer a matter of an instruction, without the firmware?"""
+    return True
+
+
+def set_near_timer(cpu: Cpu, deadline: u64) -> None:
+    """The same as `set_timer`, if it is."""
+    cpu.timer = deadline
+
+
 def interrupt_pending(cpu: Cpu) -> bool:
     """Does an interrupt wait for the kernel to leave?"""
     return cpu.pending or cpu.time >= cpu.timer
@@ -158,6 +168,12 @@ def deliver(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers
     registers.a5 = w3
 
 
+def stay(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
+    """End a system call by going on with the same thread, with these results."""
+    registers.pc = wrapping_add(registers.pc, 4)
+    deliver(badge, word, w0, w1, w2, w3, registers)
+
+
 def fallback_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
     """A CALL that isn't simple: take the general way."""
     registers.general = 1
@@ -167,4 +183,14 @@ def fallback_reply_receive(
     capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, registers: Registers
 ) -> None:
     """A REPLY_RECEIVE that isn't simple: take the general way."""
+    registers.general = 1
+
+
+def fallback_wait(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
+    """A WAIT that isn't simple: take the general way."""
+    registers.general = 1
+
+
+def fallback_signal(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
+    """A SIGNAL that isn't simple: take the general way."""
     registers.general = 1

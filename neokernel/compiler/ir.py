@@ -555,7 +555,7 @@ class Function:
 
     `symbol` is the link name: module, class, function and instance arguments, unique in a program.
     `parameters` are also variables of the body. `result` is NONE for procedures, NEVER if it doesn't return.
-    `naked` functions hold exactly one Asm. `inline`: "always", "never" or "".
+    `naked` functions hold exactly one Asm. `cold` ones are made small, and never inlined.
     """
 
     name: str
@@ -571,7 +571,7 @@ class Function:
     ghost: bool = False
     naked: bool = False
     exported: bool = False
-    inline: str = ""
+    cold: bool = False
     checks: int = 0
     temps: int = 0
     section: str = ""

@@ -37,13 +37,15 @@ EXPORTS = {
     "neokernel.kernel.boot.boot": "nk_boot",
     "neokernel.kernel.fast.fast_call": "nk_fast_call",
     "neokernel.kernel.fast.fast_reply_receive": "nk_fast_reply_receive",
+    "neokernel.kernel.fast.fast_signal": "nk_fast_signal",
+    "neokernel.kernel.fast.fast_wait": "nk_fast_wait",
     "neokernel.kernel.syscall.system_call": "nk_system_call",
     "neokernel.kernel.syscall.trap": "nk_trap_taken",
 }
 #: modules that only boot uses: they are gone when the first thread runs
 BOOT = {f"neokernel.{name}" for name in ("kernel.boot", "kernel.inventory", "kernel.devicetree", "arch.riscv64.boot")}
 #: modules of the kernel that are made fast, all others small: what most entries run through
-PATHS = ("fast", "interrupt", "notification", "outcome", "schedule", "slot", "syscall", "timer")
+PATHS = ("fast",)
 FAST = frozenset(f"neokernel.kernel.{name}" for name in PATHS) | BOOT
 #: what a kernel is made from: a change anywhere here makes another one
 SOURCES = ("abi", "arch", "kernel", "runtime", "compiler", "image")

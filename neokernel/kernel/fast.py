@@ -1,4 +1,4 @@
-"""The fast path: a call to a server that waits and runs on the caller's time, and the reply that receives the next.
+"""The fast path: a call to a server that waits, the reply that receives the next call, signals and polls.
 
 It does what `endpoint.py` and `reply.py` do, for the case that needs no decision; whatever isn't that case goes to
 them, unchanged. Registers stay where they are: the payload passes through untouched.
@@ -7,10 +7,13 @@ Invariants: nothing is written before the last test. A thread without a context 
 all, and no timer.
 """
 
-from neokernel.abi.call import REGISTER_WORDS
-from neokernel.abi.rights import RECEIVE, SEND
+from neokernel.abi.call import NOW, REGISTER_WORDS, failure
+from neokernel.abi.rights import RECEIVE, SEND, SIGNAL, WAIT
+from neokernel.abi.status import FIRST, Status
 from neokernel.arch import cpu
-from neokernel.kernel.objects import Endpoint, Reply, State, Thread
+from neokernel.kernel.objects import Endpoint, Notification, Reply, State, Thread
+from neokernel.kernel.outcome import give_answer
+from neokernel.kernel.schedule import append, enqueue, exchange, exchangeable, priority_of, take_out
 from neokernel.lang import u64
 
 
@@ -31,9 +34,12 @@ def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, ca
         if isinstance(endpoint, Endpoint) and slot.rights & SEND != 0:
             server = endpoint.receivers.head
             if server is not None:
+                if server.home is not None:
+                    call_active(capability, word, w0, w1, w2, w3, caller, server)
+                    return
                 back = server.reply
                 translation = server.space.translation
-                if back is not None and server.home is None and translation != 0:
+                if back is not None and translation != 0:
                     # The server leaves the queue,
                     after = server.next
                     endpoint.receivers.head = after
@@ -64,6 +70,40 @@ def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, ca
     cpu.fallback_call(capability, word, w0, w1, w2, w3, caller.registers)
 
 
+def call_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, caller: Thread, server: Thread) -> None:
+    """The same, to a server with a context of its own. The capability and the message are good."""
+    hart = caller.hart
+    back = server.reply
+    context = caller.context
+    assert context is not None, "who calls runs, and so has a context"
+    own = server.context
+    endpoint = server.endpoint
+    translation = server.space.translation
+    if (
+        back is not None
+        and own is not None
+        and endpoint is not None
+        and translation != 0
+        and not server.timer.armed
+        and not own.empty
+        and hart.best <= u64(own.priority)
+        and exchangeable(hart, context, own)
+    ):
+        take_out(endpoint.receivers, server)
+        back.caller = caller
+        back.context = None
+        caller.state = State.REPLIED
+        caller.awaited = back
+        server.state = State.RUNNABLE
+        exchange(hart, context, own)
+        hart.current = server
+        cpu.use_translation(hart.cpu, translation)
+        badge = caller.table.slots[capability].word
+        cpu.leave(badge, word, w0, w1, w2, w3, server.registers, caller.registers)
+        return
+    cpu.fallback_call(capability, word, w0, w1, w2, w3, caller.registers)
+
+
 def fast_reply_receive(
     capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, server: Thread
 ) -> None:
@@ -71,7 +111,7 @@ def fast_reply_receive(
     hart = server.hart
     context = server.context
     assert context is not None, "who replies runs, and so has a context"
-    back = context.top
+    back = server.reply
     table = server.table
     if (
         word >> 32 <= REGISTER_WORDS
@@ -88,12 +128,14 @@ def fast_reply_receive(
             caller = back.caller
             if (
                 caller is not None
-                and back.server is server
                 and endpoint.senders.head is None
                 and server.notification is None
                 and not caller.faulted
                 and caller.scheduler is None
             ):
+                if context.top is not back:
+                    reply_active(capability, word, w0, w1, w2, w3, reply, server)
+                    return
                 translation = caller.space.translation
                 if translation != 0:
                     # The context goes back,
@@ -120,3 +162,88 @@ def fast_reply_receive(
                     cpu.leave(0, word, w0, w1, w2, w3, caller.registers, server.registers)
                     return
     cpu.fallback_reply_receive(capability, word, w0, w1, w2, w3, reply, server.registers)
+
+
+def reply_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, server: Thread) -> None:
+    """The same, of a server with a context of its own. The capabilities and the message are good."""
+    hart = server.hart
+    back = server.reply
+    context = server.context
+    endpoint = server.endpoint
+    assert context is not None, "who replies runs, and so has a context"
+    if back is not None and back.context is None and context is server.home and endpoint is not None:
+        caller = back.caller
+        if caller is not None and endpoint_of(server, capability) is endpoint:
+            own = caller.context
+            translation = caller.space.translation
+            if own is not None and translation != 0 and not own.empty and hart.best <= u64(own.priority):
+                if exchangeable(hart, context, own):
+                    back.caller = None
+                    append(endpoint.receivers, server)
+                    server.state = State.RECEIVING
+                    caller.state = State.RUNNABLE
+                    exchange(hart, context, own)
+                    hart.current = caller
+                    cpu.use_translation(hart.cpu, translation)
+                    cpu.leave(0, word, w0, w1, w2, w3, caller.registers, server.registers)
+                    return
+    cpu.fallback_reply_receive(capability, word, w0, w1, w2, w3, reply, server.registers)
+
+
+def endpoint_of(thread: Thread, capability: u64) -> Endpoint | None:
+    """What the capability, which is in the table, names."""
+    found = thread.table.slots[capability].object
+    return found if isinstance(found, Endpoint) else None
+
+
+def fast_wait(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, thread: Thread) -> None:
+    """WAIT that needn't wait, entered from the trap with the registers as they are; `w0` is the deadline."""
+    slots = thread.table.slots
+    if thread.hart.attention == 0 and capability < len(slots):
+        slot = slots[capability]
+        notification = slot.object
+        if isinstance(notification, Notification) and slot.rights & WAIT != 0 and not notification.counting:
+            signals = notification.word
+            if signals != 0:
+                notification.word = 0
+                cpu.stay(signals, 0, 0, 0, 0, 0, thread.registers)
+                return
+            if w0 == NOW:
+                cpu.stay(0, failure(Status.TIMED_OUT, FIRST), 0, 0, 0, 0, thread.registers)
+                return
+    cpu.fallback_wait(capability, word, w0, w1, w2, w3, thread.registers)
+
+
+def fast_signal(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, thread: Thread) -> None:
+    """SIGNAL that nobody waits for, or somebody more important; entered from the trap likewise."""
+    hart = thread.hart
+    slots = thread.table.slots
+    if hart.attention == 0 and capability < len(slots):
+        slot = slots[capability]
+        notification = slot.object
+        if isinstance(notification, Notification) and slot.rights & SIGNAL != 0 and not notification.counting:
+            badge = max(slot.word, 1)
+            waiter = notification.waiters.head
+            if waiter is None:
+                if notification.bound is None:
+                    notification.word |= badge
+                    cpu.stay(0, 0, 0, 0, 0, 0, thread.registers)
+                    return
+            else:
+                context = thread.context
+                assert context is not None, "who signals runs, and so has a context"
+                waiting = waiter.context
+                translation = waiter.space.translation
+                if waiting is not None and translation != 0 and not waiter.timer.armed and not waiting.empty:
+                    before = priority_of(thread, context)
+                    if before < priority_of(waiter, waiting) and exchangeable(hart, context, waiting):
+                        take_out(notification.waiters, waiter)
+                        waiter.state = State.RUNNABLE
+                        give_answer(thread, 0, 0)
+                        enqueue(hart, thread, before, True)
+                        exchange(hart, context, waiting)
+                        hart.current = waiter
+                        cpu.use_translation(hart.cpu, translation)
+                        cpu.leave(badge, 0, 0, 0, 0, 0, waiter.registers, thread.registers)
+                        return
+    cpu.fallback_signal(capability, word, w0, w1, w2, w3, thread.registers)

@@ -25,7 +25,7 @@ from neokernel.kernel.objects import (
     ThreadQueue,
 )
 from neokernel.kernel.tracing import record, record_switch
-from neokernel.lang import count_leading_zeros, loop_bound, saturating_add, u8, u16, u64
+from neokernel.lang import cold, count_leading_zeros, loop_bound, saturating_add, u8, u16, u64
 
 #: Sv39 in `satp` (privileged specification, 12.1.11)
 SV39 = 8 << 60
@@ -101,6 +101,7 @@ def dequeue(hart: Hart, thread: Thread) -> None:
             hart.best = best_of(hart)
 
 
+@cold
 def best_of(hart: Hart) -> u64:
     """1 + the highest priority with a ready thread."""
     word: u64 = 4
@@ -138,6 +139,7 @@ def consume(context: SchedContext, used: u64) -> None:
         consume_refills(context, used)
 
 
+@cold
 def consume_refills(context: SchedContext, used: u64) -> None:
     """The same, of a context that can be without."""
     left = used
@@ -178,7 +180,7 @@ def add_refill(context: SchedContext, time: u64, amount: u64) -> None:
 def begin_use(context: SchedContext, now: u64) -> None:
     """The context begins to be used after a wait: what is due is one refill, from now on."""
     first = context.refills[u64(context.first)]
-    if first.time > now:
+    if first.time > now or context.budget == context.period:
         return
     for _ in range(REFILLS - 1):
         if context.count == 1:
@@ -246,6 +248,7 @@ def make_ready(hart: Hart, thread: Thread) -> None:
     enqueue(hart, thread, priority, False)
 
 
+@cold
 def wait_for_refill(hart: Hart, context: SchedContext) -> None:
     """The context can't be used before its first refill."""
     context.empty = True
@@ -254,6 +257,7 @@ def wait_for_refill(hart: Hart, context: SchedContext) -> None:
     program(hart)
 
 
+@cold
 def run_out(hart: Hart, context: SchedContext) -> None:
     """The context, which isn't active, has no time left: its thread isn't ready before there is some."""
     thread = context.thread
@@ -304,11 +308,46 @@ def choose(hart: Hart) -> None:
 def run(hart: Hart, thread: Thread, context: SchedContext) -> None:
     """Go on with `thread` on `context`: charge the one before, set the timer, use the address space."""
     before = hart.active
+    translation = thread.space.translation
+    if before is None or hart.attention != 0 or translation == 0 or not exchangeable(hart, before, context):
+        run_carefully(hart, thread, context)
+        return
+    if before is not context:
+        exchange(hart, before, context)
+    hart.current = thread
+    cpu.use_translation(hart.cpu, translation)
+
+
+def exchangeable(hart: Hart, before: SchedContext, context: SchedContext) -> bool:
+    """Are both time slices, which are never without, and is the timer near?"""
+    return before.budget == before.period and context.budget == context.period and cpu.timer_is_near(hart.cpu)
+
+
+def exchange(hart: Hart, before: SchedContext, context: SchedContext) -> None:
+    """Charge one slice and begin another: what `run_carefully` does, for the case that needs no decision."""
+    now = cpu.now(hart.cpu)
+    used = now - hart.since
+    before.used = saturating_add(before.used, used)
+    slice = before.refills[0]
+    slice.amount = before.budget if used >= slice.amount else slice.amount - used
+    hart.since = now
+    hart.active = context
+    hart.budget_end = saturating_add(now, context.refills[0].amount)
+    deadline = min(hart.budget_end, hart.wheel.earliest)
+    hart.programmed = deadline
+    cpu.set_near_timer(hart.cpu, deadline)
+
+
+@cold
+def run_carefully(hart: Hart, thread: Thread, context: SchedContext) -> None:
+    """`run`, in any case."""
+    before = hart.active
     if before is not context:
         now = charge(hart)
         hart.active = context
         if before is not None and not is_due(before, now):
             run_out(hart, before)
+        begin_use(context, now)
         first = context.refills[u64(context.first)]
         hart.budget_end = saturating_add(now, first.amount)
         program(hart)
@@ -327,6 +366,7 @@ def attend(hart: Hart, thread: Thread) -> None:
         hart.attention &= ~u64(FLOATING)
 
 
+@cold
 def idle(hart: Hart) -> None:
     """Nobody runs: no context is charged, and no user's address space is used."""
     _ = charge(hart)
@@ -352,6 +392,7 @@ def use_space(hart: Hart, space: AddressSpace) -> None:
     cpu.use_translation(hart.cpu, space.translation)
 
 
+@cold
 def assign(hart: Hart, space: AddressSpace) -> None:
     """Give it an ASID, which another address space may lose. ASID 0 is the kernel's own, or all that there is."""
     asid = hart.next_asid

@@ -7,15 +7,17 @@ from neokernel.abi.trace import Event
 from neokernel.arch import cpu
 from neokernel.kernel.objects import TRACING, Hart
 from neokernel.kernel.placement import trace_header, trace_record
-from neokernel.lang import Order, fence, truncate, u8, u32, u64, wrapping_add
+from neokernel.lang import Order, cold, fence, truncate, u8, u32, u64, wrapping_add
 
 
+@cold
 def record(hart: Hart, event: Event, a: u64, b: u64) -> None:
     """Record an event of the current thread, if events of its kind are wanted."""
     current = hart.current
     record_of(hart, 0 if current is None else current.identifier, event, a, b)
 
 
+@cold
 def record_switch(hart: Hart) -> None:
     """Record who goes on, if it isn't the thread that went on before."""
     current = hart.current
@@ -30,6 +32,7 @@ def record_switch(hart: Hart) -> None:
         record(hart, Event.SWITCH, before, 0 if context is None else context.identifier)
 
 
+@cold
 def record_of(hart: Hart, thread: u64, event: Event, a: u64, b: u64) -> None:
     """Record an event of a thread that may be another than the current one."""
     trace = hart.trace

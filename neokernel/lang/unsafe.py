@@ -88,6 +88,11 @@ def naked(function: Any) -> Any:
     return function
 
 
+def cold(function: Any) -> Any:
+    """Decorator: rarely called, so small rather than fast, and apart from the code that calls it."""
+    return function
+
+
 def assembly(text: str) -> None:
     """At top level: assembly that goes into the image beside the module's code."""
 

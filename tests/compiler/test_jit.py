@@ -109,7 +109,7 @@ def test_a_failed_check_names_its_place_and_leaves_the_host_intact() -> None:
     called = g.call(f.function, g.parameter(0))
     assert called is not None
     g.ret(g.binary("add", called, const(U32, 1)))
-    f.function.inline = "never"
+    f.function.cold = True
     library = jit.Library(program(f, g))
     for _ in range(1000):
         with pytest.raises(jit.CheckError):

@@ -150,7 +150,6 @@ def checked_program() -> ir.Program:
     """`g` is inlined into `f` twice; `dead` is called by nobody."""
     g = FunctionBuilder("sample.g", [("x", U32)], U32)
     g.ret(g.binary("add", g.parameter(0), const(U32, 1)))
-    g.function.inline = "always"
     f = FunctionBuilder("_start", [("x", U32), ("y", U32)], U32)
     one, two = f.call(g.function, f.parameter(0)), f.call(g.function, f.parameter(1))
     assert one is not None

@@ -44,7 +44,7 @@ def sample() -> tuple[ir.Program, int]:
         "result": Field("result", outcome),
     }
     stop = FunctionBuilder("sample.stop", [("thread", RefType(thread))])
-    stop.function.inline = "never"
+    stop.function.cold = True
     stop.function.exported = True
     f = FunctionBuilder("sample.Thread.run", [("priority", I32)], I32)
     f.function.exported = True

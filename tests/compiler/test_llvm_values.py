@@ -368,7 +368,7 @@ def test_calls_with_everything() -> None:
     with callee.within(then):
         callee.ret(callee.parameter(2))
     callee.ret(callee.union(MIXED, callee.parameter(3)))
-    callee.function.inline = "never"
+    callee.function.cold = True
     f = FunctionBuilder("sample.f", [("u", MIXED), ("p", POINT), ("b", BOOL)], MIXED)
     result = f.call(callee.function, const(U8, 1), const(NONE, None), f.parameter(0), f.parameter(1), f.parameter(2))
     assert result is not None

@@ -87,9 +87,17 @@ def now(cpu: Cpu) -> u64:
 
 def set_timer(cpu: Cpu, deadline: u64) -> None:
     if cpu.sstc:
-        asm("csrw 0x14d, {0}", deadline)
+        set_near_timer(cpu, deadline)
     else:
         set_timer_by_firmware(deadline)
+
+
+def timer_is_near(cpu: Cpu) -> bool:
+    return cpu.sstc
+
+
+def set_near_timer(cpu: Cpu, deadline: u64) -> None:
+    asm("csrw 0x14d, {0}", deadline)
 
 
 @naked
@@ -238,7 +246,8 @@ assert offset_of(Registers, "s2") == 8 * 18, "register n is at 8 n"
 assert offset_of(Registers, "t6") == 8 * 31, "up to the last"
 
 # Every way out of user mode. An `ecall` keeps what a system call preserves in the processor and goes on with the
-# arguments where they are; everything else stores all registers. Foreign threads have a way in of their own. Register n is at 8 n, `pc` at 0.
+# arguments where they are; everything else stores all registers. Foreign threads have a way in of their own. Register
+# n is at 8 n, `pc` at 0.
 assembly(f"""
     .equ STACK, {offset_of(Registers, "kernel_stack")}
     .equ FULL, {offset_of(Registers, "full")}
@@ -288,10 +297,18 @@ nk_trap:
     bnez a7, 1f
     mv a6, t0
     j nk_fast_call
-1:  li t1, 1
-    bne a7, t1, nk_general
+1:  addi t1, a7, -1
+    bnez t1, 2f
     mv a7, t0
     j nk_fast_reply_receive
+2:  addi t1, a7, -5
+    bnez t1, 3f
+    mv a6, t0
+    j nk_fast_wait
+3:  addi t1, a7, -6
+    bnez t1, nk_general
+    mv a6, t0
+    j nk_fast_signal
 
     # A system call, not on the fast path: t0 the thread, arguments in their registers.
 nk_general:
@@ -385,9 +402,22 @@ def leave(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, next: Regis
 
 
 @naked
+def stay(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
+    asm("""
+    csrr t0, sepc
+    addi t0, t0, 4
+    csrw sepc, t0
+    csrw sscratch, a6
+    LOAD a6, 2
+    ZERO_REST
+    sret""")
+
+
+@naked
 def fallback_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
     asm("""
     mv t0, a6
+    li a6, 0
     li a7, 0
     j nk_general""")
 
@@ -399,6 +429,24 @@ def fallback_reply_receive(
     asm("""
     mv t0, a7
     li a7, 1
+    j nk_general""")
+
+
+@naked
+def fallback_wait(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
+    asm("""
+    mv t0, a6
+    li a6, 0
+    li a7, 5
+    j nk_general""")
+
+
+@naked
+def fallback_signal(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
+    asm("""
+    mv t0, a6
+    li a6, 0
+    li a7, 6
     j nk_general""")
 
 

@@ -32,6 +32,7 @@ def emit(program: ir.Program, target: Target, options: EmitOptions) -> Emitted:
         "attributes #1 = { nounwind norecurse alwaysinline }",
         "attributes #2 = { nounwind naked noinline }",
         "attributes #3 = { nounwind norecurse optsize }",
+        "attributes #4 = { nounwind norecurse cold noinline optsize minsize }",
     ]
     flags = [module.metadata.node('!{i32 1, !"wchar_size", i32 4}')]
     if module.debug is not None:
