@@ -4,7 +4,7 @@ from neokernel.abi.call import argument_of, label_of, status_of
 from neokernel.abi.rights import CONTROL, READ, RECEIVE, SEND, SIGNAL, WAIT
 from neokernel.arch import cpu
 from neokernel.kernel import fast, syscall
-from neokernel.kernel.objects import Endpoint, Hart, Reply, SchedContext, State, Thread
+from neokernel.kernel.objects import Endpoint, Hart, Notification, Reply, SchedContext, State, Thread
 from neokernel.lang import address_of, copy, size_of, span_at, u16, u32, u64, unsafe, wrapping_mul
 from tests.fuzz_kernel.choose import choose_call, strange, tend
 from tests.fuzz_kernel.invariants import THREAD, deep, shallow
@@ -142,7 +142,7 @@ def call(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
         check(fuzz)
         count(fuzz, FOREIGN_ROW, 0, 0, False)
         return
-    if registers.a7 <= 1:
+    if registers.a7 <= 1 or registers.a7 == 5 or registers.a7 == 6:
         enter_fast(fuzz, hart, thread)
     else:
         registers.pc += 4
@@ -392,10 +392,15 @@ def enter_fast(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
     registers = thread.registers
     registers.general = 0
     fuzz.place_count = 0
-    if row_of(thread) <= 1:
+    row = row_of(thread)
+    if row <= 1 or row == 5 or row == 6:
         collect(fuzz, hart, thread)
         save(fuzz, False)
-    if registers.a7 == 0:
+    if row == 5:
+        fast.fast_wait(registers.a0, registers.a1, registers.a2, registers.a3, registers.a4, registers.a5, thread)
+    elif row == 6:
+        fast.fast_signal(registers.a0, registers.a1, registers.a2, registers.a3, registers.a4, registers.a5, thread)
+    elif registers.a7 == 0:
         fast.fast_call(registers.a0, registers.a1, registers.a2, registers.a3, registers.a4, registers.a5, thread)
     else:
         fast.fast_reply_receive(
@@ -439,6 +444,17 @@ def collect(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
     table = thread.table
     if thread.registers.a0 < len(table.slots):
         endpoint = table.slots[thread.registers.a0].object
+        if isinstance(endpoint, Notification):
+            add(fuzz, address_of(endpoint), size_of(Notification))
+            waiter = endpoint.waiters.head
+            if waiter is not None:
+                add_thread(fuzz, waiter)
+                behind = waiter.next
+                if behind is not None:
+                    add_thread(fuzz, behind)
+            bound = endpoint.bound
+            if bound is not None:
+                add_thread(fuzz, bound)
         if isinstance(endpoint, Endpoint):
             add(fuzz, address_of(endpoint), size_of(Endpoint))
             first = endpoint.receivers.head
