@@ -8,7 +8,6 @@ all, and no timer.
 """
 
 from neokernel.abi.call import NOW, REGISTER_WORDS, failure
-from neokernel.abi.fault import Resume
 from neokernel.abi.rights import RECEIVE, SEND, SIGNAL, WAIT
 from neokernel.abi.status import FIRST, Status
 from neokernel.arch import cpu
@@ -132,11 +131,9 @@ def fast_reply_receive(
                 caller is not None
                 and endpoint.senders.head is None
                 and server.notification is None
+                and not caller.faulted
                 and caller.scheduler is None
             ):
-                if caller.faulted:
-                    reply_fault(capability, word, w0, w1, w2, w3, reply, server)
-                    return
                 if context.top is not back:
                     reply_active(capability, word, w0, w1, w2, w3, reply, server)
                     return
@@ -192,38 +189,6 @@ def reply_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64,
                     cpu.leave(0, word, w0, w1, w2, w3, caller.registers, server.registers)
                     return
     cpu.fallback_reply_receive(capability, word, w0, w1, w2, w3, reply, server.registers)
-
-
-def reply_fault(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, server: Thread) -> None:
-    """The same, of a handler that runs on the time of who faulted, which is to try again. The capabilities are good."""
-    hart = server.hart
-    back = server.reply
-    context = server.context
-    endpoint = server.endpoint
-    assert context is not None, "who replies runs, and so has a context"
-    if back is not None and context.top is back and word == RETRY and endpoint is not None:
-        caller = back.caller
-        if caller is not None and endpoint_of(server, capability) is endpoint:
-            translation = caller.space.translation
-            if translation != 0:
-                context.top = back.below
-                back.caller = None
-                context.thread = caller
-                server.context = None
-                append(endpoint.receivers, server)
-                server.state = State.RECEIVING
-                caller.context = context
-                caller.state = State.RUNNABLE
-                caller.faulted = False
-                hart.current = caller
-                cpu.use_translation(hart.cpu, translation)
-                cpu.leave_faulted(caller.registers, server.registers)
-                return
-    cpu.fallback_reply_receive(capability, word, w0, w1, w2, w3, reply, server.registers)
-
-
-RETRY = 0
-assert u64(Resume.RETRY.value) == RETRY, "the message word of a handler's simplest answer"
 
 
 def endpoint_of(thread: Thread, capability: u64) -> Endpoint | None:
