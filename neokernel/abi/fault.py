@@ -2,8 +2,8 @@
 
 A report is a call that the kernel makes in the thread's name: FAULT bit set, label the kind, payload as listed. The
 reply resumes the thread. The reply's label says how: `RETRY` executes the instruction again, `SKIP` goes on behind it,
-`STOP` leaves the thread suspended. After SYSTEM_CALL, SKIP takes the reply's payload as `a0`, `a1`; after other faults the
-thread goes on at the address in the payload's first word.
+`STOP` leaves the thread suspended. After SYSTEM_CALL, SKIP takes the reply's payload as `a0`, `a1`; after other faults
+the thread goes on at the address in the payload's first word.
 """
 
 from enum import Enum

@@ -168,6 +168,11 @@ def deliver(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers
     registers.a5 = w3
 
 
+def leave_faulted(next: Registers, previous: Registers) -> None:
+    """End a system call of `previous` by going on with `next`, all of whose registers are stored."""
+    previous.pc = wrapping_add(previous.pc, 4)
+
+
 def stay(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
     """End a system call by going on with the same thread, with these results."""
     registers.pc = wrapping_add(registers.pc, 4)

@@ -37,7 +37,7 @@ class Parameter:
 
 @dataclass(eq=False, slots=True)
 class FunctionDecl:
-    """A function or method. `marks`: its decorators (`ghost`, `writer`, `naked`, `cold`, `invariant`, `staticmethod`)."""
+    """A function or method. `marks`: its decorators (`ghost`, `writer`, `naked`, `cold`, `invariant`, …)."""
 
     name: str
     module: Module

@@ -34,8 +34,7 @@ def dump(program: ir.Program) -> str:
 
 def dump_function(function: ir.Function) -> str:
     parameters = ", ".join(f"{_variable(parameter)}: {parameter.type}" for parameter in function.parameters)
-    properties = [name for name in ("ghost", "naked", "cold", "exported") if getattr(function, name)]
-    properties += [f"inline={function.inline}"] if function.inline else []
+    properties = [name for name in ("ghost", "naked", "cold", "inline", "exported") if getattr(function, name)]
     properties += [f"section={function.section}"] if function.section else []
     head = f"function {function.symbol}({parameters}) -> {function.result}"
     lines = [" ".join([head, *properties])]

@@ -555,7 +555,8 @@ class Function:
 
     `symbol` is the link name: module, class, function and instance arguments, unique in a program.
     `parameters` are also variables of the body. `result` is NONE for procedures, NEVER if it doesn't return.
-    `naked` functions hold exactly one Asm. `cold` ones are made small, and never inlined.
+    `naked` functions hold exactly one Asm. `cold` ones are made small, and never inlined;
+    `inline` ones always.
     """
 
     name: str
@@ -572,6 +573,7 @@ class Function:
     naked: bool = False
     exported: bool = False
     cold: bool = False
+    inline: bool = False
     checks: int = 0
     temps: int = 0
     section: str = ""

@@ -39,7 +39,7 @@ def compile_cached(texts: list[str], target: Target, level: int) -> list[Path]:
     except OSError:
         # A home that can't be written: build without keeping anything.
         folder = Path(tempfile.mkdtemp(prefix="neokernel-"))
-    common = f"{version('ziglang')}\0{target}\0{level}\0".encode()
+    common = f"{version('ziglang')}\0{target}\0{level}\0{toolchain.CODE}\0".encode()
     objects = [folder / f"{hashlib.sha256(common + text.encode()).hexdigest()}.o" for text in texts]
     missing = {path: text for path, text in zip(objects, texts, strict=True) if not path.exists()}
 

@@ -18,7 +18,9 @@ BIT_FIELDS = frozenset(f"u{bits}" for bits in range(1, 64)) - WIDTHS
 
 TYPES = frozenset({"Array", "Span", "Embedded", "Atomic", "Ghost", "Handle", "Order"})
 
-DECORATORS = frozenset({"struct", "value", "wire", "ghost", "writer", "invariant", "naked", "cold", "staticmethod"})
+DECORATORS = frozenset(
+    {"struct", "value", "wire", "ghost", "writer", "invariant", "naked", "cold", "inline", "staticmethod"}
+)
 
 #: two operands of one width
 ARITHMETIC = frozenset(

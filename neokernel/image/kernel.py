@@ -45,7 +45,7 @@ EXPORTS = {
 #: modules that only boot uses: they are gone when the first thread runs
 BOOT = {f"neokernel.{name}" for name in ("kernel.boot", "kernel.inventory", "kernel.devicetree", "arch.riscv64.boot")}
 #: modules of the kernel that are made fast, all others small: what most entries run through
-PATHS = ("fast",)
+PATHS = ("fast", "fault", "endpoint", "reply")
 FAST = frozenset(f"neokernel.kernel.{name}" for name in PATHS) | BOOT
 #: what a kernel is made from: a change anywhere here makes another one
 SOURCES = ("abi", "arch", "kernel", "runtime", "compiler", "image")

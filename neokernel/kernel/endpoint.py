@@ -67,7 +67,7 @@ def transfer(hart: Hart, sender: Thread, receiver: Thread, badge: u64, word: u64
 
     The receiver's argument registers are overwritten: the caller has read what it needs of them.
     """
-    if needs_buffer(word) and not sender.faulted:
+    if not sender.faulted and needs_buffer(word):
         source = sender.buffer
         target = receiver.buffer
         if source is None:

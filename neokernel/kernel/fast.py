@@ -7,14 +7,15 @@ Invariants: nothing is written before the last test. A thread without a context 
 all, and no timer.
 """
 
-from neokernel.abi.call import NOW, REGISTER_WORDS, failure
+from neokernel.abi.call import NOW, REGISTER_WORDS, failure, label_of
+from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.rights import RECEIVE, SEND, SIGNAL, WAIT
 from neokernel.abi.status import FIRST, Status
 from neokernel.arch import cpu
-from neokernel.kernel.objects import Endpoint, Notification, Reply, State, Thread
+from neokernel.kernel.objects import Endpoint, Hart, Notification, Reply, State, Thread
 from neokernel.kernel.outcome import give_answer
 from neokernel.kernel.schedule import append, enqueue, exchange, exchangeable, priority_of, take_out
-from neokernel.lang import u64
+from neokernel.lang import u32, u64
 
 
 def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, caller: Thread) -> None:
@@ -131,9 +132,11 @@ def fast_reply_receive(
                 caller is not None
                 and endpoint.senders.head is None
                 and server.notification is None
-                and not caller.faulted
                 and caller.scheduler is None
             ):
+                if caller.faulted:
+                    reply_fault(capability, word, w0, w1, w2, w3, reply, server)
+                    return
                 if context.top is not back:
                     reply_active(capability, word, w0, w1, w2, w3, reply, server)
                     return
@@ -191,6 +194,46 @@ def reply_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64,
     cpu.fallback_reply_receive(capability, word, w0, w1, w2, w3, reply, server.registers)
 
 
+def reply_fault(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, server: Thread) -> None:
+    """The same, of a handler that runs on the time of who faulted. The capabilities are good."""
+    hart = server.hart
+    back = server.reply
+    context = server.context
+    endpoint = server.endpoint
+    assert context is not None, "who replies runs, and so has a context"
+    label = label_of(word)
+    if back is not None and context.top is back and label <= SKIP and endpoint is not None:
+        caller = back.caller
+        if caller is not None and endpoint_of(server, capability) is endpoint:
+            translation = caller.space.translation
+            called = label_of(caller.message) == SYSTEM_CALL
+            if translation != 0 and (label == RETRY or not called):
+                if label != RETRY:
+                    caller.registers.pc = w0
+                context.top = back.below
+                back.caller = None
+                context.thread = caller
+                server.context = None
+                append(endpoint.receivers, server)
+                server.state = State.RECEIVING
+                caller.context = context
+                caller.state = State.RUNNABLE
+                caller.faulted = False
+                hart.current = caller
+                cpu.use_translation(hart.cpu, translation)
+                cpu.leave_faulted(caller.registers, server.registers)
+                return
+    cpu.fallback_reply_receive(capability, word, w0, w1, w2, w3, reply, server.registers)
+
+
+RETRY = 0
+SKIP = 1
+SYSTEM_CALL = 6
+assert u64(Resume.RETRY.value) == RETRY, "labels of a handler's answers"
+assert u64(Resume.SKIP.value) == SKIP, "likewise"
+assert u64(Fault.SYSTEM_CALL.value) == SYSTEM_CALL, "whose SKIP isn't to an address"
+
+
 def endpoint_of(thread: Thread, capability: u64) -> Endpoint | None:
     """What the capability, which is in the table, names."""
     found = thread.table.slots[capability].object
@@ -231,20 +274,43 @@ def fast_signal(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, 
                     cpu.stay(0, 0, 0, 0, 0, 0, thread.registers)
                     return
             else:
-                context = thread.context
-                assert context is not None, "who signals runs, and so has a context"
-                waiting = waiter.context
-                translation = waiter.space.translation
-                if waiting is not None and translation != 0 and not waiter.timer.armed and not waiting.empty:
-                    before = priority_of(thread, context)
-                    if before < priority_of(waiter, waiting) and exchangeable(hart, context, waiting):
-                        take_out(notification.waiters, waiter)
-                        waiter.state = State.RUNNABLE
-                        give_answer(thread, 0, 0)
-                        enqueue(hart, thread, before, True)
-                        exchange(hart, context, waiting)
-                        hart.current = waiter
-                        cpu.use_translation(hart.cpu, translation)
-                        cpu.leave(badge, 0, 0, 0, 0, 0, waiter.registers, thread.registers)
-                        return
+                if wake_at_once(hart, thread, notification, waiter):
+                    give_answer(thread, 0, 0)
+                    cpu.leave(badge, 0, 0, 0, 0, 0, waiter.registers, thread.registers)
+                    return
     cpu.fallback_signal(capability, word, w0, w1, w2, w3, thread.registers)
+
+
+def wake_driver(hart: Hart, thread: Thread, line: u32) -> Thread | None:
+    """An interrupt whose driver waits, and is more important than the thread that it interrupts: the driver."""
+    if hart.attention != 0 or line == 0 or u64(line) > len(hart.lines):
+        return None
+    interrupt = hart.lines[u64(line) - 1]
+    notification = interrupt.notification
+    if notification is None or notification.counting:
+        return None
+    waiter = notification.waiters.head
+    if waiter is None or not wake_at_once(hart, thread, notification, waiter):
+        return None
+    interrupt.pending = True
+    give_answer(waiter, max(interrupt.binding.word, 1), 0)
+    return waiter
+
+
+def wake_at_once(hart: Hart, thread: Thread, notification: Notification, waiter: Thread) -> bool:
+    """Go on with `waiter`, the first that waits, in place of `thread`, which is current, if that needs no decision."""
+    context = thread.context
+    waiting = waiter.context
+    translation = waiter.space.translation
+    if context is None or waiting is None or translation == 0 or waiter.timer.armed or waiting.empty:
+        return False
+    before = priority_of(thread, context)
+    if before >= priority_of(waiter, waiting) or not exchangeable(hart, context, waiting):
+        return False
+    take_out(notification.waiters, waiter)
+    waiter.state = State.RUNNABLE
+    enqueue(hart, thread, before, True)
+    exchange(hart, context, waiting)
+    hart.current = waiter
+    cpu.use_translation(hart.cpu, translation)
+    return True

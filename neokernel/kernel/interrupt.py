@@ -15,7 +15,7 @@ from neokernel.kernel.notification import signal
 from neokernel.kernel.objects import TRACING, Hart, Interrupt, Notification, Slot
 from neokernel.kernel.slot import controlled, derivable, derive, empty, refuse, refuse_control, refuse_operation
 from neokernel.kernel.tracing import record
-from neokernel.lang import u64
+from neokernel.lang import u32, u64
 
 
 def invoke(hart: Hart, slot: Slot, interrupt: Interrupt, operation: Operation, given: Slot | None) -> u64:
@@ -80,9 +80,8 @@ def acknowledge(hart: Hart, interrupt: Interrupt) -> u64:
     return 0
 
 
-def serve(hart: Hart) -> None:
-    """An interrupt has come from the controller: signal its driver."""
-    line = cpu.claim(hart.cpu)
+def serve(hart: Hart, line: u32) -> None:
+    """An interrupt has come on the line, if that isn't 0: signal its driver."""
     if line == 0 or u64(line) > len(hart.lines):
         return
     interrupt = hart.lines[u64(line) - 1]

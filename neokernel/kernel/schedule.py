@@ -25,7 +25,7 @@ from neokernel.kernel.objects import (
     ThreadQueue,
 )
 from neokernel.kernel.tracing import record, record_switch
-from neokernel.lang import cold, count_leading_zeros, loop_bound, saturating_add, u8, u16, u64
+from neokernel.lang import cold, count_leading_zeros, inline, loop_bound, saturating_add, u8, u16, u64
 
 #: Sv39 in `satp` (privileged specification, 12.1.11)
 SV39 = 8 << 60
@@ -318,11 +318,13 @@ def run(hart: Hart, thread: Thread, context: SchedContext) -> None:
     cpu.use_translation(hart.cpu, translation)
 
 
+@inline
 def exchangeable(hart: Hart, before: SchedContext, context: SchedContext) -> bool:
     """Are both time slices, which are never without, and is the timer near?"""
     return before.budget == before.period and context.budget == context.period and cpu.timer_is_near(hart.cpu)
 
 
+@inline
 def exchange(hart: Hart, before: SchedContext, context: SchedContext) -> None:
     """Charge one slice and begin another: what `run_carefully` does, for the case that needs no decision."""
     now = cpu.now(hart.cpu)

@@ -20,6 +20,7 @@ from neokernel.arch.riscv64.registers import Registers
 from neokernel.kernel import captable, dma, endpoint, interrupt, memory, notification, platform, processor, space, timer
 from neokernel.kernel import thread as threads
 from neokernel.kernel import trace as traces
+from neokernel.kernel.fast import wake_driver
 from neokernel.kernel.fault import raise_fault
 from neokernel.kernel.objects import (
     TRACING,
@@ -229,8 +230,14 @@ ECALL = 8
 def trap(thread: Thread, cause: u64, value: u64) -> Registers:
     """Everything else that ends user mode; all registers are stored."""
     hart = thread.hart
-    if cause & INTERRUPT_BIT != 0:
-        serve_interrupts(hart, cause & ~u64(INTERRUPT_BIT))
+    if cause == INTERRUPT_BIT | EXTERNAL:
+        line = cpu.claim(hart.cpu)
+        driver = wake_driver(hart, thread, line)
+        if driver is not None:
+            return driver.registers
+        interrupt.serve(hart, line)
+    elif cause == INTERRUPT_BIT | TIMER:
+        tick(hart)
     elif cause == ILLEGAL and threads.use_floats(hart, thread):
         pass
     elif cause == ECALL:
@@ -264,13 +271,6 @@ def access_of(cause: u64) -> u64:
             return 2
         case _:
             return 0
-
-
-def serve_interrupts(hart: Hart, cause: u64) -> None:
-    if cause == TIMER:
-        tick(hart)
-    elif cause == EXTERNAL:
-        interrupt.serve(hart)
 
 
 def tick(hart: Hart) -> None:
@@ -353,7 +353,7 @@ def leave(hart: Hart, thread: Thread) -> Registers:
                 return thread.registers
             if cpu.timer_pending(hart.cpu):
                 tick(hart)
-            interrupt.serve(hart)
+            interrupt.serve(hart, cpu.claim(hart.cpu))
             choose(hart)
     return hart.current.registers
 

@@ -74,7 +74,7 @@ def take_expired(wheel: Wheel, now: u64) -> Timer | None:
         timer = wheel.buckets[u64(wheel.spreading) - 1]
         if timer is not None:
             remove(wheel, timer)
-            if timer.expiry <= wheel.now:
+            if timer.expiry <= now:
                 return timer
             insert(wheel, timer, timer.expiry)
             return None

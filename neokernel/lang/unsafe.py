@@ -93,6 +93,11 @@ def cold(function: Any) -> Any:
     return function
 
 
+def inline(function: Any) -> Any:
+    """Decorator: images have it in the code of each of its callers, not apart."""
+    return function
+
+
 def assembly(text: str) -> None:
     """At top level: assembly that goes into the image beside the module's code."""
 

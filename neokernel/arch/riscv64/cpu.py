@@ -183,19 +183,20 @@ def fetch_floats(place: u64) -> None:
 @naked
 def clear(address: u64, size: u64) -> None:
     asm("""
+    .macro ZERO_WORDS words:vararg
+    .irp n, \\words
+    sd zero, 8 * \\n(a0)
+    .endr
+    .endm
     add a1, a0, a1
-    bgeu a0, a1, 2f
-1:  sd zero, 0(a0)
-    sd zero, 8(a0)
-    sd zero, 16(a0)
-    sd zero, 24(a0)
-    sd zero, 32(a0)
-    sd zero, 40(a0)
-    sd zero, 48(a0)
-    sd zero, 56(a0)
-    addi a0, a0, 64
-    bltu a0, a1, 1b
-2:  ret""")
+    addi a2, a1, -128
+    bltu a2, a0, 2f
+1:  ZERO_WORDS 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    addi a0, a0, 128
+    bgeu a2, a0, 1b
+2:  bgeu a0, a1, 3f
+    ZERO_WORDS 0,1,2,3,4,5,6,7
+3:  ret""")
 
 
 # --- interrupt controller ---------------------------------------------------------------------------------------------
@@ -411,6 +412,16 @@ def stay(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: R
     LOAD a6, 2
     ZERO_REST
     sret""")
+
+
+@naked
+def leave_faulted(next: Registers, previous: Registers) -> None:
+    asm("""
+    STORE_KEPT a1
+    csrr t0, sepc
+    addi t0, t0, 4
+    sd t0, 0(a1)
+    j nk_resume""")
 
 
 @naked

@@ -35,8 +35,9 @@ class FunctionWriter(Builder):
             suffix = f" !dbg {self.subprogram}"
             self.at(function.span)
         typed = ", ".join(f"{module.parameter(parameter.type)}%p{parameter.number}" for parameter in parameters)
-        small = function.module in module.options.small
-        attributes = "#2" if function.naked else "#4" if function.cold else "#3" if small else "#0"
+        attributes = "#3" if function.module in module.options.small else "#0"
+        if function.naked or function.cold or function.inline:
+            attributes = "#2" if function.naked else "#4" if function.cold else "#1"
         attributes += " noreturn" if isinstance(function.result, NeverType) else ""
         section = f" section {quote(function.section)}" if function.section else ""
         linkage = "" if exported else "internal "

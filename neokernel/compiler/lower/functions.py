@@ -50,6 +50,7 @@ def function_instance(
     function.ghost = bool({"ghost", "invariant"} & decl.marks)
     function.naked = "naked" in decl.marks
     function.cold = "cold" in decl.marks
+    function.inline = "inline" in decl.marks
     compilation.functions[key] = function
     compilation.symbols[symbol] = function
     for parameter, type_ in zip(decl.parameters, parameter_types, strict=True):
