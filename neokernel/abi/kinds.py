@@ -36,7 +36,7 @@ class Kind(Enum):
     FLOATS = 11
     #: an interrupt line; made at boot
     INTERRUPT = 12
-    #: what a device may reach; `size` is the number of frames that can be pinned
+    #: what a device may reach; `size` is the number of frames that can be pinned. The Memory needs the right DMA
     DMA_SPACE = 13
     #: the kernel's event ring; `size` in pages, a power of 2
     TRACE = 14

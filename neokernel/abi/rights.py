@@ -21,4 +21,7 @@ WAIT: u16 = 1 << 7
 #: the object's own operations: retype Memory, fill a CapTable, map into an AddressSpace, control a Thread, …
 CONTROL: u16 = 1 << 8
 
-ALL: u16 = (1 << 9) - 1
+#: Memory: may become a DmaSpace, whose holder is trusted; Memory made of it has the right, too
+DMA: u16 = 1 << 9
+
+ALL: u16 = (1 << 10) - 1
