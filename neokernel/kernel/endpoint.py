@@ -44,7 +44,7 @@ from neokernel.kernel.reply import arm, finish, link, release
 from neokernel.kernel.schedule import append, stop, take_out
 from neokernel.kernel.slot import derivable, derive, find, has_children, refuse, relocate
 from neokernel.kernel.tracing import record, record_of
-from neokernel.lang import Array, Order, array, copy, u32, u64, wrapping_add
+from neokernel.lang import Array, Order, Span, array, copy, u32, u64, wrapping_add
 
 # --- messages ---------------------------------------------------------------------------------------------------------
 
@@ -68,22 +68,20 @@ def transfer(hart: Hart, sender: Thread, receiver: Thread, badge: u64, word: u64
     The receiver's argument registers are overwritten: the caller has read what it needs of them.
     """
     if not sender.faulted and needs_buffer(word):
+        named: Array[u64] = array(MAXIMUM_CAPABILITIES)
+        refused = obstacle(hart, sender, receiver, word, named)
+        if refused != 0:
+            return refused
         source = sender.buffer
         target = receiver.buffer
-        if source is None:
-            return failure(Status.NO_BUFFER, WORD)
-        if target is None:
-            return failure(Status.NO_BUFFER, WINDOW)
-        count = capabilities_of(word)
-        if count != 0:
-            refused = carry(hart, sender, receiver, source, target, count)
-            if refused != 0:
-                return refused
-        target.arrived.store(u32(count), Order.RELAXED)
-        length = length_of(word)
-        if length > REGISTER_WORDS:
-            more = length - REGISTER_WORDS
-            copy(target.words[:more], source.words[:more].view())
+        if source is not None and target is not None:
+            count = capabilities_of(word)
+            carry(hart, sender, receiver, u64(target.window_first.load(Order.RELAXED)), named[:count])
+            target.arrived.store(u32(count), Order.RELAXED)
+            length = length_of(word)
+            if length > REGISTER_WORDS:
+                more = length - REGISTER_WORDS
+                copy(target.words[:more], source.words[:more].view())
     registers = receiver.registers
     registers.a0 = badge
     registers.a1 = word
@@ -101,28 +99,19 @@ def transfer(hart: Hart, sender: Thread, receiver: Thread, badge: u64, word: u64
     return 0
 
 
-def window(thread: Thread, buffer: Buffer, count: u64) -> u64:
-    """The first index of `count` empty slots in the thread's receive window, or NONE."""
-    first = u64(buffer.window_first.load(Order.RELAXED))
-    size = u64(buffer.window_size.load(Order.RELAXED))
-    table = thread.table
-    if count > size or first + count > len(table.slots):
-        return NO_WINDOW
-    for index in range(count):
-        if table.slots[first + index].object is not None:
-            return NO_WINDOW
-    return first
-
-
-NO_WINDOW = 0xFFFF_FFFF_FFFF_FFFF
-
-
-def carry(hart: Hart, sender: Thread, receiver: Thread, source: Buffer, target: Buffer, count: u64) -> u64:
-    """Copy or move `count` capabilities, at most 4, from the sender to the receiver's window; or say why not."""
-    first = window(receiver, target, count)
-    if first == NO_WINDOW:
+def obstacle(hart: Hart, sender: Thread, receiver: Thread, word: u64, named: Span[u64]) -> u64:
+    """Why the message can't be transferred, or 0. `named` gets the indices of the capabilities that travel."""
+    source = sender.buffer
+    target = receiver.buffer
+    if source is None:
+        return failure(Status.NO_BUFFER, WORD)
+    if target is None:
+        return failure(Status.NO_BUFFER, WINDOW)
+    count = capabilities_of(word)
+    if count == 0:
+        return 0
+    if not has_room(receiver, target, count):
         return failure(Status.NO_WINDOW, WINDOW)
-    named: Array[u64] = array(MAXIMUM_CAPABILITIES)
     for number in range(count):
         index = u64(source.capabilities[number].load(Order.RELAXED))
         named[number] = index
@@ -140,7 +129,24 @@ def carry(hart: Hart, sender: Thread, receiver: Thread, source: Buffer, target: 
             refused = immovable(slot, TRAVELLING + number)
             if refused != 0:
                 return refused
-    for number in range(count):
+    return 0
+
+
+def has_room(thread: Thread, buffer: Buffer, count: u64) -> bool:
+    """Are there `count` empty slots in the thread's receive window?"""
+    first = u64(buffer.window_first.load(Order.RELAXED))
+    table = thread.table
+    if count > u64(buffer.window_size.load(Order.RELAXED)) or first + count > len(table.slots):
+        return False
+    for index in range(count):
+        if table.slots[first + index].object is not None:
+            return False
+    return True
+
+
+def carry(hart: Hart, sender: Thread, receiver: Thread, first: u64, named: Span[u64]) -> None:
+    """Copy or move capabilities to the receiver's window, which begins at `first`. There is no obstacle."""
+    for number in range(len(named)):
         index = named[number]
         slot = find(sender.table, index & ~u64(MOVE))
         if slot is not None:
@@ -149,7 +155,6 @@ def carry(hart: Hart, sender: Thread, receiver: Thread, source: Buffer, target: 
                 derive(hart, slot, place, ALL)
             else:
                 move(slot, place)
-    return 0
 
 
 def immovable(slot: Slot, argument: u64) -> u64:
@@ -246,6 +251,36 @@ def usable(thread: Thread, slot: Slot) -> u64:
     return 0
 
 
+def reject(
+    hart: Hart, thread: Thread, endpoint: Endpoint, sender: Thread, reply: Reply | None, answering: bool
+) -> bool:
+    """End the wait of the first sender, if `thread` can't take its message: then True.
+
+    `answering`: the thread is about to give back a context that it has borrowed. What it can't take is rejected before,
+    because without a context it couldn't try again.
+    """
+    named: Array[u64] = array(MAXIMUM_CAPABILITIES)
+    if sender.state is State.CALLING:
+        possible = reply is not None
+    else:
+        possible = thread.home is not None or (thread.context is not None and not answering)
+    refused: u64 = 0
+    if not possible:
+        refused = failure(Status.WRONG_STATE, INVOKED)
+    elif not sender.faulted and needs_buffer(sender.message):
+        refused = obstacle(hart, sender, thread, sender.message, named)
+    if refused == 0:
+        return False
+    take_out(endpoint.senders, sender)
+    if sender.faulted:
+        # Whoever handles faults must receive by a Reply.
+        sender.faulted = False
+        sender.state = State.STOPPED
+    else:
+        wake(hart, sender, 0, refused)
+    return True
+
+
 def receive(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply | None, deadline: u64) -> u64:
     """Take a message, or wait for one. Requires: nobody waits for `reply`."""
     notification = thread.notification
@@ -268,19 +303,11 @@ def receive(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply | None,
         thread.endpoint = endpoint
         start_timer(hart, thread, deadline)
         return BLOCKED
-    calling = sender.state is State.CALLING
-    refused: u64 = failure(Status.WRONG_STATE, INVOKED)
-    if reply is not None if calling else thread.context is not None:
-        refused = transfer(hart, sender, thread, sender.badge, sender.message)
-    take_out(endpoint.senders, sender)
-    if refused != 0:
-        if sender.faulted:
-            # Whoever handles faults must receive by a Reply.
-            sender.faulted = False
-            sender.state = State.STOPPED
-        else:
-            wake(hart, sender, 0, refused)
+    if reject(hart, thread, endpoint, sender, reply, False):
         return AGAIN
+    calling = sender.state is State.CALLING
+    _ = transfer(hart, sender, thread, sender.badge, sender.message)
+    take_out(endpoint.senders, sender)
     if hart.attention & TRACING != 0:
         record_of(hart, sender.identifier, Event.SEND, thread.identifier, sender.message)
     if calling and reply is not None:

@@ -53,7 +53,7 @@ def invoke(
         case Operation.MAP:
             return map_frame(hart, caller, space, given)
         case Operation.INSTALL:
-            return install(caller, space, given)
+            return install(hart, caller, space, given)
         case _:
             return refuse_operation()
 
@@ -124,7 +124,7 @@ def put(table: PageTable, index: u64, slot: Slot, entry: u64) -> None:
     slot.entry = u16(index)
 
 
-def install(caller: Thread, space: AddressSpace, below: Slot | None) -> u64:
+def install(hart: Hart, caller: Thread, space: AddressSpace, below: Slot | None) -> u64:
     """INSTALL."""
     if below is None:
         return failure(Status.NO_CAPABILITY, TRAVELLING)
@@ -159,6 +159,9 @@ def install(caller: Thread, space: AddressSpace, below: Slot | None) -> u64:
     table.parent = parent
     table.index = u16(index)
     put(parent, index, below, ((table.base >> 12) << 10) | VALID)
+    if space.translation != 0:
+        # Of a page's address, hardware need only forget the last level.
+        cpu.flush_space(hart.cpu, u64(space.asid))
     return 0
 
 

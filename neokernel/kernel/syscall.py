@@ -138,6 +138,10 @@ def receive(hart: Hart, thread: Thread, slot: Slot, answering: bool, deadline: u
         found = named.object
         if isinstance(found, Reply):
             reply_object = found
+    if isinstance(target, Endpoint):
+        first = target.senders.head
+        if answering and first is not None and endpoint.reject(hart, thread, target, first, reply_object, True):
+            return AGAIN
     if answering and reply_object is not None and reply_object.caller is not None:
         refused = endpoint.respond(hart, thread, reply_object)
         if refused != 0:

@@ -71,7 +71,7 @@ MUTANTS = (
     Mutant(
         "arriving capabilities overwrite others",
         "endpoint",
-        "        if table.slots[first + index].object is not None:\n            return NO_WINDOW\n",
+        "        if table.slots[first + index].object is not None:\n            return False\n",
         "        pass\n",
     ),
     Mutant(
