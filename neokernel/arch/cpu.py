@@ -184,6 +184,11 @@ def fallback_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64
     registers.general = 1
 
 
+def fallback_invoke(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
+    """A CALL on a kernel object: take the general way, but for what has been looked at."""
+    registers.general = 1
+
+
 def fallback_reply_receive(
     capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, registers: Registers
 ) -> None:

@@ -39,6 +39,7 @@ EXPORTS = {
     "neokernel.kernel.fast.fast_reply_receive": "nk_fast_reply_receive",
     "neokernel.kernel.fast.fast_signal": "nk_fast_signal",
     "neokernel.kernel.fast.fast_wait": "nk_fast_wait",
+    "neokernel.kernel.syscall.invocation": "nk_invocation",
     "neokernel.kernel.syscall.system_call": "nk_system_call",
     "neokernel.kernel.syscall.trap": "nk_trap_taken",
 }

@@ -23,51 +23,50 @@ def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, ca
     hart = caller.hart
     context = caller.context
     assert context is not None, "who calls runs, and so has a context"
-    table = caller.table
-    if (
-        word >> 32 <= REGISTER_WORDS
-        and hart.attention == 0
-        and hart.best <= u64(context.priority) + 1
-        and capability < len(table.slots)
-    ):
-        slot = table.slots[capability]
+    slots = caller.slots
+    if hart.attention == 0 and capability < len(slots):
+        slot = slots[capability]
         endpoint = slot.object
-        if isinstance(endpoint, Endpoint) and slot.rights & SEND != 0:
-            server = endpoint.receivers.head
-            if server is not None:
-                if server.home is not None:
-                    call_active(capability, word, w0, w1, w2, w3, caller, server)
-                    return
-                back = server.reply
-                translation = server.space.translation
-                if back is not None and translation != 0:
-                    # The server leaves the queue,
-                    after = server.next
-                    endpoint.receivers.head = after
-                    if after is None:
-                        endpoint.receivers.tail = None
-                    else:
-                        after.previous = None
-                    # the caller waits for its reply,
-                    back.caller = caller
-                    caller.state = State.REPLIED
-                    caller.awaited = back
-                    caller.context = None
-                    # the context goes along,
-                    below = context.top
-                    back.below = below
-                    if below is not None:
-                        below.above = back
-                    context.top = back
-                    back.context = context
-                    context.thread = server
-                    server.context = context
-                    # and the server runs.
-                    server.state = State.RUNNABLE
-                    hart.current = server
-                    cpu.use_translation(hart.cpu, translation)
-                    cpu.leave(slot.word, word, w0, w1, w2, w3, server.registers, caller.registers)
-                    return
+        if isinstance(endpoint, Endpoint):
+            if slot.rights & SEND != 0 and word >> 32 <= REGISTER_WORDS and hart.best <= u64(context.priority) + 1:
+                server = endpoint.receivers.head
+                if server is not None:
+                    if server.home is not None:
+                        call_active(capability, word, w0, w1, w2, w3, caller, server)
+                        return
+                    back = server.reply
+                    translation = server.space.translation
+                    if back is not None and translation != 0:
+                        # The server leaves the queue,
+                        after = server.next
+                        endpoint.receivers.head = after
+                        if after is None:
+                            endpoint.receivers.tail = None
+                        else:
+                            after.previous = None
+                        # the caller waits for its reply,
+                        back.caller = caller
+                        caller.state = State.REPLIED
+                        caller.awaited = back
+                        caller.context = None
+                        # the context goes along,
+                        below = context.top
+                        back.below = below
+                        if below is not None:
+                            below.above = back
+                        context.top = back
+                        back.context = context
+                        context.thread = server
+                        server.context = context
+                        # and the server runs.
+                        server.state = State.RUNNABLE
+                        hart.current = server
+                        cpu.use_translation(hart.cpu, translation)
+                        cpu.leave(slot.word, word, w0, w1, w2, w3, server.registers, caller.registers)
+                        return
+        elif endpoint is not None:
+            cpu.fallback_invoke(capability, word, w0, w1, w2, w3, caller.registers)
+            return
     cpu.fallback_call(capability, word, w0, w1, w2, w3, caller.registers)
 
 
@@ -100,7 +99,7 @@ def call_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, 
         exchange(hart, context, own)
         hart.current = server
         cpu.use_translation(hart.cpu, translation)
-        badge = caller.table.slots[capability].word
+        badge = caller.slots[capability].word
         cpu.leave(badge, word, w0, w1, w2, w3, server.registers, caller.registers)
         return
     cpu.fallback_call(capability, word, w0, w1, w2, w3, caller.registers)
@@ -114,18 +113,18 @@ def fast_reply_receive(
     context = server.context
     assert context is not None, "who replies runs, and so has a context"
     back = server.reply
-    table = server.table
+    slots = server.slots
     if (
         word >> 32 <= REGISTER_WORDS
         and hart.attention == 0
         and hart.best <= u64(context.priority) + 1
         and back is not None
-        and capability < len(table.slots)
-        and 0 < reply < len(table.slots)
+        and capability < len(slots)
+        and 0 < reply < len(slots)
     ):
-        slot = table.slots[capability]
+        slot = slots[capability]
         endpoint = slot.object
-        named = table.slots[reply].object
+        named = slots[reply].object
         if isinstance(endpoint, Endpoint) and slot.rights & RECEIVE != 0 and isinstance(named, Reply) and named is back:
             caller = back.caller
             if (
@@ -236,13 +235,13 @@ assert u64(Fault.SYSTEM_CALL.value) == SYSTEM_CALL, "whose SKIP isn't to an addr
 
 def endpoint_of(thread: Thread, capability: u64) -> Endpoint | None:
     """What the capability, which is in the table, names."""
-    found = thread.table.slots[capability].object
+    found = thread.slots[capability].object
     return found if isinstance(found, Endpoint) else None
 
 
 def fast_wait(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, thread: Thread) -> None:
     """WAIT that needn't wait, entered from the trap with the registers as they are; `w0` is the deadline."""
-    slots = thread.table.slots
+    slots = thread.slots
     if thread.hart.attention == 0 and capability < len(slots):
         slot = slots[capability]
         notification = slot.object
@@ -261,7 +260,7 @@ def fast_wait(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, th
 def fast_signal(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, thread: Thread) -> None:
     """SIGNAL that nobody waits for, or somebody more important; entered from the trap likewise."""
     hart = thread.hart
-    slots = thread.table.slots
+    slots = thread.slots
     if hart.attention == 0 and capability < len(slots):
         slot = slots[capability]
         notification = slot.object

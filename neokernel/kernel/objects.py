@@ -219,6 +219,8 @@ class Thread:
     hart: Hart
     space: AddressSpace
     table: CapTable
+    #: those of `table`: what it names is one load nearer
+    slots: Span[Embedded[Slot]]
     #: the Reply with which it receives, or by which it serves a caller. reply.server is this thread
     reply: Reply | None = None
     #: on which it runs; context.thread is this thread

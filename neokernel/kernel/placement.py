@@ -111,6 +111,7 @@ def make_thread(hart: Hart, base: u64) -> Thread:
     made.hart = hart
     made.space = hart.no_space
     made.table = hart.no_table
+    made.slots = hart.no_table.slots
     made.holder.user = made
     made.timer.owner = made
     made.registers.full = 1

@@ -57,7 +57,7 @@ from neokernel.kernel.schedule import (
 )
 from neokernel.kernel.slot import find, refuse_operation
 from neokernel.kernel.tracing import record
-from neokernel.lang import Order, loop_bound, u8, u64, wrapping_sub
+from neokernel.lang import Order, inline, loop_bound, u8, u64, wrapping_sub
 
 #: timers that expire in one interrupt; the others stay due
 EXPIRIES = 8
@@ -76,13 +76,27 @@ def system_call(thread: Thread) -> Registers:
         registers.pc = wrapping_sub(registers.pc, 4)
         report_call(hart, thread)
         return leave(hart, thread)
-    outcome = perform(hart, thread, Call(u8(number)))
+    conclude(thread, perform(hart, thread, Call(u8(number))))
+    return leave(hart, thread)
+
+
+def invocation(thread: Thread) -> Registers:
+    """The same for a CALL on a kernel object, as the fast path knows. Nobody records it."""
+    hart = thread.hart
+    slot = thread.table.slots[thread.registers.a0]
+    conclude(thread, invoke(hart, thread, slot))
+    return leave(hart, thread)
+
+
+@inline
+def conclude(thread: Thread, outcome: u64) -> None:
+    """Leave the outcome in the thread's registers, if it is an answer that isn't there already."""
     if outcome == AGAIN:
+        registers = thread.registers
         registers.pc = wrapping_sub(registers.pc, 4)
         registers.full = 1
     elif outcome != ANSWERED and outcome != BLOCKED:
         give_answer(thread, 0, outcome)
-    return leave(hart, thread)
 
 
 def report_call(hart: Hart, thread: Thread) -> None:
@@ -179,10 +193,12 @@ def invoke(hart: Hart, thread: Thread, slot: Slot) -> u64:
     operation = operation_of(label_of(word))
     if operation is None:
         return failure(Status.UNKNOWN_OPERATION, WORD)
-    refused = endpoint.malformed(thread, word)
-    if refused != 0:
-        return refused
-    given = first_capability(thread, word)
+    given: Slot | None = None
+    if word >> 32 != 0:
+        refused = endpoint.malformed(thread, word)
+        if refused != 0:
+            return refused
+        given = first_capability(thread, word)
     thing = slot.object
     match thing:
         case Memory():
@@ -338,13 +354,18 @@ def end_budget(hart: Hart, context: SchedContext, now: u64) -> None:
 # --- out of the kernel ------------------------------------------------------------------------------------------------
 
 
+@inline
 def leave(hart: Hart, thread: Thread) -> Registers:
-    """Who goes on: the best ready thread; if there is none, wait for an interrupt."""
+    """Who goes on: this thread, if nothing has changed."""
     context = thread.context
     if hart.current is thread and context is not None and hart.attention == 0:
-        unchanged = hart.active is context and thread.space.translation != 0
-        if unchanged and hart.best <= priority_of(thread, context) + 1:
+        if hart.active is context and hart.best <= priority_of(thread, context) + 1 and thread.space.translation != 0:
             return thread.registers
+    return leave_for_another(hart, thread)
+
+
+def leave_for_another(hart: Hart, thread: Thread) -> Registers:
+    """Who goes on: the best ready thread; if there is none, wait for an interrupt."""
     if thread.dispatcher is not None and thread.state is not State.RUNNABLE and thread.context is not None:
         threads.end_dispatch(hart, thread, Stop.FAULTED if thread.faulted else Stop.BLOCKED)
     choose(hart)

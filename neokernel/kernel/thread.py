@@ -203,6 +203,7 @@ def use(hart: Hart, thread: Thread, place: Slot) -> None:
             thread.space = thing
         case CapTable():
             thread.table = thing
+            thread.slots = thing.slots
         case Frame():
             thread.buffer = buffer_at(place.word)
         case SchedContext():
@@ -243,6 +244,7 @@ def lose(hart: Hart, thread: Thread, place: Slot) -> None:
         case CapTable():
             halt(hart, thread)
             thread.table = hart.no_table
+            thread.slots = hart.no_table.slots
         case Frame():
             thread.buffer = None
         case SchedContext():

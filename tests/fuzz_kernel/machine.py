@@ -113,6 +113,7 @@ def make(fuzz: Fuzz) -> None:
     supervisor = cradle().slots[SUPERVISOR].object
     assert isinstance(supervisor, CapTable)
     keeper().table = supervisor
+    keeper().slots = supervisor.slots
     for number in range(PROCESSES):
         make_objects(fuzz, hart, number)
     retyped(hart, DMA, Kind.DMA_SPACE, 3)
@@ -165,6 +166,7 @@ def make_roots(hart: Hart) -> None:
     table = placement.make_cap_table(CRADLE_AT, CRADLE_SLOTS)
     owner = placement.make_thread(hart, KEEPER_AT)
     owner.table = table
+    owner.slots = table.slots
     owner.buffer = placement.buffer_at(KEEPER_AT + PAGE)
     placement.clear(POOL, UNIT)
     memory = placement.make_memory(POOL, POOL + PAGE, POOL_SIZE - PAGE, 0)

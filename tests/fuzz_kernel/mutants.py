@@ -49,7 +49,7 @@ MUTANTS = (
     ),
     Mutant("revocations never end", "slot", "        hart.revocations -= 1\n", ""),
     Mutant("the fast path forgets whose the context is", "fast", "                    server.context = context\n", ""),
-    Mutant("the fast path doesn't ask for SEND", "fast", " and slot.rights & SEND != 0", ""),
+    Mutant("the fast path doesn't ask for SEND", "fast", "slot.rights & SEND != 0 and ", ""),
     Mutant(
         "the fast path skips who waits longer",
         "fast",

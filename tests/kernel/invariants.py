@@ -442,6 +442,7 @@ def check_bindings(hart: Hart, thread: Thread) -> None:
                 assert thread.space is (hart.no_space if bound is None else bound)
             case Binding.TABLE:
                 assert thread.table is (hart.no_table if bound is None else bound)
+                assert len(thread.slots) == len(thread.table.slots)
             case Binding.BUFFER:
                 address = None if thread.buffer is None else int(lang.address_of(thread.buffer)) - cpu.DIRECT
                 assert address == (None if bound is None else slot.word)

@@ -313,6 +313,8 @@ nk_trap:
 
     # A system call, not on the fast path: t0 the thread, arguments in their registers.
 nk_general:
+    la t2, nk_system_call
+nk_general_by:
     STORE t0, 10,11,12,13,14,15,16,17
     csrr t1, sepc
     addi t1, t1, 4
@@ -320,7 +322,7 @@ nk_general:
     addi sp, sp, -16
     sd t0, 0(sp)
     mv a0, t0
-    call nk_system_call
+    jalr t2
     ld t0, 0(sp)
     bne a0, t0, 1f
     lbu t1, FULL(t0)
@@ -431,6 +433,16 @@ def fallback_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64
     li a6, 0
     li a7, 0
     j nk_general""")
+
+
+@naked
+def fallback_invoke(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
+    asm("""
+    mv t0, a6
+    li a6, 0
+    li a7, 0
+    la t2, nk_invocation
+    j nk_general_by""")
 
 
 @naked
