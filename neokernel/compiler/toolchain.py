@@ -71,9 +71,15 @@ def _compile(language: str, text: str, output: Path, target: Target, options: Se
     run_tool("clang", arguments, text, output.parent)
 
 
-#: up to 16 stores rather than a call of memset: its entry alone takes longer
-CODE = ("-ffunction-sections", "-fdata-sections", "-fstack-size-section", "-Wno-override-module")
-CODE += ("-mllvm", "-max-store-memset=16")
+CODE = (
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fstack-size-section",
+    "-Wno-override-module",
+    # Up to 16 stores rather than a call of memset: its entry alone takes longer.
+    "-mllvm",
+    "-max-store-memset=16",
+)
 
 
 def compile_ir(text: str, output: Path, target: Target, level: int = 2, options: Sequence[str] = ()) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from neokernel import lang
-from neokernel.arch.riscv64 import bare
+from neokernel.arch.riscv64 import bare, panic
 
 
 class PoweredOff(BaseException):
@@ -38,7 +38,7 @@ class Uart:
         self.output = output
 
     def load(self, offset: int, size: int) -> bytes:
-        return (bare.TRANSMIT_READY if offset == 5 else 0).to_bytes(size, "little")
+        return (panic.TRANSMIT_READY if offset == 5 else 0).to_bytes(size, "little")
 
     def store(self, offset: int, data: bytes) -> None:
         if offset == 0:
@@ -55,7 +55,7 @@ class TestDevice:
         word = int.from_bytes(data, "little")
         if word & 0xFFFF == bare.TEST_PASS:
             raise PoweredOff(0)
-        if word & 0xFFFF == bare.TEST_FAIL:
+        if word & 0xFFFF == panic.TEST_FAIL:
             raise PoweredOff(word >> 16)
 
 
