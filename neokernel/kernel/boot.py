@@ -137,7 +137,7 @@ def boot(number: u64, tree_address: u64, started: u64) -> None:
     context = check_devices(console, found)
     tree_copy = parts.archive_end
     own_start = tree_copy + round_up(tree_size, PAGE_SIZE)
-    own_end = round_up(own_start + PAGE_SIZE + own_size(console, parts), LARGE_SIZE)
+    own_end = own_start + PAGE_SIZE + own_size(console, parts)
     free = Ranges()
     list_memory(console, found, tree, tree_address, tree_size, own_end, free)
     # Before the tree's memory is given away.
@@ -331,8 +331,11 @@ def map_everything(objects: Pages, kernel: u64, parts: Image, found: Inventory, 
     """The kernel's map. In the direct map is what is free, what the kernel writes, and the devices that it uses."""
     machine.map_kernel(objects, kernel, parts)
     machine.map_direct(objects, kernel, parts.boot, parts.code - parts.boot)
-    machine.map_direct(objects, kernel, parts.data, end - parts.data)
-    for item in free.items[: free.count]:
+    # What is free behind the kernel's own memory goes along with it: together they are whole large pages.
+    first = free.items[0]
+    joined = free.count != 0 and first.base == end
+    machine.map_direct(objects, kernel, parts.data, (first.base + first.size if joined else end) - parts.data)
+    for item in free.items[1 if joined else 0 : free.count]:
         machine.map_direct(objects, kernel, item.base, item.size)
     machine.map_direct(objects, kernel, UART, PAGE_SIZE)
     machine.map_direct(objects, kernel, TEST_DEVICE, PAGE_SIZE)
@@ -397,6 +400,7 @@ def make_hidden(objects: Pages, parts: Image, end: u64) -> CapTable:
     """Slots for the root's page tables and pages."""
     file = root_file(parts)
     count = ROOT_TABLES + (STACK_SIZE + PAGE_SIZE) // PAGE_SIZE + (end - parts.archive) // LARGE_SIZE
+    count += (end - parts.archive) % LARGE_SIZE // PAGE_SIZE
     for index in range(u64(file.segment_count)):
         part = segment_at(parts, u64(file.first_segment) + index)
         count += round_up(part.memory_size, PAGE_SIZE) // PAGE_SIZE
@@ -496,7 +500,11 @@ def map_new(root: Root, address: u64, size: u64, rights: u16) -> u64:
 
 
 def map_archive(root: Root, physical: u64, end: u64) -> None:
-    for done in range(u64(0), end - physical, LARGE_SIZE):
+    """By large pages, and the rest by small ones: what lies behind `end` is free."""
+    large = (end - physical) // LARGE_SIZE * LARGE_SIZE
+    for done in range(large, end - physical, PAGE_SIZE):
+        map_page(root, root.hide(), ARCHIVE_ADDRESS + done, physical + done, READ)
+    for done in range(u64(0), large, LARGE_SIZE):
         address = ARCHIVE_ADDRESS + done
         slot = root.hide()
         slot.object = root.hart.frame
