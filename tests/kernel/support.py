@@ -28,8 +28,17 @@ RAM = 0x8000_0000
 PAGE = 4096
 #: where threads execute their `ecall`, and which calls have a fast path
 ECALL = 0x1000
-FAST = (Call.CALL.value, Call.REPLY_RECEIVE.value)
+FAST: dict[int, Any] = {
+    Call.CALL.value: fast.fast_call,
+    Call.REPLY_RECEIVE.value: fast.fast_reply_receive,
+    Call.WAIT.value: fast.fast_wait,
+    Call.SIGNAL.value: fast.fast_signal,
+}
+#: `Registers.general`, when the fast path hands on an operation of a kernel object
+INVOCATION = 2
 LINES = 4
+#: bytes that tests can take after boot, for what is granted later
+KEPT = 16 * PAGE
 
 #: slots of the root's table behind those of `abi/boot.py`, and its priority
 MEMORY = 8
@@ -42,6 +51,11 @@ def embedded(kind: Any) -> Any:
     """`Embedded[kind]`, as type checkers don't let it be written outside of annotations."""
     word: Any = lang.Embedded
     return word[kind]
+
+
+def hand_on_invocation(*arguments: Any) -> None:
+    """`cpu.fallback_invoke`, so that `Machine.enter` knows where to go on."""
+    arguments[-1].general = u8(INVOCATION)
 
 
 def status_of(word: Any) -> tuple[Status, int]:
@@ -79,6 +93,8 @@ class Machine:
         self.free = RAM
         lang.set_simulator(self.memory)
         cpu.clear = self.memory.clear
+        model: Any = cpu
+        model.fallback_invoke = hand_on_invocation
         self.hart: Hart = self.make_hart()
         self.next_slot = FREE
         #: threads in the middle of a call that is entered again
@@ -169,9 +185,10 @@ class Machine:
         return slot
 
     def make_memory(self) -> Memory:
-        """All the memory that is left."""
+        """All the memory that is left, but for some that later `take`s are from."""
         place, base = self.take(PAGE), self.take(0, PAGE)
-        return placement.make_memory(place, base, u64(self.end - int(base)), u64(0))
+        self.free = self.end - KEPT
+        return placement.make_memory(place, base, u64(self.free - int(base)), u64(0))
 
     def grant_device(self, base: int, size: int) -> int:
         """Memory of a device, in a slot of the root's table."""
@@ -259,18 +276,20 @@ class Machine:
             self.trap(thread, syscall.ECALL)
             return
         arguments: Any = [getattr(registers, name) for name in ("a0", "a1", "a2", "a3", "a4", "a5")]
+        general = 0
         if self.fast and registers.a7 in FAST:
             registers.general = u8(0)
-            path: Any
-            if registers.a7 == Call.CALL.value:
-                path = fast.fast_call
-            else:
-                path, arguments = fast.fast_reply_receive, [*arguments, registers.a6]
-            path(*arguments, thread)
+            if registers.a7 == Call.REPLY_RECEIVE.value:
+                arguments.append(registers.a6)
+            FAST[int(registers.a7)](*arguments, thread)
             if not registers.general:
                 return
+            general = int(registers.general)
         registers.pc += 4
-        syscall.system_call(thread)
+        if general == INVOCATION:
+            syscall.invocation(thread)
+        else:
+            syscall.system_call(thread)
         if registers.pc == ECALL and thread.state is State.RUNNABLE:
             self.restarting.add(id(thread))
 
