@@ -22,6 +22,7 @@ from neokernel.lang import (
     assembly,
     at,
     byte_swap,
+    cold,
     copy,
     count_leading_zeros,
     count_ones,
@@ -36,6 +37,7 @@ from neokernel.lang import (
     ghost,
     i8,
     i64,
+    inline,
     invariant,
     loop_bound,
     loop_invariant,
@@ -356,6 +358,16 @@ def greet(out: W, thread: Thread) -> None:
 def swap_scratch(new: u64) -> u64:
     asm("fence")
     return asm("csrrw {result}, sscratch, {0}", new, result=u64, clobbers="memory")
+
+
+@cold
+def rarely(x: u64) -> u64:
+    return x + 1
+
+
+@inline
+def everywhere(x: u64) -> u64:
+    return rarely(x) + 1
 
 
 @naked
