@@ -19,8 +19,8 @@ from neokernel.abi.operations import Binding, Operation
 from neokernel.abi.rights import ALL, DMA, EXECUTE, GRANT, READ, RECEIVE, SEND, SIGNAL, WAIT, WRITE
 from neokernel.abi.status import FIRST, FOURTH, INVOKED, REPLY, SECOND, THIRD, TRAVELLING, WINDOW, WORD, Status
 from neokernel.arch import cpu
-from neokernel.kernel.objects import MAXIMUM_DEPTH
-from tests.kernel.support import INTERRUPTS, MEMORY, PAGE, Machine, u64
+from neokernel.kernel.objects import MAXIMUM_DEPTH, State, Thread
+from tests.kernel.support import INTERRUPTS, MEMORY, PAGE, PRIORITY, Machine, Result, u64
 
 #: a slot that stays empty, and one that no table has
 EMPTY = ROOT_SLOTS - 1
@@ -131,6 +131,19 @@ class Bench:
         done = self.machine.invoke(index, operation, *w, given=travelling)
         assert done.failure == (Status.OK, 0), f"{operation.name} of {target}: {done.failure}"
         return done.words
+
+    def dying(self) -> bool:
+        return self.machine.hart.dying is not None
+
+    def object(self, index: int) -> Any:
+        return self.machine.slot(index).object
+
+    def do_as(self, caller: Thread, processor: int, context: int, priority: int) -> None:
+        """`caller` gives the context a time slice."""
+        done = self.machine.invoke(
+            processor, Operation.CONFIGURE, priority, 10_000, 10_000, given=context, thread=caller
+        )
+        assert done.failure == (Status.OK, 0)
 
     def state(self) -> list[tuple[Any, ...]]:
         """What the capabilities of the root are, where they stand, and who uses them."""
@@ -471,4 +484,518 @@ def test_a_system_call_that_is_refused_changes_nothing(case: BadCall, fast: bool
     done = machine.call(case.number, target, case.word, (case.first, 0, 0, 0), reply)
     assert done.failure == (case.status, case.argument)
     assert bench.state() == before
+    machine.check()
+
+
+# --- capabilities -----------------------------------------------------------------------------------------------------
+
+
+def inspected(bench: Bench, index: int) -> tuple[int, ...]:
+    """Kind, rights and badge."""
+    return bench.do("own table", Operation.INSPECT, index)[:3]
+
+
+def test_capabilities_are_copied_moved_and_inspected(bench: Bench) -> None:
+    machine = bench.machine
+    endpoint = bench["endpoint"]
+    kind = Kind.ENDPOINT.value
+    assert inspected(bench, EMPTY) == (0, 0, 0)
+    assert inspected(bench, endpoint) == (kind, EVERYTHING, 0)
+    bench.do("own table", Operation.COPY, EMPTY, int(SEND), 77, given=endpoint)
+    assert inspected(bench, EMPTY) == (kind, int(SEND), 77)
+    machine.window(EMPTY - 1, 1)
+    bench.do("own table", Operation.COPY_OUT, EMPTY, int(RECEIVE | SEND))
+    assert inspected(bench, EMPTY - 1) == (kind, int(SEND), 77), "a copy of a copy has no more rights"
+    bench.do("own table", Operation.MOVE, EMPTY - 2, given=EMPTY - 1)
+    assert machine.slot(EMPTY - 1).object is None and inspected(bench, EMPTY - 2) == (kind, int(SEND), 77)
+    bench.do("own table", Operation.MOVE_OUT, EMPTY - 2)
+    assert machine.slot(EMPTY - 2).object is None and inspected(bench, EMPTY - 1) == (kind, int(SEND), 77)
+    machine.check()
+    bench.do("own table", Operation.REVOKE, endpoint)
+    assert machine.slot(EMPTY).object is None and machine.slot(EMPTY - 1).object is None
+    assert inspected(bench, endpoint) == (kind, EVERYTHING, 0)
+    bench.do("own table", Operation.DELETE, endpoint)
+    bench.do("own table", Operation.DELETE, endpoint)
+    assert inspected(bench, endpoint) == (0, 0, 0)
+    machine.check()
+
+
+def test_a_mapped_frame_is_moved_with_its_mapping(bench: Bench) -> None:
+    frame = bench["mapped frame"]
+    bench.do("own table", Operation.MOVE, EMPTY, given=frame)
+    bench.machine.check()
+    bench.do(EMPTY, Operation.UNMAP)
+    bench.machine.check()
+
+
+def test_a_pin_stops_a_revocation(bench: Bench) -> None:
+    machine = bench.machine
+    (memory,) = machine.make(Kind.MEMORY, 4 * PAGE)
+    (frame,) = machine.make(Kind.FRAME, memory=memory)
+    address = bench.do("dma_space", Operation.PIN, given=frame)[0]
+    assert address == machine.slot(frame).word
+    for operation in (Operation.REVOKE, Operation.DELETE):
+        assert machine.invoke(1, operation, memory).failure == (S.PINNED, FIRST)
+        assert machine.hart.revocations == 0 and machine.slot(frame).object is not None
+        machine.check()
+    bench.do("dma_space", Operation.UNPIN, given=frame)
+    bench.do("own table", Operation.DELETE, memory)
+    assert machine.slot(frame).object is None
+    machine.check()
+
+
+def test_a_pin_below_a_table_that_ends_stops_its_end(bench: Bench) -> None:
+    """The next table that ends takes it along."""
+    machine = bench.machine
+    table, memory = bench["cap_table"], bench["memory"]
+    bench.do(table, Operation.MOVE, 0, given=memory)
+    machine.window(EMPTY, 1)
+    bench.do(table, Operation.COPY_OUT, 0, EVERYTHING)
+    (frame,) = machine.make(Kind.FRAME, memory=EMPTY)
+    bench.do("dma_space", Operation.PIN, given=frame)
+    assert machine.delete(table).failure == (S.PINNED, FIRST)
+    assert bench.dying() and machine.slot(frame).object is not None
+    machine.check()
+    bench.do("dma_space", Operation.UNPIN, given=frame)
+    bench.do("own table", Operation.DELETE, bench["another cap_table"])
+    assert not bench.dying()
+    assert all(machine.slot(index).object is None for index in (frame, EMPTY, table))
+    machine.check()
+
+
+@pytest.mark.parametrize("pending", [False, True])
+def test_what_ends_lets_go_of_what_it_used(pending: bool, bench: Bench) -> None:
+    """Each object in use ends; who waits for it is told, and what it held is free again."""
+    machine = bench.machine
+    machine.hart.cpu.pending = pending
+    mapped = bench["mapped frame"]
+    frame = bench["frame"]
+    bench.do("dma_space", Operation.PIN, given=frame)
+    bench.do("own table", Operation.DELETE, bench["dma_space"])
+    bench.do("own table", Operation.MOVE, EMPTY, given=frame)
+    bench.do("own table", Operation.DELETE, bench["lowest table"])
+    assert machine.invoke(mapped, Operation.UNMAP).failure == (S.WRONG_STATE, INVOKED)
+    bench.do("own table", Operation.DELETE, bench["bound interrupt"])
+    assert machine.hart.lines[1].notification is None and not machine.hart.cpu.enabled[2]
+    bench.do("trace", Operation.TRACE_START, 1)
+    bench.do("own table", Operation.DELETE, bench["trace"])
+    assert machine.hart.trace is None and machine.hart.attention == 0
+    machine.check()
+
+
+def test_a_line_whose_notification_ends_is_quiet(bench: Bench) -> None:
+    machine = bench.machine
+    bench.do("interrupt", Operation.BIND_INTERRUPT, given="notification")
+    machine.interrupt(1)
+    bench.do("own table", Operation.DELETE, bench["notification"])
+    assert machine.hart.lines[0].notification is None and not machine.hart.lines[0].pending
+    machine.check()
+
+
+def test_a_space_that_ends_leaves_its_frames(bench: Bench) -> None:
+    machine = bench.machine
+    space, middle, large = bench["address_space"], bench["page_table"], bench["large frame"]
+    bench.do(space, Operation.INSTALL, 1 << 30, 2, given=middle)
+    bench.do(space, Operation.MAP, 1 << 30, int(READ | EXECUTE), given=large)
+    machine.check()
+    bench.do("own table", Operation.DELETE, space)
+    assert bench.object(middle).parent is None
+    assert machine.slot(middle).holder is None and machine.slot(large).holder is not None, "the table keeps its frame"
+    bench.do(large, Operation.UNMAP)
+    bench.do("own space", Operation.INSTALL, 1 << 30, 2, given=middle)
+    bench.do("own space", Operation.MAP, 1 << 30, RW, given=large)
+    before = int(machine.hart.cpu.flushes)
+    bench.do(large, Operation.UNMAP)
+    assert machine.hart.cpu.flushes > before, "the hardware forgets what it could see"
+    bench.do(middle, Operation.UNINSTALL)
+    machine.check()
+
+
+# --- threads ----------------------------------------------------------------------------------------------------------
+
+HIGHER = PRIORITY + 1
+#: a payload, and where threads are in these tests
+NOTHING = (0, 0, 0, 0)
+PLACE = 0x5000
+
+
+@dataclass
+class Other:
+    """A second thread, on a time slice of its own; it runs if its priority is the higher one."""
+
+    index: int
+    context: int
+    thread: Thread
+
+
+def spawn(bench: Bench, priority: int = HIGHER) -> Other:
+    first = bench.machine.next_slot
+    _, thread = bench.machine.spawn(priority)
+    bench.do_as(thread if priority > PRIORITY else bench.machine.root, boot.PROCESSOR, first + 1, priority)
+    return Other(first, first + 1, thread)
+
+
+def waiting(bench: Bench, number: Call, target: str, first: int = NEVER, reply: str | int = 0) -> Other:
+    """A thread of higher priority that waits."""
+    target_index, reply_index = bench[target], bench[reply]
+    other = spawn(bench)
+    bench.machine.start(other.thread, number, target_index, word_of(), (first, 0, 0, 0), reply_index)
+    assert bench.machine.current is bench.machine.root
+    return other
+
+
+@pytest.mark.parametrize(
+    ("number", "target", "state"),
+    [
+        (Call.RECEIVE, "endpoint", State.RECEIVING),
+        (Call.SEND, "endpoint", State.SENDING),
+        (Call.CALL, "endpoint", State.CALLING),
+        (Call.WAIT, "notification", State.WAITING),
+    ],
+)
+@pytest.mark.parametrize("end", ["delete", "suspend", "time"])
+def test_a_wait_ends(number: Call, target: str, state: State, end: str, bench: Bench) -> None:
+    machine = bench.machine
+    timed = number in (Call.RECEIVE, Call.WAIT)
+    other = waiting(bench, number, target, 500 if timed else NEVER, "reply" if number is Call.RECEIVE else 0)
+    assert bench.do(other.index, Operation.THREAD_INFO)[:3] == (state.value, HIGHER, other.thread.identifier)
+    if end == "delete":
+        machine.start(machine.root, Call.CALL, boot.OWN_TABLE, word_of(OP.DELETE.value), (bench[target], 0, 0, 0), 0)
+        expected = (S.CANCELLED, INVOKED)
+    elif end == "suspend":
+        bench.do(other.index, Operation.SUSPEND)
+        assert other.thread.state is State.STOPPED
+        machine.check()
+        machine.start(machine.root, Call.CALL, other.index, word_of(Operation.RESUME.value), NOTHING, 0)
+        expected = (S.CANCELLED, INVOKED)
+    elif timed:
+        machine.tick(499)
+        assert machine.current is machine.root
+        machine.tick(1)
+        expected = (S.TIMED_OUT, FIRST)
+    else:
+        machine.tick(100_000)
+        assert other.thread.state is state, "who sends waits for good"
+        return
+    assert machine.current is other.thread and machine.result(other.thread).failure == expected
+    machine.check()
+
+
+def test_registers_are_written_and_read(bench: Bench) -> None:
+    machine, thread = bench.machine, bench["thread"]
+    buffer = machine.root.buffer
+    assert buffer is not None
+    for number in range(28):
+        buffer.words[number] = u64(1000 + number)
+    bench.do(thread, Operation.WRITE_REGISTERS, 1, 2, 3, 4)
+    for number in range(28):
+        buffer.words[number] = u64(0)
+    done = machine.invoke(thread, Operation.READ_REGISTERS)
+    assert done.words == (1, 2, 3, 4) and done.word == word_of(0, 32)
+    assert [*buffer.words[:28]] == [1000 + number for number in range(28)]
+    registers = bench.object(thread).registers
+    assert (registers.pc, registers.ra, registers.sp, registers.t6) == (1, 2, 3, 1027)
+    bench.do(thread, Operation.START, 7, 8, 9, 10)
+    assert (registers.pc, registers.ra, registers.sp, registers.a0, registers.a1) == (7, 0, 8, 9, 10)
+    assert registers.t6 == 0
+    machine.check()
+
+
+def test_a_thread_suspends_itself(bench: Bench) -> None:
+    machine = bench.machine
+    other = spawn(bench)
+    machine.start(other.thread, Call.CALL, other.index, word_of(Operation.SUSPEND.value), NOTHING, 0)
+    assert machine.current is machine.root and other.thread.state is State.STOPPED
+    assert machine.result(other.thread).failure == (S.OK, 0)
+    bench.do("own table", Operation.DELETE, other.index)
+    bench.do("own table", Operation.DELETE, other.context)
+    machine.check()
+
+
+@pytest.mark.parametrize("binding", list(Binding))
+def test_what_is_unbound_is_bound_again(binding: Binding, bench: Bench) -> None:
+    machine = bench.machine
+    other = spawn(bench, PRIORITY - 1)
+    thread = other.thread
+    if binding.value > Binding.BUFFER.value and binding is not Binding.CONTEXT:
+        bench.do(other.index, Operation.BIND, binding.value, given=KINDS_OF_BINDINGS[binding])
+        machine.check()
+    bench.do(other.index, Operation.UNBIND, binding.value)
+    machine.check()
+    runs = binding not in (Binding.SPACE, Binding.TABLE)
+    assert (thread.state is State.RUNNABLE) == runs, "without an address space or a table nobody runs"
+    assert (thread.context is None) == (binding is Binding.CONTEXT)
+    given = bench["another " + KINDS_OF_BINDINGS[binding]]
+    bench.do(other.index, Operation.BIND, binding.value, given=given)
+    assert machine.invoke(other.index, Operation.BIND, binding.value, given=given).status is S.OCCUPIED
+    machine.check()
+
+
+def signalled(done: Result) -> bool:
+    return (done.badge, done.word) == (50, call.SIGNALS_BIT)
+
+
+def test_bound_signals_end_a_receive(bench: Bench) -> None:
+    """Those that come while it waits; those that came before; those that had come before it was bound."""
+    machine = bench.machine
+    badged = bench["badged notification"]
+    other = waiting(bench, Call.RECEIVE, "endpoint")
+    bench.do(other.index, Operation.BIND, Binding.NOTIFICATION.value, given="notification")
+    machine.start(machine.root, Call.SIGNAL, badged, 0, NOTHING, 0)
+    assert machine.current is other.thread
+    assert signalled(machine.result(other.thread))
+    machine.call(Call.SIGNAL, badged, thread=other.thread)
+    done = machine.call(Call.RECEIVE, bench["endpoint"], 0, (NEVER, 0, 0, 0))
+    assert signalled(done)
+    machine.start(other.thread, Call.RECEIVE, bench["endpoint"], 0, (NEVER, 0, 0, 0), 0)
+    bench.do(other.index, Operation.UNBIND, Binding.NOTIFICATION.value)
+    machine.call(Call.SIGNAL, badged)
+    machine.name(machine.root, bench["notification"])
+    bind = int(call.message(u64(OP.BIND.value), u64(0), u64(1)))
+    machine.start(machine.root, Call.CALL, other.index, bind, (Binding.NOTIFICATION.value, 0, 0, 0), 0)
+    assert machine.current is other.thread and machine.result(other.thread).word == call.SIGNALS_BIT
+    machine.check()
+
+
+# --- who runs ---------------------------------------------------------------------------------------------------------
+
+
+def test_time_is_given_and_told(bench: Bench) -> None:
+    machine = bench.machine
+    other = spawn(bench, PRIORITY - 1)
+    frequency, harts, now = bench.do("processor", Operation.PROCESSOR_INFO)[:3]
+    assert (frequency, harts, now) == (10_000_000, 1, 0)
+    machine.hart.cpu.time = u64(300)
+    used, left, identifier = bench.do("own context", Operation.CONTEXT_INFO)[:3]
+    assert (used, left, identifier) == (300, 9700, 1)
+    assert bench.do(other.context, Operation.CONTEXT_INFO)[:2] == (0, 10_000)
+    bench.do("processor", Operation.SET_FLOOR, PRIORITY - 1, given=other.index)
+    machine.check()
+    machine.name(machine.root, other.index)
+    word = int(call.message(u64(OP.SET_FLOOR.value), u64(0), u64(1)))
+    machine.start(machine.root, Call.CALL, boot.PROCESSOR, word, (HIGHER, 0, 0, 0), 0)
+    assert machine.current is other.thread, "a floor is a priority"
+    assert machine.invoke(other.index, Operation.THREAD_INFO).words[1] == HIGHER
+    machine.check()
+
+
+def test_who_runs_gets_a_lower_priority(bench: Bench) -> None:
+    machine = bench.machine
+    other = spawn(bench, PRIORITY - 1)
+    machine.name(machine.root, boot.OWN_CONTEXT)
+    word = int(call.message(u64(OP.CONFIGURE.value), u64(0), u64(1)))
+    machine.start(machine.root, Call.CALL, boot.PROCESSOR, word, (PRIORITY - 2, 500, 1000, 0), 0)
+    assert machine.current is other.thread
+    machine.check()
+
+
+def test_threads_of_one_priority_take_turns(bench: Bench) -> None:
+    machine = bench.machine
+    other = spawn(bench, PRIORITY)
+    machine.start(machine.root, Call.YIELD, 0, 0, NOTHING, 0)
+    assert machine.current is other.thread
+    machine.start(other.thread, Call.YIELD, 0, 0, NOTHING, 0)
+    assert machine.current is machine.root
+    machine.tick(10_000)
+    assert machine.current is other.thread, "a slice is over"
+    machine.check()
+
+
+def test_a_budget_that_is_used_up_comes_back(bench: Bench) -> None:
+    machine = bench.machine
+    _, thread = machine.spawn(HIGHER)
+    assert machine.current is thread
+    machine.tick(2000)
+    assert machine.current is machine.root and thread.state is State.RUNNABLE
+    machine.check()
+    machine.tick(7999)
+    assert machine.current is machine.root
+    machine.tick(1)
+    assert machine.current is thread
+    machine.check()
+
+
+# --- the fast path and the general one --------------------------------------------------------------------------------
+
+both = pytest.mark.parametrize("fast", [False, True], ids=["general", "fast"])
+
+
+def taken(thread: Thread) -> bool:
+    """Did the fast path do the thread's last call?"""
+    return not thread.registers.general
+
+
+@both
+@pytest.mark.parametrize("length", [4, 5])
+def test_an_active_server_is_called_and_answers(fast: bool, length: int, bench: Bench) -> None:
+    machine = bench.machine
+    server = waiting(bench, Call.RECEIVE, "endpoint", NEVER, "reply")
+    badged = bench["badged endpoint"]
+    machine.fast = fast
+    root, buffer = machine.root, machine.root.buffer
+    assert buffer is not None and server.thread.buffer is not None
+    for round_ in range(2):
+        buffer.words[0] = u64(99 + round_)
+        machine.start(root, Call.CALL, badged, word_of(5, length), (1, 2, 3, round_), 0)
+        if fast:
+            assert taken(root) == (length == 4)
+        assert machine.current is server.thread and root.state is State.REPLIED
+        got = machine.result(server.thread)
+        assert (got.badge, got.word, got.words) == (50, word_of(5, length), (1, 2, 3, round_))
+        assert length == 4 or server.thread.buffer.words[0] == 99 + round_
+        assert server.thread.context is not None and root.context is not None, "each keeps its own time"
+        machine.check()
+        machine.start(server.thread, Call.REPLY_RECEIVE, bench["endpoint"], word_of(6, 2), (7, 8, 0, 0), bench["reply"])
+        if fast:
+            assert taken(server.thread)
+        assert machine.current is root and server.thread.state is State.RECEIVING
+        back = machine.result(root)
+        assert (back.badge, back.word, back.words[:2]) == (0, word_of(6, 2), (7, 8))
+        machine.check()
+
+
+@both
+def test_an_active_server_without_time_left_is_called_in_the_general_way(fast: bool, bench: Bench) -> None:
+    machine = bench.machine
+    machine.serve(bench["endpoint"], bench["reply"], False)
+    machine.fast = fast
+    machine.start(machine.root, Call.CALL, bench["endpoint"], word_of(), NOTHING, 0)
+    assert machine.root.state is State.REPLIED and not (fast and taken(machine.root)), "it has a budget, no slice"
+    machine.check()
+    server = machine.current
+    assert server is not None
+    machine.start(server, Call.REPLY_RECEIVE, bench["endpoint"], word_of(), NOTHING, bench["reply"])
+    assert machine.current is machine.root and not (fast and taken(server))
+    machine.check()
+
+
+@both
+def test_signals_are_added_up_and_taken(fast: bool, bench: Bench) -> None:
+    machine = bench.machine
+    notification, badged = bench["notification"], bench["badged notification"]
+    machine.fast = fast
+    for index in (notification, badged, badged):
+        done = machine.call(Call.SIGNAL, index)
+        assert (done.badge, done.word) == (0, 0)
+        assert not fast or taken(machine.root)
+    done = machine.call(Call.WAIT, notification, 0, (NEVER, 0, 0, 0))
+    assert (done.badge, done.word, done.words) == (51, 0, NOTHING)
+    assert not fast or taken(machine.root)
+    assert machine.call(Call.WAIT, notification, 0, (NOW, 0, 0, 0)).failure == (S.TIMED_OUT, FIRST)
+    assert not fast or taken(machine.root)
+    machine.check()
+
+
+@both
+def test_signals_are_counted(fast: bool, bench: Bench) -> None:
+    machine = bench.machine
+    (counter,) = machine.make(Kind.NOTIFICATION, 1)
+    badged = bench.copy(counter, EVERYTHING, 50)
+    machine.fast = fast
+    for _ in range(3):
+        assert machine.call(Call.SIGNAL, badged).failure == (S.OK, 0)
+    for _ in range(3):
+        done = machine.call(Call.WAIT, counter, 0, (NEVER, 0, 0, 0))
+        assert (done.badge, done.word) == (1, 0)
+    assert machine.call(Call.WAIT, counter, 0, (NOW, 0, 0, 0)).failure == (S.TIMED_OUT, FIRST)
+    machine.check()
+
+
+@both
+@pytest.mark.parametrize("deadline", [NEVER, 5000])
+def test_a_signal_wakes_who_is_more_important(fast: bool, deadline: int, bench: Bench) -> None:
+    machine = bench.machine
+    other = waiting(bench, Call.WAIT, "notification", deadline)
+    badged = bench["badged notification"]
+    machine.fast = fast
+    machine.start(machine.root, Call.SIGNAL, badged, 0, NOTHING, 0)
+    assert not fast or taken(machine.root) == (deadline == NEVER), "a timer must be stopped"
+    assert machine.current is other.thread and machine.result(other.thread).badge == 50
+    assert machine.root.state is State.RUNNABLE and machine.result(machine.root).failure == (S.OK, 0)
+    machine.check()
+    machine.start(other.thread, Call.WAIT, bench["notification"], 0, (NEVER, 0, 0, 0), 0)
+    assert machine.current is machine.root
+
+
+@both
+def test_a_signal_to_who_is_less_important_only_makes_it_ready(fast: bool, bench: Bench) -> None:
+    machine = bench.machine
+    other = waiting(bench, Call.WAIT, "notification")
+    bench.do("processor", Operation.CONFIGURE, PRIORITY - 1, 10_000, 10_000, given=other.context)
+    machine.fast = fast
+    assert machine.call(Call.SIGNAL, bench["notification"]).failure == (S.OK, 0)
+    assert other.thread.state is State.RUNNABLE and machine.result(other.thread).badge == 1
+    machine.check()
+
+
+# --- devices ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_an_interrupt_wakes_its_driver(traced: bool, bench: Bench) -> None:
+    """At once, or in the general way, which records it."""
+    machine = bench.machine
+    line: Any = machine.hart.lines[0]
+    driver = waiting(bench, Call.WAIT, "notification")
+    bench.do("interrupt", Operation.BIND_INTERRUPT, given=bench["badged notification"])
+    enabled: Any = machine.hart.cpu.enabled
+    assert enabled[1]
+    if traced:
+        bench.do("trace", Operation.TRACE_START, (1 << 64) - 1)
+    machine.interrupt(1)
+    assert machine.current is driver.thread and line.pending
+    assert machine.result(driver.thread).badge == 50
+    machine.check()
+    machine.start(driver.thread, Call.WAIT, bench["notification"], 0, (NEVER, 0, 0, 0), 0)
+    bench.do("interrupt", Operation.ACKNOWLEDGE)
+    assert not line.pending and enabled[1]
+    bench.do("interrupt", Operation.UNBIND_INTERRUPT)
+    assert not enabled[1]
+    machine.check()
+
+
+def test_an_interrupt_that_nobody_waits_for_is_kept(bench: Bench) -> None:
+    machine = bench.machine
+    bench.do("interrupt", Operation.BIND_INTERRUPT, given="notification")
+    machine.interrupt(1)
+    assert machine.current is machine.root and bench.object(bench["notification"]).word == 1
+    machine.check()
+    bench.do("interrupt", Operation.UNBIND_INTERRUPT)
+    assert not machine.hart.lines[0].pending, "the controller isn't kept waiting"
+
+
+def test_interrupts_without_a_driver_are_switched_off(bench: Bench) -> None:
+    machine = bench.machine
+    machine.hart.cpu.enabled[3] = True
+    for line in (0, 3, 99):
+        machine.interrupt(line)
+        assert machine.current is machine.root
+    assert not machine.hart.cpu.enabled[3]
+    machine.check()
+
+
+def test_the_console_and_the_end(bench: Bench) -> None:
+    cpu_ = bench.machine.hart.cpu
+    words = [int.from_bytes(b"abcdefghijklmnopqrstuvwx"[start : start + 8], "little") for start in (0, 8, 16)]
+    for count in (0, 3, 8, 9, 24):
+        cpu_.printed = u64(0)
+        bench.do("platform", Operation.CONSOLE_WRITE, count, *words)
+        assert bytes(int(byte) for byte in cpu_.console[: int(cpu_.printed)]) == b"abcdefghijklmnopqrstuvwx"[:count]
+    bench.do("platform", Operation.POWER_OFF, 7)
+    assert cpu_.ended == 8
+
+
+def test_a_ring_is_read_page_by_page(bench: Bench) -> None:
+    machine, trace = bench.machine, bench.object(bench["trace"])
+    bench.do("trace", Operation.TRACE_START, 1)
+    for page in (0, 1):
+        machine.window(EMPTY - page, 1)
+        bench.do("trace", Operation.TRACE_FRAME, page)
+        slot = machine.slot(EMPTY - page)
+        assert (slot.word, slot.rights) == (trace.base + page * PAGE, READ)
+    machine.check()
+    bench.do("trace", Operation.TRACE_START, 0)
+    assert machine.hart.attention == 0
+    bench.do("own table", Operation.DELETE, bench["trace"])
+    assert machine.slot(EMPTY).object is None
     machine.check()
