@@ -14,11 +14,13 @@ import pytest
 from neokernel.abi import boot, call
 from neokernel.abi.boot import ROOT_SLOTS
 from neokernel.abi.call import NEVER, NOW, Call
+from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.kinds import Kind
-from neokernel.abi.operations import Binding, Operation
+from neokernel.abi.operations import Binding, Operation, Stop
 from neokernel.abi.rights import ALL, DMA, EXECUTE, GRANT, READ, RECEIVE, SEND, SIGNAL, WAIT, WRITE
 from neokernel.abi.status import FIRST, FOURTH, INVOKED, REPLY, SECOND, THIRD, TRAVELLING, WINDOW, WORD, Status
 from neokernel.arch import cpu
+from neokernel.image.panic import ConsoleFilter, PanicRecord
 from neokernel.kernel.objects import MAXIMUM_DEPTH, State, Thread
 from tests.kernel.support import INTERRUPTS, MEMORY, PAGE, PRIORITY, Machine, Result, u64
 
@@ -132,10 +134,16 @@ class Bench:
         assert done.failure == (Status.OK, 0), f"{operation.name} of {target}: {done.failure}"
         return done.words
 
+    def root_goes_on(self, running: Thread) -> None:
+        """The root, suspended, is resumed by a thread that runs on time of a lower priority."""
+        self.machine.start(running, Call.CALL, boot.OWN_THREAD, word_of(Operation.RESUME.value), NOTHING, 0)
+        assert self.machine.current is self.machine.root
+
     def dying(self) -> bool:
         return self.machine.hart.dying is not None
 
     def object(self, index: int) -> Any:
+        """What it names; of any type, as its fields change behind a type checker's back."""
         return self.machine.slot(index).object
 
     def do_as(self, caller: Thread, processor: int, context: int, priority: int) -> None:
@@ -625,7 +633,8 @@ class Other:
 
     index: int
     context: int
-    thread: Thread
+    #: a Thread; its fields change behind a type checker's back
+    thread: Any
 
 
 def spawn(bench: Bench, priority: int = HIGHER) -> Other:
@@ -999,3 +1008,337 @@ def test_a_ring_is_read_page_by_page(bench: Bench) -> None:
     bench.do("own table", Operation.DELETE, bench["trace"])
     assert machine.slot(EMPTY).object is None
     machine.check()
+
+
+# --- faults -----------------------------------------------------------------------------------------------------------
+
+
+def faulting(bench: Bench, passive: bool = True) -> tuple[Other, Thread]:
+    """A thread that runs, and the handler of its faults, which waits."""
+    machine = bench.machine
+    endpoint, reply, badged = bench["endpoint"], bench["reply"], bench["badged endpoint"]
+    handler = machine.serve(endpoint, reply, passive)
+    other = spawn(bench, PRIORITY - 1)
+    bench.do(other.index, Operation.BIND, Binding.HANDLER.value, given=badged)
+    machine.start(machine.root, Call.CALL, boot.OWN_THREAD, word_of(Operation.SUSPEND.value), NOTHING, 0)
+    assert machine.current is other.thread
+    other.thread.registers.pc = u64(PLACE)
+    return other, handler
+
+
+def fault_word(fault: Fault) -> int:
+    return word_of(fault.value, 4) | int(call.FAULT_BIT)
+
+
+@pytest.mark.parametrize(
+    ("cause", "fault", "access"),
+    [
+        (0, Fault.MISALIGNED, 2),
+        (1, Fault.BUS, 2),
+        (2, Fault.ILLEGAL_INSTRUCTION, 0),
+        (3, Fault.BREAKPOINT, 0),
+        (4, Fault.MISALIGNED, 0),
+        (5, Fault.BUS, 0),
+        (6, Fault.MISALIGNED, 1),
+        (7, Fault.BUS, 1),
+        (12, Fault.PAGE, 2),
+        (13, Fault.PAGE, 0),
+        (15, Fault.PAGE, 1),
+    ],
+)
+@pytest.mark.parametrize("traced", [False, True])
+def test_a_fault_is_a_call_to_the_handler(cause: int, fault: Fault, access: int, traced: bool, bench: Bench) -> None:
+    machine = bench.machine
+    if traced:
+        bench.do("trace", Operation.TRACE_START, (1 << 64) - 1)
+    other, handler = faulting(bench)
+    machine.trap(other.thread, cause, 0xDEAD_0000)
+    assert machine.current is handler and other.thread.faulted and other.thread.state is State.REPLIED
+    got = machine.result(handler)
+    assert (got.badge, got.word, got.words) == (50, fault_word(fault), (0xDEAD_0000, PLACE, access, 0))
+    machine.check()
+
+
+@both
+@pytest.mark.parametrize("passive", [False, True])
+@pytest.mark.parametrize("answer", [0, 1, 2, 9])
+def test_the_handlers_answer(answer: int, passive: bool, fast: bool, bench: Bench) -> None:
+    machine = bench.machine
+    other, handler = faulting(bench, passive)
+    machine.fast = fast
+    thread = other.thread
+    thread.registers.t0 = u64(42)
+    machine.trap(thread, 13, 0xDEAD_0000)
+    machine.start(handler, Call.REPLY_RECEIVE, bench["endpoint"], word_of(answer, 1), (0x7000, 0, 0, 0), bench["reply"])
+    assert not fast or taken(handler) == (passive and answer < 2)
+    assert not thread.faulted and handler.state is State.RECEIVING
+    assert thread.state is (State.RUNNABLE if answer < 2 else State.STOPPED)
+    assert thread.registers.pc == (0x7000 if answer == 1 else PLACE) and thread.registers.t0 == 42
+    if answer < 2:
+        assert machine.current is thread
+        machine.check()
+
+
+@both
+def test_a_foreign_thread_calls_its_handler(fast: bool, bench: Bench) -> None:
+    machine = bench.machine
+    other, handler = faulting(bench)
+    thread = other.thread
+    machine.trap(thread, 3)
+    assert thread.faulted
+    bench.root_goes_on(handler)
+    bench.do(other.index, Operation.SET_FOREIGN, 1)
+    machine.start(machine.root, Call.CALL, boot.OWN_THREAD, word_of(Operation.SUSPEND.value), NOTHING, 0)
+    machine.fast = fast
+    answering = (Call.REPLY_RECEIVE, bench["endpoint"])
+    machine.start(handler, *answering, word_of(), NOTHING, bench["reply"])
+    assert machine.current is thread
+    machine.start(thread, Call.SIGNAL, 7, 8, (9, 10, 11, 12), 0)
+    assert machine.current is handler and thread.faulted
+    got = machine.result(handler)
+    where = int(thread.registers.pc)
+    assert (got.word, got.words) == (fault_word(Fault.SYSTEM_CALL), (Call.SIGNAL.value, where, 7, 8))
+    machine.start(handler, *answering, word_of(Resume.SKIP.value, 2), (55, 66, 0, 0), bench["reply"])
+    assert machine.current is thread
+    registers = thread.registers
+    assert (registers.pc, registers.a0, registers.a1) == (where + 4, 55, 66)
+    machine.check()
+
+
+def test_a_call_that_doesnt_exist_is_the_handlers(bench: Bench) -> None:
+    machine = bench.machine
+    other, handler = faulting(bench)
+    registers = other.thread.registers
+    registers.a7, registers.a0, registers.a1 = u64(Call.TRY_SEND.value + 1), u64(3), u64(4)
+    machine.enter(other.thread)
+    assert machine.current is handler
+    assert machine.result(handler).words == (Call.TRY_SEND.value + 1, PLACE, 3, 4)
+    machine.check()
+
+
+@pytest.mark.parametrize("end", ["endpoint", "reply", "thread", "suspended"])
+def test_a_fault_that_nobody_will_handle_stops_the_thread(end: str, bench: Bench) -> None:
+    machine = bench.machine
+    first = machine.next_slot
+    other, handler = faulting(bench)
+    machine.trap(other.thread, 13)
+    bench.root_goes_on(handler)
+    if end == "suspended":
+        bench.do(other.index, Operation.SUSPEND)
+        assert other.thread.registers.pc == PLACE
+    elif end == "thread":
+        handlers = [index for index in range(first, machine.next_slot) if bench.object(index) is handler]
+        bench.do("own table", Operation.DELETE, handlers[0])
+    else:
+        bench.do("own table", Operation.DELETE, bench[end])
+    assert other.thread.faulted == (end == "endpoint"), "who has the fault's Reply can still answer"
+    assert other.thread.state is (State.REPLIED if end == "endpoint" else State.STOPPED)
+    machine.check()
+
+
+@pytest.mark.parametrize("how", ["endpoint", "receiver", "suspended"])
+def test_a_fault_waits_for_its_handler(how: str, bench: Bench) -> None:
+    """The end of the endpoint lets the thread try again; a receiver without a Reply stops it."""
+    machine = bench.machine
+    other = spawn(bench, PRIORITY - 1)
+    bench.do(other.index, Operation.BIND, Binding.HANDLER.value, given="endpoint")
+    bench.do("own thread", Operation.BIND, Binding.NOTIFICATION.value, given="notification")
+    machine.start(machine.root, Call.WAIT, bench["another notification"], 0, (100, 0, 0, 0), 0)
+    assert machine.current is other.thread
+    other.thread.registers.pc = u64(PLACE)
+    machine.trap(other.thread, 13)
+    assert other.thread.faulted and other.thread.state is State.CALLING
+    machine.tick(100)
+    match how:
+        case "endpoint":
+            bench.do("own table", Operation.DELETE, bench["endpoint"])
+        case "receiver":
+            assert machine.call(Call.RECEIVE, bench["endpoint"]).failure == (S.TIMED_OUT, FIRST)
+        case _:
+            bench.do(other.index, Operation.SUSPEND)
+    assert not other.thread.faulted and other.thread.registers.pc == PLACE
+    assert other.thread.state is (State.RUNNABLE if how == "endpoint" else State.STOPPED)
+    machine.check()
+
+
+def test_the_last_words_of_the_root(bench: Bench) -> None:
+    machine, root = bench.machine, bench.machine.root
+    frame = bench["mapped frame"]
+    root.space.identifier = u64(1)
+    spawn(bench, PRIORITY - 1)
+    stack = int(cpu.DIRECT) + int(machine.slot(frame).word)
+    machine.memory.write(stack + PAGE - 24, b"".join(word.to_bytes(8, "little") for word in (11, 12, 13)))
+    registers = root.registers
+    registers.pc, registers.sp, registers.t6 = u64(PLACE), u64(0x2000 - 24), u64(77)
+    machine.trap(root, 15, 0xDEAD)
+    record = last_words(machine)
+    assert (record.cause, record.pc, record.value, record.thread, record.space) == (15, PLACE, 0xDEAD, 1, 1)
+    assert record.registers[2] == 0x2000 - 24 and record.registers[31] == 77
+    assert record.memory == {0x2000 - 24: 11, 0x2000 - 16: 12, 0x2000 - 8: 13}
+    assert machine.hart.cpu.ended == 102
+
+
+@pytest.mark.parametrize(
+    ("sp", "made"),
+    [
+        (cpu.USER_END, "mapped frame"),
+        (1 << 31, "mapped frame"),
+        (1 << 22, "mapped frame"),
+        (0x3000, "mapped frame"),
+        (0x1000, "frame"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("cause", "shown"),
+    [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6), (7, 7), (12, 12), (13, 13), (15, 15)],
+)
+def test_a_stack_that_isnt_there_isnt_shown(sp: int, made: str, cause: int, shown: int, bench: Bench) -> None:
+    machine, root = bench.machine, bench.machine.root
+    _ = bench[made]
+    root.space.identifier = u64(1)
+    root.registers.sp = u64(sp)
+    machine.trap(root, cause)
+    record = last_words(machine)
+    assert record.cause == shown and record.memory == {}
+
+
+def test_a_device_isnt_read_for_the_last_words(bench: Bench) -> None:
+    _ = bench["lowest table"]
+    bench.do("own space", Operation.MAP, 0x1000, RW, given="device frame")
+    bench.machine.root.space.identifier = u64(1)
+    bench.machine.root.registers.sp = u64(0x1000)
+    bench.machine.trap(bench.machine.root, 8)
+    record = last_words(bench.machine)
+    assert record.cause == 8 and record.memory == {}
+
+
+def last_words(machine: Machine) -> PanicRecord:
+    """What the console has got, as the host reads it."""
+    state = machine.hart.cpu
+    console = ConsoleFilter(after_start=False)
+    assert console.feed(bytes(int(byte) for byte in state.console[: int(state.printed)])) == b""
+    (record,) = console.panics
+    return record
+
+
+# --- floating point ---------------------------------------------------------------------------------------------------
+
+
+def test_floating_point_registers_are_changed_when_they_are_used(bench: Bench) -> None:
+    machine = bench.machine
+    hart: Any = machine.hart
+    unit = hart.cpu
+    mine, others = bench["floats"], bench["another floats"]
+    bench.do("own thread", Operation.BIND, Binding.FLOATS.value, given=mine)
+    machine.trap(machine.root, 2)
+    assert unit.floating and hart.floating is machine.root and machine.root.state is State.RUNNABLE
+    machine.check()
+    other = spawn(bench, PRIORITY - 1)
+    bench.do(other.index, Operation.BIND, Binding.FLOATS.value, given=others)
+    machine.start(machine.root, Call.WAIT, bench["notification"], 0, (NEVER, 0, 0, 0), 0)
+    assert machine.current is other.thread
+    assert not unit.floating and hart.floating is machine.root, "they are kept while nobody wants the unit"
+    machine.trap(other.thread, 2)
+    assert unit.floating and hart.floating is other.thread
+    assert [*bench.object(mine).registers] == list(range(32)), "what was in the unit is saved"
+    machine.check()
+    done = machine.invoke(other.index, Operation.UNBIND, Binding.FLOATS.value)
+    assert done.failure == (S.OK, 0)
+    assert not unit.floating and hart.floating is None
+    machine.trap(other.thread, 2)
+    assert other.thread.state is State.STOPPED, "without floats it is a fault"
+    machine.check()
+
+
+# --- schedulers in user space -----------------------------------------------------------------------------------------
+
+
+def held(bench: Bench) -> Other:
+    """A thread without a context, which the root schedules, and which could run."""
+    thread = bench["another thread"]
+    for binding in (Binding.TABLE, Binding.SPACE):
+        own = "own table" if binding is Binding.TABLE else "own space"
+        bench.do(thread, Operation.BIND, binding.value, given=own)
+    bench.do(thread, Operation.HOLD, given="notification")
+    bench.do(thread, Operation.START, PLACE)
+    assert bench.object(bench["notification"]).word == 1, "its scheduler is told"
+    return Other(thread, 0, bench.object(thread))
+
+
+def dispatch(bench: Bench, other: Other, deadline: int = NEVER) -> None:
+    machine = bench.machine
+    machine.start(machine.root, Call.CALL, other.index, word_of(Operation.DISPATCH.value), (deadline, 0, 0, 0), 0)
+    assert machine.current is other.thread and machine.root.state is State.DISPATCHING
+    machine.check()
+
+
+@pytest.mark.parametrize("why", list(Stop))
+def test_a_dispatched_thread_runs_until_it_stops(why: Stop, bench: Bench) -> None:
+    machine, root = bench.machine, bench.machine.root
+    other = held(bench)
+    if why is Stop.FAULTED:
+        bench.do(other.index, Operation.BIND, Binding.HANDLER.value, given="endpoint")
+    stopper = waiting(bench, Call.WAIT, "another notification", 300 if why is Stop.STOPPED else NEVER)
+    target = bench["notification"]
+    _ = machine.call(Call.WAIT, target, 0, (NOW, 0, 0, 0))
+    dispatch(bench, other, 500 if why is Stop.EXHAUSTED else NEVER)
+    match why:
+        case Stop.BLOCKED:
+            machine.start(other.thread, Call.WAIT, target, 0, (NEVER, 0, 0, 0), 0)
+        case Stop.FAULTED:
+            machine.trap(other.thread, 13)
+        case Stop.EXHAUSTED:
+            machine.tick(499)
+            assert machine.current is other.thread
+            machine.tick(1)
+        case Stop.STOPPED:
+            machine.tick(300)
+            assert machine.current is stopper.thread
+            assert machine.invoke(other.index, Operation.SUSPEND).failure == (S.OK, 0)
+            machine.start(stopper.thread, Call.WAIT, target, 0, (NEVER, 0, 0, 0), 0)
+        case Stop.YIELDED:
+            machine.start(other.thread, Call.YIELD, 0, 0, NOTHING, 0)
+    assert machine.current is root and root.context is root.home
+    assert machine.result(root).failure == (S.OK, 0) and machine.result(root).words == (why.value, 0, 0, 0)
+    machine.check()
+    again = why in (Stop.EXHAUSTED, Stop.YIELDED)
+    assert (other.thread.state is State.RUNNABLE) == again
+    if again:
+        dispatch(bench, other)
+
+
+def test_the_slice_of_a_dispatched_thread_is_its_schedulers(bench: Bench) -> None:
+    machine = bench.machine
+    other = held(bench)
+    dispatch(bench, other)
+    machine.tick(10_000)
+    assert machine.current is machine.root
+    assert machine.result(machine.root).words[0] == Stop.EXHAUSTED.value
+    bench.do(other.index, Operation.RELEASE)
+    assert machine.invoke(other.index, Operation.DISPATCH, NEVER).failure == (S.WRONG_STATE, INVOKED)
+    bench.do("own table", Operation.DELETE, other.index)
+    machine.check()
+
+
+@pytest.mark.parametrize("how", ["release", "delete", "suspend the scheduler"])
+def test_a_dispatch_is_broken_off(how: str, bench: Bench) -> None:
+    machine, root = bench.machine, bench.machine.root
+    other = held(bench)
+    stopper = waiting(bench, Call.WAIT, "another notification", 300)
+    dispatch(bench, other)
+    machine.tick(300)
+    assert machine.current is stopper.thread
+    match how:
+        case "release":
+            done = machine.invoke(other.index, Operation.RELEASE)
+        case "delete":
+            done = machine.delete(other.index)
+        case _:
+            done = machine.invoke(boot.OWN_THREAD, Operation.SUSPEND)
+    assert done.failure == (S.OK, 0)
+    machine.check()
+    assert root.context is root.home and other.thread.context is None
+    if how == "suspend the scheduler":
+        assert root.state is State.STOPPED and machine.result(root).failure == (S.CANCELLED, INVOKED)
+    else:
+        assert root.state is State.RUNNABLE and machine.result(root).words[0] == Stop.STOPPED.value
