@@ -89,8 +89,9 @@ def serve(hart: Hart, line: u32) -> None:
         record(hart, Event.INTERRUPT, u64(line), 0)
     notification = interrupt.notification
     if notification is None:
-        cpu.enable_line(hart.cpu, line, False)
+        # Of a line that isn't enabled, the controller ignores the completion.
         cpu.complete(hart.cpu, line)
+        cpu.enable_line(hart.cpu, line, False)
         return
     interrupt.pending = True
     signal(hart, notification, interrupt.binding.word)
