@@ -124,6 +124,11 @@ def invoke(hart: Hart, caller: Thread, slot: Slot, memory: Memory, operation: Op
     """An operation of Memory."""
     if not controlled(slot):
         return refuse_control()
+    if memory.live == 0 and (memory.low != 0 or memory.high != memory.size):
+        # All that was made of it has ended.
+        memory.low = 0
+        memory.high = memory.size
+        memory.clean = 0
     match operation:
         case Operation.RETYPE:
             return retype(hart, caller, slot, memory)
@@ -179,10 +184,6 @@ def retype(hart: Hart, caller: Thread, slot: Slot, memory: Memory) -> u64:
 
 def make(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64, need: Footprint) -> u64:
     """Make one object, whose capability goes to `place`; AGAIN if only some of its memory was cleared."""
-    if memory.live == 0 and (memory.low != 0 or memory.high != memory.size):
-        memory.low = 0
-        memory.high = memory.size
-        memory.clean = 0
     low = round_up(memory.base + memory.low, need.alignment) - memory.base
     end = low + need.below
     if need.above > memory.high or end > memory.high - need.above:
@@ -281,6 +282,6 @@ def clear(hart: Hart, caller: Thread, memory: Memory) -> u64:
 
 def information(caller: Thread, memory: Memory) -> u64:
     """MEMORY_INFO."""
-    free = memory.size if memory.live == 0 else memory.high - memory.low
-    clean = memory.clean - memory.low if memory.clean > memory.low else u64(0)
+    free = memory.high - memory.low
+    clean = min(memory.clean - memory.low, free) if memory.clean > memory.low else u64(0)
     return answer(caller, 0, memory.size, free, clean, 0)
