@@ -9,12 +9,14 @@ Reply, whose server receives other calls meanwhile, or its thread has gone.
 """
 
 from neokernel.abi.call import failure
+from neokernel.abi.operations import Stop
 from neokernel.abi.status import INVOKED, Status
-from neokernel.kernel.notification import tell_scheduler
+from neokernel.kernel import timer
+from neokernel.kernel.notification import go_on, tell_scheduler
 from neokernel.kernel.objects import Hart, Reply, SchedContext, State, Thread
-from neokernel.kernel.outcome import give_answer
+from neokernel.kernel.outcome import answer, give_answer
 from neokernel.kernel.schedule import dequeue, make_ready, stop
-from neokernel.lang import requires
+from neokernel.lang import requires, u64
 
 
 def detach(hart: Hart, context: SchedContext) -> None:
@@ -129,6 +131,27 @@ def link(hart: Hart, caller: Thread, server: Thread, reply: Reply) -> None:
     tell_scheduler(hart, server)
 
 
+def take_back(hart: Hart, caller: Thread, thread: Thread) -> None:
+    """The thread doesn't run on the caller's context any more; the caller has it again, unless it was lent on."""
+    thread.dispatcher = None
+    context = thread.context
+    if context is not None:
+        detach(hart, context)
+        context.thread = caller
+        caller.context = context
+
+
+def end_dispatch(hart: Hart, thread: Thread, why: Stop) -> None:
+    """The dispatched thread stops running: its dispatcher goes on, and learns why."""
+    caller = thread.dispatcher
+    if caller is None:
+        return
+    timer.remove(hart.wheel, caller.timer)
+    take_back(hart, caller, thread)
+    _ = answer(caller, 0, u64(why.value), 0, 0, 0)
+    go_on(hart, caller)
+
+
 def finish(hart: Hart, reply: Reply, state: State) -> None:
     """End the call that `reply` holds: its context goes back to the caller, which is in `state` then."""
     requires(reply.caller is not None)
@@ -154,6 +177,9 @@ def finish(hart: Hart, reply: Reply, state: State) -> None:
             elif direct:
                 hart.current = caller
                 return
+    if caller.dispatcher is not None and (state is not State.RUNNABLE or caller.context is None):
+        # It was dispatched, lent its time on, and now can't go on with it.
+        end_dispatch(hart, caller, Stop.BLOCKED if state is State.RUNNABLE else Stop.STOPPED)
     if state is State.RUNNABLE:
         make_ready(hart, caller)
         tell_scheduler(hart, caller)

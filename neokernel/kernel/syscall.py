@@ -43,6 +43,7 @@ from neokernel.kernel.objects import (
     Trace,
 )
 from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, give_answer
+from neokernel.kernel.reply import end_dispatch
 from neokernel.kernel.schedule import (
     charge,
     choose,
@@ -181,7 +182,7 @@ def reply(hart: Hart, thread: Thread) -> u64:
 def give_way(hart: Hart, thread: Thread) -> u64:
     """YIELD."""
     if thread.dispatcher is not None:
-        threads.end_dispatch(hart, thread, Stop.YIELDED)
+        end_dispatch(hart, thread, Stop.YIELDED)
     elif hart.current is thread:
         rotate(hart, thread)
     return 0
@@ -320,7 +321,7 @@ def time_out(hart: Hart, thread: Thread) -> None:
     """A thread has waited long enough."""
     held = thread.dispatched
     if thread.state is State.DISPATCHING and held is not None:
-        threads.end_dispatch(hart, held, Stop.EXHAUSTED)
+        end_dispatch(hart, held, Stop.EXHAUSTED)
     else:
         threads.cancel(hart, thread, failure(Status.TIMED_OUT, 2))
 
@@ -340,7 +341,7 @@ def end_budget(hart: Hart, context: SchedContext, now: u64) -> None:
     if thread is None or thread.state is not State.RUNNABLE:
         return
     if thread.dispatcher is not None:
-        threads.end_dispatch(hart, thread, Stop.EXHAUSTED)
+        end_dispatch(hart, thread, Stop.EXHAUSTED)
     elif is_due(context, now):
         rotate(hart, thread)
     else:
@@ -367,7 +368,7 @@ def leave(hart: Hart, thread: Thread) -> Registers:
 def leave_for_another(hart: Hart, thread: Thread) -> Registers:
     """Who goes on: the best ready thread; if there is none, wait for an interrupt."""
     if thread.dispatcher is not None and thread.state is not State.RUNNABLE and thread.context is not None:
-        threads.end_dispatch(hart, thread, Stop.FAULTED if thread.faulted else Stop.BLOCKED)
+        end_dispatch(hart, thread, Stop.FAULTED if thread.faulted else Stop.BLOCKED)
     choose(hart)
     if hart.current is None:
         idle(hart)

@@ -32,7 +32,7 @@ from neokernel.kernel.objects import (
 )
 from neokernel.kernel.outcome import BLOCKED, answer, give_answer
 from neokernel.kernel.placement import all_registers, buffer_at
-from neokernel.kernel.reply import arm, attach, break_off, detach, give_up, pass_on
+from neokernel.kernel.reply import arm, attach, break_off, detach, end_dispatch, give_up, pass_on, take_back
 from neokernel.kernel.schedule import dequeue, make_ready, priority_of, stop, take_out
 from neokernel.kernel.slot import controlled, derivable, derive, empty, refuse, refuse_control, refuse_operation
 from neokernel.lang import copy, u8, u16, u64
@@ -451,6 +451,7 @@ def dispatch(hart: Hart, caller: Thread, thread: Thread) -> u64:
         thread.scheduler is None
         or thread.state is not State.RUNNABLE
         or thread.context is not None
+        or thread.dispatcher is not None
         or thread is caller
         or context is None
     ):
@@ -470,27 +471,6 @@ def dispatch(hart: Hart, caller: Thread, thread: Thread) -> u64:
     else:
         make_ready(hart, thread)
     return BLOCKED
-
-
-def take_back(hart: Hart, caller: Thread, thread: Thread) -> None:
-    """The thread doesn't run on the caller's context any more; the caller has it again, unless it was lent on."""
-    thread.dispatcher = None
-    context = thread.context
-    if context is not None:
-        detach(hart, context)
-        context.thread = caller
-        caller.context = context
-
-
-def end_dispatch(hart: Hart, thread: Thread, why: Stop) -> None:
-    """The dispatched thread stops running: its dispatcher goes on, and learns why."""
-    caller = thread.dispatcher
-    if caller is None:
-        return
-    timer.remove(hart.wheel, caller.timer)
-    take_back(hart, caller, thread)
-    _ = answer(caller, 0, u64(why.value), 0, 0, 0)
-    go_on(hart, caller)
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------
