@@ -212,7 +212,7 @@ def offer(hart: Hart, sender: Thread, endpoint: Endpoint, badge: u64, word: u64,
         sender.endpoint = endpoint
         return BLOCKED
     reply = receiver.reply
-    if reply is None if calling else receiver.context is None:
+    if (reply is None or not has_time(receiver, sender)) if calling else receiver.context is None:
         return failure(Status.WRONG_STATE, INVOKED)
     refused = transfer(hart, sender, receiver, badge, word)
     if refused != 0:
@@ -226,6 +226,14 @@ def offer(hart: Hart, sender: Thread, endpoint: Endpoint, badge: u64, word: u64,
         return BLOCKED
     go_on(hart, receiver)
     return 0
+
+
+def has_time(server: Thread, caller: Thread) -> bool:
+    """Will the server, when it serves the call, have time of its own, the caller's, or a scheduler's?
+
+    A caller that waits in the queue may have lost its context.
+    """
+    return caller.context is not None or server.home is not None or server.scheduler is not None
 
 
 # --- receive ----------------------------------------------------------------------------------------------------------
@@ -261,7 +269,7 @@ def reject(
     """
     named: Array[u64] = array(MAXIMUM_CAPABILITIES)
     if sender.state is State.CALLING:
-        possible = reply is not None
+        possible = reply is not None and has_time(thread, sender)
     else:
         possible = thread.home is not None or (thread.context is not None and not answering)
     refused: u64 = 0

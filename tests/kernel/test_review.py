@@ -1,0 +1,121 @@
+"""Mistakes that reading the kernel found, each as a small case."""
+
+from __future__ import annotations
+
+from neokernel import lang
+from neokernel.abi import boot
+from neokernel.abi.call import NEVER, Call, message
+from neokernel.abi.fault import Resume
+from neokernel.abi.kinds import Kind
+from neokernel.abi.operations import Binding, Operation, Stop
+from neokernel.abi.status import INVOKED, Status
+from neokernel.kernel.objects import State, Thread
+from tests.kernel.support import INTERRUPTS, PAGE, PRIORITY, Machine
+
+u64 = lang.u64
+
+ILLEGAL_INSTRUCTION = 2
+
+
+def word(label: int) -> int:
+    return int(message(u64(label)))
+
+
+def operate(machine: Machine, thread: Thread, capability: int, operation: Operation, *w: int) -> None:
+    """An operation after which another thread may run."""
+    machine.start(thread, Call.CALL, capability, word(operation.value), (*w, 0, 0, 0, 0)[:4], 0)
+
+
+def held_thread(machine: Machine) -> tuple[int, Thread]:
+    """A thread that a scheduler holds, ready to be dispatched."""
+    index, thread = machine.spawn()
+    (notification,) = machine.make(Kind.NOTIFICATION)
+    assert machine.invoke(index, Operation.UNBIND, Binding.CONTEXT.value).word == 0
+    assert machine.invoke(index, Operation.HOLD, given=notification).word == 0
+    return index, thread
+
+
+def test_a_call_without_time_doesnt_stop_a_server_that_has_none_of_its_own() -> None:
+    """The caller lost its context while it queued: the server took the call, and stood still for good."""
+    machine = Machine()
+    root = machine.boot()
+    (endpoint,), (reply,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    server = machine.serve(endpoint, reply, True)
+    index, client = machine.spawn(PRIORITY + 5)
+    operate(machine, client, index, Operation.SUSPEND)
+    machine.start(root, Call.CALL, endpoint, word(1), (0, 0, 0, 0), 0)
+    assert machine.current is server
+    operate(machine, server, index, Operation.RESUME)
+    machine.start(client, Call.CALL, endpoint, word(2), (0, 0, 0, 0), 0)
+    assert client.state is State.CALLING and machine.current is server
+    assert machine.invoke(index, Operation.UNBIND, Binding.CONTEXT.value).word == 0
+    machine.start(server, Call.REPLY_RECEIVE, endpoint, word(3), (0, 0, 0, 0), reply)
+    while id(server) in machine.restarting:
+        machine.enter(server)
+    machine.check()
+    assert server.state is State.RECEIVING and machine.current is root
+    assert machine.result(client).failure == (Status.WRONG_STATE, INVOKED)
+
+
+def test_a_dispatch_ends_when_the_handler_stops_the_thread() -> None:
+    """The dispatcher waited for good: the context came back to a thread that was stopped."""
+    machine = Machine()
+    root = machine.boot()
+    (endpoint,), (reply,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    handler = machine.serve(endpoint, reply, True)
+    index, thread = held_thread(machine)
+    assert machine.invoke(index, Operation.BIND, Binding.HANDLER.value, given=endpoint).word == 0
+    operate(machine, root, index, Operation.DISPATCH, NEVER)
+    assert machine.current is thread
+    machine.trap(thread, ILLEGAL_INSTRUCTION)
+    assert machine.current is handler and root.state is State.DISPATCHING
+    machine.start(handler, Call.REPLY_RECEIVE, endpoint, word(Resume.STOP.value), (0, 0, 0, 0), reply)
+    machine.check()
+    assert thread.state is State.STOPPED and thread.context is None
+    assert machine.current is root and machine.result(root).words[0] == Stop.STOPPED.value
+
+
+def test_a_dispatch_ends_when_the_handler_has_gone() -> None:
+    machine = Machine()
+    root = machine.boot()
+    (endpoint,), (reply,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    handler = machine.serve(endpoint, reply, True)
+    index, thread = held_thread(machine)
+    assert machine.invoke(index, Operation.BIND, Binding.HANDLER.value, given=endpoint).word == 0
+    operate(machine, root, index, Operation.DISPATCH, NEVER)
+    machine.trap(thread, ILLEGAL_INSTRUCTION)
+    assert machine.current is handler
+    operate(machine, handler, boot.OWN_TABLE, Operation.DELETE, reply)
+    machine.check()
+    assert thread.state is State.STOPPED and machine.current is root
+
+
+def test_no_budget_no_time() -> None:
+    """A context that was never configured looked like a slice to the fast paths: they ran its thread."""
+    machine = Machine()
+    root = machine.boot()
+    notification, context = machine.make(Kind.NOTIFICATION)[0], machine.make(Kind.SCHED_CONTEXT)[0]
+    index, driver = machine.spawn(PRIORITY + 5)
+    machine.start(driver, Call.WAIT, notification, 0, (NEVER, 0, 0, 0), 0)
+    assert machine.invoke(INTERRUPTS, Operation.BIND_INTERRUPT, given=notification).word == 0
+    assert machine.invoke(boot.PROCESSOR, Operation.SET_FLOOR, PRIORITY + 5, given=index).word == 0
+    assert machine.invoke(index, Operation.UNBIND, Binding.CONTEXT.value).word == 0
+    assert machine.invoke(index, Operation.BIND, Binding.CONTEXT.value, given=context).word == 0
+    # It has run before, so that nothing else keeps the fast path away.
+    assert driver.space.translation != 0
+    machine.interrupt(1)
+    machine.check()
+    assert machine.current is root and driver.state is State.RUNNABLE
+
+
+def test_memory_whose_objects_have_all_ended_is_cleared_ahead() -> None:
+    """CLEAR counted what had been used before: it was refused, or in vain."""
+    machine = Machine()
+    machine.boot()
+    (memory,) = machine.make(Kind.MEMORY, 4 * PAGE)
+    (frame,) = machine.make(Kind.FRAME, memory=memory)
+    assert machine.delete(frame).word == 0
+    assert machine.invoke(memory, Operation.CLEAR, 4 * PAGE).status is Status.OK
+    info = machine.invoke(memory, Operation.MEMORY_INFO)
+    assert info.words[:3] == (4 * PAGE, 4 * PAGE, 4 * PAGE)
+    machine.check()
