@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-slow lint lint-style lint-format lint-types lint-target format clean fuzz-compiler fuzz-kernel bench lock qemu
+.PHONY: help setup run test test-slow lint lint-style lint-format lint-types lint-target format clean coverage-kernel fuzz-compiler fuzz-kernel bench lock qemu
 
 BIN := .venv/bin
 CORE := .venv/.core-installed
@@ -53,6 +53,11 @@ lint-target: $(TEST) # what users write, and read in an editor, is clean there t
 format: $(TEST) ## rewrite the sources in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+coverage-kernel: $(TEST) ## lines and branches of the kernel that its tests under CPython reach
+	$(BIN)/coverage run --branch --source=neokernel/kernel -m pytest -q -n0 tests/sim tests/kernel \
+	  --ignore=tests/kernel/test_machine.py
+	$(BIN)/coverage report -m --omit='*/boot.py,*/devicetree.py,*/devices.py,*/inventory.py'
 
 fuzz-compiler: $(TEST) qemu ## COUNT=2000 generated programs from SEED=0 on, in all readings; STATE=file to go on later
 	$(BIN)/python -m tests.fuzz --seed $(or $(SEED),0) --count $(or $(COUNT),2000) $(if $(STATE),--state $(STATE)) \

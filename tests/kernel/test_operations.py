@@ -13,6 +13,7 @@ import pytest
 
 from neokernel.abi import boot, call
 from neokernel.abi.boot import ROOT_SLOTS
+from neokernel.abi.buffer import MOVE
 from neokernel.abi.call import NEVER, NOW, Call
 from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.kinds import Kind
@@ -633,8 +634,7 @@ class Other:
 
     index: int
     context: int
-    #: a Thread; its fields change behind a type checker's back
-    thread: Any
+    thread: Thread
 
 
 def spawn(bench: Bench, priority: int = HIGHER) -> Other:
@@ -1141,13 +1141,14 @@ def test_a_fault_waits_for_its_handler(how: str, bench: Bench) -> None:
     """The end of the endpoint lets the thread try again; a receiver without a Reply stops it."""
     machine = bench.machine
     other = spawn(bench, PRIORITY - 1)
+    thread: Any = bench.object(other.index)
     bench.do(other.index, Operation.BIND, Binding.HANDLER.value, given="endpoint")
     bench.do("own thread", Operation.BIND, Binding.NOTIFICATION.value, given="notification")
     machine.start(machine.root, Call.WAIT, bench["another notification"], 0, (100, 0, 0, 0), 0)
     assert machine.current is other.thread
-    other.thread.registers.pc = u64(PLACE)
-    machine.trap(other.thread, 13)
-    assert other.thread.faulted and other.thread.state is State.CALLING
+    thread.registers.pc = u64(PLACE)
+    machine.trap(thread, 13)
+    assert thread.faulted and thread.state is State.CALLING
     machine.tick(100)
     match how:
         case "endpoint":
@@ -1156,8 +1157,8 @@ def test_a_fault_waits_for_its_handler(how: str, bench: Bench) -> None:
             assert machine.call(Call.RECEIVE, bench["endpoint"]).failure == (S.TIMED_OUT, FIRST)
         case _:
             bench.do(other.index, Operation.SUSPEND)
-    assert not other.thread.faulted and other.thread.registers.pc == PLACE
-    assert other.thread.state is (State.RUNNABLE if how == "endpoint" else State.STOPPED)
+    assert (thread.faulted, thread.registers.pc) == (False, PLACE)
+    assert thread.state is (State.RUNNABLE if how == "endpoint" else State.STOPPED)
     machine.check()
 
 
@@ -1244,9 +1245,9 @@ def test_floating_point_registers_are_changed_when_they_are_used(bench: Bench) -
     machine.check()
     done = machine.invoke(other.index, Operation.UNBIND, Binding.FLOATS.value)
     assert done.failure == (S.OK, 0)
-    assert not unit.floating and hart.floating is None
+    assert (unit.floating, hart.floating) == (False, None)
     machine.trap(other.thread, 2)
-    assert other.thread.state is State.STOPPED, "without floats it is a fault"
+    assert bench.object(other.index).state is State.STOPPED, "without floats it is a fault"
     machine.check()
 
 
@@ -1342,3 +1343,109 @@ def test_a_dispatch_is_broken_off(how: str, bench: Bench) -> None:
         assert root.state is State.STOPPED and machine.result(root).failure == (S.CANCELLED, INVOKED)
     else:
         assert root.state is State.RUNNABLE and machine.result(root).words[0] == Stop.STOPPED.value
+
+
+# --- messages that can't be taken -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("queued", [False, True], ids=["the receiver waits", "the sender waits"])
+@pytest.mark.parametrize(
+    ("named", "length", "receiver_buffer", "window", "status", "argument"),
+    [
+        (["endpoint", EMPTY], 0, True, 2, S.NO_CAPABILITY, TRAVELLING + 1),
+        (["deep notification"], 0, True, 1, S.UNDERIVABLE, TRAVELLING),
+        (["pinned frame", MOVE], 0, True, 1, S.PINNED, TRAVELLING),
+        (["all memory", MOVE], 0, True, 1, S.HAS_CHILDREN, TRAVELLING),
+        (["endpoint"], 0, True, 0, S.NO_WINDOW, WINDOW),
+        (["endpoint"], 0, False, 0, S.NO_BUFFER, WINDOW),
+        ([], 5, False, 0, S.NO_BUFFER, WINDOW),
+    ],
+)
+def test_a_message_arrives_whole_or_not_at_all(
+    named: list[str | int],
+    length: int,
+    receiver_buffer: bool,
+    window: int,
+    status: Status,
+    argument: int,
+    queued: bool,
+    bench: Bench,
+) -> None:
+    machine, root = bench.machine, bench.machine.root
+    moving = MOVE if MOVE in named else 0
+    indices = [bench[name] | moving for name in named if name != MOVE]
+    endpoint = bench["endpoint"]
+    word = word_of(1, length, len(indices))
+    other = spawn(bench)
+    receiver, sender = (root, other.thread) if queued else (other.thread, root)
+    if not receiver_buffer:
+        index = boot.OWN_THREAD if queued else other.index
+        assert machine.invoke(index, Operation.UNBIND, Binding.BUFFER.value).failure == (S.OK, 0)
+        if queued:
+            assert machine.result(other.thread).failure == (S.OK, 0)
+    else:
+        machine.window(EMPTY - 4, window, receiver)
+    machine.name(sender, *indices)
+    if queued:
+        machine.start(sender, Call.SEND, endpoint, word, NOTHING, 0)
+        before = bench.state()
+        machine.start(root, Call.RECEIVE, endpoint, 0, (NEVER, 0, 0, 0), 0)
+    else:
+        machine.start(receiver, Call.RECEIVE, endpoint, 0, (NEVER, 0, 0, 0), 0)
+        before = bench.state()
+        machine.start(sender, Call.SEND, endpoint, word, NOTHING, 0)
+        assert receiver.state is State.RECEIVING
+    assert sender.state is State.RUNNABLE and machine.result(sender).failure == (status, argument)
+    assert bench.state() == before
+    machine.check()
+
+
+@pytest.mark.parametrize("number", [Call.SEND, Call.TRY_SEND, Call.CALL])
+def test_a_receiver_without_a_reply_isnt_called(number: Call, bench: Bench) -> None:
+    """But it is sent to."""
+    machine = bench.machine
+    other = waiting(bench, Call.RECEIVE, "endpoint")
+    machine.start(machine.root, number, bench["badged endpoint"], word_of(7), (1, 2, 3, 4), 0)
+    if number is Call.CALL:
+        assert machine.result(machine.root).failure == (S.WRONG_STATE, INVOKED)
+        assert other.thread.state is State.RECEIVING
+    else:
+        assert machine.current is other.thread
+        got = machine.result(other.thread)
+        assert (got.badge, got.word, got.words) == (50, word_of(7), (1, 2, 3, 4))
+    machine.check()
+
+
+@pytest.mark.parametrize("number", [Call.SEND, Call.CALL])
+def test_who_waits_to_send_is_received(number: Call, bench: Bench) -> None:
+    """A call needs a Reply: without one it is refused, and the receiver goes on waiting."""
+    machine, root = bench.machine, bench.machine.root
+    other = waiting(bench, number, "badged endpoint")
+    endpoint, reply = bench["endpoint"], bench["reply"]
+    if number is Call.CALL:
+        machine.start(root, Call.RECEIVE, endpoint, 0, (NEVER, 0, 0, 0), 0)
+        assert machine.current is other.thread
+        assert machine.result(other.thread).failure == (S.WRONG_STATE, INVOKED)
+        machine.check()
+        return
+    machine.start(root, Call.RECEIVE, endpoint, 0, (NEVER, 0, 0, 0), reply)
+    assert machine.current is other.thread and machine.result(other.thread).failure == (S.OK, 0)
+    got = machine.result(root)
+    assert (got.badge, got.word) == (50, word_of())
+    machine.check()
+
+
+def test_a_reply_in_use_receives_nothing_else(bench: Bench) -> None:
+    machine, root = bench.machine, bench.machine.root
+    other = waiting(bench, Call.CALL, "endpoint")
+    endpoint, reply = bench["endpoint"], bench["reply"]
+    assert machine.call(Call.RECEIVE, endpoint, 0, (NEVER, 0, 0, 0), reply).word == word_of()
+    assert other.thread.state is State.REPLIED
+    assert machine.call(Call.RECEIVE, endpoint, 0, (NEVER, 0, 0, 0), reply).failure == (S.OCCUPIED, REPLY)
+    assert machine.call(Call.REPLY, 0, word_of(1, 513), NOTHING, reply).failure == (S.OUT_OF_RANGE, WORD)
+    machine.check()
+    machine.start(root, Call.REPLY, 0, word_of(9), (5, 6, 7, 8), reply)
+    assert machine.current is other.thread
+    assert machine.result(other.thread).words == (5, 6, 7, 8) and machine.result(root).failure == (S.OK, 0)
+    machine.start(other.thread, Call.RECEIVE, endpoint, 0, (NEVER, 0, 0, 0), reply)
+    assert machine.result(other.thread).failure == (S.OCCUPIED, REPLY), "it is another thread's"
