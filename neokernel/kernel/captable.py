@@ -9,7 +9,8 @@ Invariants: a table is in `hart.dying` exactly if `dying`; its owner is then its
 """
 
 from neokernel.abi.call import failure
-from neokernel.abi.operations import Operation
+from neokernel.abi.fault import Fault
+from neokernel.abi.operations import Operation, Stop
 from neokernel.abi.rights import ALL
 from neokernel.abi.status import FIRST, INVOKED, SECOND, THIRD, TRAVELLING, WINDOW, Status
 from neokernel.abi.trace import Event
@@ -17,6 +18,7 @@ from neokernel.arch import cpu
 from neokernel.kernel import thread as threads
 from neokernel.kernel import timer
 from neokernel.kernel.endpoint import immovable, move
+from neokernel.kernel.fault import raise_fault
 from neokernel.kernel.interrupt import release
 from neokernel.kernel.objects import (
     BADGED,
@@ -35,11 +37,12 @@ from neokernel.kernel.objects import (
     Reply,
     SchedContext,
     Slot,
+    State,
     Thread,
     Trace,
 )
 from neokernel.kernel.outcome import AGAIN, answer
-from neokernel.kernel.reply import break_off, detach, unchain
+from neokernel.kernel.reply import break_off, detach, end_dispatch, unchain
 from neokernel.kernel.schedule import forget_space
 from neokernel.kernel.slot import (
     begin_revocation,
@@ -341,15 +344,22 @@ def end_object(hart: Hart, slot: Slot) -> u64:
 
 
 def end_context(hart: Hart, context: SchedContext) -> u64:
-    """Calls that it was lent with forget it, one a step; then nobody runs on it."""
+    """Calls that it was lent with forget it, one a step; then nobody runs on it. Its owner has lost it before."""
     top = context.top
     if top is not None:
         _ = unchain(top)
         return MORE
     timer.remove(hart.wheel, context.timer)
+    borrower = context.thread
     detach(hart, context)
     if hart.active is context:
         hart.active = None
+    if borrower is not None:
+        if borrower.dispatcher is not None:
+            end_dispatch(hart, borrower, Stop.STOPPED)
+        elif borrower.state is State.RUNNABLE:
+            # Somebody else's time, which ends here: the server's handler decides.
+            raise_fault(hart, borrower, Fault.BUDGET, context.identifier, borrower.registers.pc, 0, 0)
     return GONE
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from neokernel import lang
-from neokernel.abi import boot
+from neokernel.abi import boot, call
 from neokernel.abi.call import NEVER, Call, message
-from neokernel.abi.fault import Resume
+from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation, Stop
 from neokernel.abi.status import INVOKED, Status
@@ -119,3 +119,42 @@ def test_memory_whose_objects_have_all_ended_is_cleared_ahead() -> None:
     info = machine.invoke(memory, Operation.MEMORY_INFO)
     assert info.words[:3] == (4 * PAGE, 4 * PAGE, 4 * PAGE)
     machine.check()
+
+
+def test_the_end_of_a_context_is_told_to_the_handler_of_who_runs_on_it() -> None:
+    """A client that is deleted in the middle of a call took its server's time away, and nobody learned it."""
+    machine = Machine()
+    machine.boot()
+    (faults,), (way_back,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    handler = machine.serve(faults, way_back, False)
+    (endpoint,), (reply,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    server = machine.serve(endpoint, reply, True)
+    (index,) = (each for each in range(machine.next_slot) if machine.slot(each).object is server)
+    assert machine.invoke(index, Operation.BIND, Binding.HANDLER.value, given=faults).word == 0
+    _, client = machine.spawn(PRIORITY + 5)
+    machine.start(client, Call.CALL, endpoint, word(1), (0, 0, 0, 0), 0)
+    assert machine.current is server and server.context is client.home
+    context = server.context
+    assert context is not None
+    (owner,) = (each for each in range(machine.next_slot) if machine.slot(each).object is context)
+    operate(machine, server, boot.OWN_TABLE, Operation.DELETE, owner)
+    machine.check()
+    assert server.faulted and server.context is None and machine.current is handler
+    assert call.label_of(u64(machine.result(handler).word)) == Fault.BUDGET.value
+
+
+def test_the_end_of_a_context_ends_the_dispatch_on_it() -> None:
+    """The thread kept a dispatcher that had gone on without it, or waited for good."""
+    machine = Machine()
+    root = machine.boot()
+    scheduler_index, scheduler = machine.spawn(PRIORITY + 5)
+    operate(machine, scheduler, scheduler_index, Operation.SUSPEND)
+    index, thread = held_thread(machine)
+    operate(machine, root, scheduler_index, Operation.RESUME)
+    operate(machine, scheduler, index, Operation.DISPATCH, NEVER)
+    assert machine.current is thread
+    context = thread.context
+    (owner,) = (each for each in range(machine.next_slot) if machine.slot(each).object is context)
+    operate(machine, thread, boot.OWN_TABLE, Operation.DELETE, owner)
+    machine.check()
+    assert scheduler.state is State.RUNNABLE and thread.dispatcher is None and machine.current is root
