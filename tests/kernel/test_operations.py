@@ -1148,7 +1148,7 @@ def test_a_fault_waits_for_its_handler(how: str, bench: Bench) -> None:
     assert machine.current is other.thread
     thread.registers.pc = u64(PLACE)
     machine.trap(thread, 13)
-    assert thread.faulted and thread.state is State.CALLING
+    assert (thread.faulted, thread.state) == (True, State.CALLING)
     machine.tick(100)
     match how:
         case "endpoint":
@@ -1245,7 +1245,8 @@ def test_floating_point_registers_are_changed_when_they_are_used(bench: Bench) -
     machine.check()
     done = machine.invoke(other.index, Operation.UNBIND, Binding.FLOATS.value)
     assert done.failure == (S.OK, 0)
-    assert (unit.floating, hart.floating) == (False, None)
+    nobody: Any = hart.floating
+    assert not unit.floating and nobody is None
     machine.trap(other.thread, 2)
     assert bench.object(other.index).state is State.STOPPED, "without floats it is a fault"
     machine.check()
