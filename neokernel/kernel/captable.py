@@ -426,12 +426,19 @@ def prefer(hart: Hart, table: CapTable) -> None:
 def empty_a_slot(hart: Hart, first: CapTable) -> bool:
     """A step of emptying a dying table, the first of the list. False if a pin is in the way.
 
-    Where one waits for another, the other is emptied at once: the caller would prefer the first one again.
+    Where one waits for another, the other is emptied at once: the caller would prefer the first one again. What is
+    pinned is passed over: the device space that pins it may be in a later slot.
     """
     table = first
     for _ in range(EMPTYING_STEP):
         index = table.cursor
         if index == len(table.slots):
+            if table.stuck:
+                another_round = table.freed
+                table.stuck = False
+                table.freed = False
+                table.cursor = 0
+                return another_round
             take_off(hart, table)
             drop(hart, table.tomb)
             return True
@@ -441,12 +448,15 @@ def empty_a_slot(hart: Hart, first: CapTable) -> bool:
             if leaf is not None:
                 begin_revocation(hart, slot)
             step = end_some(hart, slot if leaf is None else leaf)
-            if step != WAITING:
-                return step != STUCK
-            preferred = hart.dying
-            if preferred is None:
+            if step == WAITING:
+                preferred = hart.dying
+                if preferred is None:
+                    return True
+                table = preferred
+                continue
+            if step != STUCK:
+                table.freed = True
                 return True
-            table = preferred
-            continue
+            table.stuck = True
         table.cursor = index + 1
     return True

@@ -92,6 +92,9 @@ class CapTable:
     previous_dying: CapTable | None = None
     cursor: u64 = 0
     dying: bool = False
+    #: in this round over the slots: a pin was in the way; something has ended
+    stuck: bool = False
+    freed: bool = False
 
 
 # --- memory -----------------------------------------------------------------------------------------------------------

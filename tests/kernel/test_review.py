@@ -158,3 +158,24 @@ def test_the_end_of_a_context_ends_the_dispatch_on_it() -> None:
     operate(machine, thread, boot.OWN_TABLE, Operation.DELETE, owner)
     machine.check()
     assert scheduler.state is State.RUNNABLE and thread.dispatcher is None and machine.current is root
+
+
+def test_a_table_ends_with_the_device_space_that_pins_what_is_in_it() -> None:
+    """The frame was in the way of the device space behind it: nobody could unpin it any more, and no table ended."""
+    machine = Machine()
+    root = machine.boot()
+    table, device = machine.make(Kind.CAP_TABLE, 8)[0], machine.make(Kind.DMA_SPACE, 4)[0]
+    (frame,) = machine.make(Kind.FRAME)
+    assert machine.invoke(table, Operation.MOVE, 1, given=frame).word == 0
+    assert machine.invoke(table, Operation.MOVE, 2, given=device).word == 0
+    index, driver = machine.spawn(PRIORITY + 5)
+    operate(machine, driver, index, Operation.SUSPEND)
+    assert machine.invoke(index, Operation.UNBIND, Binding.TABLE.value).word == 0
+    assert machine.invoke(index, Operation.BIND, Binding.TABLE.value, given=table).word == 0
+    operate(machine, root, index, Operation.RESUME)
+    assert machine.invoke(2, Operation.PIN, given=1, thread=driver).status is Status.OK
+    machine.trap(driver, ILLEGAL_INSTRUCTION)
+    assert machine.current is root and driver.state is State.STOPPED
+    assert machine.delete(table).status is Status.OK
+    assert machine.slot(table).object is None and machine.hart.dying is None
+    machine.check()
