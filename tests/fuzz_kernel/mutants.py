@@ -48,7 +48,9 @@ MUTANTS = (
         "the last in a queue leaves, and stays its tail", "schedule", "        queue.tail = before\n", "        pass\n"
     ),
     Mutant("revocations never end", "slot", "        hart.revocations -= 1\n", ""),
-    Mutant("the fast path forgets whose the context is", "fast", "                        server.context = context\n", ""),
+    Mutant(
+        "the fast path forgets whose the context is", "fast", "                        server.context = context\n", ""
+    ),
     Mutant("the fast path doesn't ask for SEND", "fast", "slot.rights & SEND != 0 and ", ""),
     Mutant(
         "the fast path skips who waits longer",
