@@ -71,8 +71,6 @@ FAULT_BIT = 1 << 46
 STATUS_SHIFT = 48
 STATUS_MASK = 0xFF
 ARGUMENT_SHIFT = 56
-#: what a sender may set
-SENDABLE = (1 << 45) - 1
 
 #: words of a message that travel in registers, and altogether
 REGISTER_WORDS = 4

@@ -9,11 +9,11 @@ thread's `endpoint` is that one, and its state says why.
 
 from neokernel.abi.buffer import MOVE, Buffer
 from neokernel.abi.call import (
+    CAPABILITIES_SHIFT,
     MAXIMUM_CAPABILITIES,
     MAXIMUM_WORDS,
     NEVER,
     REGISTER_WORDS,
-    SENDABLE,
     SIGNALS_BIT,
     capabilities_of,
     failure,
@@ -51,7 +51,8 @@ from neokernel.lang import Array, Order, Span, array, copy, u32, u64, wrapping_a
 
 def malformed(thread: Thread, word: u64) -> u64:
     """What is wrong with a message that `thread` wants to send, or 0."""
-    if word & ~u64(SENDABLE) != 0 or length_of(word) > MAXIMUM_WORDS or capabilities_of(word) > MAXIMUM_CAPABILITIES:
+    # The kernel's own bits are above the number of capabilities.
+    if word >> CAPABILITIES_SHIFT > MAXIMUM_CAPABILITIES or length_of(word) > MAXIMUM_WORDS:
         return failure(Status.OUT_OF_RANGE, WORD)
     if needs_buffer(word) and thread.buffer is None:
         return failure(Status.NO_BUFFER, WORD)

@@ -5,7 +5,9 @@ behind the `ecall`), and gives the registers of the thread that goes on.
 """
 
 from neokernel.abi.call import (
+    LENGTH_SHIFT,
     NEVER,
+    REGISTER_WORDS,
     Call,
     capabilities_of,
     failure,
@@ -195,7 +197,7 @@ def invoke(hart: Hart, thread: Thread, slot: Slot) -> u64:
     if operation is None:
         return failure(Status.UNKNOWN_OPERATION, WORD)
     given: Slot | None = None
-    if word >> 32 != 0:
+    if word >> LENGTH_SHIFT > REGISTER_WORDS:
         refused = endpoint.malformed(thread, word)
         if refused != 0:
             return refused
