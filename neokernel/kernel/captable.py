@@ -15,6 +15,7 @@ from neokernel.abi.rights import ALL
 from neokernel.abi.status import FIRST, INVOKED, SECOND, THIRD, TRAVELLING, WINDOW, Status
 from neokernel.abi.trace import Event
 from neokernel.arch import cpu
+from neokernel.arch.riscv64.registers import Registers
 from neokernel.kernel import thread as threads
 from neokernel.kernel import timer
 from neokernel.kernel.endpoint import immovable, move
@@ -61,17 +62,18 @@ from neokernel.kernel.slot import (
 from neokernel.kernel.space import empty_some, take_from_table
 from neokernel.kernel.tracing import record
 from neokernel.kernel.tracing import start as start_tracing
-from neokernel.lang import Order, loop_bound, u8, u16, u64
+from neokernel.lang import Order, cold, loop_bound, u8, u16, u64
 
-#: more steps than any memory has capabilities: what bounds a loop whose every round looks at the interrupts
-STEPS = 1 << 40
+#: each step looks at the interrupts: together they needn't be bounded
+STEPS = 1 << 62
 #: slots of a dying table looked at in one step
 EMPTYING_STEP = 64
 
 # --- copy, move, inspect ----------------------------------------------------------------------------------------------
 
 
-def invoke(hart: Hart, caller: Thread, slot: Slot, table: CapTable, operation: Operation, given: Slot | None) -> u64:
+@cold
+def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation, given: Slot | None, table: CapTable) -> u64:
     """An operation of a CapTable: all are about one of its slots."""
     if not controlled(slot):
         return refuse_control()
@@ -115,10 +117,7 @@ def copy(hart: Hart, caller: Thread, place: Slot, source: Slot | None) -> u64:
         return failure(Status.BADGED, THIRD)
     if not derivable(hart, source):
         return failure(Status.UNDERIVABLE, TRAVELLING)
-    derive(hart, source, place, u16(rights))
-    if badge != 0:
-        place.word = badge
-        place.flags |= BADGED
+    derive(hart, source, place, u16(rights), badge)
     return 0
 
 
@@ -192,44 +191,43 @@ def inspect(caller: Thread, place: Slot) -> u64:
 
 
 def revoke(hart: Hart, caller: Thread, root: Slot, deleting: bool) -> u64:
-    """REVOKE and DELETE: step by step, from the first leaf."""
-    registers = caller.registers
+    """REVOKE and DELETE. Steps are short here: they are done in a loop of their own, for speed."""
     while True:
         loop_bound(STEPS)
-        if registers.a5 & DRAINING != 0:
-            # Tables that ended in an earlier step are emptied before the call is complete.
-            dying = hart.dying
-            if dying is None:
+        outcome = revoke_some(hart, caller.registers, root, deleting)
+        if outcome != AGAIN or hart.current is not caller or cpu.interrupt_pending(hart.cpu):
+            return outcome
+
+
+def revoke_some(hart: Hart, registers: Registers, root: Slot, deleting: bool) -> u64:
+    """A step, from the first leaf; a5 says how far the call is."""
+    if registers.a5 & DRAINING != 0:
+        # Tables that ended in an earlier step are emptied before the call is complete.
+        dying = hart.dying
+        if dying is None:
+            return 0
+        return AGAIN if empty_a_slot(hart, dying) else failure(Status.PINNED, FIRST)
+    leaf = first_leaf(root)
+    if leaf is not None:
+        begin_revocation(hart, root)
+        step = end_some(hart, leaf)
+    else:
+        end_revocation(hart, root)
+        step = end_some(hart, root) if deleting and root.object is not None else GONE
+        if step == GONE:
+            if registers.a5 & BURIED == 0 or hart.dying is None:
                 return 0
-            if not empty_a_slot(hart, dying):
-                return failure(Status.PINNED, FIRST)
-        else:
-            leaf = first_leaf(root)
-            if leaf is not None:
-                begin_revocation(hart, root)
-                step = end_some(hart, leaf)
-            else:
-                end_revocation(hart, root)
-                if not deleting or root.object is None:
-                    registers.a5 = DRAINING if hart.dying is not None and registers.a5 & BURIED != 0 else u64(0)
-                    if registers.a5 == 0:
-                        return 0
-                    continue
-                step = end_some(hart, root)
-            if step == WAITING:
-                dying = hart.dying
-                if dying is not None and not empty_a_slot(hart, dying):
-                    step = STUCK
-            if step == STUCK:
-                end_revocation(hart, root)
-                return failure(Status.PINNED, FIRST)
-            if step == BURYING:
-                registers.a5 = BURIED
-        if hart.current is not caller:
-            # It has deleted itself, or what it needs to run, or woken somebody more important.
-            return AGAIN
-        if cpu.interrupt_pending(hart.cpu):
-            return AGAIN
+            registers.a5 = DRAINING
+    if step == WAITING:
+        dying = hart.dying
+        if dying is not None and not empty_a_slot(hart, dying):
+            step = STUCK
+    if step == STUCK:
+        end_revocation(hart, root)
+        return failure(Status.PINNED, FIRST)
+    if step == BURYING:
+        registers.a5 = BURIED
+    return AGAIN
 
 
 #: how far a deletion is, in the caller's a5: tables have ended in it; only those are left

@@ -12,10 +12,11 @@ from neokernel.abi.status import INVOKED, TRAVELLING, Status
 from neokernel.kernel.objects import DEVICE, PINNED, DmaSpace, Frame, Slot, Thread
 from neokernel.kernel.outcome import answer
 from neokernel.kernel.slot import controlled, refuse, refuse_control, refuse_operation
-from neokernel.lang import loop_bound, u8, u16, u64
+from neokernel.lang import cold, loop_bound, u8, u16, u64
 
 
-def invoke(caller: Thread, slot: Slot, space: DmaSpace, operation: Operation, given: Slot | None) -> u64:
+@cold
+def invoke(caller: Thread, slot: Slot, operation: Operation, given: Slot | None, space: DmaSpace) -> u64:
     """An operation of a DmaSpace."""
     if not controlled(slot):
         return refuse_control()

@@ -10,6 +10,7 @@ thread's `endpoint` is that one, and its state says why.
 from neokernel.abi.buffer import MOVE, Buffer
 from neokernel.abi.call import (
     CAPABILITIES_SHIFT,
+    LENGTH_SHIFT,
     MAXIMUM_CAPABILITIES,
     MAXIMUM_WORDS,
     NEVER,
@@ -60,7 +61,8 @@ def malformed(thread: Thread, word: u64) -> u64:
 
 
 def needs_buffer(word: u64) -> bool:
-    return length_of(word) > REGISTER_WORDS or capabilities_of(word) != 0
+    """Is it long, or do capabilities travel? Requires: nothing of the kernel's is in it."""
+    return word >> LENGTH_SHIFT > REGISTER_WORDS
 
 
 def transfer(hart: Hart, sender: Thread, receiver: Thread, badge: u64, word: u64) -> u64:

@@ -15,10 +15,11 @@ from neokernel.kernel.notification import signal
 from neokernel.kernel.objects import TRACING, Hart, Interrupt, Notification, Slot
 from neokernel.kernel.slot import controlled, derivable, derive, empty, refuse, refuse_control, refuse_operation
 from neokernel.kernel.tracing import record
-from neokernel.lang import u32, u64
+from neokernel.lang import cold, u32, u64
 
 
-def invoke(hart: Hart, slot: Slot, interrupt: Interrupt, operation: Operation, given: Slot | None) -> u64:
+@cold
+def invoke(hart: Hart, slot: Slot, operation: Operation, given: Slot | None, interrupt: Interrupt) -> u64:
     """An operation of an Interrupt."""
     if not controlled(slot):
         return refuse_control()

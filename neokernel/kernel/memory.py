@@ -13,7 +13,6 @@ from neokernel.abi.operations import Operation
 from neokernel.abi.rights import ALL, DMA
 from neokernel.abi.status import FIRST, FOURTH, INVOKED, SECOND, WINDOW, Status
 from neokernel.abi.trace import Event
-from neokernel.arch import cpu
 from neokernel.kernel import placement
 from neokernel.kernel.objects import (
     DEVICE,
@@ -37,7 +36,7 @@ from neokernel.kernel.outcome import AGAIN, answer
 from neokernel.kernel.placement import PINS_HEADER, TABLE_HEADER, UNIT, round_up
 from neokernel.kernel.slot import controlled, derivable, insert, number_of, refuse_control, refuse_operation
 from neokernel.kernel.tracing import record
-from neokernel.lang import Order, loop_bound, size_of, u64, value
+from neokernel.lang import Order, cold, size_of, u64, value
 
 #: bytes cleared between two looks at the interrupts
 CLEAR_STEP = 8192
@@ -120,7 +119,8 @@ def plain(kind: Kind) -> Footprint:
             return IMPOSSIBLE
 
 
-def invoke(hart: Hart, caller: Thread, slot: Slot, memory: Memory, operation: Operation) -> u64:
+@cold
+def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation, memory: Memory) -> u64:
     """An operation of Memory."""
     if not controlled(slot):
         return refuse_control()
@@ -141,7 +141,7 @@ def invoke(hart: Hart, caller: Thread, slot: Slot, memory: Memory, operation: Op
 
 
 def retype(hart: Hart, caller: Thread, slot: Slot, memory: Memory) -> u64:
-    """RETYPE: make `count` objects of a kind, one a step, into the caller's receive window."""
+    """A step of RETYPE: one of the objects, into the caller's receive window."""
     registers = caller.registers
     kind = kind_of(registers.a2)
     if kind is None:
@@ -166,20 +166,14 @@ def retype(hart: Hart, caller: Thread, slot: Slot, memory: Memory) -> u64:
     table = caller.table
     if count > room or first + room > len(table.slots):
         return failure(Status.NO_WINDOW, WINDOW)
-    while True:
-        loop_bound(MOST_SLOTS)
-        place = table.slots[first + registers.a5]
-        if place.object is not None:
-            return failure(Status.OCCUPIED, WINDOW)
-        done = make(hart, memory, slot, place, kind, registers.a3, need)
-        if done > AGAIN:
-            return done
-        if done == 0:
-            registers.a5 += 1
-            if registers.a5 == count:
-                return answer(caller, 0, 0, 0, 0, 0)
-        if cpu.interrupt_pending(hart.cpu):
-            return AGAIN
+    place = table.slots[first + registers.a5]
+    if place.object is not None:
+        return failure(Status.OCCUPIED, WINDOW)
+    done = make(hart, memory, slot, place, kind, registers.a3, need)
+    if done != 0:
+        return done
+    registers.a5 += 1
+    return answer(caller, 0, 0, 0, 0, 0) if registers.a5 == count else AGAIN
 
 
 def make(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64, need: Footprint) -> u64:
@@ -190,7 +184,8 @@ def make(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size
         return failure(Status.OUT_OF_MEMORY, INVOKED)
     if kind is not Kind.MEMORY and not memory.device and memory.clean < end:
         clear_some(memory, end)
-        return AGAIN
+        if memory.clean < end:
+            return AGAIN
     base = memory.base + low
     high = memory.high - need.above
     clean = min(memory.clean - low, need.below) if memory.clean > low else u64(0)
@@ -267,17 +262,15 @@ def fill(hart: Hart, memory: Memory, place: Slot, kind: Kind, size: u64, base: u
 
 
 def clear(hart: Hart, caller: Thread, memory: Memory) -> u64:
-    """CLEAR: make sure that the next `bytes` are zero, a step at a time."""
+    """A step of CLEAR: the next `bytes` are to be zero."""
     wanted = caller.registers.a2
     if memory.device or wanted > memory.high - memory.low:
         return failure(Status.OUT_OF_RANGE, FIRST)
     end = memory.low + wanted
-    while memory.clean < end:
-        loop_bound(MOST_SLOTS)
-        clear_some(memory, end)
-        if cpu.interrupt_pending(hart.cpu):
-            return AGAIN
-    return 0
+    if memory.clean >= end:
+        return 0
+    clear_some(memory, end)
+    return AGAIN
 
 
 def information(caller: Thread, memory: Memory) -> u64:

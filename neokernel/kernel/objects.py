@@ -453,10 +453,6 @@ class Hart:
     #: what the timer is set to
     programmed: u64 = 0
     frequency: u64 = 0
-    #: bit p % 64 of word p // 64: a thread of priority p is ready
-    ready: Array[u64] = array(PRIORITIES // 64)
-    queues: Array[Embedded[ThreadQueue]] = array(PRIORITIES)
-    wheel: Embedded[Wheel] = Wheel()
     #: what a thread has that has none: an empty table, and an address space of the kernel only
     no_table: Embedded[CapTable]
     no_space: Embedded[AddressSpace]
@@ -474,13 +470,18 @@ class Hart:
     dying: CapTable | None = None
     #: revocations that have begun and not ended
     revocations: u64 = 0
-    #: which address space has an ASID; the next one to give out
-    asids: Array[AddressSpace | None] = array(ASIDS)
+    #: the next ASID to give out, and how many the hardware has, at most ASIDS
     next_asid: u64 = 1
-    #: how many the hardware has, at most ASIDS
     asid_limit: u64 = ASIDS
     next_identifier: u64 = 1
     number: u32 = 0
+    #: bit p % 64 of word p // 64: a thread of priority p is ready
+    ready: Array[u64] = array(PRIORITIES // 64)
+    # What is large comes last: the fields before are near to the hart's address.
+    wheel: Embedded[Wheel] = Wheel()
+    queues: Array[Embedded[ThreadQueue]] = array(PRIORITIES)
+    #: which address space has an ASID
+    asids: Array[AddressSpace | None] = array(ASIDS)
 
 
 #: Hart.attention: events are recorded; the floating-point unit is on

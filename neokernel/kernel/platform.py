@@ -6,11 +6,12 @@ from neokernel.abi.status import FIRST, Status
 from neokernel.arch import cpu
 from neokernel.kernel.objects import Hart, Slot, Thread
 from neokernel.kernel.slot import controlled, refuse_control, refuse_operation
-from neokernel.lang import truncate, u8, u64
+from neokernel.lang import cold, truncate, u8, u64
 
 MOST_BYTES = 24
 
 
+@cold
 def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation) -> u64:
     """An operation of the Platform."""
     if not controlled(slot):

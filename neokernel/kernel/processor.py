@@ -12,7 +12,7 @@ from neokernel.kernel.objects import BADGED, PRIORITIES, Hart, SchedContext, Slo
 from neokernel.kernel.outcome import answer
 from neokernel.kernel.schedule import attach_again, configure, dequeue, make_ready
 from neokernel.kernel.slot import controlled, refuse, refuse_control, refuse_operation
-from neokernel.lang import u8, u64
+from neokernel.lang import cold, u8, u64
 
 #: less would be spent on scheduling alone; ticks
 SHORTEST_BUDGET = 100
@@ -20,6 +20,7 @@ SHORTEST_BUDGET = 100
 LONGEST_PERIOD = 1 << 48
 
 
+@cold
 def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation, given: Slot | None) -> u64:
     """An operation of a Processor."""
     if not controlled(slot):
@@ -81,8 +82,11 @@ def set_floor(hart: Hart, caller: Thread, given: Slot) -> u64:
     return 0
 
 
-def context_information(hart: Hart, caller: Thread, context: SchedContext) -> u64:
+@cold
+def inspect_context(hart: Hart, caller: Thread, operation: Operation, context: SchedContext) -> u64:
     """CONTEXT_INFO: the only operation of a SchedContext."""
+    if operation is not Operation.CONTEXT_INFO:
+        return refuse_operation()
     if hart.active is context:
         spent = cpu.now(hart.cpu) - hart.since
     else:

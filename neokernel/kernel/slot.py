@@ -182,12 +182,15 @@ def derivable(hart: Hart, slot: Slot) -> bool:
     return True
 
 
-def derive(hart: Hart, source: Slot, target: Slot, rights: u16) -> None:
-    """A copy with at most these rights. Requires: derivable(source), `target` is empty."""
+def derive(hart: Hart, source: Slot, target: Slot, rights: u16, badge: u64 = 0) -> None:
+    """A copy with at most these rights, badged unless `badge` is 0.
+
+    Requires: derivable(source), `target` is empty; with a badge `source` has none.
+    """
     target.object = source.object
-    target.word = source.word
+    target.word = source.word | badge
     target.rights = source.rights & rights
-    target.flags = source.flags & (LARGE | DEVICE | BADGED)
+    target.flags = (source.flags & (LARGE | DEVICE | BADGED)) | (0 if badge == 0 else BADGED)
     insert(source, target)
     if hart.attention & TRACING != 0:
         record(hart, Event.DERIVE, number_of(target), 0)

@@ -16,7 +16,7 @@ from neokernel.arch import cpu
 from neokernel.kernel.objects import DEVICE, LARGE, AddressSpace, Frame, Hart, PageTable, Slot, Thread
 from neokernel.kernel.schedule import forget_space
 from neokernel.kernel.slot import controlled, refuse, refuse_control, refuse_operation
-from neokernel.lang import u8, u16, u64
+from neokernel.lang import cold, u8, u16, u64
 
 #: bits of an entry (privileged specification, 12.3.1 and 12.4.1)
 VALID = 1 << 0
@@ -43,8 +43,9 @@ def table_below(table: PageTable, address: u64) -> PageTable | None:
     return found if isinstance(found, PageTable) else None
 
 
+@cold
 def invoke(
-    hart: Hart, caller: Thread, slot: Slot, space: AddressSpace, operation: Operation, given: Slot | None
+    hart: Hart, caller: Thread, slot: Slot, operation: Operation, given: Slot | None, space: AddressSpace
 ) -> u64:
     """An operation of an AddressSpace."""
     if not controlled(slot):
@@ -58,6 +59,7 @@ def invoke(
             return refuse_operation()
 
 
+@cold
 def invoke_mapped(hart: Hart, slot: Slot, operation: Operation) -> u64:
     """The operation of a Frame, or of a PageTable."""
     if isinstance(slot.object, PageTable):

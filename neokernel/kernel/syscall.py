@@ -5,9 +5,7 @@ behind the `ecall`), and gives the registers of the thread that goes on.
 """
 
 from neokernel.abi.call import (
-    LENGTH_SHIFT,
     NEVER,
-    REGISTER_WORDS,
     Call,
     capabilities_of,
     failure,
@@ -60,10 +58,12 @@ from neokernel.kernel.schedule import (
 )
 from neokernel.kernel.slot import find, refuse_operation
 from neokernel.kernel.tracing import record
-from neokernel.lang import Order, inline, loop_bound, u8, u64, wrapping_sub
+from neokernel.lang import Order, cold, inline, loop_bound, u8, u64, wrapping_sub
 
 #: timers that expire in one interrupt; the others stay due
 EXPIRIES = 8
+#: steps of a call; each is bounded, and looks at the interrupts afterwards: together they needn't be
+STEPS = 1 << 62
 
 # --- system calls -----------------------------------------------------------------------------------------------------
 
@@ -79,27 +79,44 @@ def system_call(thread: Thread) -> Registers:
         registers.pc = wrapping_sub(registers.pc, 4)
         report_call(hart, thread)
         return leave(hart, thread)
-    conclude(thread, perform(hart, thread, Call(u8(number))))
+    conclude(hart, thread, perform(hart, thread, Call(u8(number))))
     return leave(hart, thread)
 
 
 def invocation(thread: Thread) -> Registers:
     """The same for a CALL on a kernel object, as the fast path knows. Nobody records it."""
     hart = thread.hart
-    slot = thread.table.slots[thread.registers.a0]
-    conclude(thread, invoke(hart, thread, slot))
+    slot = thread.slots[thread.registers.a0]
+    conclude(hart, thread, invoke(hart, thread, slot))
     return leave(hart, thread)
 
 
 @inline
-def conclude(thread: Thread, outcome: u64) -> None:
+def conclude(hart: Hart, thread: Thread, outcome: u64) -> None:
     """Leave the outcome in the thread's registers, if it is an answer that isn't there already."""
-    if outcome == AGAIN:
-        registers = thread.registers
-        registers.pc = wrapping_sub(registers.pc, 4)
-        registers.full = 1
-    elif outcome != ANSWERED and outcome != BLOCKED:
+    if not AGAIN <= outcome <= ANSWERED:
         give_answer(thread, 0, outcome)
+    elif outcome == AGAIN:
+        go_on(hart, thread)
+
+
+@cold
+def go_on(hart: Hart, thread: Thread) -> None:
+    """A step of the call is done: do the others, until something more important is to be done.
+
+    Then the thread will enter the call again, whose progress is in objects and in its arguments.
+    """
+    registers = thread.registers
+    while registers.a7 == u64(Call.CALL.value) and hart.current is thread and not cpu.interrupt_pending(hart.cpu):
+        loop_bound(STEPS)
+        slot = find(thread.table, registers.a0)
+        outcome = failure(Status.NO_CAPABILITY, INVOKED) if slot is None else invoke(hart, thread, slot)
+        if outcome != AGAIN:
+            if outcome != ANSWERED and outcome != BLOCKED:
+                give_answer(thread, 0, outcome)
+            return
+    registers.pc = wrapping_sub(registers.pc, 4)
+    registers.full = 1
 
 
 def report_call(hart: Hart, thread: Thread) -> None:
@@ -196,48 +213,54 @@ def invoke(hart: Hart, thread: Thread, slot: Slot) -> u64:
     operation = operation_of(label_of(word))
     if operation is None:
         return failure(Status.UNKNOWN_OPERATION, WORD)
+    if endpoint.needs_buffer(word):
+        return invoke_with_buffer(hart, thread, slot, operation)
+    return operate(hart, thread, slot, operation, None)
+
+
+@cold
+def invoke_with_buffer(hart: Hart, thread: Thread, slot: Slot, operation: Operation) -> u64:
+    """An operation with a capability, or with more words than any looks at."""
+    word = thread.registers.a1
+    refused = endpoint.malformed(thread, word)
+    if refused != 0:
+        return refused
+    buffer = thread.buffer
     given: Slot | None = None
-    if word >> LENGTH_SHIFT > REGISTER_WORDS:
-        refused = endpoint.malformed(thread, word)
-        if refused != 0:
-            return refused
-        given = first_capability(thread, word)
+    if capabilities_of(word) != 0 and buffer is not None:
+        given = find(thread.table, u64(buffer.capabilities[0].load(Order.RELAXED)))
+    return operate(hart, thread, slot, operation, given)
+
+
+@cold
+def operate(hart: Hart, thread: Thread, slot: Slot, operation: Operation, given: Slot | None) -> u64:
+    """The operation, by the kind of object."""
     thing = slot.object
     match thing:
         case Memory():
-            return memory.invoke(hart, thread, slot, thing, operation)
+            return memory.invoke(hart, thread, slot, operation, thing)
         case CapTable():
-            return captable.invoke(hart, thread, slot, thing, operation, given)
+            return captable.invoke(hart, thread, slot, operation, given, thing)
         case AddressSpace():
-            return space.invoke(hart, thread, slot, thing, operation, given)
+            return space.invoke(hart, thread, slot, operation, given, thing)
         case Frame() | PageTable():
             return space.invoke_mapped(hart, slot, operation)
         case Thread():
-            return threads.invoke(hart, thread, slot, thing, operation, given)
+            return threads.invoke(hart, thread, slot, operation, given, thing)
         case SchedContext():
-            if operation is not Operation.CONTEXT_INFO:
-                return refuse_operation()
-            return processor.context_information(hart, thread, thing)
+            return processor.inspect_context(hart, thread, operation, thing)
         case Interrupt():
-            return interrupt.invoke(hart, slot, thing, operation, given)
+            return interrupt.invoke(hart, slot, operation, given, thing)
         case DmaSpace():
-            return dma.invoke(thread, slot, thing, operation, given)
+            return dma.invoke(thread, slot, operation, given, thing)
         case Trace():
-            return traces.invoke(hart, thread, slot, thing, operation)
+            return traces.invoke(hart, thread, slot, operation, thing)
         case Processor():
             return processor.invoke(hart, thread, slot, operation, given)
         case Platform():
             return platform.invoke(hart, thread, slot, operation)
         case _:
             return refuse_operation()
-
-
-def first_capability(thread: Thread, word: u64) -> Slot | None:
-    """The capability that travels with an operation."""
-    buffer = thread.buffer
-    if capabilities_of(word) == 0 or buffer is None:
-        return None
-    return find(thread.table, u64(buffer.capabilities[0].load(Order.RELAXED)))
 
 
 # --- faults and interrupts --------------------------------------------------------------------------------------------
@@ -375,7 +398,7 @@ def leave_for_another(hart: Hart, thread: Thread) -> Registers:
     if hart.current is None:
         idle(hart)
         while hart.current is None:
-            loop_bound(FOREVER)
+            loop_bound(STEPS)
             cpu.wait_for_interrupt(hart.cpu)
             if cpu.has_ended(hart.cpu):
                 return thread.registers
@@ -384,7 +407,3 @@ def leave_for_another(hart: Hart, thread: Thread) -> Registers:
             interrupt.serve(hart, cpu.claim(hart.cpu))
             choose(hart)
     return hart.current.registers
-
-
-#: idling is no work: interrupts are served in each round
-FOREVER = 1 << 62

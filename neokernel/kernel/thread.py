@@ -35,10 +35,11 @@ from neokernel.kernel.placement import all_registers, buffer_at
 from neokernel.kernel.reply import arm, attach, break_off, detach, end_dispatch, give_up, pass_on, take_back
 from neokernel.kernel.schedule import dequeue, make_ready, priority_of, stop, take_out
 from neokernel.kernel.slot import controlled, derivable, derive, empty, refuse, refuse_control, refuse_operation
-from neokernel.lang import copy, u8, u16, u64
+from neokernel.lang import cold, copy, u8, u16, u64
 
 
-def invoke(hart: Hart, caller: Thread, slot: Slot, thread: Thread, operation: Operation, given: Slot | None) -> u64:
+@cold
+def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation, given: Slot | None, thread: Thread) -> u64:
     """An operation of a Thread."""
     if not controlled(slot):
         return refuse_control()

@@ -10,10 +10,11 @@ from neokernel.kernel.objects import Hart, Slot, Thread, Trace
 from neokernel.kernel.placement import trace_header
 from neokernel.kernel.slot import controlled, derivable, insert, refuse_control, refuse_operation
 from neokernel.kernel.tracing import start as start_recording
-from neokernel.lang import u64
+from neokernel.lang import cold, u64
 
 
-def invoke(hart: Hart, caller: Thread, slot: Slot, trace: Trace, operation: Operation) -> u64:
+@cold
+def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation, trace: Trace) -> u64:
     """An operation of a Trace."""
     match operation:
         case Operation.TRACE_START:

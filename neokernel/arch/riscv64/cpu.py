@@ -314,8 +314,9 @@ nk_trap:
     # A system call, not on the fast path: t0 the thread, arguments in their registers.
 nk_general:
     la t2, nk_system_call
+    STORE t0, 16,17
 nk_general_by:
-    STORE t0, 10,11,12,13,14,15,16,17
+    STORE t0, 10,11,12,13,14,15
     csrr t1, sepc
     addi t1, t1, 4
     sd t1, 0(t0)
@@ -439,9 +440,9 @@ def fallback_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64
 def fallback_invoke(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
     asm("""
     mv t0, a6
-    li a6, 0
-    li a7, 0
     la t2, nk_invocation
+    sd zero, 8 * 16(t0)
+    sd zero, 8 * 17(t0)
     j nk_general_by""")
 
 
