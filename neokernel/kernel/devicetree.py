@@ -1,13 +1,12 @@
 """The flattened device tree: what the boot loader says the machine is (Devicetree Specification 0.4, chapter 5).
 
-This is the format: blocks, tokens, nodes, properties. What nodes mean is read by `devices.py`, and by `inventory.py`
-while the kernel boots.
+This is the format: header, blocks, tokens. What nodes and properties mean is read by `inventory.py`.
 
-Nothing in the blob is trusted. `open_tree` checks the header and walks the whole structure block once; what later reads
-find is guarded again where it is read, so no check here rests on what an earlier pass has seen.
+Nothing in the blob is trusted. `open_blocks` checks the header; what later reads find is guarded again where it is
+read, so no check here rests on what an earlier pass has seen.
 
 Invariants:
-- Offsets count bytes from the blob's start; that of a node is where its FDT_BEGIN_NODE token stands. No token is at 0.
+- Offsets count bytes from the blob's start; no token is at 0.
 - Nothing is copied: names and values are views of the blob, names without their terminating NUL.
 - Every call ends after work linear in the blob's size: a token is at least four bytes, tokens are only passed forwards,
   and the length of a name is bounded.
@@ -20,7 +19,6 @@ from enum import Enum
 from neokernel.lang import (
     Array,
     array,
-    invariant,
     loop_bound,
     requires,
     struct,
@@ -54,7 +52,6 @@ END = 9
 MAXIMUM_CELLS = 2
 
 LAST = (1 << 64) - 1
-SLASH = 0x2F
 
 
 class Problem(Enum):
@@ -143,12 +140,12 @@ def until(data: bytes, stop: u8) -> bytes:
     return data
 
 
-# --- nodes and properties ---------------------------------------------------------------------------------------------
+# --- tokens -----------------------------------------------------------------------------------------------------------
 
 
 @struct
 class Tree:
-    """A blob, after `open_tree` has accepted it.
+    """A blob, after `open_blocks` has accepted it.
 
     `structure` reaches from the blob's start to the end of the structure block, `strings` is the strings block,
     `reservations` the entries of the reservation block without the last one, which is empty. `size` is the blob's.
@@ -193,162 +190,12 @@ class Tree:
                 return Token(kind, offset, (end + 3) & ~usize(3), name, content)
         return Token(BROKEN, min(offset, size), problem=Problem.TRUNCATED)
 
-    def name(self, node: usize) -> bytes:
-        """The node's name with its unit address."""
-        return self.token(node).name
-
-    def find(self, node: usize, name: bytes) -> usize:
-        """The offset of the node's property `name`; 0 if it has none."""
-        token = self.token(self.token(node).next)
-        while token.kind == PROPERTY:
-            loop_bound(len(self.structure) // 4)
-            if token.name == name:
-                return token.start
-            token = self.token(token.next)
-        return 0
-
-    def has(self, node: usize, name: bytes) -> bool:
-        """Does the node have a property `name`?"""
-        return self.find(node, name) != 0
-
-    def property(self, node: usize, name: bytes) -> bytes:
-        """The value of the node's property `name`; empty if it has none."""
-        found = self.find(node, name)
-        return b"" if found == 0 else self.token(found).content
-
-    def text(self, node: usize, name: bytes) -> bytes:
-        """The property as text: its value up to the first NUL."""
-        return until(self.property(node, name), 0)
-
-    def says(self, node: usize, name: bytes, text: bytes) -> bool:
-        """Is `text` one of the texts in the property, which is a string list (2.2.4)?"""
-        found = self.property(node, name)
-        start: usize = 0
-        for index, byte in enumerate(found):
-            if byte == 0:
-                if found[start:index] == text:
-                    return True
-                start = index + 1
-        return False
-
-    def number(self, node: usize, name: bytes) -> u64 | None:
-        """The property as a number of one or two cells; None if it isn't one."""
-        found = self.property(node, name)
-        return cells_at(found, 0, len(found) // 4) if len(found) in (4, 8) else None
-
-    def cells(self, node: usize, name: bytes, default: usize) -> usize:
-        """A property that counts cells; what can't be used counts as more than `MAXIMUM_CELLS`."""
-        found = self.property(node, name)
-        if len(found) == 0:
-            return default
-        return usize(min(cell_at(found, 0), MAXIMUM_CELLS + 1)) if len(found) == 4 else MAXIMUM_CELLS + 1
-
-    def phandle(self, node: usize) -> u64:
-        """The number by which other nodes refer to this one; 0 if they don't (2.3.3)."""
-        found = self.number(node, b"phandle")
-        return 0 if found is None else found
-
     def reservation(self, index: usize) -> Region | None:
         """Entry `index` of the memory reservation block (5.3); None behind the last."""
         if index >= len(self.reservations) // RESERVATION_SIZE:
             return None
         start = index * RESERVATION_SIZE
         return Region(cells_at(self.reservations, start, 2), cells_at(self.reservations, start + 8, 2))
-
-
-@struct
-class Walk:
-    """A cursor over the nodes, in the blob's order: parents before children. After `next_node` was true it stands on a
-    node, which the other methods are about.
-
-    Invariant: `nodes[:depth]` is the path from the root to the node.
-    """
-
-    tree: Tree
-    position: usize = 0
-    depth: usize = 0
-    #: no child of the innermost node has been seen: properties may follow
-    fresh: bool = False
-    #: what stopped the walk before its end: nothing, in a tree that is open
-    problem: Problem = Problem.NONE
-    nodes: Array[usize] = array(MAXIMUM_DEPTH)
-
-    @invariant
-    def fits(self) -> bool:
-        return self.depth <= MAXIMUM_DEPTH
-
-    def next_node(self) -> bool:
-        """Go to the next node; false behind the last."""
-        while self.problem is Problem.NONE:
-            loop_bound(len(self.tree.structure) // 4 + 1)
-            started = self.position != 0
-            token = self.tree.token(self.position if started else self.tree.root)
-            inside = self.depth != 0
-            self.position = token.start
-            self.problem = token.problem
-            if token.kind == BEGIN_NODE:
-                if started and not inside:
-                    self.problem = Problem.NESTING
-                elif self.depth == MAXIMUM_DEPTH:
-                    self.problem = Problem.DEPTH
-                else:
-                    self.nodes[self.depth] = token.start
-                    self.depth += 1
-                    self.fresh = True
-                    self.position = token.next
-                    return True
-            elif token.kind == END:
-                if inside or not started:
-                    self.problem = Problem.NESTING
-                return False
-            elif token.kind != BROKEN:
-                if not inside or (token.kind == PROPERTY and not self.fresh):
-                    self.problem = Problem.NESTING
-                else:
-                    if token.kind == END_NODE:
-                        self.depth -= 1
-                        self.fresh = False
-                    self.position = token.next
-        return False
-
-    def node(self) -> usize:
-        """The node's offset, which `Tree` takes."""
-        requires(self.depth != 0)
-        return self.nodes[self.depth - 1]
-
-    def name(self) -> bytes:
-        """The node's name with its unit address."""
-        return self.tree.name(self.node())
-
-    def property(self, name: bytes) -> bytes:
-        """The value of the node's property `name`; empty if it has none."""
-        return self.tree.property(self.node(), name)
-
-    def is_compatible(self, model: bytes) -> bool:
-        """Does the node say that it can be driven as a `model` (2.3.1)?"""
-        return self.tree.says(self.node(), b"compatible", model)
-
-    def is_enabled(self) -> bool:
-        """Is the node, like all nodes that it is part of, in use (2.3.4)?"""
-        for node in self.nodes[: self.depth]:
-            if self.tree.has(node, b"status") and not (
-                self.tree.says(node, b"status", b"okay") or self.tree.says(node, b"status", b"ok")
-            ):
-                return False
-        return True
-
-    def is_at(self, path: bytes) -> bool:
-        """Is this the node at `path`, such as `/soc/serial@10000000`?"""
-        requires(self.depth != 0)
-        if self.depth == 1:
-            return path == b"/"
-        rest = path
-        for node in self.nodes[1 : self.depth]:
-            name = self.tree.name(node)
-            if len(rest) <= len(name) or rest[0] != SLASH or rest[1 : len(name) + 1] != name:
-                return False
-            rest = rest[len(name) + 1 :]
-        return len(rest) == 0
 
 
 # --- the whole tree ---------------------------------------------------------------------------------------------------
@@ -402,29 +249,4 @@ def open_blocks(tree: Tree, blob: bytes) -> Invalid | None:
     tree.structure = blob[: root + root_size]
     tree.strings = blob[strings : strings + strings_size]
     tree.reservations = blob[reserved:end]
-    return None
-
-
-def open_tree(tree: Tree, blob: bytes) -> Invalid | None:
-    """The same, with a walk over the whole structure block: none that follows will stop at a problem."""
-    wrong = open_blocks(tree, blob)
-    if wrong is not None:
-        return wrong
-    walk = Walk(tree=tree)
-    while walk.next_node():
-        loop_bound(len(blob) // 4)
-    return None if walk.problem is Problem.NONE else Invalid(walk.problem, walk.position)
-
-
-def find_phandle(tree: Tree, phandle: u64) -> usize | None:
-    """The node that others refer to by `phandle` (2.3.3)."""
-    node: usize = 0
-    token = tree.token(tree.root)
-    while phandle != 0 and token.kind not in (BROKEN, END):
-        loop_bound(len(tree.structure) // 4)
-        if token.kind == BEGIN_NODE:
-            node = token.start
-        elif token.name == b"phandle" and tree.phandle(node) == phandle:
-            return node
-        token = tree.token(token.next)
     return None

@@ -1,8 +1,8 @@
 """What the machine has, as far as the kernel must know, from one pass over the device tree.
 
-The same facts as `devices.py` reads, node by node, whenever it is asked; here each token is looked at once, because the
-kernel boots within a budget. Properties of a node come before its children, so that a node is complete when its first
-child or its end comes; the nodes on the way to it are kept in `Reader.levels`.
+Each token is looked at once, because the kernel boots within a budget. Properties of a node come before its children,
+so that a node is complete when its first child or its end comes; the nodes on the way to it are kept in
+`Reader.levels`. Of two properties with the same name, the last counts.
 
 Invariants: nothing in the tree is trusted (see `devicetree.py`); the pass ends after work linear in the tree's size;
 ranges that don't fit the lists are counted in `lost`, not forgotten.
@@ -148,14 +148,15 @@ class Reader:
         elif name == b"phandle":
             level.phandle = number_of(content)
         elif name == b"#address-cells":
-            level.address_cells = count_of(content, level.address_cells)
+            level.address_cells = count_of(content, 2)
         elif name == b"#size-cells":
-            level.size_cells = count_of(content, level.size_cells)
+            level.size_cells = count_of(content, 1)
         elif name == b"ranges":
             level.translates = True
             level.ranges = content
         elif name == b"status":
-            level.enabled = level.enabled and (says(content, b"okay") or says(content, b"ok"))
+            around = self.depth == 1 or self.levels[self.depth - 2].enabled
+            level.enabled = around and (says(content, b"okay") or says(content, b"ok"))
         elif name == b"device_type":
             level.device = content
         elif name == b"interrupts-extended":
@@ -219,7 +220,7 @@ class Reader:
         requires(2 <= self.depth <= MAXIMUM_DEPTH)
         level, bus = self.levels[self.depth - 1], self.levels[self.depth - 2]
         cells, more = bus.address_cells, bus.size_cells
-        if cells > MAXIMUM_CELLS or more > MAXIMUM_CELLS:
+        if cells > MAXIMUM_CELLS or more > MAXIMUM_CELLS or cells + more == 0:
             return False
         start = index * 4 * (cells + more)
         if start > len(level.registers) or len(level.registers) - start < 4 * (cells + more):
@@ -260,7 +261,7 @@ def outwards(bridge: Level, outer: Level, address: u64, size: u64) -> u64 | None
 def take_inventory(tree: Tree, inventory: Inventory, hart: u64) -> Invalid | None:
     """Read the tree, whose blocks are open, for a machine that boots on `hart`; or say what is wrong with it.
 
-    The rules of nesting are those of `Walk`, and so are the problems and their places.
+    A tree has exactly one root; a node's properties come before its children (5.4.2).
     """
     reader = Reader(hart=hart)
     token = tree.token(tree.root)

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 ABSENT = (1 << 64) - 1
-ENTRIES = 32
+#: ranges of a kind that an inventory holds
+RANGES = 64
 _PRIME = 0x9E37_79B9_7F4A_7C15
 
 NONE, TRUNCATED, MAGIC, VERSION, BLOCK, RESERVATIONS, TOKEN, NAME, DEPTH, NESTING = range(10)
@@ -37,7 +38,8 @@ class Node:
     parent: Node | None = field(default=None, repr=False, compare=False)
 
     def get(self, name: bytes) -> bytes | None:
-        return next((content for key, content in self.properties if key == name), None)
+        """Of several with the same name, the last counts."""
+        return next((content for key, content in reversed(self.properties) if key == name), None)
 
     def path(self) -> list[Node]:
         """From the root to here."""
@@ -287,66 +289,73 @@ def _translated(bus: Node, address: int, size: int) -> tuple[int, int] | None:
     return (address, size) if address + size <= ABSENT else None
 
 
-def interrupts(model: Model, node: Node, limit: int = ENTRIES) -> list[tuple[int, bytes]]:
-    """Controller's phandle and specifier of the node's first interrupts."""
-    known: dict[int, Node] = {}
-    for other in model.root.everything():
-        known.setdefault(other.number(b"phandle") or 0, other)
-    known.pop(0, None)
-    extended = node.get(b"interrupts-extended")
-    listed = extended or node.get(b"interrupts") or b""
-    parent = 0 if extended else _interrupt_parent(node)
-    found: list[tuple[int, bytes]] = []
-    while len(found) < limit:
-        if extended:
-            parent, listed = int.from_bytes(listed[:4], "big") if len(listed) >= 4 else 0, listed[4:]
-        cells = known[parent].cells(b"#interrupt-cells", 0) if parent in known else 0
-        if not cells or len(listed) < 4 * cells:
-            break
-        found.append((parent, listed[: 4 * cells]))
-        listed = listed[4 * cells :]
-    return found
-
-
-def _interrupt_parent(node: Node) -> int:
-    at: Node | None = node
-    while at is not None:
-        named = at.number(b"interrupt-parent")
-        if named is not None:
-            return named
-        at = at.parent
-        if at is not None and at.get(b"#interrupt-cells") is not None:
-            return at.number(b"phandle") or 0
-    return 0
-
-
-def processor(node: Node) -> tuple[Node, int, int] | None:
-    """The cpu that the node is or is part of, its hart, its timer's frequency."""
-    for at in node.path()[1:]:
-        if b"cpu" in at.texts(b"device_type"):
-            assert at.parent is not None
-            hart, timebase = at.number(b"reg"), at.number(b"timebase-frequency")
-            timebase = at.parent.number(b"timebase-frequency") if timebase is None else timebase
-            return None if hart is None or timebase is None else (at, hart, timebase)
-    return None
-
-
 def enabled(node: Node) -> bool:
     return all(at.get(b"status") is None or {b"okay", b"ok"} & set(at.texts(b"status")) for at in node.path())
 
 
-def chosen(model: Model) -> tuple[bytes, bytes, tuple[int, int]]:
-    """bootargs, the console's path, the initial RAM disk. Of nodes with the same name the last counts."""
-    by_name = {child.name: child for child in model.root.children}
-    node = by_name.get(b"chosen")
-    if node is None:
-        return b"", b"", (0, 0)
-    console = node.text(b"stdout-path").split(b":")[0]
-    if console and not console.startswith(b"/"):
-        console = by_name[b"aliases"].text(console) if b"aliases" in by_name else b""
-    start, end = node.number(b"linux,initrd-start"), node.number(b"linux,initrd-end")
-    there = start is not None and end is not None and start <= end
-    return node.text(b"bootargs"), console, ((start or 0, (end or 0) - (start or 0)) if there else (0, 0))
+Pairs = list[tuple[int, int]]
+
+
+@dataclass
+class Facts:
+    """An inventory, as numbers. `lost`: how many ranges of each kind don't fit."""
+
+    memory: Pairs = field(default_factory=list)
+    reserved: Pairs = field(default_factory=list)
+    devices: Pairs = field(default_factory=list)
+    lost: tuple[int, int, int] = (0, 0, 0)
+    plic: tuple[int, int] = (0, 0)
+    lines: int = 0
+    targets: bytes = b""
+    present: bool = False
+    controller: int = 0
+    isa: bytes = b""
+    mmu: bytes = b""
+    frequency: int = 0
+
+
+def facts(model: Model, hart: int = 0) -> Facts:
+    """What the kernel must find on a machine that boots on `hart`, by asking each node."""
+    found = Facts()
+    for node in list(model.root.everything())[1:]:
+        assert node.parent is not None
+        kinds, around = node.texts(b"device_type"), node.parent.texts(b"device_type")
+        models = set(node.texts(b"compatible"))
+        seen = [each for each in registers(node) if each is not None and each[1]]
+        if b"cpu" in around:
+            if node.number(b"phandle") and enabled(node.parent) and node.parent.number(b"reg") == hart:
+                found.controller = node.number(b"phandle") or 0
+        elif b"cpu" in kinds:
+            if enabled(node) and node.number(b"reg") == hart:
+                timebase = node.number(b"timebase-frequency") or node.parent.number(b"timebase-frequency")
+                found.present, found.frequency = True, timebase or 0
+                found.isa, found.mmu = node.text(b"riscv,isa"), node.text(b"mmu-type")
+        elif len(node.path()) == 3 and node.parent.name == b"reserved-memory":
+            found.reserved += seen
+        elif not enabled(node):
+            pass
+        elif b"memory" in kinds:
+            found.memory += seen
+        elif models & {b"riscv,plic0", b"sifive,plic-1.0.0"}:
+            first = registers(node)[:1]
+            if first and first[0] is not None:
+                found.plic, found.lines = first[0], node.number(b"riscv,ndev") or 0
+                found.targets = node.get(b"interrupts-extended") or b""
+        elif not models & {b"riscv,clint0", b"sifive,clint0"}:
+            found.devices += seen
+    lists = (found.memory, found.reserved, found.devices)
+    memory, reserved, devices = (max(0, len(pairs) - RANGES) for pairs in lists)
+    found.lost = (memory, reserved, devices)
+    for pairs in lists:
+        del pairs[RANGES:]
+    return found
+
+
+def context(found: Facts) -> int | None:
+    """The first of the PLIC's contexts that interrupts the hart in S-mode: interrupt 9 of its own controller."""
+    entries = [found.targets[start : start + 8] for start in range(0, len(found.targets) - 7, 8)]
+    wanted = [number for number, entry in enumerate(entries) if struct.unpack(">II", entry) == (found.controller, 9)]
+    return wanted[0] if wanted else None
 
 
 @dataclass
@@ -356,9 +365,8 @@ class Expected:
     digest: int = 0
     problem: int = 0
     offset: int = 0
-    nodes: int = 0
     registers: int = 0
-    interrupts: int = 0
+    targets: int = 0
 
     def note(self, *values: int | bytes) -> None:
         for each in values:
@@ -375,33 +383,14 @@ def expected(blob: bytes) -> Expected:
         out.problem, out.offset = why.problem, why.offset
         return out
     out.problem = ABSENT
+    found = facts(model)
     for entry in model.reservations:
         out.note(*entry)
-    arguments, console, initrd = chosen(model)
-    out.note(arguments, console, *initrd)
-    for node in model.root.everything():
-        out.nodes += 1
-        _expect_node(model, node, console, out)
+    for pairs, lost in zip((found.memory, found.reserved, found.devices), found.lost, strict=True):
+        out.registers += len(pairs)
+        out.note(len(pairs), lost, *(number for pair in pairs for number in pair))
+    out.targets = len(found.targets)
+    wanted = context(found)
+    out.note(*found.plic, found.lines, found.targets, int(found.present), found.controller, found.isa, found.mmu)
+    out.note(found.frequency, ABSENT if wanted is None else wanted, int(b"sstc" in found.isa.split(b"_")))
     return out
-
-
-def _expect_node(model: Model, node: Node, console: bytes, out: Expected) -> None:
-    path = node.path()
-    full = b"/" if node.parent is None else b"".join(b"/" + at.name for at in path[1:])
-    out.note(int(full == console), len(path), node.name, node.number(b"phandle") or 0, int(enabled(node)))
-    out.note(int(b"simple-bus" in node.texts(b"compatible")), int(b"memory" in node.texts(b"device_type")))
-    out.note(int(len(path) == 3 and path[1].name == b"reserved-memory"))
-    cpu = processor(node)
-    if cpu is None:
-        out.note(ABSENT)
-    else:
-        at, hart, timebase = cpu
-        out.note(hart, int(at is node), timebase, at.text(b"riscv,isa"), at.text(b"mmu-type"))
-    entries = registers(node)
-    out.note(len(entries))
-    for entry in entries[:ENTRIES]:
-        out.registers += entry is not None
-        out.note(*(entry or (ABSENT,)))
-    for controller, specifier in interrupts(model, node):
-        out.interrupts += 1
-        out.note(controller, specifier)

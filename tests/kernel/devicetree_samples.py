@@ -28,7 +28,7 @@ def node(name: str, properties: dict[str, bytes] | None = None, *children: Node)
 
 
 def board() -> Model:
-    """A small board: two harts, a bus in a bus with other addresses, interrupts of every kind, reserved memory."""
+    """A small board: two harts, a bus in a bus with other addresses, one that isn't in use, reserved memory."""
 
     def hart(number: int, phandle: int, **more: bytes) -> Node:
         controller = {"#interrupt-cells": cells(1), "interrupt-controller": b"", "phandle": cells(phandle)}
@@ -39,7 +39,9 @@ def board() -> Model:
     uart = {"compatible": texts("vendor,uart", "ns16550a"), "reg": cells(0x100, 0x100), "interrupts": cells(10, 4)}
     inner = {"#address-cells": cells(1), "ranges": cells(0, 0x1000_0000, 0x1000), "interrupt-parent": cells(4)}
     outer = {"#address-cells": cells(1), "#size-cells": cells(1), "ranges": cells(0, 1, 0, 0x8000_0000)}
-    plic = {"reg": cells(0xC00_0000, 0x60_0000), "#interrupt-cells": cells(2), "phandle": cells(4)}
+    plic = {"compatible": texts("riscv,plic0"), "reg": cells(0xC00_0000, 0x60_0000), "riscv,ndev": cells(31)}
+    plic |= {"#interrupt-cells": cells(2), "phandle": cells(4)}
+    unused = {"#address-cells": cells(1), "ranges": b"", "status": texts("disabled")}
     memory = {"device_type": texts("memory"), "reg": cells(0, 0x8000_0000, 0, 0x1000_0000, 2, 0, 0, 0x1000)}
     return Model(
         node(
@@ -48,12 +50,7 @@ def board() -> Model:
             node("aliases", {"serial0": texts("/soc@0/bus@10000000/serial@100")}),
             node(
                 "chosen",
-                {
-                    "stdout-path": texts("serial0:115200n8"),
-                    "bootargs": texts("quiet"),
-                    "linux,initrd-start": cells(0, 0x8800_0000),
-                    "linux,initrd-end": cells(0x8900_0000),
-                },
+                {"stdout-path": texts("serial0:115200n8"), "bootargs": texts("quiet")},
             ),
             node("cpus", harts, hart(0, 1, **{"mmu-type": texts("riscv,sv39")}), hart(1, 2, status=texts("disabled"))),
             node("memory@80000000", memory),
@@ -64,6 +61,7 @@ def board() -> Model:
                 {"compatible": texts("simple-bus"), **outer},
                 node("plic@c000000", {"interrupts-extended": cells(1, 11, 1, 9, 2, 11), **plic}),
                 node("bus@10000000", inner, node("serial@100", uart), node("far@f000", {"reg": cells(0xF000, 0x100)})),
+                node("bus@20000000", unused, node("rtc@2", {"reg": cells(2, 2), "status": texts("okay")})),
                 node("rtc@1", {"reg": cells(0x7FFF_FFFF, 2), "status": texts("okay")}),
             ),
         ),
@@ -84,12 +82,12 @@ def edges() -> Model:
     top = 0xFFFF_FFFF
     wide = {"#address-cells": cells(2), "#size-cells": cells(2)}
     controller = {"phandle": cells(1), "#interrupt-cells": cells(1), "interrupts-extended": cells(1, 2, 1, 3) + b"\0"}
+    controller |= {"compatible": texts("sifive,plic-1.0.0"), "reg": cells(0, 4, 0, 8, 0, 0, 0, 0)}
     window = {"ranges": cells(0, 0, top, 0xFFFF_F000, 0, 0x1000), **wide}
     registers = {"reg": cells(0, 0, 0, 0x800, 0, 0xF00, 0, 0xFF, 0, 0x1000, 0, 0)}
     reserved = {"reg": cells(top, 0, 0, top, top, 1, top, 0)}
-    said = {"linux,initrd-start": cells(2), "linux,initrd-end": cells(1)}
     bus = node("b", window, node("d", registers))
-    return Model(node("", wide, node("c", controller), bus, node("e", reserved), node("chosen", said)), [(1, 2)])
+    return Model(node("", wide, node("c", controller), bus, node("e", reserved)), [(1, 2)])
 
 
 def extreme() -> Model:
