@@ -45,7 +45,11 @@ from neokernel.kernel.reply import arm, finish, link, release
 from neokernel.kernel.schedule import append, stop, take_out
 from neokernel.kernel.slot import derivable, derive, find, has_children, refuse, relocate
 from neokernel.kernel.tracing import record, record_of
-from neokernel.lang import Array, Order, Span, array, copy, u32, u64, wrapping_add
+from neokernel.lang import Array, Order, Span, array, cold, copy, u32, u64, wrapping_add
+
+#: what `obstacle` gives: indices of capabilities, and here the window's
+WINDOW_FIRST = MAXIMUM_CAPABILITIES
+NAMED = MAXIMUM_CAPABILITIES + 1
 
 # --- messages ---------------------------------------------------------------------------------------------------------
 
@@ -71,20 +75,9 @@ def transfer(hart: Hart, sender: Thread, receiver: Thread, badge: u64, word: u64
     The receiver's argument registers are overwritten: the caller has read what it needs of them.
     """
     if not sender.faulted and needs_buffer(word):
-        named: Array[u64] = array(MAXIMUM_CAPABILITIES)
-        refused = obstacle(hart, sender, receiver, word, named)
+        refused = transfer_more(hart, sender, receiver, word)
         if refused != 0:
             return refused
-        source = sender.buffer
-        target = receiver.buffer
-        if source is not None and target is not None:
-            count = capabilities_of(word)
-            carry(hart, sender, receiver, u64(target.window_first.load(Order.RELAXED)), named[:count])
-            target.arrived.store(u32(count), Order.RELAXED)
-            length = length_of(word)
-            if length > REGISTER_WORDS:
-                more = length - REGISTER_WORDS
-                copy(target.words[:more], source.words[:more].view())
     registers = receiver.registers
     registers.a0 = badge
     registers.a1 = word
@@ -102,8 +95,32 @@ def transfer(hart: Hart, sender: Thread, receiver: Thread, badge: u64, word: u64
     return 0
 
 
+@cold
+def transfer_more(hart: Hart, sender: Thread, receiver: Thread, word: u64) -> u64:
+    """The part of a message that isn't in registers."""
+    named: Array[u64] = array(NAMED)
+    refused = obstacle(hart, sender, receiver, word, named)
+    if refused != 0:
+        return refused
+    source = sender.buffer
+    target = receiver.buffer
+    if source is not None and target is not None:
+        count = capabilities_of(word)
+        carry(hart, sender, receiver, named[WINDOW_FIRST], named[:count])
+        target.arrived.store(u32(count), Order.RELAXED)
+        length = length_of(word)
+        if length > REGISTER_WORDS:
+            more = length - REGISTER_WORDS
+            copy(target.words[:more], source.words[:more].view())
+    return 0
+
+
 def obstacle(hart: Hart, sender: Thread, receiver: Thread, word: u64, named: Span[u64]) -> u64:
-    """Why the message can't be transferred, or 0. `named` gets the indices of the capabilities that travel."""
+    """Why the message can't be transferred, or 0.
+
+    `named` gets the indices of the capabilities that travel, and the first of the window, as they were checked: others
+    may change what is in the buffers.
+    """
     source = sender.buffer
     target = receiver.buffer
     if source is None:
@@ -113,7 +130,8 @@ def obstacle(hart: Hart, sender: Thread, receiver: Thread, word: u64, named: Spa
     count = capabilities_of(word)
     if count == 0:
         return 0
-    if not has_room(receiver, target, count):
+    named[WINDOW_FIRST] = u64(target.window_first.load(Order.RELAXED))
+    if not has_room(receiver, target, named[WINDOW_FIRST], count):
         return failure(Status.NO_WINDOW, WINDOW)
     for number in range(count):
         index = u64(source.capabilities[number].load(Order.RELAXED))
@@ -135,9 +153,8 @@ def obstacle(hart: Hart, sender: Thread, receiver: Thread, word: u64, named: Spa
     return 0
 
 
-def has_room(thread: Thread, buffer: Buffer, count: u64) -> bool:
-    """Are there `count` empty slots in the thread's receive window?"""
-    first = u64(buffer.window_first.load(Order.RELAXED))
+def has_room(thread: Thread, buffer: Buffer, first: u64, count: u64) -> bool:
+    """Are there `count` empty slots in the thread's receive window, which begins at `first`?"""
     table = thread.table
     if count > u64(buffer.window_size.load(Order.RELAXED)) or first + count > len(table.slots):
         return False
@@ -270,7 +287,7 @@ def reject(
     `answering`: the thread is about to give back a context that it has borrowed. What it can't take is rejected before,
     because without a context it couldn't try again.
     """
-    named: Array[u64] = array(MAXIMUM_CAPABILITIES)
+    named: Array[u64] = array(NAMED)
     if sender.state is State.CALLING:
         possible = reply is not None and has_time(thread, sender)
     else:
