@@ -317,14 +317,9 @@ def make_hart(objects: Pages, number: u64, found: Inventory) -> Hart:
 
 
 def prepare(hart: Hart, found: Inventory, context: u64) -> None:
-    """What the processor must know before a thread runs. (The host's model of it has no such things.)"""
-    state = hart.cpu
-    state.controller = cpu.DIRECT + found.plic.base  # type: ignore[attr-defined]
-    state.context = context  # type: ignore[attr-defined]
-    state.sstc = found.has_extension(b"sstc")  # type: ignore[attr-defined]
-    limit = cpu.asid_limit(schedule.SV39 | (hart.no_space.root.base >> 12))  # type: ignore[attr-defined]
-    hart.asid_limit = min(u64(ASIDS), limit)
-    cpu.prepare(state)  # type: ignore[attr-defined]
+    """What the processor must know before a thread runs."""
+    hart.asid_limit = min(u64(ASIDS), cpu.asid_limit(schedule.SV39 | (hart.no_space.root.base >> 12)))
+    cpu.prepare(hart.cpu, cpu.DIRECT + found.plic.base, context, found.has_extension(b"sstc"))
 
 
 def map_everything(objects: Pages, kernel: u64, parts: Image, found: Inventory, free: Ranges, end: u64) -> None:

@@ -40,7 +40,8 @@ class Console:
     @writer
     def write(self, text: str) -> None:
         for byte in text.encode():
-            cpu.put(self.cpu, byte)
+            while not cpu.put(self.cpu, byte):
+                pass
 
 
 def cause_of(fault: Fault, access: u64) -> u64:

@@ -86,7 +86,6 @@ def call_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, 
         and endpoint is not None
         and translation != 0
         and not server.timer.armed
-        and not own.empty
         and hart.best <= u64(own.priority)
         and exchangeable(hart, context, own)
     ):
@@ -172,18 +171,19 @@ def reply_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64,
     hart = server.hart
     back = server.reply
     context = server.context
-    endpoint = server.endpoint
+    endpoint = endpoint_of(server, capability)
     assert context is not None, "who replies runs, and so has a context"
     if back is not None and back.context is None and context is server.home and endpoint is not None:
         caller = back.caller
-        if caller is not None and endpoint_of(server, capability) is endpoint:
+        if caller is not None:
             own = caller.context
             translation = caller.space.translation
-            if own is not None and translation != 0 and not own.empty and hart.best <= u64(own.priority):
+            if own is not None and translation != 0 and hart.best <= u64(own.priority):
                 if exchangeable(hart, context, own):
                     back.caller = None
                     append(endpoint.receivers, server)
                     server.state = State.RECEIVING
+                    server.endpoint = endpoint
                     caller.state = State.RUNNABLE
                     exchange(hart, context, own)
                     hart.current = caller
@@ -198,12 +198,12 @@ def reply_fault(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, 
     hart = server.hart
     back = server.reply
     context = server.context
-    endpoint = server.endpoint
+    endpoint = endpoint_of(server, capability)
     assert context is not None, "who replies runs, and so has a context"
     label = label_of(word)
     if back is not None and context.top is back and label <= SKIP and endpoint is not None:
         caller = back.caller
-        if caller is not None and endpoint_of(server, capability) is endpoint:
+        if caller is not None:
             translation = caller.space.translation
             called = label_of(caller.message) == SYSTEM_CALL
             if translation != 0 and (label == RETRY or not called):
@@ -215,6 +215,7 @@ def reply_fault(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, 
                 server.context = None
                 append(endpoint.receivers, server)
                 server.state = State.RECEIVING
+                server.endpoint = endpoint
                 caller.context = context
                 caller.state = State.RUNNABLE
                 caller.faulted = False
@@ -301,7 +302,7 @@ def wake_at_once(hart: Hart, thread: Thread, notification: Notification, waiter:
     context = thread.context
     waiting = waiter.context
     translation = waiter.space.translation
-    if context is None or waiting is None or translation == 0 or waiter.timer.armed or waiting.empty:
+    if context is None or waiting is None or translation == 0 or waiter.timer.armed:
         return False
     before = priority_of(thread, context)
     if before >= priority_of(waiter, waiting) or not exchangeable(hart, context, waiting):

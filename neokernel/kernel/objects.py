@@ -353,6 +353,8 @@ class SchedContext:
     priority: u8 = 0
     #: nothing is left before `timer` ends
     empty: bool = False
+    #: its budget is its period: it is a time slice, and never empty
+    slice: bool = False
     identifier: u64 = 0
 
 

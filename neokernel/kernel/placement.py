@@ -125,8 +125,6 @@ def make_thread(hart: Hart, base: u64) -> Thread:
 def make_context(base: u64) -> SchedContext:
     made = object_at(SchedContext, cpu.DIRECT + base)
     made.timer.owner = made
-    # No time slice, whose budget is its period: it has none yet.
-    made.period = 1
     return made
 
 

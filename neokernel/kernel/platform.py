@@ -5,10 +5,14 @@ from neokernel.abi.operations import Operation
 from neokernel.abi.status import FIRST, Status
 from neokernel.arch import cpu
 from neokernel.kernel.objects import Hart, Slot, Thread
+from neokernel.kernel.outcome import answer
+from neokernel.kernel.placement import all_registers
 from neokernel.kernel.slot import controlled, refuse_control, refuse_operation
 from neokernel.lang import cold, truncate, u8, u64
 
 MOST_BYTES = 24
+#: the number of the register that the first bytes are in
+A3 = 13
 
 
 @cold
@@ -26,21 +30,15 @@ def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation) -> u64:
 
 
 def write(hart: Hart, caller: Thread) -> u64:
-    """CONSOLE_WRITE."""
-    registers = caller.registers
-    count = registers.a2
+    """CONSOLE_WRITE: nobody waits for the console with interrupts off."""
+    count = caller.registers.a2
     if count > MOST_BYTES:
         return failure(Status.OUT_OF_RANGE, FIRST)
-    put_word(hart, registers.a3, min(count, 8))
-    put_word(hart, registers.a4, min(count - min(count, 8), 8))
-    put_word(hart, registers.a5, count - min(count, 16))
-    return 0
-
-
-def put_word(hart: Hart, word: u64, count: u64) -> None:
-    """The low bytes of a word, the lowest first."""
-    for index in range(count):
-        cpu.put(hart.cpu, truncate(u8, word >> (8 * index)))
+    words = all_registers(caller)[A3:]
+    written: u64 = 0
+    while written < count and cpu.put(hart.cpu, truncate(u8, words[written // 8] >> (8 * (written % 8)))):
+        written += 1
+    return answer(caller, 0, written, 0, 0, 0)
 
 
 def power_off(hart: Hart, caller: Thread) -> u64:

@@ -25,7 +25,7 @@ from neokernel.kernel.objects import (
     ThreadQueue,
 )
 from neokernel.kernel.tracing import record, record_switch
-from neokernel.lang import cold, count_leading_zeros, inline, loop_bound, saturating_add, u8, u16, u64
+from neokernel.lang import cold, count_leading_zeros, inline, loop_bound, saturating_add, u8, u16, u64, wrapping_add
 
 #: Sv39 in `satp` (privileged specification, 12.1.11)
 SV39 = 8 << 60
@@ -131,8 +131,8 @@ def consume(context: SchedContext, used: u64) -> None:
 
     A context whose budget is its whole period is never without; its budget is the slice after which others get a turn.
     """
-    context.used = saturating_add(context.used, used)
-    if context.budget == context.period:
+    context.used = wrapping_add(context.used, used)
+    if context.slice:
         slice = context.refills[0]
         slice.amount = context.budget if used >= slice.amount else slice.amount - used
     else:
@@ -180,7 +180,7 @@ def add_refill(context: SchedContext, time: u64, amount: u64) -> None:
 def begin_use(context: SchedContext, now: u64) -> None:
     """The context begins to be used after a wait: what is due is one refill, from now on."""
     first = context.refills[u64(context.first)]
-    if first.time > now or context.budget == context.period:
+    if first.time > now or context.slice:
         return
     for _ in range(REFILLS - 1):
         if context.count == 1:
@@ -198,7 +198,7 @@ def begin_use(context: SchedContext, now: u64) -> None:
 
 def is_due(context: SchedContext, now: u64) -> bool:
     """Can it be used now?"""
-    return context.budget == context.period or context.refills[u64(context.first)].time <= now
+    return context.slice or context.refills[u64(context.first)].time <= now
 
 
 def configure(context: SchedContext, priority: u8, budget: u64, period: u64, now: u64) -> None:
@@ -206,6 +206,7 @@ def configure(context: SchedContext, priority: u8, budget: u64, period: u64, now
     context.priority = priority
     context.budget = budget
     context.period = period
+    context.slice = budget == period
     context.first = 0
     context.count = 1
     context.refills[0].time = now
@@ -223,7 +224,7 @@ def make_ready(hart: Hart, thread: Thread) -> None:
     context = thread.context
     if context is None or context.budget == 0 or context.empty:
         return
-    if context.budget != context.period and context is not hart.active:
+    if not context.slice and context is not hart.active:
         now = cpu.now(hart.cpu)
         begin_use(context, now)
         if not is_due(context, now):
@@ -321,7 +322,7 @@ def run(hart: Hart, thread: Thread, context: SchedContext) -> None:
 @inline
 def exchangeable(hart: Hart, before: SchedContext, context: SchedContext) -> bool:
     """Are both time slices, which are never without, and is the timer near?"""
-    return before.budget == before.period and context.budget == context.period and cpu.timer_is_near(hart.cpu)
+    return before.slice and context.slice and cpu.timer_is_near(hart.cpu)
 
 
 @inline
@@ -329,12 +330,12 @@ def exchange(hart: Hart, before: SchedContext, context: SchedContext) -> None:
     """Charge one slice and begin another: what `run_carefully` does, for the case that needs no decision."""
     now = cpu.now(hart.cpu)
     used = now - hart.since
-    before.used = saturating_add(before.used, used)
+    before.used = wrapping_add(before.used, used)
     slice = before.refills[0]
     slice.amount = before.budget if used >= slice.amount else slice.amount - used
     hart.since = now
     hart.active = context
-    hart.budget_end = saturating_add(now, context.refills[0].amount)
+    hart.budget_end = wrapping_add(now, context.refills[0].amount)
     deadline = min(hart.budget_end, hart.wheel.earliest)
     hart.programmed = deadline
     cpu.set_near_timer(hart.cpu, deadline)
@@ -351,7 +352,7 @@ def run_carefully(hart: Hart, thread: Thread, context: SchedContext) -> None:
             run_out(hart, before)
         begin_use(context, now)
         first = context.refills[u64(context.first)]
-        hart.budget_end = saturating_add(now, first.amount)
+        hart.budget_end = wrapping_add(now, first.amount)
         program(hart)
     hart.current = thread
     if hart.attention != 0:
