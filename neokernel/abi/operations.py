@@ -94,7 +94,8 @@ class Operation(Enum):
     #: Trace (page) → a Frame that can be read, into the receive window. READ
     TRACE_FRAME = 37
 
-    #: Platform (1 to 24 bytes, in the second to fourth word; the first says how many): to the console
+    #: Platform (1 to 24 bytes, in the second to fourth word; the first says how many): to the console; answers
+    #: how many it took, which may be fewer, or none: the others are written by a later call
     CONSOLE_WRITE = 38
     #: Platform (status): end the machine
     POWER_OFF = 39

@@ -19,6 +19,8 @@ DIRECT = 0x1000_0000_0000
 USER_END = 1 << 38
 CONSOLE_BYTES = 4096
 LINES = 128
+#: ASIDs have 16 bits at most
+ASIDS = 1 << 16
 
 
 @struct
@@ -28,6 +30,10 @@ class Cpu:
     time: u64 = 0
     timer: u64 = 0xFFFF_FFFF_FFFF_FFFF
     translation: u64 = 0
+    #: what `prepare` was told
+    controller: u64 = 0
+    context: u64 = 0
+    sstc: bool = False
     #: an interrupt is pending, so that long operations give way
     pending: bool = False
     #: the line that the controller reports next
@@ -36,9 +42,25 @@ class Cpu:
     enabled: Array[bool] = array(LINES)
     console: Array[u8] = array(CONSOLE_BYTES)
     printed: u64 = 0
+    #: when it has printed so many bytes, the console is full, once; 0: never
+    full_at: u64 = 0
     #: 1 + the status with which the machine was ended
     ended: u64 = 0
     flushes: u64 = 0
+
+
+def prepare(cpu: Cpu, controller: u64, context: u64, sstc: bool) -> None:
+    """Before the first thread: interrupts come from the PLIC, its registers at `controller`, that knows the hart as
+    `context`; the hart has `stimecmp` if `sstc`. (The model has a near timer in any case.)
+    """
+    cpu.controller = controller
+    cpu.context = context
+    cpu.sstc = sstc
+
+
+def asid_limit(translation: u64) -> u64:
+    """How many ASIDs the hart has. `translation` is what `satp` holds."""
+    return ASIDS
 
 
 def now(cpu: Cpu) -> u64:
@@ -72,6 +94,8 @@ def timer_pending(cpu: Cpu) -> bool:
 
 def wait_for_interrupt(cpu: Cpu) -> None:
     """Idle. In the model time goes on to the timer; without one the machine has nothing left to do."""
+    if cpu.ended != 0:
+        return
     if cpu.timer == 0xFFFF_FFFF_FFFF_FFFF:
         cpu.ended = 1 + 255
     elif cpu.time < cpu.timer:
@@ -141,15 +165,20 @@ def enable_line(cpu: Cpu, line: u32, on: bool) -> None:
         cpu.enabled[u64(line)] = on
 
 
-def put(cpu: Cpu, byte: u8) -> None:
-    """A byte to the console."""
+def put(cpu: Cpu, byte: u8) -> bool:
+    """A byte to the console, if that takes one now."""
+    if cpu.full_at != 0 and cpu.printed == cpu.full_at:
+        cpu.full_at = 0
+        return False
     cpu.console[cpu.printed % CONSOLE_BYTES] = byte
     cpu.printed += 1
+    return True
 
 
 def power_off(cpu: Cpu, status: u64) -> None:
-    """End the machine."""
-    cpu.ended = 1 + status
+    """End the machine. It has ended once: what comes after would come after its end."""
+    if cpu.ended == 0:
+        cpu.ended = 1 + status
 
 
 def leave(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, next: Registers, previous: Registers) -> None:

@@ -86,9 +86,10 @@ class Console:
         place: usize = 0
         while place < len(data):
             end = min(place + CONSOLE_BYTES, len(data))
-            if system.console_write(PLATFORM, data[place:end]) is not None:
+            written = system.console_write(PLATFORM, data[place:end])
+            if isinstance(written, Failure):
                 return
-            place = end
+            place = min(place + written, end)
 
 
 @struct

@@ -489,10 +489,12 @@ def trace_frame(buffer: Buffer, trace: u64, page: u64, into: u64) -> Failure | N
     return invoke(trace, Operation.TRACE_FRAME, 1, page).failure()
 
 
-def console_write(platform: u64, text: bytes) -> Failure | None:
-    """At most 24 bytes, to the machine's console."""
+def console_write(platform: u64, text: bytes) -> u64 | Failure:
+    """At most 24 bytes, to the machine's console: how many it took."""
     words = (word_of(text, 0), word_of(text, 8), word_of(text, 16))
-    return invoke(platform, Operation.CONSOLE_WRITE, 4, len(text), words[0], words[1], words[2]).failure()
+    made = invoke(platform, Operation.CONSOLE_WRITE, 4, len(text), words[0], words[1], words[2])
+    failure = made.failure()
+    return made.w0 if failure is None else failure
 
 
 def word_of(text: bytes, first: usize) -> u64:

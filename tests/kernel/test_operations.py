@@ -990,8 +990,24 @@ def test_the_console_and_the_end(bench: Bench) -> None:
         cpu_.printed = u64(0)
         bench.do("platform", Operation.CONSOLE_WRITE, count, *words)
         assert bytes(int(byte) for byte in cpu_.console[: int(cpu_.printed)]) == b"abcdefghijklmnopqrstuvwx"[:count]
+        assert cpu_.printed == count
     bench.do("platform", Operation.POWER_OFF, 7)
     assert cpu_.ended == 8
+    cpu_.timer = u64(NEVER)
+    cpu.wait_for_interrupt(cpu_)
+    cpu.power_off(cpu_, u64(9))
+    assert cpu_.ended == 8, "the machine ends once"
+
+
+def test_a_full_console_takes_what_it_can(bench: Bench) -> None:
+    cpu_ = bench.machine.hart.cpu
+    words = [int.from_bytes(b"abcdefghijklmnopqrstuvwx"[start : start + 8], "little") for start in (0, 8, 16)]
+    cpu_.printed, cpu_.full_at = u64(0), u64(10)
+    assert bench.do("platform", Operation.CONSOLE_WRITE, 24, *words)[0] == 10
+    assert bytes(int(byte) for byte in cpu_.console[:10]) == b"abcdefghij"
+    cpu_.full_at = u64(10)
+    assert bench.do("platform", Operation.CONSOLE_WRITE, 24, *words)[0] == 0
+    assert cpu_.printed == 10
 
 
 def test_a_ring_is_read_page_by_page(bench: Bench) -> None:

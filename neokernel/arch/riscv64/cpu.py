@@ -226,11 +226,12 @@ def enable_line(cpu: Cpu, line: u32, on: bool) -> None:
 # --- console, power ---------------------------------------------------------------------------------------------------
 
 
-def put(cpu: Cpu, byte: u8) -> None:
+def put(cpu: Cpu, byte: u8) -> bool:
     uart = object_at(Uart, DIRECT + UART)
-    while uart.line_status & TRANSMIT_READY == 0:
-        pass
+    if uart.line_status & TRANSMIT_READY == 0:
+        return False
     uart.data = byte
+    return True
 
 
 def power_off(cpu: Cpu, status: u64) -> None:
@@ -477,8 +478,11 @@ def fallback_signal(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u
 # --- the beginning ----------------------------------------------------------------------------------------------------
 
 
-def prepare(cpu: Cpu) -> None:
+def prepare(cpu: Cpu, controller: u64, context: u64, sstc: bool) -> None:
     """Traps come to the kernel, interrupts are enabled for user mode, user mode may read time and counters."""
+    cpu.controller = controller
+    cpu.context = context
+    cpu.sstc = sstc
     asm("la t0, nk_trap\ncsrw stvec, t0", clobbers="t0")
     asm("csrw sscratch, zero")
     asm("csrw scounteren, {0}", u64(7))
@@ -490,15 +494,9 @@ def prepare(cpu: Cpu) -> None:
 
 
 def asid_limit(translation: u64) -> u64:
-    """How many ASIDs the hardware has: those bits of `satp` that stay set. `translation` is the current one."""
+    """Bits of `satp` that the hardware lacks don't stay set."""
     asm("csrw satp, {0}", translation | (0xFFFF << 44))
     limit = (asm("csrr {result}, satp", result=u64) >> 44) & 0xFFFF
     asm("csrw satp, {0}", translation)
     asm("sfence.vma")
     return limit + 1
-
-
-@naked
-def enter(registers: Registers) -> None:
-    """Go on with the first thread."""
-    asm("j nk_resume")

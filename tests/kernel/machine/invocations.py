@@ -114,7 +114,9 @@ def missing_rights(w: World) -> None:
     t.fails(system.configure(buffer, processor, 1, 1000, 1000, OWN_CONTEXT), missing, of, "CONFIGURE without CONTROL")
     w.drop(processor)
     platform = w.copy(PLATFORM, READ)
-    t.fails(system.console_write(platform, b"no"), missing, of, "CONSOLE_WRITE without CONTROL")
+    t.message_fails(
+        system.invoke(platform, Operation.CONSOLE_WRITE, 4, 2), missing, of, "CONSOLE_WRITE without CONTROL"
+    )
     t.fails(system.power_off(platform, 0), missing, of, "POWER_OFF without CONTROL")
     w.drop(platform)
     context = w.copy(OWN_CONTEXT, READ)
