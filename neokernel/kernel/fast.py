@@ -14,7 +14,7 @@ from neokernel.abi.status import FIRST, Status
 from neokernel.arch import cpu
 from neokernel.kernel.objects import Endpoint, Hart, Notification, Reply, State, Thread
 from neokernel.kernel.outcome import give_answer
-from neokernel.kernel.schedule import append, enqueue, exchange, exchangeable, priority_of, take_out
+from neokernel.kernel.schedule import append, enqueue, exchange, exchangeable, priority_of, take_first
 from neokernel.lang import u32, u64
 
 
@@ -32,18 +32,14 @@ def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, ca
                 server = endpoint.receivers.head
                 if server is not None:
                     if server.home is not None:
+                        caller.badge = slot.word
                         call_active(capability, word, w0, w1, w2, w3, caller, server)
                         return
                     back = server.reply
                     translation = server.space.translation
                     if back is not None and translation != 0:
                         # The server leaves the queue,
-                        after = server.next
-                        endpoint.receivers.head = after
-                        if after is None:
-                            endpoint.receivers.tail = None
-                        else:
-                            after.previous = None
+                        take_first(endpoint.receivers, server)
                         # the caller waits for its reply,
                         back.caller = caller
                         caller.state = State.REPLIED
@@ -89,7 +85,7 @@ def call_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, 
         and hart.best <= u64(own.priority)
         and exchangeable(hart, context, own)
     ):
-        take_out(endpoint.receivers, server)
+        take_first(endpoint.receivers, server)
         back.caller = caller
         back.context = None
         caller.state = State.REPLIED
@@ -98,8 +94,7 @@ def call_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, 
         exchange(hart, context, own)
         hart.current = server
         cpu.use_translation(hart.cpu, translation)
-        badge = caller.slots[capability].word
-        cpu.leave(badge, word, w0, w1, w2, w3, server.registers, caller.registers)
+        cpu.leave(caller.badge, word, w0, w1, w2, w3, server.registers, caller.registers)
         return
     cpu.fallback_call(capability, word, w0, w1, w2, w3, caller.registers)
 
@@ -125,6 +120,8 @@ def fast_reply_receive(
         endpoint = slot.object
         named = slots[reply].object
         if isinstance(endpoint, Endpoint) and slot.rights & RECEIVE != 0 and isinstance(named, Reply) and named is back:
+            # Whatever comes of it, this is the endpoint that it will wait for.
+            server.endpoint = endpoint
             caller = back.caller
             if (
                 caller is not None
@@ -146,16 +143,8 @@ def fast_reply_receive(
                     context.thread = caller
                     server.context = None
                     # the server waits for the next call,
-                    last = endpoint.receivers.tail
-                    server.previous = last
-                    server.next = None
-                    if last is None:
-                        endpoint.receivers.head = server
-                    else:
-                        last.next = server
-                    endpoint.receivers.tail = server
+                    append(endpoint.receivers, server)
                     server.state = State.RECEIVING
-                    server.endpoint = endpoint
                     # and the caller goes on.
                     caller.context = context
                     caller.state = State.RUNNABLE
@@ -171,7 +160,7 @@ def reply_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64,
     hart = server.hart
     back = server.reply
     context = server.context
-    endpoint = endpoint_of(server, capability)
+    endpoint = server.endpoint
     assert context is not None, "who replies runs, and so has a context"
     if back is not None and back.context is None and context is server.home and endpoint is not None:
         caller = back.caller
@@ -183,7 +172,6 @@ def reply_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64,
                     back.caller = None
                     append(endpoint.receivers, server)
                     server.state = State.RECEIVING
-                    server.endpoint = endpoint
                     caller.state = State.RUNNABLE
                     exchange(hart, context, own)
                     hart.current = caller
@@ -198,7 +186,7 @@ def reply_fault(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, 
     hart = server.hart
     back = server.reply
     context = server.context
-    endpoint = endpoint_of(server, capability)
+    endpoint = server.endpoint
     assert context is not None, "who replies runs, and so has a context"
     label = label_of(word)
     if back is not None and context.top is back and label <= SKIP and endpoint is not None:
@@ -215,7 +203,6 @@ def reply_fault(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, 
                 server.context = None
                 append(endpoint.receivers, server)
                 server.state = State.RECEIVING
-                server.endpoint = endpoint
                 caller.context = context
                 caller.state = State.RUNNABLE
                 caller.faulted = False
@@ -232,12 +219,6 @@ SYSTEM_CALL = 6
 assert u64(Resume.RETRY.value) == RETRY, "labels of a handler's answers"
 assert u64(Resume.SKIP.value) == SKIP, "likewise"
 assert u64(Fault.SYSTEM_CALL.value) == SYSTEM_CALL, "whose SKIP isn't to an address"
-
-
-def endpoint_of(thread: Thread, capability: u64) -> Endpoint | None:
-    """What the capability, which is in the table, names."""
-    found = thread.slots[capability].object
-    return found if isinstance(found, Endpoint) else None
 
 
 def fast_wait(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, thread: Thread) -> None:
@@ -307,7 +288,7 @@ def wake_at_once(hart: Hart, thread: Thread, notification: Notification, waiter:
     before = priority_of(thread, context)
     if before >= priority_of(waiter, waiting) or not exchangeable(hart, context, waiting):
         return False
-    take_out(notification.waiters, waiter)
+    take_first(notification.waiters, waiter)
     waiter.state = State.RUNNABLE
     enqueue(hart, thread, before, True)
     exchange(hart, context, waiting)

@@ -56,6 +56,16 @@ def prepend(queue: ThreadQueue, thread: Thread) -> None:
     queue.head = thread
 
 
+def take_first(queue: ThreadQueue, thread: Thread) -> None:
+    """Take the first thread out, which is `thread`."""
+    after = thread.next
+    queue.head = after
+    if after is None:
+        queue.tail = None
+    else:
+        after.previous = None
+
+
 def take_out(queue: ThreadQueue, thread: Thread) -> None:
     before = thread.previous
     after = thread.next
