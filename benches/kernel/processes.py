@@ -1,9 +1,10 @@
 """A process from its creation to its end, again and again, as a supervisor that knows what it starts would do it.
 
 Each has an address space and a table of capabilities of its own, 8 private pages that are cleared, and 64 KiB of text
-that it shares with this program, page by page. It writes to a private page, hands its exit status to the supervisor,
-and is taken down by revoking the memory that all of it was made of. Everything is counted: also what the supervisor
-does in user mode.
+that it shares with this program, page by page. The supervisor keeps a set of capabilities for the text: the end of one
+process unmaps them, and they are mapped for the next. A process writes to a private page, hands its exit status to the
+supervisor, and is taken down by revoking the memory that all of it was made of. Everything is counted: also what the
+supervisor does in user mode.
 """
 
 from __future__ import annotations
@@ -37,7 +38,6 @@ TABLE = 1
 THREAD = 2
 TABLES = 3
 PRIVATE = 5
-TEXT = 13
 SLOTS = 16
 #: of its memory: what a process needs
 SIZE = 256 << 10
@@ -84,6 +84,10 @@ def main(process: Process) -> None:
             if failure is not None:
                 give_up(process, "fill", page)
     memory = made(process, "memory", process.make(Kind.MEMORY, SIZE))
+    copies = made(process, "copies", process.slot(TEXT_PAGES))
+    for page in range(u64(0), u64(TEXT_PAGES)):
+        copied = system.copy(process.buffer, OWN_TABLE, copies + page, READ | EXECUTE, 0, texts + page)
+        done(process, "copy", copied)
     endpoint = made(process, "endpoint", process.make(Kind.ENDPOINT))
     context = made(process, "context", process.context(BELOW, process.frequency, process.frequency))
     slots = made(process, "slots", process.slot(48))
@@ -91,11 +95,11 @@ def main(process: Process) -> None:
     for round in range(u64(0), u64(PROCESSES + WARM)):
         before = system.instructions()
         status = STATUS + round
-        done(process, "create", create(process, memory, slots, texts, segment.address, endpoint, context, status))
+        done(process, "create", create(process, memory, slots, copies, segment.address, endpoint, context, status))
         got = system.receive(endpoint, 0)
         if got.failed() or got.w0 != status:
             give_up(process, "status", got.w0)
-        done(process, "reap", reap(memory, slots))
+        done(process, "reap", reap(memory))
         after = system.instructions()
         if round >= WARM:
             total += after - before - 1
@@ -118,7 +122,7 @@ def text() -> Segment:
 
 
 def create(
-    process: Process, memory: u64, slots: u64, texts: u64, address: u64, endpoint: u64, context: u64, status: u64
+    process: Process, memory: u64, slots: u64, copies: u64, address: u64, endpoint: u64, context: u64, status: u64
 ) -> Failure | None:
     """Make a process and start it; it runs when its supervisor waits."""
     buffer = process.buffer
@@ -144,10 +148,7 @@ def create(
         if failure is not None:
             return failure
     for page in range(u64(0), u64(TEXT_PAGES)):
-        mine = slots + TEXT + page
-        failure = system.copy(buffer, OWN_TABLE, mine, READ | EXECUTE, 0, texts + page)
-        if failure is None:
-            failure = system.map(buffer, space, address + page * PAGE_SIZE, READ | EXECUTE, mine)
+        failure = system.map(buffer, space, address + page * PAGE_SIZE, READ | EXECUTE, copies + page)
         if failure is not None:
             return failure
     failure = system.copy(buffer, table, SUPERVISOR, SEND, 0, endpoint)
@@ -162,10 +163,6 @@ def create(
     return failure
 
 
-def reap(memory: u64, slots: u64) -> Failure | None:
-    """End everything that was made for a process."""
-    failure = system.revoke(OWN_TABLE, memory)
-    for page in range(u64(0), u64(TEXT_PAGES)):
-        if failure is None:
-            failure = system.delete(OWN_TABLE, slots + TEXT + page)
-    return failure
+def reap(memory: u64) -> Failure | None:
+    """End everything that was made for a process. Its text was mapped, and is free for the next one's."""
+    return system.revoke(OWN_TABLE, memory)
