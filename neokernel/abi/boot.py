@@ -14,7 +14,7 @@ OWN_CONTEXT = 4
 OWN_BUFFER = 5
 PROCESSOR = 6
 PLATFORM = 7
-#: what follows: Memory, device memory, interrupts, frames of the boot image, each as `BootInfo` says
+#: what follows: Memory, device memory, interrupts, a table of the archive's frames, each as `BootInfo` says
 FIRST_DYNAMIC = 8
 
 #: slots of the root's table
@@ -48,6 +48,9 @@ class BootInfo:
     interrupt_count: u32 = 0
     #: the first slot that is free
     free_first: u32 = 0
+    #: a CapTable with a Frame for each page of the archive, in order: READ and EXECUTE
+    archive_table: u32 = 0
+    unused: u32 = 0
     #: ticks in a second
     frequency: u64 = 0
     archive_size: u64 = 0

@@ -6,7 +6,8 @@ pages and page tables are in slots of no table that can be named.
 
 Memory, from the image's start: boot's own code, the kernel, the root's objects (up to the archive, which begins at a
 multiple of 2 MiB), the archive, a copy of the device tree, the root's own pages (up to the next multiple of 2 MiB).
-From the archive on, all is mapped for the root by large pages, read-only, at `ARCHIVE_ADDRESS`.
+From the archive on, all is mapped for the root by large pages, read-only, at `ARCHIVE_ADDRESS`. A table that the root is
+given has a frame for each page of the archive, so that programs are mapped where they are.
 
 Invariants: nothing that the device tree says is trusted; what can't be is said on the console, and ends the machine.
 Everything here is used before the first thread runs, and never again.
@@ -109,6 +110,7 @@ class Root:
     own: Pages
     table: CapTable
     hidden: CapTable
+    archive: CapTable
     space: AddressSpace
     thread: Thread
     context: SchedContext
@@ -157,6 +159,7 @@ def boot(number: u64, tree_address: u64, started: u64) -> None:
         own=own,
         table=placement.make_cap_table(objects.take(table_size(ROOT_SLOTS), UNIT), ROOT_SLOTS),
         hidden=make_hidden(objects, parts, own_end),
+        archive=make_archive(hart, objects, parts),
         space=placement.make_space(hart, objects.take(size_of(AddressSpace), UNIT), objects.take(2 * PAGE_SIZE)),
         thread=placement.make_thread(hart, objects.take(size_of(Thread), UNIT)),
         context=placement.make_context(objects.take(size_of(SchedContext), UNIT)),
@@ -178,6 +181,7 @@ def boot(number: u64, tree_address: u64, started: u64) -> None:
     info.tree_size = tree_size
     grant_devices(root, found)
     grant_lines(root)
+    grant_archive(root)
     grant_memory(root, free, parts)
     info.free_first = u32(root.next)
     begin(root, root_file(parts).entry)
@@ -402,6 +406,19 @@ def make_hidden(objects: Pages, parts: Image, end: u64) -> CapTable:
     return placement.make_cap_table(objects.take(table_size(count), UNIT), count)
 
 
+def make_archive(hart: Hart, objects: Pages, parts: Image) -> CapTable:
+    """A frame for each page of the archive, so that programs can be mapped where they are."""
+    count = archive_header(parts).size // PAGE_SIZE
+    made = placement.make_cap_table(objects.take(table_size(count), UNIT), count)
+    for index in range(count):
+        slot = made.slots[index]
+        slot.object = hart.frame
+        slot.word = parts.archive + index * PAGE_SIZE
+        slot.rights = READ | EXECUTE
+        slot.flags = OWNER
+    return made
+
+
 def grant_own(root: Root, buffer: u64) -> None:
     """The capabilities that each root finds, and what its thread is made of."""
     hart = root.hart
@@ -578,6 +595,14 @@ def grant_lines(root: Root) -> None:
         slot.rights = ALL
         slot.flags = OWNER
         info.interrupt_count += 1
+
+
+def grant_archive(root: Root) -> None:
+    root.info.archive_table = u32(root.next)
+    slot = root.take_slot()
+    slot.object = root.archive
+    slot.rights = ALL
+    slot.flags = OWNER
 
 
 def grant_memory(root: Root, free: Ranges, parts: Image) -> None:

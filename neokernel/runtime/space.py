@@ -110,12 +110,17 @@ def has_name(file: File, name: bytes) -> bool:
 
 
 def load(process: Process, file: File, space: u64, memory: u64) -> Failure | None:
-    """Copy a program's segments to where they belong in an address space."""
+    """Map a program's segments where they belong in an address space: what isn't written, where the archive has it."""
     header = object_at(Header, ARCHIVE_ADDRESS)
     first = ARCHIVE_ADDRESS + size_of(Header) + u64(header.count) * size_of(File)
     segments = span_at(Embedded[Segment], first, u64(header.segment_count))
     for number in range(u64(file.first_segment), u64(file.first_segment) + u64(file.segment_count)):
         segment = segments[number]
+        if segment.flags & WRITABLE == 0 and segment.memory_size == segment.file_size:
+            failure = share(process, segment, space, memory)
+            if failure is not None:
+                return failure
+            continue
         rights = READ
         if segment.flags & WRITABLE != 0:
             rights |= WRITE
@@ -134,6 +139,34 @@ def load(process: Process, file: File, space: u64, memory: u64) -> Failure | Non
             if failure is not None:
                 return failure
     return None
+
+
+def share(process: Process, segment: Segment, space: u64, memory: u64) -> Failure | None:
+    """Map a segment's pages of the archive, by copies of their capabilities.
+
+    The copies move into a table made of `memory`, so that they end with all else that is made of it.
+    """
+    archive = u64(process.boot().archive_table)
+    rights = READ | EXECUTE if segment.flags & EXECUTABLE != 0 else READ
+    pages = (segment.memory_size + (PAGE_SIZE - 1)) // PAGE_SIZE
+    table = process.make_of(memory, Kind.CAP_TABLE, pages)
+    if isinstance(table, Failure):
+        return table
+    slot = process.slot()
+    if isinstance(slot, Failure):
+        return slot
+    failure: Failure | None = None
+    for page in range(pages):
+        failure = system.copy_out(process.buffer, archive, segment.offset // PAGE_SIZE + page, rights, slot)
+        if failure is None:
+            failure = map_at(process, space, memory, segment.address + page * PAGE_SIZE, rights, slot)
+        if failure is None:
+            failure = system.move(process.buffer, table, page, slot)
+        if failure is not None:
+            _ = system.delete(OWN_TABLE, slot)
+            break
+    process.slots().release(slot)
+    return failure
 
 
 def fill(process: Process, frame: u64, source: u64) -> Failure | None:

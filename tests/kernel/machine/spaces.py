@@ -21,6 +21,7 @@ FAR = 0x20_0000_0000
 KERNEL_DIRECT = 0xFFFF_FFC0_0000_0000
 KERNEL_IMAGE = 0xFFFF_FFFF_8000_0000
 GIGABYTE = 1 << 30
+ARCHIVE_COPY = PLAYGROUND + 64 * LARGE_SIZE
 
 
 def run(w: World) -> None:
@@ -187,3 +188,29 @@ def out_of_reach(w: World) -> None:
     t.check(faults_with(w, Fault.PAGE, 0x8000_0000), "physical addresses are none of ours")
     t.check(faults_with(w, Fault.PAGE, BOOT_INFO_ADDRESS, True), "the boot information can't be written")
     t.check(faults_with(w, Fault.PAGE, ARCHIVE_ADDRESS, True), "the archive can't be written")
+    archive_frames(w)
+
+
+def archive_frames(w: World) -> None:
+    """The root's table with the pages of the archive."""
+    t, buffer, boot = w.t, w.process.buffer, w.process.boot()
+    archive, pages = u64(boot.archive_table), boot.archive_size // PAGE_SIZE
+    into = w.slot()
+    t.succeeds(system.copy_out(buffer, archive, pages - 1, ALL, into), "the archive's last page has a frame")
+    t.fails(
+        system.map(buffer, OWN_SPACE, ARCHIVE_COPY, READ | WRITE, into),
+        Status.MISSING_RIGHT,
+        TRAVELLING,
+        "it can't be mapped to be written",
+    )
+    mapped = map_at(w.process, OWN_SPACE, w.process.memory, ARCHIVE_COPY, READ | EXECUTE, into)
+    t.succeeds(mapped, "but to be executed")
+    there = span_at(u64, ARCHIVE_ADDRESS + (pages - 1) * PAGE_SIZE, PAGE_SIZE // 8)
+    here = span_at(u64, ARCHIVE_COPY, PAGE_SIZE // 8)
+    same = True
+    for place in range(len(there)):
+        same = same and here[place] == there[place]
+    t.check(same, "it is that page")
+    w.drop(into)
+    failure = system.copy_out(buffer, archive, pages, ALL, w.slot())
+    t.fails(failure, Status.OUT_OF_RANGE, FIRST, "behind the archive's last page is none")
