@@ -6,8 +6,8 @@ pages and page tables are in slots of no table that can be named.
 
 Memory, from the image's start: boot's own code, the kernel, the root's objects (up to the archive, which begins at a
 multiple of 2 MiB), the archive, a copy of the device tree, the root's own pages (up to the next multiple of 2 MiB).
-From the archive on, all is mapped for the root by large pages, read-only, at `ARCHIVE_ADDRESS`. A table that the root is
-given has a frame for each page of the archive, so that programs are mapped where they are.
+From the archive on, all is mapped for the root by large pages, read-only, at `ARCHIVE_ADDRESS`. A table that the root
+is given has a frame for each page of the archive, so that programs can be mapped where they are.
 
 Invariants: nothing that the device tree says is trusted; what can't be is said on the console, and ends the machine.
 Everything here is used before the first thread runs, and never again.
@@ -302,7 +302,6 @@ def make_hart(objects: Pages, number: u64, found: Inventory) -> Hart:
     hart.number = truncate(u32, number)
     hart.frequency = found.frequency
     hart.budget_end = NEVER
-    hart.programmed = NEVER
     hart.wheel.earliest = NEVER
     hart.next_asid = 1
     hart.next_identifier = 1
