@@ -65,8 +65,8 @@ class Summary:
     ends: bool = False
 
 
-def check(program: ir.Program, diagnostics: Diagnostics) -> None:
-    """Report what is wrong with the program as a whole."""
+def check(program: ir.Program, limit: int, diagnostics: Diagnostics) -> None:
+    """Report what is wrong with the program as a whole. `limit`: bytes of its stack."""
     functions = [f for f in program.functions if not f.ghost]
     order = _callees_first(functions, diagnostics)
     if order is None:
@@ -78,7 +78,7 @@ def check(program: ir.Program, diagnostics: Diagnostics) -> None:
     for function in order:
         if summaries[function].ends:
             _Ends(function, summaries, carriers, diagnostics).run()
-    stack.check(order, diagnostics)
+    stack.check(order, limit, diagnostics)
 
 
 # --- walking ------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from neokernel.compiler import certain, effects, ghosts, ir, lives, objects, prelude, toolchain, verify
+from neokernel.compiler import certain, effects, ghosts, ir, lives, objects, prelude, stack, toolchain, verify
 from neokernel.compiler import dump as dumper
 from neokernel.compiler.declare import ClassDecl, FunctionDecl, Scope, declare
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, Rejected
@@ -40,12 +40,14 @@ class State:
     """A program between passes. `roots`: names of the modules to start from.
 
     `substitutes`: modules of which another one's file is read, such as a machine's own in place of its model.
+    `stack`: bytes of the stack that the program will run on.
     """
 
     folder: Path
     roots: list[str]
     overlay: dict[str, str] = field(default_factory=dict)
     substitutes: dict[str, str] = field(default_factory=dict)
+    stack: int = stack.BOARD
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     modules: list[Module] = field(default_factory=list)
     scopes: dict[str, Scope] = field(default_factory=dict)
@@ -179,7 +181,7 @@ def check_effects(state: State) -> None:
     if not state.diagnostics.items:
         certain.check(state.declared, state.diagnostics)
     if not state.diagnostics.items:
-        effects.check(state.program, state.diagnostics)
+        effects.check(state.program, state.stack, state.diagnostics)
     if not state.diagnostics.items:
         ghosts.check(state.program, state.diagnostics)
 

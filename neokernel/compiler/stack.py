@@ -13,12 +13,15 @@ from neokernel.compiler.layout import Layout
 from neokernel.compiler.lives import statements
 from neokernel.compiler.types import RefType
 
-#: the board's stack, as its link script lays it out
-LIMIT = 32 << 20
+#: bytes of stack, as the link scripts in `boards` lay them out: of a program for the bare machine, of each thread of a
+#: user program, of the kernel
+BOARD = 32 << 20
+PROCESS = 64 << 10
+KERNEL = 16 << 10
 
 
-def check(functions: list[ir.Function], diagnostics: Diagnostics) -> None:
-    """Report the chains of calls that need too much. `functions`: callees before callers, without recursion."""
+def check(functions: list[ir.Function], limit: int, diagnostics: Diagnostics) -> None:
+    """Report the chains of calls that need more than `limit`. `functions`: callees before callers, no recursion."""
     layout = Layout()
     depths: dict[ir.Function, int] = {}
     chains: dict[ir.Function, tuple[ir.Function, ...]] = {}
@@ -29,8 +32,8 @@ def check(functions: list[ir.Function], diagnostics: Diagnostics) -> None:
         own = sum(size for size, _ in _objects(function, layout))
         chains[function] = (function, *(chains[deepest] if deepest is not None else ()))
         depths[function] = own + below
-        if depths[function] > LIMIT >= below:
-            _report(chains[function], depths[function], layout, diagnostics)
+        if depths[function] > limit >= below:
+            _report(chains[function], depths[function], limit, layout, diagnostics)
 
 
 def _objects(function: ir.Function, layout: Layout) -> list[tuple[int, ir.New]]:
@@ -39,7 +42,7 @@ def _objects(function: ir.Function, layout: Layout) -> list[tuple[int, ir.New]]:
     return [(layout.size(s.result.type.target), s) for s in made if s.result and isinstance(s.result.type, RefType)]
 
 
-def _report(chain: tuple[ir.Function, ...], total: int, layout: Layout, diagnostics: Diagnostics) -> None:
+def _report(chain: tuple[ir.Function, ...], total: int, limit: int, layout: Layout, diagnostics: Diagnostics) -> None:
     """At the largest object of the chain; the notes say what each function of it adds."""
     frames = [(function, _objects(function, layout)) for function in chain]
     _, largest = max((item for _, objects in frames for item in objects), key=lambda item: item[0])
@@ -49,7 +52,7 @@ def _report(chain: tuple[ir.Function, ...], total: int, layout: Layout, diagnost
             size = sum(size for size, _ in objects)
             notes.append((function.span, f"`{function.name}` keeps {size:_} bytes of objects in its frame"))
     names = " → ".join(function.name for function in chain)
-    message = f"{total:_} bytes of objects on the stack of {LIMIT:_}"
+    message = f"{total:_} bytes of objects on the stack of {limit:_}"
     path = [(None, f"the path: {names}")] if len(chain) > 1 else []
     help = "make arrays smaller" + (", or make them in functions that don't wait for one another" if path else "")
     diagnostics.add(Diagnostic("NK0413", message, largest.span, help, (*path, *notes)))

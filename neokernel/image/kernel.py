@@ -16,7 +16,7 @@ from pathlib import Path
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from neokernel.compiler import objects, toolchain
+from neokernel.compiler import objects, stack, toolchain
 from neokernel.compiler.diagnostics import Diagnostic
 from neokernel.compiler.ir import Kind, Span
 from neokernel.compiler.llvm import CheckRecord, riscv64
@@ -116,7 +116,7 @@ def root_program(image: Image) -> Image | None:
 
 def kernel_state() -> State:
     """The kernel's program, before the compiler's passes."""
-    return State(PACKAGE_ROOT, [*ROOTS, MEMORY], substitutes=SUBSTITUTES)
+    return State(PACKAGE_ROOT, [*ROOTS, MEMORY], substitutes=SUBSTITUTES, stack=stack.KERNEL)
 
 
 def kernel_objects(*, checks: bool) -> tuple[list[Path], list[CheckRecord]] | list[Diagnostic]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from neokernel.compiler import toolchain
+from neokernel.compiler import stack, toolchain
 from neokernel.compiler.declare import FunctionDecl
 from neokernel.compiler.diagnostics import Diagnostic
 from neokernel.compiler.pipeline import State, export, make_objects, run_front_end, state_of
@@ -99,6 +99,7 @@ def build_program(
 def examine_program(path: Path, *, traced: bool = False) -> tuple[State, list[Diagnostic]]:
     """The program between front end and back end, and all that is wrong with it."""
     state = state_of(path)
+    state.stack = stack.PROCESS
     main = state.roots[0]
     state.overlay[ENTRY] = entry_source(main, threads="thread" in _functions(path), traced=traced)
     state.roots += [ENTRY, MEMORY]

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from neokernel.abi import kinds
 from neokernel.compiler import columns, stack
 from neokernel.compiler.codes import CODES, Code
 from neokernel.compiler.diagnostics import Diagnostic, render
 from neokernel.compiler.ir import Span
 from neokernel.compiler.pipeline import analyse, analyse_source
 from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.kernel import boot
+from neokernel.runtime import space, thread
 from tests.compiler.rejected import cases
 from tests.compiler.rejected.sites import COMPILER, OTHERWISE_TESTED, recorded, sites
 
@@ -81,9 +84,21 @@ def test_programs_that_cannot_be_imported(tmp_path: Path, name: str, wanted: str
     assert found.message.startswith(f"`{name}` is ") and f"`{wanted}.py`" in found.help
 
 
-def test_the_stack_is_that_of_the_board() -> None:
-    script = (PACKAGE_ROOT / "boards" / "virt.ld").read_text(encoding="utf-8")
-    assert f"STACK_SIZE = {stack.LIMIT >> 20}M;" in script
+@pytest.mark.parametrize(
+    ("script", "text"),
+    [
+        ("virt", f"STACK_SIZE = {stack.BOARD >> 20}M;"),
+        ("kernel", f"STACK_SIZE = {stack.KERNEL >> 10}K;"),
+        ("program", f"nk_stack_bottom = nk_stack_top - {stack.PROCESS >> 10}K;"),
+    ],
+)
+def test_stacks_are_those_of_the_link_scripts(script: str, text: str) -> None:
+    assert text in (PACKAGE_ROOT / "boards" / f"{script}.ld").read_text(encoding="utf-8")
+
+
+def test_every_stack_of_a_process_has_the_size_that_is_checked() -> None:
+    pages = stack.PROCESS // kinds.PAGE_SIZE
+    assert (stack.PROCESS, pages, pages) == (boot.STACK_SIZE, space.CHILD_STACK_PAGES, thread.STACK_PAGES)
 
 
 # --- guards -------------------------------------------------------------------------------------------------------

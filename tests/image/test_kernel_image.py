@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,15 @@ from elftools.elf.elffile import ELFFile
 from neokernel.abi.boot import ARCHIVE_ADDRESS
 from neokernel.cli.program import Program, analyse
 from neokernel.cli.run import explained
+from neokernel.compiler import stack
+from neokernel.compiler.pipeline import run_front_end
 from neokernel.image import qemu
 from neokernel.image.archive import BadArchive, Entry, Part, pack, program_entry, read
 from neokernel.image.build import build_image
 from neokernel.image.elf import Image
-from neokernel.image.kernel import archive_of, programs_folder, root_program
+from neokernel.image.kernel import archive_of, kernel_state, programs_folder, root_program
 from neokernel.image.panic import ConsoleFilter
-from neokernel.image.program import THREAD_START, build_program, programs_of
+from neokernel.image.program import THREAD_START, build_program, examine_program, programs_of
 from tests.kernel.devicetree_model import Model
 from tests.kernel.devicetree_model import read as read_tree
 from tests.kernel.devicetree_model import write as write_tree
@@ -285,19 +288,43 @@ def test_a_crash_of_the_root_is_a_traceback(tmp_path: Path) -> None:
     assert not crash.cut
 
 
-@pytest.mark.qemu
-def test_a_stack_that_is_too_small_is_said(tmp_path: Path) -> None:
-    body = """    many: Array[u64] = array(20000)
+FULL = """    many: Array[u64] = array({count})
     for index in range(len(many)):
         many[index] = process.frequency
     process.exit(many[process.frequency % 1000])"""
-    extra = "from neokernel.lang import Array, array\n"
-    image = built(write_program(tmp_path / "program", body, extra), tmp_path / "image.elf")
+
+
+def write_full(folder: Path, count: int) -> Path:
+    """A program with an array of that many words on its stack."""
+    return write_program(folder, FULL.format(count=count), "from neokernel.lang import Array, array\n")
+
+
+def test_objects_that_the_stack_of_a_process_cannot_hold_are_refused(tmp_path: Path) -> None:
+    (found,) = build_image(write_full(tmp_path / "program", 20_000), tmp_path / "image.elf").diagnostics
+    assert (found.code, found.span.file) == ("NK0413", "main.py")
+    assert found.message.endswith(" bytes of objects on the stack of 65_536")
+    assert [item.code for item in examine_program(tmp_path / "program" / "main.py")[1]] == ["NK0413"]
+
+
+@pytest.mark.qemu
+def test_a_stack_that_is_too_small_is_said(tmp_path: Path) -> None:
+    """The largest array that the build lets pass: what the machine code keeps beside it is too much."""
+    words = stack.PROCESS // 8
+    (found,) = build_image(write_full(tmp_path / "program", words), tmp_path / "image.elf").diagnostics
+    excess = int(found.message.split()[0].replace("_", "")) - stack.PROCESS
+    image = built(write_full(tmp_path / "program", words - excess // 8), tmp_path / "image.elf")
     outcome, _ = run(image)
     assert (
         explained(image, outcome.panics[0], ()).last_line
         == "StackOverflow: the program needs more than its 64 KiB of stack"
     )
+
+
+def test_the_kernel_fits_its_stack() -> None:
+    state = kernel_state()
+    assert run_front_end(state).diagnostics.items == []
+    state = replace(kernel_state(), stack=1024)
+    assert {item.code for item in run_front_end(state).diagnostics.items} == {"NK0413"}
 
 
 @contextmanager

@@ -84,9 +84,10 @@ CODES: dict[str, Code] = {
     ),
     "NK0413": Code(
         "more objects than the stack holds",
-        "Objects that a function makes lie in its frame, on a stack of 32 MiB, until it returns. The build adds up the "
-        "objects of every chain of calls, and this one has too many. Use smaller arrays, or let functions that are "
-        "called one after the other make their own.",
+        "Objects that a function makes lie in its frame until it returns, on a stack that has 32 MiB on the bare "
+        "machine, 64 KiB in each thread of a process, and 16 KiB in the kernel. The build adds up the objects of every "
+        "chain of calls, and this one has too many. Use smaller arrays, or let functions that are called one after the "
+        "other make their own; a process maps memory for what is large.",
         "from neokernel.lang import Array, array, u8\n\ndef f() -> None:\n    buffer: Array[u8] = array(40_000_000)\n",
         "from neokernel.lang import Array, array, u8\n\ndef f() -> None:\n    buffer: Array[u8] = array(4_000_000)\n",
     ),
