@@ -9,8 +9,11 @@ from neokernel.runtime.process import Process
 from neokernel.runtime.space import Child
 from neokernel.runtime.system import Failure
 
+#: what the server sees of who calls it
+BADGE = 7
+#: label of the messages
+SQUARE = 1
 PRIORITY = 100
-PING = 1
 
 
 def main(process: Process) -> None:
@@ -20,10 +23,11 @@ def main(process: Process) -> None:
     if failure is not None:
         process.console.write(f"pong can't be started: {failure.status.name} of argument {failure.argument}\n")
         process.exit(1)
-    sender = process.derive(endpoint, SEND, 7)
-    assert not isinstance(sender, Failure), "the root has a free slot"
+    pong = process.derive(endpoint, SEND, BADGE)
+    assert not isinstance(pong, Failure), "the root has a free slot"
     for number in range(u64(1), u64(4)):
-        answer = system.call(sender, message(PING, 1), number)
+        answer = system.call(pong, message(SQUARE, 1), number)
+        assert not answer.failed(), "pong answers"
         process.console.write(f"ping {number}: pong {answer.w0}, said to badge {answer.w1}\n")
 
 
@@ -36,16 +40,16 @@ def make_pong(process: Process, endpoint: u64) -> Failure | None:
     reply = process.make(Kind.REPLY)
     if isinstance(reply, Failure):
         return reply
-    given = pong.grant(process, endpoint, RECEIVE)
-    if isinstance(given, Failure):
-        return given
+    requests = pong.grant(process, endpoint, RECEIVE)
+    if isinstance(requests, Failure):
+        return requests
     answers = pong.grant(process, reply, RECEIVE)
     if isinstance(answers, Failure):
         return answers
     info = pong.prepare(process)
     if isinstance(info, Failure):
         return info
-    info.arguments[0] = given
+    info.arguments[0] = requests
     info.arguments[1] = answers
     context = process.context(PRIORITY, process.frequency, process.frequency)
     if isinstance(context, Failure):

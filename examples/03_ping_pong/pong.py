@@ -5,10 +5,13 @@ from neokernel.lang import u64
 from neokernel.runtime import system
 from neokernel.runtime.process import Process
 
+#: label of the answers
+SQUARED = 2
+
 
 def main(process: Process) -> None:
     endpoint: u64 = process.arguments[0]
     reply: u64 = process.arguments[1]
     asked = system.receive(endpoint, reply)
     while not asked.failed():
-        asked = system.reply_receive(endpoint, reply, message(0, 2), asked.w0 * asked.w0, asked.badge)
+        asked = system.reply_receive(endpoint, reply, message(SQUARED, 2), asked.w0 * asked.w0, asked.badge)

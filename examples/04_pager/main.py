@@ -1,6 +1,6 @@
 """A pager: a thread's page faults are messages, and pages come when they are touched."""
 
-from neokernel.abi.boot import OWN_SPACE
+from neokernel.abi.boot import OWN_SPACE, OWN_THREAD
 from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.operations import Binding
@@ -9,12 +9,12 @@ from neokernel.lang import span_at, u64, unsafe
 from neokernel.runtime import system
 from neokernel.runtime.process import Process
 from neokernel.runtime.space import map_new
-from neokernel.runtime.system import Failure
+from neokernel.runtime.system import Failure, Message
 from neokernel.runtime.thread import make_thread, start_thread
 
 unsafe("the worker touches memory that its pager brings")
 
-#: the memory that the worker uses; none of it is there at first
+#: the memory that the worker may use; none of it is there at first
 HEAP = 0x20_0000_0000
 PAGES: u64 = 4
 PRIORITY = 100
@@ -22,29 +22,38 @@ PRIORITY = 100
 
 def main(process: Process) -> None:
     endpoint, reply = process.make(Kind.ENDPOINT), process.make(Kind.REPLY)
+    finished = process.make(Kind.NOTIFICATION)
     assert not isinstance(endpoint, Failure) and not isinstance(reply, Failure), "the root has memory"
-    worker = make_thread(process, HEAP, PRIORITY)
-    assert not isinstance(worker, Failure), "and for a thread"
-    assert system.bind(process.buffer, worker.thread, Binding.HANDLER, endpoint) is None
+    assert not isinstance(finished, Failure), "the root has memory"
+    worker = make_thread(process, HEAP, PRIORITY, finished)
+    assert not isinstance(worker, Failure), "the root has memory for a thread"
     context = process.context(PRIORITY, process.frequency, process.frequency)
-    assert not isinstance(context, Failure), "and for its context"
+    assert not isinstance(context, Failure), "the root has memory for a context"
+    # Both come to the endpoint: the worker's faults, and the signal that it has ended.
+    assert system.bind(process.buffer, worker.thread, Binding.HANDLER, endpoint) is None
+    assert system.bind(process.buffer, OWN_THREAD, Binding.NOTIFICATION, finished) is None
     assert start_thread(process, worker.thread, context) is None
-    served: u64 = 0
-    while served < PAGES:
-        fault = system.receive(endpoint, reply)
-        if not fault.is_fault() or fault.label() != u64(Fault.PAGE.value):
-            process.exit(1)
-        page = fault.w0 // PAGE_SIZE * PAGE_SIZE
-        process.console.write(f"page fault at {fault.w0:#x}\n")
-        assert map_new(process, OWN_SPACE, process.memory, page, READ | WRITE, 1) is None
-        assert system.resume_faulted(reply, Resume.RETRY) is None
-        served += 1
-    # The worker is less urgent: it goes on while we wait.
-    _ = system.receive(endpoint, reply, system.now() + process.frequency // 10)
+    told = system.receive(endpoint, reply)
+    while told.is_fault():
+        assert system.resume_faulted(reply, handle(process, told)) is None
+        told = system.receive(endpoint, reply)
+    process.console.write("the worker has ended\n")
+
+
+def handle(process: Process, fault: Message) -> Resume:
+    """Bring the page that the worker has touched, if it is one of its own. How does the worker go on?"""
+    address = fault.w0
+    if fault.label() != u64(Fault.PAGE.value) or not HEAP <= address < HEAP + PAGES * PAGE_SIZE:
+        process.console.write(f"the worker is stopped: fault {fault.label()} at {address:#x}\n")
+        process.exit(1)
+    process.console.write(f"page fault at {address:#x}\n")
+    page = address // PAGE_SIZE * PAGE_SIZE
+    assert map_new(process, OWN_SPACE, process.memory, page, READ | WRITE, 1) is None
+    return Resume.RETRY
 
 
 def thread(process: Process, argument: u64) -> None:
-    """Write a word to each page, and add them up."""
+    """The worker: write a word to each page, and add them up."""
     total: u64 = 0
     for page in range(PAGES):
         word = span_at(u64, argument + page * PAGE_SIZE + 8, 1)

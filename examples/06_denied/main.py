@@ -1,32 +1,72 @@
-"""A capability with fewer rights, and what the kernel says to who tries more; then it is revoked."""
+"""A process in a sandbox: it has two capabilities with few rights, and is denied all else; then one is revoked."""
 
 from neokernel.abi.boot import OWN_TABLE
+from neokernel.abi.call import message
 from neokernel.abi.kinds import Kind
-from neokernel.abi.rights import SIGNAL
-from neokernel.lang import u64
+from neokernel.abi.rights import SEND, SIGNAL
+from neokernel.abi.status import Status
+from neokernel.lang import u8, u64
 from neokernel.runtime import system
 from neokernel.runtime.process import Process
+from neokernel.runtime.space import Child
 from neokernel.runtime.system import Failure
+
+#: what comes out of the notification when the guest has signalled
+BADGE = 4
+PRIORITY = 100
 
 
 def main(process: Process) -> None:
-    notification = process.make(Kind.NOTIFICATION)
-    assert not isinstance(notification, Failure), "the root has memory"
-    signaller = process.derive(notification, SIGNAL, 4)
-    assert not isinstance(signaller, Failure), "the root has a free slot"
-    tell(process, "signal with the right to signal", system.signal(signaller))
-    tell(process, "wait with the right to signal", failure_of(system.poll(signaller)))
-    tell(process, "a second badge", system.copy(process.buffer, OWN_TABLE, signaller + 1, SIGNAL, 5, signaller))
-    tell(process, "revoke", system.revoke(OWN_TABLE, notification))
-    tell(process, "signal after that", system.signal(signaller))
+    notification, endpoint = process.make(Kind.NOTIFICATION), process.make(Kind.ENDPOINT)
+    reply = process.make(Kind.REPLY)
+    assert not isinstance(notification, Failure) and not isinstance(endpoint, Failure), "the root has memory"
+    assert not isinstance(reply, Failure), "the root has memory"
+    failure = make_guest(process, notification, endpoint)
+    assert failure is None, "the guest starts"
+    hear(process, endpoint, reply, "signal")
+    word = system.poll(notification)
+    assert not isinstance(word, Failure), "the guest has signalled"
+    process.console.write(f"supervisor: signalled by badge {word}\n")
+    hear(process, endpoint, reply, "wait for a signal")
+    hear(process, endpoint, reply, "take another badge")
+    hear(process, endpoint, reply, "make an endpoint")
+    hear(process, endpoint, reply, "switch the machine off")
+    # The guest is less urgent: it has its answer, but doesn't go on before we wait.
+    assert system.revoke(OWN_TABLE, notification) is None
+    process.console.write("supervisor: the notification is revoked\n")
+    hear(process, endpoint, reply, "signal again")
 
 
-def failure_of(found: u64 | Failure) -> Failure | None:
-    return found if isinstance(found, Failure) else None
+def make_guest(process: Process, notification: u64, endpoint: u64) -> Failure | None:
+    """Start the guest. It can signal, and call its supervisor."""
+    guest = Child()
+    failure = guest.create(process, b"guest", process.memory)
+    if failure is not None:
+        return failure
+    signals = guest.grant(process, notification, SIGNAL, BADGE)
+    if isinstance(signals, Failure):
+        return signals
+    reports = guest.grant(process, endpoint, SEND)
+    if isinstance(reports, Failure):
+        return reports
+    info = guest.prepare(process)
+    if isinstance(info, Failure):
+        return info
+    info.arguments[0] = signals
+    info.arguments[1] = reports
+    context = process.context(PRIORITY, process.frequency, process.frequency)
+    if isinstance(context, Failure):
+        return context
+    return guest.start(process, context, PRIORITY)
 
 
-def tell(process: Process, what: str, found: Failure | None) -> None:
-    if found is None:
-        process.console.write(f"{what}: done\n")
+def hear(process: Process, endpoint: u64, reply: u64, attempt: str) -> None:
+    """Print what came of the guest's next attempt. It isn't trusted: its number may be that of no status."""
+    report = system.receive(endpoint, reply)
+    if report.w0 == u64(Status.OK.value):
+        process.console.write(f"guest: {attempt}: done\n")
+    elif report.w0 <= u64(Status.NO_WINDOW.value):
+        process.console.write(f"guest: {attempt}: {Status(u8(report.w0)).name} of argument {report.w1}\n")
     else:
-        process.console.write(f"{what}: {found.status.name} of argument {found.argument}\n")
+        process.console.write(f"guest: {attempt}: a report that makes no sense\n")
+    assert system.reply(reply, message(0)) is None

@@ -1,7 +1,9 @@
 """A scheduler in user space: it lends its own time to threads, one after the other, until they have ended."""
 
+from neokernel.abi.call import NEVER, NOW
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Stop
+from neokernel.abi.rights import SIGNAL
 from neokernel.lang import Array, array, u64
 from neokernel.runtime import system
 from neokernel.runtime.process import Process
@@ -10,36 +12,59 @@ from neokernel.runtime.thread import make_thread
 
 THREADS: u64 = 3
 ROUNDS: u64 = 2
+#: thread 2 waits until thread 3 has begun
+WAITING: u64 = 2
+SIGNALLING: u64 = 3
+#: where threads find the notification that says so
+BEGUN = 0
 
 
 def main(process: Process) -> None:
-    ready = process.make(Kind.NOTIFICATION)
-    assert not isinstance(ready, Failure), "the root has memory"
-    held: Array[u64] = array(3)
-    for number in range(THREADS):
-        made = make_thread(process, number + 1, process.priority)
-        assert not isinstance(made, Failure), "the root has memory for threads"
-        assert system.hold(process.buffer, made.thread, ready) is None
-        held[number] = made.thread
+    ready, begun = process.make(Kind.NOTIFICATION), process.make(Kind.NOTIFICATION)
+    assert not isinstance(ready, Failure) and not isinstance(begun, Failure), "the root has memory"
+    process.arguments[BEGUN] = begun
+    threads: Array[u64] = array(3)
+    for place in range(THREADS):
+        threads[place] = hold_new(process, place, ready)
+    #: bit n: thread n + 1 could run
+    runnable: u64 = 0
     left = THREADS
     while left > 0:
-        for number in range(THREADS):
-            if held[number] != 0 and not goes_on(process, held[number], number + 1):
-                held[number] = 0
+        word = system.wait(ready, NEVER if runnable == 0 else NOW)
+        if not isinstance(word, Failure):
+            runnable |= word
+        for place in range(THREADS):
+            if runnable & bit(place) == 0:
+                continue
+            stop = system.dispatch(threads[place], system.now() + process.frequency)
+            assert not isinstance(stop, Failure), "a thread that is ready can run"
+            process.console.write(f"scheduler: thread {place + 1} has {stop.name}\n")
+            if stop is Stop.STOPPED:
                 left -= 1
+            if stop is not Stop.YIELDED and stop is not Stop.EXHAUSTED:
+                # If it is ready again, we are told.
+                runnable &= ~bit(place)
 
 
-def goes_on(process: Process, thread: u64, number: u64) -> bool:
-    """Let a thread run until it gives the processor back. Will it want it again?"""
-    stop = system.dispatch(thread, system.now() + process.frequency)
-    if isinstance(stop, Failure):
-        process.console.write(f"scheduler: {stop.status.name} of argument {stop.argument}\n")
-        return False
-    process.console.write(f"scheduler: thread {number} has {stop.name}\n")
-    return stop is not Stop.STOPPED
+def bit(place: u64) -> u64:
+    return u64(1) << place
+
+
+def hold_new(process: Process, place: u64, ready: u64) -> u64:
+    """A thread that runs when we let it: its index. It signals its bit when it is ready, so also now."""
+    made = make_thread(process, place + 1, process.priority)
+    assert not isinstance(made, Failure), "the root has memory for threads"
+    badged = process.derive(ready, SIGNAL, bit(place))
+    assert not isinstance(badged, Failure), "the root has free slots"
+    assert system.hold(process.buffer, made.thread, badged) is None
+    return made.thread
 
 
 def thread(process: Process, argument: u64) -> None:
-    for round in range(u64(1), ROUNDS + 1):
-        process.console.write(f"thread {argument}: round {round}\n")
+    if argument == WAITING:
+        assert not isinstance(system.wait(process.arguments[BEGUN]), Failure)
+    if argument == SIGNALLING:
+        assert system.signal(process.arguments[BEGUN]) is None
+    for turn in range(u64(1), ROUNDS + 1):
+        process.console.write(f"thread {argument}: round {turn}\n")
         system.yield_()
