@@ -41,9 +41,9 @@ def main(process: Process) -> None:
         process.console.write(f"server: a request of priority {asked.w0}\n")
         if request == 0:
             # While the slow client is served, the others come.
-            begin(process, HOG, finished)
             begin(process, URGENT, finished)
-            process.console.write("server: the hog is ready, and the urgent client\n")
+            begin(process, HOG, finished)
+            process.console.write("server: the urgent client is ready, and the hog\n")
         assert system.reply(reply, message(SERVE)) is None
     for _ in range(3):
         assert not isinstance(system.wait(finished), Failure)
@@ -72,5 +72,6 @@ def run(process: Process) -> None:
 
 def ask(process: Process, priority: u64) -> None:
     """A client."""
+    process.console.write(f"client of priority {priority}: asks\n")
     answer = system.call(process.arguments[ENDPOINT], message(SERVE, 1), priority)
     process.console.write(f"client of priority {priority}: {'failed' if answer.failed() else 'served'}\n")
