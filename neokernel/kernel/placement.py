@@ -26,7 +26,7 @@ from neokernel.kernel.objects import (
     Thread,
     Trace,
 )
-from neokernel.lang import Embedded, Span, address_of, object_at, size_of, span_at, u8, u64, unsafe
+from neokernel.lang import Embedded, Span, address_of, copy, object_at, size_of, span_at, u8, u64, unsafe
 
 unsafe("kernel objects lie in memory that user space gave")
 
@@ -94,9 +94,7 @@ def make_space(hart: Hart, place: u64, base: u64) -> AddressSpace:
     made = object_at(AddressSpace, cpu.DIRECT + place)
     prepare_table(made.root, base, 2)
     made.root.space = made
-    kernel = hart.no_space.root.entries
-    for index in range(256, 512):
-        made.root.entries.entry[index] = kernel.entry[index]
+    copy(made.root.entries.entry[256:], hart.no_space.root.entries.entry[256:].view())
     return made
 
 
