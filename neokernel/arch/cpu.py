@@ -34,6 +34,8 @@ class Cpu:
     controller: u64 = 0
     context: u64 = 0
     sstc: bool = False
+    #: what the firmware was told last, without `stimecmp`: not in the model
+    told: u64 = 0
     #: an interrupt is pending, so that long operations give way
     pending: bool = False
     #: the line that the controller reports next
@@ -208,12 +210,16 @@ def stay(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: R
     deliver(badge, word, w0, w1, w2, w3, registers)
 
 
-def fallback_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
+def fallback_call(
+    capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, registers: Registers
+) -> None:
     """A CALL that isn't simple: take the general way."""
     registers.general = 1
 
 
-def fallback_invoke(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
+def fallback_invoke(
+    capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, registers: Registers
+) -> None:
     """A CALL on a kernel object: take the general way, but for what has been looked at."""
     registers.general = 1
 

@@ -3,8 +3,8 @@
 It does what `endpoint.py` and `reply.py` do, for the case that needs no decision; whatever isn't that case goes to
 them, unchanged. Registers stay where they are: the payload passes through untouched.
 
-Invariants: nothing is written before the last test. A thread without a context of its own that receives has none at
-all, and no timer.
+Invariants: nothing that counts is written before the last test. A thread without a context of its own that receives has
+none at all, and no timer.
 """
 
 from neokernel.abi.call import NOW, REGISTER_WORDS, failure, label_of
@@ -18,8 +18,8 @@ from neokernel.kernel.schedule import append, enqueue, exchange, exchangeable, p
 from neokernel.lang import u32, u64
 
 
-def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, caller: Thread) -> None:
-    """CALL, entered from the trap with the registers as they are."""
+def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, _: u64, caller: Thread) -> None:
+    """CALL, entered from the trap with the registers as they are. It names no Reply."""
     hart = caller.hart
     context = caller.context
     assert context is not None, "who calls runs, and so has a context"
@@ -33,7 +33,7 @@ def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, ca
                 if server is not None:
                     if server.home is not None:
                         caller.badge = slot.word
-                        call_active(capability, word, w0, w1, w2, w3, caller, server)
+                        call_active(capability, word, w0, w1, w2, w3, server, caller)
                         return
                     back = server.reply
                     translation = server.space.translation
@@ -61,12 +61,12 @@ def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, ca
                         cpu.leave(slot.word, word, w0, w1, w2, w3, server.registers, caller.registers)
                         return
         elif endpoint is not None:
-            cpu.fallback_invoke(capability, word, w0, w1, w2, w3, caller.registers)
+            cpu.fallback_invoke(capability, word, w0, w1, w2, w3, 0, caller.registers)
             return
-    cpu.fallback_call(capability, word, w0, w1, w2, w3, caller.registers)
+    cpu.fallback_call(capability, word, w0, w1, w2, w3, 0, caller.registers)
 
 
-def call_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, caller: Thread, server: Thread) -> None:
+def call_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, server: Thread, caller: Thread) -> None:
     """The same, to a server with a context of its own. The capability and the message are good."""
     hart = caller.hart
     back = server.reply
@@ -96,7 +96,7 @@ def call_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, 
         cpu.use_translation(hart.cpu, translation)
         cpu.leave(caller.badge, word, w0, w1, w2, w3, server.registers, caller.registers)
         return
-    cpu.fallback_call(capability, word, w0, w1, w2, w3, caller.registers)
+    cpu.fallback_call(capability, word, w0, w1, w2, w3, 0, caller.registers)
 
 
 def fast_reply_receive(
@@ -160,15 +160,15 @@ def reply_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64,
     hart = server.hart
     back = server.reply
     context = server.context
-    endpoint = server.endpoint
     assert context is not None, "who replies runs, and so has a context"
-    if back is not None and back.context is None and context is server.home and endpoint is not None:
+    if back is not None and back.context is None and context is server.home:
         caller = back.caller
-        if caller is not None:
-            own = caller.context
-            translation = caller.space.translation
-            if own is not None and translation != 0 and hart.best <= u64(own.priority):
-                if exchangeable(hart, context, own):
+        own = None if caller is None else caller.context
+        if caller is not None and own is not None and hart.best <= u64(own.priority):
+            if exchangeable(hart, context, own):
+                translation = caller.space.translation
+                endpoint = server.endpoint
+                if translation != 0 and endpoint is not None:
                     back.caller = None
                     append(endpoint.receivers, server)
                     server.state = State.RECEIVING

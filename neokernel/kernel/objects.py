@@ -452,8 +452,6 @@ class Hart:
     since: u64 = 0
     #: when the active context's budget ends
     budget_end: u64 = 0
-    #: what the timer is set to
-    programmed: u64 = 0
     frequency: u64 = 0
     #: what a thread has that has none: an empty table, and an address space of the kernel only
     no_table: Embedded[CapTable]

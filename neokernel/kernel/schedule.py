@@ -332,7 +332,7 @@ def run(hart: Hart, thread: Thread, context: SchedContext) -> None:
 @inline
 def exchangeable(hart: Hart, before: SchedContext, context: SchedContext) -> bool:
     """Are both time slices, which are never without, and is the timer near?"""
-    return before.slice and context.slice and cpu.timer_is_near(hart.cpu)
+    return cpu.timer_is_near(hart.cpu) and before.slice and context.slice
 
 
 @inline
@@ -346,9 +346,7 @@ def exchange(hart: Hart, before: SchedContext, context: SchedContext) -> None:
     hart.since = now
     hart.active = context
     hart.budget_end = wrapping_add(now, context.refills[0].amount)
-    deadline = min(hart.budget_end, hart.wheel.earliest)
-    hart.programmed = deadline
-    cpu.set_near_timer(hart.cpu, deadline)
+    cpu.set_near_timer(hart.cpu, min(hart.budget_end, hart.wheel.earliest))
 
 
 @cold
@@ -393,10 +391,7 @@ def idle(hart: Hart) -> None:
 
 def program(hart: Hart) -> None:
     """Set the timer to the next thing that happens by itself."""
-    deadline = min(hart.budget_end, hart.wheel.earliest)
-    if deadline != hart.programmed:
-        hart.programmed = deadline
-        cpu.set_timer(hart.cpu, deadline)
+    cpu.set_timer(hart.cpu, min(hart.budget_end, hart.wheel.earliest))
 
 
 def use_space(hart: Hart, space: AddressSpace) -> None:

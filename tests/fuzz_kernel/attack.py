@@ -296,7 +296,7 @@ def has_payload(row: u64) -> bool:
     match row:
         case 0 | 1 | 3 | 5:
             return True
-        case 13 | 20 | 30 | 35 | 36 | 39 | 40 | 44:
+        case 13 | 20 | 30 | 35 | 36 | 39 | 40 | 44 | 48:
             return True
         case _:
             return False
@@ -394,6 +394,7 @@ def enter_fast(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
     fuzz.place_count = 0
     row = row_of(thread)
     if row <= 1 or row == 5 or row == 6:
+        forget_stale(fuzz, hart, thread)
         collect(fuzz, hart, thread)
         save(fuzz, False)
     if row == 5:
@@ -401,7 +402,7 @@ def enter_fast(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
     elif row == 6:
         fast.fast_signal(registers.a0, registers.a1, registers.a2, registers.a3, registers.a4, registers.a5, thread)
     elif registers.a7 == 0:
-        fast.fast_call(registers.a0, registers.a1, registers.a2, registers.a3, registers.a4, registers.a5, thread)
+        fast.fast_call(registers.a0, registers.a1, registers.a2, registers.a3, registers.a4, registers.a5, 0, thread)
     else:
         fast.fast_reply_receive(
             registers.a0,
@@ -415,6 +416,7 @@ def enter_fast(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
         )
     if registers.general != 0:
         registers.general = 0
+        forget_stale(fuzz, hart, thread)
         assert differs(fuzz, False) == 0, "the fast path has written before it gave up"
         registers.pc += 4
         syscall.system_call(thread)
@@ -538,6 +540,9 @@ def forget_stale(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
                 # It is in no queue.
                 each.next = None
                 each.previous = None
+            if not waits:
+                each.endpoint = None
+                each.badge = 0
             if not each.ready:
                 each.priority = 0
             reply = each.reply

@@ -138,7 +138,6 @@ def make_hart() -> Hart:
     hart = the_hart()
     hart.cpu.timer = NEVER
     hart.budget_end = NEVER
-    hart.programmed = NEVER
     hart.wheel.earliest = NEVER
     hart.frequency = 10_000_000
     hart.next_asid = 1

@@ -55,7 +55,7 @@ MUTANTS = (
     Mutant(
         "the fast path skips who waits longer",
         "fast",
-        "                        endpoint.receivers.head = after\n",
+        "                        take_first(endpoint.receivers, server)\n",
         "",
     ),
     Mutant("a woken thread keeps its deadline", "notification", "    timer.remove(hart.wheel, thread.timer)\n", ""),

@@ -504,7 +504,7 @@ def check_timers(world: World) -> None:
         assert isinstance(owner, (Thread, SchedContext)) and owner.timer is timer and owner in world.objects
     for item in [*world.objects.of(Thread), *world.objects.of(SchedContext)]:
         assert item.timer.armed == (item.timer in armed)
-    assert world.hart.programmed <= min(int(world.hart.wheel.earliest), int(world.hart.budget_end))
+    assert world.hart.cpu.timer <= min(int(world.hart.wheel.earliest), int(world.hart.budget_end))
 
 
 def check_table(world: World, table: PageTable, level: int, space: AddressSpace) -> None:

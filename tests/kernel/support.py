@@ -114,7 +114,7 @@ class Machine:
     def make_hart(self) -> Hart:
         hart = lang.object_at(Hart, cpu.DIRECT + self.take(int(lang.size_of(Hart))))
         hart.cpu.timer = u64(call.NEVER)
-        hart.budget_end = hart.programmed = hart.wheel.earliest = u64(call.NEVER)
+        hart.budget_end = hart.wheel.earliest = u64(call.NEVER)
         hart.frequency = u64(10_000_000)
         hart.asid_limit, hart.next_asid, hart.next_identifier = u64(256), u64(1), u64(1)
         hart.no_table.slots = self.span(embedded(Slot), 0)
@@ -279,7 +279,7 @@ class Machine:
         general = 0
         if self.fast and registers.a7 in FAST:
             registers.general = u8(0)
-            if registers.a7 == Call.REPLY_RECEIVE.value:
+            if registers.a7 in (Call.CALL.value, Call.REPLY_RECEIVE.value):
                 arguments.append(registers.a6)
             FAST[int(registers.a7)](*arguments, thread)
             if not registers.general:

@@ -53,11 +53,15 @@ PLIC_CONTEXT_SIZE = 0x1000
 
 @struct
 class Cpu:
-    """What boot has found: the PLIC's registers in the direct map, this hart's context there; is there `stimecmp`?"""
+    """What boot has found: the PLIC's registers in the direct map, this hart's context there; is there `stimecmp`?
+
+    If not, `told` is what the firmware was told last, which is slow.
+    """
 
     controller: u64 = 0
     context: u64 = 0
     sstc: bool = False
+    told: u64 = 0
 
 
 @wire(registers=True)
@@ -88,7 +92,8 @@ def now(cpu: Cpu) -> u64:
 def set_timer(cpu: Cpu, deadline: u64) -> None:
     if cpu.sstc:
         set_near_timer(cpu, deadline)
-    else:
+    elif deadline != cpu.told:
+        cpu.told = deadline
         set_timer_by_firmware(deadline)
 
 
@@ -297,7 +302,7 @@ nk_trap:
     STORE t0, 2
     ld sp, STACK(t0)
     bnez a7, 1f
-    mv a6, t0
+    mv a7, t0
     j nk_fast_call
 1:  addi t1, a7, -1
     bnez t1, 2f
@@ -429,20 +434,23 @@ def leave_faulted(next: Registers, previous: Registers) -> None:
 
 
 @naked
-def fallback_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
+def fallback_call(
+    capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, registers: Registers
+) -> None:
     asm("""
-    mv t0, a6
-    li a6, 0
+    mv t0, a7
     li a7, 0
     j nk_general""")
 
 
 @naked
-def fallback_invoke(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, registers: Registers) -> None:
+def fallback_invoke(
+    capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, registers: Registers
+) -> None:
     asm("""
-    mv t0, a6
+    mv t0, a7
     la t2, nk_invocation
-    sd zero, 8 * 16(t0)
+    STORE t0, 16
     sd zero, 8 * 17(t0)
     j nk_general_by""")
 
