@@ -27,8 +27,11 @@ ALLOCATED, EXECUTABLE, WRITABLE = 2, 4, 1
 PADDING = "(padding)"
 DATA = "(data in boot code)"
 UNKNOWN = "(unknown)"
+SHARED = "(shared by several functions)"
 CONSTANTS = "(constants)"
 
+#: LLVM makes functions of sequences that functions of any file have in common, and calls them so
+OUTLINED = "OUTLINED_FUNCTION_"
 LABEL = re.compile(r"^([A-Za-z_]\w*):", re.MULTILINE)
 SECTION = re.compile(r'^\s*\.section\s+"?([\w.]+)', re.MULTILINE)
 
@@ -53,6 +56,7 @@ def measure(image: Path, sources: Mapping[str, str], modules: Mapping[str, str] 
         symbols = read_symbols(elf)
         origins = {symbol.address: file for symbol in symbols if (file := file_of(symbol.name, modules or {}))}
         origins |= compiled_functions(elf)
+        origins |= {symbol.address: SHARED for symbol in symbols if symbol.name.startswith(OUTLINED)}
         labels = assembly_labels(sources, symbols)
         found: dict[str, Size] = {}
         for section in elf.iter_sections():

@@ -11,7 +11,7 @@ from neokernel.cli.size import COLUMNS
 from neokernel.compiler import toolchain
 from neokernel.compiler.llvm import riscv64
 from neokernel.image.elf import Image
-from neokernel.image.sizes import CONSTANTS, DATA, PADDING, UNKNOWN, Size, count_lines, file_of, measure
+from neokernel.image.sizes import CONSTANTS, DATA, PADDING, SHARED, UNKNOWN, Size, count_lines, file_of, measure
 from tests.cli.support import EXAMPLES, Nk, write_program
 
 SCRIPT = """
@@ -64,6 +64,9 @@ compiled: .fill 5, 2, 1
     .type last, @function
 last: .fill 1, 2, 1
     .size last, . - last
+    .type OUTLINED_FUNCTION_0, @function
+OUTLINED_FUNCTION_0: .fill 3, 2, 1
+    .size OUTLINED_FUNCTION_0, . - OUTLINED_FUNCTION_0
     .section .rodata
     .zero 30
     .data
@@ -85,6 +88,7 @@ def test_bytes_by_file(image: Path) -> None:
     assert sizes["boot.py"] == Size(boot=28)
     assert sizes["trap.py"] == Size(text=10)
     assert sizes[UNKNOWN] == Size(text=10 + 2)
+    assert sizes[SHARED] == Size(text=6)
     assert sizes[PADDING] == Size(text=12, boot=36)
     assert sizes[DATA] == Size(boot=64)
     assert sizes[CONSTANTS] == Size(rodata=30)
