@@ -7,7 +7,11 @@ The info string of a block says what it is:
   from `neokernel.lang` is a module of its own.
 - `python fails=KIND`: continues the module with a function that fails so; `text traceback`: what that prints.
 - `python program=NAME`: a file that the `console` blocks below find in their folder.
-- `console`: commands after `$ `, each with its output; a line `…` stands for any lines.
+- `python file=PATH`: lines of the repository's file, as they stand there.
+- `diff change=PATH`: a change of an example, for the next `console` block: lines begin with ` `, `-` or `+`; a line
+  `@@` stands between its parts.
+- `console`: commands after `$ `, each with its output; a line `…` stands for any lines. They find `examples`.
+- `json trace`: lines that a trace has in this order, perhaps with others between; `…` stands for anything in a line.
 
 Lines in messages are counted from the first line of the block they are about, and its file is called `guide.py`; of
 a traceback, frames above the block aren't shown.
@@ -20,6 +24,7 @@ import dataclasses
 import linecache
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -37,7 +42,7 @@ from neokernel.image.traceback import Frame
 from tests.support import meanings
 
 SHOWN = "guide.py"
-ROLES = {"module", "continue", "error", "fails", "program", "traceback", "plain", "console"}
+ROLES = {"module", "continue", "error", "fails", "program", "traceback", "plain", "console", "file", "change", "trace"}
 
 _FENCE = re.compile(r"^```([^`\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _EXAMPLE = re.compile(r"^def (example\w*)\(\) -> None:", re.MULTILINE)
@@ -59,6 +64,8 @@ class Block:
     before: str = ""
     #: the block of Python that a block of text is about
     about: Block | None = None
+    #: what is changed before the commands of a console block run
+    changes: list[Block] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -88,6 +95,7 @@ def read(path: Path) -> Page:
     text = path.read_text(encoding="utf-8")
     name = ""
     latest: Block | None = None
+    changes: list[Block] = []
     for match in _FENCE.finditer(text):
         language, _, info = match[1].partition(" ")
         role, _, option = info.partition("=")
@@ -107,6 +115,10 @@ def read(path: Path) -> Page:
             latest = block
         elif block.role == "program":
             page.programs[option] = block.text
+        elif block.role == "change":
+            changes.append(block)
+        elif block.role == "console":
+            block.changes, changes = changes, []
         elif language == "text":
             block.about = latest
     return page
@@ -193,6 +205,11 @@ def run(page: Page, block: Block, folder: Path) -> str:
     """Run a console block's commands in `folder`; the block as it should read."""
     for name, source in page.programs.items():
         (folder / name).write_text(source, encoding="utf-8")
+    if "examples/" in block.text:
+        shutil.copytree(PACKAGE_ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    for change in block.changes:
+        path = folder / change.option
+        path.write_text(changed(path.read_text(encoding="utf-8"), change.text), encoding="utf-8")
     out = ""
     for command, _ in _commands(block):
         program, *arguments = command.split()
@@ -215,7 +232,21 @@ def run(page: Page, block: Block, folder: Path) -> str:
             check=False,
         )
         out += f"$ {command}\n{done.stdout}"
-    return re.sub(r"in \d+\.\d+s$", "in 0.01s", out, flags=re.MULTILINE)
+    out = re.sub(r"in \d+\.\d+s$", "in 0.01s", out, flags=re.MULTILINE)
+    return re.sub(r"\d+ records of \d+\.\d+ s$", "170 records of 0.01 s", out, flags=re.MULTILINE)
+
+
+def changed(text: str, change: str) -> str:
+    """A file's text after a change; each part of it says in one place what it replaces."""
+    for part in re.split(r"^@@.*\n", change, flags=re.MULTILINE):
+        lines = part.splitlines(keepends=True)
+        assert {line[0] for line in lines} <= set(" -+"), f"lines of a change begin with ' ', '-' or '+':\n{part}"
+        before = "".join(line[1:] for line in lines if line[0] != "+")
+        after = "".join(line[1:] for line in lines if line[0] != "-")
+        assert before, f"nothing says where this goes:\n{part}"
+        assert f"\n{text}".count(f"\n{before}") == 1, f"the file has this not once:\n{before}"
+        text = f"\n{text}".replace(f"\n{before}", f"\n{after}")[1:]
+    return text
 
 
 def _commands(block: Block) -> Iterator[tuple[str, str]]:
@@ -230,6 +261,16 @@ def fits(expected: str, printed: str) -> bool:
         r"(?:.*\n)*?" if line.strip() == "…" else re.escape(line) for line in expected.splitlines(keepends=True)
     )
     return re.fullmatch(pattern, printed) is not None
+
+
+def in_order(expected: str, lines: list[str]) -> str | None:
+    """Are the expected lines among `lines`, in this order? The first that isn't; None if they are."""
+    rest = iter(lines)
+    for line in expected.splitlines():
+        pattern = re.compile(re.escape(line).replace("…", ".*"))
+        if not any(pattern.fullmatch(found) for found in rest):
+            return line
+    return None
 
 
 def printed(page: Page, block: Block, folder: Path) -> str | None:
