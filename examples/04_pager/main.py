@@ -37,6 +37,7 @@ def main(process: Process) -> None:
     while told.is_fault():
         assert system.resume_faulted(reply, handle(process, told)) is None
         told = system.receive(endpoint, reply)
+    assert told.is_signals(), "nothing else comes here"
     process.console.write("the worker has ended\n")
 
 
