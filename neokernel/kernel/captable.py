@@ -349,15 +349,16 @@ def end_context(hart: Hart, context: SchedContext) -> u64:
         return MORE
     timer.remove(hart.wheel, context.timer)
     borrower = context.thread
+    if borrower is not None and borrower.dispatcher is not None:
+        # The context goes to the dispatcher first, which loses it then.
+        end_dispatch(hart, borrower, Stop.STOPPED)
+        borrower = None
     detach(hart, context)
     if hart.active is context:
         hart.active = None
-    if borrower is not None:
-        if borrower.dispatcher is not None:
-            end_dispatch(hart, borrower, Stop.STOPPED)
-        elif borrower.state is State.RUNNABLE:
-            # Somebody else's time, which ends here: the server's handler decides.
-            raise_fault(hart, borrower, Fault.BUDGET, context.identifier, borrower.registers.pc, 0, 0)
+    if borrower is not None and borrower.state is State.RUNNABLE:
+        # Somebody else's time, which ends here: the server's handler decides.
+        raise_fault(hart, borrower, Fault.BUDGET, context.identifier, borrower.registers.pc, 0, 0)
     return GONE
 
 

@@ -8,14 +8,14 @@ Invariants: those of `Reply`; `context.thread.context is context`; a context who
 Reply, whose server receives other calls meanwhile, or its thread has gone.
 """
 
-from neokernel.abi.call import failure
+from neokernel.abi.call import NOW, failure
 from neokernel.abi.operations import Stop
 from neokernel.abi.status import INVOKED, Status
 from neokernel.kernel import timer
 from neokernel.kernel.notification import go_on, tell_scheduler
 from neokernel.kernel.objects import Hart, Reply, SchedContext, State, Thread
 from neokernel.kernel.outcome import answer, give_answer
-from neokernel.kernel.schedule import dequeue, make_ready, stop
+from neokernel.kernel.schedule import dequeue, make_ready, program, stop
 from neokernel.lang import requires, u64
 
 
@@ -142,11 +142,20 @@ def take_back(hart: Hart, caller: Thread, thread: Thread) -> None:
 
 
 def end_dispatch(hart: Hart, thread: Thread, why: Stop) -> None:
-    """The dispatched thread stops running: its dispatcher goes on, and learns why."""
+    """The dispatched thread stops running: its dispatcher goes on, and learns why.
+
+    If the time was lent on, it must be taken back first: that is what happens when the dispatcher's time is up.
+    """
     caller = thread.dispatcher
     if caller is None:
         return
     timer.remove(hart.wheel, caller.timer)
+    if thread.context is None:
+        thread.dispatcher = None
+        caller.dispatched = None
+        timer.insert(hart.wheel, caller.timer, NOW)
+        program(hart)
+        return
     take_back(hart, caller, thread)
     _ = answer(caller, 0, u64(why.value), 0, 0, 0)
     go_on(hart, caller)

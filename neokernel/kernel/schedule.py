@@ -6,7 +6,7 @@ one becomes active; between the threads that it travels along with calls, nothin
 Invariants:
 - Each runnable thread with a context that isn't empty is current or in the ready queue of its priority; no other is.
 - `hart.active` is the current thread's context, or None while idle; its budget ends at `hart.budget_end`.
-- A context's refills sum up to its budget; the first one is due or the context is empty and its timer armed.
+- A context's refills sum up to its budget. That it is used up is noticed in one place: when it is active, by the timer.
 """
 
 from neokernel.abi.call import NEVER
@@ -234,12 +234,6 @@ def make_ready(hart: Hart, thread: Thread) -> None:
     context = thread.context
     if context is None or context.budget == 0 or context.empty:
         return
-    if not context.slice and context is not hart.active:
-        now = cpu.now(hart.cpu)
-        begin_use(context, now)
-        if not is_due(context, now):
-            wait_for_refill(hart, context)
-            return
     priority = priority_of(thread, context)
     if hart.attention & TRACING != 0:
         record(hart, Event.READY, thread.identifier, priority)
@@ -266,15 +260,6 @@ def wait_for_refill(hart: Hart, context: SchedContext) -> None:
     timer.remove(hart.wheel, context.timer)
     timer.insert(hart.wheel, context.timer, context.refills[u64(context.first)].time)
     program(hart)
-
-
-@cold
-def run_out(hart: Hart, context: SchedContext) -> None:
-    """The context, which isn't active, has no time left: its thread isn't ready before there is some."""
-    thread = context.thread
-    if thread is not None and thread.ready:
-        dequeue(hart, thread)
-        wait_for_refill(hart, context)
 
 
 def rotate(hart: Hart, thread: Thread) -> None:
@@ -356,11 +341,10 @@ def run_carefully(hart: Hart, thread: Thread, context: SchedContext) -> None:
     if before is not context:
         now = charge(hart)
         hart.active = context
-        if before is not None and not is_due(before, now):
-            run_out(hart, before)
         begin_use(context, now)
-        first = context.refills[u64(context.first)]
-        hart.budget_end = wrapping_add(now, first.amount)
+        # What isn't due ends at once, like every budget that is used up: by the timer.
+        left = context.refills[u64(context.first)].amount if is_due(context, now) else u64(0)
+        hart.budget_end = wrapping_add(now, left)
         program(hart)
     hart.current = thread
     if hart.attention != 0:

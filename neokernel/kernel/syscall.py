@@ -6,6 +6,7 @@ behind the `ecall`), and gives the registers of the thread that goes on.
 
 from neokernel.abi.call import (
     NEVER,
+    NOW,
     Call,
     capabilities_of,
     failure,
@@ -42,8 +43,9 @@ from neokernel.kernel.objects import (
     Thread,
     Trace,
 )
-from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, give_answer
-from neokernel.kernel.reply import end_dispatch
+from neokernel.kernel.notification import go_on as resume
+from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, answer, give_answer
+from neokernel.kernel.reply import attach, detach, end_dispatch, unchain
 from neokernel.kernel.schedule import (
     charge,
     choose,
@@ -344,11 +346,38 @@ def tick(hart: Hart) -> None:
 
 def time_out(hart: Hart, thread: Thread) -> None:
     """A thread has waited long enough."""
-    held = thread.dispatched
-    if thread.state is State.DISPATCHING and held is not None:
-        end_dispatch(hart, held, Stop.EXHAUSTED)
+    if thread.state is State.DISPATCHING:
+        stop_dispatching(hart, thread)
     else:
         threads.cancel(hart, thread, failure(Status.TIMED_OUT, 2))
+
+
+def stop_dispatching(hart: Hart, thread: Thread) -> None:
+    """The scheduler's deadline has come: it gets its context back, wherever that is.
+
+    The held thread may have lent it on: then the calls forget it, one a step, and who serves the last loses its time.
+    """
+    context = thread.home
+    held = thread.dispatched
+    if context is not None:
+        top = context.top
+        if top is not None:
+            _ = unchain(top)
+            timer.insert(hart.wheel, thread.timer, NOW)
+            return
+        borrower = context.thread
+        if borrower is not held:
+            detach(hart, context)
+            attach(hart, context, thread)
+            if borrower is not None and borrower.state is State.RUNNABLE:
+                raise_fault(hart, borrower, Fault.BUDGET, context.identifier, borrower.registers.pc, 0, 0)
+    if held is not None and held.context is not None:
+        end_dispatch(hart, held, Stop.EXHAUSTED)
+        return
+    if held is not None:
+        held.dispatcher = None
+    _ = answer(thread, 0, u64(Stop.EXHAUSTED.value), 0, 0, 0)
+    resume(hart, thread)
 
 
 def refill(hart: Hart, context: SchedContext, now: u64) -> None:

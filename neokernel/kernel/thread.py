@@ -455,6 +455,7 @@ def dispatch(hart: Hart, caller: Thread, thread: Thread) -> u64:
         or thread.dispatcher is not None
         or thread is caller
         or context is None
+        or context is not caller.home
     ):
         return failure(Status.WRONG_STATE, INVOKED)
     deadline = caller.registers.a2

@@ -353,8 +353,11 @@ def check_thread(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
             assert signals is not None and lives(fuzz, address_of(signals), NOTIFICATION), "waits for what has gone"
             assert contains(signals.waiters, thread), "waits, and nobody knows"
         case State.DISPATCHING:
-            assert dispatched is not None and lives(fuzz, address_of(dispatched), THREAD), "dispatches what has gone"
-            assert dispatched.dispatcher is thread, "dispatches another's"
+            if dispatched is None:
+                assert thread.timer.armed, "its time isn't taken back"
+            else:
+                assert lives(fuzz, address_of(dispatched), THREAD), "dispatches what has gone"
+                assert dispatched.dispatcher is thread, "dispatches another's"
     if thread.faulted:
         assert thread.state is State.CALLING or thread.state is State.REPLIED, "a fault that nobody handles"
     check_timer(fuzz, hart, thread.timer)

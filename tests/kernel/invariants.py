@@ -408,7 +408,8 @@ def check_thread(world: World, thread: Thread) -> None:
             assert any(thread is each for each in check_queue(waits.waiters))
         case State.DISPATCHING:
             waits = thread.dispatched
-            assert waits.dispatcher is thread
+            # What has lent its time on, and ended, has none: the timer takes the time back.
+            assert waits.dispatcher is thread if waits is not None else thread.timer.armed
     if waits is not None:
         assert waits in world.objects, "a thread waits for something that has gone"
     if thread.faulted:

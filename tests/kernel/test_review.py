@@ -179,3 +179,98 @@ def test_a_table_ends_with_the_device_space_that_pins_what_is_in_it() -> None:
     assert machine.delete(table).status is Status.OK
     assert machine.slot(table).object is None and machine.hart.dying is None
     machine.check()
+
+
+def dispatched_client(machine: Machine, deadline: int) -> tuple[Thread, Thread, Thread, int]:
+    """A scheduler has dispatched a held thread, whose call a server without time of its own serves.
+
+    Gives the scheduler, the thread, the server, and the Reply with which it receives.
+    """
+    root = machine.root
+    (faults,), (way_back,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    machine.serve(faults, way_back, False)
+    (endpoint,), (reply,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    server = machine.serve(endpoint, reply, True)
+    (number,) = (each for each in range(machine.next_slot) if machine.slot(each).object is server)
+    assert machine.invoke(number, Operation.BIND, Binding.HANDLER.value, given=faults).word == 0
+    index, thread = held_thread(machine)
+    operate(machine, root, index, Operation.DISPATCH, deadline)
+    assert machine.current is thread
+    machine.start(thread, Call.CALL, endpoint, word(1), (0, 0, 0, 0), 0)
+    assert machine.current is server and server.context is root.home
+    return root, thread, server, reply
+
+
+def test_a_scheduler_gets_its_time_back_at_the_deadline_from_whoever_has_it() -> None:
+    """A held thread that called a server which doesn't answer kept its scheduler's context for good."""
+    machine = Machine()
+    machine.boot()
+    scheduler, thread, server, _ = dispatched_client(machine, 500)
+    machine.tick(499)
+    assert machine.current is server
+    for _ in range(3):
+        machine.tick(1)
+    machine.check()
+    assert scheduler.state is State.RUNNABLE and scheduler.context is scheduler.home
+    assert machine.result(scheduler).words[0] == Stop.EXHAUSTED.value
+    assert server.faulted and server.context is None
+    assert thread.state is State.REPLIED and thread.dispatcher is None
+
+
+def test_a_scheduler_gets_its_time_back_when_the_call_it_was_lent_with_breaks() -> None:
+    """The call's server has lent it on, and has gone: nobody would have passed it back."""
+    machine = Machine()
+    machine.boot()
+    (endpoint,), (another,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    last = machine.serve(endpoint, another, True)
+    scheduler, thread, server, reply = dispatched_client(machine, NEVER)
+    machine.start(server, Call.CALL, endpoint, word(1), (0, 0, 0, 0), 0)
+    assert machine.current is last
+    operate(machine, last, boot.OWN_TABLE, Operation.DELETE, reply)
+    for _ in range(3):
+        machine.tick(1)
+    machine.check()
+    assert machine.current is scheduler and scheduler.context is scheduler.home
+    assert thread.state is State.RUNNABLE and thread.context is None and last.context is None
+
+
+def test_only_who_has_a_context_of_its_own_can_dispatch() -> None:
+    """A held scheduler's dispatch had a deadline of its own, later than that of who had dispatched it."""
+    machine = Machine()
+    root = machine.boot()
+    outer, scheduler = held_thread(machine)
+    inner, thread = held_thread(machine)
+    operate(machine, root, outer, Operation.DISPATCH, 500)
+    assert machine.current is scheduler
+    operate(machine, scheduler, inner, Operation.DISPATCH, NEVER)
+    machine.check()
+    assert machine.current is scheduler and thread.context is None
+    assert machine.result(scheduler).failure == (Status.WRONG_STATE, INVOKED)
+
+
+def test_time_used_up_in_a_server_is_a_fault_however_it_is_noticed() -> None:
+    """Noticed at a change of threads, instead of by the timer, it was only waited for."""
+    machine = Machine()
+    root = machine.boot()
+    (faults,), (way_back,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    handler = machine.serve(faults, way_back, False)
+    (endpoint,), (reply,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    server = machine.serve(endpoint, reply, True)
+    (index,) = (each for each in range(machine.next_slot) if machine.slot(each).object is server)
+    assert machine.invoke(index, Operation.BIND, Binding.HANDLER.value, given=faults).word == 0
+    (notification,) = machine.make(Kind.NOTIFICATION)
+    _, driver = machine.spawn(PRIORITY + 9)
+    machine.start(driver, Call.WAIT, notification, 0, (NEVER, 0, 0, 0), 0)
+    assert machine.invoke(INTERRUPTS, Operation.BIND_INTERRUPT, given=notification).word == 0
+    _, client = machine.spawn(PRIORITY + 5)
+    machine.start(client, Call.CALL, endpoint, word(1), (0, 0, 0, 0), 0)
+    assert machine.current is server and server.context is client.home and root.state is State.RUNNABLE
+    # The driver comes at the very moment at which the client's time is used up.
+    machine.hart.cpu.time += u64(2000)
+    machine.interrupt(1)
+    assert machine.current is driver
+    machine.start(driver, Call.WAIT, notification, 0, (NEVER, 0, 0, 0), 0)
+    machine.tick(0)
+    machine.check()
+    assert server.faulted and machine.current is handler
+    assert call.label_of(u64(machine.result(handler).word)) == Fault.BUDGET.value
