@@ -63,8 +63,8 @@ class Operation(Enum):
     HOLD = 23
     #: Thread (): the scheduler no longer holds it
     RELEASE = 24
-    #: Thread (deadline) → why it stopped: see `Stop`. Lends the caller's own context to a held thread, until the deadline
-    #: at the latest: who has it then, because it was lent on, loses it (a BUDGET fault)
+    #: Thread (deadline) → why it stopped: see `Stop`. Lends the caller's own context to a held thread, until the
+    #: deadline at the latest: who has it then, because it was lent on, loses it (a BUDGET fault)
     DISPATCH = 25
     #: Thread () → state, effective priority, identifier
     THREAD_INFO = 26

@@ -23,6 +23,7 @@ from neokernel.kernel import thread as threads
 from neokernel.kernel import trace as traces
 from neokernel.kernel.fast import wake_driver
 from neokernel.kernel.fault import raise_fault
+from neokernel.kernel.notification import go_on as resume
 from neokernel.kernel.objects import (
     TRACING,
     AddressSpace,
@@ -43,7 +44,6 @@ from neokernel.kernel.objects import (
     Thread,
     Trace,
 )
-from neokernel.kernel.notification import go_on as resume
 from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, answer, give_answer
 from neokernel.kernel.reply import attach, detach, end_dispatch, unchain
 from neokernel.kernel.schedule import (
