@@ -147,7 +147,7 @@ def copy_out(hart: Hart, caller: Thread, source: Slot) -> u64:
         return failure(Status.OUT_OF_RANGE, SECOND)
     place = landing(caller)
     if place is None:
-        return failure(Status.NO_WINDOW, WINDOW)
+        return refuse_landing(caller)
     if not derivable(hart, source):
         return failure(Status.UNDERIVABLE, FIRST)
     derive(hart, source, place, u16(rights))
@@ -160,7 +160,7 @@ def move_out(caller: Thread, source: Slot) -> u64:
         return failure(Status.NO_CAPABILITY, FIRST)
     place = landing(caller)
     if place is None:
-        return failure(Status.NO_WINDOW, WINDOW)
+        return refuse_landing(caller)
     refused = immovable(source, FIRST)
     if refused != 0:
         return refused
@@ -179,6 +179,11 @@ def landing(caller: Thread) -> Slot | None:
         return None
     place = table.slots[index]
     return place if place.object is None else None
+
+
+def refuse_landing(caller: Thread) -> u64:
+    """Why there is no place for a capability that would come back."""
+    return failure(Status.NO_BUFFER if caller.buffer is None else Status.NO_WINDOW, WINDOW)
 
 
 def inspect(caller: Thread, place: Slot) -> u64:

@@ -318,11 +318,12 @@ def receive(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply | None,
         return done
     sender = endpoint.senders.head
     if sender is None:
-        if deadline <= cpu.now(hart.cpu):
-            return failure(Status.TIMED_OUT, FIRST)
-        if deadline != NEVER and thread.home is None:
-            # When the time comes it would have no context to go on with.
-            return failure(Status.WRONG_STATE, FIRST)
+        if deadline != NEVER:
+            if deadline <= cpu.now(hart.cpu):
+                return failure(Status.TIMED_OUT, FIRST)
+            if thread.home is None:
+                # When the time comes it would have no context to go on with.
+                return failure(Status.WRONG_STATE, FIRST)
         release(hart, thread)
         arm(thread, reply)
         # First out of the ready queue, where it may be since it has answered somebody more important.

@@ -11,7 +11,7 @@ from neokernel.abi.call import failure
 from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE, Kind, kind_of
 from neokernel.abi.operations import Operation
 from neokernel.abi.rights import ALL, DMA
-from neokernel.abi.status import FIRST, FOURTH, INVOKED, SECOND, WINDOW, Status
+from neokernel.abi.status import FIRST, INVOKED, SECOND, THIRD, WINDOW, Status
 from neokernel.abi.trace import Event
 from neokernel.kernel import placement
 from neokernel.kernel.objects import (
@@ -162,13 +162,13 @@ def retype(hart: Hart, caller: Thread, slot: Slot, memory: Memory) -> u64:
     room = u64(buffer.window_size.load(Order.RELAXED))
     count = registers.a4
     if registers.a5 >= count:
-        return failure(Status.OUT_OF_RANGE, FOURTH)
+        return failure(Status.OUT_OF_RANGE, THIRD)
     table = caller.table
-    if count > room or first + room > len(table.slots):
+    if count > room or first + count > len(table.slots):
         return failure(Status.NO_WINDOW, WINDOW)
     place = table.slots[first + registers.a5]
     if place.object is not None:
-        return failure(Status.OCCUPIED, WINDOW)
+        return failure(Status.NO_WINDOW, WINDOW)
     done = make(hart, memory, slot, place, kind, registers.a3, need)
     if done != 0:
         return done

@@ -201,7 +201,8 @@ def leave_table(hart: Hart, slot: Slot) -> u64:
         return failure(Status.WRONG_STATE, INVOKED)
     table = holder.user
     if not isinstance(table, PageTable):
-        return failure(Status.OCCUPIED, INVOKED)
+        # What holds a frame and is no table, is a device space.
+        return failure(Status.PINNED, INVOKED)
     take_from_table(hart, table, u64(slot.entry), slot)
     return 0
 

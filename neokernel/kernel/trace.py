@@ -4,8 +4,8 @@ from neokernel.abi.call import failure
 from neokernel.abi.kinds import PAGE_SIZE
 from neokernel.abi.operations import Operation
 from neokernel.abi.rights import READ
-from neokernel.abi.status import FIRST, INVOKED, WINDOW, Status
-from neokernel.kernel.captable import landing
+from neokernel.abi.status import FIRST, INVOKED, Status
+from neokernel.kernel.captable import landing, refuse_landing
 from neokernel.kernel.objects import Hart, Slot, Thread, Trace
 from neokernel.kernel.placement import trace_header
 from neokernel.kernel.slot import controlled, derivable, insert, refuse_control, refuse_operation
@@ -43,7 +43,7 @@ def frame(hart: Hart, caller: Thread, slot: Slot, trace: Trace) -> u64:
         return failure(Status.OUT_OF_RANGE, FIRST)
     place = landing(caller)
     if place is None:
-        return failure(Status.NO_WINDOW, WINDOW)
+        return refuse_landing(caller)
     if not derivable(hart, slot):
         return failure(Status.UNDERIVABLE, INVOKED)
     place.object = hart.frame

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE, Kind
 from neokernel.abi.operations import Operation
-from neokernel.abi.status import FIRST, FOURTH, INVOKED, SECOND, WINDOW, Status
+from neokernel.abi.status import FIRST, INVOKED, SECOND, THIRD, WINDOW, Status
 from neokernel.arch import cpu
 from neokernel.kernel.objects import LARGE, Memory, SchedContext, Thread
 from neokernel.kernel.slot import number_of
@@ -123,10 +123,10 @@ def test_the_window_must_have_room(machine: Machine) -> None:
     endpoint = Kind.ENDPOINT.value
     machine.window(FREE, 1)
     assert retype(machine, endpoint, count=2) == (Status.NO_WINDOW, WINDOW)
-    assert retype(machine, endpoint, count=0) == (Status.OUT_OF_RANGE, FOURTH)
-    assert retype(machine, endpoint, count=1, done=1) == (Status.OUT_OF_RANGE, FOURTH)
+    assert retype(machine, endpoint, count=0) == (Status.OUT_OF_RANGE, THIRD)
+    assert retype(machine, endpoint, count=1, done=1) == (Status.OUT_OF_RANGE, THIRD)
     machine.window(MEMORY, 1)
-    assert retype(machine, endpoint) == (Status.OCCUPIED, WINDOW)
+    assert retype(machine, endpoint) == (Status.NO_WINDOW, WINDOW)
     machine.window((1 << 32) - 1, (1 << 32) - 1)
     assert retype(machine, endpoint) == (Status.NO_WINDOW, WINDOW)
     machine.root.buffer = None

@@ -19,7 +19,7 @@ from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation, Stop
 from neokernel.abi.rights import ALL, DMA, EXECUTE, GRANT, READ, RECEIVE, SEND, SIGNAL, WAIT, WRITE
-from neokernel.abi.status import FIRST, FOURTH, INVOKED, REPLY, SECOND, THIRD, TRAVELLING, WINDOW, WORD, Status
+from neokernel.abi.status import FIRST, INVOKED, REPLY, SECOND, THIRD, TRAVELLING, WINDOW, WORD, Status
 from neokernel.arch import cpu
 from neokernel.image.panic import ConsoleFilter, PanicRecord
 from neokernel.kernel.objects import MAXIMUM_DEPTH, State, Thread
@@ -211,10 +211,11 @@ MEMORIES = [
     Refusal("memory", OP.RETYPE, (17, 0, 1), None, S.OUT_OF_RANGE, FIRST),
     Refusal("memory", OP.RETYPE, (Kind.PROCESSOR.value, 0, 1), None, S.OUT_OF_RANGE, FIRST),
     Refusal("memory", OP.RETYPE, (Kind.FRAME.value, 2, 1), None, S.OUT_OF_RANGE, SECOND),
-    Refusal("memory", OP.RETYPE, (1, 0, 1, 1), None, S.OUT_OF_RANGE, FOURTH),
+    Refusal("memory", OP.RETYPE, (1, 0, 1, 1), None, S.OUT_OF_RANGE, THIRD),
+    Refusal("memory", OP.RETYPE, (1, 0, 0), None, S.OUT_OF_RANGE, THIRD),
     Refusal("memory", OP.RETYPE, (Kind.FRAME.value, 1, 1), None, S.OUT_OF_MEMORY, INVOKED),
     Refusal("memory", OP.RETYPE, (1, 0, 2), None, S.NO_WINDOW, WINDOW),
-    Refusal("memory", OP.RETYPE, (1, 0, 1), None, S.OCCUPIED, WINDOW, window=(1, 1)),
+    Refusal("memory", OP.RETYPE, (1, 0, 1), None, S.NO_WINDOW, WINDOW, window=(1, 1)),
     Refusal("memory", OP.RETYPE, (1, 0, 1), None, S.NO_BUFFER, WINDOW, buffer=False),
     Refusal("deep memory", OP.RETYPE, (1, 0, 1), None, S.UNDERIVABLE, INVOKED),
     Refusal("without dma memory", OP.RETYPE, (Kind.DMA_SPACE.value, 1, 1), None, S.MISSING_RIGHT, INVOKED),
@@ -244,13 +245,15 @@ TABLES = [
     Refusal("own table", OP.COPY_OUT, ("endpoint", EVERYTHING), None, S.NO_WINDOW, WINDOW, window=(EMPTY, 0)),
     Refusal("own table", OP.COPY_OUT, ("endpoint", EVERYTHING), None, S.NO_WINDOW, WINDOW, window=(BEYOND, 1)),
     Refusal("own table", OP.COPY_OUT, ("endpoint", EVERYTHING), None, S.NO_WINDOW, WINDOW, window=(1, 1)),
-    Refusal("own table", OP.COPY_OUT, ("endpoint", EVERYTHING), None, S.NO_WINDOW, WINDOW, buffer=False),
+    Refusal("own table", OP.COPY_OUT, ("endpoint", EVERYTHING), None, S.NO_BUFFER, WINDOW, buffer=False),
     Refusal("own table", OP.COPY_OUT, ("deep endpoint", EVERYTHING), None, S.UNDERIVABLE, FIRST),
     Refusal("own table", OP.MOVE_OUT, (EMPTY,), None, S.NO_CAPABILITY, FIRST),
     Refusal("own table", OP.MOVE_OUT, ("endpoint",), None, S.NO_WINDOW, WINDOW, window=(EMPTY, 0)),
+    Refusal("own table", OP.MOVE_OUT, ("endpoint",), None, S.NO_BUFFER, WINDOW, buffer=False),
     Refusal("own table", OP.MOVE_OUT, ("all memory",), None, S.HAS_CHILDREN, FIRST, after=("endpoint",)),
     Refusal("own table", OP.MOVE_OUT, ("pinned frame",), None, S.PINNED, FIRST),
     Refusal("own table", OP.DELETE, ("pinned frame",), None, S.PINNED, FIRST),
+    Refusal("own table", OP.REVOKE, ("all memory",), None, S.PINNED, FIRST, after=("pinned frame",)),
 ]
 
 SPACES = [
@@ -288,7 +291,7 @@ SPACES = [
     Refusal("own space", OP.INSTALL, (1 << 30, 2), "filled table", S.WRONG_STATE, TRAVELLING),
     Refusal("frame", OP.UNMAP, (), None, S.WRONG_STATE, INVOKED),
     Refusal("frame", OP.UNINSTALL, (), None, S.WRONG_KIND, INVOKED),
-    Refusal("pinned frame", OP.UNMAP, (), None, S.OCCUPIED, INVOKED),
+    Refusal("pinned frame", OP.UNMAP, (), None, S.PINNED, INVOKED),
     Refusal("page_table", OP.UNINSTALL, (), None, S.WRONG_STATE, INVOKED),
     Refusal("page_table", OP.UNMAP, (), None, S.WRONG_KIND, INVOKED),
     Refusal("weak middle table", OP.UNINSTALL, (), None, S.MISSING_RIGHT, INVOKED),
@@ -381,6 +384,7 @@ OTHERS = [
     Refusal("weak trace", OP.TRACE_FRAME, (0,), None, S.MISSING_RIGHT, INVOKED),
     Refusal("trace", OP.MAP, (), None, S.WRONG_KIND, INVOKED),
     Refusal("trace", OP.TRACE_FRAME, (2,), None, S.OUT_OF_RANGE, FIRST),
+    Refusal("trace", OP.TRACE_FRAME, (0,), None, S.NO_BUFFER, WINDOW, buffer=False),
     Refusal("trace", OP.TRACE_FRAME, (0,), None, S.NO_WINDOW, WINDOW, window=(1, 1)),
     Refusal("deep trace", OP.TRACE_FRAME, (0,), None, S.UNDERIVABLE, INVOKED),
     Refusal("weak platform", OP.POWER_OFF, (0,), None, S.MISSING_RIGHT, INVOKED),
