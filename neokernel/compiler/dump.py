@@ -38,7 +38,11 @@ def dump_function(function: ir.Function) -> str:
     properties += [f"section={function.section}"] if function.section else []
     head = f"function {function.symbol}({parameters}) -> {function.result}"
     lines = [" ".join([head, *properties])]
-    for word, contracts in (("requires", function.requires), ("ensures", function.ensures)):
+    for word, contracts in (
+        ("requires", function.requires),
+        ("entry", function.entry),
+        ("ensures", function.ensures),
+    ):
         for contract in contracts:
             lines += _ghost(word, contract, "  ")
     lines += _block(function.body, "  ")
@@ -70,8 +74,6 @@ def _statement(s: ir.Statement, indent: str) -> Iterator[str]:
         yield f"{indent}loop {s.label}{trip}"
         if s.bound is not None:
             yield from _ghost("bound", s.bound, inner)
-        for invariant in s.invariants:
-            yield from _ghost("invariant", invariant, inner)
         yield from _block(s.body, inner)
         yield f"{indent}step {s.label}"
         yield from _block(s.step, inner)

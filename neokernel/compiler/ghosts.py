@@ -79,12 +79,11 @@ class _Checker:
 
 
 def _ghosts(function: ir.Function) -> Iterator[ir.Ghost]:
-    yield from (*function.requires, *function.ensures)
+    yield from (*function.requires, *function.ensures, *function.entry)
     for statement in statements(function.body):
         if isinstance(statement, ir.Ghost):
             yield statement
         elif isinstance(statement, ir.Loop):
-            yield from statement.invariants
             if statement.bound is not None:
                 yield statement.bound
 

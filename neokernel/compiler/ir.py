@@ -494,7 +494,8 @@ class Switch:
 class Loop:
     """`while True` over `body`, then `step` (which `continue` runs too): it ends by `Break`.
 
-    `bound` and `invariants`: ghost blocks that compute them (see Ghost); None, () when not stated.
+    `bound`: a ghost block that computes it (see Ghost); None when not stated. `invariants`: conditions that hold in
+    each round where they stand, which is in the body or in an `If` there that every round but the last goes through.
     `trip`: for counted loops, the operand that bounds the number of rounds.
     """
 
@@ -535,11 +536,15 @@ class Fail:
 
 @dataclass(eq=False, slots=True)
 class Ghost:
-    """Code for CPython and the prover only: back ends skip it. `value`: what it computes, when it is an expression."""
+    """Code for CPython and the prover only: back ends skip it. `value`: what it computes, when it is an expression.
+
+    `result`: in an `ensures`, the variable that holds the function's result.
+    """
 
     span: Span
     block: Block
     value: Operand | None = None
+    result: Var | None = None
 
 
 Statement: TypeAlias = Instruction | If | Switch | Loop | Break | Continue | Return | Fail | Ghost
@@ -556,7 +561,8 @@ class Function:
     `symbol` is the link name: module, class, function and instance arguments, unique in a program.
     `parameters` are also variables of the body. `result` is NONE for procedures, NEVER if it doesn't return.
     `naked` functions hold exactly one Asm. `cold` ones are made small, and never inlined;
-    `inline` ones always.
+    `inline` ones always. `entry` sets what `old(…)` means, before the body. `invariant_of`: it is an `@invariant` of
+    that struct.
     """
 
     name: str
@@ -569,6 +575,8 @@ class Function:
     variables: list[Var] = field(default_factory=list)
     requires: list[Ghost] = field(default_factory=list)
     ensures: list[Ghost] = field(default_factory=list)
+    entry: list[Ghost] = field(default_factory=list)
+    invariant_of: StructType | None = None
     ghost: bool = False
     naked: bool = False
     exported: bool = False

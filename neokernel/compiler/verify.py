@@ -12,6 +12,7 @@ the container), they are there and discharged.
 from __future__ import annotations
 
 from neokernel.compiler import ir
+from neokernel.compiler.lives import statements as statements_of
 from neokernel.compiler.types import BOOL, NEVER, NONE, EnumType, IntType, Type, UnionType
 from neokernel.compiler.verify_rules import RULES, Assigned, MalformedIR, Scope
 
@@ -54,10 +55,25 @@ class _Verifier(Scope):
             self.expect(only_asm, "a naked function holds exactly one asm")
         for contract in function.requires:
             self.ghost_block(contract)
+        for ghost in function.entry:
+            self.ghost_block(ghost)
+        self._ensures()
         self.block(function.body)
         self.statement = None
         if not function.naked and self.assigned is not None:
             self.expect(function.result == NONE, "runs off its end without a result")
+
+    def _ensures(self) -> None:
+        """They see the parameters, the result, and what was kept at entry."""
+        function, before = self.function, self.assigned
+        kept = {s.var for ghost in function.entry for s in ghost.block if isinstance(s, ir.Set)}
+        for contract in function.ensures:
+            self.assigned = frozenset({*function.parameters, *kept})
+            if contract.result is not None:
+                self.expect(contract.result.type == function.result, "an `ensures` of another result")
+                self.assigned |= {contract.result}
+            self.ghost_block(contract)
+        self.assigned = before
 
     # --- statements ---------------------------------------------------------------------------------------------------
 
@@ -150,7 +166,8 @@ class _Verifier(Scope):
             self.operand(s.trip)
         if s.bound is not None:
             self.ghost_block(s.bound)
-        self._invariants(s)
+        placed = {id(node) for node in statements_of(s.body)}
+        self.expect(all(id(ghost) in placed for ghost in s.invariants), "an invariant that isn't in the loop's body")
         breaks: list[Assigned] = []
         continues: list[Assigned] = []
         self.loops[s.label] = (breaks, continues)
@@ -162,15 +179,6 @@ class _Verifier(Scope):
         self.assigned = None
         for state in breaks:
             self.assigned = _join(self.assigned, state)
-
-    def _invariants(self, s: ir.Loop) -> None:
-        """They hold where the source's body starts: a counted loop has set its variable there."""
-        before = self.assigned
-        if before is not None:
-            self.assigned = before | {node.var for node in s.body if isinstance(node, ir.Set)}
-        for ghost in s.invariants:
-            self.ghost_block(ghost)
-        self.assigned = before
 
     # --- instructions -------------------------------------------------------------------------------------------------
 

@@ -69,11 +69,13 @@ def _ensures(ctx: Context, node: ast.expr) -> ir.Ghost:
         raise ctx.reject("NK0901", f"this function returns `{ctx.function.result}`", node, f"write `ensures({form})`")
     body = _Old(ctx).visit(node.body)
     saved = dict(ctx.variables)
+    var: ir.Var | None = None
     for name in names:
         var = ctx.variable(".result", ctx.function.result)
         ctx.variables[name] = var
         ctx.flow.assigned.add(name)
     ghost = _ghost(ctx, body)
+    ghost.result = var
     ctx.variables = saved
     return ghost
 
@@ -95,7 +97,7 @@ class _Old(ast.NodeTransformer):
             value = inferred(ctx, node.args[0])
             var = ctx.hidden("old", value.type)
             ctx.set(var, value, node)
-        ctx.function.requires.append(ir.Ghost(ctx.span(node), block, None))
+        ctx.function.entry.append(ir.Ghost(ctx.span(node), block, None))
         ctx.variables[var.name] = var
         ctx.flow.assigned.add(var.name)
         return ast.copy_location(ast.Name(var.name, ast.Load()), node)
@@ -112,7 +114,9 @@ def loop(ctx: Context, made: ir.Loop, body: list[ast.stmt]) -> list[ast.stmt]:
         if len(call.args) != 1 or call.keywords:
             raise ctx.reject("NK0901", f"`{name}` has one argument", call)
         if name == "loop_invariant":
-            made.invariants = (*made.invariants, _ghost(ctx, call.args[0]))
+            condition = _ghost(ctx, call.args[0])
+            made.invariants = (*made.invariants, condition)
+            ctx.block.append(condition)
         elif made.bound is not None:
             raise ctx.reject("NK0901", "this loop has two bounds", call)
         else:

@@ -10,7 +10,7 @@ from neokernel.compiler.diagnostics import Rejected
 from neokernel.compiler.generics import Application, Bindings, OpenArray, TypeParameter, close, is_open
 from neokernel.compiler.lower.context import Compilation, Context, Pending
 from neokernel.compiler.resolve import reject
-from neokernel.compiler.types import NONE, ArrayType, RefType, SpanType, TupleType, Type, UnionType
+from neokernel.compiler.types import NONE, ArrayType, RefType, SpanType, StructType, TupleType, Type, UnionType
 
 
 def function_instance(
@@ -51,6 +51,10 @@ def function_instance(
     function.naked = "naked" in decl.marks
     function.cold = "cold" in decl.marks
     function.inline = "inline" in decl.marks
+    if "invariant" in decl.marks and parameter_types:
+        owner = parameter_types[0]
+        if isinstance(owner, RefType) and isinstance(owner.target, StructType):
+            function.invariant_of = owner.target
     compilation.functions[key] = function
     compilation.symbols[symbol] = function
     for parameter, type_ in zip(decl.parameters, parameter_types, strict=True):
