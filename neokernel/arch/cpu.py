@@ -17,6 +17,8 @@ unsafe("memory is cleared by its address")
 DIRECT = 0x1000_0000_0000
 #: the lowest half of addresses is the user's
 USER_END = 1 << 38
+#: how a machine ends whose root process can't go on
+CRASHED = 101
 CONSOLE_BYTES = 4096
 LINES = 128
 #: ASIDs have 16 bits at most
@@ -181,6 +183,11 @@ def power_off(cpu: Cpu, status: u64) -> None:
     """End the machine. It has ended once: what comes after would come after its end."""
     if cpu.ended == 0:
         cpu.ended = 1 + status
+
+
+def crash(cpu: Cpu, registers: Registers) -> None:
+    """End the machine: the root process can't go on, with these registers, in the current address space."""
+    power_off(cpu, CRASHED)
 
 
 def leave(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, next: Registers, previous: Registers) -> None:

@@ -136,7 +136,7 @@ def boot(
 
 def explained(image: Image, panic: PanicRecord, roots: tuple[Path, ...]) -> Crash:
     """What happened: to the image's own code, or to a thread above the kernel."""
-    if not panic.thread:
+    if not panic.space:
         return explain_crash(image, panic, check_at(image, panic), roots)
     from neokernel.image.kernel import root_program  # late, because the compiler is big
 

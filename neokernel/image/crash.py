@@ -31,7 +31,7 @@ CAUSES = {
     12: "InstructionPageFault",
     13: "LoadPageFault",
     15: "StorePageFault",
-    24: "BudgetExhausted",  # no trap of the hardware: see `neokernel/kernel/crash.py`
+    1 << 63 | 5: "BudgetExhausted",  # the timer, of a thread without a handler
 }
 ADDRESS_CAUSES = {0, 1, 4, 5, 6, 7, 12, 13, 15}
 
@@ -149,7 +149,7 @@ def explain_crash(
 def unexplained(panic: PanicRecord) -> Crash:
     """A crash of a program that isn't known: what its registers say."""
     name, message = trap_of(panic)
-    return Crash(name, message, (Frame(f"thread {panic.thread}", f"{panic.pc:#x}", 0),), cut=True)
+    return Crash(name, message, (Frame(f"process {panic.space}", f"{panic.pc:#x}", 0),), cut=True)
 
 
 def is_synthetic(place: Place) -> bool:

@@ -4,7 +4,7 @@ A record is text, begun by a control character that programs don't print. `arch/
 
     RS nk-start 1                 once, when the firmware is done
     RS nk-panic 1
-    thread H / space H            of a thread that faulted and had no handler: identifiers
+    space H                       of a thread that faulted and had no handler: the identifier of its address space
     scause H / sepc H / stval H   one line each; H is a number of 16 hexadecimal digits
     registers H*31                x1 to x31
     stack H H*1..4                an address and the words from there on; any number of lines
@@ -36,7 +36,7 @@ REGISTERS = 32
 class PanicRecord:
     """The state of a hart that trapped. `registers[0]` is zero; `memory` holds words by their (aligned) address.
 
-    `thread` and `space` are identifiers of the user's thread that trapped, 0 if it was the kernel.
+    `space` is the identifier of the user's address space, 0 if it was the kernel that trapped.
     """
 
     cause: int
@@ -44,7 +44,6 @@ class PanicRecord:
     value: int
     registers: tuple[int, ...]
     memory: dict[int, int] = field(default_factory=dict)
-    thread: int = 0
     space: int = 0
 
     @classmethod
@@ -59,7 +58,7 @@ class PanicRecord:
                 numbers = [int(word, 16) for word in words]
             except ValueError:
                 return None
-            if name in (*SCALARS, b"thread", b"space") and len(numbers) == 1:
+            if name in (*SCALARS, b"space") and len(numbers) == 1:
                 scalars[name] = numbers[0]
             elif name == b"registers" and len(numbers) == REGISTERS - 1:
                 registers = (0, *numbers)
@@ -71,7 +70,7 @@ class PanicRecord:
         if not scalars.keys() >= set(SCALARS) or not registers:
             return None
         cause, pc, value = (scalars[name] for name in SCALARS)
-        return cls(cause, pc, value, registers, memory, scalars.get(b"thread", 0), scalars.get(b"space", 0))
+        return cls(cause, pc, value, registers, memory, scalars.get(b"space", 0))
 
 
 class ConsoleFilter:

@@ -8,13 +8,16 @@ from neokernel.abi.fault import Fault
 from neokernel.abi.operations import Binding
 from neokernel.abi.rights import SEND
 from neokernel.abi.trace import Event
-from neokernel.kernel.crash import ROOT_SPACE, report
+from neokernel.arch import cpu
 from neokernel.kernel.endpoint import offer
 from neokernel.kernel.objects import TRACING, Endpoint, Hart, State, Thread
 from neokernel.kernel.outcome import BLOCKED
-from neokernel.kernel.schedule import stop
+from neokernel.kernel.schedule import stop, use_space
 from neokernel.kernel.tracing import record
 from neokernel.lang import u64
+
+#: boot gives the root's address space the first identifier
+ROOT_SPACE = 1
 
 
 def raise_fault(hart: Hart, thread: Thread, fault: Fault, w0: u64, w1: u64, w2: u64, w3: u64) -> None:
@@ -40,5 +43,6 @@ def raise_fault(hart: Hart, thread: Thread, fault: Fault, w0: u64, w1: u64, w2: 
         thread.faulted = False
     if thread.space.identifier == ROOT_SPACE:
         # Nothing would happen any more without it: the machine ends, so this needn't be bounded.
-        report(hart.cpu, thread, fault, w0, w2)
+        use_space(hart, thread.space)
+        cpu.crash(hart.cpu, thread.registers)
     stop(hart, thread, State.STOPPED)

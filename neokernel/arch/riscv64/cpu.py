@@ -42,6 +42,10 @@ PENDING = 1 << 5 | 1 << 9
 TIMER_PENDING = 1 << 5
 #: sstatus.FS, dirty
 FLOATING_ON = 3 << 13
+#: sstatus.SUM
+USER_MEMORY = 1 << 18
+#: bytes of a user's stack that a crash shows
+SHOWN_STACK = 8192
 #: SBI, "TIME" extension: set_timer
 SBI_TIME = 0x54494D45
 #: PLIC (riscv-plic-spec): offsets of enable bits, of the contexts' registers, and their sizes
@@ -244,6 +248,28 @@ def power_off(cpu: Cpu, status: u64) -> None:
     device.value = TEST_PASS if status == 0 else (u32(status) << 16) | TEST_FAIL
     while True:
         asm("wfi")
+
+
+@naked
+def crash(cpu: Cpu, registers: Registers) -> None:
+    """The stack is read as the user's: up to the first page that isn't mapped, which is a trap."""
+    asm(f"""
+    mv s3, a1
+    jal s9, nk_panic_begin
+    la s4, nk_panic_text_space
+    jal s5, nk_console_text
+    ld s6, 16(s3)
+    andi s6, s6, -8
+    srli t0, s6, 38
+    bnez t0, nk_panic_finish
+    li t0, {USER_MEMORY}
+    csrs sstatus, t0
+    la t0, nk_panic_finish
+    csrw stvec, t0
+    li s7, {SHOWN_STACK}
+    add s7, s6, s7
+    jal s9, nk_panic_stack
+    j nk_panic_finish""")
 
 
 # --- in and out -------------------------------------------------------------------------------------------------------

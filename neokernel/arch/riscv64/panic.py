@@ -31,65 +31,15 @@ assembly(f"""
     .type nk_panic_record, @function
     .balign 4
 nk_panic_record:
-    sd x1, 8(t6)
-    sd x2, 16(t6)
-    sd x3, 24(t6)
-    sd x4, 32(t6)
-    sd x5, 40(t6)
-    sd x6, 48(t6)
-    sd x7, 56(t6)
-    sd x8, 64(t6)
-    sd x9, 72(t6)
-    sd x10, 80(t6)
-    sd x11, 88(t6)
-    sd x12, 96(t6)
-    sd x13, 104(t6)
-    sd x14, 112(t6)
-    sd x15, 120(t6)
-    sd x16, 128(t6)
-    sd x17, 136(t6)
-    sd x18, 144(t6)
-    sd x19, 152(t6)
-    sd x20, 160(t6)
-    sd x21, 168(t6)
-    sd x22, 176(t6)
-    sd x23, 184(t6)
-    sd x24, 192(t6)
-    sd x25, 200(t6)
-    sd x26, 208(t6)
-    sd x27, 216(t6)
-    sd x28, 224(t6)
-    sd x29, 232(t6)
-    sd x30, 240(t6)
+    .irp n, 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30
+    sd x\\n, 8 * \\n(t6)
+    .endr
     mv s3, t6
     csrr t0, sscratch
     sd t0, 248(s3)
-    la t0, nk_panic_devices
-    ld s1, 0(t0)
-    ld s2, 8(t0)
-    la t0, nk_panic_end             # a trap from here on: give up
-    csrw stvec, t0
-    la s4, nk_panic_text_cause
-    jal s5, nk_console_text
-    csrr a0, scause
-    jal s5, nk_console_number
-    la s4, nk_panic_text_pc
-    jal s5, nk_console_text
-    csrr a0, sepc
-    jal s5, nk_console_number
-    la s4, nk_panic_text_value
-    jal s5, nk_console_text
-    csrr a0, stval
-    jal s5, nk_console_number
-
-    la s4, nk_panic_text_registers
-    jal s5, nk_console_text
-    addi s6, s3, 8
-    addi s7, s3, 32 * 8
-1:  ld a0, 0(s6)
-    jal s5, nk_console_number
-    addi s6, s6, 8
-    bltu s6, s7, 1b
+    csrr t0, sepc
+    sd t0, 0(s3)
+    jal s9, nk_panic_begin
 
     # The stack from sp (or its bottom, when sp has left it), then its top, without showing anything twice.
     ld s6, 16(s3)
@@ -109,6 +59,10 @@ nk_panic_record:
     bgeu s6, t0, 4f
     mv s6, t0
 4:  jal s9, nk_panic_stack
+    .balign 4
+nk_panic_finish:
+    la t0, nk_panic_end             # a trap from here on: give up
+    csrw stvec, t0
     la s4, nk_panic_text_end
     jal s5, nk_console_text
     .balign 4
@@ -119,9 +73,39 @@ nk_panic_end:
     j 5b
     .size nk_panic_record, . - nk_panic_record
 
+# Everything but the stack, of the registers at s3 (in the place of x0, pc). Returns to s9.
+nk_panic_begin:
+    la t0, nk_panic_devices
+    ld s1, 0(t0)
+    ld s2, 8(t0)
+    la t0, nk_panic_end
+    csrw stvec, t0
+    la s4, nk_panic_text_cause
+    jal s5, nk_console_text
+    csrr a0, scause
+    jal s5, nk_console_number
+    la s4, nk_panic_text_pc
+    jal s5, nk_console_text
+    ld a0, 0(s3)
+    jal s5, nk_console_number
+    la s4, nk_panic_text_value
+    jal s5, nk_console_text
+    csrr a0, stval
+    jal s5, nk_console_number
+    la s4, nk_panic_text_registers
+    jal s5, nk_console_text
+    addi s6, s3, 8
+    addi s7, s3, 32 * 8
+1:  ld a0, 0(s6)
+    jal s5, nk_console_number
+    addi s6, s6, 8
+    bltu s6, s7, 1b
+    jr s9
+
 # The words from s6 to s7, a line each: the address, then up to four words. Leaves s6 at s7. Returns to s9.
 nk_panic_stack:
     bgeu s6, s7, 8f
+    ld t0, 0(s6)                    # of a user's stack: a trap before anything of the line is shown
     la s4, nk_panic_text_stack
     jal s5, nk_console_text
     mv a0, s6
@@ -172,5 +156,6 @@ nk_panic_text_pc: .asciz "\\nsepc"
 nk_panic_text_value: .asciz "\\nstval"
 nk_panic_text_registers: .asciz "\\nregisters"
 nk_panic_text_stack: .asciz "\\nstack"
+nk_panic_text_space: .asciz "\\nspace 1"
 nk_panic_text_end: .asciz "\\nnk-panic-end\\n"
 """)
