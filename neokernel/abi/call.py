@@ -12,7 +12,8 @@ Registers at the `ecall`, and after it:
 
 `s0`–`s11`, `sp`, `gp` and `tp` are preserved; `ra` and `t0`–`t6` are zero afterwards. All four words of payload travel
 with every message. A deadline is a time in ticks of the `time` counter; `NEVER` waits for good, `NOW` (or any time that
-has passed) doesn't wait.
+has passed) doesn't wait. An index counts in the thread's own table. A call that fails leaves its status in `a1`, and 0
+in `a0` and `a2`–`a5`; a call with a number that isn't listed is a fault (SYSTEM_CALL).
 
 A message word:
 
@@ -27,6 +28,16 @@ A message word:
 | 56–63 | kernel: which argument the status is about |
 
 The bits of the kernel are zero in what a thread sends: a server can't forge a status.
+
+A message arrives whole or not at all. If the receiver can't take it (it has no buffer, its window is too small, it has
+no Reply for a call), the sender fails, whether it came first or waited, and the receiver goes on waiting.
+
+A Reply holds one caller at a time, from when its call is received until the call ends. It belongs to the thread that
+last waited, or took a call, with it, until that thread does so with another one or with none, or ends: other threads
+can't receive with it (OCCUPIED of argument 6), but whoever has a capability of it, with any rights, can answer.
+
+A thread without a SchedContext of its own runs on the time of whoever calls it. So it can be called, but not sent to
+(WRONG_STATE of argument 0), and can't receive until a deadline (WRONG_STATE of argument 2).
 """
 
 from enum import Enum
@@ -38,29 +49,38 @@ from neokernel.lang import u64
 class Call(Enum):
     """The value of `a7`."""
 
-    #: send a message, wait for its reply; on a kernel object's capability: an operation of the object
+    #: On an Endpoint (SEND; GRANT if capabilities travel): send a message, wait until it is received and answered. On
+    #: the capability of any other object: do one of its operations. The receiver must have named a Reply.
     CALL = 0
-    #: answer the caller whom the Reply holds, then receive with the same Reply
+    #: On an Endpoint (RECEIVE): answer the caller whom the Reply holds, if it holds one, then receive with the same
+    #: Reply, without a deadline. If answering fails, nothing is received, and the caller waits on.
     REPLY_RECEIVE = 1
-    #: wait until somebody takes the message; there is no reply
+    #: On an Endpoint (SEND; GRANT if capabilities travel): wait until somebody takes the message. There is no reply.
+    #: The receiver must have time of its own.
     SEND = 2
-    #: wait for a message, until a deadline
+    #: On an Endpoint (RECEIVE): wait for a message, until a deadline. If it is a call, the Reply holds the caller then.
+    #: `a6` = 0 names no Reply: calls can't be received. Signals of a bound notification end it, too.
     RECEIVE = 3
-    #: answer the caller whom the Reply holds
+    #: Answer the caller whom the Reply holds; `a0` is ignored. If it fails, the caller waits on. Any right.
     REPLY = 4
-    #: take a notification's signals, wait for some until a deadline
+    #: On a Notification (WAIT): take its signals, wait for some until a deadline. `a0` is the word of signals, which is
+    #: 0 then; of a counting one it is 1, and the count is one less.
     WAIT = 5
-    #: signal a notification: its badge is added to the word
+    #: On a Notification (SIGNAL): the badge of the capability, or 1 if it has none, is ORed into the word of signals;
+    #: of a counting one, the count is one more. Who has waited longest gets it at once.
     SIGNAL = 6
-    #: let others of the same priority run
+    #: Let others of the same priority run; of a thread that was dispatched: give the processor back. Never fails.
     YIELD = 7
-    #: SEND if somebody waits for it, fail otherwise
+    #: SEND if somebody waits for the message; otherwise fail at once.
     TRY_SEND = 8
 
 
+#: deadlines: don't wait
 NOW = 0
+#: wait for good
 NEVER = 0xFFFF_FFFF_FFFF_FFFF
 
+#: places of a message word's parts
 LABEL_MASK = 0xFFFF_FFFF
 LENGTH_SHIFT = 32
 LENGTH_MASK = 0x3FF
@@ -72,9 +92,11 @@ STATUS_SHIFT = 48
 STATUS_MASK = 0xFF
 ARGUMENT_SHIFT = 56
 
-#: words of a message that travel in registers, and altogether
+#: words of a message that travel in registers
 REGISTER_WORDS = 4
+#: words of a message, altogether
 MAXIMUM_WORDS = 512
+#: capabilities that travel with a message
 MAXIMUM_CAPABILITIES = 4
 
 

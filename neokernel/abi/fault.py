@@ -1,9 +1,12 @@
 """Fault reports: what a thread's handler receives.
 
-A report is a call that the kernel makes in the thread's name: FAULT bit set, label the kind, payload as listed. The
-reply resumes the thread. The reply's label says how: `RETRY` executes the instruction again, `SKIP` goes on behind it,
-`STOP` leaves the thread suspended. After SYSTEM_CALL, SKIP takes the reply's payload as `a0`, `a1`; after other faults
-the thread goes on at the address in the payload's first word.
+A report is a call that the kernel makes in the thread's name to the Endpoint that is bound as its handler: FAULT bit
+set, label the kind, badge that of the bound capability, four words of payload, those that aren't listed 0. The reply
+resumes the thread. Its label says how; any label that isn't listed is STOP.
+
+A thread without a handler stops; so does one whose handler receives without a Reply, or ends (or its Reply does) while
+it has the report. If it runs in the root process's address space, the machine ends with a panic. If the handler's
+Endpoint ends before the report was received, the thread goes on where it was, and faults again.
 """
 
 from enum import Enum
@@ -12,27 +15,35 @@ from neokernel.lang import u8, u64
 
 
 class Fault(Enum):
-    #: payload: address, program counter, access (0 read, 1 write, 2 execute)
+    #: nothing is mapped there that allows the access. Payload: address, program counter, access (0 read, 1 write,
+    #: 2 execute)
     PAGE = 1
-    #: payload: instruction word (0 if unknown), program counter
+    #: also of floating point without Floats. Payload: instruction word (0 if unknown), program counter
     ILLEGAL_INSTRUCTION = 2
-    #: payload: address, program counter, access (0 read, 1 write, 2 execute)
+    #: the address isn't a multiple of what is accessed. Payload: address, program counter, access (0 read, 1 write,
+    #: 2 execute)
     MISALIGNED = 3
-    #: payload: address, program counter. `ebreak`, or a failed check
+    #: `ebreak`, or a failed check. Payload: address, program counter
     BREAKPOINT = 4
-    #: payload: identifier of the exhausted context, program counter. It ran out while the thread served a call
+    #: a context ran out, or ended, while the thread ran on it for somebody else. Payload: identifier of the context,
+    #: program counter
     BUDGET = 5
-    #: payload: `a7`, program counter, `a0`, `a1`. An `ecall` of a foreign thread, or a call that doesn't exist
+    #: an `ecall` of a foreign thread, or a call that doesn't exist. Payload: `a7`, program counter (of the `ecall`),
+    #: `a0`, `a1`
     SYSTEM_CALL = 6
-    #: payload: address, program counter, access (0 read, 1 write, 2 execute). No memory answers there
+    #: no memory or device answers there. Payload: address, program counter, access (0 read, 1 write, 2 execute)
     BUS = 7
 
 
 class Resume(Enum):
     """Labels of a handler's reply."""
 
+    #: execute the instruction again
     RETRY = 0
+    #: after SYSTEM_CALL: go on behind the `ecall`, with the first two words of the reply as `a0` and `a1`. After any
+    #: other fault: go on at the address in the first word
     SKIP = 1
+    #: leave the thread stopped, as it is; RESUME executes the instruction again
     STOP = 2
 
 

@@ -1,7 +1,13 @@
 """Operations of kernel objects: the labels of calls on their capabilities.
 
-In the comments: arguments are the words of payload (`a2` first), `; x` are capabilities that travel with the call, `→`
-what comes back; the right that the capability must have is CONTROL unless said.
+An operation is a CALL on the object's capability, whose label says which. Arguments are in the payload (`a2` to `a5`),
+results come back there; a register that isn't named is ignored, and 0 in the answer. If a capability travels, the
+message word says that one does (bits 42–44), and its index is the first in the thread's buffer. The length in the
+message word needn't be set; of one above 4, or with a capability, the thread must have a buffer.
+
+Before an operation's own failures come, in this order: NO_CAPABILITY of argument 0; UNKNOWN_OPERATION of 1, for a label
+that no object knows; OUT_OF_RANGE of 1, for a malformed message word; NO_BUFFER of 1; and MISSING_RIGHT of 0 and
+WRONG_KIND of 0, for a capability without the right, and an object that hasn't the operation.
 """
 
 from enum import Enum
@@ -12,93 +18,132 @@ from neokernel.lang import u8, u64
 class Operation(Enum):
     """Labels, all different, so that traces can name them without knowing the object."""
 
-    #: Memory (kind, size, count, done) → capabilities into the receive window. `done` is how many were made before
+    # Each comment: the object, its arguments (`a2` first), `;` capabilities that travel, `→` results, `:` what it does.
+    # At its end the right that the capability must have, if that isn't CONTROL.
+
+    #: Memory (kind, size, count, done) → capabilities in the receive window: make `count` objects, at least one, one
+    #: after the other, each in a slot of its own. `kind` is a number of `Kind`, `size` what that says. `done` must be
+    #: 0: the kernel counts in it how many are made. The window must have `count` slots at least. If it fails on the way
+    #: (OUT_OF_MEMORY, or a slot in use: NO_WINDOW), what was made stays, in the first slots. Of a device's Memory only
+    #: Frames are made, and of one without the right DMA no DmaSpace (MISSING_RIGHT of argument 0)
     RETYPE = 1
-    #: Memory (bytes): clear ahead, so that retype needn't
+    #: Memory (bytes): let so many of the free bytes be zero, so that RETYPE needn't clear them. A device's Memory isn't
+    #: cleared (OUT_OF_RANGE)
     CLEAR = 2
-    #: Memory () → size, free bytes, cleared bytes of those
+    #: Memory () → size, free, cleared: in bytes; `cleared` of those that are free. Memory is free again when all that
+    #: was made of it has ended
     MEMORY_INFO = 3
 
-    #: CapTable (index, rights, badge; source): derive from the source into the slot
+    #: CapTable (index, rights, badge; source): derive from the source, a slot of the caller's table, into the empty
+    #: slot `index` of this one. The copy has those of the `rights` that the source has. A `badge` other than 0 is set,
+    #: on Endpoints, Notifications and Processors that have none; with 0 the copy has the source's
     COPY = 4
-    #: CapTable (index; source): the source's slot is empty afterwards
+    #: CapTable (index; source): the capability itself moves into the empty slot `index`; the source's slot is empty
+    #: afterwards. A mapped frame stays mapped. What has descendants can't be moved
     MOVE = 5
-    #: CapTable (index, rights) → a copy of the slot, into the receive window
+    #: CapTable (index, rights) → a capability in the receive window: a copy of the slot's, with its badge
     COPY_OUT = 6
-    #: CapTable (index) → the slot's capability itself, into the receive window
+    #: CapTable (index) → a capability in the receive window: the slot's itself; the slot is empty afterwards
     MOVE_OUT = 7
-    #: CapTable (index): revoke, then empty the slot; an object ends with the capability that retype made
+    #: CapTable (index): delete all that was derived from the slot's capability, then itself. Its object ends if RETYPE
+    #: made it with this capability. Succeeds if the slot is empty. `a5` must be 0: the kernel keeps there how far it
+    #: is. If a pinned frame is in the way, what was deleted before is gone
     DELETE = 8
-    #: CapTable (index): delete all that was derived from the slot's capability
+    #: CapTable (index): delete all that was derived from the slot's capability; otherwise like DELETE
     REVOKE = 9
-    #: CapTable (index) → kind, rights, badge, depth. Of any slot, also an empty one
+    #: CapTable (index) → kind, rights, badge, depth: of any slot; `kind` is a number of `Kind`, and all are 0 if it is
+    #: empty. `badge` is 0 for kinds that have none; `depth` is how often it was derived, at most 64
     INSPECT = 10
 
-    #: AddressSpace (address, rights; frame): map
+    #: AddressSpace (address, rights; frame): map the frame at the address, a multiple of its size below 2^38. `rights`
+    #: are READ, READ and WRITE, EXECUTE, or READ and EXECUTE; the frame's capability must have them, and a device's
+    #: frame can't be executed (MISSING_RIGHT). A capability is mapped once; its copies are mapped on their own
     MAP = 11
-    #: AddressSpace (address, level; page table): translate the 1 GiB (level 2) or 2 MiB (level 1) at the address
+    #: AddressSpace (address, level; page table): let the table translate the 1 GiB (`level` 2) or the 2 MiB (`level` 1)
+    #: at the address, a multiple of that below 2^38. Level 2 comes first. The table's capability needs CONTROL. A table
+    #: that maps something can't be installed at another level (WRONG_STATE)
     INSTALL = 12
     #: Frame (): take it out of its address space. Any right
     UNMAP = 13
-    #: PageTable (): take it out of its address space
+    #: PageTable (): take it out of its address space; it keeps what is mapped in it
     UNINSTALL = 14
 
-    #: Thread (binding; object): see `Binding`
+    #: Thread (binding; object): let the thread use the object, as a number of `Binding` says. The capability is copied
+    #: into the thread: when it is revoked, the thread loses the object
     BIND = 15
-    #: Thread (binding)
+    #: Thread (binding): end that. Without an address space or a table the thread stops
     UNBIND = 16
-    #: Thread (program counter, stack pointer, argument, second argument): start from the beginning
+    #: Thread (program counter, stack pointer, argument, second argument): start a stopped thread from the beginning,
+    #: with the arguments in `a0` and `a1` and all other registers 0
     START = 17
-    #: Thread (): stop; what it waits for ends with CANCELLED
+    #: Thread (): stop; what it waits for ends with CANCELLED. The caller itself can be meant: RESUME goes on behind it
     SUSPEND = 18
-    #: Thread (): go on
+    #: Thread (): let a stopped thread go on where it was
     RESUME = 19
-    #: Thread () → 32 words: pc, ra, sp, … t6
+    #: Thread () → pc, ra, sp, gp: the registers of another thread: these four, and in the first words of the caller's
+    #: buffer the other 28, from tp to t6
     READ_REGISTERS = 20
-    #: Thread (32 words): pc, ra, sp, … t6
+    #: Thread (pc, ra, sp, gp): set these four registers, and from the first words of the caller's buffer the other 28,
+    #: from tp to t6. The thread is stopped, or waits for its fault's handler
     WRITE_REGISTERS = 21
-    #: Thread (1 or 0): every `ecall` is a fault. It is stopped, or waits for its fault's handler
+    #: Thread (foreign): 1 lets every `ecall` of the thread be a fault (SYSTEM_CALL), 0 ends that. The thread is
+    #: stopped, or waits for its fault's handler
     SET_FOREIGN = 22
-    #: Thread (; notification): a scheduler holds it, and is signalled when it could run. Needs SIGNAL
+    #: Thread (; notification): let a scheduler hold the thread, which has no SchedContext: it runs by DISPATCH only, or
+    #: on the time of who calls it. The Notification, whose capability needs SIGNAL, is signalled when it could run
     HOLD = 23
     #: Thread (): the scheduler no longer holds it
     RELEASE = 24
-    #: Thread (deadline) → why it stopped: see `Stop`. Lends the caller's own context to a held thread, until the
-    #: deadline at the latest: who has it then, because it was lent on, loses it (a BUDGET fault)
+    #: Thread (deadline) → why: run a held thread, which could run, on the caller's own SchedContext, until it
+    #: stops or the deadline has come; the caller waits meanwhile. `why` it stopped is a number of `Stop`
     DISPATCH = 25
-    #: Thread () → state, effective priority, identifier
+    #: Thread () → state, priority, identifier: `state` is 0 stopped, 1 running or ready, 2 sending, 3 calling (not yet
+    #: received), 4 receiving, 5 waiting for a reply, 6 waiting for signals, 7 dispatching. `priority` is the one that
+    #: it runs at, the higher of its floor and its context's. `identifier` names it in traces
     THREAD_INFO = 26
 
-    #: Processor (priority, budget, period; context), times in ticks
+    #: Processor (priority, budget, period; context): give the SchedContext, whose capability needs CONTROL, the right
+    #: to `budget` ticks in each `period`, beginning now with a full budget. `priority` is 0 to 255, and at most the
+    #: Processor's badge; `budget` is 100 to `period`; `period` is at most 2^48. If both are the same, it is a time
+    #: slice: never used up, it gives others of its priority a turn
     CONFIGURE = 27
-    #: Processor (floor; thread): the thread runs at least at this priority
+    #: Processor (floor; thread): let the thread, whose capability needs CONTROL, run at this priority at least: 0 to
+    #: 255, and at most the Processor's badge
     SET_FLOOR = 28
-    #: Processor () → ticks in a second, harts
+    #: Processor () → frequency, harts, now: ticks in a second, how many harts there are, the time in ticks
     PROCESSOR_INFO = 29
-    #: SchedContext () → ticks used so far, ticks left now. Any right
+    #: SchedContext () → used, left, identifier: ticks used so far, ticks left of the part of the budget that is used
+    #: now, or next. `identifier` names it in traces and fault reports. Any right
     CONTEXT_INFO = 30
 
-    #: Interrupt (; notification): enable, and signal
+    #: Interrupt (; notification): let the line signal the Notification, whose capability needs SIGNAL, with its badge.
+    #: The line interrupts once, then waits for ACKNOWLEDGE
     BIND_INTERRUPT = 31
-    #: Interrupt (): disable
+    #: Interrupt (): the line signals nobody any more
     UNBIND_INTERRUPT = 32
-    #: Interrupt (): handled; it may come again
+    #: Interrupt (): it was handled, and may come again
     ACKNOWLEDGE = 33
 
-    #: DmaSpace (; frame) → physical address. The frame stays until it is unpinned
+    #: DmaSpace (; frame) → physical address: the frame stays where it is until it is unpinned: neither it nor what it
+    #: was derived from can be deleted. A mapped frame can't be pinned, nor a pinned one mapped: copy the capability.
+    #: The kernel looks at 256 places for a free one: a larger space that isn't full may fail (OUT_OF_MEMORY), and goes
+    #: on looking when asked again
     PIN = 34
-    #: DmaSpace (; frame)
+    #: DmaSpace (; frame): the device doesn't reach the frame any more. What isn't pinned in this space, frame or not,
+    #: is in the WRONG_STATE
     UNPIN = 35
 
-    #: Trace (mask of `abi/trace.py` kinds): begin to record; 0 stops
+    #: Trace (mask): record events in this ring and in no other; bit n of the mask says whether those of `Event` n are
+    #: wanted. 0 stops, whichever ring is in use
     TRACE_START = 36
-    #: Trace (page) → a Frame that can be read, into the receive window. READ
+    #: Trace (page) → a capability in the receive window: the ring's header (`page` 0), or one of its pages of records
+    #: (from 1 to its size), as a Frame that can be read. READ
     TRACE_FRAME = 37
 
-    #: Platform (1 to 24 bytes, in the second to fourth word; the first says how many): to the console; answers
-    #: how many it took, which may be fewer, or none: the others are written by a later call
+    #: Platform (count, bytes 0–7, bytes 8–15, bytes 16–23) → taken: write `count` bytes, 0 to 24, to the console, the
+    #: first lowest in `a3`. It may take fewer, or none, when the console is busy: the others are for a later call
     CONSOLE_WRITE = 38
-    #: Platform (status): end the machine
+    #: Platform (status): end the machine; the status, 0 to 255, is what QEMU exits with
     POWER_OFF = 39
 
 
@@ -107,21 +152,23 @@ def operation_of(label: u64) -> Operation | None:
 
 
 class Binding(Enum):
-    """What BIND attaches to a thread."""
+    """What BIND attaches to a thread, and the rights that the object's capability needs."""
 
-    #: AddressSpace, in which it runs
+    #: AddressSpace (CONTROL), in which it runs
     SPACE = 0
-    #: CapTable, in which its indices count
+    #: CapTable (CONTROL), in which its indices count
     TABLE = 1
-    #: Frame, 4 KiB of memory: the words of long messages
+    #: Frame of 4 KiB, not of a device (READ and WRITE): its buffer
     BUFFER = 2
-    #: Endpoint that gets its faults; needs SEND
+    #: Endpoint (SEND) that gets its faults
     HANDLER = 3
-    #: SchedContext, on which it runs when nobody lends it one
+    #: SchedContext (CONTROL) that no other thread has, on which it runs. OCCUPIED of argument 2, too, if the thread has
+    #: none, and runs on another's time, waits for a reply, or is held by a scheduler
     CONTEXT = 4
-    #: Notification whose signals end its receives too; needs WAIT
+    #: Notification (WAIT) that no other thread has or waits for: its signals end the thread's receives, too, if the
+    #: thread has a SchedContext
     NOTIFICATION = 5
-    #: Floats: it may use floating point
+    #: Floats (CONTROL): the thread may use floating point
     FLOATS = 6
 
 
@@ -132,7 +179,7 @@ def binding_of(number: u64) -> Binding | None:
 class Stop(Enum):
     """Why a dispatched thread gave the processor back."""
 
-    #: it waits for something
+    #: it waits for something, or has lost the time that it was lent
     BLOCKED = 0
     #: it faulted, and its handler was told
     FAULTED = 1

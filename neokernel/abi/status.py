@@ -1,7 +1,11 @@
 """How a system call ended. A status names its argument: `OUT_OF_RANGE of argument 2`.
 
 Arguments are counted like the registers: 0 is the capability that is invoked, 1 the message word, 2 to 5 the payload,
-6 the Reply; 8 to 11 are the capabilities that travel, 12 is the thread's receive window.
+6 the Reply; 8 to 11 are the capabilities that travel, 12 is the receive window: the receiver's, if a message is sent,
+and the caller's, if capabilities come back from an operation.
+
+What failed has changed nothing, with three exceptions, which are done step by step: RETYPE, DELETE and REVOKE say how
+far they go.
 """
 
 from enum import Enum
@@ -10,57 +14,63 @@ from neokernel.lang import u64
 
 
 class Status(Enum):
+    #: done
     OK = 0
-    #: there is no such system call, or no such operation of this kind of object
+    #: no operation has this label. (A system call that doesn't exist is a fault.)
     UNKNOWN_OPERATION = 1
     #: the index is beyond the table, or the slot is empty
     NO_CAPABILITY = 2
-    #: the capability names another kind of object
+    #: the capability names another kind of object than the call or operation is for, or a sort of memory or frame that
+    #: can't be used so: a device's, a large one
     WRONG_KIND = 3
-    #: the capability lacks the right
+    #: the capability lacks the right. Of argument 1: capabilities travel, and the endpoint's lacks GRANT
     MISSING_RIGHT = 4
     #: a number is too large, too small, or not one of those allowed
     OUT_OF_RANGE = 5
-    #: an address or size isn't a multiple of what it must be
+    #: the address isn't a multiple of the size of what would be there
     MISALIGNED = 6
-    #: the slot, page or binding that would be filled is in use
+    #: the slot, page or binding that would be filled is in use, or what it would be filled with is in use elsewhere
     OCCUPIED = 7
-    #: the Memory has too little left
+    #: the Memory, or the table of pins, has too little left
     OUT_OF_MEMORY = 8
     #: the object isn't in the state that the operation needs: not mapped, not bound, nobody waiting for the reply
     WRONG_STATE = 9
     #: a page table is missing on the way to the address
     NO_PAGE_TABLE = 10
-    #: the deadline has passed; or nobody was there, and the call doesn't wait
+    #: the deadline has passed; of argument 0: nobody waits for the message, and TRY_SEND doesn't wait either
     TIMED_OUT = 11
-    #: the wait was ended: by a suspension, or by the end of the endpoint or notification
+    #: the wait was ended: by a suspension, or by the end of the Endpoint or Notification
     CANCELLED = 12
-    #: the server, or the Reply that held the caller, has gone
+    #: the server's thread, or the Reply that held the caller, has gone: the call may have been served or not
     PEER_DIED = 13
-    #: capabilities were derived from it: it can't be moved
+    #: capabilities were derived from it, or it is being revoked, or the message names it twice: it can't be moved
     HAS_CHILDREN = 14
     #: an ancestor is being revoked, or it was derived 64 times: nothing can be derived from it
     UNDERIVABLE = 15
-    #: the badge is set, or can't be set on this kind
+    #: the source has a badge already, or is of a kind that has none (Endpoint, Notification and Processor have)
     BADGED = 16
-    #: a device may still reach the frame: unpin it first
+    #: a device may still reach the frame, or one of those that would be deleted: unpin it first
     PINNED = 17
-    #: the thread has no buffer for the words or capabilities of the message
+    #: there is no buffer for the message's words or capabilities: of argument 1 the sender has none, of 12 the receiver
     NO_BUFFER = 18
-    #: the receiver's window can't take the capabilities: too small, or its slots are in use
+    #: the receive window can't take the capabilities: it is too small, leaves the table, or its slots are in use
     NO_WINDOW = 19
 
 
-#: arguments that aren't registers: the first capability that travels, and the receive window
-TRAVELLING = 8
-WINDOW = 12
+#: the capability that is invoked
+INVOKED = 0
+#: the message word
+WORD = 1
 #: the payload's words
 FIRST = 2
 SECOND = 3
 THIRD = 4
 FOURTH = 5
-INVOKED = 0
-WORD = 1
+#: the Reply
 REPLY = 6
+#: the first capability that travels
+TRAVELLING = 8
+#: the receive window
+WINDOW = 12
 
 assert u64(Status.NO_WINDOW.value) < 256, "a status has 8 bits"

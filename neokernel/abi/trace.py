@@ -12,25 +12,29 @@ from neokernel.lang import Array, array, size_of, u8, u16, u32, u64, wire
 
 
 class Event(Enum):
-    """Kinds of records, also bits of the mask (1 << kind). In brackets: a, b."""
+    """Kinds of records, also bits of the mask (1 << kind). In brackets: what a and b of the record say.
 
-    #: a thread entered the kernel (call number; capability index)
+    Objects and threads are named by identifiers, kinds of objects by their numbers. What was moved from slot to
+    slot, or handed out by TRACE_FRAME, isn't recorded.
+    """
+
+    #: a thread made a system call (call number; capability index)
     SYSCALL = 0
-    #: a message went from the thread to another (other thread; message word)
+    #: a message, call or fault report went from the thread to another (other thread; message word)
     SEND = 1
     #: a reply went from the thread to its caller (other thread; message word)
     REPLY = 2
-    #: the hart goes on with this thread, 0 when idle (thread before; context)
+    #: the hart goes on with this thread, 0 when idle (thread before; its context)
     SWITCH = 3
     #: an interrupt came (line, 0 for the timer; 0)
     INTERRUPT = 4
-    #: the thread faulted (kind; address or program counter)
+    #: the thread faulted (kind of fault; first word of the report's payload)
     FAULT = 5
-    #: a capability was made (kind; identifier of the object if it has one)
+    #: a capability was made (kind of object; 1 if its object was made with it, 0 if it was derived)
     DERIVE = 6
-    #: a capability was deleted (kind; 1 if its object ended)
+    #: a capability was deleted (kind of object; 1 if its object ended with it)
     DELETE = 7
-    #: a notification was signalled (badge; 0)
+    #: a notification was signalled (badge, 0 if there is none; 0)
     SIGNAL = 8
     #: a thread became ready (the thread; priority)
     READY = 9
@@ -38,7 +42,7 @@ class Event(Enum):
 
 @wire
 class Record:
-    """`time` in ticks, `thread` the identifier of the thread that ran."""
+    """`time` in ticks, `thread` the identifier of the thread that ran, or of the sender that had waited; 0: none."""
 
     time: u64
     thread: u32
@@ -51,10 +55,13 @@ class Record:
 
 @wire
 class Header:
-    """The first page. `capacity` is the number of records, a power of 2."""
+    """The first page."""
 
+    #: records written so far
     written: u64
+    #: how many the ring holds, a power of 2
     capacity: u64
+    #: ticks in a second
     frequency: u64
     rest: Array[u8] = array(PAGE_SIZE - 24)
 
