@@ -394,10 +394,10 @@ def end_budget(hart: Hart, context: SchedContext, now: u64) -> None:
     hart.active = None
     if thread is None or thread.state is not State.RUNNABLE:
         return
-    if thread.dispatcher is not None:
-        end_dispatch(hart, thread, Stop.EXHAUSTED)
-    elif is_due(context, now):
+    if is_due(context, now):
         rotate(hart, thread)
+    elif thread.dispatcher is not None:
+        end_dispatch(hart, thread, Stop.EXHAUSTED)
     else:
         take_off(hart, thread)
         wait_for_refill(hart, context)

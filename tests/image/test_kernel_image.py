@@ -288,6 +288,18 @@ def test_a_crash_of_the_root_is_a_traceback(tmp_path: Path) -> None:
     assert not crash.cut
 
 
+@pytest.mark.qemu
+@pytest.mark.parametrize("pointer", [0, 0x3000, 0xFFFF_FFFF_8020_0000, 0xFFFF_FFC0_8020_0000, (1 << 38) - 8, 0x5005])
+def test_a_crash_with_any_stack_pointer_is_told(pointer: int, tmp_path: Path) -> None:
+    """Nothing is shown that isn't the process's, and the record is whole."""
+    body = f'    asm("mv sp, {{0}}\\nunimp", u64({pointer}))'
+    program = write_program(tmp_path / "program", body, "from neokernel.lang import asm, unsafe\nunsafe('a test')\n")
+    outcome, _ = run(built(program, tmp_path / "image.elf"))
+    (panic,) = outcome.panics
+    assert (panic.cause, panic.space, panic.registers[2], panic.memory) == (2, 1, pointer, {})
+    assert outcome.status == 101
+
+
 FULL = """    many: Array[u64] = array({count})
     for index in range(len(many)):
         many[index] = process.frequency

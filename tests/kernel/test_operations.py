@@ -21,7 +21,6 @@ from neokernel.abi.operations import Binding, Operation, Stop
 from neokernel.abi.rights import ALL, DMA, EXECUTE, GRANT, READ, RECEIVE, SEND, SIGNAL, WAIT, WRITE
 from neokernel.abi.status import FIRST, INVOKED, REPLY, SECOND, THIRD, TRAVELLING, WINDOW, WORD, Status
 from neokernel.arch import cpu
-from neokernel.image.panic import ConsoleFilter, PanicRecord
 from neokernel.kernel.objects import MAXIMUM_DEPTH, State, Thread
 from tests.kernel.support import INTERRUPTS, MEMORY, PAGE, PRIORITY, Machine, Result, u64
 
@@ -1182,64 +1181,13 @@ def test_a_fault_waits_for_its_handler(how: str, bench: Bench) -> None:
     machine.check()
 
 
-def test_the_last_words_of_the_root(bench: Bench) -> None:
+def test_a_fault_of_the_root_ends_the_machine(bench: Bench) -> None:
+    """What it says then is tested on the machine (`tests/image/test_kernel_image.py`)."""
     machine, root = bench.machine, bench.machine.root
-    frame = bench["mapped frame"]
     root.space.identifier = u64(1)
     spawn(bench, PRIORITY - 1)
-    stack = int(cpu.DIRECT) + int(machine.slot(frame).word)
-    machine.memory.write(stack + PAGE - 24, b"".join(word.to_bytes(8, "little") for word in (11, 12, 13)))
-    registers = root.registers
-    registers.pc, registers.sp, registers.t6 = u64(PLACE), u64(0x2000 - 24), u64(77)
     machine.trap(root, 15, 0xDEAD)
-    record = last_words(machine)
-    assert (record.cause, record.pc, record.value, record.thread, record.space) == (15, PLACE, 0xDEAD, 1, 1)
-    assert record.registers[2] == 0x2000 - 24 and record.registers[31] == 77
-    assert record.memory == {0x2000 - 24: 11, 0x2000 - 16: 12, 0x2000 - 8: 13}
-    assert machine.hart.cpu.ended == 102
-
-
-@pytest.mark.parametrize(
-    ("sp", "made"),
-    [
-        (cpu.USER_END, "mapped frame"),
-        (1 << 31, "mapped frame"),
-        (1 << 22, "mapped frame"),
-        (0x3000, "mapped frame"),
-        (0x1000, "frame"),
-    ],
-)
-@pytest.mark.parametrize(
-    ("cause", "shown"),
-    [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6), (7, 7), (12, 12), (13, 13), (15, 15)],
-)
-def test_a_stack_that_isnt_there_isnt_shown(sp: int, made: str, cause: int, shown: int, bench: Bench) -> None:
-    machine, root = bench.machine, bench.machine.root
-    _ = bench[made]
-    root.space.identifier = u64(1)
-    root.registers.sp = u64(sp)
-    machine.trap(root, cause)
-    record = last_words(machine)
-    assert record.cause == shown and record.memory == {}
-
-
-def test_a_device_isnt_read_for_the_last_words(bench: Bench) -> None:
-    _ = bench["lowest table"]
-    bench.do("own space", Operation.MAP, 0x1000, RW, given="device frame")
-    bench.machine.root.space.identifier = u64(1)
-    bench.machine.root.registers.sp = u64(0x1000)
-    bench.machine.trap(bench.machine.root, 8)
-    record = last_words(bench.machine)
-    assert record.cause == 8 and record.memory == {}
-
-
-def last_words(machine: Machine) -> PanicRecord:
-    """What the console has got, as the host reads it."""
-    state = machine.hart.cpu
-    console = ConsoleFilter(after_start=False)
-    assert console.feed(bytes(int(byte) for byte in state.console[: int(state.printed)])) == b""
-    (record,) = console.panics
-    return record
+    assert machine.hart.cpu.ended == 1 + cpu.CRASHED
 
 
 # --- floating point ---------------------------------------------------------------------------------------------------
@@ -1329,13 +1277,27 @@ def test_a_dispatched_thread_runs_until_it_stops(why: Stop, bench: Bench) -> Non
         dispatch(bench, other)
 
 
-def test_the_slice_of_a_dispatched_thread_is_its_schedulers(bench: Bench) -> None:
+def test_a_dispatched_thread_gives_way_at_the_end_of_its_schedulers_slice(bench: Bench) -> None:
     machine = bench.machine
     other = held(bench)
+    _, peer = machine.spawn(PRIORITY)
     dispatch(bench, other)
     machine.tick(10_000)
-    assert machine.current is machine.root
+    assert machine.current is peer and machine.root.state is State.DISPATCHING
+    machine.tick(2000)
+    assert machine.current is other.thread
+    machine.check()
+
+
+def test_the_budget_of_a_dispatched_thread_is_its_schedulers(bench: Bench) -> None:
+    machine = bench.machine
+    other = held(bench)
+    bench.do("processor", Operation.CONFIGURE, PRIORITY, 1000, 5000, given="own context")
+    dispatch(bench, other)
+    machine.tick(1000)
     assert machine.result(machine.root).words[0] == Stop.EXHAUSTED.value
+    assert machine.current is machine.root and machine.hart.cpu.time == 5000, "it waits for its refill itself"
+    machine.check()
     bench.do(other.index, Operation.RELEASE)
     assert machine.invoke(other.index, Operation.DISPATCH, NEVER).failure == (S.WRONG_STATE, INVOKED)
     bench.do("own table", Operation.DELETE, other.index)
