@@ -10,7 +10,8 @@ The info string of a block says what it is:
 - `python file=PATH`: lines of the repository's file, as they stand there.
 - `diff change=PATH`: a change of an example, for the next `console` block: lines begin with ` `, `-` or `+`; a line
   `@@` stands between its parts.
-- `console`: commands after `$ `, each with its output; a line `…` stands for any lines. They find `examples`.
+- `console`: commands after `$ `, each with its output; a line `…` stands for any lines, `…` at a line's end for any
+  rest of it. They find `examples`.
 - `json trace`: lines that a trace has in this order, perhaps with others between; `…` stands for anything in a line.
 
 Lines in messages are counted from the first line of the block they are about, and its file is called `guide.py`; of
@@ -204,6 +205,7 @@ def _program(source: str, functions: list[str]) -> meanings.Program:
 def run(page: Page, block: Block, folder: Path) -> str:
     """Run a console block's commands in `folder`; the block as it should read."""
     for name, source in page.programs.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(source, encoding="utf-8")
     if "examples/" in block.text:
         shutil.copytree(PACKAGE_ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__"))
@@ -256,11 +258,15 @@ def _commands(block: Block) -> Iterator[tuple[str, str]]:
 
 
 def fits(expected: str, printed: str) -> bool:
-    """Is `printed` what the page says, a line `…` standing for any lines?"""
-    pattern = "".join(
-        r"(?:.*\n)*?" if line.strip() == "…" else re.escape(line) for line in expected.splitlines(keepends=True)
-    )
+    """Is `printed` what the page says? A line `…` stands for any lines, `…` at a line's end for any rest of it."""
+    pattern = "".join(map(_pattern, expected.splitlines(keepends=True)))
     return re.fullmatch(pattern, printed) is not None
+
+
+def _pattern(line: str) -> str:
+    if line.strip() == "…":
+        return r"(?:.*\n)*?"
+    return re.escape(line[:-2]) + ".*\n" if line.endswith("…\n") else re.escape(line)
 
 
 def in_order(expected: str, lines: list[str]) -> str | None:
