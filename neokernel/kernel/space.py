@@ -27,7 +27,7 @@ USER = 1 << 4
 ACCESSED = 1 << 6
 DIRTY = 1 << 7
 #: entries emptied in one step
-TEARDOWN_STEP = 64
+TEARDOWN_STEP = 32
 
 
 def index_at(address: u64, level: u8) -> u64:
