@@ -8,6 +8,11 @@ message word needn't be set; of one above 4, or with a capability, the thread mu
 Before an operation's own failures come, in this order: NO_CAPABILITY of argument 0; UNKNOWN_OPERATION of 1, for a label
 that no object knows; OUT_OF_RANGE of 1, for a malformed message word; NO_BUFFER of 1; and MISSING_RIGHT of 0 and
 WRONG_KIND of 0, for a capability without the right, and an object that hasn't the operation.
+
+For example, a thread makes an Endpoint of the Memory in slot 8. The window in its buffer is one empty slot; `a7` is 0
+(CALL), `a0` 8, `a1` 0x4_0000_0001 (label RETYPE, 4 words), `a2` 1 (ENDPOINT), `a3` 0, `a4` 1, `a5` 0. Afterwards `a1`
+is 0, or 0x8_0000_0000_0000 (OUT_OF_MEMORY of argument 0) if the Memory is full. In a program this is
+`system.retype(process.buffer, memory, Kind.ENDPOINT, 0, 1, slot)`, which gives `None`, or a `Failure`.
 """
 
 from enum import Enum
@@ -30,8 +35,8 @@ class Operation(Enum):
     #: Memory (bytes): let so many of the free bytes be zero, so that RETYPE needn't clear them. A device's Memory isn't
     #: cleared (OUT_OF_RANGE)
     CLEAR = 2
-    #: Memory () → size, free, cleared: in bytes; `cleared` of those that are free. Memory is free again when all that
-    #: was made of it has ended
+    #: Memory () → size, free, cleared: how many bytes it has, how many are free, and how many of those are zero. Memory
+    #: is free again when all that was made of it has ended
     MEMORY_INFO = 3
 
     #: CapTable (index, rights, badge; source): derive from the source, a slot of the caller's table, into the empty
@@ -41,9 +46,11 @@ class Operation(Enum):
     #: CapTable (index; source): the capability itself moves into the empty slot `index`; the source's slot is empty
     #: afterwards. A mapped frame stays mapped. What has descendants can't be moved
     MOVE = 5
-    #: CapTable (index, rights) → a capability in the receive window: a copy of the slot's, with its badge
+    #: CapTable (index, rights) → a capability in the receive window: hand out a copy of the slot's capability, with
+    #: its badge, and those of the `rights` that it has
     COPY_OUT = 6
-    #: CapTable (index) → a capability in the receive window: the slot's itself; the slot is empty afterwards
+    #: CapTable (index) → a capability in the receive window: hand out the slot's capability itself; the slot is
+    #: empty afterwards
     MOVE_OUT = 7
     #: CapTable (index): delete all that was derived from the slot's capability, then itself. Its object ends if RETYPE
     #: made it with this capability. Succeeds if the slot is empty. `a5` must be 0: the kernel keeps there how far it
@@ -51,8 +58,8 @@ class Operation(Enum):
     DELETE = 8
     #: CapTable (index): delete all that was derived from the slot's capability; otherwise like DELETE
     REVOKE = 9
-    #: CapTable (index) → kind, rights, badge, depth: of any slot; `kind` is a number of `Kind`, and all are 0 if it is
-    #: empty. `badge` is 0 for kinds that have none; `depth` is how often it was derived, at most 64
+    #: CapTable (index) → kind, rights, badge, depth: say what is in a slot; `kind` is a number of `Kind`, and all are 0
+    #: if it is empty. `badge` is 0 for kinds that have none; `depth` is how often it was derived, at most 64
     INSPECT = 10
 
     #: AddressSpace (address, rights; frame): map the frame at the address, a multiple of its size below 2^38. `rights`
@@ -71,7 +78,7 @@ class Operation(Enum):
     #: Thread (binding; object): let the thread use the object, as a number of `Binding` says. The capability is copied
     #: into the thread: when it is revoked, the thread loses the object
     BIND = 15
-    #: Thread (binding): end that. Without an address space or a table the thread stops
+    #: Thread (binding): let the thread use the object no more. Without an address space or a table the thread stops
     UNBIND = 16
     #: Thread (program counter, stack pointer, argument, second argument): start a stopped thread from the beginning,
     #: with the arguments in `a0` and `a1` and all other registers 0
@@ -81,7 +88,7 @@ class Operation(Enum):
     #: Thread (): let a stopped thread go on where it was
     RESUME = 19
     #: Thread () → pc, ra, sp, gp: the registers of another thread: these four, and in the first words of the caller's
-    #: buffer the other 28, from tp to t6
+    #: buffer (NO_BUFFER of argument 1 if it has none) the other 28, from tp to t6
     READ_REGISTERS = 20
     #: Thread (pc, ra, sp, gp): set these four registers, and from the first words of the caller's buffer the other 28,
     #: from tp to t6. The thread is stopped, or waits for its fault's handler
@@ -97,9 +104,9 @@ class Operation(Enum):
     #: Thread (deadline) → why: run a held thread, which could run, on the caller's own SchedContext, until it
     #: stops or the deadline has come; the caller waits meanwhile. `why` it stopped is a number of `Stop`
     DISPATCH = 25
-    #: Thread () → state, priority, identifier: `state` is 0 stopped, 1 running or ready, 2 sending, 3 calling (not yet
-    #: received), 4 receiving, 5 waiting for a reply, 6 waiting for signals, 7 dispatching. `priority` is the one that
-    #: it runs at, the higher of its floor and its context's. `identifier` names it in traces
+    #: Thread () → state, priority, identifier: say what the thread does. `state` is 0 stopped, 1 running or ready, 2
+    #: sending, 3 calling (not yet received), 4 receiving, 5 waiting for a reply, 6 waiting for signals, 7 dispatching.
+    #: `priority` is the one that it runs at, the higher of its floor and its context's. `identifier` names it in traces
     THREAD_INFO = 26
 
     #: Processor (priority, budget, period; context): give the SchedContext, whose capability needs CONTROL, the right
@@ -136,8 +143,8 @@ class Operation(Enum):
     #: Trace (mask): record events in this ring and in no other; bit n of the mask says whether those of `Event` n are
     #: wanted. 0 stops, whichever ring is in use
     TRACE_START = 36
-    #: Trace (page) → a capability in the receive window: the ring's header (`page` 0), or one of its pages of records
-    #: (from 1 to its size), as a Frame that can be read. READ
+    #: Trace (page) → a capability in the receive window: hand out the ring's header (`page` 0), or one of its pages of
+    #: records (from 1 to its size), as a Frame that can be read. READ
     TRACE_FRAME = 37
 
     #: Platform (count, bytes 0–7, bytes 8–15, bytes 16–23) → taken: write `count` bytes, 0 to 24, to the console, the

@@ -1,20 +1,21 @@
-"""Which failures an operation of the kernel can return, read out of its source.
+"""Which failures an operation of the kernel can return, and in which order it looks for them, read out of its source.
 
 A failure is `failure(Status.X, argument)`. Followed is what functions return: through calls, variables and parameters.
 The kernel's own dispatch is followed with the operation, or the call, as a known value, so that only what it leads to
 counts. Other conditions aren't understood, but for constant arguments (`waiting=False`): what is listed is what the
-source allows. The kernel has no recursion and no function values: calls can simply be followed.
+source allows, less EXCLUDED. The kernel has no recursion and no function values: calls can simply be followed.
+`tests/kernel/test_documented.py` holds the list against what the tests of the kernel reach.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from neokernel.abi import status
+from neokernel.abi import call, status
 from neokernel.abi.call import Call
 from neokernel.abi.operations import Operation
 from neokernel.abi.status import Status
@@ -33,32 +34,42 @@ ENUMS: dict[str, type[Enum]] = {"Status": Status, "Operation": Operation, "Call"
 
 #: a status and the number of its argument, or None if that isn't constant
 Failure = tuple[str, int | None]
-#: what an expression can be: failures, and constants; nothing is known of what isn't in it
-Value = frozenset["Failure | Enum | int | None"]
-NOTHING: Value = frozenset()
+#: what an expression can be, in the order of the source: failures, and constants; nothing is known of what isn't in it
+Value = tuple["Failure | Enum | int | None", ...]
+NOTHING: Value = ()
+
+#: what the source seems to allow and doesn't, because of conditions that aren't understood
+EXCLUDED: dict[str, set[Failure]] = {
+    "UNINSTALL": {("PINNED", int(status.INVOKED))},  # only frames are pinned
+    "REPLY_RECEIVE": {("WRONG_STATE", int(status.REPLY))},  # it answers only if somebody waits
+}
 
 
 @dataclass
 class Failures:
-    """By the names of members; `invocation`: of any operation; `later`: what ends a wait."""
+    """By names of members, in the order of the guards. `invocation`: of any operation; `later`: what ends a wait."""
 
-    operations: dict[str, set[Failure]] = field(default_factory=dict)
-    calls: dict[str, set[Failure]] = field(default_factory=dict)
-    invocation: set[Failure] = field(default_factory=set)
-    later: set[Failure] = field(default_factory=set)
+    operations: dict[str, list[Failure]] = field(default_factory=dict)
+    calls: dict[str, list[Failure]] = field(default_factory=dict)
+    invocation: list[Failure] = field(default_factory=list)
+    later: list[Failure] = field(default_factory=list)
 
     @staticmethod
-    def text(failures: Iterable[Failure] | None) -> str:
-        """In the order of the statuses, each with what it can be about."""
-        found = set(failures or ())
+    def text(failures: Iterable[Failure] | None, names: Mapping[int, str] | None = None) -> str:
+        """One after the other, each with what it is about; `names`: what arguments are called."""
         parts = []
-        for member in Status:
-            about = {argument for name, argument in found if name == member.name}
-            if about:
-                words = sorted(ARGUMENTS.get(number, str(number)) for number in about if number is not None)
-                words = [] if None in about else words
-                parts.append(f"{member.name}" + (f" ({', '.join(words)})" if words else ""))
+        for name, number in failures or ():
+            about = "" if number is None else ARGUMENTS.get(number, str(number))
+            called = (names or {}).get(-1 if number is None else number, "")
+            # A register is told by both; a capability that travels by its name.
+            words = about if not called else called if about == "travelling" else f"{about} {called}"
+            parts.append(name + (f" ({words})" if words else ""))
         return ", ".join(parts)
+
+
+def merged(*values: Value) -> Value:
+    """All of them, each once, in order."""
+    return tuple(dict.fromkeys(item for value in values for item in value))
 
 
 @dataclass(frozen=True)
@@ -106,22 +117,30 @@ class Reader:
         found = Failures()
         for function, variable in self.dispatchers():
             for operation in Operation:
-                made = self.evaluate(function, {variable: frozenset([operation])})
-                found.operations.setdefault(operation.name, set()).update(only_failures(made))
-            found.invocation = set.intersection(*found.operations.values())
-            found.invocation |= only_failures(self.evaluate(function, {variable: frozenset([None])}))
+                made = self.evaluate(function, {variable: (operation,)})
+                found.operations.setdefault(operation.name, []).extend(only_failures(made))
+            unknown = only_failures(self.evaluate(function, {variable: (None,)}))
+            all_have = set.intersection(*map(set, found.operations.values()))
+            found.invocation = [
+                *unknown,
+                *(each for each in found.operations[Operation.RETYPE.name] if each in all_have),
+            ]
+            found.invocation = list(dict.fromkeys(found.invocation))
             # A call that leads here leads to any operation: that page is another.
-            self.known[function, frozenset()] = frozenset(found.invocation)
-        for own in found.operations.values():
-            own -= found.invocation
+            self.known[function, frozenset()] = tuple(found.invocation)
+        for name, own in found.operations.items():
+            found.operations[name] = [each for each in own if each not in found.invocation]
         for function in self.functions.values():
             for parameter in function.parameters:
                 if isinstance(parameter.annotation, ast.Name) and parameter.annotation.id == "Call":
-                    for call in Call:
-                        value = self.evaluate(function, {parameter.arg: frozenset([call])})
-                        found.calls.setdefault(call.name, set()).update(only_failures(value))
+                    for number in Call:
+                        value = self.evaluate(function, {parameter.arg: (number,)})
+                        found.calls.setdefault(number.name, []).extend(only_failures(value))
             self.evaluate(function, {})
-        found.later = set(self.elsewhere())
+        found.later = list(dict.fromkeys(self.elsewhere()))
+        for group in (found.operations, found.calls):
+            for name in group.keys() & EXCLUDED.keys():
+                group[name] = [each for each in group[name] if each not in EXCLUDED[name]]
         return found
 
     def dispatchers(self) -> Iterator[tuple[Function, str]]:
@@ -139,8 +158,9 @@ class Reader:
         if key not in self.known:
             self.known[key] = NOTHING
             scope = Scope(self, function, arguments)
-            made = [scope.value(node.value) for node in scope.reached if isinstance(node, ast.Return)]
-            self.known[key] = NOTHING.union(*made)
+            self.known[key] = merged(
+                *(scope.value(node.value) for node in scope.reached if isinstance(node, ast.Return))
+            )
         return self.known[key]
 
     def elsewhere(self) -> Iterator[Failure]:
@@ -161,18 +181,28 @@ class Scope:
         self.arguments = arguments
         #: variables that are being looked at: an assignment can name its own variable
         self.open: set[str] = set()
-        #: statements that can be reached
+        #: statements that can be reached, each with the blocks that it is in, and those inside of loops
         self.reached: list[ast.stmt] = []
+        self.blocks: dict[ast.stmt, tuple[int, ...]] = {}
+        self.looping: set[ast.stmt] = set()
+        self.open_blocks: list[int] = []
+        self.loops = 0
         self.reach(function.node.body)
 
     # --- which statements are reached ---------------------------------------------------------------------------------
 
     def reach(self, body: list[ast.stmt]) -> bool:
         """Note what is reached in a block. Can its end be?"""
-        return all(self.goes_on(node) for node in body)
+        self.open_blocks.append(id(body))
+        end = all(self.goes_on(node) for node in body)
+        self.open_blocks.pop()
+        return end
 
     def goes_on(self, node: ast.stmt) -> bool:
         self.reached.append(node)
+        self.blocks[node] = tuple(self.open_blocks)
+        if self.loops:
+            self.looping.add(node)
         if isinstance(node, ast.Return):
             return False
         if isinstance(node, ast.If):
@@ -182,8 +212,10 @@ class Scope:
         if isinstance(node, ast.Match):
             ends = [self.reach(case.body) for case in self.cases(node)]
             return any(ends) or not is_wildcard(node.cases[-1])
+        self.loops += 1
         for block in (getattr(node, "body", []), getattr(node, "orelse", [])):
             self.reach(block)
+        self.loops -= 1
         return True
 
     def cases(self, node: ast.Match) -> list[ast.match_case]:
@@ -217,7 +249,7 @@ class Scope:
         if isinstance(node, ast.Constant):
             return node.value
         if isinstance(node, ast.Name):
-            known = list(self.arguments.get(node.id, ()))
+            known = self.arguments.get(node.id, () if (value := constant(node.id)) is None else (value,))
             return known[0] if len(known) == 1 else UNKNOWN
         if isinstance(node, ast.Attribute):
             member = member_of(node)
@@ -231,42 +263,54 @@ class Scope:
 
     def value(self, node: ast.expr | None) -> Value:
         if isinstance(node, ast.Constant) and isinstance(node.value, int):
-            return frozenset([node.value])
+            return (node.value,)
         if isinstance(node, ast.Attribute):
             member = member_of(node)
-            return frozenset([member]) if member is not None else NOTHING
+            return (member,) if member is not None else NOTHING
         if isinstance(node, ast.IfExp):
             taken = self.decided(node.test)
             first = self.value(node.body) if taken is not False else NOTHING
-            return first | (self.value(node.orelse) if taken is not True else NOTHING)
+            return merged(first, self.value(node.orelse) if taken is not True else NOTHING)
         if isinstance(node, ast.BinOp):  # TRAVELLING + number
             return self.value(node.left)
         if isinstance(node, ast.Name):
-            return self.name(node.id)
+            return self.name(node)
         if isinstance(node, ast.Call):
             return self.call(node)
         return NOTHING
 
-    def name(self, name: str) -> Value:
+    def name(self, node: ast.Name) -> Value:
+        name = node.id
         if name in self.arguments:
             return self.arguments[name]
         if name in self.open:
             return NOTHING
         self.open.add(name)
-        assigned = [
-            node.value for node in self.reached if isinstance(node, ast.Assign | ast.AnnAssign) and stores(node, name)
-        ]
-        found = NOTHING.union(*map(self.value, assigned))
+        assigned = self.assigned(node)
+        found = merged(*(self.value(each.value) for each in assigned))
         self.open.remove(name)
-        constant = getattr(status, name, None)
-        return frozenset([int(constant)]) if not assigned and isinstance(constant, int) else found
+        value = constant(name) if not assigned else None
+        return found if value is None else (value,)
+
+    def assigned(self, node: ast.Name) -> list[ast.Assign | ast.AnnAssign]:
+        """The assignments that can give a variable its value here: none before one that is always made."""
+        found = [
+            each for each in self.reached if isinstance(each, ast.Assign | ast.AnnAssign) and stores(each, node.id)
+        ]
+        here = [each for each in self.reached if each.lineno <= node.lineno <= (each.end_lineno or each.lineno)]
+        if not here or here[-1] in self.looping:
+            return found
+        found = [each for each in found if each.lineno < here[-1].lineno]
+        around = self.blocks[here[-1]]
+        always = [place for place, each in enumerate(found) if self.blocks[each] == around[: len(self.blocks[each])]]
+        return found[always[-1] :] if always else found
 
     def call(self, node: ast.Call) -> Value:
         if is_failure(node):
             self.reader.returned.add(node)
             kinds = [kind.name for kind in self.value(node.args[0]) if isinstance(kind, Status)]
             numbers = [number for number in self.value(node.args[1]) if isinstance(number, int)]
-            return frozenset((kind, number) for kind in kinds for number in (numbers or (None,)))
+            return tuple((kind, number) for kind in kinds for number in (numbers or (None,)))
         target = self.target(node.func)
         function = self.reader.functions.get(target) if target is not None else None
         if function is None:
@@ -276,7 +320,7 @@ class Scope:
         given |= {keyword.arg: self.value(keyword.value) for keyword in node.keywords if keyword.arg is not None}
         # What others returned is no argument of anything.
         constants = {
-            name: frozenset(item for item in value if not isinstance(item, tuple)) for name, value in given.items()
+            name: tuple(item for item in value if not isinstance(item, tuple)) for name, value in given.items()
         }
         return self.reader.evaluate(function, {name: value for name, value in constants.items() if value})
 
@@ -291,6 +335,12 @@ class Scope:
 
 
 UNKNOWN = object()
+
+
+def constant(name: str) -> int | None:
+    """A number that the ABI has a name for."""
+    found = getattr(status, name, getattr(call, name, None))
+    return int(found) if isinstance(found, int) else None
 
 
 def compare(operator: ast.cmpop, left: object, right: object) -> bool:
@@ -326,5 +376,5 @@ def stores(node: ast.Assign | ast.AnnAssign, name: str) -> bool:
     return any(isinstance(target, ast.Name) and target.id == name for target in targets)
 
 
-def only_failures(value: Value) -> set[Failure]:
-    return {item for item in value if isinstance(item, tuple)}
+def only_failures(value: Value) -> list[Failure]:
+    return [item for item in value if isinstance(item, tuple)]

@@ -1,7 +1,8 @@
 """The kernel's reference manual, out of its sources: `neokernel/abi`, and which failures `neokernel/kernel` returns.
 
 Everything that `neokernel/abi` defines is in it: docstrings as they stand, `#:` comments beside what they comment, and
-numbers and layouts as Python computes them. What the comments of operations mean is said in `abi/operations.py`.
+numbers and layouts as Python computes them. What the comments of operations mean is said in `abi/operations.py`. What a
+program writes is read out of `neokernel/runtime/system.py`.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from types import ModuleType
 from typing import Any
 
 from neokernel import lang
+from neokernel.abi.call import REGISTER_WORDS
+from neokernel.abi.status import FIRST, TRAVELLING
 from neokernel.cli.failures import Failures, collect
 from neokernel.compiler.source import PACKAGE_ROOT
 
 ABI = PACKAGE_ROOT / "neokernel" / "abi"
+RUNTIME = PACKAGE_ROOT / "neokernel" / "runtime" / "system.py"
 PAGE = PACKAGE_ROOT / "docs" / "reference" / "kernel.md"
 
 #: what is read first; all others follow
@@ -32,8 +36,12 @@ INTRODUCTION = """\
 Everything that a program and the kernel must agree about. Written by `nk manual` from the sources in `neokernel/abi`
 and `neokernel/kernel`; a test fails when it isn't what they say. [The kernel's design](../design/kernel.md) says why.
 
-*Fails with* lists what the kernel's source allows. In brackets stands what a status can be about: a register, one of
-the capabilities that travel with the message (*travelling*), or the receive window (*window*).
+*Fails with* lists what the kernel's source returns, in the order in which it looks: of two mistakes, the first in the
+list is told. In brackets stands what the [status](#how-a-system-call-ended) is about: a register, a capability that
+travels with the message, or the receive window (*window*). *In a program* shows the function of
+`neokernel.runtime.system`.
+
+Times are in ticks of the machine's timer, sizes in bytes, indices count from 0.
 """
 
 
@@ -66,6 +74,12 @@ class Source:
     @property
     def title(self) -> str:
         return re.split(r"[:.](?:\s|$)", self.text, maxsplit=1)[0]
+
+    @property
+    def body(self) -> str:
+        """What the docstring says beside the title."""
+        text = self.text[len(self.title) + 1 :].strip()
+        return text[:1].upper() + text[1:]
 
     def items(self, body: list[ast.stmt] | None = None) -> Iterator[Item]:
         """What is defined in the module, or in a class's body, in order."""
@@ -124,7 +138,7 @@ def manual() -> str:
     parts = [INTRODUCTION, "**Contents:**\n" + " ·\n".join(f"[{s.title}](#{anchor(s.title)})" for s in found) + "\n"]
     for source in found:
         parts.append(f"## {source.title}\n")
-        parts.append(f"{source.text}\n")
+        parts.append(f"{source.body}\n")
         parts += Section(source, failures).parts()
         parts.append(f"Source: `neokernel/abi/{source.name}.py`\n")
     return "\n".join(parts)
@@ -188,39 +202,48 @@ class Section:
             self.operations(members)
             return
         rows = [[str(value), f"`{item.name}`", item.comment if item.first else ""] for item, value in members]
+        self.made.append(table(["number", "name", "what"], rows))
         if kind.__name__ == "Call":
-            for row, (item, _) in zip(rows, members, strict=True):
-                row.append(self.failures.text(self.failures.calls.get(item.name)))
-            self.made.append(table(["number", "name", "what", "fails with"], rows))
+            written = functions("Call")
+            rows = [
+                [f"`{item.name}`", written.get(item.name, ""), self.failures.text(self.failures.calls.get(item.name))]
+                for item, _ in members
+            ]
+            self.made.append(table(["call", "in a program", "fails with"], rows))
             if self.failures.later:
                 self.made.append(
-                    "A call that waits can also end, by what others do, with: "
-                    f"{self.failures.text(self.failures.later)}.\n"
+                    "A call that waits, or an operation that takes several steps, can also end, by what others do "
+                    f"meanwhile, with: {self.failures.text(self.failures.later)}.\n"
                 )
-            return
-        self.made.append(table(["number", "name", "what"], rows))
 
     def operations(self, members: list[tuple[Item, int]]) -> None:
+        names = [entry.name for entry in rights()]
+        parsed = [(item, value, parse_operation(item.comment, names)) for item, value in members]
+        rows = [
+            [link(name), ", ".join(link(item.name) for item, _, each in parsed if each.object == name)]
+            for name in dict.fromkeys(operation.object for _, _, operation in parsed)
+        ]
+        self.made.append(table(["object", "operations"], rows))
         if self.failures.invocation:
-            self.made.append(
-                "Beside what `CALL` finds wrong with the capability, any operation can fail with: "
-                f"{self.failures.text(self.failures.invocation)}.\n"
-            )
+            self.made.append(f"Any operation can fail with: {self.failures.text(self.failures.invocation)}.\n")
+        written = functions("Operation")
         before = ""
-        for item, value in members:
-            operation = parse_operation(item.comment, [entry.name for entry in rights()])
+        for item, value, operation in parsed:
             if operation.object != before:
                 self.made.append(f"#### {operation.object}\n")
                 before = operation.object
-            self.made.append(f"**{item.name}** ({value})" + (f": {operation.text}" if operation.text else "") + "\n")
-            rows = [
+            self.made.append(f"##### {item.name}\n")
+            self.made.append(f"{operation.text[:1].upper()}{operation.text[1:]}.\n")
+            bullets = [
+                ["label", str(value)],
                 ["arguments", operation.arguments],
-                ["capabilities that travel", operation.travelling],
+                ["capability that travels", operation.travelling],
                 ["result", operation.result],
                 ["right", operation.right],
-                ["fails with", self.failures.text(self.failures.operations.get(item.name))],
+                ["in a program", written.get(item.name, "")],
+                ["fails with", self.failures.text(self.failures.operations.get(item.name), operation.names)],
             ]
-            self.made.append("".join(f"- {title}: {text}\n" for title, text in rows if text))
+            self.made.append("".join(f"- {title}: {text}\n" for title, text in bullets if text))
 
     def layout(self, node: ast.ClassDef, kind: Any) -> None:
         """A struct's fields: where they are."""
@@ -233,6 +256,22 @@ class Section:
                 rows.append([str(offset), f"`{item.name}`", what, item.comment if item.first else ""])
         self.made.append(table(["offset", "field", "type", "what"], rows))
         self.made.append(f"{int(lang.size_of(kind)):,} bytes.\n")
+
+
+def link(title: str) -> str:
+    return f"[{title}](#{anchor(title)})"
+
+
+def functions(kind: str) -> dict[str, str]:
+    """By the member of `Operation` or `Call`: the first function of the runtime that names it, as it is declared."""
+    found: dict[str, str] = {}
+    for node in ast.parse(RUNTIME.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            returns = f" -> {ast.unparse(node.returns)}" if node.returns is not None else ""
+            for part in ast.walk(node):
+                if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == kind:
+                    found.setdefault(part.attr, f"`{node.name}({ast.unparse(node.args)}){returns}`")
+    return found
 
 
 def rights() -> list[Item]:
@@ -281,15 +320,19 @@ class Operation:
     right: str
     text: str
 
+    @property
+    def names(self) -> dict[int, str]:
+        """What its arguments are called, by their numbers."""
+        found = {int(number): name for number, name in re.findall(r"`a(\d)` ([^,]+)", self.arguments)}
+        return found | ({int(TRAVELLING): self.travelling} if self.travelling else {})
+
 
 def parse_operation(comment: str, rights: list[str]) -> Operation:
-    """Take apart: `Object (words; capabilities) → result: text. RIGHT`."""
+    """Take apart: `Object (words; capability) → result: text. RIGHT`."""
     shape = SHAPE.match(comment)
     if shape is None:
         raise ValueError(f"an operation's comment has another form: {comment!r}")
     words, _, travelling = shape["arguments"].partition(";")
-    if len(travelling.split()) > 3:  # a sentence, not the name of a capability
-        words, travelling = shape["arguments"], ""
     behind = RESULT.match(shape["rest"])
     result = behind["result"].strip() if behind is not None else ""
     text, right = (behind["text"] or "") if behind is not None else shape["rest"].lstrip(":,. "), "CONTROL"
@@ -300,15 +343,15 @@ def parse_operation(comment: str, rights: list[str]) -> Operation:
         shape["object"],
         registers(words),
         travelling.strip(),
-        result,
+        result if "window" in result else registers(result),
         right,
         text.strip(),
     )
 
 
 def registers(words: str) -> str:
-    """The words of payload, each with its register, where they are a list."""
+    """The words of payload, each with its register."""
     names = [word.strip() for word in words.split(",") if word.strip()]
-    if not names or ";" in words or len(names) > 4:
-        return words.strip()
-    return ", ".join(f"`a{register}` {name}" for register, name in enumerate(names, 2))
+    if len(names) > REGISTER_WORDS:
+        raise ValueError(f"more words than registers: {words!r}")
+    return ", ".join(f"`a{register}` {name}" for register, name in enumerate(names, int(FIRST)))

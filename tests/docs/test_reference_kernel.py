@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 
 from neokernel import lang
-from neokernel.abi.call import Call
+from neokernel.abi.call import Call, failure, message
+from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Operation
+from neokernel.abi.status import INVOKED, Status
 from neokernel.cli import reference
 from neokernel.cli.failures import Failures, collect
 from neokernel.cli.main import guarded
 
+u64 = lang.u64
 PAGE = reference.PAGE.read_text(encoding="utf-8")
 MODULES = sorted(path.stem for path in reference.ABI.glob("*.py") if path.stem != "__init__")
 
@@ -48,7 +51,7 @@ def test_every_member_and_field_is_on_the_page(module: str) -> None:
     for name, value in own(module):
         if value is Operation:
             for operation in Operation:
-                assert f"\n**{operation.name}** ({operation.value})" in section
+                assert f"\n##### {operation.name}\n" in section and f"- label: {operation.value}\n" in section
         elif isinstance(value, type) and issubclass(value, Enum):
             for member in value:
                 assert re.search(rf"^\| {member.value} \| `{member.name}` \|", section, re.MULTILINE)
@@ -88,16 +91,12 @@ RIGHTS = ["READ", "SIGNAL"]
             ("Space", "`a2` address, `a3` rights", "page table", "", "CONTROL", "map"),
         ),
         (
-            "Trace (page) → a Frame, read only. READ",
-            ("Trace", "`a2` page", "", "a Frame, read only", "READ", ""),
+            "Trace (page) → a Frame in the window, read only. READ",
+            ("Trace", "`a2` page", "", "a Frame in the window, read only", "READ", ""),
         ),
-        ("Trace () → all: what there is", ("Trace", "", "", "all", "CONTROL", "what there is")),
+        ("Trace () → all, more: what there is", ("Trace", "", "", "`a2` all, `a3` more", "CONTROL", "what there is")),
         ("Thread (; bell): tells. Needs SIGNAL", ("Thread", "", "bell", "", "CONTROL", "tells. Needs SIGNAL")),
         ("Time (budget; context), in ticks", ("Time", "`a2` budget", "context", "", "CONTROL", "in ticks")),
-        (
-            "Console (bytes, in words; the first says how many): write",
-            ("Console", "bytes, in words; the first says how many", "", "", "CONTROL", "write"),
-        ),
     ],
 )
 def test_comments_of_operations(comment: str, parts: tuple[str, ...]) -> None:
@@ -107,6 +106,26 @@ def test_comments_of_operations(comment: str, parts: tuple[str, ...]) -> None:
 def test_a_comment_of_another_form() -> None:
     with pytest.raises(ValueError, match="has another form: 'does something'"):
         reference.parse_operation("does something", RIGHTS)
+    with pytest.raises(ValueError, match="more words than registers: 'a, b, c, d, e'"):
+        reference.parse_operation("Frame (a, b, c, d, e): does something", RIGHTS)
+
+
+def test_every_call_and_operation_has_a_function() -> None:
+    assert set(reference.functions("Operation")) == {operation.name for operation in Operation}
+    assert set(reference.functions("Call")) == {call.name for call in Call}
+    assert reference.functions("Operation")["UNMAP"] == "`unmap(frame: u64) -> Failure | None`"
+
+
+def test_the_example_of_an_operation() -> None:
+    """The numbers in the text of `abi/operations.py`."""
+    section = PAGE[PAGE.index("\n## Operations of kernel objects") : PAGE.index("\n### Operation\n")]
+    assert f"`a1` {hexadecimal(message(u64(Operation.RETYPE.value), u64(4)))}" in section
+    assert f"{hexadecimal(failure(Status.OUT_OF_MEMORY, u64(INVOKED)))} (OUT_OF_MEMORY of argument 0)" in section
+    assert f"`a7` is {Call.CALL.value}\n" in section and f"`a2` {Kind.ENDPOINT.value} (ENDPOINT)" in section
+
+
+def hexadecimal(word: Any) -> str:
+    return f"{int(word):#_x}"
 
 
 # --- failures ---------------------------------------------------------------------------------------------------------
@@ -224,31 +243,66 @@ def failures(tmp_path: Path) -> Failures:
 
 def test_failures_are_followed_to_where_they_are_made(failures: Failures) -> None:
     index = ("OUT_OF_RANGE", 2)
-    removal = {index, ("NO_CAPABILITY", 2), ("WRONG_KIND", 2)}
+    removal = [index, ("NO_CAPABILITY", 2), ("WRONG_KIND", 2)]
     assert {name: found for name, found in failures.operations.items() if found} == {
-        "RETYPE": {("OUT_OF_MEMORY", 0), ("WRONG_STATE", 0), ("PINNED", 0)},
-        "CLEAR": {("OUT_OF_MEMORY", 0), ("TIMED_OUT", 2), ("PINNED", 0)},
-        "COPY": {index, ("BADGED", 2), ("PINNED", 2), ("OCCUPIED", 8)},
+        "RETYPE": [("OUT_OF_MEMORY", 0), ("WRONG_STATE", 0), ("PINNED", 0)],
+        "CLEAR": [("OUT_OF_MEMORY", 0), ("PINNED", 0), ("TIMED_OUT", 2)],
+        "COPY": [index, ("BADGED", 2), ("PINNED", 2), ("OCCUPIED", 8)],
         "DELETE": removal,
         "REVOKE": removal,
-        **{name: {index} for name in ("MOVE", "COPY_OUT", "MOVE_OUT", "INSPECT")},
+        **{name: [index] for name in ("MOVE", "COPY_OUT", "MOVE_OUT", "INSPECT")},
     }
 
 
 def test_what_all_operations_have_is_said_once(failures: Failures) -> None:
-    assert failures.invocation == {("MISSING_RIGHT", 0), ("WRONG_KIND", 0), ("UNKNOWN_OPERATION", 1)}
-    assert failures.calls["CALL"] == failures.invocation | {("NO_CAPABILITY", 0)}
-    assert failures.calls["SIGNAL"] == {("NO_CAPABILITY", 0), ("WRONG_KIND", 0)}
-    assert failures.calls["WAIT"] == {("NO_CAPABILITY", 0), ("TIMED_OUT", 2)}
-    assert failures.calls["YIELD"] == set()
+    assert failures.invocation == [("UNKNOWN_OPERATION", 1), ("MISSING_RIGHT", 0), ("WRONG_KIND", 0)]
+    assert failures.calls["CALL"] == [("NO_CAPABILITY", 0), *failures.invocation]
+    assert failures.calls["SIGNAL"] == [("NO_CAPABILITY", 0), ("WRONG_KIND", 0)]
+    assert failures.calls["WAIT"] == [("NO_CAPABILITY", 0), ("TIMED_OUT", 2)]
+    assert failures.calls["YIELD"] == []
 
 
 def test_what_nobody_returns_comes_to_who_waits(failures: Failures) -> None:
-    assert failures.later == {("CANCELLED", 0)}
+    assert failures.later == [("CANCELLED", 0)]
+
+
+STEPS = """
+from neokernel.kernel import table
+
+
+def enter(slot: Slot, call: Call) -> u64:
+    operation = operation_of(slot)
+    if call is Call.RECEIVE:
+        return receive(slot, NEVER)
+    return receive(slot, slot.deadline)
+
+
+def receive(slot: Slot, deadline: u64) -> u64:
+    refused = failure(Status.WRONG_KIND, INVOKED) if slot.other else 0
+    if refused != 0:
+        return refused
+    if deadline != NEVER:
+        return failure(Status.TIMED_OUT, FIRST)
+    if slot.full:
+        refused = failure(Status.OCCUPIED, INVOKED)
+    if slot.pinned:
+        return refused
+    refused = failure(Status.PINNED, INVOKED)
+    return refused
+"""
+
+
+def test_failures_stand_in_the_order_of_the_guards(tmp_path: Path) -> None:
+    (tmp_path / "steps.py").write_text(STEPS)
+    calls = collect(tmp_path).calls
+    rest = [("OCCUPIED", 0), ("PINNED", 0)]
+    assert calls["RECEIVE"] == [("WRONG_KIND", 0), *rest], "with this constant there is no deadline"
+    assert calls["WAIT"] == [("WRONG_KIND", 0), ("TIMED_OUT", 2), *rest]
 
 
 def test_the_text_of_failures() -> None:
-    assert Failures.text({("OCCUPIED", 8), ("BADGED", 2), ("BADGED", 0), ("TIMED_OUT", None)}) == (
-        "OCCUPIED (travelling), TIMED_OUT, BADGED (`a0`, `a2`)"
-    )
+    found: list[tuple[str, int | None]] = [("OCCUPIED", 8), ("BADGED", 2), ("NO_WINDOW", 12), ("TIMED_OUT", None)]
+    assert Failures.text(found) == "OCCUPIED (travelling), BADGED (`a2`), NO_WINDOW (window), TIMED_OUT"
+    named = Failures.text(found, {8: "frame", 2: "badge"})
+    assert named == "OCCUPIED (frame), BADGED (`a2` badge), NO_WINDOW (window), TIMED_OUT"
     assert Failures.text(None) == ""
