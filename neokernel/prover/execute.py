@@ -1,0 +1,355 @@
+"""The symbolic executor: runs a function of the typed IR on all arguments at once.
+
+Both sides of a branch are run and merged where they meet: variables by choices, memory by the guards of its logs. Each
+check becomes an obligation on its path; what comes after may assume that it held, as a failed check ends a run.
+
+Calls are run in place, unless the callee promises something (`ensures`) or is too big: then its `requires` is to be
+proven, what it may write becomes unknown, and what it promises is assumed. Loops: see `loops.py`.
+
+Invariant: what is run here is at least what a machine may do: what isn't known is a fresh variable, about which nothing
+is assumed but what its type says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from neokernel.compiler import ir
+from neokernel.compiler.lives import statements
+from neokernel.compiler.types import NEVER, StructType, Type, UnionType
+from neokernel.prover import instructions, loops
+from neokernel.prover import terms as t
+from neokernel.prover.memory import Memory
+from neokernel.prover.obligations import Duty, Findings, Obligation
+from neokernel.prover.paths import Path, condition_of, decided, difference, simplified
+from neokernel.prover.states import Frame, State, join, merged
+from neokernel.prover.terms import REF, Term
+from neokernel.prover.values import Layout, Value
+from neokernel.prover.writes import Writes
+
+
+@dataclass(slots=True)
+class Limits:
+    """`inline`: statements of a callee, with all that it calls, beyond which it is summarised. `steps`: beyond which
+    every call is. `rounds`: of a loop that are run one by one."""
+
+    inline: int = 1500
+    steps: int = 60_000
+    rounds: int = 64
+
+
+class NoInvariants:
+    """What the executor asks about invariants of structs; here nothing is known and nothing is due."""
+
+    def touch(self, x: Executor, struct: StructType, reference: Term) -> None:
+        """A field of an object is accessed."""
+
+    def leave(self, x: Executor, frame: Frame, node: ir.Call, state: State) -> None:
+        """A summarised call begins."""
+
+    def come_back(self, x: Executor, node: ir.Call, state: State) -> None:
+        """It has ended, and what it writes is unknown."""
+
+
+class Executor:
+    """One function, from its entry, with all that it calls."""
+
+    def __init__(self, limits: Limits | None = None, layout: Layout | None = None) -> None:
+        self.limits = limits or Limits()
+        self.layout = layout or Layout()
+        self.memory = Memory(self.layout)
+        self.writes = Writes(self.layout)
+        self.findings = Findings()
+        self.calls: tuple[ir.Span, ...] = ()
+        self.root: ir.Function | None = None
+        self.steps = 0
+        self.fresh_names = 0
+        #: while a condition of a contract is computed: what must hold for it to mean anything
+        self.conditions: list[Term] | None = None
+        self._sizes: dict[ir.Function, int] = {}
+        #: what is to be known of the structs' invariants
+        self.invariants = NoInvariants()
+        #: the stamp at which memory is read, if not the present one
+        self.before: int | None = None
+        #: decides whether a path can be taken at all; None if that isn't known
+        self.impossible: Callable[[Path], bool] = lambda path: False
+
+    # --- unknowns and obligations -------------------------------------------------------------------------------------
+
+    def assume(self, path: Path, condition: Term) -> None:
+        if decided(path, condition) is not True:
+            self.findings.facts.append(t.implies(condition_of(path), condition))
+
+    def fresh(self, hint: str, sort: int) -> Term:
+        self.fresh_names += 1
+        return t.variable(f"{hint}!{self.fresh_names}", sort)
+
+    def unknown(self, type_: Type, hint: str, age: int | None = None) -> Value:
+        """Any value of a type. `age`: its references lead into objects that aren't younger."""
+        value = tuple(self.fresh(hint + c.path, c.sort) for c in self.layout.components(type_))
+        age = self.memory.objects if age is None else age
+        for term in value:
+            if term.sort == REF:
+                self.memory.ages[term] = age
+                self.findings.facts.append(self.memory.old_enough(term, age))
+        fact = self.layout.fact(type_, value)
+        if fact is not t.TRUE:
+            self.findings.facts.append(fact)
+        return value
+
+    def oblige(
+        self, frame: Frame, duty: Duty, span: ir.Span, state: State, goal: Term, check: ir.Check | None = None
+    ) -> bool:
+        """`goal` is to be proven here; afterwards it holds. False if it never does."""
+        goal = simplified(state.path, goal)
+        if self.conditions is not None:
+            self.conditions.append(t.implies(condition_of(state.path), goal))
+            return goal is not t.FALSE
+        if check is None or not check.discharged:
+            self.findings.obligations.append(
+                Obligation(
+                    duty,
+                    frame.function,
+                    span,
+                    state.path,
+                    goal,
+                    len(self.findings.facts),
+                    self.calls,
+                    check,
+                    state.trail,
+                )
+            )
+        self.assume(state.path, goal)
+        return goal is not t.FALSE
+
+    # --- operands -----------------------------------------------------------------------------------------------------
+
+    def value(self, frame: Frame, operand: ir.Operand) -> Value:
+        if isinstance(operand, ir.Temp):
+            return frame.temps[operand]
+        return self.layout.constant(operand)
+
+    def term(self, frame: Frame, operand: ir.Operand) -> Term:
+        (term,) = self.value(frame, operand)
+        return term
+
+    # --- statements ---------------------------------------------------------------------------------------------------
+
+    def block(self, frame: Frame, block: ir.Block, state: State | None) -> State | None:
+        """The state at the block's end; None if that isn't reached."""
+        for statement in block:
+            if state is None:
+                return None
+            self.steps += 1
+            if isinstance(statement, ir.Instruction):
+                state = self.instruction(frame, statement, state)
+            else:
+                state = self.statement(frame, statement, state)
+        return state
+
+    def statement(self, frame: Frame, node: ir.Statement, state: State) -> State | None:
+        match node:
+            case ir.If(span=span, condition=condition, then=then, otherwise=otherwise):
+                return self.branch(frame, state, [(self.term(frame, condition), span, then)], span, otherwise)
+            case ir.Switch():
+                return self.switch(frame, node, state)
+            case ir.Loop():
+                return loops.run(self, frame, node, state)
+            case ir.Break(label=label):
+                frame.breaks[label].append(state)
+            case ir.Continue(label=label):
+                frame.continues[label].append(state)
+            case ir.Return(value=value):
+                frame.returns.append((state, () if value is None else self.value(frame, value)))
+            case ir.Fail(span=span, check=check):
+                self.oblige(frame, Duty.CHECK, span, state, t.FALSE, check)
+            case ir.Ghost():
+                return self.ghost(frame, node, state)
+        return None
+
+    def branch(
+        self,
+        frame: Frame,
+        state: State,
+        cases: list[tuple[Term, ir.Span, ir.Block]],
+        span: ir.Span,
+        otherwise: ir.Block | None,
+    ) -> State | None:
+        """The first block whose condition holds, or `otherwise` (None: there is no such way)."""
+        ends: list[State] = []
+        rest: State | None = state
+        for condition, where, block in cases:
+            if rest is None:
+                break
+            condition = simplified(rest.path, condition)
+            end = self.block(frame, block, rest.along(condition, where))
+            if end is not None:
+                ends.append(end)
+            rest = rest.along(t.invert(condition), where)
+        if rest is not None and otherwise is not None:
+            end = self.block(frame, otherwise, rest)
+            if end is not None:
+                ends.append(end)
+        return join(ends)
+
+    def switch(self, frame: Frame, node: ir.Switch, state: State) -> State | None:
+        of, value = node.value.type, self.value(frame, node.value)
+        cases: list[tuple[Term, ir.Span, ir.Block]] = []
+        for wanted, block in node.cases:
+            if isinstance(of, UnionType):
+                arms = tuple(arm for arm in wanted if isinstance(arm, Type))
+                condition = self.layout.is_arm(of, value, arms)
+            else:
+                condition = t.disjunction(
+                    *(t.equal(value[0], t.number(w, value[0].sort)) for w in wanted if isinstance(w, int))
+                )
+            cases.append((condition, node.span, block))
+        if node.exhaustive and not node.default:
+            # The checker has seen that one of the cases holds; that a value is of its type is known anyway.
+            last, where, block = cases.pop()
+            self.oblige(frame, Duty.ARM, node.span, state, t.disjunction(*(c for c, _, _ in cases), last))
+            return self.branch(frame, state, cases, where, block)
+        return self.branch(frame, state, cases, node.span, node.default)
+
+    # --- ghost code ---------------------------------------------------------------------------------------------------
+
+    def ghost(self, frame: Frame, node: ir.Ghost, state: State) -> State | None:
+        """Ghost code within a body: an invariant of a loop, or a statement."""
+        met = frame.invariants.get(node)
+        if met is not None:
+            return met(state)
+        if node.value is not None:
+            return state  # a loop's invariant, in a round that is run by itself
+        saved, self.conditions = self.conditions, []
+        self.block(frame, node.block, State(state.path, dict(state.variables)))
+        conditions, self.conditions = self.conditions, saved
+        self.oblige(frame, Duty.GHOST, node.span, state, t.conjunction(*conditions))
+        return state
+
+    def condition(self, frame: Frame, ghost: ir.Ghost, state: State) -> Term:
+        """Does a contract hold in this state? It does if it can be computed, and is true."""
+        assert ghost.value is not None
+        saved, self.conditions = self.conditions, []
+        end = self.block(frame, ghost.block, State(state.path, dict(state.variables)))
+        conditions, self.conditions = self.conditions, saved
+        if end is None:
+            return t.FALSE
+        return t.conjunction(*conditions, self.term(frame, ghost.value))
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    def size(self, function: ir.Function) -> int:
+        """Statements of a function and of all that it calls and that isn't summarised for its contract."""
+        found = self._sizes.get(function)
+        if found is None:
+            found = 0
+            for statement in statements(function.body):
+                found += 1
+                if isinstance(statement, ir.Call) and not statement.function.ensures:
+                    found += self.size(statement.function)
+            self._sizes[function] = found
+        return found
+
+    def call(self, frame: Frame, node: ir.Call, state: State) -> State | None:
+        function = node.function
+        arguments = [self.value(frame, argument) for argument in node.arguments]
+        inner = Frame(function)
+        start = State(state.path, dict(zip(function.parameters, arguments, strict=True)), state.trail)
+        saved, self.calls = self.calls, (*self.calls, node.span)
+        if function.requires:
+            for contract in function.requires:
+                goal = self.condition(inner, contract, start)
+                self.calls, inside = saved, self.calls
+                possible = self.oblige(frame, Duty.REQUIRES, node.span, state, goal)
+                self.calls = inside
+                if not possible and self.conditions is None:
+                    self.calls = saved
+                    return None
+        big = self.size(function) > self.limits.inline or self.steps > self.limits.steps
+        if function.naked or function.ensures or big:
+            result = self._summary(inner, node, start)
+            end = None if result is None else State(state.path, state.variables, state.trail)
+        else:
+            found = self.run(inner, start)
+            result, end = (None, None) if found is None else (found[1], found[0])
+        self.calls = saved
+        if end is None:
+            return None
+        if node.result is not None:
+            assert result is not None
+            frame.temps[node.result] = tuple(simplified(end.path, part) for part in result)
+        return State(end.path, state.variables, state.trail)
+
+    def run(self, frame: Frame, start: State) -> tuple[State, Value] | None:
+        """Run a body; where its returns meet, with the result. None if it never returns."""
+        for ghost in frame.function.entry:
+            after = self._keep(frame, ghost, start)
+            start.variables.update(after)
+        end = self.block(frame, frame.function.body, start)
+        returns = frame.returns
+        if end is not None:
+            returns.append((end, ()))
+        if not returns:
+            return None
+        if len(returns) == 1:
+            return returns[0]
+        paths = [state.path for state, _ in returns]
+        told = [difference(path, paths) for path in paths[:-1]]
+        result = merged(told, [value for _, value in returns])
+        whole = join([state for state, _ in returns])
+        assert whole is not None
+        return whole, result
+
+    def _keep(self, frame: Frame, ghost: ir.Ghost, state: State) -> dict[ir.Var, Value]:
+        """What an `old(…)` is, at entry."""
+        saved, self.conditions = self.conditions, []
+        end = self.block(frame, ghost.block, State(state.path, dict(state.variables)))
+        self.conditions = saved
+        return {} if end is None else end.variables
+
+    def _summary(self, inner: Frame, node: ir.Call, start: State) -> Value | None:
+        """A call that isn't looked into."""
+        function = node.function
+        self.findings.summarised[function] = None
+        self.invariants.leave(self, inner, node, start)
+        for ghost in function.entry:
+            start.variables.update(self._keep(inner, ghost, start))
+        for cells in sorted(self.writes.of_function(function), key=lambda cells: cells.name):
+            self.memory.forget(cells, start.path)
+        if function.result == NEVER:
+            return None
+        self.invariants.come_back(self, node, start)
+        result = self.unknown(function.result, f"{function.name}()")
+        for contract in function.ensures:
+            state = State(start.path, dict(start.variables))
+            if contract.result is not None:
+                state.variables[contract.result] = result
+            self.assume(start.path, self.condition(inner, contract, state))
+        return result
+
+    # --- instructions -------------------------------------------------------------------------------------------------
+
+    def instruction(self, frame: Frame, node: ir.Instruction, state: State) -> State | None:
+        match node:
+            case ir.Get(var=var, result=result):
+                if result is not None:
+                    value = state.variables[var]
+                    frame.temps[result] = tuple(simplified(state.path, part) for part in value)
+                return state
+            case ir.Set(var=var, value=operand):
+                state.variables[var] = self.value(frame, operand)
+                return state
+            case ir.Call():
+                return self.call(frame, node, state)
+        made, goals = instructions.run(self, frame, node, state)
+        if isinstance(node, ir.AsArm):
+            self.oblige(frame, Duty.ARM, node.span, state, goals[0])
+        else:
+            for check, goal in zip(node.checks, goals, strict=True):
+                if not self.oblige(frame, Duty.CHECK, node.span, state, goal, check):
+                    return None
+        if node.result is not None:
+            frame.temps[node.result] = tuple(simplified(state.path, part) for part in made)
+        instructions.effect(self, frame, node, state)
+        return state

@@ -1,0 +1,392 @@
+"""What instructions mean, but for variables and calls: results, conditions of checks, and effects on memory.
+
+Memory that others can write (wire objects, atomic cells, bytes that may lie in a wire object) is another unknown at
+each read. Assembly gives unknowns, and is assumed to leave alone all objects that the program has references to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from neokernel.compiler import interpret, ir
+from neokernel.compiler.types import (
+    NONE,
+    U8,
+    ArrayType,
+    BoolType,
+    FloatType,
+    RefType,
+    SpanType,
+    StructType,
+    TupleType,
+    Type,
+    UnionType,
+    ValueType,
+    WireType,
+)
+from neokernel.prover import scalars
+from neokernel.prover import terms as t
+from neokernel.prover.memory import Cells
+from neokernel.prover.paths import START, Path
+from neokernel.prover.states import Frame, State
+from neokernel.prover.terms import REF, Term
+from neokernel.prover.values import SIZE, Value, float_bits, float_value
+from neokernel.prover.writes import container
+
+if TYPE_CHECKING:
+    from neokernel.prover.execute import Executor
+
+Outcome = tuple[Value, tuple[Term, ...]]
+
+
+def run(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> Outcome:
+    """The result, and what must hold for each check; for `AsArm`, that the union has the arm."""
+    match node:
+        case ir.Unary() | ir.Binary() | ir.Compare() | ir.Convert():
+            return _scalar(x, frame, node)
+        case ir.Select(condition=condition, left=left, right=right):
+            told = x.term(frame, condition)
+            pairs = zip(x.value(frame, left), x.value(frame, right), strict=True)
+            return tuple(t.choose(told, a, b) for a, b in pairs), ()
+        case ir.MakeRecord(items=items):
+            return tuple(part for item in items for part in x.value(frame, item)), ()
+        case ir.Item(record=record, index=index):
+            return x.layout.item(record.type, x.value(frame, record), index), ()
+        case ir.MakeUnion(value=operand):
+            target = _result(node)
+            assert isinstance(target, UnionType)
+            return x.layout.as_union(target, operand.type, x.value(frame, operand)), ()
+        case ir.IsArm(union=union, arms=arms):
+            assert isinstance(union.type, UnionType)
+            return (x.layout.is_arm(union.type, x.value(frame, union), arms),), ()
+        case ir.AsArm(union=union):
+            return _as_arm(x, frame, node, union)
+        case ir.Require(condition=condition):
+            return (), (x.term(frame, condition),)
+        case (
+            ir.LoadField()
+            | ir.FieldRef()
+            | ir.LoadElement()
+            | ir.ElementRef()
+            | ir.MakeSpan()
+            | ir.Slice()
+            | ir.Length()
+            | ir.New()
+        ):
+            return _read(x, frame, node, state)
+        case ir.StoreElement(base=base, index=index):
+            return (), (_within(x, frame, base, index),)
+        case ir.Copy(target=to, source=source):
+            return (), (t.equal(x.value(frame, to)[2], x.value(frame, source)[2]),)
+        case ir.LoadWire() | ir.StoreWire() | ir.WireRef() | ir.WireView() | ir.Atomic():
+            return _foreign(x, frame, node)
+        case ir.Renew(reference=reference):
+            return x.value(frame, reference), ()
+        case ir.ObjectAt(address=address, length=length):
+            return _object_at(x, frame, node, address, length), ()
+        case ir.AddressOf(reference=reference):
+            value = x.value(frame, reference)
+            if isinstance(reference.type, SpanType):
+                return x.unknown(_result(node), "address"), ()
+            return (t.apply("address", 64, value[0]),), ()
+        case ir.Asm():
+            return (() if node.result is None else x.unknown(node.result.type, "asm")), ()
+    return (), ()
+
+
+def effect(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> None:
+    """What the instruction does to memory, once its checks have held."""
+    memory, path = x.memory, state.path
+    match node:
+        case ir.StoreField(base=base, struct=struct, field=name, value=operand):
+            if not struct.fields[name].atomic:
+                reference = x.term(frame, base)
+                x.invariants.touch(x, struct, reference)
+                memory.store(x.writes.field(node), (reference,), x.value(frame, operand), path)
+        case ir.StoreElement(base=base, index=index, value=operand):
+            place = _place(x, frame, base, index)
+            memory.store(x.writes.elements(base), place, x.value(frame, operand), path)
+        case ir.FillArray(base=base, value=operand):
+            if not container(base).atomic:
+                memory.fill(x.writes.elements(base), x.term(frame, base), x.value(frame, operand), path)
+        case ir.Copy(target=to, source=source):
+            _copy(x, frame, to, source, path)
+        case ir.StoreWire(base=base):
+            if _may_be_bytes(x.term(frame, base)):
+                memory.forget(x.writes.bytes(), path)
+        case ir.New(result=result, zero=True) if result is not None:
+            assert isinstance(result.type, RefType)
+            (made,) = frame.temps[result]
+            for cells in sorted(set(_inside(x, result.type.target)), key=lambda cells: cells.name):
+                memory.clear(cells, made, path)
+
+
+def _result(node: ir.Instruction) -> Type:
+    assert node.result is not None
+    return node.result.type
+
+
+# --- scalars ----------------------------------------------------------------------------------------------------------
+
+
+def _scalar(x: Executor, frame: Frame, node: ir.Unary | ir.Binary | ir.Compare | ir.Convert) -> Outcome:
+    if isinstance(node, ir.Compare):
+        left = node.left.type
+        if not isinstance(left, FloatType):
+            same = _compared(x, node.op, left, x.value(frame, node.left), x.value(frame, node.right))
+            return (same,), ()
+        operands: tuple[ir.Operand, ...] = (node.left, node.right)
+    elif isinstance(node, ir.Binary):
+        operands = (node.left, node.right)
+    else:
+        operands = (node.operand,)
+    of, to = operands[0].type, _result(node)
+    if isinstance(of, FloatType) or isinstance(to, FloatType):
+        return _float(x, frame, node, operands)
+    terms = [x.term(frame, operand) for operand in operands]
+    if isinstance(node, ir.Unary):
+        made, goals = scalars.unary(node, terms[0])
+    elif isinstance(node, ir.Binary):
+        made, goals = scalars.binary(node, terms[0], terms[1])
+    else:
+        assert isinstance(node, ir.Convert)
+        made, goals = scalars.convert(node, terms[0])
+    return (made,), goals
+
+
+def _compared(x: Executor, op: str, type_: Type, a: Value, b: Value) -> Term:
+    """A comparison of anything but floats; references are compared by identity, records by their fields."""
+    match type_:
+        case RefType() | UnionType():
+            same = x.memory.same(a[0], b[0])
+        case SpanType():
+            same = _same_content(x, type_, a, b)
+        case ValueType() | TupleType():
+            same = _same_record(x, type_, a, b)
+        case _ if type_ == NONE:
+            same = t.TRUE
+        case _:
+            return scalars.compare(op, type_, a[0], b[0])
+    return same if op == "eq" else t.invert(same)
+
+
+def _same_record(x: Executor, type_: ValueType | TupleType, a: Value, b: Value) -> Term:
+    from neokernel.compiler.layout import record_fields
+
+    parts = []
+    for place, (_, of) in enumerate(record_fields(type_)):
+        left, right = x.layout.item(type_, a, place), x.layout.item(type_, b, place)
+        parts.append(x.fresh("equal", t.BOOL) if isinstance(of, FloatType) else _compared(x, "eq", of, left, right))
+    return t.conjunction(*parts)
+
+
+def _same_content(x: Executor, type_: SpanType, a: Value, b: Value) -> Term:
+    """Of constants it is known; of others, only that equal views have equal lengths."""
+    lengths = t.equal(a[2], b[2])
+    if lengths is t.FALSE:
+        return t.FALSE
+    if a[0].op == "table" and b[0].op == "table" and all(v.known is not None for v in (a[1], a[2], b[1], b[2])):
+        sides = []
+        for value in (a, b):
+            number, start, length = value[0].args[0], value[1].known, value[2].known
+            assert isinstance(number, int) and start is not None and length is not None
+            sides.append(x.layout.tables[number][start : start + length])
+        return t.boolean(sides[0] == sides[1])
+    return t.conjunction(lengths, x.fresh("same", t.BOOL))
+
+
+def _float(x: Executor, frame: Frame, node: ir.Instruction, operands: tuple[ir.Operand, ...]) -> Outcome:
+    """Of constants, what the interpreter makes of them; else anything."""
+    terms = [x.term(frame, operand) for operand in operands]
+    known = [_as_constant(operand.type, term) for operand, term in zip(operands, terms, strict=True)]
+    if all(k is not None for k in known):
+        constants = [k for k in known if k is not None]
+        match node:
+            case ir.Compare() | ir.Binary():
+                node = replace(node, left=constants[0], right=constants[1])
+            case ir.Unary() | ir.Convert():
+                node = replace(node, operand=constants[0])
+        body: ir.Block = [node, ir.Return(node.span, node.result)]
+        try:
+            found = interpret.run(ir.Function("", "", "", node.span, [], _result(node), body), [])
+        except interpret.CheckFailed:
+            return x.unknown(_result(node), "float"), tuple(t.FALSE for _ in node.checks)
+        return (_as_term(_result(node), found),), tuple(t.TRUE for _ in node.checks)
+    return x.unknown(_result(node), "float"), tuple(x.fresh("fits", t.BOOL) for _ in node.checks)
+
+
+def _as_constant(type_: Type, term: Term) -> ir.Const | None:
+    if term.known is None:
+        return None
+    match type_:
+        case FloatType(bits=bits):
+            return ir.Const(type_, float_value(term.known, bits))
+        case BoolType():
+            return ir.Const(type_, bool(term.known))
+    return ir.Const(type_, t.signed(term) if scalars.scalar_type(type_).signed else term.known)
+
+
+def _as_term(type_: Type, value: float | int | bool) -> Term:
+    match type_:
+        case FloatType(bits=bits):
+            return t.number(float_bits(float(value), bits), bits)
+        case BoolType():
+            return t.boolean(bool(value))
+    return t.number(int(value), scalars.scalar_type(type_).bits)
+
+
+# --- unions -----------------------------------------------------------------------------------------------------------
+
+
+def _as_arm(x: Executor, frame: Frame, node: ir.Instruction, union: ir.Operand) -> Outcome:
+    of, wanted, value = union.type, _result(node), x.value(frame, union)
+    assert isinstance(of, UnionType)
+    if isinstance(wanted, UnionType):
+        return x.layout.as_union(wanted, of, value), (x.layout.is_arm(of, value, wanted.arms),)
+    return x.layout.arm(of, value, wanted), (x.layout.is_arm(of, value, (wanted,)),)
+
+
+# --- objects ----------------------------------------------------------------------------------------------------------
+
+
+def _read(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> Outcome:
+    match node:
+        case ir.LoadField(base=base):
+            reference = x.term(frame, base)
+            x.invariants.touch(x, node.struct, reference)
+            return x.memory.load(x.writes.field(node), (reference,), state.path, x.before), ()
+        case ir.FieldRef(base=base, struct=struct, field=name):
+            reference = x.term(frame, base)
+            x.invariants.touch(x, struct, reference)
+            return (t.inline_field(f"{x.layout.name(struct)}.{name}", reference),), ()
+        case ir.LoadElement(base=base, index=index):
+            place, within = _place(x, frame, base, index), _within(x, frame, base, index)
+            of = container(base)
+            if of.element == U8 and isinstance(base.type, SpanType) and _may_be_foreign(place[0]):
+                return x.unknown(U8, "byte"), (within,)
+            return x.memory.load(x.writes.elements(base), place, state.path, x.before), (within,)
+        case ir.ElementRef(base=base, index=index):
+            array, position = _place(x, frame, base, index)
+            return (t.inline_element(array, position),), (_within(x, frame, base, index),)
+        case ir.MakeSpan(base=base):
+            return _span(x, frame, base), ()
+        case ir.Slice(base=base, start=start, stop=stop):
+            array, offset, length = _span(x, frame, base)
+            first = t.resize(x.term(frame, start), SIZE, False)
+            last = length if stop is None else t.resize(x.term(frame, stop), SIZE, False)
+            inside = t.conjunction(t.at_most(first, last, False), t.at_most(last, length, False))
+            return (array, t.arithmetic("add", offset, first), t.arithmetic("sub", last, first)), (inside,)
+        case ir.Length(base=base):
+            return (_length(x, frame, base),), ()
+    return (x.memory.new(),), ()
+
+
+def _span(x: Executor, frame: Frame, base: ir.Operand) -> Value:
+    """An array or span as a span."""
+    if isinstance(base.type, RefType):
+        return (x.term(frame, base), t.number(0, SIZE), _length(x, frame, base))
+    return x.value(frame, base)
+
+
+def _length(x: Executor, frame: Frame, base: ir.Operand) -> Term:
+    if isinstance(base.type, RefType):
+        assert isinstance(base.type.target, ArrayType)
+        return t.number(base.type.target.length, SIZE)
+    return x.value(frame, base)[2]
+
+
+def _place(x: Executor, frame: Frame, base: ir.Operand, index: ir.Operand) -> tuple[Term, Term]:
+    """An element's array and its position there."""
+    array, offset, _ = _span(x, frame, base)
+    return array, t.arithmetic("add", offset, t.resize(x.term(frame, index), SIZE, False))
+
+
+def _within(x: Executor, frame: Frame, base: ir.Operand, index: ir.Operand) -> Term:
+    return t.below(t.resize(x.term(frame, index), SIZE, False), _length(x, frame, base), False)
+
+
+def _copy(x: Executor, frame: Frame, to: ir.Operand, source: ir.Operand, path: Path) -> None:
+    target, origin = x.value(frame, to), x.value(frame, source)
+    if container(to).element == U8 and (_may_be_foreign(target[0]) or _may_be_foreign(origin[0])):
+        x.memory.forget(x.writes.bytes(), path)
+    else:
+        x.memory.move(x.writes.elements(to), target, origin, path)
+
+
+def _inside(x: Executor, type_: Type) -> Iterator[Cells]:
+    """The cells of an object and of all that lies in it."""
+    match type_:
+        case StructType(fields=fields):
+            for f in fields.values():
+                if f.inline:
+                    yield from _inside(x, f.type.target if isinstance(f.type, RefType) else f.type)
+                elif not f.atomic:
+                    yield Cells(f"{x.layout.name(type_)}.{f.name}", f.type)
+        case ArrayType(element=element, inline=True):
+            yield from _inside(x, element.target if isinstance(element, RefType) else element)
+        case ArrayType(element=element, atomic=False):
+            yield Cells(f"[{x.layout.name(element)}]", element)
+
+
+# --- what others can write --------------------------------------------------------------------------------------------
+
+#: names of fields within wire objects begin so
+_WIRE = "wire "
+
+
+def _wire_root(reference: Term) -> Term:
+    while reference.op == "field" and str(reference.args[0]).startswith(_WIRE):
+        reference = reference.terms[0]
+    return reference
+
+
+def _may_be_bytes(wire: Term) -> bool:
+    """May a wire object lie in an array of bytes? Not if it is a field, an element, or made as what it is."""
+    return _wire_root(wire).op not in ("field", "element", "new")
+
+
+def _may_be_foreign(array: Term) -> bool:
+    """May bytes lie in a wire object? Not if their array is a struct's field, or was made as an array."""
+    return array.op not in ("field", "element", "new", "table") or _wire_root(array) is not array
+
+
+def _foreign(x: Executor, frame: Frame, node: ir.Instruction) -> Outcome:
+    match node:
+        case ir.LoadWire(wire=wire, field=name):
+            of = wire.fields[name]
+            (read,) = x.unknown(of.type, f"{wire}.{name}")
+            if of.bits < read.sort:
+                x.assume(START, t.below(read, t.number(1 << of.bits, read.sort), False))
+            return (read,), ()
+        case ir.StoreWire(wire=wire, field=name, value=operand):
+            of, written = wire.fields[name], x.term(frame, operand)
+            return (), tuple(t.below(written, t.number(1 << of.bits, written.sort), False) for _ in node.checks)
+        case ir.WireRef(base=base, wire=wire, field=name):
+            inner = t.inline_field(f"{_WIRE}{x.layout.name(wire)}.{name}", x.term(frame, base))
+            if isinstance(_result(node), RefType):
+                return (inner,), ()
+            array = wire.fields[name].type
+            assert isinstance(array, ArrayType)
+            return (inner, t.number(0, SIZE), t.number(array.length, SIZE)), ()
+        case ir.WireView(span_operand=span):
+            of_type = _result(node)
+            assert isinstance(of_type, RefType) and isinstance(of_type.target, WireType)
+            enough = t.at_most(t.number(of_type.target.size, SIZE), _length(x, frame, span), False)
+            return x.unknown(of_type, "view"), (enough,)
+        case ir.Atomic(result=result):
+            return (() if result is None else x.unknown(result.type, "atomic")), ()
+    raise AssertionError(node)
+
+
+def _object_at(
+    x: Executor, frame: Frame, node: ir.Instruction, address: ir.Operand, length: ir.Operand | None
+) -> Value:
+    """The object at an address: any that there is, always the same at the same address."""
+    of, where = _result(node), x.term(frame, address)
+    found = t.apply(f"{x.layout.name(of)} at", REF, where)
+    x.assume(START, t.invert(t.equal(found, t.NULL)))
+    if length is None:
+        return (found,)
+    return (found, t.number(0, SIZE), x.term(frame, length))

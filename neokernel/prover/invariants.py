@@ -1,0 +1,147 @@
+"""Invariants of structs: assumed of what a path touches, proven of an arbitrary object.
+
+An invariant is local: about an object and what can be reached from it by a few references. So it is assumed at each
+reference that a path touches, and at those touched while computing that, as memory was where invariants held; and it is
+proven by showing it for one object about which nothing is known. That is a proof for any number of objects.
+
+Where invariants hold: when a function that isn't private (`_name`) begins, and when it ends. In between they may be
+broken.
+
+Invariants: nothing is assumed of an object at a time when it didn't exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from neokernel.compiler import ir
+from neokernel.compiler.types import RefType, StructType
+from neokernel.prover import terms as t
+from neokernel.prover.execute import NoInvariants
+from neokernel.prover.memory import Cells
+from neokernel.prover.obligations import Duty
+from neokernel.prover.paths import START, Path, condition_of
+from neokernel.prover.states import Frame, State
+from neokernel.prover.terms import Term
+from neokernel.prover.writes import everything
+
+if TYPE_CHECKING:
+    from neokernel.prover.execute import Executor
+
+#: how far from what a path touches invariants are assumed
+NEIGHBOURS = 2
+
+
+def is_private(function: ir.Function) -> bool:
+    """Is it called by its own module only, perhaps while invariants are broken?"""
+    name = function.name.rpartition(".")[2]
+    return name.startswith("_") and not name.endswith("__")
+
+
+def of_program(program: ir.Program) -> dict[StructType, list[ir.Function]]:
+    """The invariants of each struct."""
+    found: dict[StructType, list[ir.Function]] = {}
+    for function in program.functions:
+        if function.invariant_of is not None:
+            found.setdefault(function.invariant_of, []).append(function)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """A state of memory in which all invariants hold, on a path; objects aren't younger than `age`."""
+
+    stamp: int
+    path: Path
+    age: int
+
+
+@dataclass(slots=True)
+class Invariants(NoInvariants):
+    of: dict[StructType, list[ir.Function]]
+    moments: list[_Moment] = field(default_factory=list)
+    assumed: set[tuple[ir.Function, Term, int]] = field(default_factory=set)
+    depth: int = 0
+
+    def begin(self, x: Executor) -> None:
+        """The function that is being proven is entered with all invariants intact."""
+        self.moments.append(_Moment(x.memory.stamp, START, 0))
+
+    def touch(self, x: Executor, struct: StructType, reference: Term) -> None:
+        if struct not in self.of or self.depth >= NEIGHBOURS:
+            return
+        for moment in self.moments:
+            for invariant in self.of[struct]:
+                key = (invariant, reference, moment.stamp)
+                if key not in self.assumed:
+                    self.assumed.add(key)
+                    self._assume(x, invariant, reference, moment)
+
+    def _assume(self, x: Executor, invariant: ir.Function, reference: Term, moment: _Moment) -> None:
+        outer = t.outermost(reference)
+        if outer.op == "new" and x.memory.age(outer) > moment.age:
+            return  # it didn't exist
+        saved = x.before, x.conditions
+        x.before, x.conditions = moment.stamp, []
+        self.depth += 1
+        holds = self._value(x, invariant, reference, moment.path)
+        self.depth -= 1
+        x.before, x.conditions = saved
+        there = t.conjunction(
+            t.invert(t.equal(reference, t.NULL)), x.memory.old_enough(reference, moment.age), condition_of(moment.path)
+        )
+        x.findings.facts.append(t.implies(there, holds))
+
+    def _value(self, x: Executor, invariant: ir.Function, reference: Term, path: Path) -> Term:
+        """Does the invariant hold of an object, as memory is now (or at `x.before`)?"""
+        frame = Frame(invariant)
+        saved, x.conditions = x.conditions, []
+        calls, x.calls = x.calls, ()
+        found = x.run(frame, State(path, {invariant.parameters[0]: (reference,)}))
+        conditions, x.conditions, x.calls = x.conditions, saved, calls
+        if found is None:
+            return t.FALSE
+        return t.conjunction(*conditions, found[1][0])
+
+    # --- where they are due -------------------------------------------------------------------------------------------
+
+    def prove(self, x: Executor, function: ir.Function, span: ir.Span, state: State, age: int) -> None:
+        """What was written since invariants last held has kept them, for any object that isn't younger than `age`."""
+        last = max((moment.stamp for moment in self.moments if moment.path <= state.path), default=0)
+        for struct, invariants in self.of.items():
+            for invariant in invariants:
+                if not self._disturbed(x, invariant, last):
+                    continue
+                object = x.unknown(RefType(struct), f"any {struct}", age)[0]
+                self.touch(x, struct, object)
+                holds = self._value(x, invariant, object, state.path)
+                x.oblige(Frame(invariant), Duty.INVARIANT, span, state, holds)
+
+    @staticmethod
+    def _disturbed(x: Executor, invariant: ir.Function, since: int) -> bool:
+        """Was anything written that the invariant reads?"""
+        read = {component for cells in reads(x, invariant) for _, component, _ in x.memory.components(cells)}
+        return any(log and log[-1].stamp > since for name, log in x.memory.logs.items() if name in read)
+
+    def leave(self, x: Executor, frame: Frame, node: ir.Call, state: State) -> None:
+        if self.moments and x.conditions is None and not is_private(node.function) and not node.function.naked:
+            self.prove(x, frame.function, node.span, state, x.memory.objects)
+
+    def come_back(self, x: Executor, node: ir.Call, state: State) -> None:
+        if self.moments and x.conditions is None and not is_private(node.function) and not node.function.naked:
+            self.moments.append(_Moment(x.memory.stamp, state.path, x.memory.objects))
+
+
+def reads(x: Executor, function: ir.Function) -> set[Cells]:
+    """What a function reads, through all that it calls."""
+    found: set[Cells] = set()
+    for node in everything(function.body):
+        match node:
+            case ir.Call():
+                found |= reads(x, node.function)
+            case ir.LoadField():
+                found.add(x.writes.field(node))
+            case ir.LoadElement(base=base) | ir.Copy(source=base):
+                found.add(x.writes.elements(base))
+    return found

@@ -1,0 +1,57 @@
+"""What is to be proven: that a condition holds wherever a path leads to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from neokernel.compiler import ir
+from neokernel.prover.paths import Path
+from neokernel.prover.terms import Term
+
+
+class Duty(Enum):
+    """Why a condition has to hold."""
+
+    CHECK = "check"
+    REQUIRES = "requires"
+    ENSURES = "ensures"
+    INVARIANT = "invariant"
+    LOOP_INVARIANT = "loop_invariant"
+    LOOP_BOUND = "loop_bound"
+    ARM = "arm"
+    GHOST = "ghost"
+
+
+@dataclass(eq=False, slots=True)
+class Obligation:
+    """`goal` on `path`, given the first `facts` assumptions.
+
+    `function` holds the code at `span`; `calls` lead to it from the function that is being proven, outermost first.
+    """
+
+    duty: Duty
+    function: ir.Function
+    span: ir.Span
+    path: Path
+    goal: Term
+    facts: int
+    calls: tuple[ir.Span, ...] = ()
+    check: ir.Check | None = None
+    #: the branches that were taken on the way, with the lines of their conditions
+    trail: tuple[tuple[Term, ir.Span], ...] = ()
+
+
+@dataclass(slots=True)
+class Findings:
+    """What executing a function has brought up, in order.
+
+    `facts` are assumptions: true of every execution that gets so far. `summarised`: functions that were not looked
+    into; what was proven relies on their contracts, which they are to be proven for by themselves.
+    """
+
+    obligations: list[Obligation] = field(default_factory=list)
+    facts: list[Term] = field(default_factory=list)
+    summarised: dict[ir.Function, None] = field(default_factory=dict)
+    #: loop bounds that nothing here shows
+    assumed_bounds: list[tuple[ir.Function, ir.Span]] = field(default_factory=list)

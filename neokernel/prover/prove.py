@@ -1,0 +1,183 @@
+"""Proofs of functions: each from arbitrary arguments that meet its `requires`, in memory whose invariants hold.
+
+A check is *proven* when it is in every execution of its function that was looked at. What was proven may have relied on
+other obligations (that a contract holds, that an invariant is kept), which images don't check: if one of those isn't
+proven, nothing of that function's execution counts (`Proof.sound`), as what follows took it for granted. A failed check
+itself ends a run, so what follows may rely on it even if it isn't proven: the image still has it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from neokernel.compiler import ir
+from neokernel.compiler.types import StructType
+from neokernel.lang.instrument import deep_recursion
+from neokernel.prover import invariants
+from neokernel.prover import terms as t
+from neokernel.prover.execute import Executor, Limits
+from neokernel.prover.obligations import Duty, Findings, Obligation
+from neokernel.prover.paths import START, Path
+from neokernel.prover.solve import EFFORT, Answer, Model, Solver
+from neokernel.prover.states import Frame, State
+from neokernel.prover.values import Value
+from neokernel.prover.writes import everything
+
+
+@dataclass(eq=False, slots=True)
+class Verdict:
+    obligation: Obligation
+    answer: Answer
+
+
+@dataclass(eq=False, slots=True)
+class Proof:
+    """What came of one function."""
+
+    function: ir.Function
+    verdicts: list[Verdict]
+    findings: Findings
+    steps: int
+    seconds: float
+    questions: int
+
+    @property
+    def sound(self) -> bool:
+        """Is all proven that images don't check?"""
+        return all(v.answer is Answer.PROVEN for v in self.verdicts if v.obligation.duty is not Duty.CHECK)
+
+    @property
+    def failed(self) -> list[Verdict]:
+        return [verdict for verdict in self.verdicts if verdict.answer is not Answer.PROVEN]
+
+
+class Run:
+    """One function, executed: what is to be proven of it, and a solver to ask."""
+
+    def __init__(
+        self,
+        function: ir.Function,
+        of: dict[StructType, list[ir.Function]],
+        limits: Limits | None = None,
+        effort: int = EFFORT,
+    ) -> None:
+        t.reset()
+        self.function = function
+        self.effort = effort
+        self.executor = x = Executor(limits)
+        self.invariants = invariants.Invariants(of)
+        x.invariants = self.invariants
+        x.impossible = self._impossible
+        self.arguments: dict[ir.Var, Value] = {p: x.unknown(p.type, p.name, 0) for p in function.parameters}
+        self.result: Value | None = None
+
+    def execute(self) -> None:
+        """From the entry to the end, contracts included."""
+        x, function = self.executor, self.function
+        frame, state = Frame(function), State(START, dict(self.arguments))
+        public = not invariants.is_private(function) and not function.ghost
+        if public and self.invariants.of:
+            self.invariants.begin(x)
+        for contract in function.requires:
+            x.assume(START, x.condition(frame, contract, state))
+        if function.naked:
+            return
+        found = x.run(frame, state)
+        if found is None:
+            return
+        end, self.result = found
+        for contract in function.ensures:
+            inner = State(end.path, dict(end.variables), end.trail)
+            if contract.result is not None:
+                inner.variables[contract.result] = self.result
+            x.oblige(frame, Duty.ENSURES, contract.span, inner, x.condition(frame, contract, inner))
+        if self.invariants.moments:
+            self.invariants.prove(x, function, function.span, end, 0)
+
+    def solver(self, facts: int | None = None) -> Solver:
+        """A solver that knows the first `facts` assumptions, or all so far."""
+        made = Solver(self.executor.memory.fact, self.effort)
+        found = self.executor.findings.facts
+        made.assume(found if facts is None else found[:facts])
+        return made
+
+    def _impossible(self, path: Path) -> bool:
+        return self.solver().prove(path, t.FALSE) is Answer.PROVEN
+
+    def refutation(self, obligation: Obligation) -> Model | None:
+        """How it can fail; None if the solver knows no way."""
+        solver = self.solver(obligation.facts)
+        return solver.model() if solver.prove(obligation.path, obligation.goal) is Answer.REFUTED else None
+
+    def solve(self) -> tuple[list[Verdict], int]:
+        """The answers, and how many questions they took."""
+        solver: Solver | None = None
+        known = 0
+        verdicts: list[Verdict] = []
+        findings = self.executor.findings
+        for obligation in findings.obligations:
+            if obligation.goal is t.TRUE:
+                verdicts.append(Verdict(obligation, Answer.PROVEN))
+                continue
+            if solver is None:
+                solver = Solver(self.executor.memory.fact, self.effort)
+            solver.assume(findings.facts[known : obligation.facts])
+            known = max(known, obligation.facts)
+            verdicts.append(Verdict(obligation, solver.prove(obligation.path, obligation.goal)))
+        return verdicts, 0 if solver is None else solver.questions
+
+
+def prove(
+    function: ir.Function,
+    of: dict[StructType, list[ir.Function]],
+    limits: Limits | None = None,
+    effort: int = EFFORT,
+) -> Proof:
+    """Execute a function and answer for what it must show."""
+    started = time.perf_counter()
+    with deep_recursion():
+        run = Run(function, of, limits, effort)
+        run.execute()
+        verdicts, questions = run.solve()
+    seconds = time.perf_counter() - started
+    return Proof(function, verdicts, run.executor.findings, run.executor.steps, seconds, questions)
+
+
+@dataclass(slots=True)
+class Summary:
+    """What came of many functions: for each check, and in all."""
+
+    proofs: list[Proof] = field(default_factory=list)
+
+    def proven_checks(self) -> dict[tuple[ir.Function, ir.Check], bool]:
+        """The checks that were met, by function: is each proven wherever it was?"""
+        found: dict[tuple[ir.Function, ir.Check], bool] = {}
+        for proof in self.proofs:
+            sound = proof.sound
+            for verdict in proof.verdicts:
+                check = verdict.obligation.check
+                if check is not None:
+                    key = (verdict.obligation.function, check)
+                    found[key] = found.get(key, True) and sound and verdict.answer is Answer.PROVEN
+        return found
+
+
+def roots(program: ir.Program, modules: Iterable[str]) -> list[ir.Function]:
+    """The functions of modules that are proven by themselves: all but ghosts, and private ones that others call."""
+    wanted = set(modules)
+    called = {
+        node.function
+        for function in program.functions
+        for node in everything(function.body)
+        if isinstance(node, ir.Call)
+    }
+    return [
+        function
+        for function in program.functions
+        if function.module in wanted
+        and not function.ghost
+        and not function.naked
+        and not (invariants.is_private(function) and function in called)
+    ]
