@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from neokernel import lang
@@ -11,14 +12,15 @@ from neokernel.abi import boot, call
 from neokernel.abi.boot import ROOT_SLOTS
 from neokernel.abi.call import Call
 from neokernel.abi.kinds import Kind
-from neokernel.abi.operations import Binding, Operation
+from neokernel.abi.operations import Binding, Operation, operation_of
 from neokernel.abi.rights import ALL
-from neokernel.abi.status import Status
+from neokernel.abi.status import TRAVELLING, WINDOW, Status
 from neokernel.arch import cpu
+from neokernel.cli.failures import Failures, collect
 from neokernel.kernel import fast, placement, schedule, syscall
 from neokernel.kernel import slot as slots
 from neokernel.kernel import thread as threads
-from neokernel.kernel.objects import DEVICE, OWNER, CapTable, Hart, Interrupt, Memory, Slot, State, Thread
+from neokernel.kernel.objects import DEVICE, OWNER, CapTable, Endpoint, Hart, Interrupt, Memory, Slot, State, Thread
 from neokernel.sim.physical import PhysicalMemory
 from tests.kernel.invariants import World, check
 
@@ -45,6 +47,24 @@ MEMORY = 8
 INTERRUPTS = 9
 FREE = INTERRUPTS + LINES
 PRIORITY = 100
+
+
+@cache
+def documentation() -> Failures:
+    """What the reference manual lists."""
+    return collect()
+
+
+def documented(made: Call | Operation, status: Status, argument: int) -> bool:
+    """May the call or operation end so, by the reference manual?"""
+    found = documentation()
+    # Capabilities that travel are listed as one argument.
+    failure = (status.name, TRAVELLING if TRAVELLING <= argument < WINDOW else argument)
+    if isinstance(made, Operation):
+        own = [*found.invocation, *found.operations[made.name]]
+    else:
+        own = found.calls[made.name]
+    return failure in own or failure in found.later
 
 
 def embedded(kind: Any) -> Any:
@@ -286,12 +306,30 @@ class Machine:
                 return
             general = int(registers.general)
         registers.pc += 4
+        made = self.made(thread)
         if general == INVOCATION:
             syscall.invocation(thread)
         else:
             syscall.system_call(thread)
-        if registers.pc == ECALL and thread.state is State.RUNNABLE:
-            self.restarting.add(id(thread))
+        if thread.state is State.RUNNABLE:
+            if registers.pc == ECALL:
+                self.restarting.add(id(thread))
+            elif made is not None and registers.pc == ECALL + 4 and call.status_of(registers.a1) != 0:
+                status, argument = status_of(registers.a1)
+                assert documented(made, status, argument), f"{made.name} fails with {status.name} of {argument}"
+
+    @staticmethod
+    def made(thread: Thread) -> Call | Operation | None:
+        """What the thread asks for, if there is such a thing."""
+        registers = thread.registers
+        if registers.a7 > u64(Call.TRY_SEND.value):
+            return None
+        number = Call(int(registers.a7))
+        if number is not Call.CALL or registers.a0 >= len(thread.slots):
+            return number
+        if thread.slots[registers.a0].object is None or isinstance(thread.slots[registers.a0].object, Endpoint):
+            return number
+        return operation_of(call.label_of(registers.a1)) or number
 
     def trap(self, thread: Thread, cause: int, value: int = 0) -> None:
         """An exception or interrupt while `thread` runs."""

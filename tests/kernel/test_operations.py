@@ -86,6 +86,8 @@ class Bench:
                 return self.machine.make(Kind.FRAME, 1)[0]
             case "device frame":
                 return self.machine.make(Kind.FRAME, memory=self.machine.grant_device(0x1000_0000, PAGE))[0]
+            case "device memory":
+                return self.machine.grant_device(0x2000_0000, PAGE)
             case "pinned frame":
                 self.do("dma_space", Operation.PIN, given="another frame")
                 return self.made.pop("another frame")
@@ -218,7 +220,11 @@ MEMORIES = [
     Refusal("memory", OP.RETYPE, (1, 0, 1), None, S.NO_BUFFER, WINDOW, buffer=False),
     Refusal("deep memory", OP.RETYPE, (1, 0, 1), None, S.UNDERIVABLE, INVOKED),
     Refusal("without dma memory", OP.RETYPE, (Kind.DMA_SPACE.value, 1, 1), None, S.MISSING_RIGHT, INVOKED),
+    Refusal("memory", OP.RETYPE, (Kind.MEMORY.value, 100, 1), None, S.OUT_OF_RANGE, SECOND),
+    Refusal("device memory", OP.RETYPE, (Kind.ENDPOINT.value, 0, 1), None, S.WRONG_KIND, FIRST),
+    Refusal("device memory", OP.RETYPE, (Kind.MEMORY.value, PAGE, 1), None, S.WRONG_KIND, FIRST),
     Refusal("memory", OP.CLEAR, (1 << 40,), None, S.OUT_OF_RANGE, FIRST),
+    Refusal("device memory", OP.CLEAR, (0,), None, S.OUT_OF_RANGE, FIRST),
 ]
 
 TABLES = [
@@ -444,17 +450,39 @@ class BadCall:
     status: Status
     argument: int
     buffer: bool = True
+    #: what has happened before: see `prepare`
+    after: str = ""
 
     def __str__(self) -> str:
-        return f"{self.number.name} {self.target} {self.word:#x} {self.first:#x} {self.reply} {self.status.name}"
+        why = f" after {self.after}" if self.after else ""
+        return f"{self.number.name} {self.target} {self.word:#x} {self.first:#x} {self.reply} {self.status.name}{why}"
 
 
 def word_of(label: int = 1, length: int = 0, capabilities: int = 0) -> int:
     return int(call.message(u64(label), u64(length), u64(capabilities)))
 
 
+def prepare(bench: Bench, what: str) -> None:
+    """Bring the machine into the state that a case begins in."""
+    machine = bench.machine
+    match what:
+        case "a call":
+            waiting(bench, Call.CALL, "endpoint")
+            assert machine.call(Call.RECEIVE, bench["endpoint"], 0, (NOW, 0, 0, 0), bench["reply"]).word == word_of()
+        case "another receives with it":
+            waiting(bench, Call.RECEIVE, "endpoint", reply="reply")
+        case "one receives without a Reply":
+            waiting(bench, Call.RECEIVE, "endpoint")
+        case "one receives without time":
+            machine.serve(bench["endpoint"], bench["reply"], True)
+        case _:
+            assert not what, what
+
+
 SENDING = (Call.CALL, Call.SEND, Call.TRY_SEND)
 RECEIVING = (Call.RECEIVE, Call.REPLY_RECEIVE)
+ANSWERING = (Call.REPLY, Call.REPLY_RECEIVE)
+CALLED = "a call"
 BAD_CALLS = [
     *(BadCall(each, EMPTY, 0, 0, 0, S.NO_CAPABILITY, INVOKED) for each in Call if each not in (Call.REPLY, Call.YIELD)),
     *(BadCall(each, "without send endpoint", 0, 0, 0, S.MISSING_RIGHT, INVOKED) for each in SENDING),
@@ -463,7 +491,22 @@ BAD_CALLS = [
     *(BadCall(each, "endpoint", call.FAULT_BIT, 0, 0, S.OUT_OF_RANGE, WORD) for each in SENDING),
     *(BadCall(each, "endpoint", word_of(1, 5), 0, 0, S.NO_BUFFER, WORD, buffer=False) for each in SENDING),
     *(BadCall(each, "without grant endpoint", word_of(1, 0, 1), 0, 0, S.MISSING_RIGHT, WORD) for each in SENDING),
+    BadCall(Call.CALL, "notification", word_of(), 0, 0, S.WRONG_KIND, INVOKED),
     BadCall(Call.SEND, "notification", 0, 0, 0, S.WRONG_KIND, INVOKED),
+    BadCall(Call.TRY_SEND, "reply", 0, 0, 0, S.WRONG_KIND, INVOKED),
+    BadCall(Call.CALL, "endpoint", 0, 0, 0, S.WRONG_STATE, INVOKED, after="one receives without a Reply"),
+    BadCall(Call.SEND, "endpoint", 0, 0, 0, S.WRONG_STATE, INVOKED, after="one receives without time"),
+    BadCall(Call.TRY_SEND, "endpoint", 0, 0, 0, S.WRONG_STATE, INVOKED, after="one receives without time"),
+    *(BadCall(each, "endpoint", word_of(1, 513), 0, "reply", S.OUT_OF_RANGE, WORD, after=CALLED) for each in ANSWERING),
+    *(
+        BadCall(each, "endpoint", word_of(1, 5), 0, "reply", S.NO_BUFFER, WORD, buffer=False, after=CALLED)
+        for each in ANSWERING
+    ),
+    BadCall(Call.RECEIVE, "endpoint", 0, NEVER, "reply", S.OCCUPIED, REPLY, after=CALLED),
+    *(
+        BadCall(each, "endpoint", 0, NEVER, "reply", S.OCCUPIED, REPLY, after="another receives with it")
+        for each in RECEIVING
+    ),
     BadCall(Call.TRY_SEND, "endpoint", 0, 0, 0, S.TIMED_OUT, INVOKED),
     BadCall(Call.CALL, "processor", 0, 0, 0, S.UNKNOWN_OPERATION, WORD),
     BadCall(Call.CALL, "processor", Operation.POWER_OFF.value + 1, 0, 0, S.UNKNOWN_OPERATION, WORD),
@@ -489,6 +532,7 @@ BAD_CALLS = [
 def test_a_system_call_that_is_refused_changes_nothing(case: BadCall, fast: bool, bench: Bench) -> None:
     machine = bench.machine
     target, reply = bench[case.target], bench[case.reply]
+    prepare(bench, case.after)
     if not case.buffer:
         bench.do("own thread", Operation.UNBIND, Binding.BUFFER.value)
     before = bench.state()
@@ -1328,22 +1372,78 @@ def test_a_dispatch_is_broken_off(how: str, bench: Bench) -> None:
         assert root.state is State.RUNNABLE and machine.result(root).words[0] == Stop.STOPPED.value
 
 
+def test_who_lives_on_others_time_sets_no_deadline(bench: Bench) -> None:
+    """When the deadline came, it would have no context to go on with."""
+    machine = bench.machine
+    server, other = machine.serve(bench["endpoint"], bench["reply"], True), bench["another reply"]
+    machine.start(machine.root, Call.CALL, bench["endpoint"], word_of(), NOTHING, 0)
+    assert machine.current is server
+    for reply in (0, other):
+        done = machine.call(Call.RECEIVE, bench["endpoint"], 0, (1000, 0, 0, 0), reply)
+        assert done.failure == DEADLINE_ON_BORROWED_TIME[1:]
+    assert machine.call(Call.RECEIVE, bench["endpoint"], 0, (NOW, 0, 0, 0)).failure == (S.TIMED_OUT, FIRST)
+    machine.check()
+
+
+DEADLINE_ON_BORROWED_TIME = (Call.RECEIVE, S.WRONG_STATE, FIRST)
+
+
 # --- messages that can't be taken -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("queued", [False, True], ids=["the receiver waits", "the sender waits"])
-@pytest.mark.parametrize(
-    ("named", "length", "receiver_buffer", "window", "status", "argument"),
-    [
-        (["endpoint", EMPTY], 0, True, 2, S.NO_CAPABILITY, TRAVELLING + 1),
-        (["deep notification"], 0, True, 1, S.UNDERIVABLE, TRAVELLING),
-        (["pinned frame", MOVE], 0, True, 1, S.PINNED, TRAVELLING),
-        (["all memory", MOVE], 0, True, 1, S.HAS_CHILDREN, TRAVELLING),
-        (["endpoint"], 0, True, 0, S.NO_WINDOW, WINDOW),
-        (["endpoint"], 0, False, 0, S.NO_BUFFER, WINDOW),
-        ([], 5, False, 0, S.NO_BUFFER, WINDOW),
-    ],
+#: capabilities and words that a message brings, whether the receiver has a buffer, the size of its window, and why it
+#: can't take the message
+MESSAGES: list[tuple[list[str | int], int, bool, int, Status, int]] = [
+    ([EMPTY], 0, True, 2, S.NO_CAPABILITY, TRAVELLING),
+    (["endpoint", EMPTY], 0, True, 2, S.NO_CAPABILITY, TRAVELLING + 1),
+    (["deep notification"], 0, True, 1, S.UNDERIVABLE, TRAVELLING),
+    (["pinned frame", MOVE], 0, True, 1, S.PINNED, TRAVELLING),
+    (["all memory", MOVE], 0, True, 1, S.HAS_CHILDREN, TRAVELLING),
+    (["endpoint"], 0, True, 0, S.NO_WINDOW, WINDOW),
+    (["endpoint"], 0, False, 0, S.NO_BUFFER, WINDOW),
+    ([], 5, False, 0, S.NO_BUFFER, WINDOW),
+]
+bad_messages = pytest.mark.parametrize(
+    ("named", "length", "receiver_buffer", "window", "status", "argument"), MESSAGES, ids=str
 )
+
+
+@pytest.mark.parametrize("number", ANSWERING)
+@bad_messages
+def test_an_answer_arrives_whole_or_not_at_all(
+    named: list[str | int],
+    length: int,
+    receiver_buffer: bool,
+    window: int,
+    status: Status,
+    argument: int,
+    number: Call,
+    bench: Bench,
+) -> None:
+    """If the caller can't take it, it waits on."""
+    machine = bench.machine
+    moving = MOVE if MOVE in named else 0
+    indices = [bench[name] | moving for name in named if name != MOVE]
+    other = waiting(bench, Call.CALL, "endpoint")
+    assert machine.call(Call.RECEIVE, bench["endpoint"], 0, (NOW, 0, 0, 0), bench["reply"]).word == word_of()
+    if receiver_buffer:
+        machine.window(EMPTY - 4, window, other.thread)
+    else:
+        bench.do(other.index, Operation.UNBIND, Binding.BUFFER.value)
+    machine.name(machine.root, *indices)
+    before = bench.state()
+    done = machine.call(number, bench["endpoint"], word_of(1, length, len(indices)), NOTHING, bench["reply"])
+    assert done.failure == (status, argument)
+    assert other.thread.state is State.REPLIED and bench.state() == before
+    machine.check()
+
+
+@pytest.mark.parametrize(
+    ("number", "queued"),
+    [(Call.CALL, False), (Call.SEND, False), (Call.TRY_SEND, False), (Call.CALL, True), (Call.SEND, True)],
+    ids=lambda each: each.name if isinstance(each, Call) else "the sender waits" if each else "the receiver waits",
+)
+@bad_messages
 def test_a_message_arrives_whole_or_not_at_all(
     named: list[str | int],
     length: int,
@@ -1351,10 +1451,12 @@ def test_a_message_arrives_whole_or_not_at_all(
     window: int,
     status: Status,
     argument: int,
+    number: Call,
     queued: bool,
     bench: Bench,
 ) -> None:
     machine, root = bench.machine, bench.machine.root
+    reply = bench["reply"] if number is Call.CALL else 0
     moving = MOVE if MOVE in named else 0
     indices = [bench[name] | moving for name in named if name != MOVE]
     endpoint = bench["endpoint"]
@@ -1370,13 +1472,13 @@ def test_a_message_arrives_whole_or_not_at_all(
         machine.window(EMPTY - 4, window, receiver)
     machine.name(sender, *indices)
     if queued:
-        machine.start(sender, Call.SEND, endpoint, word, NOTHING, 0)
+        machine.start(sender, number, endpoint, word, NOTHING, 0)
         before = bench.state()
-        machine.start(root, Call.RECEIVE, endpoint, 0, (NEVER, 0, 0, 0), 0)
+        machine.start(root, Call.RECEIVE, endpoint, 0, (NEVER, 0, 0, 0), reply)
     else:
-        machine.start(receiver, Call.RECEIVE, endpoint, 0, (NEVER, 0, 0, 0), 0)
+        machine.start(receiver, Call.RECEIVE, endpoint, 0, (NEVER, 0, 0, 0), reply)
         before = bench.state()
-        machine.start(sender, Call.SEND, endpoint, word, NOTHING, 0)
+        machine.start(sender, number, endpoint, word, NOTHING, 0)
         assert receiver.state is State.RECEIVING
     assert sender.state is State.RUNNABLE and machine.result(sender).failure == (status, argument)
     assert bench.state() == before
