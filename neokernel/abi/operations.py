@@ -46,11 +46,11 @@ class Operation(Enum):
     #: CapTable (index; source): the capability itself moves into the empty slot `index`; the source's slot is empty
     #: afterwards. A mapped frame stays mapped. What has descendants can't be moved
     MOVE = 5
-    #: CapTable (index, rights) → a capability in the receive window: hand out a copy of the slot's capability, with
-    #: its badge, and those of the `rights` that it has
+    #: CapTable (index, rights) → a capability in the receive window: hand out a copy of the slot's capability, with its
+    #: badge, and those of the `rights` that it has
     COPY_OUT = 6
-    #: CapTable (index) → a capability in the receive window: hand out the slot's capability itself; the slot is
-    #: empty afterwards
+    #: CapTable (index) → a capability in the receive window: hand out the slot's capability itself; the slot is empty
+    #: afterwards
     MOVE_OUT = 7
     #: CapTable (index): delete all that was derived from the slot's capability, then itself. Its object ends if RETYPE
     #: made it with this capability. Succeeds if the slot is empty. `a5` must be 0: the kernel keeps there how far it
@@ -70,39 +70,46 @@ class Operation(Enum):
     #: at the address, a multiple of that below 2^38. Level 2 comes first. The table's capability needs CONTROL. A table
     #: that maps something can't be installed at another level (WRONG_STATE)
     INSTALL = 12
-    #: Frame (): take it out of its address space. Any right
+    #: Frame (): take the frame out of its address space. WRONG_STATE: it isn't mapped. Any right
     UNMAP = 13
-    #: PageTable (): take it out of its address space; it keeps what is mapped in it
+    #: PageTable (): take the table out of its address space; it keeps what is mapped in it. WRONG_STATE: it isn't
+    #: installed
     UNINSTALL = 14
 
     #: Thread (binding; object): let the thread use the object, as a number of `Binding` says. The capability is copied
     #: into the thread: when it is revoked, the thread loses the object
     BIND = 15
-    #: Thread (binding): let the thread use the object no more. Without an address space or a table the thread stops
+    #: Thread (binding): let the thread no longer use what is bound. Without an address space or a table the thread
+    #: stops. WRONG_STATE: nothing is bound
     UNBIND = 16
     #: Thread (program counter, stack pointer, argument, second argument): start a stopped thread from the beginning,
-    #: with the arguments in `a0` and `a1` and all other registers 0
+    #: with the arguments in `a0` and `a1` and all other registers 0. WRONG_STATE: it isn't stopped
     START = 17
-    #: Thread (): stop; what it waits for ends with CANCELLED. The caller itself can be meant: RESUME goes on behind it
+    #: Thread (): stop the thread; what it waits for ends with CANCELLED. The caller can suspend itself: RESUME goes on
+    #: behind that. WRONG_STATE: it is stopped already
     SUSPEND = 18
-    #: Thread (): let a stopped thread go on where it was
+    #: Thread (): let a stopped thread go on where it was. WRONG_STATE: it isn't stopped
     RESUME = 19
-    #: Thread () → pc, ra, sp, gp: the registers of another thread: these four, and in the first words of the caller's
-    #: buffer (NO_BUFFER of argument 1 if it has none) the other 28, from tp to t6
+    #: Thread () → pc, ra, sp, gp: read the registers of another thread: these four, and in the first words of the
+    #: caller's buffer (NO_BUFFER of argument 1 if it has none) the other 28, from tp to t6. WRONG_STATE: the thread is
+    #: the caller
     READ_REGISTERS = 20
-    #: Thread (pc, ra, sp, gp): set these four registers, and from the first words of the caller's buffer the other 28,
-    #: from tp to t6. The thread is stopped, or waits for its fault's handler
+    #: Thread (pc, ra, sp, gp): set these four registers, and from the first words of the caller's buffer (NO_BUFFER of
+    #: argument 1 if it has none) the other 28, from tp to t6. WRONG_STATE: the thread is neither stopped, nor waiting
+    #: for its fault's handler
     WRITE_REGISTERS = 21
-    #: Thread (foreign): 1 lets every `ecall` of the thread be a fault (SYSTEM_CALL), 0 ends that. The thread is
-    #: stopped, or waits for its fault's handler
+    #: Thread (foreign): with 1, let every `ecall` of the thread be a fault (SYSTEM_CALL); 0 ends that. WRONG_STATE: the
+    #: thread is neither stopped, nor waiting for its fault's handler
     SET_FOREIGN = 22
     #: Thread (; notification): let a scheduler hold the thread, which has no SchedContext: it runs by DISPATCH only, or
-    #: on the time of who calls it. The Notification, whose capability needs SIGNAL, is signalled when it could run
+    #: on the time of who calls it. The Notification, whose capability needs SIGNAL, is signalled when it could run.
+    #: OCCUPIED of argument 0: it is held, or has a SchedContext
     HOLD = 23
-    #: Thread (): the scheduler no longer holds it
+    #: Thread (): let the scheduler no longer hold the thread. WRONG_STATE: it isn't held
     RELEASE = 24
-    #: Thread (deadline) → why: run a held thread, which could run, on the caller's own SchedContext, until it
-    #: stops or the deadline has come; the caller waits meanwhile. `why` it stopped is a number of `Stop`
+    #: Thread (deadline) → why: run a held thread, which could run, on the caller's own SchedContext, until it stops or
+    #: the deadline has come; the caller waits meanwhile. `why` it stopped is a number of `Stop`. WRONG_STATE: the
+    #: thread isn't held, can't run, or has time already; or the caller doesn't run on a SchedContext of its own
     DISPATCH = 25
     #: Thread () → state, priority, identifier: say what the thread does. `state` is 0 stopped, 1 running or ready, 2
     #: sending, 3 calling (not yet received), 4 receiving, 5 waiting for a reply, 6 waiting for signals, 7 dispatching.
@@ -117,27 +124,29 @@ class Operation(Enum):
     #: Processor (floor; thread): let the thread, whose capability needs CONTROL, run at this priority at least: 0 to
     #: 255, and at most the Processor's badge
     SET_FLOOR = 28
-    #: Processor () → frequency, harts, now: ticks in a second, how many harts there are, the time in ticks
+    #: Processor () → frequency, harts, now: say how many ticks a second has, how many harts there are, and the time in
+    #: ticks
     PROCESSOR_INFO = 29
-    #: SchedContext () → used, left, identifier: ticks used so far, ticks left of the part of the budget that is used
-    #: now, or next. `identifier` names it in traces and fault reports. Any right
+    #: SchedContext () → used, left, identifier: say how many ticks were used so far, and how many are left of the part
+    #: of the budget that is used now, or next. `identifier` names it in traces and fault reports. Any right
     CONTEXT_INFO = 30
 
     #: Interrupt (; notification): let the line signal the Notification, whose capability needs SIGNAL, with its badge.
-    #: The line interrupts once, then waits for ACKNOWLEDGE
+    #: The line interrupts once, then waits for ACKNOWLEDGE. OCCUPIED of argument 0: it is bound
     BIND_INTERRUPT = 31
-    #: Interrupt (): the line signals nobody any more
+    #: Interrupt (): let the line signal nobody any more. WRONG_STATE: it isn't bound
     UNBIND_INTERRUPT = 32
-    #: Interrupt (): it was handled, and may come again
+    #: Interrupt (): say that the interrupt was handled: the line may interrupt again. WRONG_STATE: none has come since
+    #: the last time
     ACKNOWLEDGE = 33
 
-    #: DmaSpace (; frame) → physical address: the frame stays where it is until it is unpinned: neither it nor what it
-    #: was derived from can be deleted. A mapped frame can't be pinned, nor a pinned one mapped: copy the capability.
-    #: The kernel looks at 256 places for a free one: a larger space that isn't full may fail (OUT_OF_MEMORY), and goes
-    #: on looking when asked again
+    #: DmaSpace (; frame) → physical address: let a device reach the frame until it is unpinned; meanwhile neither it
+    #: nor what it was derived from can be deleted or moved. A mapped frame can't be pinned, nor a pinned one mapped:
+    #: copy the capability. The kernel looks at 256 places for a free one: a larger space that isn't full may fail
+    #: (OUT_OF_MEMORY), and goes on looking when asked again
     PIN = 34
-    #: DmaSpace (; frame): the device doesn't reach the frame any more. What isn't pinned in this space, frame or not,
-    #: is in the WRONG_STATE
+    #: DmaSpace (; frame): say that the device doesn't reach the frame any more. WRONG_STATE: it isn't a frame that is
+    #: pinned in this space
     UNPIN = 35
 
     #: Trace (mask): record events in this ring and in no other; bit n of the mask says whether those of `Event` n are
