@@ -266,6 +266,10 @@ class Memory:
 
     def _applies(self, entry: Entry, location: Location, path: Path) -> Term:
         """When does the entry concern this location, on this path?"""
+        if isinstance(entry, Write):
+            for a, b in zip(entry.location, location, strict=True):
+                if a is not b and a.known is not None and b.known is not None:
+                    return t.FALSE  # different places in an array: most entries of long logs
         left = []
         for literal in entry.guard:
             if literal not in path:

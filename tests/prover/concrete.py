@@ -5,6 +5,8 @@ Where it can't tell (memory that others may write is anything at each read), it 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from neokernel.compiler import ir
 from neokernel.compiler.types import U64, RefType
 from neokernel.lang.instrument import deep_recursion
@@ -38,29 +40,53 @@ class CannotTell(Exception):
     """Something depends on what isn't known."""
 
 
-def run(function: ir.Function, inputs: tuple[int, ...]) -> Answer:
+@dataclass
+class Setup:
+    """A program's `Output` in the prover's memory, with the given inputs."""
+
+    executor: Executor
+    output: Term
+    struct: str
+
+    @property
+    def _words(self) -> Cells:
+        return Cells(f"[{self.executor.layout.name(U64)}]", U64)
+
+    def _array(self, name: str) -> Term:
+        return t.inline_field(f"{self.struct}.{name}", self.output)
+
+    def words(self) -> list[Term]:
+        """The memory of the output."""
+        load = self.executor.memory.load
+        found = [load(Cells(f"{self.struct}.{name}", U64), (self.output,), START)[0] for name in ("count", "digest")]
+        for name, size in (("inputs", INPUTS), ("values", KEPT)):
+            array = self._array(name)
+            found += [load(self._words, (array, t.number(place, 64)), START)[0] for place in range(size)]
+        return found
+
+
+def execute(function: ir.Function, inputs: list[Term], limits: Limits) -> Setup:
+    """Run a program's `main` on these inputs."""
     t.reset()
-    x = Executor(Limits(inline=1 << 40, steps=1 << 40, rounds=1 << 20))
+    x = Executor(limits)
     of = function.parameters[0].type
     assert isinstance(of, RefType)
-    output, struct = x.memory.new(), x.layout.name(of.target)
-    words = Cells(f"[{x.layout.name(U64)}]", U64)
-
-    def array(name: str) -> Term:
-        return t.inline_field(f"{struct}.{name}", output)
-
+    made = Setup(x, x.memory.new(), x.layout.name(of.target))
     for name in ("count", "digest"):
-        x.memory.store(Cells(f"{struct}.{name}", U64), (output,), (t.number(0, 64),), START)
+        x.memory.store(Cells(f"{made.struct}.{name}", U64), (made.output,), (t.number(0, 64),), START)
     for name in ("inputs", "values"):
-        x.memory.fill(words, array(name), (t.number(0, 64),), START)
+        x.memory.fill(made._words, made._array(name), (t.number(0, 64),), START)
     for place, word in enumerate(inputs):
-        x.memory.store(words, (array("inputs"), t.number(place, 64)), (t.number(word, 64),), START)
+        x.memory.store(made._words, (made._array("inputs"), t.number(place, 64)), (word,), START)
     with deep_recursion():
-        x.run(Frame(function), State(START, {function.parameters[0]: (output,)}))
-    failed = first_failure(x.findings.obligations)
-    found = [x.memory.load(Cells(f"{struct}.{name}", U64), (output,), START)[0] for name in ("count", "digest")]
-    for name, size in (("inputs", INPUTS), ("values", KEPT)):
-        found += [x.memory.load(words, (array(name), t.number(place, 64)), START)[0] for place in range(size)]
+        x.run(Frame(function), State(START, {function.parameters[0]: (made.output,)}))
+    return made
+
+
+def run(function: ir.Function, inputs: tuple[int, ...]) -> Answer:
+    made = execute(function, [t.number(word, 64) for word in inputs], Limits(1 << 40, 1 << 40, 1 << 20))
+    failed = first_failure(made.executor.findings.obligations)
+    found = made.words()
     known = [term.known for term in found if term.known is not None]
     if len(known) != len(found):
         raise CannotTell
