@@ -10,6 +10,7 @@ import faults
 import invocations
 import ipc
 import memory
+import refusals
 import registers
 import spaces
 import threads
@@ -41,6 +42,7 @@ def main(process: Process) -> None:
     threads.run(w)
     times.run(w)
     devices.run(w)
+    refusals.run(w)
     t.finish()
 
 
