@@ -146,7 +146,7 @@ class Writer:
 
     def derive(self, entry: Entry) -> None:
         kind = member(Kind, entry.a)
-        self.instant(THREADS, entry.thread, f"derive {kind}", {"kind": kind, "object": entry.b})
+        self.instant(THREADS, entry.thread, f"derive {kind}", {"kind": kind, "object made": bool(entry.b)})
 
     def delete(self, entry: Entry) -> None:
         kind = member(Kind, entry.a)

@@ -95,6 +95,19 @@ def test_a_conversation(scene: Scene) -> None:
     assert begun == ["running", "RECEIVE", "running", "REPLY_RECEIVE"]
 
 
+def test_capabilities_that_are_made_and_deleted(scene: Scene) -> None:
+    """b of the record says whether an object was made, or ended, with the capability."""
+    machine = scene.machine
+    (made,) = machine.make(Kind.NOTIFICATION)
+    copy, machine.next_slot = machine.next_slot, machine.next_slot + 1
+    machine.invoke(boot.OWN_TABLE, Operation.COPY, copy, 0, 0, given=made)
+    machine.delete(made)
+    events = (Event.DERIVE, Event.DELETE)
+    told = [(entry.event, entry.a, entry.b) for entry in scene.ring().entries if entry.event in events]
+    kind = Kind.NOTIFICATION.value
+    assert told == [(Event.DERIVE, kind, 1), (Event.DERIVE, kind, 0), (Event.DELETE, kind, 0), (Event.DELETE, kind, 1)]
+
+
 def test_a_message_that_waited_is_from_its_sender(scene: Scene) -> None:
     machine, root, sender = scene.machine, scene.machine.root, scene.other
     scene.begin()
