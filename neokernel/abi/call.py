@@ -63,8 +63,8 @@ class Call(Enum):
     RECEIVE = 3
     #: Answer the caller whom the Reply holds; `a0` is ignored. If it fails, the caller waits on. Any right.
     REPLY = 4
-    #: On a Notification (WAIT): take its signals, wait for some until a deadline. `a0` is the word of signals, which is
-    #: 0 then; of a counting one it is 1, and the count is one less.
+    #: On a Notification (WAIT): take its signals, wait for some until a deadline. `a0` gets the word of signals, and
+    #: none are left; of a counting one it gets 1, and the count is one less.
     WAIT = 5
     #: On a Notification (SIGNAL): the badge of the capability, or 1 if it has none, is ORed into the word of signals;
     #: of a counting one, the count is one more. Who has waited longest gets it at once.

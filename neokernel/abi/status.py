@@ -33,7 +33,8 @@ class Status(Enum):
     OCCUPIED = 7
     #: the Memory, or the table of pins, has too little left
     OUT_OF_MEMORY = 8
-    #: the object isn't in the state that the operation needs: not mapped, not bound, nobody waiting for the reply
+    #: the object isn't in the state that the operation needs: not mapped, not bound, nobody waiting for the reply; of a
+    #: message: who receives has no Reply for a call, or no time of its own
     WRONG_STATE = 9
     #: a page table is missing on the way to the address
     NO_PAGE_TABLE = 10
