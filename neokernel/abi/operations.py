@@ -77,7 +77,8 @@ class Operation(Enum):
     UNINSTALL = 14
 
     #: Thread (binding; object): let the thread use the object, as a number of `Binding` says. The capability is copied
-    #: into the thread: when it is revoked, the thread loses the object
+    #: into the thread: when it is revoked, the thread loses the object. Of a SchedContext or Notification, OCCUPIED
+    #: comes before WRONG_KIND and MISSING_RIGHT
     BIND = 15
     #: Thread (binding): let the thread no longer use what is bound. Without an address space or a table the thread
     #: stops. WRONG_STATE: nothing is bound

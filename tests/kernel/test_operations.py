@@ -91,6 +91,10 @@ class Bench:
             case "pinned frame":
                 self.do("dma_space", Operation.PIN, given="another frame")
                 return self.made.pop("another frame")
+            case "mapped device frame":
+                _ = self["lowest table"]
+                self.do("own space", Operation.MAP, 0x1000, RW, given="device frame")
+                return self.made.pop("device frame")
             case "mapped frame":
                 _ = self["lowest table"]
                 self.do("own space", Operation.MAP, 0x1000, RW, given="frame")
