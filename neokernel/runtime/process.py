@@ -190,6 +190,9 @@ class Process:
         failure = system.retype(self.buffer, memory, kind, size, count, slot)
         if failure is None:
             return slot
+        for made in range(slot, slot + count):
+            # Those that were made before it failed stay otherwise; of an empty slot this does nothing.
+            _ = system.delete(OWN_TABLE, made)
         self.slots().release(slot, count)
         return failure
 

@@ -56,6 +56,16 @@ def memories(w: World) -> None:
     w.drop(into)
     w.drop(into + 1)
     w.process.slots().release(into + 2)
+    small = w.new(Kind.MEMORY, 4 * PAGE_SIZE)
+    made = w.process.make_of(small, Kind.FRAME, 0, 8)
+    t.fails(refusal(made), Status.OUT_OF_MEMORY, INVOKED, "eight frames of four pages")
+    slots = w.slot(8)
+    empty = True
+    for place in range(u64(8)):
+        empty = empty and w.is_empty(slots + place)
+    t.check(empty, "a process that makes some of them keeps none")
+    w.process.slots().release(slots, 8)
+    w.drop(small)
 
 
 def own_window(w: World) -> None:
