@@ -366,7 +366,7 @@ def stop_dispatching(hart: Hart, thread: Thread) -> None:
             timer.insert(hart.wheel, thread.timer, NOW)
             return
         borrower = context.thread
-        if borrower is not held:
+        if borrower is None or borrower is not held:
             detach(hart, context)
             attach(hart, context, thread)
             if borrower is not None and borrower.state is State.RUNNABLE:

@@ -234,6 +234,24 @@ def test_a_scheduler_gets_its_time_back_when_the_call_it_was_lent_with_breaks() 
     assert thread.state is State.RUNNABLE and thread.context is None and last.context is None
 
 
+def test_a_scheduler_gets_its_time_back_when_nobody_has_it() -> None:
+    """The held thread was released, its call's server waits for others: both were nobody, and so thought the same."""
+    machine = Machine()
+    machine.boot()
+    _, other = machine.spawn(PRIORITY - 1)
+    (elsewhere,) = machine.make(Kind.ENDPOINT)
+    scheduler, thread, server, _ = dispatched_client(machine, NEVER)
+    (held,) = (number for number in range(machine.next_slot) if machine.slot(number).object is thread)
+    machine.start(server, Call.RECEIVE, elsewhere, 0, (NEVER, 0, 0, 0), 0)
+    assert machine.current is other
+    operate(machine, other, held, Operation.RELEASE)
+    for _ in range(3):
+        machine.tick(1)
+    machine.check()
+    assert scheduler.state is State.RUNNABLE and scheduler.context is scheduler.home
+    assert thread.state is State.REPLIED and server.state is State.RECEIVING
+
+
 def test_only_who_has_a_context_of_its_own_can_dispatch() -> None:
     """A held scheduler's dispatch had a deadline of its own, later than that of who had dispatched it."""
     machine = Machine()
