@@ -128,6 +128,14 @@ TOOL_CODES: dict[str, ToolCode] = {
         "A side of the benchmark couldn't be built or run, or gave a wrong result: there is no number to show.",
         Exit.NEGATIVE,
     ),
+    "NK1401": ToolCode(
+        "not proven",
+        "`nk prove` looks at each function with any arguments that its `requires` allows, in objects whose invariants "
+        "hold. Here it found a way in which a check fails or a contract is broken (the message shows it), or the "
+        "solver gave up. The program may still be right: the prover knows of a loop only what its `loop_invariant`s "
+        "say, and of a function that has an `ensures` only that.",
+        Exit.NEGATIVE,
+    ),
     "NK1999": ToolCode(
         "internal error",
         "A fault of `nk` itself, not of your program. Run the command again with NK_DEBUG=1 in the environment, and "

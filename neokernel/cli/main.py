@@ -29,6 +29,7 @@ COMMANDS = {
     "dump": "Show a program between two passes of the compiler.",
     "explain": "Explain an error code.",
     "manual": "Write the kernel's reference manual from its sources.",
+    "prove": "Prove that a program's checks never fail, and that its contracts hold.",
     "run": "Build a program and boot it.",
     "size": "Show how large the kernel is, by source file.",
     "test": "Run tests.",

@@ -21,7 +21,7 @@ from neokernel.compiler.types import NEVER, StructType, Type, UnionType
 from neokernel.prover import instructions, loops
 from neokernel.prover import terms as t
 from neokernel.prover.memory import Memory
-from neokernel.prover.obligations import Duty, Findings, Obligation
+from neokernel.prover.obligations import Branch, Duty, Findings, Obligation
 from neokernel.prover.paths import Path, condition_of, decided, difference, simplified
 from neokernel.prover.states import Frame, State, join, merged
 from neokernel.prover.terms import REF, Term
@@ -70,6 +70,8 @@ class Executor:
         self._sizes: dict[ir.Function, int] = {}
         #: what is to be known of the structs' invariants
         self.invariants = NoInvariants()
+        #: checks (by identity) that are known to hold in every execution of their functions
+        self.proven: set[int] = set()
         #: the stamp at which memory is read, if not the present one
         self.before: int | None = None
         #: decides whether a path can be taken at all; None if that isn't known
@@ -99,14 +101,21 @@ class Executor:
         return value
 
     def oblige(
-        self, frame: Frame, duty: Duty, span: ir.Span, state: State, goal: Term, check: ir.Check | None = None
+        self,
+        frame: Frame,
+        duty: Duty,
+        span: ir.Span,
+        state: State,
+        goal: Term,
+        check: ir.Check | None = None,
+        callee: str = "",
     ) -> bool:
         """`goal` is to be proven here; afterwards it holds. False if it never does."""
         goal = simplified(state.path, goal)
         if self.conditions is not None:
             self.conditions.append(t.implies(condition_of(state.path), goal))
             return goal is not t.FALSE
-        if check is None or not check.discharged:
+        if check is None or not (check.discharged or id(check) in self.proven):
             self.findings.obligations.append(
                 Obligation(
                     duty,
@@ -117,7 +126,8 @@ class Executor:
                     len(self.findings.facts),
                     self.calls,
                     check,
-                    state.trail,
+                    len(self.findings.branches),
+                    callee,
                 )
             )
         self.assume(state.path, goal)
@@ -183,10 +193,12 @@ class Executor:
             if rest is None:
                 break
             condition = simplified(rest.path, condition)
-            end = self.block(frame, block, rest.along(condition, where))
+            if self.conditions is None and condition.known is None:
+                self.findings.branches.append(Branch(rest.path, condition, where))
+            end = self.block(frame, block, rest.along(condition))
             if end is not None:
                 ends.append(end)
-            rest = rest.along(t.invert(condition), where)
+            rest = rest.along(t.invert(condition))
         if rest is not None and otherwise is not None:
             end = self.block(frame, otherwise, rest)
             if end is not None:
@@ -255,13 +267,13 @@ class Executor:
         function = node.function
         arguments = [self.value(frame, argument) for argument in node.arguments]
         inner = Frame(function)
-        start = State(state.path, dict(zip(function.parameters, arguments, strict=True)), state.trail)
+        start = State(state.path, dict(zip(function.parameters, arguments, strict=True)))
         saved, self.calls = self.calls, (*self.calls, node.span)
         if function.requires:
             for contract in function.requires:
                 goal = self.condition(inner, contract, start)
                 self.calls, inside = saved, self.calls
-                possible = self.oblige(frame, Duty.REQUIRES, node.span, state, goal)
+                possible = self.oblige(frame, Duty.REQUIRES, node.span, state, goal, callee=function.name)
                 self.calls = inside
                 if not possible and self.conditions is None:
                     self.calls = saved
@@ -269,7 +281,7 @@ class Executor:
         big = self.size(function) > self.limits.inline or self.steps > self.limits.steps
         if function.naked or function.ensures or big:
             result = self._summary(inner, node, start)
-            end = None if result is None else State(state.path, state.variables, state.trail)
+            end = None if result is None else State(state.path, state.variables)
         else:
             found = self.run(inner, start)
             result, end = (None, None) if found is None else (found[1], found[0])
@@ -279,7 +291,7 @@ class Executor:
         if node.result is not None:
             assert result is not None
             frame.temps[node.result] = tuple(simplified(end.path, part) for part in result)
-        return State(end.path, state.variables, state.trail)
+        return State(end.path, state.variables)
 
     def run(self, frame: Frame, start: State) -> tuple[State, Value] | None:
         """Run a body; where its returns meet, with the result. None if it never returns."""

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from neokernel.prover.execute import Executor
 
 
+#: rounds of a loop that may be left in each, for a reason that isn't known, before all its rounds are taken together
+WAYS_OUT = 8
+
+
 def run(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> State | None:
     """The state behind the loop; None if it is never left that way."""
     mark = _mark(x, frame)
@@ -41,7 +45,7 @@ def run(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> State | None:
 
 def _copy(state: State) -> State:
 
-    return State(state.path, dict(state.variables), state.trail)
+    return State(state.path, dict(state.variables))
 
 
 # --- round by round ---------------------------------------------------------------------------------------------------
@@ -52,7 +56,7 @@ def _round_by_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> t
     trip = None if loop.trip is None else x.term(frame, loop.trip).known
     bound = _known_bound(loop)
     most = x.limits.rounds
-    if trip is not None and trip > most:
+    if trip is not None and (trip > most or trip * _size(x, loop) > x.limits.steps // 20):
         return False, None
     exits: list[State] = []
     frame.breaks[loop.label] = exits
@@ -73,9 +77,11 @@ def _round_by_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> t
             decided = current.path is state.path or current.path == state.path
             if rounds > most or (rounds and x.steps > x.limits.steps):
                 return False, None
+            if rounds > WAYS_OUT and not decided and bound is None:
+                return False, None
             if rounds and trip is None and not decided:
                 # The test can't be told: go on only as far as a small bound allows, and see that it does hold.
-                if bound is None or bound > 16 or rounds > bound:
+                if bound is None or bound > WAYS_OUT or rounds > bound:
                     return False, None
                 if rounds == bound:
                     if not _leaves(x, frame, loop, current):
@@ -94,6 +100,12 @@ def _round_by_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> t
         if loop.bound is not None:
             del frame.invariants[loop.bound]
     return True, join(exits)
+
+
+def _size(x: Executor, loop: ir.Loop) -> int:
+    """Statements of a round, with what it calls."""
+    nodes = list(everything([*loop.body, *loop.step]))
+    return len(nodes) + sum(x.size(node.function) for node in nodes if isinstance(node, ir.Call))
 
 
 def _end(_: State) -> None:
@@ -129,6 +141,7 @@ class _Mark:
     facts: int
     obligations: int
     bounds: int
+    branches: int
     conditions: int
     stamp: int
     returns: int
@@ -141,6 +154,7 @@ def _mark(x: Executor, frame: Frame) -> _Mark:
         len(x.findings.facts),
         len(x.findings.obligations),
         len(x.findings.assumed_bounds),
+        len(x.findings.branches),
         len(x.conditions or ()),
         x.memory.stamp,
         len(frame.returns),
@@ -154,6 +168,7 @@ def _rewind(x: Executor, frame: Frame, mark: _Mark) -> None:
     del x.findings.facts[mark.facts :]
     del x.findings.obligations[mark.obligations :]
     del x.findings.assumed_bounds[mark.bounds :]
+    del x.findings.branches[mark.branches :]
     if x.conditions is not None:
         del x.conditions[mark.conditions :]
     x.memory.rewind(mark.stamp)
@@ -174,12 +189,12 @@ def _any_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> State 
     exits: list[State] = []
     start = state.path
     if loop.invariants:
-        first = state.along(t.invert(later), loop.span)
+        first = state.along(t.invert(later))
         assert first is not None
         _stop_at_invariants(x, frame, loop)
         exits += _round(x, frame, loop, first)[1]
         start = start | {later}
-    current = State(start, dict(state.variables), state.trail)
+    current = State(start, dict(state.variables))
     for var in sorted(x.writes.variables(whole) & set(state.variables), key=lambda var: var.number):
         current.variables[var] = x.unknown(var.type, var.name)
     for cells in sorted(x.writes.of_block(whole), key=lambda cells: cells.name):

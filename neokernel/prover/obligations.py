@@ -38,8 +38,19 @@ class Obligation:
     facts: int
     calls: tuple[ir.Span, ...] = ()
     check: ir.Check | None = None
-    #: the branches that were taken on the way, with the lines of their conditions
-    trail: tuple[tuple[Term, ir.Span], ...] = ()
+    #: how many branches had been met
+    branches: int = 0
+    #: of a `requires`: whose it is
+    callee: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """On `path` the program asks for `condition`."""
+
+    path: Path
+    condition: Term
+    span: ir.Span
 
 
 @dataclass(slots=True)
@@ -52,6 +63,7 @@ class Findings:
 
     obligations: list[Obligation] = field(default_factory=list)
     facts: list[Term] = field(default_factory=list)
+    branches: list[Branch] = field(default_factory=list)
     summarised: dict[ir.Function, None] = field(default_factory=dict)
     #: loop bounds that nothing here shows
     assumed_bounds: list[tuple[ir.Function, ir.Span]] = field(default_factory=list)

@@ -17,7 +17,11 @@ Path = frozenset[Term]
 START: Path = frozenset()
 
 
-def decided(path: Path, term: Term) -> bool | None:
+#: how deep into a condition `decided` looks: a condition where many paths met is large
+DEPTH = 3
+
+
+def decided(path: Path, term: Term, depth: int = DEPTH) -> bool | None:
     """Is the bool true on this path, or false, as far as its literals tell?"""
     if term.known is not None:
         return bool(term.known)
@@ -25,15 +29,20 @@ def decided(path: Path, term: Term) -> bool | None:
         return True
     if t.invert(term) in path:
         return False
+    if depth == 0:
+        return None
     if term.op == "not":
-        inner = decided(path, term.terms[0])
+        inner = decided(path, term.terms[0], depth)
         return None if inner is None else not inner
     if term.op in ("all", "any"):
         decisive = term.op == "any"
-        answers = [decided(path, part) for part in term.terms]
-        if decisive in answers:
-            return decisive
-        return None if None in answers else not decisive
+        certain = True
+        for part in term.terms:
+            answer = decided(path, part, depth - 1)
+            if answer is decisive:
+                return decisive
+            certain = certain and answer is not None
+        return not decisive if certain else None
     return None
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from neokernel.compiler import ir
 from neokernel.compiler.types import StructType
@@ -24,6 +25,9 @@ from neokernel.prover.solve import EFFORT, Answer, Model, Solver
 from neokernel.prover.states import Frame, State
 from neokernel.prover.values import Value
 from neokernel.prover.writes import everything
+
+if TYPE_CHECKING:
+    from neokernel.prover.counterexample import Counterexample
 
 
 @dataclass(eq=False, slots=True)
@@ -62,6 +66,7 @@ class Run:
         of: dict[StructType, list[ir.Function]],
         limits: Limits | None = None,
         effort: int = EFFORT,
+        proven: set[int] | None = None,
     ) -> None:
         t.reset()
         self.function = function
@@ -69,6 +74,7 @@ class Run:
         self.executor = x = Executor(limits)
         self.invariants = invariants.Invariants(of)
         x.invariants = self.invariants
+        x.proven = proven or set()
         x.impossible = self._impossible
         self.arguments: dict[ir.Var, Value] = {p: x.unknown(p.type, p.name, 0) for p in function.parameters}
         self.result: Value | None = None
@@ -89,7 +95,7 @@ class Run:
             return
         end, self.result = found
         for contract in function.ensures:
-            inner = State(end.path, dict(end.variables), end.trail)
+            inner = State(end.path, dict(end.variables))
             if contract.result is not None:
                 inner.variables[contract.result] = self.result
             x.oblige(frame, Duty.ENSURES, contract.span, inner, x.condition(frame, contract, inner))
@@ -114,19 +120,29 @@ class Run:
     def solve(self) -> tuple[list[Verdict], int]:
         """The answers, and how many questions they took."""
         solver: Solver | None = None
-        known = 0
+        known = again = 0
         verdicts: list[Verdict] = []
+        failed: set[int] = set()
         findings = self.executor.findings
         for obligation in findings.obligations:
             if obligation.goal is t.TRUE:
                 verdicts.append(Verdict(obligation, Answer.PROVEN))
                 continue
+            if id(obligation.check) in failed:
+                continue  # the check stays in any case
             if solver is None:
                 solver = Solver(self.executor.memory.fact, self.effort)
             solver.assume(findings.facts[known : obligation.facts])
             known = max(known, obligation.facts)
-            verdicts.append(Verdict(obligation, solver.prove(obligation.path, obligation.goal)))
-        return verdicts, 0 if solver is None else solver.questions
+            answer = solver.prove(obligation.path, obligation.goal)
+            if answer is Answer.UNKNOWN:
+                # What it has learnt for other questions may mislead it.
+                answer = self.solver(obligation.facts).prove(obligation.path, obligation.goal)
+                again += 1
+            verdicts.append(Verdict(obligation, answer))
+            if answer is not Answer.PROVEN and obligation.check is not None:
+                failed.add(id(obligation.check))
+        return verdicts, again + (0 if solver is None else solver.questions)
 
 
 def prove(
@@ -134,11 +150,12 @@ def prove(
     of: dict[StructType, list[ir.Function]],
     limits: Limits | None = None,
     effort: int = EFFORT,
+    proven: set[int] | None = None,
 ) -> Proof:
-    """Execute a function and answer for what it must show."""
+    """Execute a function and answer for what it must show. `proven`: checks, by identity, that hold anyway."""
     started = time.perf_counter()
     with deep_recursion():
-        run = Run(function, of, limits, effort)
+        run = Run(function, of, limits, effort, proven)
         run.execute()
         verdicts, questions = run.solve()
     seconds = time.perf_counter() - started
@@ -146,22 +163,65 @@ def prove(
 
 
 @dataclass(slots=True)
-class Summary:
-    """What came of many functions: for each check, and in all."""
+class Session:
+    """Proofs of many functions of one program, callees first: what is proven for all arguments isn't asked again.
 
-    proofs: list[Proof] = field(default_factory=list)
+    That holds for functions without invariants to assume: a check that is proven with their help may fail where they
+    are broken, so it is looked at wherever its function is called.
+    """
 
-    def proven_checks(self) -> dict[tuple[ir.Function, ir.Check], bool]:
-        """The checks that were met, by function: is each proven wherever it was?"""
-        found: dict[tuple[ir.Function, ir.Check], bool] = {}
-        for proof in self.proofs:
-            sound = proof.sound
-            for verdict in proof.verdicts:
-                check = verdict.obligation.check
-                if check is not None:
-                    key = (verdict.obligation.function, check)
-                    found[key] = found.get(key, True) and sound and verdict.answer is Answer.PROVEN
-        return found
+    of: dict[StructType, list[ir.Function]]
+    limits: Limits | None = None
+    effort: int = EFFORT
+    proofs: dict[ir.Function, Proof] = field(default_factory=dict)
+    proven: set[int] = field(default_factory=set)
+
+    def prove(self, function: ir.Function) -> Proof:
+        proof = prove(function, self.of, self.limits, self.effort, self.proven)
+        self.proofs[function] = proof
+        if proof.sound and (not self.of or invariants.is_private(function)):
+            own = [v for v in proof.verdicts if v.obligation.function is function and v.obligation.check is not None]
+            failed = {id(v.obligation.check) for v in own if v.answer is not Answer.PROVEN}
+            self.proven |= {id(v.obligation.check) for v in own} - failed
+        return proof
+
+    def counterexample(self, function: ir.Function, verdict: Verdict) -> tuple[Run, Counterexample] | None:
+        """How the obligation fails: the function is executed once more, as terms don't outlive the next proof."""
+        from neokernel.prover import counterexample
+
+        with deep_recursion():
+            run = Run(function, self.of, self.limits, self.effort, self.proven)
+            run.execute()
+            for obligation in run.executor.findings.obligations:
+                old = verdict.obligation
+                if (obligation.duty, obligation.span, obligation.calls, obligation.check) == (
+                    old.duty,
+                    old.span,
+                    old.calls,
+                    old.check,
+                ):
+                    found = counterexample.find(run, obligation)
+                    if found is not None:
+                        return run, found
+        return None
+
+
+def callees_first(functions: Iterable[ir.Function]) -> list[ir.Function]:
+    """These functions, each after those that it calls."""
+    wanted = list(functions)
+    order: dict[ir.Function, None] = {}
+
+    def visit(function: ir.Function) -> None:
+        if function not in order:
+            for node in everything(function.body):
+                if isinstance(node, ir.Call):
+                    visit(node.function)
+            order[function] = None
+
+    for function in wanted:
+        visit(function)
+    kept = set(wanted)
+    return [function for function in order if function in kept]
 
 
 def roots(program: ir.Program, modules: Iterable[str]) -> list[ir.Function]:

@@ -16,8 +16,8 @@ import z3
 from neokernel.prover import terms as t
 from neokernel.prover.terms import BOOL, REF, Term
 
-#: Z3's resources for one question: about a second
-EFFORT = 4_000_000
+#: Z3's resources for one question: half a second, or less
+EFFORT = 2_000_000
 
 _KIND = {"null": 0, "new": 1, "table": 2, "element": 3}
 

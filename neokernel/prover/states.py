@@ -11,8 +11,6 @@ from neokernel.prover.paths import Path, difference, extended, joined
 from neokernel.prover.terms import Term
 from neokernel.prover.values import Value
 
-Trail = tuple[tuple[Term, ir.Span], ...]
-
 
 @dataclass(slots=True)
 class State:
@@ -20,15 +18,11 @@ class State:
 
     path: Path
     variables: dict[ir.Var, Value]
-    trail: Trail = ()
 
-    def along(self, condition: Term, span: ir.Span) -> State | None:
+    def along(self, condition: Term) -> State | None:
         """The state on the side of a branch where the condition holds; None if that side is never taken."""
         path = extended(self.path, condition)
-        if path is None:
-            return None
-        trail = self.trail if path is self.path else (*self.trail, (condition, span))
-        return State(path, dict(self.variables), trail)
+        return None if path is None else State(path, dict(self.variables))
 
 
 def join(states: list[State]) -> State | None:
@@ -48,11 +42,7 @@ def join(states: list[State]) -> State | None:
                 told = [difference(path, paths) for path in paths[:-1]]
             value = merged(told, [v for v in values if v is not None])
         variables[var] = value
-    common = 0
-    shortest = min(len(state.trail) for state in states)
-    while common < shortest and all(state.trail[common] == first.trail[common] for state in states):
-        common += 1
-    return State(joined(paths), variables, first.trail[:common])
+    return State(joined(paths), variables)
 
 
 def merged(conditions: list[Term], values: list[Value]) -> Value:

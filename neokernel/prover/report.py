@@ -1,0 +1,56 @@
+"""What a proof has to say, in the compiler's form of messages."""
+
+from __future__ import annotations
+
+from neokernel.compiler import ir
+from neokernel.compiler.diagnostics import Diagnostic
+from neokernel.compiler.ir import Kind
+from neokernel.prover.counterexample import Counterexample
+from neokernel.prover.obligations import Duty, Obligation
+from neokernel.prover.solve import Answer
+
+_CHECKS = {
+    Kind.OVERFLOW: "this may overflow",
+    Kind.DIVISION: "this may divide by 0",
+    Kind.SHIFT: "this may shift by the width or more",
+    Kind.INDEX: "this may be out of range",
+    Kind.CONVERSION: "this number may not fit",
+    Kind.ENUM: "this number may be no member",
+    Kind.ASSERT: "this assertion may fail",
+    Kind.UNREACHABLE: "this may be reached",
+    Kind.DEAD: "this object may be dead",
+}
+_DUTIES = {
+    Duty.REQUIRES: "this call may break what `{callee}` requires",
+    Duty.ENSURES: "`{function}` may not do what it ensures",
+    Duty.INVARIANT: "the invariant `{function}` may be broken afterwards",
+    Duty.LOOP_INVARIANT: "this may not hold in each round",
+    Duty.LOOP_BOUND: "the loop may take more rounds",
+    Duty.ARM: "this value may be of another type",
+    Duty.GHOST: "a check in this ghost code may fail",
+}
+
+
+def what(obligation: Obligation) -> str:
+    if obligation.check is not None:
+        return _CHECKS[obligation.check.kind]
+    return _DUTIES[obligation.duty].format(function=obligation.function.name, callee=obligation.callee)
+
+
+def diagnostic(obligation: Obligation, answer: Answer, found: Counterexample | None) -> Diagnostic:
+    """The message for an obligation that isn't proven, with the way it fails where that is known."""
+    notes: list[tuple[ir.Span | None, str]] = []
+    if found is not None:
+        given = ", ".join(f"{name} = {text}" for name, text in found.arguments)
+        notes.append((None, f"with {given}" if given else "with no arguments"))
+        for made in found.objects:
+            changes = ", ".join(f"{name} = {text}" for name, text in made.changes)
+            if changes:
+                notes.append((None, f"where {made.name} has {changes}"))
+        notes += [(span, f"the condition is {str(taken).lower()}") for span, taken in found.path]
+    notes += [(span, "called from here") for span in reversed(obligation.calls)]
+    if answer is Answer.REFUTED:
+        help = "say what must hold before: `requires`, an `@invariant`, a `loop_invariant`; or check it"
+    else:
+        help = "the solver gave up: a smaller function, or an `ensures` on what it calls, asks it less"
+    return Diagnostic("NK1401", what(obligation), obligation.span, help, tuple(notes))
