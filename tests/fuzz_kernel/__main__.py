@@ -7,10 +7,12 @@ import os
 import sys
 
 from tests.fuzz_kernel.campaign import LENGTH, Attack, Found, campaign
-from tests.fuzz_kernel.report import describe, table
+from tests.fuzz_kernel.report import describe, rare, table
 
 OK = 0
 FOUND = 2
+#: how often each outcome should be seen in 100 million calls
+WANTED = 1000
 
 
 def main() -> int:
@@ -47,6 +49,9 @@ def run(attack: Attack, options: argparse.Namespace) -> int:
         print(describe(found, again(found.seed, options)))
         return FOUND
     print("\n".join(table(attack.outcomes())))
+    least = WANTED * tally.calls / 100_000_000
+    missing = rare(attack.outcomes(), least)
+    print(f"less than {WANTED:,} times in 100 million ({least:.0f} here): {' · '.join(missing) or 'none'}")
     print(
         f"{tally.calls:,} calls, {tally.successes / tally.calls:.0%} of them successful, {tally.fast:,} on the fast"
         f" path, {tally.machines:,} machines ({tally.deaths:,} stood still), {tally.seconds:.0f} s,"

@@ -9,6 +9,7 @@ from neokernel.lang import address_of, copy, size_of, span_at, u16, u32, u64, un
 from tests.fuzz_kernel.choose import choose_call, strange, tend
 from tests.fuzz_kernel.invariants import THREAD, deep, shallow
 from tests.fuzz_kernel.machine import gardener, make
+from tests.fuzz_kernel.scene import scene
 from tests.fuzz_kernel.state import (
     EVENTS,
     FAULTED,
@@ -36,6 +37,8 @@ TIMER_ROW = EVENTS
 LINE_ROW = EVENTS + 1
 FAULT_ROW = EVENTS + 2
 FOREIGN_ROW = EVENTS + 3
+#: one call in so many is a scene, if that is possible
+SCENES = 6
 MIX = 0xD134_2543_DE82_EF95
 STRIDE = 0x2545_F491_4F6C_DD1D
 CAUSES: tuple[u64, ...] = (0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 12, 13, 13, 15, 15)
@@ -126,7 +129,7 @@ def call(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
         if thread is gardener():
             fuzz.tended += 1
             tend(fuzz, hart, thread)
-        else:
+        elif not fuzz.chance(SCENES) or not scene(fuzz, hart, thread):
             choose_call(fuzz, hart, thread)
         registers.pc = ECALL_AT
     hart.cpu.pending = fuzz.chance(16)
@@ -323,6 +326,7 @@ def remember(fuzz: Fuzz) -> None:
             registers = thread.registers
             fuzz.identifiers[index] = thread.identifier
             fuzz.idle[index] = thread.state is State.STOPPED or thread.state is State.RUNNABLE
+            fuzz.faulted[index] = thread.faulted
             base = index * 8
             fuzz.words[base] = registers.pc
             fuzz.words[base + 1] = registers.a0
@@ -343,7 +347,8 @@ def unchanged(fuzz: Fuzz, caller: Thread | None, target: u64) -> None:
             idle = thread.state is State.STOPPED or thread.state is State.RUNNABLE
             for old in range(fuzz.remembered):
                 if fuzz.identifiers[old] == thread.identifier:
-                    woken = idle and not fuzz.idle[old]
+                    # It may fault at once, because the time that it was given is used up.
+                    woken = not fuzz.idle[old] and (idle or (thread.faulted and not fuzz.faulted[old]))
                     assert woken or same(fuzz, thread, old), "another thread's registers have changed"
 
 

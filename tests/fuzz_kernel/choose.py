@@ -5,7 +5,7 @@ itself could: its registers and its buffer.
 """
 
 from neokernel.abi.buffer import MOVE, Buffer
-from neokernel.abi.call import NEVER, NOW, label_of, message
+from neokernel.abi.call import MAXIMUM_CAPABILITIES, NEVER, NOW, label_of, message
 from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.rights import CONTROL, READ, RECEIVE, SEND, SIGNAL, WAIT, WRITE
 from neokernel.arch import cpu
@@ -183,6 +183,24 @@ def window(fuzz: Fuzz, thread: Thread, buffer: Buffer, wanted: u64) -> None:
     buffer.window_size.store(u32(size), Order.RELAXED)
 
 
+def wide_window(fuzz: Fuzz, thread: Thread, buffer: Buffer) -> None:
+    """A receive window for a message: as wide as one can use, if there is room, most often."""
+    if fuzz.chance(4):
+        window(fuzz, thread, buffer, 1 + fuzz.below(3))
+        return
+    slots = thread.table.slots
+    length: u64 = 0
+    longest: u64 = 0
+    first: u64 = 0
+    for index in range(len(slots)):
+        length = length + 1 if slots[index].object is None else u64(0)
+        if length > longest and longest < MAXIMUM_CAPABILITIES:
+            longest = length
+            first = index + 1 - length
+    buffer.window_first.store(u32(first), Order.RELAXED)
+    buffer.window_size.store(u32(longest), Order.RELAXED)
+
+
 def travel(thread: Thread, index: u64) -> None:
     """The capability that goes with the next operation."""
     buffer = thread.buffer
@@ -210,7 +228,14 @@ def strange(fuzz: Fuzz) -> u64:
 def deadline(fuzz: Fuzz, hart: Hart, thread: Thread) -> u64:
     """When to stop waiting. Who has a context waits for good rarely, so that the machine lives."""
     if thread.home is None:
-        return NOW if fuzz.chance(12) else NEVER
+        # It can't wait until a time, and rarely tries to.
+        match fuzz.below(24):
+            case 0 | 1:
+                return cpu.now(hart.cpu) + 1 + fuzz.below(4000)
+            case 2 | 3:
+                return NOW
+            case _:
+                return NEVER
     match fuzz.below(16):
         case 0:
             return NEVER
@@ -444,8 +469,8 @@ def message_word(fuzz: Fuzz, thread: Thread) -> u64:
             if fuzz.chance(3):
                 index |= MOVE
             buffer.capabilities[number].store(u32(index), Order.RELAXED)
-    if fuzz.chance(8) and buffer is not None and len(thread.table.slots) != 0:
-        window(fuzz, thread, buffer, 1 + fuzz.below(3))
+    if fuzz.chance(3) and buffer is not None and len(thread.table.slots) != 0:
+        wide_window(fuzz, thread, buffer)
     word = message(fuzz.below(4), length, count)
     return word if fuzz.below(512) != 0 else word | u64(1) << (45 + fuzz.below(19))
 
@@ -454,7 +479,7 @@ def answer_or_receive(fuzz: Fuzz, hart: Hart, thread: Thread, row: u64) -> None:
     r = thread.registers
     buffer = thread.buffer
     if buffer is not None and len(thread.table.slots) != 0:
-        window(fuzz, thread, buffer, 1 + fuzz.below(3))
+        wide_window(fuzz, thread, buffer)
     r.a0 = pick(fuzz, thread, Kind.ENDPOINT, RECEIVE, PENDING if fuzz.chance(2) else ANY)
     r.a1 = message_word(fuzz, thread)
     r.a2 = deadline(fuzz, hart, thread) if row == 3 else fuzz.below(3)

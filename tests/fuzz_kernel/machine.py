@@ -12,6 +12,7 @@ from neokernel.abi.operations import Binding, Operation
 from neokernel.abi.rights import ALL, CONTROL
 from neokernel.arch import cpu
 from neokernel.kernel import placement
+from neokernel.kernel.dma import pin
 from neokernel.kernel.endpoint import receive
 from neokernel.kernel.notification import go_on
 from neokernel.kernel.objects import (
@@ -20,6 +21,7 @@ from neokernel.kernel.objects import (
     MAXIMUM_DEPTH,
     OWNER,
     CapTable,
+    DmaSpace,
     Endpoint,
     Hart,
     Interrupt,
@@ -116,7 +118,7 @@ def make(fuzz: Fuzz) -> None:
     keeper().slots = supervisor.slots
     for number in range(PROCESSES):
         make_objects(fuzz, hart, number)
-    retyped(hart, DMA, Kind.DMA_SPACE, 3)
+    retyped(hart, DMA, Kind.DMA_SPACE, 3 + fuzz.below(3))
     retyped(hart, RING, Kind.TRACE, 1)
     retyped(hart, FLOAT, Kind.FLOATS, 0)
     if fuzz.chance(8):
@@ -127,8 +129,9 @@ def make(fuzz: Fuzz) -> None:
         bind_objects(fuzz, hart, number)
     for number in range(PROCESSES):
         hand_out(fuzz, hart, number)
-    if fuzz.chance(3):
+    if fuzz.chance(2):
         deepen(fuzz, hart)
+    pin_some(fuzz, hart)
     for number in range(PROCESSES):
         begin(fuzz, hart, number)
     choose(hart)
@@ -329,25 +332,49 @@ def hand_out(fuzz: Fuzz, hart: Hart, number: u64) -> None:
         give(fuzz, hart, slots[at(3 + fuzz.below(2), ENDPOINT)], table.slots[place], True)
     if number == 0:
         give(fuzz, hart, slots[at(HELD, THREAD)], table.slots[place + 1], True)
+    if number == HELD:
+        give(fuzz, hart, slots[at(0, THREAD)], table.slots[place], True)
 
 
 def deepen(fuzz: Fuzz, hart: Hart) -> None:
     """Copies of copies, down to where nearly nothing can be derived any more; each process gets one of those."""
-    which = fuzz.below(FRAME + 3)
-    source = owners()[at(0, which)] if which < OF_EACH - 1 else owners()[RING]
-    if which == FRAME + 1:
-        source = owners()[at(0, CHILD)]
+    source = owners()[at(0, fuzz.below(OF_EACH))]
+    match fuzz.below(6):
+        case 0 | 1:
+            source = owners()[at(0, NOTIFICATION)]
+        case 2:
+            source = owners()[at(0, CHILD)]
+        case 3:
+            source = owners()[RING]
+        case _:
+            pass
     slots = cradle().slots
-    for index in range(DEEP, DEEP + MAXIMUM_DEPTH - 5):
+    for index in range(DEEP, DEEP + MAXIMUM_DEPTH - 6 + fuzz.below(5)):
         derive(hart, source, slots[index], ALL)
         source = slots[index]
     for number in range(PROCESSES):
         table = owners()[at(number, TABLE)].object
         assert isinstance(table, CapTable)
-        for index in range(1, SLOTS):
-            if table.slots[index].object is None:
-                derive(hart, source, table.slots[index], ALL)
-                break
+        copy_into(hart, source, table)
+
+
+def copy_into(hart: Hart, source: Slot, table: CapTable) -> Slot:
+    """A copy in the first empty slot; gives that, or slot 0 if there is none."""
+    for index in range(1, SLOTS):
+        if table.slots[index].object is None:
+            derive(hart, source, table.slots[index], ALL)
+            return table.slots[index]
+    return table.slots[0]
+
+
+def pin_some(fuzz: Fuzz, hart: Hart) -> None:
+    """Some processes have a copy of a frame that a device may reach."""
+    space = owners()[DMA].object
+    for number in range(PROCESSES):
+        table = owners()[at(number, TABLE)].object
+        if fuzz.chance(6) and isinstance(table, CapTable) and isinstance(space, DmaSpace):
+            # There may be too few pins for all.
+            _ = pin(keeper(), space, copy_into(hart, table.slots[1 + FRAME + 1], table))
 
 
 def give(fuzz: Fuzz, hart: Hart, source: Slot, place: Slot, own: bool) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from neokernel.abi.call import Call
+from neokernel.abi.call import MAXIMUM_CAPABILITIES, Call
 from neokernel.abi.operations import Operation
-from neokernel.abi.status import Status
+from neokernel.abi.status import INVOKED, TRAVELLING, WORD, Status
+from neokernel.cli.failures import collect
 from tests.fuzz_kernel.campaign import Found, Outcomes, Step
 from tests.fuzz_kernel.state import EVENTS, FAULTED, GONE, OPERATIONS, RESTARTED, WAITED
 
@@ -19,6 +20,9 @@ ROWS = {
     EVENTS + 2: "fault",
     EVENTS + 3: "foreign call",
 }
+
+#: what a CALL ends with if it isn't on an Endpoint
+AS_OPERATION = {("NO_CAPABILITY", INVOKED), ("WRONG_KIND", INVOKED), ("UNKNOWN_OPERATION", WORD)}
 
 
 def outcome_name(status: int, argument: int, later: bool) -> str:
@@ -40,6 +44,45 @@ def table(outcomes: Outcomes) -> list[str]:
         shown = " · ".join(f"{text} {number:,}" for number, text in sorted(cells, key=lambda cell: (-cell[0], cell[1])))
         lines.append(f"| {name} | {shown or 'never'} |")
     return lines
+
+
+def documented() -> list[tuple[int, int, int]]:
+    """What the manual says that a call or operation can end with: row, status, argument.
+
+    What travels is counted one by one. What CALL can end with as an operation is counted there.
+    """
+    failures = collect()
+    found = []
+    for call in Call:
+        own = [
+            (name, number)
+            for name, number in failures.calls[call.name]
+            if call is not Call.CALL or (name, number) not in AS_OPERATION
+        ]
+        for name, number in [("OK", 0), *own]:
+            travelling = range(TRAVELLING, TRAVELLING + MAXIMUM_CAPABILITIES) if number == TRAVELLING else [number]
+            found += [(call.value, Status[name].value, int(each or 0)) for each in travelling]
+    for operation in Operation:
+        row = OPERATIONS + operation.value
+        own = [("OK", 0), ("NO_CAPABILITY", INVOKED), *failures.invocation, *failures.operations[operation.name]]
+        for name, number in dict.fromkeys(each for each in own if each != ("UNKNOWN_OPERATION", WORD)):
+            found.append((row, Status[name].value, number or 0))
+    return found
+
+
+def rare(outcomes: Outcomes, least: float) -> list[str]:
+    """What is documented, or was seen, and came less often."""
+    lines: list[tuple[str, str, int]] = []
+    for row, status, argument in documented():
+        number = outcomes.get((row, status, argument, False), 0)
+        if status == Status.OK.value:
+            number += outcomes.get((row, status, argument, True), 0)
+        if number < least:
+            lines.append((ROWS[row], outcome_name(status, argument, False), number))
+    for (row, status, argument, later), number in outcomes.items():
+        if later and number < least:
+            lines.append((ROWS[row], outcome_name(status, argument, later), number))
+    return [f"{row} {name} ({number:,})" for row, name, number in lines]
 
 
 def step_line(step: Step) -> str:

@@ -100,6 +100,7 @@ class Fuzz:
     #: registers of all threads before the call
     identifiers: Array[u64] = array(MOST_THREADS)
     idle: Array[bool] = array(MOST_THREADS)
+    faulted: Array[bool] = array(MOST_THREADS)
     words: Array[u64] = array(MOST_THREADS * 8)
     remembered: u64 = 0
     armed: u64 = 0
