@@ -51,7 +51,9 @@ def possible(function: ir.Function, inputs: tuple[int, ...], answer: meanings.An
     solver = Solver(made.executor.memory.fact)
     if answer.failure is None:
         solver.assume([*findings.facts, *given])
-        wrong = t.invert(t.conjunction(*(t.equal(a, t.number(b, 64)) for a, b in zip(words, answer.words, strict=True))))
+        wrong = t.invert(
+            t.conjunction(*(t.equal(a, t.number(b, 64)) for a, b in zip(words, answer.words, strict=True)))
+        )
         return "how it ends" if solver.prove(START, wrong) is Answer.PROVEN else ""
     solver.assume(given)
     known, met = 0, False

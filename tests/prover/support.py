@@ -1,0 +1,47 @@
+"""Small modules, proven."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from functools import cache
+
+from neokernel import lang
+from neokernel.compiler import ir
+from neokernel.compiler.pipeline import analyse_source
+from neokernel.prover import invariants
+from neokernel.prover.prove import Proof, Session, callees_first, roots
+
+MODULE = "proven"
+
+
+def program(text: str) -> ir.Program:
+    """A module from its text; what it names of the vocabulary is imported for it."""
+    text = textwrap.dedent(text)
+    words = [word for word in sorted(lang.__all__) if re.search(rf"\b{word}\b", text)]
+    header = f"from enum import Enum\nfrom neokernel.lang import {', '.join(words or ['u8'])}\n"
+    found = analyse_source(header + text, MODULE)
+    assert not found.diagnostics, "; ".join(f"{d.span.line}: {d.message}" for d in found.diagnostics)
+    assert found.program is not None
+    return found.program
+
+
+@cache
+def session(text: str) -> Session:
+    """All functions of a module proven."""
+    made = program(text)
+    session = Session(invariants.of_program(made))
+    for function in callees_first(roots(made, [MODULE])):
+        session.prove(function)
+    return session
+
+
+def proof(text: str, name: str) -> Proof:
+    return next(p for f, p in session(text).proofs.items() if f.name == name)
+
+
+def failures(text: str, name: str = "f") -> list[str]:
+    """What isn't proven of a function: kinds of checks, and other duties, in order of the source."""
+    failed = [v.obligation for v in proof(text, name).failed]
+    found = sorted(failed, key=lambda o: (o.span.line, o.span.column))
+    return list(dict.fromkeys(o.duty.value if o.check is None else o.check.kind.value for o in found))

@@ -1,0 +1,942 @@
+"""What must not be proven, and beside it the nearest thing that must.
+
+A wrong proof is the worst mistake the prover can make: each case is one that a careless translation would make.
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from tests.prover.support import failures, proof
+
+#: name: (module, what isn't proven of `f`)
+CASES: dict[str, tuple[str, list[str]]] = {
+    # --- each kind of check ---
+    "overflow of a sum": (
+        """
+        def f(a: u8, b: u8) -> u8:
+            return a + b
+        """,
+        ["overflow"],
+    ),
+    "no overflow of a sum": (
+        """
+        def f(a: u8, b: u8) -> u8:
+            return (a >> 1) + (b >> 1)
+        """,
+        [],
+    ),
+    "overflow of a difference": (
+        """
+        def f(a: u8, b: u8) -> u8:
+            return a - b
+        """,
+        ["overflow"],
+    ),
+    "no overflow of a difference": (
+        """
+        def f(a: u8, b: u8) -> u8:
+            return a - b if a >= b else b - a
+        """,
+        [],
+    ),
+    "overflow of a product": (
+        """
+        def f(a: u64) -> u64:
+            return a * a
+        """,
+        ["overflow"],
+    ),
+    "no overflow of a product": (
+        """
+        def f(a: u64) -> u64:
+            return (a & 0xFFFF) * (a >> 32)
+        """,
+        [],
+    ),
+    "overflow of a negation": (
+        """
+        def f(a: i32) -> i32:
+            return -a
+        """,
+        ["overflow"],
+    ),
+    "overflow of an absolute value": (
+        """
+        def f(a: i32) -> i32:
+            return abs(a)
+        """,
+        ["overflow"],
+    ),
+    "signed sum of opposite signs": (
+        """
+        def f(a: i8, b: i8) -> i8:
+            return a + b if (a < 0) != (b < 0) else 0
+        """,
+        [],
+    ),
+    "signed sum of equal signs": (
+        """
+        def f(a: i8, b: i8) -> i8:
+            return a + b if a < 0 else 0
+        """,
+        ["overflow"],
+    ),
+    "division by 0": (
+        """
+        def f(a: u32, b: u32) -> u32:
+            return a // b
+        """,
+        ["division"],
+    ),
+    "signed division's overflow": (
+        """
+        def f(a: i32, b: i32) -> i32:
+            return a // b if b != 0 else 0
+        """,
+        ["overflow"],
+    ),
+    "signed remainder has none": (
+        """
+        def f(a: i32, b: i32) -> i32:
+            return a % b if b != 0 else 0
+        """,
+        [],
+    ),
+    "shift by the width": (
+        """
+        def f(a: u32, n: u8) -> u32:
+            return a >> n if n <= 32 else 0
+        """,
+        ["shift"],
+    ),
+    "shift by less": (
+        """
+        def f(a: u32, n: u8) -> u32:
+            return a >> n if n < 32 else 0
+        """,
+        [],
+    ),
+    "a shift loses a bit": (
+        """
+        def f(a: u8, n: u32) -> u8:
+            return a << n if n < 8 else 0
+        """,
+        ["overflow"],
+    ),
+    "a wrapping shift by a wide number": (
+        """
+        def f(a: u8, n: u64) -> u8:
+            return wrapping_shl(a, n) if truncate(u8, n) < 8 else 0
+        """,
+        ["shift"],
+    ),
+    "conversion": (
+        """
+        def f(a: u32) -> u8:
+            return u8(a) if a <= 256 else 0
+        """,
+        ["conversion"],
+    ),
+    "conversion of a negative number": (
+        """
+        def f(a: i32) -> u32:
+            return u32(a) if a < 8 else 0
+        """,
+        ["conversion"],
+    ),
+    "conversion to signed": (
+        """
+        def f(a: u32) -> i32:
+            return i32(a) if a <= 0x80000000 else 0
+        """,
+        ["conversion"],
+    ),
+    "enum": (
+        """
+        class E(Enum):
+            A = 1
+            B = 2
+        def f(a: u8) -> E:
+            return E(a) if a <= 2 else E.A
+        """,
+        ["enum"],
+    ),
+    "enum of a wide number": (
+        """
+        class E(Enum):
+            A = 1
+        def f(a: u32) -> E:
+            return E(a) if truncate(u8, a) == 1 else E.A
+        """,
+        ["enum"],
+    ),
+    "assert": (
+        """
+        def f(a: u32) -> None:
+            assert a % 2 == 0
+        """,
+        ["assert"],
+    ),
+    "unreachable": (
+        """
+        def f(a: u32) -> u32:
+            if a % 4 == 3:
+                unreachable('no')
+            return a
+        """,
+        ["unreachable"],
+    ),
+    "never reached": (
+        """
+        def f(a: u32) -> u32:
+            if a % 4 == 4:
+                unreachable('no')
+            return a
+        """,
+        [],
+    ),
+    "a span's index": (
+        """
+        def f(a: Span[u32], i: u64) -> u32:
+            return a[i] if i <= len(a) else 0
+        """,
+        ["index"],
+    ),
+    "a span's slice": (
+        """
+        def f(a: Span[u32], i: u64) -> u64:
+            return len(a[i:4])
+        """,
+        ["index"],
+    ),
+    "copies of unequal length": (
+        """
+        def f(a: Span[u32], b: Span[u32]) -> None:
+            copy(a, b)
+        """,
+        ["index"],
+    ),
+    "a float's conversion": (
+        """
+        def f(a: f64) -> i32:
+            return i32(a)
+        """,
+        ["conversion"],
+    ),
+    # --- meaning of arithmetic ---
+    "floor of a negative quotient": (
+        """
+        def f(a: i32) -> None:
+            if a == -7:
+                assert a // 2 == -4 and a % 2 == 1 and a // -2 == 3
+        """,
+        [],
+    ),
+    "the quotient isn't cut off": (
+        """
+        def f(a: i32) -> None:
+            if a == -7:
+                assert a // 2 == -3
+        """,
+        ["assert"],
+    ),
+    "a sign isn't lost": (
+        """
+        def f(a: i8) -> None:
+            assert i32(a) >= 0
+        """,
+        ["assert"],
+    ),
+    "rotation": (
+        """
+        def f(a: u8, n: u32) -> None:
+            assert rotate_left(rotate_right(a, n), n) == a
+        """,
+        [],
+    ),
+    "rotation the other way": (
+        """
+        def f(a: u8, n: u32) -> None:
+            assert rotate_left(a, n) == a
+        """,
+        ["assert"],
+    ),
+    "leading zeros": (
+        """
+        def f(a: u32) -> u32:
+            return a >> (31 - count_leading_zeros(a)) if a != 0 else 0
+        """,
+        [],
+    ),
+    "leading zeros of 0": (
+        """
+        def f(a: u32) -> u32:
+            return a >> (31 - count_leading_zeros(a))
+        """,
+        ["overflow"],
+    ),
+    "wrapping": (
+        """
+        def f(a: u8) -> None:
+            assert wrapping_add(a, 1) > a
+        """,
+        ["assert"],
+    ),
+    "saturating": (
+        """
+        def f(a: u8) -> None:
+            assert saturating_add(a, 1) >= a
+        """,
+        [],
+    ),
+    "saturating and signed": (
+        """
+        def f(a: i8) -> None:
+            assert saturating_sub(a, 1) < a
+        """,
+        ["assert"],
+    ),
+    # --- what follows a check may rely on it; what comes before may not ---
+    "after a check": (
+        """
+        def f(a: u8) -> None:
+            b = a + 1
+            assert b > a
+        """,
+        ["overflow"],
+    ),
+    "before a check": (
+        """
+        def f(a: u8) -> None:
+            assert a < 255
+            b = a + 1
+            assert b != 0
+        """,
+        ["assert"],
+    ),
+    "a check on one side only": (
+        """
+        def f(a: u8, c: bool) -> u8:
+            if c:
+                assert a < 9
+            return a + 1
+        """,
+        ["assert", "overflow"],
+    ),
+    # --- unions ---
+    "nested unions keep their arms": (
+        """
+        @value
+        class V:
+            n: u8 | None
+        def f(a: V | u16 | None) -> u8:
+            if isinstance(a, V):
+                n = a.n
+                return n if n is not None else 0
+            if a is None:
+                return 0
+            assert a < 300
+            return 1
+        """,
+        ["assert"],
+    ),
+    "an arm's value survives a wider union": (
+        """
+        class E(Enum):
+            A = 0
+        def g(a: u8 | E) -> u8 | E | None:
+            return a
+        def f(a: u8) -> None:
+            b = g(a)
+            assert isinstance(b, u8) and b == a
+        """,
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_scalars(name: str) -> None:
+    text, wanted = CASES[name]
+    assert failures(text) == wanted
+
+
+NODES = """
+@struct
+class Inner:
+    n: u32 = 0
+
+@struct
+class Node:
+    n: u32 = 0
+    m: u32 = 0
+    next: Node | None = None
+    inner: Embedded[Inner] = Inner()
+    other: Embedded[Inner] = Inner()
+    cells: Array[u32] = array(4)
+    parts: Array[Embedded[Inner]] = array(4)
+"""
+
+MEMORY: dict[str, tuple[str, list[str]]] = {
+    "two parameters may be one object": (
+        """
+        def f(a: Node, b: Node) -> None:
+            a.n = 1
+            b.n = 2
+            assert a.n == 1
+        """,
+        ["assert"],
+    ),
+    "two objects that were told apart": (
+        """
+        def f(a: Node, b: Node) -> None:
+            a.n = 1
+            b.n = 2
+            assert a is b or a.n == 1
+        """,
+        [],
+    ),
+    "fields don't overlap": (
+        """
+        def f(a: Node, b: Node) -> None:
+            a.n = 1
+            b.m = 2
+            assert a.n == 1
+        """,
+        [],
+    ),
+    "a new object is another one": (
+        """
+        def f(a: Node) -> None:
+            a.n = 1
+            b = Node()
+            b.n = 2
+            assert a.n == 1 and b.n == 2
+        """,
+        [],
+    ),
+    "what is stored may come back": (
+        """
+        def g(a: Node) -> Node | None:
+            return a.next
+        def f(a: Node, b: Node) -> None:
+            a.next = b
+            c = g(a)
+            assert c is not None
+            c.n = 5
+            assert b.n == 5
+        """,
+        [],
+    ),
+    "an object found by way of another": (
+        """
+        def f(a: Node, b: Node) -> None:
+            c = a.next
+            if c is not None:
+                b.n = 1
+                c.n = 2
+                assert b.n == 1
+        """,
+        ["assert"],
+    ),
+    "an embedded object is its container's": (
+        """
+        def f(a: Node, b: Node) -> None:
+            a.inner.n = 1
+            b.inner.n = 2
+            a.other.n = 3
+            assert a.inner.n == (2 if a is b else 1)
+        """,
+        [],
+    ),
+    "an embedded object by two ways": (
+        """
+        def f(a: Node, i: Inner) -> None:
+            a.inner.n = 1
+            i.n = 2
+            assert a.inner.n == 1
+        """,
+        ["assert"],
+    ),
+    "two embedded objects of one container": (
+        """
+        def f(a: Node, b: Node) -> None:
+            x = a.inner
+            y = b.other
+            x.n = 1
+            y.n = 2
+            assert x.n == 1
+        """,
+        [],
+    ),
+    "elements at different places": (
+        """
+        def f(a: Node, i: u64, j: u64) -> None:
+            if i < 4 and j < 4:
+                a.cells[i] = 1
+                a.cells[j] = 2
+                assert a.cells[i] == (2 if i == j else 1)
+        """,
+        [],
+    ),
+    "elements at places that may be one": (
+        """
+        def f(a: Node, i: u64, j: u64) -> None:
+            if i < 4 and j < 4:
+                a.cells[i] = 1
+                a.cells[j] = 2
+                assert a.cells[i] == 1
+        """,
+        ["assert"],
+    ),
+    "inline elements": (
+        """
+        def f(a: Node, i: u64) -> None:
+            if i < 4:
+                a.parts[i].n = 1
+                a.parts[0].n = 2
+                assert a.parts[i].n == 1
+        """,
+        ["assert"],
+    ),
+    "two slices of one array": (
+        """
+        def f(a: Node) -> None:
+            x: Span[u32] = a.cells
+            y = x[1:]
+            y[0] = 7
+            assert a.cells[1] == 7
+        """,
+        [],
+    ),
+    "two spans may overlap": (
+        """
+        def f(x: Span[u32], y: Span[u32]) -> None:
+            if len(x) > 0 and len(y) > 0:
+                x[0] = 1
+                y[0] = 2
+                assert x[0] == 1
+        """,
+        ["assert"],
+    ),
+    "a copy that overlaps itself": (
+        """
+        def f(a: Node) -> None:
+            a.cells[0] = 1
+            a.cells[1] = 2
+            x: Span[u32] = a.cells
+            copy(x[1:], x[:3])
+            assert a.cells[1] == 1 and a.cells[2] == 2 and a.cells[0] == 1
+        """,
+        [],
+    ),
+    "a copy isn't made one by one": (
+        """
+        def f(a: Node) -> None:
+            a.cells[0] = 1
+            a.cells[1] = 2
+            x: Span[u32] = a.cells
+            copy(x[1:], x[:3])
+            assert a.cells[2] == 1
+        """,
+        ["assert"],
+    ),
+    "a store on one side": (
+        """
+        def f(a: Node, c: bool) -> None:
+            a.n = 1
+            if c:
+                a.n = 2
+            assert a.n == 1
+        """,
+        ["assert"],
+    ),
+    "stores on both sides": (
+        """
+        def f(a: Node, c: bool) -> None:
+            if c:
+                a.n = 2
+            else:
+                a.n = 1
+            assert a.n == (2 if c else 1)
+        """,
+        [],
+    ),
+    "a store before an early return": (
+        """
+        def g(a: Node, c: bool) -> bool:
+            if c:
+                a.n = 1
+                return True
+            return False
+        def f(a: Node, c: bool) -> None:
+            a.n = 0
+            assert g(a, c) == (a.n == 1)
+        """,
+        [],
+    ),
+    "an array of zeroes": (
+        """
+        def f(i: u64) -> None:
+            a: Array[u32] = array(8)
+            if i < 8:
+                assert a[i] == 0
+        """,
+        [],
+    ),
+    "an array that was filled": (
+        """
+        def f(a: Node, i: u64) -> None:
+            b: Array[u32] = array(8, 3)
+            a.cells[0] = 1
+            if i < 8:
+                assert b[i] == 3
+        """,
+        [],
+    ),
+    "what others may write is anything": (
+        """
+        @wire
+        class W:
+            n: u8
+            m: u4
+            k: u4
+        def f(w: W) -> None:
+            assert w.m < 16
+            assert w.n == w.n
+        """,
+        ["assert"],
+    ),
+    "bytes below a wire object": (
+        """
+        @wire
+        class W:
+            n: u8
+        def f(a: Span[u8]) -> None:
+            if len(a) > 0:
+                a[0] = 1
+                wire_view(W, a).n = 2
+                assert a[0] == 1
+        """,
+        ["assert"],
+    ),
+    "an atomic cell is anything": (
+        """
+        @struct
+        class A:
+            n: Atomic[u32] = Atomic(0)
+        def f(a: A) -> None:
+            a.n.store(1)
+            assert a.n.load() == 1
+        """,
+        ["assert"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MEMORY)
+def test_memory(name: str) -> None:
+    text, wanted = MEMORY[name]
+    assert failures(NODES + textwrap.dedent(text)) == wanted
+
+
+LOOPS: dict[str, tuple[str, list[str]]] = {
+    "a loop that may run zero times": (
+        """
+        def f(n: u32) -> None:
+            x: u32 = 0
+            for _ in range(n):
+                x = 1
+            assert x == 1
+        """,
+        ["assert"],
+    ),
+    "a loop's index": (
+        """
+        def f(a: Span[u32]) -> None:
+            for i in range(len(a)):
+                a[i] = 1
+        """,
+        [],
+    ),
+    "an index one too far": (
+        """
+        def f(a: Span[u32]) -> None:
+            for i in range(len(a)):
+                a[i + 1] = 1
+        """,
+        ["index"],
+    ),
+    "a reversed loop's index": (
+        """
+        def f(a: Span[u32]) -> None:
+            for i in reversed(range(len(a))):
+                a[i] = 1
+        """,
+        [],
+    ),
+    "a loop changes a field": (
+        """
+        def f(a: Node, n: u32) -> None:
+            a.n = 0
+            for _ in range(n):
+                a.n = 1
+            assert a.n == 0
+        """,
+        ["assert"],
+    ),
+    "a loop changes a field through a call": (
+        """
+        def g(b: Node) -> None:
+            b.n = 1
+        def f(a: Node, b: Node, n: u32) -> None:
+            a.n = 0
+            for _ in range(n):
+                g(b)
+            assert a.n == 0
+        """,
+        ["assert"],
+    ),
+    "a loop leaves another field alone": (
+        """
+        def f(a: Node, n: u32) -> None:
+            a.n = 0
+            for _ in range(n):
+                a.m = 1
+            assert a.n == 0
+        """,
+        [],
+    ),
+    "a loop copies over a field's array": (
+        """
+        def f(a: Node, b: Span[u32], n: u32) -> None:
+            a.cells[0] = 0
+            for _ in range(n):
+                if len(b) == 4:
+                    x: Span[u32] = a.cells
+                    copy(x, b)
+            assert a.cells[0] == 0
+        """,
+        ["assert"],
+    ),
+    "an invariant": (
+        """
+        def f(n: u32) -> None:
+            x: u32 = 0
+            for i in range(n):
+                loop_invariant(x == i)
+                x += 1
+            assert x == n
+        """,
+        [],
+    ),
+    "an invariant that is off by one": (
+        """
+        def f(n: u32) -> None:
+            x: u32 = 0
+            for i in range(n):
+                loop_invariant(x == i + 1)
+                x = wrapping_add(x, 1)
+            assert x == n
+        """,
+        ["loop_invariant", "assert"],
+    ),
+    "an invariant that isn't kept": (
+        """
+        def f(n: u32) -> None:
+            x: u32 = 0
+            for i in range(n):
+                loop_invariant(x < 9)
+                x += 1
+        """,
+        ["loop_invariant"],
+    ),
+    "a break": (
+        """
+        def f(n: u32) -> None:
+            x: u32 = 0
+            for i in range(n):
+                loop_invariant(x == 0)
+                if i == 7:
+                    x = 1
+                    break
+            assert x == 0
+        """,
+        ["assert"],
+    ),
+    "a return inside": (
+        """
+        def g(n: u32) -> u32:
+            for i in range(n):
+                if i == 7:
+                    return i
+            return 9
+        def f(n: u32) -> None:
+            r = g(n)
+            assert r == 7 or r == 9
+            assert r == 9
+        """,
+        ["assert"],
+    ),
+    "a loop within a loop": (
+        """
+        def f(n: u32, m: u32) -> None:
+            x: u32 = 0
+            for _ in range(n):
+                for _ in range(m):
+                    x = 1
+            assert x == 0
+        """,
+        ["assert"],
+    ),
+    "a few rounds": (
+        """
+        def f() -> None:
+            x: u32 = 0
+            for i in range(5):
+                x += u32(i)
+            assert x == 10
+        """,
+        [],
+    ),
+    "a bound that holds": (
+        """
+        def f(a: Span[u32]) -> None:
+            for i in range(len(a)):
+                loop_bound(len(a))
+                a[i] = 1
+        """,
+        [],
+    ),
+    "a bound that doesn't": (
+        """
+        def f(a: Span[u32]) -> None:
+            for i in range(len(a)):
+                loop_bound(100)
+                a[i] = 1
+        """,
+        ["loop_bound"],
+    ),
+    "a small bound that doesn't": (
+        """
+        def f(a: u32) -> None:
+            x: u32 = 0
+            for _ in range(5):
+                loop_bound(4)
+                x += 1
+        """,
+        ["loop_bound"],
+    ),
+    "a loop without end": (
+        """
+        def f(a: u32) -> None:
+            while True:
+                assert a == 1
+        """,
+        ["assert"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_loops(name: str) -> None:
+    text, wanted = LOOPS[name]
+    assert failures(NODES + textwrap.dedent(text)) == wanted
+
+
+QUEUE = """
+@struct
+class Queue:
+    items: Array[u32] = array(8)
+    first: u64 = 0
+    count: u64 = 0
+    puts: Ghost[u64] = 0
+
+    @invariant
+    def fits(self) -> bool:
+        return self.first < len(self.items) and self.count <= len(self.items)
+
+    def put(self, item: u32) -> None:
+        requires(self.count < len(self.items))
+        ensures(lambda: self.count == old(self.count) + 1)
+        self.items[(self.first + self.count) % len(self.items)] = item
+        self.count += 1
+
+    def take(self) -> u32 | None:
+        if GUARD:
+            return None
+        found = self.items[self.first]
+        self.first = NEXT
+        self.count -= 1
+        return found
+"""
+
+
+def queue(guard: str = "self.count == 0", following: str = "(self.first + 1) % len(self.items)", then: str = "") -> str:
+    return QUEUE.replace("GUARD", guard).replace("NEXT", following) + then
+
+
+def test_contracts() -> None:
+    assert failures(queue(), "Queue.put") == []
+    assert failures(queue(), "Queue.take") == []
+    assert failures(queue("False"), "Queue.take") == ["overflow"], "a dropped guard"
+    assert failures(queue(following="self.first + 1"), "Queue.take") == ["invariant"]
+    caller = (
+        "def f(q: Queue) -> None:\n    if q.count < {}:\n        q.put(1)\n        q.put(2)\n    assert q.count < 9"
+    )
+    assert failures(queue(then=caller.format(7))) == []
+    assert failures(queue(then=caller.format(8))) == ["requires"]
+
+
+def test_a_contract_is_all_that_is_known_of_a_call() -> None:
+    then = "def f(q: Queue) -> None:\n    q.items[0] = 5\n    q.first = 0\n    if q.count < 8:\n        q.put(1)\n"
+    assert failures(queue(then=then + "        assert q.items[0] == 5")) == ["assert"], "put may have written it"
+    assert failures(queue(then=then + "        assert q.first == 0")) == [], "put doesn't write it"
+
+
+def test_an_invariant_is_proven_where_a_call_may_rely_on_it() -> None:
+    then = "def f(q: Queue) -> None:\n    q.first = 8\n    if q.count < 8:\n        q.put(1)\n    q.first = 0"
+    assert failures(queue(then=then)) == ["invariant"]
+
+
+def test_an_invariant_holds_for_other_objects_too() -> None:
+    then = "def f(q: Queue, r: Queue) -> None:\n    q.count = 0\n    r.first = {}"
+    assert failures(queue(then=then.format(7))) == []
+    assert failures(queue(then=then.format(8))) == ["invariant"]
+
+
+def test_a_new_object_has_no_past() -> None:
+    """Nothing is assumed of an object at a time when it wasn't there."""
+    then = "def f() -> None:\n    q = Queue()\n    q.first = 9\n    assert q.first < 8"
+    assert failures(queue(then=then)) == ["assert"]
+
+
+def test_what_relies_on_a_broken_contract_is_not_sound() -> None:
+    text = (
+        "def g(a: u8) -> u8:\n    ensures(lambda result: result < 10)\n    return a\n"
+        "def f(a: u8) -> u8:\n    return g(a) + 1"
+    )
+    assert failures(text, "g") == ["ensures"]
+    assert not proof(text, "g").sound
+    assert failures(text, "f") == []
+
+
+def test_old_is_what_it_was() -> None:
+    text = (
+        "def f(a: Node) -> None:\n    requires(a.n < 9)\n    ensures(lambda: a.n == old(a.n) + {})\n"
+        "    a.n += 1\n    a.m = 0"
+    )
+    assert failures(NODES + text.format(1)) == []
+    assert failures(NODES + text.format(0)) == ["ensures"]
+
+
+def test_private_functions_are_looked_at_where_they_are_called() -> None:
+    text = (
+        "def _half(a: u8) -> u8:\n    return 200 + a\ndef f(a: u8) -> u8:\n    return _half(a & 7)\n"
+        "def g(a: u8) -> u8:\n    return _half(a)"
+    )
+    assert failures(text, "f") == []
+    assert failures(text, "g") == ["overflow"]
