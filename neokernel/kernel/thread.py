@@ -32,7 +32,7 @@ from neokernel.kernel.objects import (
 )
 from neokernel.kernel.outcome import BLOCKED, answer, give_answer
 from neokernel.kernel.placement import all_registers, buffer_at
-from neokernel.kernel.reply import arm, attach, break_off, detach, end_dispatch, give_up, pass_on, take_back
+from neokernel.kernel.reply import arm, attach, break_off, detach, end_dispatch, give_up, pass_on, take_back, unchain
 from neokernel.kernel.schedule import dequeue, make_ready, priority_of, stop, take_out
 from neokernel.kernel.slot import controlled, derivable, derive, empty, refuse, refuse_control, refuse_operation
 from neokernel.lang import cold, copy, u8, u16, u64
@@ -249,13 +249,20 @@ def lose(hart: Hart, thread: Thread, place: Slot) -> None:
         case Frame():
             thread.buffer = None
         case SchedContext():
+            held = thread.dispatched
+            reply = thread.awaited
+            if thread.state is State.DISPATCHING and held is not None:
+                end_dispatch(hart, held, Stop.STOPPED)
+            thing.home = None
+            thread.home = None
             if thread.context is thing:
                 detach(hart, thing)
+            elif thread.state is State.REPLIED and reply is not None and unchain(reply) and thing.thread is None:
+                # It was lent with the call, which won't bring it back, and is parked.
+                pass_on(hart, thing)
             if thread.state is State.RECEIVING:
                 # From now on it is called with its callers' time, and never times out.
                 timer.remove(hart.wheel, thread.timer)
-            thing.home = None
-            thread.home = None
         case Notification():
             if u64(place.entry) == SCHEDULER:
                 if thread.dispatcher is not None:

@@ -292,3 +292,36 @@ def test_time_used_up_in_a_server_is_a_fault_however_it_is_noticed() -> None:
     machine.check()
     assert server.faulted and machine.current is handler
     assert call.label_of(u64(machine.result(handler).word)) == Fault.BUDGET.value
+
+
+def test_a_context_that_is_unbound_while_it_is_lent_doesnt_come_back() -> None:
+    """The reply brought it all the same: the thread ran on, on time that wasn't its own any more."""
+    machine = Machine()
+    root = machine.boot()
+    (endpoint,), (reply,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    server = machine.serve(endpoint, reply, True)
+    index, client = machine.spawn(PRIORITY + 5)
+    context = client.home
+    machine.start(client, Call.CALL, endpoint, word(1), (0, 0, 0, 0), 0)
+    assert machine.current is server and server.context is context
+    operate(machine, server, index, Operation.UNBIND, Binding.CONTEXT.value)
+    machine.check()
+    assert machine.current is server
+    machine.start(server, Call.REPLY_RECEIVE, endpoint, word(2), (0, 0, 0, 0), reply)
+    machine.check()
+    assert client.state is State.RUNNABLE and client.context is None and machine.current is root
+
+
+def test_a_schedulers_context_that_is_unbound_during_a_dispatch_ends_it() -> None:
+    machine = Machine()
+    machine.boot()
+    scheduler_index, scheduler = machine.spawn(PRIORITY + 5)
+    operate(machine, scheduler, scheduler_index, Operation.SUSPEND)
+    index, thread = held_thread(machine)
+    operate(machine, machine.root, scheduler_index, Operation.RESUME)
+    operate(machine, scheduler, index, Operation.DISPATCH, NEVER)
+    assert machine.current is thread
+    operate(machine, thread, scheduler_index, Operation.UNBIND, Binding.CONTEXT.value)
+    machine.check()
+    assert machine.current is machine.root and thread.context is None and thread.dispatcher is None
+    assert scheduler.state is State.RUNNABLE and scheduler.context is None
