@@ -72,8 +72,6 @@ def _statement(s: ir.Statement, indent: str) -> Iterator[str]:
     elif isinstance(s, ir.Loop):
         trip = f" trip {_operand(s.trip)}" if s.trip is not None else ""
         yield f"{indent}loop {s.label}{trip}"
-        if s.bound is not None:
-            yield from _ghost("bound", s.bound, inner)
         yield from _block(s.body, inner)
         yield f"{indent}step {s.label}"
         yield from _block(s.step, inner)

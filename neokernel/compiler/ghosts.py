@@ -83,9 +83,6 @@ def _ghosts(function: ir.Function) -> Iterator[ir.Ghost]:
     for statement in statements(function.body):
         if isinstance(statement, ir.Ghost):
             yield statement
-        elif isinstance(statement, ir.Loop):
-            if statement.bound is not None:
-                yield statement.bound
 
 
 def _own(block: ir.Block) -> set[ir.Temp | ir.Var]:

@@ -495,7 +495,8 @@ class Loop:
     """`while True` over `body`, then `step` (which `continue` runs too): it ends by `Break`.
 
     `bound`: a ghost block that computes it (see Ghost); None when not stated. `invariants`: conditions that hold in
-    each round where they stand, which is in the body or in an `If` there that every round but the last goes through.
+    each round. Both stand in the body, or in an `If` there that every round but the last goes through, where the
+    source's body begins.
     `trip`: for counted loops, the operand that bounds the number of rounds.
     """
 

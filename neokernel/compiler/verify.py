@@ -164,10 +164,9 @@ class _Verifier(Scope):
         if s.trip is not None:
             self.expect(isinstance(s.trip.type, IntType), "trip is an integer")
             self.operand(s.trip)
-        if s.bound is not None:
-            self.ghost_block(s.bound)
         placed = {id(node) for node in statements_of(s.body)}
-        self.expect(all(id(ghost) in placed for ghost in s.invariants), "an invariant that isn't in the loop's body")
+        stated = (*s.invariants, *((s.bound,) if s.bound is not None else ()))
+        self.expect(all(id(ghost) in placed for ghost in stated), "a contract of a loop that isn't in its body")
         breaks: list[Assigned] = []
         continues: list[Assigned] = []
         self.loops[s.label] = (breaks, continues)

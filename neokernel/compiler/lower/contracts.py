@@ -126,6 +126,7 @@ def loop(ctx: Context, made: ir.Loop, body: list[ast.stmt]) -> list[ast.stmt]:
                 value = expression(ctx, call.args[0], USIZE)
             ctx.flow = flow
             made.bound = ir.Ghost(ctx.span(call), block, value)
+            ctx.block.append(made.bound)
         index += 1
     return body[index:]
 
