@@ -91,7 +91,7 @@ TWICE_WRONG: list[Case] = [
 ]
 
 
-@pytest.mark.parametrize("case", TWICE_WRONG, ids=str)
+@pytest.mark.parametrize("case", TWICE_WRONG, ids=lambda case: f"{case[0]} {case[1].name} {case[2]}")
 def test_of_two_mistakes_the_first_in_the_list_is_told(case: Case) -> None:
     target, operation, words, given, wrong = case
     bench = Bench()
