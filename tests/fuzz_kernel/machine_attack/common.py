@@ -1,8 +1,8 @@
 """What root and attackers agree about: where the counters are, and how chance goes."""
 
-from neokernel.lang import Array, array, object_at, struct, u64, unsafe, wrapping_add, wrapping_mul
+from neokernel.lang import Array, array, asm, object_at, struct, u64, unsafe, wrapping_add, wrapping_mul
 
-unsafe("the counters are in a page that the root has mapped for all")
+unsafe("the counters are in a page that the root has mapped for all; attackers do what they mustn't")
 
 COUNTERS = 0x30_0000_0000
 ATTACKERS = 3
@@ -13,14 +13,32 @@ SEED = 1
 
 @struct
 class Counters:
-    """Calls that each attacker has made, and those of them that succeeded."""
+    """Calls that each attacker has made, those that succeeded, and how often it could read the kernel's memory."""
 
     calls: Array[u64] = array(ATTACKERS)
     successes: Array[u64] = array(ATTACKERS)
+    leaks: Array[u64] = array(ATTACKERS)
 
 
 def counters() -> Counters:
     return object_at(Counters, COUNTERS)
+
+
+def unknown_call(number: u64) -> u64:
+    """A system call that may not exist: then it is a fault. Gives the message word."""
+    _, word = asm(
+        "ecall",
+        number,
+        inputs="a7",
+        results="a0 a1",
+        clobbers="a2 a3 a4 a5 a6 a7 ra t0 t1 t2 t3 t4 t5 t6 memory",
+    )
+    return word
+
+
+def trespass(address: u64) -> u64:
+    """Read at any address: a fault, unless something is mapped there for the attacker."""
+    return asm("ld {result}, 0({0})", address, result=u64, clobbers="memory")
 
 
 @struct

@@ -76,6 +76,8 @@ def main(process: Process) -> None:
     succeeded: u64 = 0
     for each in counters().successes:
         succeeded += each
+    for each in counters().leaks:
+        assert each == 0, "an attacker could read the kernel's memory"
     process.console.write(f"{total()} calls, {succeeded} of them successful, {rounds} rounds, {faults} faults\n")
 
 
