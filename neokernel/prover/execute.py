@@ -20,7 +20,7 @@ from neokernel.compiler.lives import statements
 from neokernel.compiler.types import NEVER, StructType, Type, UnionType
 from neokernel.prover import instructions, loops
 from neokernel.prover import terms as t
-from neokernel.prover.memory import Memory
+from neokernel.prover.memory import Cells, Memory
 from neokernel.prover.obligations import Branch, Duty, Findings, Obligation
 from neokernel.prover.paths import Path, condition_of, decided, difference, simplified
 from neokernel.prover.states import Frame, State, join, merged
@@ -51,6 +51,25 @@ class NoInvariants:
     def come_back(self, x: Executor, node: ir.Call, state: State) -> None:
         """It has ended, and what it writes is unknown."""
 
+    def loop(
+        self, x: Executor, frame: Frame, span: ir.Span, state: State, written: frozenset[Cells]
+    ) -> frozenset[StructType]:
+        """A loop that writes these cells begins: of which structs do the invariants hold in each round?"""
+        return frozenset()
+
+    def round_begins(self, x: Executor, path: Path, kept: frozenset[StructType]) -> None:
+        """An arbitrary round begins."""
+
+    def round_ends(self, x: Executor, frame: Frame, span: ir.Span, state: State, kept: frozenset[StructType]) -> None:
+        """It ends, and another may begin."""
+
+    def mark(self) -> int:
+        """How much is known, to come back to with `rewind`."""
+        return 0
+
+    def rewind(self, mark: int, facts: int) -> None:
+        """Forget what was found out since, beyond that many facts."""
+
 
 class Executor:
     """One function, from its entry, with all that it calls."""
@@ -70,6 +89,8 @@ class Executor:
         self._sizes: dict[ir.Function, int] = {}
         #: what is to be known of the structs' invariants
         self.invariants = NoInvariants()
+        #: objects that were made on the way, with their types
+        self.made: list[tuple[Term, Type]] = []
         #: checks (by identity) that are known to hold in every execution of their functions
         self.proven: set[int] = set()
         #: the stamp at which memory is read, if not the present one

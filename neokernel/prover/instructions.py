@@ -116,9 +116,12 @@ def effect(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> Non
         case ir.StoreWire(base=base):
             if _may_be_bytes(x.term(frame, base)):
                 memory.forget(x.writes.bytes(), path)
-        case ir.New(result=result, zero=True) if result is not None:
+        case ir.New(result=result, zero=zero) if result is not None:
             assert isinstance(result.type, RefType)
             (made,) = frame.temps[result]
+            x.made.append((made, result.type.target))
+            if not zero:
+                return
             for cells in sorted(set(_inside(x, result.type.target)), key=lambda cells: cells.name):
                 memory.clear(cells, made, path)
 

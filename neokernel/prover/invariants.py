@@ -4,19 +4,20 @@ An invariant is local: about an object and what can be reached from it by a few 
 reference that a path touches, and at those touched while computing that, as memory was where invariants held; and it is
 proven by showing it for one object about which nothing is known. That is a proof for any number of objects.
 
-Where invariants hold: when a function that isn't private (`_name`) begins, and when it ends. In between they may be
-broken.
+Where invariants hold: when a function that isn't private (`_name`) begins, and when it ends; and at the begin of each
+round of a loop that isn't in a method of the struct. In between they may be broken.
 
 Invariants: nothing is assumed of an object at a time when it didn't exist.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from neokernel.compiler import ir
-from neokernel.compiler.types import RefType, StructType
+from neokernel.compiler.types import ArrayType, RefType, StructType, Type
 from neokernel.prover import terms as t
 from neokernel.prover.execute import NoInvariants
 from neokernel.prover.memory import Cells
@@ -48,34 +49,50 @@ def of_program(program: ir.Program) -> dict[StructType, list[ir.Function]]:
     return found
 
 
+#: structs whose invariants each round of a loop keeps
+_Kept = frozenset[StructType]
+
+
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    """A state of memory in which all invariants hold, on a path; objects aren't younger than `age`."""
+    """A state of memory in which the invariants of `structs` hold, on a path; objects aren't younger than `age`."""
 
     stamp: int
     path: Path
     age: int
+    structs: frozenset[StructType]
 
 
 @dataclass(slots=True)
 class Invariants(NoInvariants):
     of: dict[StructType, list[ir.Function]]
     moments: list[_Moment] = field(default_factory=list)
-    assumed: set[tuple[ir.Function, Term, int]] = field(default_factory=set)
+    #: where in the list of facts an invariant is assumed of a reference at a moment
+    assumed: dict[tuple[ir.Function, Term, int], int] = field(default_factory=dict)
     depth: int = 0
 
     def begin(self, x: Executor) -> None:
         """The function that is being proven is entered with all invariants intact."""
-        self.moments.append(_Moment(x.memory.stamp, START, 0))
+        self.moments.append(_Moment(x.memory.stamp, START, 0, frozenset(self.of)))
+
+    def mark(self) -> int:
+        return len(self.moments)
+
+    def rewind(self, mark: int, facts: int) -> None:
+        """Forget moments after a mark, and what was assumed beyond that many facts."""
+        del self.moments[mark:]
+        self.assumed = {key: place for key, place in self.assumed.items() if place < facts}
 
     def touch(self, x: Executor, struct: StructType, reference: Term) -> None:
         if struct not in self.of or self.depth >= NEIGHBOURS:
             return
         for moment in self.moments:
+            if struct not in moment.structs:
+                continue
             for invariant in self.of[struct]:
                 key = (invariant, reference, moment.stamp)
                 if key not in self.assumed:
-                    self.assumed.add(key)
+                    self.assumed[key] = len(x.findings.facts)
                     self._assume(x, invariant, reference, moment)
 
     def _assume(self, x: Executor, invariant: ir.Function, reference: Term, moment: _Moment) -> None:
@@ -106,17 +123,41 @@ class Invariants(NoInvariants):
 
     # --- where they are due -------------------------------------------------------------------------------------------
 
-    def prove(self, x: Executor, function: ir.Function, span: ir.Span, state: State, age: int) -> None:
+    def prove(
+        self,
+        x: Executor,
+        function: ir.Function,
+        span: ir.Span,
+        state: State,
+        age: int,
+        structs: frozenset[StructType] | None = None,
+    ) -> None:
         """What was written since invariants last held has kept them, for any object that isn't younger than `age`."""
-        last = max((moment.stamp for moment in self.moments if moment.path <= state.path), default=0)
         for struct, invariants in self.of.items():
+            if structs is not None and struct not in structs:
+                continue
+            since = (m.stamp for m in self.moments if struct in m.structs and m.path <= state.path)
+            last = max(since, default=-1)
             for invariant in invariants:
                 if not self._disturbed(x, invariant, last):
                     continue
                 object = x.unknown(RefType(struct), f"any {struct}", age)[0]
+                if age > 0:
+                    self._exists(x, struct, object)
                 self.touch(x, struct, object)
                 holds = self._value(x, invariant, object, state.path)
                 x.oblige(Frame(invariant), Duty.INVARIANT, span, state, holds)
+
+    @staticmethod
+    def _exists(x: Executor, struct: StructType, object: Term) -> None:
+        """It is as old as the function's arguments, or one of those that were made here."""
+        made = (
+            t.equal(object, reference)
+            for whole, type_ in x.made
+            for reference, of in _parts(x, whole, type_)
+            if of is struct
+        )
+        x.findings.facts.append(t.disjunction(x.memory.old_enough(object, 0), *made))
 
     @staticmethod
     def _disturbed(x: Executor, invariant: ir.Function, since: int) -> bool:
@@ -130,7 +171,47 @@ class Invariants(NoInvariants):
 
     def come_back(self, x: Executor, node: ir.Call, state: State) -> None:
         if self.moments and x.conditions is None and not is_private(node.function) and not node.function.naked:
-            self.moments.append(_Moment(x.memory.stamp, state.path, x.memory.objects))
+            moment = _Moment(x.memory.stamp, state.path, x.memory.objects, frozenset(self.of))
+            self.moments.append(moment)
+
+    # --- loops --------------------------------------------------------------------------------------------------------
+
+    def loop(self, x: Executor, frame: Frame, span: ir.Span, state: State, written: frozenset[Cells]) -> _Kept:
+        """A loop begins that writes these cells: of which structs do the invariants hold in each round?"""
+        if not self.moments or x.conditions is not None:
+            return frozenset()
+        first = frame.function.parameters[0] if frame.function.parameters else None
+        own = first.type.target if first is not None and isinstance(first.type, RefType) else None
+        own = own if first is not None and first.name == "self" else None
+        concerned = {
+            struct for struct, found in self.of.items() if any(reads(x, invariant) & written for invariant in found)
+        }
+        kept = frozenset(concerned - {own})
+        if kept:
+            self.prove(x, frame.function, span, state, x.memory.objects, kept)
+        return kept
+
+    def round_begins(self, x: Executor, path: Path, kept: _Kept) -> None:
+        if kept:
+            self.moments.append(_Moment(x.memory.stamp, path, x.memory.objects, kept))
+
+    def round_ends(self, x: Executor, frame: Frame, span: ir.Span, state: State, kept: _Kept) -> None:
+        if kept:
+            self.prove(x, frame.function, span, state, x.memory.objects, kept)
+
+
+def _parts(x: Executor, reference: Term, type_: Type) -> Iterator[tuple[Term, Type]]:
+    """An object and what lies in it."""
+    yield reference, type_
+    match type_:
+        case StructType(fields=fields):
+            for f in fields.values():
+                if f.inline:
+                    target = f.type.target if isinstance(f.type, RefType) else f.type
+                    yield from _parts(x, t.inline_field(f"{x.layout.name(type_)}.{f.name}", reference), target)
+        case ArrayType(element=element, inline=True):
+            target = element.target if isinstance(element, RefType) else element
+            yield from _parts(x, t.inline_element(reference, x.fresh("place", 64)), target)
 
 
 def reads(x: Executor, function: ir.Function) -> set[Cells]:

@@ -143,6 +143,7 @@ class _Mark:
     bounds: int
     branches: int
     conditions: int
+    invariants: int
     stamp: int
     returns: int
     breaks: dict[int, int]
@@ -156,6 +157,7 @@ def _mark(x: Executor, frame: Frame) -> _Mark:
         len(x.findings.assumed_bounds),
         len(x.findings.branches),
         len(x.conditions or ()),
+        x.invariants.mark(),
         x.memory.stamp,
         len(frame.returns),
         {label: len(states) for label, states in frame.breaks.items()},
@@ -171,6 +173,7 @@ def _rewind(x: Executor, frame: Frame, mark: _Mark) -> None:
     del x.findings.branches[mark.branches :]
     if x.conditions is not None:
         del x.conditions[mark.conditions :]
+    x.invariants.rewind(mark.invariants, mark.facts)
     x.memory.rewind(mark.stamp)
     del frame.returns[mark.returns :]
     for lists, lengths in ((frame.breaks, mark.breaks), (frame.continues, mark.continues)):
@@ -195,15 +198,20 @@ def _any_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> State 
         exits += _round(x, frame, loop, first)[1]
         start = start | {later}
     current = State(start, dict(state.variables))
+    written = x.writes.of_block(whole)
+    kept = x.invariants.loop(x, frame, loop.span, state, written)
     for var in sorted(x.writes.variables(whole) & set(state.variables), key=lambda var: var.number):
         current.variables[var] = x.unknown(var.type, var.name)
-    for cells in sorted(x.writes.of_block(whole), key=lambda cells: cells.name):
+    for cells in sorted(written, key=lambda cells: cells.name):
         x.memory.forget(cells, start)
+    x.invariants.round_begins(x, start, kept)
     for fact in _counters(x, frame, loop, state, current):
         x.assume(start, fact)
     if not loop.invariants:
-        exits += _round(x, frame, loop, current)[1]
-        return join(exits)
+        after, left = _round(x, frame, loop, current)
+        if after is not None:
+            x.invariants.round_ends(x, frame, loop.span, after, kept)
+        return join(left)
     current.variables[passed] = (t.FALSE,)
     already = len(x.findings.obligations)
 
@@ -223,6 +231,7 @@ def _any_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> State 
     after, left = _round(x, frame, loop, current)
     exits += [end for end in left if end.variables[passed][0] is not t.FALSE]
     if after is not None:
+        x.invariants.round_ends(x, frame, loop.span, after, kept)
         _stop_at_invariants(x, frame, loop)
         exits += _round(x, frame, loop, after)[1]
     for ghost in loop.invariants:

@@ -299,6 +299,13 @@ CASES: dict[str, tuple[str, list[str]]] = {
         """,
         ["assert"],
     ),
+    "the sign bit alone": (
+        """
+        def f(a: u8) -> None:
+            assert truncate(i8, a & 128) >= 0
+        """,
+        ["assert"],
+    ),
     # --- what follows a check may rely on it; what comes before may not ---
     "after a check": (
         """
@@ -644,6 +651,19 @@ def test_memory(name: str) -> None:
 
 
 LOOPS: dict[str, tuple[str, list[str]]] = {
+    "a variable that a loop changes may be a new object": (
+        """
+        def f(n: u32) -> None:
+            a = Node()
+            b = Node()
+            c = a
+            for _ in range(n):
+                c = b
+            c.n = 5
+            assert a.n == 0
+        """,
+        ["assert"],
+    ),
     "a loop that may run zero times": (
         """
         def f(n: u32) -> None:
@@ -940,3 +960,19 @@ def test_private_functions_are_looked_at_where_they_are_called() -> None:
     )
     assert failures(text, "f") == []
     assert failures(text, "g") == ["overflow"]
+
+
+def test_invariants_hold_in_each_round_of_a_loop_elsewhere() -> None:
+    then = (
+        "def f(q: Queue, n: u32) -> None:\n    for _ in range(n):\n        if q.count < 8:\n            q.put(1)\n"
+        "        {}\n"
+    )
+    assert failures(queue(then=then.format("assert q.first < 8"))) == []
+    assert failures(queue(then=then.format("q.first = 8"))) == ["invariant"]
+
+
+def test_invariants_of_new_objects() -> None:
+    then = "@struct\nclass Two:\n    a: Embedded[Queue] = Queue()\n    b: Embedded[Queue] = Queue()\n"
+    then += "def f(n: u32) -> None:\n    two = Two()\n    two.b.first = {}\n    two.a.put(1)\n    two.b.first = 0"
+    assert failures(queue(then=then.format(7))) == []
+    assert failures(queue(then=then.format(8))) == ["invariant"]
