@@ -30,7 +30,7 @@ def invoke(caller: Thread, slot: Slot, operation: Operation, given: Slot | None,
 def pin(caller: Thread, space: DmaSpace, frame: Slot) -> u64:
     """PIN: the frame's physical address."""
     if not isinstance(frame.object, Frame):
-        return refuse(frame, TRAVELLING)
+        return refuse(TRAVELLING)
     if frame.flags & DEVICE != 0:
         return failure(Status.WRONG_KIND, TRAVELLING)
     if frame.holder is not None:

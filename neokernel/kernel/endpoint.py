@@ -22,7 +22,7 @@ from neokernel.abi.call import (
     length_of,
 )
 from neokernel.abi.fault import Fault, Resume, resume_of
-from neokernel.abi.rights import ALL, GRANT, RECEIVE, SEND
+from neokernel.abi.rights import ALL, GRANT, SEND
 from neokernel.abi.status import FIRST, INVOKED, REPLY, TRAVELLING, WINDOW, WORD, Status
 from neokernel.abi.trace import Event
 from neokernel.arch import cpu
@@ -203,7 +203,7 @@ def send(hart: Hart, caller: Thread, slot: Slot, calling: bool, waiting: bool) -
     """The SEND, TRY_SEND and CALL calls, on an endpoint."""
     endpoint = slot.object
     if not isinstance(endpoint, Endpoint):
-        return refuse(slot, INVOKED)
+        return refuse(INVOKED)
     word = caller.registers.a1
     if slot.rights & SEND == 0:
         return failure(Status.MISSING_RIGHT, INVOKED)
@@ -257,26 +257,6 @@ def has_time(server: Thread, caller: Thread) -> bool:
 
 
 # --- receive ----------------------------------------------------------------------------------------------------------
-
-
-def receivable(slot: Slot) -> u64:
-    """What is wrong with receiving from it, or 0."""
-    if not isinstance(slot.object, Endpoint):
-        return refuse(slot, INVOKED)
-    if slot.rights & RECEIVE == 0:
-        return failure(Status.MISSING_RIGHT, INVOKED)
-    return 0
-
-
-def usable(thread: Thread, slot: Slot) -> u64:
-    """What is wrong with `thread` receiving by this Reply, or 0."""
-    reply = slot.object
-    if not isinstance(reply, Reply):
-        return refuse(slot, REPLY)
-    server = reply.server
-    if server is not None and server is not thread:
-        return failure(Status.OCCUPIED, REPLY)
-    return 0
 
 
 def reject(

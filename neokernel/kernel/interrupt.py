@@ -40,7 +40,7 @@ def bind(hart: Hart, interrupt: Interrupt, given: Slot | None) -> u64:
         return failure(Status.NO_CAPABILITY, TRAVELLING)
     notification = given.object
     if not isinstance(notification, Notification):
-        return refuse(given, TRAVELLING)
+        return refuse(TRAVELLING)
     if given.rights & SIGNAL == 0:
         return failure(Status.MISSING_RIGHT, TRAVELLING)
     if interrupt.notification is not None:

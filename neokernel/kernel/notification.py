@@ -103,7 +103,7 @@ def wait(hart: Hart, caller: Thread, slot: Slot, deadline: u64) -> u64:
     """The WAIT call."""
     notification = slot.object
     if not isinstance(notification, Notification):
-        return refuse(slot, INVOKED)
+        return refuse(INVOKED)
     if slot.rights & WAIT == 0:
         return failure(Status.MISSING_RIGHT, INVOKED)
     if notification.word != 0:
@@ -128,7 +128,7 @@ def signal_call(hart: Hart, slot: Slot) -> u64:
     """The SIGNAL call."""
     notification = slot.object
     if not isinstance(notification, Notification):
-        return refuse(slot, INVOKED)
+        return refuse(INVOKED)
     if slot.rights & SIGNAL == 0:
         return failure(Status.MISSING_RIGHT, INVOKED)
     signal(hart, notification, slot.word)

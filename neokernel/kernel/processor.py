@@ -50,7 +50,7 @@ def set_context(hart: Hart, caller: Thread, given: Slot) -> u64:
         return failure(Status.OUT_OF_RANGE, THIRD)
     context = given.object
     if not isinstance(context, SchedContext):
-        return refuse(given, TRAVELLING)
+        return refuse(TRAVELLING)
     if not controlled(given):
         return failure(Status.MISSING_RIGHT, TRAVELLING)
     thread = context.thread
@@ -71,7 +71,7 @@ def set_floor(hart: Hart, caller: Thread, given: Slot) -> u64:
     """SET_FLOOR."""
     thread = given.object
     if not isinstance(thread, Thread):
-        return refuse(given, TRAVELLING)
+        return refuse(TRAVELLING)
     if not controlled(given):
         return failure(Status.MISSING_RIGHT, TRAVELLING)
     queued = thread.ready

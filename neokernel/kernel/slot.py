@@ -47,9 +47,9 @@ def find(table: CapTable, index: u64) -> Slot | None:
     return None if slot.object is None else slot
 
 
-def refuse(slot: Slot, argument: u64) -> u64:
-    """The capability isn't of the kind that is wanted, or there is none."""
-    return failure(Status.NO_CAPABILITY if slot.object is None else Status.WRONG_KIND, argument)
+def refuse(argument: u64) -> u64:
+    """The capability isn't of the kind that is wanted."""
+    return failure(Status.WRONG_KIND, argument)
 
 
 def controlled(slot: Slot) -> bool:

@@ -74,7 +74,7 @@ def map_frame(hart: Hart, caller: Thread, space: AddressSpace, frame: Slot | Non
     if frame is None:
         return failure(Status.NO_CAPABILITY, TRAVELLING)
     if not isinstance(frame.object, Frame):
-        return refuse(frame, TRAVELLING)
+        return refuse(TRAVELLING)
     address = caller.registers.a2
     wanted = caller.registers.a3
     large = frame.flags & LARGE != 0
@@ -132,7 +132,7 @@ def install(hart: Hart, caller: Thread, space: AddressSpace, below: Slot | None)
         return failure(Status.NO_CAPABILITY, TRAVELLING)
     table = below.object
     if not isinstance(table, PageTable):
-        return refuse(below, TRAVELLING)
+        return refuse(TRAVELLING)
     if not controlled(below):
         return failure(Status.MISSING_RIGHT, TRAVELLING)
     address = caller.registers.a2

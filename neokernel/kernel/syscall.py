@@ -14,6 +14,7 @@ from neokernel.abi.call import (
 )
 from neokernel.abi.fault import Fault
 from neokernel.abi.operations import Operation, Stop, operation_of
+from neokernel.abi.rights import RECEIVE
 from neokernel.abi.status import INVOKED, REPLY, WORD, Status
 from neokernel.abi.trace import Event
 from neokernel.arch import cpu
@@ -58,7 +59,7 @@ from neokernel.kernel.schedule import (
     take_off,
     wait_for_refill,
 )
-from neokernel.kernel.slot import find, refuse_operation
+from neokernel.kernel.slot import find, refuse, refuse_operation
 from neokernel.kernel.tracing import record
 from neokernel.lang import Order, cold, inline, loop_bound, u8, u64, wrapping_sub
 
@@ -158,34 +159,33 @@ def perform(hart: Hart, thread: Thread, number: Call) -> u64:
 
 def receive(hart: Hart, thread: Thread, slot: Slot, answering: bool, deadline: u64) -> u64:
     """RECEIVE and REPLY_RECEIVE: everything is checked before the answer is given."""
-    refused = endpoint.receivable(slot)
-    if refused != 0:
-        return refused
     target = slot.object
+    if not isinstance(target, Endpoint):
+        return refuse(INVOKED)
+    if slot.rights & RECEIVE == 0:
+        return failure(Status.MISSING_RIGHT, INVOKED)
     reply_object: Reply | None = None
     index = thread.registers.a6
     if index != 0:
         named = find(thread.table, index)
         if named is None:
             return failure(Status.NO_CAPABILITY, REPLY)
-        refused = endpoint.usable(thread, named)
-        if refused != 0:
-            return refused
         found = named.object
-        if isinstance(found, Reply):
-            reply_object = found
-    if isinstance(target, Endpoint):
-        first = target.senders.head
-        if answering and first is not None and endpoint.reject(hart, thread, target, first, reply_object, True):
-            return AGAIN
-    if answering and reply_object is not None and reply_object.caller is not None:
+        if not isinstance(found, Reply):
+            return refuse(REPLY)
+        server = found.server
+        if server is not None and server is not thread:
+            return failure(Status.OCCUPIED, REPLY)
+        reply_object = found
+    first = target.senders.head
+    if answering and first is not None and endpoint.reject(hart, thread, target, first, reply_object, True):
+        return AGAIN
+    if reply_object is not None and reply_object.caller is not None:
+        if not answering:
+            return failure(Status.OCCUPIED, REPLY)
         refused = endpoint.respond(hart, thread, reply_object)
         if refused != 0:
             return refused
-    if reply_object is not None and reply_object.caller is not None:
-        return failure(Status.OCCUPIED, REPLY)
-    if not isinstance(target, Endpoint):
-        return failure(Status.WRONG_KIND, INVOKED)
     return endpoint.receive(hart, thread, target, reply_object, deadline)
 
 

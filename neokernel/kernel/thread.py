@@ -158,27 +158,27 @@ def bindable(which: Binding, thread: Thread, given: Slot) -> u64:
     right = u64(given.rights)
     match which:
         case Binding.SPACE:
-            return needs(given, isinstance(thing, AddressSpace), controlled(given))
+            return needs(isinstance(thing, AddressSpace), controlled(given))
         case Binding.TABLE:
-            return needs(given, isinstance(thing, CapTable), controlled(given))
+            return needs(isinstance(thing, CapTable), controlled(given))
         case Binding.BUFFER:
             if isinstance(thing, Frame) and given.flags & (LARGE | DEVICE) != 0:
                 return failure(Status.WRONG_KIND, TRAVELLING)
-            return needs(given, isinstance(thing, Frame), right & u64(READ | WRITE) == u64(READ | WRITE))
+            return needs(isinstance(thing, Frame), right & u64(READ | WRITE) == u64(READ | WRITE))
         case Binding.HANDLER:
-            return needs(given, isinstance(thing, Endpoint), right & u64(SEND) != 0)
+            return needs(isinstance(thing, Endpoint), right & u64(SEND) != 0)
         case Binding.CONTEXT:
             if isinstance(thing, SchedContext) and thing.home is not None:
                 return failure(Status.OCCUPIED, TRAVELLING)
             if thread.home is None and borrows(thread):
                 return failure(Status.OCCUPIED, FIRST)
-            return needs(given, isinstance(thing, SchedContext), controlled(given))
+            return needs(isinstance(thing, SchedContext), controlled(given))
         case Binding.NOTIFICATION:
             if isinstance(thing, Notification) and (thing.bound is not None or thing.waiters.head is not None):
                 return failure(Status.OCCUPIED, TRAVELLING)
-            return needs(given, isinstance(thing, Notification), right & u64(WAIT) != 0)
+            return needs(isinstance(thing, Notification), right & u64(WAIT) != 0)
         case Binding.FLOATS:
-            return needs(given, isinstance(thing, Floats), controlled(given))
+            return needs(isinstance(thing, Floats), controlled(given))
 
 
 def borrows(thread: Thread) -> bool:
@@ -190,9 +190,9 @@ def borrows(thread: Thread) -> bool:
     return thread.context is not None or thread.scheduler is not None or lends
 
 
-def needs(slot: Slot, kind: bool, right: bool) -> u64:
+def needs(kind: bool, right: bool) -> u64:
     if not kind:
-        return refuse(slot, TRAVELLING)
+        return refuse(TRAVELLING)
     return 0 if right else failure(Status.MISSING_RIGHT, TRAVELLING)
 
 
@@ -425,7 +425,7 @@ def hold(hart: Hart, thread: Thread, given: Slot | None) -> u64:
     if given is None:
         return failure(Status.NO_CAPABILITY, TRAVELLING)
     if not isinstance(given.object, Notification):
-        return refuse(given, TRAVELLING)
+        return refuse(TRAVELLING)
     if given.rights & SIGNAL == 0:
         return failure(Status.MISSING_RIGHT, TRAVELLING)
     place = thread.bindings[SCHEDULER]

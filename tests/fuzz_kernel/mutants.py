@@ -84,6 +84,6 @@ MUTANTS = (
     ),
     Mutant("an address space without its ASID goes on", "schedule", "        space.translation = 0\n", ""),
     Mutant(
-        "who replies needs no right to receive", "endpoint", "    if slot.rights & RECEIVE == 0:\n", "    if False:\n"
+        "who replies needs no right to receive", "syscall", "    if slot.rights & RECEIVE == 0:\n", "    if False:\n"
     ),
 )
