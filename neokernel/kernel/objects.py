@@ -14,7 +14,7 @@ from neokernel.abi.buffer import Buffer
 from neokernel.abi.kinds import PAGE_SIZE
 from neokernel.arch.cpu import Cpu
 from neokernel.arch.riscv64.registers import Registers
-from neokernel.lang import Array, Embedded, Span, array, size_of, struct, u8, u16, u32, u64
+from neokernel.lang import Array, Embedded, Span, array, invariant, size_of, struct, u8, u16, u32, u64
 
 PRIORITIES = 256
 MAXIMUM_DEPTH = 64
@@ -191,6 +191,10 @@ class Timer:
     bucket: u16 = 0
     armed: bool = False
 
+    @invariant
+    def in_a_bucket(self) -> bool:
+        return self.bucket < 64 * WHEEL_LEVELS
+
 
 # --- threads ----------------------------------------------------------------------------------------------------------
 
@@ -357,6 +361,10 @@ class SchedContext:
     slice: bool = False
     identifier: u64 = 0
 
+    @invariant
+    def has_refills(self) -> bool:
+        return self.first < REFILLS and self.count <= REFILLS
+
 
 #: 64 buckets for each 6 bits of a time
 WHEEL_LEVELS = 11
@@ -378,6 +386,11 @@ class Wheel:
     spreading: u16 = 0
     used: Array[u64] = array(WHEEL_LEVELS)
     buckets: Array[Timer | None] = array(64 * WHEEL_LEVELS)
+
+    @invariant
+    def in_bounds(self) -> bool:
+        # At the last level a time has 4 bits.
+        return self.spreading <= 64 * WHEEL_LEVELS and self.used[WHEEL_LEVELS - 1] < 1 << 16
 
 
 # --- devices ----------------------------------------------------------------------------------------------------------

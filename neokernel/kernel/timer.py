@@ -9,14 +9,14 @@ Invariants: those of `Wheel`; `earliest` isn't later than any timer's expiry.
 
 from neokernel.abi.call import NEVER
 from neokernel.kernel.objects import WHEEL_LEVELS, Timer, Wheel
-from neokernel.lang import count_leading_zeros, count_trailing_zeros, u16, u64
+from neokernel.lang import count_leading_zeros, count_trailing_zeros, requires, saturating_add, u16, u64
 
 
 def insert(wheel: Wheel, timer: Timer, expiry: u64) -> None:
     """Arm `timer`, which isn't armed. An expiry that has passed ends at the next tick."""
-    expiry = max(expiry, wheel.now + 1)
+    expiry = max(expiry, saturating_add(wheel.now, 1))
     timer.expiry = expiry
-    level = u64(63 - count_leading_zeros(expiry ^ wheel.now)) // 6
+    level = u64(63 - count_leading_zeros((expiry ^ wheel.now) | 1)) // 6
     bit = (expiry >> (6 * level)) & 63
     bucket = 64 * level + bit
     first = wheel.buckets[bucket]
@@ -60,6 +60,7 @@ def first_bucket(wheel: Wheel) -> u64:
 
 def beginning(wheel: Wheel, bucket: u64) -> u64:
     """The time at which a bucket begins: above its level, the bits are those of `now`."""
+    requires(bucket < 64 * (WHEEL_LEVELS - 1) + 16)
     shift = 6 * (bucket // 64)
     above = u64(0) if shift + 6 >= 64 else (wheel.now >> (shift + 6)) << (shift + 6)
     return above | ((bucket % 64) << shift)
@@ -80,7 +81,10 @@ def take_expired(wheel: Wheel, now: u64) -> Timer | None:
             return None
         wheel.spreading = 0
     bucket = first_bucket(wheel)
-    event = NEVER if bucket == NEVER else beginning(wheel, bucket)
+    if bucket == NEVER:
+        wheel.earliest = NEVER
+        return None
+    event = beginning(wheel, bucket)
     wheel.earliest = event
     if event <= now:
         wheel.now = event
