@@ -38,7 +38,7 @@ LINE_ROW = EVENTS + 1
 FAULT_ROW = EVENTS + 2
 FOREIGN_ROW = EVENTS + 3
 #: one call in so many is a scene, if that is possible
-SCENES = 6
+SCENES = 5
 MIX = 0xD134_2543_DE82_EF95
 STRIDE = 0x2545_F491_4F6C_DD1D
 CAUSES: tuple[u64, ...] = (0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 12, 13, 13, 15, 15)

@@ -129,7 +129,7 @@ def make(fuzz: Fuzz) -> None:
         bind_objects(fuzz, hart, number)
     for number in range(PROCESSES):
         hand_out(fuzz, hart, number)
-    if fuzz.chance(2):
+    if fuzz.below(4) != 0:
         deepen(fuzz, hart)
     pin_some(fuzz, hart)
     for number in range(PROCESSES):
@@ -372,7 +372,7 @@ def pin_some(fuzz: Fuzz, hart: Hart) -> None:
     space = owners()[DMA].object
     for number in range(PROCESSES):
         table = owners()[at(number, TABLE)].object
-        if fuzz.chance(6) and isinstance(table, CapTable) and isinstance(space, DmaSpace):
+        if fuzz.chance(4) and isinstance(table, CapTable) and isinstance(space, DmaSpace):
             # There may be too few pins for all.
             _ = pin(keeper(), space, copy_into(hart, table.slots[1 + FRAME + 1], table))
 

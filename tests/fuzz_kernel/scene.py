@@ -53,7 +53,7 @@ NOTHING = 5
 #: those for which something must be prepared are tried more often
 TROUBLES: tuple[u64, ...] = (EMPTY, PARENT, TWICE, BOTTOM, BOTTOM, BOTTOM, BOTTOM, BOTTOM, PIN, PIN, PIN)
 #: which of the capabilities has it: with the later ones it is harder, because those before them must be good
-PLACES: tuple[u64, ...] = (0, 1, 2, 2, 3, 3)
+PLACES: tuple[u64, ...] = (0, 1, 1, 2, 2, 3, 3)
 
 
 def scene(fuzz: Fuzz, hart: Hart, thread: Thread) -> bool:
@@ -71,6 +71,12 @@ def scene(fuzz: Fuzz, hart: Hart, thread: Thread) -> bool:
     if len(thread.table.slots) == 0:
         return False
     luck = fuzz.below(32)
+    if buffer is None and luck < 4:
+        # A message that needs the buffer it hasn't.
+        r.a7 = SEND_CALL if fuzz.chance(2) else u64(TRY_SEND)
+        r.a0 = named(fuzz, thread, Kind.ENDPOINT, SEND | GRANT)
+        r.a1 = message(0, 5 + fuzz.below(MAXIMUM_WORDS - 4), fuzz.below(MAXIMUM_CAPABILITIES + 1))
+        return True
     if luck < 2 or buffer is None:
         return refused(fuzz, thread)
     if luck < 23:
