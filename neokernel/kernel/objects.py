@@ -338,8 +338,8 @@ class Refill:
 class SchedContext:
     """A sporadic server: what was used comes back one period after its use began.
 
-    Invariants: the amounts of `refills` sum up to `budget`; their times ascend; `count` is at least 1 once `budget`
-    isn't 0. `top` is the last call that was made on it.
+    Invariants: the amounts of `refills` sum up to `budget`, of a slice to what is left of it; their times ascend. `top`
+    is the last call that was made on it.
     """
 
     #: who runs on it, and who owns it
@@ -351,9 +351,9 @@ class SchedContext:
     used: u64 = 0
     refills: Array[Embedded[Refill]] = array(REFILLS)
     timer: Embedded[Timer] = Timer()
-    #: its place in `refills`
+    #: the place in `refills` of the first, and how many are in use behind it; the others are 0
     first: u8 = 0
-    count: u8 = 0
+    later: u8 = 0
     priority: u8 = 0
     #: nothing is left before `timer` ends
     empty: bool = False
@@ -363,7 +363,7 @@ class SchedContext:
 
     @invariant
     def has_refills(self) -> bool:
-        return self.first < REFILLS and self.count <= REFILLS
+        return self.first < REFILLS and self.later < REFILLS
 
 
 #: 64 buckets for each 6 bits of a time

@@ -162,29 +162,27 @@ def consume_refills(context: SchedContext, used: u64) -> None:
         first.amount -= amount
         back = saturating_add(first.time, context.period)
         if first.amount == 0:
-            if context.count == 1:
+            if context.later == 0:
                 # All at once: the only refill is the next one.
                 first.amount = amount
                 first.time = back
                 return
             context.first = (context.first + 1) % REFILLS
-            context.count -= 1
+            context.later -= 1
         add_refill(context, back, amount)
 
 
 def add_refill(context: SchedContext, time: u64, amount: u64) -> None:
     """Behind the others; merged with the last if it belongs to the same time, or if there is no room."""
-    last = context.refills[(u64(context.first) + u64(context.count) - 1) % REFILLS]
-    if context.count > 1 and (last.time == time or u64(context.count) == REFILLS):
+    last = context.refills[(u64(context.first) + u64(context.later)) % REFILLS]
+    if context.later > 0 and (last.time == time or context.later == REFILLS - 1):
         last.amount += amount
         last.time = max(last.time, time)
-    elif u64(context.count) == REFILLS:
-        last.amount += amount
     else:
-        made = context.refills[(u64(context.first) + u64(context.count)) % REFILLS]
+        context.later += 1
+        made = context.refills[(u64(context.first) + u64(context.later)) % REFILLS]
         made.time = max(time, last.time)
         made.amount = amount
-        context.count += 1
 
 
 def begin_use(context: SchedContext, now: u64) -> None:
@@ -193,7 +191,7 @@ def begin_use(context: SchedContext, now: u64) -> None:
     if first.time > now or context.slice:
         return
     for _ in range(REFILLS - 1):
-        if context.count == 1:
+        if context.later == 0:
             break
         second = context.refills[(u64(context.first) + 1) % REFILLS]
         if second.time > now:
@@ -201,7 +199,7 @@ def begin_use(context: SchedContext, now: u64) -> None:
         second.amount += first.amount
         first.amount = 0
         context.first = (context.first + 1) % REFILLS
-        context.count -= 1
+        context.later -= 1
         first = second
     first.time = now
 
@@ -218,7 +216,9 @@ def configure(context: SchedContext, priority: u8, budget: u64, period: u64, now
     context.period = period
     context.slice = budget == period
     context.first = 0
-    context.count = 1
+    context.later = 0
+    for index in range(REFILLS):
+        context.refills[index].amount = 0
     context.refills[0].time = now
     context.refills[0].amount = budget
 

@@ -296,9 +296,9 @@ def check_context(fuzz: Fuzz, hart: Hart, context: SchedContext) -> None:
     assert context.timer.armed == context.empty, "a context waits for time that doesn't come, or doesn't know"
     if context.budget == 0:
         return
-    count = u64(context.count)
+    count = u64(context.later) + 1
     first = u64(context.first)
-    assert count >= 1 and count <= REFILLS and first < REFILLS, "refills without a beginning"
+    assert count <= REFILLS and first < REFILLS, "refills without a beginning"
     if context.budget == context.period:
         amount = context.refills[0].amount
         assert amount != 0 and amount <= context.budget, "no slice"

@@ -99,9 +99,11 @@ def check_refills(context: SchedContext) -> None:
     """The refills are the budget, in order of time."""
     if context.budget == 0:
         return
-    count, first = int(context.count), int(context.first)
-    assert 1 <= count <= REFILLS and first < REFILLS
-    refills = [context.refills[(first + index) % REFILLS] for index in range(count)]
+    count, first = int(context.later) + 1, int(context.first)
+    assert count <= REFILLS and first < REFILLS
+    in_order = [context.refills[(first + index) % REFILLS] for index in range(REFILLS)]
+    refills = in_order[:count]
+    assert all(refill.amount == 0 for refill in in_order[count:]), "time in a refill that isn't in use"
     if context.budget == context.period:  # a slice, of which a part is used up
         assert 0 < refills[0].amount <= context.budget
         return
