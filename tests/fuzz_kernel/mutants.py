@@ -86,4 +86,16 @@ MUTANTS = (
     Mutant(
         "who replies needs no right to receive", "syscall", "    if slot.rights & RECEIVE == 0:\n", "    if False:\n"
     ),
+    Mutant(
+        "a pinned capability can be moved",
+        "endpoint",
+        "    if slot.flags & PINNED != 0:\n        return failure(Status.PINNED, argument)\n",
+        "",
+    ),
+    Mutant(
+        "a message copies and moves the same capability",
+        "endpoint",
+        "(named[earlier] | index) & MOVE != 0",
+        "False",
+    ),
 )
