@@ -28,7 +28,7 @@ class Event(Enum):
     SWITCH = 3
     #: an interrupt came (line, 0 for the timer; 0)
     INTERRUPT = 4
-    #: the thread faulted (kind of fault; first word of the report's payload)
+    #: the thread faulted (kind of fault; program counter, of PAGE the address)
     FAULT = 5
     #: a capability was made (kind of object; 1 if its object was made with it, 0 if it was derived)
     DERIVE = 6

@@ -142,7 +142,8 @@ class Writer:
 
     def fault(self, entry: Entry) -> None:
         name = member(Fault, entry.a)
-        self.instant(THREADS, entry.thread, f"fault {name}", {"kind": name, "at": hex(entry.b)})
+        where = "address" if name == Fault.PAGE.name else "pc"
+        self.instant(THREADS, entry.thread, f"fault {name}", {"kind": name, where: hex(entry.b)})
 
     def derive(self, entry: Entry) -> None:
         kind = member(Kind, entry.a)

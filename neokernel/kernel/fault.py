@@ -26,7 +26,7 @@ def raise_fault(hart: Hart, thread: Thread, fault: Fault, w0: u64, w1: u64, w2: 
     The thread runs or is ready.
     """
     if hart.attention & TRACING != 0:
-        record(hart, Event.FAULT, u64(fault.value), w0)
+        record(hart, Event.FAULT, u64(fault.value), w0 if fault == Fault.PAGE else w1)
     thread.registers.full = 1
     thread.report[0] = w0
     thread.report[1] = w1

@@ -174,12 +174,18 @@ def test_faults_and_unknown_numbers() -> None:
     made = events(
         [
             (10, 3, Event.FAULT, Fault.PAGE.value, 0x1000),
+            (10, 3, Event.FAULT, Fault.BREAKPOINT.value, 0x11008),
             (11, 3, Event.FAULT, 99, 0),
             (12, 3, Event.SYSCALL, 77, 0),
             (13, 3, Event.DELETE, Kind.THREAD.value, 1),
         ]
     )
-    assert [event["name"] for event in made if event["ph"] == "i"] == ["fault PAGE", "fault 99", "delete THREAD"]
+    assert [(event["name"], event["args"]) for event in made if event["ph"] == "i"] == [
+        ("fault PAGE", {"kind": "PAGE", "address": "0x1000"}),
+        ("fault BREAKPOINT", {"kind": "BREAKPOINT", "pc": "0x11008"}),
+        ("fault 99", {"kind": "99", "pc": "0x0"}),
+        ("delete THREAD", {"kind": "THREAD", "object ended": True}),
+    ]
     assert slices(made, THREADS, 3) == [("running", 1, 1.3), ("77", 1.2, 1.3)]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from neokernel.abi import boot, call
 from neokernel.abi.call import Call
+from neokernel.abi.fault import Fault
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation
 from neokernel.abi.trace import Event
@@ -115,3 +116,16 @@ def test_a_message_that_waited_is_from_its_sender(scene: Scene) -> None:
     machine.start(root, Call.RECEIVE, scene.endpoint, 0, (call.NEVER, 0, 0, 0), 0)
     sent = [(entry.thread, entry.a) for entry in scene.ring().entries if entry.event is Event.SEND]
     assert sent == [(int(sender.identifier), int(root.identifier))]
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind", "told"), [(3, Fault.BREAKPOINT, "pc"), (13, Fault.PAGE, "address"), (5, Fault.BUS, "pc")]
+)
+def test_a_fault_says_where(scene: Scene, cause: int, kind: Fault, told: str) -> None:
+    """A page fault at which address, for its pager; others at which instruction, for who looks for the line."""
+    thread, address = scene.other, 0x7000
+    scene.begin()
+    scene.machine.trap(thread, cause, address)
+    where = int(thread.registers.pc) if told == "pc" else address
+    found = [(entry.thread, entry.a, entry.b) for entry in scene.ring().entries if entry.event is Event.FAULT]
+    assert found == [(int(thread.identifier), kind.value, where)]
