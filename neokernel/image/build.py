@@ -51,7 +51,7 @@ def examine(root: Path) -> tuple[State, list[Diagnostic]]:
     state.overlay[ENTRY] = entry_source(main)
     state.roots += [ENTRY, MEMORY]
     run_front_end(state)
-    return state, of_the_program(state, main, HELP)
+    return state, of_the_program(state, main, HELP, "`machine.power_off(u8(3))`")
 
 
 def is_program(state: State) -> bool:

@@ -10,16 +10,17 @@ The build adds the functions that the machine enters: `_start` and `nk_thread_st
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from neokernel.compiler import stack, toolchain
-from neokernel.compiler.declare import FunctionDecl
+from neokernel.compiler.declare import FunctionDecl, Scope
 from neokernel.compiler.diagnostics import Diagnostic
 from neokernel.compiler.pipeline import State, export, make_objects, run_front_end, state_of
 from neokernel.compiler.resolve import reject
 from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.compiler.types import NEVER, NONE
 from neokernel.image.checks import write_check_table
 
 PROCESS = "neokernel.runtime.process"
@@ -104,7 +105,7 @@ def examine_program(path: Path, *, traced: bool = False) -> tuple[State, list[Di
     state.overlay[ENTRY] = entry_source(main, threads="thread" in _functions(path), traced=traced)
     state.roots += [ENTRY, MEMORY]
     run_front_end(state)
-    return state, of_the_program(state, main, HELP)
+    return state, of_the_program(state, main, HELP, "`process.exit(3)`")
 
 
 def entry_source(main: str, *, threads: bool, traced: bool = False) -> str:
@@ -128,8 +129,11 @@ def entry_source(main: str, *, threads: bool, traced: bool = False) -> str:
     )
 
 
-def of_the_program(state: State, module: str, help: str) -> list[Diagnostic]:
-    """The diagnostics; what is wrong with the module that the build wrote is wrong with what that calls."""
+def of_the_program(state: State, module: str, help: str, ending: str) -> list[Diagnostic]:
+    """The diagnostics; what is wrong with the module that the build wrote is wrong with what that calls.
+
+    `help`: how `main` is declared; `ending`: how a program ends with a status.
+    """
     found = state.diagnostics.sorted()
     entry = f"<{ENTRY}>"
     mine = [diagnostic for diagnostic in found if diagnostic.span.file != entry]
@@ -142,12 +146,28 @@ def of_the_program(state: State, module: str, help: str) -> list[Diagnostic]:
         name = "thread" if any("thread(" in line for line in before) else name
     called = scope.names.get(name)
     if isinstance(called, FunctionDecl) and not found:
-        return []
+        return list(unwanted_results(state, scope, ending))
     message = f"`{name}` can't be started" if isinstance(called, FunctionDecl) else f"this program has no `{name}`"
     place = called.node if isinstance(called, FunctionDecl) else scope.module.tree
     rejected = reject(scope, "NK0209", message, place, help).diagnostic
     assert rejected is not None
     return [rejected]
+
+
+def unwanted_results(state: State, scope: Scope, ending: str) -> Iterator[Diagnostic]:
+    """Of functions that the build's module calls: nobody would get what they return."""
+    assert state.compilation is not None
+    for name in ("main", "thread"):
+        function = scope.names.get(name)
+        if not isinstance(function, FunctionDecl) or f"    {name}(" not in state.overlay[ENTRY]:
+            continue
+        result = state.compilation.symbols[f"{function.module.name}.{name}"].result
+        if result not in (NONE, NEVER):
+            message = f"`{name}` returns {result}, and nobody gets it"
+            help = f"write `-> None`; {ending} ends with a status" if name == "main" else "write `-> None`"
+            rejected = reject(function.scope, "NK0209", message, function.node.returns or function.node, help)
+            assert rejected.diagnostic is not None
+            yield rejected.diagnostic
 
 
 def first_problem(results: Iterable[BuildResult]) -> list[Diagnostic]:

@@ -354,6 +354,13 @@ WRONG = {
     "no_main.py": (b'"""Nothing."""\nfrom neokernel.lang import u8\n', "NK0209"),
     "no_machine.py": (b"from neokernel.lang import u8\n\n\ndef main() -> None:\n    pass\n", "NK0209"),
     "number.py": (b"from neokernel.lang import u8\n\n\ndef main(number: u8) -> None:\n    pass\n", "NK0209"),
+    "result.py": (
+        (
+            b"from neokernel.arch.riscv64.bare import Machine\nfrom neokernel.lang import u8\n\n\n"
+            b"def main(machine: Machine) -> u8:\n    return 3\n"
+        ),
+        "NK0209",
+    ),
     "plain.py": (b"def main(machine):\n    print(machine)\n", "NK0201"),
     "syntax.py": (b"from neokernel.lang import u8\ndef main(:\n", "NK0101"),
     "imports.py": (

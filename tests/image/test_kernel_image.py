@@ -173,6 +173,14 @@ def test_a_program_lies_in_its_file_as_in_memory(tmp_path: Path) -> None:
             "def main(process: Process) -> None:\n    pass\n\n\ndef thread(process: Process) -> None:\n    pass\n",
             "`thread` can't be started",
         ),
+        ("def main(process: Process) -> u64:\n    return 3\n", "`main` returns u64, and nobody gets it"),
+        (
+            (
+                "def main(process: Process) -> None:\n    pass\n\n\n"
+                "def thread(process: Process, argument: u64) -> bool:\n    return True\n"
+            ),
+            "`thread` returns bool, and nobody gets it",
+        ),
     ],
 )
 def test_what_can_not_be_started_is_said(tmp_path: Path, source: str, message: str) -> None:

@@ -64,9 +64,11 @@ CODES: dict[str, Code] = {
         "from neokernel.lang import u32\n\ndef f(count: u32) -> u32:\n    return count\n",
     ),
     "NK0209": Code(
-        "no `main`",
-        "An image starts in the function `main` of the program's module, which gets the machine: console, power, "
-        "memory. A module without one can be checked, tested and imported, but not built into an image.",
+        "no `main` that can be started",
+        "A program starts in the function `main` of its module, which gets the machine, or above the kernel the "
+        "process: console, power, memory. Nobody gets a result of it, so it has none: `machine.power_off(u8(3))` and "
+        "`process.exit(3)` end with a status. A module without a `main` can be checked, tested and imported, but not "
+        "built into an image.",
         right="from neokernel.arch.riscv64.bare import Machine\nfrom neokernel.lang import u8\n\n"
         'def main(machine: Machine) -> None:\n    machine.console.write("hello\\n")\n',
     ),
