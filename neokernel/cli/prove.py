@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,124 +14,188 @@ from neokernel.cli.errors import Exit
 from neokernel.cli.output import colored, json_option, print_json, progress, shown
 from neokernel.cli.program import Program, find_program, from_here, refuse, source_text
 from neokernel.compiler.diagnostics import Diagnostic, render
+from neokernel.compiler.ir import Span
+
+if TYPE_CHECKING:
+    from neokernel.compiler import ir
+    from neokernel.prover.prove import Session
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one module. `lines` tell of each function that had something to prove."""
+@dataclass
+class Told:
+    """What came of one function: of so many obligations so many are proven; what to say of the others.
 
-    lines: list[tuple[str, int, int, float]]
-    diagnostics: list[Diagnostic]
-    tests: list[str]
-    bounds: list[str]
-    #: checks of other modules that aren't proven here
-    elsewhere: int
-    #: functions elsewhere whose contracts were taken as they stand
-    relied_on: list[str]
+    `elsewhere`: checks of other modules that aren't proven here. `checks`: its own that are, by index, if what it took
+    for granted is.
+    """
+
+    name: str
+    proven: int
+    obligations: int
+    seconds: float
+    elsewhere: int = 0
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    test: str = ""
+    bounds: list[str] = field(default_factory=list)
+    relied_on: list[str] = field(default_factory=list)
+    checks: list[int] = field(default_factory=list)
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--test", "write_to", type=click.Path(path_type=Path), help="Write a test that shows the first failure.")
+@click.option("--table", is_flag=True, help="Print a line for each function instead of messages.")
+@click.option("--cold", is_flag=True, help="Prove anew what build/proofs has.")
 @json_option
-def command(files: tuple[Path, ...], write_to: Path | None, as_json: bool) -> int:
+def command(files: tuple[Path, ...], write_to: Path | None, table: bool, cold: bool, as_json: bool) -> int:
     """Prove that no check in FILES ever fails, and that contracts and invariants hold.
 
     Each function is looked at with any arguments that its `requires` allows. Exit status: 0 all is proven, 1 something
     isn't.
     """
-    outcomes = [(program, prove_program(program, as_json=as_json)) for program in map(find_program, files)]
-    failed = any(outcome.diagnostics for _, outcome in outcomes)
+    outcomes = prove_programs([find_program(path) for path in files], cold=cold, explain=not table, as_json=as_json)
+    told = [one for _, found in outcomes for one in found]
+    failed = any(one.diagnostics for one in told)
     status = Exit.NEGATIVE if failed else Exit.SUCCESS
-    tests = [test for _, outcome in outcomes for test in outcome.tests]
+    tests = [one.test for one in told if one.test]
     if write_to is not None and tests:
         write_to.write_text(tests[0], encoding="utf-8")
     if as_json:
-        print_json({"programs": [as_value(program, outcome) for program, outcome in outcomes], "exit": int(status)})
+        print_json({"programs": [as_value(program, found) for program, found in outcomes], "exit": int(status)})
         return status
-    for program, outcome in outcomes:
-        show(program, outcome)
+    for program, found in outcomes:
+        show(program, found, table=table)
     if write_to is not None and tests:
         click.echo(f"a test that fails so: {shown(write_to)}")
     elif write_to is not None and failed:
-        click.echo("no test was written: the arguments can't be built by one, or no way to fail is known", err=True)
+        click.echo("no test was written: one can't build the arguments, or no way to fail is known", err=True)
     return status
 
 
-def prove_program(program: Program, *, as_json: bool) -> Outcome:
-    """All functions of the program's main module, callees first."""
+def prove_programs(
+    programs: list[Program], *, cold: bool, explain: bool, as_json: bool
+) -> list[tuple[Program, list[Told]]]:
+    """The functions of each program's module, callees first; the kernel's modules together."""
     from neokernel.compiler import pipeline  # late, because they are big
     from neokernel.image.kernel import kernel_state
-    from neokernel.prover import counterexample, invariants, prove, report
+    from neokernel.prover import invariants, prove
+
+    sessions: dict[str, tuple[Session, ir.Program]] = {}
+    outcomes: list[tuple[Program, list[Told]]] = []
+    work: list[tuple[str, Session, ir.Function, list[Told]]] = []
+    for program in programs:
+        state = pipeline.state_of(program.root)
+        module = state.roots[0]
+        kernel = module.startswith("neokernel.kernel.")
+        name = "kernel" if kernel else str(program.root)
+        if name not in sessions:
+            state = kernel_state() if kernel else state
+            pipeline.run_front_end(state)
+            if state.diagnostics.items:
+                refuse(state.diagnostics.sorted(), program, as_json=as_json)
+            assert state.program is not None
+            sessions[name] = prove.Session(invariants.of_program(state.program)), state.program
+        session, of = sessions[name]
+        found: list[Told] = []
+        outcomes.append((program, found))
+        work += [(name, session, function, found) for function in prove.roots(of, [module])]
+    with progress("proving"):
+        for name, (session, _) in sessions.items():
+            mine = {function: found for other, _, function, found in work if other == name}
+            for function in prove.callees_first(mine):
+                mine[function].append(prove_function(session, function, frozenset(mine), cold=cold, explain=explain))
+    return outcomes
+
+
+def prove_function(
+    session: Session, function: ir.Function, roots: frozenset[ir.Function], *, cold: bool, explain: bool
+) -> Told:
+    """What came of a function, now or earlier."""
+    from neokernel.prover import cache
+
+    invariants = [one for found in session.of.values() for one in found]
+    key = cache.key(function, invariants, session.proven, session.limits)
+    # What is said of a function that fails, is only good for the place where it stood.
+    places = cache.places(function, invariants) if explain else ""
+    record = None if cold else cache.load(key)
+    if record is not None and (not explain or not record["told"]["diagnostics"] or record["places"] == places):
+        told = from_record(record["told"])
+        session.take(function, told.checks)
+        return told
+    told = prove_now(session, function, roots, explain=explain)
+    cache.store(key, {"places": places, "told": asdict(told)})
+    return told
+
+
+def from_record(record: dict[str, Any]) -> Told:
+    """The inverse of `asdict`."""
+
+    def span(of: dict[str, Any] | None) -> Span | None:
+        return None if of is None else Span(**of)
+
+    def diagnostic(of: dict[str, Any]) -> Diagnostic:
+        notes = tuple((span(where), text) for where, text in of["notes"])
+        return Diagnostic(of["code"], of["message"], Span(**of["span"]), of["help"], notes)
+
+    return Told(**{**record, "diagnostics": [diagnostic(item) for item in record["diagnostics"]]})
+
+
+def prove_now(session: Session, function: ir.Function, roots: frozenset[ir.Function], *, explain: bool) -> Told:
+    from neokernel.prover import counterexample, report
     from neokernel.prover.solve import Answer
 
-    state = pipeline.state_of(program.root)
-    module = state.roots[0]
-    if module.startswith("neokernel.kernel."):
-        state = kernel_state()
-    pipeline.run_front_end(state)
-    if state.diagnostics.items:
-        refuse(state.diagnostics.sorted(), program, as_json=as_json)
-    assert state.program is not None
-    of = invariants.of_program(state.program)
-    session = prove.Session(of)
-    lines: list[tuple[str, int, int, float]] = []
-    found: list[Diagnostic] = []
-    tests: list[str] = []
-    bounds: list[str] = []
-    elsewhere = 0
-    relied_on: dict[str, None] = {}
-    functions = prove.callees_first(prove.roots(state.program, [module]))
-    with progress(f"proving {program.name}"):
-        for function in functions:
-            proof = session.prove(function)
-            # What fails in another module, that module's own proof shows; but what was taken for granted counts.
-            mine = [v for v in proof.verdicts if v.obligation.check is None or v.obligation.function.module == module]
-            failed = [v for v in mine if v.answer is not Answer.PROVEN]
-            total, elsewhere = len(mine), elsewhere + len(proof.failed) - len(failed)
-            if total:
-                lines.append((function.name, total - len(failed), total, proof.seconds))
-            bounds += [f"{f.name}, line {span.line}" for f, span in proof.findings.assumed_bounds]
-            for callee in proof.findings.summarised:
-                if callee.ensures and callee not in functions:
-                    relied_on[callee.symbol] = None
-            for verdict in failed:
-                shown_as = session.counterexample(function, verdict)
-                found.append(report.diagnostic(verdict.obligation, verdict.answer, shown_as and shown_as[1]))
-                if shown_as is not None:
-                    try:
-                        tests.append(counterexample.pytest_source(shown_as[0], verdict.obligation, shown_as[1]))
-                    except counterexample.CannotBuild:
-                        continue
-    return Outcome(lines, found, tests, bounds, elsewhere, list(relied_on))
+    proof = session.prove(function)
+    # What fails in another module, that module's own proof shows; but what was taken for granted counts.
+    mine = [v for v in proof.verdicts if v.obligation.check is None or v.obligation.function.module == function.module]
+    failed = [verdict for verdict in mine if verdict.answer is not Answer.PROVEN]
+    told = Told(function.name, len(mine) - len(failed), len(mine), proof.seconds, len(proof.failed) - len(failed))
+    told.bounds = [f"{f.name}, line {span.line}" for f, span in proof.findings.assumed_bounds]
+    told.relied_on = [f.symbol for f in proof.findings.summarised if f.ensures and f not in roots]
+    told.checks = session.own_checks(proof)
+    shown_as: dict[int, counterexample.Counterexample] = {}
+    if explain:
+        for run, verdict, found in session.counterexamples(function, failed):
+            shown_as[id(verdict)] = found
+            if not told.test:
+                with contextlib.suppress(counterexample.CannotBuild):
+                    told.test = counterexample.pytest_source(run, verdict.obligation, found)
+    for verdict in failed:
+        told.diagnostics.append(report.diagnostic(verdict.obligation, verdict.answer, shown_as.get(id(verdict))))
+    return told
 
 
-def show(program: Program, outcome: Outcome) -> None:
-    for item in from_here(outcome.diagnostics, program):
-        click.echo(render(item, source_text(item.span.file), color=colored(sys.stderr)) + "\n", err=True)
-    for bound in outcome.bounds:
+def show(program: Program, found: list[Told], *, table: bool) -> None:
+    if table:
+        for one in found:
+            click.echo(f"{one.name:40} {one.proven:4} of {one.obligations:4} {one.seconds:7.2f} s")
+    else:
+        for item in from_here([item for one in found for item in one.diagnostics], program):
+            click.echo(render(item, source_text(item.span.file), color=colored(sys.stderr)) + "\n", err=True)
+    for bound in dict.fromkeys(bound for one in found for bound in one.bounds):
         click.echo(f"assumed: the `loop_bound` of {bound}")
-    for name in outcome.relied_on:
+    for name in dict.fromkeys(name for one in found for name in one.relied_on):
         click.echo(f"assumed: what `{name}` ensures")
-    if outcome.elsewhere:
-        click.echo(f"of other modules' code that is called: {outcome.elsewhere} checks not proven")
-    proven, total = sum(line[1] for line in outcome.lines), sum(line[2] for line in outcome.lines)
+    elsewhere = sum(one.elsewhere for one in found)
+    if elsewhere:
+        click.echo(f"of other modules' code that is called: {_count(elsewhere, 'check')} not proven")
+    proven, total = sum(one.proven for one in found), sum(one.obligations for one in found)
     end = "all proven" if proven == total else f"{total - proven} not proven"
-    click.echo(f"{shown(program.root)}: {_count(len(outcome.lines), 'function')}, {_count(total, 'obligation')}, {end}")
+    functions = sum(one.obligations != 0 for one in found)
+    click.echo(f"{shown(program.root)}: {_count(functions, 'function')}, {_count(total, 'obligation')}, {end}")
 
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
 
 
-def as_value(program: Program, outcome: Outcome) -> dict[str, object]:
+def as_value(program: Program, found: list[Told]) -> dict[str, object]:
     return {
         "path": str(program.root),
         "functions": [
-            {"name": name, "proven": proven, "obligations": total, "seconds": round(seconds, 3)}
-            for name, proven, total, seconds in outcome.lines
+            {"name": one.name, "proven": one.proven, "obligations": one.obligations, "seconds": round(one.seconds, 3)}
+            for one in found
         ],
-        "diagnostics": [item.as_json() for item in from_here(outcome.diagnostics, program)],
-        "assumed_bounds": outcome.bounds,
-        "assumed_contracts": outcome.relied_on,
+        "diagnostics": [item.as_json() for one in found for item in from_here(one.diagnostics, program)],
+        "assumed_bounds": [bound for one in found for bound in one.bounds],
+        "assumed_contracts": sorted({name for one in found for name in one.relied_on}),
     }

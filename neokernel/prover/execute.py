@@ -34,7 +34,7 @@ class Limits:
     """`inline`: statements of a callee, with all that it calls, beyond which it is summarised. `steps`: beyond which
     every call is. `rounds`: of a loop that are run one by one."""
 
-    inline: int = 1500
+    inline: int = 400
     steps: int = 60_000
     rounds: int = 64
 

@@ -9,7 +9,7 @@ itself ends a run, so what follows may rely on it even if it isn't proven: the i
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -179,31 +179,51 @@ class Session:
     def prove(self, function: ir.Function) -> Proof:
         proof = prove(function, self.of, self.limits, self.effort, self.proven)
         self.proofs[function] = proof
-        if proof.sound and (not self.of or invariants.is_private(function)):
-            own = [v for v in proof.verdicts if v.obligation.function is function and v.obligation.check is not None]
-            failed = {id(v.obligation.check) for v in own if v.answer is not Answer.PROVEN}
-            self.proven |= {id(v.obligation.check) for v in own} - failed
+        self.take(function, self.own_checks(proof))
         return proof
 
-    def counterexample(self, function: ir.Function, verdict: Verdict) -> tuple[Run, Counterexample] | None:
-        """How the obligation fails: the function is executed once more, as terms don't outlive the next proof."""
+    def own_checks(self, proof: Proof) -> list[int]:
+        """The checks of the function itself that hold for all arguments, by index."""
+        if not proof.sound or (self.of and not invariants.is_private(proof.function)):
+            return []
+        own: dict[int, bool] = {}
+        for verdict in proof.verdicts:
+            check = verdict.obligation.check
+            if check is not None and verdict.obligation.function is proof.function:
+                own[check.index] = own.get(check.index, True) and verdict.answer is Answer.PROVEN
+        return sorted(index for index, holds in own.items() if holds)
+
+    def take(self, function: ir.Function, checks: Iterable[int]) -> None:
+        """Take checks of a function as proven."""
+        wanted = set(checks)
+        for node in everything(function.body):
+            found = (
+                node.checks if isinstance(node, ir.Instruction) else (node.check,) if isinstance(node, ir.Fail) else ()
+            )
+            self.proven |= {id(check) for check in found if check.index in wanted}
+
+    def counterexamples(
+        self, function: ir.Function, failed: Iterable[Verdict]
+    ) -> Iterator[tuple[Run, Verdict, Counterexample]]:
+        """How obligations fail: the function is executed once more, as terms don't outlive the next proof."""
         from neokernel.prover import counterexample
 
+        wanted = {_place(verdict.obligation): verdict for verdict in failed if verdict.answer is Answer.REFUTED}
+        if not wanted:
+            return
         with deep_recursion():
             run = Run(function, self.of, self.limits, self.effort, self.proven)
             run.execute()
             for obligation in run.executor.findings.obligations:
-                old = verdict.obligation
-                if (obligation.duty, obligation.span, obligation.calls, obligation.check) == (
-                    old.duty,
-                    old.span,
-                    old.calls,
-                    old.check,
-                ):
-                    found = counterexample.find(run, obligation)
-                    if found is not None:
-                        return run, found
-        return None
+                verdict = wanted.get(_place(obligation))
+                found = None if verdict is None else counterexample.find(run, obligation)
+                if verdict is not None and found is not None:
+                    del wanted[_place(obligation)]
+                    yield run, verdict, found
+
+
+def _place(obligation: Obligation) -> tuple[object, ...]:
+    return obligation.duty, obligation.span, obligation.calls, obligation.check and id(obligation.check)
 
 
 def callees_first(functions: Iterable[ir.Function]) -> list[ir.Function]:
