@@ -1,0 +1,183 @@
+"""`nk prove`: what it prints, what it writes, what it remembers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from neokernel.cli.prove import command
+from neokernel.compiler.source import PACKAGE_ROOT
+
+HALVES = """from neokernel.lang import ensures, requires, u32
+
+def half(a: u32) -> u32:
+    requires(a % 2 == 0)
+    ensures(lambda result: result * 2 == a)
+    return a // 2
+
+def use(a: u32) -> u32:
+    return half(a * 2) + 1
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "halves.py"
+    path.write_text(HALVES)
+    return path
+
+
+def prove(*arguments: str | Path) -> tuple[int, str]:
+    result = CliRunner().invoke(command, [str(argument) for argument in arguments], standalone_mode=False)
+    assert result.exception is None, result.exception
+    return int(result.return_value), result.output
+
+
+def test_what_is_not_proven_is_shown_with_arguments(module: Path) -> None:
+    status, output = prove(module)
+    assert status == 1
+    assert "error[NK1401]: this may overflow" in output
+    assert "    return half(a * 2) + 1" in output
+    assert "note: with a = " in output
+    assert output.endswith("halves.py: 2 functions, 5 obligations, 1 not proven\n")
+
+
+def test_all_proven(module: Path) -> None:
+    module.write_text(HALVES.replace("half(a * 2)", "half(a // 2 * 2)"))
+    assert prove(module) == (0, "halves.py: 2 functions, 6 obligations, all proven\n")
+
+
+def test_a_proof_is_remembered_until_something_it_reads_changes(module: Path) -> None:
+    prove(module)
+    records = sorted((module.parent / "build" / "proofs").iterdir())
+    assert len(records) == 2
+    record = next(path for path in records if '"half"' in path.read_text())
+    changed = json.loads(record.read_text())
+    changed["told"]["obligations"] = changed["told"]["proven"] = 40
+    record.write_text(json.dumps(changed))
+    assert "43 obligations" in prove(module)[1], "it is read"
+    assert "5 obligations" in prove("--cold", module)[1]
+    module.write_text(HALVES.replace("a // 2", "a // 2 + 1"))
+    status, output = prove(module)
+    assert status == 1 and "`half` may not do what it ensures" in output
+
+
+def test_messages_follow_their_lines(module: Path) -> None:
+    prove(module)
+    module.write_text("#\n" + HALVES)
+    assert "halves.py:10:17" in prove(module)[1]
+
+
+def test_a_changed_type_is_a_change(module: Path) -> None:
+    text = "from enum import Enum\nfrom neokernel.lang import u8\n\nclass E(Enum):\n    A = 0\n    B = 1\n\n"
+    text += "def f(a: E) -> u8:\n    return u8(a.value) + 254\n"
+    module.write_text(text)
+    assert prove(module)[0] == 0
+    module.write_text(text.replace("B = 1", "B = 2"))
+    assert prove(module)[0] == 1
+
+
+def test_as_json(module: Path) -> None:
+    status, output = prove("--json", module)
+    found = json.loads(output)
+    assert status == found["exit"] == 1
+    (program,) = found["programs"]
+    assert [(f["name"], f["proven"], f["obligations"]) for f in program["functions"]] == [("half", 2, 2), ("use", 2, 3)]
+    assert [d["code"] for d in program["diagnostics"]] == ["NK1401"]
+
+
+def test_a_table(module: Path) -> None:
+    _, output = prove("--table", module)
+    assert output.splitlines()[1].split()[:4] == ["use", "2", "of", "3"]
+
+
+SCENES = {
+    "numbers": (
+        """
+        def f(a: i32, b: u8) -> i32:
+            return a // i32(b)
+        """,
+        "DivisionByZero",
+    ),
+    "an enum and a value": (
+        """
+        class E(Enum):
+            A = 3
+            B = 7
+
+        @value
+        class V:
+            n: u8
+            e: E
+
+        def f(v: V, b: bool) -> u8:
+            return v.n + 1 if b and v.e is E.B else 0
+        """,
+        "IntegerOverflow",
+    ),
+    "objects that refer to each other": (
+        """
+        @struct
+        class N:
+            n: u8 = 0
+            next: N | None = None
+
+        def f(a: N, b: N) -> None:
+            c = a.next
+            if c is b and b.next is a and a is not b:
+                assert a.n <= b.n
+        """,
+        "AssertionFailed",
+    ),
+    "an array": (
+        """
+        @struct
+        class A:
+            cells: Array[u16] = array(4)
+            at: u64 = 0
+
+        def f(a: A) -> None:
+            if a.at < 4:
+                assert a.cells[a.at] != 77
+        """,
+        "AssertionFailed",
+    ),
+    "an embedded object": (
+        """
+        @struct
+        class I:
+            n: i8 = 0
+
+        @struct
+        class O:
+            i: Embedded[I] = I()
+
+        def f(o: O) -> i8:
+            return -o.i.n
+        """,
+        "IntegerOverflow",
+    ),
+}
+
+
+def test_the_written_tests_fail_in_the_same_way_under_cpython(module: Path) -> None:
+    folder = module.parent
+    for number, (text, raised) in enumerate(SCENES.values()):
+        words = "Array, Embedded, array, i8, i32, struct, u8, u16, u64, value"
+        header = f"from enum import Enum\n\nfrom neokernel.lang import {words}\n"
+        (folder / f"scene{number}.py").write_text(header + textwrap.dedent(text))
+        status, output = prove("--test", f"test_scene{number}.py", f"scene{number}.py")
+        assert status == 1
+        assert f"pytest.raises(lang.{raised})" in (folder / f"test_scene{number}.py").read_text(), output
+    start = "import sys; from neokernel.cli.main import main; sys.exit(main())"
+    line = [sys.executable, "-c", start, "test", "-q", *(f"test_scene{n}.py" for n in range(len(SCENES)))]
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PACKAGE_ROOT)}
+    tested = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert f"{len(SCENES)} passed" in tested.stdout, tested.stdout + tested.stderr
