@@ -45,7 +45,7 @@ from neokernel.kernel.reply import arm, finish, link, release
 from neokernel.kernel.schedule import append, stop, take_out
 from neokernel.kernel.slot import derivable, derive, find, has_children, refuse, relocate
 from neokernel.kernel.tracing import record, record_of
-from neokernel.lang import Array, Order, Span, array, cold, copy, u32, u64, wrapping_add
+from neokernel.lang import Array, Order, Span, array, cold, copy, loop_bound, u32, u64, wrapping_add
 
 #: what `obstacle` gives: indices of capabilities, and here the window's
 WINDOW_FIRST = MAXIMUM_CAPABILITIES
@@ -134,9 +134,11 @@ def obstacle(hart: Hart, sender: Thread, receiver: Thread, word: u64, named: Spa
     if not has_room(receiver, target, named[WINDOW_FIRST], count):
         return failure(Status.NO_WINDOW, WINDOW)
     for number in range(count):
+        loop_bound(MAXIMUM_CAPABILITIES)
         index = u64(source.capabilities[number].load(Order.RELAXED))
         named[number] = index
         for earlier in range(number):
+            loop_bound(MAXIMUM_CAPABILITIES)
             if named[earlier] & ~u64(MOVE) == index & ~u64(MOVE) and (named[earlier] | index) & MOVE != 0:
                 # Copied first, it would be moved with a child; moved first, it would have gone.
                 return failure(Status.HAS_CHILDREN, TRAVELLING + number)
@@ -159,6 +161,7 @@ def has_room(thread: Thread, buffer: Buffer, first: u64, count: u64) -> bool:
     if count > u64(buffer.window_size.load(Order.RELAXED)) or first + count > len(table.slots):
         return False
     for index in range(count):
+        loop_bound(MAXIMUM_CAPABILITIES)
         if table.slots[first + index].object is not None:
             return False
     return True
@@ -167,6 +170,7 @@ def has_room(thread: Thread, buffer: Buffer, first: u64, count: u64) -> bool:
 def carry(hart: Hart, sender: Thread, receiver: Thread, first: u64, named: Span[u64]) -> None:
     """Copy or move capabilities to the receiver's window, which begins at `first`. There is no obstacle."""
     for number in range(len(named)):
+        loop_bound(MAXIMUM_CAPABILITIES)
         index = named[number]
         slot = find(sender.table, index & ~u64(MOVE))
         if slot is not None:

@@ -8,7 +8,7 @@ from neokernel.kernel.objects import Hart, Slot, Thread
 from neokernel.kernel.outcome import answer
 from neokernel.kernel.placement import all_registers
 from neokernel.kernel.slot import controlled, refuse_control, refuse_operation
-from neokernel.lang import cold, truncate, u8, u64
+from neokernel.lang import cold, loop_bound, truncate, u8, u64
 
 MOST_BYTES = 24
 #: the number of the register that the first bytes are in
@@ -37,6 +37,7 @@ def write(hart: Hart, caller: Thread) -> u64:
     words = all_registers(caller)[A3:]
     written: u64 = 0
     while written < count and cpu.put(hart.cpu, truncate(u8, words[written // 8] >> (8 * (written % 8)))):
+        loop_bound(MOST_BYTES)
         written += 1
     return answer(caller, 0, written, 0, 0, 0)
 

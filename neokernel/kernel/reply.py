@@ -12,7 +12,7 @@ from neokernel.abi.call import NOW, failure
 from neokernel.abi.operations import Stop
 from neokernel.abi.status import INVOKED, Status
 from neokernel.kernel import timer
-from neokernel.kernel.notification import go_on, tell_scheduler
+from neokernel.kernel.notification import tell_scheduler
 from neokernel.kernel.objects import Hart, Reply, SchedContext, State, Thread
 from neokernel.kernel.outcome import answer, give_answer
 from neokernel.kernel.schedule import dequeue, make_ready, program, stop
@@ -158,7 +158,9 @@ def end_dispatch(hart: Hart, thread: Thread, why: Stop) -> None:
         return
     take_back(hart, caller, thread)
     _ = answer(caller, 0, u64(why.value), 0, 0, 0)
-    go_on(hart, caller)
+    # It has a context: there is nothing to tell its scheduler.
+    caller.state = State.RUNNABLE
+    make_ready(hart, caller)
 
 
 def finish(hart: Hart, reply: Reply, state: State) -> None:

@@ -70,6 +70,7 @@ assembly("""
 memmove:
     .cfi_startproc
     sub t0, a0, a1
+    beqz t0, 18f                    # the same: nothing to do
     bltu t0, a2, 20f                # the destination begins inside the source
 memcpy:
     mv t0, a0
