@@ -88,6 +88,14 @@ TOOL_CODES: dict[str, ToolCode] = {
         "message says where.",
         Exit.USAGE,
     ),
+    "NK1009": ToolCode(
+        "no code at this address",
+        "`nk where` looks for an address, hexadecimal, in the code of the image that it is given: of a system in its "
+        "kernel and each of its programs. An address is of one build: after a change, or another `nk build`, the same "
+        "line has another. A fault whose program counter is in no code is a jump to nowhere: it was called or returned "
+        "to through something overwritten.",
+        Exit.NEGATIVE,
+    ),
     "NK1101": ToolCode(
         "QEMU is missing or too old",
         "Systems are booted in qemu-system-riscv64, version 7.2 or newer. `make setup` installs it on Debian and "

@@ -34,6 +34,7 @@ COMMANDS = {
     "size": "Show how large the kernel is, by source file.",
     "test": "Run tests.",
     "trace": "Run a system and write what its threads did, for Perfetto.",
+    "where": "Say which line of a program an address is.",
 }
 
 

@@ -68,14 +68,17 @@ def digest(image: Path) -> str:
 
 def check_at(image: Image, panic: PanicRecord) -> CheckPoint | None:
     """The check whose trap ended the machine; None when it was another trap, or the table is missing or stale."""
-    if panic.cause != BREAKPOINT:
-        return None
+    return check_of(image, panic.pc) if panic.cause == BREAKPOINT else None
+
+
+def check_of(image: Image, address: int) -> CheckPoint | None:
+    """The check whose trap is the instruction at `address`; None if there is none, or no table of this image."""
     try:
         table = json.loads(table_path(image.path).read_text(encoding="utf-8"))
         # The image that ran counts: since then, another may have been built in its place.
         if not table["image"] == image.digest == digest(image.path):
             return None
-        entry = table["checks"][str(read_checks(image.path)[panic.pc])]
+        entry = table["checks"][str(read_checks(image.path)[address])]
         file, line, column, end_line, end_column = entry["span"]
         frame = Frame(str(entry["function"]), str(file), int(line), int(column), int(end_line), int(end_column))
         return CheckPoint(str(entry["kind"]), str(entry["message"]), frame)

@@ -121,29 +121,54 @@ def explain_crash(
         found = walk(image, panic)
         cut = found.cut
         for address in reversed(found.addresses):
-            places = [place for place in reversed(image.places(address)) if not is_synthetic(place)]
-            frames += [frame_of(place) for place in places] or unknown(image, address)
+            frames += frames_at(image, address)
     except BadImage:
         cut = True
     if check is not None:
-        if frames:
-            frames[-1] = Frame(
-                frames[-1].function,
-                check.frame.file,
-                check.frame.line,
-                check.frame.column,
-                check.frame.end_line,
-                check.frame.end_column,
-            )
-        else:
-            frames = [check.frame]
-        name, message = failure_name(check.kind), check.message or MESSAGES.get(check.kind, "")
+        frames = with_check(frames, check)
+        name, message = failure_of(check)
     elif panic.cause == BREAKPOINT and frames and frames[-1].function == PANIC:
         frames.pop()
         name, message = "Panic", "the kernel gave up, and said why on the console"
     else:
         name, message = name_trap(image, panic)
     return Crash(name, message, tuple(replace(frame, file=openable(frame.file, roots)) for frame in frames), cut)
+
+
+def with_check(frames: list[Frame], check: CheckPoint) -> list[Frame]:
+    """The innermost frame shows the expression that the check is about."""
+    if not frames:
+        return [check.frame]
+    return [*frames[:-1], replace(check.frame, function=frames[-1].function)]
+
+
+def failure_of(check: CheckPoint) -> tuple[str, str]:
+    """The exception's name and message."""
+    return failure_name(check.kind), check.message or MESSAGES.get(check.kind, "")
+
+
+def explain_address(
+    image: Image, address: int, check: CheckPoint | None, roots: tuple[Path, ...] = (Path(),)
+) -> Crash | None:
+    """The instruction at `address`: the calls that it was inlined through, and the check that it is the trap of.
+
+    None where the image has no code. `name` is empty if it is no trap of a check.
+    """
+    if image.function_at(address) is None:
+        return None
+    try:
+        frames = frames_at(image, address)
+    except BadImage:
+        frames = []
+    frames = with_check(frames, check) if check is not None else frames or nowhere(image, address)
+    name, message = failure_of(check) if check is not None else ("", "")
+    return Crash(name, message, tuple(replace(frame, file=openable(frame.file, roots)) for frame in frames), cut=True)
+
+
+def frames_at(image: Image, address: int) -> list[Frame]:
+    """The function around an instruction and the calls that were inlined there, outermost first."""
+    places = [place for place in reversed(image.places(address)) if not is_synthetic(place)]
+    return [frame_of(place) for place in places] or unknown(image, address)
 
 
 def unexplained(panic: PanicRecord) -> Crash:
@@ -174,9 +199,11 @@ def plain_name(function: str) -> str:
 def unknown(image: Image, address: int) -> list[Frame]:
     """A frame without source: assembly, or nowhere. What stands for an expression of its caller isn't shown."""
     name = image.function_at(address)
-    if name in ENTRIES or name in MEMORY_FUNCTIONS:
-        return []
-    return [Frame(name or "?", f"{address:#x}", 0)]
+    return [] if name in ENTRIES or name in MEMORY_FUNCTIONS else nowhere(image, address)
+
+
+def nowhere(image: Image, address: int) -> list[Frame]:
+    return [Frame(image.function_at(address) or "?", f"{address:#x}", 0)]
 
 
 def name_trap(image: Image, panic: PanicRecord) -> tuple[str, str]:

@@ -104,10 +104,17 @@ def archive_of(image: Image) -> list[Entry]:
 def root_program(image: Image) -> Image | None:
     """An image's root program with its debug information; None if that isn't there, or is another build's."""
     try:
-        first = archive_of(image)[0]
-        path = programs_folder(image.path) / f"{first.name}.elf"
-        return Image(path) if program_entry(first.name, path, THREAD_START) == first else None
-    except (OSError, IndexError, BadArchive, BadImage, ELFError):
+        return program_of(image, archive_of(image)[0])
+    except (OSError, IndexError, BadArchive, ELFError):
+        return None
+
+
+def program_of(image: Image, entry: Entry) -> Image | None:
+    """A program of an image's archive with its debug information; None as above."""
+    path = programs_folder(image.path) / f"{entry.name}.elf"
+    try:
+        return Image(path) if program_entry(entry.name, path, THREAD_START) == entry else None
+    except (OSError, BadArchive, BadImage, ELFError):
         return None
 
 

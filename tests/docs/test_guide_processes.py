@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,16 @@ def test_each_program_is_run() -> None:
 def test_the_commands_print_this(block: Block, tmp_path: Path) -> None:
     printed = snippets.run(PAGE, block, tmp_path)
     assert snippets.fits(block.text, printed), printed
+
+
+@pytest.mark.qemu
+@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
+def test_the_line_of_a_fault(tmp_path: Path) -> None:
+    """What `nk where` says of the program counter that the supervisor prints; it is another in each build."""
+    (block,) = (block for block in PAGE.having("plain") if block.text.startswith("$ nk where "))
+    run = snippets.run(PAGE, replace(block, text="$ nk run supervisor\n"), tmp_path)
+    printed = re.search(r"^child 0: fault 4 at (\w+)$", run, re.MULTILINE)
+    assert printed is not None
+    shown = block.text.splitlines()[0].split()[-1]
+    expected = block.text.replace(shown, printed[1])
+    assert snippets.run(PAGE, replace(block, text=expected), tmp_path) == expected
