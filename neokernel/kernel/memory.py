@@ -17,6 +17,7 @@ from neokernel.kernel import placement
 from neokernel.kernel.objects import (
     DEVICE,
     LARGE,
+    MOST_BYTES,
     OWNER,
     TRACING,
     AddressSpace,
@@ -36,15 +37,13 @@ from neokernel.kernel.outcome import AGAIN, answer
 from neokernel.kernel.placement import PINS_HEADER, TABLE_HEADER, UNIT, round_up
 from neokernel.kernel.slot import controlled, derivable, insert, number_of, refuse_control, refuse_operation
 from neokernel.kernel.tracing import record
-from neokernel.lang import Order, cold, size_of, u64, value
+from neokernel.lang import Order, cold, requires, size_of, u64, value
 
 #: bytes cleared between two looks at the interrupts
 CLEAR_STEP = 8192
 MOST_SLOTS = 1 << 20
 MOST_PINS = 1 << 12
 MOST_TRACE_PAGES = 1 << 12
-#: no RAM or device lies beyond; sums of two sizes fit
-MOST_BYTES = 1 << 56
 
 
 @value
@@ -66,10 +65,12 @@ def is_given(kind: Kind) -> bool:
 
 
 def small(size: u64) -> Footprint:
+    requires(size <= MOST_BYTES)
     return Footprint(round_up(size, UNIT), UNIT, 0)
 
 
 def pages(count: u64, descriptor: u64) -> Footprint:
+    requires(count <= 1 << 20 and descriptor <= PAGE_SIZE)
     return Footprint(count * PAGE_SIZE, PAGE_SIZE, round_up(descriptor, UNIT))
 
 
@@ -211,6 +212,7 @@ def ceiling(memory: Memory, offset: u64) -> u64:
 
 def clear_some(memory: Memory, end: u64) -> None:
     """A step of clearing, towards `end`."""
+    requires(not memory.device and memory.clean < end and memory.low < end and end <= memory.high)
     start = max(memory.clean, memory.low)
     size = min(round_up(end, UNIT) - start, CLEAR_STEP)
     placement.clear(memory.base + start, size)

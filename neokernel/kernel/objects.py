@@ -18,6 +18,9 @@ from neokernel.lang import Array, Embedded, Span, array, invariant, size_of, str
 
 PRIORITIES = 256
 MAXIMUM_DEPTH = 64
+#: no memory begins or is larger: sums of two addresses or sizes fit. RAM ends before the direct map does
+MOST_BYTES = 1 << 56
+MOST_RAM = 1 << 38
 
 # --- capabilities -----------------------------------------------------------------------------------------------------
 
@@ -75,6 +78,11 @@ class Slot:
     depth: u8 = 0
     flags: u8 = 0
 
+    @invariant
+    def knows_its_entry(self) -> bool:
+        holder = self.holder
+        return holder is None or not isinstance(holder.user, PageTable) or self.entry < 512
+
 
 @struct
 class Holder:
@@ -115,6 +123,17 @@ class Memory:
     clean: u64 = 0
     live: u64 = 0
     device: bool = False
+
+    @invariant
+    def marks_in_order(self) -> bool:
+        whole = self.base % 64 == 0 and self.size % 64 == 0
+        return whole and self.low <= self.high and self.high <= self.size and self.clean <= self.size
+
+    @invariant
+    def has_addresses(self) -> bool:
+        if self.device:
+            return self.base <= MOST_BYTES and self.size <= MOST_BYTES
+        return self.base <= MOST_RAM and self.size <= MOST_RAM - self.base
 
 
 @struct
@@ -163,6 +182,10 @@ class PageTable:
     cursor: u16 = 0
     level: u8 = 0
 
+    @invariant
+    def in_bounds(self) -> bool:
+        return self.level <= 2 and self.index < 512 and self.cursor < 512
+
 
 @struct
 class AddressSpace:
@@ -172,6 +195,10 @@ class AddressSpace:
     translation: u64 = 0
     asid: u16 = 0
     identifier: u64 = 0
+
+    @invariant
+    def in_bounds(self) -> bool:
+        return self.asid < ASIDS
 
 
 # --- time -------------------------------------------------------------------------------------------------------------
@@ -430,6 +457,10 @@ class Trace:
     base: u64 = 0
     pages: u64 = 0
 
+    @invariant
+    def in_memory(self) -> bool:
+        return 1 <= self.pages <= 1 << 12 and self.base <= MOST_RAM - (self.pages + 1) * PAGE_SIZE
+
 
 @struct
 class Processor:
@@ -488,6 +519,7 @@ class Hart:
     asid_limit: u64 = ASIDS
     next_identifier: u64 = 1
     number: u32 = 0
+
     #: bit p % 64 of word p // 64: a thread of priority p is ready
     ready: Array[u64] = array(PRIORITIES // 64)
     # What is large comes last: the fields before are near to the hart's address.
@@ -495,6 +527,10 @@ class Hart:
     queues: Array[Embedded[ThreadQueue]] = array(PRIORITIES)
     #: which address space has an ASID
     asids: Array[AddressSpace | None] = array(ASIDS)
+
+    @invariant
+    def in_bounds(self) -> bool:
+        return self.best <= PRIORITIES and self.asid_limit <= ASIDS and self.next_asid < ASIDS
 
 
 #: Hart.attention: events are recorded; the floating-point unit is on

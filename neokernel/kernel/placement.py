@@ -26,7 +26,7 @@ from neokernel.kernel.objects import (
     Thread,
     Trace,
 )
-from neokernel.lang import Embedded, Span, address_of, copy, object_at, size_of, span_at, u8, u64, unsafe
+from neokernel.lang import Embedded, Span, address_of, copy, object_at, requires, size_of, span_at, u8, u64, unsafe
 
 unsafe("kernel objects lie in memory that user space gave")
 
@@ -37,6 +37,7 @@ PAGE = 4096
 
 def round_up(size: u64, unit: u64) -> u64:
     """The next multiple of `unit`, a power of 2."""
+    requires(unit != 0 and size <= 1 << 62 and unit <= 1 << 62)
     return (size + (unit - 1)) & ~(unit - 1)
 
 
@@ -46,6 +47,7 @@ PINS_HEADER = round_up(size_of(DmaSpace), UNIT)
 
 def clear(base: u64, size: u64) -> None:
     """Zero physical memory; both are multiples of 64."""
+    requires(base < 1 << 38)
     cpu.clear(cpu.DIRECT + base, size)
 
 

@@ -16,7 +16,7 @@ from neokernel.arch import cpu
 from neokernel.kernel.objects import DEVICE, LARGE, AddressSpace, Frame, Hart, PageTable, Slot, Thread
 from neokernel.kernel.schedule import forget_space
 from neokernel.kernel.slot import controlled, refuse, refuse_control, refuse_operation
-from neokernel.lang import cold, u8, u16, u64
+from neokernel.lang import cold, requires, u8, u16, u64
 
 #: bits of an entry (privileged specification, 12.3.1 and 12.4.1)
 VALID = 1 << 0
@@ -31,6 +31,7 @@ TEARDOWN_STEP = 32
 
 
 def index_at(address: u64, level: u8) -> u64:
+    requires(level <= 2)
     return (address >> (12 + 9 * u64(level))) & 511
 
 
@@ -119,6 +120,7 @@ assert ENTRY_EXECUTE == EXECUTE << 1, "likewise"
 
 def put(table: PageTable, index: u64, slot: Slot, entry: u64) -> None:
     """Fill an empty entry with what `slot`, which isn't in use, names."""
+    requires(index < 512)
     table.entries.entry[index] = entry
     table.owners.slot[index] = slot
     table.used += 1
@@ -169,6 +171,7 @@ def install(hart: Hart, caller: Thread, space: AddressSpace, below: Slot | None)
 
 def take_from_table(hart: Hart, table: PageTable, index: u64, slot: Slot) -> None:
     """Empty an entry, and let the hardware forget it."""
+    requires(index < 512)
     table.entries.entry[index] = 0
     table.owners.slot[index] = None
     table.used -= 1
@@ -217,5 +220,5 @@ def empty_some(hart: Hart, table: PageTable, last: u64) -> bool:
         slot = table.owners.slot[index]
         if slot is not None:
             take_from_table(hart, table, index, slot)
-        table.cursor = 0 if index + 1 == last else u16(index + 1)
+        table.cursor = 0 if index + 1 >= last else u16(index + 1)
     return False

@@ -17,6 +17,7 @@ from neokernel.lang import (
     asm,
     assembly,
     at,
+    invariant,
     naked,
     object_at,
     offset_of,
@@ -66,6 +67,10 @@ class Cpu:
     context: u64 = 0
     sstc: bool = False
     told: u64 = 0
+
+    @invariant
+    def in_the_direct_map(self) -> bool:
+        return self.controller <= 0xFFFF_FFF8_0000_0000 and self.context < 1 << 15
 
 
 @wire(registers=True)
