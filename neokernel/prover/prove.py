@@ -131,7 +131,7 @@ class Run:
             if id(obligation.check) in failed:
                 continue  # the check stays in any case
             if solver is None:
-                solver = Solver(self.executor.memory.fact, self.effort)
+                solver = Solver(self.executor.memory.fact, self.effort // 8)
             solver.assume(findings.facts[known : obligation.facts])
             known = max(known, obligation.facts)
             answer = solver.prove(obligation.path, obligation.goal)
