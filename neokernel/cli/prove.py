@@ -12,6 +12,7 @@ import click
 
 from neokernel.cli.errors import Exit
 from neokernel.cli.output import colored, json_option, print_json, progress, shown
+from neokernel.cli.paths import ALL, show_paths
 from neokernel.cli.program import Program, find_program, from_here, refuse, source_text
 from neokernel.compiler.diagnostics import Diagnostic, render
 from neokernel.compiler.ir import Span
@@ -42,17 +43,37 @@ class Told:
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--test", "write_to", type=click.Path(path_type=Path), help="Write a test that shows the first failure.")
 @click.option("--table", is_flag=True, help="Print a line for each function instead of messages.")
 @click.option("--cold", is_flag=True, help="Prove anew what build/proofs has.")
+@click.option(
+    "--paths",
+    metavar="[OPERATION]",
+    is_flag=False,
+    flag_value=ALL,
+    help="Instead: the kernel's longest paths, in instructions; or OPERATION's, by line.",
+)
+@click.option("--write", "document_to", type=click.Path(path_type=Path), help="Write the table of --paths as a page.")
 @json_option
-def command(files: tuple[Path, ...], write_to: Path | None, table: bool, cold: bool, as_json: bool) -> int:
+def command(
+    files: tuple[Path, ...],
+    write_to: Path | None,
+    table: bool,
+    cold: bool,
+    paths: str | None,
+    document_to: Path | None,
+    as_json: bool,
+) -> int:
     """Prove that no check in FILES ever fails, and that contracts and invariants hold.
 
     Each function is looked at with any arguments that its `requires` allows. Exit status: 0 all is proven, 1 something
-    isn't.
+    isn't; of --paths, 0 all are bounded, and none is longer than the kernel promises.
     """
+    if paths is not None:
+        return show_paths(paths, write_to=document_to, as_json=as_json)
+    if not files:
+        raise click.UsageError("Missing argument 'FILES...'.")
     outcomes = prove_programs([find_program(path) for path in files], cold=cold, explain=not table, as_json=as_json)
     told = [one for _, found in outcomes for one in found]
     failed = any(one.diagnostics for one in told)

@@ -1,0 +1,171 @@
+"""`nk prove --paths`: how many instructions each operation of the kernel runs at most before interrupts are served."""
+
+from __future__ import annotations
+
+import difflib
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from neokernel.cli.errors import Exit, ToolError
+from neokernel.cli.output import print_json, progress
+from neokernel.cli.program import Program, refuse, tool_complaints
+from neokernel.compiler.source import PACKAGE_ROOT
+
+if TYPE_CHECKING:
+    from neokernel.prover.bounds.code import Code
+    from neokernel.prover.bounds.report import Bounds, Row
+
+#: what `--paths` without a value means
+ALL = "all"
+#: loops that are named in a row of the table
+NAMED = 3
+
+DOCUMENT = """# The longest path of each operation: `nk prove --paths`
+
+How many instructions each way into the kernel takes at most, whatever its arguments and whatever the state, until
+interrupts are served; the promise is {limit:,}. [How it is computed, and what that relies on](../design/paths.md). A
+bound is no measurement: if nobody can take the path, it could be lower. *Stretch*: the most between two points where
+interrupts are looked at. *Loops*: those that most of the bound comes from, with their rounds: *constant*, a count that
+the source fixes; *stated*, a `loop_bound`; *assembly*.
+
+Taken at commit {commit}, from the kernel with its checks, by `nk prove --paths --write docs/reference/paths.md`.
+{over}
+| operation | bound | stretch | loops |
+|---|---:|---:|---|
+{rows}
+"""
+
+
+def show_paths(wanted: str, *, write_to: Path | None, as_json: bool) -> int:
+    """The table, or the longest path of the operation that is `wanted`. 1 if a bound is missing or above the limit."""
+    from neokernel.prover.bounds.report import LIMIT
+
+    with tempfile.TemporaryDirectory(prefix="nk-paths-") as folder:
+        code, found = kernel_bounds(Path(folder) / "kernel.elf", as_json=as_json)
+    over = [row for row in found.rows if row.bound > LIMIT]
+    status = Exit.NEGATIVE if over or found.unbounded else Exit.SUCCESS
+    if wanted != ALL:
+        rows = [row_named(wanted, found)]
+    else:
+        rows = sorted(found.rows, key=lambda row: (-row.bound, row.name))
+    if as_json:
+        values = [as_value(code, row, path=wanted != ALL) for row in rows]
+        print_json({"limit": LIMIT, "operations": values, "unbounded": found.unbounded, "exit": int(status)})
+    elif wanted != ALL:
+        show_row(code, rows[0])
+    else:
+        show_table(rows)
+        click.echo(f"{len(rows)} ways into the kernel, {len(over)} above {LIMIT:,}")
+    for place in found.unbounded:
+        click.echo(f"{place}: nothing says how often this loop is gone through: state it by `loop_bound`", err=True)
+    if write_to is not None:
+        write_to.write_text(document(found), encoding="utf-8")
+    return status
+
+
+def kernel_bounds(image: Path, *, as_json: bool) -> tuple[Code, Bounds]:
+    """Of the kernel that is built from the sources, at `image`."""
+    from neokernel.compiler import pipeline
+    from neokernel.image import kernel
+    from neokernel.prover.bounds.code import Code
+    from neokernel.prover.bounds.flow import Unclear
+    from neokernel.prover.bounds.report import bounds_of
+
+    root = PACKAGE_ROOT.joinpath(*kernel.ROOTS[0].split(".")).with_suffix(".py")
+    with progress("building the kernel"), tool_complaints():
+        objects = kernel.kernel_objects(checks=True)
+        if isinstance(objects, list):
+            refuse(objects, Program(root), as_json=as_json)
+        kernel.link_image(objects[0], b"", image)
+        state = pipeline.run_front_end(kernel.kernel_state())
+    assert state.program is not None, "it has just been compiled"
+    code = Code(image)
+    try:
+        with progress("looking for the longest paths"):
+            return code, bounds_of(code, state.program)
+    except Unclear as error:
+        raise ToolError("NK1004", f"the kernel's code isn't understood: {error}") from error
+
+
+def row_named(name: str, found: Bounds) -> Row:
+    rows = {row.name.lower(): row for row in found.rows}
+    row = rows.get(name.lower())
+    if row is None:
+        near = difflib.get_close_matches(name.lower(), rows, n=1)
+        hint = f"did you mean {rows[near[0]].name!r}?" if near else "`nk prove --paths` lists what there is"
+        raise click.BadParameter(f"no operation {name!r}: {hint}", param_hint="--paths")
+    return row
+
+
+def show_table(rows: list[Row]) -> None:
+    width = max(len(row.name) for row in rows)
+    click.echo(f"{'operation':{width}}  {'bound':>7}  {'stretch':>7}  loops")
+    for row in rows:
+        click.echo(f"{row.name:{width}}  {row.bound:>7,}  {row.stretch:>7,}  {loops(row)}")
+
+
+def show_row(code: Code, row: Row) -> None:
+    from neokernel.prover.bounds.report import lines_of
+
+    click.echo(f"{row.name}: {row.bound:,} instructions until an interrupt is served, at most")
+    for number, way in enumerate(row.ways):
+        click.echo(
+            f"\n{way.length:,} {'from a look that finds one, to the way out' if number else 'to a look or the way out'}"
+        )
+        for line in lines_of(code, way):
+            click.echo(line)
+
+
+def loops(row: Row) -> str:
+    return ", ".join(
+        f"{share.instructions:,} in {share.loop.rounds} × {share.loop.place.removeprefix('neokernel/kernel/')}"
+        f" ({share.loop.why})"
+        for share in row.shares[:NAMED]
+    )
+
+
+def as_value(code: Code, row: Row, *, path: bool) -> dict[str, object]:
+    from neokernel.prover.bounds.report import lines_of
+
+    value: dict[str, object] = {
+        "name": row.name,
+        "bound": row.bound,
+        "stretch": row.stretch,
+        "loops": [
+            {
+                "place": share.loop.place,
+                "rounds": share.loop.rounds,
+                "why": share.loop.why,
+                "instructions": share.instructions,
+            }
+            for share in row.shares
+        ],
+    }
+    if path:
+        value["path"] = [line for way in row.ways for line in lines_of(code, way)]
+    return value
+
+
+def document(found: Bounds) -> str:
+    from neokernel.prover.bounds.report import LIMIT
+
+    rows = sorted(found.rows, key=lambda row: (-row.bound, row.name))
+    over = sum(row.bound > LIMIT for row in rows)
+    said = (
+        f"\n{over} of {len(rows)} bounds are above the promise: [why](../design/paths.md#above-the-promise).\n"
+        if over
+        else ""
+    )
+    lines = [f"| {row.name} | {row.bound:,} | {row.stretch:,} | {loops(row)} |" for row in rows]
+    return DOCUMENT.format(limit=LIMIT, commit=commit(), over=said, rows="\n".join(lines))
+
+
+def commit() -> str:
+    done = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=PACKAGE_ROOT, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or "unknown"

@@ -1,0 +1,92 @@
+"""The kernel's machine code as it is linked: instructions and constants by address, functions by symbol."""
+
+from __future__ import annotations
+
+import io
+from bisect import bisect_right
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+
+from neokernel.image.elf import Image, reading
+from neokernel.prover.bounds.decode import BRANCHES, Instruction, decode
+
+WRITABLE, EXECUTABLE = 1, 4
+#: what begins so ends the kernel: no operation's path goes on behind it
+PANIC = "nk_panic"
+
+
+class Code:
+    """`image`: names and source positions. Constants are the bytes that nothing can write."""
+
+    def __init__(self, path: Path) -> None:
+        self.image = Image(path)
+        self._parts: list[tuple[int, bytes, bool]] = []
+        self._known: dict[int, Instruction] = {}
+        with reading(f"{path} can't be read as an ELF file"):
+            for section in ELFFile(io.BytesIO(path.read_bytes())).iter_sections():
+                flags = int(section["sh_flags"])
+                if section["sh_type"] == "SHT_PROGBITS" and section["sh_addr"] and not flags & WRITABLE:
+                    self._parts.append((int(section["sh_addr"]), section.data(), bool(flags & EXECUTABLE)))
+        self._panics = {address for name, address in self.image.symbols.items() if name.startswith(PANIC)}
+        # A function without a size goes on in the next.
+        self._functions: list[tuple[int, int, str]] = []
+        for start, size, name in reversed(self.image.functions):
+            end = start + size if size or not self._functions else self._functions[-1][1]
+            self._functions.append((start, end, name))
+        self._functions.reverse()
+        self._starts = [start for start, _, _ in self._functions]
+
+    def instruction(self, address: int) -> Instruction:
+        known = self._known.get(address)
+        if known is None:
+            for start, data, executable in self._parts:
+                if executable and start <= address < start + len(data):
+                    known = self._known[address] = decode(data, address - start, address)
+                    return known
+            raise ValueError(f"no code at {address:#x}")
+        return known
+
+    def constant(self, address: int) -> int | None:
+        """The eight bytes at an address, if they are a constant."""
+        for start, data, executable in self._parts:
+            if not executable and start <= address <= start + len(data) - 8:
+                return int.from_bytes(data[address - start : address - start + 8], "little")
+        return None
+
+    def address(self, symbol: str) -> int:
+        return self.image.symbols[symbol]
+
+    def function(self, address: int) -> tuple[int, int, str]:
+        """(first address, address behind it, name) of the function around an address."""
+        index = bisect_right(self._starts, address) - 1
+        if index >= 0:
+            found = self._functions[index]
+            if address < found[1]:
+                return found
+        raise ValueError(f"no function at {address:#x}")
+
+    def is_panic(self, address: int) -> bool:
+        return address in self._panics
+
+    def table(self, start: int, low: int, high: int) -> list[int]:
+        """The targets in a jump table: the constants from `start` on that lie in the function from `low` to `high`.
+
+        Another table of the function may follow: then there are too many, which is safe.
+        """
+        targets: list[int] = []
+        while (target := self.constant(start)) is not None and low <= target < high:
+            if target not in targets:
+                targets.append(target)
+            start += 8
+        return targets
+
+    def backward_targets(self, start: int, end: int) -> list[int]:
+        """Where the loops of a piece of assembly begin, by address."""
+        found = set[int]()
+        while start < end:
+            instruction = self.instruction(start)
+            if instruction.op in ("jal", *BRANCHES) and instruction.imm < 0 and instruction.rd == 0:
+                found.add(instruction.target)
+            start = instruction.next
+        return sorted(found)
