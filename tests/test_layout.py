@@ -24,8 +24,9 @@ ALLOWED = {
     "spec": {"lang", "abi", "arch", "kernel", "prover"},
     "sim": {"lang", "abi", "arch"},
     "image": {"lang", "abi", "compiler"},
+    "bounds": {"lang", "abi", "kernel", "compiler", "image"},
     "bench": {"lang", "compiler", "image", "sim"},
-    "cli": {"lang", "abi", "arch", "compiler", "prover", "sim", "image", "bench"},
+    "cli": {"lang", "abi", "arch", "compiler", "prover", "bounds", "sim", "image", "bench"},
 }
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)

@@ -16,8 +16,8 @@ from neokernel.cli.program import Program, refuse, tool_complaints
 from neokernel.compiler.source import PACKAGE_ROOT
 
 if TYPE_CHECKING:
-    from neokernel.prover.bounds.code import Code
-    from neokernel.prover.bounds.report import Bounds, Row
+    from neokernel.bounds.code import Code
+    from neokernel.bounds.report import Bounds, Row
 
 #: what `--paths` without a value means
 ALL = "all"
@@ -42,7 +42,7 @@ Taken at commit {commit}, from the kernel with its checks, by `nk prove --paths 
 
 def show_paths(wanted: str, *, write_to: Path | None, as_json: bool) -> int:
     """The table, or the longest path of the operation that is `wanted`. 1 if a bound is missing or above the limit."""
-    from neokernel.prover.bounds.report import LIMIT
+    from neokernel.bounds.report import LIMIT
 
     with tempfile.TemporaryDirectory(prefix="nk-paths-") as folder:
         code, found = kernel_bounds(Path(folder) / "kernel.elf", as_json=as_json)
@@ -69,11 +69,11 @@ def show_paths(wanted: str, *, write_to: Path | None, as_json: bool) -> int:
 
 def kernel_bounds(image: Path, *, as_json: bool) -> tuple[Code, Bounds]:
     """Of the kernel that is built from the sources, at `image`."""
+    from neokernel.bounds.code import Code
+    from neokernel.bounds.flow import Unclear
+    from neokernel.bounds.report import bounds_of
     from neokernel.compiler import pipeline
     from neokernel.image import kernel
-    from neokernel.prover.bounds.code import Code
-    from neokernel.prover.bounds.flow import Unclear
-    from neokernel.prover.bounds.report import bounds_of
 
     root = PACKAGE_ROOT.joinpath(*kernel.ROOTS[0].split(".")).with_suffix(".py")
     with progress("building the kernel"), tool_complaints():
@@ -109,7 +109,7 @@ def show_table(rows: list[Row]) -> None:
 
 
 def show_row(code: Code, row: Row) -> None:
-    from neokernel.prover.bounds.report import lines_of
+    from neokernel.bounds.report import lines_of
 
     click.echo(f"{row.name}: {row.bound:,} instructions until an interrupt is served, at most")
     for number, way in enumerate(row.ways):
@@ -129,7 +129,7 @@ def loops(row: Row) -> str:
 
 
 def as_value(code: Code, row: Row, *, path: bool) -> dict[str, object]:
-    from neokernel.prover.bounds.report import lines_of
+    from neokernel.bounds.report import lines_of
 
     value: dict[str, object] = {
         "name": row.name,
@@ -151,7 +151,7 @@ def as_value(code: Code, row: Row, *, path: bool) -> dict[str, object]:
 
 
 def document(found: Bounds) -> str:
-    from neokernel.prover.bounds.report import LIMIT
+    from neokernel.bounds.report import LIMIT
 
     rows = sorted(found.rows, key=lambda row: (-row.bound, row.name))
     over = sum(row.bound > LIMIT for row in rows)

@@ -74,12 +74,22 @@ def unchain(reply: Reply) -> bool:
 
 
 def pass_on(hart: Hart, context: SchedContext) -> None:
-    """A borrowed context without a call to go back through: to the server of its last call, or its owner."""
+    """A borrowed context without a call to go back through: to the server of its last call, or its owner.
+
+    A server that has got other time meanwhile, of its own or from a dispatcher, keeps that: it can't have two contexts,
+    not even while one of them is lent. Then this one waits in its Reply.
+    """
     detach(hart, context)
     top = context.top
     owed = context.home if top is None else top.server
-    if owed is not None and owed.context is None:
+    if owed is not None and owed.context is None and (owed.home is None or owed.home is context) and not lends(owed):
         attach(hart, context, owed)
+
+
+def lends(thread: Thread) -> bool:
+    """Has it lent a context with the call whose reply it waits for?"""
+    awaited = thread.awaited
+    return thread.state is State.REPLIED and awaited is not None and awaited.context is not None
 
 
 def release(hart: Hart, thread: Thread) -> None:

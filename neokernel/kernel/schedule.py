@@ -140,11 +140,12 @@ def consume(context: SchedContext, used: u64) -> None:
     """Take `used` ticks from the refills; each comes back one period after its own time.
 
     A context whose budget is its whole period is never without; its budget is the slice after which others get a turn.
+    The next slice begins with that turn (`syscall.end_budget`), whoever comes in between.
     """
     context.used = wrapping_add(context.used, used)
     if context.slice:
         slice = context.refills[0]
-        slice.amount = context.budget if used >= slice.amount else slice.amount - used
+        slice.amount -= min(used, slice.amount)
     else:
         consume_refills(context, used)
 
@@ -327,7 +328,7 @@ def exchange(hart: Hart, before: SchedContext, context: SchedContext) -> None:
     used = now - hart.since
     before.used = wrapping_add(before.used, used)
     slice = before.refills[0]
-    slice.amount = before.budget if used >= slice.amount else slice.amount - used
+    slice.amount -= min(used, slice.amount)
     hart.since = now
     hart.active = context
     hart.budget_end = wrapping_add(now, context.refills[0].amount)

@@ -392,6 +392,8 @@ def end_budget(hart: Hart, context: SchedContext, now: u64) -> None:
     """The active context's budget, or slice, is over. Its thread is current, or was until just now."""
     thread = context.thread
     hart.active = None
+    if context.slice:
+        context.refills[0].amount = context.budget
     if thread is None or thread.state is not State.RUNNABLE:
         return
     if is_due(context, now):

@@ -105,7 +105,7 @@ def check_refills(context: SchedContext) -> None:
     refills = in_order[:count]
     assert all(refill.amount == 0 for refill in in_order[count:]), "time in a refill that isn't in use"
     if context.budget == context.period:  # a slice, of which a part is used up
-        assert 0 < refills[0].amount <= context.budget
+        assert refills[0].amount <= context.budget
         return
     assert sum(int(refill.amount) for refill in refills) == context.budget, "refills aren't the budget"
     times = [int(refill.time) for refill in refills]

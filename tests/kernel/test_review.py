@@ -325,3 +325,102 @@ def test_a_schedulers_context_that_is_unbound_during_a_dispatch_ends_it() -> Non
     machine.check()
     assert machine.current is machine.root and thread.context is None and thread.dispatcher is None
     assert scheduler.state is State.RUNNABLE and scheduler.context is None
+
+
+class Chain:
+    """A client's time that a server has lent on, and then it got other time.
+
+    `client` has called `server`, which has called `last`; there it was interrupted, and goes on without time.
+    """
+
+    def __init__(self, machine: Machine, held: bool) -> None:
+        self.ends, self.replies = machine.make(Kind.ENDPOINT, 0, 3), machine.make(Kind.REPLY, 0, 3)
+        self.scheduler, *self.signals = machine.make(Kind.NOTIFICATION, 0, 3)
+        for number, notification in enumerate(self.signals):
+            bound = machine.invoke(INTERRUPTS + number, Operation.BIND_INTERRUPT, given=notification)
+            assert bound.word == 0
+        self.server, self.last, self.other = (
+            machine.serve(endpoint, reply, True) for endpoint, reply in zip(self.ends, self.replies, strict=True)
+        )
+        (self.index,) = (each for each in range(machine.next_slot) if machine.slot(each).object is self.server)
+        if held:
+            assert machine.invoke(self.index, Operation.HOLD, given=self.scheduler).word == 0
+        _, self.client = machine.spawn(PRIORITY + 5)
+        machine.start(self.client, Call.CALL, self.ends[0], word(1), (0, 0, 0, 0), 0)
+        machine.start(self.server, Call.CALL, self.ends[1], word(1), (0, 0, 0, 0), 0)
+        assert machine.current is self.last
+        operate(machine, self.last, self.index, Operation.SUSPEND)
+        operate(machine, self.last, self.index, Operation.RESUME)
+
+    def bring_back(self, machine: Machine) -> None:
+        """The server lends its other time to `other`, `last` passes on the client's; then the other time comes back."""
+        time = self.server.context
+        machine.start(self.server, Call.CALL, self.ends[2], word(1), (0, 0, 0, 0), 0)
+        assert machine.current is self.other and self.other.context is time
+        machine.interrupt(1)
+        assert machine.current is self.last
+        machine.start(self.last, Call.RECEIVE, self.ends[1], 0, (NEVER, 0, 0, 0), self.replies[1])
+        machine.check()
+        assert machine.current is self.other
+        machine.start(self.other, Call.REPLY_RECEIVE, self.ends[2], word(1), (0, 0, 0, 0), self.replies[2])
+        machine.check()
+        assert machine.current is self.server and self.server.context is time
+        # The client's waits in the Reply, by which it goes back.
+        machine.start(self.server, Call.REPLY, 0, word(1), (0, 0, 0, 0), self.replies[0])
+        machine.check()
+        assert self.client.state is State.RUNNABLE and self.client.context is self.client.home
+        assert self.server.context is time
+
+
+def test_a_server_that_got_time_of_its_own_doesnt_get_its_clients_too() -> None:
+    """One took the other's place while that said it was the server's: what ended later left a reference to nothing."""
+    machine = Machine()
+    machine.boot()
+    (own,) = machine.make(Kind.SCHED_CONTEXT)
+    assert machine.invoke(boot.PROCESSOR, Operation.CONFIGURE, PRIORITY + 2, 2000, 10_000, given=own).word == 0
+    chain = Chain(machine, False)
+    machine.name(chain.last, own)
+    bind = int(message(u64(Operation.BIND.value), u64(0), u64(1)))
+    machine.start(chain.last, Call.CALL, chain.index, bind, (Binding.CONTEXT.value, 0, 0, 0), 0)
+    machine.start(chain.last, Call.WAIT, chain.signals[0], 0, (NEVER, 0, 0, 0), 0)
+    assert machine.current is chain.server and chain.server.context is chain.server.home
+    chain.bring_back(machine)
+
+
+def test_a_server_that_was_dispatched_doesnt_get_its_clients_time_too() -> None:
+    """The same with a dispatcher's time."""
+    machine = Machine()
+    root = machine.boot()
+    chain = Chain(machine, True)
+    machine.start(chain.last, Call.WAIT, chain.signals[0], 0, (NEVER, 0, 0, 0), 0)
+    operate(machine, root, chain.index, Operation.DISPATCH, NEVER)
+    assert machine.current is chain.server and chain.server.context is root.home
+    chain.bring_back(machine)
+
+
+def test_a_slice_that_ends_while_somebody_else_comes_gives_others_a_turn_all_the_same() -> None:
+    """Who signalled somebody more important at its slice's end got a new one, and nobody of its priority ever ran."""
+    machine = Machine()
+    root = machine.boot()
+    (notification,) = machine.make(Kind.NOTIFICATION)
+    _, helper = machine.spawn(PRIORITY + 1)
+    machine.start(helper, Call.WAIT, notification, 0, (NEVER, 0, 0, 0), 0)
+    _, rival = machine.spawn(PRIORITY)
+    for thread, priority in ((helper, PRIORITY + 1), (rival, PRIORITY)):
+        (context,) = (each for each in range(machine.next_slot) if machine.slot(each).object is thread.home)
+        done = machine.invoke(boot.PROCESSOR, Operation.CONFIGURE, priority, 10_000, 10_000, given=context)
+        assert done.word == 0
+    assert machine.current is root and rival.ready
+    machine.hart.cpu.time = machine.hart.budget_end
+    machine.start(root, Call.SIGNAL, notification, 0, (0, 0, 0, 0), 0)
+    assert machine.current is helper
+    machine.start(helper, Call.WAIT, notification, 0, (NEVER, 0, 0, 0), 0)
+    machine.tick(0)
+    machine.check()
+    assert machine.current is rival
+    machine.tick(9_999)
+    assert machine.current is rival
+    machine.tick(1)
+    assert machine.current is root
+    machine.tick(9_999)
+    assert machine.current is root

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-from neokernel.prover.bounds.code import Code
-from neokernel.prover.bounds.flow import Arguments, Case, Count, Graph, Key, Node, Unclear, explore
-from neokernel.prover.bounds.loops import Irreducible, find_loops
+from neokernel.bounds.code import Code
+from neokernel.bounds.flow import Arguments, Case, Count, Graph, Key, Node, Unclear, explore
+from neokernel.bounds.loops import Irreducible, find_loops
 
 
 class From(Enum):

@@ -16,9 +16,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from neokernel.prover.bounds.code import Code
-from neokernel.prover.bounds.decode import BRANCHES, LOADS, MASK, RA, SP, STORES, T0, Instruction, evaluate, taken
-from neokernel.prover.bounds.loops import find_loops
+from neokernel.bounds.code import Code
+from neokernel.bounds.decode import BRANCHES, LOADS, MASK, RA, SP, STORES, T0, Instruction, evaluate, taken
+from neokernel.bounds.loops import find_loops
 
 SIP = 0x144
 #: values of a0 by which paths are told apart: what a function finds decides what its caller does next

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from neokernel.abi.call import MAXIMUM_WORDS, REGISTER_WORDS
+from neokernel.bounds.code import Code
+from neokernel.bounds.flow import Arguments
+from neokernel.bounds.longest import Loop
 from neokernel.compiler import ir
 from neokernel.compiler.lives import blocks_of
 from neokernel.kernel.memory import CLEAR_STEP
-from neokernel.prover.bounds.code import Code
-from neokernel.prover.bounds.flow import Arguments
-from neokernel.prover.bounds.longest import Loop
 
 CONSTANT, STATED, ASSEMBLY = "constant", "stated", "assembly"
 

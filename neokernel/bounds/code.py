@@ -8,8 +8,8 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
+from neokernel.bounds.decode import BRANCHES, Instruction, decode
 from neokernel.image.elf import Image, reading
-from neokernel.prover.bounds.decode import BRANCHES, Instruction, decode
 
 WRITABLE, EXECUTABLE = 1, 4
 #: what begins so ends the kernel: no operation's path goes on behind it

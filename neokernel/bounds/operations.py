@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from neokernel.abi.call import Call
 from neokernel.abi.operations import Operation
-from neokernel.prover.bounds.code import Code
-from neokernel.prover.bounds.decode import MASK
-from neokernel.prover.bounds.flow import SIP, Case, Count, Fact
+from neokernel.bounds.code import Code
+from neokernel.bounds.decode import MASK
+from neokernel.bounds.flow import SIP, Case, Count, Fact
 
 ENTRY, FOREIGN_ENTRY = "nk_trap", "nk_trap_foreign"
 #: where all operations of kernel objects go through; the operation is its fourth argument

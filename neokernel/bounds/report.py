@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from neokernel.bounds.code import Code
+from neokernel.bounds.flow import Case, Count
+from neokernel.bounds.longest import From, Loop, Search, Summary, To, Way
+from neokernel.bounds.operations import Subject, pending, subjects
+from neokernel.bounds.sources import LoopFinder, loops_of
 from neokernel.compiler import ir
-from neokernel.prover.bounds.code import Code
-from neokernel.prover.bounds.flow import Case, Count
-from neokernel.prover.bounds.longest import From, Loop, Search, Summary, To, Way
-from neokernel.prover.bounds.operations import Subject, pending, subjects
-from neokernel.prover.bounds.sources import LoopFinder, loops_of
 
 #: what the kernel promises
 LIMIT = 5_000
