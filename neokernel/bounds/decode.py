@@ -172,7 +172,8 @@ def _compressed(half: int) -> Fields:
             return "sw", 0, SP, rs2, (half >> 7 & 3) << 6 | (half >> 9 & 15) << 2
         case 2, 7:
             return "sd", 0, SP, rs2, (half >> 7 & 7) << 6 | (half >> 10 & 7) << 3
-    return "other", 0, 0, 0, 0  # loads and stores of floating point: they have no integer to leave
+    # Loads and stores of floating point leave no integer; the odd forms are relative to `sp`.
+    return "other", 0, SP if half & 3 == 2 else high, 0, 0
 
 
 def _word_offset(half: int) -> int:

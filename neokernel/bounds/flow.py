@@ -1,8 +1,8 @@
 """The control flow of one function of the image, as far as a case can reach it.
 
 Constants are followed through registers, and through stack slots of functions that give their stack's address to
-nobody: a branch on constants has one way out, a jump table with a constant index one target. What isn't known has every
-value.
+nobody; so is that a value isn't zero. A branch on such values has one way out, a jump table with a constant index one
+target. What isn't known has every value.
 
 Relied on: functions keep `sp` and s0 to s11 for their callers (the calling convention), and memory that is loaded by an
 unknown address isn't a spilled register.
@@ -21,7 +21,7 @@ from neokernel.bounds.decode import BRANCHES, LOADS, MASK, RA, SP, STORES, T0, I
 from neokernel.bounds.loops import find_loops
 
 SIP = 0x144
-#: values of a0 by which paths are told apart: what a function finds decides what its caller does next
+#: values of a0 by which paths are told apart, beside `NONZERO`: what a function finds decides what its caller does next
 KEPT = range(16)
 A0 = 10
 #: what a call leaves unknown: ra, t0 to t6, a0 to a7
@@ -85,34 +85,46 @@ class Relative:
     offset: int
 
 
-Value = int | Within | Relative
+class Some(Enum):
+    NONZERO = "nonzero"
+
+
+#: a value that isn't zero; which one, isn't known
+NONZERO = Some.NONZERO
+
+Value = int | Within | Relative | Some
 #: values by register, or by offset from the stack pointer that the function began with
 State = dict[int | tuple[str, int], Value]
-#: address, to where the shared piece of code that it is in goes back (LLVM's outlined functions), and what is in a0, if
-#: that is one of `KEPT`
-Key = tuple[int, int | None, int | None]
+#: what is known of a0: one of `KEPT`, not zero, or nothing
+Result = int | Some | None
+#: address, to where the shared piece of code that it is in goes back (LLVM's outlined functions), and what is in a0 and
+#: in the registers that results are put together in
+Key = tuple[int, int | None, tuple[Result, ...]]
 Arguments = tuple[tuple[int, int], ...]
-#: the results that a function has on different paths, as far as they are among `KEPT`; None for all others
-ResultsOf = Callable[[int, Arguments], Collection[int | None]]
+#: the results that a function has on different paths
+ResultsOf = Callable[[int, Arguments], Collection[Result]]
 
 
-def kept(value: int | None) -> int | None:
-    return value if value in KEPT else None
+def kept(value: Value | None) -> Result:
+    if isinstance(value, int):
+        return value if value in KEPT else NONZERO
+    return value if isinstance(value, Some) else None
 
 
 @dataclass
 class Node:
-    """An instruction. `result`: what is known to be in a0 before it, of `KEPT`. `end`: it leaves the function.
+    """An instruction. `result`: what is known to be in a0 before it. `end`: it leaves the function.
 
-    `call`: what it calls, with the arguments that are known; each successor has a result of that in its key.
+    `call`: what it calls, with the arguments that are known; `after`: where it goes on, by what that returned.
 
     `look`: interrupts are looked at; `wait`: one is waited for. `out`: the kernel is left.
     """
 
     instruction: Instruction
-    result: int | None
+    result: Result
     successors: list[Key] = field(default_factory=list)
     call: tuple[int, Arguments] | None = None
+    after: dict[Result, Key] = field(default_factory=dict)
     end: bool = False
     look: bool = False
     wait: bool = False
@@ -130,7 +142,7 @@ class _StackGiven(Exception):
 
 
 def explore(code: Code, entry: int, arguments: Arguments, case: Case, results_of: ResultsOf) -> Graph:
-    """Paths are told apart by what is in a0, but not where loops begin: there they meet, or rounds would differ."""
+    """Paths are told apart by results, but not where loops begin: there they meet, or rounds would differ."""
 
     def explored(meet: frozenset[int] | None) -> Graph:
         try:
@@ -153,6 +165,7 @@ class _Explorer:
         self.meet, self.slots = meet, slots
         self.low, self.high, self.name = code.function(entry)
         self.fact = case.facts.get(entry, Fact())
+        self.told = A0, *self.returned()
         self.nodes: dict[Key, Node] = {}
         self.states: dict[Key, State] = {}
         self.work: list[Key] = []
@@ -163,7 +176,7 @@ class _Explorer:
         state.update(self.fact.registers.items())
         state |= {register: Relative(register, 0) for register, _ in self.fact.loads}
         state[SP] = Relative(SP, 0)
-        first = (self.entry, None, None)
+        first = (self.entry, None, ())
         self.reach(first, state)
         while self.work:
             key = self.work.pop()
@@ -186,16 +199,16 @@ class _Explorer:
         if known is None:
             self.states[key] = state
         else:
-            kept = {place: value for place, value in known.items() if state.get(place) == value}
-            if len(kept) == len(known):
+            joined = _joined(known, state)
+            if joined == known:
                 return
-            self.states[key] = kept
+            self.states[key] = joined
         self.work.append(key)
 
     def step(self, key: Key, state: State) -> None:
         address, back, _ = key
         i = self.code.instruction(address)
-        node = self.nodes[key] = Node(i, kept(_number(state, A0)))
+        node = self.nodes[key] = Node(i, kept(state.get(A0)))
         if i.op in BRANCHES:
             self.branch(node, i, back, state)
         elif i.op == "jal":
@@ -214,23 +227,24 @@ class _Explorer:
 
     # --- the flow -----------------------------------------------------------------------------------------------------
 
-    def go(self, node: Node, place: tuple[int, int | None], state: State) -> None:
+    def go(self, node: Node, place: tuple[int, int | None], state: State) -> Key:
         address, back = place
         apart = self.meet is not None and address not in self.meet
-        key = (*place, kept(_number(state, A0)) if apart else None)
+        key = (*place, tuple(kept(state.get(register)) for register in self.told) if apart else ())
         if back is None and not self.low <= address < self.high:
             raise Unclear(f"{self.where(node.instruction)}: goes on behind the function's end")
         if key not in node.successors:
             node.successors.append(key)
         self.reach(key, state)
+        return key
 
     def branch(self, node: Node, i: Instruction, back: int | None, state: State) -> None:
         a, b = _number(state, i.rs1), _number(state, i.rs2)
-        jumps = taken(i.op, a, b) if a is not None and b is not None else None
+        jumps = taken(i.op, a, b) if a is not None and b is not None else _taken_if_nonzero(i, state)
         if jumps is not False:
-            self.jump(node, i, i.target, 0, back, _narrowed(state, i, a, b, i.op == "beq"))
+            self.jump(node, i, i.target, 0, back, _narrowed(state, i, a, b, jumps=True))
         if jumps is not True:
-            self.go(node, (i.next, back), _narrowed(state, i, a, b, i.op == "bne"))
+            self.go(node, (i.next, back), _narrowed(state, i, a, b, jumps=False))
 
     def jump(self, node: Node, i: Instruction, target: int, link: int, back: int | None, state: State) -> None:
         """To a place in the function, or to another one: a call, or a call in place of the return."""
@@ -255,7 +269,7 @@ class _Explorer:
                 state.pop(register, None)
             for result in self.results_of(*node.call):
                 _set(state, A0, result)
-                self.go(node, (i.next, back), dict(state))
+                node.after[result] = self.go(node, (i.next, back), dict(state))
 
     def indirect(self, node: Node, i: Instruction, back: int | None, state: State) -> None:
         target = state.get(i.rs1)
@@ -266,7 +280,10 @@ class _Explorer:
         elif i.rd == 0 and i.rs1 == RA:
             node.end = True
         elif i.rd == 0 and isinstance(target, Within) and target.loaded:
-            for place in self.code.table(target.base, self.low, self.high):
+            places = self.code.table(target.base, self.low, self.high)
+            if not places:
+                raise Unclear(f"{self.where(i)}: its jump table doesn't lead into the function")
+            for place in places:
                 self.go(node, (place, back), dict(state))
         else:
             raise Unclear(f"{self.where(i)}: it isn't known where this jumps to")
@@ -276,6 +293,23 @@ class _Explorer:
         registers = ARGUMENTS if self.code.function(target)[0] == target else range(1, 32)
         known = [(register, _number(state, register)) for register in registers]
         return tuple((register, value) for register, value in known if value is not None)
+
+    def returned(self) -> list[int]:
+        """The registers that a0 is taken from where the function ends: results are put together in them."""
+        found: list[int] = []
+        address, moved = self.low, 0
+        while address < self.high:
+            i = self.code.instruction(address)
+            if i.op == "add" and i.rd == A0 and i.rs1 == 0:
+                moved = i.rs2
+            elif i.op in BRANCHES or i.op == "jal" or i.rd == A0:
+                moved = 0
+            elif i.op == "jalr":
+                if i.rd == 0 and i.rs1 == RA and moved and moved not in found:
+                    found.append(moved)
+                moved = 0
+            address = i.next
+        return found
 
     def where(self, i: Instruction) -> str:
         return f"{self.name}, {i.address:#x} ({i.op})"
@@ -287,28 +321,45 @@ class _Explorer:
             self.store(i, state)
         elif i.op in LOADS:
             _set(state, i.rd, self.load(i, state))
-        elif i.op.startswith("csr"):
-            _set(state, i.rd, self.case.controls.get(i.imm))
-        elif i.op == "ecall":
-            for register in (10, 11):
-                state.pop(register, None)
+        elif i.op == "addi":
+            _set(state, i.rd, self.moved(i, state))
         else:
-            _set(state, i.rd, self.result(i, state))
+            # Whatever else is done with the stack's address, slots aren't followed then.
+            if self.slots and any(_is_stack(state.get(register)) for register in (i.rs1, i.rs2)):
+                raise _StackGiven
+            if i.op.startswith("csr"):
+                _set(state, i.rd, self.case.controls.get(i.imm))
+            elif i.op == "ecall":
+                for register in (10, 11):
+                    state.pop(register, None)
+            else:
+                _set(state, i.rd, self.result(i, state))
+
+    def moved(self, i: Instruction, state: State) -> Value | None:
+        """A value, or an address, and a constant."""
+        value = state.get(i.rs1)
+        if isinstance(value, Relative):
+            if self.slots and _is_stack(value) and i.rd != SP:
+                raise _StackGiven
+            return Relative(value.register, value.offset + i.imm)
+        if isinstance(value, Some):
+            return value if i.imm == 0 else None
+        return evaluate(i, _number(state, i.rs1), None)
 
     def result(self, i: Instruction, state: State) -> Value | None:
         a, b = (state.get(register) for register in (i.rs1, i.rs2))
-        if i.op == "addi" and isinstance(a, Relative):
-            if a.register == SP and i.rd != SP and self.slots:
-                raise _StackGiven
-            return Relative(a.register, a.offset + i.imm)
-        if i.op == "add" and i.rs1 == 0 and isinstance(b, Relative):
-            if b.register == SP and self.slots:
-                raise _StackGiven
+        if i.op == "add" and i.rs1 == 0 and isinstance(b, Relative | Some):
             return b
         if i.op == "add" and i.rs1 != 0 and i.rs2 != 0:
             for one, other in ((a, b), (b, a)):
                 if isinstance(one, int) and other is None and self.code.constant(one) is not None:
                     return Within(one)
+        if i.op == "sltu" and i.rs1 == 0 and b is NONZERO:
+            return 1
+        if i.op == "sltiu" and i.imm == 1 and a is NONZERO:
+            return 0
+        if i.op == "or" and NONZERO in (a, b):
+            return NONZERO
         return evaluate(i, _number(state, i.rs1), _number(state, i.rs2))
 
     def load(self, i: Instruction, state: State) -> Value | None:
@@ -327,7 +378,7 @@ class _Explorer:
 
     def store(self, i: Instruction, state: State) -> None:
         base, stored = state.get(i.rs1), state.get(i.rs2)
-        if isinstance(stored, Relative) and stored.register == SP and self.slots:
+        if _is_stack(stored) and self.slots:
             raise _StackGiven
         if isinstance(base, Relative) and base.register == SP and self.slots:
             offset = base.offset + i.imm
@@ -350,11 +401,40 @@ def _set(state: State, register: int, value: Value | None) -> None:
         state[register] = value
 
 
-def _narrowed(state: State, i: Instruction, a: int | None, b: int | None, equal: bool) -> State:
+def _is_stack(value: Value | None) -> bool:
+    return isinstance(value, Relative) and value.register == SP
+
+
+def _joined(known: State, more: State) -> State:
+    """What is known on both of two ways."""
+    found: State = {}
+    for place, value in known.items():
+        other = more.get(place)
+        if value == other:
+            found[place] = value
+        elif other is not None and kept(value) not in (0, None) and kept(other) not in (0, None):
+            found[place] = NONZERO
+    return found
+
+
+def _taken_if_nonzero(i: Instruction, state: State) -> bool | None:
+    """Does a branch jump that compares a value that isn't zero with zero?"""
+    for zero, register in ((i.rs1, i.rs2), (i.rs2, i.rs1)):
+        if zero == 0 and state.get(register) is NONZERO and i.op in ("beq", "bne"):
+            return i.op == "bne"
+    return None
+
+
+def _narrowed(state: State, i: Instruction, a: int | None, b: int | None, *, jumps: bool) -> State:
     """The values on one way out of a branch: where two are equal and one is known, so is the other."""
     state = dict(state)
-    if equal and a is not None and i.rs2 != 0:
-        state[i.rs2] = a
-    elif equal and b is not None and i.rs1 != 0:
-        state[i.rs1] = b
+    if i.op not in ("beq", "bne"):
+        return state
+    equal = jumps == (i.op == "beq")
+    for register, known, other in ((i.rs2, a, b), (i.rs1, b, a)):
+        if register != 0 and known is not None and other is None:
+            if equal:
+                state[register] = known
+            elif known == 0 and register not in state:
+                state[register] = NONZERO
     return state

@@ -11,13 +11,13 @@ Invariants: a summary doesn't depend on who calls; no function calls itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
 from neokernel.bounds.code import Code
-from neokernel.bounds.flow import Arguments, Case, Count, Graph, Key, Node, Unclear, explore
+from neokernel.bounds.flow import Arguments, Case, Count, Graph, Key, Node, Result, Unclear, explore
 from neokernel.bounds.loops import Irreducible, find_loops
 
 
@@ -60,7 +60,7 @@ class Way:
 #: longest paths to a point, by where they begin and whether they have passed the case's `through`
 Lengths: TypeAlias = dict[tuple[From, bool], Way]
 #: longest paths through a function, also by what it returns (`flow.KEPT`)
-Summary: TypeAlias = dict[tuple[From, bool, To, int | None], Way]
+Summary: TypeAlias = dict[tuple[From, bool, To, Result], Way]
 
 #: the bound of a loop, by its header, its body, and the arguments of its function
 BoundOf: TypeAlias = Callable[[int, frozenset[int], Arguments], Loop | None]
@@ -88,7 +88,7 @@ class Search:
         made = self._known[key] = _Walk(self, graph, arguments).run()
         return made
 
-    def results(self, entry: int, arguments: Arguments) -> set[int | None]:
+    def results(self, entry: int, arguments: Arguments) -> set[Result]:
         return {result for _, _, to, result in self.summary(entry, arguments) if to is To.RETURN}
 
 
@@ -148,13 +148,20 @@ class _Walk:
             if key in self.rounds and (key != first or body is None):
                 lengths = _gone_round(lengths, *self.rounds[key])
             behind = self.through(self.blocks[key], lengths)
-            for successor in self.blocks[key].successors:
-                lengths = behind.get(successor[2], {}) if isinstance(behind, _ByResult) else behind
+            for successor, lengths in self.ways_on(self.blocks[key], behind):
                 if body is not None and successor == first:
                     _longer(back, lengths)
                 elif self.place[successor] > self.place[key] and (body is None or successor in body):
                     _longer(at.setdefault(successor, {}), lengths)
         return back
+
+    def ways_on(self, block: _Block, behind: Lengths | _ByResult) -> Iterator[tuple[Key, Lengths]]:
+        if isinstance(behind, _ByResult):
+            for result, successor in block.nodes[-1].after.items():
+                yield successor, behind.get(result, {})
+        else:
+            for successor in block.successors:
+                yield successor, behind
 
     def through(self, block: _Block, lengths: Lengths) -> Lengths | _ByResult:
         """Behind a block. What ends in it is noted in `done`."""
@@ -209,14 +216,14 @@ class _Walk:
                     self.note({key: joined}, to)
         return behind
 
-    def note(self, lengths: Lengths, to: To, result: int | None = None) -> None:
+    def note(self, lengths: Lengths, to: To, result: Result = None) -> None:
         for (start, passed), path in lengths.items():
             known = self.done.get((start, passed, to, result))
             if known is None or path.length > known.length:
                 self.done[start, passed, to, result] = path
 
 
-class _ByResult(dict[int | None, Lengths]):
+class _ByResult(dict[Result, Lengths]):
     """Behind a call, by what it returned."""
 
 
