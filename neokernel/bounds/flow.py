@@ -133,8 +133,12 @@ class Node:
 
 @dataclass
 class Graph:
+    """`targets`: all functions that it calls, or would but for the case; `controls`: those that it reads."""
+
     entry: Key
     nodes: dict[Key, Node]
+    targets: set[int]
+    controls: set[int]
 
 
 class _StackGiven(Exception):
@@ -169,6 +173,7 @@ class _Explorer:
         self.nodes: dict[Key, Node] = {}
         self.states: dict[Key, State] = {}
         self.work: list[Key] = []
+        self.targets, self.controls = set[int](), set[int]()
 
     def run(self, arguments: Arguments) -> Graph:
         state: State = {}
@@ -181,7 +186,7 @@ class _Explorer:
         while self.work:
             key = self.work.pop()
             self.step(key, dict(self.states[key]))
-        return Graph(first, self.reachable(first))
+        return Graph(first, self.reachable(first), self.targets, self.controls)
 
     def reachable(self, first: Key) -> dict[Key, Node]:
         found: dict[Key, Node] = {}
@@ -248,7 +253,10 @@ class _Explorer:
 
     def jump(self, node: Node, i: Instruction, target: int, link: int, back: int | None, state: State) -> None:
         """To a place in the function, or to another one: a call, or a call in place of the return."""
-        if self.code.is_panic(target) or target in self.case.shut:
+        if self.code.is_panic(target):
+            return
+        if target in self.case.shut:
+            self.targets.add(target)
             return
         if link == T0:
             if back is not None:
@@ -264,6 +272,7 @@ class _Explorer:
         elif link != RA:
             raise Unclear(f"{self.where(i)}: links by x{link}")
         node.call = target, self.passed(target, state)
+        self.targets.add(target)
         if link == RA:
             for register in SCRATCH:
                 state.pop(register, None)
@@ -328,6 +337,7 @@ class _Explorer:
             if self.slots and any(_is_stack(state.get(register)) for register in (i.rs1, i.rs2)):
                 raise _StackGiven
             if i.op.startswith("csr"):
+                self.controls.add(i.imm)
                 _set(state, i.rd, self.case.controls.get(i.imm))
             elif i.op == "ecall":
                 for register in (10, 11):

@@ -17,7 +17,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from neokernel.bounds.code import Code
-from neokernel.bounds.flow import Arguments, Case, Count, Graph, Key, Node, Result, Unclear, explore
+from neokernel.bounds.flow import SIP, Arguments, Case, Count, Graph, Key, Node, Result, Unclear, explore
 from neokernel.bounds.loops import Irreducible, find_loops
 
 
@@ -46,6 +46,15 @@ class Loop:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageLoop:
+    """A loop of the image that can be gone round without a look at interrupts; `bound` is None if none is known."""
+
+    header: int
+    body: frozenset[int]
+    bound: Loop | None
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """`length` instructions: `before`, then one part: a block's address, a call's path, or a loop's rounds."""
 
@@ -66,30 +75,84 @@ Summary: TypeAlias = dict[tuple[From, bool, To, Result], Way]
 BoundOf: TypeAlias = Callable[[int, frozenset[int], Arguments], Loop | None]
 
 
+@dataclass(frozen=True)
+class Found:
+    """What was found out of a function with certain arguments.
+
+    `own`: the addresses that are executed in it. `calls`: what it calls. `general`: it is the same in all cases that
+    count the same.
+    """
+
+    summary: Summary
+    own: frozenset[int]
+    calls: tuple[tuple[int, Arguments], ...]
+    general: bool
+    loops: tuple[ImageLoop, ...]
+
+
+@dataclass
+class Common:
+    """What searches share, by how they count: what was found of functions that don't come to the `special` ones."""
+
+    special: frozenset[int]
+    known: dict[tuple[Count, int | None, int, Arguments], Found] = field(default_factory=dict)
+
+
 @dataclass
 class Search:
-    """Longest paths of a case. `unbounded`: loops without a bound, by header, each with the body's addresses."""
+    """Longest paths of a case."""
 
     code: Code
     case: Case
     bound_of: BoundOf
-    unbounded: dict[int, frozenset[int]] = field(default_factory=dict)
-    _known: dict[tuple[int, Arguments], Summary | None] = field(default_factory=dict)
+    common: Common
+    _known: dict[tuple[int, Arguments], Found | None] = field(default_factory=dict)
 
     def summary(self, entry: int, arguments: Arguments = ()) -> Summary:
+        return self.found(entry, arguments).summary
+
+    def results(self, entry: int, arguments: Arguments) -> set[Result]:
+        return {result for _, _, to, result in self.summary(entry, arguments) if to is To.RETURN}
+
+    def found(self, entry: int, arguments: Arguments) -> Found:
         key = entry, arguments
         if key in self._known:
             known = self._known[key]
             if known is None:
                 raise Unclear(f"{self.code.function(entry)[2]}: it calls itself")
             return known
-        self._known[key] = None
-        graph = explore(self.code, entry, arguments, self.case, self.results)
-        made = self._known[key] = _Walk(self, graph, arguments).run()
+        shared = (self.case.count, self.case.controls.get(SIP), entry, arguments)
+        made = self.common.known.get(shared)
+        if made is None:
+            self._known[key] = None
+            made = self.look_into(entry, arguments)
+            if made.general:
+                self.common.known[shared] = made
+        self._known[key] = made
         return made
 
-    def results(self, entry: int, arguments: Arguments) -> set[Result]:
-        return {result for _, _, to, result in self.summary(entry, arguments) if to is To.RETURN}
+    def look_into(self, entry: int, arguments: Arguments) -> Found:
+        graph = explore(self.code, entry, arguments, self.case, self.results)
+        walk = _Walk(self, graph, arguments)
+        summary = walk.run()
+        nodes = graph.nodes.values()
+        calls = tuple(dict.fromkeys(node.call for node in nodes if node.call is not None))
+        told = self.case.controls.keys() - {SIP}
+        general = not ({entry} | graph.targets) & self.common.special and not graph.controls & told
+        general = general and all(self.found(*call).general for call in calls)
+        own = frozenset(node.instruction.address for node in nodes)
+        return Found(summary, own, calls, general, tuple(walk.loops))
+
+    def everything(self, entry: int, arguments: Arguments = ()) -> list[Found]:
+        """A function, and all that it calls."""
+        found: dict[tuple[int, Arguments], Found] = {}
+        todo = [(entry, arguments)]
+        while todo:
+            call = todo.pop()
+            if call not in found:
+                found[call] = self.found(*call)
+                todo += found[call].calls
+        return list(found.values())
 
 
 @dataclass
@@ -114,6 +177,7 @@ class _Walk:
         self.order, self.bodies = found.order, found.bodies
         self.place = {key: index for index, key in enumerate(self.order)}
         self.rounds: dict[Key, tuple[Loop | None, Lengths]] = {}
+        self.loops: list[ImageLoop] = []
         self.done: Summary = {}
 
     def run(self) -> Summary:
@@ -132,8 +196,8 @@ class _Walk:
             return None, lengths
         addresses = frozenset(node.instruction.address for key in body for node in self.blocks[key].nodes)
         bound = self.search.bound_of(header[0], addresses, self.arguments)
+        self.loops.append(ImageLoop(header[0], addresses, bound))
         if bound is None:
-            self.search.unbounded[header[0]] = addresses
             bound = Loop(1, "unbounded", "?")
         return bound, lengths
 

@@ -69,6 +69,11 @@ def subjects(code: Code) -> Iterator[Subject]:
     yield Subject(IDLE, (replace(system_call(code, Call.YIELD.value), count=Count.IDLE),))
 
 
+def special(code: Code) -> frozenset[int]:
+    """The functions that cases are told apart by."""
+    return frozenset({code.address(SYSTEM_CALL), code.address(OPERATE)})
+
+
 def system_call(code: Code, number: int) -> Case:
     """By CALL on an Endpoint only: of other objects it is an operation."""
     fact = Fact(loads={(THREAD, 8 * NUMBER): number})

@@ -9,12 +9,12 @@ and then the longest way out from a look that has found one, whichever is more.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from neokernel.bounds.code import Code
-from neokernel.bounds.flow import Case, Count
-from neokernel.bounds.longest import From, Loop, Search, Summary, To, Way
-from neokernel.bounds.operations import Subject, pending, subjects
+from neokernel.bounds.flow import Arguments, Case, Count, Unclear
+from neokernel.bounds.longest import BoundOf, Common, From, ImageLoop, Loop, Search, Summary, To, Way
+from neokernel.bounds.operations import pending, special, subjects
 from neokernel.bounds.sources import LoopFinder, loops_of
 from neokernel.compiler import ir
 
@@ -32,12 +32,17 @@ class Share:
 
 @dataclass(frozen=True)
 class Row:
-    """`ways`: the path that the bound comes from: to the way out, or to a look and from a look to the way out."""
+    """`ways`: the path that the bound comes from: to the way out, or to a look and from a look to the way out.
+
+    `addresses`: of all instructions that can be executed. `image_loops`: the loops that needed a bound.
+    """
 
     name: str
     bound: int
     stretch: int
     ways: tuple[Way, ...]
+    addresses: frozenset[int]
+    image_loops: frozenset[ImageLoop]
 
     @property
     def shares(self) -> list[Share]:
@@ -58,41 +63,54 @@ class Bounds:
     unbounded: list[str] = field(default_factory=list)
 
 
-def bounds_of(code: Code, program: ir.Program, progress: Callable[[str], None] = lambda _: None) -> Bounds:
-    found = Bounds()
+def bounds_of(
+    code: Code, program: ir.Program, bound_of: BoundOf | None = None, progress: Callable[[str], None] = lambda _: None
+) -> Bounds:
+    """Of the kernel `code`, made from `program`, whose loops have the bounds that it states, or those of `bound_of`."""
     finder = LoopFinder(code, loops_of(program))
-    unbounded = set[str]()
+    common = Common(special(code))
+    found = Bounds()
     for subject in subjects(code):
         progress(subject.name)
-        found.rows.append(_row(code, finder, subject, unbounded))
-    found.unbounded = sorted(unbounded)
+        cases = [_row(subject.name, code, case, bound_of or finder.bound_of, common) for case in subject.cases]
+        longest = max(cases, key=lambda row: row.bound)
+        addresses = frozenset[int]().union(*(row.addresses for row in cases))
+        loops = frozenset[ImageLoop]().union(*(row.image_loops for row in cases))
+        found.rows.append(replace(longest, addresses=addresses, image_loops=loops))
+    without = {loop for row in found.rows for loop in row.image_loops if loop.bound is None}
+    found.unbounded = sorted({finder.place_of(loop.header, loop.body) for loop in without})
     return found
 
 
-def _row(code: Code, finder: LoopFinder, subject: Subject, unbounded: set[str]) -> Row:
-    rows: list[Row] = []
-    for case in subject.cases:
-        ways = _ways(code, finder, case, unbounded)
-        out = [way for (_, to), way in ways.items() if to is To.OUT]
-        look = [way for (_, to), way in ways.items() if to is To.LOOK]
-        stretch = max((way.length for way in (*out, *look)), default=0)
-        candidates: list[tuple[Way, ...]] = [(way,) for way in out]
-        if case.count is Count.STRETCHES and look:
-            tails = _ways(code, finder, pending(case), unbounded)
-            behind = [way for (start, to), way in tails.items() if start is From.LOOK and to is To.OUT]
-            candidates += [(way, *([max(behind, key=_length)] if behind else [])) for way in look]
-        else:
-            candidates += [(way,) for way in look]
-        longest = max(candidates, key=_total, default=())
-        rows.append(Row(subject.name, _total(longest), stretch, longest))
-    return max(rows, key=lambda row: row.bound)
+def _row(name: str, code: Code, case: Case, bound_of: BoundOf, common: Common) -> Row:
+    search = Search(code, case, bound_of, common)
+    ways = _ways(search)
+    out = [way for (_, to), way in ways.items() if to is To.OUT]
+    look = [way for (_, to), way in ways.items() if to is To.LOOK]
+    if not ways:
+        raise Unclear(f"{name}: no path through the kernel was found")
+    candidates: list[tuple[Way, ...]] = [(way,) for way in out]
+    if case.count is Count.STRETCHES and look:
+        tails = _ways(Search(code, pending(case), bound_of, common))
+        behind = [way for (start, to), way in tails.items() if start is From.LOOK and to is To.OUT]
+        candidates += [(way, *([max(behind, key=_length)] if behind else [])) for way in look]
+    else:
+        candidates += [(way,) for way in look]
+    longest = max(candidates, key=_total)
+    entered = search.everything(case.entry, registers_of(case))
+    addresses = frozenset[int]().union(*(found.own for found in entered))
+    loops = frozenset(loop for found in entered for loop in found.loops)
+    return Row(name, _total(longest), max(way.length for way in ways.values()), longest, addresses, loops)
 
 
-def _ways(code: Code, finder: LoopFinder, case: Case, unbounded: set[str]) -> dict[tuple[From, To], Way]:
+def registers_of(case: Case) -> Arguments:
+    return tuple(sorted(case.registers.items()))
+
+
+def _ways(search: Search) -> dict[tuple[From, To], Way]:
     """The longest of the case's paths that count."""
-    search = Search(code, case, finder.bound_of)
-    summary: Summary = search.summary(case.entry, tuple(sorted(case.registers.items())))
-    unbounded.update(finder.place_of(header, body) for header, body in search.unbounded.items())
+    case = search.case
+    summary: Summary = search.summary(case.entry, registers_of(case))
     found: dict[tuple[From, To], Way] = {}
     for (start, passed, to, _), way in summary.items():
         counts = (passed or case.through is None) and (start is From.LOOK or case.count is Count.STRETCHES)
