@@ -33,16 +33,19 @@ MOST_COPIED = 8 * (MAXIMUM_WORDS - REGISTER_WORDS)
 def in_assembly(name: str, arguments: Arguments) -> tuple[int, ...]:
     """How often each of an assembly function's loops goes back at most, by address.
 
-    `clear`: CLEAR_STEP bytes at most, by 128. The others move words that are aligned, and whose places are the same or
-    have nothing in common: so the loops for single bytes, and for going backwards, end at once.
+    `clear`: CLEAR_STEP bytes at most, by 128. The others move whole words that are aligned, and whose places are the
+    same or have nothing in common: so the loops up to the first word, and those for going backwards, end at once; the
+    loop for the last bytes takes the whole of what is shorter than 16.
     """
     known = dict(arguments)
     if name == "neokernel.arch.cpu.clear":
         return (known.get(CLEARED, CLEAR_STEP) // 128 - 1,)
+    size = known.get(COPIED)
+    last = 8 if size is None else size % 8 if size >= 16 else size
     if name in ("memcpy", "memmove"):
-        return 0, known.get(COPIED, MOST_COPIED) // 32 - 1, 2, 0, 0
-    if name == "memset" and COPIED in known:
-        return 0, known[COPIED] // 32 - 1, 2, 0
+        return 0, (MOST_COPIED if size is None else size) // 32 - 1, 2, last - 1, 0
+    if name == "memset" and size is not None:
+        return 0, size // 32 - 1, 2, last - 1
     return ()
 
 
