@@ -132,8 +132,11 @@ class Search:
         return made
 
     def look_into(self, entry: int, arguments: Arguments) -> Found:
-        graph = explore(self.code, entry, arguments, self.case, self.results)
-        walk = _Walk(self, graph, arguments)
+        try:
+            graph = explore(self.code, entry, arguments, self.case, self.results)
+            walk = _Walk(self, graph, arguments)
+        except Irreducible as error:
+            raise Unclear(f"{self.code.function(entry)[2]}: a loop with two ways in, at {error.args[0][0]:#x}") from None
         summary = walk.run()
         nodes = graph.nodes.values()
         calls = tuple(dict.fromkeys(node.call for node in nodes if node.call is not None))
@@ -170,10 +173,7 @@ class _Walk:
         self.search, self.entry, self.arguments = search, graph.entry, arguments
         self.blocks = _blocks(graph)
         successors = {key: block.successors for key, block in self.blocks.items()}
-        try:
-            found = find_loops(graph.entry, successors)
-        except Irreducible as error:
-            raise Unclear(f"{search.code.function(graph.entry[0])[2]}: a loop with two ways in, at {error}") from None
+        found = find_loops(graph.entry, successors)
         self.order, self.bodies = found.order, found.bodies
         self.place = {key: index for index, key in enumerate(self.order)}
         self.rounds: dict[Key, tuple[Loop | None, Lengths]] = {}

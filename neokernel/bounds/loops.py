@@ -14,7 +14,7 @@ T = TypeVar("T", bound=Hashable)
 
 
 class Irreducible(Exception):
-    """A cycle with two ways in: nothing says how often it is gone through."""
+    """A cycle with two ways in, one of them at this node: nothing says how often it is gone through."""
 
 
 @dataclass
@@ -38,7 +38,7 @@ def find_loops(first: T, successors: Mapping[T, Sequence[T]]) -> Loops[T]:
         for header in successors[node]:
             if place[header] <= place[node]:
                 if not _dominates(header, node, dominator, place):
-                    raise Irreducible(str(header))
+                    raise Irreducible(header)
                 found.setdefault(header, {header}).update(_body(header, node, before))
     headers = sorted(found, key=lambda header: (len(found[header]), place[header]))
     return Loops(order, {header: frozenset(found[header]) for header in headers})
