@@ -136,7 +136,8 @@ class Search:
             graph = explore(self.code, entry, arguments, self.case, self.results)
             walk = _Walk(self, graph, arguments)
         except Irreducible as error:
-            raise Unclear(f"{self.code.function(entry)[2]}: a loop with two ways in, at {error.args[0][0]:#x}") from None
+            at = f"{self.code.function(entry)[2]}, {error.args[0][0]:#x}"
+            raise Unclear(f"{at}: a loop with two ways in") from None
         summary = walk.run()
         nodes = graph.nodes.values()
         calls = tuple(dict.fromkeys(node.call for node in nodes if node.call is not None))
