@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-slow lint lint-style lint-format lint-types lint-target format clean coverage-kernel fuzz-compiler fuzz-kernel bench lock qemu
+.PHONY: help setup run test test-slow lint lint-style lint-format lint-types lint-target format clean coverage-kernel fuzz-compiler fuzz-kernel mutate bench lock qemu
 
 BIN := .venv/bin
 CORE := .venv/.core-installed
@@ -66,6 +66,9 @@ fuzz-compiler: $(TEST) qemu ## COUNT=2000 generated programs from SEED=0 on, in 
 fuzz-kernel: $(TEST) qemu ## CALLS=100000000 random system calls, from SEED=1 on; then ten million from user mode in QEMU
 	$(BIN)/python -m tests.fuzz_kernel --seed $(or $(SEED),1) --calls $(or $(CALLS),100000000)
 	$(BIN)/nk run --timeout 3600 tests/fuzz_kernel/machine_attack
+
+mutate: $(TEST) ## plant COUNT=500 mistakes in the kernel by SEED=1: who finds them? RECORD=1 writes the reference's page
+	$(BIN)/python -m tests.mutate --count $(or $(COUNT),500) --seed $(or $(SEED),1) $(if $(RECORD),--commit HEAD --record)
 
 bench: $(CORE) qemu ## measure, in instructions
 	@$(BIN)/nk bench

@@ -1,0 +1,70 @@
+"""`python -m tests.mutate --count 500 --seed 1`: plant mistakes in the kernel, and see who finds them."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from neokernel.compiler.source import PACKAGE_ROOT
+from tests.mutate import report
+from tests.mutate.campaign import Result, with_all_judges
+from tests.mutate.snapshot import Snapshot
+
+STORE = PACKAGE_ROOT / "build" / "mutate"
+PAGE = PACKAGE_ROOT / "docs" / "reference" / "mutation.md"
+BEGIN = "<!-- the last run: written by `make mutate RECORD=1` -->"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=500, help="mutants that the compiler takes")
+    parser.add_argument("--seed", type=int, default=1, help="which of all")
+    parser.add_argument("--files", nargs="*", default=[], help="only these of the kernel, such as `slot timer`")
+    parser.add_argument("--json", type=Path, default=STORE / "report.json", help="where the results go")
+    parser.add_argument("--record", action="store_true", help="write the results into docs/reference/mutation.md")
+    parser.add_argument("--commit", help="the sources of this commit, not the files as they are")
+    options = parser.parse_args()
+    about = {
+        "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        "commit": report.commit(options.commit),
+        "command": f"make mutate COUNT={options.count} SEED={options.seed}",
+        "count": options.count,
+        "seed": options.seed,
+    }
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="neokernel-mutate-") as folder:
+        campaign = with_all_judges(Snapshot(Path(folder), options.commit), STORE, options.files)
+        about["sites"] = len(campaign.mutants)
+        seen = 0
+
+        def progress(result: Result) -> None:
+            nonlocal seen
+            seen += 1
+            seconds = time.monotonic() - began
+            print(f"{seen:4} {seconds:5.0f} s  {result.outcome:9}  {result.mutant.identity}", flush=True)
+
+        results = campaign.run(options.count, options.seed, progress)
+        judges = [judge.name for judge in campaign.judges]
+    lines = [
+        (
+            f"{about['date']}, commit {about['commit']}, `{about['command']}`: of {about['sites']} mutants, "
+            f"{options.count} by seed {options.seed}."
+        ),
+        "",
+        *report.as_markdown(results, judges),
+    ]
+    text = "\n".join(lines)
+    print(text)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(report.as_json(results, about), indent=1))
+    if options.record:
+        head = PAGE.read_text().partition(BEGIN)[0]
+        PAGE.write_text(f"{head}{BEGIN}\n\n{text.rstrip()}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Which mutants are mistakes at all: not those that the compiler rejects, nor those that mean the same.
+
+The same: the typed IR of everything that the kernel's entries reach is identical; or, for those that survive, the
+machine code of the whole kernel is, checks on. Ghost code and places in the source don't count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+from neokernel.compiler import ir, toolchain
+from neokernel.compiler.dump import dump_function
+from neokernel.compiler.lives import statements
+from neokernel.compiler.llvm import EmitOptions, emit
+from neokernel.compiler.pipeline import export, run_front_end, target_of
+from neokernel.compiler.types import StructType
+from neokernel.image.kernel import EXPORTS, FAST, kernel_state
+from tests.mutate.sites import Mutant
+from tests.mutate.snapshot import Snapshot
+
+GHOST = re.compile(r"\s*(ghost|requires|entry|ensures)\b")
+
+
+@dataclass(repr=False)
+class Meaning:
+    """A kernel: `parts`, by name, as its entries reach them, and the whole program."""
+
+    parts: dict[str, str]
+    program: ir.Program
+
+    def changed(self, other: Meaning) -> set[str]:
+        """The names of what isn't the same."""
+        return {name for name in self.parts.keys() | other.parts if self.parts.get(name) != other.parts.get(name)}
+
+    @cached_property
+    def code(self) -> str:
+        """Its machine code, as text."""
+        small = frozenset(function.module for function in self.program.functions) - FAST
+        target = target_of(self.program)
+        emitted = emit(self.program, target, EmitOptions(debug=False, small=small))
+        return toolchain.assembly_of_ir(emitted.text, target)
+
+
+def meaning(snapshot: Snapshot, mutant: Mutant | None = None) -> Meaning | None:
+    """The kernel with the mistake; None if the compiler rejects it."""
+    state = kernel_state()
+    for file, source in snapshot.sources.items():
+        name = file.removesuffix(".py").replace("/", ".")
+        if "neokernel.lang" in source:
+            state.overlay[name] = mutant.apply(source) if mutant is not None and file == mutant.file else source
+    for name, other in state.substitutes.items():
+        state.overlay[name] = state.overlay.pop(other)
+    run_front_end(state)
+    if state.diagnostics.items:
+        return None
+    assert state.program is not None
+    export(state.program, EXPORTS)
+    return Meaning(canonical(state.program), state.program)
+
+
+def canonical(program: ir.Program) -> dict[str, str]:
+    """The functions that are reached from the kernel's entries, and the classes they use, as text by name."""
+    reached = reachable(program)
+    parts = {function.symbol: "\n".join(without_ghosts(dump_function(function))) for function in reached}
+    for struct in {type_ for function in reached for type_ in structs_of(function)}:
+        parts[f"class {struct}"] = str([(name, str(field.type)) for name, field in struct.fields.items()])
+    return {**parts, "assembly": "\n".join(program.assembly)}
+
+
+def structs_of(function: ir.Function) -> Iterator[StructType]:
+    for statement in statements(function.body):
+        for name in ("struct", "wire"):
+            found = getattr(statement, name, None)
+            if isinstance(found, StructType):
+                yield found
+
+
+def reachable(program: ir.Program) -> set[ir.Function]:
+    entries = [function for function in program.functions if function.exported]
+    found: set[ir.Function] = set()
+    while entries:
+        function = entries.pop()
+        if function in found or function.ghost:
+            continue
+        found.add(function)
+        for statement in statements(function.body):
+            for field in fields(statement):
+                value = getattr(statement, field.name)
+                if isinstance(value, ir.Function):
+                    entries.append(value)
+    return found
+
+
+def without_ghosts(text: str) -> Iterator[str]:
+    """The lines of a function's dump, but for ghost code and what is inside of it."""
+    outside: int | None = None
+    for line in text.splitlines():
+        depth = len(line) - len(line.lstrip())
+        if outside is not None and depth > outside:
+            continue
+        outside = depth if GHOST.match(line) else None
+        if outside is None:
+            yield line
