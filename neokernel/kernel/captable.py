@@ -211,7 +211,16 @@ def revoke_some(hart: Hart, registers: Registers, root: Slot, deleting: bool) ->
         dying = hart.dying
         if dying is None:
             return 0
-        return AGAIN if empty_a_slot(hart, dying) else failure(Status.PINNED, FIRST)
+        return failure(Status.PINNED, FIRST) if empty_a_slot(hart, dying) == STUCK else AGAIN
+    if registers.a5 & HELPING != 0:
+        dying = hart.dying
+        step = GONE if dying is None else empty_a_slot(hart, dying)
+        if step == STUCK:
+            end_revocation(hart, root)
+            return failure(Status.PINNED, FIRST)
+        if step != WAITING:
+            registers.a5 &= ~u64(HELPING)
+        return AGAIN
     leaf = first_leaf(root)
     if leaf is not None:
         begin_revocation(hart, root)
@@ -223,21 +232,21 @@ def revoke_some(hart: Hart, registers: Registers, root: Slot, deleting: bool) ->
             if registers.a5 & BURIED == 0 or hart.dying is None:
                 return 0
             registers.a5 = DRAINING
-    if step == WAITING:
-        dying = hart.dying
-        if dying is not None and not empty_a_slot(hart, dying):
-            step = STUCK
     if step == STUCK:
         end_revocation(hart, root)
         return failure(Status.PINNED, FIRST)
+    if step == WAITING:
+        registers.a5 |= HELPING
     if step == BURYING:
         registers.a5 = BURIED
     return AGAIN
 
 
-#: how far a deletion is, in the caller's a5: tables have ended in it; only those are left
+#: how far a deletion is, in the caller's a5: tables have ended in it; only those are left; the first of them must be
+#: emptied of something before it can go on
 BURIED = 1
 DRAINING = 2
+HELPING = 4
 
 #: how a step of ending a capability went: done, more steps are needed, a table joined the dying, a dying table must be
 #: emptied first (it is the first of the list now), or a pin is in the way
@@ -427,13 +436,12 @@ def prefer(hart: Hart, table: CapTable) -> None:
     put_first(hart, table)
 
 
-def empty_a_slot(hart: Hart, first: CapTable) -> bool:
-    """A step of emptying a dying table, the first of the list. False if a pin is in the way.
+def empty_a_slot(hart: Hart, table: CapTable) -> u64:
+    """A step of emptying a dying table, the first of the list: MORE, or STUCK if a pin is in the way.
 
-    Where one waits for another, the other is emptied at once: the caller would prefer the first one again. What is
-    pinned is passed over: the device space that pins it may be in a later slot.
+    WAITING if it waits for another, which is the first of the list then. What is pinned is passed over: the device
+    space that pins it may be in a later slot.
     """
-    table = first
     for _ in range(EMPTYING_STEP):
         index = table.cursor
         if index == len(table.slots):
@@ -442,25 +450,21 @@ def empty_a_slot(hart: Hart, first: CapTable) -> bool:
                 table.stuck = False
                 table.freed = False
                 table.cursor = 0
-                return another_round
+                return MORE if another_round else STUCK
             take_off(hart, table)
             drop(hart, table.tomb)
-            return True
+            return MORE
         slot = table.slots[index]
         if slot.object is not None:
             leaf = first_leaf(slot)
             if leaf is not None:
                 begin_revocation(hart, slot)
             step = end_some(hart, slot if leaf is None else leaf)
-            if step == WAITING:
-                preferred = hart.dying
-                if preferred is None:
-                    return True
-                table = preferred
-                continue
-            if step != STUCK:
+            if step == STUCK:
+                table.stuck = True
+                table.cursor = index + 1
+            elif step != WAITING:
                 table.freed = True
-                return True
-            table.stuck = True
+            return WAITING if step == WAITING else MORE
         table.cursor = index + 1
-    return True
+    return MORE

@@ -55,7 +55,7 @@ def pin(caller: Thread, space: DmaSpace, frame: Slot) -> u64:
 
 
 #: places looked at before a space counts as full; asked again, the search goes on
-MOST_TRIES = 256
+MOST_TRIES = 128
 
 
 def unpin(space: DmaSpace, frame: Slot) -> u64:

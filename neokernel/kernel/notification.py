@@ -17,10 +17,10 @@ from neokernel.kernel.outcome import BLOCKED, answer, give_answer
 from neokernel.kernel.schedule import append, make_ready, program, stop, take_out
 from neokernel.kernel.slot import refuse
 from neokernel.kernel.tracing import record
-from neokernel.lang import saturating_add, u64
+from neokernel.lang import requires, saturating_add, u64
 
 #: schedulers whose threads are held by schedulers, and so on: who is beyond isn't told
-NESTED_SCHEDULERS = 8
+NESTED_SCHEDULERS = 3
 
 
 def signal(hart: Hart, notification: Notification, badge: u64) -> None:
@@ -91,6 +91,7 @@ def tell_scheduler(hart: Hart, thread: Thread) -> None:
 
 def take(notification: Notification) -> u64:
     """The word, which isn't 0: all of it, or one of the count."""
+    requires(notification.word != 0)
     word = notification.word
     if notification.counting:
         notification.word = word - 1

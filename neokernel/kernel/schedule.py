@@ -15,6 +15,7 @@ from neokernel.arch import cpu
 from neokernel.kernel import timer
 from neokernel.kernel.objects import (
     FLOATING,
+    PRIORITIES,
     REFILLS,
     TRACING,
     AddressSpace,
@@ -25,7 +26,7 @@ from neokernel.kernel.objects import (
     ThreadQueue,
 )
 from neokernel.kernel.tracing import record, record_switch
-from neokernel.lang import cold, count_leading_zeros, inline, loop_bound, saturating_add, u8, u16, u64, wrapping_add
+from neokernel.lang import cold, count_leading_zeros, inline, loop_bound, requires, saturating_add, u8, u16, u64, wrapping_add, wrapping_sub
 
 #: Sv39 in `satp` (privileged specification, 12.1.11)
 SV39 = 8 << 60
@@ -86,6 +87,7 @@ def priority_of(thread: Thread, context: SchedContext) -> u64:
 
 def enqueue(hart: Hart, thread: Thread, priority: u64, front: bool) -> None:
     """Into the ready queue."""
+    requires(priority < PRIORITIES)
     thread.priority = u8(priority)
     thread.ready = True
     queue = hart.queues[priority]
@@ -279,27 +281,29 @@ def take_off(hart: Hart, thread: Thread) -> None:
         dequeue(hart, thread)
 
 
-def choose(hart: Hart) -> None:
-    """Make the best thread current; wait for one if none is ready."""
+def choose(hart: Hart) -> Thread | None:
+    """Make the best thread current, and give it; None if none is ready."""
     current = hart.current
     if current is not None:
         context = current.context
         if context is not None and hart.best <= priority_of(current, context) + 1:
             run(hart, current, context)
-            return
+            return current
         hart.current = None
         if context is not None:
             enqueue(hart, current, priority_of(current, context), True)
     best = hart.best
     if best == 0:
-        return
+        return None
     thread = hart.queues[best - 1].head
     if thread is None:
-        return
+        return None
     dequeue(hart, thread)
     context = thread.context
-    if context is not None:
-        run(hart, thread, context)
+    if context is None:
+        return None
+    run(hart, thread, context)
+    return thread
 
 
 def run(hart: Hart, thread: Thread, context: SchedContext) -> None:
@@ -325,7 +329,7 @@ def exchangeable(hart: Hart, before: SchedContext, context: SchedContext) -> boo
 def exchange(hart: Hart, before: SchedContext, context: SchedContext) -> None:
     """Charge one slice and begin another: what `run_carefully` does, for the case that needs no decision."""
     now = cpu.now(hart.cpu)
-    used = now - hart.since
+    used = wrapping_sub(now, hart.since)
     before.used = wrapping_add(before.used, used)
     slice = before.refills[0]
     slice.amount -= min(used, slice.amount)

@@ -61,7 +61,7 @@ from neokernel.kernel.schedule import (
 )
 from neokernel.kernel.slot import find, refuse, refuse_operation
 from neokernel.kernel.tracing import record
-from neokernel.lang import Order, cold, inline, loop_bound, u8, u64, wrapping_sub
+from neokernel.lang import Order, cold, inline, loop_bound, requires, u8, u64, wrapping_sub
 
 #: timers that expire in one interrupt; the others stay due
 EXPIRIES = 8
@@ -88,6 +88,7 @@ def system_call(thread: Thread) -> Registers:
 
 def invocation(thread: Thread) -> Registers:
     """The same for a CALL on a kernel object, as the fast path knows. Nobody records it."""
+    requires(thread.registers.a0 < len(thread.slots))
     hart = thread.hart
     slot = thread.slots[thread.registers.a0]
     conclude(hart, thread, invoke(hart, thread, slot))
@@ -425,10 +426,10 @@ def leave_for_another(hart: Hart, thread: Thread) -> Registers:
     """Who goes on: the best ready thread; if there is none, wait for an interrupt."""
     if thread.dispatcher is not None and thread.state is not State.RUNNABLE and thread.context is not None:
         end_dispatch(hart, thread, Stop.FAULTED if thread.faulted else Stop.BLOCKED)
-    choose(hart)
-    if hart.current is None:
+    chosen = choose(hart)
+    if chosen is None:
         idle(hart)
-        while hart.current is None:
+        while chosen is None:
             loop_bound(STEPS)
             cpu.wait_for_interrupt(hart.cpu)
             if cpu.has_ended(hart.cpu):
@@ -436,5 +437,5 @@ def leave_for_another(hart: Hart, thread: Thread) -> Registers:
             if cpu.timer_pending(hart.cpu):
                 tick(hart)
             interrupt.serve(hart, cpu.claim(hart.cpu))
-            choose(hart)
-    return hart.current.registers
+            chosen = choose(hart)
+    return chosen.registers

@@ -12,10 +12,11 @@ from neokernel.abi.rights import READ, SEND, SIGNAL, WAIT, WRITE
 from neokernel.abi.status import FIRST, INVOKED, TRAVELLING, WORD, Status
 from neokernel.arch import cpu
 from neokernel.kernel import timer
-from neokernel.kernel.notification import go_on, start_timer, take, tell_scheduler, wake
+from neokernel.kernel.notification import end_wait, go_on, start_timer, take, tell_scheduler, wake
 from neokernel.kernel.objects import (
     DEVICE,
     FLOATING,
+    MOST_RAM,
     LARGE,
     SCHEDULER,
     AddressSpace,
@@ -35,7 +36,7 @@ from neokernel.kernel.placement import all_registers, buffer_at
 from neokernel.kernel.reply import arm, attach, break_off, detach, end_dispatch, give_up, pass_on, take_back, unchain
 from neokernel.kernel.schedule import dequeue, make_ready, priority_of, stop, take_out
 from neokernel.kernel.slot import controlled, derivable, derive, empty, refuse, refuse_control, refuse_operation
-from neokernel.lang import cold, copy, u8, u16, u64
+from neokernel.lang import cold, copy, requires, u8, u16, u64
 
 
 @cold
@@ -198,6 +199,7 @@ def needs(kind: bool, right: bool) -> u64:
 
 def use(hart: Hart, thread: Thread, place: Slot) -> None:
     """Begin to use what was bound."""
+    requires(not isinstance(place.object, Frame) or place.word < MOST_RAM)
     thing = place.object
     match thing:
         case AddressSpace():
@@ -232,7 +234,8 @@ def take_signals(hart: Hart, thread: Thread) -> None:
     if bound is None or bound.word == 0 or thread.context is None or thread.state is not State.RECEIVING:
         return
     leave_wait(hart, thread)
-    wake(hart, thread, take(bound), SIGNALS_BIT)
+    # It has a context: there is nothing to tell its scheduler.
+    end_wait(hart, thread, take(bound), SIGNALS_BIT)
 
 
 def lose(hart: Hart, thread: Thread, place: Slot) -> None:

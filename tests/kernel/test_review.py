@@ -9,6 +9,7 @@ from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation, Stop
 from neokernel.abi.status import INVOKED, Status
+from neokernel.kernel import captable, outcome
 from neokernel.kernel.objects import State, Thread
 from tests.kernel.support import INTERRUPTS, PAGE, PRIORITY, Machine
 
@@ -424,3 +425,29 @@ def test_a_slice_that_ends_while_somebody_else_comes_gives_others_a_turn_all_the
     assert machine.current is root
     machine.tick(9_999)
     assert machine.current is root
+
+
+def test_dying_tables_that_wait_for_each_other_in_a_long_chain_are_emptied_at_last() -> None:
+    """A step went along 64 of them, and the next one began at the first again: what was longer could not be deleted."""
+    machine = Machine()
+    machine.boot()
+    length = 70
+    memories = [machine.make(Kind.MEMORY, 4 * PAGE)[0] for _ in range(length)]
+    tables = machine.make(Kind.CAP_TABLE, 4, memory=memories[0])
+    for memory in memories[1:]:
+        assert machine.invoke(tables[-1], Operation.COPY, 0, 511, 0, given=memory).status is Status.OK
+        copy, machine.next_slot = machine.next_slot, machine.next_slot + 1
+        machine.window(copy, 1)
+        assert machine.invoke(tables[-1], Operation.COPY_OUT, 0, 511).status is Status.OK
+        tables += machine.make(Kind.CAP_TABLE, 4, memory=copy)
+    machine.hart.cpu.pending = True
+    registers = machine.root.registers
+    for table in reversed(tables):
+        registers.a2, registers.a5 = u64(table), u64(0)
+        assert captable.revoke(machine.hart, machine.root, machine.slot(table), True) == outcome.AGAIN
+    registers.a2, registers.a5 = u64(memories[0]), u64(0)
+    for _ in range(6 * length * length):
+        if captable.revoke_some(machine.hart, registers, machine.slot(memories[0]), True) != outcome.AGAIN:
+            break
+    assert machine.slot(memories[0]).object is None and machine.hart.dying is None
+    machine.check()
