@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tests.mutate.equivalence import Meaning, meaning
-from tests.mutate.judges import Attack, Judge, KernelTests, Verdict
+from tests.mutate.judges import BrokenBaselineError, Judge, KernelTests, Verdict, attack, machine
 from tests.mutate.operators import mutants
 from tests.mutate.prover import Prover
 from tests.mutate.sample import Sample
 from tests.mutate.sites import Mutant
 from tests.mutate.snapshot import Snapshot
+from tests.support.machine import QEMU
 
 REJECTED = "rejected"
 SAME_IR = "same IR"
@@ -112,6 +113,13 @@ def read(data: dict[str, object]) -> Result:
 
 
 def with_all_judges(snapshot: Snapshot, store: Path, files: Sequence[str] = ()) -> Campaign:
+    """Without QEMU, nobody tries the machine."""
     sound = meaning(snapshot)
     assert sound is not None, "the compiler rejects the kernel"
-    return Campaign(snapshot, store, sound, [KernelTests(snapshot, store), Attack(snapshot), Prover(sound)], files)
+    processes = [machine(snapshot), attack(snapshot)] if QEMU is not None else [attack(snapshot)]
+    judges: list[Judge] = [KernelTests(snapshot, store), *processes, Prover(sound)]
+    for process in processes:
+        sound_too = process.look()
+        if sound_too.killed:
+            raise BrokenBaselineError(f"{process.name} finds something without any mistake: {sound_too.why}")
+    return Campaign(snapshot, store, sound, judges, files)

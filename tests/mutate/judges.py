@@ -1,7 +1,7 @@
 """Who finds planted mistakes. Each judge has its own column in the report.
 
-Those here are the kernel's tests under CPython, and the random attack on the kernel compiled for the host, which looks
-at what the tests let pass. The prover is another (`prover.py`).
+Those here are the kernel's tests under CPython; and, for what these let pass, its tests on the machine and the random
+attack on the kernel compiled for the host. The prover is one more (`prover.py`).
 """
 
 from __future__ import annotations
@@ -23,9 +23,13 @@ TESTS = ("tests/kernel",)
 #: a test that takes so many times the processor time that it takes on a sound kernel, and some seconds, hangs
 PATIENCE = 10
 SECONDS = 10.0
-#: entries that the attack makes into a mutant, and seconds of processor time for it
+#: and those that do
+MACHINE = ("tests/kernel/test_machine.py", "tests/image/test_kernel_image.py")
+#: entries that the attack makes into a mutant
 CALLS = 100_000
+#: seconds of processor time for a judge that is a process, and for each that it starts
 MOST_SECONDS = 120
+LONGEST_REASON = 200
 
 
 @dataclass(frozen=True)
@@ -124,28 +128,23 @@ class KernelTests:
         self._server.communicate()
 
 
-class Attack:
-    """The random attack of `tests/fuzz_kernel`, as short as in `make test`, or shorter."""
+class Program:
+    """A judge in a process of its own, which imports the mistake, and fails if it finds it."""
 
-    name = "attack"
     independent = False
-    program = f"""
-import resource, sys
-resource.setrlimit(resource.RLIMIT_CPU, ({MOST_SECONDS}, {MOST_SECONDS}))
-from tests.fuzz_kernel.campaign import Attack, Found, campaign
-try:
-    campaign(Attack(), {CALLS}, seed=1)
-except Found as found:
-    print(found.what)
-    sys.exit(2)
-"""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
+    def __init__(self, snapshot: Snapshot, name: str, text: str, tried: int) -> None:
+        self.snapshot, self.name, self.tried = snapshot, name, tried
+        self._text = (
+            f"import resource\nresource.setrlimit(resource.RLIMIT_CPU, ({MOST_SECONDS}, {MOST_SECONDS}))\n{text}"
+        )
 
     def judge(self, mutant: Mutant, planted: Meaning) -> Verdict:
+        return self.look()
+
+    def look(self) -> Verdict:
         done = subprocess.run(
-            [sys.executable, "-c", self.program],
+            [sys.executable, "-c", self._text],
             cwd=self.snapshot.folder,
             env=self.snapshot.environment(),
             capture_output=True,
@@ -153,7 +152,30 @@ except Found as found:
             check=False,
         )
         if done.returncode == 0:
-            return Verdict(None, "", CALLS)
-        told = done.stdout if done.returncode == 2 else done.stderr
-        why = "hangs" if done.returncode < 0 or "Timeout" in told else (told.strip().splitlines() or [""])[-1]
-        return Verdict("the attack", why, CALLS)
+            return Verdict(None, "", self.tried)
+        told = [*done.stderr.splitlines(), *done.stdout.splitlines()]
+        hangs = done.returncode < 0 or any("Timeout" in line for line in told)
+        failed = [line for line in told if line.startswith(("FAILED", "ERROR"))]
+        return Verdict(self.name, "hangs" if hangs else [*told, "", *failed][-1][:LONGEST_REASON], self.tried)
+
+
+def attack(snapshot: Snapshot) -> Program:
+    """The random attack of `tests/fuzz_kernel`, shorter than in `make test`."""
+    text = f"""
+import sys
+from tests.fuzz_kernel.campaign import Attack, Found, campaign
+try:
+    campaign(Attack(), {CALLS}, seed=1)
+except Found as found:
+    sys.exit(found.what)
+"""
+    return Program(snapshot, "attack", text, CALLS)
+
+
+def machine(snapshot: Snapshot) -> Program:
+    """The tests of the kernel on the machine, in QEMU: those of the boot code, too."""
+    text = f"""
+import sys, pytest
+sys.exit(pytest.main(["-q", "-n0", "-x", "--tb=no", "-rf", "-p", "no:cacheprovider", *{MACHINE}]))
+"""
+    return Program(snapshot, "machine", text, len(MACHINE))

@@ -39,7 +39,6 @@ BEFORE = (
 MOST_MEMORY = 8 << 30
 #: seconds of processor time to import the kernel and its tests
 LOADING = 60.0
-LONGEST_REASON = 200
 
 
 class Server:
@@ -127,7 +126,7 @@ class Server:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self.end("import", str(report.longrepr).strip().splitlines()[-1][:LONGEST_REASON])
+            self.end("import", str(report.longrepr).strip().splitlines()[-1][:200])
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -157,7 +156,7 @@ class Server:
         if report.failed:
             crash = getattr(report.longrepr, "reprcrash", None)
             why = crash.message if crash is not None else str(report.longrepr)
-            self.end(report.nodeid, " ".join(why.split())[:LONGEST_REASON])
+            self.end(report.nodeid, " ".join(why.split())[:200])
 
     def pytest_sessionfinish(self) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)

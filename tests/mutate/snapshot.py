@@ -22,7 +22,13 @@ from tests.mutate.sites import Mutant, Vocabulary
 COPIED = ("neokernel", "tests", "boards", "pyproject.toml")
 #: what decides how a mutant ends: packages, and the tests
 PACKAGES = ("abi", "arch", "compiler", "kernel", "lang", "prover", "runtime", "sim")
-DECIDING = (*(f"neokernel/{name}" for name in PACKAGES), "tests/fuzz_kernel", "tests/kernel", "tests/mutate")
+DECIDING = (
+    *(f"neokernel/{name}" for name in PACKAGES),
+    "tests/fuzz_kernel",
+    "tests/image",
+    "tests/kernel",
+    "tests/mutate",
+)
 #: where mistakes are planted
 KERNEL = "neokernel/kernel"
 

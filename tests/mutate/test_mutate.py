@@ -13,7 +13,7 @@ import pytest
 from tests.mutate import judges, report
 from tests.mutate.campaign import KILLED, REJECTED, SAME_CODE, SAME_IR, SURVIVED, Campaign
 from tests.mutate.equivalence import Meaning, meaning
-from tests.mutate.judges import KernelTests, Verdict
+from tests.mutate.judges import KernelTests, Program, Verdict
 from tests.mutate.operators import OPERATORS, mutants
 from tests.mutate.prover import Prover
 from tests.mutate.sample import Sample
@@ -210,6 +210,14 @@ def test_what_no_test_executes_survives(campaign: Campaign, snapshot: Snapshot, 
     result = campaign.judge(nowhere)
     assert result.outcome == SURVIVED
     assert "No test executes it under CPython." in report.as_markdown([result], ["tests"])
+
+
+def test_a_judge_of_its_own_process_imports_the_snapshot(snapshot: Snapshot) -> None:
+    where = "import sys, neokernel; sys.exit(f'FAILED {neokernel.__file__}')"
+    assert Program(snapshot, "where", where, 1).look() == Verdict(
+        "where", f"FAILED {snapshot.folder / 'neokernel' / '__init__.py'}", 1
+    )
+    assert not Program(snapshot, "silent", "", 1).look().killed
 
 
 def test_the_prover_finds_what_it_proved_before(snapshot: Snapshot, sound: Meaning) -> None:
