@@ -41,6 +41,13 @@ TRAPS = {
 
 #: an interrupt while nobody runs
 IDLE = "interrupt of an idle processor"
+#: a system call that doesn't exist
+UNKNOWN = "a call without that number"
+
+
+def names() -> list[str]:
+    """Of all rows, in their order."""
+    return [*(call.name for call in Call), UNKNOWN, *(one.name for one in Operation), *TRAPS, IDLE]
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ def pending(case: Case) -> Case:
 def subjects(code: Code) -> Iterator[Subject]:
     for call in Call:
         yield Subject(call.name, (system_call(code, call.value),))
-    yield Subject("a call without that number", (system_call(code, max(call.value for call in Call) + 1),))
+    yield Subject(UNKNOWN, (system_call(code, max(call.value for call in Call) + 1),))
     for operation in Operation:
         yield Subject(operation.name, (operation_of(code, operation),))
     for name, causes in TRAPS.items():

@@ -32,7 +32,7 @@ bound is no measurement: if nobody can take the path, it could be lower. *Stretc
 interrupts are looked at. *Loops*: those that most of the bound comes from, with their rounds: *constant*, a count that
 the source fixes; *stated*, a `loop_bound`; *assembly*.
 
-Taken at commit {commit}, from the kernel with its checks, by `nk prove --paths --write docs/reference/paths.md`.
+Taken at commit {commit}, from the kernel {checks} its checks, by `nk prove --paths --write docs/reference/paths.md`.
 {over}
 | operation | bound | stretch | loops |
 |---|---:|---:|---|
@@ -40,22 +40,24 @@ Taken at commit {commit}, from the kernel with its checks, by `nk prove --paths 
 """
 
 
-def show_paths(wanted: str, *, write_to: Path | None, as_json: bool) -> int:
+def show_paths(wanted: str, *, checks: bool, write_to: Path | None, as_json: bool) -> int:
     """The table, or the longest path of the operation that is `wanted`. 1 if a bound is missing or above the limit."""
     from neokernel.bounds.report import LIMIT
 
+    name = ALL if wanted == ALL else known_name(wanted)
     with tempfile.TemporaryDirectory(prefix="nk-paths-") as folder:
-        code, found = kernel_bounds(Path(folder) / "kernel.elf", as_json=as_json)
+        code, found = kernel_bounds(Path(folder) / "kernel.elf", checks=checks, as_json=as_json)
     over = [row for row in found.rows if row.bound > LIMIT]
     status = Exit.NEGATIVE if over or found.unbounded else Exit.SUCCESS
-    if wanted != ALL:
-        rows = [row_named(wanted, found)]
-    else:
-        rows = sorted(found.rows, key=lambda row: (-row.bound, row.name))
+    rows = sorted(found.rows, key=lambda row: (-row.bound, row.name))
+    if name != ALL:
+        rows = [row for row in rows if row.name == name]
     if as_json:
-        values = [as_value(code, row, path=wanted != ALL) for row in rows]
-        print_json({"limit": LIMIT, "operations": values, "unbounded": found.unbounded, "exit": int(status)})
-    elif wanted != ALL:
+        values = [as_value(code, row, path=name != ALL) for row in rows]
+        print_json(
+            {"limit": LIMIT, "checks": checks, "operations": values, "unbounded": found.unbounded, "exit": int(status)}
+        )
+    elif name != ALL:
         show_row(code, rows[0])
     else:
         show_table(rows)
@@ -63,11 +65,11 @@ def show_paths(wanted: str, *, write_to: Path | None, as_json: bool) -> int:
     for place in found.unbounded:
         click.echo(f"{place}: nothing says how often this loop is gone through: state it by `loop_bound`", err=True)
     if write_to is not None:
-        write_to.write_text(document(found), encoding="utf-8")
+        write_to.write_text(document(found, checks=checks), encoding="utf-8")
     return status
 
 
-def kernel_bounds(image: Path, *, as_json: bool) -> tuple[Code, Bounds]:
+def kernel_bounds(image: Path, *, checks: bool, as_json: bool) -> tuple[Code, Bounds]:
     """Of the kernel that is built from the sources, at `image`."""
     from neokernel.bounds.code import Code
     from neokernel.bounds.flow import Unclear
@@ -77,7 +79,7 @@ def kernel_bounds(image: Path, *, as_json: bool) -> tuple[Code, Bounds]:
 
     root = PACKAGE_ROOT.joinpath(*kernel.ROOTS[0].split(".")).with_suffix(".py")
     with progress("building the kernel"), tool_complaints():
-        objects = kernel.kernel_objects(checks=True)
+        objects = kernel.kernel_objects(checks=checks)
         if isinstance(objects, list):
             refuse(objects, Program(root), as_json=as_json)
         kernel.link_image(objects[0], b"", image)
@@ -91,14 +93,16 @@ def kernel_bounds(image: Path, *, as_json: bool) -> tuple[Code, Bounds]:
         raise ToolError("NK1004", f"the kernel's code isn't understood: {error}") from error
 
 
-def row_named(name: str, found: Bounds) -> Row:
-    rows = {row.name.lower(): row for row in found.rows}
-    row = rows.get(name.lower())
-    if row is None:
-        near = difflib.get_close_matches(name.lower(), rows, n=1)
-        hint = f"did you mean {rows[near[0]].name!r}?" if near else "`nk prove --paths` lists what there is"
-        raise click.BadParameter(f"no operation {name!r}: {hint}", param_hint="--paths")
-    return row
+def known_name(wanted: str) -> str:
+    """The name of the row that is meant."""
+    from neokernel.bounds.operations import names
+
+    known = {name.lower(): name for name in names()}
+    if wanted.lower() not in known:
+        near = difflib.get_close_matches(wanted.lower(), known, n=1)
+        hint = f"did you mean {known[near[0]]!r}?" if near else "`nk prove --paths` lists what there is"
+        raise click.BadParameter(f"no operation {wanted!r}: {hint}", param_hint="--paths")
+    return known[wanted.lower()]
 
 
 def show_table(rows: list[Row]) -> None:
@@ -150,7 +154,7 @@ def as_value(code: Code, row: Row, *, path: bool) -> dict[str, object]:
     return value
 
 
-def document(found: Bounds) -> str:
+def document(found: Bounds, *, checks: bool) -> str:
     from neokernel.bounds.report import LIMIT
 
     rows = sorted(found.rows, key=lambda row: (-row.bound, row.name))
@@ -161,7 +165,9 @@ def document(found: Bounds) -> str:
         else ""
     )
     lines = [f"| {row.name} | {row.bound:,} | {row.stretch:,} | {loops(row)} |" for row in rows]
-    return DOCUMENT.format(limit=LIMIT, commit=commit(), over=said, rows="\n".join(lines))
+    return DOCUMENT.format(
+        limit=LIMIT, checks="with" if checks else "without", commit=commit(), over=said, rows="\n".join(lines)
+    )
 
 
 def commit() -> str:

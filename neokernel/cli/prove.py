@@ -54,6 +54,9 @@ class Told:
     flag_value=ALL,
     help="Instead: the kernel's longest paths, in instructions; or OPERATION's, by line.",
 )
+@click.option(
+    "--checks/--no-checks", default=True, help="Of --paths: the kernel with its checks (default), or without."
+)
 @click.option("--write", "document_to", type=click.Path(path_type=Path), help="Write the table of --paths as a page.")
 @json_option
 def command(
@@ -62,6 +65,7 @@ def command(
     table: bool,
     cold: bool,
     paths: str | None,
+    checks: bool,
     document_to: Path | None,
     as_json: bool,
 ) -> int:
@@ -71,7 +75,7 @@ def command(
     isn't; of --paths, 0 all are bounded, and none is longer than the kernel promises.
     """
     if paths is not None:
-        return show_paths(paths, write_to=document_to, as_json=as_json)
+        return show_paths(paths, checks=checks, write_to=document_to, as_json=as_json)
     if not files:
         raise click.UsageError("Missing argument 'FILES...'.")
     outcomes = prove_programs([find_program(path) for path in files], cold=cold, explain=not table, as_json=as_json)

@@ -1,0 +1,89 @@
+"""`nk prove --paths`: rows of the kernel as it is, with its checks and without; the page that is generated."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from neokernel.bounds.operations import IDLE, names
+from neokernel.bounds.report import LIMIT
+from neokernel.cli.prove import command
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "reference" / "paths.md"
+REASONS = ROOT / "docs" / "design" / "paths.md"
+
+#: The rows that are above the promise, each with the reason in `REASONS`, and what they must not exceed: a row that
+#: comes below the promise must leave this list.
+ABOVE = {
+    IDLE: 46_000,
+    "timer interrupt": 44_500,
+    "REPLY_RECEIVE": 21_200,
+    "DELETE": 18_100,
+    "REVOKE": 18_100,
+    "RECEIVE": 11_400,
+    "REPLY": 9_500,
+    "CALL": 8_900,
+    "SEND": 8_700,
+    "TRY_SEND": 8_700,
+    "RETYPE": 6_200,
+}
+
+
+def prove(*arguments: str) -> Result:
+    return CliRunner().invoke(command, [*arguments], standalone_mode=False)
+
+
+@pytest.fixture(scope="module", params=["--checks", "--no-checks"])
+def rows(request: pytest.FixtureRequest) -> dict[str, int]:
+    done = prove("--paths", "--json", request.param)
+    assert done.exception is None, done.exception
+    found = json.loads(done.stdout)
+    assert found["unbounded"] == [] and found["limit"] == LIMIT
+    return {row["name"]: row["bound"] for row in found["operations"]}
+
+
+def test_each_way_into_the_kernel_has_a_row(rows: dict[str, int]) -> None:
+    assert list(rows) == sorted(names(), key=lambda name: (-rows[name], name))
+
+
+def test_no_row_is_above_the_promise_but_those_that_are_listed(rows: dict[str, int]) -> None:
+    above = {name: bound for name, bound in rows.items() if bound > LIMIT}
+    assert above.keys() == ABOVE.keys()
+    assert not {name: bound for name, bound in above.items() if bound > ABOVE[name]}
+
+
+def test_what_is_above_the_promise_is_explained() -> None:
+    reasons = REASONS.read_text(encoding="utf-8").partition("## Above the promise")[2]
+    assert not [name for name in ABOVE if name.removesuffix(" interrupt").split(" of an ")[-1] not in reasons]
+
+
+def test_the_page_has_the_rows_that_there_are() -> None:
+    """Its numbers are those of the commit that it names."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in lines
+        if re.match(r"\| [A-Za-z_ ]+ \| [\d,]+ ", line)
+    ]
+    assert {cell[0] for cell in cells} == set(names())
+    assert {cell[0] for cell in cells if int(cell[1].replace(",", "")) > LIMIT} == ABOVE.keys()
+    assert all(int(cell[2].replace(",", "")) <= int(cell[1].replace(",", "")) for cell in cells)
+
+
+def test_an_operations_path_is_shown_by_line() -> None:
+    done = prove("--paths", "clear")
+    assert done.exception is None, done.exception
+    first, *lines = done.stdout.splitlines()
+    assert re.fullmatch(r"CLEAR: [\d,]+ instructions until an interrupt is served, at most", first)
+    assert any("neokernel/kernel/memory.py:" in line for line in lines)
+    assert any(re.search(r"times \(assembly\) neokernel.arch.cpu.clear", line) for line in lines)
+
+
+def test_an_unknown_operation_is_told_with_the_nearest_name() -> None:
+    done = prove("--paths", "REVOK")
+    assert "no operation 'REVOK': did you mean 'REVOKE'?" in str(done.exception)
