@@ -28,6 +28,9 @@ BENCHES = {
 #: ends of items of which two are shown in one row
 PAIR = (", checks on", ", checks off")
 
+#: columns from which on there is room for ratios in a table of pairs
+WIDE = 100
+
 #: those that boot a machine
 BOOTS = {"compiler", "kernel"}
 
@@ -63,8 +66,8 @@ def _number(value: float | None, unit: str) -> str:
     return f"{value:.3f}"
 
 
-def table(title: str, rows: Sequence[Row]) -> Table:
-    """Rows as a rich table, narrow enough for 80 columns; numbers with their thousands marked.
+def table(title: str, rows: Sequence[Row], width: int = 80) -> Table:
+    """Rows as a rich table, narrow enough for 80 columns and for `width`; numbers with their thousands marked.
 
     A unit or a peer that all rows share stands in a heading instead of a column. Ratios share all units. Rows that come
     in pairs, `ITEM, checks on` and `ITEM, checks off`, are one row with two numbers.
@@ -72,7 +75,7 @@ def table(title: str, rows: Sequence[Row]) -> Table:
     from rich.table import Table
 
     if rows and all(row.item.endswith(PAIR[place % 2]) for place, row in enumerate(rows)):
-        return _paired(title, rows)
+        return _paired(title, rows, width)
 
     units = sorted({row.unit for row in rows} - {"ratio"})
     peers = sorted({row.peer for row in rows})
@@ -95,31 +98,51 @@ def table(title: str, rows: Sequence[Row]) -> Table:
     return shown
 
 
-def _paired(title: str, rows: Sequence[Row]) -> Table:
-    """Rows with two numbers each; the ratio is that of the second."""
+def _paired(title: str, rows: Sequence[Row], width: int) -> Table:
+    """Rows with two numbers each. Budget and ratio are about the second; where it is narrow, there is no ratio."""
+    from rich import box
     from rich.markup import escape
     from rich.table import Table
 
-    shown = Table(title=title)
+    pairs = list(zip(rows[::2], rows[1::2], strict=True))
+    wide = width >= WIDE
+    # Lines between the columns would take the room that the items need.
+    shown = Table(title=title, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, int(wide)))
     shown.add_column("item", min_width=28)
     for column in PAIR:
-        shown.add_column(column.removeprefix(", "), justify="right")
+        shown.add_column(column.removeprefix(", ").replace(" ", "\n"), justify="right")
+    budgets = any(second.budget is not None for _, second in pairs)
+    if budgets:
+        shown.add_column("budget", justify="right")
+        over = sum(second.over for _, second in pairs)
+        shown.caption = f"Budgets bind what is without checks: {over or 'none'} over."
     shown.add_column("theirs", justify="right")
-    shown.add_column("ratio", justify="right")
+    if wide:
+        shown.add_column("ratio", justify="right")
     shown.add_column("peer")
-    for first, second in zip(rows[::2], rows[1::2], strict=True):
+    for first, second in pairs:
         ratio = "" if second.ratio is None else f"{second.ratio:.3f}"
-        numbers = [_count(first.ours), _count(second.ours), "" if second.theirs is None else _count(second.theirs)]
         unit = "" if first.unit in title else f" [{first.unit}]"
-        shown.add_row(escape(first.item.removesuffix(PAIR[0]) + unit), *numbers, ratio, first.peer)
+        shown.add_row(
+            escape(first.item.removesuffix(PAIR[0]) + unit),
+            _count(first.ours),
+            _count(second.ours),
+            *([("over " if second.over else "") + _count(second.budget)] if budgets else []),
+            _count(second.theirs),
+            *([ratio] if wide else []),
+            first.peer,
+            style="bold red" if second.over else None,
+        )
     return shown
 
 
-def _count(value: float) -> str:
-    """A number of something: whole, or with its hundredths."""
+def _count(value: float | None) -> str:
+    """A number of something: whole, or with its hundredths; nothing of nothing."""
+    if value is None:
+        return ""
     return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
 
 
 def as_json(rows: Sequence[Row]) -> str:
-    """Rows as a JSON list of objects `{item, unit, ours, peer, theirs, ratio}`."""
+    """Rows as a JSON list of objects `{item, unit, ours, peer, theirs, ratio, budget}`."""
     return json.dumps([asdict(row) for row in rows], indent=2)

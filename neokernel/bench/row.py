@@ -16,7 +16,10 @@ class BenchError(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement beside its peer's. `ratio` is ours / theirs: less than 1 is better than the peer."""
+    """One measurement beside its peer's. `ratio` is ours / theirs: less than 1 is better than the peer.
+
+    `budget`: what it may be at most, if that is fixed.
+    """
 
     item: str
     unit: str
@@ -24,6 +27,12 @@ class Row:
     peer: str
     theirs: float | None
     ratio: float | None
+    budget: float | None = None
+
+    @property
+    def over(self) -> bool:
+        """Is it more than it may be?"""
+        return self.budget is not None and self.ours > self.budget
 
 
 def geometric_mean(ratios: Iterable[float]) -> float:

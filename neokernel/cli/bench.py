@@ -21,7 +21,8 @@ from neokernel.cli.run import qemu_program
 def command(name: str, only: tuple[str, ...], keep: Path | None, as_json: bool) -> None:
     """Run benchmark NAME (default: compiler).
 
-    With --json: a list of objects {item, unit, ours, peer, theirs, ratio}; a ratio below 1 is better than the peer.
+    With --json: a list of objects {item, unit, ours, peer, theirs, ratio, budget}; a ratio below 1 is better than the
+    peer, a budget is what it may be at most. In the table of the kernel, a row that is over its budget says so.
     """
     if name in registry.BOOTS:
         qemu_program()
@@ -30,7 +31,9 @@ def command(name: str, only: tuple[str, ...], keep: Path | None, as_json: bool) 
     if as_json:
         click.echo(registry.as_json(rows))
     else:
-        console().print(registry.table(f"{name}: {registry.BENCHES[name]}", rows), soft_wrap=False)
+        terminal = console()
+        shown = registry.table(f"{name}: {registry.BENCHES[name]}", rows, terminal.width)
+        terminal.print(shown, soft_wrap=False)
 
 
 def measure(name: str, only: tuple[str, ...], say: Progress, keep: Path | None) -> list[Row]:

@@ -64,7 +64,7 @@ def measure(image: Path, sources: Mapping[str, str], modules: Mapping[str, str] 
             if not flags & ALLOCATED or not size:
                 continue
             if flags & EXECUTABLE:
-                boot = section.name.startswith((".boot", ".text.boot"))
+                boot = is_boot(section)
                 start = int(section["sh_addr"])
                 for file, length in pieces(start, section.data(), symbols, origins, labels):
                     row = found.setdefault(file, Size())
@@ -73,6 +73,35 @@ def measure(image: Path, sources: Mapping[str, str], modules: Mapping[str, str] 
             elif not flags & WRITABLE and section.name.startswith((".rodata", ".srodata")):
                 found.setdefault(CONSTANTS, Size()).rodata += size
         return found
+
+
+def boot_only(image: Path) -> set[str]:
+    """The files that nothing is left of after boot: all that was compiled of them, inlined or not, is boot code.
+
+    A file of which no code was made at all, such as one of declarations, is none of them; assembly isn't looked at.
+    """
+    with reading(f"{image} can't be read as an ELF file"):
+        elf = ELFFile(io.BytesIO(image.read_bytes()))
+        boot = [
+            range(int(section["sh_addr"]), int(section["sh_addr"]) + int(section["sh_size"]))
+            for section in elf.iter_sections()
+            if is_boot(section)
+        ]
+        early: set[str] = set()
+        later: set[str] = set()
+        for unit in elf.get_dwarf_info().iter_CUs() if elf.has_dwarf_info() else ():
+            program = unit.dwarfinfo.line_program_for_CU(unit)
+            for entry in program.get_entries() if program is not None else ():
+                state = entry.state
+                if state is not None and not state.end_sequence:
+                    places = early if any(state.address in part for part in boot) else later
+                    places.add(file_name(program, state.file))
+        return early - later
+
+
+def is_boot(section: Any) -> bool:
+    """Is it a section of code that only starts the system?"""
+    return bool(section["sh_flags"] & EXECUTABLE) and section.name.startswith((".boot", ".text.boot"))
 
 
 # --- code -------------------------------------------------------------------------------------------------------------
