@@ -95,14 +95,14 @@ def test_both_columns_are_in_one_row_of_the_table() -> None:
 
 def test_most_rows_take_one_line_at_80_columns_and_none_is_cut() -> None:
     lines = {name: line for program in PROGRAMS.values() for name, line in program.lines.items()} | SIZES
-    reports = dict.fromkeys(lines, 999_999)
+    reports = {name: line.budget or 999 for name, line in lines.items()} | {"lines_after_boot": 4_344}
     rows = kernel.rows_of(lines, {ON: reports, OFF: reports})
     text = io.StringIO()
     Console(file=text, width=80).print(registry.table("kernel: instructions", rows, 80))
     printed = text.getvalue()
     assert "…" not in printed
     assert all(f" {peer}" in printed for peer in ("seL4", "Linux", "xv6"))
-    assert len(printed.splitlines()) < 1.2 * len(lines)
+    assert len(printed.splitlines()) < 1.25 * len(lines)
 
 
 def test_lines_are_told_apart_by_what_is_left_after_boot(tmp_path: Path) -> None:
