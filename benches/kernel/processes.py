@@ -97,8 +97,8 @@ def main(process: Process) -> None:
         status = STATUS + round
         done(process, "create", create(process, memory, slots, copies, segment.address, endpoint, context, status))
         got = system.receive(endpoint, 0)
-        if got.failed() or got.w0 != status:
-            give_up(process, "status", got.w0)
+        if isinstance(got, Failure) or got.w0 != status:
+            give_up(process, "status", status)
         done(process, "reap", reap(memory))
         after = system.instructions()
         if round >= WARM:

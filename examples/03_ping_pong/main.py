@@ -5,6 +5,7 @@ from neokernel.abi.kinds import Kind
 from neokernel.abi.rights import RECEIVE, SEND
 from neokernel.lang import u64
 from neokernel.runtime import system
+from neokernel.runtime.must import must_get
 from neokernel.runtime.process import Process
 from neokernel.runtime.space import Child
 from neokernel.runtime.system import Failure
@@ -17,17 +18,14 @@ PRIORITY = 100
 
 
 def main(process: Process) -> None:
-    endpoint = process.make(Kind.ENDPOINT)
-    assert not isinstance(endpoint, Failure), "the root has memory for an endpoint"
+    endpoint = must_get(process.make(Kind.ENDPOINT))
     failure = make_pong(process, endpoint)
     if failure is not None:
         process.console.write(f"pong can't be started: {failure.status.name} of argument {failure.argument}\n")
         process.exit(1)
-    pong = process.derive(endpoint, SEND, BADGE)
-    assert not isinstance(pong, Failure), "the root has a free slot"
+    pong = must_get(process.derive(endpoint, SEND, BADGE))
     for number in range(u64(1), u64(4)):
-        answer = system.call(pong, message(SQUARE, 1), number)
-        assert not answer.failed(), "pong answers"
+        answer = must_get(system.call(pong, message(SQUARE, 1), number))
         process.console.write(f"ping {number}: pong {answer.w0}, said to badge {answer.w1}\n")
 
 

@@ -4,6 +4,7 @@ from neokernel.abi.call import message
 from neokernel.lang import u64
 from neokernel.runtime import system
 from neokernel.runtime.process import Process
+from neokernel.runtime.system import Failure
 
 #: label of the answers
 SQUARED = 2
@@ -13,5 +14,5 @@ def main(process: Process) -> None:
     endpoint: u64 = process.arguments[0]
     reply: u64 = process.arguments[1]
     asked = system.receive(endpoint, reply)
-    while not asked.failed():
+    while not isinstance(asked, Failure):
         asked = system.reply_receive(endpoint, reply, message(SQUARED, 2), asked.w0 * asked.w0, asked.badge)

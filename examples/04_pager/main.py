@@ -7,9 +7,10 @@ from neokernel.abi.operations import Binding
 from neokernel.abi.rights import READ, WRITE
 from neokernel.lang import span_at, u64, unsafe
 from neokernel.runtime import system
+from neokernel.runtime.must import must, must_get
 from neokernel.runtime.process import Process
 from neokernel.runtime.space import map_new
-from neokernel.runtime.system import Failure, Message
+from neokernel.runtime.system import Message
 from neokernel.runtime.thread import make_thread, start_thread
 
 unsafe("the worker touches memory that its pager brings")
@@ -21,22 +22,18 @@ PRIORITY = 100
 
 
 def main(process: Process) -> None:
-    endpoint, reply = process.make(Kind.ENDPOINT), process.make(Kind.REPLY)
-    finished = process.make(Kind.NOTIFICATION)
-    assert not isinstance(endpoint, Failure) and not isinstance(reply, Failure), "the root has memory"
-    assert not isinstance(finished, Failure), "the root has memory"
-    worker = make_thread(process, HEAP, PRIORITY, finished)
-    assert not isinstance(worker, Failure), "the root has memory for a thread"
-    context = process.context(PRIORITY, process.frequency, process.frequency)
-    assert not isinstance(context, Failure), "the root has memory for a context"
+    endpoint, reply = must_get(process.make(Kind.ENDPOINT)), must_get(process.make(Kind.REPLY))
+    finished = must_get(process.make(Kind.NOTIFICATION))
+    worker = must_get(make_thread(process, HEAP, PRIORITY, finished))
+    context = must_get(process.context(PRIORITY, process.frequency, process.frequency))
     # Both come to the endpoint: the worker's faults, and the signal that it has ended.
-    assert system.bind(process.buffer, worker.thread, Binding.HANDLER, endpoint) is None
-    assert system.bind(process.buffer, OWN_THREAD, Binding.NOTIFICATION, finished) is None
-    assert start_thread(process, worker.thread, context) is None
-    told = system.receive(endpoint, reply)
+    must(system.bind(process.buffer, worker.thread, Binding.HANDLER, endpoint))
+    must(system.bind(process.buffer, OWN_THREAD, Binding.NOTIFICATION, finished))
+    must(start_thread(process, worker.thread, context))
+    told = must_get(system.receive(endpoint, reply))
     while told.is_fault():
-        assert system.resume_faulted(reply, handle(process, told)) is None
-        told = system.receive(endpoint, reply)
+        must(system.resume_faulted(reply, handle(process, told)))
+        told = must_get(system.receive(endpoint, reply))
     assert told.is_signals(), "nothing else comes here"
     process.console.write("the worker has ended\n")
 
@@ -49,7 +46,7 @@ def handle(process: Process, fault: Message) -> Resume:
         process.exit(1)
     process.console.write(f"page fault at {address:#x}\n")
     page = address // PAGE_SIZE * PAGE_SIZE
-    assert map_new(process, OWN_SPACE, process.memory, page, READ | WRITE, 1) is None
+    must(map_new(process, OWN_SPACE, process.memory, page, READ | WRITE, 1))
     return Resume.RETRY
 
 

@@ -9,6 +9,7 @@ from neokernel.abi.call import message
 from neokernel.abi.kinds import Kind
 from neokernel.lang import u64
 from neokernel.runtime import system
+from neokernel.runtime.must import must, must_get
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
 from neokernel.runtime.thread import spawn
@@ -27,32 +28,29 @@ COUNTER = 1
 
 def main(process: Process) -> None:
     """The server."""
-    endpoint, reply = process.make(Kind.ENDPOINT), process.make(Kind.REPLY)
-    finished = process.make(Kind.NOTIFICATION, COUNTER)
-    assert not isinstance(endpoint, Failure) and not isinstance(reply, Failure), "the root has memory"
-    assert not isinstance(finished, Failure), "the root has memory"
+    endpoint, reply = must_get(process.make(Kind.ENDPOINT)), must_get(process.make(Kind.REPLY))
+    finished = must_get(process.make(Kind.NOTIFICATION, COUNTER))
     process.arguments[ENDPOINT] = endpoint
     second = process.frequency
-    assert system.set_floor(process.buffer, PROCESSOR, URGENT, OWN_THREAD) is None
-    assert system.configure(process.buffer, PROCESSOR, SLOW, second, second, OWN_CONTEXT) is None
+    must(system.set_floor(process.buffer, PROCESSOR, URGENT, OWN_THREAD))
+    must(system.configure(process.buffer, PROCESSOR, SLOW, second, second, OWN_CONTEXT))
     begin(process, SLOW, finished)
     for request in range(2):
-        asked = system.receive(endpoint, reply)
+        asked = must_get(system.receive(endpoint, reply))
         process.console.write(f"server: a request of priority {asked.w0}\n")
         if request == 0:
             # While the slow client is served, the others come.
             begin(process, URGENT, finished)
             begin(process, HOG, finished)
             process.console.write("server: the urgent client is ready, and the hog\n")
-        assert system.reply(reply, message(SERVE)) is None
+        must(system.reply(reply, message(SERVE)))
     for _ in range(3):
-        assert not isinstance(system.wait(finished), Failure)
+        must_get(system.wait(finished))
 
 
 def begin(process: Process, priority: u64, finished: u64) -> None:
     """Start the thread of this priority."""
-    made = spawn(process, priority, priority, process.frequency, process.frequency, finished)
-    assert not isinstance(made, Failure), "the root has memory for threads"
+    must_get(spawn(process, priority, priority, process.frequency, process.frequency, finished))
 
 
 def thread(process: Process, argument: u64) -> None:
@@ -74,4 +72,4 @@ def ask(process: Process, priority: u64) -> None:
     """A client."""
     process.console.write(f"client of priority {priority}: asks\n")
     answer = system.call(process.arguments[ENDPOINT], message(SERVE, 1), priority)
-    process.console.write(f"client of priority {priority}: {'failed' if answer.failed() else 'served'}\n")
+    process.console.write(f"client of priority {priority}: {'failed' if isinstance(answer, Failure) else 'served'}\n")

@@ -6,6 +6,7 @@ from neokernel.abi.kinds import Kind
 from neokernel.abi.rights import SIGNAL
 from neokernel.lang import u64
 from neokernel.runtime import system
+from neokernel.runtime.must import must_get
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
 
@@ -17,8 +18,7 @@ OTHER_BADGE = 5
 def main(process: Process) -> None:
     notification: u64 = process.arguments[0]
     supervisor: u64 = process.arguments[1]
-    free = process.slot()
-    assert not isinstance(free, Failure), "a new process has free slots"
+    free = must_get(process.slot())
     report(supervisor, system.signal(notification))
     report(supervisor, failure_of(system.poll(notification)))
     report(supervisor, system.copy(process.buffer, OWN_TABLE, free, SIGNAL, OTHER_BADGE, notification))

@@ -7,6 +7,7 @@ from neokernel.abi.rights import SEND, SIGNAL
 from neokernel.abi.status import Status
 from neokernel.lang import u8, u64
 from neokernel.runtime import system
+from neokernel.runtime.must import must, must_get
 from neokernel.runtime.process import Process
 from neokernel.runtime.space import Child
 from neokernel.runtime.system import Failure
@@ -17,22 +18,18 @@ PRIORITY = 100
 
 
 def main(process: Process) -> None:
-    notification, endpoint = process.make(Kind.NOTIFICATION), process.make(Kind.ENDPOINT)
-    reply = process.make(Kind.REPLY)
-    assert not isinstance(notification, Failure) and not isinstance(endpoint, Failure), "the root has memory"
-    assert not isinstance(reply, Failure), "the root has memory"
-    failure = make_guest(process, notification, endpoint)
-    assert failure is None, "the guest starts"
+    notification, endpoint = must_get(process.make(Kind.NOTIFICATION)), must_get(process.make(Kind.ENDPOINT))
+    reply = must_get(process.make(Kind.REPLY))
+    must(make_guest(process, notification, endpoint))
     hear(process, endpoint, reply, "signal")
-    word = system.poll(notification)
-    assert not isinstance(word, Failure), "the guest has signalled"
+    word = must_get(system.poll(notification))
     process.console.write(f"supervisor: signalled by badge {word}\n")
     hear(process, endpoint, reply, "wait for a signal")
     hear(process, endpoint, reply, "take another badge")
     hear(process, endpoint, reply, "make an endpoint")
     hear(process, endpoint, reply, "switch the machine off")
     # The guest is less urgent: it has its answer, but doesn't go on before we wait.
-    assert system.revoke(OWN_TABLE, notification) is None
+    must(system.revoke(OWN_TABLE, notification))
     process.console.write("supervisor: the notification is revoked\n")
     hear(process, endpoint, reply, "signal again")
 
@@ -62,11 +59,11 @@ def make_guest(process: Process, notification: u64, endpoint: u64) -> Failure | 
 
 def hear(process: Process, endpoint: u64, reply: u64, attempt: str) -> None:
     """Print what came of the guest's next attempt. It isn't trusted: its number may be that of no status."""
-    report = system.receive(endpoint, reply)
+    report = must_get(system.receive(endpoint, reply))
     if report.w0 == u64(Status.OK.value):
         process.console.write(f"guest: {attempt}: done\n")
     elif report.w0 <= u64(Status.NO_WINDOW.value):
         process.console.write(f"guest: {attempt}: {Status(u8(report.w0)).name} of argument {report.w1}\n")
     else:
         process.console.write(f"guest: {attempt}: a report that makes no sense\n")
-    assert system.reply(reply, message(0)) is None
+    must(system.reply(reply, message(0)))

@@ -6,6 +6,7 @@ from neokernel.abi.operations import Stop
 from neokernel.abi.rights import SIGNAL
 from neokernel.lang import Array, array, u64
 from neokernel.runtime import system
+from neokernel.runtime.must import must, must_get
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
 from neokernel.runtime.thread import make_thread
@@ -20,8 +21,7 @@ BEGUN = 0
 
 
 def main(process: Process) -> None:
-    ready, begun = process.make(Kind.NOTIFICATION), process.make(Kind.NOTIFICATION)
-    assert not isinstance(ready, Failure) and not isinstance(begun, Failure), "the root has memory"
+    ready, begun = must_get(process.make(Kind.NOTIFICATION)), must_get(process.make(Kind.NOTIFICATION))
     process.arguments[BEGUN] = begun
     threads: Array[u64] = array(3)
     for place in range(THREADS):
@@ -36,8 +36,7 @@ def main(process: Process) -> None:
         for place in range(THREADS):
             if runnable & bit(place) == 0:
                 continue
-            stop = system.dispatch(threads[place], system.now() + process.frequency)
-            assert not isinstance(stop, Failure), "a thread that is ready can run"
+            stop = must_get(system.dispatch(threads[place], system.now() + process.frequency))
             process.console.write(f"scheduler: thread {place + 1} has {stop.name}\n")
             if stop is Stop.STOPPED:
                 left -= 1
@@ -52,19 +51,17 @@ def bit(place: u64) -> u64:
 
 def hold_new(process: Process, place: u64, ready: u64) -> u64:
     """A thread that runs when we let it: its index. It signals its bit when it is ready, so also now."""
-    made = make_thread(process, place + 1, process.priority)
-    assert not isinstance(made, Failure), "the root has memory for threads"
-    badged = process.derive(ready, SIGNAL, bit(place))
-    assert not isinstance(badged, Failure), "the root has free slots"
-    assert system.hold(process.buffer, made.thread, badged) is None
+    made = must_get(make_thread(process, place + 1, process.priority))
+    badged = must_get(process.derive(ready, SIGNAL, bit(place)))
+    must(system.hold(process.buffer, made.thread, badged))
     return made.thread
 
 
 def thread(process: Process, argument: u64) -> None:
     if argument == WAITING:
-        assert not isinstance(system.wait(process.arguments[BEGUN]), Failure)
+        must_get(system.wait(process.arguments[BEGUN]))
     if argument == SIGNALLING:
-        assert system.signal(process.arguments[BEGUN]) is None
+        must(system.signal(process.arguments[BEGUN]))
     for turn in range(u64(1), ROUNDS + 1):
         process.console.write(f"thread {argument}: round {turn}\n")
         system.yield_()

@@ -66,12 +66,6 @@ class Message:
     def capabilities(self) -> u64:
         return capabilities_of(self.word)
 
-    def failed(self) -> bool:
-        return status_of(self.word) != 0
-
-    def failure(self) -> Failure | None:
-        return failure_of(self.word)
-
     def is_fault(self) -> bool:
         """The kernel reports a fault: the label is a number of `Fault`."""
         return self.word & FAULT_BIT != 0
@@ -81,19 +75,22 @@ class Message:
         return self.word & SIGNALS_BIT != 0
 
 
-def failure_of(word: u64) -> Failure | None:
-    """The failure in a message word, if it is one."""
-    status = status_of(word)
-    if status == 0:
-        return None
-    return Failure(Status(u8(status)), argument_of(word))
+def checked(message: Message) -> Message | Failure:
+    """What a call brought, or how it failed: then the other words mean nothing."""
+    status = status_of(message.word)
+    return message if status == 0 else Failure(Status(u8(status)), argument_of(message.word))
+
+
+def failure_of(made: Message | Failure) -> Failure | None:
+    """The failure of a call that brings nothing else."""
+    return made if isinstance(made, Failure) else None
 
 
 # --- calls ------------------------------------------------------------------------------------------------------------
 
 
 def enter(call: Call, capability: u64, word: u64, w0: u64 = 0, w1: u64 = 0, w2: u64 = 0, w3: u64 = 0) -> Message:
-    """A system call without a Reply: the registers of `abi/call.py`."""
+    """A system call without a Reply: the registers of `abi/call.py`, as they come back."""
     badge, answer, r0, r1, r2, r3 = asm(
         "ecall",
         u64(call.value),
@@ -131,43 +128,42 @@ def enter_with(
     return Message(badge, answer, r0, r1, r2, r3)
 
 
-def call(endpoint: u64, word: u64, w0: u64 = 0, w1: u64 = 0, w2: u64 = 0, w3: u64 = 0) -> Message:
+def call(endpoint: u64, word: u64, w0: u64 = 0, w1: u64 = 0, w2: u64 = 0, w3: u64 = 0) -> Message | Failure:
     """Send a message, wait for its reply."""
-    return enter(Call.CALL, endpoint, word, w0, w1, w2, w3)
+    return checked(enter(Call.CALL, endpoint, word, w0, w1, w2, w3))
 
 
-def reply_receive(endpoint: u64, reply: u64, word: u64, w0: u64 = 0, w1: u64 = 0, w2: u64 = 0, w3: u64 = 0) -> Message:
+def reply_receive(
+    endpoint: u64, reply: u64, word: u64, w0: u64 = 0, w1: u64 = 0, w2: u64 = 0, w3: u64 = 0
+) -> Message | Failure:
     """Answer the caller whom `reply` holds, then wait for the next message."""
-    return enter_with(reply, Call.REPLY_RECEIVE, endpoint, word, w0, w1, w2, w3)
+    return checked(enter_with(reply, Call.REPLY_RECEIVE, endpoint, word, w0, w1, w2, w3))
 
 
 def send(endpoint: u64, word: u64, w0: u64 = 0, w1: u64 = 0, w2: u64 = 0, w3: u64 = 0) -> Failure | None:
     """Wait until somebody takes the message."""
-    return enter(Call.SEND, endpoint, word, w0, w1, w2, w3).failure()
+    return failure_of(checked(enter(Call.SEND, endpoint, word, w0, w1, w2, w3)))
 
 
 def try_send(endpoint: u64, word: u64, w0: u64 = 0, w1: u64 = 0, w2: u64 = 0, w3: u64 = 0) -> Failure | None:
     """Hand the message over if somebody waits for it; TIMED_OUT otherwise."""
-    return enter(Call.TRY_SEND, endpoint, word, w0, w1, w2, w3).failure()
+    return failure_of(checked(enter(Call.TRY_SEND, endpoint, word, w0, w1, w2, w3)))
 
 
-def receive(endpoint: u64, reply: u64, deadline: u64 = NEVER) -> Message:
+def receive(endpoint: u64, reply: u64, deadline: u64 = NEVER) -> Message | Failure:
     """Wait for a message. If it is a call, `reply` holds the caller then."""
-    return enter_with(reply, Call.RECEIVE, endpoint, 0, deadline)
+    return checked(enter_with(reply, Call.RECEIVE, endpoint, 0, deadline))
 
 
 def reply(reply: u64, word: u64, w0: u64 = 0, w1: u64 = 0, w2: u64 = 0, w3: u64 = 0) -> Failure | None:
     """Answer the caller whom `reply` holds."""
-    return enter_with(reply, Call.REPLY, 0, word, w0, w1, w2, w3).failure()
+    return failure_of(checked(enter_with(reply, Call.REPLY, 0, word, w0, w1, w2, w3)))
 
 
 def wait(notification: u64, deadline: u64 = NEVER) -> u64 | Failure:
     """Take a notification's signals (of a counting one: one), wait for some."""
-    made = enter(Call.WAIT, notification, 0, deadline)
-    failure = made.failure()
-    if failure is not None:
-        return failure
-    return made.badge
+    made = checked(enter(Call.WAIT, notification, 0, deadline))
+    return made if isinstance(made, Failure) else made.badge
 
 
 def poll(notification: u64) -> u64 | Failure:
@@ -176,7 +172,7 @@ def poll(notification: u64) -> u64 | Failure:
 
 
 def signal(notification: u64) -> Failure | None:
-    return enter(Call.SIGNAL, notification, 0).failure()
+    return failure_of(checked(enter(Call.SIGNAL, notification, 0)))
 
 
 def yield_() -> None:
@@ -206,9 +202,9 @@ def invoke(
     w2: u64 = 0,
     w3: u64 = 0,
     capabilities: u64 = 0,
-) -> Message:
+) -> Message | Failure:
     """An operation of a kernel object, `length` words of arguments."""
-    return call(capability, message(u64(operation.value), length, capabilities), w0, w1, w2, w3)
+    return checked(enter(Call.CALL, capability, message(u64(operation.value), length, capabilities), w0, w1, w2, w3))
 
 
 def invoke_with(
@@ -221,7 +217,7 @@ def invoke_with(
     w1: u64 = 0,
     w2: u64 = 0,
     w3: u64 = 0,
-) -> Message:
+) -> Message | Failure:
     """An operation with which one capability travels."""
     buffer.capabilities[0].store(u32(travelling), Order.RELAXED)
     return invoke(capability, operation, length, w0, w1, w2, w3, 1)
@@ -239,11 +235,11 @@ def window(buffer: Buffer, first: u64, size: u64) -> None:
 def retype(buffer: Buffer, memory: u64, kind: Kind, size: u64, count: u64, into: u64) -> Failure | None:
     """Make `count` objects; their capabilities go into the slots from `into` on. What `size` means: `abi/kinds.py`."""
     window(buffer, into, count)
-    return invoke(memory, Operation.RETYPE, 4, u64(kind.value), size, count, 0).failure()
+    return failure_of(invoke(memory, Operation.RETYPE, 4, u64(kind.value), size, count, 0))
 
 
 def clear(memory: u64, size: u64) -> Failure | None:
-    return invoke(memory, Operation.CLEAR, 1, size).failure()
+    return failure_of(invoke(memory, Operation.CLEAR, 1, size))
 
 
 @value
@@ -257,8 +253,7 @@ class MemoryInfo:
 
 def memory_info(memory: u64) -> MemoryInfo | Failure:
     made = invoke(memory, Operation.MEMORY_INFO, 0)
-    failure = made.failure()
-    return MemoryInfo(made.w0, made.w1, made.w2) if failure is None else failure
+    return made if isinstance(made, Failure) else MemoryInfo(made.w0, made.w1, made.w2)
 
 
 # --- CapTable ---------------------------------------------------------------------------------------------------------
@@ -266,29 +261,29 @@ def memory_info(memory: u64) -> MemoryInfo | Failure:
 
 def copy(buffer: Buffer, table: u64, index: u64, rights: u16, badge: u64, source: u64) -> Failure | None:
     """Derive from the slot `source` of the caller's table into slot `index` of `table`; `badge` 0 sets none."""
-    return invoke_with(buffer, source, table, Operation.COPY, 3, index, u64(rights), badge).failure()
+    return failure_of(invoke_with(buffer, source, table, Operation.COPY, 3, index, u64(rights), badge))
 
 
 def move(buffer: Buffer, table: u64, index: u64, source: u64) -> Failure | None:
-    return invoke_with(buffer, source, table, Operation.MOVE, 1, index).failure()
+    return failure_of(invoke_with(buffer, source, table, Operation.MOVE, 1, index))
 
 
 def copy_out(buffer: Buffer, table: u64, index: u64, rights: u16, into: u64) -> Failure | None:
     window(buffer, into, 1)
-    return invoke(table, Operation.COPY_OUT, 2, index, u64(rights)).failure()
+    return failure_of(invoke(table, Operation.COPY_OUT, 2, index, u64(rights)))
 
 
 def move_out(buffer: Buffer, table: u64, index: u64, into: u64) -> Failure | None:
     window(buffer, into, 1)
-    return invoke(table, Operation.MOVE_OUT, 1, index).failure()
+    return failure_of(invoke(table, Operation.MOVE_OUT, 1, index))
 
 
 def delete(table: u64, index: u64) -> Failure | None:
-    return invoke(table, Operation.DELETE, 1, index).failure()
+    return failure_of(invoke(table, Operation.DELETE, 1, index))
 
 
 def revoke(table: u64, index: u64) -> Failure | None:
-    return invoke(table, Operation.REVOKE, 1, index).failure()
+    return failure_of(invoke(table, Operation.REVOKE, 1, index))
 
 
 @value
@@ -303,97 +298,97 @@ class SlotInfo:
 
 def inspect(table: u64, index: u64) -> SlotInfo | Failure:
     made = invoke(table, Operation.INSPECT, 1, index)
-    failure = made.failure()
-    return SlotInfo(made.w0, made.w1, made.w2, made.w3) if failure is None else failure
+    return made if isinstance(made, Failure) else SlotInfo(made.w0, made.w1, made.w2, made.w3)
 
 
 # --- AddressSpace, Frame, PageTable -----------------------------------------------------------------------------------
 
 
 def map(buffer: Buffer, space: u64, address: u64, rights: u16, frame: u64) -> Failure | None:
-    return invoke_with(buffer, frame, space, Operation.MAP, 2, address, u64(rights)).failure()
+    return failure_of(invoke_with(buffer, frame, space, Operation.MAP, 2, address, u64(rights)))
 
 
 def install(buffer: Buffer, space: u64, address: u64, level: u64, table: u64) -> Failure | None:
-    return invoke_with(buffer, table, space, Operation.INSTALL, 2, address, level).failure()
+    return failure_of(invoke_with(buffer, table, space, Operation.INSTALL, 2, address, level))
 
 
 def unmap(frame: u64) -> Failure | None:
-    return invoke(frame, Operation.UNMAP, 0).failure()
+    return failure_of(invoke(frame, Operation.UNMAP, 0))
 
 
 def uninstall(table: u64) -> Failure | None:
-    return invoke(table, Operation.UNINSTALL, 0).failure()
+    return failure_of(invoke(table, Operation.UNINSTALL, 0))
 
 
 # --- Thread -----------------------------------------------------------------------------------------------------------
 
 
 def bind(buffer: Buffer, thread: u64, binding: Binding, bound: u64) -> Failure | None:
-    return invoke_with(buffer, bound, thread, Operation.BIND, 1, u64(binding.value)).failure()
+    return failure_of(invoke_with(buffer, bound, thread, Operation.BIND, 1, u64(binding.value)))
 
 
 def unbind(thread: u64, binding: Binding) -> Failure | None:
-    return invoke(thread, Operation.UNBIND, 1, u64(binding.value)).failure()
+    return failure_of(invoke(thread, Operation.UNBIND, 1, u64(binding.value)))
 
 
 def start(thread: u64, counter: u64, stack: u64, argument: u64, second: u64) -> Failure | None:
     """Start at the program counter `counter`, `argument` and `second` being its `a0` and `a1`."""
-    return invoke(thread, Operation.START, 4, counter, stack, argument, second).failure()
+    return failure_of(invoke(thread, Operation.START, 4, counter, stack, argument, second))
 
 
 def suspend(thread: u64) -> Failure | None:
-    return invoke(thread, Operation.SUSPEND, 0).failure()
+    return failure_of(invoke(thread, Operation.SUSPEND, 0))
 
 
 def resume(thread: u64) -> Failure | None:
-    return invoke(thread, Operation.RESUME, 0).failure()
+    return failure_of(invoke(thread, Operation.RESUME, 0))
 
 
 def read_registers(buffer: Buffer, thread: u64, registers: Span[u64]) -> Failure | None:
     """pc, ra, sp, … t6 of a thread, into the 32 words of `registers`."""
     made = invoke(thread, Operation.READ_REGISTERS, 0)
-    failure = made.failure()
-    if failure is None:
-        registers[0], registers[1], registers[2], registers[3] = made.w0, made.w1, made.w2, made.w3
-        for place in range(REGISTER_WORDS, THREAD_REGISTERS):
-            registers[place] = buffer.words[place - REGISTER_WORDS]
-    return failure
+    if isinstance(made, Failure):
+        return made
+    registers[0], registers[1], registers[2], registers[3] = made.w0, made.w1, made.w2, made.w3
+    for place in range(REGISTER_WORDS, THREAD_REGISTERS):
+        registers[place] = buffer.words[place - REGISTER_WORDS]
+    return None
 
 
 def write_registers(buffer: Buffer, thread: u64, registers: Span[u64]) -> Failure | None:
     for place in range(REGISTER_WORDS, THREAD_REGISTERS):
         buffer.words[place - REGISTER_WORDS] = registers[place]
-    return invoke(
-        thread,
-        Operation.WRITE_REGISTERS,
-        THREAD_REGISTERS,
-        registers[0],
-        registers[1],
-        registers[2],
-        registers[3],
-    ).failure()
+    return failure_of(
+        invoke(
+            thread,
+            Operation.WRITE_REGISTERS,
+            THREAD_REGISTERS,
+            registers[0],
+            registers[1],
+            registers[2],
+            registers[3],
+        )
+    )
 
 
 def set_foreign(thread: u64, foreign: bool) -> Failure | None:
     """Whether every `ecall` of the thread is a fault."""
-    return invoke(thread, Operation.SET_FOREIGN, 1, 1 if foreign else 0).failure()
+    return failure_of(invoke(thread, Operation.SET_FOREIGN, 1, 1 if foreign else 0))
 
 
 def hold(buffer: Buffer, thread: u64, notification: u64) -> Failure | None:
     """Run the thread by `dispatch` only; the notification is signalled when it could run."""
-    return invoke_with(buffer, notification, thread, Operation.HOLD, 0).failure()
+    return failure_of(invoke_with(buffer, notification, thread, Operation.HOLD, 0))
 
 
 def release(thread: u64) -> Failure | None:
-    return invoke(thread, Operation.RELEASE, 0).failure()
+    return failure_of(invoke(thread, Operation.RELEASE, 0))
 
 
 def dispatch(thread: u64, deadline: u64 = NEVER) -> Stop | Failure:
     """Run a held thread on the caller's own time, until it stops."""
     made = invoke(thread, Operation.DISPATCH, 1, deadline)
-    failure = made.failure()
-    return Stop(u8(made.w0)) if failure is None else failure
+    return made if isinstance(made, Failure) else Stop(u8(made.w0))
 
 
 @value
@@ -405,8 +400,7 @@ class ThreadInfo:
 
 def thread_info(thread: u64) -> ThreadInfo | Failure:
     made = invoke(thread, Operation.THREAD_INFO, 0)
-    failure = made.failure()
-    return ThreadInfo(made.w0, made.w1, made.w2) if failure is None else failure
+    return made if isinstance(made, Failure) else ThreadInfo(made.w0, made.w1, made.w2)
 
 
 def resume_faulted(reply_index: u64, how: Resume, a0: u64 = 0, a1: u64 = 0) -> Failure | None:
@@ -419,11 +413,11 @@ def resume_faulted(reply_index: u64, how: Resume, a0: u64 = 0, a1: u64 = 0) -> F
 
 def configure(buffer: Buffer, processor: u64, priority: u64, budget: u64, period: u64, context: u64) -> Failure | None:
     """Give a context the right to `budget` ticks in each `period`."""
-    return invoke_with(buffer, context, processor, Operation.CONFIGURE, 3, priority, budget, period).failure()
+    return failure_of(invoke_with(buffer, context, processor, Operation.CONFIGURE, 3, priority, budget, period))
 
 
 def set_floor(buffer: Buffer, processor: u64, floor: u64, thread: u64) -> Failure | None:
-    return invoke_with(buffer, thread, processor, Operation.SET_FLOOR, 1, floor).failure()
+    return failure_of(invoke_with(buffer, thread, processor, Operation.SET_FLOOR, 1, floor))
 
 
 @value
@@ -436,8 +430,7 @@ class ProcessorInfo:
 
 def processor_info(processor: u64) -> ProcessorInfo | Failure:
     made = invoke(processor, Operation.PROCESSOR_INFO, 0)
-    failure = made.failure()
-    return ProcessorInfo(made.w0, made.w1) if failure is None else failure
+    return made if isinstance(made, Failure) else ProcessorInfo(made.w0, made.w1)
 
 
 @value
@@ -450,51 +443,48 @@ class ContextInfo:
 
 def context_info(context: u64) -> ContextInfo | Failure:
     made = invoke(context, Operation.CONTEXT_INFO, 0)
-    failure = made.failure()
-    return ContextInfo(made.w0, made.w1) if failure is None else failure
+    return made if isinstance(made, Failure) else ContextInfo(made.w0, made.w1)
 
 
 # --- devices, trace, platform -----------------------------------------------------------------------------------------
 
 
 def bind_interrupt(buffer: Buffer, interrupt: u64, notification: u64) -> Failure | None:
-    return invoke_with(buffer, notification, interrupt, Operation.BIND_INTERRUPT, 0).failure()
+    return failure_of(invoke_with(buffer, notification, interrupt, Operation.BIND_INTERRUPT, 0))
 
 
 def unbind_interrupt(interrupt: u64) -> Failure | None:
-    return invoke(interrupt, Operation.UNBIND_INTERRUPT, 0).failure()
+    return failure_of(invoke(interrupt, Operation.UNBIND_INTERRUPT, 0))
 
 
 def acknowledge(interrupt: u64) -> Failure | None:
-    return invoke(interrupt, Operation.ACKNOWLEDGE, 0).failure()
+    return failure_of(invoke(interrupt, Operation.ACKNOWLEDGE, 0))
 
 
 def pin(buffer: Buffer, space: u64, frame: u64) -> u64 | Failure:
     """The physical address of a frame that a device may now reach."""
     made = invoke_with(buffer, frame, space, Operation.PIN, 0)
-    failure = made.failure()
-    return made.w0 if failure is None else failure
+    return made if isinstance(made, Failure) else made.w0
 
 
 def unpin(buffer: Buffer, space: u64, frame: u64) -> Failure | None:
-    return invoke_with(buffer, frame, space, Operation.UNPIN, 0).failure()
+    return failure_of(invoke_with(buffer, frame, space, Operation.UNPIN, 0))
 
 
 def trace_start(trace: u64, mask: u64) -> Failure | None:
-    return invoke(trace, Operation.TRACE_START, 1, mask).failure()
+    return failure_of(invoke(trace, Operation.TRACE_START, 1, mask))
 
 
 def trace_frame(buffer: Buffer, trace: u64, page: u64, into: u64) -> Failure | None:
     window(buffer, into, 1)
-    return invoke(trace, Operation.TRACE_FRAME, 1, page).failure()
+    return failure_of(invoke(trace, Operation.TRACE_FRAME, 1, page))
 
 
 def console_write(platform: u64, text: bytes) -> u64 | Failure:
     """At most 24 bytes, to the machine's console: how many it took."""
     words = (word_of(text, 0), word_of(text, 8), word_of(text, 16))
     made = invoke(platform, Operation.CONSOLE_WRITE, 4, len(text), words[0], words[1], words[2])
-    failure = made.failure()
-    return made.w0 if failure is None else failure
+    return made if isinstance(made, Failure) else made.w0
 
 
 def word_of(text: bytes, first: usize) -> u64:
@@ -508,4 +498,4 @@ def word_of(text: bytes, first: usize) -> u64:
 
 def power_off(platform: u64, status: u64) -> Failure | None:
     """End the machine; gives a failure if that isn't allowed."""
-    return invoke(platform, Operation.POWER_OFF, 1, status).failure()
+    return failure_of(invoke(platform, Operation.POWER_OFF, 1, status))

@@ -280,7 +280,7 @@ def operate(process: Process, mind: Mind) -> u64:
         given = pick(mind, kind if kind != 98 else u64(ANY), free)
         buffer.capabilities[0].store(u32(given & 0xFFFF), Order.RELAXED)
         count = 1
-    word = system.call(target, message(operation, 0, count), w0, w1, w2, w3).word
+    word = system.enter(Call.CALL, target, message(operation, 0, count), w0, w1, w2, w3).word
     learn(mind, operation, target, given, place, w0, w1, word)
     return word
 

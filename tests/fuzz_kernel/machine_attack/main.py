@@ -135,12 +135,12 @@ def watch(process: Process, handler: u64, reply: u64) -> u64:
     before: u64 = 0
     while system.now() < end and total() < CALLS:
         found = system.receive(handler, reply, system.now() + process.frequency // 500)
-        if found.is_fault():
-            faults += 1
-            resume = Resume.SKIP if found.label() == u64(Fault.SYSTEM_CALL.value) else Resume.STOP
-            _ = system.resume_faulted(reply, resume)
-        elif found.failed():
+        if isinstance(found, Failure):
             if total() == before:
                 break
             before = total()
+        elif found.is_fault():
+            faults += 1
+            resume = Resume.SKIP if found.label() == u64(Fault.SYSTEM_CALL.value) else Resume.STOP
+            _ = system.resume_faulted(reply, resume)
     return faults

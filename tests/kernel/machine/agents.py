@@ -128,7 +128,7 @@ class Agent:
         return Message(self.badge, self.word, self.w0, self.w1, self.w2, self.w3)
 
     def failure(self) -> Failure | None:
-        return system.failure_of(self.word)
+        return system.failure_of(system.checked(self.message()))
 
 
 def agent_at(address: u64) -> Agent:
@@ -186,7 +186,7 @@ def spin(agent: Agent) -> None:
 
 def serve(endpoint: u64, reply: u64) -> None:
     found = system.receive(endpoint, reply)
-    while not found.failed():
+    while not isinstance(found, Failure):
         if found.label() == 0:
             _ = system.reply(reply, 0)
             return

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from agents import Command
+from tap import failed, received
 from world import PLAYGROUND, World
 
 from neokernel.abi.boot import OWN_SPACE
-from neokernel.abi.call import NOW, Call, message
+from neokernel.abi.call import Call, message
 from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation
@@ -39,7 +40,7 @@ def unhandled(w: World, handler: u64) -> None:
 
 def report(w: World) -> Message:
     """The report that has arrived; one that failed if there is none."""
-    return system.receive(w.endpoint, w.reply, NOW)
+    return received(w.endpoint, w.reply)
 
 
 def skip(w: World, found: Message) -> None:
@@ -53,7 +54,7 @@ def faults_with(w: World, fault: Fault, address: u64, writing: bool = False) -> 
     handler = handled(w)
     w.high.touch(Command.STORE if writing else Command.LOAD, address)
     found = report(w)
-    if found.failed():
+    if failed(found):
         unhandled(w, handler)
         return False
     access: u64 = 1 if writing else 0
@@ -78,7 +79,7 @@ def reports(w: World) -> None:
     handler = handled(w)
     agent.touch(Command.LOAD, HERE + 0x123)
     found = report(w)
-    t.check(found.is_fault() and not found.failed(), "a fault arrives as a report")
+    t.check(found.is_fault() and not failed(found), "a fault arrives as a report")
     t.check(not found.is_signals(), "which isn't a signal")
     t.equal(found.badge, 5, "with the badge of the handler's capability")
     t.check(found.label() == u64(Fault.PAGE.value) or found.label() == u64(Fault.MISALIGNED.value), "of an odd address")
@@ -132,7 +133,7 @@ def resumes(w: World) -> None:
     t.succeeds(system.reply(w.reply, message(99)), "a reply with an unknown label")
     t.check(not agent.ended(), "is STOP")
     again = report(w)
-    t.check(again.failed(), "and brings no second report")
+    t.check(failed(again), "and brings no second report")
     t.succeeds(system.resume(agent.thread), "RESUME")
     again = report(w)
     t.check(again.is_fault() and again.w0 == HERE, "executes the instruction again")
@@ -249,7 +250,7 @@ def no_handler(w: World) -> None:
     endpoint = w.new(Kind.ENDPOINT)
     t.done(system.bind(w.process.buffer, agent.thread, Binding.HANDLER, endpoint))
     agent.touch(Command.LOAD, HERE)
-    found = system.receive(endpoint, w.reply, NOW)
+    found = received(endpoint, w.reply)
     t.check(found.is_fault(), "a report at another handler")
     w.drop(endpoint)
     t.check(not agent.ended(), "whose end leaves the thread where it was")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from world import BEYOND, EMPTY, World
 
 from neokernel.abi.boot import OWN_BUFFER, OWN_CONTEXT, OWN_SPACE, OWN_TABLE, OWN_THREAD, PLATFORM, PROCESSOR
-from neokernel.abi.call import NOW, Call, message
+from neokernel.abi.call import NOW, message
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Operation
 from neokernel.abi.rights import ALL, CONTROL, READ, RECEIVE, SEND, SIGNAL, WAIT
@@ -147,6 +147,4 @@ def unknown_operations(w: World) -> None:
     t.message_fails(system.invoke(w.reply, Operation.RESUME, 0), wrong, u64(INVOKED), "a Reply has no operations")
     t.message_fails(system.call(w.endpoint, message(1, 513)), Status.OUT_OF_RANGE, WORD, "a message of 513 words")
     t.message_fails(system.call(w.endpoint, message(1, 0, 5)), Status.OUT_OF_RANGE, WORD, "a message of 5 capabilities")
-    t.fails(
-        system.enter(Call.SEND, w.endpoint, message(1, 1023)).failure(), Status.OUT_OF_RANGE, WORD, "SEND of 1023 words"
-    )
+    t.fails(system.send(w.endpoint, message(1, 1023)), Status.OUT_OF_RANGE, WORD, "SEND of 1023 words")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from devices import CLOCK
+from tap import failed, received
 from world import EMPTY, PLAYGROUND, World
 
 from neokernel.abi.boot import OWN_SPACE, OWN_TABLE, OWN_THREAD, PLATFORM, PROCESSOR
@@ -296,7 +297,7 @@ def messages(w: World) -> None:
     t.message_fails(found, Status.OCCUPIED, REPLY, "RECEIVE with another thread's Reply")
     t.succeeds(system.send(w.endpoint, message(1)), "which it receives with")
     agent.tell(Call.CALL, w.endpoint, message(1))
-    t.check(not system.receive(w.endpoint, w.reply, NOW).failed(), "a call is received")
+    t.check(not failed(received(w.endpoint, w.reply)), "a call is received")
     found = system.receive(w.endpoint, w.reply, NOW)
     t.message_fails(found, Status.OCCUPIED, REPLY, "RECEIVE with a Reply that holds a caller")
     found = system.reply_receive(w.endpoint, w.reply, message(1, 513))

@@ -1,9 +1,20 @@
 """Results of cases, in the Test Anything Protocol: `ok 12 - name`, or `not ok 12 - name # what was found`."""
 
+from neokernel.abi.call import NOW, Call, status_of
 from neokernel.abi.status import Status
 from neokernel.lang import struct, u8, u64
+from neokernel.runtime import system
 from neokernel.runtime.process import Process
-from neokernel.runtime.system import Failure, Message
+from neokernel.runtime.system import Failure, Message, failure_of
+
+
+def received(endpoint: u64, reply: u64, deadline: u64 = NOW) -> Message:
+    """What RECEIVE brings, as the registers have it: ask `failed` whether it is a message."""
+    return system.enter_with(reply, Call.RECEIVE, endpoint, 0, deadline)
+
+
+def failed(found: Message) -> bool:
+    return status_of(found.word) != 0
 
 
 @struct
@@ -51,8 +62,8 @@ class Tap:
                 f" {self.count} - {name} # {found.status.name} of {found.argument}, not {status.name} of {argument}\n"
             )
 
-    def message_fails(self, found: Message, status: Status, argument: u64, name: str) -> None:
-        self.fails(found.failure(), status, argument, name)
+    def message_fails(self, found: Message | Failure, status: Status, argument: u64, name: str) -> None:
+        self.fails(failure_of(found), status, argument, name)
 
     def made(self, found: u64 | Failure, name: str) -> u64:
         """A case: something was made. Its index; 0, where nothing is, if it wasn't."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agents import HIGH, HIGHER, LOW, MIDDLE, Command
+from tap import failed, received
 from world import EMPTY, World
 
 from neokernel.abi.boot import OWN_CONTEXT, OWN_THREAD, PROCESSOR
@@ -145,14 +146,14 @@ def inversion(w: World) -> None:
     t.done(system.configure(buffer, PROCESSOR, LOW, w.process.frequency, w.process.frequency, OWN_CONTEXT))
     t.done(system.set_floor(buffer, PROCESSOR, HIGHER, OWN_THREAD))
     w.low.tell(Call.CALL, w.endpoint, message(1), 1)
-    found = system.receive(w.endpoint, w.reply, NEVER)
+    found = received(w.endpoint, w.reply, NEVER)
     t.equal(found.w0, 1, "the low client is served")
     w.high.touch(Command.SPIN, flag.address())
     t.check(w.high.w1 == 0, "the hog doesn't run while the server does")
     w.higher.tell(Call.CALL, w.endpoint, message(1), 2)
     _ = system.reply(w.reply, 0)
-    found = system.receive(w.endpoint, w.reply, system.now() + w.process.frequency // 10)
-    t.check(not found.failed() and found.w0 == 2, "the highest client is next: it waited for one request")
+    found = received(w.endpoint, w.reply, system.now() + w.process.frequency // 10)
+    t.check(not failed(found) and found.w0 == 2, "the highest client is next: it waited for one request")
     t.check(w.high.w1 == 0, "the hog has had nothing yet")
     _ = system.reply(w.reply, 0)
     flag.word[0] = 1
