@@ -68,7 +68,7 @@ fuzz-kernel: $(TEST) qemu ## CALLS=100000000 random system calls, from SEED=1 on
 	$(BIN)/nk run --timeout 3600 tests/fuzz_kernel/machine_attack
 
 mutate: $(TEST) ## plant COUNT=500 mistakes in the kernel by SEED=1: who finds them? RECORD=1 writes the reference's page
-	$(BIN)/python -m tests.mutate --count $(or $(COUNT),500) --seed $(or $(SEED),1) $(if $(RECORD),--commit HEAD --record)
+	$(BIN)/python -m tests.mutate --count $(or $(COUNT),500) --seed $(or $(SEED),1) $(if $(FILES),--files $(FILES)) $(if $(RECORD),--commit HEAD --record)
 
 bench: $(CORE) qemu ## measure, in instructions
 	@$(BIN)/nk bench

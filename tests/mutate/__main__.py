@@ -28,10 +28,11 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help="write the results into docs/reference/mutation.md")
     parser.add_argument("--commit", help="the sources of this commit, not the files as they are")
     options = parser.parse_args()
+    files = f" FILES='{' '.join(options.files)}'" if options.files else ""
     about = {
         "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
         "commit": report.commit(options.commit),
-        "command": f"make mutate COUNT={options.count} SEED={options.seed}",
+        "command": f"make mutate COUNT={options.count} SEED={options.seed}{files}",
         "count": options.count,
         "seed": options.seed,
     }

@@ -40,8 +40,8 @@ class Result:
 
 
 class Campaign:
-    """`files`: parts of the kernel's files' names, empty for all. The first of `judges` sees all mistakes; the others
-    see what those before them let pass, or all if they are independent.
+    """`files`: parts of the kernel's files' names, empty for all. The first of `judges` sees all mistakes, the others
+    those that they want to see after it.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Campaign:
             if not killed and planted.code == self.sound.code:
                 return Result(mutant, SAME_CODE, old, new, verdicts)
             for judge in others:
-                if judge.independent or not killed:
+                if judge.wants(verdicts[first.name]):
                     verdicts[judge.name] = judge.judge(mutant, planted)
                     killed |= verdicts[judge.name].killed
         return Result(mutant, KILLED if killed else SURVIVED, old, new, verdicts)

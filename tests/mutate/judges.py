@@ -1,7 +1,7 @@
 """Who finds planted mistakes. Each judge has its own column in the report.
 
-Those here are the kernel's tests under CPython; and, for what these let pass, its tests on the machine and the random
-attack on the kernel compiled for the host. The prover is one more (`prover.py`).
+Those here are the kernel's tests under CPython; for what these let pass, the random attack on the kernel compiled for
+the host; and for what they don't even execute, the tests on the machine. The prover is one more (`prover.py`).
 """
 
 from __future__ import annotations
@@ -53,9 +53,8 @@ class Judge(Protocol):
     @property
     def name(self) -> str: ...
 
-    @property
-    def independent(self) -> bool:
-        """Is it asked even if another one found the mistake?"""
+    def wants(self, tests: Verdict) -> bool:
+        """Is it asked, after the tests?"""
 
     def judge(self, mutant: Mutant, planted: Meaning) -> Verdict:
         """The mistake is planted in the snapshot, and `planted` is what came of it: is it found?"""
@@ -69,7 +68,6 @@ class KernelTests:
     """The kernel's tests under CPython: those that execute the mutated line, the quickest first, until one fails."""
 
     name = "tests"
-    independent = True
 
     def __init__(self, snapshot: Snapshot, store: Path, tests: tuple[str, ...] = TESTS) -> None:
         """`store`: a folder that keeps which test executes what."""
@@ -116,6 +114,9 @@ class KernelTests:
             found = {test for line in range(mutant.first, mutant.last + 1) for test in lines.get(str(line), ())}
         return sorted(found, key=lambda test: self.seconds[test])
 
+    def wants(self, tests: Verdict) -> bool:
+        return True
+
     def judge(self, mutant: Mutant, planted: Meaning) -> Verdict:
         tests = self.reaching(mutant)
         if not tests:
@@ -129,15 +130,19 @@ class KernelTests:
 
 
 class Program:
-    """A judge in a process of its own, which imports the mistake, and fails if it finds it."""
+    """A judge in a process of its own, which imports the mistake, and fails if it finds it.
 
-    independent = False
+    It is asked about what the tests let pass: either what they execute, or what they don't.
+    """
 
-    def __init__(self, snapshot: Snapshot, name: str, text: str, tried: int) -> None:
-        self.snapshot, self.name, self.tried = snapshot, name, tried
+    def __init__(self, snapshot: Snapshot, name: str, text: str, tried: int, *, executed: bool) -> None:
+        self.snapshot, self.name, self.tried, self.executed = snapshot, name, tried, executed
         self._text = (
             f"import resource\nresource.setrlimit(resource.RLIMIT_CPU, ({MOST_SECONDS}, {MOST_SECONDS}))\n{text}"
         )
+
+    def wants(self, tests: Verdict) -> bool:
+        return not tests.killed and (tests.tried > 0) == self.executed
 
     def judge(self, mutant: Mutant, planted: Meaning) -> Verdict:
         return self.look()
@@ -169,7 +174,7 @@ try:
 except Found as found:
     sys.exit(found.what)
 """
-    return Program(snapshot, "attack", text, CALLS)
+    return Program(snapshot, "attack", text, CALLS, executed=True)
 
 
 def machine(snapshot: Snapshot) -> Program:
@@ -178,4 +183,4 @@ def machine(snapshot: Snapshot) -> Program:
 import sys, pytest
 sys.exit(pytest.main(["-q", "-n0", "-x", "--tb=no", "-rf", "-p", "no:cacheprovider", *{MACHINE}]))
 """
-    return Program(snapshot, "machine", text, len(MACHINE))
+    return Program(snapshot, "machine", text, len(MACHINE), executed=False)

@@ -1,13 +1,12 @@
 """The prover as a judge: would `nk prove` say more of the kernel with the mistake than of the sound one?
 
 Only functions whose typed IR the mistake changes are proven, and their callers in the same module, nearest first, until
-something that is proven for the sound kernel isn't any more. Places in the source may have moved: what isn't proven is
-counted by what it is and in which function.
+something that is proven for the sound kernel isn't any more. Places in the source may have moved, so what isn't proven
+is known by what it is and in which function; if the sound kernel has one of those that isn't proven, others like it
+don't count.
 """
 
 from __future__ import annotations
-
-from collections import Counter
 
 from neokernel.compiler import ir
 from neokernel.prover import invariants
@@ -19,19 +18,21 @@ from tests.mutate.judges import Verdict
 from tests.mutate.sites import Mutant
 
 #: questions to the solver for a mutant: then its proof is given up
-QUESTIONS = 500
+QUESTIONS = 200
 
-#: what isn't proven of a function, and how often
-Failures = Counter[tuple[str, str]]
+#: what isn't proven of a function: where, and what
+Failures = frozenset[tuple[str, str]]
 
 
 class Prover:
     name = "prover"
-    independent = True
 
     def __init__(self, sound: Meaning) -> None:
         self.sound = sound
         self._known: dict[str, Failures] = {}
+
+    def wants(self, tests: Verdict) -> bool:
+        return True
 
     def judge(self, mutant: Mutant, planted: Meaning) -> Verdict:
         asked = 0
@@ -47,7 +48,7 @@ class Prover:
             asked += questions
             more = found - self._known[function.symbol]
             if more:
-                (where, why), _ = more.most_common(1)[0]
+                where, why = min(more)
                 return Verdict(function.symbol, f"{where}: {why}", number + 1)
         return Verdict(None)
 
@@ -56,7 +57,7 @@ def failures(program: ir.Program, function: ir.Function) -> tuple[Failures, int]
     """What isn't proven of a function, and how many questions that took."""
     proof = prove(function, invariants.of_program(program))
     failed = [verdict.obligation for verdict in proof.failed]
-    return Counter((obligation.function.symbol, what(obligation)) for obligation in failed), proof.questions
+    return frozenset((obligation.function.symbol, what(obligation)) for obligation in failed), proof.questions
 
 
 def affected(planted: Meaning, changed: set[str]) -> list[ir.Function]:
