@@ -17,6 +17,9 @@ from neokernel.cli.program import analyse, find_program, from_here, print_diagno
 def command(programs: tuple[Path, ...], as_json: bool) -> int:
     """Say what is wrong with PROGRAMS: folders with a main.py, or files of modules.
 
+    Of one with nothing wrong, also what it is: a program above the kernel, one for the bare machine, or a module, which
+    can't be run.
+
     Exit status: 0 nothing, 4 something.
     """
     found = [find_program(path) for path in programs]
@@ -26,7 +29,11 @@ def command(programs: tuple[Path, ...], as_json: bool) -> int:
         print_json(
             {
                 "programs": [
-                    {"path": str(program.root), "diagnostics": [item.as_json() for item in from_here(items, program)]}
+                    {
+                        "path": str(program.root),
+                        "kind": program.kind,
+                        "diagnostics": [item.as_json() for item in from_here(items, program)],
+                    }
                     for program, items in diagnostics.items()
                 ],
                 "exit": int(status),
@@ -37,5 +44,5 @@ def command(programs: tuple[Path, ...], as_json: bool) -> int:
         if items:
             print_diagnostics(items, program)
         else:
-            click.echo(f"{shown(program.root)}: nothing wrong")
+            click.echo(f"{shown(program.root)}: nothing wrong; {program.kind}")
     return status

@@ -43,6 +43,20 @@ class Program:
         return takes_process(self.main)
 
     @property
+    def kind(self) -> str:
+        """What it is, for people: what runs it, or why nothing does."""
+        from neokernel.image.program import main_takes, programs_of
+
+        takes = main_takes(self.main)
+        if takes == "Process":
+            others = [path.stem for path in programs_of(self.root)[1:]]
+            return f"a program above the kernel{', with ' if others else ''}{', '.join(others)}"
+        if takes == "Machine":
+            return "a program for the bare machine"
+        why = "it has no main" if takes is None else "its main takes neither a Process nor a Machine"
+        return f"a module: {why}, so it can't be run"
+
+    @property
     def default_image(self) -> Path:
         return Path("build") / f"{self.name}.elf"
 

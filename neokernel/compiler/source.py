@@ -18,6 +18,7 @@ from pathlib import Path
 
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, span_of, suggestion
 from neokernel.compiler.ir import Span
+from neokernel.compiler.vocabulary import VOCABULARY
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
@@ -138,7 +139,8 @@ class Loader:
         return [name for name in names if self._places(name)]
 
     def _host(self, module: Module, importer: Module | None, node: ast.AST | None) -> None:
-        help = f"what belongs to the target has `from {LANG} import …` at its top level"
+        names = ", ".join(_words(module.tree)) or "u64"
+        help = f"if it belongs to the target, write `from {LANG} import {names}` at its top level"
         message = f"`{module.name}` is a host module: the compiler doesn't read it"
         self._report("NK0201", message, importer or module, node or module.tree, help)
 
@@ -254,6 +256,21 @@ def _is_target(tree: ast.Module) -> bool:
     if any(isinstance(node, ast.ImportFrom) and node.module == LANG and node.level == 0 for node in tree.body):
         return True
     return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in tree.body)
+
+
+def _words(tree: ast.Module) -> list[str]:
+    """The words of the language that a module uses without having them from anywhere, ordered as imports are."""
+    used, bound = set[str](), set[str]()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name():
+                (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+            case ast.arg(arg=name) | ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                bound.add(name)
+            case ast.alias():
+                bound.add(node.asname or node.name)
+    found = (used - bound) & VOCABULARY
+    return sorted(found, key=lambda word: (word[0].islower(), re.sub(r"\d+", lambda digits: digits[0].zfill(3), word)))
 
 
 def _imported(node: ast.stmt) -> list[str]:

@@ -48,10 +48,15 @@ class BuildResult:
 # --- which programs there are -----------------------------------------------------------------------------------------
 
 
+def main_takes(path: Path) -> str | None:
+    """What the type of the first parameter of the module's `main` is called; None without a `main`."""
+    main = _functions(path).get("main")
+    return None if main is None else _type_name(main)
+
+
 def takes_process(path: Path) -> bool:
     """Is the module a user program? One that can't be read is none: whoever compiles it says why."""
-    main = _functions(path).get("main")
-    return main is not None and _type_name(main) == "Process"
+    return main_takes(path) == "Process"
 
 
 def programs_of(root: Path) -> list[Path]:

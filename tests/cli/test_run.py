@@ -17,7 +17,7 @@ from neokernel.compiler.llvm.checks import read_checks
 from neokernel.image.checks import BREAKPOINT, check_at
 from neokernel.image.elf import Image
 from neokernel.image.panic import PanicRecord
-from tests.cli.support import EXAMPLES, Nk, start, write_program
+from tests.cli.support import EXAMPLES, Nk, Result, start, write_program
 
 MACHINES = [pytest.param((), marks=pytest.mark.qemu, id="qemu"), pytest.param(("--host",), id="host")]
 
@@ -370,6 +370,30 @@ WRONG = {
     "latin.py": (b'"\xe9"\n', "NK0101"),
     "null.py": (b"A = 1\0\n", "NK0101"),
 }
+
+
+@pytest.mark.parametrize(
+    ("main", "kind"),
+    [
+        ("def main(process: Process) -> None:", "a program above the kernel"),
+        ("def main(machine: Machine) -> None:", "a program for the bare machine"),
+        ("def start(machine: Machine) -> None:", "a module: it has no main, so it can't be run"),
+        ("def main(x: u8) -> None:", "a module: its main takes neither a Process nor a Machine, so it can't be run"),
+    ],
+)
+def test_check_says_what_it_is(nk: Nk, tmp_path: Path, main: str, kind: str) -> None:
+    (tmp_path / "it.py").write_text(
+        "from neokernel.arch.riscv64.bare import Machine\nfrom neokernel.lang import u8\n"
+        f"from neokernel.runtime.process import Process\n\n\n{main}\n    pass\n"
+    )
+    assert nk("check", "it.py") == Result(Exit.SUCCESS, f"it.py: nothing wrong; {kind}\n", "")
+    assert nk("check", "--json", "it.py").json["programs"][0]["kind"] == kind
+    assert ("can't be run" in kind) == ("NK0209" in nk("build", "it.py").error)
+
+
+def test_check_names_the_programs_of_a_system(nk: Nk) -> None:
+    shown = nk("check", EXAMPLES / "03_ping_pong").output
+    assert shown.endswith("03_ping_pong: nothing wrong; a program above the kernel, with pong\n")
 
 
 @pytest.mark.parametrize("name", WRONG)

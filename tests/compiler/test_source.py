@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
+from neokernel.compiler import pipeline
 from neokernel.compiler.source import place_fields
 
 TEXT = '''\
@@ -41,3 +43,15 @@ def test_parts_of_f_strings_stand_where_all_pythons_say() -> None:
         ("Constant", "\n  ", 4, 4, 5, 13),
         ("FormattedValue", "f(x)", 5, 3, 5, 7),
     }
+
+
+def test_who_forgets_the_import_of_the_language_is_told_the_line(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "@struct\nclass Box:\n    x: u16 = 0\n\ndef f(u64: Span[u8]) -> u8:\n    copy = u64[0]\n    return copy\n"
+    )
+    (wrong,) = pipeline.analyse(program).diagnostics
+    line = "from neokernel.lang import Span, struct, u8, u16"
+    assert (wrong.code, wrong.help) == ("NK0201", f"if it belongs to the target, write `{line}` at its top level")
+    program.write_text(f"{line}\n{program.read_text()}")
+    assert pipeline.analyse(program).diagnostics == []

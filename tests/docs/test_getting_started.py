@@ -28,7 +28,7 @@ def test_the_first_program_and_its_tests(tmp_path: Path) -> None:
     program, tests = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     (tmp_path / "count.py").write_text(program, encoding="utf-8")
     (tmp_path / "test_count.py").write_text(tests, encoding="utf-8")
-    assert nk(tmp_path, "check", "count.py").stdout == "count.py: nothing wrong\n"
+    assert nk(tmp_path, "check", "count.py").stdout == "count.py: nothing wrong; a program for the bare machine\n"
     ran = nk(tmp_path, "run", "--host", "count.py")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "1\n2\n3\n", "")
     assert nk(tmp_path, "build", "count.py").returncode == 0
