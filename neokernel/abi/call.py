@@ -43,7 +43,7 @@ A thread without a SchedContext of its own runs on the time of whoever calls it.
 from enum import Enum
 
 from neokernel.abi.status import Status
-from neokernel.lang import u64
+from neokernel.lang import requires, u64
 
 
 class Call(Enum):
@@ -129,4 +129,5 @@ def argument_of(word: u64) -> u64:
 
 def failure(status: Status, argument: u64) -> u64:
     """The message word that says: this didn't happen, because of that argument."""
+    requires(argument < 256)
     return (u64(status.value) << STATUS_SHIFT) | (argument << ARGUMENT_SHIFT)

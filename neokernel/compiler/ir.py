@@ -458,10 +458,14 @@ class AddressOf(Instruction):
 
 @dataclass(eq=False, slots=True)
 class ObjectAt(Instruction):
-    """Unsafe: an address as a reference `result.type`, or, with `length`, as a span."""
+    """Unsafe: an address as a reference `result.type`, or, with `length`, as a span.
+
+    `new`: nothing lived there, and memory is zero.
+    """
 
     address: Operand
     length: Operand | None = None
+    new: bool = False
 
 
 # --- statements ---------------------------------------------------------------------------------------------------

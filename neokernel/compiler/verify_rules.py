@@ -574,6 +574,8 @@ def _object_at(s: Scope, i: ir.ObjectAt) -> Outcome:
     of = _result_type(s, i)
     if i.length is None:
         s.expect(isinstance(of, RefType), f"{of} at an address")
+        struct = isinstance(of, RefType) and isinstance(of.target, StructType)
+        s.expect(struct or not i.new, f"a new {of} at an address")
     else:
         s.operand(i.length, U64)
         s.expect(isinstance(of, SpanType), f"{of} at an address, with a length")

@@ -50,7 +50,7 @@ UNARY = frozenset(
     }
 )
 CONTRACTS = frozenset({"requires", "ensures", "old", "loop_invariant", "loop_bound"})
-UNSAFE = frozenset({"object_at", "span_at", "address_of", "asm", "assembly"})
+UNSAFE = frozenset({"object_at", "new_at", "span_at", "address_of", "asm", "assembly"})
 FUNCTIONS = (
     frozenset(
         {

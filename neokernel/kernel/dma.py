@@ -12,7 +12,7 @@ from neokernel.abi.status import INVOKED, TRAVELLING, Status
 from neokernel.kernel.objects import DEVICE, PINNED, DmaSpace, Frame, Slot, Thread
 from neokernel.kernel.outcome import answer
 from neokernel.kernel.slot import controlled, refuse, refuse_control, refuse_operation
-from neokernel.lang import cold, loop_bound, u8, u16, u64
+from neokernel.lang import cold, loop_bound, loop_invariant, u8, u16, u64
 
 
 @cold
@@ -40,6 +40,7 @@ def pin(caller: Thread, space: DmaSpace, frame: Slot) -> u64:
     tries: u64 = 0
     while space.pins[index].slot is not None:
         loop_bound(MOST_TRIES)
+        loop_invariant(index < len(space.pins) and tries < MOST_TRIES)
         index = 0 if index + 1 == len(space.pins) else index + 1
         tries += 1
         if tries == MOST_TRIES or tries == len(space.pins):

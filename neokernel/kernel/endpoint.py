@@ -29,6 +29,7 @@ from neokernel.arch import cpu
 from neokernel.kernel import timer
 from neokernel.kernel.notification import go_on, start_timer, take, wake
 from neokernel.kernel.objects import (
+    MAXIMUM_DEPTH,
     PINNED,
     REVOKING,
     TRACING,
@@ -45,7 +46,7 @@ from neokernel.kernel.reply import arm, finish, link, release
 from neokernel.kernel.schedule import append, stop, take_out
 from neokernel.kernel.slot import derivable, derive, find, has_children, refuse, relocate
 from neokernel.kernel.tracing import record, record_of
-from neokernel.lang import Array, Order, Span, array, cold, copy, loop_bound, u32, u64, wrapping_add
+from neokernel.lang import Array, Order, Span, array, cold, copy, loop_bound, requires, u32, u64, wrapping_add
 
 #: what `obstacle` gives: indices of capabilities, and here the window's
 WINDOW_FIRST = MAXIMUM_CAPABILITIES
@@ -74,6 +75,7 @@ def transfer(hart: Hart, sender: Thread, receiver: Thread, badge: u64, word: u64
 
     The receiver's argument registers are overwritten: the caller has read what it needs of them.
     """
+    requires(capabilities_of(word) <= MAXIMUM_CAPABILITIES and length_of(word) <= MAXIMUM_WORDS)
     if not sender.faulted and needs_buffer(word):
         refused = transfer_more(hart, sender, receiver, word)
         if refused != 0:
@@ -98,8 +100,9 @@ def transfer(hart: Hart, sender: Thread, receiver: Thread, badge: u64, word: u64
 @cold
 def transfer_more(hart: Hart, sender: Thread, receiver: Thread, word: u64) -> u64:
     """The part of a message that isn't in registers."""
+    requires(capabilities_of(word) <= MAXIMUM_CAPABILITIES and length_of(word) <= MAXIMUM_WORDS)
     named: Array[u64] = array(NAMED)
-    refused = obstacle(hart, sender, receiver, word, named)
+    refused = _obstacle(hart, sender, receiver, word, named)
     if refused != 0:
         return refused
     source = sender.buffer
@@ -115,12 +118,13 @@ def transfer_more(hart: Hart, sender: Thread, receiver: Thread, word: u64) -> u6
     return 0
 
 
-def obstacle(hart: Hart, sender: Thread, receiver: Thread, word: u64, named: Span[u64]) -> u64:
+def _obstacle(hart: Hart, sender: Thread, receiver: Thread, word: u64, named: Span[u64]) -> u64:
     """Why the message can't be transferred, or 0.
 
     `named` gets the indices of the capabilities that travel, and the first of the window, as they were checked: others
     may change what is in the buffers.
     """
+    requires(len(named) == NAMED)
     source = sender.buffer
     target = receiver.buffer
     if source is None:
@@ -157,6 +161,7 @@ def obstacle(hart: Hart, sender: Thread, receiver: Thread, word: u64, named: Spa
 
 def has_room(thread: Thread, buffer: Buffer, first: u64, count: u64) -> bool:
     """Are there `count` empty slots in the thread's receive window, which begins at `first`?"""
+    requires(count <= MAXIMUM_CAPABILITIES and first < 1 << 32)
     table = thread.table
     if count > u64(buffer.window_size.load(Order.RELAXED)) or first + count > len(table.slots):
         return False
@@ -169,20 +174,23 @@ def has_room(thread: Thread, buffer: Buffer, first: u64, count: u64) -> bool:
 
 def carry(hart: Hart, sender: Thread, receiver: Thread, first: u64, named: Span[u64]) -> None:
     """Copy or move capabilities to the receiver's window, which begins at `first`. There is no obstacle."""
+    requires(len(named) <= MAXIMUM_CAPABILITIES and first < 1 << 32)
+    requires(len(named) == 0 or first + len(named) <= len(receiver.table.slots))
     for number in range(len(named)):
         loop_bound(MAXIMUM_CAPABILITIES)
         index = named[number]
         slot = find(sender.table, index & ~u64(MOVE))
         if slot is not None:
             place = receiver.table.slots[first + number]
-            if index & MOVE == 0:
-                derive(hart, slot, place, ALL)
-            else:
+            if index & MOVE != 0:
                 move(slot, place)
+            elif u64(slot.depth) < MAXIMUM_DEPTH:
+                derive(hart, slot, place, ALL)
 
 
 def immovable(slot: Slot, argument: u64) -> u64:
     """Why the capability can't be moved, or 0."""
+    requires(argument < 256)
     if slot.flags & PINNED != 0:
         return failure(Status.PINNED, argument)
     if has_children(slot) or slot.flags & REVOKING != 0:
@@ -225,6 +233,7 @@ def offer(hart: Hart, sender: Thread, endpoint: Endpoint, badge: u64, word: u64,
     A call needs a receiver with a Reply, and can bring the time to serve it; a message without a call can't, so its
     receiver must have a context.
     """
+    requires(capabilities_of(word) <= MAXIMUM_CAPABILITIES and length_of(word) <= MAXIMUM_WORDS)
     receiver = endpoint.receivers.head
     if receiver is None:
         if not waiting:
@@ -280,7 +289,7 @@ def reject(
     if not possible:
         refused = failure(Status.WRONG_STATE, INVOKED)
     elif not sender.faulted and needs_buffer(sender.message):
-        refused = obstacle(hart, sender, thread, sender.message, named)
+        refused = _obstacle(hart, sender, thread, sender.message, named)
     if refused == 0:
         return False
     take_out(endpoint.senders, sender)

@@ -15,11 +15,12 @@ from neokernel.arch import cpu
 from neokernel.kernel.objects import Endpoint, Hart, Notification, Reply, State, Thread
 from neokernel.kernel.outcome import give_answer
 from neokernel.kernel.schedule import append, enqueue, exchange, exchangeable, priority_of, take_first
-from neokernel.lang import u32, u64
+from neokernel.lang import requires, u32, u64
 
 
 def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, _: u64, caller: Thread) -> None:
     """CALL, entered from the trap with the registers as they are. It names no Reply."""
+    requires(caller.context is not None)
     hart = caller.hart
     context = caller.context
     assert context is not None, "who calls runs, and so has a context"
@@ -68,6 +69,7 @@ def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, _:
 
 def call_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, server: Thread, caller: Thread) -> None:
     """The same, to a server with a context of its own. The capability and the message are good."""
+    requires(caller.context is not None)
     hart = caller.hart
     back = server.reply
     context = caller.context
@@ -103,6 +105,7 @@ def fast_reply_receive(
     capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, server: Thread
 ) -> None:
     """REPLY_RECEIVE, entered from the trap with the registers as they are."""
+    requires(server.context is not None)
     hart = server.hart
     context = server.context
     assert context is not None, "who replies runs, and so has a context"
@@ -157,6 +160,7 @@ def fast_reply_receive(
 
 def reply_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, server: Thread) -> None:
     """The same, of a server with a context of its own. The capabilities and the message are good."""
+    requires(server.context is not None)
     hart = server.hart
     back = server.reply
     context = server.context
@@ -183,6 +187,7 @@ def reply_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64,
 
 def reply_fault(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, server: Thread) -> None:
     """The same, of a handler that runs on the time of who faulted. The capabilities are good."""
+    requires(server.context is not None)
     hart = server.hart
     back = server.reply
     context = server.context

@@ -17,7 +17,10 @@ from neokernel.kernel import placement
 from neokernel.kernel.objects import (
     DEVICE,
     LARGE,
+    MAXIMUM_DEPTH,
     MOST_BYTES,
+    MOST_PINS,
+    MOST_TRACE_PAGES,
     OWNER,
     TRACING,
     AddressSpace,
@@ -37,13 +40,11 @@ from neokernel.kernel.outcome import AGAIN, answer
 from neokernel.kernel.placement import PINS_HEADER, TABLE_HEADER, UNIT, round_up
 from neokernel.kernel.slot import controlled, derivable, insert, number_of, refuse_control, refuse_operation
 from neokernel.kernel.tracing import record
-from neokernel.lang import Order, cold, requires, size_of, u64, value
+from neokernel.lang import Order, cold, ensures, old, requires, size_of, u64, value, wrapping_add
 
 #: bytes cleared between two looks at the interrupts
 CLEAR_STEP = 8192
 MOST_SLOTS = 1 << 20
-MOST_PINS = 1 << 12
-MOST_TRACE_PAGES = 1 << 12
 
 
 @value
@@ -179,6 +180,8 @@ def retype(hart: Hart, caller: Thread, slot: Slot, memory: Memory) -> u64:
 
 def make(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64, need: Footprint) -> u64:
     """Make one object, whose capability goes to `place`; AGAIN if only some of its memory was cleared."""
+    requires(need == footprint(kind, size) and need.below != 0 and (kind is Kind.FRAME or not memory.device))
+    requires(u64(parent.depth) < MAXIMUM_DEPTH)
     low = round_up(memory.base + memory.low, need.alignment) - memory.base
     end = low + need.below
     if need.above > memory.high or end > memory.high - need.above:
@@ -188,15 +191,12 @@ def make(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size
         if memory.clean < end:
             return AGAIN
     base = memory.base + low
-    high = memory.high - need.above
     clean = min(memory.clean - low, need.below) if memory.clean > low else u64(0)
-    memory.low = end
-    memory.high = high
-    memory.clean = max(memory.clean, end)
-    memory.live += 1
+    take(memory, low, need)
+    high = memory.high
     if need.above != 0:
         placement.clear(ceiling(memory, high), need.above)
-    fill(hart, memory, place, kind, size, base, high, clean)
+    _fill(hart, memory, place, kind, size, base, high, clean)
     place.rights = ALL if parent.rights & DMA != 0 else ALL & ~DMA
     place.flags = OWNER | (DEVICE if memory.device else 0) | (LARGE if kind is Kind.FRAME and size == 1 else 0)
     insert(parent, place)
@@ -205,21 +205,35 @@ def make(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size
     return 0
 
 
+def take(memory: Memory, low: u64, need: Footprint) -> None:
+    """What is needed, from `low` on and at the top, belongs to an object."""
+    requires(memory.low <= low and need.above <= memory.high and low <= memory.high - need.above)
+    requires(need.below <= memory.high - need.above - low and need.below + need.above >= UNIT)
+    ensures(lambda: memory.high == old(memory.high) - need.above)
+    end = low + need.below
+    memory.low = end
+    memory.high -= need.above
+    memory.clean = max(memory.clean, end)
+    memory.live += 1
+
+
 def ceiling(memory: Memory, offset: u64) -> u64:
     """The physical address of a descriptor."""
+    requires(offset <= memory.size)
     return memory.base + offset
 
 
 def clear_some(memory: Memory, end: u64) -> None:
     """A step of clearing, towards `end`."""
-    requires(not memory.device and memory.clean < end and memory.low < end and end <= memory.high)
+    requires(not memory.device and memory.clean < end and memory.low <= end and end <= memory.high)
+    ensures(lambda: memory.clean <= memory.size)
     start = max(memory.clean, memory.low)
     size = min(round_up(end, UNIT) - start, CLEAR_STEP)
     placement.clear(memory.base + start, size)
     memory.clean = start + size
 
 
-def fill(hart: Hart, memory: Memory, place: Slot, kind: Kind, size: u64, base: u64, high: u64, clean: u64) -> None:
+def _fill(hart: Hart, memory: Memory, place: Slot, kind: Kind, size: u64, base: u64, high: u64, clean: u64) -> None:
     """Make the object, at `base` or with its descriptor at offset `high`, and name it in `place`."""
     descriptor = ceiling(memory, high)
     match kind:
@@ -239,19 +253,19 @@ def fill(hart: Hart, memory: Memory, place: Slot, kind: Kind, size: u64, base: u
         case Kind.ADDRESS_SPACE:
             space = placement.make_space(hart, descriptor, base)
             space.identifier = hart.next_identifier
-            hart.next_identifier += 1
+            hart.next_identifier = wrapping_add(hart.next_identifier, 1)
             place.object = space
         case Kind.CAP_TABLE:
             place.object = placement.make_cap_table(base, size)
         case Kind.THREAD:
             thread = placement.make_thread(hart, base)
             thread.identifier = hart.next_identifier
-            hart.next_identifier += 1
+            hart.next_identifier = wrapping_add(hart.next_identifier, 1)
             place.object = thread
         case Kind.SCHED_CONTEXT:
             context = placement.make_context(base)
             context.identifier = hart.next_identifier
-            hart.next_identifier += 1
+            hart.next_identifier = wrapping_add(hart.next_identifier, 1)
             place.object = context
         case Kind.FLOATS:
             place.object = placement.make_floats(base)

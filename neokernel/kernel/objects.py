@@ -11,6 +11,7 @@ from __future__ import annotations
 from enum import Enum
 
 from neokernel.abi.buffer import Buffer
+from neokernel.abi.call import MAXIMUM_CAPABILITIES, MAXIMUM_WORDS, capabilities_of, length_of
 from neokernel.abi.kinds import PAGE_SIZE
 from neokernel.arch.cpu import Cpu
 from neokernel.arch.riscv64.registers import Registers
@@ -21,6 +22,8 @@ MAXIMUM_DEPTH = 64
 #: no memory begins or is larger: sums of two addresses or sizes fit. RAM ends before the direct map does
 MOST_BYTES = 1 << 56
 MOST_RAM = 1 << 38
+MOST_TRACE_PAGES = 1 << 12
+MOST_PINS = 1 << 12
 
 # --- capabilities -----------------------------------------------------------------------------------------------------
 
@@ -81,7 +84,19 @@ class Slot:
     @invariant
     def knows_its_entry(self) -> bool:
         holder = self.holder
-        return holder is None or not isinstance(holder.user, PageTable) or self.entry < 512
+        if holder is None:
+            return True
+        match holder.user:
+            case PageTable():
+                return self.entry < 512
+            case DmaSpace(pins=pins):
+                return u64(self.entry) < len(pins)
+            case _:
+                return True
+
+    @invariant
+    def names_memory(self) -> bool:
+        return not isinstance(self.object, Frame) or self.flags & DEVICE != 0 or self.word < MOST_RAM
 
 
 @struct
@@ -103,6 +118,10 @@ class CapTable:
     #: in this round over the slots: a pin was in the way; something has ended
     stuck: bool = False
     freed: bool = False
+
+    @invariant
+    def in_bounds(self) -> bool:
+        return self.cursor <= len(self.slots)
 
 
 # --- memory -----------------------------------------------------------------------------------------------------------
@@ -127,13 +146,15 @@ class Memory:
     @invariant
     def marks_in_order(self) -> bool:
         whole = self.base % 64 == 0 and self.size % 64 == 0
-        return whole and self.low <= self.high and self.high <= self.size and self.clean <= self.size
+        room = self.low + (self.size - self.high)
+        in_order = self.low <= self.high and self.high <= self.size and self.clean <= self.size
+        return whole and in_order and self.live <= room // 64
 
     @invariant
     def has_addresses(self) -> bool:
         if self.device:
             return self.base <= MOST_BYTES and self.size <= MOST_BYTES
-        return self.base <= MOST_RAM and self.size <= MOST_RAM - self.base
+        return self.base < MOST_RAM and self.size < MOST_RAM - self.base
 
 
 @struct
@@ -185,6 +206,11 @@ class PageTable:
     @invariant
     def in_bounds(self) -> bool:
         return self.level <= 2 and self.index < 512 and self.cursor < 512
+
+    @invariant
+    def holds(self) -> bool:
+        user = self.holder.user
+        return isinstance(user, PageTable) and user is self
 
 
 @struct
@@ -292,6 +318,15 @@ class Thread:
     ready: bool = False
     #: its message is a fault report: the reply resumes it
     faulted: bool = False
+
+    @invariant
+    def holds(self) -> bool:
+        user = self.holder.user
+        return isinstance(user, Thread) and user is self
+
+    @invariant
+    def message_is_well_formed(self) -> bool:
+        return capabilities_of(self.message) <= MAXIMUM_CAPABILITIES and length_of(self.message) <= MAXIMUM_WORDS
 
 
 #: Thread.bindings: the one that isn't of `Binding`
@@ -433,6 +468,11 @@ class Interrupt:
     binding: Embedded[Slot] = Slot()
     holder: Embedded[Holder] = Holder()
 
+    @invariant
+    def holds(self) -> bool:
+        user = self.holder.user
+        return isinstance(user, Interrupt) and user is self
+
 
 @struct
 class Pin:
@@ -449,6 +489,15 @@ class DmaSpace:
     cursor: u64 = 0
     used: u64 = 0
 
+    @invariant
+    def in_bounds(self) -> bool:
+        return self.cursor < len(self.pins) and len(self.pins) <= MOST_PINS
+
+    @invariant
+    def holds(self) -> bool:
+        user = self.holder.user
+        return isinstance(user, DmaSpace) and user is self
+
 
 @struct
 class Trace:
@@ -459,7 +508,7 @@ class Trace:
 
     @invariant
     def in_memory(self) -> bool:
-        return 1 <= self.pages <= 1 << 12 and self.base <= MOST_RAM - (self.pages + 1) * PAGE_SIZE
+        return 1 <= self.pages <= MOST_TRACE_PAGES and self.base <= MOST_RAM - (self.pages + 1) * PAGE_SIZE
 
 
 @struct

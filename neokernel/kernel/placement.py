@@ -8,6 +8,9 @@ from neokernel.abi.buffer import Buffer
 from neokernel.abi.trace import Header, Record
 from neokernel.arch import cpu
 from neokernel.kernel.objects import (
+    MOST_PINS,
+    MOST_RAM,
+    MOST_TRACE_PAGES,
     AddressSpace,
     CapTable,
     DmaSpace,
@@ -26,7 +29,22 @@ from neokernel.kernel.objects import (
     Thread,
     Trace,
 )
-from neokernel.lang import Embedded, Span, address_of, copy, object_at, requires, size_of, span_at, u8, u64, unsafe
+from neokernel.lang import (
+    Embedded,
+    Span,
+    address_of,
+    copy,
+    ensures,
+    inline,
+    new_at,
+    object_at,
+    requires,
+    size_of,
+    span_at,
+    u8,
+    u64,
+    unsafe,
+)
 
 unsafe("kernel objects lie in memory that user space gave")
 
@@ -37,7 +55,8 @@ PAGE = 4096
 
 def round_up(size: u64, unit: u64) -> u64:
     """The next multiple of `unit`, a power of 2."""
-    requires(unit != 0 and size <= 1 << 62 and unit <= 1 << 62)
+    requires(unit != 0 and unit & (unit - 1) == 0 and size <= 1 << 62 and unit <= 1 << 62)
+    ensures(lambda result: result >= size and result - size < unit and result & (unit - 1) == 0)
     return (size + (unit - 1)) & ~(unit - 1)
 
 
@@ -47,27 +66,32 @@ PINS_HEADER = round_up(size_of(DmaSpace), UNIT)
 
 def clear(base: u64, size: u64) -> None:
     """Zero physical memory; both are multiples of 64."""
-    requires(base < 1 << 38)
+    requires(base < MOST_RAM)
     cpu.clear(cpu.DIRECT + base, size)
 
 
 def make_endpoint(base: u64) -> Endpoint:
-    return object_at(Endpoint, cpu.DIRECT + base)
+    requires(base < MOST_RAM)
+    return new_at(Endpoint, cpu.DIRECT + base)
 
 
 def make_reply(base: u64) -> Reply:
-    return object_at(Reply, cpu.DIRECT + base)
+    requires(base < MOST_RAM)
+    return new_at(Reply, cpu.DIRECT + base)
 
 
 def make_notification(base: u64, counting: bool) -> Notification:
-    made = object_at(Notification, cpu.DIRECT + base)
+    requires(base < MOST_RAM)
+    made = new_at(Notification, cpu.DIRECT + base)
     made.counting = counting
     return made
 
 
 def make_memory(place: u64, base: u64, size: u64, clean: u64) -> Memory:
     """A descriptor at `place` for the memory at `base`, of which `clean` bytes are known to be zero."""
-    made = object_at(Memory, cpu.DIRECT + place)
+    requires(place < MOST_RAM and base % UNIT == 0 and size % UNIT == 0 and clean <= size)
+    requires(base < MOST_RAM and size < MOST_RAM - base)
+    made = new_at(Memory, cpu.DIRECT + place)
     made.base = base
     made.size = size
     made.high = size
@@ -75,10 +99,12 @@ def make_memory(place: u64, base: u64, size: u64, clean: u64) -> Memory:
     return made
 
 
+@inline
 def prepare_table(table: PageTable, base: u64, level: u8) -> None:
     """`table`, zeroed, gets the two pages at `base`."""
-    table.entries = object_at(Entries, cpu.DIRECT + base)
-    table.owners = object_at(Owners, cpu.DIRECT + base + PAGE)
+    requires(base < MOST_RAM - PAGE and level <= 2)
+    table.entries = new_at(Entries, cpu.DIRECT + base)
+    table.owners = new_at(Owners, cpu.DIRECT + base + PAGE)
     table.base = base
     table.level = level
     table.holder.user = table
@@ -86,14 +112,16 @@ def prepare_table(table: PageTable, base: u64, level: u8) -> None:
 
 def make_page_table(place: u64, base: u64) -> PageTable:
     """A descriptor at `place`, entries and owners in the two pages at `base`."""
-    made = object_at(PageTable, cpu.DIRECT + place)
+    requires(place < MOST_RAM and base < MOST_RAM - PAGE)
+    made = new_at(PageTable, cpu.DIRECT + place)
     prepare_table(made, base, 0)
     return made
 
 
 def make_space(hart: Hart, place: u64, base: u64) -> AddressSpace:
     """A descriptor at `place`, the root table in the two pages at `base`; the upper half is the kernel's."""
-    made = object_at(AddressSpace, cpu.DIRECT + place)
+    requires(place < MOST_RAM and base < MOST_RAM - PAGE)
+    made = new_at(AddressSpace, cpu.DIRECT + place)
     prepare_table(made.root, base, 2)
     made.root.space = made
     copy(made.root.entries.entry[256:], hart.no_space.root.entries.entry[256:].view())
@@ -101,13 +129,15 @@ def make_space(hart: Hart, place: u64, base: u64) -> AddressSpace:
 
 
 def make_cap_table(base: u64, slots: u64) -> CapTable:
-    made = object_at(CapTable, cpu.DIRECT + base)
+    requires(base < MOST_RAM - TABLE_HEADER)
+    made = new_at(CapTable, cpu.DIRECT + base)
     made.slots = span_at(Embedded[Slot], cpu.DIRECT + base + TABLE_HEADER, slots)
     return made
 
 
 def make_thread(hart: Hart, base: u64) -> Thread:
-    made = object_at(Thread, cpu.DIRECT + base)
+    requires(base < MOST_RAM)
+    made = new_at(Thread, cpu.DIRECT + base)
     made.hart = hart
     made.space = hart.no_space
     made.table = hart.no_table
@@ -123,24 +153,28 @@ def make_thread(hart: Hart, base: u64) -> Thread:
 
 
 def make_context(base: u64) -> SchedContext:
-    made = object_at(SchedContext, cpu.DIRECT + base)
+    requires(base < MOST_RAM)
+    made = new_at(SchedContext, cpu.DIRECT + base)
     made.timer.owner = made
     return made
 
 
 def make_floats(base: u64) -> Floats:
-    return object_at(Floats, cpu.DIRECT + base)
+    requires(base < MOST_RAM)
+    return new_at(Floats, cpu.DIRECT + base)
 
 
 def make_dma_space(base: u64, pins: u64) -> DmaSpace:
-    made = object_at(DmaSpace, cpu.DIRECT + base)
+    requires(base < MOST_RAM - PINS_HEADER and 0 < pins <= MOST_PINS)
+    made = new_at(DmaSpace, cpu.DIRECT + base)
     made.pins = span_at(Embedded[Pin], cpu.DIRECT + base + PINS_HEADER, pins)
     made.holder.user = made
     return made
 
 
 def make_trace(place: u64, base: u64, pages: u64) -> Trace:
-    made = object_at(Trace, cpu.DIRECT + place)
+    requires(place < MOST_RAM and 1 <= pages <= MOST_TRACE_PAGES and base <= MOST_RAM - (pages + 1) * PAGE)
+    made = new_at(Trace, cpu.DIRECT + place)
     made.base = base
     made.pages = pages
     return made
@@ -148,6 +182,7 @@ def make_trace(place: u64, base: u64, pages: u64) -> Trace:
 
 def buffer_at(base: u64) -> Buffer:
     """A frame of RAM as a thread's buffer."""
+    requires(base < MOST_RAM)
     return object_at(Buffer, cpu.DIRECT + base)
 
 
@@ -162,4 +197,5 @@ def trace_header(trace: Trace) -> Header:
 
 def trace_record(trace: Trace, index: u64) -> Record:
     """Record `index` of the ring, less than its capacity."""
+    requires(index < trace.pages * (PAGE // size_of(Record)))
     return object_at(Record, cpu.DIRECT + trace.base + PAGE + index * size_of(Record))

@@ -12,7 +12,7 @@ from neokernel.kernel.objects import BADGED, PRIORITIES, Hart, SchedContext, Slo
 from neokernel.kernel.outcome import answer
 from neokernel.kernel.schedule import attach_again, configure, dequeue, make_ready
 from neokernel.kernel.slot import controlled, refuse, refuse_control, refuse_operation
-from neokernel.lang import cold, u8, u64
+from neokernel.lang import cold, requires, u8, u64, wrapping_add, wrapping_sub
 
 #: less would be spent on scheduling alone; ticks
 SHORTEST_BUDGET = 100
@@ -41,6 +41,7 @@ def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation, given: 
 
 def set_context(hart: Hart, caller: Thread, given: Slot) -> u64:
     """CONFIGURE: priority, budget, period. The budget is full afterwards."""
+    requires(caller.registers.a2 < PRIORITIES)
     registers = caller.registers
     budget = registers.a3
     period = registers.a4
@@ -69,6 +70,7 @@ def set_context(hart: Hart, caller: Thread, given: Slot) -> u64:
 
 def set_floor(hart: Hart, caller: Thread, given: Slot) -> u64:
     """SET_FLOOR."""
+    requires(caller.registers.a2 < PRIORITIES)
     thread = given.object
     if not isinstance(thread, Thread):
         return refuse(TRAVELLING)
@@ -88,8 +90,8 @@ def inspect_context(hart: Hart, caller: Thread, operation: Operation, context: S
     if operation is not Operation.CONTEXT_INFO:
         return refuse_operation()
     if hart.active is context:
-        spent = cpu.now(hart.cpu) - hart.since
+        spent = wrapping_sub(cpu.now(hart.cpu), hart.since)
     else:
         spent = u64(0)
     left = context.refills[u64(context.first)].amount
-    return answer(caller, 0, context.used + spent, left - min(spent, left), context.identifier, 0)
+    return answer(caller, 0, wrapping_add(context.used, spent), left - min(spent, left), context.identifier, 0)

@@ -26,7 +26,19 @@ from neokernel.kernel.objects import (
     ThreadQueue,
 )
 from neokernel.kernel.tracing import record, record_switch
-from neokernel.lang import cold, count_leading_zeros, inline, loop_bound, requires, saturating_add, u8, u16, u64, wrapping_add, wrapping_sub
+from neokernel.lang import (
+    cold,
+    count_leading_zeros,
+    inline,
+    loop_bound,
+    requires,
+    saturating_add,
+    u8,
+    u16,
+    u64,
+    wrapping_add,
+    wrapping_sub,
+)
 
 #: Sv39 in `satp` (privileged specification, 12.1.11)
 SV39 = 8 << 60

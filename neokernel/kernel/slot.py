@@ -36,7 +36,7 @@ from neokernel.kernel.objects import (
     Trace,
 )
 from neokernel.kernel.tracing import record
-from neokernel.lang import loop_bound, u8, u16, u64
+from neokernel.lang import ensures, loop_bound, old, requires, u8, u16, u64
 
 
 def find(table: CapTable, index: u64) -> Slot | None:
@@ -49,6 +49,7 @@ def find(table: CapTable, index: u64) -> Slot | None:
 
 def refuse(argument: u64) -> u64:
     """The capability isn't of the kind that is wanted."""
+    requires(argument < 256)
     return failure(Status.WRONG_KIND, argument)
 
 
@@ -111,7 +112,8 @@ def has_children(slot: Slot) -> bool:
 
 
 def insert(parent: Slot, slot: Slot) -> None:
-    """Put `slot`, filled, into the tree below `parent`, whose depth is less than the most."""
+    """Put `slot`, filled, into the tree below `parent`."""
+    requires(u64(parent.depth) < MAXIMUM_DEPTH)
     after = parent.next
     slot.parent = parent
     slot.depth = parent.depth + 1
@@ -169,6 +171,7 @@ def relocate(source: Slot, target: Slot) -> None:
 
 def derivable(hart: Hart, slot: Slot) -> bool:
     """May capabilities be derived from it now?"""
+    ensures(lambda result: not result or u64(slot.depth) < MAXIMUM_DEPTH)
     if u64(slot.depth) >= MAXIMUM_DEPTH:
         return False
     if hart.revocations == 0:
@@ -187,6 +190,9 @@ def derive(hart: Hart, source: Slot, target: Slot, rights: u16, badge: u64 = 0) 
 
     Requires: derivable(source), `target` is empty; with a badge `source` has none.
     """
+    ensures(lambda: isinstance(target.object, Frame) == old(isinstance(source.object, Frame)))
+    ensures(lambda: target.word == old(source.word) | badge)
+    requires(u64(source.depth) < MAXIMUM_DEPTH and (badge == 0 or not isinstance(source.object, Frame)))
     target.object = source.object
     target.word = source.word | badge
     target.rights = source.rights & rights

@@ -159,7 +159,7 @@ def install(hart: Hart, caller: Thread, space: AddressSpace, below: Slot | None)
     index = index_at(address, parent.level)
     if parent.owners.slot[index] is not None:
         return failure(Status.OCCUPIED, FIRST)
-    table.level = parent.level - 1
+    table.level = u8(level - 1)
     table.parent = parent
     table.index = u16(index)
     put(parent, index, below, ((table.base >> 12) << 10) | VALID)
@@ -212,6 +212,7 @@ def leave_table(hart: Hart, slot: Slot) -> u64:
 
 def empty_some(hart: Hart, table: PageTable, last: u64) -> bool:
     """A step of emptying the entries up to `last`, exclusively. Is it done? Between steps others may be filled."""
+    requires(last <= 512)
     for _ in range(TEARDOWN_STEP):
         if table.used == 0:
             table.cursor = 0

@@ -16,8 +16,8 @@ from neokernel.kernel.notification import end_wait, go_on, start_timer, take, te
 from neokernel.kernel.objects import (
     DEVICE,
     FLOATING,
-    MOST_RAM,
     LARGE,
+    MOST_RAM,
     SCHEDULER,
     AddressSpace,
     CapTable,

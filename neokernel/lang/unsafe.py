@@ -25,6 +25,9 @@ class Simulator(Protocol):
     def object_at(self, kind: Any, address: int) -> Any:
         """The object of class `kind` at `address`."""
 
+    def new_at(self, kind: Any, address: int) -> Any:
+        """A new object of class `kind` at `address`, where memory is zero and nothing lives."""
+
     def span_at(self, element: Any, address: int, length: int) -> Any:
         """`length` elements at `address`, as a span."""
 
@@ -105,6 +108,11 @@ def assembly(text: str) -> None:
 def object_at(kind: Any, address: int) -> Any:
     """The object of class `kind` at `address`."""
     return SEAM.need("object_at").object_at(kind, int(address))
+
+
+def new_at(kind: Any, address: int) -> Any:
+    """A new object of class `kind` at `address`, where memory is zero and nothing lives: its fields are 0 and None."""
+    return SEAM.need("new_at").new_at(kind, int(address))
 
 
 def span_at(element: Any, address: int, length: int) -> Any:

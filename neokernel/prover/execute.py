@@ -23,7 +23,7 @@ from neokernel.prover import terms as t
 from neokernel.prover.memory import Cells, Memory
 from neokernel.prover.obligations import Branch, Duty, Findings, Obligation
 from neokernel.prover.paths import Path, condition_of, decided, difference, simplified
-from neokernel.prover.states import Frame, State, join, merged
+from neokernel.prover.states import Frame, State, is_private, join, merged
 from neokernel.prover.terms import REF, Term
 from neokernel.prover.values import Layout, Value
 from neokernel.prover.writes import Writes
@@ -34,7 +34,7 @@ class Limits:
     """`inline`: statements of a callee, with all that it calls, beyond which it is summarised. `steps`: beyond which
     every call is. `rounds`: of a loop that are run one by one."""
 
-    inline: int = 400
+    inline: int = 60
     steps: int = 60_000
     rounds: int = 64
 
@@ -89,8 +89,11 @@ class Executor:
         self._sizes: dict[ir.Function, int] = {}
         #: what is to be known of the structs' invariants
         self.invariants = NoInvariants()
-        #: objects that were made on the way, with their types
-        self.made: list[tuple[Term, Type]] = []
+        #: which struct's object an address is of, and which is seen as a span, by the field that the span then is
+        self.addresses: dict[Term, StructType] = {}
+        self.seen: dict[str, StructType] = {}
+        #: objects that were made on the way, with their types, and where
+        self.made: list[tuple[Term, Type, Path]] = []
         #: checks (by identity) that are known to hold in every execution of their functions
         self.proven: set[int] = set()
         #: the stamp at which memory is read, if not the present one
@@ -299,8 +302,9 @@ class Executor:
                 if not possible and self.conditions is None:
                     self.calls = saved
                     return None
-        big = self.size(function) > self.limits.inline or self.steps > self.limits.steps
-        if function.naked or function.ensures or big:
+        whole = is_private(function) or not self.writes.of_function(function)
+        big = self.steps > self.limits.steps or (self.size(function) > self.limits.inline and not whole)
+        if function.naked or function.ensures or (big and self.conditions is None):
             result = self._summary(inner, node, start)
             end = None if result is None else State(state.path, state.variables)
         else:
@@ -321,7 +325,8 @@ class Executor:
             start.variables.update(after)
         end = self.block(frame, frame.function.body, start)
         returns = frame.returns
-        if end is not None:
+        if end is not None and not any(value for _, value in returns):
+            # Behind a `match` that has every case, nothing is left.
             returns.append((end, ()))
         if not returns:
             return None

@@ -6,7 +6,6 @@ each read. Assembly gives unknowns, and is assumed to leave alone all objects th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,6 @@ from neokernel.compiler.types import (
 )
 from neokernel.prover import scalars
 from neokernel.prover import terms as t
-from neokernel.prover.memory import Cells
 from neokernel.prover.paths import START, Path
 from neokernel.prover.states import Frame, State
 from neokernel.prover.terms import REF, Term
@@ -74,6 +72,7 @@ def run(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> Outcom
             | ir.Slice()
             | ir.Length()
             | ir.New()
+            | ir.ObjectAt(new=True)
         ):
             return _read(x, frame, node, state)
         case ir.StoreElement(base=base, index=index):
@@ -90,7 +89,10 @@ def run(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> Outcom
             value = x.value(frame, reference)
             if isinstance(reference.type, SpanType):
                 return x.unknown(_result(node), "address"), ()
-            return (t.apply("address", 64, value[0]),), ()
+            found = t.apply("address", 64, value[0])
+            if isinstance(reference.type, RefType) and isinstance(reference.type.target, StructType):
+                x.addresses[found] = reference.type.target
+            return (found,), ()
         case ir.Asm():
             return (() if node.result is None else x.unknown(node.result.type, "asm")), ()
     return (), ()
@@ -108,21 +110,23 @@ def effect(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> Non
         case ir.StoreElement(base=base, index=index, value=operand):
             place = _place(x, frame, base, index)
             memory.store(x.writes.elements(base), place, x.value(frame, operand), path)
+            _forget_seen(x, place[0], path)
         case ir.FillArray(base=base, value=operand):
             if not container(base).atomic:
                 memory.fill(x.writes.elements(base), x.term(frame, base), x.value(frame, operand), path)
+                _forget_seen(x, x.term(frame, base), path)
         case ir.Copy(target=to, source=source):
             _copy(x, frame, to, source, path)
         case ir.StoreWire(base=base):
             if _may_be_bytes(x.term(frame, base)):
                 memory.forget(x.writes.bytes(), path)
-        case ir.New(result=result, zero=zero) if result is not None:
+        case ir.New(result=result) | ir.ObjectAt(result=result, new=True) if result is not None:
             assert isinstance(result.type, RefType)
             (made,) = frame.temps[result]
-            x.made.append((made, result.type.target))
-            if not zero:
+            x.made.append((made, result.type.target, path))
+            if isinstance(node, ir.New) and not node.zero:
                 return
-            for cells in sorted(set(_inside(x, result.type.target)), key=lambda cells: cells.name):
+            for cells in sorted(set(x.writes.inside(result.type.target)), key=lambda cells: cells.name):
                 memory.clear(cells, made, path)
 
 
@@ -316,21 +320,14 @@ def _copy(x: Executor, frame: Frame, to: ir.Operand, source: ir.Operand, path: P
         x.memory.forget(x.writes.bytes(), path)
     else:
         x.memory.move(x.writes.elements(to), target, origin, path)
+        _forget_seen(x, target[0], path)
 
 
-def _inside(x: Executor, type_: Type) -> Iterator[Cells]:
-    """The cells of an object and of all that lies in it."""
-    match type_:
-        case StructType(fields=fields):
-            for f in fields.values():
-                if f.inline:
-                    yield from _inside(x, f.type.target if isinstance(f.type, RefType) else f.type)
-                elif not f.atomic:
-                    yield Cells(f"{x.layout.name(type_)}.{f.name}", f.type)
-        case ArrayType(element=element, inline=True):
-            yield from _inside(x, element.target if isinstance(element, RefType) else element)
-        case ArrayType(element=element, atomic=False):
-            yield Cells(f"[{x.layout.name(element)}]", element)
+def _forget_seen(x: Executor, array: Term, path: Path) -> None:
+    """If the array is an object that is seen as a span, its fields were written."""
+    seen = x.seen.get(str(array.args[0])) if array.op == "field" else None
+    for cells in sorted(set(x.writes.inside(seen)) if seen else (), key=lambda cells: cells.name):
+        x.memory.forget(cells, path)
 
 
 # --- what others can write --------------------------------------------------------------------------------------------
@@ -386,8 +383,13 @@ def _foreign(x: Executor, frame: Frame, node: ir.Instruction) -> Outcome:
 def _object_at(
     x: Executor, frame: Frame, node: ir.Instruction, address: ir.Operand, length: ir.Operand | None
 ) -> Value:
-    """The object at an address: any that there is, always the same at the same address."""
+    """The object at an address: any that there is, always the same at the same address; or an object as a span."""
     of, where = _result(node), x.term(frame, address)
+    if length is not None and where in x.addresses:
+        struct = x.addresses[where]
+        name = f"{x.layout.name(struct)} as {of}"
+        x.seen[name] = struct
+        return (t.inline_field(name, where.terms[0]), t.number(0, SIZE), x.term(frame, length))
     found = t.apply(f"{x.layout.name(of)} at", REF, where)
     x.assume(START, t.invert(t.equal(found, t.NULL)))
     if length is None:

@@ -20,10 +20,10 @@ from neokernel.compiler import ir
 from neokernel.compiler.types import ArrayType, RefType, StructType, Type
 from neokernel.prover import terms as t
 from neokernel.prover.execute import NoInvariants
-from neokernel.prover.memory import Cells
+from neokernel.prover.memory import Cells, Write
 from neokernel.prover.obligations import Duty
-from neokernel.prover.paths import START, Path, condition_of
-from neokernel.prover.states import Frame, State
+from neokernel.prover.paths import START, Path, condition_of, extended
+from neokernel.prover.states import Frame, State, is_private
 from neokernel.prover.terms import Term
 from neokernel.prover.writes import everything
 
@@ -32,12 +32,6 @@ if TYPE_CHECKING:
 
 #: how far from what a path touches invariants are assumed
 NEIGHBOURS = 2
-
-
-def is_private(function: ir.Function) -> bool:
-    """Is it called by its own module only, perhaps while invariants are broken?"""
-    name = function.name.rpartition(".")[2]
-    return name.startswith("_") and not name.endswith("__")
 
 
 def of_program(program: ir.Program) -> dict[StructType, list[ir.Function]]:
@@ -141,19 +135,58 @@ class Invariants(NoInvariants):
             for invariant in invariants:
                 if not self._disturbed(x, invariant, last):
                     continue
+                path = state.path
                 object = x.unknown(RefType(struct), f"any {struct}", age)[0]
                 if age > 0:
                     self._exists(x, struct, object)
-                self.touch(x, struct, object)
-                holds = self._value(x, invariant, object, state.path)
-                x.oblige(Frame(invariant), Duty.INVARIANT, span, state, holds)
+                # Those that were written to, each by itself, then any other: what that reads, it read before.
+                for known, there in self._written(x, struct, invariant, last).items():
+                    same = extended(state.path, there)
+                    if same is not None:
+                        self._oblige(x, invariant, known, span, State(same, state.variables))
+                    path = extended(path, t.invert(t.equal(object, known))) or path
+                self._oblige(x, invariant, object, span, State(path, state.variables))
+
+    def _oblige(self, x: Executor, invariant: ir.Function, object: Term, span: ir.Span, state: State) -> None:
+        """The invariant is due of an object."""
+        assert invariant.invariant_of is not None
+        self.touch(x, invariant.invariant_of, object)
+        holds = self._value(x, invariant, object, state.path)
+        for part in holds.terms if holds.op == "all" else (holds,):
+            x.oblige(Frame(invariant), Duty.INVARIANT, span, state, part)
+
+    @staticmethod
+    def _written(x: Executor, struct: StructType, invariant: ir.Function, since: int) -> dict[Term, Term]:
+        """The objects of which fields that the invariant reads were written, and when each exists."""
+        own = f"{x.layout.name(struct)}."
+        found: dict[Term, Term] = {}
+        for cells in sorted(reads(x, invariant), key=lambda cells: cells.name):
+            for _, name, _ in x.memory.components(cells):
+                for entry in x.memory.logs.get(name, ()):
+                    if entry.stamp <= since or not isinstance(entry, Write):
+                        continue
+                    object = entry.location[0]
+                    if not name.startswith(own):
+                        while object.op == "element" or (
+                            object.op == "field" and not str(object.args[0]).startswith(own)
+                        ):
+                            object = object.terms[0]
+                        if object.op != "field":
+                            continue
+                        object = object.terms[0]
+                    found.setdefault(object, t.invert(t.equal(object, t.NULL)))
+        for whole, _, path in x.made:
+            for object in found:
+                if t.outermost(object) is whole:
+                    found[object] = condition_of(path)
+        return found
 
     @staticmethod
     def _exists(x: Executor, struct: StructType, object: Term) -> None:
         """It is as old as the function's arguments, or one of those that were made here."""
         made = (
-            t.equal(object, reference)
-            for whole, type_ in x.made
+            t.conjunction(condition_of(path), t.equal(object, reference))
+            for whole, type_, path in x.made
             for reference, of in _parts(x, whole, type_)
             if of is struct
         )

@@ -60,6 +60,27 @@ def simplified(path: Path, term: Term) -> Term:
     return term
 
 
+def assuming(path: Path, term: Term) -> Term:
+    """The term on this path: choices within it that are decided are taken."""
+    made: dict[Term, Term] = {}
+    work = [term]
+    while work:
+        top = work[-1]
+        if top not in made and top.sort == BOOL:
+            which = decided(path, top)
+            if which is not None:
+                made[top] = t.boolean(which)
+        if top in made:
+            work.pop()
+            continue
+        missing = [part for part in top.terms if part not in made]
+        if missing:
+            work += missing
+            continue
+        made[top] = t.rebuilt(top, tuple(made[a] if isinstance(a, Term) else a for a in top.args))
+    return made[term]
+
+
 def extended(path: Path, condition: Term) -> Path | None:
     """The path on which `condition` holds too; None if it can't hold there."""
     which = decided(path, condition)

@@ -19,15 +19,20 @@ from neokernel.lang.instrument import deep_recursion
 from neokernel.prover import invariants
 from neokernel.prover import terms as t
 from neokernel.prover.execute import Executor, Limits
+from neokernel.prover.integers import Integers
 from neokernel.prover.obligations import Duty, Findings, Obligation
-from neokernel.prover.paths import START, Path
+from neokernel.prover.paths import START, Path, assuming, extended
 from neokernel.prover.solve import EFFORT, Answer, Model, Solver
-from neokernel.prover.states import Frame, State
+from neokernel.prover.states import Frame, State, is_private
 from neokernel.prover.values import Value
 from neokernel.prover.writes import everything
 
 if TYPE_CHECKING:
     from neokernel.prover.counterexample import Counterexample
+
+
+#: how many choices of a goal are taken one by one
+CASES = 6
 
 
 @dataclass(eq=False, slots=True)
@@ -83,7 +88,7 @@ class Run:
         """From the entry to the end, contracts included."""
         x, function = self.executor, self.function
         frame, state = Frame(function), State(START, dict(self.arguments))
-        public = not invariants.is_private(function) and not function.ghost
+        public = not is_private(function) and not function.ghost
         if public and self.invariants.of:
             self.invariants.begin(x)
         for contract in function.requires:
@@ -102,9 +107,9 @@ class Run:
         if self.invariants.moments:
             self.invariants.prove(x, function, function.span, end, 0)
 
-    def solver(self, facts: int | None = None) -> Solver:
+    def solver(self, facts: int | None = None, kind: type[Solver] = Solver) -> Solver:
         """A solver that knows the first `facts` assumptions, or all so far."""
-        made = Solver(self.executor.memory.fact, self.effort)
+        made = kind(self.executor.memory.fact, self.effort)
         found = self.executor.findings.facts
         made.assume(found if facts is None else found[:facts])
         return made
@@ -116,6 +121,25 @@ class Run:
         """How it can fail; None if the solver knows no way."""
         solver = self.solver(obligation.facts)
         return solver.model() if solver.prove(obligation.path, obligation.goal) is Answer.REFUTED else None
+
+    def _by_cases(self, solver: Solver, path: Path, goal: t.Term, depth: int) -> Answer:
+        """A goal that the solver has given up, by the two sides of its outermost choice."""
+        condition = next(t.choices(goal), None)
+        if condition is None or depth == 0:
+            return Answer.UNKNOWN
+        for side in (condition, t.invert(condition)):
+            case = extended(path, side)
+            if case is None:
+                continue
+            there = assuming(case, goal)
+            if there is t.TRUE:
+                continue
+            answer = solver.prove(case, there)
+            if answer is Answer.UNKNOWN:
+                answer = self._by_cases(solver, case, there, depth - 1)
+            if answer is not Answer.PROVEN:
+                return answer
+        return Answer.PROVEN
 
     def solve(self) -> tuple[list[Verdict], int]:
         """The answers, and how many questions they took."""
@@ -135,6 +159,10 @@ class Run:
             solver.assume(findings.facts[known : obligation.facts])
             known = max(known, obligation.facts)
             answer = solver.prove(obligation.path, obligation.goal)
+            if answer is Answer.UNKNOWN:
+                answer = self._by_cases(solver, obligation.path, obligation.goal, CASES)
+            if answer is Answer.UNKNOWN:
+                answer = self.solver(obligation.facts, Integers).prove(obligation.path, obligation.goal)
             if answer is Answer.UNKNOWN:
                 # What it has learnt for other questions may mislead it.
                 answer = self.solver(obligation.facts).prove(obligation.path, obligation.goal)
@@ -184,7 +212,7 @@ class Session:
 
     def own_checks(self, proof: Proof) -> list[int]:
         """The checks of the function itself that hold for all arguments, by index."""
-        if not proof.sound or (self.of and not invariants.is_private(proof.function)):
+        if not proof.sound or (self.of and not is_private(proof.function)):
             return []
         own: dict[int, bool] = {}
         for verdict in proof.verdicts:
@@ -259,5 +287,5 @@ def roots(program: ir.Program, modules: Iterable[str]) -> list[ir.Function]:
         if function.module in wanted
         and not function.ghost
         and not function.naked
-        and not (invariants.is_private(function) and function in called)
+        and not (is_private(function) and function in called)
     ]

@@ -80,6 +80,7 @@ def _by_mode(mode: Mode, result: Term, fits: Term, limit: Term) -> Outcome:
 
 def _leading_zeros(a: Term) -> Term:
     width = a.sort
+    zero = t.equal(a, t.number(0, width))
     count, step = t.number(0, width), width // 2
     while step:
         empty = t.below(a, t.number(1 << (width - step), width), False)
@@ -87,12 +88,12 @@ def _leading_zeros(a: Term) -> Term:
         count = t.arithmetic("add", count, t.choose(empty, size, t.number(0, width)))
         a = t.choose(empty, t.arithmetic("shl", a, size), a)
         step //= 2
-    last = t.choose(t.equal(a, t.number(0, width)), t.number(1, width), t.number(0, width))
-    return t.arithmetic("add", count, last)
+    return t.choose(zero, t.number(width, width), count)
 
 
 def _trailing_zeros(a: Term) -> Term:
     width = a.sort
+    zero = t.equal(a, t.number(0, width))
     count, step = t.number(0, width), width // 2
     while step:
         low = t.arithmetic("and", a, t.number((1 << step) - 1, width))
@@ -101,8 +102,7 @@ def _trailing_zeros(a: Term) -> Term:
         count = t.arithmetic("add", count, t.choose(empty, size, t.number(0, width)))
         a = t.choose(empty, t.arithmetic("lshr", a, size), a)
         step //= 2
-    last = t.choose(t.equal(a, t.number(0, width)), t.number(1, width), t.number(0, width))
-    return t.arithmetic("add", count, last)
+    return t.choose(zero, t.number(width, width), count)
 
 
 # --- two operands -----------------------------------------------------------------------------------------------------

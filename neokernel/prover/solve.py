@@ -16,8 +16,8 @@ import z3
 from neokernel.prover import terms as t
 from neokernel.prover.terms import BOOL, REF, Term
 
-#: Z3's resources for one question: half a second, or less
-EFFORT = 2_000_000
+#: Z3's resources for one question: two seconds, or less
+EFFORT = 10_000_000
 
 _KIND = {"null": 0, "new": 1, "table": 2, "element": 3}
 
@@ -63,6 +63,9 @@ class Solver:
         asked = [self.translate(literal) for literal in path]
         asked.append(self.translate(t.invert(goal)))
         self._state_axioms()
+        return self._check(asked)
+
+    def _check(self, asked: list[Any]) -> Answer:
         found = self.solver.check(*asked)
         if found == z3.unsat:
             return Answer.PROVEN

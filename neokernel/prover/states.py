@@ -64,3 +64,9 @@ class Frame:
     continues: dict[int, list[State]] = field(default_factory=dict)
     #: what is done where an invariant stands, by the ghost code that states it
     invariants: dict[ir.Ghost, Callable[[State], State | None]] = field(default_factory=dict)
+
+
+def is_private(function: ir.Function) -> bool:
+    """Is it a part of its callers, perhaps while invariants are broken? Called by its own module only, or inlined."""
+    name = function.name.rpartition(".")[2]
+    return function.inline or (name.startswith("_") and not name.endswith("__"))

@@ -13,7 +13,8 @@ a division by 0, a shift by the width or more).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 
 BOOL = 0
 REF = -1
@@ -43,6 +44,7 @@ class Term:
 
 Arg = Term | int | str
 _table: dict[tuple[str, int, tuple[Arg, ...]], Term] = {}
+_comparisons: dict[tuple[Term, Term, bool], Term] = {}
 
 
 def make(op: str, sort: int, *args: Arg) -> Term:
@@ -79,6 +81,12 @@ def _bound(op: str, sort: int, args: tuple[Arg, ...]) -> int:
             return first.bits // last.known if last.known else full
         case "add" if isinstance(first, Term) and isinstance(last, Term):
             return first.bits + last.bits if first.bits + last.bits <= full else full
+        case "sub" if isinstance(first, Term) and isinstance(last, Term):
+            return first.known if first.known is not None and last.bits <= first.known else full
+        case "shl" if isinstance(first, Term) and isinstance(last, Term):
+            return min(first.bits << last.known, full) if last.known is not None and last.known < sort else full
+        case "extract" if isinstance(last, Term):
+            return min(last.bits >> args[1], full) if isinstance(args[1], int) and last.bits <= full else full
         case "mul" if isinstance(first, Term) and isinstance(last, Term):
             return first.bits * last.bits if first.bits * last.bits <= full else full
     return full
@@ -94,6 +102,7 @@ _PERMANENT = dict(_table)
 def reset() -> None:
     """Forget all terms but the permanent ones: numbers start again, so that a proof doesn't depend on those before."""
     _table.clear()
+    _comparisons.clear()
     _table.update(_PERMANENT)
 
 
@@ -218,6 +227,8 @@ def equal(a: Term, b: Term) -> Term:
         if a.op == "zext":
             inner = a.terms[0]
             return equal(inner, number(b.known, inner.sort))
+        if a.op == "or" and any(part.known is not None and part.known & ~b.known for part in a.terms):
+            return FALSE
     return make("eq", BOOL, a, b)
 
 
@@ -370,6 +381,14 @@ def negative(a: Term) -> Term:
 
 def below(a: Term, b: Term, is_signed: bool) -> Term:
     """Is a < b?"""
+    key = (a, b, is_signed)
+    found = _comparisons.get(key)
+    if found is None:
+        found = _comparisons[key] = _below(a, b, is_signed)
+    return found
+
+
+def _below(a: Term, b: Term, is_signed: bool) -> Term:
     if a is b:
         return FALSE
     if a.known is not None and b.known is not None:
@@ -393,6 +412,10 @@ def below(a: Term, b: Term, is_signed: bool) -> Term:
             if y.known >> inner.sort == 0:
                 k = number(y.known, inner.sort)
                 return below(k, inner, False) if swap else below(inner, k, False)
+        if x.op == "ite" and y.known is not None:
+            arms = [below(y, arm, False) if swap else below(arm, y, False) for arm in x.terms[1:]]
+            if any(arm.op != "ult" for arm in arms):
+                return choose(x.terms[0], *arms)
     return make("ult", BOOL, a, b)
 
 
@@ -455,3 +478,54 @@ def product_fits(a: Term, b: Term, is_signed: bool) -> Term:
     if a.number > b.number:
         a, b = b, a
     return make("smulok" if is_signed else "umulok", BOOL, a, b)
+
+
+# --- whole terms ------------------------------------------------------------------------------------------------------
+
+
+def rebuilt(term: Term, args: tuple[Arg, ...]) -> Term:
+    """The same operation on other arguments."""
+    if args == term.args:
+        return term
+    parts = [a for a in args if isinstance(a, Term)]
+    match term.op, parts:
+        case "all", _:
+            return conjunction(*parts)
+        case "any", _:
+            return disjunction(*parts)
+        case "field" | "element" | "app", _:
+            return make(term.op, term.sort, *args)
+        case "not", [a]:
+            return invert(a)
+        case "bvnot", [a]:
+            return complement(a)
+        case "zext" | "sext", [a]:
+            return extend(a, term.sort, term.op == "sext")
+        case "extract", [a]:
+            low = args[1]
+            assert isinstance(low, int)
+            return extract(a, low + term.sort - 1, low)
+        case "eq", [a, b]:
+            return equal(a, b)
+        case "ult" | "slt", [a, b]:
+            return below(a, b, term.op == "slt")
+        case "umulok" | "smulok", [a, b]:
+            return product_fits(a, b, term.op == "smulok")
+        case "ite", [condition, a, b]:
+            return choose(condition, a, b)
+        case _, [a, b]:
+            return arithmetic(term.op, a, b)
+    raise AssertionError(term.op)
+
+
+def choices(term: Term) -> Iterator[Term]:
+    """The conditions of the choices in a term, outermost first."""
+    seen, work = {term}, deque([term])
+    while work:
+        top = work.popleft()
+        if top.op == "ite":
+            yield top.terms[0]
+        for part in top.terms:
+            if part not in seen:
+                seen.add(part)
+                work.append(part)

@@ -1,7 +1,8 @@
 """What code may write, through all that it calls: what a loop or a summarised call makes unknown.
 
 Invariant: too much is sound, too little isn't. An instruction that isn't listed in `_written` writes no memory that
-`memory.py` keeps: wire memory, atomic cells and what assembly does are unknown at each read anyway.
+`memory.py` keeps: wire memory, atomic cells and what assembly does are unknown at each read anyway. An object that is
+made isn't listed: nobody knew it, so to its callers it is one of which nothing was known.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 
 from neokernel.compiler import ir
 from neokernel.compiler.lives import statements
-from neokernel.compiler.types import U8, ArrayType, RefType, SpanType
+from neokernel.compiler.types import U8, ArrayType, RefType, SpanType, StructType, Type
 from neokernel.prover.memory import Cells
 from neokernel.prover.values import Layout
 
@@ -68,8 +69,26 @@ class Writes:
                 yield self.field(node)
             case ir.StoreElement(base=base) | ir.FillArray(base=base) | ir.Copy(target=base):
                 yield self.elements(base)
+            case ir.AddressOf(reference=reference) if isinstance(reference.type, RefType):
+                # A struct may be seen as a span, and written so.
+                if isinstance(reference.type.target, StructType):
+                    yield from self.inside(reference.type.target)
             case ir.StoreWire():
                 yield self.bytes()
+
+    def inside(self, type_: Type) -> Iterator[Cells]:
+        """The cells of an object and of all that lies in it."""
+        match type_:
+            case StructType(fields=fields):
+                for f in fields.values():
+                    if f.inline:
+                        yield from self.inside(f.type.target if isinstance(f.type, RefType) else f.type)
+                    elif not f.atomic:
+                        yield Cells(f"{self.layout.name(type_)}.{f.name}", f.type)
+            case ArrayType(element=element, inline=True):
+                yield from self.inside(element.target if isinstance(element, RefType) else element)
+            case ArrayType(element=element, atomic=False):
+                yield Cells(f"[{self.layout.name(element)}]", element)
 
     @staticmethod
     def variables(block: ir.Block) -> set[ir.Var]:

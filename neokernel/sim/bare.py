@@ -75,6 +75,9 @@ class BareMachine:
             raise MachineFault(f"nothing is at {address:#x}")
         return lang.wire_over(kind, device)
 
+    def new_at(self, kind: Any, address: int) -> Any:
+        raise MachineFault(f"no memory for a {kind.__name__} is at {address:#x}")
+
     def span_at(self, element: Any, address: int, length: int) -> Any:
         raise MachineFault(f"no memory of {length} {element.__name__} is at {address:#x}")
 

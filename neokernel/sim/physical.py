@@ -418,6 +418,13 @@ class PhysicalMemory:
             return found
         return self.place(kind, address)
 
+    def new_at(self, kind: Any, address: int) -> Any:
+        part = part_of(kind)
+        owner = self.owner_at(address, part.size)
+        if owner is not None:
+            raise MemoryFault(f"a new {type_name(kind)} at {address:#x}: {owner.describe()} is there, and lives")
+        return self.place(kind, address)
+
     def span_at(self, element: Any, address: int, length: int) -> Any:
         part = array_part(element, length)
         if not part.size:

@@ -68,6 +68,9 @@ class Machine:
     def object_at(self, kind: Any, address: int) -> Any:
         return lang.wire_over(kind, self.memory, address - 0x1000)
 
+    def new_at(self, kind: Any, address: int) -> Any:
+        return self.object_at(kind, address)
+
     def span_at(self, element: Any, address: int, length: int) -> Any:
         return lang.byte_span(self.memory)[address - 0x1000 : address - 0x1000 + length]
 

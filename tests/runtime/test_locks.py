@@ -31,6 +31,9 @@ class Memory:
     def object_at(self, kind: Any, address: int) -> Any:
         return kind()
 
+    def new_at(self, kind: Any, address: int) -> Any:
+        return self.object_at(kind, address)
+
     def span_at(self, element: Any, address: int, length: int) -> Any:
         raise AssertionError("no test needs one")
 

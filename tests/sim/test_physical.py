@@ -127,6 +127,13 @@ def test_zeroed_memory_is_an_object_of_zeroes(memory: PhysicalMemory, sample: An
     assert node.seen == 7, "a ghost isn't in memory"
 
 
+def test_a_new_object_needs_memory_where_nothing_lives(memory: PhysicalMemory, sample: Any) -> None:
+    node = lang.new_at(sample.Node, u64(BASE))
+    assert node is lang.object_at(sample.Node, u64(BASE))
+    with pytest.raises(MemoryFault, match=r"a new Node at 0x100000000000: Node at 0x100000000000 is there, and lives"):
+        lang.new_at(sample.Node, u64(BASE))
+
+
 def test_a_reference_that_cant_be_none_is_unset(memory: PhysicalMemory, sample: Any) -> None:
     node = lang.object_at(sample.Node, u64(BASE))
     with pytest.raises(UnsetField, match=r"Node.owner at 0x100000000000 is read before"):

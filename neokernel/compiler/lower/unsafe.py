@@ -31,7 +31,7 @@ from neokernel.compiler.vocabulary import UNSAFE
 
 
 def call(ctx: Context, name: str, node: ast.Call, hint: Type | None) -> Value:
-    """`object_at`, `span_at`, `address_of`, `asm`."""
+    """`object_at`, `new_at`, `span_at`, `address_of`, `asm`."""
     if ctx.scope.unsafe is None:
         raise ctx.reject(
             "NK0802",
@@ -40,13 +40,15 @@ def call(ctx: Context, name: str, node: ast.Call, hint: Type | None) -> Value:
             'put `unsafe("why it must be")` at the top of the module, or ask a module that has it',
         )
     match name:
-        case "object_at":
+        case "object_at" | "new_at":
             class_node, address_node = positional(ctx, name, node, 2)
             type_ = ctx.type_of(class_node)
-            if not isinstance(type_, RefType) or not isinstance(type_.target, StructType | WireType) or is_open(type_):
-                raise ctx.reject("NK0325", f"`object_at` makes objects of a struct, not `{type_}`", class_node)
+            new = name == "new_at"
+            allowed = StructType if new else StructType | WireType
+            if not isinstance(type_, RefType) or not isinstance(type_.target, allowed) or is_open(type_):
+                raise ctx.reject("NK0325", f"`{name}` makes objects of a struct, not `{type_}`", class_node)
             address = expression(ctx, address_node, U64)
-            return ctx.op(ir.ObjectAt, node, type_, address, None)
+            return ctx.op(ir.ObjectAt, node, type_, address, None, new)
         case "span_at":
             class_node, address_node, length_node = positional(ctx, name, node, 3)
             element, inline, atomic = ctx.resolver.element(class_node, ctx.scope, ctx.bindings)

@@ -43,6 +43,7 @@ from neokernel.lang import (
     loop_invariant,
     multiply_high,
     naked,
+    new_at,
     object_at,
     offset_of,
     old,
@@ -377,6 +378,10 @@ def entry() -> None:
 
 def registers_at(address: u64) -> Registers:
     return object_at(Registers, address)
+
+
+def fresh_at(address: u64) -> Thread:
+    return new_at(Thread, address)
 
 
 def page_at(address: u64) -> Span[u8]:
