@@ -28,7 +28,7 @@ COMMANDS = {
     "doctor": "Say whether this machine has what is needed.",
     "dump": "Show a program between two passes of the compiler.",
     "explain": "Explain an error code.",
-    "manual": "Write the kernel's reference manual from its sources.",
+    "manual": "Write the reference manuals of the kernel and the runtime from their sources.",
     "prove": "Prove that a program's checks never fail, and that its contracts hold.",
     "run": "Build a program and boot it.",
     "size": "Show how large the kernel is, by source file.",

@@ -1,36 +1,60 @@
-"""`nk manual`: write the kernel's reference manual anew, or say whether it is what the sources say."""
+"""`nk manual`: write the reference manuals anew, or say whether they are what the sources say."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from neokernel.cli import reference, runtime_reference
 from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import json_option, print_json, shown
-from neokernel.cli.reference import PAGE, manual
+
+#: name → its file, and what makes it
+MANUALS: dict[str, tuple[Path, Callable[[], str]]] = {
+    "kernel": (reference.PAGE, reference.manual),
+    "runtime": (runtime_reference.PAGE, runtime_reference.manual),
+}
 
 
 @click.command()
+@click.argument("name", type=click.Choice(sorted(MANUALS)), required=False)
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=PAGE, help="Default: docs/reference/kernel.md."
+    "-o", "--output", type=click.Path(path_type=Path), help="Another file, for one manual (default: the kernel's)."
 )
-@click.option("--check", is_flag=True, help="Write nothing; the exit status says whether the page is up to date.")
+@click.option("--check", is_flag=True, help="Write nothing; the exit status says whether the pages are up to date.")
 @json_option
-def command(output: Path, check: bool, as_json: bool) -> int:
-    """Write the reference manual of the kernel's interface, from neokernel/abi and neokernel/kernel."""
-    text = manual()
-    try:
-        current = output.is_file() and output.read_text(encoding="utf-8") == text
-        if not check and not current:
-            output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ToolError("NK1005", f"{output} can't be written: {error.strerror or error}") from error
-    status = Exit.NEGATIVE if check and not current else Exit.SUCCESS
-    if as_json:
-        print_json({"page": str(output), "changed": not current, "exit": int(status)})
-    elif check:
-        click.echo(f"{shown(output)} is {'up to date' if current else 'not what the sources say: `nk manual`'}")
+def command(name: str | None, output: Path | None, check: bool, as_json: bool) -> int:
+    """Write the reference manuals, docs/reference/kernel.md and runtime.md, or the one that is named.
+
+    That of the kernel's interface is made from neokernel/abi and neokernel/kernel, that of the runtime from
+    neokernel/runtime.
+    """
+    if output is not None:
+        pages = {output: MANUALS[name or "kernel"][1]}
     else:
-        click.echo(f"{shown(output)}: {'nothing new' if current else 'written'}")
+        pages = {path: make for each, (path, make) in MANUALS.items() if name in (None, each)}
+    current = {page: is_current(page, make(), check=check) for page, make in pages.items()}
+    status = Exit.NEGATIVE if check and not all(current.values()) else Exit.SUCCESS
+    if as_json:
+        told = [{"page": str(page), "changed": not same} for page, same in current.items()]
+        print_json({"pages": told, "exit": int(status)})
+        return int(status)
+    for page, same in current.items():
+        if check:
+            click.echo(f"{shown(page)} is {'up to date' if same else 'not what the sources say: `nk manual`'}")
+        else:
+            click.echo(f"{shown(page)}: {'nothing new' if same else 'written'}")
     return int(status)
+
+
+def is_current(page: Path, text: str, *, check: bool) -> bool:
+    """Was `text` there already? If it wasn't, it is written, unless `check` forbids it."""
+    try:
+        current = page.is_file() and page.read_text(encoding="utf-8") == text
+        if not check and not current:
+            page.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ToolError("NK1005", f"{page} can't be written: {error.strerror or error}") from error
+    return current

@@ -59,13 +59,15 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Source:
-    """A module of the ABI: what is written, and what Python makes of it."""
+class Outline:
+    """What is written in a module: its docstring, and what it defines."""
 
-    name: str
     lines: list[str]
     tree: ast.Module
-    module: ModuleType
+
+    @classmethod
+    def of(cls, text: str) -> Outline:
+        return cls(text.splitlines(), ast.parse(text))
 
     @property
     def text(self) -> str:
@@ -102,6 +104,14 @@ class Source:
         return " ".join(found)
 
 
+@dataclass(frozen=True)
+class Source(Outline):
+    """A module of the ABI: what is written, and what Python makes of it."""
+
+    name: str
+    module: ModuleType
+
+
 def defined(node: ast.stmt) -> str | None:
     if isinstance(node, ast.ClassDef | ast.FunctionDef):
         return node.name
@@ -119,9 +129,9 @@ def first_line(node: ast.stmt) -> int:
 
 
 def read(path: Path) -> Source:
-    text = path.read_text(encoding="utf-8")
+    outline = Outline.of(path.read_text(encoding="utf-8"))
     module = importlib.import_module(f"neokernel.abi.{path.stem}")
-    return Source(path.stem, text.splitlines(), ast.parse(text), module)
+    return Source(outline.lines, outline.tree, path.stem, module)
 
 
 def sources() -> list[Source]:
@@ -167,7 +177,7 @@ class Section:
             self.flush()
             value = getattr(self.source.module, item.name)
             if isinstance(item.node, ast.FunctionDef):
-                self.function(item, item.node)
+                self.function(item.node)
             elif isinstance(item.node, ast.ClassDef):
                 self.heading(item.name, ast.get_docstring(item.node) or "", item.comment)
                 if isinstance(value, type) and issubclass(value, Enum):
@@ -191,10 +201,9 @@ class Section:
             self.made.append(table(["constant", "value", "what"], rows))
         self.constants.clear()
 
-    def function(self, item: Item, node: ast.FunctionDef) -> None:
-        returns = f" -> {ast.unparse(node.returns)}" if node.returns is not None else ""
+    def function(self, node: ast.FunctionDef) -> None:
         text = ast.get_docstring(node) or ""
-        self.made.append(f"`{item.name}({ast.unparse(node.args)}){returns}`" + (f": {text}" if text else "") + "\n")
+        self.made.append(f"`{declaration(node)}`" + (f": {text}" if text else "") + "\n")
 
     def enum(self, node: ast.ClassDef, kind: type[Enum]) -> None:
         members = [(item, kind[item.name].value) for item in self.source.items(node.body)]
@@ -267,11 +276,17 @@ def functions(kind: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for node in ast.parse(RUNTIME.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef):
-            returns = f" -> {ast.unparse(node.returns)}" if node.returns is not None else ""
             for part in ast.walk(node):
                 if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == kind:
-                    found.setdefault(part.attr, f"`{node.name}({ast.unparse(node.args)}){returns}`")
+                    found.setdefault(part.attr, f"`{declaration(node)}`")
     return found
+
+
+def declaration(node: ast.FunctionDef) -> str:
+    """A function as it is declared, a method without `self`."""
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns is not None else ""
+    arguments = re.sub(r"^self(, |$)", "", ast.unparse(node.args))
+    return f"{node.name}({arguments}){returns}"
 
 
 def rights() -> list[Item]:
