@@ -142,6 +142,7 @@ def test_the_end_of_a_context_is_told_to_the_handler_of_who_runs_on_it() -> None
     machine.check()
     assert server.faulted and server.context is None and machine.current is handler
     assert call.label_of(u64(machine.result(handler).word)) == Fault.BUDGET.value
+    assert machine.result(handler).words == (context.identifier, server.registers.pc, 0, 0)
 
 
 def test_the_end_of_a_context_ends_the_dispatch_on_it() -> None:
@@ -159,6 +160,8 @@ def test_the_end_of_a_context_ends_the_dispatch_on_it() -> None:
     operate(machine, thread, boot.OWN_TABLE, Operation.DELETE, owner)
     machine.check()
     assert scheduler.state is State.RUNNABLE and thread.dispatcher is None and machine.current is root
+    # For the thread it is no fault: it waits to be dispatched again.
+    assert thread.state is State.RUNNABLE and not thread.faulted
 
 
 def test_a_table_ends_with_the_device_space_that_pins_what_is_in_it() -> None:
