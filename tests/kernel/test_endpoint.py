@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from neokernel.abi.buffer import MOVE
-from neokernel.abi.call import NEVER, Call, message
+from neokernel.abi.call import NEVER, SIGNALS_BIT, Call, message
 from neokernel.abi.kinds import Kind
-from neokernel.abi.operations import Operation
+from neokernel.abi.operations import Binding, Operation
 from neokernel.abi.rights import ALL
 from neokernel.abi.status import TRAVELLING, WINDOW, Status
 from neokernel.kernel.objects import State, Thread
 from neokernel.lang import u64
-from tests.kernel.support import Machine
+from tests.kernel.support import PRIORITY, Machine
 
 
 class Pair:
@@ -147,3 +147,22 @@ def test_a_caller_that_is_stopped_gets_its_time_back() -> None:
     machine.check()
     assert machine.current is pair.client and pair.client.context is pair.client.home
     assert machine.result(pair.client).status is Status.CANCELLED
+
+
+def test_a_server_on_its_clients_time_is_told_of_signals() -> None:
+    """It has no time of its own, but it runs: signals come before messages."""
+    machine = Machine()
+    machine.boot()
+    (endpoint, another), (reply,) = machine.make(Kind.ENDPOINT, 0, 2), machine.make(Kind.REPLY)
+    (notification,) = machine.make(Kind.NOTIFICATION)
+    server = machine.serve(endpoint, reply, True)
+    (index,) = (each for each in range(machine.next_slot) if machine.slot(each).object is server)
+    assert machine.invoke(index, Operation.BIND, Binding.NOTIFICATION.value, given=notification).word == 0
+    _, client = machine.spawn(PRIORITY + 5)
+    machine.start(client, Call.CALL, endpoint, word(1), (0, 0, 0, 0), 0)
+    assert machine.current is server and server.home is None and server.context is client.home
+    machine.start(server, Call.SIGNAL, notification, 0, (0, 0, 0, 0), 0)
+    machine.start(server, Call.RECEIVE, another, 0, (NEVER, 0, 0, 0), 0)
+    machine.check()
+    assert machine.current is server and server.state is State.RUNNABLE
+    assert machine.result(server).word == SIGNALS_BIT
