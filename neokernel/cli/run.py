@@ -21,6 +21,9 @@ from neokernel.image.crash import Crash, explain_crash, unexplained
 from neokernel.image.elf import Image
 from neokernel.image.panic import ROOT_SPACE, ConsoleFilter, PanicRecord
 
+#: how to find out why a system stands still
+STANDSTILL = "`nk trace --timeout 5 PROGRAM` says what each thread waits for, or where it faulted"
+
 
 class Seconds(click.FloatRange):
     """More than none, and no more than the system's timers take (some count milliseconds in 31 bits)."""
@@ -128,10 +131,20 @@ def boot(
     for crash in crashes:
         click.echo(crash.text, err=True, nl=False)
     if outcome.timed_out:
-        raise ToolError("NK1104", f"still running after {timeout:g} s; stopped")
+        assert timeout is not None
+        raise out_of_time(timeout, STANDSTILL if is_system(image) else "`nk debug` stops it where you want to look")
     if outcome.complaint:
         click.echo(outcome.complaint, err=True)
     return status
+
+
+def is_system(image: Image) -> bool:
+    """Is there a kernel in the image, with programs above it?"""
+    return "nk_archive_start" in image.symbols
+
+
+def out_of_time(timeout: float, help: str) -> ToolError:
+    return ToolError("NK1104", f"still running after {timeout:g} s; stopped", f"{help}; `nk explain NK1104`")
 
 
 def explained(image: Image, panic: PanicRecord, roots: tuple[Path, ...]) -> Crash:

@@ -21,12 +21,16 @@ import click
 from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import json_option, print_json, progress, shown
 from neokernel.cli.program import find_program, is_image, open_image, refuse, tool_complaints
-from neokernel.cli.run import Seconds, exit_status, explained, image_of, qemu_program
+from neokernel.cli.run import Seconds, exit_status, explained, image_of, out_of_time, qemu_program
 from neokernel.image import qemu
 from neokernel.image.elf import Image
 from neokernel.image.panic import ConsoleFilter
 from neokernel.image.perfetto import chrome_trace
 from neokernel.image.ring import BadDump, find_names, find_ring, pack_dump
+from neokernel.image.standstill import activities
+
+#: the end of the name of an image that is made to be traced
+TRACED = ".traced"
 
 
 @click.command()
@@ -34,10 +38,10 @@ from neokernel.image.ring import BadDump, find_names, find_ring, pack_dump
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The trace; default: build/NAME.trace.json.")
 @click.option("--from", "source", metavar="DUMP", type=click.Path(path_type=Path), help="Read a dump; run nothing.")
 @click.option("--dump", type=click.Path(path_type=Path), help="Also write the ring as it is, for --from.")
-@click.option("--seconds", type=Seconds(), help="Stop the machine after so many seconds; default: when it ends itself.")
+@click.option("--timeout", type=Seconds(), help="Stop the machine after so many seconds.")
 @json_option
 def command(
-    path: Path | None, output: Path | None, source: Path | None, dump: Path | None, seconds: float | None, as_json: bool
+    path: Path | None, output: Path | None, source: Path | None, dump: Path | None, timeout: float | None, as_json: bool
 ) -> int:
     """Run PROGRAM, or an image, and write a trace of it: open it in https://ui.perfetto.dev, or chrome://tracing.
 
@@ -45,7 +49,8 @@ def command(
     `neokernel/runtime/tracing.py`, also for names of threads). The ring holds the latest records; how many came before
     is said. A DUMP is a ring's frames one after the other, or a machine's memory.
 
-    The exit status is the guest's, as with `nk run`, but 0 when --seconds are over.
+    The exit status is the guest's; 101 after a panic, 124 when the time is over, 130 after ctrl-C, as with `nk run`.
+    The trace is written in any case. When the time is over, it is also said what each thread was doing.
     """
     if (path is None) == (source is None):
         raise ToolError("NK1001", "name a program or an image, or a dump with --from", "`nk trace --help`")
@@ -55,9 +60,13 @@ def command(
     image, roots = traced_image(path, as_json=as_json)
     with tempfile.TemporaryDirectory(prefix="nk-trace-") as folder:
         memory = Path(folder) / "memory"
-        run = boot(qemu_program(), image, roots, memory, seconds, as_json=as_json)
+        run = boot(qemu_program(), image, roots, memory, timeout, as_json=as_json)
         made = write_trace(memory, output or default_output(image.path), dump)
-    return report(made, run, as_json=as_json)
+    status = report(made, run, as_json=as_json)
+    if run.timed_out and not as_json:
+        assert timeout is not None
+        raise out_of_time(timeout, f"`nk where {shown(image.path)} PC` says which line a pc is")
+    return status
 
 
 def traced_image(path: Path, *, as_json: bool) -> tuple[Image, tuple[Path, ...]]:
@@ -70,7 +79,7 @@ def traced_image(path: Path, *, as_json: bool) -> tuple[Image, tuple[Path, ...]]
         raise ToolError("NK1001", message, "`nk run` runs programs of the bare machine")
     from neokernel.image.kernel import build_system
 
-    output = program.default_image.with_suffix(".traced.elf")
+    output = program.default_image.with_suffix(f"{TRACED}.elf")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with progress(f"building {program.name}"), tool_complaints():
@@ -87,7 +96,7 @@ def default_output(path: Path) -> Path:
     folder = Path("build")
     with contextlib.suppress(OSError):  # the file can't be written then, and that is said
         folder.mkdir(exist_ok=True)
-    return folder / f"{path.stem}.trace.json"
+    return folder / f"{path.stem.removesuffix(TRACED)}.trace.json"
 
 
 @dataclass(frozen=True)
@@ -98,6 +107,8 @@ class Made:
     records: int
     lost: int
     seconds: float
+    #: what each thread was doing at the end, by its name
+    threads: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -107,6 +118,7 @@ class Run:
     console: str = ""
     panics: tuple[dict[str, Any], ...] = ()
     exit: int = Exit.SUCCESS
+    timed_out: bool = False
 
 
 @contextlib.contextmanager
@@ -128,7 +140,8 @@ def write_trace(source: Path, output: Path, dump: Path | None) -> Made:
     with opened(source) as memory:
         try:
             ring, _, _ = find_ring(memory)
-            trace = chrome_trace(ring, find_names(memory))
+            names = find_names(memory)
+            trace = chrome_trace(ring, names)
             raw = pack_dump(memory) if dump is not None else b""
         except BadDump as error:
             raise ToolError("NK1008", str(error), "`nk explain NK1008` says how a program is traced") from error
@@ -139,7 +152,8 @@ def write_trace(source: Path, output: Path, dump: Path | None) -> Made:
             except OSError as error:
                 raise ToolError("NK1005", f"{target} can't be written: {error.strerror or error}") from error
     duration = (ring.entries[-1].time - ring.entries[0].time) / ring.frequency
-    return Made(output, len(ring.entries), ring.lost, duration)
+    threads = {names.get(number, f"thread {number}"): doing for number, doing in activities(ring).items()}
+    return Made(output, len(ring.entries), ring.lost, duration, threads)
 
 
 def lines(trace: dict[str, Any]) -> str:
@@ -149,7 +163,7 @@ def lines(trace: dict[str, Any]) -> str:
 
 
 def boot(
-    program: str, image: Image, roots: tuple[Path, ...], ram: Path, seconds: float | None, *, as_json: bool
+    program: str, image: Image, roots: tuple[Path, ...], ram: Path, timeout: float | None, *, as_json: bool
 ) -> Run:
     """Run the image with its memory in the file `ram`, showing its console, until it ends, or ctrl-C, or in time."""
     console = ConsoleFilter(after_start="nk_start_text" in image.symbols)
@@ -164,7 +178,7 @@ def boot(
     backend = f"memory-backend-file,id=memory,share=on,size={qemu.MEMORY},mem-path={ram}"
     arguments = [*qemu.command(program, image.path), "-object", backend, "-machine", "memory-backend=memory"]
     try:
-        outcome = qemu.run(arguments, console, show, timeout=seconds)
+        outcome = qemu.run(arguments, console, show, timeout=timeout)
     except KeyboardInterrupt:  # what was recorded so far is what the user waits for
         return Run(said.decode(errors="replace"), exit=Exit.INTERRUPT)
     if outcome.status == 1 and not outcome.timed_out and not console.started:
@@ -174,8 +188,8 @@ def boot(
         click.echo()
     for crash in crashes if not as_json else ():
         click.echo(crash.text, err=True, nl=False)
-    status = Exit.SUCCESS if outcome.timed_out and not crashes else exit_status(outcome)
-    return Run(said.decode(errors="replace"), tuple(crash.as_json() for crash in crashes), int(status))
+    panics = tuple(crash.as_json() for crash in crashes)
+    return Run(said.decode(errors="replace"), panics, int(exit_status(outcome)), outcome.timed_out)
 
 
 def report(made: Made, run: Run, *, as_json: bool) -> int:
@@ -186,8 +200,10 @@ def report(made: Made, run: Run, *, as_json: bool) -> int:
                 "records": made.records,
                 "lost": made.lost,
                 "seconds": made.seconds,
+                "threads": made.threads,
                 "console": run.console,
                 "panics": run.panics,
+                "timed_out": run.timed_out,
                 "exit": run.exit,
             }
         )
@@ -195,4 +211,8 @@ def report(made: Made, run: Run, *, as_json: bool) -> int:
     lost = f", {made.lost:,} earlier ones were overwritten" if made.lost else ""
     click.echo(f"{shown(made.path)}: {made.records:,} records of {made.seconds:.6f} s{lost}", err=True)
     click.echo("open it in https://ui.perfetto.dev", err=True)
+    if run.timed_out:
+        click.echo("when it was stopped:", err=True)
+        for name, doing in made.threads.items():
+            click.echo(f"  {name}: {doing}", err=True)
     return run.exit

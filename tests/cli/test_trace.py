@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import struct
 from collections import defaultdict
 from pathlib import Path
@@ -13,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neokernel import lang
-from neokernel.abi.call import Call, failure, message
+from neokernel.abi.boot import OWN_THREAD
+from neokernel.abi.call import FAULT_BIT, Call, failure, message
 from neokernel.abi.fault import Fault
 from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.names import MAXIMUM_NAME
@@ -22,6 +25,7 @@ from neokernel.abi.trace import Event, Record
 from neokernel.cli.errors import Exit
 from neokernel.image.perfetto import HARTS, THREADS, chrome_trace
 from neokernel.image.ring import BadDump, find_names, find_ring, pack_dump, read_ring
+from neokernel.image.standstill import activities
 from tests.cli.support import EXAMPLES, Nk
 
 FREQUENCY = 10_000_000
@@ -366,14 +370,14 @@ def main(process: Process) -> None:
     assert names.add(server, "server") is None
     for number in range(u64(1), u64(4)):
         answer = system.call(endpoint, message(number, 1), number)
-        assert answer.w0 == number + 1
+        assert not isinstance(answer, Failure) and answer.w0 == number + 1
     process.console.write("done")
 
 
 def thread(process: Process, argument: u64) -> None:
     reply = made(process.make(Kind.REPLY))
     request = system.receive(argument, reply)
-    while True:
+    while not isinstance(request, Failure):
         request = system.reply_receive(argument, reply, message(0, 1), request.w0 + 1)
 '''
 
@@ -381,10 +385,11 @@ def thread(process: Process, argument: u64) -> None:
 @pytest.mark.qemu
 def test_a_system(nk: Nk, tmp_path: Path) -> None:
     (tmp_path / "conversation.py").write_text(SYSTEM)
-    result = nk("trace", "conversation.py", "--seconds", 60, "--dump", "ring", "--json")
+    result = nk("trace", "conversation.py", "--timeout", 60, "--dump", "ring", "--json")
     assert result.status == 0, (result.output, result.error)
     assert "done" in result.json["console"]
-    assert result.json["trace"] == "build/conversation.traced.trace.json"
+    assert (result.json["trace"], result.json["timed_out"]) == ("build/conversation.trace.json", False)
+    assert result.json["threads"]["server"].startswith("in REPLY_RECEIVE on capability ")
     trace = json.loads((tmp_path / result.json["trace"]).read_text())
     hold_together(trace)
     made = trace["traceEvents"]
@@ -407,6 +412,60 @@ def test_a_system(nk: Nk, tmp_path: Path) -> None:
     again = nk("trace", "--from", "ring", "-o", "again.json", "--json")
     assert again.status == 0
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / result.json["trace"]).read_bytes()
+
+
+@pytest.mark.qemu
+def test_a_system_that_stands_still(nk: Nk, tmp_path: Path) -> None:
+    """The limit ends both commands alike, and the trace says who waits and who has failed where."""
+    shutil.copytree(EXAMPLES / "03_ping_pong", tmp_path / "still")
+    pong = tmp_path / "still/pong.py"
+    pong.write_text(pong.read_text().replace("asked.w0 * asked.w0", "asked.w0 // (asked.w0 - asked.w0)"))
+    result = nk("trace", "still", "--timeout", 3)
+    assert result.status == Exit.TIMEOUT
+    said = result.error.splitlines()
+    place = said.index("when it was stopped:")
+    assert re.fullmatch(r"  main: in CALL on capability \d+", said[place + 1])
+    fault = re.fullmatch(
+        r"  thread \d+: fault BREAKPOINT at pc (\w+), and nobody was told: it has no handler", said[place + 2]
+    )
+    assert fault is not None
+    assert said[place + 3] == "error[NK1104]: still running after 3 s; stopped"
+    assert "nk where build/still.traced.elf PC" in said[place + 4]
+    assert (tmp_path / "build/still.trace.json").is_file()
+    assert "DivisionByZero" in nk("where", "build/still.traced.elf", fault[1]).output
+    ran = nk("run", "still", "--timeout", 3)
+    assert ran.status == Exit.TIMEOUT
+    assert "nk trace --timeout" in ran.error
+
+
+def test_what_threads_were_doing_at_the_end() -> None:
+    call, receive = Call.CALL.value, Call.RECEIVE.value
+    own, page, told = OWN_THREAD, Fault.PAGE.value, FAULT_BIT | 1
+    rows: list[Row] = [
+        (1, 5, Event.SWITCH, 0, 0),
+        (2, 5, Event.SYSCALL, receive, 9),
+        (3, 6, Event.SWITCH, 5, 0),
+        (4, 6, Event.SYSCALL, Call.SIGNAL.value, 9),
+        (5, 6, Event.FAULT, page, 0x4000),
+        (6, 6, Event.SEND, 5, told),
+        (7, 7, Event.SWITCH, 6, 0),
+        (8, 7, Event.FAULT, page, 0x5000),
+        (9, 8, Event.SWITCH, 7, 0),
+        (10, 8, Event.SYSCALL, call, own),
+        (11, 10, Event.SWITCH, 8, 0),
+        (12, 11, Event.SWITCH, 10, 0),
+    ]
+    ring, _, _ = find_ring(bytes(dump(rows)))
+    assert activities(ring) == {
+        5: "in RECEIVE on capability 9",
+        6: "fault PAGE at address 0x4000",
+        7: "fault PAGE at address 0x5000, and nobody was told: it has no handler",
+        8: "has stopped itself",
+        10: "ready, or out of time",
+        11: "runs",
+    }
+    resumed, _, _ = find_ring(bytes(dump([*rows, (13, 7, Event.SWITCH, 11, 0), (14, 0, Event.SWITCH, 7, 0)])))
+    assert activities(resumed)[7] == "ready, or out of time", "somebody resumed it"
 
 
 def test_wrong_usage(nk: Nk, tmp_path: Path) -> None:
