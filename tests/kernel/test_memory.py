@@ -111,6 +111,18 @@ def test_a_large_frame_is_aligned(machine: Machine) -> None:
         (Kind.TRACE.value, 3, (Status.OUT_OF_RANGE, SECOND)),
         (Kind.DMA_SPACE.value, 1 << 60, (Status.OUT_OF_RANGE, SECOND)),
         (Kind.MEMORY.value, 1 << 40, (Status.OUT_OF_MEMORY, INVOKED)),
+        # Nothing is too little, and the most that there can be isn't too much.
+        (Kind.MEMORY.value, 0, (Status.OUT_OF_RANGE, SECOND)),
+        (Kind.CAP_TABLE.value, 0, (Status.OUT_OF_RANGE, SECOND)),
+        (Kind.DMA_SPACE.value, 0, (Status.OUT_OF_RANGE, SECOND)),
+        (Kind.TRACE.value, 0, (Status.OUT_OF_RANGE, SECOND)),
+        (Kind.MEMORY.value, 1 << 56, (Status.OUT_OF_MEMORY, INVOKED)),
+        (Kind.MEMORY.value, (1 << 56) + PAGE_SIZE, (Status.OUT_OF_RANGE, SECOND)),
+        (Kind.CAP_TABLE.value, 1 << 20, (Status.OUT_OF_MEMORY, INVOKED)),
+        (Kind.CAP_TABLE.value, (1 << 20) + 1, (Status.OUT_OF_RANGE, SECOND)),
+        (Kind.DMA_SPACE.value, (1 << 12) + 1, (Status.OUT_OF_RANGE, SECOND)),
+        (Kind.TRACE.value, 1 << 12, (Status.OUT_OF_MEMORY, INVOKED)),
+        (Kind.TRACE.value, 1 << 13, (Status.OUT_OF_RANGE, SECOND)),
     ],
 )
 def test_what_cant_be_made(machine: Machine, kind: int, size: int, expected: tuple[Status, int]) -> None:
