@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from neokernel.abi import boot
 from neokernel.abi.buffer import MOVE
 from neokernel.abi.call import NEVER, SIGNALS_BIT, Call, message
 from neokernel.abi.kinds import Kind
@@ -166,3 +167,21 @@ def test_a_server_on_its_clients_time_is_told_of_signals() -> None:
     machine.check()
     assert machine.current is server and server.state is State.RUNNABLE
     assert machine.result(server).word == SIGNALS_BIT
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_reply_from_above_lets_the_best_run(fast: bool) -> None:
+    """By its floor the server ran before one that is better than its client: now that one comes first."""
+    pair = Pair(fast, True)
+    machine, server = pair.machine, pair.server
+    (index,) = (each for each in range(machine.next_slot) if machine.slot(each).object is server)
+    assert machine.invoke(boot.PROCESSOR, Operation.SET_FLOOR, PRIORITY + 9, given=index).word == 0
+    between, other = machine.spawn(PRIORITY + 5)
+    machine.start(other, Call.CALL, between, word(Operation.SUSPEND.value), (0, 0, 0, 0), 0)
+    pair.call(word(1), 0, 0, 0, 0)
+    assert machine.current is server
+    machine.start(server, Call.CALL, between, word(Operation.RESUME.value), (0, 0, 0, 0), 0)
+    assert machine.current is server and other.ready
+    pair.answer(word(2), 0, 0, 0, 0)
+    machine.check()
+    assert machine.current is other and pair.client.ready and pair.client.context is pair.client.home
