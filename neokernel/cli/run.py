@@ -25,6 +25,10 @@ from neokernel.image.panic import ROOT_SPACE, ConsoleFilter, PanicRecord
 STANDSTILL = "`nk trace --timeout 5 PROGRAM` says what each thread waits for, or where it faulted"
 
 
+#: where it stands how programs above the kernel are tested
+TESTS = 'docs/guide/processes.md, "Tests"'
+
+
 class Seconds(click.FloatRange):
     """More than none, and no more than the system's timers take (some count milliseconds in 31 bits)."""
 
@@ -57,7 +61,7 @@ def command(path: Path, timeout: float | None, host: bool, raw: bool, as_json: b
         program = find_program(path)
         if program.needs_kernel:
             message = f"{path} takes a Process: it runs above the kernel, not under CPython"
-            raise ToolError("NK1001", message, "leave --host out; its tests run under CPython: `nk test`")
+            raise ToolError("NK1001", message, f"leave --host out; what can be tested under CPython: {TESTS}")
         return run_on_host(program, timeout, as_json=as_json)
     image, roots = image_of(path, as_json=as_json)  # a wrong program is one, with QEMU or without
     return boot(qemu_program(), image, roots, timeout=timeout, raw=raw, as_json=as_json)

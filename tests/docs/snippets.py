@@ -224,6 +224,8 @@ def run(page: Page, block: Block, folder: Path) -> str:
                 **os.environ,
                 "NO_COLOR": "1",
                 "COLUMNS": "120",
+                # Tests of programs start `nk` themselves.
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
                 "PYTHONPATH": str(PACKAGE_ROOT),
                 "PYTHONSAFEPATH": "1",
             },
