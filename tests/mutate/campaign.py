@@ -73,7 +73,7 @@ class Campaign:
                 results.append(result)
                 progress(result)
                 mutant = sample.another(mutant) if result.outcome == REJECTED else None
-        return results
+        return sorted(results, key=lambda result: result.mutant)
 
     def judge(self, mutant: Mutant) -> Result:
         result = self._judge(mutant)

@@ -22,7 +22,8 @@ class Sample:
         laid_out = sorted(mutants, key=lambda mutant: (mutant.file, mutant.operator, key(mutant, seed)))
         count = min(count, len(laid_out))
         places = {(2 * number + 1) * len(laid_out) // (2 * count) for number in range(count)}
-        self.chosen = [laid_out[place] for place in sorted(places)]
+        # In an order of chance: what a run that is stopped has looked at, is a sample, too.
+        self.chosen = sorted((laid_out[place] for place in places), key=lambda mutant: key(mutant, seed))
         self._others: dict[tuple[str, str], deque[Mutant]] = {}
         for place, mutant in enumerate(laid_out):
             if place not in places:
