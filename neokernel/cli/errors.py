@@ -134,7 +134,8 @@ TOOL_CODES: dict[str, ToolCode] = {
     ),
     "NK1201": ToolCode(
         "a package is missing",
-        "The installation isn't complete: `make setup` installs what the tools need, `make test` also what tests need.",
+        "The installation isn't complete: `make setup` installs what the tools need, `tools/setup.sh test` "
+        "also what tests need.",
         Exit.UNREACHABLE,
     ),
     "NK1301": ToolCode(

@@ -39,7 +39,7 @@ def command(path: Path | None, as_json: bool) -> None:
 
     text: bytes of code after boot, with all checks; unchecked: without them; boot: code that only starts the kernel,
     and what lies in its section; rodata: constants; lines: source lines that are neither blank, comment nor docstring,
-    of neokernel/kernel and neokernel/arch, and of a program's own modules.
+    of neokernel/kernel and neokernel/arch, and of a program's own modules. A dash: not counted, or not known.
 
     Functions that the compiler inlined count in the file of the function that they were inlined into. The rows add up
     to the image's sections: (padding) is between functions. An image doesn't say what it would be without checks, nor
@@ -128,7 +128,7 @@ def measure_sources(subject: Subject, *, as_json: bool) -> dict[str, Row]:
                 refuse(diagnostics, subject.program, as_json=as_json)
             found.append(measured(image, subject.sources, subject.files))
     checked, unchecked = found
-    counted = {file: count_lines(text) for file, text in subject.sources.items() if counts(file)}
+    counted = {file: count_lines(text) for file, text in subject.sources.items() if is_counted(file)}
     return {
         file: row(checked.get(file, Size()), unchecked.get(file, Size()).text, counted.get(file, 0))
         for file in sorted(checked.keys() | unchecked.keys() | counted.keys())
@@ -153,8 +153,9 @@ def measured(image: Path, sources: dict[str, str], files: dict[str, str]) -> dic
         raise ToolError("NK1004", str(error)) from error
 
 
-def counts(file: str) -> bool:
-    return file.startswith(KERNEL_SOURCES) or not file.startswith("neokernel/")
+def is_counted(file: str) -> bool:
+    """Are the lines of the row's source counted?"""
+    return not file.startswith(("(", "<")) and (file.startswith(KERNEL_SOURCES) or not file.startswith("neokernel/"))
 
 
 def row(size: Size, unchecked: int | None, lines: int | None) -> Row:
@@ -172,5 +173,6 @@ def show(files: dict[str, Row], total: Row) -> None:
     click.echo("".join(f"{title:>10}" for title in titles))
     rows = sorted(files.items(), key=lambda item: (-(item[1]["text"] or 0), -(item[1]["boot"] or 0), item[0]))
     for name, numbers in (*rows, ("total", total)):
-        cells = ("" if numbers[column] is None else f"{numbers[column]:,}" for column in COLUMNS)
+        lines = numbers["lines"] if name == "total" or is_counted(name) else None
+        cells = ("-" if number is None else f"{number:,}" for number in ({**numbers, "lines": lines}).values())
         click.echo("".join(f"{cell:>10}" for cell in cells) + f"  {name}")

@@ -40,7 +40,7 @@ def command(arguments: tuple[str, ...], as_json: bool) -> int:
     With --json: counts, and of each failure {name, reason}; `output` is what pytest printed, if not all passed.
     """
     if importlib.util.find_spec("pytest") is None:
-        raise ToolError("NK1201", "pytest isn't installed", "`make test` installs what tests need")
+        raise ToolError("NK1201", "pytest isn't installed", "in the clone of the project: `tools/setup.sh test`")
     for path in shadows(arguments):
         raise ToolError(
             "NK1007",

@@ -20,6 +20,9 @@ from typing import Any
 
 from neokernel.lang.instrument import LANGUAGE, deep_recursion, instrument
 
+#: where programs above the kernel have the type of their `main`'s parameter from
+PROCESS = "neokernel.runtime.process"
+
 
 def is_target_source(source: bytes) -> bool:
     """Does the module declare itself a target, by a top-level `from neokernel.lang import …`?"""
@@ -113,14 +116,30 @@ def refuse_a_late_hook() -> None:
         source = Path(file).read_bytes()
     except OSError:
         return
-    if is_target_source(source):
-        if name == "__main__":
-            shown = Path(file).relative_to(Path.cwd()) if Path(file).is_relative_to(Path.cwd()) else file
+    if name == "__main__":
+        shown = Path(file).relative_to(Path.cwd()) if Path(file).is_relative_to(Path.cwd()) else file
+        if main_takes_process(source):
+            raise SystemExit(f"{shown} is a program above the kernel, not for Python: run it with `nk run {shown}`")
+        if is_target_source(source):
             raise SystemExit(f"{shown} is a target module: run it with `nk run --host {shown}`, or on the machine")
+    elif is_target_source(source):
         raise ImportError(
             f"{name} is a target module, and was imported before neokernel: its arithmetic would be unchecked. Write "
             "`import neokernel` before the import of it; with pytest: `nk test`, or `pytest -p neokernel.lang.hook`"
         )
+
+
+def main_takes_process(source: bytes) -> bool:
+    """Is it a program above the kernel, even if it forgot the import that makes it a target module?"""
+    try:
+        with deep_recursion():
+            body = ast.parse(source).body
+    except (SyntaxError, ValueError):
+        return False
+    imported = any(isinstance(node, ast.ImportFrom) and node.module == PROCESS for node in body)
+    mains = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == "main"]
+    taken = [argument.annotation for main in mains for argument in main.args.args[:1] if argument.annotation]
+    return imported and any(ast.unparse(annotation) == "Process" for annotation in taken)
 
 
 _IMPORTING = frozenset({"importlib", "_frozen_importlib", "_frozen_importlib_external", "neokernel"})

@@ -242,6 +242,15 @@ def test_the_table(nk: Nk) -> None:
     assert sum(numbers[:-1]) == numbers[-1]
 
 
+def test_a_dash_where_lines_are_not_counted(nk: Nk, tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text(PROGRAM)
+    lines = nk("size", "one.py").output.splitlines()
+    counted = {line.split(maxsplit=5)[5]: line.split()[4] for line in lines[1:]}
+    assert counted["neokernel/runtime/process.py"] == counted["(padding)"] == "-"
+    assert int(counted["one.py"]) == count_lines(PROGRAM)
+    assert "-" not in counted["total"]
+
+
 def test_what_has_no_size(nk: Nk, tmp_path: Path) -> None:
     assert nk("size", "missing").status == Exit.USAGE
     assert "error[NK1002]" in nk("size", "missing").error

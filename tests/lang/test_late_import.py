@@ -51,6 +51,20 @@ def test_python_alone_does_not_run_a_program(folder: Path, command: list[str]) -
     assert done.stderr == "target.py is a target module: run it with `nk run --host target.py`, or on the machine\n"
 
 
+@pytest.mark.parametrize("first", ["from neokernel.lang import u64\n", ""])
+def test_python_does_not_run_a_program_above_the_kernel(folder: Path, first: str) -> None:
+    """Not even one that forgot to import the language, which would do nothing."""
+    (folder / "hello.py").write_text(
+        f"{first}from neokernel.runtime.process import Process\n\n\n"
+        "def main(process: Process) -> None:\n    process.console.write('hello')\n"
+    )
+    environment = {"PYTHONPATH": str(PACKAGE_ROOT), "PATH": ""}
+    line = [sys.executable, "hello.py"]
+    done = subprocess.run(line, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "hello.py is a program above the kernel, not for Python: run it with `nk run hello.py`\n"
+
+
 def test_python_runs_host_programs(folder: Path) -> None:
     (folder / "host.py").write_text("from neokernel import lang\nprint(lang.u8(1))\n", encoding="utf-8")
     environment = {"PYTHONPATH": str(PACKAGE_ROOT), "PATH": ""}
