@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-slow lint lint-style lint-format lint-types lint-target format clean coverage-kernel fuzz-compiler fuzz-kernel mutate bench lock qemu
+.PHONY: help setup run test test-slow lint lint-style lint-format lint-types lint-target format clean coverage-kernel fuzz-compiler fuzz-kernel prove mutate bench lock qemu
 
 BIN := .venv/bin
 CORE := .venv/.core-installed
@@ -62,6 +62,9 @@ coverage-kernel: $(TEST) ## lines and branches of the kernel that its tests unde
 fuzz-compiler: $(TEST) qemu ## COUNT=2000 generated programs from SEED=0 on, in all readings; STATE=file to go on later
 	$(BIN)/python -m tests.fuzz --seed $(or $(SEED),0) --count $(or $(COUNT),2000) $(if $(STATE),--state $(STATE)) \
 	  $(if $(SECONDS_LONG),--seconds $(SECONDS_LONG))
+
+prove: $(CORE) ## prove the kernel, from cold
+	@$(BIN)/nk prove --cold
 
 fuzz-kernel: $(TEST) qemu ## CALLS=100000000 random system calls, from SEED=1 on; then ten million from user mode in QEMU
 	$(BIN)/python -m tests.fuzz_kernel --seed $(or $(SEED),1) --calls $(or $(CALLS),100000000)

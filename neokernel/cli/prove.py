@@ -14,6 +14,7 @@ from neokernel.cli.errors import Exit
 from neokernel.cli.output import colored, json_option, print_json, progress, shown
 from neokernel.cli.paths import ALL, show_paths
 from neokernel.cli.program import Program, find_program, from_here, refuse, source_text
+from neokernel.cli.whole import prove_kernel
 from neokernel.compiler.diagnostics import Diagnostic, render
 from neokernel.compiler.ir import Span
 
@@ -48,6 +49,9 @@ class Told:
 @click.option("--table", is_flag=True, help="Print a line for each function instead of messages.")
 @click.option("--cold", is_flag=True, help="Prove anew what build/proofs has.")
 @click.option(
+    "--record", is_flag=True, help="Of the kernel: write what is proven, for the compiler and for CAVEATS.md."
+)
+@click.option(
     "--paths",
     metavar="[OPERATION]",
     is_flag=False,
@@ -64,12 +68,13 @@ def command(
     write_to: Path | None,
     table: bool,
     cold: bool,
+    record: bool,
     paths: str | None,
     checks: bool,
     document_to: Path | None,
     as_json: bool,
 ) -> int:
-    """Prove that no check in FILES ever fails, and that contracts and invariants hold.
+    """Prove that no check in FILES ever fails, and that contracts and invariants hold; without FILES, of the kernel.
 
     Each function is looked at with any arguments that its `requires` allows. Exit status: 0 all is proven, 1 something
     isn't; of --paths, 0 all are bounded, and none is longer than the kernel promises.
@@ -77,7 +82,9 @@ def command(
     if paths is not None:
         return show_paths(paths, checks=checks, write_to=document_to, as_json=as_json)
     if not files:
-        raise click.UsageError("Missing argument 'FILES...'.")
+        return prove_kernel(cold=cold, record=record, as_json=as_json)
+    if record:
+        raise click.UsageError("--record is for the whole kernel: leave out FILES.")
     outcomes = prove_programs([find_program(path) for path in files], cold=cold, explain=not table, as_json=as_json)
     told = [one for _, found in outcomes for one in found]
     failed = any(one.diagnostics for one in told)

@@ -26,6 +26,7 @@ from neokernel.image.archive import BadArchive, Entry, pack, program_entry, read
 from neokernel.image.checks import write_check_table
 from neokernel.image.elf import BadImage, Image
 from neokernel.image.program import MEMORY, THREAD_START, BuildResult, build_program, programs_of
+from neokernel.image.proofs import RECORD, discharge
 
 LINK_SCRIPT = PACKAGE_ROOT / "boards" / "kernel.ld"
 #: the kernel begins here, and is entered here; all else they import
@@ -126,9 +127,9 @@ def kernel_state() -> State:
     return State(PACKAGE_ROOT, [*ROOTS, MEMORY], substitutes=SUBSTITUTES, stack=stack.KERNEL)
 
 
-def kernel_objects(*, checks: bool) -> tuple[list[Path], list[CheckRecord]] | list[Diagnostic]:
-    """The kernel compiled, or what is wrong with it."""
-    key = f"{sources_digest()} {checks}"
+def kernel_objects(*, checks: bool, proofs: bool = True) -> tuple[list[Path], list[CheckRecord]] | list[Diagnostic]:
+    """The kernel compiled, or what is wrong with it. `proofs`: without the checks that are proven never to fail."""
+    key = f"{sources_digest()} {checks} {proofs}"
     note = objects.store() / f"kernel-{hashlib.sha256(key.encode()).hexdigest()}.json"
     known = remembered(note)
     if known is not None:
@@ -138,6 +139,8 @@ def kernel_objects(*, checks: bool) -> tuple[list[Path], list[CheckRecord]] | li
         return state.diagnostics.sorted()
     assert state.program is not None
     export(state.program, EXPORTS)
+    if checks and proofs:
+        discharge(state.program)
     # Always as a whole: parts of the way in and out are assembly that shares macros, and most of it is never edited.
     small = frozenset(function.module for function in state.program.functions) - FAST
     made, records = make_objects(state.program, checks=checks, release=True, small=small)
@@ -151,6 +154,8 @@ def sources_digest() -> str:
     for folder in SOURCES:
         for path in sorted((PACKAGE_ROOT / "neokernel" / folder).rglob("*.py")):
             found.update(f"{path.relative_to(PACKAGE_ROOT)}\0".encode() + path.read_bytes() + b"\0")
+    if RECORD.is_file():
+        found.update(RECORD.read_bytes())
     return found.hexdigest()
 
 

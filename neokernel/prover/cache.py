@@ -18,20 +18,8 @@ from typing import Any
 
 import z3
 
-from neokernel.compiler import dump, ir
-from neokernel.compiler.types import (
-    ArrayType,
-    EnumType,
-    RefType,
-    SpanType,
-    StructType,
-    TupleType,
-    Type,
-    UnionType,
-    ValueType,
-    WireType,
-)
-from neokernel.prover.writes import everything
+from neokernel.compiler import ir
+from neokernel.compiler.digest import cone, digest, nodes_of
 
 FOLDER = Path("build") / "proofs"
 
@@ -45,86 +33,24 @@ def _tools() -> str:
     return found.hexdigest()
 
 
-def cone(function: ir.Function, invariants: Iterable[ir.Function]) -> list[ir.Function]:
-    """The functions that a proof of `function` may look at."""
-    found: dict[ir.Function, None] = {}
-    work = [*invariants, function]
-    while work:
-        one = work.pop()
-        if one not in found:
-            found[one] = None
-            work += [node.function for node in _all(one) if isinstance(node, ir.Call)]
-    return sorted(found, key=lambda one: one.symbol)
-
-
-def _all(function: ir.Function) -> Iterable[ir.Statement]:
-    yield from everything(function.body)
-    for contract in (*function.requires, *function.ensures, *function.entry):
-        yield from everything(contract.block)
-
-
 def key(function: ir.Function, invariants: Iterable[ir.Function], proven: set[int], limits: object) -> str:
     """The name of the function's record."""
-    found = hashlib.sha256(f"{_tools()} {function.symbol} {limits}\n".encode())
-    types: dict[Type, None] = {}
-    for one in cone(function, invariants):
-        found.update(dump.dump_function(one).encode())
-        nodes = list(_all(one))
-        held = [c.index for node in nodes for c in getattr(node, "checks", ()) if id(c) in proven]
-        found.update(f"\nproven {held} {one.invariant_of}\n".encode())
-        for type_ in (one.result, *(var.type for var in one.variables), *_types(nodes)):
-            _describe(type_, types)
-    for text in sorted(_fields(type_) for type_ in types):
-        found.update(text.encode())
-    return found.hexdigest()
-
-
-def _types(nodes: Iterable[ir.Statement]) -> Iterable[Type]:
-    for node in nodes:
-        result = getattr(node, "result", None)
-        if result is not None:
-            yield result.type
-        for name in ("struct", "wire"):
-            if hasattr(node, name):
-                yield getattr(node, name)
-
-
-def _describe(type_: Type, found: dict[Type, None]) -> None:
-    """The type and all that it names."""
-    if type_ in found:
-        return
-    found[type_] = None
-    match type_:
-        case StructType(fields=fields) | ValueType(fields=fields):
-            for f in fields.values():
-                _describe(f.type, found)
-        case WireType(fields=parts):
-            for part in parts.values():
-                _describe(part.type, found)
-        case RefType(target) | ArrayType(target) | SpanType(target):
-            _describe(target, found)
-        case UnionType(items) | TupleType(items):
-            for item in items:
-                _describe(item, found)
-
-
-def _fields(type_: Type) -> str:
-    match type_:
-        case StructType(module=module, fields=fields) | ValueType(module=module, fields=fields):
-            inside = [(f.name, str(f.type), f.inline, f.ghost, f.atomic) for f in fields.values()]
-            return f"{module} {type_} {inside}"
-        case WireType(module=module, fields=parts):
-            return f"{module} {type_} {type_.size} {[(p.name, str(p.type), p.bits) for p in parts.values()]}"
-        case EnumType(module=module, members=members, storage=storage):
-            return f"{module} {type_} {members} {storage}"
-    return str(type_)
+    read = [*invariants, function]
+    held = [
+        (one.symbol, check.index)
+        for one in (cone(read) if proven else ())
+        for node in nodes_of(one)
+        for check in getattr(node, "checks", ())
+        if id(check) in proven
+    ]
+    return digest(read, f"{_tools()} {function.symbol} {limits} {held}\n")
 
 
 def places(function: ir.Function, invariants: Iterable[ir.Function]) -> str:
     """Where in the sources all that lies: messages of another place aren't shown."""
     found = hashlib.sha256()
-    for one in cone(function, invariants):
-        found.update(repr([one.span, *(node.span for node in _all(one))]).encode())
+    for one in cone([*invariants, function]):
+        found.update(repr([one.span, *(node.span for node in nodes_of(one))]).encode())
     return found.hexdigest()
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from neokernel.compiler import ir
+from neokernel.compiler.digest import everything
 from neokernel.compiler.types import ArrayType, RefType, StructType, Type
 from neokernel.prover import terms as t
 from neokernel.prover.execute import NoInvariants
@@ -25,7 +26,6 @@ from neokernel.prover.obligations import Duty
 from neokernel.prover.paths import START, Path, condition_of, extended
 from neokernel.prover.states import Frame, State, is_private
 from neokernel.prover.terms import Term
-from neokernel.prover.writes import everything
 
 if TYPE_CHECKING:
     from neokernel.prover.execute import Executor

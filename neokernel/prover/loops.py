@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from neokernel.compiler import ir, types
+from neokernel.compiler.digest import everything
 from neokernel.prover import terms as t
 from neokernel.prover.obligations import Duty
 from neokernel.prover.scalars import scalar_type
 from neokernel.prover.states import Frame, State, join
 from neokernel.prover.terms import BOOL, Term
-from neokernel.prover.writes import everything
 
 if TYPE_CHECKING:
     from neokernel.prover.execute import Executor

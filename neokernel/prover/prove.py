@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from neokernel.compiler import ir
+from neokernel.compiler.digest import everything
 from neokernel.compiler.types import StructType
 from neokernel.lang.instrument import deep_recursion
 from neokernel.prover import invariants
@@ -25,7 +26,6 @@ from neokernel.prover.paths import START, Path, assuming, extended
 from neokernel.prover.solve import EFFORT, Answer, Model, Solver
 from neokernel.prover.states import Frame, State, is_private
 from neokernel.prover.values import Value
-from neokernel.prover.writes import everything
 
 if TYPE_CHECKING:
     from neokernel.prover.counterexample import Counterexample
@@ -39,6 +39,8 @@ CASES = 6
 class Verdict:
     obligation: Obligation
     answer: Answer
+    #: the solver's
+    seconds: float = 0.0
 
 
 @dataclass(eq=False, slots=True)
@@ -158,6 +160,7 @@ class Run:
                 solver = Solver(self.executor.memory.fact, self.effort // 8)
             solver.assume(findings.facts[known : obligation.facts])
             known = max(known, obligation.facts)
+            began = time.perf_counter()
             answer = solver.prove(obligation.path, obligation.goal)
             if answer is Answer.UNKNOWN:
                 answer = self._by_cases(solver, obligation.path, obligation.goal, CASES)
@@ -167,7 +170,7 @@ class Run:
                 # What it has learnt for other questions may mislead it.
                 answer = self.solver(obligation.facts).prove(obligation.path, obligation.goal)
                 again += 1
-            verdicts.append(Verdict(obligation, answer))
+            verdicts.append(Verdict(obligation, answer, time.perf_counter() - began))
             if answer is not Answer.PROVEN and obligation.check is not None:
                 failed.add(id(obligation.check))
         return verdicts, again + (0 if solver is None else solver.questions)

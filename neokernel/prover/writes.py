@@ -10,18 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from neokernel.compiler import ir
-from neokernel.compiler.lives import statements
+from neokernel.compiler.digest import everything
 from neokernel.compiler.types import U8, ArrayType, RefType, SpanType, StructType, Type
 from neokernel.prover.memory import Cells
 from neokernel.prover.values import Layout
-
-
-def everything(block: ir.Block) -> Iterator[ir.Statement]:
-    """Every statement in a block, ghost code included."""
-    for statement in statements(block):
-        yield statement
-        if isinstance(statement, ir.Ghost):
-            yield from everything(statement.block)
 
 
 def container(operand: ir.Operand) -> ArrayType | SpanType:

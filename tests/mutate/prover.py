@@ -9,10 +9,10 @@ don't count.
 from __future__ import annotations
 
 from neokernel.compiler import ir
+from neokernel.compiler.digest import everything
 from neokernel.prover import invariants
 from neokernel.prover.prove import prove, roots
 from neokernel.prover.report import what
-from neokernel.prover.writes import everything
 from tests.mutate.equivalence import Meaning
 from tests.mutate.judges import Verdict
 from tests.mutate.sites import Mutant

@@ -21,6 +21,7 @@ from neokernel.lang import (
     naked,
     object_at,
     offset_of,
+    requires,
     struct,
     u8,
     u32,
@@ -249,6 +250,7 @@ def put(cpu: Cpu, byte: u8) -> bool:
 
 
 def power_off(cpu: Cpu, status: u64) -> None:
+    requires(status < 1 << 16)
     device = object_at(Word, DIRECT + TEST_DEVICE)
     device.value = TEST_PASS if status == 0 else (u32(status) << 16) | TEST_FAIL
     while True:

@@ -1,0 +1,119 @@
+"""What a function is, as a hash: of the typed IR of it and of all that it calls, and of the types that these name.
+
+Equal hashes mean equal programs, wherever they stand in the sources; so what was found out about a function holds as
+long as its hash does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from neokernel.compiler import dump, ir
+from neokernel.compiler.lives import statements
+from neokernel.compiler.types import (
+    ArrayType,
+    EnumType,
+    RefType,
+    SpanType,
+    StructType,
+    TupleType,
+    Type,
+    UnionType,
+    ValueType,
+    WireType,
+)
+
+
+def everything(block: ir.Block) -> Iterable[ir.Statement]:
+    """Every statement in a block, ghost code included."""
+    for statement in statements(block):
+        yield statement
+        if isinstance(statement, ir.Ghost):
+            yield from everything(statement.block)
+
+
+def nodes_of(function: ir.Function) -> Iterable[ir.Statement]:
+    """The same of a function, contracts included."""
+    yield from everything(function.body)
+    for contract in (*function.requires, *function.ensures, *function.entry):
+        yield from everything(contract.block)
+
+
+def reachable(functions: Iterable[ir.Function]) -> list[ir.Function]:
+    """These functions and all that they call; contracts and other ghost code aren't followed."""
+    found: dict[ir.Function, None] = {}
+    work = list(functions)
+    while work:
+        one = work.pop()
+        if one not in found:
+            found[one] = None
+            work += [node.function for node in everything(one.body) if isinstance(node, ir.Call)]
+    return sorted((one for one in found if not one.ghost), key=lambda one: one.symbol)
+
+
+def cone(functions: Iterable[ir.Function]) -> list[ir.Function]:
+    """These functions and all that they call, in contracts too."""
+    found: dict[ir.Function, None] = {}
+    work = list(functions)
+    while work:
+        one = work.pop()
+        if one not in found:
+            found[one] = None
+            work += [node.function for node in nodes_of(one) if isinstance(node, ir.Call)]
+    return sorted(found, key=lambda one: one.symbol)
+
+
+def digest(functions: Iterable[ir.Function], also: str = "") -> str:
+    """Of functions with all that they call; `also` goes in."""
+    found = hashlib.sha256(also.encode())
+    types: dict[Type, None] = {}
+    for one in cone(functions):
+        found.update(f"{dump.dump_function(one)}\n{one.invariant_of}\n".encode())
+        nodes = list(nodes_of(one))
+        for type_ in (one.result, *(var.type for var in one.variables), *_types(nodes)):
+            _describe(type_, types)
+    for text in sorted(_fields(type_) for type_ in types):
+        found.update(text.encode())
+    return found.hexdigest()
+
+
+def _types(nodes: Iterable[ir.Statement]) -> Iterable[Type]:
+    for node in nodes:
+        result = getattr(node, "result", None)
+        if result is not None:
+            yield result.type
+        for name in ("struct", "wire"):
+            if hasattr(node, name):
+                yield getattr(node, name)
+
+
+def _describe(type_: Type, found: dict[Type, None]) -> None:
+    """The type and all that it names."""
+    if type_ in found:
+        return
+    found[type_] = None
+    match type_:
+        case StructType(fields=fields) | ValueType(fields=fields):
+            for f in fields.values():
+                _describe(f.type, found)
+        case WireType(fields=parts):
+            for part in parts.values():
+                _describe(part.type, found)
+        case RefType(target) | ArrayType(target) | SpanType(target):
+            _describe(target, found)
+        case UnionType(items) | TupleType(items):
+            for item in items:
+                _describe(item, found)
+
+
+def _fields(type_: Type) -> str:
+    match type_:
+        case StructType(module=module, fields=fields) | ValueType(module=module, fields=fields):
+            inside = [(f.name, str(f.type), f.inline, f.ghost, f.atomic) for f in fields.values()]
+            return f"{module} {type_} {inside}"
+        case WireType(module=module, fields=parts):
+            return f"{module} {type_} {type_.size} {[(p.name, str(p.type), p.bits) for p in parts.values()]}"
+        case EnumType(module=module, members=members, storage=storage):
+            return f"{module} {type_} {members} {storage}"
+    return str(type_)

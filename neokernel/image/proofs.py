@@ -1,0 +1,58 @@
+"""Which of the kernel's checks are proven: a record that `nk prove --record` writes and the sources carry with them.
+
+It names checks of functions that can be reached once the first thread runs, by function and index. It is good for
+exactly the program that was proven, whose hash it has: if anything of that changes, the image has all its checks again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from neokernel.compiler import ir
+from neokernel.compiler.digest import digest, nodes_of, reachable
+from neokernel.compiler.source import PACKAGE_ROOT
+
+RECORD = PACKAGE_ROOT / "neokernel" / "kernel" / "proofs.json"
+#: where the kernel begins, before there are threads
+BOOT = "nk_boot"
+
+
+def entries(program: ir.Program) -> list[ir.Function]:
+    """The functions that assembly calls once the first thread runs."""
+    return [one for one in program.functions if one.exported and one.symbol != BOOT]
+
+
+def identity(program: ir.Program) -> str:
+    """Of all that was proven: what can be reached, and the invariants."""
+    invariants = [one for one in program.functions if one.invariant_of is not None]
+    return digest([*reachable(entries(program)), *invariants])
+
+
+def checks_of(function: ir.Function) -> Iterable[ir.Check]:
+    for node in nodes_of(function):
+        yield from getattr(node, "checks", ())
+        if isinstance(node, ir.Fail):
+            yield node.check
+
+
+def write(program: ir.Program, discharged: dict[str, list[int]]) -> None:
+    """Record what was proven of a program."""
+    lines = [f'    "{symbol}": {json.dumps(found)}' for symbol, found in sorted(discharged.items())]
+    text = '{{\n  "program": "{}",\n  "proven": {{\n{}\n  }}\n}}\n'
+    RECORD.write_text(text.format(identity(program), ",\n".join(lines)), encoding="utf-8")
+
+
+def discharge(program: ir.Program) -> bool:
+    """Mark the checks that are proven; False if the record is of another program, or isn't there."""
+    try:
+        record = json.loads(RECORD.read_text(encoding="utf-8"))
+    except OSError:
+        return False
+    if record["program"] != identity(program):
+        return False
+    for function in program.functions:
+        proven = set(record["proven"].get(function.symbol, ()))
+        for check in checks_of(function) if proven else ():
+            check.discharged = check.discharged or check.index in proven
+    return True

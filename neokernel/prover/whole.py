@@ -1,0 +1,162 @@
+"""A whole program, proven: every function that can be reached from where it is entered, in several processes.
+
+A check is *discharged* when it held in each proof that came across it, if all is proven that images don't check: the
+contracts and invariants of the whole program, on which each proof relies. So one that isn't proven costs all others.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from neokernel.compiler import ir
+from neokernel.compiler.digest import everything, reachable
+from neokernel.prover import cache, invariants
+from neokernel.prover.obligations import Duty
+from neokernel.prover.prove import Session, roots
+from neokernel.prover.solve import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What isn't proven: of which duty, a check's kind, and where."""
+
+    duty: str
+    kind: str
+    function: str
+    file: str
+    line: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of one function. `duties`: proven, how many there are, and the solver's seconds, by duty. `checks`:
+    does it hold, by the function that it is in and its index."""
+
+    symbol: str
+    seconds: float
+    duties: dict[str, tuple[int, int, float]]
+    checks: list[tuple[str, int, bool]]
+    failures: list[Failure]
+    bounds: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Whole:
+    """What came of all."""
+
+    functions: list[ir.Function]
+    outcomes: list[Outcome]
+
+    @property
+    def sound(self) -> bool:
+        """Is all proven that images don't check?"""
+        return all(failure.duty == Duty.CHECK.value for one in self.outcomes for failure in one.failures)
+
+    def checks(self) -> dict[tuple[str, int], bool]:
+        """The program's checks: does each hold, wherever a proof came across it?"""
+        found: dict[tuple[str, int], bool] = {}
+        for one in self.outcomes:
+            for symbol, index, holds in one.checks:
+                found[symbol, index] = found.get((symbol, index), True) and holds
+        return found
+
+    def discharged(self) -> dict[str, list[int]]:
+        """The checks that images needn't have, by function."""
+        found: dict[str, list[int]] = {}
+        for (symbol, index), holds in sorted(self.checks().items()):
+            if holds and self.sound:
+                found.setdefault(symbol, []).append(index)
+        return found
+
+
+class _Work:
+    """What the processes share: it is there when they begin."""
+
+    session: Session
+    functions: list[ir.Function]
+
+
+def _prove(index: int) -> tuple[int, dict[str, Any]]:
+    session, function = _Work.session, _Work.functions[index]
+    return index, asdict(prove_function(session, function))
+
+
+def prove_function(session: Session, function: ir.Function) -> Outcome:
+    """Prove one function."""
+    proof = session.prove(function)
+    duties: dict[str, tuple[int, int, float]] = {}
+    checks: dict[tuple[str, int], bool] = {}
+    failures: list[Failure] = []
+    for verdict in proof.verdicts:
+        obligation, holds = verdict.obligation, verdict.answer is Answer.PROVEN
+        good, all_, seconds = duties.get(obligation.duty.value, (0, 0, 0.0))
+        duties[obligation.duty.value] = good + holds, all_ + 1, seconds + verdict.seconds
+        check = obligation.check
+        if check is not None:
+            key = obligation.function.symbol, check.index
+            checks[key] = checks.get(key, True) and holds
+        if not holds:
+            kind = "" if check is None else check.kind.value
+            span = obligation.span
+            failures.append(Failure(obligation.duty.value, kind, obligation.function.symbol, span.file, span.line))
+    bounds = [f"{one.symbol}, line {span.line}" for one, span in proof.findings.assumed_bounds]
+    told = [(symbol, index, holds) for (symbol, index), holds in checks.items()]
+    return Outcome(function.symbol, proof.seconds, duties, told, failures, bounds)
+
+
+def prove_all(
+    program: ir.Program,
+    entries: Iterable[ir.Function],
+    *,
+    processes: int,
+    cold: bool = False,
+    tell: Callable[[int, int], None] = lambda done, all_: None,
+) -> Whole:
+    """Prove all that is reached from `entries`. `tell`: how many are done, and how many there are."""
+    functions = reachable(entries)
+    inside = set(functions)
+    mine = [one for one in roots(program, {one.module for one in functions}) if one in inside]
+    session = Session(invariants.of_program(program))
+    given = [one for found in session.of.values() for one in found]
+    keys = [f"whole {cache.key(one, given, set(), session.limits)}".replace(" ", "-") for one in mine]
+    found: dict[int, Outcome] = {}
+    for index, key in enumerate(keys):
+        record = None if cold else cache.load(key)
+        if record is not None:
+            found[index] = from_record(record)
+    missing = [index for index in range(len(mine)) if index not in found]
+    # Those with most statements first: so no process is left with a long one at the end.
+    missing.sort(key=lambda index: -sum(1 for _ in everything(mine[index].body)))
+    tell(len(found), len(mine))
+    _Work.session, _Work.functions = session, mine
+    for index, record in _in_processes(missing, processes):
+        cache.store(keys[index], record)
+        found[index] = from_record(record)
+        tell(len(found), len(mine))
+    return Whole(functions, [found[index] for index in range(len(mine))])
+
+
+def _in_processes(work: list[int], processes: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    if processes < 2 or len(work) < 2:
+        yield from map(_prove, work)
+        return
+    # A process that is ended because all is done must not tell that it was.
+    context = multiprocessing.get_context("fork")
+    with context.Pool(processes, signal.signal, (signal.SIGTERM, signal.SIG_DFL)) as pool:
+        yield from pool.imap_unordered(_prove, work)
+
+
+def from_record(record: dict[str, Any]) -> Outcome:
+    """The inverse of `asdict`."""
+    return Outcome(
+        record["symbol"],
+        record["seconds"],
+        {duty: (good, all_, seconds) for duty, (good, all_, seconds) in record["duties"].items()},
+        [(symbol, index, holds) for symbol, index, holds in record["checks"]],
+        [Failure(**item) for item in record["failures"]],
+        list(record["bounds"]),
+    )

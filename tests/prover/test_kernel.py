@@ -1,0 +1,63 @@
+"""The kernel, proven: what `nk prove` shows of it now is what its record says, and images are made by that."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from neokernel.cli.whole import BEGIN, CAVEATS, END
+from neokernel.compiler import ir
+from neokernel.compiler.pipeline import export, run_front_end
+from neokernel.image import proofs
+from neokernel.image.kernel import EXPORTS, kernel_state
+from neokernel.prover.whole import prove_all
+
+STALE = "neokernel/kernel/proofs.json is of another kernel: run `nk prove --record`, and look at what it says"
+
+
+@pytest.fixture(scope="module")
+def kernel() -> ir.Program:
+    state = run_front_end(kernel_state())
+    assert state.program is not None
+    export(state.program, EXPORTS)
+    return state.program
+
+
+@pytest.mark.timeout(900)
+def test_all_contracts_and_invariants_hold_and_the_recorded_checks_never_fail(kernel: ir.Program) -> None:
+    record = json.loads(proofs.RECORD.read_text())
+    assert record["program"] == proofs.identity(kernel), STALE
+    found = prove_all(kernel, proofs.entries(kernel), processes=2)
+    assert found.sound, [failure for one in found.outcomes for failure in one.failures if failure.duty != "check"]
+    assert found.discharged() == record["proven"], STALE
+
+
+def test_what_isnt_proven_is_listed() -> None:
+    """Counters of what refers to an object, and sums of refills: no more than that is left in an image."""
+    text = CAVEATS.read_text().partition(BEGIN)[2].partition(END)[0]
+    assert "`memory.live -= 1`" in text and text.count("\n- ") <= 10
+
+
+def test_recorded_checks_are_discharged_and_no_others(kernel: ir.Program) -> None:
+    before = {
+        (one.symbol, check.index) for one in kernel.functions for check in proofs.checks_of(one) if check.discharged
+    }
+    assert proofs.discharge(kernel), STALE
+    after = {
+        (one.symbol, check.index) for one in kernel.functions for check in proofs.checks_of(one) if check.discharged
+    }
+    proven = json.loads(proofs.RECORD.read_text())["proven"]
+    assert after - before <= {(symbol, index) for symbol, found in proven.items() for index in found}
+    assert len(after - before) > 300
+    boot = [one for one in kernel.functions if one.module == "neokernel.kernel.boot"]
+    assert not any((one.symbol, check.index) in after - before for one in boot for check in proofs.checks_of(one))
+
+
+def test_a_record_of_another_program_discharges_nothing(kernel: ir.Program) -> None:
+    changed = next(one for one in kernel.functions if one.symbol == "neokernel.kernel.slot.insert")
+    kept, changed.body[:] = list(changed.body), changed.body[1:]
+    try:
+        assert not proofs.discharge(kernel)
+    finally:
+        changed.body[:] = kept
