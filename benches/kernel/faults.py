@@ -33,8 +33,9 @@ from neokernel.abi.operations import Binding, Operation
 from neokernel.abi.rights import READ, WRITE
 from neokernel.lang import asm, u64, unsafe
 from neokernel.runtime import system
+from neokernel.runtime.child import Child
 from neokernel.runtime.process import Process
-from neokernel.runtime.space import Child, map_at
+from neokernel.runtime.space import map_at
 
 unsafe("it faults on purpose")
 

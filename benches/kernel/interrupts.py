@@ -16,8 +16,9 @@ from neokernel.abi.operations import Operation
 from neokernel.abi.rights import READ, WRITE
 from neokernel.lang import asm, at, object_at, u8, u64, unsafe, wire
 from neokernel.runtime import system
+from neokernel.runtime.child import Child
 from neokernel.runtime.process import Process
-from neokernel.runtime.space import Child, map_at
+from neokernel.runtime.space import map_at
 
 unsafe("the device's registers are where this module maps them")
 

@@ -30,8 +30,8 @@ from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
 from neokernel.lang import u64, wrapping_add
 from neokernel.runtime import system
+from neokernel.runtime.child import Child
 from neokernel.runtime.process import Process
-from neokernel.runtime.space import Child
 
 #: what the label of a request asks for
 ECHO = 1

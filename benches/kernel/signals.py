@@ -11,8 +11,8 @@ from neokernel.abi.call import NEVER, NOW, Call, status_of
 from neokernel.abi.kinds import Kind
 from neokernel.abi.status import Status
 from neokernel.lang import u64
+from neokernel.runtime.child import Child
 from neokernel.runtime.process import Process
-from neokernel.runtime.space import Child
 
 NAME = b"signals"
 

@@ -16,8 +16,9 @@ from neokernel.abi.operations import Operation
 from neokernel.abi.rights import ALL, READ, WRITE
 from neokernel.lang import Array, Atomic, Order, array, asm, object_at, struct, u32, u64, unsafe, value
 from neokernel.runtime import system
+from neokernel.runtime.child import Child
 from neokernel.runtime.process import Process
-from neokernel.runtime.space import Child, map_at
+from neokernel.runtime.space import map_at
 from neokernel.runtime.system import Failure
 
 unsafe("the counter is read next to the `ecall`; the shared page is where this module maps it")
@@ -186,9 +187,10 @@ def share(process: Process) -> u64:
 
 def begin(process: Process, child: Child, name: bytes, page: u64) -> None:
     """A second process of this program, with the shared page, stopped."""
-    done(process, "create", child.create(process, name, process.memory))
-    second = made(process, "copy of shared page", process.derive(page, READ | WRITE))
-    done(process, "map for child", map_at(process, child.space, process.memory, SHARED, READ | WRITE, second))
+    # Nobody waits for its end: the measurement ends before.
+    events = made(process, "events", process.make(Kind.ENDPOINT))
+    done(process, "create", child.create(process, name, events))
+    done(process, "share page", child.share(process, SHARED, READ | WRITE, page))
 
 
 def grant(process: Process, child: Child, what: str, index: u64) -> u64:
@@ -198,13 +200,8 @@ def grant(process: Process, child: Child, what: str, index: u64) -> u64:
 
 def run(process: Process, child: Child, priority: u64, role: u64, first: u64 = 0, second: u64 = 0) -> None:
     """Let it run, with three arguments. If its priority is higher, it has run until it waits, afterwards."""
-    info = child.prepare(process)
-    if isinstance(info, Failure):
-        done(process, "prepare", info)
-        return
-    info.arguments[0] = role
-    info.arguments[1] = first
-    info.arguments[2] = second
+    child.arguments[0] = role
+    child.arguments[1] = first
+    child.arguments[2] = second
     ticks = process.frequency * SECONDS
-    context = made(process, "context", process.context(priority, ticks, ticks))
-    done(process, "start", child.start(process, context, priority))
+    done(process, "start", child.start(process, priority, ticks, ticks))

@@ -4,12 +4,12 @@ from neokernel.abi.boot import OWN_TABLE
 from neokernel.abi.call import message
 from neokernel.abi.kinds import Kind
 from neokernel.abi.rights import SEND, SIGNAL
-from neokernel.abi.status import Status
+from neokernel.abi.status import FIRST_OF_RUNTIME, Status
 from neokernel.lang import u8, u64
 from neokernel.runtime import system
+from neokernel.runtime.child import Child
 from neokernel.runtime.must import must, must_get
 from neokernel.runtime.process import Process
-from neokernel.runtime.space import Child
 from neokernel.runtime.system import Failure
 
 #: what comes out of the notification when the guest has signalled
@@ -37,7 +37,7 @@ def main(process: Process) -> None:
 def make_guest(process: Process, notification: u64, endpoint: u64) -> Failure | None:
     """Start the guest. It can signal, and call its supervisor."""
     guest = Child()
-    failure = guest.create(process, b"guest", process.memory)
+    failure = guest.create(process, b"guest", endpoint)
     if failure is not None:
         return failure
     signals = guest.grant(process, notification, SIGNAL, BADGE)
@@ -46,23 +46,20 @@ def make_guest(process: Process, notification: u64, endpoint: u64) -> Failure | 
     reports = guest.grant(process, endpoint, SEND)
     if isinstance(reports, Failure):
         return reports
-    info = guest.prepare(process)
-    if isinstance(info, Failure):
-        return info
-    info.arguments[0] = signals
-    info.arguments[1] = reports
-    context = process.context(PRIORITY, process.frequency, process.frequency)
-    if isinstance(context, Failure):
-        return context
-    return guest.start(process, context, PRIORITY)
+    guest.arguments[0] = signals
+    guest.arguments[1] = reports
+    return guest.start(process, PRIORITY)
 
 
 def hear(process: Process, endpoint: u64, reply: u64, attempt: str) -> None:
     """Print what came of the guest's next attempt. It isn't trusted: its number may be that of no status."""
     report = must_get(system.receive(endpoint, reply))
+    if report.is_fault():
+        process.console.write(f"guest: {attempt}: fault {report.label()}\n")
+        process.exit(1)
     if report.w0 == u64(Status.OK.value):
         process.console.write(f"guest: {attempt}: done\n")
-    elif report.w0 <= u64(Status.NO_WINDOW.value):
+    elif report.w0 < FIRST_OF_RUNTIME:
         process.console.write(f"guest: {attempt}: {Status(u8(report.w0)).name} of argument {report.w1}\n")
     else:
         process.console.write(f"guest: {attempt}: a report that makes no sense\n")

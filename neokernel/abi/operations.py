@@ -158,7 +158,8 @@ class Operation(Enum):
     TRACE_FRAME = 37
 
     #: Platform (count, bytes 0–7, bytes 8–15, bytes 16–23) → taken: write `count` bytes, 0 to 24, to the console, the
-    #: first lowest in `a3`. It may take fewer, or none, when the console is busy: the others are for a later call
+    #: first lowest in `a3`. It may take fewer, or none, when the console is busy: the others are for a later call.
+    #: WRITE
     CONSOLE_WRITE = 38
     #: Platform (status): end the machine; the status, 0 to 255, is what QEMU exits with
     POWER_OFF = 39

@@ -8,7 +8,7 @@ from neokernel.lang import u16
 
 #: Frame: may be mapped readable; Trace: its ring may be read
 READ: u16 = 1 << 0
-#: Frame: may be mapped writable
+#: Frame: may be mapped writable; Platform: the console may be written to
 WRITE: u16 = 1 << 1
 #: Frame: may be mapped executable
 EXECUTE: u16 = 1 << 2

@@ -57,6 +57,13 @@ class Status(Enum):
     #: the receive window can't take the capabilities: it is too small, leaves the table, or its slots are in use
     NO_WINDOW = 19
 
+    # What the kernel never says, but the runtime does, of the arguments of its functions.
+
+    #: the process's own table has no such run of free slots; of a process that is made: its maker has too many already
+    OUT_OF_SLOTS = 20
+    #: the boot archive has no program of this name
+    NO_PROGRAM = 21
+
 
 #: the capability that is invoked
 INVOKED = 0
@@ -74,4 +81,6 @@ TRAVELLING = 8
 #: the receive window
 WINDOW = 12
 
-assert u64(Status.NO_WINDOW.value) < 256, "a status has 8 bits"
+#: the first that isn't the kernel's
+FIRST_OF_RUNTIME = 20
+assert u64(Status.NO_PROGRAM.value) < 256, "a status has 8 bits"

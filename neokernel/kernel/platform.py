@@ -2,6 +2,7 @@
 
 from neokernel.abi.call import failure
 from neokernel.abi.operations import Operation
+from neokernel.abi.rights import WRITE
 from neokernel.abi.status import FIRST, Status
 from neokernel.arch import cpu
 from neokernel.kernel.objects import Hart, Slot, Thread
@@ -17,14 +18,12 @@ A3 = 13
 
 @cold
 def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation) -> u64:
-    """An operation of the Platform."""
-    if not controlled(slot):
-        return refuse_control()
+    """An operation of the Platform. Who may write needn't be allowed to end the machine."""
     match operation:
         case Operation.CONSOLE_WRITE:
-            return write(hart, caller)
+            return write(hart, caller) if slot.rights & WRITE != 0 else refuse_control()
         case Operation.POWER_OFF:
-            return power_off(hart, caller)
+            return power_off(hart, caller) if controlled(slot) else refuse_control()
         case _:
             return refuse_operation()
 

@@ -43,7 +43,7 @@ from neokernel.lang import (
     writer,
 )
 from neokernel.runtime import system
-from neokernel.runtime.capabilities import Slots
+from neokernel.runtime.capabilities import Holdings, Slots
 from neokernel.runtime.system import CONSOLE_BYTES, Failure
 
 unsafe("the kernel, or who made the process, says where its first pages are")
@@ -115,6 +115,8 @@ class Process:
     finished: u64 = 0
     #: of the first: which slots are free, and how many stacks of further threads were placed
     own_slots: Embedded[Slots] = Slots()
+    #: of the first: the processes that it has made
+    own_children: Embedded[Holdings] = Holdings()
     stacks: Atomic[u64] = Atomic(0)
 
     def begin(self, info: u64, buffer: u64) -> None:
@@ -174,10 +176,13 @@ class Process:
     def slots(self) -> Slots:
         return self.main().own_slots
 
+    def children(self) -> Holdings:
+        return self.main().own_children
+
     def slot(self, count: u64 = 1) -> u64 | Failure:
         """The first of `count` free slots in a row."""
         found = self.slots().allocate(count)
-        return Failure(Status.NO_WINDOW, WINDOW) if found is None else found
+        return Failure(Status.OUT_OF_SLOTS, WINDOW) if found is None else found
 
     def make(self, kind: Kind, size: u64 = 0, count: u64 = 1) -> u64 | Failure:
         """Objects of the process's own memory: the index of the first. What `size` means: `abi/kinds.py`."""

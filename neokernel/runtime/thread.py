@@ -75,12 +75,14 @@ def make_thread(process: Process, argument: u64, priority: u64, finished: u64 = 
 
 
 def bind_own(process: Process, thread: u64, buffer: u64) -> Failure | None:
-    """Give a thread the process's address space and table, and a buffer."""
+    """Give a thread the process's address space and table, a buffer, and who hears of the process's faults."""
     failure = system.bind(process.buffer, thread, Binding.SPACE, OWN_SPACE)
     if failure is None:
         failure = system.bind(process.buffer, thread, Binding.TABLE, OWN_TABLE)
     if failure is None:
         failure = system.bind(process.buffer, thread, Binding.BUFFER, buffer)
+    if failure is None and process.supervisor != 0:
+        failure = system.bind(process.buffer, thread, Binding.HANDLER, process.supervisor)
     return failure
 
 

@@ -20,7 +20,7 @@ from neokernel.compiler.ir import Span
 from neokernel.compiler.pipeline import analyse, analyse_source
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.kernel import boot
-from neokernel.runtime import space, thread
+from neokernel.runtime import child, thread
 from tests.compiler.rejected import cases
 from tests.compiler.rejected.sites import COMPILER, OTHERWISE_TESTED, recorded, sites
 
@@ -98,7 +98,7 @@ def test_stacks_are_those_of_the_link_scripts(script: str, text: str) -> None:
 
 def test_every_stack_of_a_process_has_the_size_that_is_checked() -> None:
     pages = stack.PROCESS // kinds.PAGE_SIZE
-    assert (stack.PROCESS, pages, pages) == (boot.STACK_SIZE, space.CHILD_STACK_PAGES, thread.STACK_PAGES)
+    assert (stack.PROCESS, pages, pages) == (boot.STACK_SIZE, child.CHILD_STACK_PAGES, thread.STACK_PAGES)
 
 
 # --- guards -------------------------------------------------------------------------------------------------------

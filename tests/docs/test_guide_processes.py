@@ -36,7 +36,7 @@ def test_the_line_of_a_fault(tmp_path: Path) -> None:
     """What `nk where` says of the program counter that the supervisor prints; it is another in each build."""
     (block,) = (block for block in PAGE.having("plain") if block.text.startswith("$ nk where "))
     run = snippets.run(PAGE, replace(block, text="$ nk run supervisor\n"), tmp_path)
-    printed = re.search(r"^child 0: fault 4 at (\w+)$", run, re.MULTILINE)
+    printed = re.search(r"^child 0: BREAKPOINT at (\w+)$", run, re.MULTILINE)
     assert printed is not None
     shown = block.text.splitlines()[0].split()[-1]
     expected = block.text.replace(shown, printed[1])

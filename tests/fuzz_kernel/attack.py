@@ -1,7 +1,7 @@
 """A step of the attack: the running thread enters the kernel, in one of all ways; then everything is looked at."""
 
 from neokernel.abi.call import argument_of, label_of, status_of
-from neokernel.abi.rights import CONTROL, READ, RECEIVE, SEND, SIGNAL, WAIT
+from neokernel.abi.rights import CONTROL, READ, RECEIVE, SEND, SIGNAL, WAIT, WRITE
 from neokernel.arch import cpu
 from neokernel.kernel import fast, syscall
 from neokernel.kernel.objects import Endpoint, Hart, Notification, Reply, SchedContext, State, Thread
@@ -200,6 +200,8 @@ def allows(thread: Thread, row: u64) -> bool:
             needed = 0
         case 47:
             needed = READ
+        case 48:
+            needed = WRITE
         case _:
             pass
     return slot.object is not None and slot.rights & needed == needed

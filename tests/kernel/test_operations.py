@@ -397,6 +397,7 @@ OTHERS = [
     Refusal("trace", OP.TRACE_FRAME, (0,), None, S.NO_WINDOW, WINDOW, window=(1, 1)),
     Refusal("deep trace", OP.TRACE_FRAME, (0,), None, S.UNDERIVABLE, INVOKED),
     Refusal("weak platform", OP.POWER_OFF, (0,), None, S.MISSING_RIGHT, INVOKED),
+    Refusal("weak platform", OP.CONSOLE_WRITE, (0,), None, S.MISSING_RIGHT, INVOKED),
     Refusal("platform", OP.MAP, (), None, S.WRONG_KIND, INVOKED),
     Refusal("platform", OP.CONSOLE_WRITE, (25,), None, S.OUT_OF_RANGE, FIRST),
     Refusal("platform", OP.POWER_OFF, (256,), None, S.OUT_OF_RANGE, FIRST),

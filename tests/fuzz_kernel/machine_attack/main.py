@@ -11,13 +11,13 @@ from common import ATTACKERS, COUNTERS, NUMBER, SEED, Chance, counters
 from neokernel.abi.boot import OWN_SPACE, OWN_TABLE, PROCESSOR
 from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE, Kind
-from neokernel.abi.operations import Binding
 from neokernel.abi.rights import ALL, READ, WRITE
 from neokernel.lang import Array, Embedded, Span, array, struct, u64
 from neokernel.runtime import system
 from neokernel.runtime.capabilities import MAXIMUM_SLOTS
+from neokernel.runtime.child import SUPERVISOR, Child
 from neokernel.runtime.process import Process
-from neokernel.runtime.space import SCRATCH, Child, map_at
+from neokernel.runtime.space import SCRATCH, map_at
 from neokernel.runtime.system import Failure
 
 CALLS = 10_000_000
@@ -55,6 +55,12 @@ def main(process: Process) -> None:
     page = need(process.make(Kind.FRAME))
     well(map_at(process, OWN_SPACE, process.memory, SCRATCH, READ | WRITE, page))
     well(system.unmap(page))
+    # The children's memories are kept, from the first ones on.
+    first = Round()
+    for number in range(ATTACKERS):
+        well(first.children[number].create(process, b"attacker", handler))
+    for number in range(ATTACKERS):
+        well(first.children[number].end(process))
     slots = process.slots()
     free: Array[u64] = array(MAXIMUM_SLOTS // 64)
     for word in range(len(free)):
@@ -66,6 +72,8 @@ def main(process: Process) -> None:
         made = Round()
         begin(process, chance, made, memory, shared, handler, limited, contexts)
         faults += watch(process, handler, reply)
+        for number in range(ATTACKERS):
+            well(made.children[number].end(process))
         ended = system.revoke(OWN_TABLE, memory)
         if ended is not None:
             process.console.write(f"revoke: {ended.status.name} of argument {ended.argument}\n")
@@ -104,9 +112,10 @@ def begin(
     signals = need(process.make_of(memory, Kind.NOTIFICATION, chance.below(2), 2))
     for number in range(ATTACKERS):
         child = made.children[number]
-        well(child.create(process, b"attacker", memory))
-        well(map_at(process, child.space, memory, COUNTERS, READ | WRITE, need(process.derive(shared, READ | WRITE))))
-        well(system.bind(process.buffer, child.thread, Binding.HANDLER, handler))
+        well(child.create(process, b"attacker", handler))
+        well(child.share(process, COUNTERS, READ | WRITE, shared))
+        # Faults are reported; what an attacker would say itself isn't asked for.
+        well(system.delete(child.table, SUPERVISOR))
         well(system.configure(process.buffer, PROCESSOR, PRIORITY, 1000, 1000, contexts[number]))
     for number in range(ATTACKERS):
         child = made.children[number]
@@ -121,11 +130,9 @@ def begin(
         _ = need(child.grant(process, other.thread, ALL))
         _ = need(child.grant(process, other.table, ALL))
         _ = need(child.grant(process, other.space, ALL))
-        info = child.prepare(process)
-        assert not isinstance(info, Failure), "a child can be prepared"
-        info.arguments[NUMBER] = number
-        info.arguments[SEED] = chance.random()
-        well(child.start(process, contexts[number], PRIORITY))
+        child.arguments[NUMBER] = number
+        child.arguments[SEED] = chance.random()
+        well(child.start_on(process, contexts[number], PRIORITY))
 
 
 def watch(process: Process, handler: u64, reply: u64) -> u64:

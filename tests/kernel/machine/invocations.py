@@ -8,7 +8,7 @@ from neokernel.abi.boot import OWN_BUFFER, OWN_CONTEXT, OWN_SPACE, OWN_TABLE, OW
 from neokernel.abi.call import NOW, message
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Operation
-from neokernel.abi.rights import ALL, CONTROL, READ, RECEIVE, SEND, SIGNAL, WAIT
+from neokernel.abi.rights import ALL, CONTROL, READ, RECEIVE, SEND, SIGNAL, WAIT, WRITE
 from neokernel.abi.status import INVOKED, REPLY, WORD, Status
 from neokernel.lang import u64
 from neokernel.runtime import system
@@ -113,11 +113,12 @@ def missing_rights(w: World) -> None:
     t.fails(system.set_floor(buffer, processor, 1, OWN_THREAD), missing, of, "SET_FLOOR without CONTROL")
     t.fails(system.configure(buffer, processor, 1, 1000, 1000, OWN_CONTEXT), missing, of, "CONFIGURE without CONTROL")
     w.drop(processor)
-    platform = w.copy(PLATFORM, READ)
-    t.message_fails(
-        system.invoke(platform, Operation.CONSOLE_WRITE, 4, 2), missing, of, "CONSOLE_WRITE without CONTROL"
-    )
+    platform = w.copy(PLATFORM, ALL & ~WRITE)
+    t.message_fails(system.invoke(platform, Operation.CONSOLE_WRITE, 4, 2), missing, of, "CONSOLE_WRITE without WRITE")
+    w.drop(platform)
+    platform = w.copy(PLATFORM, ALL & ~CONTROL)
     t.fails(system.power_off(platform, 0), missing, of, "POWER_OFF without CONTROL")
+    t.equal(t.made(system.console_write(platform, b""), "CONSOLE_WRITE without CONTROL"), 0, "writes")
     w.drop(platform)
     context = w.copy(OWN_CONTEXT, READ)
     t.check(not isinstance(system.context_info(context), Failure), "CONTEXT_INFO needs no right but one")

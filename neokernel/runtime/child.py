@@ -1,0 +1,428 @@
+"""New processes, of programs of the boot archive, from their creation to their end.
+
+A process is made in three steps, so that its maker decides what it has, and is ended in one:
+
+    child = Child()
+    must(child.create(process, b"teller", events))         # stopped; it has its own objects, and nothing else
+    child.arguments[0] = must_get(child.grant(process, endpoint, RECEIVE))
+    must(child.start(process, PRIORITY))
+    …
+    death = must_get(await_death(events, reply))            # it has faulted, or says that it has ended
+    must(end_child(process, death.child))                   # nothing is left of it
+
+All its objects are made of one Memory of its own, which is kept for the next child of that size. What only the kernel
+needs to know of, frames and page tables that are mapped, is in a table made of the same Memory: a child takes 8 slots
+of its maker's table. Text and constants are the archive's own frames, the same in all children of a program.
+
+Who calls a child that is ended gets PEER_DIED; who waits to be received goes on waiting, for who serves next.
+
+Invariants: one thread of a process at a time makes others, because there is one place where their pages are filled.
+Any thread may end them. What fails has left nothing behind.
+"""
+
+from __future__ import annotations
+
+from neokernel.abi.archive import EXECUTABLE, WRITABLE, File, Segment
+from neokernel.abi.boot import (
+    ARCHIVE_ADDRESS,
+    BOOT_INFO_ADDRESS,
+    FIRST_DYNAMIC,
+    OWN_BUFFER,
+    OWN_CONTEXT,
+    OWN_SPACE,
+    OWN_TABLE,
+    OWN_THREAD,
+    PROCESSOR,
+    ROOT_BUFFER_ADDRESS,
+)
+from neokernel.abi.call import NEVER
+from neokernel.abi.fault import Fault, Resume
+from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE, Kind
+from neokernel.abi.operations import Binding
+from neokernel.abi.rights import ALL, EXECUTE, READ, SEND, WRITE
+from neokernel.abi.status import FIRST, WINDOW, Status
+from neokernel.lang import Array, array, object_at, struct, u8, u16, u64, unsafe, value
+from neokernel.runtime import system
+from neokernel.runtime.capabilities import MAXIMUM_RUN, Holding
+from neokernel.runtime.process import ENDED, MAXIMUM_ARGUMENTS, START_INFO_ADDRESS, Process, StartInfo
+from neokernel.runtime.space import GIGABYTE, SCRATCH, fill, find_program, map_at, segments_of
+from neokernel.runtime.system import Failure
+
+unsafe("a child's first page is filled in where it is mapped for that")
+
+#: bytes of a child's Memory: its objects take some 150 KiB, and its program's data
+CHILD_MEMORY = 256 << 10
+#: slots of its table; the last one is for who hears of its end
+CHILD_SLOTS = 256
+SUPERVISOR = CHILD_SLOTS - 1
+CHILD_STACK_PAGES = 16
+#: its stack ends above the pages that it begins with, so that one table translates both
+CHILD_STACK_TOP = BOOT_INFO_ADDRESS + 0x10_0000
+#: page tables, and frames that its maker maps or shares later
+MORE_KEPT = 64
+
+#: a child's slots in its maker's table, from the first of its run on; beside them there is its Memory's
+SPACE = 0
+TABLE = 1
+KEPT = 2
+THREAD = 3
+BUFFER = 4
+EVENTS = 5
+CONTEXT = 6
+RUN = 7
+
+
+@struct
+class Child:
+    """A process, as its maker sees it. Once started, its number is enough to end it."""
+
+    #: 1 to 128, the badge of what it tells `events`; 0 if there is no child
+    number: u64 = 0
+    #: indices in the maker's table
+    memory: u64 = 0
+    space: u64 = 0
+    table: u64 = 0
+    thread: u64 = 0
+    #: what it finds in `process.arguments`
+    arguments: Array[u64] = array(MAXIMUM_ARGUMENTS)
+    #: index in its table of a Memory that it makes its own objects of, 0 for none
+    own_memory: u64 = 0
+    #: the next free slot of its table, and of that for what is kept
+    next_slot: u64 = FIRST_DYNAMIC
+    next_kept: u64 = 0
+    first: u64 = 0
+    entry: u64 = 0
+
+    def create(self, process: Process, name: bytes, events: u64, size: u64 = CHILD_MEMORY) -> Failure | None:
+        """A process that runs the archive's program `name`, stopped: its own objects, made of `size` bytes, no others.
+
+        `events` is the maker's Endpoint that hears of its faults, and of its end.
+        """
+        assert self.number == 0, "a child that hasn't ended"
+        file = find_program(name)
+        if file is None:
+            return Failure(Status.NO_PROGRAM, FIRST)
+        pages = (size + (PAGE_SIZE - 1)) // PAGE_SIZE
+        children = process.children()
+        number = children.take(pages)
+        if number is None:
+            return Failure(Status.OUT_OF_SLOTS, WINDOW)
+        kept = children.get(number)
+        memory, pages = kept.memory, kept.pages
+        if memory == 0:
+            made = make_memory(process, pages * PAGE_SIZE)
+            if isinstance(made, Failure):
+                children.set(number, Holding(0, 0, 0))
+                return made
+            memory = made
+        first = process.slot(RUN)
+        if isinstance(first, Failure):
+            children.set(number, Holding(memory, 0, pages))
+            return first
+        children.set(number, Holding(memory, first, pages))
+        self.number, self.memory, self.first, self.entry = number, memory, first, file.entry
+        self.space, self.table, self.thread = first + SPACE, first + TABLE, first + THREAD
+        self.own_memory, self.next_slot, self.next_kept = 0, FIRST_DYNAMIC, 0
+        for place in range(MAXIMUM_ARGUMENTS):
+            self.arguments[place] = 0
+        failure = self.assemble(process, file, events)
+        if failure is not None:
+            _ = self.end(process)
+        return failure
+
+    def assemble(self, process: Process, file: File, events: u64) -> Failure | None:
+        """Make its objects, and put them together."""
+        kept: u64 = MORE_KEPT + CHILD_STACK_PAGES
+        for segment in segments_of(file):
+            kept += pages_of(segment)
+        buffer = process.buffer
+        failure = system.retype(buffer, self.memory, Kind.ADDRESS_SPACE, 0, 1, self.space)
+        if failure is None:
+            failure = system.retype(buffer, self.memory, Kind.CAP_TABLE, CHILD_SLOTS, 1, self.table)
+        if failure is None:
+            failure = system.retype(buffer, self.memory, Kind.CAP_TABLE, kept, 1, self.first + KEPT)
+        if failure is None:
+            failure = system.retype(buffer, self.memory, Kind.THREAD, 0, 1, self.thread)
+        if failure is None:
+            failure = system.retype(buffer, self.memory, Kind.FRAME, 0, 1, self.first + BUFFER)
+        if failure is None:
+            failure = system.copy(buffer, OWN_TABLE, self.first + EVENTS, SEND, self.number, events)
+        if failure is None:
+            failure = system.bind(buffer, self.thread, Binding.SPACE, self.space)
+        if failure is None:
+            failure = system.bind(buffer, self.thread, Binding.TABLE, self.table)
+        if failure is None:
+            failure = system.bind(buffer, self.thread, Binding.BUFFER, self.first + BUFFER)
+        if failure is None:
+            failure = system.bind(buffer, self.thread, Binding.HANDLER, self.first + EVENTS)
+        if failure is None:
+            failure = self.grant_at(process, OWN_TABLE, self.table, ALL)
+        if failure is None:
+            failure = self.grant_at(process, OWN_SPACE, self.space, ALL)
+        if failure is None:
+            failure = self.grant_at(process, OWN_THREAD, self.thread, ALL)
+        if failure is None:
+            failure = self.grant_at(process, OWN_BUFFER, self.first + BUFFER, READ | WRITE)
+        if failure is None:
+            failure = self.grant_at(process, SUPERVISOR, self.first + EVENTS, SEND)
+        if failure is None:
+            failure = self.map(process, ROOT_BUFFER_ADDRESS, READ | WRITE, self.first + BUFFER)
+        if failure is None:
+            stack: u64 = CHILD_STACK_TOP - CHILD_STACK_PAGES * PAGE_SIZE
+            failure = self.map_new(process, stack, READ | WRITE, CHILD_STACK_PAGES)
+        if failure is not None:
+            return failure
+        for segment in segments_of(file):
+            failure = self.load(process, segment)
+            if failure is not None:
+                return failure
+        return None
+
+    def load(self, process: Process, segment: Segment) -> Failure | None:
+        """Map a part of its program: what isn't written, where the archive has it."""
+        archive = u64(process.boot().archive_table)
+        shared = segment.flags & WRITABLE == 0 and segment.memory_size == segment.file_size
+        rights = READ | EXECUTE if segment.flags & EXECUTABLE != 0 else READ
+        if segment.flags & WRITABLE != 0:
+            rights = READ | WRITE
+        slot = process.slot()
+        if isinstance(slot, Failure):
+            return slot
+        failure: Failure | None = None
+        for page in range(pages_of(segment)):
+            offset = page * PAGE_SIZE
+            if shared:
+                place = segment.offset // PAGE_SIZE + page
+                failure = system.copy_out(process.buffer, archive, place, rights, slot)
+            else:
+                failure = system.retype(process.buffer, self.memory, Kind.FRAME, 0, 1, slot)
+                if failure is None and offset < segment.file_size:
+                    failure = fill(process, slot, ARCHIVE_ADDRESS + segment.offset + offset)
+            if failure is None:
+                failure = self.map(process, segment.address + offset, rights, slot)
+            if failure is None:
+                failure = self.keep(process, slot)
+            if failure is not None:
+                break
+        return released(process, slot, failure)
+
+    # --- its address space --------------------------------------------------------------------------------------------
+
+    def map(self, process: Process, address: u64, rights: u16, frame: u64) -> Failure | None:
+        """Map the maker's frame, which isn't mapped yet, into its address space."""
+        failure = system.map(process.buffer, self.space, address, rights, frame)
+        # At most the tables of two levels are missing, each is made once.
+        for _ in range(2):
+            if failure is None or failure.status is not Status.NO_PAGE_TABLE:
+                return failure
+            failure = self.map_table(process, address)
+            if failure is None:
+                failure = system.map(process.buffer, self.space, address, rights, frame)
+        return failure
+
+    def map_table(self, process: Process, address: u64) -> Failure | None:
+        """Install the page table that is missing first on the way to the address."""
+        table = process.make_of(self.memory, Kind.PAGE_TABLE)
+        if isinstance(table, Failure):
+            return table
+        failure = system.install(process.buffer, self.space, address // GIGABYTE * GIGABYTE, 2, table)
+        if failure is not None and failure.status is Status.OCCUPIED:
+            failure = system.install(process.buffer, self.space, address // LARGE_SIZE * LARGE_SIZE, 1, table)
+        if failure is None:
+            failure = self.keep(process, table)
+        return released(process, table, failure)
+
+    def map_new(self, process: Process, address: u64, rights: u16, pages: u64) -> Failure | None:
+        """Map fresh, cleared pages of its own memory from `address` on. If it fails, those mapped before stay."""
+        for done in range(u64(0), pages, MAXIMUM_RUN):
+            count = min(pages - done, MAXIMUM_RUN)
+            frames = process.make_of(self.memory, Kind.FRAME, 0, count)
+            if isinstance(frames, Failure):
+                return frames
+            failure: Failure | None = None
+            for page in range(count):
+                if failure is None:
+                    failure = self.map(process, address + (done + page) * PAGE_SIZE, rights, frames + page)
+                if failure is None:
+                    failure = self.keep(process, frames + page)
+                _ = released(process, frames + page, failure)
+            if failure is not None:
+                return failure
+        return None
+
+    def share(self, process: Process, address: u64, rights: u16, frame: u64) -> Failure | None:
+        """Map a copy of the maker's frame, which ends with the child."""
+        copied = process.derive(frame, rights)
+        if isinstance(copied, Failure):
+            return copied
+        failure = self.map(process, address, rights, copied)
+        if failure is None:
+            failure = self.keep(process, copied)
+        return released(process, copied, failure)
+
+    def keep(self, process: Process, slot: u64) -> Failure | None:
+        """Move a capability, which has no copies, from the maker's table to those that are kept until the end."""
+        failure = system.move(process.buffer, self.first + KEPT, self.next_kept, slot)
+        if failure is None:
+            self.next_kept += 1
+        return failure
+
+    # --- what it has --------------------------------------------------------------------------------------------------
+
+    def grant_at(self, process: Process, index: u64, source: u64, rights: u16, badge: u64 = 0) -> Failure | None:
+        """Give it a copy of the maker's capability `source`, at `index` of its table."""
+        return system.copy(process.buffer, self.table, index, rights, badge, source)
+
+    def grant(self, process: Process, source: u64, rights: u16, badge: u64 = 0) -> u64 | Failure:
+        """Give it a copy of the maker's capability `source`, in the next free slot from FIRST_DYNAMIC on: its index."""
+        index = self.next_slot
+        failure = self.grant_at(process, index, source, rights, badge)
+        if failure is not None:
+            return failure
+        self.next_slot = index + 1
+        return index
+
+    def make(self, process: Process, kind: Kind, size: u64 = 0) -> u64 | Failure:
+        """An object of its own memory, for the child alone: the index in its table."""
+        slot = process.make_of(self.memory, kind, size)
+        if isinstance(slot, Failure):
+            return slot
+        index = self.next_slot
+        failure = released(process, slot, system.move(process.buffer, self.table, index, slot))
+        if failure is not None:
+            return failure
+        self.next_slot = index + 1
+        return index
+
+    # --- its life -----------------------------------------------------------------------------------------------------
+
+    def start(self, process: Process, priority: u64, budget: u64 = 0, period: u64 = 0) -> Failure | None:
+        """Let it begin, with a right to `budget` ticks in each `period`; without them, it takes turns with its equals.
+
+        All grants and arguments came before.
+        """
+        if period == 0:
+            budget = period = process.frequency // 100
+        context = self.first + CONTEXT
+        failure = system.retype(process.buffer, self.memory, Kind.SCHED_CONTEXT, 0, 1, context)
+        if failure is None:
+            failure = system.configure(process.buffer, PROCESSOR, priority, budget, period, context)
+        return self.start_on(process, context, priority) if failure is None else failure
+
+    def start_on(self, process: Process, context: u64, priority: u64) -> Failure | None:
+        """Let it begin on a context of its maker's, which has `priority` and no other thread."""
+        failure = self.inform(process, priority)
+        if failure is None:
+            failure = system.bind(process.buffer, self.thread, Binding.CONTEXT, context)
+        if failure is None:
+            failure = self.grant_at(process, OWN_CONTEXT, context, ALL)
+        if failure is not None:
+            return failure
+        return system.start(self.thread, self.entry, CHILD_STACK_TOP, START_INFO_ADDRESS, ROOT_BUFFER_ADDRESS)
+
+    def inform(self, process: Process, priority: u64) -> Failure | None:
+        """Fill in the page that it begins with."""
+        frame = process.make_of(self.memory, Kind.FRAME)
+        if isinstance(frame, Failure):
+            return frame
+        failure = map_at(process, OWN_SPACE, process.memory, SCRATCH, READ | WRITE, frame)
+        if failure is None:
+            info = object_at(StartInfo, SCRATCH)
+            info.free_first = self.next_slot
+            info.free_end = SUPERVISOR
+            info.supervisor = SUPERVISOR
+            info.memory = self.own_memory
+            info.frequency = process.frequency
+            info.priority = priority
+            for place in range(MAXIMUM_ARGUMENTS):
+                info.arguments[place] = self.arguments[place]
+            failure = system.unmap(frame)
+        if failure is None:
+            failure = self.map(process, START_INFO_ADDRESS, READ, frame)
+        if failure is None:
+            failure = self.keep(process, frame)
+        return released(process, frame, failure)
+
+    def end(self, process: Process) -> Failure | None:
+        """Take it down, wherever it is: see `end_child`. The object can be used for the next one then."""
+        failure = end_child(process, self.number)
+        if failure is None:
+            self.number = 0
+        return failure
+
+
+def released(process: Process, slot: u64, failure: Failure | None) -> Failure | None:
+    """Give back a slot, whose capability was moved on, or is dropped if that has failed."""
+    if failure is not None:
+        _ = system.delete(OWN_TABLE, slot)
+    process.slots().release(slot)
+    return failure
+
+
+def make_memory(process: Process, size: u64) -> u64 | Failure:
+    """Memory for a child, and for those after it: it stays."""
+    slot = process.slots().allocate_last()
+    if slot is None:
+        return Failure(Status.OUT_OF_SLOTS, WINDOW)
+    failure = system.retype(process.buffer, process.memory, Kind.MEMORY, size, 1, slot)
+    if failure is None:
+        return slot
+    process.slots().release(slot)
+    return failure
+
+
+def pages_of(segment: Segment) -> u64:
+    return (segment.memory_size + (PAGE_SIZE - 1)) // PAGE_SIZE
+
+
+def end_child(process: Process, number: u64) -> Failure | None:
+    """Take a child down, whatever it does: nothing of it is left, and who waits for its answers gets PEER_DIED.
+
+    OUT_OF_RANGE: there is no child of that number. PINNED: a device may still reach its memory; it is stopped, and can
+    be ended when that is over.
+    """
+    children = process.children()
+    holding = children.claim(number)
+    if holding is None:
+        return Failure(Status.OUT_OF_RANGE, FIRST)
+    failure = system.revoke(OWN_TABLE, holding.memory)
+    if failure is None:
+        failure = system.delete(OWN_TABLE, holding.first + EVENTS)
+    if failure is not None:
+        children.set(number, holding)
+        return failure
+    process.slots().release(holding.first, RUN)
+    children.set(number, Holding(holding.memory, 0, holding.pages))
+    return None
+
+
+@value
+class Death:
+    """How a child came to its end: it has said so, with a status, or it has faulted, at a program counter."""
+
+    #: its number
+    child: u64
+    #: None if it has ended by itself
+    fault: Fault | None
+    status: u64
+    counter: u64
+    #: of a page fault, the address
+    address: u64
+
+
+def await_death(events: u64, reply: u64, deadline: u64 = NEVER) -> Death | Failure:
+    """Wait until a child has faulted or ended. It stays as it is, stopped, until it is taken down.
+
+    Children are told apart by their badges, which they can't choose. What else one says here counts for nothing.
+    """
+    while True:
+        event = system.receive(events, reply, deadline)
+        if isinstance(event, Failure):
+            return event
+        if event.is_fault():
+            _ = system.resume_faulted(reply, Resume.STOP)
+            return Death(event.badge, Fault(u8(event.label())), 0, event.w1, event.w0)
+        if event.label() == ENDED and event.badge != 0:
+            return Death(event.badge, None, event.w0, 0, 0)
+        # Who called instead would keep the Reply.
+        _ = system.reply(reply, 0)

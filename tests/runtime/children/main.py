@@ -1,0 +1,174 @@
+"""What becomes of children: how they end, what their clients hear, and that nothing of them stays."""
+
+from neokernel.abi.boot import OWN_SPACE, PROCESSOR
+from neokernel.abi.call import message
+from neokernel.abi.fault import Fault
+from neokernel.abi.kinds import PAGE_SIZE, Kind
+from neokernel.abi.rights import CONTROL, READ, RECEIVE, SEND, WRITE
+from neokernel.lang import count_ones, u64
+from neokernel.runtime import system
+from neokernel.runtime.child import Child, await_death, end_child
+from neokernel.runtime.must import must, must_get
+from neokernel.runtime.process import Process
+from neokernel.runtime.space import map_new
+from neokernel.runtime.system import Failure
+from neokernel.runtime.thread import spawn
+
+ROUNDS: u64 = 1000
+PRIORITY = 100
+#: of each child: room for a thread of its own, too
+MEMORY = 512 << 10
+#: of a client: above the children
+CLIENT = 150
+#: what a child is to do
+EXIT: u64 = 0
+FAULT: u64 = 1
+SPIN: u64 = 2
+SERVE: u64 = 3
+THREAD_FAULT: u64 = 4
+KINDS: u64 = 5
+#: where the client finds what it needs, and leaves what it got
+ENDPOINT = 0
+DONE = 1
+HEAP = 0x20_0000_0000
+SHARED = 0x21_0000_0000
+
+
+def free_slots(process: Process) -> u64:
+    slots = process.slots()
+    free: u64 = 0
+    for word in range(slots.words):
+        free += u64(count_ones(~slots.taken[word].load()))
+    return free
+
+
+def free_bytes(process: Process) -> u64:
+    return must_get(system.memory_info(process.memory)).free
+
+
+def main(process: Process) -> None:
+    events, reply = must_get(process.make(Kind.ENDPOINT)), must_get(process.make(Kind.REPLY))
+    endpoint, frame = must_get(process.make(Kind.ENDPOINT)), must_get(process.make(Kind.FRAME))
+    refused(process, events)
+    again_and_again(process, events, reply, endpoint, frame)
+    as_many_as_possible(process, events)
+    clients(process, events, reply, endpoint)
+    must(map_new(process, OWN_SPACE, process.memory, HEAP, READ | WRITE, 130))
+    process.console.write("130 pages\n")
+
+
+def make(process: Process, child: Child, kind: u64, events: u64, endpoint: u64) -> None:
+    must(child.create(process, b"worker", events, MEMORY))
+    child.arguments[0] = kind
+    child.arguments[1] = must_get(child.grant(process, endpoint, RECEIVE))
+    child.arguments[2] = must_get(child.make(process, Kind.REPLY))
+    if kind == THREAD_FAULT:
+        child.own_memory = must_get(child.make(process, Kind.MEMORY, 32 * PAGE_SIZE))
+        must(child.grant_at(process, PROCESSOR, PROCESSOR, CONTROL, PRIORITY))
+
+
+def again_and_again(process: Process, events: u64, reply: u64, endpoint: u64, frame: u64) -> None:
+    """Each kind of life and end; after the first of each, not a byte and not a slot is missing."""
+    child = Child()
+    slots: u64 = 0
+    memory: u64 = 0
+    for round in range(ROUNDS + KINDS):
+        kind = round % KINDS
+        if round == KINDS:
+            slots, memory = free_slots(process), free_bytes(process)
+        make(process, child, kind, events, endpoint)
+        must(child.share(process, SHARED, READ, frame))
+        must(child.map_new(process, HEAP, READ | WRITE, 3))
+        must(child.start(process, PRIORITY))
+        if kind in (SPIN, SERVE):
+            # It runs, or waits to be called, until it is ended.
+            deadline = system.now() + process.frequency // 2000
+            assert isinstance(await_death(events, reply, deadline), Failure), "it says nothing"
+            must(child.end(process))
+        else:
+            death = must_get(await_death(events, reply))
+            assert death.child == child.number, "there is no other"
+            if kind == EXIT:
+                assert death.fault is None and death.status == 42, "it ends with its status"
+            else:
+                assert death.fault is not None and death.fault is Fault.BREAKPOINT, "its check fails"
+                assert death.counter != 0, "somewhere"
+            must(child.end(process))
+    lost = slots - free_slots(process)
+    process.console.write(f"{ROUNDS} rounds: {lost} slots and {memory - free_bytes(process)} bytes lost\n")
+
+
+def refused(process: Process, events: u64) -> None:
+    """What can't be made leaves nothing behind, but Memory for another one."""
+    child = Child()
+    tell(process, "no such program", child.create(process, b"nobody", events))
+    tell(process, "too little memory", child.create(process, b"worker", events, 64 << 10))
+    slots, memory = free_slots(process), free_bytes(process)
+    tell(process, "again", child.create(process, b"worker", events, 64 << 10))
+    assert slots == free_slots(process) and memory == free_bytes(process), "nothing is left"
+    tell(process, "no child", end_child(process, 1))
+    tell(process, "no number", end_child(process, 129))
+
+
+def tell(process: Process, what: str, failure: Failure | None) -> None:
+    assert failure is not None, "it must fail"
+    process.console.write(f"{what}: {failure.status.name} of argument {failure.argument}\n")
+
+
+def as_many_as_possible(process: Process, events: u64) -> None:
+    child = Child()
+    made: u64 = 0
+    failure: Failure | None = None
+    while failure is None:
+        child.number = 0
+        failure = child.create(process, b"worker", events)
+        if failure is None:
+            made += 1
+    assert made > 90, "each takes 8 slots of the maker's"
+    tell(process, "one too many", failure)
+    ended: u64 = 0
+    for number in range(u64(1), u64(129)):
+        if end_child(process, number) is None:
+            ended += 1
+    assert ended == made, "each can be ended"
+    slots, memory = free_slots(process), free_bytes(process)
+    for _ in range(u64(2)):
+        for _ in range(made):
+            child.number = 0
+            must(child.create(process, b"worker", events))
+        for number in range(u64(1), u64(129)):
+            _ = end_child(process, number)
+    assert slots == free_slots(process) and memory == free_bytes(process), "and made anew"
+
+
+def clients(process: Process, events: u64, reply: u64, endpoint: u64) -> None:
+    """A server faults while it serves one client and another waits; then it is started anew."""
+    done = must_get(process.make(Kind.NOTIFICATION, 1))
+    process.arguments[ENDPOINT] = must_get(process.derive(endpoint, SEND, 1))
+    process.arguments[DONE] = done
+    child = Child()
+    make(process, child, SERVE, events, endpoint)
+    must(child.start(process, PRIORITY))
+    # The first request is one that it can't serve.
+    for number in range(u64(0), u64(2)):
+        must_get(spawn(process, number, CLIENT - number, process.frequency, process.frequency))
+    death = must_get(await_death(events, reply))
+    assert death.fault is not None, "it has faulted"
+    process.console.write(f"server: {death.fault.name}\n")
+    assert isinstance(system.poll(done), Failure), "its clients wait"
+    must(end_child(process, death.child))
+    must_get(system.wait(done))
+    child = Child()
+    make(process, child, SERVE, events, endpoint)
+    must(child.start(process, PRIORITY))
+    must_get(system.wait(done))
+
+
+def thread(process: Process, argument: u64) -> None:
+    """A client: how often does its number go into 10?"""
+    answer = system.call(process.arguments[ENDPOINT], message(1, 1), argument)
+    if isinstance(answer, Failure):
+        process.console.write(f"client {argument}: {answer.status.name}\n")
+    else:
+        process.console.write(f"client {argument}: {answer.w0}\n")
+    must(system.signal(process.arguments[DONE]))

@@ -1,0 +1,34 @@
+"""A child: it does what it is told, and ends in the way that it is told."""
+
+from neokernel.abi.call import message
+from neokernel.lang import u64
+from neokernel.runtime import system
+from neokernel.runtime.must import must_get
+from neokernel.runtime.process import Process
+from neokernel.runtime.system import Failure
+from neokernel.runtime.thread import spawn
+
+PRIORITY = 90
+
+
+def main(process: Process) -> None:
+    kind: u64 = process.arguments[0]
+    endpoint: u64 = process.arguments[1]
+    reply: u64 = process.arguments[2]
+    if kind == 0:
+        process.exit(42)
+    if kind == 1:
+        assert kind == 0, "it faults"
+    if kind == 2:
+        while True:
+            pass
+    if kind == 4:
+        must_get(spawn(process, 0, PRIORITY, process.frequency, process.frequency))
+        must_get(system.receive(endpoint, reply))
+    asked = system.receive(endpoint, reply)
+    while not isinstance(asked, Failure):
+        asked = system.reply_receive(endpoint, reply, message(0, 1), 10 // asked.w0)
+
+
+def thread(process: Process, argument: u64) -> None:
+    assert argument != 0, "a thread's fault is told, too"

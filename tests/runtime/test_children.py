@@ -1,0 +1,100 @@
+"""Children end, by themselves, by faults or by their maker, and nothing of them is left but Memory for the next."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from neokernel.runtime import capabilities
+from neokernel.runtime.capabilities import BUSY, MAXIMUM_CHILDREN, Holding, Holdings, Slots
+from tests.support.machine import QEMU
+
+PROGRAM = Path(__file__).parent / "children"
+RUN = "import sys; from neokernel.cli.main import main; sys.exit(main())"
+
+
+@pytest.mark.qemu
+@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
+def test_children_on_the_machine() -> None:
+    command = [sys.executable, "-c", RUN, "run", str(PROGRAM)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1:] == [
+        "no such program: NO_PROGRAM of argument 2",
+        "too little memory: OUT_OF_MEMORY of argument 0",
+        "again: OUT_OF_MEMORY of argument 0",
+        "no child: OUT_OF_RANGE of argument 2",
+        "no number: OUT_OF_RANGE of argument 2",
+        "1000 rounds: 0 slots and 0 bytes lost",
+        "one too many: OUT_OF_SLOTS of argument 12",
+        "server: BREAKPOINT",
+        "client 0: PEER_DIED",
+        "client 1: 10",
+        "130 pages",
+    ]
+
+
+def slots(first: int, end: int) -> Slots:
+    made = Slots()
+    made.begin(first, end)
+    return made
+
+
+def test_runs_of_slots_are_the_first_that_fit_and_within_a_word() -> None:
+    table = slots(5, 256)
+    assert [table.allocate(60), table.allocate(59), table.allocate(64), table.allocate(1)] == [64, 5, 128, 124]
+    table.release(10, 3)
+    assert [table.allocate(4), table.allocate(2), table.allocate(1), table.allocate(1)] == [192, 10, 12, 125]
+    assert [table.allocate(64), table.allocate(60), table.allocate(5)] == [None, 196, None]
+
+
+def test_the_last_slot_is_the_last_free_one() -> None:
+    table = slots(63, 130)
+    assert [table.allocate_last() for _ in range(3)] == [129, 128, 127]
+    table.release(128)
+    assert table.allocate_last() == 128
+    assert table.allocate(64) is None
+    assert [table.allocate_last() for _ in range(63)] == [*range(126, 63, -1)]
+    assert [table.allocate_last(), table.allocate_last()] == [63, None]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 7, 8, 33, 64])
+@pytest.mark.parametrize("free", [0, 1, 0b1011_0111, 2**64 - 1, 0xFFFF_FFFF_0000_0001, 0x7F80_FF00_3FFF_0FE5])
+def test_runs(free: int, count: int) -> None:
+    run = (1 << count) - 1
+    expected = sum(1 << place for place in range(65 - count) if free >> place & run == run)
+    assert capabilities.runs(free, count) == expected
+
+
+def test_memory_of_ended_children_is_used_again_the_smallest_that_suffices() -> None:
+    children = Holdings()
+    for number, pages in enumerate((64, 128, 32), 1):
+        assert children.take(pages) == number
+        assert children.get(number) == Holding(0, BUSY, pages)
+        children.set(number, Holding(100 + number, 200, pages))
+    assert children.claim(2) == Holding(102, 200, 128)
+    assert children.claim(2) is None, "somebody ends it already"
+    children.set(2, Holding(102, 0, 128))
+    assert children.claim(2) is None, "it has ended"
+    assert children.claim(1) == Holding(101, 200, 64)
+    children.set(1, Holding(101, 0, 64))
+    assert children.take(40) == 1
+    assert children.get(1) == Holding(101, BUSY, 64)
+    assert children.take(40) == 2
+    assert children.take(200) == 4, "none suffices"
+    children.set(4, Holding(0, 0, 0))
+    assert children.take(1) == 4, "a number without Memory is free"
+
+
+@pytest.mark.parametrize("number", [0, 1, MAXIMUM_CHILDREN, MAXIMUM_CHILDREN + 1])
+def test_a_number_that_no_child_has(number: int) -> None:
+    assert Holdings().claim(number) is None
+
+
+def test_there_are_so_many_numbers() -> None:
+    children = Holdings()
+    assert [children.take(1) for _ in range(MAXIMUM_CHILDREN)] == [*range(1, MAXIMUM_CHILDREN + 1)]
+    assert children.take(1) is None
