@@ -419,18 +419,23 @@ def test_a_system_that_stands_still(nk: Nk, tmp_path: Path) -> None:
     """The limit ends both commands alike, and the trace says who waits and who has failed where."""
     shutil.copytree(EXAMPLES / "03_ping_pong", tmp_path / "still")
     pong = tmp_path / "still/pong.py"
-    pong.write_text(pong.read_text().replace("asked.w0 * asked.w0", "asked.w0 // (asked.w0 - asked.w0)"))
+    alone = "_ = system.unbind(OWN_THREAD, Binding.HANDLER)"
+    text = pong.read_text().replace("asked.w0 * asked.w0", "asked.w0 // (asked.w0 - asked.w0)")
+    text = text.replace("    asked = system.receive", f"    {alone}\n    asked = system.receive")
+    imported = "from neokernel.abi.boot import OWN_THREAD\nfrom neokernel.abi.operations import Binding\n"
+    pong.write_text(text.replace("from neokernel.lang", f"{imported}from neokernel.lang"))
     result = nk("trace", "still", "--timeout", 3)
     assert result.status == Exit.TIMEOUT
     said = result.error.splitlines()
     place = said.index("when it was stopped:")
     assert re.fullmatch(r"  main: in CALL on capability \d+", said[place + 1])
+    assert re.fullmatch(r"  thread \d+: in RECEIVE on capability \d+", said[place + 2]), "who would hear of faults"
     fault = re.fullmatch(
-        r"  thread \d+: fault BREAKPOINT at pc (\w+), and nobody was told: it has no handler", said[place + 2]
+        r"  thread \d+: fault BREAKPOINT at pc (\w+), and nobody was told: it has no handler", said[place + 3]
     )
     assert fault is not None
-    assert said[place + 3] == "error[NK1104]: still running after 3 s; stopped"
-    assert "nk where build/still.traced.elf PC" in said[place + 4]
+    assert said[place + 4] == "error[NK1104]: still running after 3 s; stopped"
+    assert "nk where build/still.traced.elf PC" in said[place + 5]
     assert (tmp_path / "build/still.trace.json").is_file()
     assert "DivisionByZero" in nk("where", "build/still.traced.elf", fault[1]).output
     ran = nk("run", "still", "--timeout", 3)
