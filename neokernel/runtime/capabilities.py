@@ -108,6 +108,8 @@ class Holdings:
     """By the processes' numbers, from 1 on. A word: 16 bits of memory, 16 bits of first, the pages."""
 
     words: Array[Atomic[u64]] = array(MAXIMUM_CHILDREN)
+    #: index of what their Memory is made of, 0 before the first
+    source: Atomic[u64] = Atomic(0)
 
     def take(self, pages: u64) -> u64 | None:
         """A number for a process of so many pages: with the smallest Memory that is kept and suffices, or with none."""

@@ -39,7 +39,7 @@ from neokernel.abi.call import NEVER
 from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE, Kind
 from neokernel.abi.operations import Binding
-from neokernel.abi.rights import ALL, EXECUTE, READ, SEND, WRITE
+from neokernel.abi.rights import ALL, DMA, EXECUTE, READ, SEND, WRITE
 from neokernel.abi.status import FIRST, WINDOW, Status
 from neokernel.lang import Array, array, object_at, struct, u8, u16, u64, unsafe, value
 from neokernel.runtime import system
@@ -361,14 +361,30 @@ def released(process: Process, slot: u64, failure: Failure | None) -> Failure | 
 
 def make_memory(process: Process, size: u64) -> u64 | Failure:
     """Memory for a child, and for those after it: it stays."""
+    source = memory_source(process)
+    if isinstance(source, Failure):
+        return source
     slot = process.slots().allocate_last()
     if slot is None:
         return Failure(Status.OUT_OF_SLOTS, WINDOW)
-    failure = system.retype(process.buffer, process.memory, Kind.MEMORY, size, 1, slot)
+    failure = system.retype(process.buffer, source, Kind.MEMORY, size, 1, slot)
     if failure is None:
         return slot
     process.slots().release(slot)
     return failure
+
+
+def memory_source(process: Process) -> u64 | Failure:
+    """The maker's Memory without the right DMA: what a child makes of its own can't become a DmaSpace."""
+    children = process.children()
+    known = children.source.load()
+    if known != 0:
+        return known
+    made = process.derive(process.memory, ALL & ~DMA)
+    if isinstance(made, Failure) or children.source.compare_exchange(0, made):
+        return made
+    _ = process.drop(made)
+    return children.source.load()
 
 
 def pages_of(segment: Segment) -> u64:

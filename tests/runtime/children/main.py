@@ -62,8 +62,9 @@ def make(process: Process, child: Child, kind: u64, events: u64, endpoint: u64) 
     child.arguments[0] = kind
     child.arguments[1] = must_get(child.grant(process, endpoint, RECEIVE))
     child.arguments[2] = must_get(child.make(process, Kind.REPLY))
-    if kind == THREAD_FAULT:
+    if kind in (EXIT, THREAD_FAULT):
         child.own_memory = must_get(child.make(process, Kind.MEMORY, 32 * PAGE_SIZE))
+    if kind == THREAD_FAULT:
         must(child.grant_at(process, PROCESSOR, PROCESSOR, CONTROL, PRIORITY))
 
 

@@ -1,6 +1,7 @@
 """A child: it does what it is told, and ends in the way that it is told."""
 
 from neokernel.abi.call import message
+from neokernel.abi.kinds import Kind
 from neokernel.lang import u64
 from neokernel.runtime import system
 from neokernel.runtime.must import must_get
@@ -16,6 +17,8 @@ def main(process: Process) -> None:
     endpoint: u64 = process.arguments[1]
     reply: u64 = process.arguments[2]
     if kind == 0:
+        must_get(process.make(Kind.ENDPOINT))
+        assert isinstance(process.make(Kind.DMA_SPACE, 1), Failure), "its memory isn't for devices"
         process.exit(42)
     if kind == 1:
         assert kind == 0, "it faults"
