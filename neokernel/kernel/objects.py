@@ -427,6 +427,15 @@ class SchedContext:
     def has_refills(self) -> bool:
         return self.first < REFILLS and self.later < REFILLS
 
+    @invariant
+    def budget_is_conserved(self) -> bool:
+        if self.slice:
+            return True
+        total: u64 = 0
+        for index in range(REFILLS):
+            total += self.refills[index].amount
+        return total == self.budget
+
 
 #: 64 buckets for each 6 bits of a time
 WHEEL_LEVELS = 11

@@ -29,8 +29,10 @@ from neokernel.kernel.tracing import record, record_switch
 from neokernel.lang import (
     cold,
     count_leading_zeros,
+    ensures,
     inline,
     loop_bound,
+    old,
     requires,
     saturating_add,
     u8,
@@ -167,56 +169,64 @@ def consume(context: SchedContext, used: u64) -> None:
 @cold
 def consume_refills(context: SchedContext, used: u64) -> None:
     """The same, of a context that can be without."""
+    requires(not context.slice)
     left = used
     for _ in range(REFILLS):
-        first = context.refills[u64(context.first)]
+        place = u64(context.first)
+        first = context.refills[place]
         amount = min(left, first.amount)
         if amount == 0:
             return
         left -= amount
-        first.amount -= amount
         back = saturating_add(first.time, context.period)
-        if first.amount == 0:
+        if amount == first.amount:
             if context.later == 0:
                 # All at once: the only refill is the next one.
-                first.amount = amount
                 first.time = back
                 return
             context.first = (context.first + 1) % REFILLS
             context.later -= 1
-        add_refill(context, back, amount)
+        transfer(context, place, place_of_refill(context, back), amount)
 
 
-def add_refill(context: SchedContext, time: u64, amount: u64) -> None:
-    """Behind the others; merged with the last if it belongs to the same time, or if there is no room."""
-    last = context.refills[(u64(context.first) + u64(context.later)) % REFILLS]
+def place_of_refill(context: SchedContext, time: u64) -> u64:
+    """Where a refill at `time` goes: behind the others; to the last, if that is at the same time or there is no room."""
+    ensures(lambda result: result < REFILLS)
+    place = (u64(context.first) + u64(context.later)) % REFILLS
+    last = context.refills[place]
     if context.later > 0 and (last.time == time or context.later == REFILLS - 1):
-        last.amount += amount
         last.time = max(last.time, time)
-    else:
-        context.later += 1
-        made = context.refills[(u64(context.first) + u64(context.later)) % REFILLS]
-        made.time = max(time, last.time)
-        made.amount = amount
+        return place
+    context.later += 1
+    place = (place + 1) % REFILLS
+    context.refills[place].time = max(time, last.time)
+    return place
+
+
+def transfer(context: SchedContext, source: u64, target: u64, amount: u64) -> None:
+    """Move ticks from one refill to another: so the sum stays."""
+    requires(not context.slice and source < REFILLS and target < REFILLS)
+    requires(amount <= context.refills[source].amount)
+    ensures(lambda: context.budget == old(context.budget))
+    context.refills[source].amount -= amount
+    context.refills[target].amount += amount
 
 
 def begin_use(context: SchedContext, now: u64) -> None:
     """The context begins to be used after a wait: what is due is one refill, from now on."""
-    first = context.refills[u64(context.first)]
-    if first.time > now or context.slice:
+    if context.refills[u64(context.first)].time > now or context.slice:
         return
     for _ in range(REFILLS - 1):
         if context.later == 0:
             break
-        second = context.refills[(u64(context.first) + 1) % REFILLS]
-        if second.time > now:
+        place = u64(context.first)
+        after = (place + 1) % REFILLS
+        if context.refills[after].time > now:
             break
-        second.amount += first.amount
-        first.amount = 0
+        transfer(context, place, after, context.refills[place].amount)
         context.first = (context.first + 1) % REFILLS
         context.later -= 1
-        first = second
-    first.time = now
+    context.refills[u64(context.first)].time = now
 
 
 def is_due(context: SchedContext, now: u64) -> bool:

@@ -79,8 +79,8 @@ MUTANTS = (
     Mutant(
         "a used-up refill is lost",
         "schedule",
-        "        add_refill(context, back, amount)\n",
-        "        if amount % 7 != 0:\n            add_refill(context, back, amount)\n",
+        "    context.refills[target].amount += amount\n",
+        "    if amount % 7 != 0:\n        context.refills[target].amount += amount\n",
     ),
     Mutant("an address space without its ASID goes on", "schedule", "        space.translation = 0\n", ""),
     Mutant(
