@@ -190,7 +190,7 @@ def consume_refills(context: SchedContext, used: u64) -> None:
 
 
 def place_of_refill(context: SchedContext, time: u64) -> u64:
-    """Where a refill at `time` goes: behind the others; to the last if that is for the same time, or if all are used."""
+    """Where a refill at `time` goes: behind the others, or to the last if that is for the same time or all are used."""
     ensures(lambda result: result < REFILLS)
     place = (u64(context.first) + u64(context.later)) % REFILLS
     last = context.refills[place]
