@@ -26,7 +26,7 @@ ALLOWED = {
     "image": {"lang", "abi", "compiler"},
     "bounds": {"lang", "abi", "kernel", "compiler", "image"},
     "bench": {"lang", "compiler", "image", "sim"},
-    "cli": {"lang", "abi", "arch", "compiler", "prover", "bounds", "sim", "image", "bench"},
+    "cli": {"lang", "abi", "arch", "compiler", "prover", "spec", "bounds", "sim", "image", "bench"},
 }
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)

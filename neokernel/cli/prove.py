@@ -111,6 +111,8 @@ def prove_programs(
     from neokernel.compiler import pipeline  # late, because they are big
     from neokernel.image.kernel import kernel_state
     from neokernel.prover import invariants, prove
+    from neokernel.prover.unchanged import NO_RULE
+    from neokernel.spec.outcomes import ERRORS_CHANGE_NOTHING
 
     sessions: dict[str, tuple[Session, ir.Program]] = {}
     outcomes: list[tuple[Program, list[Told]]] = []
@@ -126,7 +128,8 @@ def prove_programs(
             if state.diagnostics.items:
                 refuse(state.diagnostics.sorted(), program, as_json=as_json)
             assert state.program is not None
-            sessions[name] = prove.Session(invariants.of_program(state.program)), state.program
+            rule = ERRORS_CHANGE_NOTHING if kernel else NO_RULE
+            sessions[name] = prove.Session(invariants.of_program(state.program), rule=rule), state.program
         session, of = sessions[name]
         found: list[Told] = []
         outcomes.append((program, found))
@@ -146,7 +149,7 @@ def prove_function(
     from neokernel.prover import cache
 
     invariants = [one for found in session.of.values() for one in found]
-    key = cache.key(function, invariants, session.proven, session.limits)
+    key = cache.key(function, invariants, session.proven, f"{session.limits} {session.rule}")
     # What is said of a function that fails, is only good for the place where it stood.
     places = cache.places(function, invariants) if explain else ""
     record = None if cold else cache.load(key)

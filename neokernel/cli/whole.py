@@ -25,6 +25,9 @@ PROPERTIES = {
     "invariants hold at the end of each function that isn't private, and wherever one of them is called": (
         "invariant",
     ),
+    "errors change nothing: an operation that fails leaves all objects as they were (`neokernel/spec/outcomes.py`)": (
+        "unchanged",
+    ),
     "contracts: what callers must see to, and what functions promise": ("requires", "ensures"),
     "loops: their invariants and bounds": ("loop_invariant", "loop_bound"),
     "unions have the arm that they are taken as; ghost code": ("arm", "ghost"),
@@ -36,6 +39,7 @@ def prove_kernel(*, cold: bool, record: bool, as_json: bool) -> int:
     from neokernel.image import proofs
     from neokernel.image.kernel import EXPORTS, kernel_state
     from neokernel.prover.whole import prove_all
+    from neokernel.spec.outcomes import ERRORS_CHANGE_NOTHING
 
     began = time.perf_counter()
     with progress_line() as say:
@@ -49,6 +53,7 @@ def prove_kernel(*, cold: bool, record: bool, as_json: bool) -> int:
             proofs.entries(state.program),
             processes=len(os.sched_getaffinity(0)),
             cold=cold,
+            rule=ERRORS_CHANGE_NOTHING,
             tell=lambda done, all_: say(f"proving: {done} of {all_} functions"),
         )
     seconds = time.perf_counter() - began

@@ -8,7 +8,7 @@ nesting needs a stack.
 Invariants: a table is in `hart.dying` exactly if `dying`; its owner is then its `tomb`, and no thread uses it.
 """
 
-from neokernel.abi.call import failure
+from neokernel.abi.call import argument_of, failure, status_of
 from neokernel.abi.fault import Fault
 from neokernel.abi.operations import Operation, Stop
 from neokernel.abi.rights import ALL
@@ -21,6 +21,7 @@ from neokernel.kernel import timer
 from neokernel.kernel.endpoint import immovable, move
 from neokernel.kernel.fault import raise_fault
 from neokernel.kernel.interrupt import release
+from neokernel.kernel.memory import give_back
 from neokernel.kernel.objects import (
     BADGED,
     PINNED,
@@ -62,7 +63,7 @@ from neokernel.kernel.slot import (
 from neokernel.kernel.space import empty_some, take_from_table
 from neokernel.kernel.tracing import record
 from neokernel.kernel.tracing import start as start_tracing
-from neokernel.lang import Order, cold, loop_bound, u8, u16, u64
+from neokernel.lang import Order, cold, ensures, loop_bound, u8, u16, u64
 
 #: each step looks at the interrupts: together they needn't be bounded
 STEPS = 1 << 62
@@ -197,6 +198,7 @@ def inspect(caller: Thread, place: Slot) -> u64:
 
 def revoke(hart: Hart, caller: Thread, root: Slot, deleting: bool) -> u64:
     """REVOKE and DELETE. Steps are short here: they are done in a loop of their own, for speed."""
+    ensures(lambda result: status_of(result) == 0 or is_partial(result))
     while True:
         loop_bound(STEPS)
         outcome = revoke_some(hart, caller.registers, root, deleting)
@@ -204,8 +206,14 @@ def revoke(hart: Hart, caller: Thread, root: Slot, deleting: bool) -> u64:
             return outcome
 
 
+def is_partial(outcome: u64) -> bool:
+    """Has a deletion met what is pinned? It is the only way in which one fails."""
+    return status_of(outcome) == u64(Status.PINNED.value) and argument_of(outcome) == FIRST
+
+
 def revoke_some(hart: Hart, registers: Registers, root: Slot, deleting: bool) -> u64:
     """A step, from the first leaf; a5 says how far the call is."""
+    ensures(lambda result: status_of(result) == 0 or is_partial(result))
     if registers.a5 & DRAINING != 0:
         # Tables that ended in an earlier step are emptied before the call is complete.
         dying = hart.dying
@@ -280,7 +288,7 @@ def drop(hart: Hart, slot: Slot) -> None:
         if parent is not None:
             memory = parent.object
             if isinstance(memory, Memory):
-                memory.live -= 1
+                give_back(memory)
     end_revocation(hart, slot)
     empty(slot)
 

@@ -20,6 +20,7 @@ from neokernel.abi.call import (
     failure,
     label_of,
     length_of,
+    status_of,
 )
 from neokernel.abi.fault import Fault, Resume, resume_of
 from neokernel.abi.rights import ALL, GRANT, SEND
@@ -46,7 +47,7 @@ from neokernel.kernel.reply import arm, finish, link, release
 from neokernel.kernel.schedule import append, stop, take_out
 from neokernel.kernel.slot import derivable, derive, find, has_children, refuse, relocate
 from neokernel.kernel.tracing import record, record_of
-from neokernel.lang import Array, Order, Span, array, cold, copy, loop_bound, requires, u32, u64, wrapping_add
+from neokernel.lang import Array, Order, Span, array, cold, copy, ensures, loop_bound, requires, u32, u64, wrapping_add
 
 #: what `obstacle` gives: indices of capabilities, and here the window's
 WINDOW_FIRST = MAXIMUM_CAPABILITIES
@@ -304,6 +305,7 @@ def reject(
 
 def receive(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply | None, deadline: u64) -> u64:
     """Take a message, or wait for one. Requires: nobody waits for `reply`."""
+    ensures(lambda result: deadline != NEVER or status_of(result) == 0)
     notification = thread.notification
     if notification is not None and notification.word != 0 and thread.context is not None:
         done = answer(thread, take(notification), 0, 0, 0, 0)

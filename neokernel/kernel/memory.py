@@ -126,11 +126,6 @@ def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation, memory:
     """An operation of Memory."""
     if not controlled(slot):
         return refuse_control()
-    if memory.live == 0 and (memory.low != 0 or memory.high != memory.size):
-        # All that was made of it has ended.
-        memory.low = 0
-        memory.high = memory.size
-        memory.clean = 0
     match operation:
         case Operation.RETYPE:
             return retype(hart, caller, slot, memory)
@@ -215,6 +210,15 @@ def take(memory: Memory, low: u64, need: Footprint) -> None:
     memory.high -= need.above
     memory.clean = max(memory.clean, end)
     memory.live += 1
+
+
+def give_back(memory: Memory) -> None:
+    """One of its objects has ended. When all have, all of it is free again."""
+    memory.live -= 1
+    if memory.live == 0:
+        memory.low = 0
+        memory.high = memory.size
+        memory.clean = 0
 
 
 def ceiling(memory: Memory, offset: u64) -> u64:

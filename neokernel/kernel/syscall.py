@@ -160,6 +160,7 @@ def perform(hart: Hart, thread: Thread, number: Call) -> u64:
 
 def receive(hart: Hart, thread: Thread, slot: Slot, answering: bool, deadline: u64) -> u64:
     """RECEIVE and REPLY_RECEIVE: everything is checked before the answer is given."""
+    requires(not answering or deadline == NEVER)
     target = slot.object
     if not isinstance(target, Endpoint):
         return refuse(INVOKED)

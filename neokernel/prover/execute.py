@@ -22,9 +22,10 @@ from neokernel.prover import instructions, loops
 from neokernel.prover import terms as t
 from neokernel.prover.memory import Cells, Memory
 from neokernel.prover.obligations import Branch, Duty, Findings, Obligation
-from neokernel.prover.paths import Path, condition_of, decided, difference, simplified
+from neokernel.prover.paths import Path, condition_of, decided, difference, extended, simplified
 from neokernel.prover.states import Frame, State, is_private, join, merged
 from neokernel.prover.terms import REF, Term
+from neokernel.prover.unchanged import NO_RULE
 from neokernel.prover.values import Layout, Value
 from neokernel.prover.writes import Writes
 
@@ -98,6 +99,8 @@ class Executor:
         self.proven: set[int] = set()
         #: the stamp at which memory is read, if not the present one
         self.before: int | None = None
+        #: functions whose failures change nothing
+        self.all_or_nothing = NO_RULE
         #: decides whether a path can be taken at all; None if that isn't known
         self.impossible: Callable[[Path], bool] = lambda path: False
 
@@ -353,12 +356,17 @@ class Executor:
         self.invariants.leave(self, inner, node, start)
         for ghost in function.entry:
             start.variables.update(self._keep(inner, ghost, start))
+        result = () if function.result == NEVER else self.unknown(function.result, f"{function.name}()")
+        written: Path | None = start.path
+        if self.all_or_nothing.holds_of(function):
+            written = extended(start.path, t.invert(self.all_or_nothing.nothing(result[0])))
         for cells in sorted(self.writes.of_function(function), key=lambda cells: cells.name):
-            self.memory.forget(cells, start.path)
+            where = start.path if cells.name in self.all_or_nothing.hints else written
+            if where is not None:
+                self.memory.forget(cells, where)
         if function.result == NEVER:
             return None
         self.invariants.come_back(self, node, start)
-        result = self.unknown(function.result, f"{function.name}()")
         for contract in function.ensures:
             state = State(start.path, dict(start.variables))
             if contract.result is not None:

@@ -94,6 +94,8 @@ class Memory:
     layout: Layout
     logs: dict[str, list[Entry]] = field(default_factory=dict)
     bases: dict[str, Base] = field(default_factory=dict)
+    #: of which cells a log's name is which component
+    parts: dict[str, tuple[Cells, int, Component]] = field(default_factory=dict)
     #: how many stamps, objects, versions were given out
     stamp: int = 0
     objects: int = 0
@@ -103,7 +105,9 @@ class Memory:
 
     def components(self, cells: Cells) -> Iterator[tuple[int, str, Component]]:
         for index, component in enumerate(self.layout.components(cells.type)):
-            yield index, cells.name + component.path, component
+            name = cells.name + component.path
+            self.parts[name] = cells, index, component
+            yield index, name, component
 
     # --- objects ------------------------------------------------------------------------------------------------------
 
@@ -191,6 +195,11 @@ class Memory:
         for log in self.logs.values():
             while log and log[-1].stamp > stamp:
                 log.pop()
+
+    def load_part(self, name: str, location: Location, path: Path, before: int | None) -> Term:
+        """One component of what lies there."""
+        cells, index, component = self.parts[name]
+        return self._load(cells, index, name, component, location, path, before)
 
     # --- reading ------------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ class Duty(Enum):
     LOOP_BOUND = "loop_bound"
     ARM = "arm"
     GHOST = "ghost"
+    UNCHANGED = "unchanged"
 
 
 @dataclass(eq=False, slots=True)

@@ -17,7 +17,7 @@ from neokernel.compiler import ir
 from neokernel.compiler.digest import everything
 from neokernel.compiler.types import StructType
 from neokernel.lang.instrument import deep_recursion
-from neokernel.prover import invariants
+from neokernel.prover import invariants, unchanged
 from neokernel.prover import terms as t
 from neokernel.prover.execute import Executor, Limits
 from neokernel.prover.integers import Integers
@@ -25,6 +25,7 @@ from neokernel.prover.obligations import Duty, Findings, Obligation
 from neokernel.prover.paths import START, Path, assuming, extended
 from neokernel.prover.solve import EFFORT, Answer, Model, Solver
 from neokernel.prover.states import Frame, State, is_private
+from neokernel.prover.unchanged import NO_RULE, AllOrNothing
 from neokernel.prover.values import Value
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Run:
         limits: Limits | None = None,
         effort: int = EFFORT,
         proven: set[int] | None = None,
+        rule: AllOrNothing = NO_RULE,
     ) -> None:
         t.reset()
         self.function = function
@@ -82,6 +84,7 @@ class Run:
         self.invariants = invariants.Invariants(of)
         x.invariants = self.invariants
         x.proven = proven or set()
+        x.all_or_nothing = rule
         x.impossible = self._impossible
         self.arguments: dict[ir.Var, Value] = {p: x.unknown(p.type, p.name, 0) for p in function.parameters}
         self.result: Value | None = None
@@ -98,6 +101,8 @@ class Run:
         if function.naked:
             return
         found = x.run(frame, state)
+        if x.all_or_nothing.holds_of(function):
+            unchanged.prove(x, frame, x.all_or_nothing)
         if found is None:
             return
         end, self.result = found
@@ -182,11 +187,12 @@ def prove(
     limits: Limits | None = None,
     effort: int = EFFORT,
     proven: set[int] | None = None,
+    rule: AllOrNothing = NO_RULE,
 ) -> Proof:
     """Execute a function and answer for what it must show. `proven`: checks, by identity, that hold anyway."""
     started = time.perf_counter()
     with deep_recursion():
-        run = Run(function, of, limits, effort, proven)
+        run = Run(function, of, limits, effort, proven, rule)
         run.execute()
         verdicts, questions = run.solve()
     seconds = time.perf_counter() - started
@@ -204,11 +210,12 @@ class Session:
     of: dict[StructType, list[ir.Function]]
     limits: Limits | None = None
     effort: int = EFFORT
+    rule: AllOrNothing = NO_RULE
     proofs: dict[ir.Function, Proof] = field(default_factory=dict)
     proven: set[int] = field(default_factory=set)
 
     def prove(self, function: ir.Function) -> Proof:
-        proof = prove(function, self.of, self.limits, self.effort, self.proven)
+        proof = prove(function, self.of, self.limits, self.effort, self.proven, self.rule)
         self.proofs[function] = proof
         self.take(function, self.own_checks(proof))
         return proof
@@ -243,7 +250,7 @@ class Session:
         if not wanted:
             return
         with deep_recursion():
-            run = Run(function, self.of, self.limits, self.effort, self.proven)
+            run = Run(function, self.of, self.limits, self.effort, self.proven, self.rule)
             run.execute()
             for obligation in run.executor.findings.obligations:
                 verdict = wanted.get(_place(obligation))

@@ -28,6 +28,7 @@ _DUTIES = {
     Duty.LOOP_BOUND: "the loop may take more rounds",
     Duty.ARM: "this value may be of another type",
     Duty.GHOST: "a check in this ghost code may fail",
+    Duty.UNCHANGED: "`{function}` may fail and leave `{callee}` changed",
 }
 
 

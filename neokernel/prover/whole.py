@@ -18,6 +18,7 @@ from neokernel.prover import cache, invariants
 from neokernel.prover.obligations import Duty
 from neokernel.prover.prove import Session, roots
 from neokernel.prover.solve import Answer
+from neokernel.prover.unchanged import NO_RULE, AllOrNothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +115,17 @@ def prove_all(
     *,
     processes: int,
     cold: bool = False,
+    rule: AllOrNothing = NO_RULE,
     tell: Callable[[int, int], None] = lambda done, all_: None,
 ) -> Whole:
-    """Prove all that is reached from `entries`. `tell`: how many are done, and how many there are."""
+    """Prove all that is reached from `entries`, `rule` too. `tell`: how many are done, and how many there are."""
     functions = reachable(entries)
     inside = set(functions)
     mine = [one for one in roots(program, {one.module for one in functions}) if one in inside]
-    session = Session(invariants.of_program(program))
+    session = Session(invariants.of_program(program), rule=rule)
     given = [one for found in session.of.values() for one in found]
-    keys = [f"whole {cache.key(one, given, set(), session.limits)}".replace(" ", "-") for one in mine]
+    limits = f"{session.limits} {rule}"
+    keys = [f"whole-{cache.key(one, given, set(), limits)}" for one in mine]
     found: dict[int, Outcome] = {}
     for index, key in enumerate(keys):
         record = None if cold else cache.load(key)
