@@ -976,3 +976,90 @@ def test_invariants_of_new_objects() -> None:
     then += "def f(n: u32) -> None:\n    two = Two()\n    two.b.first = {}\n    two.a.put(1)\n    two.b.first = 0"
     assert failures(queue(then=then.format(7))) == []
     assert failures(queue(then=then.format(8))) == ["invariant"]
+
+
+NEW = """
+unsafe("a test")
+
+@struct
+class Thing:
+    number: u32 = 0
+    other: Thing | None = None
+
+def make(place: u64) -> Thing:
+    return new_at(Thing, place)
+
+def f(known: Thing, place: u64) -> None:
+    before = known.number
+    made = {}(Thing, place)
+    made.number = 3
+    {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "then", "left"),
+    [
+        # nothing that was there is the new object, and its fields are zero
+        ("new_at", "assert known.number == before and known is not made", []),
+        ("new_at", "assert made.other is None", []),
+        ("new_at", "assert known.other is not made", []),
+        ("object_at", "assert known.number == before", ["assert"]),
+        ("object_at", "assert made.other is None", ["assert"]),
+        # but two of them may be anywhere: only the machine's memory tells
+        ("new_at", "assert made.number == 0", ["assert"]),
+        ("new_at", "known.other = made\n    after = known\n    assert after.other is not made", ["assert"]),
+    ],
+)
+def test_new_objects_in_memory(kind: str, then: str, left: list[str]) -> None:
+    assert failures(NEW.format(kind, then)) == left
+
+
+WORDS = """
+unsafe("a test")
+
+@struct
+class Saved:
+    first: u64 = 0
+    second: u64 = 0
+
+@struct
+class Counter:
+    used: Array[u64] = array(2)
+
+def f(saved: Saved, counter: Counter, value: u64) -> None:
+    before = saved.second
+    used = counter.used[0]
+    words = span_at(u64, address_of(saved), 2)
+    words[1] = value
+    assert {}
+"""
+
+
+def test_an_object_that_is_seen_as_a_span_is_changed_by_it_and_others_arent() -> None:
+    assert failures(WORDS.format("saved.second == before")) == ["assert"]
+    assert failures(WORDS.format("counter.used[0] == used")) == []
+
+
+LONG = """
+@struct
+class Purse:
+    coins: Array[u64] = array(8)
+
+    @invariant
+    def is_full(self) -> bool:
+        total: u64 = 0
+        for place in range(8):
+            total += self.coins[place]
+        return total == 100
+
+def f(purse: Purse, source: u64, target: u64, amount: u64) -> None:
+    requires(source < 8 and target < 8 and amount <= purse.coins[source])
+    purse.coins[source] -= amount
+    purse.coins[target] += amount{}
+"""
+
+
+def test_sums_are_proven_over_integers_and_by_cases() -> None:
+    assert failures(LONG.format("")) == []
+    assert failures(LONG.format(" + 1")) == ["invariant"]
