@@ -34,23 +34,31 @@ def refuse(account: Account) -> u32:
 CASES = {
     "guards first": ("if amount > account.balance: return 1\n    account.balance -= amount\n    return 0", []),
     "the guard comes too late": (
-        "left = wrapping_sub(account.balance, amount)\n    account.balance = left\n"
-        "    if left > 1000: return 1\n    return 0",
+        (
+            "left = wrapping_sub(account.balance, amount)\n    account.balance = left\n"
+            "    if left > 1000: return 1\n    return 0"
+        ),
         ["Account.balance"],
     ),
     "put back": (
-        "before = account.balance\n    account.balance = 0\n    if before < amount:\n"
-        "        account.balance = before\n        return 1\n    return 0",
+        (
+            "before = account.balance\n    account.balance = 0\n    if before < amount:\n"
+            "        account.balance = before\n        return 1\n    return 0"
+        ),
         [],
     ),
     "put back wrongly": (
-        "before = account.balance\n    account.balance = 0\n    if before < amount:\n"
-        "        account.balance = before >> 1\n        return 1\n    return 0",
+        (
+            "before = account.balance\n    account.balance = 0\n    if before < amount:\n"
+            "        account.balance = before >> 1\n        return 1\n    return 0"
+        ),
         ["Account.balance"],
     ),
     "another element": (
-        "if place >= 4: return 1\n    account.places[place] = amount\n"
-        "    if account.places[0] == 7: return 1\n    return 0",
+        (
+            "if place >= 4: return 1\n    account.places[place] = amount\n"
+            "    if account.places[0] == 7: return 1\n    return 0"
+        ),
         ["[u32]"],
     ),
     "a callee that changes and refuses": ("if amount == 3: return refuse(account)\n    return 0", ["Account.balance"]),
