@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neokernel.cli.annotations import show_annotations
 from neokernel.cli.errors import Exit
 from neokernel.cli.output import colored, json_option, print_json, progress, shown
 from neokernel.cli.paths import ALL, show_paths
@@ -62,6 +63,9 @@ class Told:
     "--checks/--no-checks", default=True, help="Of --paths: the kernel with its checks (default), or without."
 )
 @click.option("--write", "document_to", type=click.Path(path_type=Path), help="Write the table of --paths as a page.")
+@click.option(
+    "--annotations", is_flag=True, help="Instead: what is written for the kernel's proofs, in tokens by file."
+)
 @json_option
 def command(
     files: tuple[Path, ...],
@@ -72,6 +76,7 @@ def command(
     paths: str | None,
     checks: bool,
     document_to: Path | None,
+    annotations: bool,
     as_json: bool,
 ) -> int:
     """Prove that no check in FILES ever fails, and that contracts and invariants hold; without FILES, of the kernel.
@@ -81,6 +86,8 @@ def command(
     """
     if paths is not None:
         return show_paths(paths, checks=checks, write_to=document_to, as_json=as_json)
+    if annotations:
+        return show_annotations(as_json=as_json)
     if not files:
         return prove_kernel(cold=cold, record=record, as_json=as_json)
     if record:
