@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neokernel.cli.annotations import show_annotations
+from neokernel.cli.demonstration import NO_END, instead
 from neokernel.cli.errors import Exit
 from neokernel.cli.output import colored, json_option, print_json, progress, shown
 from neokernel.cli.paths import ALL, show_paths
@@ -22,6 +22,20 @@ from neokernel.compiler.ir import Span
 if TYPE_CHECKING:
     from neokernel.compiler import ir
     from neokernel.prover.prove import Session
+
+#: runs without an end, after which `--test` tries no more
+TRIES = 3
+
+
+@dataclass
+class Way:
+    """A message's way to fail, as a test; or `why` there is none. `doubt`: why its run may not fail."""
+
+    test: str = ""
+    why: str = "the solver gave up, so no way to fail is known"
+    doubt: str = ""
+    #: it fails in the message's lines; otherwise in the contract that is broken
+    in_line: bool = False
 
 
 @dataclass
@@ -38,15 +52,21 @@ class Told:
     seconds: float
     elsewhere: int = 0
     diagnostics: list[Diagnostic] = field(default_factory=list)
-    test: str = ""
+    #: of each message
+    ways: list[Way] = field(default_factory=list)
     bounds: list[str] = field(default_factory=list)
     relied_on: list[str] = field(default_factory=list)
     checks: list[int] = field(default_factory=list)
 
+    def messages(self) -> list[tuple[Diagnostic, Way]]:
+        return list(zip(self.diagnostics, self.ways, strict=True))
+
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--test", "write_to", type=click.Path(path_type=Path), help="Write a test that shows the first failure.")
+@click.option(
+    "--test", "write_to", type=click.Path(path_type=Path), help="Write a test of the first message that a run shows."
+)
 @click.option("--table", is_flag=True, help="Print a line for each function instead of messages.")
 @click.option("--cold", is_flag=True, help="Prove anew what build/proofs has.")
 @click.option(
@@ -96,19 +116,55 @@ def command(
     told = [one for _, found in outcomes for one in found]
     failed = any(one.diagnostics for one in told)
     status = Exit.NEGATIVE if failed else Exit.SUCCESS
-    tests = [one.test for one in told if one.test]
-    if write_to is not None and tests:
-        write_to.write_text(tests[0], encoding="utf-8")
     if as_json:
-        print_json({"programs": [as_value(program, found) for program, found in outcomes], "exit": int(status)})
+        value = {"programs": [as_value(program, found) for program, found in outcomes], "exit": int(status)}
+        if write_to is not None:
+            where, reasons = write_test(write_to, outcomes)
+            value["test"] = {"written_for": where, "not_shown": reasons}
+        print_json(value)
         return status
     for program, found in outcomes:
         show(program, found, table=table)
-    if write_to is not None and tests:
-        click.echo(f"a test that fails so: {shown(write_to)}")
-    elif write_to is not None and failed:
-        click.echo("no test was written: one can't build the arguments, or no way to fail is known", err=True)
+    if write_to is not None:
+        say_test(write_to, outcomes)
     return status
+
+
+def write_test(path: Path, outcomes: list[tuple[Program, list[Told]]]) -> tuple[str, list[str]]:
+    """Write the test of the first message that a run shows: which that is, or "", and why those before have none."""
+    found = ((program, item, way) for program, told in outcomes for one in told for item, way in one.messages())
+    reasons: dict[str, None] = {}
+    endless = 0
+    for program, item, way in found:
+        (here,) = from_here([item], program)
+        where = f"{here.span.file}:{here.span.line}: {item.message}"
+        why, run = way.why, bool(way.test)
+        if run:
+            with progress(f"running into {where}"):
+                why = instead(way.test, path, item.span if way.in_line else None)
+            if not why:
+                path.write_text(way.test, encoding="utf-8")
+                return where, list(reasons)
+            endless += why == NO_END
+        reasons[f"{where}: {why}{f' ({way.doubt})' if run and way.doubt else ''}"] = None
+        if endless == TRIES:
+            reasons["the messages after that weren't tried"] = None
+            break
+    return "", list(reasons)
+
+
+def say_test(path: Path, outcomes: list[tuple[Program, list[Told]]]) -> None:
+    stood = path.exists()
+    where, reasons = write_test(path, outcomes)
+    for reason in reasons:
+        click.echo(f"can't be shown as a run: {reason}", err=True)
+    if where:
+        click.echo(f"{shown(path)}: a test that runs into {where}")
+        return
+    why = "no run shows a failure" if reasons else "all is proven"
+    click.echo(f"no test was written: {why}", err=True)
+    if stood:
+        click.echo(f"{shown(path)} is older than that: if `nk prove --test` wrote it, delete it", err=True)
 
 
 def prove_programs(
@@ -179,7 +235,8 @@ def from_record(record: dict[str, Any]) -> Told:
         notes = tuple((span(where), text) for where, text in of["notes"])
         return Diagnostic(of["code"], of["message"], Span(**of["span"]), of["help"], notes)
 
-    return Told(**{**record, "diagnostics": [diagnostic(item) for item in record["diagnostics"]]})
+    diagnostics = [diagnostic(item) for item in record["diagnostics"]]
+    return Told(**{**record, "diagnostics": diagnostics, "ways": [Way(**way) for way in record["ways"]]})
 
 
 def prove_now(session: Session, function: ir.Function, roots: frozenset[ir.Function], *, explain: bool) -> Told:
@@ -195,13 +252,18 @@ def prove_now(session: Session, function: ir.Function, roots: frozenset[ir.Funct
     told.relied_on = [f.symbol for f in proof.findings.summarised if f.ensures and f not in roots]
     told.checks = session.own_checks(proof)
     shown_as: dict[int, counterexample.Counterexample] = {}
+    ways: dict[int, Way] = {}
     if explain:
         for run, verdict, found in session.counterexamples(function, failed):
             shown_as[id(verdict)] = found
-            if not told.test:
-                with contextlib.suppress(counterexample.CannotBuild):
-                    told.test = counterexample.pytest_source(run, verdict.obligation, found)
+            way = ways[id(verdict)] = Way(doubt=counterexample.why_it_may_not_happen(found))
+            try:
+                way.test = counterexample.pytest_source(run, verdict.obligation, found)
+            except counterexample.CannotBuild as error:
+                way.why = str(error)
+            way.in_line = verdict.obligation.check is not None
     for verdict in failed:
+        told.ways.append(ways.get(id(verdict), Way()))
         told.diagnostics.append(report.diagnostic(verdict.obligation, verdict.answer, shown_as.get(id(verdict))))
     return told
 

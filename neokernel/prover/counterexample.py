@@ -30,7 +30,7 @@ from neokernel.compiler.types import (
 )
 from neokernel.prover import terms as t
 from neokernel.prover.memory import Cells
-from neokernel.prover.obligations import Duty, Obligation
+from neokernel.prover.obligations import Duty, Obligation, Unknown
 from neokernel.prover.prove import Run
 from neokernel.prover.solve import Model
 from neokernel.prover.terms import Term
@@ -58,6 +58,8 @@ class Counterexample:
     arguments: list[tuple[str, str]]
     objects: list[Made]
     path: list[tuple[ir.Span, bool]]
+    #: what is known by promises only, so that it may never be as it is here
+    unknowns: list[Unknown]
     complete: bool
 
 
@@ -191,7 +193,12 @@ def find(run: Run, obligation: Obligation) -> Counterexample | None:
         for branch in run.executor.findings.branches[: obligation.branches]
         if all(model.number(literal) for literal in branch.path)
     ]
-    return Counterexample(arguments, list(reader.objects.values()), path, reader.complete)
+    unknowns = [
+        unknown
+        for unknown in run.executor.findings.unknowns[: obligation.unknowns]
+        if all(model.number(literal) for literal in unknown.path)
+    ]
+    return Counterexample(arguments, list(reader.objects.values()), path, unknowns, reader.complete)
 
 
 # --- tests ------------------------------------------------------------------------------------------------------------
@@ -206,6 +213,15 @@ _RAISED = {
     "assert": "AssertionFailed",
     "unreachable": "UnreachableReached",
 }
+
+
+def why_it_may_not_happen(found: Counterexample) -> str:
+    """What keeps the way to fail from being a run, as far as that is known."""
+    callees = dict.fromkeys(unknown.callee.name for unknown in found.unknowns if unknown.callee is not None)
+    lines = dict.fromkeys(unknown.span.line for unknown in found.unknowns if unknown.callee is None)
+    reasons = [f"`{name}` is known by its contract only: its `ensures` may say too little" for name in callees]
+    reasons += [f"of the loop in line {line} any round is looked at, whether or not one begins so" for line in lines]
+    return "; ".join(reasons)
 
 
 def pytest_source(run: Run, obligation: Obligation, found: Counterexample) -> str:

@@ -21,7 +21,7 @@ from neokernel.compiler.types import NEVER, StructType, Type, UnionType
 from neokernel.prover import instructions, loops
 from neokernel.prover import terms as t
 from neokernel.prover.memory import Cells, Memory
-from neokernel.prover.obligations import Branch, Duty, Findings, Obligation
+from neokernel.prover.obligations import Branch, Duty, Findings, Obligation, Unknown
 from neokernel.prover.paths import Path, condition_of, decided, difference, extended, simplified
 from neokernel.prover.states import Frame, State, is_private, join, merged
 from neokernel.prover.terms import REF, Term
@@ -155,6 +155,8 @@ class Executor:
                     check,
                     len(self.findings.branches),
                     callee,
+                    len(self.findings.unknowns),
+                    dict(state.variables),
                 )
             )
         self.assume(state.path, goal)
@@ -357,6 +359,8 @@ class Executor:
         for ghost in function.entry:
             start.variables.update(self._keep(inner, ghost, start))
         result = () if function.result == NEVER else self.unknown(function.result, f"{function.name}()")
+        if self.conditions is None:
+            self.findings.unknowns.append(Unknown(start.path, node.span, function, result))
         written: Path | None = start.path
         if self.all_or_nothing.holds_of(function):
             written = extended(start.path, t.invert(self.all_or_nothing.nothing(result[0])))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from neokernel.compiler import ir, types
 from neokernel.compiler.digest import everything
 from neokernel.prover import terms as t
-from neokernel.prover.obligations import Duty
+from neokernel.prover.obligations import Duty, Unknown
 from neokernel.prover.scalars import scalar_type
 from neokernel.prover.states import Frame, State, join
 from neokernel.prover.terms import BOOL, Term
@@ -142,6 +142,7 @@ class _Mark:
     obligations: int
     bounds: int
     branches: int
+    unknowns: int
     conditions: int
     invariants: int
     stamp: int
@@ -156,6 +157,7 @@ def _mark(x: Executor, frame: Frame) -> _Mark:
         len(x.findings.obligations),
         len(x.findings.assumed_bounds),
         len(x.findings.branches),
+        len(x.findings.unknowns),
         len(x.conditions or ()),
         x.invariants.mark(),
         x.memory.stamp,
@@ -171,6 +173,7 @@ def _rewind(x: Executor, frame: Frame, mark: _Mark) -> None:
     del x.findings.obligations[mark.obligations :]
     del x.findings.assumed_bounds[mark.bounds :]
     del x.findings.branches[mark.branches :]
+    del x.findings.unknowns[mark.unknowns :]
     if x.conditions is not None:
         del x.conditions[mark.conditions :]
     x.invariants.rewind(mark.invariants, mark.facts)
@@ -197,6 +200,8 @@ def _any_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> State 
         _stop_at_invariants(x, frame, loop)
         exits += _round(x, frame, loop, first)[1]
         start = start | {later}
+    if x.conditions is None:
+        x.findings.unknowns.append(Unknown(start, loop.span))
     current = State(start, dict(state.variables))
     written = x.writes.of_block(whole)
     kept = x.invariants.loop(x, frame, loop.span, state, written)

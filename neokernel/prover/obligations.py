@@ -8,6 +8,7 @@ from enum import Enum
 from neokernel.compiler import ir
 from neokernel.prover.paths import Path
 from neokernel.prover.terms import Term
+from neokernel.prover.values import Value
 
 
 class Duty(Enum):
@@ -43,6 +44,10 @@ class Obligation:
     branches: int = 0
     #: of a `requires`: whose it is
     callee: str = ""
+    #: how many unknowns had been met
+    unknowns: int = 0
+    #: of the function that holds the code: what its variables are here
+    variables: dict[ir.Var, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,17 @@ class Branch:
     path: Path
     condition: Term
     span: ir.Span
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """From `path` on, something of which only promises are known: what `callee` gives and does, by its contract; or a
+    loop's rounds (None), one of which stands for all."""
+
+    path: Path
+    span: ir.Span
+    callee: ir.Function | None = None
+    result: Value = ()
 
 
 @dataclass(slots=True)
@@ -65,6 +81,7 @@ class Findings:
     obligations: list[Obligation] = field(default_factory=list)
     facts: list[Term] = field(default_factory=list)
     branches: list[Branch] = field(default_factory=list)
+    unknowns: list[Unknown] = field(default_factory=list)
     summarised: dict[ir.Function, None] = field(default_factory=dict)
     #: loop bounds that nothing here shows
     assumed_bounds: list[tuple[ir.Function, ir.Span]] = field(default_factory=list)

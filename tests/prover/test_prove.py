@@ -6,12 +6,15 @@ import json
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from neokernel.cli import demonstration
 from neokernel.cli.prove import command
+from neokernel.compiler.ir import Span
 from neokernel.compiler.source import PACKAGE_ROOT
 
 HALVES = """from neokernel.lang import ensures, requires, u32
@@ -181,3 +184,80 @@ def test_the_written_tests_fail_in_the_same_way_under_cpython(module: Path) -> N
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PACKAGE_ROOT)}
     tested = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert f"{len(SCENES)} passed" in tested.stdout, tested.stdout + tested.stderr
+
+
+TOO_LITTLE = """from neokernel.lang import ensures, loop_bound, requires, u32
+
+def half(a: u32) -> u32:
+    ensures(lambda result: result <= a)
+    return a // 2
+
+def use(a: u32) -> u32:
+    requires(a < 100)
+    assert half(a) * 2 <= a
+    return a
+"""
+
+SPIN = """from neokernel.lang import u32
+
+def spin() -> None:
+    n: u32 = 0
+    while n != 1:
+        assert n != 7
+        n = n // 2
+"""
+
+SECOND = """
+def third(a: u32) -> u32:
+    return a + 1
+"""
+
+
+def test_a_test_whose_run_does_not_fail_is_not_written(module: Path) -> None:
+    module.write_text(TOO_LITTLE)
+    written = module.parent / "test_it.py"
+    written.write_text("# of an earlier run")
+    status, output = prove("--test", "test_it.py", "halves.py")
+    assert status == 1
+    assert "halves.py:9: this assertion may fail: nothing fails when it is run" in output
+    assert "`half` is known by its contract only" in output
+    assert "no test was written" in output and "test_it.py is older than that" in output
+    assert written.read_text() == "# of an earlier run"
+
+
+def test_the_test_is_of_the_first_message_that_a_run_shows(module: Path) -> None:
+    module.write_text(TOO_LITTLE + SECOND)
+    status, output = prove("--test", "test_it.py", "halves.py")
+    assert status == 1
+    assert output.splitlines()[-1] == "test_it.py: a test that runs into halves.py:13: this may overflow"
+    assert "third(lang.u32(4294967295))" in (module.parent / "test_it.py").read_text()
+    _, printed = prove("--json", "--test", "test_it.py", "halves.py")
+    assert json.loads(printed)["test"]["written_for"] == "halves.py:13: this may overflow"
+    module.write_text(HALVES.replace("half(a * 2)", "half(a // 2 * 2)"))
+    status, output = prove("--test", "test_it.py", "halves.py")
+    assert status == 0
+    assert "all is proven" in output and "test_it.py is older than that" in output
+
+
+def test_a_run_without_an_end_shows_nothing(module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demonstration, "LIMIT", 4)
+    module.write_text(SPIN)
+    status, output = prove("--test", "test_it.py", "halves.py")
+    assert status == 1
+    assert demonstration.NO_END in output and "of the loop in line 5" in output
+    assert not (module.parent / "test_it.py").exists()
+
+
+def test_a_run_fails_as_told_or_shows_nothing(module: Path) -> None:
+    test = "import pytest\nfrom neokernel import lang\nfrom halves import use\n\ndef test_use() -> None:\n"
+    test += "    with pytest.raises(lang.IntegerOverflow):\n        use(lang.u32({}))\n"
+    span = Span("halves.py", 9, 11, 9, 22)
+    path = module.parent / "test_it.py"
+    assert demonstration.instead(test.format(0xFFFF_FFFF), path, span) == ""
+    assert "elsewhere when it is run, in " in demonstration.instead(
+        test.format(0xFFFF_FFFF), path, replace(span, line=3, end_line=3)
+    )
+    assert demonstration.instead(test.format(1), path, span) == "nothing fails when it is run"
+    assert "something else fails first: ConversionFailed" in demonstration.instead(test.format(-1), path, span)
+    elsewhere = test.replace("from halves", "from nowhere").format(0)
+    assert "write the test beside the program" in demonstration.instead(elsewhere, path, span)

@@ -1,0 +1,99 @@
+"""Does a test that `nk prove --test` has made run into the failure that it is about? It is run, to see.
+
+The proof's way to fail needn't be one of the program's: of what is known by a contract only, and of loops, a proof
+knows less than what happens. So a test is offered only if its run has failed as it says.
+
+The run is a process of its own (`python -m neokernel.cli.demonstration`): a program's modules stay out of this one, and
+it is ended after `LIMIT` seconds. It is given one JSON value and prints one: "" or what happened instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from neokernel.cli.errors import ToolError
+from neokernel.compiler.ir import Span
+
+LIMIT = 10
+NO_END = f"its run hadn't ended after {LIMIT} seconds"
+
+
+def instead(source: str, path: Path, span: Span | None) -> str:
+    """What the test does, if it were at `path`, instead of failing in the lines of `span` (None: anywhere); or ""."""
+    if importlib.util.find_spec("pytest") is None:
+        raise ToolError("NK1201", "pytest isn't installed", "in the clone of the project: `tools/setup.sh test`")
+    given = {
+        "source": source,
+        # `nk test` finds modules in the test's folder and in the current one.
+        "folders": [str(path.resolve().parent), str(Path.cwd())],
+        "file": span and Path(span.file).name,
+        "lines": span and [span.line, span.end_line],
+    }
+    try:
+        run = subprocess.run(
+            [sys.executable, "-m", __name__],
+            input=json.dumps(given),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return NO_END
+    try:
+        told: str = json.loads(run.stdout)
+    except ValueError:
+        return f"its run ended with status {run.returncode}"
+    return told
+
+
+def happens(given: dict[str, Any]) -> str:
+    import pytest
+
+    import neokernel  # installs the import hook  # noqa: F401
+
+    sys.path[:0] = given["folders"]
+    seen: list[pytest.ExceptionInfo[BaseException]] = []
+    raises = pytest.raises
+
+    @contextlib.contextmanager
+    def recording(expected: type[BaseException]) -> Iterator[None]:
+        with raises(expected) as caught:
+            yield
+        seen.append(caught)
+
+    names: dict[str, Any] = {}
+    try:
+        pytest.raises = recording  # type: ignore[assignment]
+        exec(compile(given["source"], "<the test>", "exec"), names)  # noqa: S102
+        next(value for name, value in names.items() if name.startswith("test_"))()
+    except pytest.fail.Exception:
+        return "nothing fails when it is run"
+    except ImportError as error:
+        return f"{error}: write the test beside the program"
+    except Exception as error:  # noqa: BLE001  # whatever the program raises
+        return f"something else fails first: {type(error).__name__}: {error}"
+    if given["lines"] is not None:
+        first, last = given["lines"]
+        frames = [frame for caught in seen for frame in traceback.extract_tb(caught.tb)]
+        if not any(Path(f.filename).name == given["file"] and first <= (f.lineno or 0) <= last for f in frames):
+            where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"
+            return f"it fails elsewhere when it is run, in {where}"
+    return ""
+
+
+def main() -> None:
+    answer, sys.stdout = sys.stdout, sys.stderr  # what the program prints isn't the answer
+    answer.write(json.dumps(happens(json.load(sys.stdin))))
+
+
+if __name__ == "__main__":
+    main()
