@@ -40,7 +40,8 @@ class Event(Enum):
     READY = 9
 
 
-@wire
+# `registers`: what is aligned, as here, takes one store a field instead of one a byte.
+@wire(registers=True)
 class Record:
     """`time` in ticks, `thread` the identifier of the thread that ran, or of the sender that had waited; 0: none."""
 
@@ -53,7 +54,7 @@ class Record:
     b: u64
 
 
-@wire
+@wire(registers=True)
 class Header:
     """The first page."""
 

@@ -223,6 +223,12 @@ def give_up(hart: Hart, reply: Reply) -> None:
     """The caller doesn't wait any more; a context that it lent stays with who runs on it, until it is passed on."""
     context = reply.context
     reply.caller = None
-    if unchain(reply) and context is not None and context.thread is None:
+    if context is not None:
+        forget(hart, context, reply)
+
+
+def forget(hart: Hart, context: SchedContext, reply: Reply) -> None:
+    """The call that `reply` holds, by which the context was lent, won't bring it back."""
+    if unchain(reply) and context.thread is None:
         # It was parked in this Reply: nobody else would pass it on.
         pass_on(hart, context)

@@ -46,7 +46,7 @@ from neokernel.kernel.objects import (
     Trace,
 )
 from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, answer, give_answer
-from neokernel.kernel.reply import attach, detach, end_dispatch, unchain
+from neokernel.kernel.reply import attach, detach, end_dispatch, forget
 from neokernel.kernel.schedule import (
     charge,
     choose,
@@ -63,8 +63,8 @@ from neokernel.kernel.slot import find, refuse, refuse_operation
 from neokernel.kernel.tracing import record
 from neokernel.lang import Order, cold, inline, loop_bound, requires, u8, u64, wrapping_sub
 
-#: timers that expire in one interrupt; the others stay due
-EXPIRIES = 8
+#: steps of the timer wheel in one interrupt, which ends with the first timer that has expired
+WHEEL_STEPS = 4
 #: steps of a call; each is bounded, and looks at the interrupts afterwards: together they needn't be
 STEPS = 1 << 62
 
@@ -324,13 +324,26 @@ def access_of(cause: u64) -> u64:
 
 
 def tick(hart: Hart) -> None:
-    """The timer has come: waits that end, budgets that come back, and the current budget, if it is used up."""
+    """The timer has come: a wait ends, a budget comes back, or the active one is used up. What else is due comes next.
+
+    The timer stays pending then: nobody computes in between, though who is more important may be chosen already.
+    """
     if hart.attention & TRACING != 0:
         record(hart, Event.INTERRUPT, 0, 0)
     now = charge(hart)
-    for _ in range(EXPIRIES):
+    active = hart.active
+    if hart.wheel.earliest <= now:
+        expire(hart, now)
+    elif active is not None and now >= hart.budget_end:
+        end_budget(hart, active, now)
+    program(hart)
+
+
+def expire(hart: Hart, now: u64) -> None:
+    """Steps of the wheel up to the first timer that has expired."""
+    for _ in range(WHEEL_STEPS):
         if hart.wheel.earliest > now:
-            break
+            return
         expired = timer.take_expired(hart.wheel, now)
         if expired is not None:
             match expired.owner:
@@ -340,10 +353,7 @@ def tick(hart: Hart) -> None:
                     refill(hart, context, now)
                 case None:
                     pass
-    active = hart.active
-    if active is not None and now >= hart.budget_end:
-        end_budget(hart, active, now)
-    program(hart)
+            return
 
 
 def time_out(hart: Hart, thread: Thread) -> None:
@@ -364,22 +374,24 @@ def stop_dispatching(hart: Hart, thread: Thread) -> None:
     if context is not None:
         top = context.top
         if top is not None:
-            _ = unchain(top)
+            forget(hart, context, top)
             timer.insert(hart.wheel, thread.timer, NOW)
             return
-        borrower = context.thread
-        if borrower is None or borrower is not held:
-            detach(hart, context)
-            attach(hart, context, thread)
-            if borrower is not None and borrower.state is State.RUNNABLE:
-                raise_fault(hart, borrower, Fault.BUDGET, context.identifier, borrower.registers.pc, 0, 0)
     if held is not None and held.context is not None:
         end_dispatch(hart, held, Stop.EXHAUSTED)
         return
     if held is not None:
         held.dispatcher = None
     _ = answer(thread, 0, u64(Stop.EXHAUSTED.value), 0, 0, 0)
-    resume(hart, thread)
+    if context is None:
+        resume(hart, thread)
+        return
+    borrower = context.thread
+    detach(hart, context)
+    thread.state = State.RUNNABLE
+    attach(hart, context, thread)
+    if borrower is not None and borrower is not thread and borrower.state is State.RUNNABLE:
+        raise_fault(hart, borrower, Fault.BUDGET, context.identifier, borrower.registers.pc, 0, 0)
 
 
 def refill(hart: Hart, context: SchedContext, now: u64) -> None:
@@ -437,6 +449,7 @@ def leave_for_another(hart: Hart, thread: Thread) -> Registers:
                 return thread.registers
             if cpu.timer_pending(hart.cpu):
                 tick(hart)
-            interrupt.serve(hart, cpu.claim(hart.cpu))
+            else:
+                interrupt.serve(hart, cpu.claim(hart.cpu))
             chosen = choose(hart)
     return chosen.registers

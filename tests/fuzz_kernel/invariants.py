@@ -300,8 +300,8 @@ def check_context(fuzz: Fuzz, hart: Hart, context: SchedContext) -> None:
     first = u64(context.first)
     assert count <= REFILLS and first < REFILLS, "refills without a beginning"
     if context.budget == context.period:
-        amount = context.refills[0].amount
-        assert amount != 0 and amount <= context.budget, "no slice"
+        # Used up, it is 0 until the timer ends it: who is more important may run before.
+        assert context.refills[0].amount <= context.budget, "more than a slice"
         return
     total: u64 = 0
     time: u64 = 0

@@ -61,9 +61,7 @@ MUTANTS = (
     Mutant("a woken thread keeps its deadline", "notification", "    timer.remove(hart.wheel, thread.timer)\n", ""),
     Mutant("a failure leaves a register", "outcome", "    registers.a5 = 0\n", ""),
     Mutant("a pinned frame can be deleted", "captable", "    if slot.flags & PINNED != 0:\n        return STUCK\n", ""),
-    Mutant(
-        "memory forgets nothing that ended", "captable", "                memory.live -= 1\n", "                pass\n"
-    ),
+    Mutant("memory forgets nothing that ended", "memory", "    memory.live -= 1\n", ""),
     Mutant(
         "a moved frame's table isn't told",
         "endpoint",

@@ -11,6 +11,7 @@ from neokernel.abi.operations import Binding, Operation, Stop
 from neokernel.abi.status import INVOKED, Status
 from neokernel.kernel import captable, outcome
 from neokernel.kernel.objects import State, Thread
+from neokernel.kernel.syscall import INTERRUPT_BIT, TIMER
 from tests.kernel.support import INTERRUPTS, PAGE, PRIORITY, Machine
 
 u64 = lang.u64
@@ -428,6 +429,54 @@ def test_a_slice_that_ends_while_somebody_else_comes_gives_others_a_turn_all_the
     assert machine.current is root
     machine.tick(9_999)
     assert machine.current is root
+
+
+def test_a_schedulers_time_that_waits_in_a_reply_isnt_lost_between_two_steps_of_its_deadline() -> None:
+    """The deadline's first step made the call forget it; a scheduler that was suspended then never ran again."""
+    machine = Machine()
+    root = machine.boot()
+    called, other = machine.make(Kind.ENDPOINT, 0, 2)
+    replies = machine.make(Kind.REPLY, 0, 2)
+    server = machine.serve(called, replies[0], True)
+    scheduler_index, scheduler = machine.spawn(PRIORITY + 5)
+    operate(machine, scheduler, scheduler_index, Operation.SUSPEND)
+    index, thread = held_thread(machine)
+    operate(machine, root, scheduler_index, Operation.RESUME)
+    operate(machine, scheduler, index, Operation.DISPATCH, 1000)
+    machine.start(thread, Call.CALL, called, word(1), (0, 0, 0, 0), 0)
+    assert machine.current is server and server.context is scheduler.home
+    # It takes other work without an answer: the time that it was lent waits in the Reply.
+    machine.start(server, Call.RECEIVE, other, 0, (NEVER, 0, 0, 0), replies[1])
+    assert machine.current is root and scheduler.home is not None and scheduler.home.thread is None
+    machine.hart.cpu.time = u64(1000)
+    machine.trap(root, INTERRUPT_BIT | TIMER)
+    machine.check()
+    assert machine.current is root and scheduler.state is State.DISPATCHING, "another step is to come"
+    operate(machine, root, scheduler_index, Operation.SUSPEND)
+    operate(machine, root, scheduler_index, Operation.RESUME)
+    machine.check()
+    assert machine.current is scheduler and scheduler.context is scheduler.home
+
+
+def test_one_timer_ends_in_an_interrupt_and_the_budget_only_when_none_is_left() -> None:
+    """All that was due was done in one interrupt, which took so much longer than the kernel promises."""
+    machine = Machine()
+    root = machine.boot()
+    (notification,) = machine.make(Kind.NOTIFICATION)
+    sleepers = []
+    for _ in range(3):
+        sleepers.append(machine.spawn(PRIORITY + 1)[1])
+        machine.start(sleepers[-1], Call.WAIT, notification, 0, (10_000, 0, 0, 0), 0)
+    assert machine.current is root and machine.hart.budget_end == 10_000
+    machine.hart.cpu.time = u64(10_000)
+    for ended in range(3):
+        assert [sleeper.state for sleeper in sleepers].count(State.RUNNABLE) == ended
+        current = machine.hart.current
+        assert current is not None and machine.hart.cpu.timer <= 10_000, "the timer stays pending"
+        machine.trap(current, INTERRUPT_BIT | TIMER)
+        machine.check()
+    assert {sleeper.state for sleeper in sleepers} == {State.RUNNABLE}
+    assert root.ready and machine.current in sleepers
 
 
 def test_dying_tables_that_wait_for_each_other_in_a_long_chain_are_emptied_at_last() -> None:
