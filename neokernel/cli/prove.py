@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,15 +43,15 @@ class Way:
 class Told:
     """What came of one function: of so many obligations so many are proven; what to say of the others.
 
-    `elsewhere`: checks of other modules that aren't proven here. `checks`: its own that are, by index, if what it took
-    for granted is.
+    `elsewhere`: how many checks of which other modules aren't proven here. `checks`: its own that are, by index, if
+    what it took for granted is.
     """
 
     name: str
     proven: int
     obligations: int
     seconds: float
-    elsewhere: int = 0
+    elsewhere: dict[str, int] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     #: of each message
     ways: list[Way] = field(default_factory=list)
@@ -101,8 +102,11 @@ def command(
 ) -> int:
     """Prove that no check in FILES ever fails, and that contracts and invariants hold; without FILES, of the kernel.
 
-    Each function is looked at with any arguments that its `requires` allows. Exit status: 0 all is proven, 1 something
-    isn't; of --paths, 0 all are bounded, and none is longer than the kernel promises.
+    Each function is looked at with any arguments that its `requires` allows. A folder stands for its system's programs.
+    What other modules' code that is called may do wrong, is named; a proof of those modules shows it.
+
+    Exit status: 0 all of FILES' own is proven, 1 something isn't; of --paths, 0 all are bounded, and none is longer
+    than the kernel promises.
     """
     if paths is not None:
         return show_paths(paths, checks=checks, write_to=document_to, as_json=as_json)
@@ -112,7 +116,9 @@ def command(
         return prove_kernel(cold=cold, record=record, as_json=as_json)
     if record:
         raise click.UsageError("--record is for the whole kernel: leave out FILES.")
-    outcomes = prove_programs([find_program(path) for path in files], cold=cold, explain=not table, as_json=as_json)
+    outcomes = prove_programs(
+        [one for path in files for one in programs_at(path)], cold=cold, explain=not table, as_json=as_json
+    )
     told = [one for _, found in outcomes for one in found]
     failed = any(one.diagnostics for one in told)
     status = Exit.NEGATIVE if failed else Exit.SUCCESS
@@ -128,6 +134,14 @@ def command(
     if write_to is not None:
         say_test(write_to, outcomes)
     return status
+
+
+def programs_at(path: Path) -> list[Program]:
+    """The module's file, or all programs of the system in a folder."""
+    from neokernel.image.program import programs_of
+
+    program = find_program(path)
+    return [program, *map(Program, programs_of(path)[1:])]
 
 
 def write_test(path: Path, outcomes: list[tuple[Program, list[Told]]]) -> tuple[str, list[str]]:
@@ -247,7 +261,8 @@ def prove_now(session: Session, function: ir.Function, roots: frozenset[ir.Funct
     # What fails in another module, that module's own proof shows; but what was taken for granted counts.
     mine = [v for v in proof.verdicts if v.obligation.check is None or v.obligation.function.module == function.module]
     failed = [verdict for verdict in mine if verdict.answer is not Answer.PROVEN]
-    told = Told(function.name, len(mine) - len(failed), len(mine), proof.seconds, len(proof.failed) - len(failed))
+    told = Told(function.name, len(mine) - len(failed), len(mine), proof.seconds)
+    told.elsewhere = dict(Counter(one.obligation.function.module for one in proof.failed if one not in failed))
     told.bounds = [f"{f.name}, line {span.line}" for f, span in proof.findings.assumed_bounds]
     told.relied_on = [f.symbol for f in proof.findings.summarised if f.ensures and f not in roots]
     told.checks = session.own_checks(proof)
@@ -279,13 +294,22 @@ def show(program: Program, found: list[Told], *, table: bool) -> None:
         click.echo(f"assumed: the `loop_bound` of {bound}")
     for name in dict.fromkeys(name for one in found for name in one.relied_on):
         click.echo(f"assumed: what `{name}` ensures")
-    elsewhere = sum(one.elsewhere for one in found)
+    elsewhere = checks_elsewhere(found)
     if elsewhere:
-        click.echo(f"of other modules' code that is called: {_count(elsewhere, 'check')} not proven")
+        modules = ", ".join(f"{module} ({number})" for module, number in elsewhere.items())
+        checks = _count(sum(elsewhere.values()), "check")
+        click.echo(f"left to the proofs of other modules, whose code is called: {checks} of {modules}")
     proven, total = sum(one.proven for one in found), sum(one.obligations for one in found)
-    end = "all proven" if proven == total else f"{total - proven} not proven"
+    whole = "all of its own proven" if elsewhere else "all proven"
+    end = whole if proven == total else f"{total - proven} not proven"
     functions = sum(one.obligations != 0 for one in found)
     click.echo(f"{shown(program.root)}: {_count(functions, 'function')}, {_count(total, 'obligation')}, {end}")
+
+
+def checks_elsewhere(found: list[Told]) -> dict[str, int]:
+    """How many checks of which other modules aren't proven in what these functions call."""
+    numbers = sum((Counter(one.elsewhere) for one in found), Counter[str]())
+    return dict(sorted(numbers.items()))
 
 
 def _count(number: int, what: str) -> str:
@@ -302,4 +326,5 @@ def as_value(program: Program, found: list[Told]) -> dict[str, object]:
         "diagnostics": [item.as_json() for one in found for item in from_here(one.diagnostics, program)],
         "assumed_bounds": [bound for one in found for bound in one.bounds],
         "assumed_contracts": sorted({name for one in found for name in one.relied_on}),
+        "not_proven_elsewhere": checks_elsewhere(found),
     }

@@ -261,3 +261,27 @@ def test_a_run_fails_as_told_or_shows_nothing(module: Path) -> None:
     assert "something else fails first: ConversionFailed" in demonstration.instead(test.format(-1), path, span)
     elsewhere = test.replace("from halves", "from nowhere").format(0)
     assert "write the test beside the program" in demonstration.instead(elsewhere, path, span)
+
+
+def test_checks_of_other_modules_are_named_as_theirs(module: Path) -> None:
+    (module.parent / "user.py").write_text(
+        "from neokernel.lang import u32\nfrom halves import use\n\ndef f(a: u32) -> u32:\n    return use(a)\n"
+    )
+    status, output = prove("user.py")
+    assert status == 0
+    assert "whose code is called: 1 check of halves (1)\n" in output
+    assert output.endswith("all of its own proven\n")
+    assert json.loads(prove("--json", "user.py")[1])["programs"][0]["not_proven_elsewhere"] == {"halves": 1}
+
+
+def test_a_folder_is_all_programs_of_its_system(module: Path) -> None:
+    text = "from neokernel.lang import u64\nfrom neokernel.runtime.process import Process\n\n"
+    text += "def main(process: Process) -> None:\n    {}\n"
+    folder = module.parent / "system"
+    folder.mkdir()
+    (folder / "main.py").write_text(text.format("pass"))
+    (folder / "server.py").write_text(text.format("assert process.arguments[0] != 9"))
+    status, output = prove("system")
+    assert status == 1
+    assert "server.py:5:5" in output and "system: 0 functions" in output
+    assert output.endswith("server.py: 1 function, 2 obligations, 1 not proven\n")
