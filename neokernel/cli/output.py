@@ -75,10 +75,15 @@ def print_error(error: ToolError) -> None:
         click.echo(f"  help: {error.help}", err=True)
 
 
+def shows_progress() -> bool:
+    """Is standard error a terminal where a line may change?"""
+    return sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+
+
 @contextlib.contextmanager
 def progress_line() -> Iterator[Callable[[str], None]]:
     """A function that says on a terminal what is being done now; silent elsewhere, and in CI."""
-    if not sys.stderr.isatty() or os.environ.get("CI") or os.environ.get("TERM") == "dumb":
+    if not shows_progress():
         yield lambda _: None
         return
     with console(error=True).status("") as status:

@@ -102,6 +102,9 @@ def command(
 ) -> int:
     """Prove that no check in FILES ever fails, and that contracts and invariants hold; without FILES, of the kernel.
 
+    What is proven is kept in build/proofs, function by function, also if the command is interrupted or killed: the next
+    run goes on from there. The whole kernel takes a minute or two the first time.
+
     Each function is looked at with any arguments that its `requires` allows. A folder stands for its system's programs.
     What other modules' code that is called may do wrong, is named; a proof of those modules shows it.
 

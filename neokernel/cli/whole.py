@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from neokernel.cli.errors import Exit
-from neokernel.cli.output import print_json, progress_line
+from neokernel.cli.output import print_json, progress_line, shows_progress
 from neokernel.compiler.source import PACKAGE_ROOT
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def prove_kernel(*, cold: bool, record: bool, as_json: bool) -> int:
     from neokernel.spec.outcomes import ERRORS_CHANGE_NOTHING
 
     began = time.perf_counter()
+    processes = len(os.sched_getaffinity(0))
     with progress_line() as say:
         say("compiling")
         state = run_front_end(kernel_state())
@@ -51,9 +53,10 @@ def prove_kernel(*, cold: bool, record: bool, as_json: bool) -> int:
         found = prove_all(
             state.program,
             proofs.entries(state.program),
-            processes=len(os.sched_getaffinity(0)),
+            processes=processes,
             cold=cold,
             rule=ERRORS_CHANGE_NOTHING,
+            begin=lambda missing: announce(missing, processes),
             tell=lambda done, all_: say(f"proving: {done} of {all_} functions"),
         )
     seconds = time.perf_counter() - began
@@ -74,10 +77,28 @@ def prove_kernel(*, cold: bool, record: bool, as_json: bool) -> int:
     if not found.sound:
         click.echo("No check is left out of images: contracts and invariants must be proven first.")
     checks = found.checks()
-    click.echo(
-        f"{len(found.outcomes)} functions in {seconds:.0f} s: {sum(checks.values())} of {len(checks)} checks never fail"
-    )
+    click.echo(f"{functions(found)}, in {seconds:.0f} s: {sum(checks.values())} of {len(checks)} checks never fail")
     return status
+
+
+def announce(missing: int, processes: int) -> None:
+    """A sign of life where no line of progress is shown."""
+    if missing and not shows_progress():
+        click.echo(
+            f"proving {missing} functions, {processes} at a time: a minute or two for the whole kernel; what is done "
+            "stays if this is ended",
+            err=True,
+        )
+
+
+def functions(found: Whole) -> str:
+    """How many there are, and how they are proven."""
+    all_, alone = len(found.functions), len(found.outcomes)
+    assembly = sum(one.naked for one in found.functions)
+    parts = all_ - alone - assembly
+    return (
+        f"{all_} functions ({alone} proven by themselves, {parts} as parts of their callers, {assembly} are assembly)"
+    )
 
 
 def properties(found: Whole) -> list[tuple[str, int, int, float]]:
@@ -104,10 +125,12 @@ def as_markdown(found: Whole) -> str:
     """The part of CAVEATS.md."""
     checks = found.checks()
     held = sum(checks.values())
+    said = (
+        f"Of what can run once the first thread does, {functions(found)}: {held} of their {len(checks)} checks never "
+        "fail, and images don't have them. Each proof is for all arguments and all states, of any number of objects."
+    )
     lines = [
-        f"Of {len(found.functions)} functions that can run once the first thread does: {held} of their {len(checks)}",
-        "checks never fail, and images don't have them. Each proof is for all arguments and all states, of any number",
-        "of objects.",
+        *textwrap.wrap(said, 120),
         "",
         "| property | proven | of | solver's time |",
         "|---|---:|---:|---:|",

@@ -116,9 +116,11 @@ def prove_all(
     processes: int,
     cold: bool = False,
     rule: AllOrNothing = NO_RULE,
+    begin: Callable[[int], None] = lambda missing: None,
     tell: Callable[[int, int], None] = lambda done, all_: None,
 ) -> Whole:
-    """Prove all that is reached from `entries`, `rule` too. `tell`: how many are done, and how many there are."""
+    """Prove all that is reached from `entries`, `rule` too. `begin` is told how many weren't proven earlier, `tell` how
+    many are done, and how many there are."""
     functions = reachable(entries)
     inside = set(functions)
     mine = [one for one in roots(program, {one.module for one in functions}) if one in inside]
@@ -134,6 +136,7 @@ def prove_all(
     missing = [index for index in range(len(mine)) if index not in found]
     # Those with most statements first: so no process is left with a long one at the end.
     missing.sort(key=lambda index: -sum(1 for _ in everything(mine[index].body)))
+    begin(len(missing))
     tell(len(found), len(mine))
     _Work.session, _Work.functions = session, mine
     for index, record in _in_processes(missing, processes):

@@ -6,12 +6,15 @@ import json
 
 import pytest
 
+from neokernel.cli import whole
 from neokernel.cli.whole import BEGIN, CAVEATS, END
 from neokernel.compiler import ir
+from neokernel.compiler.digest import reachable
 from neokernel.compiler.pipeline import export, run_front_end
 from neokernel.image import proofs
 from neokernel.image.kernel import EXPORTS, kernel_state
-from neokernel.prover.whole import prove_all
+from neokernel.prover.prove import roots
+from neokernel.prover.whole import Outcome, Whole, prove_all
 from neokernel.spec.outcomes import ERRORS_CHANGE_NOTHING
 
 STALE = "neokernel/kernel/proofs.json is of another kernel: run `nk prove --record`, and look at what it says"
@@ -62,3 +65,25 @@ def test_a_record_of_another_program_discharges_nothing(kernel: ir.Program) -> N
         assert not proofs.discharge(kernel)
     finally:
         changed.body[:] = kept
+
+
+def test_how_many_functions_there_are_is_told_by_how_they_are_proven(kernel: ir.Program) -> None:
+    found = reachable(proofs.entries(kernel))
+    alone = set(roots(kernel, {one.module for one in found})) & set(found)
+    assembly = {one for one in found if one.naked}
+    outcomes = [Outcome(one.symbol, 0.0, {}, [], []) for one in alone]
+    parts = len(found) - len(alone) - len(assembly)
+    assert not assembly & alone and parts > 0
+    told = whole.functions(Whole(found, outcomes))
+    assert told == (
+        f"{len(found)} functions ({len(alone)} proven by themselves, {parts} as parts of their callers, "
+        f"{len(assembly)} are assembly)"
+    )
+
+
+def test_who_waits_without_a_terminal_is_told_for_what(capsys: pytest.CaptureFixture[str]) -> None:
+    whole.announce(7, 2)
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.startswith("proving 7 functions, 2 at a time") and told.err.count("\n") == 1
+    whole.announce(0, 2)
+    assert capsys.readouterr().err == ""
