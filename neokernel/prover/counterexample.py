@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from neokernel.compiler import ir
@@ -33,7 +34,7 @@ from neokernel.prover.memory import Cells
 from neokernel.prover.obligations import Duty, Obligation, Unknown
 from neokernel.prover.prove import Run
 from neokernel.prover.solve import Model
-from neokernel.prover.terms import Term
+from neokernel.prover.terms import REF, Term
 from neokernel.prover.values import Value, float_value
 
 
@@ -61,6 +62,12 @@ class Counterexample:
     #: what is known by promises only, so that it may never be as it is here
     unknowns: list[Unknown]
     complete: bool
+    #: what the variables of the function that fails are there, of those that matter and aren't as they were given
+    values: list[tuple[str, str]] = field(default_factory=list)
+    #: what calls give that are known by their contracts only, if it matters
+    results: list[tuple[ir.Span, str, str]] = field(default_factory=list)
+    #: objects that are met on the way, beyond those that the arguments lead to
+    others: list[Made] = field(default_factory=list)
 
 
 class _Reader:
@@ -198,7 +205,30 @@ def find(run: Run, obligation: Obligation) -> Counterexample | None:
         for unknown in run.executor.findings.unknowns[: obligation.unknowns]
         if all(model.number(literal) for literal in unknown.path)
     ]
-    return Counterexample(arguments, list(reader.objects.values()), path, unknowns, reader.complete)
+    found = Counterexample(arguments, list(reader.objects.values()), path, unknowns, reader.complete)
+    matters = _unknowns([obligation.goal, *obligation.path], inside=True)
+    given = set(run.arguments.values())
+    for var, value in obligation.variables.items():
+        if var.name.isidentifier() and value not in given and matters & _unknowns(value):
+            found.values.append((var.name, reader.read(var.type, value)))
+    for one in unknowns:
+        if one.callee is not None and matters & _unknowns(one.result):
+            found.results.append((one.span, one.callee.name, reader.read(one.callee.result, one.result)))
+    found.others = list(reader.objects.values())[len(found.objects) :]
+    return found
+
+
+def _unknowns(terms: Iterable[Term], *, inside: bool = False) -> set[Term]:
+    """What these terms are made of: the solver's variables and what is read from memory; `inside`: also where from."""
+    seen: set[Term] = set()
+    work = list(terms)
+    while work:
+        term = work.pop()
+        if term not in seen:
+            seen.add(term)
+            if inside or term.op != "app":
+                work += term.terms
+    return {term for term in seen if term.op in ("var", "app") and term.sort != REF}
 
 
 # --- tests ------------------------------------------------------------------------------------------------------------

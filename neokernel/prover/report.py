@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import PurePosixPath
+
 from neokernel.compiler import ir
 from neokernel.compiler.diagnostics import Diagnostic
 from neokernel.compiler.ir import Kind
 from neokernel.prover.counterexample import Counterexample
 from neokernel.prover.obligations import Duty, Obligation
 from neokernel.prover.solve import Answer
+
+#: how many conditions of the way are shown
+CONDITIONS = 6
 
 _CHECKS = {
     Kind.OVERFLOW: "this may overflow",
@@ -38,17 +44,49 @@ def what(obligation: Obligation) -> str:
     return _DUTIES[obligation.duty].format(function=obligation.function.name, callee=obligation.callee)
 
 
+def _path(obligation: Obligation, found: Counterexample) -> list[tuple[ir.Span | None, str]]:
+    """The conditions on the way: the nearest of the failing code's own file, last; how many others, and where."""
+    check = obligation.check
+    own: dict[tuple[ir.Span, bool], None] = {}
+    elsewhere: Counter[str] = Counter()
+    for span, taken in found.path:
+        if span.file != obligation.span.file:
+            folder = PurePosixPath(span.file).parent
+            elsewhere[str(folder) if folder.name else span.file] += 1
+        elif check is None or check.kind is not Kind.ASSERT or span.line != obligation.span.line:
+            # What an assertion asks for is no branch. A loop's condition may be met again: the last time counts.
+            own.pop((span, taken), None)
+            own[span, taken] = None
+    notes: list[tuple[ir.Span | None, str]] = [
+        (None, f"… and {number} condition{'s' * (number != 1)} in {where}") for where, number in elsewhere.items()
+    ]
+    if len(own) > CONDITIONS:
+        notes.append((None, f"… and {len(own) - CONDITIONS} before these"))
+    notes += [(span, f"the condition is {str(taken).lower()}") for span, taken in list(own)[-CONDITIONS:]]
+    return notes
+
+
 def diagnostic(obligation: Obligation, answer: Answer, found: Counterexample | None) -> Diagnostic:
     """The message for an obligation that isn't proven, with the way it fails where that is known."""
     notes: list[tuple[ir.Span | None, str]] = []
     if found is not None:
         given = ", ".join(f"{name} = {text}" for name, text in found.arguments)
         notes.append((None, f"with {given}" if given else "with no arguments"))
-        for made in found.objects:
+        for made in [*found.objects, *found.others]:
             changes = ", ".join(f"{name} = {text}" for name, text in made.changes)
             if changes:
                 notes.append((None, f"where {made.name} has {changes}"))
-        notes += [(span, f"the condition is {str(taken).lower()}") for span, taken in found.path]
+        notes += _path(obligation, found)
+        notes += [
+            (span, f"`{callee}` gives {text}: its contract allows it")
+            for span, callee, text in found.results
+            if span.file == obligation.span.file
+        ]
+        loops = [one.span for one in found.unknowns if one.callee is None and one.span.file == obligation.span.file]
+        notes += [(span, "of this loop's rounds no more is known") for span in dict.fromkeys(loops)]
+        if found.values:
+            values = ", ".join(f"{name} = {text}" for name, text in found.values)
+            notes.append((None, f"there, {values}"))
     notes += [(span, "called from here") for span in reversed(obligation.calls)]
     if answer is Answer.REFUTED:
         help = "say what must hold before: `requires`, an `@invariant`, a `loop_invariant`; or check it"

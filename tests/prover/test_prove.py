@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -285,3 +286,36 @@ def test_a_folder_is_all_programs_of_its_system(module: Path) -> None:
     assert status == 1
     assert "server.py:5:5" in output and "system: 0 functions" in output
     assert output.endswith("server.py: 1 function, 2 obligations, 1 not proven\n")
+
+
+def test_what_a_contract_allows_a_call_to_give_is_shown(module: Path) -> None:
+    module.write_text(TOO_LITTLE.replace("assert half(a)", "found = half(a)\n    assert found"))
+    output = prove(module)[1]
+    given = re.search(r"note: `half` gives (\d+): its contract allows it \(.*halves.py:9\)", output)
+    there = re.search(r"note: there, found = (\d+)\n", output)
+    a = re.search(r"note: with a = (\d+)\n", output)
+    assert given and there and a, output
+    assert given[1] == there[1] and int(given[1]) <= int(a[1]) < 2 * int(given[1])
+    assert "the condition is" not in output, "what is asserted is no branch"
+
+
+def test_variables_of_a_round_are_shown(module: Path) -> None:
+    module.write_text(SPIN)
+    output = prove(module)[1]
+    assert "note: of this loop's rounds no more is known (" in output
+    assert "note: there, n = 7\n" in output
+
+
+def test_the_nearest_conditions_are_shown_and_those_of_other_modules_are_counted(module: Path) -> None:
+    ways = "".join(f"    if a == {n}:\n        return 0\n" for n in range(9))
+    module.write_text(
+        f"from neokernel.lang import u32\nimport other\n\ndef f(a: u32) -> u32:\n    b = other.g(a)\n{ways}"
+    )
+    with module.open("a") as file:
+        file.write("    return b + 1\n")
+    (module.parent / "other.py").write_text(
+        "from neokernel.lang import u32\n\ndef g(a: u32) -> u32:\n    if a > 70:\n        return a\n    return 1\n"
+    )
+    notes = [line for line in prove(module)[1].splitlines() if "condition" in line or "before these" in line]
+    assert notes[0].endswith("… and 1 condition in other.py") and notes[1].endswith("… and 3 before these")
+    assert [line.rpartition(":")[2] for line in notes[2:]] == ["12)", "14)", "16)", "18)", "20)", "22)"]
