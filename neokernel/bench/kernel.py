@@ -1,7 +1,8 @@
-"""`nk bench kernel`: instructions of the kernel's work, with its checks and without, beside other kernels'.
+"""`nk bench kernel`: instructions of the kernel's work, as it ships, with all checks, with none, beside other kernels'.
 
 Programs in `benches/kernel` run on a kernel in QEMU, count by `rdinstret`, and report lines `= NAME COUNT`. The
-programs are the same in both columns; only the kernel is compiled with its checks, or without.
+programs are the same on each build of the kernel; only its own checks differ. What ships is without those that are
+proven: budgets bind it, and it is compared with the peers.
 
 Under `-icount shift=0` the counts are exact: each image runs twice, and both runs must report the same.
 """
@@ -26,8 +27,13 @@ if TYPE_CHECKING:
 SOURCES = Path(__file__).parents[2] / "benches" / "kernel"
 TIMEOUT = 120.0
 UNIT = "instructions"
-#: the two columns: what the kernel is compiled with
-ON, OFF = "checks on", "checks off"
+#: builds of the kernel, and which checks each has
+SHIPPED, ALL, NONE = "as shipped", "all checks", "no checks"
+BUILDS = {
+    SHIPPED: {"checks": True, "proofs": True},
+    ALL: {"checks": True, "proofs": False},
+    NONE: {"checks": False},
+}
 #: of QEMU's machine, and what its firmware keeps
 MEMORY, FIRMWARE = 128 << 20, 2 << 20
 
@@ -199,8 +205,8 @@ EXACT = ("-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2025-01-01T
 # --- images -----------------------------------------------------------------------------------------------------------
 
 
-def build_image(name: str, column: str, folder: Path) -> Path:
-    """A program on a kernel with checks, or without; the program has its own in both."""
+def build_image(name: str, build: str, folder: Path) -> Path:
+    """A program on a build of the kernel; the program has its own checks on each."""
     from neokernel.image import kernel
     from neokernel.image.archive import pack, program_entry
     from neokernel.image.program import THREAD_START, build_program
@@ -210,10 +216,10 @@ def build_image(name: str, column: str, folder: Path) -> Path:
         built = build_program(source_of(name), program)
         if built.diagnostics:
             raise BenchError(f"{name}.py isn't accepted: {built.diagnostics[0].message}")
-    found = kernel.kernel_objects(checks=column == ON)
+    found = kernel.kernel_objects(**BUILDS[build])
     if isinstance(found, list):
         raise BenchError(f"the kernel isn't accepted: {found[0].message}")
-    image = folder / f"{name}-{column.replace(' ', '-')}.elf"
+    image = folder / f"{name}-{build.replace(' ', '-')}.elf"
     kernel.link_image(found[0], pack([program_entry(name, program, THREAD_START)]), image)
     return image
 
@@ -269,9 +275,9 @@ def read_reports(console: str) -> dict[str, int]:
     return found
 
 
-def measure(name: str, column: str, folder: Path) -> dict[str, int]:
+def measure(name: str, build: str, folder: Path) -> dict[str, int]:
     """The reports of a program, the same in two runs."""
-    image = build_image(name, column, folder)
+    image = build_image(name, build, folder)
     memory = PROGRAMS[name].memory
     first, second = (read_reports(run_image(image, memory)) for _ in range(2))
     if first != second:
@@ -289,7 +295,7 @@ def derived(reports: dict[str, int]) -> dict[str, int]:
 
 
 def measure_sizes(folder: Path) -> dict[str, dict[str, int]]:
-    """The kernel's code and source, by column."""
+    """The kernel's code and source, by build."""
     from neokernel.compiler import pipeline
     from neokernel.image import kernel, sizes
 
@@ -300,26 +306,26 @@ def measure_sizes(folder: Path) -> dict[str, dict[str, int]]:
     counted = ("neokernel/kernel/", "neokernel/arch/")
     lines = {file: sizes.count_lines(text) for file, text in sources.items() if file.startswith(counted)}
     found: dict[str, dict[str, int]] = {}
-    for column in (ON, OFF):
-        made = kernel.kernel_objects(checks=column == ON)
+    for build, checks in BUILDS.items():
+        made = kernel.kernel_objects(**checks)
         if isinstance(made, list):
             raise BenchError(f"the kernel isn't accepted: {made[0].message}")
-        image = folder / f"kernel-{column.replace(' ', '-')}.elf"
+        image = folder / f"kernel-{build.replace(' ', '-')}.elf"
         kernel.link_image(made[0], b"", image)
         text = sum(size.text for size in sizes.measure(image, sources, files).values())
         whole, boot = sum(lines.values()), sum(lines.get(file, 0) for file in sizes.boot_only(image))
-        found[column] = {"text": text, "lines": whole, "lines_after_boot": whole - boot, "lines_of_boot": boot}
+        found[build] = {"text": text, "lines": whole, "lines_after_boot": whole - boot, "lines_of_boot": boot}
     return found
 
 
 # --- where a round trip goes ------------------------------------------------------------------------------------------
 
 
-def break_down(column: str, folder: Path) -> dict[str, int]:
+def break_down(build: str, folder: Path) -> dict[str, int]:
     """Instructions of each part of a fast call and of a fast reply, out of a trace of both."""
     from neokernel.image.elf import Image
 
-    image = Image(build_image("ipc", column, folder))
+    image = Image(build_image("ipc", build, folder))
     log = folder / "trace.log"
     functions = [function for function in image.functions if function[2] in (TRAP, LEAVE, *HALVES.values())]
     filters = ",".join(f"{start:#x}+{size:#x}" for start, size, _ in functions)
@@ -414,16 +420,16 @@ def best_peer(name: str) -> tuple[str, int | None]:
 
 
 def rows_of(lines: Mapping[str, Line], reports: Mapping[str, Mapping[str, int]]) -> list[Row]:
-    """Two rows for each line: with checks, and without. A line that a program didn't report is an error."""
+    """A row for each line, out of reports by build. A line that a program didn't report is an error."""
     rows: list[Row] = []
     for name, line in lines.items():
+        if any(name not in reports[build] for build in BUILDS):
+            raise BenchError(f"nothing reported {name!r}")
         peer, theirs = best_peer(name)
-        for column in (ON, OFF):
-            if name not in reports[column]:
-                raise BenchError(f"nothing reported {name!r}")
-            ours = reports[column][name] / line.scale
-            ratio = None if theirs is None else ours / theirs
-            rows.append(Row(f"{line.title}, {column}", line.unit, ours, peer, theirs, ratio, line.budget))
+        ours, *others = (reports[build][name] / line.scale for build in BUILDS)
+        ratio = None if theirs is None else ours / theirs
+        builds: dict[str, float] = dict(zip((ALL, NONE), others, strict=True))
+        rows.append(Row(line.title, line.unit, ours, peer, theirs, ratio, line.budget, builds))
     return rows
 
 
@@ -442,9 +448,9 @@ def run(only: Sequence[str] | None = None, progress: Progress = lambda _: None, 
             if name == SIZE:
                 rows += rows_of(SIZES, measure_sizes(folder))
             elif name == BREAKDOWN:
-                parts = {column: break_down(column, folder) for column in (ON, OFF)}
-                rows += rows_of({part: Line(part) for part in parts[ON]}, parts)
+                parts = {build: break_down(build, folder) for build in BUILDS}
+                rows += rows_of({part: Line(part) for part in parts[SHIPPED]}, parts)
             else:
-                reports = {column: measure(name, column, folder) for column in (ON, OFF)}
+                reports = {build: measure(name, build, folder) for build in BUILDS}
                 rows += rows_of(PROGRAMS[name].lines, reports)
         return rows

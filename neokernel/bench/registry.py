@@ -21,14 +21,11 @@ __all__ = ["BENCHES", "BOOTS", "BenchError", "Row", "as_json", "run", "table"]
 #: What there is to run, and what it says.
 BENCHES = {
     "compiler": "instructions of compiled kernels beside clang -O2, with and without checks",
-    "kernel": "instructions of the kernel's work, with its checks and without, beside other kernels'",
+    "kernel": "instructions of the kernel's work, beside other kernels'",
     "build": "seconds to build 10,000 lines: cold, and after an edit of one line",
 }
 
-#: ends of items of which two are shown in one row
-PAIR = (", checks on", ", checks off")
-
-#: columns from which on there is room for ratios in a table of pairs
+#: columns from which on there is room for ratios beside several builds
 WIDE = 100
 
 #: those that boot a machine
@@ -69,13 +66,12 @@ def _number(value: float | None, unit: str) -> str:
 def table(title: str, rows: Sequence[Row], width: int = 80) -> Table:
     """Rows as a rich table, narrow enough for 80 columns and for `width`; numbers with their thousands marked.
 
-    A unit or a peer that all rows share stands in a heading instead of a column. Ratios share all units. Rows that come
-    in pairs, `ITEM, checks on` and `ITEM, checks off`, are one row with two numbers.
+    A unit or a peer that all rows share stands in a heading instead of a column. Ratios share all units.
     """
     from rich.table import Table
 
-    if rows and all(row.item.endswith(PAIR[place % 2]) for place, row in enumerate(rows)):
-        return _paired(title, rows, width)
+    if any(row.builds for row in rows):
+        return _by_build(title, rows, width)
 
     units = sorted({row.unit for row in rows} - {"ratio"})
     peers = sorted({row.peer for row in rows})
@@ -98,40 +94,40 @@ def table(title: str, rows: Sequence[Row], width: int = 80) -> Table:
     return shown
 
 
-def _paired(title: str, rows: Sequence[Row], width: int) -> Table:
-    """Rows with two numbers each. Budget and ratio are about the second; where it is narrow, there is no ratio."""
+def _by_build(title: str, rows: Sequence[Row], width: int) -> Table:
+    """Rows of several builds. Budget and ratio are about what ships; where it is narrow, there is no ratio."""
     from rich import box
     from rich.markup import escape
     from rich.table import Table
 
-    pairs = list(zip(rows[::2], rows[1::2], strict=True))
     wide = width >= WIDE
     # Lines between the columns would take the room that the items need.
     shown = Table(title=title, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, int(wide)))
     shown.add_column("item", min_width=28)
-    for column in PAIR:
-        shown.add_column(column.removeprefix(", ").replace(" ", "\n"), justify="right")
-    budgets = any(second.budget is not None for _, second in pairs)
+    builds = list(rows[0].builds)
+    for column in ("as shipped", *builds):
+        shown.add_column(column.replace(" ", "\n"), justify="right")
+    budgets = any(row.budget is not None for row in rows)
     if budgets:
         shown.add_column("budget", justify="right")
-        over = sum(second.over for _, second in pairs)
-        shown.caption = f"Budgets bind what is without checks: {over or 'none'} over."
+        over = sum(row.over for row in rows)
+        shown.caption = f"Budgets bind what ships: {f'{over} over (>)' if over else 'none over'}."
     shown.add_column("theirs", justify="right")
     if wide:
         shown.add_column("ratio", justify="right")
     shown.add_column("peer")
-    for first, second in pairs:
-        ratio = "" if second.ratio is None else f"{second.ratio:.3f}"
-        unit = "" if first.unit in title else f" [{first.unit}]"
+    for row in rows:
+        ratio = "" if row.ratio is None else f"{row.ratio:.3f}"
+        unit = "" if row.unit in title else f" [{row.unit}]"
         shown.add_row(
-            escape(first.item.removesuffix(PAIR[0]) + unit),
-            _count(first.ours),
-            _count(second.ours),
-            *([("over " if second.over else "") + _count(second.budget)] if budgets else []),
-            _count(second.theirs),
+            escape(row.item + unit),
+            _count(row.ours),
+            *(_count(row.builds[build]) for build in builds),
+            *([("> " if row.over else "") + _count(row.budget)] if budgets else []),
+            _count(row.theirs),
             *([ratio] if wide else []),
-            first.peer,
-            style="bold red" if second.over else None,
+            row.peer,
+            style="bold red" if row.over else None,
         )
     return shown
 
@@ -144,5 +140,5 @@ def _count(value: float | None) -> str:
 
 
 def as_json(rows: Sequence[Row]) -> str:
-    """Rows as a JSON list of objects `{item, unit, ours, peer, theirs, ratio, budget}`."""
+    """Rows as a JSON list of objects `{item, unit, ours, peer, theirs, ratio, budget, builds}`."""
     return json.dumps([asdict(row) for row in rows], indent=2)

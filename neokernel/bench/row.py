@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 #: Told what is being done now; for progress on a terminal.
 Progress = Callable[[str], None]
@@ -18,7 +18,8 @@ class BenchError(Exception):
 class Row:
     """One measurement beside its peer's. `ratio` is ours / theirs: less than 1 is better than the peer.
 
-    `budget`: what it may be at most, if that is fixed.
+    `budget`: what it may be at most, if that is fixed. `builds`: the same of other builds of ours than the one that
+    ships, by their names.
     """
 
     item: str
@@ -28,6 +29,7 @@ class Row:
     theirs: float | None
     ratio: float | None
     budget: float | None = None
+    builds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:

@@ -21,8 +21,9 @@ from neokernel.cli.run import qemu_program
 def command(name: str, only: tuple[str, ...], keep: Path | None, as_json: bool) -> None:
     """Run benchmark NAME (default: compiler).
 
-    With --json: a list of objects {item, unit, ours, peer, theirs, ratio, budget}; a ratio below 1 is better than the
-    peer, a budget is what it may be at most. In the table of the kernel, a row that is over its budget says so.
+    With --json: a list of objects {item, unit, ours, peer, theirs, ratio, budget, builds}; a ratio below 1 is better
+    than the peer, a budget is what it may be at most, builds are the same of other builds than what ships. In the table
+    of the kernel, a row that is over its budget says so.
     """
     if name in registry.BOOTS:
         qemu_program()

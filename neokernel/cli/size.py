@@ -1,4 +1,4 @@
-"""`nk size`: how large the kernel is, by source file, with its checks and without; also programs and images."""
+"""`nk size`: the kernel's size by source file, as shipped, with all checks and with none; programs and images too."""
 
 from __future__ import annotations
 
@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from neokernel.compiler.pipeline import State
     from neokernel.compiler.source import Module
 
-COLUMNS = ("text", "text_unchecked", "boot", "rodata", "lines")
+COLUMNS = ("text", "text_checked", "text_unchecked", "boot", "rodata", "lines")
 
 #: what counts as the kernel's source; of a program, all that isn't the package's
 KERNEL_SOURCES = ("neokernel/kernel/", "neokernel/arch/")
+
+#: builds by the column that is their code's: has it checks, and if so, does it leave out the proven ones?
+BUILDS = {"text": (True, True), "text_checked": (True, False), "text_unchecked": (False, True)}
 
 #: bytes, or None when it isn't known
 Row = dict[str, int | None]
@@ -37,13 +40,14 @@ Row = dict[str, int | None]
 def command(path: Path | None, as_json: bool) -> None:
     """Show the size of the kernel's code by source file; or of PROGRAM's, or of an image's.
 
-    text: bytes of code after boot, with all checks; unchecked: without them; boot: code that only starts the kernel,
-    and what lies in its section; rodata: constants; lines: source lines that are neither blank, comment nor docstring,
-    of neokernel/kernel and neokernel/arch, and of a program's own modules. A dash: not counted, or not known.
+    text: bytes of code after boot, as it ships: the kernel without the checks that are proven never to fail, a program
+    with all; checked: with all checks; unchecked: with none; boot: code that only starts the kernel, and what lies in
+    its section; rodata: constants; lines: source lines that are neither blank, comment nor docstring, of
+    neokernel/kernel and neokernel/arch, and of a program's own modules. A dash: not counted, or not known.
 
     Functions that the compiler inlined count in the file of the function that they were inlined into. The rows add up
-    to the image's sections: (padding) is between functions. An image doesn't say what it would be without checks, nor
-    how many lines it was made of.
+    to the image's sections: (padding) is between functions. An image doesn't say what it would be with more checks or
+    fewer, nor how many lines it was made of.
     """
     if path is not None and is_image(path):
         files = measure_image(path)
@@ -58,10 +62,10 @@ def command(path: Path | None, as_json: bool) -> None:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: how it is built, into which file, with checks or without; and its modules."""
+    """What is measured: how it is built, into which file, with checks, with proofs; and its modules."""
 
     program: Program
-    build: Callable[[Path, bool], list[Diagnostic]]
+    build: Callable[[Path, bool, bool], list[Diagnostic]]
     modules: list[Module]
 
     @property
@@ -79,8 +83,8 @@ def kernel() -> Subject:
     """The kernel, without programs."""
     from neokernel.image import kernel
 
-    def build(output: Path, checks: bool) -> list[Diagnostic]:
-        found = kernel.kernel_objects(checks=checks)
+    def build(output: Path, checks: bool, proofs: bool) -> list[Diagnostic]:
+        found = kernel.kernel_objects(checks=checks, proofs=proofs)
         if isinstance(found, list):
             return found
         kernel.link_image(found[0], b"", output)
@@ -99,7 +103,7 @@ def program(subject: Program) -> Subject:
     builder = build_program if subject.needs_kernel else build_image
     root = subject.main if subject.needs_kernel else subject.root
 
-    def build(output: Path, checks: bool) -> list[Diagnostic]:
+    def build(output: Path, checks: bool, _: bool) -> list[Diagnostic]:
         return builder(root, output, checks=checks).diagnostics
 
     state = pipeline.state_of(root)
@@ -116,22 +120,20 @@ def loaded(state: State) -> list[Module]:
 
 
 def measure_sources(subject: Subject, *, as_json: bool) -> dict[str, Row]:
-    """Build it twice, and measure both."""
-    found: list[dict[str, Size]] = []
-    for checks in (True, False):
+    """Build it in each way, and measure all."""
+    found: dict[str, dict[str, Size]] = {}
+    for column, (checks, proofs) in BUILDS.items():
         with tempfile.TemporaryDirectory(prefix="nk-size-") as folder:
             image = Path(folder) / "image.elf"
-            what = f"{subject.program.name} with{'' if checks else 'out'} checks"
-            with progress(f"building {what}"), tool_complaints():
-                diagnostics = subject.build(image, checks)
+            with progress(f"building {subject.program.name}: {column.replace('_', ', ')}"), tool_complaints():
+                diagnostics = subject.build(image, checks, proofs)
             if diagnostics:
                 refuse(diagnostics, subject.program, as_json=as_json)
-            found.append(measured(image, subject.sources, subject.files))
-    checked, unchecked = found
+            found[column] = measured(image, subject.sources, subject.files)
     counted = {file: count_lines(text) for file, text in subject.sources.items() if is_counted(file)}
     return {
-        file: row(checked.get(file, Size()), unchecked.get(file, Size()).text, counted.get(file, 0))
-        for file in sorted(checked.keys() | unchecked.keys() | counted.keys())
+        file: row({column: sizes.get(file, Size()) for column, sizes in found.items()}, counted.get(file, 0))
+        for file in sorted(counted.keys() | {file for sizes in found.values() for file in sizes})
     }
 
 
@@ -143,7 +145,7 @@ def measure_image(image: Path) -> dict[str, Row]:
     sources = {path.relative_to(PACKAGE_ROOT).as_posix(): path.read_text() for path in sorted(folder.rglob("*.py"))}
     files = {file.removesuffix(".py").replace("/", "."): file for file in sources}
     files |= {module: files[own] for module, own in SUBSTITUTES.items()}
-    return {file: row(size, None, None) for file, size in sorted(measured(image, sources, files).items())}
+    return {file: row({"text": size}, None) for file, size in sorted(measured(image, sources, files).items())}
 
 
 def measured(image: Path, sources: dict[str, str], files: dict[str, str]) -> dict[str, Size]:
@@ -158,8 +160,10 @@ def is_counted(file: str) -> bool:
     return not file.startswith(("(", "<")) and (file.startswith(KERNEL_SOURCES) or not file.startswith("neokernel/"))
 
 
-def row(size: Size, unchecked: int | None, lines: int | None) -> Row:
-    return dict(zip(COLUMNS, (size.text, unchecked, size.boot, size.rodata, lines), strict=True))
+def row(sizes: dict[str, Size], lines: int | None) -> Row:
+    """Out of what was built; boot and constants are those of what ships."""
+    texts = {column: sizes[column].text if column in sizes else None for column in BUILDS}
+    return texts | {"boot": sizes["text"].boot, "rodata": sizes["text"].rodata, "lines": lines}
 
 
 def add(numbers: Iterable[int | None]) -> int | None:

@@ -178,6 +178,7 @@ def test_a_program(nk: Nk, tmp_path: Path) -> None:
     assert all(set(row) == set(COLUMNS) for row in files.values())
     assert {column: sum(row[column] for row in files.values()) for column in COLUMNS} == total
 
+    assert total["text"] == total["text_checked"], "only the kernel's checks are proven"
     for checks, column in (("--checks", "text"), ("--no-checks", "text_unchecked")):
         assert nk("build", EXAMPLES / "02_overflow", "-o", "image.elf", checks).status == 0
         sections = {name: size for _, size, name in Image(tmp_path / "image.elf").sections}
@@ -193,7 +194,7 @@ def test_an_image(nk: Nk) -> None:
     assert nk("build", EXAMPLES / "01_hello", "-o", "image.elf").status == 0
     ours, image = nk("size", EXAMPLES / "01_hello", "--json").json, nk("size", "image.elf", "--json").json
     assert image["total"]["text"] == ours["total"]["text"]
-    assert image["total"]["text_unchecked"] is image["total"]["lines"] is None
+    assert all(image["total"][column] is None for column in ("text_checked", "text_unchecked", "lines"))
     assert {name: row["text"] for name, row in image["files"].items()} == {
         name: row["text"] for name, row in ours["files"].items() if row["text"] or name in image["files"]
     }
@@ -213,6 +214,8 @@ def test_the_kernel(nk: Nk, tmp_path: Path) -> None:
     assert files["neokernel/kernel/objects.py"]["lines"] > files["neokernel/kernel/objects.py"]["text"] == 0
     assert all(row["lines"] == 0 for name, row in files.items() if name.startswith("neokernel/runtime/"))
 
+    # Proven checks aren't in what ships; others are.
+    assert total["text_unchecked"] < total["text_checked"] >= total["text"]
     # The kernel of any image is the same.
     (tmp_path / "program.py").write_text(PROGRAM)
     assert nk("build", "program.py", "-o", "image.elf").status == 0
@@ -236,7 +239,7 @@ def main(process: Process) -> None:
 
 def test_the_table(nk: Nk) -> None:
     lines = nk("size", EXAMPLES / "01_hello").output.splitlines()
-    assert lines[0].split() == ["text", "unchecked", "boot", "rodata", "lines"]
+    assert lines[0].split() == ["text", "checked", "unchecked", "boot", "rodata", "lines"]
     assert lines[-1].endswith("  total")
     numbers = [int(line.split()[0].replace(",", "")) for line in lines[1:]]
     assert sum(numbers[:-1]) == numbers[-1]
@@ -245,7 +248,7 @@ def test_the_table(nk: Nk) -> None:
 def test_a_dash_where_lines_are_not_counted(nk: Nk, tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text(PROGRAM)
     lines = nk("size", "one.py").output.splitlines()
-    counted = {line.split(maxsplit=5)[5]: line.split()[4] for line in lines[1:]}
+    counted = {line.split(maxsplit=6)[6]: line.split()[5] for line in lines[1:]}
     assert counted["neokernel/runtime/process.py"] == counted["(padding)"] == "-"
     assert int(counted["one.py"]) == count_lines(PROGRAM)
     assert "-" not in counted["total"]
