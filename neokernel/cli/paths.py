@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -17,7 +18,7 @@ from neokernel.compiler.source import PACKAGE_ROOT
 
 if TYPE_CHECKING:
     from neokernel.bounds.code import Code
-    from neokernel.bounds.report import Bounds, Row
+    from neokernel.bounds.report import Bounds, Row, Share
 
 #: what `--paths` without a value means
 ALL = "all"
@@ -62,6 +63,8 @@ def show_paths(wanted: str, *, checks: bool, write_to: Path | None, as_json: boo
     else:
         show_table(rows)
         click.echo(f"{len(rows)} ways into the kernel, {len(over)} above {LIMIT:,}")
+        if any(fitted(row, room(rows)) != loops(row) for row in rows):
+            click.echo("all loops, and what bounds each: in a wider terminal, or with --json")
     for place in found.unbounded:
         click.echo(f"{place}: nothing says how often this loop is gone through: state it by `loop_bound`", err=True)
     if write_to is not None:
@@ -106,10 +109,32 @@ def known_name(wanted: str) -> str:
 
 
 def show_table(rows: list[Row]) -> None:
-    width = max(len(row.name) for row in rows)
+    width, rest = max(len(row.name) for row in rows), room(rows)
     click.echo(f"{'operation':{width}}  {'bound':>7}  {'stretch':>7}  loops")
     for row in rows:
-        click.echo(f"{row.name:{width}}  {row.bound:>7,}  {row.stretch:>7,}  {loops(row)}")
+        click.echo(f"{row.name:{width}}  {row.bound:>7,}  {row.stretch:>7,}  {fitted(row, rest)}".rstrip())
+
+
+def room(rows: list[Row]) -> int:
+    """The columns of the terminal that are left for loops."""
+    return shutil.get_terminal_size().columns - max(len(row.name) for row in rows) - len("    bound  stretch  ")
+
+
+def fitted(row: Row, width: int) -> str:
+    """The loops, all that is said of them or as many as there is room for: those first that take most."""
+    full = loops(row)
+    if len(full) <= width:
+        return full
+    short = [f"{share.instructions:,} in {share.loop.rounds} × {place(share)}" for share in row.shares[:NAMED]]
+    for count in range(len(short), 0, -1):
+        text = ", ".join([*short[:count], *(["…"] if count < len(short) else [])])
+        if len(text) <= width:
+            return text
+    return short[0] if len(short[0]) <= width else f"{short[0][: max(width - 1, 0)]}…"
+
+
+def place(share: Share) -> str:
+    return share.loop.place.removeprefix("neokernel/kernel/").removeprefix("neokernel.arch.")
 
 
 def show_row(code: Code, row: Row) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from neokernel.bounds.longest import Loop
 from neokernel.bounds.operations import IDLE, names
-from neokernel.bounds.report import LIMIT
+from neokernel.bounds.report import LIMIT, Row, Share
+from neokernel.cli.paths import fitted
 from neokernel.cli.prove import command
 
 ROOT = Path(__file__).parents[2]
@@ -87,3 +89,33 @@ def test_an_operations_path_is_shown_by_line() -> None:
 def test_an_unknown_operation_is_told_with_the_nearest_name() -> None:
     done = prove("--paths", "REVOK")
     assert "no operation 'REVOK': did you mean 'REVOKE'?" in str(done.exception)
+
+
+def test_a_row_fits_the_terminal() -> None:
+    class Some(Row):
+        @property
+        def shares(self) -> list[Share]:
+            return [
+                Share(Loop(65, "stated", "neokernel/kernel/slot.py:180"), 6_500),
+                Share(Loop(4, "constant", "neokernel/kernel/endpoint.py:141"), 6_480),
+                Share(Loop(63, "assembly", "neokernel.arch.cpu.clear"), 2_772),
+            ]
+
+    row = Some("SEND", 18_261, 18_261, (), frozenset(), frozenset())
+    full = "6,500 in 65 × slot.py:180 (stated), 6,480 in 4 × endpoint.py:141 (constant), "
+    full += "2,772 in 63 × neokernel.arch.cpu.clear (assembly)"
+    assert fitted(row, len(full)) == full
+    assert fitted(row, len(full) - 1) == (
+        "6,500 in 65 × slot.py:180, 6,480 in 4 × endpoint.py:141, 2,772 in 63 × cpu.clear"
+    )
+    assert fitted(row, 60) == "6,500 in 65 × slot.py:180, 6,480 in 4 × endpoint.py:141, …"
+    assert fitted(row, 29) == "6,500 in 65 × slot.py:180, …"
+    assert fitted(row, 20) == "6,500 in 65 × slot.…"
+    assert all(len(fitted(row, width)) <= width for width in range(1, 200))
+
+
+def test_the_table_has_no_line_that_is_wider_than_the_terminal() -> None:
+    done = CliRunner().invoke(command, ["--paths"], standalone_mode=False, env={"COLUMNS": "80"})
+    assert done.exception is None, done.exception
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80 and "wider terminal" in lines[-1] and "REVOKE" in done.stdout
