@@ -304,13 +304,18 @@ class _Explorer:
         return tuple((register, value) for register, value in known if value is not None)
 
     def returned(self) -> list[int]:
-        """The registers that a0 is taken from where the function ends: results are put together in them."""
+        """The registers that a0 is taken from where the function ends, or whether they are zero.
+
+        Results are put together in them.
+        """
         found: list[int] = []
         address, moved = self.low, 0
         while address < self.high:
             i = self.code.instruction(address)
-            if i.op == "add" and i.rd == A0 and i.rs1 == 0:
+            if i.op in ("add", "sltu") and i.rd == A0 and i.rs1 == 0:
                 moved = i.rs2
+            elif i.op == "sltiu" and i.rd == A0 and i.imm == 1:
+                moved = i.rs1
             elif i.op in BRANCHES or i.op == "jal" or i.rd == A0:
                 moved = 0
             elif i.op == "jalr":

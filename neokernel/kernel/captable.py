@@ -60,7 +60,7 @@ from neokernel.kernel.slot import (
     refuse_operation,
     relocate,
 )
-from neokernel.kernel.space import empty_some, take_from_table
+from neokernel.kernel.space import empty_some, leave_table, take_from_table
 from neokernel.kernel.tracing import record
 from neokernel.kernel.tracing import start as start_tracing
 from neokernel.lang import Order, cold, ensures, loop_bound, u8, u16, u64
@@ -68,7 +68,7 @@ from neokernel.lang import Order, cold, ensures, loop_bound, u8, u16, u64
 #: each step looks at the interrupts: together they needn't be bounded
 STEPS = 1 << 62
 #: slots of a dying table looked at in one step
-EMPTYING_STEP = 64
+EMPTYING_STEP = 32
 
 # --- copy, move, inspect ----------------------------------------------------------------------------------------------
 
@@ -273,14 +273,17 @@ def end_some(hart: Hart, slot: Slot) -> u64:
         step = end_object(hart, slot)
         if step != GONE:
             return step
+        # Nothing but a page table uses an owner: what is bound was derived.
+        _ = leave_table(hart, slot)
+    else:
+        stop_using(hart, slot)
     drop(hart, slot)
     return GONE
 
 
 def drop(hart: Hart, slot: Slot) -> None:
-    """Empty the slot of a capability whose object, if it is the owner, has ended."""
+    """Empty the slot of a capability that nothing uses; if it is the owner, its object has ended."""
     ending = owns(slot)
-    stop_using(hart, slot)
     if hart.attention & TRACING != 0:
         record(hart, Event.DELETE, number_of(slot), u64(ending))
     if ending:
@@ -294,7 +297,7 @@ def drop(hart: Hart, slot: Slot) -> None:
 
 
 def stop_using(hart: Hart, slot: Slot) -> None:
-    """Whatever uses the capability stops."""
+    """Whatever uses the capability, which isn't its object's owner, stops."""
     holder = slot.holder
     if holder is None:
         return
@@ -303,7 +306,7 @@ def stop_using(hart: Hart, slot: Slot) -> None:
         case PageTable():
             take_from_table(hart, user, u64(slot.entry), slot)
         case Thread():
-            threads.lose(hart, user, slot)
+            _ = threads.lose(hart, user, slot)
         case Interrupt():
             release(hart, user)
         case _:
@@ -321,7 +324,7 @@ def end_object(hart: Hart, slot: Slot) -> u64:
             prefer(hart, thing)
             return WAITING
         case Thread():
-            threads.destroy(hart, thing)
+            return GONE if threads.destroy(hart, thing) else MORE
         case Endpoint():
             waiting = thing.senders.head
             if waiting is None:
@@ -364,7 +367,7 @@ def end_object(hart: Hart, slot: Slot) -> u64:
 
 
 def end_context(hart: Hart, context: SchedContext) -> u64:
-    """Calls that it was lent with forget it, one a step; then nobody runs on it. Its owner has lost it before."""
+    """A step: calls that it was lent with forget it; then nobody runs on it. Its owner has lost it before."""
     top = context.top
     if top is not None:
         _ = unchain(top)

@@ -190,7 +190,7 @@ def make(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size
     take(memory, low, need)
     high = memory.high
     if need.above != 0:
-        placement.clear(ceiling(memory, high), need.above)
+        placement.clear_descriptor(ceiling(memory, high), need.above)
     _fill(hart, memory, place, kind, size, base, high, clean)
     place.rights = ALL if parent.rights & DMA != 0 else ALL & ~DMA
     place.flags = OWNER | (DEVICE if memory.device else 0) | (LARGE if kind is Kind.FRAME and size == 1 else 0)

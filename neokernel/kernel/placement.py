@@ -70,6 +70,17 @@ def clear(base: u64, size: u64) -> None:
     cpu.clear(cpu.DIRECT + base, size)
 
 
+def clear_descriptor(base: u64, size: u64) -> None:
+    """The same for a descriptor, which takes one unit or two: so it isn't said to take as long as what may be large."""
+    requires(base < MOST_RAM - UNIT)
+    clear(base, UNIT)
+    if size > UNIT:
+        clear(base + UNIT, UNIT)
+
+
+assert max(size_of(Memory), size_of(PageTable), size_of(AddressSpace), size_of(Trace)) <= 2 * UNIT, "two units"
+
+
 def make_endpoint(base: u64) -> Endpoint:
     requires(base < MOST_RAM)
     return new_at(Endpoint, cpu.DIRECT + base)

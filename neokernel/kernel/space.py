@@ -26,8 +26,9 @@ ENTRY_EXECUTE = 1 << 3
 USER = 1 << 4
 ACCESSED = 1 << 6
 DIRTY = 1 << 7
-#: entries emptied in one step
-TEARDOWN_STEP = 32
+#: entries emptied in one step, and entries looked at for each
+TAKEN_STEP = 6
+PASSED_STEP = 10
 
 
 def index_at(address: u64, level: u8) -> u64:
@@ -213,13 +214,15 @@ def leave_table(hart: Hart, slot: Slot) -> u64:
 def empty_some(hart: Hart, table: PageTable, last: u64) -> bool:
     """A step of emptying the entries up to `last`, exclusively. Is it done? Between steps others may be filled."""
     requires(last <= 512)
-    for _ in range(TEARDOWN_STEP):
+    for _ in range(TAKEN_STEP):
         if table.used == 0:
             table.cursor = 0
             return True
-        index = u64(table.cursor)
-        slot = table.owners.slot[index]
-        if slot is not None:
-            take_from_table(hart, table, index, slot)
-        table.cursor = 0 if index + 1 >= last else u16(index + 1)
+        for _ in range(PASSED_STEP):
+            index = u64(table.cursor)
+            table.cursor = 0 if index + 1 >= last else u16(index + 1)
+            slot = table.owners.slot[index]
+            if slot is not None:
+                take_from_table(hart, table, index, slot)
+                break
     return False

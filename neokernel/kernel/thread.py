@@ -34,7 +34,7 @@ from neokernel.kernel.objects import (
 from neokernel.kernel.outcome import BLOCKED, answer, give_answer
 from neokernel.kernel.placement import all_registers, buffer_at
 from neokernel.kernel.reply import arm, attach, break_off, detach, end_dispatch, give_up, pass_on, take_back, unchain
-from neokernel.kernel.schedule import dequeue, make_ready, priority_of, stop, take_out
+from neokernel.kernel.schedule import make_ready, priority_of, stop, take_out
 from neokernel.kernel.slot import controlled, derivable, derive, empty, refuse, refuse_control, refuse_operation
 from neokernel.lang import cold, copy, requires, u8, u16, u64
 
@@ -113,10 +113,10 @@ def cancel(hart: Hart, thread: Thread, word: u64) -> None:
         wake(hart, thread, 0, word)
 
 
-def halt(hart: Hart, thread: Thread) -> None:
-    """Stop the thread, whatever it does; a wait ends with CANCELLED when it goes on."""
+def halt(hart: Hart, thread: Thread) -> bool:
+    """Stop the thread, whatever it does; a wait ends with CANCELLED when it goes on. False if it is stopped already."""
     if thread.state is State.STOPPED:
-        return
+        return False
     if thread.state is not State.RUNNABLE:
         leave_wait(hart, thread)
         if not thread.faulted:
@@ -126,6 +126,7 @@ def halt(hart: Hart, thread: Thread) -> None:
     stop(hart, thread, State.STOPPED)
     if dispatcher is not None:
         end_dispatch(hart, thread, Stop.STOPPED)
+    return True
 
 
 # --- bindings ---------------------------------------------------------------------------------------------------------
@@ -238,17 +239,17 @@ def take_signals(hart: Hart, thread: Thread) -> None:
     end_wait(hart, thread, take(bound), SIGNALS_BIT)
 
 
-def lose(hart: Hart, thread: Thread, place: Slot) -> None:
-    """Stop using what is bound in `place`, which is about to be emptied."""
+def lose(hart: Hart, thread: Thread, place: Slot) -> bool:
+    """Stop using what is bound in `place`, which is about to be emptied. True if that may have taken long."""
     thing = place.object
     match thing:
         case AddressSpace():
-            halt(hart, thread)
             thread.space = hart.no_space
+            return halt(hart, thread)
         case CapTable():
-            halt(hart, thread)
             thread.table = hart.no_table
             thread.slots = hart.no_table.slots
+            return halt(hart, thread)
         case Frame():
             thread.buffer = None
         case SchedContext():
@@ -266,19 +267,21 @@ def lose(hart: Hart, thread: Thread, place: Slot) -> None:
             if thread.state is State.RECEIVING:
                 # From now on it is called with its callers' time, and never times out.
                 timer.remove(hart.wheel, thread.timer)
+            return True
         case Notification():
             if u64(place.entry) == SCHEDULER:
                 if thread.dispatcher is not None:
                     end_dispatch(hart, thread, Stop.STOPPED)
                 thread.scheduler = None
-            else:
-                thing.bound = None
-                thread.notification = None
+                return True
+            thing.bound = None
+            thread.notification = None
         case Floats():
             drop_floats(hart, thread)
             thread.floats = None
         case _:
             pass
+    return False
 
 
 def unbind(hart: Hart, caller: Thread, thread: Thread) -> u64:
@@ -289,7 +292,7 @@ def unbind(hart: Hart, caller: Thread, thread: Thread) -> u64:
     place = thread.bindings[u64(which.value)]
     if place.object is None:
         return failure(Status.WRONG_STATE, FIRST)
-    lose(hart, thread, place)
+    _ = lose(hart, thread, place)
     empty(place)
     return 0
 
@@ -361,7 +364,7 @@ def suspend(hart: Hart, caller: Thread, thread: Thread) -> u64:
     """SUSPEND; a thread may suspend itself."""
     if thread.state is State.STOPPED:
         return failure(Status.WRONG_STATE, INVOKED)
-    halt(hart, thread)
+    _ = halt(hart, thread)
     if thread is caller:
         # Its call is complete: RESUME goes on behind it.
         give_answer(thread, 0, 0)
@@ -450,7 +453,7 @@ def unhold(hart: Hart, thread: Thread) -> u64:
     place = thread.bindings[SCHEDULER]
     if place.object is None:
         return failure(Status.WRONG_STATE, INVOKED)
-    lose(hart, thread, place)
+    _ = lose(hart, thread, place)
     empty(place)
     return 0
 
@@ -488,15 +491,17 @@ def dispatch(hart: Hart, caller: Thread, thread: Thread) -> u64:
 # --- the end ----------------------------------------------------------------------------------------------------------
 
 
-def destroy(hart: Hart, thread: Thread) -> None:
-    """The thread's life ends: nothing refers to it afterwards."""
-    halt(hart, thread)
+def destroy(hart: Hart, thread: Thread) -> bool:
+    """A step towards the end of the thread's life. Does nothing refer to it any more?"""
     context = thread.context
     reply = thread.reply
+    if halt(hart, thread):
+        return False
     if reply is not None:
         break_off(hart, reply)
         arm(thread, None)
-    if context is not None and thread.context is context:
+        return False
+    if context is not None:
         if context is thread.home:
             detach(hart, context)
         else:
@@ -504,6 +509,8 @@ def destroy(hart: Hart, thread: Thread) -> None:
     for index in range(len(thread.bindings)):
         place = thread.bindings[index]
         if place.object is not None:
-            lose(hart, thread, place)
+            long = lose(hart, thread, place)
             empty(place)
-    dequeue(hart, thread)
+            if long:
+                return False
+    return True
