@@ -53,6 +53,8 @@ START_INFO_ADDRESS = BOOT_INFO_ADDRESS + 2 * PAGE_SIZE
 MAXIMUM_ARGUMENTS = 16
 #: label of the message by which a process tells its supervisor that it has ended, with its status
 ENDED = 0x454E_4421
+#: of a process, and of the machine
+MAXIMUM_STATUS = 255
 
 
 @struct
@@ -241,9 +243,14 @@ class Process:
     # --- ends ---------------------------------------------------------------------------------------------------------
 
     def exit(self, status: u64 = 0) -> NoReturn:
-        """End the process: the root's end is that of the machine; any other tells its supervisor, and stops."""
+        """End the process, with a status from 0 to 255.
+
+        The root's end is that of the machine; any other process tells its supervisor, and stops.
+        """
+        assert status <= MAXIMUM_STATUS, "an exit status is 0 to 255"
         if self.is_root:
-            _ = system.power_off(PLATFORM, status)
+            failure = system.power_off(PLATFORM, status)
+            assert failure is None, "the machine can't be switched off: PLATFORM isn't what the root began with"
         elif self.supervisor != 0:
             _ = system.send(self.supervisor, message(ENDED, 1), status)
         self.stop()

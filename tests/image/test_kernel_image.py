@@ -271,6 +271,27 @@ def test_the_end_of_main_is_a_good_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("    process.exit(256)", "an exit status is 0 to 255"),
+        ("    must(system.delete(OWN_TABLE, PLATFORM))\n    process.exit(3)", "the machine can't be switched off: "),
+    ],
+)
+def test_an_exit_that_cannot_be_ends_the_machine_too(body: str, message: str, tmp_path: Path) -> None:
+    extra = (
+        "from neokernel.abi.boot import OWN_TABLE, PLATFORM\nfrom neokernel.runtime import system\n"
+        "from neokernel.runtime.must import must\n"
+    )
+    image = built(write_program(tmp_path / "program", body, extra), tmp_path / "image.elf")
+    outcome, _ = run(image)
+    crash = explained(image, outcome.panics[0], ())
+    assert (outcome.status, outcome.timed_out) == (101, False)
+    assert crash.last_line.startswith(f"AssertionFailed: {message}")
+    assert [frame.function for frame in crash.frames] == ["main", "exit"]
+
+
+@pytest.mark.qemu
 @pytest.mark.parametrize("memory", ["128M", "1500M", "4G"])
 def test_machines_with_more_memory(tmp_path: Path, memory: str) -> None:
     body = """    total: u64 = 0

@@ -30,6 +30,7 @@ def test_children_on_the_machine() -> None:
         "no number: OUT_OF_RANGE of argument 2",
         "1000 rounds: 0 slots and 0 bytes lost",
         "one too many: OUT_OF_SLOTS of argument 12",
+        "status 256: BREAKPOINT",
         "server: BREAKPOINT",
         "client 0: PEER_DIED",
         "client 1: 10",

@@ -27,6 +27,7 @@ SPIN: u64 = 2
 SERVE: u64 = 3
 THREAD_FAULT: u64 = 4
 KINDS: u64 = 5
+OVERSTATE: u64 = 5
 #: where the client finds what it needs, and leaves what it got
 ENDPOINT = 0
 DONE = 1
@@ -52,6 +53,7 @@ def main(process: Process) -> None:
     refused(process, events)
     again_and_again(process, events, reply, endpoint, frame)
     as_many_as_possible(process, events)
+    overstated(process, events, reply, endpoint)
     clients(process, events, reply, endpoint)
     must(map_new(process, OWN_SPACE, process.memory, HEAP, READ | WRITE, 130))
     process.console.write("130 pages\n")
@@ -140,6 +142,17 @@ def as_many_as_possible(process: Process, events: u64) -> None:
         for number in range(u64(1), u64(129)):
             _ = end_child(process, number)
     assert slots == free_slots(process) and memory == free_bytes(process), "and made anew"
+
+
+def overstated(process: Process, events: u64, reply: u64, endpoint: u64) -> None:
+    """A status above 255 is a fault, as it is the root's."""
+    child = Child()
+    make(process, child, OVERSTATE, events, endpoint)
+    must(child.start(process, PRIORITY))
+    death = must_get(await_death(events, reply))
+    assert death.fault is not None, "no such status is told"
+    process.console.write(f"status 256: {death.fault.name}\n")
+    must(child.end(process))
 
 
 def clients(process: Process, events: u64, reply: u64, endpoint: u64) -> None:

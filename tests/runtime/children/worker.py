@@ -28,6 +28,8 @@ def main(process: Process) -> None:
     if kind == 4:
         must_get(spawn(process, 0, PRIORITY, process.frequency, process.frequency))
         must_get(system.receive(endpoint, reply))
+    if kind == 5:
+        process.exit(256)
     asked = system.receive(endpoint, reply)
     while not isinstance(asked, Failure):
         asked = system.reply_receive(endpoint, reply, message(0, 1), 10 // asked.w0)
