@@ -122,7 +122,9 @@ TOOL_CODES: dict[str, ToolCode] = {
         "is 124, of `nk run` and of `nk trace`. If a system stands still that should go on, `nk trace --timeout 5 "
         "PROGRAM` says of each thread which call it is in, or at which fault it was left, and writes how it came to "
         "that; `nk where` says which line a program counter is. The commonest reason is a child that has crashed: "
-        'without a handler its fault is silent, and who calls it waits for ever (docs/guide/processes.md, "Faults"). '
+        "who calls it waits until it is ended. Its fault comes to the endpoint that its maker named, and is silent "
+        "while nobody receives there, with `await_death`: a maker that calls its own child needs another thread for "
+        'that (docs/guide/processes.md, "Supervisors"). '
         "Others: a client waits at an endpoint that nobody receives from; a thread's context has no budget. On the "
         "bare machine there is one thread: `nk debug` shows where it is.",
         Exit.TIMEOUT,

@@ -16,7 +16,8 @@ from neokernel.image.ring import Ring
 RUNNING = "runs"
 READY = "ready, or out of time"
 STOPPED = "has stopped itself"
-NOT_TOLD = ", and nobody was told: it has no handler"
+#: the ring doesn't say whether a fault has a handler that isn't receiving
+NOT_TOLD = ", and nobody has heard of it: there is no handler, or nobody receives there"
 
 
 def activities(ring: Ring) -> dict[int, str]:
