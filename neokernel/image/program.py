@@ -1,8 +1,9 @@
 """User programs: which ones a system has, and each one's ELF file.
 
 A module is a program if it has `def main(process: Process)`. A folder's `main.py` is the root program, which the kernel
-starts; each other module beside it that is a program is one of the system, called like its file. Modules without such a
-`main` are libraries. A program's further threads begin in its `def thread(process: Process, argument: u64)`.
+starts; each other module beside it that is a program is one of the system, called like its file. Target modules without a
+`main` are libraries; one whose `main` takes something else is an error, as it would be missing in silence. A program's
+further threads begin in its `def thread(process: Process, argument: u64)`.
 
 The build adds the functions that the machine enters: `_start` and `nk_thread_start`.
 """
@@ -22,6 +23,7 @@ from neokernel.compiler.resolve import reject
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.compiler.types import NEVER, NONE
 from neokernel.image.checks import write_check_table
+from neokernel.lang import is_target_source
 
 PROCESS = "neokernel.runtime.process"
 TRACING = "neokernel.runtime.tracing"
@@ -60,11 +62,20 @@ def takes_process(path: Path) -> bool:
 
 
 def programs_of(root: Path) -> list[Path]:
-    """A system's programs, the root program first, then by their names. `root`: a folder with `main.py`, or a file."""
-    if not root.is_dir():
-        return [root]
+    """A system's programs, the root program first, then by their names. `root`: a folder with `main.py`, or a file.
+
+    Those are among them whose `main` can't be started: who builds or examines them says so.
+    """
     main = root / "main.py"
-    return [main, *(path for path in sorted(root.glob("*.py")) if path != main and takes_process(path))]
+    if not root.is_dir() or not takes_process(main):
+        return [main if root.is_dir() else root]
+    return [main, *(path for path in sorted(root.glob("*.py")) if path != main and is_meant(path))]
+
+
+def is_meant(path: Path) -> bool:
+    """Is the module a program, or a target module with a `main` that says it would be one?"""
+    takes = main_takes(path)
+    return takes == "Process" or (takes is not None and is_target_source(path.read_bytes()))
 
 
 def _functions(path: Path) -> dict[str, ast.FunctionDef]:
@@ -110,7 +121,8 @@ def examine_program(path: Path, *, traced: bool = False) -> tuple[State, list[Di
     state.overlay[ENTRY] = entry_source(main, threads="thread" in _functions(path), traced=traced)
     state.roots += [ENTRY, MEMORY]
     run_front_end(state)
-    return state, of_the_program(state, main, HELP, "`process.exit(3)`")
+    help = HELP if path.name == "main.py" else f"{HELP}; a function that isn't a program's beginning has another name"
+    return state, of_the_program(state, main, help, "`process.exit(3)`")
 
 
 def entry_source(main: str, *, threads: bool, traced: bool = False) -> str:

@@ -143,8 +143,9 @@ def test_a_folder_has_a_root_programs_and_libraries(tmp_path: Path) -> None:
     for name in ("zebra", "main", "ant"):
         write_program(tmp_path, EXIT, name=name)
     (tmp_path / "library.py").write_text(
-        "from neokernel.lang import u8\n\n\ndef main(number: u8) -> u8:\n    return number\n"
+        "from neokernel.lang import u8\n\n\ndef first(number: u8) -> u8:\n    return number\n"
     )
+    (tmp_path / "script.py").write_text("def main() -> None:\n    print('of the host')\n")
     assert [path.stem for path in programs_of(tmp_path)] == ["main", "ant", "zebra"]
 
 
@@ -188,6 +189,18 @@ def test_what_can_not_be_started_is_said(tmp_path: Path, source: str, message: s
     (tmp_path / "main.py").write_text(head + source)
     (found,) = build_image(tmp_path, tmp_path / "image.elf").diagnostics
     assert (found.code, found.message, found.span.file) == ("NK0209", message, "main.py")
+
+
+@pytest.mark.parametrize("parameters", ["", "machine: Machine", "number: u64"])
+def test_a_module_of_a_system_whose_main_can_not_be_started_is_not_left_out_in_silence(
+    tmp_path: Path, parameters: str
+) -> None:
+    write_program(tmp_path, EXIT)
+    head = "from neokernel.arch.riscv64.bare import Machine\nfrom neokernel.lang import u64\n\n\n"
+    (tmp_path / "kid.py").write_text(f"{head}def main({parameters}) -> None:\n    pass\n")
+    (found,) = analyse(Program(tmp_path))
+    assert (found.code, found.message, found.span.file) == ("NK0209", "`main` can't be started", "kid.py")
+    assert build_image(tmp_path, tmp_path / "image.elf").diagnostics == [found]
 
 
 def test_a_check_looks_at_each_program_of_a_system(tmp_path: Path) -> None:
