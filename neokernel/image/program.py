@@ -1,9 +1,9 @@
 """User programs: which ones a system has, and each one's ELF file.
 
 A module is a program if it has `def main(process: Process)`. A folder's `main.py` is the root program, which the kernel
-starts; each other module beside it that is a program is one of the system, called like its file. Target modules without a
-`main` are libraries; one whose `main` takes something else is an error, as it would be missing in silence. A program's
-further threads begin in its `def thread(process: Process, argument: u64)`.
+starts; each other module beside it that is a program is one of the system, called like its file. Target modules without
+a `main` are libraries; one whose `main` takes something else is an error, as it would be missing in silence. A
+program's further threads begin in its `def thread(process: Process, argument: u64)`.
 
 The build adds the functions that the machine enters: `_start` and `nk_thread_start`.
 """

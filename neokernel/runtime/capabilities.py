@@ -68,6 +68,11 @@ class Slots:
                     return word * 64 + place
         return None
 
+    def is_taken(self, slot: u64) -> bool:
+        """Has somebody the slot, or was it never free?"""
+        word = slot // 64
+        return word < self.words and (self.taken[word].load() >> slot % 64) & 1 == 1
+
     def release(self, first: u64, count: u64 = 1) -> None:
         """Give slots back, which are empty now."""
         assert 1 <= count <= MAXIMUM_RUN and first // 64 == (first + count - 1) // 64, "no run that was allocated"

@@ -26,7 +26,7 @@ from neokernel.abi.boot import (
 from neokernel.abi.buffer import Buffer
 from neokernel.abi.call import message
 from neokernel.abi.kinds import PAGE_SIZE, Kind
-from neokernel.abi.status import WINDOW, Status
+from neokernel.abi.status import FIRST, WINDOW, Status
 from neokernel.lang import (
     Array,
     Atomic,
@@ -215,7 +215,12 @@ class Process:
         return failure
 
     def drop(self, index: u64) -> Failure | None:
-        """Delete a capability, with all that was derived from it; its slot is free then."""
+        """Delete a capability, with all that was derived from it; its slot is free then.
+
+        NO_CAPABILITY: nobody has that slot, or the table ends before it.
+        """
+        if not self.slots().is_taken(index):
+            return Failure(Status.NO_CAPABILITY, FIRST)
         failure = system.delete(OWN_TABLE, index)
         if failure is None:
             self.slots().release(index)

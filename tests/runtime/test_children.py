@@ -26,6 +26,8 @@ def test_children_on_the_machine() -> None:
         "no such program: NO_PROGRAM of argument 2",
         "too little memory: OUT_OF_MEMORY of argument 0",
         "again: OUT_OF_MEMORY of argument 0",
+        "nobody's slot: NO_CAPABILITY of argument 2",
+        "no slot: NO_CAPABILITY of argument 2",
         "no child: OUT_OF_RANGE of argument 2",
         "no number: OUT_OF_RANGE of argument 2",
         "1000 rounds: 0 slots and 0 bytes lost",
@@ -60,6 +62,17 @@ def test_the_last_slot_is_the_last_free_one() -> None:
     assert table.allocate(64) is None
     assert [table.allocate_last() for _ in range(63)] == [*range(126, 63, -1)]
     assert [table.allocate_last(), table.allocate_last()] == [63, None]
+
+
+def test_a_slot_is_taken_from_its_allocation_to_its_release() -> None:
+    table = slots(63, 130)
+    assert [table.is_taken(slot) for slot in (0, 62, 63, 129, 130, 191, 192, 1 << 63)] == [
+        *(True, True, False, False, True, True, False, False)
+    ]
+    assert table.allocate() == 63
+    assert table.is_taken(63)
+    table.release(63)
+    assert not table.is_taken(63)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 7, 8, 33, 64])

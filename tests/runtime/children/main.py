@@ -109,6 +109,8 @@ def refused(process: Process, events: u64) -> None:
     slots, memory = free_slots(process), free_bytes(process)
     tell(process, "again", child.create(process, b"worker", events, 64 << 10))
     assert slots == free_slots(process) and memory == free_bytes(process), "nothing is left"
+    tell(process, "nobody's slot", process.drop(500))
+    tell(process, "no slot", process.drop(1 << 40))
     tell(process, "no child", end_child(process, 1))
     tell(process, "no number", end_child(process, 129))
 
