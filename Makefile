@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-slow lint lint-style lint-format lint-types lint-target format clean coverage-kernel fuzz-compiler fuzz-kernel prove mutate bench lock qemu
+.PHONY: help setup run test test-slow lint lint-style lint-format lint-types lint-target format clean coverage-kernel fuzz-compiler fuzz-prover fuzz-kernel prove mutate bench lock qemu
 
 BIN := .venv/bin
 CORE := .venv/.core-installed
@@ -61,6 +61,10 @@ coverage-kernel: $(TEST) ## lines and branches of the kernel that its tests unde
 
 fuzz-compiler: $(TEST) qemu ## COUNT=2000 generated programs from SEED=0 on, in all readings; STATE=file to go on later
 	$(BIN)/python -m tests.fuzz --seed $(or $(SEED),0) --count $(or $(COUNT),2000) $(if $(STATE),--state $(STATE)) \
+	  $(if $(SECONDS_LONG),--seconds $(SECONDS_LONG))
+
+fuzz-prover: $(TEST) ## COUNT=2000 generated programs from SEED=0 on, through the prover's translation
+	$(BIN)/python -m tests.fuzz_prover --seed $(or $(SEED),0) --count $(or $(COUNT),2000) \
 	  $(if $(SECONDS_LONG),--seconds $(SECONDS_LONG))
 
 prove: $(CORE) ## prove the kernel, from cold
