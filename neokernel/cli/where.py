@@ -16,10 +16,10 @@ import click
 from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import json_option, print_json, shown
 from neokernel.cli.program import REPOSITORY, find_program, is_image, open_image
-from neokernel.image.checks import check_of
+from neokernel.image.checks import check_of, sources_of, text_digest
 from neokernel.image.crash import Crash, explain_address
 from neokernel.image.elf import Image
-from neokernel.image.traceback import render_frame
+from neokernel.image.traceback import openable, render_frame
 
 
 class Address(click.ParamType[int]):
@@ -44,6 +44,8 @@ class Place:
     program: str
     image: Path
     told: Crash
+    #: sources of these lines that aren't what was compiled any more
+    changed: tuple[str, ...]
 
 
 @click.command()
@@ -58,6 +60,8 @@ def command(path: Path, addresses: tuple[int, ...], as_json: bool) -> int:
     programs; name a child's source (SYSTEM/CHILD.py), or its own ELF file (build/SYSTEM.programs/CHILD.elf), to look
     at that only: programs begin at one address, each in its own address space.
 
+    A source that has changed since the build is named on standard error: the line that is shown may be another one.
+
     Exit status: 0, 1 if there is no code at one of the addresses.
     """
     images = list(images_of(path))
@@ -70,6 +74,11 @@ def command(path: Path, addresses: tuple[int, ...], as_json: bool) -> int:
     for address, places in found.items():
         for place in places:
             click.echo("\n".join([f"{address:#x} in {place.program}:", *lines(place.told)]))
+    for image, file in dict.fromkeys(
+        (each.image, file) for item in found.values() for each in item for file in each.changed
+    ):
+        told = f"warning: {file} has changed since {shown(image)} was built: the line shown may not be the one meant"
+        click.echo(told, err=True)
     if missing:
         names = ", ".join(name for name, _, _ in images)
         told = ", ".join(f"{address:#x}" for address in missing)
@@ -79,9 +88,9 @@ def command(path: Path, addresses: tuple[int, ...], as_json: bool) -> int:
 
 
 def images_of(path: Path) -> Iterator[tuple[str, Image, tuple[Path, ...]]]:
-    """What is to be looked at: names, images with debug information, and where their sources are."""
+    """What is to be looked at: names, images with debug information, and where their sources may be."""
     if is_image(path):
-        # A system's sources are in a folder of its name, mostly.
+        # Of one that was moved, a system's sources are in a folder of its name, mostly.
         system = path.parent if path.parent.suffix == ".programs" else path
         roots: tuple[Path, ...] = (Path.cwd() / system.stem, Path.cwd(), REPOSITORY)
     else:
@@ -114,8 +123,17 @@ def built_image(root: Path) -> Path:
 
 
 def place_in(name: str, image: Image, roots: tuple[Path, ...], address: int) -> Place | None:
+    """Where the address is in the image; its sources are sought first where they lay when it was built."""
+    sources = sources_of(image)
+    if sources is not None:
+        roots = (sources.folder, *roots)
     told = explain_address(image, address, check_of(image, address), roots)
-    return None if told is None else Place(name, image.path, told)
+    if told is None:
+        return None
+    compiled = {} if sources is None else {openable(file, roots): text for file, text in sources.digests.items()}
+    files = dict.fromkeys(frame.file for frame in told.frames if frame.file in compiled and Path(frame.file).is_file())
+    changed = tuple(file for file in files if text_digest(Path(file)) != compiled[file])
+    return Place(name, image.path, told, changed)
 
 
 def lines(told: Crash) -> list[str]:
@@ -131,6 +149,7 @@ def as_value(address: int, places: list[Place]) -> dict[str, object]:
                 "program": place.program,
                 "image": shown(place.image),
                 "frames": place.told.as_json()["frames"],
+                "changed": list(place.changed),
                 "check": {"name": place.told.name, "message": place.told.message} if place.told.name else None,
             }
             for place in places

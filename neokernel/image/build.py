@@ -12,7 +12,7 @@ from neokernel.compiler import toolchain
 from neokernel.compiler.diagnostics import Diagnostic
 from neokernel.compiler.pipeline import State, export, make_objects, run_front_end, state_of
 from neokernel.compiler.source import PACKAGE_ROOT
-from neokernel.image.checks import write_check_table
+from neokernel.image.checks import sources_in, write_check_table
 from neokernel.image.kernel import build_system
 from neokernel.image.program import ENTRY, MEMORY, PROCESS, BuildResult, of_the_program, takes_process
 
@@ -40,7 +40,7 @@ def build_image(root: Path, output: Path, *, checks: bool = True, release: bool 
     export(state.program, {f"{ENTRY}.nk_start": "nk_start"})
     objects, records = make_objects(state.program, checks=checks, release=release)
     toolchain.link(objects, output, LINK_SCRIPT.read_text())
-    write_check_table(output, records)
+    write_check_table(output, records, sources_in(state.folder, state.modules))
     return BuildResult(output)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from neokernel.compiler.llvm import CheckRecord, riscv64
 from neokernel.compiler.pipeline import State, export, make_objects, run_front_end
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.archive import BadArchive, Entry, pack, program_entry, read
-from neokernel.image.checks import write_check_table
+from neokernel.image.checks import Sources, text_digest, write_check_table
 from neokernel.image.elf import BadImage, Image
 from neokernel.image.program import MEMORY, THREAD_START, BuildResult, build_program, programs_of
 from neokernel.image.proofs import RECORD, discharge
@@ -80,7 +81,7 @@ def build_system(
         return BuildResult(output, found)
     made, records = found
     link_image(made, pack(entries), output)
-    write_check_table(output, records)
+    write_check_table(output, records, kernel_sources())
     return BuildResult(output)
 
 
@@ -148,12 +149,22 @@ def kernel_objects(*, checks: bool, proofs: bool = True) -> tuple[list[Path], li
     return made, records
 
 
+def source_files() -> Iterator[Path]:
+    for folder in SOURCES:
+        yield from sorted((PACKAGE_ROOT / "neokernel" / folder).rglob("*.py"))
+
+
+def kernel_sources() -> Sources:
+    """What a kernel is made of."""
+    files = {path.relative_to(PACKAGE_ROOT).as_posix(): text_digest(path) for path in source_files()}
+    return Sources(PACKAGE_ROOT, {file: digest for file, digest in files.items() if digest is not None})
+
+
 def sources_digest() -> str:
     """Of all that decides what the kernel's objects are; the toolchain's version is in their own names."""
     found = hashlib.sha256()
-    for folder in SOURCES:
-        for path in sorted((PACKAGE_ROOT / "neokernel" / folder).rglob("*.py")):
-            found.update(f"{path.relative_to(PACKAGE_ROOT)}\0".encode() + path.read_bytes() + b"\0")
+    for path in source_files():
+        found.update(f"{path.relative_to(PACKAGE_ROOT)}\0".encode() + path.read_bytes() + b"\0")
     if RECORD.is_file():
         found.update(RECORD.read_bytes())
     return found.hexdigest()

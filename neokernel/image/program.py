@@ -22,7 +22,7 @@ from neokernel.compiler.pipeline import State, export, make_objects, run_front_e
 from neokernel.compiler.resolve import reject
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.compiler.types import NEVER, NONE
-from neokernel.image.checks import write_check_table
+from neokernel.image.checks import sources_in, write_check_table
 from neokernel.lang import is_target_source
 
 PROCESS = "neokernel.runtime.process"
@@ -109,7 +109,7 @@ def build_program(
     export(state.program, {f"{ENTRY}.start": START, f"{ENTRY}.start_thread": THREAD_START})
     objects, records = make_objects(state.program, checks=checks, release=release)
     toolchain.link(objects, output, LINK_SCRIPT.read_text(), START, ["-u", THREAD_START])
-    write_check_table(output, records)
+    write_check_table(output, records, sources_in(state.folder, state.modules))
     return BuildResult(output)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,41 @@ def test_a_table_of_another_build_is_not_believed(nk: Nk, system: Path) -> None:
     assert result.status == 0
     assert "line 6, in tenth" in result.output
     assert "DivisionByZero" not in result.output
+
+
+def test_sources_are_found_wherever_they_lay(nk: Nk, system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither below the current folder, nor in a folder of the image's name."""
+    work = system.parent / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    assert nk("build", system, "-o", "image.traced.elf").status == 0
+    address = division(Path("image.traced.programs/child.elf"))
+    for path in ("image.traced.elf", "image.traced.programs/child.elf"):
+        result = nk("where", path, hex(address))
+        assert (result.status, result.error) == (0, "")
+        assert 'child.py", line 6, in tenth\n    return 10 // number\n           ~~~^^~' in result.output
+
+
+def test_a_source_that_has_changed_since_is_said(nk: Nk, system: Path) -> None:
+    address = hex(division(Path("build/system.programs/child.elf")))
+    child = system / "child.py"
+    (system / "main.py").write_text(MAIN + "\n# No line of this is shown.\n")
+    os.utime(child)
+    assert nk("where", "system", address).error == ""
+    child.write_text(HEAD + CHILD)
+    for path in ("system", "build/system.elf", "system/child.py"):
+        result = nk("where", path, address)
+        warning = "warning: system/child.py has changed since build/system.programs/child.elf was built: "
+        assert (result.status, result.error.count("\n")) == (0, 1)
+        assert result.error.startswith(warning)
+    (only,) = [
+        place
+        for place in nk("where", "--json", "system", address).json["addresses"][0]["places"]
+        if place["program"] == "child"
+    ]
+    assert only["changed"] == ["system/child.py"]
+    child.write_bytes(CHILD.replace("\n", "\r\n").encode())
+    assert nk("where", "system", address).error == "", "the compiler reads the same text"
 
 
 def test_a_program_of_the_bare_machine(nk: Nk, tmp_path: Path) -> None:
