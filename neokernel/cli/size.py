@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +38,7 @@ Row = dict[str, int | None]
 @click.argument("path", metavar="[PROGRAM]", type=click.Path(path_type=Path), required=False)
 @json_option
 def command(path: Path | None, as_json: bool) -> None:
-    """Show the size of the kernel's code by source file; or of PROGRAM's, or of an image's.
+    """Show the size of the kernel's code by source file; or of PROGRAM's, each one of a system's; or of an image's.
 
     text: bytes of code after boot, as it ships: the kernel without the checks that are proven never to fail, a program
     with all; checked: with all checks; unchecked: with none; boot: code that only starts the kernel, and what lies in
@@ -49,15 +49,24 @@ def command(path: Path | None, as_json: bool) -> None:
     to the image's sections: (padding) is between functions. An image doesn't say what it would be with more checks or
     fewer, nor how many lines it was made of.
     """
-    if path is not None and is_image(path):
-        files = measure_image(path)
+    if path is None:
+        tables = {"kernel": measure_sources(kernel(), as_json=as_json)}
+    elif is_image(path):
+        tables = {path.stem: measure_image(path)}
     else:
-        files = measure_sources(kernel() if path is None else program(find_program(path)), as_json=as_json)
-    total: Row = {column: add(row[column] for row in files.values()) for column in COLUMNS}
+        programs = [program(each) for each in programs_in(find_program(path))]
+        tables = {each.program.name: measure_sources(each, as_json=as_json) for each in programs}
+    files = together(tables.values())
+    total = summed(files)
     if as_json:
-        print_json({"total": total, "files": files, "exit": 0})
-    else:
-        show(files, total)
+        several = {name: {"total": summed(table), "files": table} for name, table in tables.items()}
+        print_json({"total": total, "files": files, **({"programs": several} if len(tables) > 1 else {}), "exit": 0})
+        return
+    show_titles()
+    for name, table in tables.items():
+        show(table, "total" if len(tables) == 1 else f"total of {name}")
+    if len(tables) > 1:
+        show_row(total, f"total of {len(tables)} programs")
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,15 @@ class Subject:
     def files(self) -> dict[str, str]:
         """Files by module."""
         return {module.name: module.file for module in self.modules}
+
+
+def programs_in(program: Program) -> list[Program]:
+    """The programs of a system, or the one."""
+    from neokernel.image.program import programs_of
+
+    if not program.needs_kernel:
+        return [program]
+    return [Program(path) for path in programs_of(program.root)]
 
 
 def kernel() -> Subject:
@@ -166,17 +184,35 @@ def row(sizes: dict[str, Size], lines: int | None) -> Row:
     return texts | {"boot": sizes["text"].boot, "rodata": sizes["text"].rodata, "lines": lines}
 
 
+def together(tables: Collection[dict[str, Row]]) -> dict[str, Row]:
+    """One table: each program has code of its own of a module that several use, but the lines are the same."""
+    found: dict[str, Row] = {}
+    for file in sorted({file for table in tables for file in table}):
+        rows = [table[file] for table in tables if file in table]
+        found[file] = {column: add(row[column] for row in rows) for column in COLUMNS} | {"lines": rows[0]["lines"]}
+    return found
+
+
+def summed(files: dict[str, Row]) -> Row:
+    return {column: add(row[column] for row in files.values()) for column in COLUMNS}
+
+
 def add(numbers: Iterable[int | None]) -> int | None:
     known = [number for number in numbers if number is not None]
     return sum(known) if known else None
 
 
-def show(files: dict[str, Row], total: Row) -> None:
-    """The largest first."""
-    titles = [column.replace("text_", "") for column in COLUMNS]
-    click.echo("".join(f"{title:>10}" for title in titles))
-    rows = sorted(files.items(), key=lambda item: (-(item[1]["text"] or 0), -(item[1]["boot"] or 0), item[0]))
-    for name, numbers in (*rows, ("total", total)):
-        lines = numbers["lines"] if name == "total" or is_counted(name) else None
-        cells = ("-" if number is None else f"{number:,}" for number in ({**numbers, "lines": lines}).values())
-        click.echo("".join(f"{cell:>10}" for cell in cells) + f"  {name}")
+def show_titles() -> None:
+    click.echo("".join(f"{column.replace('text_', ''):>10}" for column in COLUMNS))
+
+
+def show(files: dict[str, Row], total: str) -> None:
+    """A table, the largest first, and what it sums up to, which is called `total`."""
+    for name in sorted(files, key=lambda name: (-(files[name]["text"] or 0), -(files[name]["boot"] or 0), name)):
+        show_row(files[name] if is_counted(name) else {**files[name], "lines": None}, name)
+    show_row(summed(files), total)
+
+
+def show_row(row: Row, name: str) -> None:
+    cells = ("-" if row[column] is None else f"{row[column]:,}" for column in COLUMNS)
+    click.echo("".join(f"{cell:>10}" for cell in cells) + f"  {name}")

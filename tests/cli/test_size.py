@@ -245,6 +245,26 @@ def test_the_table(nk: Nk) -> None:
     assert sum(numbers[:-1]) == numbers[-1]
 
 
+def test_each_program_of_a_system(nk: Nk, tmp_path: Path) -> None:
+    (tmp_path / "system").mkdir()
+    for name in ("main", "other"):
+        (tmp_path / "system" / f"{name}.py").write_text(PROGRAM)
+    found = nk("size", "system", "--json").json
+    alone = nk("size", "system/other.py", "--json").json
+    assert list(found["programs"]) == ["main", "other"]
+    assert "programs" not in alone
+    assert found["programs"]["other"] == {"total": alone["total"], "files": alone["files"]}
+    for column in set(COLUMNS) - {"lines"}:
+        assert found["total"][column] == sum(each["total"][column] for each in found["programs"].values())
+        assert found["total"][column] == sum(row[column] for row in found["files"].values())
+    assert found["total"]["lines"] == alone["total"]["lines"] + count_lines(PROGRAM), "what they share is counted once"
+
+    lines = nk("size", "system").output.splitlines()
+    totals = {line.split(maxsplit=6)[6]: line.split()[0].replace(",", "") for line in lines if "total" in line}
+    assert list(totals) == ["total of main", "total of other", "total of 2 programs"]
+    assert int(totals["total of other"]) == alone["total"]["text"]
+
+
 def test_a_dash_where_lines_are_not_counted(nk: Nk, tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text(PROGRAM)
     lines = nk("size", "one.py").output.splitlines()
