@@ -6,6 +6,8 @@ Invariant: one type object per (class, type arguments, array lengths): instance 
 from __future__ import annotations
 
 import ast
+import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -24,6 +26,7 @@ from neokernel.compiler.declare import (
 )
 from neokernel.compiler.diagnostics import Diagnostic, Rejected, suggestion
 from neokernel.compiler.generics import Application, Bindings, OpenArray, Origin, TypeParameter, is_open
+from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.compiler.types import (
     BOOL,
     BYTES,
@@ -66,6 +69,12 @@ def reject(scope: Scope, code: str, message: str, node: ast.AST, help: str = "")
     """The exception that carries a diagnostic at `node`."""
     return Rejected(Diagnostic(code, message, scope.module.span(node), help))
 
+
+#: where names of the package are looked for that a program may have forgotten to import
+_OFFERING = ("abi/*.py", "runtime/*.py", "arch/riscv64/bare.py")
+_DEFINED = re.compile(r"^(?:(class|def) )?((?(1)[A-Za-z]|[A-Z])\w*)(?(1)|(?:: \w+)? = )", re.MULTILINE)
+#: the module of system calls is imported as a whole: many other things are called like one of its functions
+_CALLS = "system"
 
 #: a generic class within itself, with other arguments each time: a program that means it stops sooner
 _MOST_NESTED = 32
@@ -626,14 +635,32 @@ def _wrong(name: str) -> str:
 
 
 def unimported(scope: Scope, name: str) -> str:
-    """The import that is missing, if the vocabulary or a module that this one imports has the name."""
+    """The import that is missing, if the vocabulary, a module that this one imports, or the package has the name."""
     if name in VOCABULARY and name not in BIT_FIELDS:
         return f"write `from neokernel.lang import {name}`"
     sources = {module.name: module for module in scope.module.imports}
     for found in sources.values():
         if any(getattr(node, "name", None) == name or _assigns(node, name) for node in found.tree.body):
             return f"write `from {found.name} import {name}`"
-    return ""
+    modules = _offered().get(name, [])
+    return f"write `from {modules[0]} import {name}`" if len(modules) == 1 else ""
+
+
+@functools.cache
+def _offered() -> dict[str, list[str]]:
+    """By the names that programs import from the package: the modules that define each."""
+    found: dict[str, list[str]] = {_CALLS: ["neokernel.runtime"]}
+    for pattern in _OFFERING:
+        for path in sorted((PACKAGE_ROOT / "neokernel").glob(pattern)):
+            module = ".".join(path.relative_to(PACKAGE_ROOT).with_suffix("").parts)
+            names = {
+                match[2]
+                for match in _DEFINED.finditer(path.read_text(encoding="utf-8"))
+                if match[1] != "def" or path.stem != _CALLS
+            }
+            for name in names:
+                found.setdefault(name, []).append(module)
+    return found
 
 
 def _assigns(node: ast.stmt, name: str) -> bool:

@@ -85,6 +85,23 @@ def test_programs_that_cannot_be_imported(tmp_path: Path, name: str, wanted: str
 
 
 @pytest.mark.parametrize(
+    ("line", "help"),
+    [
+        ("a: Process | None = None", "write `from neokernel.runtime.process import Process`"),
+        ("must(None)", "write `from neokernel.runtime.must import must`"),
+        ("index = PLATFORM", "write `from neokernel.abi.boot import PLATFORM`"),
+        ("system.signal(3)", "write `from neokernel.runtime import system`"),
+        ("a = hold", ""),
+        ("a: Console | None = None", ""),
+    ],
+)
+def test_names_of_the_package_that_are_not_imported(line: str, help: str) -> None:
+    """Unless several modules have the name, or it is a system call's, which aren't imported by their names."""
+    (found, *_) = analyse_source(f"from neokernel.lang import u8\n\n\ndef f() -> None:\n    {line}\n").diagnostics
+    assert (found.code, found.help) == ("NK0208", help)
+
+
+@pytest.mark.parametrize(
     ("script", "text"),
     [
         ("virt", f"STACK_SIZE = {stack.BOARD >> 20}M;"),

@@ -59,16 +59,19 @@ CODES: dict[str, Code] = {
         "a name that is not defined",
         "Neither the function nor the module has this name, and it isn't one of the few builtins of the language "
         "(`len`, `range`, `min`, `max`, `abs`, `enumerate`, `zip`, `reversed`, `isinstance`). Names of the "
-        "vocabulary are imported from `neokernel.lang`.",
+        "vocabulary are imported from `neokernel.lang`; those of the kernel's programs, such as `Process` and `must`, "
+        "from the modules of `neokernel.runtime` and `neokernel.abi`.",
         "from neokernel.lang import u32\n\ndef f(count: u32) -> u32:\n    return cuont\n",
         "from neokernel.lang import u32\n\ndef f(count: u32) -> u32:\n    return count\n",
     ),
     "NK0209": Code(
         "no `main` that can be started",
-        "A program starts in the function `main` of its module, which gets the machine, or above the kernel the "
-        "process: console, power, memory. Nobody gets a result of it, so it has none: `machine.power_off(u8(3))` and "
-        "`process.exit(3)` end with a status. A module without a `main` can be checked, tested and imported, but not "
-        "built into an image.",
+        "A program starts in the function `main` of its module. On the bare machine, that is `def main(machine: "
+        "Machine) -> None:` with `from neokernel.arch.riscv64.bare import Machine`; above the kernel `def main(process: "
+        "Process) -> None:` with `from neokernel.runtime.process import Process`, in each module of a system's folder "
+        "that has a `main`. By its parameter it reaches console, power and memory. Nobody gets a result of it, so it "
+        "has none: `machine.power_off(u8(3))` and `process.exit(3)` end with a status. A module without a `main` can be "
+        "checked, tested and imported, but not built into an image.",
         right="from neokernel.arch.riscv64.bare import Machine\nfrom neokernel.lang import u8\n\n"
         'def main(machine: Machine) -> None:\n    machine.console.write("hello\\n")\n',
     ),
