@@ -7,8 +7,7 @@ import sys
 import time
 
 from tests.fuzz.campaign import name_of
-from tests.fuzz.generate import generate
-from tests.fuzz_prover.campaign import WAYS, Batch, Difference, Tally, ask, run_batch, smallest
+from tests.fuzz_prover.campaign import WAYS, Batch, Difference, Tally, ask, program_of, run_batch, smallest
 from tests.fuzz_prover.report import table
 
 
@@ -38,11 +37,11 @@ def main() -> int:
 
 def explain(seed: int, seconds: float) -> int:
     """One program, asked in all ways; what is wrong of it, with the smallest program that is found in the time."""
-    batch = Batch.of([generate(seed)])
+    batch = Batch.of([program_of(seed)])
     for way in WAYS:
         wrong = ask(batch, name_of(seed), way, Tally())
         if wrong:
-            print(smallest(Difference(seed, way, wrong, generate(seed).source), seconds))
+            print(smallest(Difference(seed, way, wrong, program_of(seed).source), seconds))
             return 1
     print(f"seed {seed}: nothing is wrong")
     return 0

@@ -43,7 +43,9 @@ class Unable(NotConstant):
 def integer(chance: random.Random, lowest: int, highest: int) -> int:
     """Small, at an edge of some width, or anything."""
     pick = chance.random()
-    if pick < 0.4:
+    if pick < 0.2:
+        wanted = chance.choice((lowest, highest, 0, -1))
+    elif pick < 0.45:
         wanted = chance.randrange(-3, 12)
     elif pick < 0.75:
         wanted = chance.choice((1, -1)) * (1 << chance.choice((7, 8, 15, 16, 31, 32, 63, 64))) + chance.randrange(-2, 3)

@@ -220,6 +220,20 @@ MUTANTS = (
         "return True, join(exits[:1])",
     ),
     Mutant(
+        "a loop with an invariant is left in its first round or never",
+        "loops",
+        "_any_round",
+        "exits += [end for end in left if end.variables[passed][0] is not t.FALSE]",
+        "pass",
+    ),
+    Mutant(
+        "a loop with an invariant isn't left behind a whole round",
+        "loops",
+        "_any_round",
+        "exits += _round(x, frame, loop, after)[1]",
+        "pass",
+    ),
+    Mutant(
         "what a call's callees write is forgotten",
         "writes",
         "Writes.of_block",

@@ -26,9 +26,6 @@ from tests.support import meanings
 EFFORT = 300_000
 #: instructions of one run
 STEPS = 30_000
-#: as the kernel is proven; and with more calls known by what they may write, and loops by one arbitrary round
-LIMITS = (Limits(), Limits(inline=12, rounds=2))
-
 Place = tuple[str, str, int, int, int, int]
 
 
