@@ -50,7 +50,7 @@ def command(
     is said. A DUMP is a ring's frames one after the other, or a machine's memory.
 
     The exit status is the guest's; 101 after a panic, 124 when the time is over, 130 after ctrl-C, as with `nk run`.
-    The trace is written in any case. When the time is over, it is also said what each thread was doing.
+    The trace is written in any case. After ctrl-C or when the time is over, it also says what each thread was doing.
     """
     if (path is None) == (source is None):
         raise ToolError("NK1001", "name a program or an image, or a dump with --from", "`nk trace --help`")
@@ -65,8 +65,14 @@ def command(
     status = report(made, run, as_json=as_json)
     if run.timed_out and not as_json:
         assert timeout is not None
-        raise out_of_time(timeout, f"`nk where {shown(image.path)} PC` says which line a pc is")
+        raise out_of_time(timeout, where(image))
+    if run.interrupted and not as_json:
+        click.echo(where(image), err=True)
     return status
+
+
+def where(image: Image) -> str:
+    return f"`nk where {shown(image.path)} PC` says which line a pc is"
 
 
 def traced_image(path: Path, *, as_json: bool) -> tuple[Image, tuple[Path, ...]]:
@@ -119,6 +125,7 @@ class Run:
     panics: tuple[dict[str, Any], ...] = ()
     exit: int = Exit.SUCCESS
     timed_out: bool = False
+    interrupted: bool = False
 
 
 @contextlib.contextmanager
@@ -180,7 +187,7 @@ def boot(
     try:
         outcome = qemu.run(arguments, console, show, timeout=timeout)
     except KeyboardInterrupt:  # what was recorded so far is what the user waits for
-        return Run(said.decode(errors="replace"), exit=Exit.INTERRUPT)
+        return Run(said.decode(errors="replace"), exit=Exit.INTERRUPT, interrupted=True)
     if outcome.status == 1 and not outcome.timed_out and not console.started:
         raise ToolError("NK1103", f"the machine didn't start: {outcome.complaint or 'QEMU says nothing'}", "nk doctor")
     crashes = [explained(image, panic, roots) for panic in outcome.panics]
@@ -211,7 +218,7 @@ def report(made: Made, run: Run, *, as_json: bool) -> int:
     lost = f", {made.lost:,} earlier ones were overwritten" if made.lost else ""
     click.echo(f"{shown(made.path)}: {made.records:,} records of {made.seconds:.6f} s{lost}", err=True)
     click.echo("open it in https://ui.perfetto.dev", err=True)
-    if run.timed_out:
+    if run.timed_out or run.interrupted:
         click.echo("when it was stopped:", err=True)
         for name, doing in made.threads.items():
             click.echo(f"  {name}: {doing}", err=True)

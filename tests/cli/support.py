@@ -42,13 +42,14 @@ class Nk:
         return Result(int(status), captured.out.decode(), captured.err.decode())
 
 
-def start(*arguments: object, **environment: str) -> subprocess.Popen[bytes]:
+def start(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.Popen[bytes]:
     """`nk` in a process of its own."""
     return subprocess.Popen(
         [sys.executable, "-c", "from neokernel.cli.main import main; main()", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
+        cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
     )
 

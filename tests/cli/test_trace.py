@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import struct
 from collections import defaultdict
 from pathlib import Path
@@ -26,7 +27,7 @@ from neokernel.cli.errors import Exit
 from neokernel.image.perfetto import HARTS, THREADS, chrome_trace
 from neokernel.image.ring import BadDump, find_names, find_ring, pack_dump, read_ring
 from neokernel.image.standstill import NOT_TOLD, activities
-from tests.cli.support import EXAMPLES, Nk
+from tests.cli.support import EXAMPLES, Nk, start
 
 FREQUENCY = 10_000_000
 RECORD_SIZE = lang.size_of(Record)
@@ -441,6 +442,29 @@ def test_a_system_that_stands_still(nk: Nk, tmp_path: Path) -> None:
     ran = nk("run", "still", "--timeout", 3)
     assert ran.status == Exit.TIMEOUT
     assert "nk trace --timeout" in ran.error
+
+
+@pytest.mark.qemu
+def test_an_interrupt_says_where_each_thread_stands(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from neokernel.lang import u8\nfrom neokernel.runtime.process import Process\n\n\n"
+        "def main(process: Process) -> None:\n    process.console.write('on\\n')\n    while True:\n        pass\n"
+    )
+    process = start("trace", program, "-o", tmp_path / "it.json", cwd=tmp_path)
+    assert process.stdout is not None
+    while process.stdout.readline() != b"on\n":
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == Exit.INTERRUPT
+    said = error.decode().splitlines()
+    assert said[-3:] == [
+        "when it was stopped:",
+        "  main: runs",
+        "`nk where build/program.traced.elf PC` says which line a pc is",
+    ]
+    assert (tmp_path / "it.json").is_file()
 
 
 def test_what_threads_were_doing_at_the_end() -> None:

@@ -67,11 +67,11 @@ CODES: dict[str, Code] = {
     "NK0209": Code(
         "no `main` that can be started",
         "A program starts in the function `main` of its module. On the bare machine, that is `def main(machine: "
-        "Machine) -> None:` with `from neokernel.arch.riscv64.bare import Machine`; above the kernel `def main(process: "
-        "Process) -> None:` with `from neokernel.runtime.process import Process`, in each module of a system's folder "
-        "that has a `main`. By its parameter it reaches console, power and memory. Nobody gets a result of it, so it "
-        "has none: `machine.power_off(u8(3))` and `process.exit(3)` end with a status. A module without a `main` can be "
-        "checked, tested and imported, but not built into an image.",
+        "Machine) -> None:` with `from neokernel.arch.riscv64.bare import Machine`; above the kernel `def "
+        "main(process: Process) -> None:` with `from neokernel.runtime.process import Process`, in each module of a "
+        "system's folder that has a `main`. By its parameter it reaches console, power and memory. Nobody gets a "
+        "result of it, so it has none: `machine.power_off(u8(3))` and `process.exit(3)` end with a status. A module "
+        "without a `main` can be checked, tested and imported, but not built into an image.",
         right="from neokernel.arch.riscv64.bare import Machine\nfrom neokernel.lang import u8\n\n"
         'def main(machine: Machine) -> None:\n    machine.console.write("hello\\n")\n',
     ),
