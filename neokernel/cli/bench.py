@@ -10,6 +10,7 @@ from neokernel.bench import registry
 from neokernel.bench.row import BenchError, Progress, Row
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import console, json_option, progress_line
+from neokernel.cli.program import warn_of_stale_proofs
 from neokernel.cli.run import qemu_program
 
 
@@ -29,6 +30,8 @@ def command(name: str, only: tuple[str, ...], keep: Path | None, as_json: bool) 
         qemu_program()
     with progress_line() as say:
         rows = measure(name, only, say, keep)
+    if name == "kernel":
+        warn_of_stale_proofs()
     if as_json:
         click.echo(registry.as_json(rows))
     else:

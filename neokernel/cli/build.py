@@ -8,7 +8,7 @@ import click
 
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import json_option, print_json, shown
-from neokernel.cli.program import build, find_program
+from neokernel.cli.program import build, find_program, warn_of_stale_proofs
 
 
 @click.command()
@@ -29,6 +29,8 @@ def command(path: Path, output: Path | None, checks: bool, release: bool, as_jso
         help = "make it first; without -o the image goes to build/ in the current folder"
         raise ToolError("NK1005", f"{output} can't be written: there is no folder {output.parent}", help)
     image = build(program, output or program.default_image, checks=checks, release=release, as_json=as_json)
+    if checks and program.needs_kernel:
+        warn_of_stale_proofs()
     size = image.stat().st_size
     if as_json:
         print_json({"image": str(image), "bytes": size, "exit": 0})

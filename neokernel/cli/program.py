@@ -121,6 +121,15 @@ def build(program: Program, output: Path, *, checks: bool = True, release: bool 
     return output
 
 
+def warn_of_stale_proofs() -> None:
+    """Of who is shown the kernel as it ships: if it isn't that, say so."""
+    from neokernel.image.kernel import stale_proofs
+
+    warning = stale_proofs()
+    if warning:
+        click.echo(warning, err=True)
+
+
 @contextlib.contextmanager
 def tool_complaints() -> Iterator[None]:
     """The assembler's and the linker's complaints, as an error that says whose fault they may be."""

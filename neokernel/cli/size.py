@@ -12,7 +12,7 @@ import click
 
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import json_option, print_json, progress
-from neokernel.cli.program import Program, find_program, is_image, refuse, tool_complaints
+from neokernel.cli.program import Program, find_program, is_image, refuse, tool_complaints, warn_of_stale_proofs
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.elf import BadImage
 from neokernel.image.sizes import Size, count_lines, measure
@@ -51,6 +51,7 @@ def command(path: Path | None, as_json: bool) -> None:
     """
     if path is None:
         tables = {"kernel": measure_sources(kernel(), as_json=as_json)}
+        warn_of_stale_proofs()
     elif is_image(path):
         tables = {path.stem: measure_image(path)}
     else:

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
@@ -79,9 +80,8 @@ def build_system(
     found = kernel_objects(checks=checks)
     if isinstance(found, list):
         return BuildResult(output, found)
-    made, records = found
-    link_image(made, pack(entries), output)
-    write_check_table(output, records, kernel_sources())
+    link_image(found.files, pack(entries), output)
+    write_check_table(output, found.records, kernel_sources())
     return BuildResult(output)
 
 
@@ -128,7 +128,15 @@ def kernel_state() -> State:
     return State(PACKAGE_ROOT, [*ROOTS, MEMORY], substitutes=SUBSTITUTES, stack=stack.KERNEL)
 
 
-def kernel_objects(*, checks: bool, proofs: bool = True) -> tuple[list[Path], list[CheckRecord]] | list[Diagnostic]:
+class Objects(NamedTuple):
+    """The kernel compiled. `proven`: if it should be without the checks that are proven, it is."""
+
+    files: list[Path]
+    records: list[CheckRecord]
+    proven: bool
+
+
+def kernel_objects(*, checks: bool = True, proofs: bool = True) -> Objects | list[Diagnostic]:
     """The kernel compiled, or what is wrong with it. `proofs`: without the checks that are proven never to fail."""
     key = f"{sources_digest()} {checks} {proofs}"
     note = objects.store() / f"kernel-{hashlib.sha256(key.encode()).hexdigest()}.json"
@@ -140,13 +148,24 @@ def kernel_objects(*, checks: bool, proofs: bool = True) -> tuple[list[Path], li
         return state.diagnostics.sorted()
     assert state.program is not None
     export(state.program, EXPORTS)
-    if checks and proofs:
-        discharge(state.program)
+    proven = discharge(state.program) if checks and proofs else True
     # Always as a whole: parts of the way in and out are assembly that shares macros, and most of it is never edited.
     small = frozenset(function.module for function in state.program.functions) - FAST
     made, records = make_objects(state.program, checks=checks, release=True, small=small)
-    remember(note, made, records)
-    return made, records
+    found = Objects(made, records, proven)
+    remember(note, found)
+    return found
+
+
+def stale_proofs() -> str:
+    """What to say, if a kernel has all its checks because what was proven is of another one; else nothing."""
+    found = kernel_objects()
+    if isinstance(found, list) or found.proven:
+        return ""
+    return (
+        "warning: the kernel is built with all its checks, since neokernel/kernel/proofs.json is of another kernel: "
+        "`nk prove --record` proves this one"
+    )
 
 
 def source_files() -> Iterator[Path]:
@@ -170,20 +189,21 @@ def sources_digest() -> str:
     return found.hexdigest()
 
 
-def remember(note: Path, made: list[Path], records: list[CheckRecord]) -> None:
+def remember(note: Path, found: Objects) -> None:
     """Write which objects a kernel has, and its checks. A store that can't be written remembers nothing."""
-    if not note.parent.is_dir() or any(path.parent != note.parent for path in made):
+    if not note.parent.is_dir() or any(path.parent != note.parent for path in found.files):
         return
-    checks = [asdict(record) | {"kind": record.kind.value} for record in records]
+    checks = [asdict(record) | {"kind": record.kind.value} for record in found.records]
+    data = {"objects": [path.name for path in found.files], "checks": checks, "proven": found.proven}
     with tempfile.TemporaryDirectory(dir=note.parent) as folder:
         whole = Path(folder) / note.name
-        whole.write_text(json.dumps({"objects": [path.name for path in made], "checks": checks}))
+        whole.write_text(json.dumps(data))
         whole.replace(note)
     for old in sorted(note.parent.glob("kernel-*.json"), key=lambda path: path.stat().st_mtime)[:-16]:
         old.unlink(missing_ok=True)
 
 
-def remembered(note: Path) -> tuple[list[Path], list[CheckRecord]] | None:
+def remembered(note: Path) -> Objects | None:
     """What `remember` wrote, if all of it is still there."""
     try:
         data = json.loads(note.read_text())
@@ -191,6 +211,7 @@ def remembered(note: Path) -> tuple[list[Path], list[CheckRecord]] | None:
         records = [
             CheckRecord(**{**item, "kind": Kind(item["kind"]), "span": Span(**item["span"])}) for item in data["checks"]
         ]
+        found = Objects(made, records, bool(data["proven"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return (made, records) if all(path.is_file() for path in made) else None
+    return found if all(path.is_file() for path in made) else None

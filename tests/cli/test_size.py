@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from neokernel.bench import registry
+from neokernel.cli import bench
 from neokernel.cli.errors import Exit
 from neokernel.cli.size import COLUMNS
 from neokernel.compiler import toolchain
 from neokernel.compiler.llvm import riscv64
+from neokernel.compiler.pipeline import export, run_front_end
+from neokernel.image import kernel, proofs
 from neokernel.image.elf import Image
 from neokernel.image.sizes import CONSTANTS, DATA, PADDING, SHARED, UNKNOWN, Size, count_lines, file_of, measure
 from tests.cli.support import EXAMPLES, Nk, write_program
@@ -223,6 +227,40 @@ def test_the_kernel(nk: Nk, tmp_path: Path) -> None:
     assert {name: row["text"] for name, row in image["files"].items() if row["text"]} == {
         name: row["text"] for name, row in files.items() if row["text"]
     }
+
+
+@pytest.fixture
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Another record of proofs."""
+    path = tmp_path / "proofs.json"
+    for module in (proofs, kernel):
+        monkeypatch.setattr(module, "RECORD", path)
+    return path
+
+
+def test_a_kernel_that_is_not_as_shipped_is_said(
+    nk: Nk, tmp_path: Path, record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, by those that show it: its checks are all there, as what was proven is of another kernel."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+    record.write_text('{"program": "another", "proven": {}}')
+    monkeypatch.setattr(registry, "run", lambda *_: [])
+    monkeypatch.setattr(bench, "qemu_program", lambda: None)
+    lines: list[tuple[object, ...]] = [("size",), ("build", "program.py"), ("bench", "kernel")]
+    for line in lines * 2:
+        result = nk(*line)
+        assert (result.status, result.error.count("\n")) == (0, 1)
+        assert result.error.startswith("warning: the kernel is built with all its checks, ")
+        assert "`nk prove --record`" in result.error
+    total = nk("size", "--json").json["total"]
+    assert total["text"] == total["text_checked"]
+    assert nk("build", "program.py", "--no-checks").error == nk("size", "program.py").error == ""
+
+    program = run_front_end(kernel.kernel_state()).program
+    assert program is not None
+    export(program, kernel.EXPORTS)
+    proofs.write(program, {})
+    assert nk("build", "program.py").error == "", "the record is of this kernel"
 
 
 PROGRAM = '''"""A program of a user."""
