@@ -3,13 +3,16 @@ changes.
 
 The key of a proof is the hash of the typed IR of its function and of all that it calls or that is an invariant, of the
 types these name, of the checks that were taken as proven, of the prover's own sources and of Z3's version. The folder
-may be deleted at any time. A record appears whole, under its final name.
+may be deleted at any time. A record appears whole, under its final name. A folder of more than MOST_BYTES loses those
+that weren't used for longest.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Iterable
@@ -22,6 +25,11 @@ from neokernel.compiler import ir
 from neokernel.compiler.digest import cone, digest, nodes_of
 
 FOLDER = Path("build") / "proofs"
+#: a kernel's records take some 2 MiB
+MOST_BYTES = 16 << 20
+#: records that are stored between two looks at how many bytes there are
+BETWEEN = 100
+_stored = itertools.count()
 
 
 @functools.cache
@@ -55,10 +63,13 @@ def places(function: ir.Function, invariants: Iterable[ir.Function]) -> str:
 
 
 def load(name: str) -> dict[str, Any] | None:
+    path = FOLDER / f"{name}.json"
     try:
-        found: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    with contextlib.suppress(OSError):
+        os.utime(path)  # it has been used
     return found
 
 
@@ -69,5 +80,22 @@ def store(name: str, record: dict[str, Any]) -> None:
         fresh = FOLDER / f"{name}.{os.getpid()}"
         fresh.write_text(json.dumps(record), encoding="utf-8")
         fresh.replace(FOLDER / f"{name}.json")
+        if next(_stored) % BETWEEN == 0:
+            prune()
     except OSError:
         return
+
+
+def prune() -> None:
+    """Delete the records that weren't used for longest, down to the bound. Others may do so at the same time."""
+    found = []
+    for path in FOLDER.iterdir():
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            found.append((status.st_mtime_ns, path, status.st_size))
+    total = sum(size for _, _, size in found)
+    for _, path, size in sorted(found):
+        if total <= MOST_BYTES:
+            return
+        path.unlink(missing_ok=True)
+        total -= size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from neokernel.cli import demonstration
 from neokernel.cli.prove import command
 from neokernel.compiler.ir import Span
 from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.prover import cache
 
 HALVES = """from neokernel.lang import ensures, requires, u32
 
@@ -71,6 +73,22 @@ def test_a_proof_is_remembered_until_something_it_reads_changes(module: Path) ->
     module.write_text(HALVES.replace("a // 2", "a // 2 + 1"))
     status, output = prove(module)
     assert status == 1 and "`half` may not do what it ensures" in output
+
+
+def test_records_that_were_not_used_for_longest_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    record = {"text": "x" * 1000}
+    monkeypatch.setattr(cache, "MOST_BYTES", 5 * len(json.dumps(record)))
+    monkeypatch.setattr(cache, "BETWEEN", 1)
+    for number in range(5):
+        cache.store(f"r{number}", record)
+        os.utime(cache.FOLDER / f"r{number}.json", (number, number))
+    (cache.FOLDER / "r9.1234").write_text("left by one that was killed")
+    os.utime(cache.FOLDER / "r9.1234", (0, 0))
+    assert cache.load("r0") == record
+    cache.store("r5", record)
+    assert {path.name for path in cache.FOLDER.iterdir()} == {f"r{number}.json" for number in (0, 2, 3, 4, 5)}
+    assert cache.load("r1") is None
 
 
 def test_messages_follow_their_lines(module: Path) -> None:
