@@ -7,7 +7,7 @@ import sys
 import time
 
 from tests.fuzz.campaign import name_of
-from tests.fuzz_prover.campaign import WAYS, Batch, Difference, Tally, ask, program_of, run_batch, smallest
+from tests.fuzz_prover.campaign import OPERATIONS, WAYS, Batch, Difference, Tally, ask, program_of, run_batch, smallest
 from tests.fuzz_prover.report import table
 
 
@@ -22,6 +22,7 @@ def main() -> int:
     if wanted.explain is not None:
         return explain(wanted.explain, wanted.seconds or 60)
     tally, began, last = Tally(), time.monotonic(), wanted.seed + wanted.count
+    run_batch(tally, [OPERATIONS])
     for first in range(wanted.seed, last, wanted.batch):
         if wanted.seconds is not None and time.monotonic() - began > wanted.seconds:
             break

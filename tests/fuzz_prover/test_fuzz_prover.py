@@ -6,7 +6,7 @@ import functools
 
 import pytest
 
-from tests.fuzz_prover.campaign import Batch, Tally, ask, program_of, run_batch
+from tests.fuzz_prover.campaign import OPERATIONS, Batch, Tally, ask, program_of, run_batch
 from tests.fuzz_prover.mutants import MUTANTS, Mutant
 from tests.fuzz_prover.report import table
 
@@ -16,6 +16,7 @@ ASKED = (
     ("known", 0, 60),
     ("possible", 0, 30),
     ("proven", 0, 60),
+    ("proven", OPERATIONS, OPERATIONS + 1),
     ("known", 60, 400),
     ("possible", 30, 150),
     ("proven", 60, 300),
@@ -37,8 +38,8 @@ def test_random_programs() -> None:
 
 
 @functools.cache
-def programs(first: int) -> Batch:
-    return Batch.of([program_of(seed) for seed in range(first, first + BATCH)])
+def programs(first: int, end: int) -> Batch:
+    return Batch.of([program_of(seed) for seed in range(first, min(first + BATCH, end))])
 
 
 def finds(mutant: Mutant, way: str, batch: Batch) -> bool:
@@ -50,8 +51,8 @@ def finds(mutant: Mutant, way: str, batch: Batch) -> bool:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name.replace(" ", "_") for mutant in MUTANTS])
 def test_mistake_is_found(mutant: Mutant) -> None:
-    asked = ((way, first) for way, begin, end in ASKED for first in range(begin, end, BATCH))
-    assert any(finds(mutant, way, programs(first)) for way, first in asked), "the programs didn't notice"
+    asked = ((way, first, end) for way, begin, end in ASKED for first in range(begin, end, BATCH))
+    assert any(finds(mutant, way, programs(first, end)) for way, first, end in asked), "the programs didn't notice"
 
 
 def test_mistakes_can_be_planted() -> None:

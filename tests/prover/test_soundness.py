@@ -226,6 +226,28 @@ CASES: dict[str, tuple[str, list[str]]] = {
         """,
         ["conversion"],
     ),
+    "two ways lead here, on one of which nothing was asked": (
+        """
+        def f(x: bool, y: bool) -> None:
+            if x:
+                pass
+            elif not y:
+                return
+            assert y
+        """,
+        ["assert"],
+    ),
+    "two ways lead here, on each of which something holds": (
+        """
+        def f(x: bool, y: bool) -> None:
+            if x:
+                pass
+            elif not y:
+                return
+            assert x or y
+        """,
+        [],
+    ),
     # --- meaning of arithmetic ---
     "floor of a negative quotient": (
         """

@@ -1,0 +1,64 @@
+"""A program with one function for each operation on each width, and for ways through branches: so that edges meet which
+random programs rarely bring together, as the lowest number and -1 in a division, or a branch that returns and one that
+doesn't."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from tests.fuzz.kinds import INTS, Int
+
+_BOTH = ("a + b", "a - b", "a * b", "a // b", "a % b", "a << b", "a >> b", "a & b", "a | b", "a ^ b")
+_NAMED = ("min", "max", "wrapping_add", "wrapping_sub", "wrapping_mul", "saturating_add", "saturating_sub")
+_MORE = ("saturating_mul", "multiply_high", "rotate_left", "rotate_right")
+_ONE = ("~a", "byte_swap(a)")
+_SIGNED = ("-a", "abs(a)")
+_COUNTS = ("count_leading_zeros(a)", "count_trailing_zeros(a)", "count_ones(a)")
+_TESTS = ("a < b", "a <= b", "a == b", "a != b")
+_WORDS = (*_NAMED[2:], *_MORE, "byte_swap", "count_leading_zeros", "count_trailing_zeros", "count_ones", "truncate")
+
+
+def source() -> str:
+    """Each function asserts something of its result that is wrong for some arguments."""
+    functions = "\n\n\n".join(f"def function{place}{text}" for place, text in enumerate((*_functions(), *_paths())))
+    kinds = ", ".join(map(str, INTS))
+    words = ", ".join(_WORDS)
+    return (
+        f"from neokernel.lang import {kinds}, {words}\nfrom tests.fuzz.observations import Output\n\n\n"
+        f"{functions}\n\n\ndef main(out: Output) -> None:\n    out.put(out.inputs[0])\n"
+    )
+
+
+def _functions() -> Iterator[str]:
+    for kind in INTS:
+        shift = "u8" if kind.signed else str(kind)
+        for text in (*_BOTH, *(f"{name}(a, b)" for name in (*_NAMED, *_MORE))):
+            right = shift if "<<" in text or ">>" in text or "rotate" in text else str(kind)
+            yield _function(f"a: {kind}, b: {right}", str(kind), text, kind)
+        for text in (*_ONE, *(_SIGNED if kind.signed else ())):
+            yield _function(f"a: {kind}", str(kind), text, kind)
+        for text in _COUNTS:
+            yield f"(a: {kind}) -> u32:\n    result = {text}\n    assert result < {kind.bits}\n    return result"
+        for text in _TESTS:
+            yield f"(a: {kind}, b: {kind}) -> None:\n    assert {text}"
+        for target in INTS:
+            yield f"(a: {kind}) -> {target}:\n    return {target}(a)"
+            yield _function(f"a: {kind}", str(target), f"truncate({target}, a)", target)
+
+
+def _paths() -> Iterator[str]:
+    """What holds where three ways meet, some of which end before?"""
+    shapes = (
+        "    if x:\n        {}\n    elif y:\n        {}\n    else:\n        {}\n",
+        "    if x:\n        if y:\n            {}\n        else:\n            {}\n    else:\n        {}\n",
+    )
+    ways = [way for way in itertools.product(("pass", "return"), repeat=3) if "pass" in way]
+    for shape, way, claim in itertools.product(shapes, ways, ("x", "y", "not x", "not y", "x == y", "x != y")):
+        yield f"(x: bool, y: bool) -> None:\n{shape.format(*way)}    assert {claim}"
+
+
+def _function(parameters: str, result: str, text: str, kind: Int) -> str:
+    """One that says too much of what it gives."""
+    bound = kind.highest // 2
+    return f"({parameters}) -> {result}:\n    result = {text}\n    assert result <= {bound}\n    return result"
