@@ -17,7 +17,7 @@ of its maker's table. Text and constants are the archive's own frames, the same 
 Who calls a child that is ended gets PEER_DIED; who waits to be received goes on waiting, for who serves next.
 
 Invariants: one thread of a process at a time makes others, because there is one place where their pages are filled.
-Any thread may end them. What fails has left nothing behind.
+Any thread may end them. What fails has left nothing behind, but `start`: whose start has failed can only be ended.
 """
 
 from __future__ import annotations
@@ -395,13 +395,16 @@ def end_child(process: Process, number: u64) -> Failure | None:
     """Take a child down, whatever it does: nothing of it is left, and who waits for its answers gets PEER_DIED.
 
     OUT_OF_RANGE: there is no child of that number. PINNED: a device may still reach its memory; it is stopped, and can
-    be ended when that is over.
+    be ended when that is over, as with the end of the DmaSpace.
     """
     children = process.children()
     holding = children.claim(number)
     if holding is None:
         return Failure(Status.OUT_OF_RANGE, FIRST)
-    failure = system.revoke(OWN_TABLE, holding.memory)
+    # Its threads stop without their table. What is pinned would keep the next step from them.
+    failure = system.revoke(OWN_TABLE, holding.first + TABLE)
+    if failure is None:
+        failure = system.revoke(OWN_TABLE, holding.memory)
     if failure is None:
         failure = system.delete(OWN_TABLE, holding.first + EVENTS)
     if failure is not None:
@@ -427,7 +430,10 @@ class Death:
 
 
 def await_death(events: u64, reply: u64, deadline: u64 = NEVER) -> Death | Failure:
-    """Wait until a child has faulted or ended. It stays as it is, stopped, until it is taken down.
+    """Wait until a child has faulted or says that it has ended. The thread that did is stopped.
+
+    Other threads of the child, or one that only says so, run on until it is taken down. Who waits here has a context of
+    its own: an end is told by a SEND.
 
     Children are told apart by their badges, which they can't choose. What else one says here counts for nothing.
     """
@@ -438,7 +444,7 @@ def await_death(events: u64, reply: u64, deadline: u64 = NEVER) -> Death | Failu
         if event.is_fault():
             _ = system.resume_faulted(reply, Resume.STOP)
             return Death(event.badge, Fault(u8(event.label())), 0, event.w1, event.w0)
+        # Who called instead of sending would keep the Reply.
+        _ = system.reply(reply, 0)
         if event.label() == ENDED and event.badge != 0:
             return Death(event.badge, None, event.w0, 0, 0)
-        # Who called instead would keep the Reply.
-        _ = system.reply(reply, 0)

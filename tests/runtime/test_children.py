@@ -33,6 +33,8 @@ def test_children_on_the_machine() -> None:
         "1000 rounds: 0 slots and 0 bytes lost",
         "one too many: OUT_OF_SLOTS of argument 12",
         "status 256: BREAKPOINT",
+        "nobody else: TIMED_OUT",
+        "pinned: PINNED of argument 2",
         "server: BREAKPOINT",
         "client 0: PEER_DIED",
         "client 1: 10",

@@ -4,7 +4,8 @@ from neokernel.abi.boot import OWN_SPACE, PROCESSOR
 from neokernel.abi.call import message
 from neokernel.abi.fault import Fault
 from neokernel.abi.kinds import PAGE_SIZE, Kind
-from neokernel.abi.rights import CONTROL, READ, RECEIVE, SEND, WRITE
+from neokernel.abi.rights import ALL, CONTROL, READ, RECEIVE, SEND, SIGNAL, WRITE
+from neokernel.abi.status import Status
 from neokernel.lang import count_ones, u64
 from neokernel.runtime import system
 from neokernel.runtime.child import Child, await_death, end_child
@@ -28,6 +29,8 @@ SERVE: u64 = 3
 THREAD_FAULT: u64 = 4
 KINDS: u64 = 5
 OVERSTATE: u64 = 5
+CALL: u64 = 6
+PIN: u64 = 7
 #: where the client finds what it needs, and leaves what it got
 ENDPOINT = 0
 DONE = 1
@@ -54,6 +57,8 @@ def main(process: Process) -> None:
     again_and_again(process, events, reply, endpoint, frame)
     as_many_as_possible(process, events)
     overstated(process, events, reply, endpoint)
+    called(process, events, reply, endpoint)
+    pinned(process, events)
     clients(process, events, reply, endpoint)
     must(map_new(process, OWN_SPACE, process.memory, HEAP, READ | WRITE, 130))
     process.console.write("130 pages\n")
@@ -155,6 +160,40 @@ def overstated(process: Process, events: u64, reply: u64, endpoint: u64) -> None
     assert death.fault is not None, "no such status is told"
     process.console.write(f"status 256: {death.fault.name}\n")
     must(child.end(process))
+
+
+def called(process: Process, events: u64, reply: u64, endpoint: u64) -> None:
+    """Who calls to say that it has ended doesn't keep the supervisor from hearing of others."""
+    child = Child()
+    make(process, child, CALL, events, endpoint)
+    must(child.start(process, PRIORITY))
+    death = must_get(await_death(events, reply))
+    assert death.fault is None and death.status == 7, "it says so"
+    next = await_death(events, reply, system.now() + process.frequency // 2000)
+    assert isinstance(next, Failure), "nobody else ends"
+    process.console.write(f"nobody else: {next.status.name}\n")
+    must(child.end(process))
+
+
+def pinned(process: Process, events: u64) -> None:
+    """A driver whose device may still reach its memory stops all the same, also on a context of its maker's."""
+    child = Child()
+    space, turns = must_get(process.make(Kind.DMA_SPACE, 1)), must_get(process.make(Kind.NOTIFICATION))
+    must(child.create(process, b"worker", events, MEMORY))
+    child.arguments[0] = PIN
+    child.arguments[1] = must_get(child.grant(process, turns, SIGNAL))
+    child.arguments[2] = must_get(child.grant(process, space, ALL))
+    child.arguments[3] = must_get(child.make(process, Kind.FRAME))
+    context = must_get(process.context(PRIORITY, process.frequency, process.frequency))
+    must(child.start_on(process, context, PRIORITY))
+    must_get(system.wait(turns))
+    tell(process, "pinned", child.end(process))
+    _ = system.poll(turns)
+    quiet = system.wait(turns, system.now() + process.frequency // 1000)
+    assert isinstance(quiet, Failure) and quiet.status is Status.TIMED_OUT, "it is stopped"
+    must(process.drop(space))
+    must(child.end(process))
+    must(process.drop(context))
 
 
 def clients(process: Process, events: u64, reply: u64, endpoint: u64) -> None:

@@ -4,8 +4,8 @@ from neokernel.abi.call import message
 from neokernel.abi.kinds import Kind
 from neokernel.lang import u64
 from neokernel.runtime import system
-from neokernel.runtime.must import must_get
-from neokernel.runtime.process import Process
+from neokernel.runtime.must import must, must_get
+from neokernel.runtime.process import ENDED, Process
 from neokernel.runtime.system import Failure
 from neokernel.runtime.thread import spawn
 
@@ -30,6 +30,14 @@ def main(process: Process) -> None:
         must_get(system.receive(endpoint, reply))
     if kind == 5:
         process.exit(256)
+    if kind == 6:
+        must_get(system.call(process.supervisor, message(ENDED, 1), 7))
+        while True:
+            pass
+    if kind == 7:
+        must_get(system.pin(process.buffer, reply, process.arguments[3]))
+        while True:
+            must(system.signal(endpoint))
     asked = system.receive(endpoint, reply)
     while not isinstance(asked, Failure):
         asked = system.reply_receive(endpoint, reply, message(0, 1), 10 // asked.w0)
