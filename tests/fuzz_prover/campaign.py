@@ -28,8 +28,8 @@ from tests.support.meanings import Analysed, Answer, Failure, Program
 RUNS, ASKED = 60, 2
 #: runs of each function with random arguments
 CALLS = 25
-#: stands for a program that is the same in all campaigns; and runs of its functions
-OPERATIONS, OPERATION_CALLS = 1_000_000_000, 400
+#: stands for a program that is the same in all campaigns (the first limits are its own); and runs of its functions
+OPERATIONS, OPERATION_CALLS = 999_999_999, 400
 
 Told = list[tuple[tuple[int, ...], Answer]]
 """What a program did, compiled, by inputs; its own inputs first."""

@@ -1,6 +1,8 @@
-"""A program with one function for each operation on each width, and for ways through branches: so that edges meet which
-random programs rarely bring together, as the lowest number and -1 in a division, or a branch that returns and one that
-doesn't."""
+"""A program with one function for each operation on each width, and for ways through branches and loops.
+
+So edges meet that random programs rarely bring together, as the lowest number and -1 in a division, or a branch that
+returns and one that doesn't.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,24 @@ _ONE = ("~a", "byte_swap(a)")
 _SIGNED = ("-a", "abs(a)")
 _COUNTS = ("count_leading_zeros(a)", "count_trailing_zeros(a)", "count_ones(a)")
 _TESTS = ("a < b", "a <= b", "a == b", "a != b")
-_WORDS = (*_NAMED[2:], *_MORE, "byte_swap", "count_leading_zeros", "count_trailing_zeros", "count_ones", "truncate")
+_CLAIMS = ("x", "y", "not x", "not y", "x == y", "x != y", "both", "either")
+_WORDS = (
+    *_NAMED[2:],
+    *_MORE,
+    "byte_swap",
+    "count_leading_zeros",
+    "count_trailing_zeros",
+    "count_ones",
+    "truncate",
+    "loop_invariant",
+)
 
 
 def source() -> str:
     """Each function asserts something of its result that is wrong for some arguments."""
-    functions = "\n\n\n".join(f"def function{place}{text}" for place, text in enumerate((*_functions(), *_paths())))
+    functions = "\n\n\n".join(
+        f"def function{place}{text}" for place, text in enumerate((*_functions(), *_paths(), *_loops()))
+    )
     kinds = ", ".join(map(str, INTS))
     words = ", ".join(_WORDS)
     return (
@@ -54,8 +68,20 @@ def _paths() -> Iterator[str]:
         "    if x:\n        if y:\n            {}\n        else:\n            {}\n    else:\n        {}\n",
     )
     ways = [way for way in itertools.product(("pass", "return"), repeat=3) if "pass" in way]
-    for shape, way, claim in itertools.product(shapes, ways, ("x", "y", "not x", "not y", "x == y", "x != y")):
-        yield f"(x: bool, y: bool) -> None:\n{shape.format(*way)}    assert {claim}"
+    for shape, way, claim in itertools.product(shapes, ways, _CLAIMS):
+        before = "    both = x and y\n    either = x or y\n"
+        yield f"(x: bool, y: bool) -> None:\n{before}{shape.format(*way)}    assert {claim}"
+
+
+def _loops() -> Iterator[str]:
+    """In which round is a loop left?"""
+    claims = ("found != 0", "found != 1", "found != 2", "found < 3")
+    for rounds, invariant, claim in itertools.product(("3", "n"), (False, True), claims):
+        said = "        loop_invariant(found == 9)\n" if invariant else ""
+        yield (
+            f"(wanted: u64, n: u64) -> None:\n    found: u64 = 9\n    for i in range({rounds}):\n{said}"
+            f"        if i == wanted:\n            found = i\n            break\n    assert {claim}"
+        )
 
 
 def _function(parameters: str, result: str, text: str, kind: Int) -> str:
