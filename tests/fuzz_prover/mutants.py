@@ -250,13 +250,6 @@ MUTANTS = (
     ),
     Mutant("objects are made only once", "memory", "Memory.new", "self.objects += 1", "self.objects = 1"),
     Mutant(
-        "a store loses all but the first part of a value",
-        "memory",
-        "Memory.store",
-        "in self.components(cells)",
-        "in list(self.components(cells))[:1]",
-    ),
-    Mutant(
         "the first write counts",
         "memory",
         "Memory._load",
@@ -264,21 +257,6 @@ MUTANTS = (
         "list(self.logs.get(name, ()))",
     ),
     Mutant("a write counts on all paths", "memory", "Memory._applies", "left.append(literal)", "pass"),
-    Mutant("a copy has one element more", "memory", "Memory._applies", "inside = t.below(", "inside = t.at_most("),
-    Mutant(
-        "a copy is from the source's begin",
-        "memory",
-        "Memory._value",
-        't.arithmetic("add", source_start, offset)',
-        "offset",
-    ),
-    Mutant(
-        "new objects aren't empty",
-        "memory",
-        "Memory.clear",
-        "zero[index]",
-        "t.number(1, zero[index].sort) if zero[index].sort > 0 else zero[index]",
-    ),
     # --- values, arrays, spans ---
     Mutant("a record's fields are one apart", "values", "Layout.item", "start += size", "start += 1"),
     Mutant(
@@ -309,12 +287,5 @@ MUTANTS = (
         "Solver.prove",
         "self.translate(t.invert(goal))",
         "self.translate(goal)",
-    ),
-    Mutant(
-        "Z3 takes assumptions of a function's values for facts of others",
-        "solve",
-        "Solver._axioms",
-        "yield age(made) == age(inside)",
-        "yield age(made) == 0",
     ),
 )
