@@ -103,8 +103,9 @@ class Operation(Enum):
     #: thread is neither stopped, nor waiting for its fault's handler
     SET_FOREIGN = 22
     #: Thread (; notification): let a scheduler hold the thread, which has no SchedContext: it runs by DISPATCH only, or
-    #: on the time of who calls it. The Notification, whose capability needs SIGNAL, is signalled when it could run.
-    #: OCCUPIED of argument 0: it is held, or has a SchedContext
+    #: on the time of who calls it. The Notification, whose capability needs SIGNAL, is signalled when it could run; if
+    #: who waits there is held itself, so is its scheduler, and that one's: three in all. OCCUPIED of argument 0: it is
+    #: held, or has a SchedContext
     HOLD = 23
     #: Thread (): let the scheduler no longer hold the thread. WRONG_STATE: it isn't held
     RELEASE = 24
@@ -113,8 +114,9 @@ class Operation(Enum):
     #: thread isn't held, can't run, or has time already; or the caller doesn't run on a SchedContext of its own
     DISPATCH = 25
     #: Thread () → state, priority, identifier: say what the thread does. `state` is 0 stopped, 1 running or ready, 2
-    #: sending, 3 calling (not yet received), 4 receiving, 5 waiting for a reply, 6 waiting for signals, 7 dispatching.
-    #: `priority` is the one that it runs at, the higher of its floor and its context's. `identifier` names it in traces
+    #: sending, 3 calling (not yet received), 4 receiving, 5 waiting for a reply, 6 waiting for signals, 7 dispatching,
+    #: 8 answered and about to go on. `priority` is the one that it runs at, the higher of its floor and its context's.
+    #: `identifier` names it in traces
     THREAD_INFO = 26
 
     #: Processor (priority, budget, period; context): give the SchedContext, whose capability needs CONTROL, the right
@@ -143,7 +145,7 @@ class Operation(Enum):
 
     #: DmaSpace (; frame) → physical address: let a device reach the frame until it is unpinned; meanwhile neither it
     #: nor what it was derived from can be deleted or moved. A mapped frame can't be pinned, nor a pinned one mapped:
-    #: copy the capability. The kernel looks at 256 places for a free one: a larger space that isn't full may fail
+    #: copy the capability. The kernel looks at 128 places for a free one: a larger space that isn't full may fail
     #: (OUT_OF_MEMORY), and goes on looking when asked again
     PIN = 34
     #: DmaSpace (; frame): say that the device doesn't reach the frame any more. WRONG_STATE: it isn't a frame that is

@@ -38,8 +38,9 @@ class Cpu:
     sstc: bool = False
     #: what the firmware was told last, without `stimecmp`: not in the model
     told: u64 = 0
-    #: an interrupt is pending, so that long operations give way
+    #: an interrupt is pending, so that long operations give way; `unseen`: not the next so many times that they look
     pending: bool = False
+    unseen: u64 = 0
     #: the line that the controller reports next
     line: u32 = 0
     floating: bool = False
@@ -89,11 +90,15 @@ def set_near_timer(cpu: Cpu, deadline: u64) -> None:
 
 def interrupt_pending(cpu: Cpu) -> bool:
     """Does an interrupt wait for the kernel to leave?"""
+    if cpu.unseen != 0:
+        cpu.unseen -= 1
+        return False
     return cpu.pending or cpu.time >= cpu.timer
 
 
-def timer_pending(cpu: Cpu) -> bool:
-    return cpu.time >= cpu.timer
+def line_pending(cpu: Cpu) -> bool:
+    """Is there a line to be claimed?"""
+    return cpu.line != 0
 
 
 def wait_for_interrupt(cpu: Cpu) -> None:

@@ -43,7 +43,7 @@ def in_assembly(name: str, arguments: Arguments) -> tuple[int, ...]:
     size = known.get(COPIED)
     last = 8 if size is None else size % 8 if size >= 16 else size
     if name in ("memcpy", "memmove"):
-        return 0, (MOST_COPIED if size is None else size) // 32 - 1, 2, last - 1, 0
+        return 0, (MOST_COPIED if size is None else size) // 64 - 1, 6, last - 1, 0
     if name == "memset" and size is not None:
         return 0, size // 32 - 1, 2, last - 1
     return ()

@@ -184,11 +184,7 @@ def document(found: Bounds, *, checks: bool) -> str:
 
     rows = sorted(found.rows, key=lambda row: (-row.bound, row.name))
     over = sum(row.bound > LIMIT for row in rows)
-    said = (
-        f"\n{over} of {len(rows)} bounds are above the promise: [why](../design/paths.md#above-the-promise).\n"
-        if over
-        else ""
-    )
+    said = f"\n{over} of {len(rows)} bounds are above the promise.\n" if over else ""
     lines = [f"| {row.name} | {row.bound:,} | {row.stretch:,} | {loops(row)} |" for row in rows]
     return DOCUMENT.format(
         limit=LIMIT, checks="with" if checks else "without", commit=commit(), over=said, rows="\n".join(lines)

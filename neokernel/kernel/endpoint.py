@@ -20,7 +20,6 @@ from neokernel.abi.call import (
     failure,
     label_of,
     length_of,
-    status_of,
 )
 from neokernel.abi.fault import Fault, Resume, resume_of
 from neokernel.abi.rights import ALL, GRANT, SEND
@@ -45,11 +44,11 @@ from neokernel.kernel.objects import (
 from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, answer
 from neokernel.kernel.reply import arm, finish, link, release
 from neokernel.kernel.schedule import append, stop, take_out
-from neokernel.kernel.slot import derivable, derive, find, has_children, refuse, relocate
+from neokernel.kernel.slot import derivable, derive, find, has_children, refuse, relocate, vacant
 from neokernel.kernel.tracing import record, record_of
-from neokernel.lang import Array, Order, Span, array, cold, copy, ensures, loop_bound, requires, u32, u64, wrapping_add
+from neokernel.lang import Array, Order, Span, array, cold, copy, loop_bound, requires, u32, u64, wrapping_add
 
-#: what `obstacle` gives: indices of capabilities, and here the window's
+#: what `_obstacle` gives: indices of capabilities, and here the window's
 WINDOW_FIRST = MAXIMUM_CAPABILITIES
 NAMED = MAXIMUM_CAPABILITIES + 1
 
@@ -74,13 +73,20 @@ def needs_buffer(word: u64) -> bool:
 def transfer(hart: Hart, sender: Thread, receiver: Thread, badge: u64, word: u64) -> u64:
     """Move the well-formed message `word` into the receiver's registers, buffer and window; or say why not.
 
-    The receiver's argument registers are overwritten: the caller has read what it needs of them.
+    The receiver's argument registers are overwritten: the caller has read what it needs of them. AGAIN, and nothing is
+    moved, if an interrupt has come while it was checked.
     """
     requires(capabilities_of(word) <= MAXIMUM_CAPABILITIES and length_of(word) <= MAXIMUM_WORDS)
     if not sender.faulted and needs_buffer(word):
         refused = transfer_more(hart, sender, receiver, word)
         if refused != 0:
             return refused
+    transfer_registers(sender, receiver, badge, word)
+    return 0
+
+
+def transfer_registers(sender: Thread, receiver: Thread, badge: u64, word: u64) -> None:
+    """The part of a message, or of a fault's report, that is in registers."""
     registers = receiver.registers
     registers.a0 = badge
     registers.a1 = word
@@ -95,7 +101,6 @@ def transfer(hart: Hart, sender: Thread, receiver: Thread, badge: u64, word: u64
         registers.a3 = sent.a3
         registers.a4 = sent.a4
         registers.a5 = sent.a5
-    return 0
 
 
 @cold
@@ -106,6 +111,17 @@ def transfer_more(hart: Hart, sender: Thread, receiver: Thread, word: u64) -> u6
     refused = _obstacle(hart, sender, receiver, word, named)
     if refused != 0:
         return refused
+    if cpu.interrupt_pending(hart.cpu):
+        return AGAIN
+    transfer_buffer(hart, sender, receiver, word, named)
+    return 0
+
+
+@cold
+def transfer_buffer(hart: Hart, sender: Thread, receiver: Thread, word: u64, named: Span[u64]) -> None:
+    """The same, to which there is no `_obstacle`, with the capabilities that it found."""
+    requires(capabilities_of(word) <= MAXIMUM_CAPABILITIES and length_of(word) <= MAXIMUM_WORDS)
+    requires(len(named) == NAMED)
     source = sender.buffer
     target = receiver.buffer
     if source is not None and target is not None:
@@ -116,11 +132,10 @@ def transfer_more(hart: Hart, sender: Thread, receiver: Thread, word: u64) -> u6
         if length > REGISTER_WORDS:
             more = length - REGISTER_WORDS
             copy(target.words[:more], source.words[:more].view())
-    return 0
 
 
 def _obstacle(hart: Hart, sender: Thread, receiver: Thread, word: u64, named: Span[u64]) -> u64:
-    """Why the message can't be transferred, or 0.
+    """Why the part of a message that isn't in registers can't be transferred, or 0.
 
     `named` gets the indices of the capabilities that travel, and the first of the window, as they were checked: others
     may change what is in the buffers.
@@ -175,14 +190,13 @@ def has_room(thread: Thread, buffer: Buffer, first: u64, count: u64) -> bool:
 
 def carry(hart: Hart, sender: Thread, receiver: Thread, first: u64, named: Span[u64]) -> None:
     """Copy or move capabilities to the receiver's window, which begins at `first`. There is no obstacle."""
-    requires(len(named) <= MAXIMUM_CAPABILITIES and first < 1 << 32)
-    requires(len(named) == 0 or first + len(named) <= len(receiver.table.slots))
+    requires(len(named) <= MAXIMUM_CAPABILITIES)
     for number in range(len(named)):
         loop_bound(MAXIMUM_CAPABILITIES)
         index = named[number]
         slot = find(sender.table, index & ~u64(MOVE))
-        if slot is not None:
-            place = receiver.table.slots[first + number]
+        place = vacant(receiver.table, wrapping_add(first, number))
+        if slot is not None and place is not None:
             if index & MOVE != 0:
                 move(slot, place)
             elif u64(slot.depth) < MAXIMUM_DEPTH:
@@ -273,15 +287,65 @@ def has_time(server: Thread, caller: Thread) -> bool:
 # --- receive ----------------------------------------------------------------------------------------------------------
 
 
-def reject(
-    hart: Hart, thread: Thread, endpoint: Endpoint, sender: Thread, reply: Reply | None, answering: bool
+def receive(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply | None, deadline: u64, answering: bool) -> u64:
+    """Answer the caller whom `reply` holds, if `answering`; then take a message, or wait for one.
+
+    The caller has its answer before the next message is looked at, whose place it may take; and goes on afterwards,
+    because a server that runs on its time can't try again without.
+    """
+    requires(not answering or deadline == NEVER)
+    caller = None if reply is None else reply.caller
+    if caller is not None:
+        if not answering:
+            return failure(Status.OCCUPIED, REPLY)
+        refused = give(hart, thread, caller)
+        if refused != 0:
+            return refused
+    named: Array[u64] = array(NAMED)
+    first = endpoint.senders.head
+    if first is not None and _reject(hart, thread, endpoint, first, reply, caller is not None, named):
+        return AGAIN
+    if cpu.interrupt_pending(hart.cpu):
+        return AGAIN
+    if caller is not None and reply is not None:
+        end_call(hart, thread, reply, caller)
+    notification = thread.notification
+    if notification is not None and notification.word != 0 and thread.context is not None:
+        done = answer(thread, take(notification), 0, 0, 0, 0)
+        thread.registers.a1 = SIGNALS_BIT
+        return done
+    if first is not None:
+        take_message(hart, thread, endpoint, first, reply, named)
+        return ANSWERED
+    if deadline != NEVER:
+        if deadline <= cpu.now(hart.cpu):
+            return failure(Status.TIMED_OUT, FIRST)
+        if thread.home is None:
+            # When the time comes it would have no context to go on with.
+            return failure(Status.WRONG_STATE, FIRST)
+    release(hart, thread)
+    arm(thread, reply)
+    # First out of the ready queue, where it may be since it has answered somebody more important.
+    stop(hart, thread, State.RECEIVING)
+    append(endpoint.receivers, thread)
+    thread.endpoint = endpoint
+    start_timer(hart, thread, deadline)
+    return BLOCKED
+
+
+def _reject(
+    hart: Hart,
+    thread: Thread,
+    endpoint: Endpoint,
+    sender: Thread,
+    reply: Reply | None,
+    answering: bool,
+    named: Span[u64],
 ) -> bool:
     """End the wait of the first sender, if `thread` can't take its message: then True.
 
-    `answering`: the thread is about to give back a context that it has borrowed. What it can't take is rejected before,
-    because without a context it couldn't try again.
+    `answering`: it is about to give back a context, which it may have borrowed. `named`: see `_obstacle`.
     """
-    named: Array[u64] = array(NAMED)
     if sender.state is State.CALLING:
         possible = reply is not None and has_time(thread, sender)
     else:
@@ -303,69 +367,73 @@ def reject(
     return True
 
 
-def receive(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply | None, deadline: u64) -> u64:
-    """Take a message, or wait for one. Requires: nobody waits for `reply`."""
-    ensures(lambda result: deadline != NEVER or status_of(result) == 0)
-    notification = thread.notification
-    if notification is not None and notification.word != 0 and thread.context is not None:
-        done = answer(thread, take(notification), 0, 0, 0, 0)
-        thread.registers.a1 = SIGNALS_BIT
-        return done
-    sender = endpoint.senders.head
-    if sender is None:
-        if deadline != NEVER:
-            if deadline <= cpu.now(hart.cpu):
-                return failure(Status.TIMED_OUT, FIRST)
-            if thread.home is None:
-                # When the time comes it would have no context to go on with.
-                return failure(Status.WRONG_STATE, FIRST)
-        release(hart, thread)
-        arm(thread, reply)
-        # First out of the ready queue, where it may be since it has answered somebody more important.
-        stop(hart, thread, State.RECEIVING)
-        append(endpoint.receivers, thread)
-        thread.endpoint = endpoint
-        start_timer(hart, thread, deadline)
-        return BLOCKED
-    if reject(hart, thread, endpoint, sender, reply, False):
-        return AGAIN
-    calling = sender.state is State.CALLING
-    _ = transfer(hart, sender, thread, sender.badge, sender.message)
+def take_message(
+    hart: Hart, thread: Thread, endpoint: Endpoint, sender: Thread, reply: Reply | None, named: Span[u64]
+) -> None:
+    """Take the message of the first sender, to which there is no obstacle."""
+    requires(len(named) == NAMED)
     take_out(endpoint.senders, sender)
+    word = sender.message
+    if not sender.faulted and needs_buffer(word):
+        transfer_buffer(hart, sender, thread, word, named)
+    transfer_registers(sender, thread, sender.badge, word)
     if hart.attention & TRACING != 0:
-        record_of(hart, sender.identifier, Event.SEND, thread.identifier, sender.message)
-    if calling and reply is not None:
+        record_of(hart, sender.identifier, Event.SEND, thread.identifier, word)
+    if sender.state is State.CALLING and reply is not None:
         release(hart, thread)
         arm(thread, reply)
         link(hart, sender, thread, reply)
     else:
         wake(hart, sender, 0, 0)
-    return ANSWERED
 
 
 # --- reply ------------------------------------------------------------------------------------------------------------
 
 
 def respond(hart: Hart, server: Thread, reply: Reply) -> u64:
-    """Answer the caller whom `reply` holds."""
+    """REPLY: answer the caller whom `reply` holds."""
     caller = reply.caller
     if caller is None:
         return failure(Status.WRONG_STATE, REPLY)
-    word = server.registers.a1
-    refused = malformed(server, word)
+    refused = give(hart, server, caller)
     if refused != 0:
         return refused
+    end_call(hart, server, reply, caller)
+    return 0
+
+
+def give(hart: Hart, server: Thread, caller: Thread) -> u64:
+    """The first half of an answer: the caller has it. AGAIN if an interrupt has come meanwhile."""
+    word = server.registers.a1
+    refused = malformed(server, word)
+    if refused != 0 or caller.faulted:
+        return refused
+    if needs_buffer(word):
+        return 0 if caller.state is State.ANSWERED else give_more(hart, server, caller, word)
+    transfer_registers(server, caller, 0, word)
+    caller.state = State.ANSWERED
+    return 0
+
+
+@cold
+def give_more(hart: Hart, server: Thread, caller: Thread, word: u64) -> u64:
+    """The same, when not all of it is in registers."""
+    requires(capabilities_of(word) <= MAXIMUM_CAPABILITIES and length_of(word) <= MAXIMUM_WORDS)
+    refused = transfer_more(hart, server, caller, word)
+    if refused != 0:
+        return refused
+    transfer_registers(server, caller, 0, word)
+    caller.state = State.ANSWERED
+    return AGAIN if cpu.interrupt_pending(hart.cpu) else u64(0)
+
+
+def end_call(hart: Hart, server: Thread, reply: Reply, caller: Thread) -> None:
+    """The second: the caller, whom `reply` holds, goes on, and has its time back. The answer is well-formed."""
+    requires(reply.caller is caller)
+    word = server.registers.a1
     if hart.attention & TRACING != 0:
         record(hart, Event.REPLY, caller.identifier, word)
-    state = State.RUNNABLE
-    if caller.faulted:
-        state = resume(server, caller, word)
-    else:
-        refused = transfer(hart, server, caller, 0, word)
-        if refused != 0:
-            return refused
-    finish(hart, reply, state)
-    return 0
+    finish(hart, reply, resume(server, caller, word) if caller.faulted else State.RUNNABLE)
 
 
 def resume(handler: Thread, thread: Thread, word: u64) -> State:

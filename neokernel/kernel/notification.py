@@ -33,20 +33,18 @@ def signal(hart: Hart, notification: Notification, badge: u64) -> None:
 
 
 def deliver(hart: Hart, notification: Notification, badge: u64) -> Thread | None:
-    """Give the signal to a thread that waits, which is then ready; otherwise keep it."""
+    """Give the signal to a thread that waits; otherwise keep it. Gives that thread, if it has no time to go on with."""
     added = u64(1) if notification.counting else badge
     waiter = notification.waiters.head
     if waiter is not None:
         take_out(notification.waiters, waiter)
-        end_wait(hart, waiter, added, 0)
-        return waiter
+        return end_wait(hart, waiter, added, 0)
     bound = notification.bound
     if bound is not None and bound.state is State.RECEIVING and bound.context is not None:
         endpoint = bound.endpoint
         if endpoint is not None:
             take_out(endpoint.receivers, bound)
-            end_wait(hart, bound, added, SIGNALS_BIT)
-            return bound
+            return end_wait(hart, bound, added, SIGNALS_BIT)
     if notification.counting:
         notification.word = saturating_add(notification.word, 1)
     else:
@@ -54,36 +52,47 @@ def deliver(hart: Hart, notification: Notification, badge: u64) -> Thread | None
     return None
 
 
-def end_wait(hart: Hart, thread: Thread, badge: u64, word: u64) -> None:
-    """`thread`, which isn't in a queue any more, can go on with this answer. Its scheduler isn't told."""
+def end_wait(hart: Hart, thread: Thread, badge: u64, word: u64) -> Thread | None:
+    """`thread`, which isn't in a queue any more, can go on with this answer. If it has no time to, it is given back."""
     timer.remove(hart.wheel, thread.timer)
     thread.state = State.RUNNABLE
     if not thread.faulted:
         give_answer(thread, badge, word)
+    if thread.context is None:
+        return thread
     make_ready(hart, thread)
+    return None
 
 
 def wake(hart: Hart, thread: Thread, badge: u64, word: u64) -> None:
     """The same, and its scheduler is told."""
-    end_wait(hart, thread, badge, word)
-    tell_scheduler(hart, thread)
+    held = end_wait(hart, thread, badge, word)
+    if held is not None:
+        tell_scheduler(hart, held)
 
 
 def go_on(hart: Hart, thread: Thread) -> None:
     """The thread can run; its registers are as they should be."""
     thread.state = State.RUNNABLE
-    make_ready(hart, thread)
-    tell_scheduler(hart, thread)
+    proceed(hart, thread)
+
+
+def proceed(hart: Hart, thread: Thread) -> None:
+    """A runnable thread goes on as soon as it can: now, or when its scheduler gives it time."""
+    if thread.context is not None:
+        make_ready(hart, thread)
+    else:
+        tell_scheduler(hart, thread)
 
 
 def tell_scheduler(hart: Hart, thread: Thread) -> None:
-    """A thread that could run, but is held and has no context: signal its scheduler, which may be held itself."""
+    """A thread that could run, but has no context: if it is held, signal its scheduler, which may be held itself."""
     held: Thread | None = thread
     for _ in range(NESTED_SCHEDULERS):
         if held is None:
             return
         scheduler = held.scheduler
-        if scheduler is None or held.context is not None:
+        if scheduler is None:
             return
         word = held.bindings[SCHEDULER].word
         held = deliver(hart, scheduler, u64(1) if word == 0 else word)

@@ -271,6 +271,8 @@ class State(Enum):
     WAITING = 6
     #: runs another thread, by DISPATCH (dispatched)
     DISPATCHING = 7
+    #: the same as REPLIED, and the answer has come: the server has yet to end the call (awaited)
+    ANSWERED = 8
 
 
 @struct
@@ -411,6 +413,8 @@ class SchedContext:
     budget: u64 = 0
     period: u64 = 0
     used: u64 = 0
+    #: used and not yet taken from the refills
+    owed: u64 = 0
     refills: Array[Embedded[Refill]] = array(REFILLS)
     timer: Embedded[Timer] = Timer()
     #: the place in `refills` of the first, and how many are in use behind it; the others are 0
@@ -578,7 +582,7 @@ class Hart:
     next_identifier: u64 = 1
     number: u32 = 0
 
-    #: bit p % 64 of word p // 64: a thread of priority p is ready
+    #: bit q % 64 of word q // 64: a thread of priority 255 - q is ready
     ready: Array[u64] = array(PRIORITIES // 64)
     # What is large comes last: the fields before are near to the hart's address.
     wheel: Embedded[Wheel] = Wheel()

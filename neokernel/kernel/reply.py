@@ -12,7 +12,7 @@ from neokernel.abi.call import NOW, failure
 from neokernel.abi.operations import Stop
 from neokernel.abi.status import INVOKED, Status
 from neokernel.kernel import timer
-from neokernel.kernel.notification import tell_scheduler
+from neokernel.kernel.notification import proceed, tell_scheduler
 from neokernel.kernel.objects import Hart, Reply, SchedContext, State, Thread
 from neokernel.kernel.outcome import answer, give_answer
 from neokernel.kernel.schedule import dequeue, make_ready, program, stop
@@ -86,10 +86,14 @@ def pass_on(hart: Hart, context: SchedContext) -> None:
         attach(hart, context, owed)
 
 
+def waits_for_reply(thread: Thread) -> bool:
+    return thread.state is State.REPLIED or thread.state is State.ANSWERED
+
+
 def lends(thread: Thread) -> bool:
     """Has it lent a context with the call whose reply it waits for?"""
     awaited = thread.awaited
-    return thread.state is State.REPLIED and awaited is not None and awaited.context is not None
+    return waits_for_reply(thread) and awaited is not None and awaited.context is not None
 
 
 def release(hart: Hart, thread: Thread) -> None:
@@ -137,8 +141,7 @@ def link(hart: Hart, caller: Thread, server: Thread, reply: Reply) -> None:
     if hart.current is server or server.ready:
         # It has a context of its own, and has just received; somebody more important may have come in between.
         return
-    make_ready(hart, server)
-    tell_scheduler(hart, server)
+    proceed(hart, server)
 
 
 def take_back(hart: Hart, caller: Thread, thread: Thread) -> None:
@@ -190,20 +193,20 @@ def finish(hart: Hart, reply: Reply, state: State) -> None:
             context.thread = caller
             caller.context = context
             if caller.scheduler is not None and caller.dispatcher is None:
-                # Its scheduler has stopped waiting for it: it doesn't keep what it was lent.
+                # Its scheduler has stopped waiting for it: it doesn't keep what it was lent. But by an earlier call, of
+                # which it is the server, it may get it at once, and is ready then.
                 pass_on(hart, context)
-                if caller.context is context:
-                    # But by an earlier call, of which it is the server; it is ready.
-                    return
-            elif direct:
+                if state is State.RUNNABLE and context.thread is not caller:
+                    tell_scheduler(hart, caller)
+                return
+            if direct:
                 hart.current = caller
                 return
     if caller.dispatcher is not None and (state is not State.RUNNABLE or caller.context is None):
         # It was dispatched, lent its time on, and now can't go on with it.
         end_dispatch(hart, caller, Stop.BLOCKED if state is State.RUNNABLE else Stop.STOPPED)
     if state is State.RUNNABLE:
-        make_ready(hart, caller)
-        tell_scheduler(hart, caller)
+        proceed(hart, caller)
 
 
 def break_off(hart: Hart, reply: Reply) -> None:
@@ -214,6 +217,8 @@ def break_off(hart: Hart, reply: Reply) -> None:
     if caller.faulted:
         caller.faulted = False
         finish(hart, reply, State.STOPPED)
+    elif caller.state is State.ANSWERED:
+        finish(hart, reply, State.RUNNABLE)
     else:
         give_answer(caller, 0, failure(Status.PEER_DIED, INVOKED))
         finish(hart, reply, State.RUNNABLE)

@@ -28,10 +28,9 @@ from neokernel.kernel.objects import (
 from neokernel.kernel.tracing import record, record_switch
 from neokernel.lang import (
     cold,
-    count_leading_zeros,
+    count_trailing_zeros,
     ensures,
     inline,
-    loop_bound,
     old,
     requires,
     saturating_add,
@@ -109,7 +108,8 @@ def enqueue(hart: Hart, thread: Thread, priority: u64, front: bool) -> None:
         prepend(queue, thread)
     else:
         append(queue, thread)
-    hart.ready[priority // 64] |= u64(1) << (priority % 64)
+    place = PRIORITIES - 1 - priority
+    hart.ready[place // 64] |= u64(1) << (place % 64)
     hart.best = max(hart.best, priority + 1)
 
 
@@ -122,7 +122,8 @@ def dequeue(hart: Hart, thread: Thread) -> None:
     queue = hart.queues[priority]
     take_out(queue, thread)
     if queue.head is None:
-        hart.ready[priority // 64] &= ~(u64(1) << (priority % 64))
+        place = PRIORITIES - 1 - priority
+        hart.ready[place // 64] &= ~(u64(1) << (place % 64))
         if hart.best == priority + 1:
             hart.best = best_of(hart)
 
@@ -130,12 +131,10 @@ def dequeue(hart: Hart, thread: Thread) -> None:
 @cold
 def best_of(hart: Hart) -> u64:
     """1 + the highest priority with a ready thread."""
-    word: u64 = 4
-    while word > 0:
-        loop_bound(4)
-        word -= 1
-        if hart.ready[word] != 0:
-            return 64 * (word + 1) - u64(count_leading_zeros(hart.ready[word]))
+    for word in range(len(hart.ready)):
+        ready = hart.ready[word]
+        if ready != 0:
+            return PRIORITIES - (64 * word + u64(count_trailing_zeros(ready)))
     return 0
 
 
@@ -168,25 +167,28 @@ def consume(context: SchedContext, used: u64) -> None:
 
 @cold
 def consume_refills(context: SchedContext, used: u64) -> None:
-    """The same, of a context that can be without."""
+    """The same, of a context that can be without: from the first refill only.
+
+    What was used beyond it, because the kernel came late, is taken with the next charge.
+    """
     requires(not context.slice)
-    left = used
-    for _ in range(REFILLS):
-        place = u64(context.first)
-        first = context.refills[place]
-        amount = min(left, first.amount)
-        if amount == 0:
+    used = saturating_add(used, context.owed)
+    place = u64(context.first)
+    first = context.refills[place]
+    amount = min(used, first.amount)
+    context.owed = used - amount
+    if amount == 0:
+        return
+    back = saturating_add(first.time, context.period)
+    if amount == first.amount:
+        if context.later == 0:
+            # All at once: the only refill is the next one. What was used beyond the budget is nobody's.
+            first.time = back
+            context.owed = 0
             return
-        left -= amount
-        back = saturating_add(first.time, context.period)
-        if amount == first.amount:
-            if context.later == 0:
-                # All at once: the only refill is the next one.
-                first.time = back
-                return
-            context.first = (context.first + 1) % REFILLS
-            context.later -= 1
-        transfer(context, place, place_of_refill(context, back), amount)
+        context.first = (context.first + 1) % REFILLS
+        context.later -= 1
+    transfer(context, place, place_of_refill(context, back), amount)
 
 
 def place_of_refill(context: SchedContext, time: u64) -> u64:
@@ -240,6 +242,7 @@ def configure(context: SchedContext, priority: u8, budget: u64, period: u64, now
     context.budget = budget
     context.period = period
     context.slice = budget == period
+    context.owed = 0
     context.first = 0
     context.later = 0
     for index in range(REFILLS):

@@ -47,6 +47,14 @@ def find(table: CapTable, index: u64) -> Slot | None:
     return None if slot.object is None else slot
 
 
+def vacant(table: CapTable, index: u64) -> Slot | None:
+    """The slot, if it is empty."""
+    if index >= len(table.slots):
+        return None
+    slot = table.slots[index]
+    return slot if slot.object is None else None
+
+
 def refuse(argument: u64) -> u64:
     """The capability isn't of the kind that is wanted."""
     requires(argument < 256)

@@ -106,7 +106,7 @@ def conclude(hart: Hart, thread: Thread, outcome: u64) -> None:
 
 @cold
 def go_on(hart: Hart, thread: Thread) -> None:
-    """A step of the call is done: do the others, until something more important is to be done.
+    """A step of the call is done: do the others, until something more important is to be done. A message begins anew.
 
     Then the thread will enter the call again, whose progress is in objects and in its arguments.
     """
@@ -114,6 +114,8 @@ def go_on(hart: Hart, thread: Thread) -> None:
     while registers.a7 == u64(Call.CALL.value) and hart.current is thread and not cpu.interrupt_pending(hart.cpu):
         loop_bound(STEPS)
         slot = find(thread.table, registers.a0)
+        if slot is not None and isinstance(slot.object, Endpoint):
+            break
         outcome = failure(Status.NO_CAPABILITY, INVOKED) if slot is None else invoke(hart, thread, slot)
         if outcome != AGAIN:
             if outcome != ANSWERED and outcome != BLOCKED:
@@ -159,7 +161,7 @@ def perform(hart: Hart, thread: Thread, number: Call) -> u64:
 
 
 def receive(hart: Hart, thread: Thread, slot: Slot, answering: bool, deadline: u64) -> u64:
-    """RECEIVE and REPLY_RECEIVE: everything is checked before the answer is given."""
+    """RECEIVE and REPLY_RECEIVE."""
     requires(not answering or deadline == NEVER)
     target = slot.object
     if not isinstance(target, Endpoint):
@@ -169,26 +171,17 @@ def receive(hart: Hart, thread: Thread, slot: Slot, answering: bool, deadline: u
     reply_object: Reply | None = None
     index = thread.registers.a6
     if index != 0:
-        named = find(thread.table, index)
-        if named is None:
+        given = find(thread.table, index)
+        if given is None:
             return failure(Status.NO_CAPABILITY, REPLY)
-        found = named.object
+        found = given.object
         if not isinstance(found, Reply):
             return refuse(REPLY)
         server = found.server
         if server is not None and server is not thread:
             return failure(Status.OCCUPIED, REPLY)
         reply_object = found
-    first = target.senders.head
-    if answering and first is not None and endpoint.reject(hart, thread, target, first, reply_object, True):
-        return AGAIN
-    if reply_object is not None and reply_object.caller is not None:
-        if not answering:
-            return failure(Status.OCCUPIED, REPLY)
-        refused = endpoint.respond(hart, thread, reply_object)
-        if refused != 0:
-            return refused
-    return endpoint.receive(hart, thread, target, reply_object, deadline)
+    return endpoint.receive(hart, thread, target, reply_object, deadline, answering)
 
 
 def reply(hart: Hart, thread: Thread) -> u64:
@@ -447,9 +440,10 @@ def leave_for_another(hart: Hart, thread: Thread) -> Registers:
             cpu.wait_for_interrupt(hart.cpu)
             if cpu.has_ended(hart.cpu):
                 return thread.registers
-            if cpu.timer_pending(hart.cpu):
-                tick(hart)
-            else:
+            # Devices first, as the processor itself does it: many timers may come due together.
+            if cpu.line_pending(hart.cpu):
                 interrupt.serve(hart, cpu.claim(hart.cpu))
+            else:
+                tick(hart)
             chosen = choose(hart)
     return chosen.registers

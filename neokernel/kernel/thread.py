@@ -33,7 +33,18 @@ from neokernel.kernel.objects import (
 )
 from neokernel.kernel.outcome import BLOCKED, answer, give_answer
 from neokernel.kernel.placement import all_registers, buffer_at
-from neokernel.kernel.reply import arm, attach, break_off, detach, end_dispatch, give_up, pass_on, take_back, unchain
+from neokernel.kernel.reply import (
+    arm,
+    attach,
+    break_off,
+    detach,
+    end_dispatch,
+    give_up,
+    pass_on,
+    take_back,
+    unchain,
+    waits_for_reply,
+)
 from neokernel.kernel.schedule import make_ready, priority_of, stop, take_out
 from neokernel.kernel.slot import controlled, derivable, derive, empty, refuse, refuse_control, refuse_operation
 from neokernel.lang import cold, copy, requires, u8, u16, u64
@@ -93,7 +104,7 @@ def leave_wait(hart: Hart, thread: Thread) -> None:
         case State.WAITING:
             if notification is not None:
                 take_out(notification.waiters, thread)
-        case State.REPLIED:
+        case State.REPLIED | State.ANSWERED:
             if reply is not None:
                 give_up(hart, reply)
         case State.DISPATCHING:
@@ -119,7 +130,7 @@ def halt(hart: Hart, thread: Thread) -> bool:
         return False
     if thread.state is not State.RUNNABLE:
         leave_wait(hart, thread)
-        if not thread.faulted:
+        if not thread.faulted and thread.state is not State.ANSWERED:
             give_answer(thread, 0, failure(Status.CANCELLED, INVOKED))
     thread.faulted = False
     dispatcher = thread.dispatcher
@@ -188,7 +199,7 @@ def borrows(thread: Thread) -> bool:
 
     It would have to keep two apart.
     """
-    lends = thread.state is State.REPLIED or thread.state is State.DISPATCHING
+    lends = waits_for_reply(thread) or thread.state is State.DISPATCHING
     return thread.context is not None or thread.scheduler is not None or lends
 
 
@@ -235,8 +246,7 @@ def take_signals(hart: Hart, thread: Thread) -> None:
     if bound is None or bound.word == 0 or thread.context is None or thread.state is not State.RECEIVING:
         return
     leave_wait(hart, thread)
-    # It has a context: there is nothing to tell its scheduler.
-    end_wait(hart, thread, take(bound), SIGNALS_BIT)
+    _ = end_wait(hart, thread, take(bound), SIGNALS_BIT)
 
 
 def lose(hart: Hart, thread: Thread, place: Slot) -> bool:
@@ -261,7 +271,7 @@ def lose(hart: Hart, thread: Thread, place: Slot) -> bool:
             thread.home = None
             if thread.context is thing:
                 detach(hart, thing)
-            elif thread.state is State.REPLIED and reply is not None and unchain(reply) and thing.thread is None:
+            elif waits_for_reply(thread) and reply is not None and unchain(reply) and thing.thread is None:
                 # It was lent with the call, which won't bring it back, and is parked.
                 pass_on(hart, thing)
             if thread.state is State.RECEIVING:
@@ -443,7 +453,7 @@ def hold(hart: Hart, thread: Thread, given: Slot | None) -> u64:
     place.holder = thread.holder
     place.entry = SCHEDULER
     use(hart, thread, place)
-    if thread.state is State.RUNNABLE:
+    if thread.state is State.RUNNABLE and thread.context is None:
         tell_scheduler(hart, thread)
     return 0
 

@@ -18,7 +18,7 @@ from neokernel.prover.unchanged import AllOrNothing
 OPERATIONS = {
     "captable": "invoke copy move_in copy_out move_out refuse_landing inspect revoke revoke_some",
     "dma": "invoke pin unpin",
-    "endpoint": "malformed reject transfer transfer_more immovable send offer receive respond",
+    "endpoint": "malformed transfer transfer_more immovable send offer receive respond give give_more",
     "interrupt": "invoke bind unbind acknowledge",
     "memory": "invoke retype make clear information",
     "notification": "wait signal_call",

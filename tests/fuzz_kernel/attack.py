@@ -91,6 +91,7 @@ def step(fuzz: Fuzz) -> bool:
         call(fuzz, hart, thread)
     hart.cpu.ended = 0
     hart.cpu.pending = False
+    hart.cpu.unseen = 0
     return True
 
 
@@ -133,6 +134,7 @@ def call(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
             choose_call(fuzz, hart, thread)
         registers.pc = ECALL_AT
     hart.cpu.pending = fuzz.chance(16)
+    hart.cpu.unseen = fuzz.below(4)
     row = row_of(thread)
     target = target_of(thread, row)
     allowed = allows(thread, row)
@@ -346,7 +348,7 @@ def unchanged(fuzz: Fuzz, caller: Thread | None, target: u64) -> None:
     for index in range(fuzz.thread_count):
         thread = fuzz.threads[index]
         if thread is not None and thread is not caller and address_of(thread) != target:
-            idle = thread.state is State.STOPPED or thread.state is State.RUNNABLE
+            idle = thread.state is State.STOPPED or thread.state is State.RUNNABLE or thread.state is State.ANSWERED
             for old in range(fuzz.remembered):
                 if fuzz.identifiers[old] == thread.identifier:
                     # It may fault at once, because the time that it was given is used up.
@@ -433,7 +435,11 @@ def enter_fast(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
     save(fuzz, True)
     restore(fuzz, False)
     registers.pc += 4
+    # The fast path doesn't look at interrupts.
+    unseen = hart.cpu.unseen
+    hart.cpu.unseen = 64
     syscall.system_call(thread)
+    hart.cpu.unseen = unseen
     forget_stale(fuzz, hart, thread)
     found = differs(fuzz, True)
     fuzz.difference = found

@@ -252,7 +252,7 @@ def check_reply(fuzz: Fuzz, reply: Reply) -> None:
     caller = reply.caller
     if caller is not None:
         assert lives(fuzz, address_of(caller), THREAD), "a caller that has gone"
-        assert caller.state is State.REPLIED, "a caller that doesn't wait"
+        assert caller.state is State.REPLIED or caller.state is State.ANSWERED, "a caller that doesn't wait"
         assert caller.awaited is reply, "a caller that waits for another"
     context = reply.context
     if context is not None and caller is not None:
@@ -346,7 +346,7 @@ def check_thread(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
         case State.RECEIVING:
             assert endpoint is not None and lives(fuzz, address_of(endpoint), ENDPOINT), "receives from what has gone"
             assert contains(endpoint.receivers, thread), "receives, and nobody knows"
-        case State.REPLIED:
+        case State.REPLIED | State.ANSWERED:
             assert reply is not None and lives(fuzz, address_of(reply), REPLY), "waits for what has gone"
             assert reply.caller is thread, "waits for another's reply"
         case State.WAITING:
@@ -521,12 +521,12 @@ def check_ready(fuzz: Fuzz, hart: Hart) -> None:
         bits = hart.ready[word]
         for bit in range(64):
             if bits >> bit & 1 == 1:
-                priority = 64 * word + bit
+                priority = PRIORITIES - 1 - (64 * word + bit)
                 queue = hart.queues[priority]
                 length = check_queue(fuzz, queue)
                 assert length != 0, "a priority without threads"
                 queued += length
-                best = priority + 1
+                best = max(best, priority + 1)
                 check_priority(fuzz, queue, priority)
     assert hart.best == best, "another thread is the best"
     ready: u64 = 0
@@ -596,7 +596,8 @@ def deep(fuzz: Fuzz) -> None:
     hart = the_hart()
     fuzz.looks += 1
     for priority in range(PRIORITIES):
-        if hart.ready[priority // 64] >> (priority % 64) & 1 == 0:
+        place = PRIORITIES - 1 - priority
+        if hart.ready[place // 64] >> (place % 64) & 1 == 0:
             queue = hart.queues[priority]
             assert queue.head is None and queue.tail is None, "threads in a queue that isn't looked at"
     for bucket in range(64 * WHEEL_LEVELS):

@@ -404,7 +404,7 @@ def begin(fuzz: Fuzz, hart: Hart, number: u64) -> None:
     if isinstance(endpoint, Endpoint) and isinstance(reply, Reply):
         thread.registers.a7 = 3
         thread.registers.s10 = 4
-        done = receive(hart, thread, endpoint, reply, NEVER)
+        done = receive(hart, thread, endpoint, reply, NEVER, False)
         assert done == BLOCKED or done > ANSWERED, "the machine can't be made: RECEIVE"
 
 

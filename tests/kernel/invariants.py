@@ -372,7 +372,7 @@ def check_reply(reply: Reply) -> None:
     if reply.server is not None:
         assert reply.server.reply is reply
     if reply.caller is not None:
-        assert reply.caller.state is State.REPLIED and reply.caller.awaited is reply
+        assert reply.caller.state in (State.REPLIED, State.ANSWERED) and reply.caller.awaited is reply
     if reply.caller is not None and reply.context is not None:
         assert any(reply is each for each in chain(reply.context)), "a Reply isn't in its context's chain"
 
@@ -402,7 +402,7 @@ def check_thread(world: World, thread: Thread) -> None:
         case State.RECEIVING:
             waits = thread.endpoint
             assert any(thread is each for each in check_queue(waits.receivers))
-        case State.REPLIED:
+        case State.REPLIED | State.ANSWERED:
             waits = thread.awaited
             assert waits.caller is thread
         case State.WAITING:
@@ -478,7 +478,7 @@ def check_ready(world: World) -> None:
     ready = sum(int(word) << 64 * place for place, word in enumerate(hart.ready))
     for priority in range(PRIORITIES):
         queue = check_queue(hart.queues[priority])
-        assert bool(queue) == bool(ready >> priority & 1), f"priority {priority} and its bit disagree"
+        assert bool(queue) == bool(ready >> PRIORITIES - 1 - priority & 1), f"priority {priority} and its bit disagree"
         highest = priority + 1 if queue else highest
         for thread in queue:
             assert queued.add(thread) and thread.ready and thread.priority == priority

@@ -131,4 +131,5 @@ def test_states_of_threads_are_as_thread_info_says() -> None:
         "REPLIED",
         "WAITING",
         "DISPATCHING",
+        "ANSWERED",
     ]

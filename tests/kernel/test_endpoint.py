@@ -13,7 +13,7 @@ from neokernel.abi.rights import ALL
 from neokernel.abi.status import TRAVELLING, WINDOW, Status
 from neokernel.kernel.objects import State, Thread
 from neokernel.lang import u64
-from tests.kernel.support import PRIORITY, Machine
+from tests.kernel.support import ECALL, PRIORITY, Machine
 
 
 class Pair:
@@ -98,6 +98,44 @@ def test_long_messages_and_capabilities() -> None:
     assert pair.server.buffer.arrived.load() == 2
     assert machine.slot(60).parent is machine.slot(first), "the first was copied"
     assert machine.slot(second).object is None and machine.slot(61).object is not None, "the second was moved"
+
+
+@pytest.mark.parametrize("passive", [False, True])
+@pytest.mark.parametrize("then", ["answered again", "caller suspended", "reply deleted"])
+def test_an_interrupt_comes_while_a_long_answer_is_given(passive: bool, then: str) -> None:
+    """The caller has it, and yet waits: whatever ends its wait, it has got this answer, and once."""
+    pair = Pair(True, passive)
+    machine, client, server = pair.machine, pair.client, pair.server
+    assert client.buffer is not None and server.buffer is not None
+    (given,) = machine.make(Kind.NOTIFICATION)
+    pair.call(word(1), 0, 0, 0, 0)
+    server.buffer.words[0] = u64(11)
+    machine.name(server, given)
+    machine.window(60, 1, client)
+    cpu = machine.hart.cpu
+    cpu.pending, cpu.unseen = True, u64(1)
+    pair.answer(word(9, 5, 1), 1, 2, 3, 4)
+    cpu.pending = False
+    machine.check()
+    assert (client.state, machine.current, server.registers.pc) == (State.ANSWERED, server, ECALL)
+    assert machine.slot(60).parent is machine.slot(given)
+    match then:
+        case "answered again":
+            server.buffer.words[0] = u64(12)
+            machine.enter(server)
+            assert server.state is State.RECEIVING
+        case "caller suspended":
+            root = next(each for each in range(8) if machine.slot(each).object is client)
+            assert machine.invoke(root, Operation.SUSPEND, thread=server).word == 0
+            assert client.state is State.STOPPED
+            assert machine.invoke(root, Operation.RESUME, thread=server).word == 0
+        case _:
+            machine.start(server, Call.CALL, 1, word(Operation.DELETE.value), (pair.reply, 0, 0, 0), 0)
+    machine.check()
+    assert client.state is State.RUNNABLE
+    got = machine.result(client)
+    assert (got.word, got.words) == (word(9, 5, 1), (1, 2, 3, 4)) and client.buffer.words[0] == 11
+    assert machine.slot(60).parent is machine.slot(given)
 
 
 @pytest.mark.parametrize("order", [(0, MOVE), (MOVE, 0), (MOVE, MOVE)])

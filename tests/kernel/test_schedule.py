@@ -62,6 +62,23 @@ def test_more_time_than_there_was_is_survived(limits: tuple[int, int], uses: lis
     assert context.used == sum(uses)
 
 
+def test_what_was_used_beyond_the_first_refill_is_taken_with_the_next_charge() -> None:
+    context = configured(10, 100)
+    schedule.consume(context, u64(4))
+    schedule.begin_use(context, u64(20))
+    schedule.consume(context, u64(3))
+    # 6 were left at 20, of which 3 are; 4 come back at 100, 3 at 120.
+    schedule.begin_use(context, u64(50))
+    schedule.consume(context, u64(5))
+    check_refills(context)
+    assert context.owed == 2
+    schedule.begin_use(context, u64(100))
+    assert context.refills[int(context.first)].amount == 4
+    schedule.consume(context, u64(1))
+    check_refills(context)
+    assert context.owed == 0 and context.refills[int(context.first)].amount == 1
+
+
 def test_times_near_the_end_of_the_counter() -> None:
     last = (1 << 64) - 1
     context = configured(5, 1 << 40, now=last - 10)

@@ -41,7 +41,7 @@ TEST_PASS = 0x5555
 
 #: sip, sie: supervisor timer, supervisor external
 PENDING = 1 << 5 | 1 << 9
-TIMER_PENDING = 1 << 5
+EXTERNAL_PENDING = 1 << 9
 #: sstatus.FS, dirty
 FLOATING_ON = 3 << 13
 #: sstatus.SUM
@@ -125,8 +125,8 @@ def interrupt_pending(cpu: Cpu) -> bool:
     return asm("csrr {result}, sip", result=u64) & PENDING != 0
 
 
-def timer_pending(cpu: Cpu) -> bool:
-    return asm("csrr {result}, sip", result=u64) & TIMER_PENDING != 0
+def line_pending(cpu: Cpu) -> bool:
+    return asm("csrr {result}, sip", result=u64) & EXTERNAL_PENDING != 0
 
 
 def wait_for_interrupt(cpu: Cpu) -> None:

@@ -87,21 +87,29 @@ memcpy:
     addi t0, t0, 1
     addi a2, a2, -1
     j 11b
-12: andi t1, a2, -32
+12: andi t1, a2, -64                # 64 bytes at a time
     beqz t1, 16f
     add t1, t1, t0
 13: ld t2, 0(a1)
     ld t3, 8(a1)
     ld t4, 16(a1)
     ld t5, 24(a1)
+    ld a3, 32(a1)
+    ld a4, 40(a1)
+    ld a5, 48(a1)
+    ld a6, 56(a1)
     sd t2, 0(t0)
     sd t3, 8(t0)
     sd t4, 16(t0)
     sd t5, 24(t0)
-    addi a1, a1, 32
-    addi t0, t0, 32
+    sd a3, 32(t0)
+    sd a4, 40(t0)
+    sd a5, 48(t0)
+    sd a6, 56(t0)
+    addi a1, a1, 64
+    addi t0, t0, 64
     bltu t0, t1, 13b
-    andi a2, a2, 31
+    andi a2, a2, 63
 16: andi t1, a2, -8
     beqz t1, 14f
     add t1, t1, t0
