@@ -17,7 +17,7 @@ of its maker's table. Text and constants are the archive's own frames, the same 
 Who calls a child that is ended gets PEER_DIED; who waits to be received goes on waiting, for who serves next.
 
 Invariants: one thread of a process at a time makes others, because there is one place where their pages are filled.
-Any thread may end them. What fails has left nothing behind, but `start`: whose start has failed can only be ended.
+Any thread may end them. What fails has left nothing behind but used-up memory of the child's, and can be tried again.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ from neokernel.abi.boot import (
 )
 from neokernel.abi.call import NEVER
 from neokernel.abi.fault import Fault, Resume
-from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE, Kind
+from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.operations import Binding
 from neokernel.abi.rights import ALL, DMA, EXECUTE, READ, SEND, WRITE
 from neokernel.abi.status import FIRST, WINDOW, Status
-from neokernel.lang import Array, array, object_at, struct, u8, u16, u64, unsafe, value
+from neokernel.lang import Array, Embedded, array, object_at, struct, u8, u16, u64, unsafe, value
 from neokernel.runtime import system
-from neokernel.runtime.capabilities import MAXIMUM_RUN, Holding
+from neokernel.runtime.capabilities import Holding
 from neokernel.runtime.process import ENDED, MAXIMUM_ARGUMENTS, START_INFO_ADDRESS, Process, StartInfo
-from neokernel.runtime.space import GIGABYTE, SCRATCH, fill, find_program, map_at, segments_of
+from neokernel.runtime.space import SCRATCH, Kept, fill, find_program, map_at, map_kept, map_new, released, segments_of
 from neokernel.runtime.system import Failure
 
 unsafe("a child's first page is filled in where it is mapped for that")
@@ -87,9 +87,10 @@ class Child:
     arguments: Array[u64] = array(MAXIMUM_ARGUMENTS)
     #: index in its table of a Memory that it makes its own objects of, 0 for none
     own_memory: u64 = 0
-    #: the next free slot of its table, and of that for what is kept
+    #: the next free slot of its table
     next_slot: u64 = FIRST_DYNAMIC
-    next_kept: u64 = 0
+    #: its frames and page tables
+    kept: Embedded[Kept] = Kept()
     first: u64 = 0
     entry: u64 = 0
 
@@ -122,7 +123,8 @@ class Child:
         children.set(number, Holding(memory, first, pages))
         self.number, self.memory, self.first, self.entry = number, memory, first, file.entry
         self.space, self.table, self.thread = first + SPACE, first + TABLE, first + THREAD
-        self.own_memory, self.next_slot, self.next_kept = 0, FIRST_DYNAMIC, 0
+        self.own_memory, self.next_slot = 0, FIRST_DYNAMIC
+        self.kept.table, self.kept.next = first + KEPT, 0
         for place in range(MAXIMUM_ARGUMENTS):
             self.arguments[place] = 0
         failure = self.assemble(process, file, events)
@@ -185,11 +187,10 @@ class Child:
         rights = READ | EXECUTE if segment.flags & EXECUTABLE != 0 else READ
         if segment.flags & WRITABLE != 0:
             rights = READ | WRITE
-        slot = process.slot()
-        if isinstance(slot, Failure):
-            return slot
-        failure: Failure | None = None
         for page in range(pages_of(segment)):
+            slot = process.slot()
+            if isinstance(slot, Failure):
+                return slot
             offset = page * PAGE_SIZE
             if shared:
                 place = segment.offset // PAGE_SIZE + page
@@ -198,74 +199,31 @@ class Child:
                 failure = system.retype(process.buffer, self.memory, Kind.FRAME, 0, 1, slot)
                 if failure is None and offset < segment.file_size:
                     failure = fill(process, slot, ARCHIVE_ADDRESS + segment.offset + offset)
-            if failure is None:
-                failure = self.map(process, segment.address + offset, rights, slot)
-            if failure is None:
-                failure = self.keep(process, slot)
             if failure is not None:
-                break
-        return released(process, slot, failure)
+                return released(process, slot, failure)
+            failure = self.map_kept(process, segment.address + offset, rights, slot)
+            if failure is not None:
+                return failure
+        return None
 
     # --- its address space --------------------------------------------------------------------------------------------
 
     def map(self, process: Process, address: u64, rights: u16, frame: u64) -> Failure | None:
         """Map the maker's frame, which isn't mapped yet, into its address space."""
-        failure = system.map(process.buffer, self.space, address, rights, frame)
-        # At most the tables of two levels are missing, each is made once.
-        for _ in range(2):
-            if failure is None or failure.status is not Status.NO_PAGE_TABLE:
-                return failure
-            failure = self.map_table(process, address)
-            if failure is None:
-                failure = system.map(process.buffer, self.space, address, rights, frame)
-        return failure
-
-    def map_table(self, process: Process, address: u64) -> Failure | None:
-        """Install the page table that is missing first on the way to the address."""
-        table = process.make_of(self.memory, Kind.PAGE_TABLE)
-        if isinstance(table, Failure):
-            return table
-        failure = system.install(process.buffer, self.space, address // GIGABYTE * GIGABYTE, 2, table)
-        if failure is not None and failure.status is Status.OCCUPIED:
-            failure = system.install(process.buffer, self.space, address // LARGE_SIZE * LARGE_SIZE, 1, table)
-        if failure is None:
-            failure = self.keep(process, table)
-        return released(process, table, failure)
+        return map_at(process, self.space, self.memory, address, rights, frame, self.kept)
 
     def map_new(self, process: Process, address: u64, rights: u16, pages: u64) -> Failure | None:
         """Map fresh, cleared pages of its own memory from `address` on. If it fails, those mapped before stay."""
-        for done in range(u64(0), pages, MAXIMUM_RUN):
-            count = min(pages - done, MAXIMUM_RUN)
-            frames = process.make_of(self.memory, Kind.FRAME, 0, count)
-            if isinstance(frames, Failure):
-                return frames
-            failure: Failure | None = None
-            for page in range(count):
-                if failure is None:
-                    failure = self.map(process, address + (done + page) * PAGE_SIZE, rights, frames + page)
-                if failure is None:
-                    failure = self.keep(process, frames + page)
-                _ = released(process, frames + page, failure)
-            if failure is not None:
-                return failure
-        return None
+        return map_new(process, self.space, self.memory, address, rights, pages, self.kept)
+
+    def map_kept(self, process: Process, address: u64, rights: u16, frame: u64) -> Failure | None:
+        """Map a frame that its maker doesn't need any more. If that fails, it is dropped."""
+        return map_kept(process, self.space, self.memory, address, rights, frame, self.kept)
 
     def share(self, process: Process, address: u64, rights: u16, frame: u64) -> Failure | None:
         """Map a copy of the maker's frame, which ends with the child."""
         copied = process.derive(frame, rights)
-        if isinstance(copied, Failure):
-            return copied
-        failure = self.map(process, address, rights, copied)
-        if failure is None:
-            failure = self.keep(process, copied)
-        return released(process, copied, failure)
-
-    def keep(self, process: Process, slot: u64) -> Failure | None:
-        """Move a capability, which has no copies, from the maker's table to those that are kept until the end."""
-        failure = system.move(process.buffer, self.first + KEPT, self.next_kept, slot)
-        if failure is None:
-            self.next_kept += 1
-        return failure
+        return copied if isinstance(copied, Failure) else self.map_kept(process, address, rights, copied)
 
     # --- what it has --------------------------------------------------------------------------------------------------
 
@@ -305,43 +263,56 @@ class Child:
             budget = period = process.frequency // 100
         context = self.first + CONTEXT
         failure = system.retype(process.buffer, self.memory, Kind.SCHED_CONTEXT, 0, 1, context)
+        if failure is not None:
+            return failure
+        failure = system.configure(process.buffer, PROCESSOR, priority, budget, period, context)
         if failure is None:
-            failure = system.configure(process.buffer, PROCESSOR, priority, budget, period, context)
-        return self.start_on(process, context, priority) if failure is None else failure
+            failure = self.start_on(process, context, priority)
+        if failure is not None:
+            _ = system.delete(OWN_TABLE, context)
+        return failure
 
     def start_on(self, process: Process, context: u64, priority: u64) -> Failure | None:
         """Let it begin on a context of its maker's, which has `priority` and no other thread."""
-        failure = self.inform(process, priority)
-        if failure is None:
-            failure = system.bind(process.buffer, self.thread, Binding.CONTEXT, context)
-        if failure is None:
-            failure = self.grant_at(process, OWN_CONTEXT, context, ALL)
+        failure = system.bind(process.buffer, self.thread, Binding.CONTEXT, context)
         if failure is not None:
             return failure
-        return system.start(self.thread, self.entry, CHILD_STACK_TOP, START_INFO_ADDRESS, ROOT_BUFFER_ADDRESS)
+        failure = self.grant_at(process, OWN_CONTEXT, context, ALL)
+        if failure is None:
+            failure = self.begin(process, priority)
+            if failure is not None:
+                _ = system.delete(self.table, OWN_CONTEXT)
+        if failure is not None:
+            _ = system.unbind(self.thread, Binding.CONTEXT)
+        return failure
 
-    def inform(self, process: Process, priority: u64) -> Failure | None:
-        """Fill in the page that it begins with."""
+    def begin(self, process: Process, priority: u64) -> Failure | None:
+        """Fill in the page that it begins with, and let its thread go."""
         frame = process.make_of(self.memory, Kind.FRAME)
         if isinstance(frame, Failure):
             return frame
         failure = map_at(process, OWN_SPACE, process.memory, SCRATCH, READ | WRITE, frame)
+        if failure is not None:
+            return released(process, frame, failure)
+        info = object_at(StartInfo, SCRATCH)
+        info.free_first = self.next_slot
+        info.free_end = SUPERVISOR
+        info.supervisor = SUPERVISOR
+        info.memory = self.own_memory
+        info.frequency = process.frequency
+        info.priority = priority
+        for place in range(MAXIMUM_ARGUMENTS):
+            info.arguments[place] = self.arguments[place]
+        failure = system.unmap(frame)
+        if failure is not None:
+            return released(process, frame, failure)
+        failure = self.map_kept(process, START_INFO_ADDRESS, READ, frame)
         if failure is None:
-            info = object_at(StartInfo, SCRATCH)
-            info.free_first = self.next_slot
-            info.free_end = SUPERVISOR
-            info.supervisor = SUPERVISOR
-            info.memory = self.own_memory
-            info.frequency = process.frequency
-            info.priority = priority
-            for place in range(MAXIMUM_ARGUMENTS):
-                info.arguments[place] = self.arguments[place]
-            failure = system.unmap(frame)
-        if failure is None:
-            failure = self.map(process, START_INFO_ADDRESS, READ, frame)
-        if failure is None:
-            failure = self.keep(process, frame)
-        return released(process, frame, failure)
+            failure = system.start(self.thread, self.entry, CHILD_STACK_TOP, START_INFO_ADDRESS, ROOT_BUFFER_ADDRESS)
+            if failure is not None:
+                # So that the page can be mapped there again.
+                self.kept.drop_last()
+        return failure
 
     def end(self, process: Process) -> Failure | None:
         """Take it down, wherever it is: see `end_child`. The object can be used for the next one then."""
@@ -349,14 +320,6 @@ class Child:
         if failure is None:
             self.number = 0
         return failure
-
-
-def released(process: Process, slot: u64, failure: Failure | None) -> Failure | None:
-    """Give back a slot, whose capability was moved on, or is dropped if that has failed."""
-    if failure is not None:
-        _ = system.delete(OWN_TABLE, slot)
-    process.slots().release(slot)
-    return failure
 
 
 def make_memory(process: Process, size: u64) -> u64 | Failure:

@@ -6,11 +6,11 @@ Invariants: one thread of a process at a time fills pages of others, because the
 from __future__ import annotations
 
 from neokernel.abi.archive import MAGIC, File, Header, Segment
-from neokernel.abi.boot import ARCHIVE_ADDRESS, OWN_SPACE
+from neokernel.abi.boot import ARCHIVE_ADDRESS, OWN_SPACE, OWN_TABLE
 from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE, Kind
 from neokernel.abi.rights import READ, WRITE
 from neokernel.abi.status import Status
-from neokernel.lang import Embedded, Span, object_at, size_of, span_at, u16, u64, unsafe, usize
+from neokernel.lang import Embedded, Span, object_at, size_of, span_at, struct, u16, u64, unsafe, usize
 from neokernel.lang import copy as copy_elements
 from neokernel.runtime import system
 from neokernel.runtime.capabilities import MAXIMUM_RUN
@@ -29,8 +29,42 @@ WORDS_OF_PAGE = PAGE_SIZE // 8
 # --- mapping ----------------------------------------------------------------------------------------------------------
 
 
-def map_at(process: Process, space: u64, memory: u64, address: u64, rights: u16, frame: u64) -> Failure | None:
-    """Map a frame into an address space; page tables that are missing on the way are made of `memory`."""
+@struct
+class Kept:
+    """A table for capabilities that only the kernel needs to know of, from its first slot on, until the table ends."""
+
+    #: index of the table in the process's own
+    table: u64 = 0
+    next: u64 = 0
+
+    def keep(self, process: Process, slot: u64) -> Failure | None:
+        """Move a capability, which has no copies, here from the process's own table."""
+        failure = system.move(process.buffer, self.table, self.next, slot)
+        if failure is None:
+            self.next += 1
+        return released(process, slot, failure)
+
+    def drop_last(self) -> None:
+        """Delete what was kept last."""
+        self.next -= 1
+        _ = system.delete(self.table, self.next)
+
+
+def released(process: Process, slot: u64, failure: Failure | None) -> Failure | None:
+    """Give back a slot, whose capability was moved on, or is deleted if that has failed."""
+    if failure is not None:
+        _ = system.delete(OWN_TABLE, slot)
+    process.slots().release(slot)
+    return failure
+
+
+def map_at(
+    process: Process, space: u64, memory: u64, address: u64, rights: u16, frame: u64, kept: Kept | None = None
+) -> Failure | None:
+    """Map a frame into an address space; page tables that are missing on the way are made of `memory`.
+
+    They stay in the process's own table, or go where they are `kept`.
+    """
     failure = system.map(process.buffer, space, address, rights, frame)
     # At most the tables of two levels are missing, each is made once.
     for _ in range(2):
@@ -43,14 +77,22 @@ def map_at(process: Process, space: u64, memory: u64, address: u64, rights: u16,
         if found is not None and found.status is Status.OCCUPIED:
             found = system.install(process.buffer, space, address // LARGE_SIZE * LARGE_SIZE, 1, made)
         if found is not None:
-            _ = process.drop(made)
-            return found
+            return released(process, made, found)
+        if kept is not None:
+            found = kept.keep(process, made)
+            if found is not None:
+                return found
         failure = system.map(process.buffer, space, address, rights, frame)
     return failure
 
 
-def map_new(process: Process, space: u64, memory: u64, address: u64, rights: u16, pages: u64) -> Failure | None:
-    """Map fresh, cleared pages from `address` on. If it fails, those mapped before stay."""
+def map_new(
+    process: Process, space: u64, memory: u64, address: u64, rights: u16, pages: u64, kept: Kept | None = None
+) -> Failure | None:
+    """Map fresh, cleared pages from `address` on. If it fails, those mapped before stay.
+
+    Their capabilities stay in the process's own table, or go where they are `kept`.
+    """
     done: u64 = 0
     most: u64 = MAXIMUM_RUN
     while done < pages:
@@ -63,13 +105,24 @@ def map_new(process: Process, space: u64, memory: u64, address: u64, rights: u16
             most //= 2
             continue
         for page in range(count):
-            failure = map_at(process, space, memory, address + (done + page) * PAGE_SIZE, rights, frames + page)
+            place = address + (done + page) * PAGE_SIZE
+            failure = map_kept(process, space, memory, place, rights, frames + page, kept)
             if failure is not None:
-                for rest in range(page, count):
+                for rest in range(page + 1, count):
                     _ = process.drop(frames + rest)
                 return failure
         done += count
     return None
+
+
+def map_kept(
+    process: Process, space: u64, memory: u64, address: u64, rights: u16, frame: u64, kept: Kept | None
+) -> Failure | None:
+    """Map a frame, and keep it where it is to be kept. If that fails, it is dropped."""
+    failure = map_at(process, space, memory, address, rights, frame, kept)
+    if failure is not None:
+        return released(process, frame, failure)
+    return None if kept is None else kept.keep(process, frame)
 
 
 def map_device(process: Process, device: u64, address: u64) -> Failure | None:
@@ -77,7 +130,7 @@ def map_device(process: Process, device: u64, address: u64) -> Failure | None:
     frame = process.make_of(device, Kind.FRAME)
     if isinstance(frame, Failure):
         return frame
-    return map_at(process, OWN_SPACE, process.memory, address, READ | WRITE, frame)
+    return map_kept(process, OWN_SPACE, process.memory, address, READ | WRITE, frame, None)
 
 
 # --- the archive ------------------------------------------------------------------------------------------------------

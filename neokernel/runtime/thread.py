@@ -34,10 +34,12 @@ def thread_entry() -> u64:
 
 @value
 class NewThread:
-    """Indices of a thread, and of the frame of its buffer."""
+    """Indices of a thread, and of the frame of its buffer; those of its stack follow."""
 
     thread: u64
     buffer: u64
+    #: of its place, from 0 on
+    number: u64
 
 
 def make_thread(process: Process, argument: u64, priority: u64, finished: u64 = 0) -> NewThread | Failure:
@@ -48,30 +50,48 @@ def make_thread(process: Process, argument: u64, priority: u64, finished: u64 = 
     thread = process.make(Kind.THREAD)
     if isinstance(thread, Failure):
         return thread
-    main = process.main()
-    place = PLACES + main.stacks.fetch_add(1) * PLACE_SIZE
     buffer = process.make(Kind.FRAME, 0, 1 + STACK_PAGES)
     if isinstance(buffer, Failure):
+        _ = process.drop(thread)
         return buffer
-    failure = map_at(process, OWN_SPACE, process.memory, place, READ | WRITE, buffer)
+    main = process.main()
+    made = NewThread(thread, buffer, main.stacks.fetch_add(1))
+    failure = prepare(process, made, argument, priority, finished)
+    if failure is None:
+        return made
+    drop_thread(process, made)
+    return failure
+
+
+def prepare(process: Process, made: NewThread, argument: u64, priority: u64, finished: u64) -> Failure | None:
+    """Map a thread's buffer and stack at its place, and say how it begins."""
+    place = PLACES + made.number * PLACE_SIZE
+    failure = map_at(process, OWN_SPACE, process.memory, place, READ | WRITE, made.buffer)
+    for page in range(u64(1), u64(1 + STACK_PAGES)):
+        if failure is None:
+            address = place + (page + 1) * PAGE_SIZE
+            failure = map_at(process, OWN_SPACE, process.memory, address, READ | WRITE, made.buffer + page)
     if failure is not None:
         return failure
-    for page in range(u64(1), u64(1 + STACK_PAGES)):
-        address = place + (page + 1) * PAGE_SIZE
-        failure = map_at(process, OWN_SPACE, process.memory, address, READ | WRITE, buffer + page)
-        if failure is not None:
-            return failure
     top = place + (STACK_PAGES + 2) * PAGE_SIZE - START_SIZE
     start = object_at(ThreadStart, top)
-    start.process = address_of(main)
+    start.process = address_of(process.main())
     start.buffer = place
-    start.thread = thread
+    start.thread = made.thread
     start.priority = priority
     start.finished = finished
-    failure = bind_own(process, thread, buffer)
-    if failure is None:
-        failure = system.start(thread, thread_entry(), top, argument, top)
-    return NewThread(thread, buffer) if failure is None else failure
+    failure = bind_own(process, made.thread, made.buffer)
+    return system.start(made.thread, thread_entry(), top, argument, top) if failure is None else failure
+
+
+def drop_thread(process: Process, made: NewThread) -> None:
+    """Take down a thread, with its buffer and its stack."""
+    _ = process.drop(made.thread)
+    for frame in range(made.buffer, made.buffer + 1 + STACK_PAGES):
+        _ = process.drop(frame)
+    main = process.main()
+    # If another thread was placed behind it meanwhile, its place stays empty.
+    _ = main.stacks.compare_exchange(made.number + 1, made.number)
 
 
 def bind_own(process: Process, thread: u64, buffer: u64) -> Failure | None:
@@ -98,6 +118,11 @@ def spawn(process: Process, argument: u64, priority: u64, budget: u64, period: u
         return made
     context = process.context(priority, budget, period)
     if isinstance(context, Failure):
+        drop_thread(process, made)
         return context
     failure = start_thread(process, made.thread, context)
-    return made.thread if failure is None else failure
+    if failure is None:
+        return made.thread
+    drop_thread(process, made)
+    _ = process.drop(context)
+    return failure

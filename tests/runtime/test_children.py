@@ -14,6 +14,11 @@ from tests.support.machine import QEMU
 
 PROGRAM = Path(__file__).parent / "children"
 RUN = "import sys; from neokernel.cli.main import main; sys.exit(main())"
+TRIED_AGAIN = [
+    "no such priority: OUT_OF_RANGE of argument 2",
+    "no context: WRONG_KIND of argument 8",
+    "no slot for its page: OUT_OF_SLOTS of argument 12",
+]
 
 
 @pytest.mark.qemu
@@ -30,6 +35,12 @@ def test_children_on_the_machine() -> None:
         "no slot: NO_CAPABILITY of argument 2",
         "no child: OUT_OF_RANGE of argument 2",
         "no number: OUT_OF_RANGE of argument 2",
+        *TRIED_AGAIN,
+        *TRIED_AGAIN,
+        "started already: NO_WINDOW of argument 12",
+        "thread without priority: OUT_OF_RANGE of argument 2",
+        *["another one: OUT_OF_RANGE of argument 2"] * 2,
+        *["too few slots for a thread: OUT_OF_SLOTS of argument 12"] * 3,
         "1000 rounds: 0 slots and 0 bytes lost",
         "one too many: OUT_OF_SLOTS of argument 12",
         "status 256: BREAKPOINT",

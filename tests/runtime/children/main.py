@@ -1,12 +1,12 @@
 """What becomes of children: how they end, what their clients hear, and that nothing of them stays."""
 
-from neokernel.abi.boot import OWN_SPACE, PROCESSOR
+from neokernel.abi.boot import OWN_SPACE, PROCESSOR, ROOT_SLOTS
 from neokernel.abi.call import message
 from neokernel.abi.fault import Fault
 from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.rights import ALL, CONTROL, READ, RECEIVE, SEND, SIGNAL, WRITE
 from neokernel.abi.status import Status
-from neokernel.lang import count_ones, u64
+from neokernel.lang import Array, array, count_ones, u64
 from neokernel.runtime import system
 from neokernel.runtime.child import Child, await_death, end_child
 from neokernel.runtime.must import must, must_get
@@ -16,6 +16,8 @@ from neokernel.runtime.system import Failure
 from neokernel.runtime.thread import spawn
 
 ROUNDS: u64 = 1000
+#: of bits, of the root's slots
+WORDS = ROOT_SLOTS // 64
 PRIORITY = 100
 #: of each child: room for a thread of its own, too
 MEMORY = 512 << 10
@@ -54,6 +56,8 @@ def main(process: Process) -> None:
     events, reply = must_get(process.make(Kind.ENDPOINT)), must_get(process.make(Kind.REPLY))
     endpoint, frame = must_get(process.make(Kind.ENDPOINT)), must_get(process.make(Kind.FRAME))
     refused(process, events)
+    tried_again(process, events, reply, endpoint)
+    no_thread(process)
     again_and_again(process, events, reply, endpoint, frame)
     as_many_as_possible(process, events)
     overstated(process, events, reply, endpoint)
@@ -118,6 +122,66 @@ def refused(process: Process, events: u64) -> None:
     tell(process, "no slot", process.drop(1 << 40))
     tell(process, "no child", end_child(process, 1))
     tell(process, "no number", end_child(process, 129))
+
+
+def tried_again(process: Process, events: u64, reply: u64, endpoint: u64) -> None:
+    """Whose start has failed can be started all the same."""
+    child = Child()
+    make(process, child, EXIT, events, endpoint)
+    slots = free_slots(process)
+    for _ in range(u64(2)):
+        tell(process, "no such priority", child.start(process, 256))
+        tell(process, "no context", child.start_on(process, endpoint, PRIORITY))
+        taken: Array[u64] = array(WORDS)
+        leave_free(process, 0, taken)
+        tell(process, "no slot for its page", child.start(process, PRIORITY))
+        give_back(process, taken)
+    assert slots == free_slots(process), "no slot is lost"
+    must(child.start(process, PRIORITY))
+    death = must_get(await_death(events, reply))
+    assert death.fault is None and death.status == 42, "it has begun as if nothing had been"
+    tell(process, "started already", child.start(process, PRIORITY))
+    must(child.end(process))
+
+
+def no_thread(process: Process) -> None:
+    """A thread that can't be made, wherever it fails, leaves no slot taken."""
+    told(process, "thread without priority", spawn(process, 0, 256, process.frequency, process.frequency))
+    # The page tables for its place stay, which is the next one's then.
+    slots = free_slots(process)
+    for _ in range(u64(2)):
+        told(process, "another one", spawn(process, 0, 256, process.frequency, process.frequency))
+    assert slots == free_slots(process), "neither its own nor its stack's"
+    taken: Array[u64] = array(WORDS)
+    for left in range(u64(0), u64(3)):
+        leave_free(process, left, taken)
+        told(process, "too few slots for a thread", spawn(process, 0, CLIENT, process.frequency, process.frequency))
+        assert left == free_slots(process), "what was left is left"
+        give_back(process, taken)
+    assert slots == free_slots(process), "all are given back"
+
+
+def leave_free(process: Process, count: u64, taken: Array[u64]) -> None:
+    """Take all slots but the first `count` that are free; `taken` says which were taken before."""
+    slots = process.slots()
+    for word in range(slots.words):
+        taken[word] = slots.taken[word].load()
+    left = must_get(process.slot(count)) if count != 0 else 0
+    while slots.allocate() is not None:
+        pass
+    if count != 0:
+        slots.release(left, count)
+
+
+def give_back(process: Process, taken: Array[u64]) -> None:
+    slots = process.slots()
+    for word in range(slots.words):
+        slots.taken[word].store(taken[word])
+
+
+def told(process: Process, what: str, made: u64 | Failure) -> None:
+    assert isinstance(made, Failure), "it must fail"
+    tell(process, what, made)
 
 
 def tell(process: Process, what: str, failure: Failure | None) -> None:
