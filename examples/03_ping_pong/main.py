@@ -53,7 +53,7 @@ def start_pong(process: Process, endpoint: u64, events: u64) -> Failure | None:
 def thread(process: Process, argument: u64) -> None:
     """Wait for the end of pong, which shouldn't come, and take it down: who waits for its answer gets PEER_DIED."""
     reply = must_get(process.make(Kind.REPLY))
-    death = must_get(await_death(argument, reply))
+    death = must_get(await_death(process, argument, reply))
     if death.fault is not None:
         process.console.write(f"pong: {death.fault.name} at {death.counter:#x}\n")
     must(end_child(process, death.child))

@@ -147,6 +147,13 @@ class Holdings:
             return None
         return holding if self.words[number - 1].compare_exchange(word, busy(word)) else None
 
+    def first(self, number: u64) -> u64 | None:
+        """The first slot of a process's run, None if there is no process of this number, or it is made or ended now."""
+        if not 1 <= number <= MAXIMUM_CHILDREN:
+            return None
+        first = self.get(number).first
+        return None if first in (0, BUSY) else first
+
     def get(self, number: u64) -> Holding:
         return unpacked(self.words[number - 1].load())
 

@@ -7,7 +7,7 @@ A process is made in three steps, so that its maker decides what it has, and is 
     child.arguments[0] = must_get(child.grant(process, endpoint, RECEIVE))
     must(child.start(process, PRIORITY))
     …
-    death = must_get(await_death(events, reply))            # it has faulted, or says that it has ended
+    death = must_get(await_death(process, events, reply))   # it has faulted, or says that it has ended
     must(end_child(process, death.child))                   # nothing is left of it
 
 All its objects are made of one Memory of its own, which is kept for the next child of that size. What only the kernel
@@ -70,6 +70,10 @@ BUFFER = 4
 EVENTS = 5
 CONTEXT = 6
 RUN = 7
+
+#: states of THREAD_INFO: it runs or is ready; it waits for a reply, also to a fault
+RUNS = 1
+AWAITS_REPLY = 5
 
 
 @struct
@@ -384,6 +388,8 @@ class Death:
 
     #: its number
     child: u64
+    #: index of its first thread, for `system.read_registers` and `system.resume`; 0 if somebody ends it already
+    thread: u64
     #: None if it has ended by itself
     fault: Fault | None
     status: u64
@@ -392,22 +398,63 @@ class Death:
     address: u64
 
 
-def await_death(events: u64, reply: u64, deadline: u64 = NEVER) -> Death | Failure:
+def await_death(process: Process, events: u64, reply: u64, deadline: u64 = NEVER) -> Death | Failure:
     """Wait until a child has faulted or says that it has ended. The thread that did is stopped.
 
-    Other threads of the child, or one that only says so, run on until it is taken down. Who waits here has a context of
-    its own: an end is told by a SEND.
+    TIMED_OUT: none has until the deadline. WRONG_STATE of argument 2: the caller has no context of its own; nobody can
+    tell it then that he has ended.
 
-    Children are told apart by their badges, which they can't choose. What else one says here counts for nothing.
+    Who runs on a client's time, and has used it up, goes on when it comes back: that is no death. It is one, BUDGET, if
+    it won't come back to the child's first thread, because the context has ended, or a scheduler has taken it back.
+    This thread isn't stopped: it goes on as soon as a context is bound to it.
+
+    Other threads of the child, or one that only says that it has ended, run on until it is taken down. Children are
+    told apart by their badges, which they can't choose. What else one says here counts for nothing; nor do signals of a
+    notification that is bound to the caller, which are lost.
     """
     while True:
-        event = system.receive(events, reply, deadline)
+        # Only a thread with a context of its own can set a deadline, even one that never comes.
+        event = system.receive(events, reply, min(deadline, NEVER - 1))
         if isinstance(event, Failure):
             return event
+        thread = first_thread(process, event.badge)
         if event.is_fault():
-            _ = system.resume_faulted(reply, Resume.STOP)
-            return Death(event.badge, Fault(u8(event.label())), 0, event.w1, event.w0)
-        # Who called instead of sending would keep the Reply.
-        _ = system.reply(reply, 0)
-        if event.label() == ENDED and event.badge != 0:
-            return Death(event.badge, None, event.w0, 0, 0)
+            fault = Fault(u8(event.label()))
+            if fault is not Fault.BUDGET:
+                _ = system.resume_faulted(reply, Resume.STOP)
+            if fault is not Fault.BUDGET or not goes_on(process, thread, reply):
+                return Death(event.badge, thread, fault, 0, event.w1, event.w0)
+        else:
+            # Who called instead of sending would keep the Reply.
+            _ = system.reply(reply, 0)
+            if event.label() == ENDED and event.badge != 0:
+                return Death(event.badge, thread, None, event.w0, 0, 0)
+        # The next one may be there already, however often.
+        if system.now() >= deadline:
+            return Failure(Status.TIMED_OUT, FIRST)
+
+
+def first_thread(process: Process, number: u64) -> u64:
+    """Index of a child's first thread, 0 if there is no such child."""
+    first = process.children().first(number)
+    return 0 if first is None else first + THREAD
+
+
+def goes_on(process: Process, thread: u64, reply: u64) -> bool:
+    """Let a thread that has used up a client's time go on, when that comes back. False if it is `thread`, and it won't.
+
+    Of a child's threads, only the first is known here.
+    """
+    suspect = state_of(thread) == AWAITS_REPLY
+    _ = system.resume_faulted(reply, Resume.RETRY)
+    if not suspect or state_of(thread) != RUNS:
+        return True
+    # BIND says OCCUPIED of a thread that has a client's time, before it looks at what would be bound.
+    failure = system.bind(process.buffer, thread, Binding.CONTEXT, OWN_TABLE)
+    return failure is not None and failure.status is Status.OCCUPIED
+
+
+def state_of(thread: u64) -> u64:
+    """What a thread does: see THREAD_INFO. It is stopped if there is none."""
+    info = system.thread_info(thread)
+    return 0 if isinstance(info, Failure) else info.state

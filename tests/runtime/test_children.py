@@ -45,10 +45,17 @@ def test_children_on_the_machine() -> None:
         "one too many: OUT_OF_SLOTS of argument 12",
         "status 256: BREAKPOINT",
         "nobody else: TIMED_OUT",
+        "flooded: TIMED_OUT of argument 2",
+        "no beat",
+        "passive supervisor: WRONG_STATE of argument 2",
+        "passive supervisor: STOPPED",
         "pinned: PINNED of argument 2",
         "server: BREAKPOINT",
         "client 0: PEER_DIED",
         "client 1: 10",
+        "client 20000: 4000",
+        "orphan: BUDGET",
+        "and then: 1",
         "130 pages",
     ]
 
@@ -102,10 +109,11 @@ def test_memory_of_ended_children_is_used_again_the_smallest_that_suffices() -> 
         assert children.take(pages) == number
         assert children.get(number) == Holding(0, BUSY, pages)
         children.set(number, Holding(100 + number, 200, pages))
+    assert children.first(2) == 200
     assert children.claim(2) == Holding(102, 200, 128)
-    assert children.claim(2) is None, "somebody ends it already"
+    assert (children.claim(2), children.first(2)) == (None, None), "somebody ends it already"
     children.set(2, Holding(102, 0, 128))
-    assert children.claim(2) is None, "it has ended"
+    assert (children.claim(2), children.first(2)) == (None, None), "it has ended"
     assert children.claim(1) == Holding(101, 200, 64)
     children.set(1, Holding(101, 0, 64))
     assert children.take(40) == 1
@@ -118,7 +126,7 @@ def test_memory_of_ended_children_is_used_again_the_smallest_that_suffices() -> 
 
 @pytest.mark.parametrize("number", [0, 1, MAXIMUM_CHILDREN, MAXIMUM_CHILDREN + 1])
 def test_a_number_that_no_child_has(number: int) -> None:
-    assert Holdings().claim(number) is None
+    assert (Holdings().claim(number), Holdings().first(number)) == (None, None)
 
 
 def test_there_are_so_many_numbers() -> None:

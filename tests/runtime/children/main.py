@@ -4,16 +4,17 @@ from neokernel.abi.boot import OWN_SPACE, PROCESSOR, ROOT_SLOTS
 from neokernel.abi.call import message
 from neokernel.abi.fault import Fault
 from neokernel.abi.kinds import PAGE_SIZE, Kind
-from neokernel.abi.rights import ALL, CONTROL, READ, RECEIVE, SEND, SIGNAL, WRITE
+from neokernel.abi.operations import Binding
+from neokernel.abi.rights import ALL, CONTROL, READ, RECEIVE, SEND, SIGNAL, WAIT, WRITE
 from neokernel.abi.status import Status
 from neokernel.lang import Array, array, count_ones, u64
 from neokernel.runtime import system
-from neokernel.runtime.child import Child, await_death, end_child
+from neokernel.runtime.child import Child, Death, await_death, end_child
 from neokernel.runtime.must import must, must_get
 from neokernel.runtime.process import Process
 from neokernel.runtime.space import map_new
 from neokernel.runtime.system import Failure
-from neokernel.runtime.thread import spawn
+from neokernel.runtime.thread import drop_thread, make_thread, spawn, start_thread
 
 ROUNDS: u64 = 1000
 #: of bits, of the root's slots
@@ -33,6 +34,14 @@ KINDS: u64 = 5
 OVERSTATE: u64 = 5
 CALL: u64 = 6
 PIN: u64 = 7
+BEAT: u64 = 8
+FLOOD: u64 = 9
+PASSIVE: u64 = 10
+#: labels of requests; a client has what it adds to WORK in the upper half of its argument
+WORK: u64 = 1
+LINGER: u64 = 1
+#: argument of a thread that is no client
+SUPERVISE: u64 = 1 << 63
 #: where the client finds what it needs, and leaves what it got
 ENDPOINT = 0
 DONE = 1
@@ -62,8 +71,13 @@ def main(process: Process) -> None:
     as_many_as_possible(process, events)
     overstated(process, events, reply, endpoint)
     called(process, events, reply, endpoint)
+    flooded(process, events, reply, endpoint)
+    beating(process, events, reply, endpoint)
+    passive_supervisor(process, events)
     pinned(process, events)
     clients(process, events, reply, endpoint)
+    slow(process, events, reply, endpoint)
+    orphaned(process, events, reply, endpoint)
     must(map_new(process, OWN_SPACE, process.memory, HEAP, READ | WRITE, 130))
     process.console.write("130 pages\n")
 
@@ -95,11 +109,11 @@ def again_and_again(process: Process, events: u64, reply: u64, endpoint: u64, fr
         if kind in (SPIN, SERVE):
             # It runs, or waits to be called, until it is ended.
             deadline = system.now() + process.frequency // 2000
-            assert isinstance(await_death(events, reply, deadline), Failure), "it says nothing"
+            assert isinstance(await_death(process, events, reply, deadline), Failure), "it says nothing"
             must(child.end(process))
         else:
-            death = must_get(await_death(events, reply))
-            assert death.child == child.number, "there is no other"
+            death = must_get(await_death(process, events, reply))
+            assert death.child == child.number and death.thread == child.thread, "there is no other"
             if kind == EXIT:
                 assert death.fault is None and death.status == 42, "it ends with its status"
             else:
@@ -138,7 +152,7 @@ def tried_again(process: Process, events: u64, reply: u64, endpoint: u64) -> Non
         give_back(process, taken)
     assert slots == free_slots(process), "no slot is lost"
     must(child.start(process, PRIORITY))
-    death = must_get(await_death(events, reply))
+    death = must_get(await_death(process, events, reply))
     assert death.fault is None and death.status == 42, "it has begun as if nothing had been"
     tell(process, "started already", child.start(process, PRIORITY))
     must(child.end(process))
@@ -220,9 +234,12 @@ def overstated(process: Process, events: u64, reply: u64, endpoint: u64) -> None
     child = Child()
     make(process, child, OVERSTATE, events, endpoint)
     must(child.start(process, PRIORITY))
-    death = must_get(await_death(events, reply))
+    death = must_get(await_death(process, events, reply))
     assert death.fault is not None, "no such status is told"
     process.console.write(f"status 256: {death.fault.name}\n")
+    registers: Array[u64] = array(system.THREAD_REGISTERS)
+    must(system.read_registers(process.buffer, death.thread, registers))
+    assert registers[0] == death.counter, "it stands where it has faulted"
     must(child.end(process))
 
 
@@ -231,12 +248,59 @@ def called(process: Process, events: u64, reply: u64, endpoint: u64) -> None:
     child = Child()
     make(process, child, CALL, events, endpoint)
     must(child.start(process, PRIORITY))
-    death = must_get(await_death(events, reply))
+    death = must_get(await_death(process, events, reply))
     assert death.fault is None and death.status == 7, "it says so"
-    next = await_death(events, reply, system.now() + process.frequency // 2000)
+    next = await_death(process, events, reply, system.now() + process.frequency // 2000)
     assert isinstance(next, Failure), "nobody else ends"
     process.console.write(f"nobody else: {next.status.name}\n")
     must(child.end(process))
+
+
+def flooded(process: Process, events: u64, reply: u64, endpoint: u64) -> None:
+    """Who says this and that without end, and is more urgent, doesn't keep the supervisor from its deadline."""
+    child = Child()
+    make(process, child, FLOOD, events, endpoint)
+    must(child.start(process, CLIENT))
+    tell_death(process, "flooded", await_death(process, events, reply, system.now() + process.frequency // 2000))
+    must(child.end(process))
+
+
+def beating(process: Process, events: u64, reply: u64, endpoint: u64) -> None:
+    """Who spins is noticed, because it signals no longer."""
+    child = Child()
+    beat = must_get(process.make(Kind.NOTIFICATION))
+    make(process, child, BEAT, events, endpoint)
+    child.arguments[3] = must_get(child.grant(process, beat, SIGNAL, 1))
+    must(child.start(process, PRIORITY))
+    alive = False
+    while True:
+        death = await_death(process, events, reply, system.now() + process.frequency // 2000)
+        assert isinstance(death, Failure) and death.status is Status.TIMED_OUT, "it lives"
+        beaten = not isinstance(system.poll(beat), Failure)
+        if alive and not beaten:
+            break
+        alive = alive or beaten
+    process.console.write("no beat\n")
+    must(child.end(process))
+    must(process.drop(beat))
+
+
+def passive_supervisor(process: Process, events: u64) -> None:
+    """Who has no time of its own can't wait for deaths, and hears that at once."""
+    turns = must_get(process.make(Kind.NOTIFICATION))
+    process.arguments[ENDPOINT] = events
+    made = must_get(make_thread(process, SUPERVISE, PRIORITY))
+    must(system.hold(process.buffer, made.thread, turns))
+    must_get(system.wait(turns))
+    stop = must_get(system.dispatch(made.thread))
+    process.console.write(f"passive supervisor: {stop.name}\n")
+    drop_thread(process, made)
+    must(process.drop(turns))
+
+
+def tell_death(process: Process, what: str, death: Death | Failure) -> None:
+    assert isinstance(death, Failure), "nobody ends"
+    tell(process, what, death)
 
 
 def pinned(process: Process, events: u64) -> None:
@@ -271,7 +335,7 @@ def clients(process: Process, events: u64, reply: u64, endpoint: u64) -> None:
     # The first request is one that it can't serve.
     for number in range(u64(0), u64(2)):
         must_get(spawn(process, number, CLIENT - number, process.frequency, process.frequency))
-    death = must_get(await_death(events, reply))
+    death = must_get(await_death(process, events, reply))
     assert death.fault is not None, "it has faulted"
     process.console.write(f"server: {death.fault.name}\n")
     assert isinstance(system.poll(done), Failure), "its clients wait"
@@ -281,11 +345,69 @@ def clients(process: Process, events: u64, reply: u64, endpoint: u64) -> None:
     make(process, child, SERVE, events, endpoint)
     must(child.start(process, PRIORITY))
     must_get(system.wait(done))
+    must(child.end(process))
+
+
+def make_passive(process: Process, child: Child, events: u64, endpoint: u64, busy: u64, go: u64) -> None:
+    """A server that runs on its clients' time."""
+    make(process, child, PASSIVE, events, endpoint)
+    child.arguments[3] = must_get(child.grant(process, busy, SIGNAL))
+    child.arguments[4] = must_get(child.grant(process, go, WAIT))
+    must(child.start(process, PRIORITY))
+    # Once it has answered, it waits.
+    must_get(system.call(process.arguments[ENDPOINT], message(WORK, 1), 1))
+    must(system.unbind(child.thread, Binding.CONTEXT))
+
+
+def slow(process: Process, events: u64, reply: u64, endpoint: u64) -> None:
+    """A client has too little time for what it asks: its server lives, and goes on when there is more."""
+    busy, go = must_get(process.make(Kind.NOTIFICATION)), must_get(process.make(Kind.NOTIFICATION))
+    process.arguments[ENDPOINT] = must_get(process.derive(endpoint, SEND, 1))
+    child = Child()
+    make_passive(process, child, events, endpoint, busy, go)
+    budget = process.frequency // 10_000
+    context = must_get(process.context(CLIENT, budget, 10 * budget))
+    client = must_get(make_thread(process, 20 * budget, CLIENT))
+    must(start_thread(process, client.thread, context))
+    while isinstance(system.poll(process.arguments[DONE]), Failure):
+        death = await_death(process, events, reply, system.now() + process.frequency // 2000)
+        assert isinstance(death, Failure), "a client's time is over, and not the server's life"
+    assert must_get(system.context_info(context)).used > budget, "it was over"
+    must(child.end(process))
+    drop_thread(process, client)
+    must(process.drop(context))
+
+
+def orphaned(process: Process, events: u64, reply: u64, endpoint: u64) -> None:
+    """A client's time ends for good: the server stands still until it gets some of its own."""
+    busy, go = must_get(process.make(Kind.NOTIFICATION)), must_get(process.make(Kind.NOTIFICATION))
+    child = Child()
+    make_passive(process, child, events, endpoint, busy, go)
+    context = must_get(process.context(PRIORITY, process.frequency, process.frequency))
+    client = must_get(make_thread(process, LINGER << 32, PRIORITY))
+    must(start_thread(process, client.thread, context))
+    must_get(system.wait(busy))
+    must(process.drop(context))
+    death = must_get(await_death(process, events, reply))
+    assert death.thread == child.thread and death.fault is not None, "nobody lends it time any more"
+    process.console.write(f"orphan: {death.fault.name}\n")
+    context = must_get(process.context(PRIORITY, process.frequency, process.frequency))
+    must(system.bind(process.buffer, death.thread, Binding.CONTEXT, context))
+    must(system.signal(go))
+    answer = must_get(system.call(process.arguments[ENDPOINT], message(WORK, 1), 5))
+    process.console.write(f"and then: {answer.w0}\n")
+    must(child.end(process))
+    drop_thread(process, client)
+    must(process.drop(context))
 
 
 def thread(process: Process, argument: u64) -> None:
-    """A client: how often does its number go into 10?"""
-    answer = system.call(process.arguments[ENDPOINT], message(1, 1), argument)
+    """A client: how often does its number go into 10? Or a supervisor without time of its own."""
+    if argument == SUPERVISE:
+        reply = must_get(process.make(Kind.REPLY))
+        tell_death(process, "passive supervisor", await_death(process, process.arguments[ENDPOINT], reply))
+        process.exit_thread()
+    answer = system.call(process.arguments[ENDPOINT], message(WORK + (argument >> 32), 1), argument & 0xFFFF_FFFF)
     if isinstance(answer, Failure):
         process.console.write(f"client {argument}: {answer.status.name}\n")
     else:

@@ -38,9 +38,34 @@ def main(process: Process) -> None:
         must_get(system.pin(process.buffer, reply, process.arguments[3]))
         while True:
             must(system.signal(endpoint))
+    if kind == 8:
+        for _ in range(3):
+            must(system.signal(process.arguments[3]))
+        while True:
+            pass
+    if kind == 9:
+        while True:
+            must(system.send(process.supervisor, message(1, 0)))
+    if kind == 10:
+        serve(process, endpoint, reply)
     asked = system.receive(endpoint, reply)
     while not isinstance(asked, Failure):
         asked = system.reply_receive(endpoint, reply, message(0, 1), 10 // asked.w0)
+
+
+def serve(process: Process, endpoint: u64, reply: u64) -> None:
+    """Label 1: work for so many ticks. Label 2: say so, and work until one may stop."""
+    asked = system.receive(endpoint, reply)
+    while not isinstance(asked, Failure):
+        if asked.label() == 1:
+            until = system.now() + asked.w0
+            while system.now() < until:
+                pass
+        else:
+            must(system.signal(process.arguments[3]))
+            while isinstance(system.poll(process.arguments[4]), Failure):
+                pass
+        asked = system.reply_receive(endpoint, reply, message(0, 1), asked.w0 // 5)
 
 
 def thread(process: Process, argument: u64) -> None:
