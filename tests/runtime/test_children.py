@@ -18,6 +18,7 @@ TRIED_AGAIN = [
     "no such priority: OUT_OF_RANGE of argument 2",
     "no context: WRONG_KIND of argument 8",
     "no slot for its page: OUT_OF_SLOTS of argument 12",
+    "nor on its maker's context: OUT_OF_SLOTS of argument 12",
 ]
 
 

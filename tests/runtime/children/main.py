@@ -142,6 +142,7 @@ def tried_again(process: Process, events: u64, reply: u64, endpoint: u64) -> Non
     """Whose start has failed can be started all the same."""
     child = Child()
     make(process, child, EXIT, events, endpoint)
+    context = must_get(process.context(PRIORITY, process.frequency, process.frequency))
     slots = free_slots(process)
     for _ in range(u64(2)):
         tell(process, "no such priority", child.start(process, 256))
@@ -149,6 +150,7 @@ def tried_again(process: Process, events: u64, reply: u64, endpoint: u64) -> Non
         taken: Array[u64] = array(WORDS)
         leave_free(process, 0, taken)
         tell(process, "no slot for its page", child.start(process, PRIORITY))
+        tell(process, "nor on its maker's context", child.start_on(process, context, PRIORITY))
         give_back(process, taken)
     assert slots == free_slots(process), "no slot is lost"
     must(child.start(process, PRIORITY))
@@ -156,6 +158,7 @@ def tried_again(process: Process, events: u64, reply: u64, endpoint: u64) -> Non
     assert death.fault is None and death.status == 42, "it has begun as if nothing had been"
     tell(process, "started already", child.start(process, PRIORITY))
     must(child.end(process))
+    must(process.drop(context))
 
 
 def no_thread(process: Process) -> None:
