@@ -191,7 +191,9 @@ def prove_programs(
     from neokernel.compiler import pipeline  # late, because they are big
     from neokernel.image.kernel import kernel_state
     from neokernel.prover import invariants, prove
+    from neokernel.prover.states import SPECIFICATIONS
     from neokernel.prover.unchanged import NO_RULE
+    from neokernel.spec import MODULES
     from neokernel.spec.outcomes import ERRORS_CHANGE_NOTHING
 
     sessions: dict[str, tuple[Session, ir.Program]] = {}
@@ -200,10 +202,10 @@ def prove_programs(
     for program in programs:
         state = pipeline.state_of(program.root)
         module = state.roots[0]
-        kernel = module.startswith("neokernel.kernel.")
+        kernel = module.startswith(("neokernel.kernel.", SPECIFICATIONS))
         name = "kernel" if kernel else str(program.root)
         if name not in sessions:
-            state = kernel_state() if kernel else state
+            state = kernel_state(*MODULES) if kernel else state
             pipeline.run_front_end(state)
             if state.diagnostics.items:
                 refuse(state.diagnostics.sorted(), program, as_json=as_json)

@@ -29,6 +29,7 @@ PROPERTIES = {
     "errors change nothing: an operation that fails leaves all objects as they were (`neokernel/spec/outcomes.py`)": (
         "unchanged",
     ),
+    "specifications: what operations on capabilities, messages and notifications do (`neokernel/spec`)": ("specified",),
     "contracts: what callers must see to, and what functions promise": ("requires", "ensures"),
     "loops: their invariants and bounds": ("loop_invariant", "loop_bound"),
     "unions have the arm that they are taken as; ghost code": ("arm", "ghost"),
@@ -40,13 +41,14 @@ def prove_kernel(*, cold: bool, record: bool, as_json: bool) -> int:
     from neokernel.image import proofs
     from neokernel.image.kernel import EXPORTS, kernel_state
     from neokernel.prover.whole import prove_all
+    from neokernel.spec import MODULES
     from neokernel.spec.outcomes import ERRORS_CHANGE_NOTHING
 
     began = time.perf_counter()
     processes = len(os.sched_getaffinity(0))
     with progress_line() as say:
         say("compiling")
-        state = run_front_end(kernel_state())
+        state = run_front_end(kernel_state(*MODULES))
         if state.diagnostics.items or state.program is None:
             raise click.ClickException("the kernel isn't accepted: `nk check neokernel/kernel/boot.py` says why")
         export(state.program, EXPORTS)
@@ -93,8 +95,12 @@ def announce(missing: int, processes: int) -> None:
 
 def functions(found: Whole) -> str:
     """How many there are, and how they are proven."""
-    all_, alone = len(found.functions), len(found.outcomes)
-    assembly = sum(one.naked for one in found.functions)
+    from neokernel.prover.states import is_specification
+
+    kernel = [one for one in found.functions if not is_specification(one)]
+    names = {one.symbol for one in kernel}
+    all_, alone = len(kernel), sum(one.symbol in names for one in found.outcomes)
+    assembly = sum(one.naked for one in kernel)
     parts = all_ - alone - assembly
     return (
         f"{all_} functions ({alone} proven by themselves, {parts} as parts of their callers, {assembly} are assembly)"

@@ -123,9 +123,9 @@ def program_of(image: Image, entry: Entry) -> Image | None:
 # --- the kernel's objects ---------------------------------------------------------------------------------------------
 
 
-def kernel_state() -> State:
-    """The kernel's program, before the compiler's passes."""
-    return State(PACKAGE_ROOT, [*ROOTS, MEMORY], substitutes=SUBSTITUTES, stack=stack.KERNEL)
+def kernel_state(*more: str) -> State:
+    """The kernel's program, before the compiler's passes; and `more` modules, which say something about it."""
+    return State(PACKAGE_ROOT, [*ROOTS, MEMORY, *more], substitutes=SUBSTITUTES, stack=stack.KERNEL)
 
 
 class Objects(NamedTuple):

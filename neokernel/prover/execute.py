@@ -23,7 +23,7 @@ from neokernel.prover import terms as t
 from neokernel.prover.memory import Cells, Memory
 from neokernel.prover.obligations import Branch, Duty, Findings, Obligation, Unknown
 from neokernel.prover.paths import Path, condition_of, decided, difference, extended, simplified
-from neokernel.prover.states import Frame, State, is_private, join, merged
+from neokernel.prover.states import Frame, State, is_private, is_specification, join, merged
 from neokernel.prover.terms import REF, Term
 from neokernel.prover.unchanged import NO_RULE
 from neokernel.prover.values import Layout, Value
@@ -82,7 +82,8 @@ class Executor:
         self.writes = Writes(self.layout)
         self.findings = Findings()
         self.calls: tuple[ir.Span, ...] = ()
-        self.root: ir.Function | None = None
+        #: on behalf of a specification: callees are looked into, whatever they promise
+        self.specifying = False
         self.steps = 0
         self.fresh_names = 0
         #: while a condition of a contract is computed: what must hold for it to mean anything
@@ -222,6 +223,8 @@ class Executor:
             if rest is None:
                 break
             condition = simplified(rest.path, condition)
+            if self.specifying and condition.known is None:
+                condition = self._decided(rest, condition)
             if self.conditions is None and condition.known is None:
                 self.findings.branches.append(Branch(rest.path, condition, where))
             end = self.block(frame, block, rest.along(condition))
@@ -233,6 +236,15 @@ class Executor:
             if end is not None:
                 ends.append(end)
         return join(ends)
+
+    def _decided(self, state: State, condition: Term) -> Term:
+        """What the solver knows of a condition: of a specification's cases, few ways lead through the code."""
+        for known, opposite in ((t.FALSE, condition), (t.TRUE, t.invert(condition))):
+            there = state.along(opposite)
+            if there is None or self.impossible(there.path):
+                self.assume(state.path, t.invert(opposite))
+                return known
+        return condition
 
     def switch(self, frame: Frame, node: ir.Switch, state: State) -> State | None:
         of, value = node.value.type, self.value(frame, node.value)
@@ -309,7 +321,12 @@ class Executor:
                     return None
         whole = is_private(function) or not self.writes.of_function(function)
         big = self.steps > self.limits.steps or (self.size(function) > self.limits.inline and not whole)
-        if function.naked or function.ensures or (big and self.conditions is None):
+        opaque = big and self.conditions is None
+        if self.specifying:
+            opaque = opaque and not is_specification(frame.function)
+        elif function.ensures:
+            opaque = True
+        if function.naked or opaque:
             result = self._summary(inner, node, start)
             end = None if result is None else State(state.path, state.variables)
         else:

@@ -23,6 +23,8 @@ class Duty(Enum):
     ARM = "arm"
     GHOST = "ghost"
     UNCHANGED = "unchanged"
+    #: an assertion of a specification
+    SPECIFIED = "specified"
 
 
 @dataclass(eq=False, slots=True)

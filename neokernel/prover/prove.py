@@ -24,7 +24,7 @@ from neokernel.prover.integers import Integers
 from neokernel.prover.obligations import Duty, Findings, Obligation
 from neokernel.prover.paths import START, Path, assuming, extended
 from neokernel.prover.solve import EFFORT, Answer, Model, Solver
-from neokernel.prover.states import Frame, State, is_private
+from neokernel.prover.states import Frame, State, is_private, is_specification
 from neokernel.prover.unchanged import NO_RULE, AllOrNothing
 from neokernel.prover.values import Value
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from neokernel.prover.counterexample import Counterexample
 
 
+#: statements of a callee that is looked into on behalf of a specification
+SPECIFIED = 20_000
 #: how many choices of a goal are taken one by one
 CASES = 6
 
@@ -80,7 +82,9 @@ class Run:
         t.reset()
         self.function = function
         self.effort = effort
-        self.executor = x = Executor(limits)
+        specifying = is_specification(function)
+        self.executor = x = Executor(Limits(inline=SPECIFIED) if specifying else limits)
+        x.specifying = specifying
         self.invariants = invariants.Invariants(of)
         x.invariants = self.invariants
         x.proven = proven or set()
@@ -88,6 +92,11 @@ class Run:
         x.impossible = self._impossible
         self.arguments: dict[ir.Var, Value] = {p: x.unknown(p.type, p.name, 0) for p in function.parameters}
         self.result: Value | None = None
+        #: where its returns meet; None if it never returns
+        self.end: State | None = None
+        #: decides whether paths are possible, and how many facts it was told
+        self.decider: Solver | None = None
+        self.told = 0
 
     def execute(self) -> None:
         """From the entry to the end, contracts included."""
@@ -106,6 +115,12 @@ class Run:
         if found is None:
             return
         end, self.result = found
+        self.end = end
+        if x.specifying:
+            # The rest is due where what it calls is proven by itself.
+            own = x.findings.obligations
+            own[:] = [one for one in own if one.function.module == function.module]
+            return
         for contract in function.ensures:
             inner = State(end.path, dict(end.variables))
             if contract.result is not None:
@@ -122,7 +137,12 @@ class Run:
         return made
 
     def _impossible(self, path: Path) -> bool:
-        return self.solver().prove(path, t.FALSE) is Answer.PROVEN
+        facts = self.executor.findings.facts
+        if self.told > len(facts) or self.decider is None:
+            self.decider, self.told = Solver(self.executor.memory.fact, self.effort // 8), 0
+        self.decider.assume(facts[self.told :])
+        self.told = len(facts)
+        return self.decider.prove(path, t.FALSE) is Answer.PROVEN
 
     def refutation(self, obligation: Obligation) -> Model | None:
         """How it can fail; None if the solver knows no way."""

@@ -66,6 +66,15 @@ class Frame:
     invariants: dict[ir.Ghost, Callable[[State], State | None]] = field(default_factory=dict)
 
 
+#: modules of specifications
+SPECIFICATIONS = "neokernel.spec."
+
+
+def is_specification(function: ir.Function) -> bool:
+    """Does it say what another function does? Then that one is looked into, and what it must see to itself isn't due."""
+    return function.module.startswith(SPECIFICATIONS)
+
+
 def is_private(function: ir.Function) -> bool:
     """Is it a part of its callers, perhaps while invariants are broken? Called by its own module only, or inlined."""
     name = function.name.rpartition(".")[2]

@@ -306,11 +306,38 @@ def _identity(ctx: Context, node: ast.Compare, positive: bool, right_node: ast.e
             raise ctx.reject("NK0328", f"`is` compares objects, and this is `{side.type}`", part, help)
     wide = join(left.type, right.type)
     assert wide is not None
-    if len([arm for arm in arms_of(wide) if arm != NONE]) > 1:
+    shared = [arm for arm in arms_of(left.type) if arm in arms_of(right.type)]
+    several = len([arm for arm in arms_of(wide) if arm != NONE]) > 1
+    if several and not shared:
         raise ctx.reject("NK0328", f"`{left.type}` and `{right.type}` are never the same object", node)
+    if several:
+        test = _same_arm(ctx, node, coerce(ctx, left, wide, node.left), coerce(ctx, right, wide, right_node), shared)
+        return (test if positive else ctx.op(ir.Unary, node, BOOL, "not", ir.Mode.WRAPPING, test)), {}, {}
     if NONE in arms_of(wide) and wide != NONE:
         left, right = coerce(ctx, left, wide, node.left), coerce(ctx, right, wide, right_node)
     return ctx.op(ir.Compare, node, BOOL, name, left, right), {}, {}
+
+
+def _same_arm(ctx: Context, node: ast.AST, left: Operand, right: Operand, arms: list[Type]) -> Operand:
+    """Are two values of a union the same of these arms, and the same object?"""
+
+    def is_arm(value: Operand, arm: Type) -> Operand:
+        return ctx.op(ir.IsArm, node, BOOL, value, (arm,))
+
+    def same(arm: Type) -> Operand:
+        if arm == NONE:
+            return TRUE
+        parts = (ctx.op(ir.AsArm, node, arm, value) for value in (left, right))
+        return ctx.op(ir.Compare, node, BOOL, "eq", *parts)
+
+    def among(rest: list[Type]) -> Operand:
+        if not rest:
+            return FALSE
+        arm = rest[0]
+        there = ctx.both(node, is_arm(left, arm), lambda: is_arm(right, arm))
+        return ctx.choose(node, there, lambda: same(arm), lambda: among(rest[1:]), BOOL)
+
+    return among(arms)
 
 
 def _membership(ctx: Context, node: ast.Compare, positive: bool, right: ast.expr) -> Condition:
