@@ -54,9 +54,13 @@ class Operation(Enum):
     MOVE_OUT = 7
     #: CapTable (index): delete all that was derived from the slot's capability, then itself. Its object ends if RETYPE
     #: made it with this capability. Succeeds if the slot is empty. `a5` must be 0: the kernel keeps there how far it
-    #: is. If a pinned frame is in the way, what was deleted before is gone
+    #: is. If a pinned frame is in the way (PINNED), what was deleted before is gone. A CapTable that ends with a pinned
+    #: frame in it, or below one of its capabilities, is no failure: all else in it ends, the rest when the frame is
+    #: unpinned. Until then it is in the way of whoever deletes or revokes what it was made of
     DELETE = 8
-    #: CapTable (index): delete all that was derived from the slot's capability; otherwise like DELETE
+    #: CapTable (index): delete all that was derived from the slot's capability; otherwise like DELETE. Until it is
+    #: done, nothing can be derived from the capability or what is below it (UNDERIVABLE), nor can it be moved. If the
+    #: thread ends or is started anew in the middle of DELETE or REVOKE, that stays so until either is done again
     REVOKE = 9
     #: CapTable (index) → kind, rights, badge, depth: say what is in a slot; `kind` is a number of `Kind`, and all are 0
     #: if it is empty. `badge` is 0 for kinds that have none; `depth` is how often it was derived, at most 64

@@ -5,7 +5,11 @@ object ends with its owner capability, in as many steps as it needs. A table tha
 whose owner capability is in it join the list `hart.dying`, their owner capability moved into themselves, so that no
 nesting needs a stack.
 
-Invariants: a table is in `hart.dying` exactly if `dying`; its owner is then its `tomb`, and no thread uses it.
+A pinned frame keeps the table from ending that it is in, or below a slot of. Such a table ends all else that is in it,
+then leaves the list and waits at the pin: it holds up nobody but who deletes what its own capability is below.
+
+Invariants: a table that is `dying` is in `hart.dying`, or waits at the pin `blocked`, which is in use; its owner is its
+`tomb`, and no thread uses it.
 """
 
 from neokernel.abi.call import argument_of, failure, status_of
@@ -35,6 +39,7 @@ from neokernel.kernel.objects import (
     Memory,
     Notification,
     PageTable,
+    Pin,
     Processor,
     Reply,
     SchedContext,
@@ -219,14 +224,11 @@ def revoke_some(hart: Hart, registers: Registers, root: Slot, deleting: bool) ->
         dying = hart.dying
         if dying is None:
             return 0
-        return failure(Status.PINNED, FIRST) if empty_a_slot(hart, dying) == STUCK else AGAIN
+        _ = empty_a_slot(hart, dying)
+        return AGAIN
     if registers.a5 & HELPING != 0:
         dying = hart.dying
-        step = GONE if dying is None else empty_a_slot(hart, dying)
-        if step == STUCK:
-            end_revocation(hart, root)
-            return failure(Status.PINNED, FIRST)
-        if step != WAITING:
+        if dying is None or empty_a_slot(hart, dying) != WAITING:
             registers.a5 &= ~u64(HELPING)
         return AGAIN
     leaf = first_leaf(root)
@@ -321,6 +323,8 @@ def end_object(hart: Hart, slot: Slot) -> u64:
             if not thing.dying:
                 bury(hart, thing, slot)
                 return BURYING
+            if thing.blocked is not None:
+                return STUCK
             prefer(hart, thing)
             return WAITING
         case Thread():
@@ -352,7 +356,9 @@ def end_object(hart: Hart, slot: Slot) -> u64:
                 return MORE
             forget_space(hart, thing)
         case DmaSpace():
-            return GONE if unpin_some(thing) else MORE
+            if thing.used != 0:
+                unpin_some(hart, thing)
+                return BURYING
         case Interrupt():
             if thing.notification is not None:
                 release(hart, thing)
@@ -387,21 +393,22 @@ def end_context(hart: Hart, context: SchedContext) -> u64:
     return GONE
 
 
-def unpin_some(space: DmaSpace) -> bool:
+def unpin_some(hart: Hart, space: DmaSpace) -> None:
     """A step of unpinning all: with the end of the device space, its device is taken to be quiet."""
     for _ in range(EMPTYING_STEP):
         if space.used == 0:
-            return True
+            return
         pin = space.pins[space.cursor]
         frame = pin.slot
         if frame is not None:
+            if release_table(hart, pin):
+                continue
             frame.flags &= ~u8(PINNED)
             frame.holder = None
             frame.entry = 0
             pin.slot = None
             space.used -= 1
         space.cursor = 0 if space.cursor + 1 == len(space.pins) else space.cursor + 1
-    return False
 
 
 # --- tables that end --------------------------------------------------------------------------------------------------
@@ -447,35 +454,68 @@ def prefer(hart: Hart, table: CapTable) -> None:
     put_first(hart, table)
 
 
-def empty_a_slot(hart: Hart, table: CapTable) -> u64:
-    """A step of emptying a dying table, the first of the list: MORE, or STUCK if a pin is in the way.
+def block(hart: Hart, table: CapTable, pin: Pin) -> None:
+    """The table can't be emptied further while there is this pin: it leaves the list and waits at it."""
+    take_off(hart, table)
+    table.blocked = pin
+    table.next_dying = pin.waiting
+    pin.waiting = table
 
-    WAITING if it waits for another, which is the first of the list then. What is pinned is passed over: the device
-    space that pins it may be in a later slot.
+
+def release_table(hart: Hart, pin: Pin) -> bool:
+    """Before the pin ends, each table that waits at it joins the dying again. Was there one?"""
+    table = pin.waiting
+    if table is None:
+        return False
+    pin.waiting = table.next_dying
+    table.blocked = None
+    put_first(hart, table)
+    return True
+
+
+def pin_at(leaf: Slot) -> Pin | None:
+    """The pin that keeps the capability from ending: its own, or what the table waits for that ends with it."""
+    table = leaf.object
+    if isinstance(table, CapTable):
+        return table.blocked
+    holder = leaf.holder
+    space = None if holder is None else holder.user
+    return space.pins[u64(leaf.entry)] if isinstance(space, DmaSpace) else None
+
+
+def empty_a_slot(hart: Hart, table: CapTable) -> u64:
+    """A step of emptying a dying table, the first of the list: MORE.
+
+    WAITING if it waits for another, which is the first of the list then. In the first round what is pinned is passed
+    over: the device space that pins it may be in a later slot. In the second there is none in the table any more.
     """
     for _ in range(EMPTYING_STEP):
         index = table.cursor
         if index == len(table.slots):
             if table.stuck:
-                another_round = table.freed
                 table.stuck = False
-                table.freed = False
+                table.again = True
                 table.cursor = 0
-                return MORE if another_round else STUCK
+                return MORE
             take_off(hart, table)
             drop(hart, table.tomb)
             return MORE
         slot = table.slots[index]
         if slot.object is not None:
             leaf = first_leaf(slot)
-            if leaf is not None:
+            if leaf is None:
+                leaf = slot
+            else:
                 begin_revocation(hart, slot)
-            step = end_some(hart, slot if leaf is None else leaf)
+            step = end_some(hart, leaf)
             if step == STUCK:
-                table.stuck = True
-                table.cursor = index + 1
-            elif step != WAITING:
-                table.freed = True
+                end_revocation(hart, slot)
+                pin = pin_at(leaf) if table.again else None
+                if pin is None:
+                    table.stuck = True
+                    table.cursor = index + 1
+                else:
+                    block(hart, table, pin)
             return WAITING if step == WAITING else MORE
         table.cursor = index + 1
     return MORE

@@ -3,14 +3,16 @@
 The device can reach all memory, so who holds such a space is trusted. What it does is to tell physical addresses, and
 to keep a pinned frame's memory from being used for something else.
 
-Invariants: `pins[i].slot is s` exactly if `s.holder is holder and s.entry == i`, and then s is PINNED.
+Invariants: `pins[i].slot is s` exactly if `s.holder is holder and s.entry == i`, and then s is PINNED. Tables wait at a
+pin only while it is in use.
 """
 
 from neokernel.abi.call import failure
 from neokernel.abi.operations import Operation
 from neokernel.abi.status import INVOKED, TRAVELLING, Status
-from neokernel.kernel.objects import DEVICE, PINNED, DmaSpace, Frame, Slot, Thread
-from neokernel.kernel.outcome import answer
+from neokernel.kernel.captable import release_table
+from neokernel.kernel.objects import DEVICE, PINNED, DmaSpace, Frame, Hart, Slot, Thread
+from neokernel.kernel.outcome import AGAIN, answer
 from neokernel.kernel.slot import controlled, refuse, refuse_control, refuse_operation
 from neokernel.lang import cold, loop_bound, loop_invariant, u8, u16, u64
 
@@ -24,7 +26,7 @@ def invoke(caller: Thread, slot: Slot, operation: Operation, given: Slot | None,
         return refuse_operation()
     if given is None:
         return failure(Status.NO_CAPABILITY, TRAVELLING)
-    return pin(caller, space, given) if operation is Operation.PIN else unpin(space, given)
+    return pin(caller, space, given) if operation is Operation.PIN else unpin(caller.hart, space, given)
 
 
 def pin(caller: Thread, space: DmaSpace, frame: Slot) -> u64:
@@ -59,11 +61,14 @@ def pin(caller: Thread, space: DmaSpace, frame: Slot) -> u64:
 MOST_TRIES = 128
 
 
-def unpin(space: DmaSpace, frame: Slot) -> u64:
-    """UNPIN."""
+def unpin(hart: Hart, space: DmaSpace, frame: Slot) -> u64:
+    """UNPIN: first, one a step, the tables that wait for it join the dying again."""
     if frame.flags & PINNED == 0 or frame.holder is not space.holder:
         return failure(Status.WRONG_STATE, TRAVELLING)
-    space.pins[u64(frame.entry)].slot = None
+    pin = space.pins[u64(frame.entry)]
+    if release_table(hart, pin):
+        return AGAIN
+    pin.slot = None
     space.used -= 1
     frame.flags &= ~u8(PINNED)
     frame.holder = None

@@ -30,6 +30,7 @@ from neokernel.kernel.objects import (
     Memory,
     Notification,
     PageTable,
+    Pin,
     Reply,
     SchedContext,
     Slot,
@@ -89,7 +90,7 @@ def footprint(kind: Kind, size: u64) -> Footprint:
         case Kind.CAP_TABLE:
             return IMPOSSIBLE if size == 0 or size > MOST_SLOTS else small(TABLE_HEADER + size * size_of(Slot))
         case Kind.DMA_SPACE:
-            return IMPOSSIBLE if size == 0 or size > MOST_PINS else small(PINS_HEADER + size * 8)
+            return IMPOSSIBLE if size == 0 or size > MOST_PINS else small(PINS_HEADER + size * size_of(Pin))
         case Kind.TRACE:
             if size == 0 or size > MOST_TRACE_PAGES or size & (size - 1) != 0:
                 return IMPOSSIBLE

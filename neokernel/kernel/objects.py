@@ -109,15 +109,17 @@ class Holder:
 @struct
 class CapTable:
     slots: Span[Embedded[Slot]]
-    #: while the table is emptied: its own capability, its neighbours in the list of those, and how far it is
+    #: while the table is emptied: its own capability, its neighbours in the list of those, and how far it is; the pin
+    #: that it waits for, in whose list it is then
     tomb: Embedded[Slot] = Slot()
     next_dying: CapTable | None = None
     previous_dying: CapTable | None = None
+    blocked: Pin | None = None
     cursor: u64 = 0
     dying: bool = False
-    #: in this round over the slots: a pin was in the way; something has ended
+    #: in the first round over the slots a pin was in the way; this is the second
     stuck: bool = False
-    freed: bool = False
+    again: bool = False
 
     @invariant
     def in_bounds(self) -> bool:
@@ -489,7 +491,10 @@ class Interrupt:
 
 @struct
 class Pin:
+    """Tables that can't end while `slot` is pinned are in the list `waiting`: no longer than it is."""
+
     slot: Slot | None = None
+    waiting: CapTable | None = None
 
 
 @struct
@@ -572,7 +577,7 @@ class Hart:
     trace_mask: u64 = 0
     #: the thread of the last SWITCH record, 0 when idle
     recorded: u64 = 0
-    #: tables that are being emptied
+    #: tables that are being emptied, and don't wait for a pin
     dying: CapTable | None = None
     #: revocations that have begun and not ended
     revocations: u64 = 0

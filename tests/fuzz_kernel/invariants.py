@@ -446,7 +446,7 @@ def check_bound(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
 
 
 def check_table(fuzz: Fuzz, hart: Hart, slot: Slot, table: CapTable) -> None:
-    """Slots without a capability are empty; a table that ends is among the dying, with its capability in itself."""
+    """Slots without a capability are empty; a table that ends is among the dying or waits at a pin, its tomb filled."""
     slots = table.slots
     for index in range(len(slots)):
         if slots[index].object is None:
@@ -455,7 +455,8 @@ def check_table(fuzz: Fuzz, hart: Hart, slot: Slot, table: CapTable) -> None:
     if not table.dying:
         check_empty(table.tomb)
         return
-    step = hart.dying
+    blocked = table.blocked
+    step = hart.dying if blocked is None else blocked.waiting
     while step is not None and step is not table:
         loop_bound(64)
         step = step.next_dying
@@ -486,6 +487,7 @@ def check_hart(fuzz: Fuzz, hart: Hart) -> None:
     while dying is not None:
         loop_bound(64)
         assert lives(fuzz, address_of(dying), CAP_TABLE) and dying.dying, "what has gone is dying"
+        assert dying.blocked is None, "what waits for a pin is among those that are emptied"
         assert dying.previous_dying is before, "the links of the dying disagree"
         before = dying
         dying = dying.next_dying
@@ -657,6 +659,13 @@ def check_pins(fuzz: Fuzz, pins: Span[Embedded[Pin]]) -> None:
         if frame is not None:
             assert isinstance(frame.object, Frame) and frame.flags & PINNED != 0, "a pin of what isn't pinned"
             assert u64(frame.entry) == index, "a pin of what is pinned elsewhere"
+        waiting = pins[index].waiting
+        assert frame is not None or waiting is None, "a table waits for nothing"
+        while waiting is not None:
+            loop_bound(64)
+            assert lives(fuzz, address_of(waiting), CAP_TABLE) and waiting.dying, "what has gone waits for a pin"
+            assert waiting.blocked is pins[index], "a table waits for another pin"
+            waiting = waiting.next_dying
 
 
 def check_memory(fuzz: Fuzz, slot: Slot, memory: Memory) -> None:

@@ -24,6 +24,7 @@ from neokernel.kernel.objects import (
     Memory,
     Notification,
     PageTable,
+    Pin,
     Platform,
     Processor,
     Reply,
@@ -187,7 +188,7 @@ def size_in_place(slot: Slot) -> u64:
         case Floats():
             return size_of(Floats)
         case DmaSpace():
-            return PINS_HEADER + len(thing.pins) * 8
+            return PINS_HEADER + len(thing.pins) * size_of(Pin)
         case Trace():
             return size_of(Trace)
         case _:

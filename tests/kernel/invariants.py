@@ -218,6 +218,7 @@ def check(hart: Hart, tables: Iterable[CapTable] = ()) -> World:
     for table in world.objects.of(PageTable):
         check_used(table)
     check_holders(world)
+    check_dying(world)
     check_asids(world)
     return world
 
@@ -571,6 +572,25 @@ def check_holders(world: World) -> None:
             assert user.bindings[int(slot.entry)] is slot
         elif isinstance(user, Interrupt):
             assert user.binding is slot
+
+
+def check_dying(world: World) -> None:
+    """A table that ends is in one list: of those that are emptied, or of a pin in use. Its owner is in itself."""
+    listed = Unique()
+    before: CapTable | None = None
+    table = world.hart.dying
+    while table is not None:
+        assert table.blocked is None and table.previous_dying is before and listed.add(table)
+        before, table = table, table.next_dying
+    for space in world.objects.of(DmaSpace):
+        for pin in space.pins:
+            table = pin.waiting
+            assert table is None or pin.slot is not None, "a table waits for nothing"
+            while table is not None:
+                assert table.blocked is pin and listed.add(table)
+                table = table.next_dying
+    for table in world.objects.of(CapTable):
+        assert table.dying == (table in listed) == (table.tomb.object is table), "a table that ends, and nobody ends it"
 
 
 def is_root(world: World, table: Any) -> bool:

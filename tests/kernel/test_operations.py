@@ -14,13 +14,14 @@ import pytest
 from neokernel.abi import boot, call
 from neokernel.abi.boot import ROOT_SLOTS
 from neokernel.abi.buffer import MOVE
-from neokernel.abi.call import NEVER, NOW, Call
+from neokernel.abi.call import NEVER, NOW, Call, failure
 from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation, Stop
 from neokernel.abi.rights import ALL, DMA, EXECUTE, GRANT, READ, RECEIVE, SEND, SIGNAL, WAIT, WRITE
 from neokernel.abi.status import FIRST, INVOKED, REPLY, SECOND, THIRD, TRAVELLING, WINDOW, WORD, Status
 from neokernel.arch import cpu
+from neokernel.kernel import captable, outcome
 from neokernel.kernel.objects import MAXIMUM_DEPTH, State, Thread
 from tests.kernel.support import INTERRUPTS, MEMORY, PAGE, PRIORITY, Machine, Result, u64
 
@@ -606,7 +607,7 @@ def test_a_pin_stops_a_revocation(bench: Bench) -> None:
 
 
 def test_a_pin_below_a_table_that_ends_stops_its_end(bench: Bench) -> None:
-    """The next table that ends takes it along."""
+    """It waits for the pin; then the next table that ends takes it along."""
     machine = bench.machine
     table, memory = bench["cap_table"], bench["memory"]
     bench.do(table, Operation.MOVE, 0, given=memory)
@@ -614,13 +615,166 @@ def test_a_pin_below_a_table_that_ends_stops_its_end(bench: Bench) -> None:
     bench.do(table, Operation.COPY_OUT, 0, EVERYTHING)
     (frame,) = machine.make(Kind.FRAME, memory=EMPTY)
     bench.do("dma_space", Operation.PIN, given=frame)
-    assert machine.delete(table).failure == (S.PINNED, FIRST)
-    assert bench.dying() and machine.slot(frame).object is not None
+    bench.do("own table", Operation.DELETE, table)
+    assert machine.slot(table).object is None and machine.slot(frame).object is not None
+    assert machine.hart.revocations == 0, "what waits isn't being revoked"
     machine.check()
     bench.do("dma_space", Operation.UNPIN, given=frame)
+    assert bench.dying()
+    machine.check()
     bench.do("own table", Operation.DELETE, bench["another cap_table"])
     assert not bench.dying()
     assert all(machine.slot(index).object is None for index in (frame, EMPTY, table))
+    machine.check()
+
+
+def stuck_table(bench: Bench, memory: int, device: int, *also: int) -> tuple[int, int]:
+    """A table made of `memory` that holds `also`, and a frame of which a copy is pinned; gives both slots."""
+    machine = bench.machine
+    (table,) = machine.make(Kind.CAP_TABLE, 40, memory=memory)
+    (frame,) = machine.make(Kind.FRAME)
+    bench.do(table, Operation.MOVE, 3, given=frame)
+    machine.window(frame, 1)
+    bench.do(table, Operation.COPY_OUT, 3, EVERYTHING)
+    bench.do(device, Operation.PIN, given=frame)
+    for place, index in enumerate(also):
+        bench.do(table, Operation.MOVE, 38 - place, given=index)
+    return table, frame
+
+
+def test_a_pin_fails_nobody_who_deletes_something_else(bench: Bench) -> None:
+    """The table that it is in was met by all who ended one: they got PINNED, though their own had ended."""
+    machine = bench.machine
+    memory, device = machine.make(Kind.MEMORY, 4 * PAGE)[0], bench["dma_space"]
+    (other_memory,) = machine.make(Kind.MEMORY, 4 * PAGE)
+    (other,) = machine.make(Kind.CAP_TABLE, 4, memory=other_memory)
+    table, frame = stuck_table(bench, memory, device, bench["notification"])
+    bench.do("own table", Operation.DELETE, table)
+    assert not bench.dying(), "nobody else meets it"
+    assert machine.slot(frame).object is not None
+    for operation, index in (
+        (Operation.DELETE, bench["cap_table"]),
+        (Operation.REVOKE, other_memory),
+        (Operation.DELETE, other_memory),
+        (Operation.DELETE, table),
+    ):
+        bench.do("own table", operation, index)
+        machine.check()
+    assert machine.slot(other).object is None
+    for operation in (Operation.REVOKE, Operation.DELETE):
+        assert machine.invoke(1, operation, memory).failure == (S.PINNED, FIRST), "the table is below it"
+        machine.check()
+    bench.do(device, Operation.UNPIN, given=frame)
+    bench.do("own table", Operation.DELETE, memory)
+    assert not bench.dying() and all(machine.slot(index).object is None for index in (memory, frame))
+    machine.check()
+
+
+def test_the_end_of_a_device_space_ends_the_tables_that_waited_for_it(bench: Bench) -> None:
+    """Also those that waited for such a table, and that wait for several pins."""
+    machine = bench.machine
+    memories = machine.make(Kind.MEMORY, 8 * PAGE) + machine.make(Kind.MEMORY, 8 * PAGE)
+    device = bench["dma_space"]
+    outer, second = stuck_table(bench, memories[1], device, memories[0])
+    # What the table has in slot 38 is copied out, and the other table made of it.
+    machine.window(memories[0], 1)
+    bench.do(outer, Operation.COPY_OUT, 38, EVERYTHING)
+    inner, frame = stuck_table(bench, memories[0], device)
+    bench.do("own table", Operation.DELETE, inner)
+    bench.do("own table", Operation.DELETE, outer)
+    machine.check()
+    assert not bench.dying()
+    assert machine.delete(memories[1]).failure == (S.PINNED, FIRST)
+    bench.do(device, Operation.UNPIN, given=second)
+    # Its second pin has gone; what it waits for now is the table below its Memory.
+    assert machine.delete(memories[1]).failure == (S.PINNED, FIRST)
+    assert machine.slot(second).object is None, "what isn't pinned has ended"
+    machine.check()
+    bench.do("own table", Operation.DELETE, device)
+    assert not bench.dying() and machine.slot(frame).object is None
+    assert bench.object(memories[1]).live == 0, "both tables have ended"
+    machine.check()
+    bench.do("own table", Operation.DELETE, memories[1])
+    machine.check()
+
+
+def test_a_call_that_empties_the_table_of_another_isnt_failed_by_a_pin_in_that(bench: Bench) -> None:
+    """An interrupted call's table is emptied by who ends the next one; and the first call learns nothing wrong."""
+    machine = bench.machine
+    memory, device = machine.make(Kind.MEMORY, 4 * PAGE)[0], bench["dma_space"]
+    table, frame = stuck_table(bench, memory, device)
+    machine.hart.cpu.pending = True
+    registers = machine.root.registers
+    registers.a2, registers.a5 = u64(memory), u64(0)
+    for _ in range(2):
+        assert captable.revoke(machine.hart, machine.root, machine.slot(memory), True) == outcome.AGAIN
+    progress = registers.a5
+    assert bench.dying() and machine.slot(table).object is None
+    bench.do("own table", Operation.DELETE, bench["cap_table"])
+    assert not bench.dying()
+    machine.check()
+    registers.a2, registers.a5 = u64(memory), progress
+    found: int = outcome.AGAIN
+    for _ in range(10):
+        if found == outcome.AGAIN:
+            found = captable.revoke(machine.hart, machine.root, machine.slot(memory), True)
+    assert found == failure(S.PINNED, FIRST) and machine.slot(memory).object is not None
+    assert machine.hart.revocations == 0
+    bench.do(device, Operation.UNPIN, given=frame)
+    bench.do("own table", Operation.DELETE, memory)
+    machine.check()
+
+
+def test_unpinning_releases_every_table_that_waits(bench: Bench) -> None:
+    """One a step; each below the next, the frame in all of them."""
+    machine = bench.machine
+    device = bench["dma_space"]
+    (source,) = machine.make(Kind.FRAME)
+    tables = []
+    last = source
+    for _ in range(3):
+        (table,) = machine.make(Kind.CAP_TABLE, 2)
+        bench.do(table, Operation.COPY, 1, EVERYTHING, given=last)
+        last, machine.next_slot = machine.next_slot, machine.next_slot + 1
+        machine.window(last, 1)
+        bench.do(table, Operation.COPY_OUT, 1, EVERYTHING)
+        tables.append(table)
+    bench.do(device, Operation.PIN, given=last)
+    for table in tables:
+        bench.do("own table", Operation.DELETE, table)
+        machine.check()
+    assert not bench.dying()
+    machine.hart.cpu.pending = True
+    bench.do(device, Operation.UNPIN, given=last)
+    machine.check()
+    assert bench.dying()
+    bench.do("own table", Operation.DELETE, bench["cap_table"])
+    assert not bench.dying() and machine.slot(last).object is None and machine.slot(source).object is not None
+    machine.check()
+
+
+def test_a_revocation_that_was_left_is_ended_by_the_next(bench: Bench) -> None:
+    """Its thread is started elsewhere in the middle: nothing can be derived until somebody revokes again."""
+    machine = bench.machine
+    endpoint = bench["endpoint"]
+    branch = bench.copy(endpoint, EVERYTHING)
+    copies = [bench.copy(branch, EVERYTHING) for _ in range(3)]
+    _, other = machine.spawn(PRIORITY + 5)
+    machine.hart.cpu.pending = True
+    machine.start(other, Call.CALL, boot.OWN_TABLE, word_of(Operation.REVOKE.value), (endpoint, 0, 0, 0), 0)
+    # The interrupt comes after one step: the call would be entered again.
+    assert machine.hart.revocations == 1
+    (thread,) = (each for each in range(machine.next_slot) if machine.slot(each).object is other)
+    machine.start(other, Call.CALL, thread, word_of(Operation.SUSPEND.value), NOTHING, 0)
+    assert machine.current is machine.root
+    bench.do("own table", Operation.DELETE, thread)
+    assert machine.slot(copies[0]).object is not None
+    refused = machine.invoke(1, Operation.COPY, EMPTY, EVERYTHING, given=branch)
+    assert refused.failure == (S.UNDERIVABLE, TRAVELLING)
+    machine.check()
+    bench.do("own table", Operation.REVOKE, endpoint)
+    assert machine.hart.revocations == 0
+    bench.do("own table", Operation.COPY, EMPTY, EVERYTHING, given=endpoint)
     machine.check()
 
 

@@ -37,6 +37,7 @@ class Clock:
 def run(w: World) -> None:
     interrupts(w)
     pins(w)
+    tables_with_pins(w)
     platform(w)
 
 
@@ -106,6 +107,31 @@ def pins(w: World) -> None:
     t.check(isinstance(system.pin(buffer, space, w.endpoint), Failure), "an endpoint can't be pinned")
     w.drop(frame)
     w.drop(space)
+
+
+def tables_with_pins(w: World) -> None:
+    """A table that a pin keeps from ending holds up nobody but who deletes what it was made of."""
+    t, buffer = w.t, w.process.buffer
+    memory, table, pinned = w.new(Kind.MEMORY, 4 * PAGE_SIZE), w.slot(), w.slot()
+    space, frame = w.new(Kind.DMA_SPACE, 2), w.new(Kind.FRAME)
+    t.done(system.retype(buffer, memory, Kind.CAP_TABLE, 4, 1, table))
+    t.done(system.copy(buffer, table, 1, READ, 0, frame))
+    t.done(system.copy_out(buffer, table, 1, READ, pinned))
+    t.check(not isinstance(system.pin(buffer, space, pinned), Failure), "PIN of what comes from another table")
+    t.succeeds(system.delete(OWN_TABLE, table), "DELETE of that table")
+    t.check(not w.is_empty(pinned), "the pinned frame stays")
+    other = w.new(Kind.CAP_TABLE, 4)
+    t.succeeds(system.delete(OWN_TABLE, other), "DELETE of a table without one isn't held up")
+    t.fails(system.revoke(OWN_TABLE, memory), Status.PINNED, FIRST, "REVOKE of what the first was made of is")
+    t.succeeds(system.delete(OWN_TABLE, space), "DELETE of the device space")
+    t.check(w.is_empty(pinned), "ends the table that waited")
+    t.succeeds(system.revoke(OWN_TABLE, memory), "its memory can be revoked")
+    w.process.slots().release(table)
+    w.process.slots().release(other)
+    w.process.slots().release(space)
+    w.process.slots().release(pinned)
+    w.drop(memory)
+    w.drop(frame)
 
 
 def platform(w: World) -> None:
