@@ -71,7 +71,7 @@ SPECIFICATIONS = "neokernel.spec."
 
 
 def is_specification(function: ir.Function) -> bool:
-    """Does it say what another function does? Then that one is looked into, and what it must see to itself isn't due."""
+    """Does it say what others do? Then those are looked into, and what is due of them is due elsewhere."""
     return function.module.startswith(SPECIFICATIONS)
 
 

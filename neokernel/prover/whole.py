@@ -60,7 +60,7 @@ class Whole:
         return all(failure.duty in loose for one in self.outcomes for failure in one.failures)
 
     def checks(self) -> dict[tuple[str, int], bool]:
-        """The program's checks: does each hold, wherever a proof came across it? Specifications aren't the program's."""
+        """The program's checks, without its specifications': does each hold, wherever a proof came across it?"""
         found: dict[tuple[str, int], bool] = {}
         for one in self.outcomes:
             for symbol, index, holds in one.checks if not one.symbol.startswith(SPECIFICATIONS) else ():
