@@ -1,7 +1,8 @@
 """Capabilities: look-up, derivation, and the tree that revocation follows.
 
-Invariants: those of `Slot`. A slot's descendants are those after it in the list with a greater depth; `parent` is the
-nearest slot before it with a smaller one; depth is at most MAXIMUM_DEPTH.
+A slot's descendants are those after it in the list with a greater depth.
+
+Invariants: those of `Slot`, which are proven; and that `parent` is the nearest slot before it with a smaller depth.
 """
 
 from neokernel.abi.call import failure

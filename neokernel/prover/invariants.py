@@ -133,7 +133,7 @@ class Invariants(NoInvariants):
             since = (m.stamp for m in self.moments if struct in m.structs and m.path <= state.path)
             last = max(since, default=-1)
             for invariant in invariants:
-                if not self._disturbed(x, invariant, last):
+                if not self._disturbed(x, struct, invariant, last):
                     continue
                 path = state.path
                 object = x.unknown(RefType(struct), f"any {struct}", age)[0]
@@ -192,11 +192,20 @@ class Invariants(NoInvariants):
         )
         x.findings.facts.append(t.disjunction(x.memory.old_enough(object, 0), *made))
 
-    @staticmethod
-    def _disturbed(x: Executor, invariant: ir.Function, since: int) -> bool:
-        """Was anything written that the invariant reads?"""
+    def _disturbed(self, x: Executor, struct: StructType, invariant: ir.Function, since: int) -> bool:
+        """Was anything written that the invariant reads, and invariants haven't held since?
+
+        They have if each such write is followed by a moment on all paths with that write: of the writes that happen,
+        the last one is, and nothing changes after that moment.
+        """
         read = {component for cells in reads(x, invariant) for _, component, _ in x.memory.components(cells)}
-        return any(log and log[-1].stamp > since for name, log in x.memory.logs.items() if name in read)
+        later = [m for m in self.moments if struct in m.structs and m.stamp > since]
+        return any(
+            entry.stamp > since and not any(m.stamp >= entry.stamp and m.path <= entry.guard for m in later)
+            for name, log in x.memory.logs.items()
+            if name in read
+            for entry in reversed(log)
+        )
 
     def leave(self, x: Executor, frame: Frame, node: ir.Call, state: State) -> None:
         if self.moments and x.conditions is None and not is_private(node.function) and not node.function.naked:
