@@ -71,33 +71,27 @@ def call_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, 
     """The same, to a server with a context of its own. The capability and the message are good."""
     requires(caller.context is not None)
     hart = caller.hart
-    back = server.reply
     context = caller.context
     assert context is not None, "who calls runs, and so has a context"
     own = server.context
-    endpoint = server.endpoint
-    translation = server.space.translation
-    if (
-        back is not None
-        and caller.dispatcher is None
-        and own is not None
-        and endpoint is not None
-        and translation != 0
-        and not server.timer.armed
-        and hart.best <= u64(own.priority)
-        and exchangeable(hart, context, own)
-    ):
-        take_first(endpoint.receivers, server)
-        back.caller = caller
-        back.context = None
-        caller.state = State.REPLIED
-        caller.awaited = back
-        server.state = State.RUNNABLE
-        exchange(hart, context, own)
-        hart.current = server
-        cpu.use_translation(hart.cpu, translation)
-        cpu.leave(caller.badge, word, w0, w1, w2, w3, server.registers, caller.registers)
-        return
+    if caller.dispatcher is None and not server.timer.armed and own is not None and hart.best <= u64(own.priority):
+        now = cpu.now(hart.cpu)
+        if exchangeable(hart, context, own, now):
+            back = server.reply
+            endpoint = server.endpoint
+            translation = server.space.translation
+            if back is not None and endpoint is not None and translation != 0:
+                cpu.use_translation(hart.cpu, translation)
+                exchange(hart, context, own, now)
+                take_first(endpoint.receivers, server)
+                back.caller = caller
+                back.context = None
+                caller.state = State.REPLIED
+                caller.awaited = back
+                server.state = State.RUNNABLE
+                hart.current = server
+                cpu.leave(caller.badge, word, w0, w1, w2, w3, server.registers, caller.registers)
+                return
     cpu.fallback_call(capability, word, w0, w1, w2, w3, 0, caller.registers)
 
 
@@ -169,17 +163,18 @@ def reply_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64,
         caller = back.caller
         own = None if caller is None else caller.context
         if caller is not None and own is not None and hart.best <= u64(own.priority):
-            if exchangeable(hart, context, own):
+            now = cpu.now(hart.cpu)
+            if exchangeable(hart, context, own, now):
                 translation = caller.space.translation
                 endpoint = server.endpoint
                 if translation != 0 and endpoint is not None:
+                    cpu.use_translation(hart.cpu, translation)
+                    exchange(hart, context, own, now)
                     back.caller = None
                     append(endpoint.receivers, server)
                     server.state = State.RECEIVING
                     caller.state = State.RUNNABLE
-                    exchange(hart, context, own)
                     hart.current = caller
-                    cpu.use_translation(hart.cpu, translation)
                     cpu.leave(0, word, w0, w1, w2, w3, caller.registers, server.registers)
                     return
     cpu.fallback_reply_receive(capability, word, w0, w1, w2, w3, reply, server.registers)
@@ -291,12 +286,13 @@ def wake_at_once(hart: Hart, thread: Thread, notification: Notification, waiter:
     if context is None or waiting is None or translation == 0 or waiter.timer.armed:
         return False
     before = priority_of(thread, context)
-    if before >= priority_of(waiter, waiting) or not exchangeable(hart, context, waiting):
+    now = cpu.now(hart.cpu)
+    if before >= priority_of(waiter, waiting) or not exchangeable(hart, context, waiting, now):
         return False
     take_first(notification.waiters, waiter)
     waiter.state = State.RUNNABLE
     enqueue(hart, thread, before, True)
-    exchange(hart, context, waiting)
+    exchange(hart, context, waiting, now)
     hart.current = waiter
     cpu.use_translation(hart.cpu, translation)
     return True

@@ -433,6 +433,7 @@ class SchedContext:
     top: Reply | None = None
     budget: u64 = 0
     period: u64 = 0
+    #: of a slice, without what is used of the present one
     used: u64 = 0
     #: used and not yet taken from the refills
     owed: u64 = 0

@@ -10,7 +10,7 @@ from neokernel.arch import cpu
 from neokernel.kernel import timer
 from neokernel.kernel.objects import BADGED, PRIORITIES, Hart, SchedContext, Slot, Thread
 from neokernel.kernel.outcome import answer
-from neokernel.kernel.schedule import attach_again, configure, dequeue, make_ready
+from neokernel.kernel.schedule import attach_again, configure, dequeue, make_ready, time_used
 from neokernel.kernel.slot import controlled, refuse, refuse_control, refuse_operation
 from neokernel.lang import cold, requires, u8, u64, wrapping_add, wrapping_sub
 
@@ -94,4 +94,4 @@ def inspect_context(hart: Hart, caller: Thread, operation: Operation, context: S
     else:
         spent = u64(0)
     left = context.refills[u64(context.first)].amount
-    return answer(caller, 0, wrapping_add(context.used, spent), left - min(spent, left), context.identifier, 0)
+    return answer(caller, 0, wrapping_add(time_used(context), spent), left - min(spent, left), context.identifier, 0)

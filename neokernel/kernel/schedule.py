@@ -157,12 +157,29 @@ def consume(context: SchedContext, used: u64) -> None:
     A context whose budget is its whole period is never without; its budget is the slice after which others get a turn.
     The next slice begins with that turn (`syscall.end_budget`), whoever comes in between.
     """
-    context.used = wrapping_add(context.used, used)
+    counted = used
     if context.slice:
         slice = context.refills[0]
-        slice.amount -= min(used, slice.amount)
+        taken = min(used, slice.amount)
+        slice.amount -= taken
+        counted -= taken
     else:
         consume_refills(context, used)
+    context.used = wrapping_add(context.used, counted)
+
+
+def time_used(context: SchedContext) -> u64:
+    """All that was ever used. `context.used` counts a slice when it ends, so that an exchange needn't."""
+    if not context.slice:
+        return context.used
+    return wrapping_add(context.used, wrapping_sub(context.budget, context.refills[0].amount))
+
+
+def begin_slice(context: SchedContext) -> None:
+    """Its slice has ended: the next one is whole."""
+    requires(context.slice)
+    context.used = time_used(context)
+    context.refills[0].amount = context.budget
 
 
 @cold
@@ -238,6 +255,7 @@ def is_due(context: SchedContext, now: u64) -> bool:
 
 def configure(context: SchedContext, priority: u8, budget: u64, period: u64, now: u64) -> None:
     """Give it a full budget. Requires: 0 < budget <= period; it isn't in use."""
+    context.used = time_used(context)
     context.priority = priority
     context.budget = budget
     context.period = period
@@ -335,29 +353,29 @@ def run(hart: Hart, thread: Thread, context: SchedContext) -> None:
     """Go on with `thread` on `context`: charge the one before, set the timer, use the address space."""
     before = hart.active
     translation = thread.space.translation
-    if before is None or hart.attention != 0 or translation == 0 or not exchangeable(hart, before, context):
+    now = cpu.now(hart.cpu)
+    if before is None or hart.attention != 0 or translation == 0 or not exchangeable(hart, before, context, now):
         run_carefully(hart, thread, context)
         return
     if before is not context:
-        exchange(hart, before, context)
+        exchange(hart, before, context, now)
     hart.current = thread
     cpu.use_translation(hart.cpu, translation)
 
 
 @inline
-def exchangeable(hart: Hart, before: SchedContext, context: SchedContext) -> bool:
-    """Are both time slices, which are never without, and is the timer near?"""
-    return cpu.timer_is_near(hart.cpu) and before.slice and context.slice
+def exchangeable(hart: Hart, before: SchedContext, context: SchedContext, now: u64) -> bool:
+    """Are both time slices, which are never without, has `before`, active, some left, and is the timer near?"""
+    return cpu.timer_is_near(hart.cpu) and before.slice and context.slice and now < hart.budget_end
 
 
 @inline
-def exchange(hart: Hart, before: SchedContext, context: SchedContext) -> None:
-    """Charge one slice and begin another: what `run_carefully` does, for the case that needs no decision."""
-    now = cpu.now(hart.cpu)
-    used = wrapping_sub(now, hart.since)
-    before.used = wrapping_add(before.used, used)
-    slice = before.refills[0]
-    slice.amount -= min(used, slice.amount)
+def exchange(hart: Hart, before: SchedContext, context: SchedContext, now: u64) -> None:
+    """Charge one slice and begin another: what `run_carefully` does, for the case that needs no decision.
+
+    Requires: `before` is active, and exchangeable. So its slice would be used up at `hart.budget_end`, and not before.
+    """
+    before.refills[0].amount = wrapping_sub(hart.budget_end, now)
     hart.since = now
     hart.active = context
     hart.budget_end = wrapping_add(now, context.refills[0].amount)

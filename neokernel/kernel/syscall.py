@@ -48,6 +48,7 @@ from neokernel.kernel.objects import (
 from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, answer, give_answer
 from neokernel.kernel.reply import attach, detach, end_dispatch, forget
 from neokernel.kernel.schedule import (
+    begin_slice,
     charge,
     choose,
     idle,
@@ -401,7 +402,7 @@ def end_budget(hart: Hart, context: SchedContext, now: u64) -> None:
     thread = context.thread
     hart.active = None
     if context.slice:
-        context.refills[0].amount = context.budget
+        begin_slice(context)
     if thread is None or thread.state is not State.RUNNABLE:
         return
     if is_due(context, now):

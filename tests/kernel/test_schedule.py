@@ -9,6 +9,7 @@ from neokernel.kernel import schedule
 from neokernel.kernel.objects import SchedContext
 from neokernel.lang import u8, u64
 from tests.kernel.invariants import check_refills
+from tests.kernel.support import Machine
 
 #: budget, period
 budgets = st.tuples(st.integers(1, 12), st.integers(0, 30)).map(lambda pair: (pair[0], pair[0] + pair[1]))
@@ -43,10 +44,10 @@ def test_no_window_of_a_period_has_more_than_the_budget(limits: tuple[int, int],
             schedule.consume(context, u64(step))
             check_refills(context)
             if context.slice and context.refills[0].amount == 0:
-                context.refills[0].amount = u64(budget)
+                schedule.begin_slice(context)
             used += range(now, now + step)
             now, wanted = now + step, wanted - step
-    assert context.used == len(used) == len(set(used))
+    assert schedule.time_used(context) == len(used) == len(set(used))
     if budget < period:
         for start in used:
             assert sum(start <= tick < start + period for tick in used) <= budget
@@ -59,7 +60,7 @@ def test_more_time_than_there_was_is_survived(limits: tuple[int, int], uses: lis
     for amount in uses:
         schedule.consume(context, u64(amount))
         check_refills(context)
-    assert context.used == sum(uses)
+    assert schedule.time_used(context) == sum(uses)
 
 
 def test_what_was_used_beyond_the_first_refill_is_taken_with_the_next_charge() -> None:
@@ -77,6 +78,29 @@ def test_what_was_used_beyond_the_first_refill_is_taken_with_the_next_charge() -
     schedule.consume(context, u64(1))
     check_refills(context)
     assert context.owed == 0 and context.refills[int(context.first)].amount == 1
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 15)), max_size=30))
+def test_an_exchange_counts_what_the_careful_way_counts(steps: list[tuple[bool, int]]) -> None:
+    """Two slices take turns: nothing that was used gets lost, whichever way, and what is left is what wasn't used."""
+    hart = Machine().hart
+    before, after = configured(20, 20), configured(30, 30)
+    hart.active, hart.budget_end, now = before, u64(20), 0
+    used: dict[int, int] = {id(before): 0, id(after): 0}
+    for quickly, elapsed in steps:
+        now += elapsed
+        hart.cpu.time = u64(now)
+        used[id(before)] += elapsed
+        if quickly and schedule.exchangeable(hart, before, after, u64(now)):
+            schedule.exchange(hart, before, after, u64(now))
+        else:
+            schedule.charge(hart)
+            hart.active = after
+            hart.budget_end = now + after.refills[0].amount
+        before, after = after, before
+        for context in (before, after):
+            assert schedule.time_used(context) == used[id(context)]
+            assert context.refills[0].amount == max(0, int(context.budget) - used[id(context)])
 
 
 def test_times_near_the_end_of_the_counter() -> None:
