@@ -21,7 +21,7 @@ from neokernel.compiler.digest import everything
 from neokernel.compiler.types import ArrayType, RefType, StructType, Type
 from neokernel.prover import terms as t
 from neokernel.prover.execute import NoInvariants
-from neokernel.prover.memory import Cells, Entry, Write
+from neokernel.prover.memory import Cells, Write
 from neokernel.prover.obligations import Duty
 from neokernel.prover.paths import START, Path, condition_of, extended
 from neokernel.prover.states import Frame, State, is_private
@@ -133,10 +133,8 @@ class Invariants(NoInvariants):
             since = (m.stamp for m in self.moments if struct in m.structs and m.path <= state.path)
             last = max(since, default=-1)
             for invariant in invariants:
-                written = self._writes(x, invariant, last)
-                if not written:
+                if not self._disturbed(x, invariant, last):
                     continue
-                due = not self._restored(written, struct, last)
                 path = state.path
                 object = x.unknown(RefType(struct), f"any {struct}", age)[0]
                 if age > 0:
@@ -145,20 +143,17 @@ class Invariants(NoInvariants):
                 for known, there in self._written(x, struct, invariant, last).items():
                     same = extended(state.path, there)
                     if same is not None:
-                        self._state(x, invariant, known, span, State(same, state.variables), due)
+                        self._oblige(x, invariant, known, span, State(same, state.variables))
                     path = extended(path, t.invert(t.equal(object, known))) or path
-                self._state(x, invariant, object, span, State(path, state.variables), due)
+                self._oblige(x, invariant, object, span, State(path, state.variables))
 
-    def _state(self, x: Executor, invariant: ir.Function, object: Term, span: ir.Span, state: State, due: bool) -> None:
-        """The invariant holds of an object; `due`: that is to be proven."""
+    def _oblige(self, x: Executor, invariant: ir.Function, object: Term, span: ir.Span, state: State) -> None:
+        """The invariant is due of an object."""
         assert invariant.invariant_of is not None
         self.touch(x, invariant.invariant_of, object)
         holds = self._value(x, invariant, object, state.path)
         for part in holds.terms if holds.op == "all" else (holds,):
-            if due:
-                x.oblige(Frame(invariant), Duty.INVARIANT, span, state, part)
-            else:
-                x.assume(state.path, part)
+            x.oblige(Frame(invariant), Duty.INVARIANT, span, state, part)
 
     @staticmethod
     def _written(x: Executor, struct: StructType, invariant: ir.Function, since: int) -> dict[Term, Term]:
@@ -198,19 +193,10 @@ class Invariants(NoInvariants):
         x.findings.facts.append(t.disjunction(x.memory.old_enough(object, 0), *made))
 
     @staticmethod
-    def _writes(x: Executor, invariant: ir.Function, since: int) -> list[Entry]:
-        """What was written that the invariant reads."""
+    def _disturbed(x: Executor, invariant: ir.Function, since: int) -> bool:
+        """Was anything written that the invariant reads?"""
         read = {component for cells in reads(x, invariant) for _, component, _ in x.memory.components(cells)}
-        return [e for name, log in x.memory.logs.items() if name in read for e in log if e.stamp > since]
-
-    def _restored(self, written: list[Entry], struct: StructType, since: int) -> bool:
-        """Did invariants hold after all that was written?
-
-        They did if each write is followed by a moment on all paths with that write: of the writes that happen, the last
-        one is, and nothing changes after that moment.
-        """
-        later = [m for m in self.moments if struct in m.structs and m.stamp > since]
-        return all(any(m.stamp >= entry.stamp and m.path <= entry.guard for m in later) for entry in written)
+        return any(log and log[-1].stamp > since for name, log in x.memory.logs.items() if name in read)
 
     def leave(self, x: Executor, frame: Frame, node: ir.Call, state: State) -> None:
         if self.moments and x.conditions is None and not is_private(node.function) and not node.function.naked:

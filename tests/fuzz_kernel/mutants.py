@@ -25,9 +25,7 @@ class Mutant:
 
 
 MUTANTS = (
-    Mutant(
-        "no limit of depth", "slot", "return u64(slot.depth) < MAXIMUM_DEPTH", "return u64(slot.depth) <= MAXIMUM_DEPTH"
-    ),
+    Mutant("no limit of depth", "slot", "if u64(slot.depth) >= MAXIMUM_DEPTH:", "if u64(slot.depth) > MAXIMUM_DEPTH:"),
     Mutant(
         "a copy has the rights that are asked for",
         "slot",

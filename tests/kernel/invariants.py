@@ -16,7 +16,6 @@ from neokernel.abi.rights import EXECUTE, READ, WRITE
 from neokernel.arch import cpu
 from neokernel.kernel.objects import (
     BADGED,
-    BOUND,
     DEVICE,
     LARGE,
     MAXIMUM_DEPTH,
@@ -439,7 +438,6 @@ def check_bindings(hart: Hart, thread: Thread) -> None:
     """What a thread uses is what its bound capabilities name."""
     for number, slot in enumerate(thread.bindings):
         bound = slot.object
-        assert slot.flags & BOUND if bound is not None else slot.flags == 0
         if number == SCHEDULER:
             assert thread.scheduler is bound
             continue

@@ -944,23 +944,6 @@ def test_an_invariant_is_proven_where_a_call_may_rely_on_it() -> None:
     assert failures(queue(then=then)) == ["invariant"]
 
 
-def test_an_invariant_that_held_on_a_branch_may_be_broken_there_and_on_another() -> None:
-    then = """
-    def f(q: Queue, c: bool) -> None:
-        {}
-        if c and q.count < 8:
-            q.put(1)
-            {}
-        else:
-            {}
-        {}
-    """
-    for place in range(4):
-        for value, wanted in ((7, []), (8, ["invariant"])):
-            lines = [f"q.first = {value}" if number == place else "pass" for number in range(4)]
-            assert failures(queue(then=textwrap.dedent(then).format(*lines)), "f") == wanted
-
-
 def test_an_invariant_holds_for_other_objects_too() -> None:
     then = "def f(q: Queue, r: Queue) -> None:\n    q.count = 0\n    r.first = {}"
     assert failures(queue(then=then.format(7))) == []
