@@ -94,9 +94,9 @@ class Run:
         self.result: Value | None = None
         #: where its returns meet; None if it never returns
         self.end: State | None = None
-        #: decides whether paths are possible, and how many facts it was told
+        #: decides whether paths are possible, and the facts that it was told
         self.decider: Solver | None = None
-        self.told = 0
+        self.told: list[t.Term] = []
 
     def execute(self) -> None:
         """From the entry to the end, contracts included."""
@@ -138,10 +138,11 @@ class Run:
 
     def _impossible(self, path: Path) -> bool:
         facts = self.executor.findings.facts
-        if self.told > len(facts) or self.decider is None:
-            self.decider, self.told = Solver(self.executor.memory.fact, self.effort // 8), 0
-        self.decider.assume(facts[self.told :])
-        self.told = len(facts)
+        # What was taken back (a loop's rounds that were tried) must not be relied on.
+        if self.decider is None or facts[: len(self.told)] != self.told:
+            self.decider, self.told = Solver(self.executor.memory.fact, self.effort // 8), []
+        self.decider.assume(facts[len(self.told) :])
+        self.told = list(facts)
         return self.decider.prove(path, t.FALSE) is Answer.PROVEN
 
     def refutation(self, obligation: Obligation) -> Model | None:
