@@ -8,6 +8,7 @@ import shutil
 import signal
 import struct
 from collections import defaultdict
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -397,7 +398,9 @@ def test_a_system(nk: Nk, tmp_path: Path) -> None:
     tracks = {event["args"]["name"]: event["tid"] for event in made if event.get("name") == "thread_name"}
     assert {"hart 0", "main", "server"} <= tracks.keys()
     calls = [name for name, _, _ in slices(made, THREADS, tracks["server"]) if name != "running"]
-    assert calls[-4:] == ["RECEIVE", "REPLY_RECEIVE", "REPLY_RECEIVE", "REPLY_RECEIVE"]
+    # what an interrupt holds up is entered again, and recorded again
+    assert [name for name, _ in groupby(calls)][-2:] == ["RECEIVE", "REPLY_RECEIVE"]
+    assert calls.count("REPLY_RECEIVE") >= 3
     labels = [
         event["args"]["label"]
         for event in made
@@ -425,7 +428,7 @@ def test_a_system_that_stands_still(nk: Nk, tmp_path: Path) -> None:
     text = text.replace("    asked = system.receive", f"    {alone}\n    asked = system.receive")
     imported = "from neokernel.abi.boot import OWN_THREAD\nfrom neokernel.abi.operations import Binding\n"
     pong.write_text(text.replace("from neokernel.lang", f"{imported}from neokernel.lang"))
-    result = nk("trace", "still", "--timeout", 3)
+    result = nk("trace", "still", "--timeout", 8)
     assert result.status == Exit.TIMEOUT
     said = result.error.splitlines()
     place = said.index("when it was stopped:")
@@ -435,11 +438,11 @@ def test_a_system_that_stands_still(nk: Nk, tmp_path: Path) -> None:
         r"  thread \d+: fault BREAKPOINT at pc (\w+)(, and nobody has heard of it: .*)", said[place + 3]
     )
     assert fault is not None and fault[2] == NOT_TOLD
-    assert said[place + 4] == "error[NK1104]: still running after 3 s; stopped"
+    assert said[place + 4] == "error[NK1104]: still running after 8 s; stopped"
     assert "nk where build/still.traced.elf PC" in said[place + 5]
     assert (tmp_path / "build/still.trace.json").is_file()
     assert "DivisionByZero" in nk("where", "build/still.traced.elf", fault[1]).output
-    ran = nk("run", "still", "--timeout", 3)
+    ran = nk("run", "still", "--timeout", 8)
     assert ran.status == Exit.TIMEOUT
     assert "nk trace --timeout" in ran.error
 
