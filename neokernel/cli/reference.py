@@ -28,7 +28,20 @@ RUNTIME = PACKAGE_ROOT / "neokernel" / "runtime" / "system.py"
 PAGE = PACKAGE_ROOT / "docs" / "reference" / "kernel.md"
 
 #: what is read first; all others follow
-ORDER = ("call", "status", "rights", "kinds", "operations", "buffer", "fault", "boot", "archive", "trace", "names")
+ORDER = (
+    "call",
+    "status",
+    "rights",
+    "kinds",
+    "operations",
+    "buffer",
+    "fault",
+    "boot",
+    "archive",
+    "description",
+    "trace",
+    "names",
+)
 
 INTRODUCTION = """\
 # The kernel's interface
