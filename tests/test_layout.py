@@ -14,6 +14,8 @@ ALLOWED = {
     "lang": set[str](),
     "abi": {"lang"},
     "arch": {"lang", "abi"},
+    "crypto": {"lang"},
+    "stage": {"lang", "arch", "crypto", "kernel"},
     "kernel": {"lang", "abi", "arch"},
     "interfaces": {"lang", "abi"},
     "runtime": {"lang", "abi", "interfaces"},
