@@ -17,7 +17,7 @@ MAXIMUM_SLOTS = 4096
 #: the longest run
 MAXIMUM_RUN = 64
 #: processes that one has made and not yet ended, and memories of ended ones
-MAXIMUM_CHILDREN = 128
+MAXIMUM_CHILDREN = 256
 
 
 @struct
@@ -39,6 +39,13 @@ class Slots:
                 if first <= low + bit < limit:
                     free |= u64(1) << bit
             self.taken[word].store(~free)
+
+    def extend(self, first: u64, end: u64) -> None:
+        """The table is larger than it was: of whole words of bits, from `first` up to `end`."""
+        assert self.words * 64 == first and end % 64 == 0 and end <= MAXIMUM_SLOTS, "whole words, after the others"
+        for word in range(self.words, end // 64):
+            self.taken[word].store(0)
+        self.words = end // 64
 
     def allocate(self, count: u64 = 1) -> u64 | None:
         """The first of `count` consecutive slots, 1 to 64, or None if there is no such run."""

@@ -39,27 +39,29 @@ from neokernel.abi.call import NEVER
 from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.operations import Binding
-from neokernel.abi.rights import ALL, DMA, EXECUTE, READ, SEND, WRITE
-from neokernel.abi.status import FIRST, WINDOW, Status
+from neokernel.abi.rights import ALL, DMA, EXECUTE, READ, SEND, SIGNAL, WRITE
+from neokernel.abi.status import FIRST, INVOKED, WINDOW, Status
 from neokernel.lang import Array, Embedded, array, object_at, struct, u8, u16, u64, unsafe, value
 from neokernel.runtime import system
 from neokernel.runtime.capabilities import Holding
-from neokernel.runtime.process import ENDED, MAXIMUM_ARGUMENTS, START_INFO_ADDRESS, Process, StartInfo
+from neokernel.runtime.process import ENDED, MAXIMUM_ARGUMENTS, START_INFO_ADDRESS, Process, Settings, StartInfo
 from neokernel.runtime.space import SCRATCH, Kept, fill, find_program, map_at, map_kept, map_new, released, segments_of
-from neokernel.runtime.system import Failure
+from neokernel.runtime.system import Failure, Message
 
 unsafe("a child's first page is filled in where it is mapped for that")
 
 #: bytes of a child's Memory: its objects take some 150 KiB, and its program's data
 CHILD_MEMORY = 256 << 10
-#: slots of its table; the last one is for who hears of its end
+#: slots of its table; the last one is for who hears of its end, the one before for its heartbeat
 CHILD_SLOTS = 256
-SUPERVISOR = CHILD_SLOTS - 1
+LAST_SLOTS = 2
 CHILD_STACK_PAGES = 16
 #: its stack ends above the pages that it begins with, so that one table translates both
 CHILD_STACK_TOP = BOOT_INFO_ADDRESS + 0x10_0000
 #: page tables, and frames that its maker maps or shares later
 MORE_KEPT = 64
+#: bytes of its Memory that aren't its own: for its context, the page that it begins with, page tables for what it maps
+MAKERS_SHARE = 8 * PAGE_SIZE
 
 #: a child's slots in its maker's table, from the first of its run on; beside them there is its Memory's
 SPACE = 0
@@ -80,7 +82,7 @@ AWAITS_REPLY = 5
 class Child:
     """A process, as its maker sees it. Once started, its number is enough to end it."""
 
-    #: 1 to 128, the badge of what it tells `events`; 0 if there is no child
+    #: 1 to MAXIMUM_CHILDREN, the badge of what it tells `events`; 0 if there is no child
     number: u64 = 0
     #: indices in the maker's table
     memory: u64 = 0
@@ -91,17 +93,34 @@ class Child:
     arguments: Array[u64] = array(MAXIMUM_ARGUMENTS)
     #: index in its table of a Memory that it makes its own objects of, 0 for none
     own_memory: u64 = 0
-    #: the next free slot of its table
+    #: the values of its configuration
+    settings: Embedded[Settings] = Settings()
+    #: bytes that are shared at STATE_ADDRESS
+    state_size: u64 = 0
+    #: slots of its table, the next free one, and that of its heartbeat, 0 for none
+    slots: u64 = CHILD_SLOTS
     next_slot: u64 = FIRST_DYNAMIC
+    heartbeat: u64 = 0
     #: its frames and page tables
     kept: Embedded[Kept] = Kept()
+    #: where the frames of its stack are among those, from the lowest on
+    stack: u64 = 0
     first: u64 = 0
     entry: u64 = 0
 
-    def create(self, process: Process, name: bytes, events: u64, size: u64 = CHILD_MEMORY) -> Failure | None:
+    def create(
+        self,
+        process: Process,
+        name: bytes,
+        events: u64,
+        size: u64 = CHILD_MEMORY,
+        slots: u64 = CHILD_SLOTS,
+        more: u64 = MORE_KEPT,
+    ) -> Failure | None:
         """A process that runs the archive's program `name`, stopped: its own objects, made of `size` bytes, no others.
 
-        `events` is the maker's Endpoint that hears of its faults, and of its end.
+        `events` is the maker's Endpoint that hears of its faults, and of its end. Its table has `slots`; `more` frames
+        and page tables can be mapped for it later.
         """
         assert self.number == 0, "a child that hasn't ended"
         file = find_program(name)
@@ -127,24 +146,25 @@ class Child:
         children.set(number, Holding(memory, first, pages))
         self.number, self.memory, self.first, self.entry = number, memory, first, file.entry
         self.space, self.table, self.thread = first + SPACE, first + TABLE, first + THREAD
-        self.own_memory, self.next_slot = 0, FIRST_DYNAMIC
+        self.own_memory, self.next_slot, self.slots = 0, FIRST_DYNAMIC, slots
+        self.heartbeat, self.state_size, self.settings.count, self.settings.used = 0, 0, 0, 0
         self.kept.table, self.kept.next = first + KEPT, 0
         for place in range(MAXIMUM_ARGUMENTS):
             self.arguments[place] = 0
-        failure = self.assemble(process, file, events)
+        failure = self.assemble(process, file, events, more)
         if failure is not None:
             _ = self.end(process)
         return failure
 
-    def assemble(self, process: Process, file: File, events: u64) -> Failure | None:
+    def assemble(self, process: Process, file: File, events: u64, more: u64) -> Failure | None:
         """Make its objects, and put them together."""
-        kept: u64 = MORE_KEPT + CHILD_STACK_PAGES
+        kept: u64 = more + CHILD_STACK_PAGES
         for segment in segments_of(file):
             kept += pages_of(segment)
         buffer = process.buffer
         failure = system.retype(buffer, self.memory, Kind.ADDRESS_SPACE, 0, 1, self.space)
         if failure is None:
-            failure = system.retype(buffer, self.memory, Kind.CAP_TABLE, CHILD_SLOTS, 1, self.table)
+            failure = system.retype(buffer, self.memory, Kind.CAP_TABLE, self.slots, 1, self.table)
         if failure is None:
             failure = system.retype(buffer, self.memory, Kind.CAP_TABLE, kept, 1, self.first + KEPT)
         if failure is None:
@@ -170,12 +190,14 @@ class Child:
         if failure is None:
             failure = self.grant_at(process, OWN_BUFFER, self.first + BUFFER, READ | WRITE)
         if failure is None:
-            failure = self.grant_at(process, SUPERVISOR, self.first + EVENTS, SEND)
+            failure = self.grant_at(process, self.slots - 1, self.first + EVENTS, SEND)
         if failure is None:
             failure = self.map(process, ROOT_BUFFER_ADDRESS, READ | WRITE, self.first + BUFFER)
         if failure is None:
-            stack: u64 = CHILD_STACK_TOP - CHILD_STACK_PAGES * PAGE_SIZE
-            failure = self.map_new(process, stack, READ | WRITE, CHILD_STACK_PAGES)
+            self.stack = self.kept.next
+            failure = self.map_new(
+                process, CHILD_STACK_TOP - CHILD_STACK_PAGES * PAGE_SIZE, READ | WRITE, CHILD_STACK_PAGES
+            )
         if failure is not None:
             return failure
         for segment in segments_of(file):
@@ -256,6 +278,27 @@ class Child:
         self.next_slot = index + 1
         return index
 
+    def give_memory(self, process: Process) -> Failure | None:
+        """Let what is left of its memory be its own, to make objects of: after all else that its maker makes of it."""
+        info = system.memory_info(self.memory)
+        if isinstance(info, Failure):
+            return info
+        if info.free < MAKERS_SHARE + PAGE_SIZE:
+            return Failure(Status.OUT_OF_MEMORY, INVOKED)
+        made = self.make(process, Kind.MEMORY, (info.free - MAKERS_SHARE) // PAGE_SIZE * PAGE_SIZE)
+        if isinstance(made, Failure):
+            return made
+        self.own_memory = made
+        return None
+
+    def share_heartbeat(self, process: Process, notification: u64) -> Failure | None:
+        """Let it signal the maker's notification, to show that it lives."""
+        index = self.slots - LAST_SLOTS
+        failure = self.grant_at(process, index, notification, SIGNAL)
+        if failure is None:
+            self.heartbeat = index
+        return failure
+
     # --- its life -----------------------------------------------------------------------------------------------------
 
     def start(self, process: Process, priority: u64, budget: u64 = 0, period: u64 = 0) -> Failure | None:
@@ -300,8 +343,11 @@ class Child:
             return released(process, frame, failure)
         info = object_at(StartInfo, SCRATCH)
         info.free_first = self.next_slot
-        info.free_end = SUPERVISOR
-        info.supervisor = SUPERVISOR
+        info.free_end = self.slots - LAST_SLOTS
+        info.supervisor = self.slots - 1
+        info.heartbeat = self.heartbeat
+        info.state_size = self.state_size
+        info.settings.assign(self.settings)
         info.memory = self.own_memory
         info.frequency = process.frequency
         info.priority = priority
@@ -417,21 +463,29 @@ def await_death(process: Process, events: u64, reply: u64, deadline: u64 = NEVER
         event = system.receive(events, reply, min(deadline, NEVER - 1))
         if isinstance(event, Failure):
             return event
-        thread = first_thread(process, event.badge)
-        if event.is_fault():
-            fault = Fault(u8(event.label()))
-            if fault is not Fault.BUDGET:
-                _ = system.resume_faulted(reply, Resume.STOP)
-            if fault is not Fault.BUDGET or not goes_on(process, thread, reply):
-                return Death(event.badge, thread, fault, 0, event.w1, event.w0)
-        else:
-            # Who called instead of sending would keep the Reply.
-            _ = system.reply(reply, 0)
-            if event.label() == ENDED and event.badge != 0:
-                return Death(event.badge, thread, None, event.w0, 0, 0)
+        death = death_of(process, event, reply)
+        if death is not None:
+            return death
         # The next one may be there already, however often.
         if system.now() >= deadline:
             return Failure(Status.TIMED_OUT, FIRST)
+
+
+def death_of(process: Process, event: Message, reply: u64) -> Death | None:
+    """What a child says, or the kernel of it, received with `reply`: is it its end? It is answered, whatever it is."""
+    thread = first_thread(process, event.badge)
+    if event.is_fault():
+        fault = Fault(u8(event.label()))
+        if fault is not Fault.BUDGET:
+            _ = system.resume_faulted(reply, Resume.STOP)
+        elif goes_on(process, thread, reply):
+            return None
+        return Death(event.badge, thread, fault, 0, event.w1, event.w0)
+    # Who called instead of sending would keep the Reply.
+    _ = system.reply(reply, 0)
+    if event.label() == ENDED and event.badge != 0:
+        return Death(event.badge, thread, None, event.w0, 0, 0)
+    return None
 
 
 def first_thread(process: Process, number: u64) -> u64:

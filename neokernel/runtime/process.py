@@ -25,17 +25,22 @@ from neokernel.abi.boot import (
 )
 from neokernel.abi.buffer import Buffer
 from neokernel.abi.call import message
+from neokernel.abi.description import MAXIMUM_SETTINGS, MAXIMUM_TEXT
 from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.status import FIRST, WINDOW, Status
 from neokernel.lang import (
     Array,
     Atomic,
     Embedded,
+    Span,
     array,
     asm,
+    copy,
     object_at,
     size_of,
+    span_at,
     struct,
+    u8,
     u16,
     u64,
     unsafe,
@@ -50,11 +55,44 @@ unsafe("the kernel, or who made the process, says where its first pages are")
 
 #: where processes other than the root find their description; their buffer and stack are where the root has them
 START_INFO_ADDRESS = BOOT_INFO_ADDRESS + 2 * PAGE_SIZE
+#: where they find what outlives them
+STATE_ADDRESS = 0x3B_0000_0000
 MAXIMUM_ARGUMENTS = 16
-#: label of the message by which a process tells its supervisor that it has ended, with its status
+#: labels of what a process tells its supervisor: that it has ended, with its status; that it is ready to serve
 ENDED = 0x454E_4421
+READY = 0x5245_4459
+#: label of a supervisor's call to a service that is to be replaced, and of its answer: its state is in order, and it
+#: takes no more calls
+HAND_OVER = 0x4841_4E44
+HANDED_OVER = 0x4841_4E45
 #: of a process, and of the machine
 MAXIMUM_STATUS = 255
+
+
+@struct
+class Settings:
+    """Values of a process's configuration, in the order in which its program declares them."""
+
+    count: usize = 0
+    used: usize = 0
+    #: a number; of a text its offset, and in the upper half its length
+    numbers: Array[u64] = array(MAXIMUM_SETTINGS)
+    text: Array[u8] = array(MAXIMUM_TEXT)
+
+    def add(self, number: u64) -> None:
+        self.numbers[self.count] = number
+        self.count += 1
+
+    def add_text(self, text: bytes) -> None:
+        copy(self.text[self.used : self.used + len(text)], text)
+        self.add(len(text) << 32 | self.used)
+        self.used += len(text)
+
+    def assign(self, other: Settings) -> None:
+        """Become a copy of `other`."""
+        self.count, self.used = other.count, other.used
+        copy(self.numbers[: self.count], other.numbers[: self.count].view())
+        copy(self.text[: self.used], other.text[: self.used].bytes())
 
 
 @struct
@@ -73,6 +111,11 @@ class StartInfo:
     priority: u64 = 0
     #: ticks in a second
     frequency: u64 = 0
+    #: index of a notification that it signals to show that it lives, 0 if nobody looks
+    heartbeat: u64 = 0
+    #: bytes at STATE_ADDRESS that outlive it
+    state_size: u64 = 0
+    settings: Embedded[Settings] = Settings()
 
 
 assert size_of(StartInfo) <= PAGE_SIZE, "the description is one page"
@@ -111,6 +154,7 @@ class Process:
     memory: u64 = 0
     frequency: u64 = 0
     supervisor: u64 = 0
+    heartbeat: u64 = 0
     is_root: bool = False
     arguments: Array[u64] = array(MAXIMUM_ARGUMENTS)
     #: a notification that is signalled when this thread ends, 0 for none
@@ -143,6 +187,7 @@ class Process:
         self.own_slots.begin(start.free_first, start.free_end)
         self.memory = start.memory
         self.supervisor = start.supervisor
+        self.heartbeat = start.heartbeat
         self.priority = start.priority
         for place in range(MAXIMUM_ARGUMENTS):
             self.arguments[place] = start.arguments[place]
@@ -159,6 +204,7 @@ class Process:
         self.memory = first.memory
         self.frequency = first.frequency
         self.supervisor = first.supervisor
+        self.heartbeat = first.heartbeat
         self.is_root = first.is_root
         for place in range(MAXIMUM_ARGUMENTS):
             self.arguments[place] = first.arguments[place]
@@ -172,6 +218,44 @@ class Process:
         """What the kernel tells the root process."""
         assert self.is_root, "only the root process has a BootInfo"
         return object_at(BootInfo, BOOT_INFO_ADDRESS)
+
+    def start_info(self) -> StartInfo:
+        """What its maker tells any other process."""
+        assert not self.is_root, "the root process has a BootInfo instead"
+        return object_at(StartInfo, START_INFO_ADDRESS)
+
+    # --- as a service -------------------------------------------------------------------------------------------------
+
+    def setting(self, index: usize) -> u64:
+        """The value of the program's setting `index`, counted in the order of declaration."""
+        settings = self.start_info().settings
+        assert index < settings.count, "a setting that the system's description doesn't have"
+        return settings.numbers[index]
+
+    def setting_text(self, index: usize) -> bytes:
+        """The same, of a setting that is a text."""
+        place = self.setting(index)
+        return self.start_info().settings.text[place & 0xFFFF_FFFF :][: place >> 32].bytes()
+
+    def state(self) -> Span[u8]:
+        """The bytes that outlive the process: zeroes at first, then as the last one left them, maybe in a crash."""
+        return span_at(u8, STATE_ADDRESS, self.start_info().state_size)
+
+    def beat(self) -> None:
+        """Show that the process lives, if its supervisor looks."""
+        if self.heartbeat != 0:
+            _ = system.signal(self.heartbeat)
+
+    def ready(self) -> None:
+        """Tell the supervisor that the next thing it does is to serve: needed when it runs on its clients' time, and
+        when it takes over from another version."""
+        if self.supervisor != 0:
+            _ = system.send(self.supervisor, message(READY))
+
+    def hand_over(self, reply: u64) -> None:
+        """Answer HAND_OVER: the state is in order for who comes next. If it returns, nobody does: go on serving."""
+        if system.reply(reply, message(HANDED_OVER)) is None:
+            self.stop()
 
     # --- capabilities -------------------------------------------------------------------------------------------------
 

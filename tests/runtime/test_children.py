@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from neokernel import lang
 from neokernel.runtime import capabilities
 from neokernel.runtime.capabilities import BUSY, MAXIMUM_CHILDREN, Holding, Holdings, Slots
+from neokernel.runtime.process import Settings
 from tests.support.machine import QEMU
 
 PROGRAM = Path(__file__).parent / "children"
@@ -134,3 +136,21 @@ def test_there_are_so_many_numbers() -> None:
     children = Holdings()
     assert [children.take(1) for _ in range(MAXIMUM_CHILDREN)] == [*range(1, MAXIMUM_CHILDREN + 1)]
     assert children.take(1) is None
+
+
+def test_a_table_that_has_grown_has_more_slots() -> None:
+    table = slots(126, 128)
+    table.extend(128, 256)
+    assert [table.allocate(64), table.allocate(2), table.allocate(64), table.allocate()] == [128, 126, 192, None]
+
+
+def test_settings_are_numbers_and_texts_in_order() -> None:
+    made = Settings()
+    made.add(lang.u64(7))
+    made.add_text(lang.byte_view(b"first"))
+    made.add_text(lang.byte_view(b"second"))
+    copied = Settings()
+    copied.assign(made)
+    places = [int(copied.numbers[place]) for place in range(int(copied.count))]
+    assert places == [7, 5 << 32, 6 << 32 | 5]
+    assert bytes(copied.text[:11].bytes()) == b"firstsecond"
