@@ -48,7 +48,8 @@ class File:
     thread_entry: u64
     first_segment: u32
     segment_count: u32
-    unused: u64
+    #: 1 if the program computes with floats
+    floats: u64
 
 
 @wire

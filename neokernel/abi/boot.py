@@ -65,7 +65,8 @@ class BootInfo:
     free_first: u32 = 0
     #: a CapTable with a Frame for each page of the archive, in order: READ and EXECUTE
     archive_table: u32 = 0
-    unused: u32 = 0
+    #: bytes of a vector register, 0 if the processor has none
+    vector_bytes: u32 = 0
     #: ticks in a second
     frequency: u64 = 0
     #: bytes of the archive, mapped at ARCHIVE_ADDRESS

@@ -18,7 +18,7 @@ class Fault(Enum):
     #: nothing is mapped there that allows the access. Payload: address, program counter, access (0 read, 1 write,
     #: 2 execute)
     PAGE = 1
-    #: also of floating point without Floats. Payload: instruction word (0 if unknown), program counter
+    #: also of floating point or vectors without Floats. Payload: instruction word (0 if unknown), program counter
     ILLEGAL_INSTRUCTION = 2
     #: the address isn't a multiple of what is accessed. Payload: address, program counter, access (0 read, 1 write,
     #: 2 execute)

@@ -34,7 +34,8 @@ class Kind(Enum):
     THREAD = 9
     #: a right to processor time: nothing until it is configured
     SCHED_CONTEXT = 10
-    #: a place for a thread's floating-point registers while others use them. It has no operations
+    #: a place for a thread's floating-point registers while others use them, and for its vector registers unless `size`
+    #: is 0: bytes of one of them, as BootInfo says, a power of 2, 8 to 8192. It has no operations
     FLOATS = 11
     #: an interrupt line; made at boot
     INTERRUPT = 12

@@ -192,7 +192,7 @@ class Binding(Enum):
     #: Notification (WAIT) that no other thread has or waits for: its signals end the thread's receives, too, if the
     #: thread has a SchedContext
     NOTIFICATION = 5
-    #: Floats (CONTROL): the thread may use floating point
+    #: Floats (CONTROL): the thread may use floating point, and vectors if there is room for its vector registers
     FLOATS = 6
 
 

@@ -9,7 +9,7 @@ Invariants:
 """
 
 from neokernel.arch.riscv64.registers import Registers
-from neokernel.lang import Array, array, span_at, struct, u8, u32, u64, unsafe, wrapping_add
+from neokernel.lang import Array, Span, array, span_at, struct, u8, u32, u64, unsafe, wrapping_add
 
 unsafe("memory is cleared by its address")
 
@@ -44,6 +44,7 @@ class Cpu:
     #: the line that the controller reports next
     line: u32 = 0
     floating: bool = False
+    vectors: bool = False
     enabled: Array[bool] = array(LINES)
     console: Array[u8] = array(CONSOLE_BYTES)
     printed: u64 = 0
@@ -136,8 +137,19 @@ def fence_instructions(cpu: Cpu) -> None:
 
 
 def set_floating(cpu: Cpu, on: bool) -> None:
-    """Turn the floating-point unit on or off."""
+    """Turn the floating-point unit, and the vector registers, on or off."""
     cpu.floating = on
+    cpu.vectors = on
+
+
+def refuse_vectors(cpu: Cpu) -> None:
+    """Turn the vector registers off."""
+    cpu.vectors = False
+
+
+def vector_bytes(cpu: Cpu) -> u32:
+    """Bytes of a vector register, of a processor that has them."""
+    return 16
 
 
 def save_floats(cpu: Cpu, registers: Array[u64]) -> u64:
@@ -149,6 +161,16 @@ def save_floats(cpu: Cpu, registers: Array[u64]) -> u64:
 
 def load_floats(cpu: Cpu, registers: Array[u64], control: u64) -> None:
     """f0 to f31 and `fcsr` from memory."""
+
+
+def save_vectors(cpu: Cpu, registers: Span[u64], state: Array[u64]) -> None:
+    """v0 to v31 into memory that has room for them; vstart, vcsr, vl, vtype into `state`."""
+    for index in range(len(registers)):
+        registers[index] = index
+
+
+def load_vectors(cpu: Cpu, registers: Span[u64], state: Array[u64]) -> None:
+    """The same from memory."""
 
 
 def clear(address: u64, size: u64) -> None:

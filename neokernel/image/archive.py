@@ -20,6 +20,8 @@ from neokernel.lang.wire import wire_over
 
 HEADER_SIZE, FILE_SIZE, SEGMENT_SIZE = (int(lang.size_of(kind)) for kind in (Header, File, Segment))
 
+#: of `e_flags`: which registers pass floats (RISC-V ELF psABI, EF_RISCV_FLOAT_ABI)
+FLOAT_ABI = 0x6
 #: where ELF's header says that there is a table of sections: e_shoff, and e_shentsize, e_shnum, e_shstrndx
 SECTION_OFFSET, SECTION_COUNTS = slice(40, 48), slice(58, 64)
 
@@ -48,6 +50,8 @@ class Entry:
     entry: int = 0
     thread_entry: int = 0
     parts: tuple[Part, ...] = ()
+    #: it computes with floats
+    floats: bool = False
 
 
 def program_entry(name: str, path: Path, thread_symbol: str) -> Entry:
@@ -63,6 +67,7 @@ def program_entry(name: str, path: Path, thread_symbol: str) -> Entry:
         found = symbols.get_symbol_by_name(thread_symbol) if symbols is not None else None
         thread_entry = found[0]["st_value"] if found else 0
         entry = elf["e_entry"]
+        floats = elf["e_flags"] & FLOAT_ABI != 0
     for part in parts:
         if part.address % PAGE_SIZE or part.offset % PAGE_SIZE:
             raise BadArchive(f"{path}: the segment at {part.address:#x} doesn't begin on a page boundary")
@@ -74,7 +79,7 @@ def program_entry(name: str, path: Path, thread_symbol: str) -> Entry:
         end = part.offset + part.file_size
         following = content[end : pages(end)]
         content[end : end + len(following)] = bytes(len(following))
-    return Entry(name, bytes(content), entry, thread_entry, parts)
+    return Entry(name, bytes(content), entry, thread_entry, parts, floats)
 
 
 def pages(size: int) -> int:
@@ -101,6 +106,7 @@ def pack(entries: Sequence[Entry]) -> bytes:
         file = wire_over(File, memory, at)
         file.offset, file.size = offset, len(entry.content)
         file.entry, file.thread_entry = entry.entry, entry.thread_entry
+        file.floats = int(entry.floats)
         file.first_segment, file.segment_count = first, len(entry.parts)
         for number, part in enumerate(entry.parts, first):
             segment = wire_over(Segment, memory, segments + number * SEGMENT_SIZE)
@@ -149,5 +155,5 @@ def _read(memory: bytearray) -> list[Entry]:
             parts.append(part)
         name = bytes(memory[at : at + NAME_SIZE]).rstrip(b"\0").decode()
         content = bytes(memory[start : start + size])
-        found.append(Entry(name, content, int(file.entry), int(file.thread_entry), tuple(parts)))
+        found.append(Entry(name, content, int(file.entry), int(file.thread_entry), tuple(parts), file.floats != 0))
     return found

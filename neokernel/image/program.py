@@ -5,7 +5,8 @@ starts; each other module beside it that is a program is one of the system, call
 a `main` are libraries; one whose `main` takes something else is an error, as it would be missing in silence. A
 program's further threads begin in its `def thread(process: Process, argument: u64)`.
 
-The build adds the functions that the machine enters: `_start` and `nk_thread_start`.
+The build adds the functions that the machine enters: `_start` and `nk_thread_start`; and the symbol `nk_floats`, 1 if
+the program computes with floats.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from neokernel.compiler import stack, toolchain
 from neokernel.compiler.declare import FunctionDecl, Scope
 from neokernel.compiler.diagnostics import Diagnostic
-from neokernel.compiler.pipeline import State, export, make_objects, run_front_end, state_of
+from neokernel.compiler.pipeline import State, export, make_objects, run_front_end, state_of, target_of
 from neokernel.compiler.resolve import reject
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.compiler.types import NEVER, NONE
@@ -108,7 +109,8 @@ def build_program(
     assert state.program is not None
     export(state.program, {f"{ENTRY}.start": START, f"{ENTRY}.start_thread": THREAD_START})
     objects, records = make_objects(state.program, checks=checks, release=release)
-    toolchain.link(objects, output, LINK_SCRIPT.read_text(), START, ["-u", THREAD_START])
+    floats = f"--defsym=nk_floats={int(target_of(state.program).has_floats)}"
+    toolchain.link(objects, output, LINK_SCRIPT.read_text(), START, ["-u", THREAD_START, floats])
     write_check_table(output, records, sources_in(state.folder, state.modules))
     return BuildResult(output)
 

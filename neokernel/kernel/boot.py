@@ -47,6 +47,7 @@ from neokernel.kernel.objects import (
     DEVICE,
     LARGE,
     OWNER,
+    VECTORS,
     AddressSpace,
     CapTable,
     Hart,
@@ -187,6 +188,7 @@ def boot(number: u64, tree_address: u64, started: u64) -> None:
     begin(root, root_file(parts).entry)
     console.write(f"neokernel on hart {number}: {total(free) >> 20} MiB of memory, {found.devices.count} devices, ")
     console.write(f"{len(hart.lines)} interrupt lines, {hart.frequency} ticks a second\n")
+    info.vector_bytes = u32(hart.vector_words * size_of(u64) // VECTORS)
     info.boot_instructions = machine.instructions() - started
     machine.leave(syscall.leave(hart, root.thread), kernel, parts)
 
@@ -321,6 +323,8 @@ def make_hart(objects: Pages, number: u64, found: Inventory) -> Hart:
 
 def prepare(hart: Hart, found: Inventory, context: u64) -> None:
     """What the processor must know before a thread runs."""
+    if found.has_vectors():
+        hart.vector_words = VECTORS * u64(cpu.vector_bytes(hart.cpu)) // size_of(u64)
     hart.asid_limit = min(u64(ASIDS), cpu.asid_limit(schedule.SV39 | (hart.no_space.root.base >> 12)))
     cpu.prepare(hart.cpu, cpu.DIRECT + found.plic.base, context, found.has_extension(b"sstc"))
 

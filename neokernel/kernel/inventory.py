@@ -28,6 +28,8 @@ from neokernel.kernel.devicetree import (
 from neokernel.lang import Array, Embedded, array, loop_bound, renew, requires, struct, u32, u64, usize
 
 MAXIMUM_RANGES = 64
+#: characters of an ISA string before its extensions: `rv64`
+BASE_LENGTH = 4
 #: the interrupt of a hart's own controller that says "external, supervisor" (privileged specification, `scause`)
 SUPERVISOR_EXTERNAL = 9
 
@@ -98,6 +100,15 @@ class Inventory:
                     return True
                 start = index + 1
         return self.isa[start:] == name
+
+    def has_vectors(self) -> bool:
+        """Is `v` among its extensions of one letter, `rv64imafdcv_…`?"""
+        for index, byte in enumerate(self.isa):
+            if byte == 0x5F:
+                return False
+            if byte == 0x76 and index >= BASE_LENGTH:
+                return True
+        return False
 
 
 @struct

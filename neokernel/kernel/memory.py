@@ -21,11 +21,12 @@ from neokernel.kernel.objects import (
     MOST_BYTES,
     MOST_PINS,
     MOST_TRACE_PAGES,
+    MOST_VECTOR_BYTES,
     OWNER,
     TRACING,
+    VECTORS,
     AddressSpace,
     Endpoint,
-    Floats,
     Hart,
     Memory,
     Notification,
@@ -38,7 +39,7 @@ from neokernel.kernel.objects import (
     Trace,
 )
 from neokernel.kernel.outcome import AGAIN, answer
-from neokernel.kernel.placement import PINS_HEADER, TABLE_HEADER, UNIT, round_up
+from neokernel.kernel.placement import FLOATS_HEADER, PINS_HEADER, TABLE_HEADER, UNIT, round_up
 from neokernel.kernel.slot import controlled, derivable, insert, number_of, refuse_control, refuse_operation
 from neokernel.kernel.tracing import record
 from neokernel.lang import Order, cold, ensures, old, requires, size_of, u64, value, wrapping_add
@@ -89,6 +90,10 @@ def footprint(kind: Kind, size: u64) -> Footprint:
             return Footprint(LARGE_SIZE, LARGE_SIZE, 0) if size == 1 else pages(1, 0)
         case Kind.CAP_TABLE:
             return IMPOSSIBLE if size == 0 or size > MOST_SLOTS else small(TABLE_HEADER + size * size_of(Slot))
+        case Kind.FLOATS:
+            if size != 0 and (size < size_of(u64) or size > MOST_VECTOR_BYTES or size & (size - 1) != 0):
+                return IMPOSSIBLE
+            return small(FLOATS_HEADER + VECTORS * size)
         case Kind.DMA_SPACE:
             return IMPOSSIBLE if size == 0 or size > MOST_PINS else small(PINS_HEADER + size * size_of(Pin))
         case Kind.TRACE:
@@ -112,8 +117,6 @@ def plain(kind: Kind) -> Footprint:
             return small(size_of(Thread))
         case Kind.SCHED_CONTEXT:
             return small(size_of(SchedContext))
-        case Kind.FLOATS:
-            return small(size_of(Floats))
         case Kind.PAGE_TABLE:
             return pages(2, size_of(PageTable))
         case Kind.ADDRESS_SPACE:
@@ -273,7 +276,7 @@ def _fill(hart: Hart, memory: Memory, place: Slot, kind: Kind, size: u64, base: 
             hart.next_identifier = wrapping_add(hart.next_identifier, 1)
             place.object = context
         case Kind.FLOATS:
-            place.object = placement.make_floats(base)
+            place.object = placement.make_floats(base, size)
         case Kind.DMA_SPACE:
             place.object = placement.make_dma_space(base, size)
         case Kind.TRACE:

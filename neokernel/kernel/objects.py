@@ -24,6 +24,9 @@ MOST_BYTES = 1 << 56
 MOST_RAM = 1 << 38
 MOST_TRACE_PAGES = 1 << 12
 MOST_PINS = 1 << 12
+#: vector registers, and bytes of one at most (2^16 bits)
+VECTORS = 32
+MOST_VECTOR_BYTES = 1 << 13
 
 # --- capabilities -----------------------------------------------------------------------------------------------------
 
@@ -381,10 +384,15 @@ class Notification:
 
 @struct
 class Floats:
-    """f0 to f31 and fcsr of a thread, while they aren't in the processor."""
+    """f0 to f31 and fcsr of a thread, while they aren't in the processor.
 
+    If there is room in `vectors`, v0 to v31 too, and their state: vstart, vcsr, vl, vtype.
+    """
+
+    vectors: Span[u64]
     registers: Array[u64] = array(32)
     control: u64 = 0
+    vector_state: Array[u64] = array(4)
 
 
 # --- budgets ----------------------------------------------------------------------------------------------------------
@@ -572,8 +580,9 @@ class Hart:
     processor: Embedded[Processor]
     platform: Embedded[Platform]
     lines: Span[Embedded[Interrupt]]
-    #: whose registers are in the floating-point unit
+    #: whose registers are in the floating-point unit; words that all vector registers are, 0 if there are none
     floating: Thread | None = None
+    vector_words: u64 = 0
     trace: Trace | None = None
     trace_mask: u64 = 0
     #: the thread of the last SWITCH record, 0 when idle

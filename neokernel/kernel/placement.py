@@ -11,6 +11,8 @@ from neokernel.kernel.objects import (
     MOST_PINS,
     MOST_RAM,
     MOST_TRACE_PAGES,
+    MOST_VECTOR_BYTES,
+    VECTORS,
     AddressSpace,
     CapTable,
     DmaSpace,
@@ -62,6 +64,7 @@ def round_up(size: u64, unit: u64) -> u64:
 
 TABLE_HEADER = round_up(size_of(CapTable), UNIT)
 PINS_HEADER = round_up(size_of(DmaSpace), UNIT)
+FLOATS_HEADER = round_up(size_of(Floats), UNIT)
 
 
 def clear(base: u64, size: u64) -> None:
@@ -170,9 +173,11 @@ def make_context(base: u64) -> SchedContext:
     return made
 
 
-def make_floats(base: u64) -> Floats:
-    requires(base < MOST_RAM)
-    return new_at(Floats, cpu.DIRECT + base)
+def make_floats(base: u64, vector_bytes: u64) -> Floats:
+    requires(base < MOST_RAM - FLOATS_HEADER and vector_bytes <= MOST_VECTOR_BYTES)
+    made = new_at(Floats, cpu.DIRECT + base)
+    made.vectors = span_at(u64, cpu.DIRECT + base + FLOATS_HEADER, VECTORS * vector_bytes // size_of(u64))
+    return made
 
 
 def make_dma_space(base: u64, pins: u64) -> DmaSpace:

@@ -47,7 +47,7 @@ from neokernel.kernel.reply import (
 )
 from neokernel.kernel.schedule import make_ready, priority_of, stop, take_out
 from neokernel.kernel.slot import controlled, derivable, derive, empty, refuse, refuse_control, refuse_operation
-from neokernel.lang import cold, copy, requires, u8, u16, u64
+from neokernel.lang import cold, copy, inline, requires, u8, u16, u64
 
 
 @cold
@@ -319,7 +319,10 @@ def drop_floats(hart: Hart, thread: Thread) -> None:
 
 
 def use_floats(hart: Hart, thread: Thread) -> bool:
-    """The current thread wants to compute: give it the unit. False if it has nowhere to keep its registers."""
+    """The current thread wants to compute: give it the unit, and the vector registers if it has room for them.
+
+    False if it has the unit already, or nowhere to keep its registers.
+    """
     wanted = thread.floats
     if wanted is None or hart.attention & FLOATING != 0:
         return False
@@ -331,9 +334,22 @@ def use_floats(hart: Hart, thread: Thread) -> bool:
             kept = before.floats
             if kept is not None:
                 kept.control = cpu.save_floats(hart.cpu, kept.registers)
+                if keeps_vectors(hart, kept):
+                    cpu.save_vectors(hart.cpu, kept.vectors, kept.vector_state)
         cpu.load_floats(hart.cpu, wanted.registers, wanted.control)
+        if keeps_vectors(hart, wanted):
+            cpu.load_vectors(hart.cpu, wanted.vectors, wanted.vector_state)
         hart.floating = thread
+    if not keeps_vectors(hart, wanted):
+        # What is in them is somebody else's.
+        cpu.refuse_vectors(hart.cpu)
     return True
+
+
+@inline
+def keeps_vectors(hart: Hart, floats: Floats) -> bool:
+    """Is there room for the processor's vector registers?"""
+    return 0 < hart.vector_words <= len(floats.vectors)
 
 
 # --- start, stop ------------------------------------------------------------------------------------------------------

@@ -107,6 +107,9 @@ class Child:
     stack: u64 = 0
     first: u64 = 0
     entry: u64 = 0
+    #: its program computes with floats; index of its Floats in its table, 0 if it has none yet
+    computes: bool = False
+    floats: u64 = 0
 
     def create(
         self,
@@ -148,6 +151,7 @@ class Child:
         self.space, self.table, self.thread = first + SPACE, first + TABLE, first + THREAD
         self.own_memory, self.next_slot, self.slots = 0, FIRST_DYNAMIC, slots
         self.heartbeat, self.state_size, self.settings.count, self.settings.used = 0, 0, 0, 0
+        self.computes, self.floats = file.floats != 0, 0
         self.kept.table, self.kept.next = first + KEPT, 0
         for place in range(MAXIMUM_ARGUMENTS):
             self.arguments[place] = 0
@@ -335,6 +339,11 @@ class Child:
 
     def begin(self, process: Process, priority: u64) -> Failure | None:
         """Fill in the page that it begins with, and let its thread go."""
+        if self.computes and self.floats == 0:
+            floats = self.make(process, Kind.FLOATS, process.vector_bytes)
+            if isinstance(floats, Failure):
+                return floats
+            self.floats = floats
         frame = process.make_of(self.memory, Kind.FRAME)
         if isinstance(frame, Failure):
             return frame
@@ -350,6 +359,8 @@ class Child:
         info.settings.assign(self.settings)
         info.memory = self.own_memory
         info.frequency = process.frequency
+        info.vector_bytes = process.vector_bytes
+        info.floats = self.floats
         info.priority = priority
         for place in range(MAXIMUM_ARGUMENTS):
             info.arguments[place] = self.arguments[place]

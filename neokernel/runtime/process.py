@@ -27,6 +27,7 @@ from neokernel.abi.buffer import Buffer
 from neokernel.abi.call import message
 from neokernel.abi.description import MAXIMUM_SETTINGS, MAXIMUM_TEXT
 from neokernel.abi.kinds import PAGE_SIZE, Kind
+from neokernel.abi.operations import Binding
 from neokernel.abi.status import FIRST, WINDOW, Status
 from neokernel.lang import (
     Array,
@@ -116,9 +117,18 @@ class StartInfo:
     #: bytes at STATE_ADDRESS that outlive it
     state_size: u64 = 0
     settings: Embedded[Settings] = Settings()
+    #: as in the BootInfo
+    vector_bytes: u64 = 0
+    #: index of the first thread's Floats, 0 if the program has no floats
+    floats: u64 = 0
 
 
 assert size_of(StartInfo) <= PAGE_SIZE, "the description is one page"
+
+
+def has_floats() -> bool:
+    """Does the program compute with floats? The build says so."""
+    return asm("la {result}, nk_floats", result=u64) != 0
 
 
 @struct
@@ -153,6 +163,8 @@ class Process:
     #: index of the Memory that things are made of
     memory: u64 = 0
     frequency: u64 = 0
+    #: bytes of a vector register, 0 if the processor has none
+    vector_bytes: u64 = 0
     supervisor: u64 = 0
     heartbeat: u64 = 0
     is_root: bool = False
@@ -172,6 +184,7 @@ class Process:
         if self.is_root:
             boot = object_at(BootInfo, info)
             self.frequency = boot.frequency
+            self.vector_bytes = u64(boot.vector_bytes)
             self.own_slots.begin(u64(boot.free_first), ROOT_SLOTS)
             largest: u64 = 0
             for region in boot.regions[: usize(boot.region_count)]:
@@ -181,9 +194,12 @@ class Process:
             context = system.thread_info(OWN_THREAD)
             if not isinstance(context, Failure):
                 self.priority = context.priority
+            floats = self.make_floats(self.thread)
+            assert not isinstance(floats, Failure), "no memory for the floating-point registers"
             return
         start = object_at(StartInfo, info)
         self.frequency = start.frequency
+        self.vector_bytes = start.vector_bytes
         self.own_slots.begin(start.free_first, start.free_end)
         self.memory = start.memory
         self.supervisor = start.supervisor
@@ -191,6 +207,22 @@ class Process:
         self.priority = start.priority
         for place in range(MAXIMUM_ARGUMENTS):
             self.arguments[place] = start.arguments[place]
+        if start.floats != 0:
+            failure = system.bind(self.buffer, self.thread, Binding.FLOATS, start.floats)
+            assert failure is None, "the floating-point registers aren't what who made the process says"
+
+    def make_floats(self, thread: u64) -> u64 | Failure:
+        """A place for a thread's floating-point and vector registers: its index. 0 if the program has no floats."""
+        if not has_floats():
+            return 0
+        floats = self.make(Kind.FLOATS, self.vector_bytes)
+        if isinstance(floats, Failure):
+            return floats
+        failure = system.bind(self.buffer, thread, Binding.FLOATS, floats)
+        if failure is None:
+            return floats
+        _ = self.drop(floats)
+        return failure
 
     def begin_thread(self, start: u64) -> None:
         """A further thread: `start` is the address that it began with."""
@@ -203,6 +235,7 @@ class Process:
         self.finished = given.finished
         self.memory = first.memory
         self.frequency = first.frequency
+        self.vector_bytes = first.vector_bytes
         self.supervisor = first.supervisor
         self.heartbeat = first.heartbeat
         self.is_root = first.is_root

@@ -34,9 +34,10 @@ def thread_entry() -> u64:
 
 @value
 class NewThread:
-    """Indices of a thread, and of the frame of its buffer; those of its stack follow."""
+    """Indices of a thread, its Floats, or 0, and the frame of its buffer; those of its stack follow."""
 
     thread: u64
+    floats: u64
     buffer: u64
     #: of its place, from 0 on
     number: u64
@@ -50,12 +51,18 @@ def make_thread(process: Process, argument: u64, priority: u64, finished: u64 = 
     thread = process.make(Kind.THREAD)
     if isinstance(thread, Failure):
         return thread
+    floats = process.make_floats(thread)
+    if isinstance(floats, Failure):
+        _ = process.drop(thread)
+        return floats
     buffer = process.make(Kind.FRAME, 0, 1 + STACK_PAGES)
     if isinstance(buffer, Failure):
         _ = process.drop(thread)
+        if floats != 0:
+            _ = process.drop(floats)
         return buffer
     main = process.main()
-    made = NewThread(thread, buffer, main.stacks.fetch_add(1))
+    made = NewThread(thread, floats, buffer, main.stacks.fetch_add(1))
     failure = prepare(process, made, argument, priority, finished)
     if failure is None:
         return made
@@ -87,6 +94,8 @@ def prepare(process: Process, made: NewThread, argument: u64, priority: u64, fin
 def drop_thread(process: Process, made: NewThread) -> None:
     """Take down a thread, with its buffer and its stack."""
     _ = process.drop(made.thread)
+    if made.floats != 0:
+        _ = process.drop(made.floats)
     for frame in range(made.buffer, made.buffer + 1 + STACK_PAGES):
         _ = process.drop(frame)
     main = process.main()

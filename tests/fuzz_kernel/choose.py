@@ -555,6 +555,8 @@ def on_memory(fuzz: Fuzz, thread: Thread, number: u64) -> None:
             r.a3 = 1 if fuzz.chance(64) else 0
         case 8:
             r.a3 = 1 + fuzz.below(16)
+        case 11:
+            r.a3 = 16 * fuzz.below(2)
         case 13:
             r.a3 = 1 + fuzz.below(5)
         case 14:

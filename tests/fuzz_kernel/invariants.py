@@ -500,6 +500,10 @@ def check_hart(fuzz: Fuzz, hart: Hart) -> None:
         assert lives(fuzz, address_of(floating), THREAD), "floats of a thread that has gone"
         assert floating.floats is not None, "floats that can't be kept"
     assert hart.cpu.floating == (hart.attention & FLOATING != 0), "the unit isn't what it is thought to be"
+    if hart.cpu.vectors:
+        assert floating is not None and hart.cpu.floating, "vectors are on, and nobody's"
+        kept = floating.floats
+        assert kept is not None and len(kept.vectors) == hart.vector_words, "vectors that can't be kept"
     for line in hart.lines:
         check_line(fuzz, hart, line)
 

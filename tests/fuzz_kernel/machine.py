@@ -120,7 +120,7 @@ def make(fuzz: Fuzz) -> None:
         make_objects(fuzz, hart, number)
     retyped(hart, DMA, Kind.DMA_SPACE, 3 + fuzz.below(3))
     retyped(hart, RING, Kind.TRACE, 1)
-    retyped(hart, FLOAT, Kind.FLOATS, 0)
+    retyped(hart, FLOAT, Kind.FLOATS, 16 * fuzz.below(2))
     if fuzz.chance(8):
         retyped(hart, LARGE_MEMORY, Kind.MEMORY, 0x40_0000)
     derive(hart, cradle().slots[PROCESSOR], owners()[PROCESSOR_COPY], ALL)
@@ -145,6 +145,7 @@ def make_hart() -> Hart:
     hart.frequency = 10_000_000
     hart.next_asid = 1
     hart.asid_limit = 5
+    hart.vector_words = 64
     hart.next_identifier = 1
     hart.number = 0
     hart.no_table.slots = span_at(Embedded[Slot], cpu.DIRECT + ROOTS_AT, 0)

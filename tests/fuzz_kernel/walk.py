@@ -33,7 +33,7 @@ from neokernel.kernel.objects import (
     Thread,
     Trace,
 )
-from neokernel.kernel.placement import PINS_HEADER, TABLE_HEADER
+from neokernel.kernel.placement import FLOATS_HEADER, PINS_HEADER, TABLE_HEADER
 from neokernel.kernel.slot import number_of
 from neokernel.lang import Array, address_of, array, size_of, span_at, u64, unsafe
 from tests.fuzz_kernel.state import (
@@ -186,7 +186,7 @@ def size_in_place(slot: Slot) -> u64:
         case SchedContext():
             return size_of(SchedContext)
         case Floats():
-            return size_of(Floats)
+            return FLOATS_HEADER + len(thing.vectors) * size_of(u64)
         case DmaSpace():
             return PINS_HEADER + len(thing.pins) * size_of(Pin)
         case Trace():

@@ -392,5 +392,7 @@ def expected(blob: bytes) -> Expected:
     out.targets = len(found.targets)
     wanted = context(found)
     out.note(*found.plic, found.lines, found.targets, int(found.present), found.controller, found.isa, found.mmu)
-    out.note(found.frequency, ABSENT if wanted is None else wanted, int(b"sstc" in found.isa.split(b"_")))
+    extensions = found.isa.split(b"_")
+    out.note(found.frequency, ABSENT if wanted is None else wanted, int(b"sstc" in extensions))
+    out.note(int(b"v" in extensions[0][4:]))
     return out

@@ -64,6 +64,7 @@ def report_tree(tree: Tree, found: Inventory, report: Report) -> None:
     context = found.context()
     report.note(ABSENT if context is None else context)
     report.note(u64(found.has_extension(b"sstc")))
+    report.note(u64(found.has_vectors()))
 
 
 def report_blob(blob: bytes, report: Report) -> None:

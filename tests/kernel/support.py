@@ -136,6 +136,7 @@ class Machine:
         hart.cpu.timer = u64(call.NEVER)
         hart.budget_end = hart.wheel.earliest = u64(call.NEVER)
         hart.frequency = u64(10_000_000)
+        hart.vector_words = u64(64)
         hart.asid_limit, hart.next_asid, hart.next_identifier = u64(256), u64(1), u64(1)
         hart.no_table.slots = self.span(embedded(Slot), 0)
         root = hart.no_space.root
@@ -233,7 +234,7 @@ class Machine:
             Kind.CAP_TABLE: placement.make_cap_table(self.take(PAGE), u64(4)),
             Kind.THREAD: placement.make_thread(hart, self.take(PAGE)),
             Kind.SCHED_CONTEXT: placement.make_context(self.take(PAGE)),
-            Kind.FLOATS: placement.make_floats(self.take(PAGE)),
+            Kind.FLOATS: placement.make_floats(self.take(PAGE), u64(16)),
             Kind.INTERRUPT: hart.lines[0],
             Kind.DMA_SPACE: placement.make_dma_space(self.take(PAGE), u64(4)),
             Kind.TRACE: placement.make_trace(self.take(PAGE), self.take(2 * PAGE), u64(1)),

@@ -81,6 +81,16 @@ def test_real_machines(name: str) -> None:
     assert found.memory.count >= 1
 
 
+@pytest.mark.parametrize(
+    ("isa", "vectors"),
+    [(b"rv64imafdcv", True), (b"rv64imafdcvh_zicsr", True), (b"rv64imafdc_v_zve64x", False), (b"rv64", False)],
+)
+def test_vectors_are_an_extension_of_one_letter(isa: bytes, vectors: bool) -> None:
+    found = inventory.Inventory()
+    found.isa = lang.byte_view(isa)
+    assert found.has_vectors() is vectors
+
+
 @needs_qemu
 def test_the_facts_of_a_real_machine() -> None:
     _, found = taken(blob_of("harts"), hart=2)
@@ -90,6 +100,7 @@ def test_the_facts_of_a_real_machine() -> None:
     assert bytes(found.mmu).startswith(b"riscv,sv")
     assert found.has_extension(lang.byte_view(b"zicsr"))
     assert not found.has_extension(lang.byte_view(b"zics"))
+    assert not found.has_vectors()
     assert (0x1000_0000, 0x100) in facts(found).devices
 
 

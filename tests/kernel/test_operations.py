@@ -31,7 +31,7 @@ BEYOND = ROOT_SLOTS
 EVERYTHING = int(ALL)
 RW = int(READ | WRITE)
 
-SIZES = {Kind.MEMORY: 16 * PAGE, Kind.CAP_TABLE: 4, Kind.DMA_SPACE: 2, Kind.TRACE: 1}
+SIZES = {Kind.MEMORY: 16 * PAGE, Kind.CAP_TABLE: 4, Kind.DMA_SPACE: 2, Kind.TRACE: 1, Kind.FLOATS: 16}
 OWN = {
     "own table": boot.OWN_TABLE,
     "own space": boot.OWN_SPACE,
@@ -1413,13 +1413,30 @@ def test_floating_point_registers_are_changed_when_they_are_used(bench: Bench) -
     machine.trap(other.thread, 2)
     assert unit.floating and hart.floating is other.thread
     assert [*bench.object(mine).registers] == list(range(32)), "what was in the unit is saved"
+    assert [*bench.object(mine).vectors] == list(range(64)), "vectors too"
     machine.check()
     done = machine.invoke(other.index, Operation.UNBIND, Binding.FLOATS.value)
     assert done.failure == (S.OK, 0)
     nobody: Any = hart.floating
-    assert not unit.floating and nobody is None
+    assert not unit.floating and not unit.vectors and nobody is None
     machine.trap(other.thread, 2)
     assert bench.object(other.index).state is State.STOPPED, "without floats it is a fault"
+    machine.check()
+
+
+@pytest.mark.parametrize(
+    ("size", "words", "on"), [(0, 64, False), (8, 64, False), (16, 64, True), (32, 64, True), (16, 0, False)]
+)
+def test_vectors_are_on_where_there_is_room_for_them(bench: Bench, size: int, words: int, on: bool) -> None:
+    machine = bench.machine
+    hart: Any = machine.hart
+    hart.vector_words = u64(words)
+    (floats,) = machine.make(Kind.FLOATS, size)
+    bench.do("own thread", Operation.BIND, Binding.FLOATS.value, given=floats)
+    machine.trap(machine.root, 2)
+    assert hart.cpu.floating and hart.cpu.vectors is on
+    machine.trap(machine.root, 2)
+    assert machine.root.state is State.STOPPED, "what is still illegal is a fault"
     machine.check()
 
 

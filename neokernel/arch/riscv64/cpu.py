@@ -13,6 +13,7 @@ from neokernel.arch.riscv64.panic import TEST_FAIL, TRANSMIT_READY
 from neokernel.arch.riscv64.registers import Registers
 from neokernel.lang import (
     Array,
+    Span,
     address_of,
     asm,
     assembly,
@@ -42,8 +43,9 @@ TEST_PASS = 0x5555
 #: sip, sie: supervisor timer, supervisor external
 PENDING = 1 << 5 | 1 << 9
 EXTERNAL_PENDING = 1 << 9
-#: sstatus.FS, dirty
-FLOATING_ON = 3 << 13
+#: sstatus.FS and VS, dirty
+FLOATING_ON = 3 << 13 | 3 << 9
+VECTORS_ON = 3 << 9
 #: sstatus.SUM
 USER_MEMORY = 1 << 18
 #: bytes of a user's stack that a crash shows
@@ -161,6 +163,17 @@ def set_floating(cpu: Cpu, on: bool) -> None:
         asm("csrc sstatus, {0}", u64(FLOATING_ON))
 
 
+def refuse_vectors(cpu: Cpu) -> None:
+    asm("csrc sstatus, {0}", u64(VECTORS_ON))
+
+
+def vector_bytes(cpu: Cpu) -> u32:
+    asm("csrs sstatus, {0}", u64(VECTORS_ON))
+    size = asm(".option push\n.option arch, +v\ncsrr {result}, vlenb\n.option pop", result=u64)
+    asm("csrc sstatus, {0}", u64(VECTORS_ON))
+    return u32(size)
+
+
 def save_floats(cpu: Cpu, registers: Array[u64]) -> u64:
     store_floats(address_of(registers))
     return asm(".option push\n.option arch, +d\nfrcsr {result}\n.option pop", result=u64)
@@ -191,6 +204,62 @@ def fetch_floats(place: u64) -> None:
     .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
     fld f\\n, 8 * \\n(a0)
     .endr
+    .option pop
+    ret""")
+
+
+def save_vectors(cpu: Cpu, registers: Span[u64], state: Array[u64]) -> None:
+    store_vectors(address_of(registers), address_of(state))
+
+
+def load_vectors(cpu: Cpu, registers: Span[u64], state: Array[u64]) -> None:
+    fetch_vectors(address_of(registers), address_of(state))
+
+
+@naked
+def store_vectors(place: u64, state: u64) -> None:
+    # Whole registers depend on neither vl nor vtype, but on vstart.
+    asm("""
+    .option push
+    .option arch, +v
+    csrr t0, vstart
+    csrr t1, vcsr
+    csrr t2, vl
+    csrr t3, vtype
+    sd t0, 0(a1)
+    sd t1, 8(a1)
+    sd t2, 16(a1)
+    sd t3, 24(a1)
+    csrw vstart, zero
+    csrr t0, vlenb
+    slli t0, t0, 3
+    .irp n, 0,8,16,24
+    vs8r.v v\\n, (a0)
+    add a0, a0, t0
+    .endr
+    .option pop
+    ret""")
+
+
+@naked
+def fetch_vectors(place: u64, state: u64) -> None:
+    asm("""
+    .option push
+    .option arch, +v
+    csrw vstart, zero
+    csrr t0, vlenb
+    slli t0, t0, 3
+    .irp n, 0,8,16,24
+    vl8re8.v v\\n, (a0)
+    add a0, a0, t0
+    .endr
+    ld t0, 0(a1)
+    ld t1, 8(a1)
+    ld t2, 16(a1)
+    ld t3, 24(a1)
+    vsetvl zero, t2, t3
+    csrw vcsr, t1
+    csrw vstart, t0
     .option pop
     ret""")
 

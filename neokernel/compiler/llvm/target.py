@@ -30,6 +30,11 @@ class Target:
     def is_riscv(self) -> bool:
         return self.architecture == "riscv64"
 
+    @property
+    def has_floats(self) -> bool:
+        """Has it registers for floats?"""
+        return self.abi != "lp64"
+
 
 def riscv64(floats: bool = False, bit_manipulation: bool = False) -> Target:
     """Bare-metal riscv64. `floats` (F and D) is for user space, the kernel has none. `bit_manipulation`: Zba, Zbb."""

@@ -6,7 +6,7 @@ when is certain. `told` commands, `ended` says whether the command is done, and 
 
 from enum import Enum
 
-from probe import add_floats, probe
+from probe import add_floats, exchange_vector, probe
 from tap import Tap
 
 from neokernel.abi.buffer import Buffer
@@ -40,6 +40,8 @@ class Command(Enum):
     BREAK = 5
     #: floating point: w0 and w1 as numbers are added; the sum's bits
     FLOAT = 6
+    #: fill v8 with w1 words w0: what its first word and their number were before
+    VECTOR = 12
     #: run until the word at the address in w0 isn't 0, counting rounds
     SPIN = 7
     #: serve calls at `capability` with `reply`, adding 1 to the first word, until a message with label 0 comes
@@ -165,6 +167,8 @@ def work(agent: Agent) -> None:
                 asm(".word 0x00100073")
             case Command.FLOAT:
                 agent.w0 = add_floats(agent.w0, agent.w1)
+            case Command.VECTOR:
+                agent.w0, agent.w1 = exchange_vector(agent.w0, agent.w1)
             case Command.SPIN:
                 spin(agent)
             case Command.SERVE:

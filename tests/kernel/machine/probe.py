@@ -118,6 +118,19 @@ add_floats:
     fmv.x.d a0, ft0
     ret
     .option pop
+
+    .option push
+    .option arch, +v
+    .globl exchange_vector
+exchange_vector:
+    csrr a2, vl
+    vmv.x.s a3, v8
+    vsetvli zero, a1, e64, m1, ta, ma
+    vmv.v.x v8, a0
+    mv a0, a3
+    mv a1, a2
+    ret
+    .option pop
 """)
 
 
@@ -125,6 +138,12 @@ def add_floats(left: u64, right: u64) -> u64:
     """The bits of the sum of two doubles, given as bits."""
     (sum,) = asm("call add_floats", left, right, inputs="a0 a1", results="a0", clobbers="a1 ra ft0 ft1")
     return sum
+
+
+def exchange_vector(word: u64, count: u64) -> tuple[u64, u64]:
+    """Fill v8 with `count` of the word: what its first element and the count were before."""
+    before, length = asm("call exchange_vector", word, count, inputs="a0 a1", results="a0 a1", clobbers="a2 a3 ra")
+    return before, length
 
 
 def probe(registers: u64) -> None:
