@@ -11,7 +11,7 @@ PAGE = snippets.read(PACKAGE_ROOT / "docs" / "reference" / "containers.md")
 
 def test_examples_mean_the_same_in_every_reading() -> None:
     cases = snippets.cases(PAGE)
-    assert len(cases) == 4
+    assert len(cases) == 5
     told = meanings.ask(cases)
     for case in cases:
         meanings.check(case, told[case.name])
