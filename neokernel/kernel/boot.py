@@ -59,7 +59,7 @@ from neokernel.kernel.objects import (
     Thread,
 )
 from neokernel.kernel.placement import TABLE_HEADER, UNIT, round_up
-from neokernel.kernel.slot import derive
+from neokernel.kernel.slot import derive_bound
 from neokernel.kernel.thread import use
 from neokernel.lang import (
     Embedded,
@@ -453,9 +453,7 @@ def grant_own(root: Root, buffer: u64) -> None:
 def bind(root: Root, which: Binding, given: Slot) -> None:
     thread = root.thread
     place = thread.bindings[u64(which.value)]
-    derive(root.hart, given, place, given.rights)
-    place.holder = thread.holder
-    place.entry = u16(which.value)
+    derive_bound(root.hart, given, place, thread.holder, u16(which.value))
     use(root.hart, thread, place)
 
 

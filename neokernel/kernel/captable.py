@@ -8,8 +8,8 @@ nesting needs a stack.
 A pinned frame keeps the table from ending that it is in, or below a slot of. Such a table ends all else that is in it,
 then leaves the list and waits at the pin: it holds up nobody but who deletes what its own capability is below.
 
-Invariants: a table that is `dying` is in `hart.dying`, or waits at the pin `blocked`, which is in use; its owner is its
-`tomb`, and no thread uses it.
+Invariants: a table whose owner is its `tomb` is in `hart.dying`, or waits at the pin `blocked`, which is in use; no
+other is, and no thread uses it.
 """
 
 from neokernel.abi.call import argument_of, failure, status_of
@@ -28,6 +28,7 @@ from neokernel.kernel.interrupt import release
 from neokernel.kernel.memory import give_back
 from neokernel.kernel.objects import (
     BADGED,
+    BOUND,
     PINNED,
     TRACING,
     AddressSpace,
@@ -59,6 +60,7 @@ from neokernel.kernel.slot import (
     empty,
     end_revocation,
     first_leaf,
+    has_children,
     number_of,
     owns,
     refuse_control,
@@ -68,7 +70,7 @@ from neokernel.kernel.slot import (
 from neokernel.kernel.space import empty_some, leave_table, take_from_table
 from neokernel.kernel.tracing import record
 from neokernel.kernel.tracing import start as start_tracing
-from neokernel.lang import Order, cold, ensures, loop_bound, u8, u16, u64
+from neokernel.lang import Order, cold, ensures, loop_bound, requires, u8, u16, u64
 
 #: each step looks at the interrupts: together they needn't be bounded
 STEPS = 1 << 62
@@ -81,6 +83,7 @@ EMPTYING_STEP = 32
 @cold
 def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation, given: Slot | None, table: CapTable) -> u64:
     """An operation of a CapTable: all are about one of its slots."""
+    requires(given is None or given.object is not None)
     if not controlled(slot):
         return refuse_control()
     if not u64(Operation.COPY.value) <= u64(operation.value) <= u64(Operation.INSPECT.value):
@@ -110,6 +113,7 @@ def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation, given: 
 
 def copy(hart: Hart, caller: Thread, place: Slot, source: Slot | None) -> u64:
     """COPY."""
+    requires(source is None or source.object is not None)
     registers = caller.registers
     if place.object is not None:
         return failure(Status.OCCUPIED, FIRST)
@@ -133,6 +137,7 @@ def badgeable(slot: Slot) -> bool:
 
 def move_in(place: Slot, source: Slot | None) -> u64:
     """MOVE."""
+    requires(source is None or source.object is not None)
     if place.object is not None:
         return failure(Status.OCCUPIED, FIRST)
     if source is None:
@@ -268,13 +273,16 @@ STUCK = 4
 
 
 def end_some(hart: Hart, slot: Slot) -> u64:
-    """A step towards an empty slot. Requires: it has no children."""
+    """A step towards an empty slot."""
+    requires(slot.object is not None and not has_children(slot))
     if slot.flags & PINNED != 0:
         return STUCK
     if owns(slot):
         step = end_object(hart, slot)
         if step != GONE:
             return step
+        if has_children(slot):
+            return MORE
         # Nothing but a page table uses an owner: what is bound was derived.
         _ = leave_table(hart, slot)
     else:
@@ -285,6 +293,7 @@ def end_some(hart: Hart, slot: Slot) -> u64:
 
 def drop(hart: Hart, slot: Slot) -> None:
     """Empty the slot of a capability that nothing uses; if it is the owner, its object has ended."""
+    requires(not has_children(slot))
     ending = owns(slot)
     if hart.attention & TRACING != 0:
         record(hart, Event.DELETE, number_of(slot), u64(ending))
@@ -317,10 +326,11 @@ def stop_using(hart: Hart, slot: Slot) -> None:
 
 def end_object(hart: Hart, slot: Slot) -> u64:
     """A step towards the end of the object."""
+    requires(slot.object is not None and not has_children(slot))
     thing = slot.object
     match thing:
         case CapTable():
-            if not thing.dying:
+            if thing.tomb.object is None:
                 bury(hart, thing, slot)
                 return BURYING
             if thing.blocked is not None:
@@ -360,7 +370,7 @@ def end_object(hart: Hart, slot: Slot) -> u64:
                 unpin_some(hart, thing)
                 return BURYING
         case Interrupt():
-            if thing.notification is not None:
+            if thing.binding.flags & BOUND != 0:
                 release(hart, thing)
                 empty(thing.binding)
         case Trace():
@@ -416,8 +426,9 @@ def unpin_some(hart: Hart, space: DmaSpace) -> None:
 
 def bury(hart: Hart, table: CapTable, slot: Slot) -> None:
     """The table begins to end: its owner capability moves into itself, so that `slot` is empty."""
+    requires(slot.object is not None and not has_children(slot) and table.tomb.object is None)
     relocate(slot, table.tomb)
-    table.dying = True
+    table.tomb.flags |= BOUND
     table.cursor = 0
     put_first(hart, table)
 
@@ -498,7 +509,8 @@ def empty_a_slot(hart: Hart, table: CapTable) -> u64:
                 table.cursor = 0
                 return MORE
             take_off(hart, table)
-            drop(hart, table.tomb)
+            if table.tomb.flags & BOUND != 0:
+                drop(hart, table.tomb)
             return MORE
         slot = table.slots[index]
         if slot.object is not None:

@@ -29,7 +29,6 @@ from neokernel.arch import cpu
 from neokernel.kernel import timer
 from neokernel.kernel.notification import go_on, start_timer, take, wake
 from neokernel.kernel.objects import (
-    MAXIMUM_DEPTH,
     PINNED,
     REVOKING,
     TRACING,
@@ -44,7 +43,7 @@ from neokernel.kernel.objects import (
 from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, answer
 from neokernel.kernel.reply import arm, finish, link, release
 from neokernel.kernel.schedule import append, stop, take_out
-from neokernel.kernel.slot import derivable, derive, find, has_children, refuse, relocate, vacant
+from neokernel.kernel.slot import derivable, derive, find, has_children, is_fertile, refuse, relocate, vacant
 from neokernel.kernel.tracing import record, record_of
 from neokernel.lang import Array, Order, Span, array, cold, copy, loop_bound, requires, u32, u64, wrapping_add
 
@@ -197,10 +196,17 @@ def carry(hart: Hart, sender: Thread, receiver: Thread, first: u64, named: Span[
         slot = find(sender.table, index & ~u64(MOVE))
         place = vacant(receiver.table, wrapping_add(first, number))
         if slot is not None and place is not None:
-            if index & MOVE != 0:
-                move(slot, place)
-            elif u64(slot.depth) < MAXIMUM_DEPTH:
-                derive(hart, slot, place, ALL)
+            hand_over(hart, slot, place, index & MOVE != 0)
+
+
+def hand_over(hart: Hart, slot: Slot, place: Slot, moving: bool) -> None:
+    """Copy or move one. What was checked for all of them before any was moved is looked at again: it is still so."""
+    requires(slot.object is not None and place.object is None)
+    if not moving:
+        if is_fertile(slot):
+            derive(hart, slot, place, ALL)
+    elif not has_children(slot):
+        move(slot, place)
 
 
 def immovable(slot: Slot, argument: u64) -> u64:
@@ -215,6 +221,7 @@ def immovable(slot: Slot, argument: u64) -> u64:
 
 def move(source: Slot, target: Slot) -> None:
     """Move a capability without children to an empty slot; the page table that it is in learns its new place."""
+    requires(source.object is not None and target.object is None and not has_children(source))
     relocate(source, target)
     holder = target.holder
     if holder is not None:

@@ -12,8 +12,8 @@ from neokernel.abi.status import INVOKED, TRAVELLING, Status
 from neokernel.abi.trace import Event
 from neokernel.arch import cpu
 from neokernel.kernel.notification import signal
-from neokernel.kernel.objects import TRACING, Hart, Interrupt, Notification, Slot
-from neokernel.kernel.slot import controlled, derivable, derive, empty, refuse, refuse_control, refuse_operation
+from neokernel.kernel.objects import BOUND, TRACING, Hart, Interrupt, Notification, Slot
+from neokernel.kernel.slot import controlled, derivable, derive_bound, empty, refuse, refuse_control, refuse_operation
 from neokernel.kernel.tracing import record
 from neokernel.lang import cold, u32, u64
 
@@ -43,12 +43,11 @@ def bind(hart: Hart, interrupt: Interrupt, given: Slot | None) -> u64:
         return refuse(TRAVELLING)
     if given.rights & SIGNAL == 0:
         return failure(Status.MISSING_RIGHT, TRAVELLING)
-    if interrupt.notification is not None:
+    if interrupt.binding.object is not None:
         return failure(Status.OCCUPIED, INVOKED)
     if not derivable(hart, given):
         return failure(Status.UNDERIVABLE, TRAVELLING)
-    derive(hart, given, interrupt.binding, given.rights)
-    interrupt.binding.holder = interrupt.holder
+    derive_bound(hart, given, interrupt.binding, interrupt.holder, 0)
     interrupt.notification = notification
     cpu.enable_line(hart.cpu, interrupt.line, True)
     return 0
@@ -56,7 +55,7 @@ def bind(hart: Hart, interrupt: Interrupt, given: Slot | None) -> u64:
 
 def unbind(hart: Hart, interrupt: Interrupt) -> u64:
     """UNBIND_INTERRUPT."""
-    if interrupt.notification is None:
+    if interrupt.binding.flags & BOUND == 0:
         return failure(Status.WRONG_STATE, INVOKED)
     release(hart, interrupt)
     empty(interrupt.binding)

@@ -17,7 +17,6 @@ from neokernel.kernel import placement
 from neokernel.kernel.objects import (
     DEVICE,
     LARGE,
-    MAXIMUM_DEPTH,
     MOST_BYTES,
     MOST_PINS,
     MOST_TRACE_PAGES,
@@ -40,7 +39,7 @@ from neokernel.kernel.objects import (
 )
 from neokernel.kernel.outcome import AGAIN, answer
 from neokernel.kernel.placement import FLOATS_HEADER, PINS_HEADER, TABLE_HEADER, UNIT, round_up
-from neokernel.kernel.slot import controlled, derivable, insert, number_of, refuse_control, refuse_operation
+from neokernel.kernel.slot import controlled, derivable, insert, is_fertile, number_of, refuse_control, refuse_operation
 from neokernel.kernel.tracing import record
 from neokernel.lang import Order, cold, ensures, old, requires, size_of, u64, value, wrapping_add
 
@@ -128,6 +127,7 @@ def plain(kind: Kind) -> Footprint:
 @cold
 def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation, memory: Memory) -> u64:
     """An operation of Memory."""
+    requires(slot.object is not None)
     if not controlled(slot):
         return refuse_control()
     match operation:
@@ -143,6 +143,7 @@ def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation, memory:
 
 def retype(hart: Hart, caller: Thread, slot: Slot, memory: Memory) -> u64:
     """A step of RETYPE: one of the objects, into the caller's receive window."""
+    requires(slot.object is not None)
     registers = caller.registers
     kind = kind_of(registers.a2)
     if kind is None:
@@ -180,7 +181,7 @@ def retype(hart: Hart, caller: Thread, slot: Slot, memory: Memory) -> u64:
 def make(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64, need: Footprint) -> u64:
     """Make one object, whose capability goes to `place`; AGAIN if only some of its memory was cleared."""
     requires(need == footprint(kind, size) and need.below != 0 and (kind is Kind.FRAME or not memory.device))
-    requires(u64(parent.depth) < MAXIMUM_DEPTH)
+    requires(is_fertile(parent) and parent.object is not None and place.object is None)
     low = round_up(memory.base + memory.low, need.alignment) - memory.base
     end = low + need.below
     if need.above > memory.high or end > memory.high - need.above:

@@ -42,6 +42,8 @@ BADGED = 1 << 3
 REVOKING = 1 << 4
 #: a device may reach the Frame
 PINNED = 1 << 5
+#: in no table: what a thread or interrupt uses, or a dying table's own. Nothing is derived from it
+BOUND = 1 << 6
 
 
 @struct
@@ -98,6 +100,24 @@ class Slot:
                 return True
 
     @invariant
+    def is_empty_as_a_whole(self) -> bool:
+        return self.object is not None or (self.next is None and self.previous is None and self.flags == 0)
+
+    @invariant
+    def is_linked(self) -> bool:
+        before = self.previous
+        after = self.next
+        return (before is None or before.next is self) and (after is None or after.previous is self)
+
+    @invariant
+    def is_in_order(self) -> bool:
+        """A list begins at depth 0 and is one tree; what is bound is a leaf."""
+        after = self.next
+        below = u64(self.depth) if self.flags & BOUND != 0 else u64(self.depth) + 1
+        begins = self.previous is not None or self.depth == 0
+        return begins and self.depth <= MAXIMUM_DEPTH and (after is None or 1 <= u64(after.depth) <= below)
+
+    @invariant
     def names_memory(self) -> bool:
         return not isinstance(self.object, Frame) or self.flags & DEVICE != 0 or self.word < MOST_RAM
 
@@ -119,7 +139,6 @@ class CapTable:
     previous_dying: CapTable | None = None
     blocked: Pin | None = None
     cursor: u64 = 0
-    dying: bool = False
     #: in the first round over the slots a pin was in the way; this is the second
     stuck: bool = False
     again: bool = False

@@ -1,7 +1,8 @@
 """Capabilities: look-up, derivation, and the tree that revocation follows.
 
-Invariants: those of `Slot`. A slot's descendants are those after it in the list with a greater depth; `parent` is the
-nearest slot before it with a smaller one; depth is at most MAXIMUM_DEPTH.
+A slot's descendants are those after it in the list with a greater depth.
+
+Invariants: those of `Slot`, which are proven; and that `parent` is the nearest slot before it with a smaller depth.
 """
 
 from neokernel.abi.call import failure
@@ -10,6 +11,7 @@ from neokernel.abi.status import INVOKED, Status
 from neokernel.abi.trace import Event
 from neokernel.kernel.objects import (
     BADGED,
+    BOUND,
     DEVICE,
     LARGE,
     MAXIMUM_DEPTH,
@@ -23,6 +25,7 @@ from neokernel.kernel.objects import (
     Floats,
     Frame,
     Hart,
+    Holder,
     Interrupt,
     Memory,
     Notification,
@@ -36,7 +39,7 @@ from neokernel.kernel.objects import (
     Trace,
 )
 from neokernel.kernel.tracing import record
-from neokernel.lang import ensures, loop_bound, old, requires, u8, u16, u64
+from neokernel.lang import ensures, inline, loop_bound, loop_invariant, old, requires, u8, u16, u64
 
 
 def find(table: CapTable, index: u64) -> Slot | None:
@@ -121,7 +124,8 @@ def has_children(slot: Slot) -> bool:
 
 def insert(parent: Slot, slot: Slot) -> None:
     """Put `slot`, filled, into the tree below `parent`."""
-    requires(u64(parent.depth) < MAXIMUM_DEPTH)
+    requires(is_fertile(parent) and parent.object is not None and parent is not slot)
+    requires(slot.object is not None and slot.next is None and slot.previous is None)
     after = parent.next
     slot.parent = parent
     slot.depth = parent.depth + 1
@@ -134,16 +138,17 @@ def insert(parent: Slot, slot: Slot) -> None:
 
 def empty(slot: Slot) -> None:
     """Take `slot`, which has no children, out of its tree."""
+    requires(not has_children(slot))
     before = slot.previous
     after = slot.next
     if before is not None:
         before.next = after
     if after is not None:
         after.previous = before
-    wipe(slot)
+    _wipe(slot)
 
 
-def wipe(slot: Slot) -> None:
+def _wipe(slot: Slot) -> None:
     slot.object = None
     slot.word = 0
     slot.parent = None
@@ -158,6 +163,8 @@ def wipe(slot: Slot) -> None:
 
 def relocate(source: Slot, target: Slot) -> None:
     """Move a capability without children to an empty slot. What uses it is told by the caller."""
+    ensures(lambda: target.object is not None and not has_children(target))
+    requires(not has_children(source) and source.object is not None and target.object is None)
     target.object = source.object
     target.word = source.word
     target.parent = source.parent
@@ -168,19 +175,26 @@ def relocate(source: Slot, target: Slot) -> None:
     target.flags = source.flags
     before = source.previous
     after = source.next
-    target.previous = before
-    target.next = after
     if before is not None:
         before.next = target
     if after is not None:
         after.previous = target
-    wipe(source)
+    # Read again: the neighbours may be the source itself, for all that is known locally.
+    target.previous = source.previous
+    target.next = source.next
+    _wipe(source)
+
+
+def is_fertile(slot: Slot) -> bool:
+    """Has it room for descendants?"""
+    return u64(slot.depth) < MAXIMUM_DEPTH and slot.flags & BOUND == 0
 
 
 def derivable(hart: Hart, slot: Slot) -> bool:
     """May capabilities be derived from it now?"""
-    ensures(lambda result: not result or u64(slot.depth) < MAXIMUM_DEPTH)
-    if u64(slot.depth) >= MAXIMUM_DEPTH:
+    requires(slot.object is not None)
+    ensures(lambda result: not result or is_fertile(slot))
+    if not is_fertile(slot):
         return False
     if hart.revocations == 0:
         return True
@@ -198,9 +212,11 @@ def derive(hart: Hart, source: Slot, target: Slot, rights: u16, badge: u64 = 0) 
 
     Requires: derivable(source), `target` is empty; with a badge `source` has none.
     """
+    ensures(lambda: target.object is not None and not has_children(target))
     ensures(lambda: isinstance(target.object, Frame) == old(isinstance(source.object, Frame)))
     ensures(lambda: target.word == old(source.word) | badge)
-    requires(u64(source.depth) < MAXIMUM_DEPTH and (badge == 0 or not isinstance(source.object, Frame)))
+    requires(is_fertile(source) and source.object is not None and target.object is None)
+    requires(badge == 0 or not isinstance(source.object, Frame))
     target.object = source.object
     target.word = source.word | badge
     target.rights = source.rights & rights
@@ -210,13 +226,29 @@ def derive(hart: Hart, source: Slot, target: Slot, rights: u16, badge: u64 = 0) 
         record(hart, Event.DERIVE, number_of(target), 0)
 
 
+@inline
+def derive_bound(hart: Hart, source: Slot, target: Slot, holder: Holder, entry: u16) -> None:
+    """Derive what the holder uses, as its `entry`."""
+    derive(hart, source, target, source.rights)
+    target.holder = holder
+    target.entry = entry
+    target.flags |= BOUND
+
+
+def _leads_to(slot: Slot, depth: u8, after: Slot | None) -> bool:
+    return slot.depth == depth and slot.next is after
+
+
 def first_leaf(root: Slot) -> Slot | None:
     """The first descendant that has none itself."""
+    ensures(lambda result: (result is not None) == has_children(root))
+    ensures(lambda result: result is None or (result.object is not None and not has_children(result)))
     found: Slot | None = None
     depth: u8 = root.depth
     step = root.next
     while step is not None and step.depth > depth:
         loop_bound(MAXIMUM_DEPTH)
+        loop_invariant(has_children(root) and _leads_to(root if found is None else found, depth, step))
         found = step
         depth = step.depth
         step = step.next
@@ -224,6 +256,7 @@ def first_leaf(root: Slot) -> Slot | None:
 
 
 def begin_revocation(hart: Hart, slot: Slot) -> None:
+    requires(slot.object is not None)
     if slot.flags & REVOKING == 0:
         slot.flags |= REVOKING
         hart.revocations += 1

@@ -23,6 +23,7 @@ VALID = 1 << 0
 ENTRY_READ = 1 << 1
 ENTRY_WRITE = 1 << 2
 ENTRY_EXECUTE = 1 << 3
+ENTRY_RIGHTS = ENTRY_READ | ENTRY_WRITE | ENTRY_EXECUTE
 USER = 1 << 4
 ACCESSED = 1 << 6
 DIRTY = 1 << 7
@@ -119,9 +120,20 @@ assert ENTRY_WRITE == WRITE << 1, "likewise"
 assert ENTRY_EXECUTE == EXECUTE << 1, "likewise"
 
 
+def is_allowed(slot: Slot, entry: u64) -> bool:
+    """Does the entry name what the capability does, with no more rights, and never to write and execute?"""
+    table = slot.object
+    rights = (entry & ENTRY_RIGHTS) >> 1
+    if isinstance(table, PageTable):
+        return entry >> 10 == table.base >> 12 and rights == 0 and entry & USER == 0
+    exclusive = rights & u64(WRITE | EXECUTE) != u64(WRITE | EXECUTE)
+    return slot.holder is None and entry >> 10 == slot.word >> 12 and rights & ~u64(slot.rights) == 0 and exclusive
+
+
 def put(table: PageTable, index: u64, slot: Slot, entry: u64) -> None:
     """Fill an empty entry with what `slot`, which isn't in use, names."""
-    requires(index < 512)
+    requires(index < 512 and table.owners.slot[index] is None)
+    requires(is_allowed(slot, entry))
     table.entries.entry[index] = entry
     table.owners.slot[index] = slot
     table.used += 1

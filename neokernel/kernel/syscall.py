@@ -233,6 +233,7 @@ def invoke_with_buffer(hart: Hart, thread: Thread, slot: Slot, operation: Operat
 @cold
 def operate(hart: Hart, thread: Thread, slot: Slot, operation: Operation, given: Slot | None) -> u64:
     """The operation, by the kind of object."""
+    requires(given is None or given.object is not None)
     thing = slot.object
     match thing:
         case Memory():

@@ -14,6 +14,7 @@ from neokernel.arch import cpu
 from neokernel.kernel import timer
 from neokernel.kernel.notification import end_wait, go_on, start_timer, take, tell_scheduler, wake
 from neokernel.kernel.objects import (
+    BOUND,
     DEVICE,
     FLOATING,
     LARGE,
@@ -46,7 +47,7 @@ from neokernel.kernel.reply import (
     waits_for_reply,
 )
 from neokernel.kernel.schedule import make_ready, priority_of, stop, take_out
-from neokernel.kernel.slot import controlled, derivable, derive, empty, refuse, refuse_control, refuse_operation
+from neokernel.kernel.slot import controlled, derivable, derive_bound, empty, refuse, refuse_control, refuse_operation
 from neokernel.lang import cold, copy, inline, requires, u8, u16, u64
 
 
@@ -158,9 +159,7 @@ def bind(hart: Hart, caller: Thread, thread: Thread, given: Slot | None) -> u64:
         return failure(Status.OCCUPIED, FIRST)
     if not derivable(hart, given):
         return failure(Status.UNDERIVABLE, TRAVELLING)
-    derive(hart, given, place, given.rights)
-    place.holder = thread.holder
-    place.entry = u16(which.value)
+    derive_bound(hart, given, place, thread.holder, u16(which.value))
     use(hart, thread, place)
     return 0
 
@@ -300,7 +299,7 @@ def unbind(hart: Hart, caller: Thread, thread: Thread) -> u64:
     if which is None:
         return failure(Status.OUT_OF_RANGE, FIRST)
     place = thread.bindings[u64(which.value)]
-    if place.object is None:
+    if place.flags & BOUND == 0:
         return failure(Status.WRONG_STATE, FIRST)
     _ = lose(hart, thread, place)
     empty(place)
@@ -465,9 +464,7 @@ def hold(hart: Hart, thread: Thread, given: Slot | None) -> u64:
         return failure(Status.OCCUPIED, INVOKED)
     if not derivable(hart, given):
         return failure(Status.UNDERIVABLE, TRAVELLING)
-    derive(hart, given, place, given.rights)
-    place.holder = thread.holder
-    place.entry = SCHEDULER
+    derive_bound(hart, given, place, thread.holder, SCHEDULER)
     use(hart, thread, place)
     if thread.state is State.RUNNABLE and thread.context is None:
         tell_scheduler(hart, thread)
@@ -477,7 +474,7 @@ def hold(hart: Hart, thread: Thread, given: Slot | None) -> u64:
 def unhold(hart: Hart, thread: Thread) -> u64:
     """RELEASE."""
     place = thread.bindings[SCHEDULER]
-    if place.object is None:
+    if place.flags & BOUND == 0:
         return failure(Status.WRONG_STATE, INVOKED)
     _ = lose(hart, thread, place)
     empty(place)
@@ -534,7 +531,7 @@ def destroy(hart: Hart, thread: Thread) -> bool:
             pass_on(hart, context)
     for index in range(len(thread.bindings)):
         place = thread.bindings[index]
-        if place.object is not None:
+        if place.flags & BOUND != 0:
             long = lose(hart, thread, place)
             empty(place)
             if long:

@@ -10,12 +10,13 @@ from neokernel.kernel.objects import Hart, Slot, Thread, Trace
 from neokernel.kernel.placement import trace_header
 from neokernel.kernel.slot import controlled, derivable, insert, refuse_control, refuse_operation
 from neokernel.kernel.tracing import start as start_recording
-from neokernel.lang import cold, u64
+from neokernel.lang import cold, requires, u64
 
 
 @cold
 def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation, trace: Trace) -> u64:
     """An operation of a Trace."""
+    requires(slot.object is not None)
     match operation:
         case Operation.TRACE_START:
             return start(hart, caller, trace) if controlled(slot) else refuse_control()
@@ -38,6 +39,7 @@ def start(hart: Hart, caller: Thread, trace: Trace) -> u64:
 
 def frame(hart: Hart, caller: Thread, slot: Slot, trace: Trace) -> u64:
     """TRACE_FRAME: a capability for a page of the ring, to be read."""
+    requires(slot.object is not None)
     page = caller.registers.a2
     if page > trace.pages:
         return failure(Status.OUT_OF_RANGE, FIRST)

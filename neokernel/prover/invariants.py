@@ -130,22 +130,25 @@ class Invariants(NoInvariants):
         for struct, invariants in self.of.items():
             if structs is not None and struct not in structs:
                 continue
-            since = (m.stamp for m in self.moments if struct in m.structs and m.path <= state.path)
-            last = max(since, default=-1)
             for invariant in invariants:
-                if not self._disturbed(x, invariant, last):
-                    continue
-                path = state.path
-                object = x.unknown(RefType(struct), f"any {struct}", age)[0]
-                if age > 0:
-                    self._exists(x, struct, object)
-                # Those that were written to, each by itself, then any other: what that reads, it read before.
-                for known, there in self._written(x, struct, invariant, last).items():
-                    same = extended(state.path, there)
-                    if same is not None:
-                        self._oblige(x, invariant, known, span, State(same, state.variables))
-                    path = extended(path, t.invert(t.equal(object, known))) or path
-                self._oblige(x, invariant, object, span, State(path, state.variables))
+                for path in self._due(x, struct, invariant, state.path):
+                    self._prove(x, struct, invariant, span, State(path, state.variables), age)
+
+    def _prove(
+        self, x: Executor, struct: StructType, invariant: ir.Function, span: ir.Span, state: State, age: int
+    ) -> None:
+        """One invariant is due of all objects on a path."""
+        path, last = state.path, self._last(struct, state.path)
+        object = x.unknown(RefType(struct), f"any {struct}", age)[0]
+        if age > 0:
+            self._exists(x, struct, object)
+        # Those that were written to, each by itself, then any other: what that reads, it read before.
+        for known, there in self._written(x, struct, invariant, last, path).items():
+            same = extended(state.path, there)
+            if same is not None:
+                self._oblige(x, invariant, known, span, State(same, state.variables))
+            path = extended(path, t.invert(t.equal(object, known))) or path
+        self._oblige(x, invariant, object, span, State(path, state.variables))
 
     def _oblige(self, x: Executor, invariant: ir.Function, object: Term, span: ir.Span, state: State) -> None:
         """The invariant is due of an object."""
@@ -156,7 +159,7 @@ class Invariants(NoInvariants):
             x.oblige(Frame(invariant), Duty.INVARIANT, span, state, part)
 
     @staticmethod
-    def _written(x: Executor, struct: StructType, invariant: ir.Function, since: int) -> dict[Term, Term]:
+    def _written(x: Executor, struct: StructType, invariant: ir.Function, since: int, path: Path) -> dict[Term, Term]:
         """The objects of which fields that the invariant reads were written, and when each exists."""
         own = f"{x.layout.name(struct)}."
         found: dict[Term, Term] = {}
@@ -164,6 +167,8 @@ class Invariants(NoInvariants):
             for _, name, _ in x.memory.components(cells):
                 for entry in x.memory.logs.get(name, ()):
                     if entry.stamp <= since or not isinstance(entry, Write):
+                        continue
+                    if extended(path, condition_of(entry.guard)) is None:
                         continue
                     object = entry.location[0]
                     if not name.startswith(own):
@@ -192,11 +197,30 @@ class Invariants(NoInvariants):
         )
         x.findings.facts.append(t.disjunction(x.memory.old_enough(object, 0), *made))
 
-    @staticmethod
-    def _disturbed(x: Executor, invariant: ir.Function, since: int) -> bool:
-        """Was anything written that the invariant reads?"""
+    def _last(self, struct: StructType, path: Path) -> int:
+        """When invariants last held on all of a path."""
+        return max((m.stamp for m in self.moments if struct in m.structs and m.path <= path), default=-1)
+
+    def _due(self, x: Executor, struct: StructType, invariant: ir.Function, path: Path) -> list[Path]:
+        """The ways to the end of a path on which something was written that the invariant reads, and that since then
+        hasn't held.
+
+        Of a write that is followed by a moment wherever it happens, nothing is due: if it is the last one, nothing has
+        changed after that moment. So an execution in which the invariant may be broken has come by another write, and
+        each of these is taken with all that its guard tells: of what other branches did, nothing need be known there.
+        """
+        since = self._last(struct, path)
+        later = [m for m in self.moments if struct in m.structs and m.stamp > since]
         read = {component for cells in reads(x, invariant) for _, component, _ in x.memory.components(cells)}
-        return any(log and log[-1].stamp > since for name, log in x.memory.logs.items() if name in read)
+        guards = {
+            entry.guard: None
+            for name in sorted(read)
+            for entry in x.memory.logs.get(name, ())
+            if entry.stamp > since and not any(m.stamp >= entry.stamp and m.path <= entry.guard for m in later)
+        }
+        weakest = (guard for guard in guards if not any(other < guard for other in guards))
+        found = {path | guard: None for guard in weakest if extended(path, condition_of(guard)) is not None}
+        return list(found)
 
     def leave(self, x: Executor, frame: Frame, node: ir.Call, state: State) -> None:
         if self.moments and x.conditions is None and not is_private(node.function) and not node.function.naked:

@@ -12,7 +12,6 @@ from neokernel.abi.rights import ALL
 from neokernel.kernel.captable import badgeable, copy, move_in
 from neokernel.kernel.objects import (
     BADGED,
-    MAXIMUM_DEPTH,
     PINNED,
     REVOKING,
     Frame,
@@ -20,7 +19,7 @@ from neokernel.kernel.objects import (
     Slot,
     Thread,
 )
-from neokernel.kernel.slot import derive, empty, has_children, relocate
+from neokernel.kernel.slot import derive, empty, has_children, is_fertile, relocate
 from neokernel.lang import requires, u8, u16, u64, value
 
 
@@ -61,8 +60,8 @@ def has_place(slot: Slot, seen: Seen) -> bool:
 def a_copy_has_no_more_authority(hart: Hart, source: Slot, target: Slot, rights: u16, badge: u64, other: Slot) -> None:
     """A copy is of the same object, with the rights that both the source and the request have. It is the source's
     child. Nothing else has changed but the list around it."""
-    requires(u64(source.depth) < MAXIMUM_DEPTH and (badge == 0 or not isinstance(source.object, Frame)))
-    requires(target is not source and source.next is not source and source.next is not target)
+    requires(source.object is not None and target.object is None and is_fertile(source))
+    requires(source.next is not source and (badge == 0 or not isinstance(source.object, Frame)))
     requires(other is not target and other is not source and other is not source.next)
     thing, before = source.object, look(source)
     another, others = other.object, look(other)
@@ -79,7 +78,7 @@ def a_copy_has_no_more_authority(hart: Hart, source: Slot, target: Slot, rights:
 
 def what_moves_stays_what_it_is(source: Slot, target: Slot, other: Slot) -> None:
     """A capability that moves has the same authority, in the same place of the tree; where it was, there is none."""
-    requires(target is not source and source.next is not target and source.previous is not target)
+    requires(source.object is not None and target.object is None and not has_children(source))
     requires(source.next is not source and source.previous is not source)
     requires(source.next is None or source.next is not source.previous)
     requires(other is not target and other is not source)
@@ -97,7 +96,7 @@ def what_moves_stays_what_it_is(source: Slot, target: Slot, other: Slot) -> None
 
 def what_is_deleted_is_gone(slot: Slot, other: Slot) -> None:
     """An emptied slot has no authority and is in no tree; its neighbours are next to each other."""
-    requires(slot.next is not slot and slot.previous is not slot)
+    requires(slot.next is not slot and slot.previous is not slot and not has_children(slot))
     requires(slot.next is None or slot.next is not slot.previous)
     requires(other is not slot and other is not slot.next and other is not slot.previous)
     before = look(slot)
@@ -116,15 +115,17 @@ def is_bare(slot: Slot) -> bool:
 
 
 def copy_does_what_may_be_done(hart: Hart, caller: Thread, place: Slot, source: Slot | None) -> None:
-    """COPY succeeds exactly if the place is empty and a capability is given that isn't too deep, no right is asked for
-    that isn't one, and a badge goes to what takes one and has none yet. (While something is revoked: only if.)"""
+    """COPY succeeds exactly if the place is empty and a capability is given that isn't bound or too deep, no right is
+    asked for that isn't one, and a badge goes to what takes one and has none yet. (While something is revoked: only
+    if.)"""
+    requires(source is None or source.object is not None)
     rights, badge = caller.registers.a3, caller.registers.a4
     allowed = place.object is None and rights <= u64(ALL)
     if source is None:
         allowed = False
     else:
         allowed = allowed and (badge == 0 or (source.flags & BADGED == 0 and badgeable(source)))
-        allowed = allowed and u64(source.depth) < MAXIMUM_DEPTH
+        allowed = allowed and is_fertile(source)
     quiet = hart.revocations == 0
     done = status_of(copy(hart, caller, place, source)) == 0
     assert not done or allowed
@@ -134,6 +135,7 @@ def copy_does_what_may_be_done(hart: Hart, caller: Thread, place: Slot, source: 
 def move_does_what_may_be_done(place: Slot, source: Slot | None) -> None:
     """MOVE succeeds exactly if the place is empty and a capability is given, that isn't pinned, has no children, and is
     revoked by nobody."""
+    requires(source is None or source.object is not None)
     allowed = place.object is None
     if source is None:
         allowed = False

@@ -7,6 +7,7 @@ from neokernel.abi.operations import Binding
 from neokernel.abi.rights import EXECUTE, READ, WRITE
 from neokernel.arch import cpu
 from neokernel.kernel.objects import (
+    BOUND,
     DEVICE,
     FLOATING,
     LARGE,
@@ -92,12 +93,14 @@ def check_use(fuzz: Fuzz, hart: Hart, slot: Slot) -> None:
         case Thread():
             assert lives(fuzz, address_of(user), THREAD), "bound to a thread that has gone"
             assert user.bindings[u64(slot.entry)] is slot, "a binding that its thread doesn't know"
+            assert slot.flags & BOUND != 0, "a binding of which may be derived"
             if isinstance(slot.object, Frame):
                 page = (slot.word - POOL) // PAGE
                 if page < PAGES:
                     fuzz.buffers[page] = 1
         case Interrupt():
             assert user.binding is slot, "a binding that its interrupt doesn't know"
+            assert slot.flags & BOUND != 0, "a binding of which may be derived"
         case DmaSpace():
             assert lives(fuzz, address_of(user), DMA_SPACE), "pinned by what has gone"
             assert slot.flags & PINNED != 0, "not pinned, but held by a device space"
@@ -451,8 +454,9 @@ def check_table(fuzz: Fuzz, hart: Hart, slot: Slot, table: CapTable) -> None:
     for index in range(len(slots)):
         if slots[index].object is None:
             check_empty(slots[index])
-    assert table.dying == (slot is table.tomb), "a tomb of a table that lives, or the other way round"
-    if not table.dying:
+    buried = table.tomb.object is not None
+    assert buried == (slot is table.tomb), "a tomb of a table that lives, or the other way round"
+    if not buried:
         check_empty(table.tomb)
         return
     blocked = table.blocked
@@ -486,7 +490,7 @@ def check_hart(fuzz: Fuzz, hart: Hart) -> None:
     dying = hart.dying
     while dying is not None:
         loop_bound(64)
-        assert lives(fuzz, address_of(dying), CAP_TABLE) and dying.dying, "what has gone is dying"
+        assert lives(fuzz, address_of(dying), CAP_TABLE) and dying.tomb.object is not None, "what has gone is dying"
         assert dying.blocked is None, "what waits for a pin is among those that are emptied"
         assert dying.previous_dying is before, "the links of the dying disagree"
         before = dying
@@ -667,7 +671,9 @@ def check_pins(fuzz: Fuzz, pins: Span[Embedded[Pin]]) -> None:
         assert frame is not None or waiting is None, "a table waits for nothing"
         while waiting is not None:
             loop_bound(64)
-            assert lives(fuzz, address_of(waiting), CAP_TABLE) and waiting.dying, "what has gone waits for a pin"
+            assert lives(fuzz, address_of(waiting), CAP_TABLE) and waiting.tomb.object is not None, (
+                "what has gone waits for a pin"
+            )
             assert waiting.blocked is pins[index], "a table waits for another pin"
             waiting = waiting.next_dying
 

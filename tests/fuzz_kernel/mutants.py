@@ -25,7 +25,9 @@ class Mutant:
 
 
 MUTANTS = (
-    Mutant("no limit of depth", "slot", "if u64(slot.depth) >= MAXIMUM_DEPTH:", "if u64(slot.depth) > MAXIMUM_DEPTH:"),
+    Mutant(
+        "no limit of depth", "slot", "return u64(slot.depth) < MAXIMUM_DEPTH", "return u64(slot.depth) <= MAXIMUM_DEPTH"
+    ),
     Mutant(
         "a copy has the rights that are asked for",
         "slot",
@@ -69,10 +71,11 @@ MUTANTS = (
         "            pass\n",
     ),
     Mutant(
-        "arriving capabilities overwrite others",
-        "endpoint",
-        "        if table.slots[first + index].object is not None:\n            return False\n",
-        "        pass\n",
+        "a copy overwrites what is there",
+        "captable",
+        "        return failure(Status.OCCUPIED, FIRST)\n    if source is None:\n"
+        "        return failure(Status.NO_CAPABILITY, TRAVELLING)\n    rights",
+        "        pass\n    if source is None:\n        return failure(Status.NO_CAPABILITY, TRAVELLING)\n    rights",
     ),
     Mutant(
         "a used-up refill is lost",
@@ -91,9 +94,9 @@ MUTANTS = (
         "",
     ),
     Mutant(
-        "a message copies and moves the same capability",
+        "what has children is moved",
         "endpoint",
-        "(named[earlier] | index) & MOVE != 0",
-        "False",
+        "    if has_children(slot) or slot.flags & REVOKING != 0:\n",
+        "    if slot.flags & REVOKING != 0:\n",
     ),
 )

@@ -9,6 +9,7 @@ from neokernel.abi.rights import READ
 from neokernel.arch import cpu
 from neokernel.kernel.objects import (
     BADGED,
+    BOUND,
     DEVICE,
     LARGE,
     MAXIMUM_DEPTH,
@@ -95,7 +96,7 @@ def walk_tree(fuzz: Fuzz, root: Slot) -> None:
             stamp(fuzz, slot, parent)
         if depth < MAXIMUM_DEPTH:
             path[depth] = slot
-        above = min(depth + 1, MAXIMUM_DEPTH)
+        above = depth if slot.flags & BOUND != 0 else min(depth + 1, MAXIMUM_DEPTH)
         before = slot
         step = slot.next
 

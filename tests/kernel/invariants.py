@@ -16,6 +16,7 @@ from neokernel.abi.rights import EXECUTE, READ, WRITE
 from neokernel.arch import cpu
 from neokernel.kernel.objects import (
     BADGED,
+    BOUND,
     DEVICE,
     LARGE,
     MAXIMUM_DEPTH,
@@ -89,6 +90,7 @@ def check_derivation(root: Slot) -> list[Slot]:
         assert depth <= len(path) and depth <= MAXIMUM_DEPTH
         del path[depth:]
         assert slot.parent is (path[-1] if path else None), "the parent isn't the nearest one above"
+        assert not path or not path[-1].flags & BOUND, "what is bound has children"
         path.append(slot)
         found.append(slot)
         before, slot = slot, slot.next
@@ -438,6 +440,7 @@ def check_bindings(hart: Hart, thread: Thread) -> None:
     """What a thread uses is what its bound capabilities name."""
     for number, slot in enumerate(thread.bindings):
         bound = slot.object
+        assert slot.flags & BOUND if bound is not None else slot.flags == 0
         if number == SCHEDULER:
             assert thread.scheduler is bound
             continue

@@ -191,9 +191,7 @@ class Machine:
     def bind_root(self, binding: Binding, index: int) -> None:
         """Bind what is in a slot to the root thread, as BIND does."""
         place = self.root.bindings[binding.value]
-        slots.derive(self.hart, self.table.slots[index], place, ALL)
-        place.holder = self.root.holder
-        place.entry = lang.u16(binding.value)
+        slots.derive_bound(self.hart, self.table.slots[index], place, self.root.holder, lang.u16(binding.value))
         threads.use(self.hart, self.root, place)
 
     def grant(self, index: int, thing: Any, word: int) -> Slot:

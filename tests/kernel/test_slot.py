@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neokernel.abi import boot
 from neokernel.abi.kinds import Kind
+from neokernel.abi.operations import Binding
 from neokernel.abi.rights import ALL, CONTROL, SEND
 from neokernel.abi.status import Status
 from neokernel.kernel import slot as slots
@@ -23,6 +25,7 @@ from neokernel.kernel.objects import (
     Slot,
 )
 from neokernel.lang import u16, u64
+from neokernel.lang.failures import ContractFailed
 from tests.kernel.invariants import check_derivation
 from tests.kernel.support import Machine, embedded, status_of
 
@@ -118,6 +121,25 @@ def test_depth_is_bounded(machine: Machine) -> None:
         slots.derive(machine.hart, chain[-2], chain[-1], ALL)
     assert chain[-1].depth == MAXIMUM_DEPTH == len(chain) - 1
     assert slots.first_leaf(chain[0]) is chain[-1]
+
+
+def test_nothing_is_derived_from_what_is_bound(machine: Machine) -> None:
+    """And a failure of that would be one of a contract, not a tree that is wrong."""
+    machine.boot()
+    bound = machine.root.bindings[Binding.TABLE.value]
+    assert bound.object is not None and not slots.derivable(machine.hart, bound)
+    with pytest.raises(ContractFailed):
+        slots.derive(machine.hart, bound, Slot(), ALL)
+
+
+def test_what_has_children_isnt_emptied_or_moved(machine: Machine) -> None:
+    machine.boot()
+    owner = machine.table.slots[boot.OWN_TABLE]
+    assert slots.has_children(owner)
+    with pytest.raises(ContractFailed):
+        slots.empty(owner)
+    with pytest.raises(ContractFailed):
+        slots.relocate(owner, Slot())
 
 
 def test_nothing_is_derived_below_a_revocation(machine: Machine) -> None:

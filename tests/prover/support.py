@@ -1,4 +1,4 @@
-"""Small modules, proven."""
+"""Small modules, proven; the kernel with a mistake planted in it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from functools import cache
 
 from neokernel import lang
 from neokernel.compiler import ir
-from neokernel.compiler.pipeline import analyse_source
+from neokernel.compiler.pipeline import analyse_source, run_front_end
+from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.image.kernel import kernel_state
 from neokernel.prover import invariants
 from neokernel.prover.prove import Proof, Session, callees_first, roots
+from neokernel.spec import MODULES
 
 MODULE = "proven"
 
@@ -45,3 +48,14 @@ def failures(text: str, name: str = "f") -> list[str]:
     failed = [v.obligation for v in proof(text, name).failed]
     found = sorted(failed, key=lambda o: (o.span.line, o.span.column))
     return list(dict.fromkeys(o.duty.value if o.check is None else o.check.kind.value for o in found))
+
+
+def kernel_with(module: str, sound: str, mistaken: str) -> ir.Program:
+    """The kernel and its specifications, with a mistake in one of its modules."""
+    source = (PACKAGE_ROOT / "neokernel" / "kernel" / f"{module}.py").read_text()
+    assert source.count(sound) == 1, f"{sound!r} isn't, or isn't once, in {module}.py"
+    state = kernel_state(*MODULES)
+    state.overlay[f"neokernel.kernel.{module}"] = source.replace(sound, mistaken)
+    made = run_front_end(state).program
+    assert made is not None, state.diagnostics.items
+    return made

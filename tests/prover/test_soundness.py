@@ -944,6 +944,51 @@ def test_an_invariant_is_proven_where_a_call_may_rely_on_it() -> None:
     assert failures(queue(then=then)) == ["invariant"]
 
 
+def test_an_invariant_that_held_on_a_branch_may_be_broken_there_and_on_another() -> None:
+    then = """
+    def f(q: Queue, c: bool) -> None:
+        {}
+        if c and q.count < 8:
+            q.put(1)
+            {}
+        else:
+            {}
+        {}
+    """
+    for place in range(4):
+        for value, wanted in ((7, []), (8, ["invariant"])):
+            lines = [f"q.first = {value}" if number == place else "pass" for number in range(4)]
+            assert failures(queue(then=textwrap.dedent(then).format(*lines)), "f") == wanted
+
+
+#: what is done to two queues, and is an invariant broken
+BRANCHES = {
+    "each branch by itself": ("if c:\n    q.first = 7\nif d:\n    r.first = 7", False),
+    "the first branch": ("if c:\n    q.first = 8\nif d:\n    r.first = 7", True),
+    "the second branch": ("if c:\n    q.first = 7\nif d:\n    r.first = 8", True),
+    "mended in the same branch": ("if c:\n    q.first = 8\n    q.first = 0\nif d:\n    r.first = 7", False),
+    "mended in another branch": ("if c:\n    q.first = 8\nif d:\n    q.first = 0", True),
+    "mended behind the branches": ("if c:\n    q.first = 8\nif d:\n    q.first = 9\nq.first = 0", False),
+    "mended of another object": ("q.first = 8\nr.first = 0", True),
+    "mended if it is the same object": ("q.first = 8\nr.first = 0\nif q is not r:\n    q.first = 1", False),
+    "held on a part of the way": ("q.first = 8\nif q.count < 8:\n    q.first = 0\n    q.put(1)", True),
+    "held on each part": ("q.first = 8\nif q.count < 8:\n    q.first = 0\n    q.put(1)\nelse:\n    q.first = 0", False),
+    "broken after it held": ("q.first = 7\nif q.count < 8:\n    q.put(1)\n    q.first = 8", True),
+    "broken after it held, elsewhere": ("if q.count < 8:\n    q.put(1)\nelse:\n    r.first = 8", True),
+    "in a loop that may not run": ("for _ in range(n):\n    q.first = 8\n    q.first = 0", False),
+    "in a loop's last round": ("for _ in range(n):\n    q.first = 8\n    if c:\n        return\n    q.first = 0", True),
+    "before a loop": ("q.first = 8\nfor _ in range(n):\n    q.first = 0", True),
+    "a new object": ("p = Queue()\nif c:\n    p.first = 8", True),
+}
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+def test_an_invariant_is_due_with_each_write_that_may_have_broken_it(name: str) -> None:
+    body, broken = BRANCHES[name]
+    head = "def f(q: Queue, r: Queue, c: bool, d: bool, n: u32) -> None:\n"
+    assert failures(queue(then=head + textwrap.indent(body, "    ")), "f") == (["invariant"] if broken else [])
+
+
 def test_an_invariant_holds_for_other_objects_too() -> None:
     then = "def f(q: Queue, r: Queue) -> None:\n    q.count = 0\n    r.first = {}"
     assert failures(queue(then=then.format(7))) == []

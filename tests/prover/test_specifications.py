@@ -7,7 +7,6 @@ import pytest
 from neokernel.abi.call import NEVER, Call
 from neokernel.abi.kinds import Kind
 from neokernel.compiler.pipeline import run_front_end
-from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.compiler.types import NONE
 from neokernel.image.kernel import kernel_state
 from neokernel.kernel.objects import Endpoint, Notification, Reply
@@ -21,6 +20,7 @@ from neokernel.prover.states import is_specification
 from neokernel.spec import MODULES, capabilities, messages, notifications
 from tests.kernel.support import PRIORITY, Machine
 from tests.kernel.test_endpoint import Pair, word
+from tests.prover.support import kernel_with
 
 
 def test_what_is_required_can_be() -> None:
@@ -59,12 +59,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("module", "sound", "mistaken", "finder"), MISTAKES, ids=[m[3] + " " + m[0] for m in MISTAKES])
 def test_a_mistake_in_the_kernel_is_found(module: str, sound: str, mistaken: str, finder: str) -> None:
-    source = (PACKAGE_ROOT / "neokernel" / "kernel" / f"{module}.py").read_text()
-    assert sound in source
-    state = kernel_state(*MODULES)
-    state.overlay[f"neokernel.kernel.{module}"] = source.replace(sound, mistaken)
-    program = run_front_end(state).program
-    assert program is not None, state.diagnostics.items
+    program = kernel_with(module, sound, mistaken)
     (function,) = (one for one in program.functions if is_specification(one) and finder in one.name)
     proof = Session(invariants.of_program(program), effort=EFFORT // 20).prove(function)
     assert proof.failed

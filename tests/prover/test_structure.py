@@ -1,0 +1,56 @@
+"""The kernel's structure, proven: mistakes that would break the derivation tree, or what page tables map, are found."""
+
+from __future__ import annotations
+
+import pytest
+
+from neokernel.prover import invariants
+from neokernel.prover.prove import Session
+from neokernel.prover.solve import EFFORT
+from tests.prover.support import kernel_with
+
+#: the module, what is there, the mistake, the function whose proof fails, and the invariant or contract that does
+MISTAKES = [
+    ("slot", "    if after is not None:\n        after.previous = slot\n", "", "insert", "is_linked"),
+    ("slot", "    slot.depth = parent.depth + 1\n", "    slot.depth = parent.depth\n", "insert", "is_in_order"),
+    ("slot", "    slot.depth = parent.depth + 1\n", "    slot.depth = parent.depth + 2\n", "insert", "is_in_order"),
+    ("slot", " < MAXIMUM_DEPTH and slot.flags & BOUND == 0", " < MAXIMUM_DEPTH", "insert", "is_in_order"),
+    ("slot", "        before.next = after\n", "        before.next = None\n", "empty", "is_linked"),
+    ("slot", "    slot.flags = 0\n", "", "empty", "is_empty_as_a_whole"),
+    ("slot", "    target.next = source.next\n", "", "relocate", "is_linked"),
+    ("slot", "    target.depth = source.depth\n", "", "relocate", "is_in_order"),
+    ("captable", "        if has_children(slot):\n            return MORE\n", "", "end_some", "drop"),
+    ("endpoint", "    elif not has_children(slot):\n", "    else:\n", "hand_over", "move"),
+    (
+        "thread",
+        "    if place.flags & BOUND == 0:\n        return failure(Status.WRONG_STATE, FIRST)\n",
+        "",
+        "unbind",
+        "empty",
+    ),
+    ("space", "(read_write | u64(EXECUTE)) != read_write", "read_write != read_write", "map_frame", "put"),
+    ("space", "wanted & ~u64(frame.rights) != 0", "wanted & ~u64(READ | frame.rights) != 0", "map_frame", "put"),
+    (
+        "space",
+        "    if frame.holder is not None:\n        return failure(Status.OCCUPIED, TRAVELLING)\n",
+        "",
+        "map_frame",
+        "put",
+    ),
+    (
+        "space",
+        "((table.base >> 12) << 10) | VALID)",
+        "((table.base >> 12) << 10) | VALID | ENTRY_READ)",
+        "install",
+        "put",
+    ),
+]
+
+
+@pytest.mark.parametrize(("module", "sound", "mistaken", "where", "broken"), MISTAKES)
+def test_a_mistake_in_the_kernel_is_found(module: str, sound: str, mistaken: str, where: str, broken: str) -> None:
+    program = kernel_with(module, sound, mistaken)
+    (function,) = (one for one in program.functions if one.name == where and one.module.endswith(f".{module}"))
+    proof = Session(invariants.of_program(program), effort=EFFORT // 20).prove(function)
+    failed = [verdict.obligation for verdict in proof.failed]
+    assert broken in {one.callee or one.function.name.rpartition(".")[2] for one in failed}
