@@ -17,7 +17,9 @@ from neokernel.runtime.queue import Queue, pop_bytes, push_bytes
 DEPTH = 16
 #: received bytes that one interrupt takes; what is left interrupts again
 TAKEN = 64
-RECEIVED, SENT = 1024, 4096
+#: bytes that wait for who reads them; that are still to be sent
+RECEIVED = 1024
+SENT = 4096
 
 #: interrupt enable: received data; transmitter empty
 ENABLE_RECEIVER = 1 << 0
