@@ -22,27 +22,21 @@ def test_a_conversation(tmp_path: Path) -> None:
     assert not built.diagnostics, built.diagnostics[0].message
     assert QEMU is not None
     typed = b"hello\r" + b"abc\x1b[D\x1b[DX\r" + b"\x10\x10!\r" + b"y" * 200 + b"\r" + b"gone\x15\x04"
-    machine = subprocess.Popen(
-        qemu.command(QEMU, tmp_path / "console.elf"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-    )
-    watch = threading.Timer(100, machine.kill)
-    watch.start()
-    try:
+    command = qemu.command(QEMU, tmp_path / "console.elf")
+    said, rest = b"", b""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as machine:
+        watch = threading.Timer(100, machine.kill)
+        watch.start()
         assert machine.stdin is not None and machine.stdout is not None
-        said = b""
         while b"ready\r\n" not in said:
             more = machine.stdout.read(1000)
             assert more, said
             said += more
         machine.stdin.write(typed)
-        rest = b""
         while more := machine.stdout.read(1000):
             rest += more
-        assert machine.wait() == 4, rest
-    finally:
         watch.cancel()
-        machine.kill()
-        machine.wait()
+    assert machine.returncode == 4, rest
     answers = [line for line in rest.decode().replace("\r", "\n").splitlines() if line[:1].isdigit()]
     assert answers == [
         "5 hello",
