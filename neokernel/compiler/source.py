@@ -19,6 +19,7 @@ from pathlib import Path
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, span_of, suggestion
 from neokernel.compiler.ir import Span
 from neokernel.compiler.vocabulary import VOCABULARY
+from neokernel.lang.interfaces import BROKEN, Problem, expand, is_concerned
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,6 +29,7 @@ STANDARD: dict[str, frozenset[str]] = {
     "enum": frozenset({"Enum"}),
     "typing": frozenset(
         {"TypeVar", "Generic", "Protocol", "Final", "TypeAlias", "assert_never", "NoReturn", "TYPE_CHECKING"}
+        | {"Annotated"}
     ),
 }
 LANG = "neokernel.lang"
@@ -35,7 +37,10 @@ LANG = "neokernel.lang"
 
 @dataclass(eq=False, slots=True)
 class Module:
-    """One parsed target module. `file` is the name shown to people: relative to where the program was found."""
+    """One parsed target module. `file` is the name shown to people: relative to where the program was found.
+
+    `tree` has no interfaces and declarations any more: `written` has.
+    """
 
     name: str
     path: Path
@@ -43,6 +48,7 @@ class Module:
     text: str
     tree: ast.Module
     lines: list[str]
+    written: ast.Module
     imports: list[Module] = field(default_factory=list)
 
     def span(self, node: ast.AST) -> Span:
@@ -97,17 +103,32 @@ class Loader:
             self._host(module, importer, node)
             return None
         self._loading.append(name)
+        self._load_imports(module)
+        if is_concerned(module.tree):
+            module.tree = expand(module.tree, name, self._as_written, lambda problem: self._problem(problem, module))
+            self._load_imports(module)
+        self._loading.pop()
+        self.modules[name] = module
+        self.order.append(module)
+        return module
+
+    def _load_imports(self, module: Module) -> None:
         for child in module.tree.body:
+            if isinstance(child, ast.ImportFrom) and child.module == BROKEN:
+                continue
             for imported in [*_imported(child), *self._submodules(child)]:
                 if imported in STANDARD or imported == LANG:
                     continue
                 target = self.load(imported, module, child)
                 if target is not None and target not in module.imports:
                     module.imports.append(target)
-        self._loading.pop()
-        self.modules[name] = module
-        self.order.append(module)
-        return module
+
+    def _as_written(self, name: str) -> ast.Module | None:
+        found = self.modules.get(name)
+        return None if found is None else found.written
+
+    def _problem(self, problem: Problem, module: Module) -> None:
+        self.diagnostics.add(Diagnostic(problem.code, problem.message, module.span(problem.node), problem.help))
 
     def _misnamed(self, name: str, importer: Module | None, node: ast.AST | None) -> bool:
         """Is there a file of the program that can't be imported by its name? Reports it."""
@@ -190,7 +211,7 @@ class Loader:
             self.diagnostics.add(Diagnostic("NK0110", "an expression nests too deeply", Span(file, 1, 0, 1, 1)))
             return None
         place_fields(tree)
-        return Module(name, path, file, text, tree, text.split("\n"))
+        return Module(name, path, file, text, tree, text.split("\n"), tree)
 
     def _near(self, name: str) -> str:
         base = PACKAGE_ROOT if name.startswith("neokernel.") else self.root

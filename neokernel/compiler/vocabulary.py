@@ -18,6 +18,11 @@ BIT_FIELDS = frozenset(f"u{bits}" for bits in range(1, 64)) - WIDTHS
 
 TYPES = frozenset({"Array", "Span", "Embedded", "Atomic", "Ghost", "Handle", "Order"})
 
+#: what `lang/interfaces` expands before names are declared: left over, they stand where they can't
+INTERFACES = frozenset(
+    {"interface", "uses", "provides", "setting", "up_to", "slot_of", "Uses", "Provides", "Setting", "Given"}
+)
+
 DECORATORS = frozenset(
     {"struct", "value", "wire", "ghost", "writer", "invariant", "naked", "cold", "inline", "staticmethod"}
 )
@@ -79,4 +84,4 @@ FUNCTIONS = (
     | UNSAFE
 )
 
-VOCABULARY = WIDTHS | FLOATS | ENDIAN | BIT_FIELDS | TYPES | FUNCTIONS | (DECORATORS - {"staticmethod"})
+VOCABULARY = WIDTHS | FLOATS | ENDIAN | BIT_FIELDS | TYPES | INTERFACES | FUNCTIONS | (DECORATORS - {"staticmethod"})

@@ -25,6 +25,8 @@ from typing import (
 )
 
 _T = TypeVar("_T")
+_H_contra = TypeVar("_H_contra", contravariant=True)
+_S_co = TypeVar("_S_co", covariant=True)
 _F = TypeVar("_F", bound=Callable[..., object])
 _Bytes: TypeAlias = bytes
 
@@ -196,6 +198,33 @@ def writer(method: _F) -> _F: ...
 def size_of(kind: object) -> int: ...
 def align_of(kind: object) -> int: ...
 def offset_of(kind: object, field: str) -> int: ...
+
+# --- interfaces ---------------------------------------------------------------------------------------------------
+
+def interface(kind: _T) -> _T: ...
+def uses(slot: int = ...) -> Any: ...
+def provides(slot: int = ...) -> Any: ...
+def setting(default: object) -> Any: ...
+def slot_of(view: object) -> int: ...
+def up_to(most: int) -> object: ...
+
+Uses: TypeAlias = Annotated[_T, "a client's view"]
+Given: TypeAlias = Annotated[_T, "the sender has it no longer"]
+
+class Provides(Generic[_H_contra]):
+    """What serves an interface: a handler has its methods, which don't fail as calls do."""
+
+    slot: int
+    def dispatch(self, handler: _H_contra, asked: Any) -> Any:
+        """The `Answer` to a `Message`: of `neokernel.runtime.interface` and `system`."""
+
+    def serve(self, process: Any, handler: _H_contra) -> Any:
+        """Receive and answer, for ever: gives the `Failure` that ended it."""
+
+class Setting(Generic[_S_co]):
+    """What the configuration says."""
+
+    def get(self, process: Any) -> _S_co: ...
 
 # --- arithmetic ---------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+import importlib.util
 import linecache
 import sys
 import types
@@ -16,9 +17,11 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
+from neokernel.lang.failures import StaticError
 from neokernel.lang.instrument import LANGUAGE, deep_recursion, instrument
+from neokernel.lang.interfaces import Problem, expand
 
 #: where programs above the kernel have the type of their `main`'s parameter from
 PROCESS = "neokernel.runtime.process"
@@ -42,13 +45,34 @@ def is_target(tree: ast.Module) -> bool:
     )
 
 
-def compile_target(source: bytes | str, filename: str) -> CodeType:
+def compile_target(source: bytes | str, filename: str, module: str) -> CodeType:
     """The code of a target module. Annotations stay text, whether or not the module asks for it."""
     flags = __future__.annotations.compiler_flag
+
+    def reject(problem: Problem) -> NoReturn:
+        line = getattr(problem.node, "lineno", 1)
+        raise StaticError(f"{filename}:{line}: {problem.message}: {problem.help}")
+
     with deep_recursion():
-        tree = instrument(ast.parse(source, filename))
+        tree = instrument(expand(ast.parse(source, filename), module, as_written, reject))
         code: CodeType = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
     return code
+
+
+def as_written(module: str) -> ast.Module | None:
+    """The tree of a module, which isn't imported for that; None if it can't be had."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None:
+        try:
+            spec = importlib.util.find_spec(module)
+        except (ImportError, ValueError):
+            return None
+        file = None if spec is None else spec.origin
+    try:
+        # Of a module that was made of text, the lines are kept for tracebacks.
+        return ast.parse("".join(linecache.getlines(file))) if file is not None else None
+    except (SyntaxError, ValueError):
+        return None
 
 
 class TargetLoader(SourceFileLoader):
@@ -56,7 +80,7 @@ class TargetLoader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         filename = self.get_filename(fullname)
-        return compile_target(self.get_data(filename), filename)
+        return compile_target(self.get_data(filename), filename, fullname)
 
 
 def is_host_name(fullname: str) -> bool:
@@ -157,7 +181,7 @@ def load_module(source: str | Path, name: str, filename: str | None = None) -> M
         linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     module = types.ModuleType(name)
     module.__file__ = filename
-    code = compile_target(text, filename)
+    code = compile_target(text, filename, name)
     previous: Any = sys.modules.get(name)
     sys.modules[name] = module
     try:

@@ -34,6 +34,7 @@ from neokernel.lang import (
     Atomic,
     Embedded,
     Span,
+    address_of,
     array,
     asm,
     copy,
@@ -179,6 +180,7 @@ class Process:
 
     def begin(self, info: u64, buffer: u64) -> None:
         """The first thread: `info` and `buffer` are the addresses that it began with."""
+        set_current(self)
         self.buffer = object_at(Buffer, buffer)
         self.is_root = info == BOOT_INFO_ADDRESS
         if self.is_root:
@@ -226,6 +228,7 @@ class Process:
 
     def begin_thread(self, start: u64) -> None:
         """A further thread: `start` is the address that it began with."""
+        set_current(self)
         given = object_at(ThreadStart, start)
         first = object_at(Process, given.process)
         self.first = first
@@ -388,6 +391,16 @@ class Process:
         _ = system.suspend(self.thread)
         while True:
             asm("ebreak")
+
+
+def set_current(process: Process) -> None:
+    """Let the thread find its `Process` by `tp`, which nothing else uses, and the kernel preserves."""
+    asm("mv tp, {0}", address_of(process))
+
+
+def current() -> Process:
+    """The calling thread's: it lies in the frame of that one's first function, and is there as long as the thread."""
+    return object_at(Process, asm("mv {result}, tp", result=u64))
 
 
 @struct

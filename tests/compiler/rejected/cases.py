@@ -30,7 +30,7 @@ FOLDER = Path(__file__).parent
 ROOT = "program"
 HEADER = (
     f"from neokernel.lang import {', '.join(sorted(VOCABULARY))}; from enum import Enum; "
-    "from typing import Final, Generic, NoReturn, Protocol, TypeAlias, TypeVar, assert_never\n"
+    "from typing import Annotated, Final, Generic, NoReturn, Protocol, TypeAlias, TypeVar, assert_never\n"
 )
 
 _EXPECTATION = re.compile(r"\s*(\^+( \+\d+:\d+)? NK\d{4}: |= (help|note): )")

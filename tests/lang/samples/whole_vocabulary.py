@@ -4,16 +4,20 @@
 # pyright: reportInvalidTypeVarUse=false
 
 from enum import Enum
-from typing import Final, Generic, Protocol, TypeAlias, TypeVar, assert_never
+from typing import Annotated, Final, Generic, Protocol, TypeAlias, TypeVar, assert_never
 
 from neokernel.lang import (
     Array,
     Atomic,
     Embedded,
     Ghost,
+    Given,
     Handle,
     Order,
+    Provides,
+    Setting,
     Span,
+    Uses,
     address_of,
     align_of,
     array,
@@ -38,6 +42,7 @@ from neokernel.lang import (
     i8,
     i64,
     inline,
+    interface,
     invariant,
     loop_bound,
     loop_invariant,
@@ -47,6 +52,7 @@ from neokernel.lang import (
     object_at,
     offset_of,
     old,
+    provides,
     renew,
     replace,
     requires,
@@ -56,7 +62,9 @@ from neokernel.lang import (
     saturating_add,
     saturating_mul,
     saturating_sub,
+    setting,
     size_of,
+    slot_of,
     span_at,
     square_root,
     struct,
@@ -74,6 +82,8 @@ from neokernel.lang import (
     u64,
     unreachable,
     unsafe,
+    up_to,
+    uses,
     usize,
     value,
     wire,
@@ -85,6 +95,9 @@ from neokernel.lang import (
     wrapping_sub,
     writer,
 )
+from neokernel.runtime.objects import Notification
+from neokernel.runtime.process import Process
+from neokernel.runtime.system import Failure
 
 unsafe("a sample of everything")
 assembly(".globl sample\nsample:\n    ret\n")
@@ -433,3 +446,27 @@ def attempt(fail: bool) -> Result:
     if fail:
         return Error.FULL
     return 5
+
+
+@interface
+class Log(Protocol):
+    """A contract between processes."""
+
+    def write(self, level: u8, text: Annotated[str, up_to(200)]) -> Error | Failure | None: ...
+
+    def watch(self, whom: Given[Notification]) -> Given[Notification] | Failure: ...
+
+
+log: Uses[Log] = uses()
+own: Provides[Log] = provides()
+level: Setting[u8] = setting(3)
+
+
+def note(process: Process, slot: u64) -> u64:
+    other: Uses[Log] = uses(slot)
+    _ = other.write(level.get(process), "seen")
+    return slot_of(log)
+
+
+def main(process: Process) -> None:
+    _ = note(process, 20)

@@ -1,0 +1,308 @@
+"""What a program declares at its top level: what it uses, what it provides, how it is configured.
+
+    log: Uses[Log] = uses()                 log: Log = Log(FIRST_DECLARED + 0)
+    line: Uses[Interrupt] = uses()     ──►  line: Interrupt = Interrupt(FIRST_DECLARED + 1)
+    echo: Provides[Echo] = provides()       echo: _nki_server_Echo = _nki_server_Echo(FIRST_DECLARED + 2)
+    level: Setting[u8] = setting(3)         level: _nki_setting_u8 = _nki_setting_u8(0, 3)
+
+Slots are given in the order of declaration, and settings are counted for themselves. So the program's code doesn't
+depend on the system that it becomes part of; the list goes into its ELF file, and the build holds it against the
+system file. Within functions, `log: Uses[Log] = uses(slot)` is a view of a capability that came from elsewhere.
+
+Invariant: only a program's own module declares: its libraries are handed what they use.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from neokernel.lang.interfaces.generate import PREFIX, Types, decode, relocate, server_name
+from neokernel.lang.interfaces.model import (
+    FLOATS,
+    INTEGERS,
+    Bytes,
+    Enumeration,
+    Names,
+    Number,
+    Problem,
+    Reader,
+)
+
+#: where the classes of kernel objects are that a program may use
+OBJECTS = "neokernel.runtime.objects"
+KEYWORDS = {"Uses": "uses", "Provides": "provides", "Setting": "setting"}
+_FORMS = (
+    "`name: Uses[I] = uses()`, `name: Provides[I] = provides()` or `name: Setting[T] = setting(default)` at the top "
+    "level of a program; in a function `name: Uses[I] = uses(slot)`"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One of them. `version` is that of an interface's contract; of a kernel object it is 0."""
+
+    kind: Literal["uses", "provides", "setting"]
+    name: str
+    #: the class or type, and the module that it is from; '' if it is the language's
+    type: str
+    module: str
+    version: int
+    #: of a setting
+    default: int | float | bool | str
+    #: of a setting that is an Enum: its members
+    members: tuple[tuple[str, int], ...]
+    node: ast.AnnAssign
+
+
+class Declarer(ast.NodeTransformer):
+    """Rewrites a module's declarations, and the types `Uses[I]` and `Provides[I]` wherever they stand."""
+
+    def __init__(self, names: Names, types: Types, report: Callable[[Problem], None]) -> None:
+        self.names = names
+        self.types = types
+        self.report = report
+        self.found: list[Declaration] = []
+        #: what the module must import, and the classes of its settings
+        self.imports: dict[str, None] = {}
+        self.settings: dict[str, str] = {}
+        self.depth = 0
+
+    def module(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        made: list[ast.stmt] = []
+        for node in body:
+            try:
+                made.append(self.visit(copy.deepcopy(node)))
+            except Problem as problem:
+                self.report(problem)
+                made += [broken(name, node) for name in bound(node)]
+        return made
+
+    def keyword(self, node: ast.expr | None, words: dict[str, str]) -> str:
+        word = self.names.word(node.func) if isinstance(node, ast.Call) else ""
+        return word if word in words.values() else ""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        self.depth += 1
+        self.generic_visit(node)
+        self.depth -= 1
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        self.depth += 1
+        self.generic_visit(node)
+        self.depth -= 1
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign:
+        keyword = self.keyword(node.value, KEYWORDS)
+        annotated = self.names.word(node.annotation.value) if isinstance(node.annotation, ast.Subscript) else ""
+        if not keyword and annotated != "Setting":
+            self.generic_visit(node)
+            return node
+        if KEYWORDS.get(annotated) != keyword or not isinstance(node.target, ast.Name):
+            raise Problem("NK0725", "this declares nothing", node, f"write {_FORMS}")
+        assert isinstance(node.value, ast.Call)
+        assert isinstance(node.annotation, ast.Subscript)
+        if self.depth:
+            return self.inside(node, node.annotation, node.value, keyword)
+        if not self.is_program():
+            message = f"`{node.target.id}` is declared in a module that is no program"
+            help = "only the module with `main(process: Process)` declares: pass its libraries what they use"
+            raise Problem("NK0725", message, node, help)
+        if keyword == "setting":
+            return self.setting(node, node.target.id, node.annotation, node.value)
+        if node.value.args or node.value.keywords:
+            help = "leave the argument out: the slot follows from the order of the declarations"
+            raise Problem("NK0725", f"`{keyword}` of a declaration has no argument", node.value, help)
+        type_, module, version = self.declared(node.annotation)
+        slot = sum(item.kind != "setting" for item in self.found)
+        self.found.append(Declaration(KEYWORDS[annotated], node.target.id, type_, module, version, 0, (), node))  # type: ignore[arg-type]
+        return self.constant(node, self.visit_Subscript(node.annotation), f"{PREFIX}_FIRST_DECLARED + {slot}")
+
+    def inside(self, node: ast.AnnAssign, annotation: ast.Subscript, call: ast.Call, keyword: str) -> ast.AnnAssign:
+        """A view of a capability, in a function."""
+        if keyword == "setting" or len(call.args) != 1 or call.keywords:
+            raise Problem("NK0725", f"`{keyword}` can't stand here so", node, f"write {_FORMS}")
+        node.annotation = self.visit_Subscript(annotation)
+        call.func = copy.deepcopy(node.annotation)
+        self.generic_visit(call)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        if self.names.word(node.func) == "slot_of" and len(node.args) == 1 and not node.keywords:
+            return ast.copy_location(ast.Attribute(self.visit(node.args[0]), "slot", ast.Load()), node)
+        keyword = self.keyword(node, KEYWORDS)
+        if keyword:
+            raise Problem("NK0725", f"`{keyword}` can't stand here", node, f"write {_FORMS}")
+        self.generic_visit(node)
+        return node
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        word = self.names.word(node.value)
+        if word == "Uses":
+            self.declared(node)
+            return node.slice
+        if word == "Provides":
+            name, module, _ = self.declared(node)
+            if module != self.names.module:
+                self.imports[f"from {module} import {server_name(name)}"] = None
+            return ast.copy_location(ast.Name(server_name(name), ast.Load()), node)
+        if word == "Setting":
+            raise Problem("NK0725", "`Setting` can't stand here", node, f"write {_FORMS}")
+        self.generic_visit(node)
+        return node
+
+    def declared(self, node: ast.Subscript) -> tuple[str, str, int]:
+        """What `Uses[I]` or `Provides[I]` is about: class, module, version."""
+        if isinstance(node.slice, ast.Name):
+            where, name, found = self.names.follow(node.slice.id)
+            if isinstance(found, ast.ClassDef) and where.decorated(found) == "interface":
+                return name, where.module, self.version(where, found)
+            if where.module == OBJECTS and isinstance(found, ast.ClassDef) and self.names.word(node.value) == "Uses":
+                return name, where.module, 0
+        message = f"`{ast.unparse(node.slice)}` is no interface"
+        help = f"an interface is made by `@interface`; kernel objects that can be used are classes of `{OBJECTS}`"
+        raise Problem("NK0726", message, node, help)
+
+    @staticmethod
+    def version(names: Names, node: ast.ClassDef) -> int:
+        """The version of an interface: what is wrong with it is said where it stands."""
+        try:
+            return Reader(names).contract(node).version
+        except Problem:
+            return 0
+
+    def is_program(self) -> bool:
+        main = self.names.table.get("main")
+        if not isinstance(main, ast.FunctionDef) or not main.args.args:
+            return False
+        annotation = main.args.args[0].annotation
+        return annotation is not None and ast.unparse(annotation).strip("'\"").rpartition(".")[2] == "Process"
+
+    # --- settings -----------------------------------------------------------------------------------------------------
+
+    def setting(self, node: ast.AnnAssign, name: str, annotation: ast.Subscript, call: ast.Call) -> ast.AnnAssign:
+        reader = Reader(self.names)
+        word = self.names.word(annotation.slice)
+        kind = Bytes(0, word == "str") if word in ("str", "bytes") else reader.simple(annotation.slice, self.names)
+        if not isinstance(kind, Number | Enumeration | Bytes) or not (len(call.args) == 1 and not call.keywords):
+            help = "write `name: Setting[T] = setting(default)`, `T` being an integer, a float, `bool`, an Enum, `str`"
+            raise Problem("NK0727", f"`{name}` isn't declared as a setting is", node, f"{help} or `bytes`")
+        default = self.default(kind, call.args[0], reader)
+        number = sum(item.kind == "setting" for item in self.found)
+        members = kind.members if isinstance(kind, Enumeration) else ()
+        module = kind.module if isinstance(kind, Enumeration) else ""
+        shown = kind.name if isinstance(kind, Number | Enumeration) else word
+        self.found.append(Declaration("setting", name, shown, module, 0, default, members, node))
+        class_ = f"{PREFIX}_setting_{ast.unparse(annotation.slice)}"
+        self.settings.setdefault(class_, self.setting_class(class_, kind, ast.unparse(annotation.slice)))
+        target = ast.copy_location(ast.Name(class_, ast.Load()), annotation)
+        return self.constant(node, target, str(number), call.args[0])
+
+    def default(self, kind: Number | Enumeration | Bytes, node: ast.expr, reader: Reader) -> int | float | bool | str:
+        """The default, as the build shows and checks it."""
+        match kind, node:
+            case Bytes(text=True), ast.Constant(value=str() as text):
+                return text
+            case Bytes(text=False), ast.Constant(value=bytes() as data):
+                return data.hex()
+            case Number("bool"), ast.Constant(value=bool() as flag):
+                return flag
+            case Number(name), _ if name in FLOATS:
+                sign, inner = (-1, node.operand) if isinstance(node, ast.UnaryOp) else (1, node)
+                if isinstance(inner, ast.Constant) and isinstance(inner.value, float):
+                    return sign * inner.value
+            case Number(name), _ if name in INTEGERS:
+                bits, signed = INTEGERS[name]
+                negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+                inner = node.operand if isinstance(node, ast.UnaryOp) else node
+                number = reader.number(inner, self.names, node) * (-1 if negative else 1)
+                if -(1 << bits - 1 if signed else 0) <= number < 1 << bits - signed:
+                    return number
+            case Enumeration(name=name, members=members), ast.Attribute(attr=member):
+                found = dict(members).get(member)
+                if (
+                    found is not None
+                    and isinstance(node.value, ast.Name)
+                    and self.names.follow(node.value.id)[1] == name
+                ):
+                    return found
+        wanted = kind.name if isinstance(kind, Number | Enumeration) else "str" if kind.text else "bytes"
+        message = f"`{ast.unparse(node)}` is no default for `{wanted}`"
+        raise Problem("NK0727", message, node, "write a literal of that type, a constant of the module, or a member")
+
+    def setting_class(self, name: str, kind: Number | Enumeration | Bytes, shown: str) -> str:
+        """What reads a setting: what the system's builder has checked is checked again, as memory is only memory."""
+        if isinstance(kind, Bytes):
+            test = f"{PREFIX}_is_utf8(found)" if kind.text else "True"
+            value = f"{PREFIX}_text_of(found)" if kind.text else "found"
+            body = f"found = {PREFIX}.configured_text(process, self.index)\n        if found is None or not {test}:"
+        else:
+            tests: list[str] = []
+            value = decode(kind, _Found(), tests, self.types)
+            test = " and ".join(tests) or "True"
+            body = f"found = {PREFIX}.configured(process, self.index)\n        if found is None or not ({test}):"
+        body = body.replace(" or not True:", ":").replace(" or not (True):", ":")
+        return f"""
+@{PREFIX}_value
+class {name}:
+    index: {PREFIX}_u64
+    default: {shown}
+
+    def get(self, process: {PREFIX}_Process) -> {shown}:
+        {body}
+            return self.default
+        return {value}
+"""
+
+    # --- the result ---------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def constant(node: ast.AnnAssign, class_: ast.expr, *arguments: str | ast.expr) -> ast.AnnAssign:
+        given = [ast.parse(item, mode="eval").body if isinstance(item, str) else item for item in arguments]
+        assert node.value is not None
+        for item, written in zip(given, arguments, strict=True):
+            if isinstance(written, str):
+                for part in ast.walk(item):
+                    ast.copy_location(part, node.value)
+        node.annotation = class_
+        node.value = ast.copy_location(ast.Call(copy.deepcopy(class_), given, []), node.value)
+        return node
+
+    def classes(self, where: ast.stmt) -> list[ast.stmt]:
+        """The classes of the settings."""
+        made = [node for text in self.settings.values() for node in ast.parse(text).body]
+        for node in made:
+            relocate(node, where)
+        return made
+
+
+class _Found:
+    """Where a setting's only word is."""
+
+    @staticmethod
+    def next() -> str:
+        return "found"
+
+
+def bound(node: ast.stmt) -> list[str]:
+    """The names that a statement of the top level binds."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.AnnAssign(target=ast.Name(id=name)):
+            return [name]
+        case ast.Assign(targets=targets):
+            return [target.id for target in targets if isinstance(target, ast.Name)]
+    return []
+
+
+def broken(name: str, where: ast.stmt) -> ast.stmt:
+    """A name that stands for something wrong, which has been reported."""
+    return ast.copy_location(ast.ImportFrom(BROKEN, [ast.copy_location(ast.alias(name), where)], 0), where)
+
+
+#: where names are imported from that stand for what is wrong: nothing more is said of them
+BROKEN = "_nki_broken"

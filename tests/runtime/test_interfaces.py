@@ -1,0 +1,349 @@
+"""Interfaces between processes: on the machine, and under CPython against an independent reading of the messages."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neokernel import lang
+from neokernel.abi.status import WORD, Status
+from neokernel.runtime import interface, system
+from neokernel.runtime.process import Process
+from neokernel.runtime.system import Failure
+from neokernel.sim.loopback import Loopback
+from tests.support.machine import QEMU
+
+PROGRAMS = Path(__file__).parent / "interfaces"
+RUN = "import sys; from neokernel.cli.main import main; sys.exit(main())"
+CALLS = lang.load_module(PROGRAMS / "calls.py", "calls")
+LIMIT = 1 << 64
+
+
+@pytest.mark.qemu
+@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
+def test_on_the_machine() -> None:
+    command = [sys.executable, "-c", RUN, "run", str(PROGRAMS)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1:] == [
+        "says: no version: WRONG_KIND of argument 1",
+        "no method: UNKNOWN_OPERATION of argument 1",
+        "too short: OUT_OF_RANGE of argument 1",
+        "too long: OUT_OF_RANGE of argument 1",
+        "capabilities: OUT_OF_RANGE of argument 1",
+        "no member: OUT_OF_RANGE of argument 16",
+        "no length: OUT_OF_RANGE of argument 17",
+        "another length: OUT_OF_RANGE of argument 1",
+        "not UTF-8: OUT_OF_RANGE of argument 17",
+        "one too few: OUT_OF_RANGE of argument 1",
+        "words, too: OUT_OF_RANGE of argument 1",
+        "all answered",
+    ]
+
+
+# --- a client and a server under CPython ------------------------------------------------------------------------------
+
+
+@dataclass
+class Recorder:
+    """A handler that keeps what it was called with, and gives what it is told to."""
+
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+    result: Any = None
+    filled: bytes = b""
+
+    def __getattr__(self, name: str) -> Any:
+        def method(*arguments: Any) -> Any:
+            kept = [fill(item, self.filled) if isinstance(item, lang.Span) else plain(item) for item in arguments]
+            self.calls.append((name, *kept))
+            return self.result
+
+        return method
+
+
+def fill(span: Any, data: bytes) -> str:
+    for place, byte in enumerate(data[: len(span)]):
+        span[place] = lang.u8(byte)
+    return f"{len(span)} bytes"
+
+
+def plain(item: Any) -> Any:
+    return bytes(item) if isinstance(item, lang.View) else item
+
+
+@dataclass
+class Pair:
+    """A client's proxy, and what its server hears."""
+
+    machine: Loopback
+    client: Any
+    server: Any
+    proxy: Any
+    heard: Recorder
+    dispatcher: Any
+
+    def serve(self, badge: int, word: int, *words: int) -> tuple[int, int, int, int, int]:
+        asked = system.Message(badge, word, *words)
+        answer = self.dispatcher.dispatch(self.heard, asked)
+        return answer.word, answer.w0, answer.w1, answer.w2, answer.w3
+
+    def call(self, word: int, *words: int) -> Any:
+        """A message as no proxy sends it."""
+        with self.machine.running(self.client):
+            return system.call(8, word, *words)
+
+
+@contextmanager
+def connected() -> Iterator[Pair]:
+    """A client and a server that have heard nothing yet; they are the same each time, as making them takes long."""
+    pair = processes()
+    pair.machine.party(pair.client).table.clear()
+    pair.machine.party(pair.server).table.clear()
+    pair.client.own_slots.begin(lang.u64(16), lang.u64(64))
+    pair.heard = Recorder()
+    with pair.machine:
+        pair.machine.grant(pair.client, 8, pair.machine.endpoint(pair.server, pair.serve))
+        system.window(pair.client.buffer, 0, 0)
+        system.window(pair.server.buffer, 40, 2)
+        yield pair
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    with connected() as pair:
+        yield pair
+
+
+@cache
+def processes() -> Pair:
+    with Loopback() as machine:
+        client, server = machine.process(Process), machine.process(Process)
+    return Pair(machine, client, server, CALLS.Calls(8), Recorder(), CALLS._nki_server_Calls(8))
+
+
+U64 = st.integers(0, LIMIT - 1)
+LEVELS = st.sampled_from(list(CALLS.Level))
+PLACES = st.builds(CALLS.Place, st.integers(0, 65535), st.integers(-128, 127), LEVELS, st.booleans())
+small = settings(max_examples=60, deadline=None)
+
+
+@small
+@given(
+    a=U64, b=st.integers(0, 255), c=st.integers(-(2**63), 2**63 - 1), d=st.booleans(), e=LEVELS,
+    f=st.integers(0, 2**32 - 1),
+    result=st.integers(-(2**63), 2**63 - 1) | st.sampled_from(list(CALLS.Trouble))
+    | st.builds(CALLS.Missing, st.integers(0, 2**32 - 1), st.integers(0, 255)),
+)  # fmt: skip
+def test_what_is_sent_arrives(a: int, b: int, c: int, d: bool, e: Any, f: int, result: Any) -> None:
+    with connected() as pair:
+        pair.heard.result = lang.i64(result) if isinstance(result, int) else result
+        with pair.machine.running(pair.client):
+            found = pair.proxy.many(a, b, c, d, e, f)
+        assert pair.heard.calls == [("many", a, b, c, d, e, f)]
+        assert type(found) is type(pair.heard.result)
+        assert found == pair.heard.result
+
+
+@small
+@given(place=PLACES, by=st.integers(-128, 127), result=PLACES | st.sampled_from(list(CALLS.Trouble)))
+def test_values_arrive(place: Any, by: int, result: Any) -> None:
+    with connected() as pair:
+        pair.heard.result = result
+        with pair.machine.running(pair.client):
+            assert pair.proxy.moved(place, by) == result
+        assert pair.heard.calls == [("moved", place, by)]
+
+
+@small
+@given(left=st.binary(max_size=140), number=U64, right=st.binary(max_size=12))
+def test_bytes_arrive_up_to_their_bounds(left: bytes, number: int, right: bytes) -> None:
+    with connected() as pair:
+        pair.heard.result = lang.u64(7)
+        with pair.machine.running(pair.client):
+            found = pair.proxy.join(lang.byte_view(left), number, lang.byte_view(right))
+        if len(left) > 128 or len(right) > 9:
+            place = 0 if len(left) > 128 else 2
+            assert found == Failure(Status.OUT_OF_RANGE, interface.FIRST_PARAMETER + place)
+            assert pair.heard.calls == []
+        else:
+            assert (found, pair.heard.calls) == (7, [("join", left, number, right)])
+
+
+@small
+@given(text=st.text(max_size=64), level=LEVELS)
+def test_text_arrives(text: str, level: Any) -> None:
+    with connected() as pair:
+        pair.heard.result = lang.u32(9)
+        with pair.machine.running(pair.client):
+            found = pair.proxy.write(level, text)
+        if len(text.encode()) > 64:
+            assert found == Failure(Status.OUT_OF_RANGE, interface.FIRST_PARAMETER + 1)
+        else:
+            assert (found, pair.heard.calls) == (9, [("write", level, text)])
+
+
+@small
+@given(size=st.integers(0, 70), data=st.binary(max_size=64), result=st.integers(0, 64) | st.just(None))
+def test_what_is_filled_comes_back(size: int, data: bytes, result: int | None) -> None:
+    with connected() as pair:
+        pair.heard.result = CALLS.Trouble.FULL if result is None else lang.usize(result)
+        pair.heard.filled = data
+        memory = bytearray(b"?" * size)
+        with pair.machine.running(pair.client):
+            found = pair.proxy.read(3, lang.byte_span(memory))
+        if size > 64:
+            assert isinstance(found, Failure)
+            assert not pair.heard.calls
+            return
+        assert (found, pair.heard.calls) == (pair.heard.result, [("read", 3, f"{size} bytes")])
+        assert memory == (b"?" * size if result is None else data[:size].ljust(size, b"\0"))
+
+
+def test_capabilities_are_copied_given_and_brought(pair: Pair) -> None:
+    notification = CALLS.Notification
+    client, server = pair.machine.party(pair.client), pair.machine.party(pair.server)
+    client.table |= {30: ("mine", 0), 31: ("given", 0)}
+    with pair.machine.running(pair.client):
+        assert pair.proxy.tell(notification(30), notification(31)) is None
+    assert pair.heard.calls == [("tell", notification(40), notification(41))]
+    assert client.table.keys() == {8, 30}
+    assert server.table == {40: ("mine", 0), 41: ("given", 0)}
+    server.table[50] = "fresh", 0
+    pair.heard.result = notification(50)
+    with pair.machine.running(pair.client):
+        fresh = pair.proxy.fresh(True)
+    assert client.table[fresh.slot] == ("fresh", 0)
+    assert 50 not in server.table
+    assert pair.client.slots().is_taken(fresh.slot)
+    pair.heard.result = None
+    before = dict(client.table)
+    with pair.machine.running(pair.client):
+        assert pair.proxy.fresh(False) is None
+    assert client.table == before
+    assert not pair.client.slots().is_taken(fresh.slot + 1)
+
+
+# --- what others send -------------------------------------------------------------------------------------------------
+
+#: of each method: what its words must be; the number of words, or a function of them if bytes are among them
+BYTE = range(256)
+MEMBERS = (0, 1, 7)
+EXPECTED: dict[str, tuple[list[Any], int]] = {
+    "add": ([range(LIMIT)] * 2, 0),
+    "moved": ([range(65536), BYTE, MEMBERS, (0, 1), BYTE], 0),
+    "halved": ([range(LIMIT)], 0),
+    "many": ([range(LIMIT), BYTE, range(LIMIT), (0, 1), MEMBERS, range(1 << 32)], 0),
+    "fresh": ([(0, 1)], 0),
+    "tell": ([], 2),
+}
+NUMBERS = {name: number for number, name in enumerate(
+    ("add", "moved", "halved", "many", "write", "join", "read", "tell", "fresh"), 1
+)}  # fmt: skip
+NEAR = st.sampled_from([0, 1, 2, 6, 7, 8, 255, 256, 65535, 65536, 2**32 - 1, 2**32, 2**63, LIMIT - 1]) | U64
+
+
+def version(pair: Pair) -> int:
+    with pair.machine.running(pair.client):
+        found = interface.version_of(8)
+    assert not isinstance(found, Failure)
+    return int(found)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+@small
+@given(words=st.lists(NEAR, min_size=6, max_size=6), length=st.integers(0, 7), count=st.integers(0, 3))
+def test_random_words_reach_the_handler_only_if_its_types_have_them(
+    name: str, words: list[int], length: int, count: int
+) -> None:
+    allowed, capabilities = EXPECTED[name]
+    with connected() as pair:
+        pair.heard.result = {
+            "tell": None,
+            "fresh": None,
+            "moved": CALLS.Trouble.FULL,
+            "many": CALLS.Trouble.SIGNED,
+            "halved": lang.f64(1.5),
+            "add": lang.u64(1),
+        }[name]
+        word = version(pair) >> 40 << 8 | NUMBERS[name] | length << 32 | count << 42
+        party = pair.machine.party(pair.client)
+        for place in range(count):
+            party.table[20 + place] = f"capability {place}", 0
+            pair.client.buffer.capabilities[place].store(lang.u32(20 + place))
+        for place in range(2):
+            pair.client.buffer.words[place] = lang.u64(words[4 + place])
+        answer = pair.call(word, *words[:4])
+        if count > 2:
+            assert answer == Failure(Status.NO_WINDOW, 12)
+            return
+        wrong = None
+        if length != len(allowed) or count != capabilities:
+            wrong = WORD
+        else:
+            bad = [place for place, (item, fits) in enumerate(zip(words, allowed, strict=False)) if item not in fits]
+            if bad and name == "moved":
+                wrong = interface.FIRST_PARAMETER + (0 if bad[0] < 4 else 1)
+            elif bad:
+                wrong = interface.FIRST_PARAMETER + bad[0]
+        if wrong is None:
+            assert [call[0] for call in pair.heard.calls] == [name]
+            assert answer.label() < 3
+        else:
+            assert pair.heard.calls == []
+            assert interface.refusal(answer) == Failure(Status.OUT_OF_RANGE, wrong)
+
+
+@small
+@given(word=U64, words=st.lists(NEAR, min_size=4, max_size=4))
+def test_any_message_is_answered(word: int, words: list[int]) -> None:
+    with connected() as pair:
+        word &= (1 << 42) - 1
+        answer = pair.call(word, *words)
+        if word >> 32 > 512:
+            assert answer == Failure(Status.OUT_OF_RANGE, WORD), "the kernel's own"
+        elif not pair.heard.calls and word:
+            with pair.machine.running(pair.client):
+                assert interface.refusal(answer).status in (
+                    Status.WRONG_KIND, Status.UNKNOWN_OPERATION, Status.OUT_OF_RANGE
+                )  # fmt: skip
+
+
+@small
+@given(
+    method=st.sampled_from(["add", "moved", "many", "write", "read", "fresh"]),
+    label=st.integers(0, 4) | st.integers(0, 2**32 - 1), length=st.integers(0, 12),
+    words=st.lists(NEAR, min_size=4, max_size=4),
+)  # fmt: skip
+def test_a_proxy_takes_no_wrong_answer(method: str, label: int, length: int, words: list[int]) -> None:
+    """Whatever a server says: a value of the method's types, or a failure."""
+    with connected() as pair:
+        w0, w1, w2, w3 = words
+        answer = label | length << 32, w0, w1, w2, w3
+        pair.machine.grant(pair.client, 8, pair.machine.endpoint(pair.server, lambda *_: answer))
+        level, place = CALLS.Level.LOW, CALLS.Place(1, 2, CALLS.Level.ODD, True)
+        arguments: dict[str, tuple[Any, ...]] = {
+            "add": (1, 2), "moved": (place, 3), "many": (1, 2, 3, True, level, 4), "write": (level, "text"),
+            "read": (1, lang.byte_span(bytearray(20))), "fresh": (True,),
+        }  # fmt: skip
+        results: dict[str, tuple[type, ...]] = {
+            "add": (lang.u64,), "moved": (CALLS.Place, CALLS.Trouble), "write": (lang.u32,), "fresh": (type(None),),
+            "many": (lang.i64, CALLS.Missing, CALLS.Trouble), "read": (lang.usize, CALLS.Trouble),
+        }  # fmt: skip
+        with pair.machine.running(pair.client):
+            found = getattr(pair.proxy, method)(*arguments[method])
+        assert isinstance(found, (*results[method], Failure))
+        if isinstance(found, Failure):
+            assert found.status in (
+                Status.WRONG_KIND, Status.UNKNOWN_OPERATION, Status.OUT_OF_RANGE,
+                Status.NO_BUFFER,
+            )  # fmt: skip
