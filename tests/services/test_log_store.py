@@ -1,0 +1,159 @@
+"""The log's records against a list; ended at any store; in damaged memory."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neokernel import lang
+from neokernel.lang import u32, u64
+from neokernel.lang.sequences import BYTE, window
+from neokernel.lang.wire import MemoryCells
+from neokernel.services.log import store as log
+from neokernel.services.log.store import HEADER, LEAST, MOST_TEXT, RECORD, Header, Level, Store
+
+SIZE = int(HEADER + LEAST)
+Record = tuple[int, int, int, Level, bytes]
+
+
+class Ended(Exception):
+    """The process was ended."""
+
+
+class Memory:
+    """Bytes that outlive a process, which ends instead of one of its stores."""
+
+    def __init__(self) -> None:
+        self.data = bytearray(SIZE)
+        self.stores_left = -1
+
+    def load(self, offset: int, size: int) -> bytes:
+        return bytes(self.data[offset : offset + size])
+
+    def store(self, offset: int, data: bytes) -> None:
+        if self.stores_left == 0:
+            raise Ended
+        self.stores_left -= 1
+        self.data[offset : offset + len(data)] = data
+
+
+class Cells(MemoryCells):
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if isinstance(index, slice):
+            for position, byte in zip(range(*index.indices(self.size)), value, strict=True):
+                super().__setitem__(position, byte)
+        else:
+            super().__setitem__(index, value)
+
+
+def opened(memory: Memory) -> Any:
+    span = window(lang.Span, Cells(memory, SIZE), 0, SIZE, BYTE)
+    store = Store(header=lang.wire_view(Header, span), circle=log.circle_of(span))
+    store.adopt()
+    return store
+
+
+def records(store: Any) -> list[Record]:
+    text: Any = lang.array(int(MOST_TEXT))
+    found: list[Record] = []
+    place = store.begin()
+    while (record := store.read(place, text[:])) is not None:
+        shown = bytes(text[: int(record.length)])
+        found.append((int(record.sequence), int(record.time), int(record.source), record.level, shown))
+        place = record.next
+    return found
+
+
+def add(store: Any, number: int, text: bytes) -> Record:
+    level = list(Level)[number % 4]
+    sequence = store.add(u64(number), u32(number % 7), level, lang.byte_view(text))
+    return int(sequence), number, number % 7, level, text[:MOST_TEXT]
+
+
+TEXTS = st.lists(st.binary(max_size=MOST_TEXT + 5), max_size=25)
+
+
+@given(TEXTS)
+def test_the_latest_records_are_there(texts: list[bytes]) -> None:
+    store = opened(Memory())
+    added: list[Record] = []
+    for number, text in enumerate(texts):
+        added.append(add(store, number, text))
+        found = records(store)
+        assert found == added[len(added) - len(found) :]
+        assert [record[0] for record in added] == list(range(len(added)))
+        kept = sum(RECORD + (len(record[4]) + 7) // 8 * 8 for record in found)
+        longest = RECORD + MOST_TEXT
+        assert len(found) == len(added) or kept + 2 * longest > LEAST, "a record has gone, and there was room"
+
+
+@settings(max_examples=60)
+@given(TEXTS.filter(bool), st.data())
+def test_ended_at_any_store(texts: list[bytes], data: st.DataObject) -> None:
+    """What was there stays, but for what had to make room; what was being added is there wholly, or not at all."""
+    memory = Memory()
+    store = opened(memory)
+    added = [add(store, number, text) for number, text in enumerate(texts[:-1])]
+    before = records(store)
+    memory.stores_left = data.draw(st.integers(0, 20 + len(texts[-1])))
+    last: list[Record] = []
+    with contextlib.suppress(Ended):
+        last = [add(store, len(texts), texts[-1])]
+    memory.stores_left = -1
+    again = opened(memory)
+    found = records(again)
+    assert again.header.damaged == 0
+    if last:
+        assert found[-1:] == last
+    kept = found[: -len(last)] if last else found
+    assert kept == before[len(before) - len(kept) :]
+    numbers = [record[0] for record in [*added, *last]]
+    assert add(again, 5, b"more")[0] > max(numbers, default=-1), "a number is given once"
+    assert records(again)[-1][4] == b"more"
+
+
+def test_ended_while_it_is_made() -> None:
+    for stores in range(12):
+        memory = Memory()
+        memory.data[:] = b"\xaa" * SIZE
+        memory.stores_left = stores
+        with contextlib.suppress(Ended):
+            opened(memory)
+        memory.stores_left = -1
+        assert records(opened(memory)) == []
+
+
+@settings(max_examples=60)
+@given(TEXTS, st.lists(st.tuples(st.integers(0, SIZE - 1), st.integers(0, 255)), min_size=1, max_size=8))
+def test_damaged_memory(texts: list[bytes], damage: list[tuple[int, int]]) -> None:
+    """Whatever is in the memory: it is taken over, records can be read, and added."""
+    memory = Memory()
+    store = opened(memory)
+    for number, text in enumerate(texts):
+        add(store, number, text)
+    for place, byte in damage:
+        memory.data[place] = byte
+    again = opened(memory)
+    records(again)
+    for number in range(12):
+        last = add(again, number, b"x" * (number * 15))
+    assert records(again)[-1] == last
+
+
+@settings(max_examples=40)
+@given(st.binary(min_size=0, max_size=200), st.integers(0, 100))
+def test_damaged_while_it_is_used(junk: bytes, place: int) -> None:
+    """Nobody else should write there; if somebody does, nothing but records is lost."""
+    memory = Memory()
+    store = opened(memory)
+    for number in range(20):
+        add(store, number, b"y" * 50)
+    at = min(int(HEADER) + place * 8, SIZE - len(junk))
+    memory.data[at : at + len(junk)] = junk
+    for number in range(40):
+        add(store, number, b"z" * 60)
+        records(store)
+    assert records(store)[-1][4] == b"z" * 60
