@@ -14,20 +14,22 @@ hypothesis.settings.register_profile("neokernel", deadline=None, print_blob=True
 hypothesis.settings.load_profile("neokernel")
 
 
-#: where the tests' object files are kept, for the processes that this one starts
-STORE = pytest.StashKey[str]()
+#: folders of the session's own, for the processes that this one starts: object files, and a user's keys
+FOLDERS = {name: pytest.StashKey[str]() for name in ("NK_CACHE", "NK_STATE")}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The user's store stays as it is: a session has its own, which its workers share. NK_CACHE names another."""
-    if "NK_CACHE" not in os.environ:
-        config.stash[STORE] = os.environ["NK_CACHE"] = tempfile.mkdtemp(prefix="neokernel-tests-")
+    """What the user has stays as it is: a session has its own, which its workers share. NK_CACHE names another."""
+    for name, key in FOLDERS.items():
+        if name not in os.environ:
+            config.stash[key] = os.environ[name] = tempfile.mkdtemp(prefix="neokernel-tests-")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if STORE in config.stash:
-        del os.environ["NK_CACHE"]
-        shutil.rmtree(config.stash[STORE], ignore_errors=True)
+    for name, key in FOLDERS.items():
+        if key in config.stash:
+            del os.environ[name]
+            shutil.rmtree(config.stash[key], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

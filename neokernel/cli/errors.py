@@ -153,6 +153,21 @@ TOOL_CODES: dict[str, ToolCode] = {
         "say, and of a function that has an `ensures` only that.",
         Exit.NEGATIVE,
     ),
+    "NK1501": ToolCode(
+        "not a key that can be used",
+        "Boot images are signed with Ed25519 keys, in PEM files as `nk key new NAME` makes them: NAME.key (PKCS #8, "
+        "not encrypted) signs, NAME.pub is enrolled. A key is called like its file, in 1 to 32 printable characters of "
+        "ASCII without spaces. docs/guide/signing.md goes through all of it.",
+        Exit.TRUST,
+    ),
+    "NK1502": ToolCode(
+        "not a boot image, or not signed as it should be",
+        "`nk image` makes a boot image of a program above the kernel, `nk sign` its signature in a file beside it. The "
+        "message says what isn't so here: the file is something else, was cut off or changed since, or the signature "
+        "is another image's or another key's. Build the image again and sign it again, or fetch both again from where "
+        "they come.",
+        Exit.TRUST,
+    ),
     "NK1999": ToolCode(
         "internal error",
         "A fault of `nk` itself, not of your program. Run the command again with NK_DEBUG=1 in the environment, and "

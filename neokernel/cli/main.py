@@ -27,13 +27,18 @@ COMMANDS = {
     "debug": "Boot a program under gdb, stopped where its main begins.",
     "doctor": "Say whether this machine has what is needed.",
     "dump": "Show a program between two passes of the compiler.",
+    "enrol": "Say whose boot images a board starts.",
     "explain": "Explain an error code.",
+    "image": "Make a program's boot image, to be signed.",
+    "key": "Make and show the keys that boot images are signed with.",
     "manual": "Write the reference manuals of the kernel and the runtime from their sources.",
     "prove": "Prove that a program's checks never fail, and that its contracts hold.",
     "run": "Build a program and boot it.",
+    "sign": "Sign a boot image.",
     "size": "Show how large the kernel is, by source file.",
     "test": "Run tests.",
     "trace": "Run a system and write what its threads did, for Perfetto.",
+    "verify": "Say which key a boot image is signed with.",
     "where": "Say which line of a program an address is.",
 }
 

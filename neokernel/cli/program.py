@@ -18,6 +18,9 @@ from neokernel.compiler.ir import Span
 from neokernel.image.elf import BadImage, Image
 from neokernel.image.traceback import openable
 
+#: the first bytes of a boot image (stage/format.py)
+BOOT_IMAGE = b"nkimage\0"
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -82,6 +85,15 @@ def is_image(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
+
+
+def is_boot_image(path: Path) -> bool:
+    """Does it begin like what `nk image` makes, or is it called like that?"""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(BOOT_IMAGE)) == BOOT_IMAGE or path.suffix == ".img"
     except OSError:
         return False
 

@@ -7,19 +7,22 @@ import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from neokernel.cli.distribution import qemu_advice
 from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import json_option, print_json
-from neokernel.cli.program import REPOSITORY, build, find_program, is_image, open_image
+from neokernel.cli.program import REPOSITORY, build, find_program, is_boot_image, is_image, open_image
 from neokernel.image import qemu
 from neokernel.image.checks import check_at
 from neokernel.image.crash import Crash, explain_crash, unexplained
 from neokernel.image.elf import Image
 from neokernel.image.panic import ROOT_SPACE, ConsoleFilter, PanicRecord
+
+if TYPE_CHECKING:
+    from neokernel.image.boot import SignedBoot
 
 #: how to find out why a system stands still
 STANDSTILL = "`nk trace --timeout 5 PROGRAM` says what each thread waits for, or where it faulted"
@@ -48,13 +51,29 @@ class Seconds(click.FloatRange):
 @click.argument("path", metavar="PROGRAM", type=click.Path(path_type=Path))
 @click.option("--timeout", type=Seconds(), help="Stop the machine after so many seconds.")
 @click.option("--host", is_flag=True, help="Run the source under CPython, on a simulated machine.")
+@click.option("--signed", is_flag=True, help="Start through the first stage: sign PROGRAM with your development key.")
+@click.option(
+    "--enrolment",
+    type=click.Path(path_type=Path),
+    help="The keys that the first stage trusts, as `nk enrol` writes them; default: your development key.",
+)
 @click.option("--raw", is_flag=True, help="Show the console as it is: with the firmware's words and panic records.")
 @json_option
-def command(path: Path, timeout: float | None, host: bool, raw: bool, as_json: bool) -> int:
+def command(
+    path: Path, timeout: float | None, host: bool, signed: bool, enrolment: Path | None, raw: bool, as_json: bool
+) -> int:
     """Boot PROGRAM: a folder with a main.py, a module's file, or an image that `nk build` made.
 
-    The exit status is the guest's; 101 after a panic, 124 when the time is over, 130 after ctrl-C.
+    A boot image, which `nk image` made, starts through the first stage, with the signature that lies beside it.
+
+    The exit status is the guest's; 5 if the first stage refuses the image, 101 after a panic, 124 when the time is
+    over, 130 after ctrl-C.
     """
+    if is_boot_image(path) or signed or enrolment is not None:
+        if host:
+            raise ToolError("NK1001", "--host runs the source under CPython, where nothing is signed", "leave it out")
+        image, roots, secured = signed_boot(path, enrolment, as_json=as_json)
+        return boot(qemu_program(), image, roots, timeout=timeout, raw=raw, as_json=as_json, secured=secured)
     if host:
         from neokernel.cli.host import run_on_host
 
@@ -77,6 +96,27 @@ def image_of(path: Path, *, as_json: bool, release: bool = True) -> tuple[Image,
     return open_image(image), (*program.source_roots, Path.cwd())
 
 
+def signed_boot(path: Path, enrolment: Path | None, *, as_json: bool) -> tuple[Image, tuple[Path, ...], SignedBoot]:
+    """What a signed start of the boot image or the program at `path` needs, and the image that explains its panics."""
+    from neokernel.cli.output import progress
+    from neokernel.cli.trusted import complaints
+    from neokernel.image.boot import development_boot, prepared
+    from neokernel.image.signed import boot_image
+
+    if is_boot_image(path):
+        with progress("building the first stage"), complaints():
+            secured = prepared(path, enrolment)
+            elf = path.with_suffix(".elf")
+            if is_image(elf) and boot_image(elf) == path.read_bytes():
+                return open_image(elf), (Path.cwd(), REPOSITORY), secured
+        return open_image(secured.stage), (Path.cwd(), REPOSITORY), secured
+    image, roots = image_of(path, as_json=as_json)
+    if not is_system(image):
+        raise ToolError("NK1502", f"{path} has no kernel below it: there is nothing to sign", "leave --signed out")
+    with progress("signing"), complaints():
+        return image, roots, development_boot(image.path, enrolment)
+
+
 def qemu_program() -> str:
     """QEMU, or the error that says how to get it. One that doesn't say its version may try."""
     program = qemu.find_qemu()
@@ -91,10 +131,18 @@ def qemu_program() -> str:
 
 
 def boot(
-    program: str, image: Image, roots: tuple[Path, ...], *, timeout: float | None, raw: bool, as_json: bool
+    program: str,
+    image: Image,
+    roots: tuple[Path, ...],
+    *,
+    timeout: float | None,
+    raw: bool,
+    as_json: bool,
+    secured: SignedBoot | None = None,
 ) -> int:
-    """Run the image in the QEMU `program` and report how it ended."""
+    """Run the image in the QEMU `program` and report how it ended. `secured`: it starts through the first stage."""
     console = ConsoleFilter(after_start="nk_start_text" in image.symbols)
+    machine = qemu.command(program, image.path) if secured is None else qemu.signed_command(program, secured)
     shown = bytearray()
 
     def show(data: bytes) -> None:
@@ -112,12 +160,11 @@ def boot(
             if raw:
                 show(data)
 
-        outcome = qemu.run(
-            qemu.command(program, image.path), console, (lambda _: None) if raw else show, timeout=timeout, keep=keep
-        )
+        outcome = qemu.run(machine, console, (lambda _: None) if raw else show, timeout=timeout, keep=keep)
     if outcome.status == 1 and not outcome.timed_out and not console.started:
         raise ToolError("NK1103", f"the machine didn't start: {outcome.complaint or 'QEMU says nothing'}", "nk doctor")
-    crashes = [explained(image, panic, roots) for panic in outcome.panics]
+    images = [image] if secured is None else [open_image(secured.stage), image]
+    crashes = [explained(one_with(images, panic), panic, roots) for panic in outcome.panics]
     status = exit_status(outcome)
     if as_json:
         print_json(
@@ -149,6 +196,11 @@ def is_system(image: Image) -> bool:
 
 def out_of_time(timeout: float, help: str) -> ToolError:
     return ToolError("NK1104", f"still running after {timeout:g} s; stopped", f"{help}; `nk explain NK1104`")
+
+
+def one_with(images: list[Image], panic: PanicRecord) -> Image:
+    """Of the first stage and the kernel, the one that panicked: their addresses differ."""
+    return next((image for image in images if image.function_at(panic.pc) is not None), images[-1])
 
 
 def explained(image: Image, panic: PanicRecord, roots: tuple[Path, ...]) -> Crash:

@@ -2,7 +2,7 @@
 
 A record is text, begun by a control character that programs don't print. `arch/riscv64/panic.py` writes it:
 
-    RS nk-start 1                 once, when the firmware is done
+    RS nk-start 1                 when the firmware is done; again, if a first stage started what follows
     RS nk-panic 1
     space H                       of a thread that faulted and had no handler: the identifier of its address space
     scause H / sepc H / stval H   one line each; H is a number of 16 hexadecimal digits
@@ -122,10 +122,14 @@ class ConsoleFilter:
             self._held = rest
             return b""
         before, marker, rest = self._held.partition(PANIC)
+        if START in before:
+            # Whoever was started has started the next: the kernel, after the first stage.
+            before, _, self._held = self._held.partition(START)
+            return before
         if marker:
             self._held, self._in_record = rest, True
             return before
-        keep = partial_length(self._held, PANIC)
+        keep = max(partial_length(self._held, PANIC), partial_length(self._held, START))
         shown, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
         return shown or None
 

@@ -18,8 +18,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from neokernel.image.panic import ConsoleFilter, PanicRecord
+
+if TYPE_CHECKING:
+    from neokernel.image.boot import SignedBoot
 
 PROGRAM = "qemu-system-riscv64"
 OLDEST = (7, 2)
@@ -53,6 +57,24 @@ def qemu_version(program: str) -> tuple[int, ...] | None:
         return None
     found = re.search(r"version (\d+)\.(\d+)\.(\d+)", shown)
     return tuple(map(int, found.groups())) if found else None
+
+
+#: where the board's second flash device lies, which the first stage looks for keys in (arch/riscv64/handover.py)
+FLASH = 0x2200_0000
+
+
+def signed_command(program: str, boot: SignedBoot) -> list[str]:
+    """The machine as a signed start has it: the first stage, what it is to check, and the keys in the flash device.
+
+    The keys are put into the flash by the loader, not as the drive behind it: from a second drive, versions before 8.1
+    would start. A machine that is started again finds the file's keys there, whatever the guest has written.
+    """
+    keys = str(boot.enrolment).replace(",", ",,")
+    return [
+        *command(program, boot.stage),
+        *("-initrd", str(boot.loaded)),
+        *("-device", f"loader,file={keys},addr={FLASH:#x},force-raw=on"),
+    ]
 
 
 def command(program: str, image: Path) -> list[str]:

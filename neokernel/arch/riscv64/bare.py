@@ -2,7 +2,7 @@
 
 A program's `main(machine: Machine)` gets a console and the power switch. The boot code maps memory with the rights that
 the link script laid out, and ends any trap in a panic record on the console (`panic.py`), which the host turns into a
-traceback.
+traceback. The first stage (`neokernel/stage`) begins here too: for it the link script lays out memory to load into.
 
 Invariant: code can't be written, constants and data can't be executed, the memory below the stack can't be accessed.
 """
@@ -77,8 +77,8 @@ class Machine:
             asm("wfi")
 
 
-# OpenSBI enters here in S-mode, without translation: a0 is the hart, a1 the device tree. `nk_start` is made by the
-# build: it calls the program's main and powers off.
+# OpenSBI enters here in S-mode, without translation: a0 is the hart, a1 the device tree, and both are handed on.
+# `nk_start` is made by the build: it calls the program's main and powers off.
 #
 # Sv39 with large pages (privileged specification, 12.4): 1 GiB of devices at 0; the gigabyte at 0x80000000 in pieces of
 # 2 MiB. Accessed and dirty bits are set beforehand: the hardware may fault on clear ones instead of setting them.
@@ -117,6 +117,9 @@ _start:
     la a2, nk_stack_bottom
     la a3, nk_stack_top
     li a4, ENTRY_WRITE
+    jal t2, nk_map
+    la a2, nk_load_start
+    la a3, nk_load_end
     jal t2, nk_map
     la a2, nk_code_start
     la a3, nk_constants_start

@@ -1,0 +1,46 @@
+"""`nk image`: a program's boot image, to be signed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import click
+
+from neokernel.cli.errors import ToolError
+from neokernel.cli.output import json_option, print_json, shown
+from neokernel.cli.program import build, find_program, is_image
+from neokernel.cli.trusted import complaints
+
+
+@click.command()
+@click.argument("path", metavar="PROGRAM", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The boot image; default: build/NAME.img.")
+@click.option("--checks/--no-checks", default=True, help="Check overflow, bounds and the like at run time (default).")
+@json_option
+def command(path: Path, output: Path | None, checks: bool, as_json: bool) -> None:
+    """Make the boot image of PROGRAM, a program above the kernel: one file with kernel and programs, for `nk sign`.
+
+    PROGRAM can be an image that `nk build` made. The same source gives the same boot image, bit for bit.
+    """
+    from neokernel.image.boot import IMAGE
+    from neokernel.image.signed import boot_image
+
+    if is_image(path):
+        elf = path
+    else:
+        program = find_program(path)
+        if not program.needs_kernel:
+            help = "`nk run` starts it as it is; a program whose `main` takes a Process has a kernel below it"
+            raise ToolError("NK1502", f"{path} has no kernel below it: there is nothing to sign", help)
+        elf = build(program, program.default_image, checks=checks, as_json=as_json)
+    output = output or Path("build") / elf.with_suffix(IMAGE).name
+    with complaints():
+        data = boot_image(elf)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    if as_json:
+        print_json({"image": str(output), "bytes": len(data), "sha256": digest, "exit": 0})
+    else:
+        click.echo(f"{shown(output)}: {len(data):,} bytes, SHA-256 {digest}")

@@ -1,0 +1,32 @@
+"""`nk sign`: a boot image's signature."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from neokernel.cli.output import json_option, print_json, shown
+from neokernel.cli.trusted import complaints, fingerprint
+
+
+@click.command()
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option("--key", required=True, type=click.Path(path_type=Path), help="The private key, NAME.key.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The signature; default: IMAGE.sig.")
+@json_option
+def command(image: Path, key: Path, output: Path | None, as_json: bool) -> None:
+    """Sign IMAGE, which `nk image` made. The signature lies beside it; the image isn't changed."""
+    from neokernel.image.boot import signature_path
+    from neokernel.image.keys import read_private
+    from neokernel.image.signed import sign
+
+    output = output or signature_path(image)
+    with complaints():
+        private = read_private(key)
+        output.write_bytes(sign(image.read_bytes(), private))
+    name = fingerprint(private.public_key().public_bytes_raw())
+    if as_json:
+        print_json({"signature": str(output), "key": name, "exit": 0})
+    else:
+        click.echo(f"{shown(output)}: signed with key {name}")

@@ -1,0 +1,34 @@
+"""`nk verify`: is a boot image signed, and by whom? As the first stage would look, on the host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from neokernel.cli.errors import ToolError
+from neokernel.cli.output import json_option, print_json, shown
+from neokernel.cli.trusted import complaints, fingerprint
+
+
+@click.command()
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option("--signature", type=click.Path(path_type=Path), help="The signature; default: IMAGE.sig.")
+@click.option("--key", "keys", multiple=True, type=click.Path(path_type=Path), help="A public key that it may be.")
+@json_option
+def command(image: Path, signature: Path | None, keys: tuple[Path, ...], as_json: bool) -> None:
+    """Say which key IMAGE is signed with; with --key, refuse others. Exit status: 5 if it isn't as it should be."""
+    from neokernel.image.boot import signature_path
+    from neokernel.image.keys import read_public
+    from neokernel.image.signed import signer_of
+
+    with complaints():
+        allowed = [read_public(key) for key in keys]
+        public = signer_of(image.read_bytes(), (signature or signature_path(image)).read_bytes())
+    names = [key.name for key in allowed if key.public == public]
+    if keys and not names:
+        raise ToolError("NK1502", f"{image} is signed with key {fingerprint(public)}, which is none of those given")
+    if as_json:
+        print_json({"image": str(image), "key": fingerprint(public), "name": names[0] if names else None, "exit": 0})
+    else:
+        click.echo(f"{shown(image)}: signed with key {' '.join([*names, fingerprint(public)])}")

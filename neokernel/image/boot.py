@@ -1,0 +1,71 @@
+"""What a signed start needs beside the machine: the first stage, the image with its signature, the enrolment blob.
+
+All are files for QEMU. `development_boot` makes them for this user's own machine, with their development key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from neokernel.compiler.diagnostics import Diagnostic
+from neokernel.image.keys import development_key
+from neokernel.image.signed import boot_image, enrolment, sign
+from neokernel.image.stage import build_stage
+
+#: what is added to an image's name
+IMAGE, SIGNATURE, STAGE, LOADED, ENROLMENT = ".img", ".sig", ".stage.elf", ".loaded", ".enrolment"
+
+
+@dataclass(frozen=True)
+class SignedBoot:
+    """`loaded`: what the boot loader puts into memory, the image and its signature."""
+
+    stage: Path
+    loaded: Path
+    enrolment: Path
+
+
+def signature_path(image: Path) -> Path:
+    """Where an image's signature lies: beside it."""
+    return image.with_name(image.name + SIGNATURE)
+
+
+def development_boot(elf: Path, blob: Path | None = None) -> SignedBoot:
+    """Make a boot image of a kernel with its archive, and sign it with the development key.
+
+    `blob`: the enrolment; without it, that key's alone.
+    """
+    image = elf.with_suffix(IMAGE)
+    data = boot_image(elf)
+    image.write_bytes(data)
+    key, _ = development_key()
+    signature_path(image).write_bytes(sign(data, key))
+    return prepared(image, blob)
+
+
+def prepared(image: Path, blob: Path | None) -> SignedBoot:
+    """Files to start the image with, beside it. `blob`: the enrolment; without it, the development key's alone.
+
+    An image without a signature gets none: the first stage says so.
+    """
+    data = image.read_bytes()
+    signature = signature_path(image)
+    loaded = image.with_suffix(LOADED)
+    loaded.write_bytes(data + (signature.read_bytes() if signature.is_file() else b""))
+    if blob is None:
+        blob = image.with_suffix(ENROLMENT)
+        blob.write_bytes(enrolment([development_key()[1]]))
+    stage = image.with_suffix(STAGE)
+    problems = build_stage(stage).diagnostics
+    if problems:
+        raise BrokenStage(problems)
+    return SignedBoot(stage, loaded, blob)
+
+
+class BrokenStage(Exception):
+    """The first stage can't be compiled: somebody is changing it."""
+
+    def __init__(self, diagnostics: list[Diagnostic]) -> None:
+        super().__init__(f"the first stage can't be compiled: {diagnostics[0].message}")
+        self.diagnostics = diagnostics
