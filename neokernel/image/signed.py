@@ -102,21 +102,26 @@ def parts_of(path: Path) -> tuple[Loaded, Loaded, int]:
         table: Any = elf.get_section_by_name(".symtab")
         found = {name: table.get_symbol_by_name(name) for name in (ARCHIVE, KERNEL_END)} if table is not None else {}
         symbols = {name: int(symbols[0]["st_value"]) for name, symbols in found.items() if symbols}
-        segments = [segment for segment in elf.iter_segments("PT_LOAD") if segment["p_memsz"]]
+        segments = [
+            (int(part["p_vaddr"]), int(part["p_paddr"]), part.data())
+            for part in elf.iter_segments("PT_LOAD")
+            if part["p_memsz"]
+        ]
         entry = int(elf["e_entry"])
-        if symbols.keys() != {ARCHIVE, KERNEL_END}:
-            raise BadBootImage(f"{path} has no kernel in it")
-        offset = next((int(s["p_vaddr"] - s["p_paddr"]) for s in segments), 0)
-        archive = [segment for segment in segments if segment["p_vaddr"] == symbols[ARCHIVE]]
-        kernel = [segment for segment in segments if segment["p_vaddr"] != symbols[ARCHIVE]]
-        base = min(int(segment["p_paddr"]) for segment in kernel)
-        memory = bytearray(max(int(s["p_paddr"] + s["p_filesz"]) for s in kernel) - base)
-        for segment in kernel:
-            start = int(segment["p_paddr"]) - base
-            memory[start : start + int(segment["p_filesz"])] = segment.data()
-        files = archive[0].data() if archive else b""
-    end = symbols[KERNEL_END] - offset
-    return Loaded(base, bytes(memory), end - base), Loaded(symbols[ARCHIVE] - offset, files, len(files)), entry
+    kernel = [(address, data) for virtual, address, data in segments if virtual != symbols.get(ARCHIVE)]
+    if symbols.keys() != {ARCHIVE, KERNEL_END} or not kernel:
+        raise BadBootImage(f"{path} has no kernel in it")
+    offset = segments[0][0] - segments[0][1]
+    start = min(address for address, _ in kernel)
+    memory = bytearray(max(address + len(data) for address, data in kernel) - start)
+    for address, data in kernel:
+        memory[address - start : address - start + len(data)] = data
+    files = b"".join(data for virtual, _, data in segments if virtual == symbols[ARCHIVE])
+    return (
+        Loaded(start, bytes(memory), symbols[KERNEL_END] - offset - start),
+        Loaded(symbols[ARCHIVE] - offset, files, len(files)),
+        entry,
+    )
 
 
 def header_of(image: bytes) -> ImageHeader:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,13 +44,16 @@ def test_help_imports_nothing_big() -> None:
 def test_every_command_has_help_and_json(nk: Nk, name: str) -> None:
     command = importlib.import_module(f"neokernel.cli.{name}").command
     assert isinstance(command, click.Command)
-    assert "--json" in [option for parameter in command.params for option in parameter.opts]
+    for each in command.commands.values() if isinstance(command, click.Group) else [command]:
+        assert "--json" in [option for parameter in each.params for option in parameter.opts]
     assert nk(name, "--help").status == 0
 
 
 def test_every_file_of_a_command_is_listed() -> None:
     files = {
-        path.stem for path in (REPOSITORY / "neokernel/cli").glob("*.py") if "\n@click.command" in path.read_text()
+        path.stem
+        for path in (REPOSITORY / "neokernel/cli").glob("*.py")
+        if re.search(r"^@click\.(command|group)", path.read_text(), re.MULTILINE)
     }
     assert files - {"main"} == set(COMMANDS) == set(group.list_commands(click.Context(group)))
 
