@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from tests.fuzz_kernel.campaign import LENGTH, Attack, Found, campaign
 from tests.fuzz_kernel.report import describe, rare, table
 
 OK = 0
 FOUND = 2
+#: the state can't be read or written. 1 is how Python ends when the kernel doesn't come back
+WRONG = 3
 #: how often each outcome should be seen in 100 million calls
 WANTED = 1000
 
@@ -21,6 +24,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the first machine; the next one has the next")
     parser.add_argument("--length", type=int, default=LENGTH, help="steps of a machine")
     parser.add_argument("--deep-every", type=int, default=64, help="steps between two looks at every byte")
+    parser.add_argument("--state", type=Path, help="file that keeps what was counted: with it, the campaign goes on")
     options = parser.parse_args()
     attack = Attack(deep_every=options.deep_every)
     # What never ends holds the interpreter: who tells about it is another process.
@@ -31,7 +35,7 @@ def main() -> int:
         os._exit(code)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
-    if code not in (OK, FOUND):
+    if code not in (OK, WRONG, FOUND):
         seed = int.from_bytes(attack.current[:], "little")
         print(f"the kernel doesn't come back, or has crashed: machine {seed}; {again(seed, options)}")
     return code
@@ -43,7 +47,10 @@ def again(seed: int, options: argparse.Namespace) -> str:
 
 def run(attack: Attack, options: argparse.Namespace) -> int:
     try:
-        tally = campaign(attack, options.calls, options.seed, options.length)
+        tally = campaign(attack, options.calls, options.seed, options.length, options.state)
+    except (ValueError, OSError) as wrong:
+        print(wrong)
+        return WRONG
     except Found as found:
         attack.shrink(found)
         print(describe(found, again(found.seed, options)))

@@ -4,13 +4,16 @@ from neokernel.abi.call import argument_of, label_of, status_of
 from neokernel.abi.rights import CONTROL, READ, RECEIVE, SEND, SIGNAL, WAIT, WRITE
 from neokernel.arch import cpu
 from neokernel.kernel import fast, syscall
-from neokernel.kernel.objects import Endpoint, Hart, Notification, Reply, SchedContext, State, Thread
+from neokernel.kernel.objects import CapTable, Endpoint, Hart, Notification, Reply, SchedContext, State, Thread
 from neokernel.lang import address_of, copy, size_of, span_at, u16, u32, u64, unsafe, wrapping_mul
 from tests.fuzz_kernel.choose import choose_call, strange, tend
 from tests.fuzz_kernel.invariants import THREAD, deep, shallow
 from tests.fuzz_kernel.machine import gardener, make
-from tests.fuzz_kernel.scene import scene
+from tests.fuzz_kernel.meanwhile import burying, interfering
+from tests.fuzz_kernel.scene import begin_scene, scene
+from tests.fuzz_kernel.situations import look_back, look_before
 from tests.fuzz_kernel.state import (
+    ECALL_AT,
     EVENTS,
     FAULTED,
     GONE,
@@ -28,8 +31,6 @@ from tests.fuzz_kernel.walk import lives
 
 unsafe("states of objects are compared as memory")
 
-#: where a thread's `ecall` is: who is found there enters again with the same registers
-ECALL_AT = 0x1000
 #: what a marked thread has in s11, beside its identifier
 MARK: u64 = 0x7E57_0000_0000_0000
 #: rows of events
@@ -50,6 +51,7 @@ def episode(fuzz: Fuzz, seed: u64, length: u64) -> None:
     fuzz.number = 0
     fuzz.place_count = 0
     fuzz.tended = 0
+    fuzz.released_count = 0
     make(fuzz)
     shallow(fuzz)
     deep(fuzz)
@@ -75,16 +77,17 @@ def step(fuzz: Fuzz) -> bool:
     hart.cpu.time += 1 + fuzz.below(40)
     if fuzz.chance(24) or (thread is gardener() and fuzz.chance(2)):
         hart.cpu.time += fuzz.below(3000)
-    if thread.registers.pc == ECALL_AT and fuzz.chance(3):
+    if thread.registers.pc == ECALL_AT and fuzz.chance(3 if fuzz.answers == 0 else 2):
         # Others come in between the steps of a long operation.
         hart.cpu.time += 4000
     resumed(fuzz, thread)
     remember(fuzz)
+    look_before(fuzz, hart)
     if hart.cpu.time >= hart.cpu.timer:
-        event(fuzz, thread, TIMER_ROW, syscall.INTERRUPT_BIT | syscall.TIMER, 0)
+        event(fuzz, hart, thread, TIMER_ROW, syscall.INTERRUPT_BIT | syscall.TIMER, 0)
     elif thread.space is hart.no_space:
         # Without an address space there is no instruction to execute.
-        event(fuzz, thread, FAULT_ROW, 12, thread.registers.pc)
+        event(fuzz, hart, thread, FAULT_ROW, 12, thread.registers.pc)
     elif fuzz.chance(32):
         external(fuzz, hart, thread)
     else:
@@ -104,17 +107,18 @@ def external(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
             if line >= 1 and line <= LINES and hart.lines[line - 1].pending:
                 line = 0
         hart.cpu.line = u32(line)
-        event(fuzz, thread, LINE_ROW, syscall.INTERRUPT_BIT | syscall.EXTERNAL, 0)
+        event(fuzz, hart, thread, LINE_ROW, syscall.INTERRUPT_BIT | syscall.EXTERNAL, 0)
         return
     cause = CAUSES[fuzz.below(len(CAUSES))]
-    event(fuzz, thread, FAULT_ROW, cause, strange(fuzz))
+    event(fuzz, hart, thread, FAULT_ROW, cause, strange(fuzz))
 
 
-def event(fuzz: Fuzz, thread: Thread, row: u64, cause: u64, value: u64) -> None:
+def event(fuzz: Fuzz, hart: Hart, thread: Thread, row: u64, cause: u64, value: u64) -> None:
     note(fuzz, thread, row)
     thread.registers.full = 1
     syscall.trap(thread, cause, value)
     check(fuzz)
+    look_back(fuzz, hart, row, 0)
     unchanged(fuzz, None, 0)
     count(fuzz, row, 0, 0, False)
 
@@ -130,14 +134,19 @@ def call(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
         if thread is gardener():
             fuzz.tended += 1
             tend(fuzz, hart, thread)
-        elif not fuzz.chance(SCENES) or not scene(fuzz, hart, thread):
+        elif not in_between(fuzz, hart, thread) and (not fuzz.chance(SCENES) or not scene(fuzz, hart, thread)):
             choose_call(fuzz, hart, thread)
         registers.pc = ECALL_AT
-    hart.cpu.pending = fuzz.chance(16)
-    hart.cpu.unseen = fuzz.below(4)
     row = row_of(thread)
+    # Most calls don't look at interrupts; an answer, and what waits for a pin, are looked at closely.
+    closely = row == 1 or row == 4 or row == OPERATIONS + 35
+    hart.cpu.pending = fuzz.chance(4 if closely else 16)
+    hart.cpu.unseen = fuzz.below(2 if closely else 4)
+    fuzz.root = root_of(thread, row)
+    fuzz.answering = reply_of(thread, row)
     target = target_of(thread, row)
     allowed = allows(thread, row)
+    caller = thread.identifier
     note(fuzz, thread, row)
     fuzz.calls += 1
     registers.full = 0
@@ -145,6 +154,7 @@ def call(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
         registers.full = 1
         syscall.trap(thread, syscall.ECALL, 0)
         check(fuzz)
+        look_back(fuzz, hart, FOREIGN_ROW, caller)
         count(fuzz, FOREIGN_ROW, 0, 0, False)
         return
     if registers.a7 <= 1 or registers.a7 == 5 or registers.a7 == 6:
@@ -153,8 +163,21 @@ def call(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
         registers.pc += 4
         syscall.system_call(thread)
     check(fuzz)
+    look_back(fuzz, hart, row, caller)
     account(fuzz, thread, row, allowed)
     unchanged(fuzz, thread, target)
+
+
+def in_between(fuzz: Fuzz, hart: Hart, thread: Thread) -> bool:
+    """A call in a situation that passes soon, if there is one."""
+    if fuzz.answers != 0 and fuzz.below(4) != 0:
+        begin_scene(thread)
+        if len(thread.table.slots) != 0 and interfering(fuzz, hart, thread):
+            return True
+    if fuzz.below(16) == 0 or (fuzz.blocked_count != 0 and fuzz.chance(4)):
+        begin_scene(thread)
+        return len(thread.table.slots) != 0 and burying(fuzz, thread)
+    return False
 
 
 def row_of(thread: Thread) -> u64:
@@ -178,6 +201,29 @@ def target_of(thread: Thread, row: u64) -> u64:
         return 0
     thing = table.slots[thread.registers.a0].object
     return address_of(thing) if isinstance(thing, Thread) else u64(0)
+
+
+def root_of(thread: Thread, row: u64) -> u64:
+    """The address of the slot that the call deletes or revokes."""
+    if row != OPERATIONS + 8 and row != OPERATIONS + 9:
+        return 0
+    registers = thread.registers
+    slots = thread.table.slots
+    if registers.a0 >= len(slots):
+        return 0
+    table = slots[registers.a0].object
+    if not isinstance(table, CapTable) or registers.a2 >= len(table.slots):
+        return 0
+    return address_of(table.slots[registers.a2])
+
+
+def reply_of(thread: Thread, row: u64) -> u64:
+    """The address of the Reply by which the call answers."""
+    slots = thread.table.slots
+    if (row != 1 and row != 4) or thread.registers.a6 >= len(slots):
+        return 0
+    reply = slots[thread.registers.a6].object
+    return address_of(reply) if isinstance(reply, Reply) else u64(0)
 
 
 def allows(thread: Thread, row: u64) -> bool:
@@ -344,7 +390,10 @@ def remember(fuzz: Fuzz) -> None:
 
 
 def unchanged(fuzz: Fuzz, caller: Thread | None, target: u64) -> None:
-    """Other threads have what they had, unless one was woken, or the call was about its registers."""
+    """Other threads have what they had, unless one was woken, or the call was about its registers.
+
+    Who has its answer keeps that, whatever happens, unless it is answered anew.
+    """
     for index in range(fuzz.thread_count):
         thread = fuzz.threads[index]
         if thread is not None and thread is not caller and address_of(thread) != target:
@@ -353,6 +402,8 @@ def unchanged(fuzz: Fuzz, caller: Thread | None, target: u64) -> None:
                 if fuzz.identifiers[old] == thread.identifier:
                     # It may fault at once, because the time that it was given is used up.
                     woken = not fuzz.idle[old] and (idle or (thread.faulted and not fuzz.faulted[old]))
+                    if fuzz.answered[old]:
+                        woken = fuzz.replies[old] == fuzz.answering
                     assert woken or same(fuzz, thread, old), "another thread's registers have changed"
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import json
 import mmap
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from neokernel.arch import cpu
 from neokernel.compiler import ir, jit
@@ -33,6 +35,11 @@ DIRT = 0xDB
 STEP_WORDS = 12
 #: mmap: private, anonymous, never over another mapping
 FIXED = 0x02 | 0x20 | 0x10_0000
+
+#: entries of the table of outcomes
+OUTCOMES = ROWS * 2 * STATUSES * ARGUMENTS
+#: calls between two times that a campaign's state is kept
+SAVED_EVERY = 1_000_000
 
 Outcomes = dict[tuple[int, int, int, bool], int]
 
@@ -103,6 +110,12 @@ class Memory:
         start = self.place(name) // 8
         return list(self.words[start : start + length])
 
+    def fill(self, name: str, length: int, numbers: dict[int, int]) -> None:
+        """Set an array: these elements, by their indices; the others are 0."""
+        start = self.place(name) // 8
+        for index in range(length):
+            self.words[start + index] = numbers.get(index, 0)
+
 
 def analyse(overlay: dict[str, str] | None = None) -> tuple[ir.Program, StructType]:
     """The program of the attack, and its `Fuzz`. `overlay`: other sources for some modules."""
@@ -118,8 +131,10 @@ def analyse(overlay: dict[str, str] | None = None) -> tuple[ir.Program, StructTy
 
 @dataclass
 class Tally:
-    """What a campaign has done."""
+    """What a campaign has done: machines from `seed` on, of `length` steps."""
 
+    seed: int
+    length: int
     machines: int = 0
     steps: int = 0
     calls: int = 0
@@ -170,7 +185,7 @@ class Attack:
 
     def outcomes(self) -> Outcomes:
         """How often which row ended how: (row, status, argument, after a wait)."""
-        words = self.memory.array("outcomes", ROWS * 2 * STATUSES * ARGUMENTS)
+        words = self.memory.array("outcomes", OUTCOMES)
         found: Outcomes = {}
         for index, number in enumerate(words):
             if number:
@@ -208,17 +223,57 @@ class Attack:
         return False
 
 
-def campaign(attack: Attack, calls: int, seed: int, length: int = LENGTH) -> Tally:
-    """Machine after machine, until so many calls were made. Raises Found."""
+def campaign(attack: Attack, calls: int, seed: int, length: int = LENGTH, state: Path | None = None) -> Tally:
+    """Machine after machine, until so many calls were made. Raises Found. `state`: where it goes on later."""
+    tally = Tally(seed, length)
+    attack.memory.fill("outcomes", OUTCOMES, {})
+    if state is not None and state.exists():
+        tally = load(state, attack, tally)
+    while tally.calls < calls:
+        more = calls - tally.calls
+        proceed(attack, tally, more if state is None else min(more, SAVED_EVERY))
+        if state is not None:
+            save(state, attack, tally)
+    return tally
+
+
+def proceed(attack: Attack, tally: Tally, calls: int) -> None:
+    """So many calls more."""
     memory = attack.memory
     for name in ("calls", "successes", "deaths", "fast"):
         memory.set(name, 0)
-    tally, began = Tally(), time.monotonic()
+    began = time.monotonic()
     while memory.get("calls") < calls:
-        attack.machine(seed + tally.machines, length)
+        attack.machine(tally.seed + tally.machines, tally.length)
         tally.machines += 1
         tally.steps += memory.get("number")
-    tally.calls, tally.successes = memory.get("calls"), memory.get("successes")
-    tally.deaths, tally.fast = memory.get("deaths"), memory.get("fast")
-    tally.seconds = time.monotonic() - began
+    tally.calls += memory.get("calls")
+    tally.successes += memory.get("successes")
+    tally.deaths += memory.get("deaths")
+    tally.fast += memory.get("fast")
+    tally.seconds += time.monotonic() - began
+
+
+def save(state: Path, attack: Attack, tally: Tally) -> None:
+    """Keep what was counted, so that the campaign can go on."""
+    words = attack.memory.array("outcomes", OUTCOMES)
+    kept = {"tally": asdict(tally), "outcomes": {index: number for index, number in enumerate(words) if number}}
+    unfinished = state.with_suffix(".new")
+    unfinished.write_text(json.dumps(kept))
+    unfinished.replace(state)
+
+
+def load(state: Path, attack: Attack, begun: Tally) -> Tally:
+    """What was counted before. Raises ValueError if that was another campaign."""
+    try:
+        kept = json.loads(state.read_text())
+        tally = Tally(**kept["tally"])
+        outcomes = {int(index): int(number) for index, number in kept["outcomes"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as failed:
+        raise ValueError(f"{state}: not the state of a campaign; delete it, or name another file") from failed
+    if (tally.seed, tally.length) != (begun.seed, begun.length):
+        raise ValueError(
+            f"{state}: a campaign from seed {tally.seed} on, {tally.length} steps a machine; name another file"
+        )
+    attack.memory.fill("outcomes", OUTCOMES, outcomes)
     return tally

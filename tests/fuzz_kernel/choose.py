@@ -356,6 +356,14 @@ def revive(fuzz: Fuzz, thread: Thread, held: Thread, first: u64) -> None:
         # A server that serves on its clients' time from now on.
         r.a1 = message(16, 0, 0)
         r.a2 = 4
+    elif held.state is State.STOPPED and len(held.table.slots) == 0 and fuzz.below(4) != 0:
+        # Without a table it can do nothing.
+        if isinstance(thread.table.slots[first].object, CapTable):
+            r.a1 = message(15, 0, 0)
+            r.a2 = 1
+            with_capability(thread, first)
+        else:
+            r.a7 = 7
     elif held.state is State.STOPPED:
         r.a1 = message(17, 0, 0) if fuzz.below(3) != 0 else message(19, 0, 0)
         if fuzz.chance(8):

@@ -40,7 +40,18 @@ from neokernel.kernel.objects import (
 from neokernel.kernel.schedule import ASID_SHIFT, SV39, priority_of
 from neokernel.kernel.slot import number_of
 from neokernel.lang import Embedded, Span, address_of, loop_bound, span_at, u32, u64, unreachable, unsafe
-from tests.fuzz_kernel.state import MOST_THREADS, PAGE, PAGES, POOL, UNIT, Fuzz, physical, the_hart, unit_of
+from tests.fuzz_kernel.state import (
+    MOST_TABLES,
+    MOST_THREADS,
+    PAGE,
+    PAGES,
+    POOL,
+    UNIT,
+    Fuzz,
+    physical,
+    the_hart,
+    unit_of,
+)
 from tests.fuzz_kernel.walk import base_of, lives, pages_of, size_in_place, walk, whole_frame
 
 unsafe("memory is looked at by its address")
@@ -65,6 +76,8 @@ def shallow(fuzz: Fuzz) -> None:
     walk(fuzz)
     assert hart.revocations == fuzz.revoking, "revocations that are counted, and those that go on, differ"
     fuzz.armed = 0
+    fuzz.answers = 0
+    fuzz.blocked_count = 0
     for index in range(fuzz.slot_count):
         slot = fuzz.slots[index]
         if slot is not None:
@@ -352,6 +365,8 @@ def check_thread(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
         case State.REPLIED | State.ANSWERED:
             assert reply is not None and lives(fuzz, address_of(reply), REPLY), "waits for what has gone"
             assert reply.caller is thread, "waits for another's reply"
+            if thread.state is State.ANSWERED:
+                fuzz.answers += 1
         case State.WAITING:
             assert signals is not None and lives(fuzz, address_of(signals), NOTIFICATION), "waits for what has gone"
             assert contains(signals.waiters, thread), "waits, and nobody knows"
@@ -389,6 +404,12 @@ def check_parts(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
     else:
         assert lives(fuzz, address_of(home), SCHED_CONTEXT), "owns a context that has gone"
         assert home.home is thread, "owns another's context"
+        context = thread.context
+        assert context is None or context is home, "owns a context, and runs on another"
+        awaited = thread.awaited
+        if awaited is not None and (thread.state is State.REPLIED or thread.state is State.ANSWERED):
+            lent = awaited.context
+            assert lent is None or lent is home, "owns a context, and has lent another"
     reply = thread.reply
     if reply is not None:
         assert lives(fuzz, address_of(reply), REPLY), "serves by what has gone"
@@ -460,7 +481,14 @@ def check_table(fuzz: Fuzz, hart: Hart, slot: Slot, table: CapTable) -> None:
         check_empty(table.tomb)
         return
     blocked = table.blocked
-    step = hart.dying if blocked is None else blocked.waiting
+    step = hart.dying
+    if blocked is not None:
+        check_pin(fuzz, blocked)
+        assert fuzz.blocked_count < MOST_TABLES, "the attack has too little room for tables"
+        fuzz.blocked[fuzz.blocked_count] = address_of(table)
+        fuzz.blocked_at[fuzz.blocked_count] = address_of(blocked)
+        fuzz.blocked_count += 1
+        step = blocked.waiting
     while step is not None and step is not table:
         loop_bound(64)
         step = step.next_dying
@@ -468,6 +496,17 @@ def check_table(fuzz: Fuzz, hart: Hart, slot: Slot, table: CapTable) -> None:
     for index in range(fuzz.thread_count):
         thread = fuzz.threads[index]
         assert thread is None or thread.table is not table, "a thread uses a dying table"
+
+
+def check_pin(fuzz: Fuzz, pin: Pin) -> None:
+    """What a table waits for is there, in a device space that lives."""
+    frame = pin.slot
+    assert frame is not None, "a table waits for a pin that isn't in use"
+    holder = frame.holder
+    assert holder is not None, "pinned by nobody"
+    space = holder.user
+    assert isinstance(space, DmaSpace) and lives(fuzz, address_of(space), DMA_SPACE), "pinned by what has gone"
+    assert space.pins[u64(frame.entry)] is pin, "a table waits for a pin of what has gone"
 
 
 def check_empty(slot: Slot) -> None:

@@ -32,7 +32,7 @@ from neokernel.kernel.objects import (
 )
 from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED
 from neokernel.kernel.schedule import choose
-from neokernel.kernel.slot import derive
+from neokernel.kernel.slot import derive, relocate
 from neokernel.kernel.syscall import invoke
 from neokernel.lang import Embedded, Order, Span, loop_bound, span_at, u8, u16, u32, u64, unsafe
 from tests.fuzz_kernel.state import (
@@ -70,7 +70,7 @@ DEEP = GARDENER + 4
 PROCESSES = 6
 ACTIVE = 3
 HELD = 5
-SLOTS = 40
+SLOTS = 44
 #: in the supervisor's table, of each process, in this order; in its own table the same, from 1 on
 TABLE = 0
 SPACE = 1
@@ -91,6 +91,8 @@ RING = SHARED + 1
 FLOAT = SHARED + 2
 LARGE_MEMORY = SHARED + 3
 LAST = SHARED + 4
+#: where something is made that is moved to a process at once
+PASSING = LAST + 2
 #: copies of capabilities for the gardener: the processor, its table
 PROCESSOR_COPY = LAST
 SUPERVISOR_COPY = LAST + 1
@@ -216,11 +218,16 @@ def operate(hart: Hart, slot: Slot, operation: Operation, given: u64, a2: u64, a
 
 def retyped(hart: Hart, index: u64, kind: Kind, size: u64) -> None:
     """Make an object; its owner goes to this slot of the supervisor's table."""
+    retyped_of(hart, cradle().slots[MEMORY], index, kind, size)
+
+
+def retyped_of(hart: Hart, memory: Slot, index: u64, kind: Kind, size: u64) -> None:
+    """The same, of this memory."""
     buffer = keeper().buffer
     assert buffer is not None
     buffer.window_first.store(u32(index), Order.RELAXED)
     buffer.window_size.store(1, Order.RELAXED)
-    operate(hart, cradle().slots[MEMORY], Operation.RETYPE, 0, u64(kind.value), size, 1)
+    operate(hart, memory, Operation.RETYPE, 0, u64(kind.value), size, 1)
 
 
 def make_gardener(hart: Hart) -> None:
@@ -331,8 +338,16 @@ def hand_out(fuzz: Fuzz, hart: Hart, number: u64) -> None:
             place += 1
     if number < ACTIVE:
         give(fuzz, hart, slots[at(3 + fuzz.below(2), ENDPOINT)], table.slots[place], True)
+        place += 1
     if number == 0:
-        give(fuzz, hart, slots[at(HELD, THREAD)], table.slots[place + 1], True)
+        give(fuzz, hart, slots[at(HELD, THREAD)], table.slots[place], True)
+        place += 1
+    if number < ACTIVE:
+        # Some can do much harm: to another one, or to all.
+        if fuzz.chance(3):
+            give(fuzz, hart, slots[at(fuzz.below(HELD), THREAD)], table.slots[place], True)
+        if fuzz.chance(4):
+            give(fuzz, hart, cradle().slots[SUPERVISOR], table.slots[place + 1], True)
     if number == HELD:
         give(fuzz, hart, slots[at(0, THREAD)], table.slots[place], True)
 
@@ -370,12 +385,81 @@ def copy_into(hart: Hart, source: Slot, table: CapTable) -> Slot:
 
 def pin_some(fuzz: Fuzz, hart: Hart) -> None:
     """Some processes have a copy of a frame that a device may reach."""
-    space = owners()[DMA].object
     for number in range(PROCESSES):
-        table = owners()[at(number, TABLE)].object
-        if fuzz.chance(4) and isinstance(table, CapTable) and isinstance(space, DmaSpace):
-            # There may be too few pins for all.
-            _ = pin(keeper(), space, copy_into(hart, table.slots[1 + FRAME + 1], table))
+        if fuzz.chance(4):
+            own = table_of(number)
+            pin_copy(hart, owners()[DMA], own.slots[1 + FRAME + 1], own)
+    if fuzz.chance(2):
+        pin_below(fuzz, hart)
+
+
+def pin_copy(hart: Hart, space: Slot, frame: Slot, table: CapTable) -> None:
+    """A copy of the frame in the table is pinned; there may be too few pins for all."""
+    device = space.object
+    assert isinstance(device, DmaSpace), "a machine without a device space"
+    _ = pin(keeper(), device, copy_into(hart, frame, table))
+
+
+def pin_below(fuzz: Fuzz, hart: Hart) -> None:
+    """A process owns two tables. In the first are frames, in the second a copy of one of them, and of copies of those
+    some are pinned that another process has: by a device space that belongs to one of the two, or lies in a table.
+    """
+    number = fuzz.below(PROCESSES)
+    own = table_of(number)
+    other = table_of(fuzz.below(PROCESSES))
+    memory = own.slots[1 + CHILD] if fuzz.chance(2) else cradle().slots[MEMORY]
+    first = small_table(fuzz, hart, memory, own)
+    second = small_table(fuzz, hart, memory, own)
+    device = owners()[DMA]
+    match fuzz.below(4):
+        case 0:
+            device = made_into(hart, memory, Kind.DMA_SPACE, own)
+        case 1:
+            device = made_into(hart, memory, Kind.DMA_SPACE, other)
+        case 2:
+            device = made_into(hart, memory, Kind.DMA_SPACE, first)
+        case _:
+            pass
+    frames = first.slots
+    place = 1 + fuzz.below(3)
+    if frames[place].object is not None:
+        place = 3
+    derive(hart, owners()[at(fuzz.below(PROCESSES), FRAME)], frames[0], ALL)
+    derive(hart, owners()[at(fuzz.below(PROCESSES), FRAME + 1)], frames[place], ALL)
+    derive(hart, frames[0], second.slots[0], ALL)
+    pin_copy(hart, device, second.slots[0], other)
+    pin_copy(hart, device, frames[place], own if fuzz.chance(2) else other)
+    if fuzz.chance(2):
+        pin_copy(hart, device, second.slots[0], own)
+    _ = copy_into(hart, device, own)
+    _ = copy_into(hart, device, other)
+
+
+def small_table(fuzz: Fuzz, hart: Hart, memory: Slot, owner: CapTable) -> CapTable:
+    """A table of four slots. Most can't be used by a thread, which could do nothing with it."""
+    slot = made_into(hart, memory, Kind.CAP_TABLE, owner)
+    if fuzz.below(4) != 0:
+        slot.rights = u16(ALL) & ~u16(CONTROL)
+    table = slot.object
+    assert isinstance(table, CapTable), "a process has no room for a table"
+    return table
+
+
+def made_into(hart: Hart, memory: Slot, kind: Kind, table: CapTable) -> Slot:
+    """Make an object of size 4 that belongs to who has the table: its owner is in the first empty slot but 0."""
+    retyped_of(hart, memory, PASSING, kind, 4)
+    for index in range(1, len(table.slots)):
+        if table.slots[index].object is None:
+            relocate(owners()[PASSING], table.slots[index])
+            return table.slots[index]
+    return owners()[PASSING]
+
+
+def table_of(number: u64) -> CapTable:
+    """The table of a process."""
+    table = owners()[at(number, TABLE)].object
+    assert isinstance(table, CapTable), "a process without a table"
+    return table
 
 
 def give(fuzz: Fuzz, hart: Hart, source: Slot, place: Slot, own: bool) -> None:

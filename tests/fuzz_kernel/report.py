@@ -7,7 +7,7 @@ from neokernel.abi.operations import Operation
 from neokernel.abi.status import INVOKED, TRAVELLING, WORD, Status
 from neokernel.cli.failures import collect
 from tests.fuzz_kernel.campaign import Found, Outcomes, Step
-from tests.fuzz_kernel.state import EVENTS, FAULTED, GONE, OPERATIONS, RESTARTED, WAITED
+from tests.fuzz_kernel.state import AT_PINS, BETWEEN, EVENTS, FAULTED, GONE, LATE, OPERATIONS, RESTARTED, WAITED
 
 SPECIAL = {WAITED: "waits", RESTARTED: "restarts", FAULTED: "faults", GONE: "caller gone"}
 ROWS = {
@@ -19,13 +19,53 @@ ROWS = {
     EVENTS + 1: "interrupt",
     EVENTS + 2: "fault",
     EVENTS + 3: "foreign call",
+    BETWEEN: "between answer and receive",
+    AT_PINS: "tables at pins",
+    LATE: "late charges",
+}
+
+#: of each row of situations, what is counted, in the order of `situations.py`
+SITUATIONS = {
+    BETWEEN: (
+        "an interrupt comes",
+        "REPLY_RECEIVE goes on",
+        "REPLY goes on",
+        "caller suspended",
+        "caller stopped otherwise",
+        "caller ends",
+        "Reply ends",
+        "server ends",
+        "caller's context unbound",
+        "caller's context ends",
+        "server suspended",
+        "server stopped otherwise",
+        "server goes on",
+        "server faults",
+        "server's answer fails",
+        "server takes another Reply",
+        "others run",
+    ),
+    AT_PINS: (
+        "waits for a frame in it",
+        "waits for a copy of a frame in it",
+        "waits where another waits",
+        "released by UNPIN",
+        "released by the end of the device space",
+        "waits again",
+        "ends afterwards",
+        "stops a DELETE or REVOKE",
+        "UNPIN restarts",
+    ),
+    LATE: ("more used than the refill", "still more", "paid", "nothing left to pay with", "configured anew"),
 }
 
 #: what a CALL ends with if it isn't on an Endpoint
 AS_OPERATION = {("NO_CAPABILITY", INVOKED), ("WRONG_KIND", INVOKED), ("UNKNOWN_OPERATION", WORD)}
 
 
-def outcome_name(status: int, argument: int, later: bool) -> str:
+def outcome_name(row: int, status: int, argument: int, later: bool) -> str:
+    if row in SITUATIONS:
+        return SITUATIONS[row][argument]
     name = SPECIAL.get(status) or Status(status).name
     if status not in SPECIAL and status != 0:
         name += f" {argument}"
@@ -37,7 +77,7 @@ def table(outcomes: Outcomes) -> list[str]:
     lines = ["| call or operation | outcomes |", "|---|---|"]
     for row, name in ROWS.items():
         cells = [
-            (number, outcome_name(status, argument, later))
+            (number, outcome_name(row, status, argument, later))
             for (of, status, argument, later), number in outcomes.items()
             if of == row
         ]
@@ -47,7 +87,7 @@ def table(outcomes: Outcomes) -> list[str]:
 
 
 def documented() -> list[tuple[int, int, int]]:
-    """What the manual says that a call or operation can end with: row, status, argument.
+    """What the manual says that a call or operation can end with, and all situations: row, status, argument.
 
     What travels is counted one by one. What CALL can end with as an operation is counted there.
     """
@@ -67,6 +107,8 @@ def documented() -> list[tuple[int, int, int]]:
         own = [("OK", 0), ("NO_CAPABILITY", INVOKED), *failures.invocation, *failures.operations[operation.name]]
         for name, number in dict.fromkeys(each for each in own if each != ("UNKNOWN_OPERATION", WORD)):
             found.append((row, Status[name].value, number or 0))
+    for row, names in SITUATIONS.items():
+        found += [(row, 0, number) for number in range(len(names))]
     return found
 
 
@@ -78,10 +120,10 @@ def rare(outcomes: Outcomes, least: float) -> list[str]:
         if status == Status.OK.value:
             number += outcomes.get((row, status, argument, True), 0)
         if number < least:
-            lines.append((ROWS[row], outcome_name(status, argument, False), number))
+            lines.append((ROWS[row], outcome_name(row, status, argument, False), number))
     for (row, status, argument, later), number in outcomes.items():
         if later and number < least:
-            lines.append((ROWS[row], outcome_name(status, argument, later), number))
+            lines.append((ROWS[row], outcome_name(row, status, argument, later), number))
     return [f"{row} {name} ({number:,})" for row, name, number in lines]
 
 

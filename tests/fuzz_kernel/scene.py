@@ -51,13 +51,13 @@ PIN = 4
 #: or only with who would take the message
 NOTHING = 5
 #: those for which something must be prepared are tried more often
-TROUBLES: tuple[u64, ...] = (EMPTY, PARENT, TWICE, BOTTOM, BOTTOM, BOTTOM, BOTTOM, BOTTOM, PIN, PIN, PIN)
+TROUBLES: tuple[u64, ...] = (EMPTY, PARENT, TWICE, BOTTOM, BOTTOM, BOTTOM, BOTTOM, BOTTOM, PIN, PIN, PIN, PIN)
 #: which of the capabilities has it: with the later ones it is harder, because those before them must be good
 PLACES: tuple[u64, ...] = (0, 1, 1, 2, 2, 3, 3)
 
 
-def scene(fuzz: Fuzz, hart: Hart, thread: Thread) -> bool:
-    """Set the registers of the next call, if some scene is possible."""
+def begin_scene(thread: Thread) -> None:
+    """All arguments are 0, and the call is an operation."""
     r = thread.registers
     r.a0 = 0
     r.a1 = 0
@@ -67,6 +67,12 @@ def scene(fuzz: Fuzz, hart: Hart, thread: Thread) -> bool:
     r.a5 = 0
     r.a6 = 0
     r.a7 = 0
+
+
+def scene(fuzz: Fuzz, hart: Hart, thread: Thread) -> bool:
+    """Set the registers of the next call, if some scene is possible."""
+    r = thread.registers
+    begin_scene(thread)
     buffer = thread.buffer
     if len(thread.table.slots) == 0:
         return False

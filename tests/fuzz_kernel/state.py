@@ -41,12 +41,20 @@ PAGES = POOL_SIZE // PAGE
 LINES = 4
 CRADLE_SLOTS = 128
 
-#: most slots, threads and objects that a machine has at a time
+#: where a thread's `ecall` is: who is found there enters again with the same registers
+ECALL_AT = 0x1000
+
+#: most slots, threads and ending tables that a machine has at a time
 MOST_SLOTS = 1024
 MOST_THREADS = 64
+MOST_TABLES = 64
 #: rows of outcomes: 0 to 9 system calls, the last of them unknown ones; 10 + n operation n; then events
 OPERATIONS = 10
 EVENTS = 50
+#: rows of situations (`situations.py`), which are their arguments
+BETWEEN = 54
+AT_PINS = 55
+LATE = 56
 ROWS = 60
 #: what a step can end with beside a status: indices as if they were statuses
 WAITED = 32
@@ -54,7 +62,7 @@ RESTARTED = 33
 FAULTED = 34
 GONE = 35
 STATUSES = 36
-ARGUMENTS = 13
+ARGUMENTS = 24
 #: columns: immediately, and after a wait
 COLUMNS = 2 * STATUSES * ARGUMENTS
 SEEN = 64
@@ -103,6 +111,37 @@ class Fuzz:
     faulted: Array[bool] = array(MOST_THREADS)
     words: Array[u64] = array(MOST_THREADS * 8)
     remembered: u64 = 0
+    #: of those that have their answer, and wait for the end of their call: the Reply, the own context, the server, and
+    #: what that does
+    answered: Array[bool] = array(MOST_THREADS)
+    replies: Array[u64] = array(MOST_THREADS)
+    homes: Array[u64] = array(MOST_THREADS)
+    servers: Array[u64] = array(MOST_THREADS)
+    doings: Array[u64] = array(MOST_THREADS)
+    #: how many there are now
+    answers: u64 = 0
+    #: tables that wait at a pin, and at which, before the call and now; and those that did, and haven't ended
+    stuck: Array[u64] = array(MOST_TABLES)
+    stuck_at: Array[u64] = array(MOST_TABLES)
+    stuck_count: u64 = 0
+    blocked: Array[u64] = array(MOST_TABLES)
+    blocked_at: Array[u64] = array(MOST_TABLES)
+    blocked_count: u64 = 0
+    released: Array[u64] = array(MOST_TABLES)
+    released_count: u64 = 0
+    #: the slot that the call deletes or revokes; the Reply by which it answers
+    root: u64 = 0
+    answering: u64 = 0
+    #: the active context before the call, and the time
+    payer: u64 = 0
+    budget: u64 = 0
+    period: u64 = 0
+    used: u64 = 0
+    owed: u64 = 0
+    first: u64 = 0
+    first_time: u64 = 0
+    later: u64 = 0
+    time: u64 = 0
     armed: u64 = 0
     revoking: u64 = 0
     saved: Array[u64] = array(8192)

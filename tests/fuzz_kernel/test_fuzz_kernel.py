@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,14 @@ PROGRAM = Path(__file__).parent / "machine_attack"
 RUN = "import sys; from neokernel.cli.main import main; sys.exit(main())"
 
 
-def test_a_short_attack_finds_nothing() -> None:
-    attack = Attack()
+@pytest.fixture(scope="module")
+def attacks() -> tuple[Attack, Attack]:
+    """The attack, compiled twice: neither knows of the other's machines."""
+    return Attack(), Attack()
+
+
+def test_a_short_attack_finds_nothing(attacks: tuple[Attack, Attack]) -> None:
+    attack, _ = attacks
     try:
         tally = campaign(attack, CALLS, seed=1)
     except Found as found:
@@ -60,13 +67,29 @@ def test_a_short_attack_from_user_mode(tmp_path: Path) -> None:
     assert calls >= 40_000 and successes > calls * 0.4 and rounds > 1
 
 
-def test_a_machine_depends_on_its_seed_alone() -> None:
-    first, second = Attack(), Attack()
+def test_a_machine_depends_on_its_seed_alone(attacks: tuple[Attack, Attack]) -> None:
+    first, second = attacks
     first.machine(7)
     for seed in (3, 7):
         second.machine(seed)
     assert first.memory.get("number") == second.memory.get("number")
     assert first.last() == second.last()
+
+
+def test_a_campaign_goes_on_where_it_was(attacks: tuple[Attack, Attack], tmp_path: Path) -> None:
+    whole, parts = attacks
+    state = tmp_path / "state"
+    once = campaign(whole, 4000, seed=5)
+    campaign(parts, 1500, seed=5, state=state)
+    campaign(parts, 500, seed=77)
+    again = campaign(parts, 4000, seed=5, state=state)
+    assert parts.outcomes() == whole.outcomes()
+    assert replace(again, seconds=0) == replace(once, seconds=0)
+    with pytest.raises(ValueError, match="a campaign from seed 5 on"):
+        campaign(parts, 4000, seed=6, state=state)
+    state.write_text("{}")
+    with pytest.raises(ValueError, match="not the state of a campaign"):
+        campaign(parts, 4000, seed=5, state=state)
 
 
 def test_a_finding_is_shrunk() -> None:

@@ -455,6 +455,11 @@ def communicate(process: Process, mind: Mind) -> u64:
         case 20 | 21 | 22 | 23 | 24 | 25 | 26 | 27:
             reply = pick(mind, REPLY, 0, IN_USE)
             unmark(mind, reply, IN_USE)
+            if chance.below(8) == 0:
+                # Answered and received in one: then it waits, for who comes.
+                mind.unsure = True
+                mark(mind, reply, IN_USE)
+                return system.enter_with(reply, Call.REPLY_RECEIVE, endpoint, word, 5, 6, 7, 8).word
             return system.enter_with(reply, Call.REPLY, 0, word, 5, 6, 7, 8).word
         case 14 | 15 | 16:
             _ = system.enter(Call.YIELD, 0, 0)
