@@ -70,8 +70,8 @@ fuzz-prover: $(TEST) ## COUNT=2000 generated programs from SEED=0 on, through th
 prove: $(CORE) ## prove the kernel, from cold
 	@$(BIN)/nk prove --cold
 
-fuzz-kernel: $(TEST) qemu ## CALLS=100000000 random system calls, from SEED=1 on; then ten million from user mode in QEMU
-	$(BIN)/python -m tests.fuzz_kernel --seed $(or $(SEED),1) --calls $(or $(CALLS),100000000)
+fuzz-kernel: $(TEST) qemu ## CALLS=100000000 random system calls, from SEED=1 on (STATE=file to go on later); then ten million in QEMU
+	$(BIN)/python -m tests.fuzz_kernel --seed $(or $(SEED),1) --calls $(or $(CALLS),100000000) $(if $(STATE),--state $(STATE))
 	$(BIN)/nk run --timeout 3600 tests/fuzz_kernel/machine_attack
 
 mutate: $(TEST) ## plant COUNT=500 mistakes in the kernel by SEED=1: who finds them? RECORD=1 writes the reference's page
