@@ -225,7 +225,7 @@ def tables(fuzz: Fuzz, row: u64) -> None:
     while place < fuzz.released_count:
         loop_bound(MOST_TABLES)
         table = fuzz.released[place]
-        if lives(fuzz, table, CAP_TABLE) and object_at(CapTable, table).dying:
+        if lives(fuzz, table, CAP_TABLE) and object_at(CapTable, table).tomb.object is not None:
             place += 1
         else:
             count(fuzz, AT_PINS, 0, ENDS, False)

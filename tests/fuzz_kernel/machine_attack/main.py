@@ -15,7 +15,7 @@ from neokernel.abi.rights import ALL, READ, WRITE
 from neokernel.lang import Array, Embedded, Span, array, struct, u64
 from neokernel.runtime import system
 from neokernel.runtime.capabilities import MAXIMUM_SLOTS
-from neokernel.runtime.child import SUPERVISOR, Child
+from neokernel.runtime.child import Child
 from neokernel.runtime.process import Process
 from neokernel.runtime.space import SCRATCH, map_at
 from neokernel.runtime.system import Failure
@@ -115,7 +115,7 @@ def begin(
         well(child.create(process, b"attacker", handler))
         well(child.share(process, COUNTERS, READ | WRITE, shared))
         # Faults are reported; what an attacker would say itself isn't asked for.
-        well(system.delete(child.table, SUPERVISOR))
+        well(system.delete(child.table, child.slots - 1))
         well(system.configure(process.buffer, PROCESSOR, PRIORITY, 1000, 1000, contexts[number]))
     for number in range(ATTACKERS):
         child = made.children[number]
