@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,7 +50,7 @@ class Cells(MemoryCells):
 
 
 def opened(memory: Memory) -> Any:
-    span = window(lang.Span, Cells(memory, SIZE), 0, SIZE, BYTE)
+    span: Any = window(cast(Any, lang.Span), Cells(memory, SIZE), 0, SIZE, BYTE)
     store = Store(header=lang.wire_view(Header, span), circle=log.circle_of(span))
     store.adopt()
     return store
@@ -138,9 +138,8 @@ def test_damaged_memory(texts: list[bytes], damage: list[tuple[int, int]]) -> No
         memory.data[place] = byte
     again = opened(memory)
     records(again)
-    for number in range(12):
-        last = add(again, number, b"x" * (number * 15))
-    assert records(again)[-1] == last
+    added = [add(again, number, b"x" * (number * 15)) for number in range(12)]
+    assert records(again)[-1] == added[-1]
 
 
 @settings(max_examples=40)
