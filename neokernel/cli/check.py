@@ -18,7 +18,7 @@ def command(programs: tuple[Path, ...], as_json: bool) -> int:
     """Say what is wrong with PROGRAMS: folders with a main.py, or files of modules.
 
     Of one with nothing wrong, also what it is: a program above the kernel, one for the bare machine, or a module, which
-    can't be run.
+    can't be run; and what its programs declare that they use, provide, and can be set.
 
     Exit status: 0 nothing, 4 something.
     """
@@ -32,6 +32,7 @@ def command(programs: tuple[Path, ...], as_json: bool) -> int:
                     {
                         "path": str(program.root),
                         "kind": program.kind,
+                        "needs": {name: [need.as_json() for need in found] for name, found in program.needs.items()},
                         "diagnostics": [item.as_json() for item in from_here(items, program)],
                     }
                     for program, items in diagnostics.items()
@@ -45,4 +46,6 @@ def command(programs: tuple[Path, ...], as_json: bool) -> int:
             print_diagnostics(items, program)
         else:
             click.echo(f"{shown(program.root)}: nothing wrong; {program.kind}")
+            for name, needs in program.needs.items():
+                click.echo("".join(f"  {name}: {need}\n" for need in needs), nl=False)
     return status

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -17,6 +17,9 @@ from neokernel.compiler.diagnostics import Diagnostic, render
 from neokernel.compiler.ir import Span
 from neokernel.image.elf import BadImage, Image
 from neokernel.image.traceback import openable
+
+if TYPE_CHECKING:
+    from neokernel.image.needs import Need
 
 #: the first bytes of a boot image (stage/format.py)
 BOOT_IMAGE = b"nkimage\0"
@@ -58,6 +61,15 @@ class Program:
             return "a program for the bare machine"
         why = "it has no main" if takes is None else "its main takes neither a Process nor a Machine"
         return f"a module: {why}, so it can't be run"
+
+    @property
+    def needs(self) -> dict[str, list[Need]]:
+        """What each program of it declares, by the program's name; those that declare nothing are left out."""
+        from neokernel.image.needs import needs_of
+        from neokernel.image.program import programs_of
+
+        found = {path.stem: needs_of(path) for path in programs_of(self.root)} if self.needs_kernel else {}
+        return {name: needs for name, needs in found.items() if needs}
 
     @property
     def default_image(self) -> Path:

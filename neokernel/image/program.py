@@ -5,8 +5,8 @@ starts; each other module beside it that is a program is one of the system, call
 a `main` are libraries; one whose `main` takes something else is an error, as it would be missing in silence. A
 program's further threads begin in its `def thread(process: Process, argument: u64)`.
 
-The build adds the functions that the machine enters: `_start` and `nk_thread_start`; and the symbol `nk_floats`, 1 if
-the program computes with floats.
+The build adds the functions that the machine enters: `_start` and `nk_thread_start`; the symbol `nk_floats`, 1 if the
+program computes with floats; and the section that says what the program needs (`needs.py`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from neokernel.compiler.resolve import reject
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.compiler.types import NEVER, NONE
 from neokernel.image.checks import sources_in, write_check_table
+from neokernel.image.needs import needs_of, section_of
 from neokernel.lang import is_target_source
 
 PROCESS = "neokernel.runtime.process"
@@ -108,6 +109,7 @@ def build_program(
         return BuildResult(output, diagnostics)
     assert state.program is not None
     export(state.program, {f"{ENTRY}.start": START, f"{ENTRY}.start_thread": THREAD_START})
+    state.program.assembly.append(section_of(needs_of(path)))
     objects, records = make_objects(state.program, checks=checks, release=release)
     floats = f"--defsym=nk_floats={int(target_of(state.program).has_floats)}"
     toolchain.link(objects, output, LINK_SCRIPT.read_text(), START, ["-u", THREAD_START, floats])

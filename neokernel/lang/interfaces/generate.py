@@ -77,7 +77,8 @@ from neokernel.abi.kinds import Kind as {PREFIX}_Kind
 from neokernel.abi.status import WORD as {PREFIX}_WORD, Status as {PREFIX}_Status
 from neokernel.runtime.utf8 import is_utf8 as {PREFIX}_is_utf8
 from neokernel.abi.description import FIRST_DECLARED as {PREFIX}_FIRST_DECLARED
-from neokernel.runtime.process import HAND_OVER as {PREFIX}_HAND_OVER, Process as {PREFIX}_Process, current as {PREFIX}_current
+from neokernel.runtime.process import HAND_OVER as {PREFIX}_HAND_OVER
+from neokernel.runtime.process import Process as {PREFIX}_Process, current as {PREFIX}_current
 from neokernel.runtime.system import Failure as {PREFIX}_Failure, Message as {PREFIX}_Message
 import neokernel.runtime.interface as {PREFIX}
 import neokernel.runtime.system as {PREFIX}_system

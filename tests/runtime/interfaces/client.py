@@ -7,7 +7,7 @@ from calls import Calls, Level, Missing, Place, Trouble
 from neokernel.abi.buffer import MOVE
 from neokernel.abi.call import message
 from neokernel.abi.kinds import Kind
-from neokernel.lang import Array, Order, Uses, array, slot_of, u8, u32, u64, uses
+from neokernel.lang import Array, Order, Setting, Uses, array, f64, i8, setting, slot_of, u8, u32, u64, uses
 from neokernel.runtime import interface, system
 from neokernel.runtime.must import must, must_get
 from neokernel.runtime.objects import Notification
@@ -15,15 +15,30 @@ from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
 
 calls: Uses[Calls] = uses()
+small: Setting[i8] = setting(-3)
+name: Setting[str] = setting("nobody")
+level: Setting[Level] = setting(Level.HIGH)
+key: Setting[bytes] = setting(b"key")
+ready: Setting[bool] = setting(True)
+rate: Setting[f64] = setting(0.5)
 
 
 def main(process: Process) -> None:
+    settings(process)
     numbers()
     texts()
     capabilities(process)
     refusals(process)
     must_get(calls.add(1, 2))
     process.console.write("all answered\n")
+
+
+def settings(process: Process) -> None:
+    """Some have values, some have wrong ones, and some have none."""
+    assert small.get(process) == -100 and name.get(process) == "somebody"
+    assert level.get(process) is Level.HIGH, "its value is no member's"
+    assert key.get(process) == b"key", "its bytes lie outside of the page"
+    assert not ready.get(process) and rate.get(process) == 0.5
 
 
 def numbers() -> None:

@@ -22,6 +22,11 @@ def main(process: Process) -> None:
     client = Child()
     must(client.create(process, b"client", events, MEMORY))
     assert must_get(client.grant(process, endpoint, SEND | GRANT, 1)) == FIRST_DECLARED
+    client.settings.add(0x9C)
+    client.settings.add_text(b"somebody")
+    client.settings.add(2)
+    client.settings.add(u64(10) << 32 | 2045)
+    client.settings.add(0)
     begin(process, client, 100)
     death = must_get(await_death(process, events, reply))
     if death.fault is not None:

@@ -1,0 +1,192 @@
+"""What a program needs: the declarations of its source, and the section of its ELF file that says the same.
+
+The section `.neokernel.needs` is never loaded; it is JSON:
+
+    {"format": 1, "needs": [{"kind": "uses", "name": "log", "type": "Log", "module": "neokernel.interfaces.log",
+                             "version": "6f1c…", "grants": true}, …]}
+
+in the order of declaration: need i that isn't a setting is the capability in slot FIRST_DECLARED + i, setting j the
+j-th setting. `version` is a contract's, 16 hexadecimal digits; kernel objects have none. `grants`: its calls carry
+capabilities, so the client's copy of the endpoint needs GRANT. A setting has its `default`, and `members` if it is an
+Enum.
+
+Invariant: what `needs_in` reads of a program that was built is what `needs_of` reads of its source; bytes that are no
+such section raise `BadNeeds`, nothing else.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
+from neokernel.compiler.diagnostics import span_of
+from neokernel.compiler.ir import Span
+from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.lang.interfaces import contracts_of, declarations_of
+from neokernel.lang.interfaces.model import Capability
+
+SECTION = ".neokernel.needs"
+FORMAT = 1
+KINDS = ("uses", "provides", "setting")
+
+
+class BadNeeds(Exception):
+    """The file isn't a program that says what it needs; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A declaration."""
+
+    kind: Literal["uses", "provides", "setting"]
+    name: str
+    #: the interface's name, that of the class of kernel objects, or the setting's type
+    type: str
+    #: where that is defined; '' if it is the language's
+    module: str = ""
+    #: of the contract; 0 of kernel objects and settings
+    version: int = 0
+    #: do the contract's calls carry capabilities?
+    grants: bool = False
+    #: of a setting; of an Enum's member its number, of `bytes` their hexadecimal digits
+    default: int | float | bool | str | None = None
+    members: tuple[tuple[str, int], ...] = ()
+
+    def __str__(self) -> str:
+        """As `nk check` lists it."""
+        if self.kind == "setting":
+            member = next((name for name, number in self.members if number == self.default), None)
+            return (
+                f"setting {self.name}: {self.type} = {self.default!r}"
+                if member is None
+                else (f"setting {self.name}: {self.type} = {self.type}.{member}")
+            )
+        contract = f", contract {self.version:016x}" if self.version else ""
+        return f"{self.kind} {self.name}: {self.type}{contract}"
+
+    def as_json(self) -> dict[str, Any]:
+        """As the section has it."""
+        item = {key: value for key, value in asdict(self).items() if value not in (0, "", ()) or key == "default"}
+        if self.version:
+            item["version"] = f"{self.version:016x}"
+        if self.kind != "setting":
+            del item["default"]
+        return item
+
+
+# --- of the source ----------------------------------------------------------------------------------------------------
+
+
+def needs_of(path: Path) -> list[Need]:
+    """What the program in the file declares, in order. What is wrong with a declaration is the compiler's to say."""
+    return [need for need, _ in placed_needs_of(path)]
+
+
+def placed_needs_of(path: Path) -> list[tuple[Need, Span]]:
+    """The same, with the place of each in the source."""
+    tree = parsed(path)
+    if tree is None:
+        return []
+    trees: dict[str, ast.Module | None] = {path.stem: tree}
+
+    def find(module: str) -> ast.Module | None:
+        if module not in trees:
+            base = PACKAGE_ROOT if module.split(".", maxsplit=1)[0] == "neokernel" else path.parent
+            file = base.joinpath(*module.split("."))
+            trees[module] = parsed(file.with_suffix(".py")) or parsed(file / "__init__.py")
+        return trees[module]
+
+    lines = path.read_text(encoding="utf-8").split("\n")
+    file = path.relative_to(PACKAGE_ROOT).as_posix() if path.is_relative_to(PACKAGE_ROOT) else path.name
+    made: list[tuple[Need, Span]] = []
+    for item in declarations_of(tree, path.stem, find):
+        default = item.default if item.kind == "setting" else None
+        grants = bool(item.version) and carries_capabilities(item.type, item.module, find)
+        need = Need(item.kind, item.name, item.type, item.module, item.version, grants, default, item.members)
+        made.append((need, span_of(file, lines, item.node)))
+    return made
+
+
+def carries_capabilities(name: str, module: str, find: Callable[[str], ast.Module | None]) -> bool:
+    tree = find(module)
+    contracts = contracts_of(tree, module, find) if tree is not None else []
+    methods = [method for contract in contracts if contract.name == name for method in contract.methods]
+    return any(method.of(Capability) for method in methods)
+
+
+def parsed(path: Path) -> ast.Module | None:
+    try:
+        return ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+# --- of the file ------------------------------------------------------------------------------------------------------
+
+
+def packed(needs: list[Need]) -> bytes:
+    """The section's content."""
+    return json.dumps(
+        {"format": FORMAT, "needs": [need.as_json() for need in needs]}, separators=(",", ":"), sort_keys=True
+    ).encode()
+
+
+def section_of(needs: list[Need]) -> str:
+    """The section, as assembly that goes into the program."""
+    data = packed(needs)
+    rows = [", ".join(map(str, data[first : first + 32])) for first in range(0, len(data), 32)]
+    return f'.pushsection {SECTION},"",@progbits\n' + "".join(f".byte {row}\n" for row in rows) + ".popsection\n"
+
+
+def needs_in(elf: Path) -> list[Need]:
+    """What the section of a program's ELF file says."""
+    try:
+        with elf.open("rb") as stream:
+            section = ELFFile(stream).get_section_by_name(SECTION)
+            data = None if section is None else section.data()
+    except OSError as error:
+        raise BadNeeds(f"{elf} can't be read: {error.strerror}") from error
+    except ELFError as error:
+        raise BadNeeds(f"{elf} is no ELF file: {error}") from error
+    if data is None:
+        raise BadNeeds(f"{elf} has no section {SECTION}: it wasn't built as a program above the kernel")
+    return unpacked(data, str(elf))
+
+
+def unpacked(data: bytes, shown: str) -> list[Need]:
+    """`packed`, backwards. `shown`: what the bytes are called in messages."""
+    try:
+        whole = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BadNeeds(f"{shown}: {SECTION} is no JSON: {error}") from error
+    if not isinstance(whole, dict) or whole.get("format") != FORMAT or not isinstance(whole.get("needs"), list):
+        raise BadNeeds(f"{shown}: {SECTION} is not of format {FORMAT}: build the program anew")
+    return [_need(item, shown) for item in whole["needs"]]
+
+
+def _need(item: Any, shown: str) -> Need:
+    if not isinstance(item, dict) or item.get("kind") not in KINDS:
+        raise BadNeeds(f"{shown}: {SECTION} has an entry of no known kind")
+    texts = {key: item.get(key, "") for key in ("name", "type", "module", "version")}
+    members = item.get("members", [])
+    pairs = isinstance(members, list) and all(
+        isinstance(pair, list) and [type(part) for part in pair] == [str, int] for pair in members
+    )
+    default = item.get("default")
+    if not all(isinstance(text, str) for text in texts.values()) or not pairs or isinstance(default, list | dict):
+        raise BadNeeds(f"{shown}: {SECTION} has an entry with a field of a wrong type")
+    try:
+        version = int(texts["version"] or "0", 16)
+    except ValueError as error:
+        raise BadNeeds(f"{shown}: {SECTION} has a version that is no number") from error
+    return Need(
+        item["kind"], texts["name"], texts["type"], texts["module"], version, item.get("grants") is True, default,
+        tuple((name, number) for name, number in members),
+    )  # fmt: skip

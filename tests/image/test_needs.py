@@ -1,0 +1,139 @@
+"""What programs declare: of the source, in the ELF file, and what is made of a section that is broken."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neokernel.image.needs import BadNeeds, Need, needs_in, needs_of, packed, placed_needs_of, unpacked
+from neokernel.image.program import build_program
+
+PROGRAMS = Path(__file__).parents[1] / "runtime" / "interfaces"
+HEAD = (
+    "from enum import Enum\nfrom typing import Protocol\n"
+    "from neokernel.lang import Provides, Setting, Uses, interface, provides, setting, u8, u16, uses\n"
+    "from neokernel.runtime.objects import Interrupt\nfrom neokernel.runtime.process import Process\n"
+    "from neokernel.runtime.system import Failure\n\n"
+    "LIMIT = 4\n\nclass Mode(Enum):\n    OFF = 0\n    ON = 3\n\n"
+)
+INTERFACE = "@interface\nclass Log(Protocol):\n    def write(self, level: {type}) -> None | Failure: ...\n\n"
+MAIN = "\ndef main(process: Process) -> None:\n    pass\n"
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "program.py"
+    path.write_text(text)
+    return path
+
+
+def test_the_file_says_what_the_source_says(tmp_path: Path) -> None:
+    for name in ("client", "server", "main"):
+        built = build_program(PROGRAMS / f"{name}.py", tmp_path / f"{name}.elf")
+        assert not built.diagnostics
+        assert needs_in(built.image) == needs_of(PROGRAMS / f"{name}.py")
+    server, client = needs_in(tmp_path / "server.elf"), needs_in(tmp_path / "client.elf")
+    assert [need.kind for need in server] == ["provides", "setting"]
+    assert server[0].version == client[0].version != 0
+    assert server[0].grants
+    assert needs_in(tmp_path / "main.elf") == []
+
+
+def test_declarations_are_read_in_order(tmp_path: Path) -> None:
+    declared = (
+        "log: Uses[Log] = uses()\nlevel: Setting[u8] = setting(LIMIT * 2)\nline: Uses[Interrupt] = uses()\n"
+        "own: Provides[Log] = provides()\nmode: Setting[Mode] = setting(Mode.ON)\nname: Setting[str] = setting('é')\n"
+        "key: Setting[bytes] = setting(b'\\xff')\nlow: Setting[i8] = setting(-1)\n"
+        "ready: Setting[bool] = setting(False)\n"
+    )
+    text = HEAD.replace("u16, uses", "i8, u16, uses") + INTERFACE.format(type="u8") + declared + MAIN
+    path = written(tmp_path, text)
+    found = needs_of(path)
+    version = found[0].version
+    objects, members = "neokernel.runtime.objects", (("OFF", 0), ("ON", 3))
+    assert found == [
+        Need("uses", "log", "Log", "program", version),
+        Need("setting", "level", "u8", default=8),
+        Need("uses", "line", "Interrupt", objects),
+        Need("provides", "own", "Log", "program", version),
+        Need("setting", "mode", "Mode", "program", default=3, members=members),
+        Need("setting", "name", "str", default="é"),
+        Need("setting", "key", "bytes", default="ff"),
+        Need("setting", "low", "i8", default=-1),
+        Need("setting", "ready", "bool", default=False),
+    ]
+    assert unpacked(packed(found), "it") == found
+    assert [str(need) for need in found[1:6]] == [
+        "setting level: u8 = 8",
+        "uses line: Interrupt",
+        f"provides own: Log, contract {version:016x}",
+        "setting mode: Mode = Mode.ON",
+        "setting name: str = 'é'",
+    ]
+    span = placed_needs_of(path)[1][1]
+    assert text.split("\n")[span.line - 1][span.column : span.end_column] == "level: Setting[u8] = setting(LIMIT * 2)"
+
+
+def version(folder: Path, text: str) -> int:
+    return needs_of(written(folder, HEAD + text + "log: Uses[Log] = uses()\n" + MAIN))[0].version
+
+
+def test_a_contract_changes_with_what_both_sides_must_agree_on(tmp_path: Path) -> None:
+    log = INTERFACE.format(type="u8")
+    first = version(tmp_path, log)
+    commented = log.replace("(Protocol):", "(Protocol):\n    '''Text.'''\n").replace("level: u8", "level:   u8")
+    assert version(tmp_path, commented) == first
+    changes = [
+        log.replace("u8", "u16"),
+        log.replace("level", "urgency"),
+        log.replace("write", "wrote"),
+        log.replace("None |", "u8 |"),
+        log.rstrip() + "\n    def clear(self) -> None | Failure: ...\n\n",
+    ]
+    assert len({first, *(version(tmp_path, change) for change in changes)}) == 6
+    member = INTERFACE.format(type="Mode")
+    assert version(tmp_path, member) != version(tmp_path, "class Mode(Enum):\n    OFF = 0\n    ON = 4\n\n" + member)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is no ELF file"),
+        (b"\x7fELF", "is no ELF file"),
+        (Path(__file__).read_bytes(), "is no ELF file"),
+    ],
+)
+def test_a_file_that_is_none(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "program.elf"
+    path.write_bytes(content)
+    with pytest.raises(BadNeeds, match=message):
+        needs_in(path)
+    with pytest.raises(BadNeeds, match="can't be read"):
+        needs_in(tmp_path)
+
+
+KEYS = ["format", "needs", "kind", "name", "type", "module", "version", "default", "members"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+)
+ITEMS = st.dictionaries(
+    st.sampled_from(["kind", "name", "type", "module", "version", "default", "members", "grants"]),
+    st.sampled_from(["uses", "setting", "Log", "12", "x", [["A", 1]], [[1]], 3, None]),
+)
+
+
+SECTIONS = JSON | st.builds(lambda items: {"format": 1, "needs": items}, st.lists(ITEMS, max_size=3))
+
+
+@given(data=st.binary(max_size=30) | st.builds(lambda found: json.dumps(found).encode(), SECTIONS))
+@settings(max_examples=300, deadline=None)
+def test_any_section_is_read_or_refused(data: bytes) -> None:
+    found: list[Need] = []
+    with contextlib.suppress(BadNeeds):
+        found = unpacked(data, "it")
+    assert all(need.kind in ("uses", "provides", "setting") and hash(need) for need in found)
