@@ -1,51 +1,86 @@
-"""`nk check`: all that the compiler finds wrong, without building anything."""
+"""`nk check`: all that is wrong with a program or a system, without building anything."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from neokernel.cli.errors import Exit
 from neokernel.cli.output import json_option, print_json, shown
-from neokernel.cli.program import analyse, find_program, from_here, print_diagnostics
+from neokernel.cli.program import Program, analyse, find_program, from_here
+from neokernel.cli.system import described, find_system, is_system_file, print_count, print_findings
+from neokernel.compiler.diagnostics import Diagnostic
+from neokernel.image.needs import Need
+from neokernel.image.system.checking import examine
 
 
 @click.command()
-@click.argument("programs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="[PROGRAM | SYSTEM]…", nargs=-1, type=click.Path(path_type=Path))
 @json_option
-def command(programs: tuple[Path, ...], as_json: bool) -> int:
-    """Say what is wrong with PROGRAMS: folders with a main.py, or files of modules.
+def command(paths: tuple[Path, ...], as_json: bool) -> int:
+    """Say what is wrong with programs (folders with a main.py, or files of modules) and systems (files in TOML).
 
     Of one with nothing wrong, also what it is: a program above the kernel, one for the bare machine, or a module, which
-    can't be run; and what its programs declare that they use, provide, and can be set.
+    can't be run; and what its programs declare that they use, provide, and can be set. Of a system also what is wrong
+    with its services' programs. Without a name: the system file here.
 
-    Exit status: 0 nothing, 4 something.
+    Exit status: 0 nothing, 3 something in a system file, 4 something in a program.
     """
-    found = [find_program(path) for path in programs]
-    diagnostics = {program: analyse(program) for program in found}
-    status = Exit.COMPILE if any(diagnostics.values()) else Exit.SUCCESS
+    found = [check(path) for path in paths or (find_system(None),)]
+    statuses = {each.status for each in found}
+    status = next((each for each in (Exit.MANIFEST, Exit.COMPILE) if each in statuses), Exit.SUCCESS)
     if as_json:
-        print_json(
-            {
-                "programs": [
-                    {
-                        "path": str(program.root),
-                        "kind": program.kind,
-                        "needs": {name: [need.as_json() for need in found] for name, found in program.needs.items()},
-                        "diagnostics": [item.as_json() for item in from_here(items, program)],
-                    }
-                    for program, items in diagnostics.items()
-                ],
-                "exit": int(status),
-            }
-        )
+        print_json({"programs": [each.as_json() for each in found], "exit": int(status)})
         return status
-    for program, items in diagnostics.items():
-        if items:
-            print_diagnostics(items, program)
-        else:
-            click.echo(f"{shown(program.root)}: nothing wrong; {program.kind}")
-            for name, needs in program.needs.items():
-                click.echo("".join(f"  {name}: {need}\n" for need in needs), nl=False)
+    for each in found:
+        each.show()
     return status
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What is said of one argument."""
+
+    path: Path
+    kind: list[str]
+    diagnostics: list[Diagnostic]
+    #: if it has errors
+    failure: Exit
+    #: what its programs declare, by their names
+    needs: dict[str, list[Need]]
+
+    @property
+    def status(self) -> Exit:
+        return self.failure if any(item.severity == "error" for item in self.diagnostics) else Exit.SUCCESS
+
+    def as_json(self) -> dict[str, object]:
+        said = [item.as_json() for item in self.diagnostics]
+        needs = {name: [need.as_json() for need in found] for name, found in self.needs.items()}
+        return {"path": str(self.path), "kind": "; ".join(self.kind), "needs": needs, "diagnostics": said}
+
+    def show(self) -> None:
+        print_findings(self.diagnostics)
+        print_count(self.path, self.diagnostics)
+        if self.status == Exit.SUCCESS:
+            first, *others = self.kind
+            click.echo("\n".join([f"{shown(self.path)}: nothing wrong; {first}", *(f"  {each}" for each in others)]))
+            for name, needs in self.needs.items():
+                click.echo("".join(f"  {name}: {need}\n" for need in needs), nl=False)
+
+
+def check(path: Path) -> Checked:
+    if is_system_file(path):
+        machine, findings = examine(find_system(path))
+        if machine is None or findings.errors:
+            return Checked(path, ["a system"], findings.items, Exit.MANIFEST, {})
+        programs = dict.fromkeys(Program(service.program.main) for service in machine.services.values())
+        wrong = [item for program in programs for item in checked_program(program)]
+        return Checked(path, described(machine), [*findings.items, *dict.fromkeys(wrong)], Exit.COMPILE, {})
+    program = find_program(path)
+    return Checked(program.root, [program.kind], checked_program(program), Exit.COMPILE, program.needs)
+
+
+def checked_program(program: Program) -> list[Diagnostic]:
+    return from_here(analyse(program), program)

@@ -1,6 +1,7 @@
 """Exit codes, and the errors of the tools themselves: a code, what happened, what to do.
 
-Codes NK1000 and up are the tools'; those below are the compiler's (`neokernel.compiler.codes`).
+Codes NK1000 and up are the tools'; those below are the compiler's (`neokernel.compiler.codes`), those from NK2000 on
+are of system files (`neokernel.image.system.codes`).
 """
 
 from __future__ import annotations
@@ -95,6 +96,18 @@ TOOL_CODES: dict[str, ToolCode] = {
         "line has another. A fault whose program counter is in no code is a jump to nowhere: it was called or returned "
         "to through something overwritten.",
         Exit.NEGATIVE,
+    ),
+    "NK1010": ToolCode(
+        "no system file",
+        "A system file is TOML: `system.toml` in the current folder, `systems/NAME.toml`, or any other that is named "
+        "on the command line. docs/guide/systems.md shows how one is written.",
+        Exit.USAGE,
+    ),
+    "NK1011": ToolCode(
+        "no such thing in the system",
+        "`nk cap why A B` takes names of services, of the board's devices that somebody has, and `kernel.power` and "
+        "the like, as `nk graph` shows them.",
+        Exit.USAGE,
     ),
     "NK1101": ToolCode(
         "QEMU is missing or too old",

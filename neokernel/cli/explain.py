@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -13,9 +14,9 @@ from neokernel.cli.output import json_option, paragraphs, print_json, styled
 
 
 def all_codes() -> dict[str, dict[str, str]]:
-    """Every code, the compiler's and the tools', as plain text."""
+    """Every code, the compiler's, of system files, and the tools', as plain text."""
     found: dict[str, dict[str, str]] = {}
-    for code, entry in compiler_codes().items():
+    for code, entry in (*codes_of("neokernel.compiler.codes"), *codes_of("neokernel.image.system.codes")):
         found[code] = {
             name: text.strip("\n")
             for name in ("title", "explanation", "wrong", "right")
@@ -26,9 +27,10 @@ def all_codes() -> dict[str, dict[str, str]]:
     return dict(sorted(found.items()))
 
 
-def compiler_codes() -> dict[str, Any]:
-    codes: dict[str, Any] = importlib.import_module("neokernel.compiler.codes").CODES
-    return codes
+def codes_of(module: str) -> Iterable[tuple[str, Any]]:
+    """A module's codes; it is loaded late."""
+    codes: dict[str, Any] = importlib.import_module(module).CODES
+    return codes.items()
 
 
 @click.command()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from neokernel.cli import reference, runtime_reference
+from neokernel.cli import reference, runtime_reference, system_reference
 from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import json_option, print_json, shown
 
@@ -15,6 +15,7 @@ from neokernel.cli.output import json_option, print_json, shown
 MANUALS: dict[str, tuple[Path, Callable[[], str]]] = {
     "kernel": (reference.PAGE, reference.manual),
     "runtime": (runtime_reference.PAGE, runtime_reference.manual),
+    "system-file": (system_reference.PAGE, system_reference.manual),
 }
 
 
@@ -26,10 +27,10 @@ MANUALS: dict[str, tuple[Path, Callable[[], str]]] = {
 @click.option("--check", is_flag=True, help="Write nothing; the exit status says whether the pages are up to date.")
 @json_option
 def command(name: str | None, output: Path | None, check: bool, as_json: bool) -> int:
-    """Write the reference manuals, docs/reference/kernel.md and runtime.md, or the one that is named.
+    """Write the reference manuals in docs/reference, or the one that is named.
 
     That of the kernel's interface is made from neokernel/abi and neokernel/kernel, that of the runtime from
-    neokernel/runtime.
+    neokernel/runtime, that of system files from neokernel/image/system.
     """
     if output is not None:
         pages = {output: MANUALS[name or "kernel"][1]}

@@ -26,11 +26,14 @@ class Diagnostic:
     span: Span
     help: str = ""
     notes: tuple[tuple[Span | None, str], ...] = ()
+    #: or "warning": what doesn't prevent a build. The compiler has none
+    severity: str = "error"
 
     def as_json(self) -> dict[str, object]:
         """The stable machine-readable form, as `nk check --json` prints it."""
         return {
             "code": self.code,
+            "severity": self.severity,
             "message": self.message,
             "help": self.help,
             "file": self.span.file,
@@ -119,9 +122,12 @@ def render(diagnostic: Diagnostic, source: str | None, color: bool = False) -> s
     """
     bold, red, blue, green, reset = (f"\x1b[{n}m" if color else "" for n in ("1", "1;31", "1;34", "1;32", "0"))
     span = diagnostic.span
-    out = [f"{red}error[{diagnostic.code}]{reset}{bold}: {diagnostic.message}{reset}"]
+    if diagnostic.severity == "warning":
+        red = "\x1b[1;33m" if color else ""
+    out = [f"{red}{diagnostic.severity}[{diagnostic.code}]{reset}{bold}: {diagnostic.message}{reset}"]
     width = len(str(span.end_line))
-    out.append(f"{' ' * width}{blue}-->{reset} {span.file}:{span.line}:{span.column + 1}")
+    place = f":{span.line}:{span.column + 1}" if span.line else ""
+    out.append(f"{' ' * width}{blue}-->{reset} {span.file}{place}")
     out += _excerpt(span, source, width, red, blue, reset)
     if diagnostic.help:
         out.append(f"{' ' * width} {blue}={reset} {green}help{reset}: {diagnostic.help}")

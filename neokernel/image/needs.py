@@ -20,6 +20,7 @@ import ast
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -103,7 +104,7 @@ def placed_needs_of(path: Path) -> list[tuple[Need, Span]]:
             trees[module] = parsed(file.with_suffix(".py")) or parsed(file / "__init__.py")
         return trees[module]
 
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     file = path.relative_to(PACKAGE_ROOT).as_posix() if path.is_relative_to(PACKAGE_ROOT) else path.name
     made: list[tuple[Need, Span]] = []
     for item in declarations_of(tree, path.stem, find):
@@ -122,6 +123,16 @@ def carries_capabilities(name: str, module: str, find: Callable[[str], ast.Modul
 
 
 def parsed(path: Path) -> ast.Module | None:
+    """A file's tree, which nobody changes, once for each state of the file; None if there is no such Python."""
+    try:
+        state = path.stat()
+    except (OSError, ValueError):
+        return None
+    return _parsed(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=256)
+def _parsed(path: Path, *_: int) -> ast.Module | None:
     try:
         return ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):

@@ -44,8 +44,10 @@ def test_help_imports_nothing_big() -> None:
 def test_every_command_has_help_and_json(nk: Nk, name: str) -> None:
     command = importlib.import_module(f"neokernel.cli.{name}").command
     assert isinstance(command, click.Command)
-    for each in command.commands.values() if isinstance(command, click.Group) else [command]:
-        assert "--json" in [option for parameter in each.params for option in parameter.opts]
+    parts = command.commands.values() if isinstance(command, click.Group) else [command]
+    for part in parts:
+        assert "--json" in [option for parameter in part.params for option in parameter.opts]
+        assert nk(name, *([part.name] if part is not command else []), "--help").status == 0
     assert nk(name, "--help").status == 0
 
 

@@ -1,0 +1,87 @@
+"""`nk graph`: a system's services, what each can reach, and through which capability; on the terminal or as SVG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from neokernel.cli.cap import edge_as_json
+from neokernel.cli.errors import ToolError
+from neokernel.cli.output import console, json_option, print_json, shown
+from neokernel.cli.system import described, find_system, machine_of
+from neokernel.image.system.graph import ALL_MEMORY, Graph, NodeKind, graph_of
+from neokernel.image.system.machine import Grant, Kind
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+    from neokernel.image.system.machine import Machine
+
+
+@click.command()
+@click.argument("path", metavar="[SYSTEM]", type=click.Path(path_type=Path), required=False)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Draw it into this file, as SVG.")
+@json_option
+def command(path: Path | None, output: Path | None, as_json: bool) -> None:
+    """Show who can reach what in SYSTEM, a system file: by which name a service knows it, and what it is.
+
+    Who reaches all memory, by DMA without an IOMMU, is marked. Without SYSTEM: the system file here.
+    """
+    machine = machine_of(find_system(path), as_json=as_json)
+    graph = graph_of(machine)
+    if output is not None:
+        from neokernel.image.system.drawing import drawing  # late, because igraph is big
+
+        try:
+            output.write_text(drawing(graph, machine.name, "; ".join(described(machine)[:1])), encoding="utf-8")
+        except OSError as error:
+            raise ToolError("NK1005", f"{output} can't be written: {error.strerror or error}") from error
+    if as_json:
+        print_json({**as_data(graph), **({"image": str(output)} if output is not None else {}), "exit": 0})
+    elif output is not None:
+        click.echo(f"{shown(output)}: {len(machine.services)} services")
+    else:
+        console().print(tree(machine, graph))
+
+
+def as_data(graph: Graph) -> dict[str, object]:
+    nodes = [
+        {"name": node.name, "kind": node.kind.value, "detail": node.detail, "reaches_all_memory": node.unprotected}
+        for node in graph.nodes.values()
+    ]
+    return {"nodes": nodes, "edges": [edge_as_json(edge) for edge in graph.edges]}
+
+
+def tree(machine: Machine, graph: Graph) -> Tree:
+    """Each service with what it holds, and who holds it."""
+    from rich.text import Text
+    from rich.tree import Tree
+
+    head = Text(machine.name, style="bold")
+    head.append(f"  {described(machine)[0]}", style="not bold dim")
+    found = Tree(head)
+    for node in graph.nodes.values():
+        if node.kind is not NodeKind.SERVICE:
+            continue
+        name = Text(node.name, style="bold red" if node.unprotected else "bold cyan")
+        users = sorted({edge.source for edge in graph.entering(node.name)} - {ALL_MEMORY})
+        if users:
+            name.append(f"  used by {', '.join(users)}", style="not bold dim")
+        if node.unprotected:
+            name.append("  reaches all memory", style="red")
+        branch = found.add(name)
+        for grant in machine.services[node.name].grants:
+            line = Text(grant.name)
+            line.append(" → ", style="dim")
+            line.append(grant.target, style="red" if grant in machine.unprotected(machine.services[node.name]) else "")
+            line.append(f"  {what(grant)}", style="dim")
+            branch.add(line)
+    return found
+
+
+def what(grant: Grant) -> str:
+    """What a grant is, behind what it is of."""
+    names = {Kind.DEVICE: "registers", Kind.DMA: "DMA", Kind.POOL: "memory beyond its own"}
+    return names.get(grant.kind, grant.need.short)

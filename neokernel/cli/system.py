@@ -1,0 +1,94 @@
+"""System files, as the commands take them on their command line, and what is found wrong with them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from neokernel.cli.errors import Exit, ToolError
+from neokernel.cli.output import colored, print_json, shown
+from neokernel.cli.program import source_text
+from neokernel.compiler.diagnostics import Diagnostic, render
+from neokernel.image.system.checking import examine
+from neokernel.image.system.machine import Machine
+from neokernel.image.system.resources import total
+from neokernel.image.system.timing import percent, promised
+from neokernel.image.system.units import show_size
+
+SUFFIX = ".toml"
+#: what a command takes that is told no system file, and the folder in which there may be one
+USUAL, FOLDER = Path("system.toml"), Path("systems")
+
+
+def is_system_file(path: Path) -> bool:
+    return path.suffix == SUFFIX and not path.is_dir()
+
+
+def find_system(path: Path | None) -> Path:
+    """The system file at `path`; if none is named, `system.toml` here, or the only one in `systems`."""
+    if path is not None:
+        if not is_system_file(path):
+            raise ToolError("NK1010", f"{path} is no system file", "name a file that ends in .toml")
+        if not path.exists():
+            raise ToolError("NK1010", f"{path} doesn't exist", "`nk check FILE` says what is wrong with one")
+        return path
+    if USUAL.is_file():
+        return USUAL
+    found = sorted(FOLDER.glob(f"*{SUFFIX}"))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(map(str, found[:8]))
+        raise ToolError("NK1010", f"there are {len(found)} system files in {FOLDER}", f"name one of them: {names}")
+    raise ToolError("NK1010", "there is no system file here", f"name one; usual are {USUAL} and {FOLDER}/NAME{SUFFIX}")
+
+
+def machine_of(path: Path, *, as_json: bool, warn: bool = True) -> Machine:
+    """The machine that a system file describes, or the errors in it, and the command's end."""
+    machine, findings = examine(path)
+    if findings.errors or machine is None:
+        refuse_system(path, findings.items, as_json=as_json)
+    if warn and not as_json:
+        print_findings(findings.warnings)
+    return machine
+
+
+def refuse_system(path: Path, found: list[Diagnostic], *, as_json: bool) -> NoReturn:
+    """Print what is wrong with a system and end the command."""
+    if as_json:
+        print_json({"diagnostics": [item.as_json() for item in found], "exit": int(Exit.MANIFEST)})
+    else:
+        print_findings(found)
+        print_count(path, found)
+    raise click.exceptions.Exit(Exit.MANIFEST)
+
+
+def print_findings(found: list[Diagnostic]) -> None:
+    for item in found:
+        click.echo(render(item, source_text(item.span.file), color=colored(sys.stderr)), err=True)
+
+
+def print_count(path: Path, found: list[Diagnostic]) -> None:
+    errors = [item for item in found if item.severity == "error"]
+    if errors:
+        plural = "s" if len(errors) > 1 else ""
+        said = f"{len(errors)} error{plural} in {shown(path)}; `nk explain {errors[0].code}` says more"
+        click.echo(said, err=True)
+
+
+def described(machine: Machine) -> list[str]:
+    """What the machine is, in a few lines."""
+    count = len(machine.services)
+    given = sum(total(service) for service in machine.services.values()) + machine.reserve.value
+    lines = [f"a system of {count} service{'s' if count != 1 else ''} on {machine.board.board.name}"]
+    lines.append(f"memory: {show_size(given)} of {show_size(machine.memory)} given away")
+    shares = promised(machine)
+    if any(shares):
+        lines.append("processor: " + ", ".join(f"{percent(share)} promised" for share in shares))
+    trusted = [service.name for service in machine.services.values() if machine.unprotected(service)]
+    if trusted:
+        lines.append(f"trusted, as DMA without an IOMMU reaches all memory: {', '.join(trusted)}")
+    return lines

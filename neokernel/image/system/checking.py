@@ -1,0 +1,26 @@
+"""All that can be said of a system before anything is compiled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from neokernel.image.system import authority, resources, timing
+from neokernel.image.system.document import Findings
+from neokernel.image.system.loading import load
+from neokernel.image.system.machine import Machine
+
+
+def examine(path: Path) -> tuple[Machine | None, Findings]:
+    """The machine that the system file describes, as far as it can be understood, and what is wrong with it."""
+    findings = Findings()
+    machine = load(path, findings)
+    if machine is not None and not missing(findings):
+        for each in (authority, resources, timing):
+            each.check(machine, findings)
+    findings.items.sort(key=lambda item: (item.span.file, item.span.line, item.span.column, item.code))
+    return machine, findings
+
+
+def missing(findings: Findings) -> bool:
+    """Is a part of the file not understood? What is said of the whole would be guessed then."""
+    return any(item.code[:4] == "NK20" for item in findings.errors)

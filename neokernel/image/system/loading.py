@@ -1,0 +1,286 @@
+"""From files to a machine: the system file, its board's file, the services' manifests, the programs' declarations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.image.needs import parsed
+from neokernel.image.program import main_takes
+from neokernel.image.system.document import Document, Findings, did_you_mean, read
+from neokernel.image.system.machine import RESERVED, USUAL_PRIORITY, Machine, Placed, Program, Service
+from neokernel.image.system.matching import grant_all
+from neokernel.image.system.model import BoardFile, Escalation, Manifest, Policy, SystemFile
+from neokernel.image.system.model import Service as ServiceTable
+from neokernel.image.system.needs import needs_of, shown
+from neokernel.image.system.reading import validate
+from neokernel.image.system.settings import set_all
+
+BOARDS = PACKAGE_ROOT / "boards"
+MANIFEST = "service.toml"
+
+#: what a service has where neither the system file nor the manifest says it; times in nanoseconds
+DEFAULTS: dict[tuple[str, ...], Any] = {
+    ("memory",): 256 << 10,
+    ("capabilities",): 256,
+    ("cpu", "budget"): 0,
+    ("cpu", "period"): 0,
+    ("cpu", "hart"): 0,
+    ("cpu", "passive"): False,
+    ("restart", "policy"): Policy.ON_FAILURE,
+    ("restart", "backoff"): 10_000_000,
+    ("restart", "longest_backoff"): 1_000_000_000,
+    ("restart", "limit"): 5,
+    ("restart", "window"): 10_000_000_000,
+    ("restart", "escalate"): Escalation.GIVE_UP,
+    ("preserve",): 0,
+    ("heartbeat",): 0,
+}
+RESERVE = 8 << 20
+MICROSECOND = 1_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table that says something about a service: the system file's, or its manifest."""
+
+    document: Document
+    table: Manifest
+    path: tuple[str, ...]
+
+
+def load(path: Path, findings: Findings) -> Machine | None:
+    """The machine that the system file at `path` describes, as far as it can be understood; None if not at all."""
+    document = read(path, shown(path), findings)
+    model = None if document is None else validate(document, SystemFile, findings)
+    if document is None or model is None:
+        return None
+    board = load_board(document, model, findings)
+    services: dict[str, Service] = {}
+    sources: dict[str, list[Source]] = {}
+    programs: dict[Path, Program] = {}
+    for name, table in model.service.items():
+        if name in RESERVED:
+            place = document.key("service", name)
+            findings.error("NK2007", f'no service can be called "{name}"', place, "it means what every system has")
+            continue
+        program = load_program(document, name, table, programs, findings)
+        if program is None:
+            continue
+        sources[name] = [Source(document, table, ("service", name)), *manifest_of(program, findings)]
+        services[name] = assemble(document, name, program, sources[name], findings)
+    if board is None:
+        return None
+    reserve = model.system.reserve
+    machine = Machine(
+        model.system.name,
+        document.file,
+        board,
+        board.board.memory,
+        Placed(RESERVE if reserve is None else reserve, document.value("system", "reserve"), reserve is not None),
+        services,
+    )
+    for name, service in services.items():
+        grant_all(machine, service, document, model, findings)
+        configs = [(source.document, source.path, source.table.config) for source in sources[name]]
+        set_all(service, configs, findings)
+    settle_priorities(machine)
+    return machine
+
+
+# --- the board --------------------------------------------------------------------------------------------------------
+
+
+def load_board(document: Document, model: SystemFile, findings: Findings) -> BoardFile | None:
+    name, span = model.system.board, document.value("system", "board")
+    if "/" in name or name.endswith(".toml"):
+        path = document.path.parent / name
+        if not is_file(path):
+            findings.error(
+                "NK2009", f"there is no board's file {shown(path)}", span, "its path is relative to this file"
+            )
+            return None
+    else:
+        known = sorted(each.stem for each in BOARDS.glob("*.toml"))
+        if name not in known:
+            help = did_you_mean(name, known, "boards", "")
+            findings.error("NK2009", f'there is no board "{name}"', span, help)
+            return None
+        path = BOARDS / f"{name}.toml"
+    found = read(path, shown(path), findings)
+    board = None if found is None else validate(found, BoardFile, findings)
+    if found is None or board is None:
+        return None
+    for each, device in board.device.items():
+        if device.interrupt is not None and device.interrupts:
+            place = found.key("device", each, "interrupt")
+            findings.error("NK2006", f"`{each}` has `interrupt` and `interrupts`", place, "keep one of them")
+    return board
+
+
+# --- programs ---------------------------------------------------------------------------------------------------------
+
+
+def load_program(
+    document: Document, name: str, table: ServiceTable, known: dict[Path, Program], findings: Findings
+) -> Program | None:
+    span = document.value("service", name, "program")
+    main = find_program(document, table.program)
+    if main is None:
+        help = near_programs(document, table.program)
+        findings.error("NK2010", f'there is no program "{table.program}"', span, help)
+        return None
+    main = main.resolve()
+    if main in known:
+        return known[main]
+    takes = main_takes(main)
+    if takes != "Process":
+        why = "it has no `main`" if takes is None else "its `main` takes no `Process`"
+        help = "a service's program has `def main(process: Process) -> None:`"
+        if parsed(main) is None:
+            why, help = "it isn't Python", f"`nk check {shown(main)}` says what is wrong with it"
+        findings.error("NK2011", f"{shown(main)} is no program of a service: {why}", span, help)
+        return None
+    taken = {program.name for program in known.values()}
+    plain = main.parent.name if main.stem == "main" else main.stem
+    called = plain[:40]
+    number = 2
+    while called in taken:
+        called, number = f"{plain[:40]}-{number}", number + 1
+    known[main] = Program(called, main, tuple(needs_of(main)))
+    return known[main]
+
+
+def find_program(document: Document, written: str) -> Path | None:
+    """The file with the program's `main`."""
+    if "/" in written or written.startswith("."):
+        place = document.path.parent / written
+    else:
+        place = PACKAGE_ROOT.joinpath(*written.split("."))
+        if not place.is_dir():
+            place = place.with_name(f"{place.name}.py")
+    found = place / "main.py" if is_folder(place) else place
+    return found if found.suffix == ".py" and is_file(found) else None
+
+
+def near_programs(document: Document, written: str) -> str:
+    """What to say about a program that isn't there."""
+    if "/" in written or written.startswith("."):
+        place = document.path.parent / written
+        if is_folder(place):
+            return f"{shown(place)} has no main.py"
+        known = [each.name for each in neighbours(place.parent)]
+        folder = f"`{shown(place.parent)}`"
+        return did_you_mean(place.name, known, f"programs in {folder}", f"there is no program in {folder}")
+    beside = document.path.parent / written
+    if is_folder(beside) or is_file(beside.with_name(f"{beside.name}.py")):
+        return f'the path of a program of your own begins with `.`: "./{written}"'
+    services = PACKAGE_ROOT / "neokernel" / "services"
+    known = [f"neokernel.services.{each.stem}" for each in neighbours(services)]
+    return did_you_mean(written, known, "programs that come with Neokernel", "your own begin with `.`, or have a `/`")
+
+
+def neighbours(folder: Path) -> list[Path]:
+    """What could be meant by a program's path in this folder."""
+    try:
+        entries = sorted(folder.iterdir())
+    except (OSError, ValueError):
+        return []
+    return [each for each in entries if (each.suffix == ".py" and each.stem != "__init__") or is_file(each / "main.py")]
+
+
+def manifest_of(program: Program, findings: Findings) -> list[Source]:
+    """The manifest beside the program, if it has one: `service.toml` in its folder, `NAME.toml` beside NAME.py."""
+    main = program.main
+    path = main.parent / MANIFEST if main.stem == "main" else main.with_suffix(".toml")
+    if not is_file(path):
+        return []
+    document = read(path, shown(path), findings)
+    table = None if document is None else validate(document, Manifest, findings)
+    return [] if document is None or table is None else [Source(document, table, ())]
+
+
+def is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+# --- what a service has -----------------------------------------------------------------------------------------------
+
+
+def assemble(document: Document, name: str, program: Program, sources: list[Source], findings: Findings) -> Service:
+    """The service without its grants: what the system file says, else the manifest, else what is usual."""
+    span = document.table("service", name)
+
+    def pick(*key: str) -> Placed[Any]:
+        for source in sources:
+            found: Any = source.table
+            for part in key:
+                found = getattr(found, part, None)
+            if found is not None:
+                return Placed(found, source.document.value(*source.path, *key))
+        return Placed(DEFAULTS.get(key), span, given=False)
+
+    def time(*key: str) -> Placed[int]:
+        found = pick(*key)
+        if found.value % MICROSECOND:
+            what = f"`{'.'.join(key)}` is no whole number of microseconds"
+            findings.error("NK2005", what, found.span, "times are kept in microseconds")
+        return Placed(found.value // MICROSECOND, found.span, found.given)
+
+    def longest(found: Placed[int]) -> tuple[bool, int]:
+        """What somebody said counts, what is usual gives way."""
+        return found is not backoff and found.given, found.value
+
+    backoff = time("restart", "backoff")
+    trusted = sources[0].table
+    assert isinstance(trusted, ServiceTable)
+    return Service(
+        name=name,
+        span=span,
+        program=program,
+        memory=pick("memory"),
+        capabilities=pick("capabilities"),
+        priority=pick("cpu", "priority"),
+        budget=time("cpu", "budget"),
+        period=time("cpu", "period"),
+        hart=pick("cpu", "hart"),
+        passive=pick("cpu", "passive"),
+        policy=pick("restart", "policy"),
+        backoff=backoff,
+        longest_backoff=max(time("restart", "longest_backoff"), backoff, key=longest),
+        limit=pick("restart", "limit"),
+        window=time("restart", "window"),
+        escalation=pick("restart", "escalate"),
+        preserve=pick("preserve"),
+        heartbeat=time("heartbeat"),
+        trusted=Placed(trusted.trusted, document.value("service", name, "trusted"), trusted.trusted),
+    )
+
+
+def settle_priorities(machine: Machine) -> None:
+    """Who says no priority is as urgent as its most urgent client: then nobody waits behind anything less."""
+    settled: dict[str, int] = {}
+
+    def priority(service: Service, above: tuple[str, ...]) -> int:
+        if service.priority.given:
+            return service.priority.value
+        if service.name not in settled and service.name not in above:
+            clients = {client.name: client for client, _ in machine.clients(service.name)}
+            found = [priority(client, (*above, service.name)) for client in clients.values()]
+            settled[service.name] = max(found, default=USUAL_PRIORITY)
+        return settled.get(service.name, USUAL_PRIORITY)
+
+    for service in machine.services.values():
+        service.priority = Placed(priority(service, ()), service.priority.span, service.priority.given)

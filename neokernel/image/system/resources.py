@@ -1,0 +1,138 @@
+"""What is wrong with quotas: of memory and capabilities, and with what happens when a service ends."""
+
+from __future__ import annotations
+
+from neokernel.abi.description import (
+    LEAST_CAPABILITIES,
+    MAXIMUM_GRANTS,
+    MAXIMUM_SERVICES,
+    MAXIMUM_SETTINGS,
+    MOST_STATE,
+)
+from neokernel.abi.kinds import PAGE_SIZE
+from neokernel.image.system.document import Findings
+from neokernel.image.system.machine import Kind, Machine, Placed, Service
+from neokernel.image.system.model import Escalation, Policy
+from neokernel.image.system.units import show_size, show_time
+
+#: what a capability takes (`Slot` in the kernel's objects.py)
+SLOT_SIZE = 64
+#: what every process has besides its table: 16 pages of stack, its buffer and first pages, page tables, the thread,
+#: the table of what is mapped
+LEAST_MEMORY = 128 << 10
+
+
+def check(machine: Machine, findings: Findings) -> None:
+    names = list(machine.services)
+    if len(names) > MAXIMUM_SERVICES:
+        place = machine.services[names[MAXIMUM_SERVICES]].span
+        message = f"{machine.name} has {len(names)} services"
+        findings.error("NK2204", message, place, f"a system has at most {MAXIMUM_SERVICES}")
+    for service in machine.services.values():
+        quotas(service, findings)
+        restarts(machine, service, findings)
+    memory(machine, findings)
+
+
+def quotas(service: Service, findings: Findings) -> None:
+    """Is what it has enough for what it must have?"""
+    for placed, name in ((service.memory, "memory"), (service.preserve, "preserve")):
+        if placed.value % PAGE_SIZE:
+            message = f"`{name}` of `{service.name}` is {show_size(placed.value)}"
+            findings.error("NK2006", message, placed.span, f"it is a multiple of {show_size(PAGE_SIZE)}")
+    if service.preserve.value > MOST_STATE:
+        message = f"`preserve` of `{service.name}` is {show_size(service.preserve.value)}"
+        findings.error("NK2006", message, service.preserve.span, f"it is at most {show_size(MOST_STATE)}")
+    declared = len(service.program.provided()) + len(service.program.used())
+    settings = len(service.program.settings())
+    for count, most, what in ((declared, MAXIMUM_GRANTS, "capabilities"), (settings, MAXIMUM_SETTINGS, "settings")):
+        if count > most:
+            message = f"`{service.program.name}` declares {count} {what}"
+            findings.error("NK2204", message, service.span, f"a program declares at most {most}")
+    slots = LEAST_CAPABILITIES + declared
+    if service.capabilities.value < slots:
+        message = f"`{service.name}` has {service.capabilities.value} slots for capabilities, and begins with {slots}"
+        help = f"write `capabilities = {-(-slots // 32) * 32}` or more: what it makes needs slots, too"
+        findings.error("NK2202", message, service.capabilities.span, help)
+    table = service.capabilities.value * SLOT_SIZE
+    least = LEAST_MEMORY + table
+    if service.memory.value < least:
+        has = show_size(service.memory.value)
+        message = f"`{service.name}` has {has} of memory, and begins with {show_size(least)}"
+        help = (
+            f"{show_size(table)} of that are for {service.capabilities.value} capabilities; the program has data, too"
+        )
+        findings.error("NK2203", message, service.memory.span, help)
+
+
+def memory(machine: Machine, findings: Findings) -> None:
+    """Is there as much as was given away?"""
+    parts = {service.name: total(service) for service in machine.services.values()}
+    asked = sum(parts.values()) + machine.reserve.value
+    if asked <= machine.memory:
+        return
+    largest = max(parts, key=lambda name: parts[name], default="")
+    place = machine.services[largest].memory.span if largest else machine.reserve.span
+    if machine.reserve.value > parts.get(largest, 0):
+        place = machine.reserve.span
+    shares = sorted(parts.items(), key=lambda part: (-part[1], part[0]))[:5]
+    said = ", ".join(f"{name} {show_size(size)}" for name, size in shares)
+    over = show_size(asked - machine.memory)
+    message = (
+        f"{show_size(asked)} of memory are given away, and {machine.board.board.name} has {show_size(machine.memory)}"
+    )
+    help = f"{over} too much; {f'the most have: {said}; ' if said else ''}reserved: {show_size(machine.reserve.value)}"
+    findings.error("NK2201", message, place, help)
+
+
+def total(service: Service) -> int:
+    """All memory that a service takes."""
+    pools = sum(grant.number for grant in service.grants if grant.kind is Kind.POOL)
+    return service.memory.value + service.preserve.value + pools
+
+
+def restarts(machine: Machine, service: Service, findings: Findings) -> None:
+    """Does what is said about restarts mean anything?"""
+    if service.policy.value is Policy.NEVER and service.policy.given:
+        others: dict[str, Placed[int] | Placed[Escalation]] = {
+            "backoff": service.backoff,
+            "limit": service.limit,
+            "window": service.window,
+            "escalate": service.escalation,
+        }
+        for name, placed in others.items():
+            # A manifest may say how, where the system file says that it is never done.
+            if placed.given and placed.span.file == service.policy.span.file:
+                message = f"`{name}` means nothing where `policy` is never: `{service.name}` isn't started again"
+                findings.error("NK2205", message, placed.span, "take one of the two out")
+        return
+    if service.backoff.value > service.longest_backoff.value:
+        message = f"`backoff` of `{service.name}` is longer than its `longest_backoff`"
+        findings.error(
+            "NK2205", message, service.backoff.span, f"that is {microseconds(service.longest_backoff.value)}"
+        )
+    elif service.escalation.given or service.limit.given:
+        never_too_many(service, findings)
+    if service.escalation.value is Escalation.RESTART_DEPENDANTS and not any(machine.clients(service.name)):
+        message = f"nobody uses `{service.name}`: there are no dependants to restart"
+        findings.warning("NK2206", message, service.escalation.span, "`give-up` or `halt`")
+
+
+def never_too_many(service: Service, findings: Findings) -> None:
+    """Back-off alone can keep restarts below the limit: then the escalation never comes."""
+    waited, backoff = 0, service.backoff.value
+    for _ in range(service.limit.value):
+        waited += backoff
+        backoff = min(backoff * 2, service.longest_backoff.value)
+    if waited >= service.window.value:
+        message = f"`{service.name}` can't be restarted more than {service.limit.value} times within its window"
+        help = (
+            f"the waits before {service.limit.value} restarts are {microseconds(waited)} together, the window is "
+            f"{microseconds(service.window.value)}: `{service.escalation.value.value}` never comes"
+        )
+        placed = service.limit if service.limit.given else service.escalation
+        findings.warning("NK2206", message, placed.span, help)
+
+
+def microseconds(time: int) -> str:
+    return show_time(time * 1000)

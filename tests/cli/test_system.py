@@ -1,0 +1,137 @@
+"""`nk check`, `nk graph` and `nk cap` of system files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from neokernel.cli.errors import Exit
+from tests.cli.support import Nk
+from tests.system import fuzz
+
+FILES = fuzz.corpus()
+
+
+@pytest.fixture
+def system(nk: Nk, tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path / "system.toml"
+
+
+def test_the_graph_on_the_terminal(nk: Nk, system: Path) -> None:
+    result = nk("graph")
+    assert result.status == 0 and result.error == ""
+    lines = result.output.splitlines()
+    assert lines[0] == "test  a system of 6 services on bench"
+    assert "├── serial  used by log" in lines
+    assert "│   ├── registers → uart0  registers" in lines
+    assert "├── store  reaches all memory" in lines
+    assert "│   └── space → 64 KiB  DMA" in lines
+    assert nk("graph", "system.toml").output == result.output
+
+
+def test_the_graph_as_a_picture_and_as_data(nk: Nk, system: Path, tmp_path: Path) -> None:
+    assert nk("graph", "-o", "a.svg").output == "a.svg: 6 services\n"
+    assert nk("graph", "-o", "b.svg", "system.toml").status == 0
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    data = nk("graph", "--json").json
+    assert {"from": "log", "to": "serial", "name": "line", "what": "Serial", "unprotected": False} in data["edges"]
+    assert [node["name"] for node in data["nodes"] if node["reaches_all_memory"]] == ["store", "disk0", "all memory"]
+    assert nk("graph", "-o", "nowhere/a.svg").status == Exit.USAGE
+
+
+def test_why(nk: Nk, system: Path) -> None:
+    result = nk("cap", "why", "client", "uart0")
+    assert result.status == 0
+    assert result.output.splitlines() == [
+        "client reaches uart0, through log, serial:",
+        "  client  log: Log → log",
+        "  log     line: Serial → serial",
+        "  serial  registers: registers, interrupt: interrupt → uart0",
+    ]
+    assert nk("cap", "why", "store", "disk0").output.startswith("store reaches disk0 directly:\n")
+    assert nk("cap", "why", "client", "uart0", "--all", "-s", "system.toml").output == result.output
+    data = nk("cap", "why", "client", "serial", "--json").json
+    assert [[edge["to"] for edge in way] for way in data["ways"]] == [["log", "serial"]]
+
+
+def test_why_not(nk: Nk, system: Path) -> None:
+    result = nk("cap", "why", "serial", "client")
+    assert result.status == Exit.NEGATIVE
+    assert result.output == "serial can't reach client: nothing that it holds leads there\n"
+    assert nk("cap", "why", "serial", "client", "--json").json == {"ways": [], "exit": 1}
+    wrong = nk("cap", "why", "serial", "clint")
+    assert wrong.status == Exit.USAGE
+    assert "error[NK1011]" in wrong.error and "did you mean `client`?" in wrong.error
+
+
+def test_diff(nk: Nk, system: Path, tmp_path: Path) -> None:
+    text = system.read_text()
+    new = text.replace('memory = "512 KiB"', 'memory = "1 MiB"').replace(
+        'devices.disk = "disk0"', 'devices.disk = "rom0"'
+    )
+    (tmp_path / "new.toml").write_text(new)
+    result = nk("cap", "diff", "system.toml", "new.toml")
+    assert result.output.splitlines() == [
+        "log",
+        "  ~ memory 512 KiB → 1 MiB",
+        "store",
+        "  - controls disk0",
+        "  + controls rom0",
+    ]
+    assert {"change": "gained", "service": "store", "authority": "controls rom0"} in nk(
+        "cap", "diff", "system.toml", "new.toml", "--json"
+    ).json["changes"]
+    assert nk("cap", "diff", "system.toml", "system.toml").output == "no authority gained or lost\n"
+
+
+def test_which_system_is_meant(nk: Nk, tmp_path: Path) -> None:
+    assert "there is no system file here" in nk("graph").error
+    (tmp_path / "systems").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "systems" / f"{name}.toml").write_text(f'[system]\nname = "{name}"\nboard = "qemu-virt"\n')
+        if name == "one":
+            assert nk("graph").output.startswith("one  a system of 0 services")
+    assert "systems/one.toml, systems/two.toml" in nk("graph").error
+    assert nk("graph", "systems").status == nk("graph", "none.toml").status == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    "line", [["check"], ["graph"], ["cap", "why", "log", "serial"], ["cap", "diff", "system.toml", "system.toml"]]
+)
+def test_a_wrong_system_is_told(nk: Nk, system: Path, line: list[str]) -> None:
+    system.write_text(system.read_text().replace("heartbeat", "hartbeat").replace("uart0", "uart9"))
+    result = nk(*line)
+    assert result.status == Exit.MANIFEST
+    assert "error[NK2003]: unknown key `hartbeat` in `service.log`\n  --> system.toml:" in result.error
+    assert "= help: did you mean `heartbeat`?" in result.error
+    assert "1 error in system.toml; `nk explain NK2003` says more" in result.error
+    found = json.loads(nk(*line, "--json").output)
+    assert found["exit"] == Exit.MANIFEST
+    (item,) = found["programs"][0]["diagnostics"] if line == ["check"] else found["diagnostics"]
+    assert (item["code"], item["severity"], item["file"], item["column"]) == ("NK2003", "error", "system.toml", 1)
+
+
+def test_a_warning_is_no_error(nk: Nk, tmp_path: Path) -> None:
+    (tmp_path / "plain.py").write_text(
+        "from neokernel.lang import u64\nfrom neokernel.runtime.process import Process\n\n\n"
+        "def main(process: Process) -> None:\n    process.exit(u64(0))\n"
+    )
+    (tmp_path / "system.toml").write_text(
+        '[system]\nname = "test"\nboard = "qemu-virt"\n[service.a]\nprogram = "./plain.py"\n'
+        'restart.escalate = "restart-dependants"\n'
+    )
+    result = nk("check")
+    assert result.status == 0
+    assert "warning[NK2206]: nobody uses `a`" in result.error
+    assert result.output.splitlines() == [
+        "system.toml: nothing wrong; a system of 1 service on qemu-virt",
+        "  memory: 8.25 MiB of 128 MiB given away",
+    ]
+    assert "warning[NK2206]" in nk("graph").error
+    assert nk("check", "--json").json["programs"][0]["diagnostics"][0]["severity"] == "warning"
+    (tmp_path / "plain.py").write_text((tmp_path / "plain.py").read_text().replace("u64(0)", "u64(-1)"))
+    assert nk("check").status == Exit.COMPILE

@@ -1,0 +1,19 @@
+"""The guide to systems tells the truth: its commands print what it shows, for the files on the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from neokernel.compiler.source import PACKAGE_ROOT
+from tests.docs import snippets
+from tests.docs.snippets import Block
+
+PAGE = snippets.read(PACKAGE_ROOT / "docs" / "guide" / "systems.md")
+
+
+@pytest.mark.parametrize("block", PAGE.having("console"), ids=lambda block: block.name)
+def test_the_commands_print_this(block: Block, tmp_path: Path) -> None:
+    printed = snippets.run(PAGE, block, tmp_path)
+    assert snippets.fits(block.text, printed), printed

@@ -1,0 +1,157 @@
+"""What is said about system files, manifests and board's files: each message and place, and every line that makes one.
+
+The cases are in `cases/*.txt`. After a change that is meant, `NK_ACCEPT=1 pytest -n0 tests/system/test_cases.py` writes
+the new messages into these files; read the difference.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import neokernel.image.system
+from neokernel.compiler.diagnostics import Diagnostic
+from neokernel.image.system import document
+from neokernel.image.system.checking import examine
+from neokernel.image.system.codes import CODES
+from neokernel.image.system.document import Findings
+from tests.system import cases
+
+ACCEPT = os.environ.get("NK_ACCEPT") == "1"
+PACKAGE = Path(next(iter(neokernel.image.system.__path__)))
+
+#: a place that reports: its file's name, and its first line
+Site = tuple[str, int]
+
+
+@pytest.mark.parametrize("file", cases.files(), ids=lambda path: path.stem)
+def test_what_is_said(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = cases.read(file)
+    assert len({case.title for case in found}) == len(found)
+    for number, case in enumerate(found):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        said = cases.said(case.write(folder))
+        if ACCEPT:
+            case.says = said
+        assert said == case.says, f"{file.stem}: {case.title}"
+        assert said == cases.said(Path(cases.SYSTEM)), "it is always the same"
+    if ACCEPT:
+        cases.write(file, found)
+
+
+# --- files that text can't show ---------------------------------------------------------------------------------------
+
+
+def unreadable(folder: Path) -> list[Diagnostic]:
+    contents = {
+        "latin.toml": "# é\n".encode("latin-1"),
+        "long.toml": b"#" * (document.LONGEST + 1),
+        "deep.toml": b"x = " + b"[" * 5000,
+        "number.toml": b"x = " + b"1" * 5000,
+        "newline.toml": b'[system]\r\nname = "x"\r\nboard = 3\r\n',
+    }
+    found: list[Diagnostic] = []
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+        found += examine(Path(name))[1].items
+    found += examine(Path("absent.toml"))[1].items
+    found += examine(Path())[1].items
+    return found
+
+
+def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = [(item.code, item.message, item.span.line) for item in unreadable(tmp_path)]
+    assert said == [
+        ("NK2001", "not UTF-8: byte 2 is 0xe9, in line 1", 0),
+        ("NK2001", "long.toml is longer than 1,048,576 bytes", 0),
+        ("NK2002", "not valid TOML: too deeply nested", 1),
+        ("NK2002", "not valid TOML: a number is too long", 1),
+        ("NK2004", "`system.board` is a number", 3),
+        ("NK2001", "absent.toml can't be read: No such file or directory", 0),
+        ("NK2001", ". can't be read: Is a directory", 0),
+    ]
+
+
+def large(folder: Path) -> list[Diagnostic]:
+    """A system with more of everything than can be."""
+    declared = "".join(f"x{i}: Uses[Memory] = uses()\n" for i in range(65))
+    settings = "".join(f"y{i}: Setting[u8] = setting(1)\n" for i in range(65))
+    imports = (
+        "from neokernel.lang import Setting, Uses, setting, u8, uses\nfrom neokernel.runtime.objects import Memory\n"
+        "from neokernel.runtime.process import Process\n"
+    )
+    main = "def main(process: Process) -> None: ...\n"
+    (folder / "many.py").write_text(imports + declared + settings + main)
+    (folder / "none.py").write_text(imports + main)
+    pools = ", ".join(f'x{i} = "4 KiB"' for i in range(65))
+    services = "".join(f'[service.s{i}]\nprogram = "./none.py"\n' for i in range(192))
+    head = cases.HEAD.replace("./board.toml", "qemu-virt")
+    many = f'[service.many]\nprogram = "./many.py"\npools = {{ {pools} }}\n'
+    (folder / "system.toml").write_text(head + many + services)
+    return examine(Path("system.toml"))[1].items
+
+
+def test_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [(item.code, item.message, item.span.line) for item in large(tmp_path)] == [
+        ("NK2204", "`many` declares 65 capabilities", 4),
+        ("NK2204", "`many` declares 65 settings", 4),
+        ("NK2204", "test has 193 services", 389),
+    ]
+
+
+# --- completeness -----------------------------------------------------------------------------------------------------
+
+
+def sites() -> Iterator[tuple[Site, Site]]:
+    """Every call that reports: its first and its last line."""
+    for path in sorted(PACKAGE.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                owner = ast.unparse(node.func.value)
+                if node.func.attr in ("error", "warning") and owner.rpartition(".")[2] == "findings":
+                    yield (path.name, node.lineno), (path.name, node.end_lineno or node.lineno)
+
+
+def test_every_place_that_reports_has_a_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reached: set[Site] = set()
+    add = Findings._add
+
+    def record(findings: Findings, diagnostic: Diagnostic) -> None:
+        frame = sys._getframe(2)
+        reached.add((Path(frame.f_code.co_filename).name, frame.f_lineno))
+        add(findings, diagnostic)
+
+    monkeypatch.setattr(Findings, "_add", record)
+    for number, case in enumerate(case for file in cases.files() for case in cases.read(file)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        examine(case.write(folder))
+    monkeypatch.chdir(tmp_path)
+    unreadable(tmp_path)
+    large(tmp_path)
+    missing = [
+        first
+        for first, last in sites()
+        if not any(name == first[0] and first[1] <= line <= last[1] for name, line in reached)
+    ]
+    assert not missing, "no case makes these report"
+
+
+def test_every_code_is_explained_and_given() -> None:
+    written = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("*.py") if path.stem != "codes")
+    assert set(re.findall(r'(?:error|warning)\(\s*"(NK\d{4})"', written)) == set(CODES)
+    for code in CODES.values():
+        assert code.title == code.title.strip()
+        assert code.explanation.endswith((".", '"'))
+        assert bool(code.wrong) == bool(code.right)

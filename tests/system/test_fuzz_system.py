@@ -1,0 +1,39 @@
+"""A short run of the fuzzing of system files, and that it would find a mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from neokernel.image.system import document, matching, positions
+from tests.system import fuzz
+
+
+def test_changed_systems_are_accepted_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = fuzz.attack(1_000, 1, tmp_path)
+    assert not found.failures
+    assert found.outcomes["accepted"] > 50 and found.outcomes["refused"] > 500
+    assert sum(count > 0 for count in found.codes.values()) > 15
+
+
+PLANTED = [
+    pytest.param(document, "line_starts", lambda _: [0], id="all on the first line"),
+    pytest.param(matching, "did_you_mean", lambda _, known, *rest: known["?"], id="a list taken for a table"),
+    pytest.param(positions, "LITERAL", positions.BASIC, id="quotes taken for others"),
+    pytest.param(positions, "VOID", positions.BLANK, id="comments not skipped"),
+]
+
+
+@pytest.mark.parametrize(("module", "name", "wrong"), PLANTED)
+def test_it_finds_mistakes(
+    module: object, name: str, wrong: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, name, wrong)
+    try:
+        found = fuzz.attack(300, 1, tmp_path)
+    except (AssertionError, IndexError, ValueError):
+        return  # not even what is valid can be read
+    assert found.failures
