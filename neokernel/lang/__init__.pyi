@@ -219,7 +219,10 @@ class Provides(Generic[_H_contra]):
         """The `Answer` to a `Message`: of `neokernel.runtime.interface` and `system`."""
 
     def serve(self, process: Any, handler: _H_contra) -> Any:
-        """Receive and answer, for ever: gives the `Failure` that ended it."""
+        """Receive and answer, for ever: gives the `Failure` that ended it. `process.client` is the caller's badge."""
+
+    def serve_until_signals(self, process: Any, handler: _H_contra, reply: int) -> Any:
+        """The same with the server's own Reply, until the bound notification is signalled: gives its signals."""
 
 class Setting(Generic[_S_co]):
     """What the configuration says."""

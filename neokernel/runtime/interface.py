@@ -189,6 +189,12 @@ def open_window(process: Process, size: u64) -> u64 | Failure:
     return first
 
 
+def close_window(process: Process, first: u64, size: u64) -> None:
+    """Let none arrive any more."""
+    system.window(process.buffer, 0, 0)
+    process.slots().release(first, size)
+
+
 def next_window(process: Process, first: u64, size: u64, arrived: u64, taken: u64) -> u64 | Failure:
     """The same again: of what `arrived` in the slots from `first` on, the handler has `taken`; all or nothing."""
     if taken == 0:

@@ -168,6 +168,8 @@ class Process:
     vector_bytes: u64 = 0
     supervisor: u64 = 0
     heartbeat: u64 = 0
+    #: of a thread that serves: the badge of who it is answering
+    client: u64 = 0
     is_root: bool = False
     arguments: Array[u64] = array(MAXIMUM_ARGUMENTS)
     #: a notification that is signalled when this thread ends, 0 for none

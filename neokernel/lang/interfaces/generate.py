@@ -374,10 +374,21 @@ class {server_name(name)}:
         reply = process.make({PREFIX}_Kind.REPLY)
         if isinstance(reply, {PREFIX}_Failure):
             return reply
+        while True:
+            ended = self.serve_until_signals(process, handler, reply)
+            if isinstance(ended, {PREFIX}_Failure):
+                return ended
+
+    def serve_until_signals(
+        self, process: {PREFIX}_Process, handler: {handler}, reply: {PREFIX}_u64
+    ) -> {PREFIX}_u64 | {PREFIX}_Failure:
 {self.opened(window, "        ")}        asked = {PREFIX}_system.receive(self.slot, reply)
         while True:
             if isinstance(asked, {PREFIX}_Failure):
-                return asked
+{self.closed(window, "                ")}                return asked
+            if asked.is_signals():
+{self.closed(window, "                ")}                return asked.badge
+            process.client = asked.badge
             if asked.badge == 0 and asked.label() == {PREFIX}_HAND_OVER:
                 process.hand_over(reply)
             answer = self.dispatch(handler, asked)
@@ -397,6 +408,10 @@ class {server_name(name)}:
             f"{indent}if isinstance(opened, {PREFIX}_Failure):\n{indent}    return opened\n"
             f"{indent}window = opened\n"
         )
+
+    def closed(self, window: int, indent: str) -> str:
+        """Nothing arrives any more."""
+        return f"{indent}{PREFIX}.close_window(process, window, {window})\n" if window else ""
 
     def reopened(self, window: int, indent: str) -> str:
         """The same before the next one: the handler has what arrived."""

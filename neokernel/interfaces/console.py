@@ -1,0 +1,27 @@
+"""A terminal: bytes both ways."""
+
+from typing import Annotated, Protocol
+
+from neokernel.lang import Given, Span, interface, u8, up_to, usize
+from neokernel.runtime.objects import Notification
+from neokernel.runtime.system import Failure
+
+#: bytes that one call takes or gives at most
+MOST_BYTES = 1024
+
+
+@interface
+class Console(Protocol):
+    """One client reads; what several write comes out in the order of their calls, each call's bytes together."""
+
+    def write(self, data: Annotated[bytes, up_to(MOST_BYTES)]) -> usize | Failure:
+        """How many of the first bytes were taken; fewer if there is no room for all now: `notify` says when there is."""
+        ...
+
+    def read(self, into: Annotated[Span[u8], up_to(MOST_BYTES)]) -> usize | Failure:
+        """How many bytes came, 0 if there are none now."""
+        ...
+
+    def notify(self, whom: Given[Notification]) -> Failure | None:
+        """Signal `whom` when bytes have come, or there is room again. Who was to be notified before isn't any more."""
+        ...
