@@ -15,7 +15,7 @@ class Console(Protocol):
     """One client reads; what several write comes out in the order of their calls, each call's bytes together."""
 
     def write(self, data: Annotated[bytes, up_to(MOST_BYTES)]) -> usize | Failure:
-        """How many of the first bytes were taken; fewer if there is no room for all now: `notify` says when there is."""
+        """How many of the first bytes were taken: all for which there is room; `notify` says when there is more."""
         ...
 
     def read(self, into: Annotated[Span[u8], up_to(MOST_BYTES)]) -> usize | Failure:

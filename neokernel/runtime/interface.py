@@ -61,6 +61,23 @@ class Answer:
     moved: u64
 
 
+# --- who asks ---------------------------------------------------------------------------------------------------------
+
+#: a service has one endpoint, where calls of all that it provides arrive. A client's badge says which of these it may
+#: call, counted from 0 on in the order of declaration, above the number of the client, from 1 on
+PROVIDED_SHIFT = 32
+
+
+def provided_of(badge: u64) -> u64:
+    """Which of its interfaces a server is asked by."""
+    return badge >> PROVIDED_SHIFT
+
+
+def client_of(badge: u64) -> u64:
+    """The number of who asks."""
+    return badge & (1 << PROVIDED_SHIFT) - 1
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 

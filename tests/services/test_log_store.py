@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neokernel import lang
+from neokernel.interfaces.log import MOST_TEXT, Level
 from neokernel.lang import u32, u64
 from neokernel.lang.sequences import BYTE, window
 from neokernel.lang.wire import MemoryCells
 from neokernel.services.log import store as log
-from neokernel.services.log.store import HEADER, LEAST, MOST_TEXT, RECORD, Header, Level, Store
+from neokernel.services.log.store import HEADER, LEAST, RECORD, Header, Store
 
 SIZE = int(HEADER + LEAST)
 Record = tuple[int, int, int, Level, bytes]
@@ -62,7 +63,7 @@ def records(store: Any) -> list[Record]:
     place = store.begin()
     while (record := store.read(place, text[:])) is not None:
         shown = bytes(text[: int(record.length)])
-        found.append((int(record.sequence), int(record.time), int(record.source), record.level, shown))
+        found.append((int(record.number), int(record.time), int(record.source), record.level, shown))
         place = record.next
     return found
 

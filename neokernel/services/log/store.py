@@ -9,8 +9,7 @@ Invariants, after each store (`adopt` relies on nothing else, and on them only a
   written over, `first` moves past it.
 """
 
-from enum import Enum
-
+from neokernel.interfaces.log import MOST_TEXT, Level, Record
 from neokernel.lang import (
     Order,
     Span,
@@ -24,15 +23,12 @@ from neokernel.lang import (
     u32,
     u64,
     usize,
-    value,
     wire,
     wire_view,
 )
 
 MAGIC = 0x676F_6C6B
 VERSION = 1
-#: bytes of a record's text
-MOST_TEXT = 200
 #: records begin at multiples of it
 UNIT = 8
 #: smallest circle: a few of the longest records
@@ -40,15 +36,6 @@ LEAST = 1024
 #: records and bytes that were ever written: more than a machine can in its life
 MOST_RECORDS = 1 << 60
 MOST_BYTES = 1 << 60
-
-
-class Level(Enum):
-    """How bad it is. What is less than the configured level isn't recorded."""
-
-    DEBUG = 0
-    INFO = 1
-    WARNING = 2
-    ERROR = 3
 
 
 @wire
@@ -75,18 +62,6 @@ class RecordHeader:
     level: u8
     #: 1; 0 is padding: `source` bytes to the circle's end, this header included
     kind: u8
-
-
-@value
-class Record:
-    """`text` bytes are in the buffer that was given; `next` is where the record after this one begins."""
-
-    time: u64
-    sequence: u64
-    source: u32
-    level: Level
-    length: usize
-    next: u64
 
 
 HEADER: usize = size_of(Header)
@@ -222,9 +197,11 @@ class Store:
     def read(self, place: u64, text: Span[u8]) -> Record | None:
         """The first record at `place` or after it, its text in `text`, as far as there is room. None: no more.
 
-        `place` is that of a record, or of the end; if the record has made room for others, the oldest is read.
+        `place` is 0, or the `next` of a record: any other is as good as 0. If what was there has made room for other
+        records, the oldest is read.
         """
-        place = max(place, self.first)
+        if place < self.first or place > self.end or place % UNIT != 0:
+            place = self.first
         while place < self.end:
             offset = usize(place % len(self.circle))
             left = len(self.circle) - offset

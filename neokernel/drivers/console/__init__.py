@@ -1,0 +1,1 @@
+"""The console's driver: a 16550, as a service."""
