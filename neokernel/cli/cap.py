@@ -10,7 +10,7 @@ from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import json_option, print_json, styled
 from neokernel.cli.system import find_system, machine_of
 from neokernel.compiler.diagnostics import suggestion
-from neokernel.image.system.graph import ALL_MEMORY, Edge, Hop, differences, graph_of, shortest, ways
+from neokernel.image.systemfile.graph import ALL_MEMORY, Edge, Hop, differences, graph_of, shortest, ways
 
 
 @click.group()

@@ -13,7 +13,7 @@ from neokernel.cli.program import Program, analyse, find_program, from_here
 from neokernel.cli.system import described, find_system, is_system_file, print_count, print_findings
 from neokernel.compiler.diagnostics import Diagnostic
 from neokernel.image.needs import Need
-from neokernel.image.system.checking import examine
+from neokernel.image.systemfile.checking import examine
 
 
 @click.command()

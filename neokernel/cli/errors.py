@@ -1,7 +1,7 @@
 """Exit codes, and the errors of the tools themselves: a code, what happened, what to do.
 
 Codes NK1000 and up are the tools'; those below are the compiler's (`neokernel.compiler.codes`), those from NK2000 on
-are of system files (`neokernel.image.system.codes`).
+are of system files (`neokernel.image.systemfile.codes`).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from neokernel.cli.output import json_option, paragraphs, print_json, styled
 def all_codes() -> dict[str, dict[str, str]]:
     """Every code, the compiler's, of system files, and the tools', as plain text."""
     found: dict[str, dict[str, str]] = {}
-    for code, entry in (*codes_of("neokernel.compiler.codes"), *codes_of("neokernel.image.system.codes")):
+    for code, entry in (*codes_of("neokernel.compiler.codes"), *codes_of("neokernel.image.systemfile.codes")):
         found[code] = {
             name: text.strip("\n")
             for name in ("title", "explanation", "wrong", "right")

@@ -11,13 +11,13 @@ from neokernel.cli.cap import edge_as_json
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import console, json_option, print_json, shown
 from neokernel.cli.system import described, find_system, machine_of
-from neokernel.image.system.graph import ALL_MEMORY, Graph, NodeKind, graph_of
-from neokernel.image.system.machine import Grant, Kind
+from neokernel.image.systemfile.graph import ALL_MEMORY, Graph, NodeKind, graph_of
+from neokernel.image.systemfile.machine import Grant, Kind
 
 if TYPE_CHECKING:
     from rich.tree import Tree
 
-    from neokernel.image.system.machine import Machine
+    from neokernel.image.systemfile.machine import Machine
 
 
 @click.command()
@@ -32,7 +32,7 @@ def command(path: Path | None, output: Path | None, as_json: bool) -> None:
     machine = machine_of(find_system(path), as_json=as_json)
     graph = graph_of(machine)
     if output is not None:
-        from neokernel.image.system.drawing import drawing  # late, because igraph is big
+        from neokernel.image.systemfile.drawing import drawing  # late, because igraph is big
 
         try:
             output.write_text(drawing(graph, machine.name, "; ".join(described(machine)[:1])), encoding="utf-8")

@@ -30,7 +30,7 @@ def command(name: str | None, output: Path | None, check: bool, as_json: bool) -
     """Write the reference manuals in docs/reference, or the one that is named.
 
     That of the kernel's interface is made from neokernel/abi and neokernel/kernel, that of the runtime from
-    neokernel/runtime, that of system files from neokernel/image/system.
+    neokernel/runtime, that of system files from neokernel/image/systemfile.
     """
     if output is not None:
         pages = {output: MANUALS[name or "kernel"][1]}

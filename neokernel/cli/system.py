@@ -12,11 +12,11 @@ from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import colored, print_json, shown
 from neokernel.cli.program import source_text
 from neokernel.compiler.diagnostics import Diagnostic, render
-from neokernel.image.system.checking import examine
-from neokernel.image.system.machine import Machine
-from neokernel.image.system.resources import total
-from neokernel.image.system.timing import percent, promised
-from neokernel.image.system.units import show_size
+from neokernel.image.systemfile.checking import examine
+from neokernel.image.systemfile.machine import Machine
+from neokernel.image.systemfile.resources import total
+from neokernel.image.systemfile.timing import percent, promised
+from neokernel.image.systemfile.units import show_size
 
 SUFFIX = ".toml"
 #: what a command takes that is told no system file, and the folder in which there may be one

@@ -13,12 +13,12 @@ from pydantic.fields import FieldInfo
 
 from neokernel.cli.reference import link, table
 from neokernel.compiler.source import PACKAGE_ROOT
-from neokernel.image.system import units
-from neokernel.image.system.codes import CODES
-from neokernel.image.system.loading import DEFAULTS
-from neokernel.image.system.machine import RESERVED
-from neokernel.image.system.model import BoardFile, Manifest, SystemFile, as_size, as_time
-from neokernel.image.system.needs import OBJECTS
+from neokernel.image.systemfile import units
+from neokernel.image.systemfile.codes import CODES
+from neokernel.image.systemfile.loading import DEFAULTS
+from neokernel.image.systemfile.machine import RESERVED
+from neokernel.image.systemfile.model import BoardFile, Manifest, SystemFile, as_size, as_time
+from neokernel.image.systemfile.needs import OBJECTS
 
 PAGE = PACKAGE_ROOT / "docs" / "reference" / "system-file.md"
 
@@ -26,8 +26,8 @@ INTRODUCTION = """\
 # System files
 
 Every key of a system file, of a service's manifest and of a board's file. Written by `nk manual` from
-`neokernel/image/system`; a test fails when it isn't what they say. [Systems](../guide/systems.md) teaches how one is
-written, and [the design](../design/system.md) says why it is so.
+`neokernel/image/systemfile`; a test fails when it isn't what they say. [Systems](../guide/systems.md) teaches how one
+is written, and [the design](../design/system.md) says why it is so.
 
 All three are TOML. Sizes are text with a unit (`"256 KiB"`; {sizes}), and so are times (`"2 ms"`; {times}); times are
 kept in whole microseconds. A name is small letters, digits and `-`. No other keys can be there.

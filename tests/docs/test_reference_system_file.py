@@ -5,9 +5,9 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from neokernel.cli import system_reference
-from neokernel.image.system import model
-from neokernel.image.system.codes import CODES
-from neokernel.image.system.needs import OBJECTS
+from neokernel.image.systemfile import model
+from neokernel.image.systemfile.codes import CODES
+from neokernel.image.systemfile.needs import OBJECTS
 
 PAGE = system_reference.PAGE.read_text(encoding="utf-8")
 

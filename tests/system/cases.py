@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from neokernel.compiler.diagnostics import render
-from neokernel.image.system.checking import examine
-from neokernel.image.system.document import Findings
+from neokernel.image.systemfile.checking import examine
+from neokernel.image.systemfile.document import Findings
 
 FOLDER = Path(__file__).parent / "cases"
 WORLD = Path(__file__).parent / "world.txt"

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from neokernel.compiler.diagnostics import Diagnostic, render
-from neokernel.image.system import positions
-from neokernel.image.system.checking import examine
-from neokernel.image.system.codes import CODES
-from neokernel.image.system.drawing import drawing
-from neokernel.image.system.graph import ALL_MEMORY, differences, graph_of, ways
-from neokernel.image.system.machine import Machine
+from neokernel.image.systemfile import positions
+from neokernel.image.systemfile.checking import examine
+from neokernel.image.systemfile.codes import CODES
+from neokernel.image.systemfile.drawing import drawing
+from neokernel.image.systemfile.graph import ALL_MEMORY, differences, graph_of, ways
+from neokernel.image.systemfile.machine import Machine
 from tests.system import cases
 
 #: bigger than the other cases: something of everything

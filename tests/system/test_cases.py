@@ -15,16 +15,16 @@ from pathlib import Path
 
 import pytest
 
-import neokernel.image.system
+import neokernel.image.systemfile
 from neokernel.compiler.diagnostics import Diagnostic
-from neokernel.image.system import document
-from neokernel.image.system.checking import examine
-from neokernel.image.system.codes import CODES
-from neokernel.image.system.document import Findings
+from neokernel.image.systemfile import document
+from neokernel.image.systemfile.checking import examine
+from neokernel.image.systemfile.codes import CODES
+from neokernel.image.systemfile.document import Findings
 from tests.system import cases
 
 ACCEPT = os.environ.get("NK_ACCEPT") == "1"
-PACKAGE = Path(next(iter(neokernel.image.system.__path__)))
+PACKAGE = Path(next(iter(neokernel.image.systemfile.__path__)))
 
 #: a place that reports: its file's name, and its first line
 Site = tuple[str, int]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from neokernel.image.system import document, matching, positions
+from neokernel.image.systemfile import document, matching, positions
 from tests.system import fuzz
 
 

@@ -10,13 +10,13 @@ import pytest
 
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.qemu import find_qemu
-from neokernel.image.system.checking import examine
-from neokernel.image.system.document import Findings, read
-from neokernel.image.system.drawing import HEIGHT, WIDTH, arranged, drawing
-from neokernel.image.system.graph import ALL_MEMORY, Graph, differences, graph_of, reachable, shortest, ways
-from neokernel.image.system.machine import Machine
-from neokernel.image.system.model import BoardFile
-from neokernel.image.system.reading import validate
+from neokernel.image.systemfile.checking import examine
+from neokernel.image.systemfile.document import Findings, read
+from neokernel.image.systemfile.drawing import HEIGHT, WIDTH, arranged, drawing
+from neokernel.image.systemfile.graph import ALL_MEMORY, Graph, differences, graph_of, reachable, shortest, ways
+from neokernel.image.systemfile.machine import Machine
+from neokernel.image.systemfile.model import BoardFile
+from neokernel.image.systemfile.reading import validate
 from tests.kernel import devicetree_model
 from tests.kernel.devicetree_samples import blob_of
 from tests.system import fuzz

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neokernel.image.system import units
-from neokernel.image.system.positions import positions
+from neokernel.image.systemfile import units
+from neokernel.image.systemfile.positions import positions
 from tests.system.fuzz import consistent
 
 DOCUMENT = '''

@@ -9,14 +9,14 @@ from typing import Any
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.needs import parsed
 from neokernel.image.program import main_takes
-from neokernel.image.system.document import Document, Findings, did_you_mean, read
-from neokernel.image.system.machine import RESERVED, USUAL_PRIORITY, Machine, Placed, Program, Service
-from neokernel.image.system.matching import grant_all
-from neokernel.image.system.model import BoardFile, Escalation, Manifest, Policy, SystemFile
-from neokernel.image.system.model import Service as ServiceTable
-from neokernel.image.system.needs import needs_of, shown
-from neokernel.image.system.reading import validate
-from neokernel.image.system.settings import set_all
+from neokernel.image.systemfile.document import Document, Findings, did_you_mean, read
+from neokernel.image.systemfile.machine import RESERVED, USUAL_PRIORITY, Machine, Placed, Program, Service
+from neokernel.image.systemfile.matching import grant_all
+from neokernel.image.systemfile.model import BoardFile, Escalation, Manifest, Policy, SystemFile
+from neokernel.image.systemfile.model import Service as ServiceTable
+from neokernel.image.systemfile.needs import needs_of, shown
+from neokernel.image.systemfile.reading import validate
+from neokernel.image.systemfile.settings import set_all
 
 BOARDS = PACKAGE_ROOT / "boards"
 MANIFEST = "service.toml"

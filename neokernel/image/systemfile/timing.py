@@ -12,9 +12,9 @@ from fractions import Fraction
 from math import ceil
 
 from neokernel.abi.description import MOST_TIME
-from neokernel.image.system.document import Findings
-from neokernel.image.system.machine import Machine, Service
-from neokernel.image.system.resources import microseconds
+from neokernel.image.systemfile.document import Findings
+from neokernel.image.systemfile.machine import Machine, Service
+from neokernel.image.systemfile.resources import microseconds
 
 #: ticks, as the kernel has them (`SHORTEST_BUDGET` in processor.py)
 SHORTEST_BUDGET = 100

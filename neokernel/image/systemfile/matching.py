@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from neokernel.abi.kinds import PAGE_SIZE
 from neokernel.compiler.diagnostics import suggestion
 from neokernel.compiler.ir import Span
-from neokernel.image.system import units
-from neokernel.image.system.document import Document, Findings, did_you_mean
-from neokernel.image.system.machine import RESERVED, Grant, Kind, Machine, Service
-from neokernel.image.system.model import Device, SystemFile
-from neokernel.image.system.needs import OBJECTS, Need, Role
+from neokernel.image.systemfile import units
+from neokernel.image.systemfile.document import Document, Findings, did_you_mean
+from neokernel.image.systemfile.machine import RESERVED, Grant, Kind, Machine, Service
+from neokernel.image.systemfile.model import Device, SystemFile
+from neokernel.image.systemfile.needs import OBJECTS, Need, Role
 
 #: the tables of a service in which grants stand
 TABLES = ("uses", "devices", "interrupts", "dma", "pools")

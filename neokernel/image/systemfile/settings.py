@@ -6,11 +6,11 @@ import struct
 
 from neokernel.abi.description import MAXIMUM_TEXT
 from neokernel.compiler.ir import Span
-from neokernel.image.system.document import Document, Findings, did_you_mean
-from neokernel.image.system.machine import Service, Setting
-from neokernel.image.system.model import Value
-from neokernel.image.system.needs import FLOATS, TEXTS, WIDTHS, Need
-from neokernel.image.system.reading import literal
+from neokernel.image.systemfile.document import Document, Findings, did_you_mean
+from neokernel.image.systemfile.machine import Service, Setting
+from neokernel.image.systemfile.model import Value
+from neokernel.image.systemfile.needs import FLOATS, TEXTS, WIDTHS, Need
+from neokernel.image.systemfile.reading import literal
 
 #: a table `config`: its document, the path of the table around it, and what stands in it
 Config = tuple[Document, tuple[str, ...], dict[str, Value]]

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from neokernel.compiler.ir import Span
-from neokernel.image.system.model import BoardFile, Device, Escalation, Policy
-from neokernel.image.system.needs import Need, Role
+from neokernel.image.systemfile.model import BoardFile, Device, Escalation, Policy
+from neokernel.image.systemfile.needs import Need, Role
 
 T = TypeVar("T")
 

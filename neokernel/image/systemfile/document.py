@@ -18,9 +18,9 @@ from typing import Any
 
 from neokernel.compiler.diagnostics import Diagnostic, suggestion
 from neokernel.compiler.ir import Span
-from neokernel.image.system import positions
-from neokernel.image.system.positions import Positions, Range
-from neokernel.image.system.units import printable
+from neokernel.image.systemfile import positions
+from neokernel.image.systemfile.positions import Positions, Range
+from neokernel.image.systemfile.units import printable
 
 Key = positions.Path
 #: a file that is longer is none that somebody wrote

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from neokernel.image.system import authority, resources, timing
-from neokernel.image.system.document import Findings
-from neokernel.image.system.loading import load
-from neokernel.image.system.machine import Machine
+from neokernel.image.systemfile import authority, resources, timing
+from neokernel.image.systemfile.document import Findings
+from neokernel.image.systemfile.loading import load
+from neokernel.image.systemfile.machine import Machine
 
 
 def examine(path: Path) -> tuple[Machine | None, Findings]:

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from neokernel.compiler.diagnostics import suggestion
-from neokernel.image.system.document import Document, Findings, did_you_mean
-from neokernel.image.system.model import SystemFile
-from neokernel.image.system.units import shortened
+from neokernel.image.systemfile.document import Document, Findings, did_you_mean
+from neokernel.image.systemfile.model import SystemFile
+from neokernel.image.systemfile.units import shortened
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
 
-from neokernel.image.system.machine import Grant, Kind, Machine, Service
-from neokernel.image.system.resources import microseconds
-from neokernel.image.system.units import show_size
+from neokernel.image.systemfile.machine import Grant, Kind, Machine, Service
+from neokernel.image.systemfile.resources import microseconds
+from neokernel.image.systemfile.units import show_size
 
 #: the node that stands for every byte
 ALL_MEMORY = "all memory"

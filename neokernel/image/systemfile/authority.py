@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from neokernel.abi.kinds import PAGE_SIZE
-from neokernel.image.system.document import Findings
-from neokernel.image.system.machine import Grant, Kind, Machine, Service
+from neokernel.image.systemfile.document import Findings
+from neokernel.image.systemfile.machine import Grant, Kind, Machine, Service
 
 
 def check(machine: Machine, findings: Findings) -> None:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from pydantic_core import PydanticCustomError
 
 from neokernel.abi.description import LEAST_CAPABILITIES, MOST_CAPABILITIES
-from neokernel.image.system import units
+from neokernel.image.systemfile import units
 
 NAME = r"[a-z][a-z0-9-]*"
 LONGEST_NAME = 32

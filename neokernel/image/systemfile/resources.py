@@ -10,10 +10,10 @@ from neokernel.abi.description import (
     MOST_STATE,
 )
 from neokernel.abi.kinds import PAGE_SIZE
-from neokernel.image.system.document import Findings
-from neokernel.image.system.machine import Kind, Machine, Placed, Service
-from neokernel.image.system.model import Escalation, Policy
-from neokernel.image.system.units import show_size, show_time
+from neokernel.image.systemfile.document import Findings
+from neokernel.image.systemfile.machine import Kind, Machine, Placed, Service
+from neokernel.image.systemfile.model import Escalation, Policy
+from neokernel.image.systemfile.units import show_size, show_time
 
 #: what a capability takes (`Slot` in the kernel's objects.py)
 SLOT_SIZE = 64

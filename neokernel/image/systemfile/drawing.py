@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from neokernel.image.system.graph import ALL_MEMORY, Edge, Graph, Node, NodeKind
+from neokernel.image.systemfile.graph import ALL_MEMORY, Edge, Graph, Node, NodeKind
 
 WIDTH, HEIGHT = 156, 46
 #: between neighbours, and between layers
