@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.fuzz_kernel.campaign import LENGTH, Attack, Found, campaign
+from tests.fuzz_kernel.campaign import LENGTH, Attack, Found, Outcomes, Tally, campaign, together
 from tests.fuzz_kernel.report import describe, rare, table
 
 OK = 0
@@ -25,7 +25,12 @@ def main() -> int:
     parser.add_argument("--length", type=int, default=LENGTH, help="steps of a machine")
     parser.add_argument("--deep-every", type=int, default=64, help="steps between two looks at every byte")
     parser.add_argument("--state", type=Path, help="file that keeps what was counted: with it, the campaign goes on")
+    parser.add_argument(
+        "--table", type=Path, nargs="+", metavar="STATE", help="print what campaigns have counted so far"
+    )
     options = parser.parse_args()
+    if options.table is not None:
+        return show(options.table)
     attack = Attack(deep_every=options.deep_every)
     # What never ends holds the interpreter: who tells about it is another process.
     child = os.fork()
@@ -55,16 +60,30 @@ def run(attack: Attack, options: argparse.Namespace) -> int:
         attack.shrink(found)
         print(describe(found, again(found.seed, options)))
         return FOUND
-    print("\n".join(table(attack.outcomes())))
+    tell(tally, attack.outcomes())
+    return OK
+
+
+def show(states: list[Path]) -> int:
+    try:
+        tell(*together(states))
+    except (ValueError, OSError) as wrong:
+        print(wrong)
+        return WRONG
+    return OK
+
+
+def tell(tally: Tally, outcomes: Outcomes) -> None:
+    print("\n".join(table(outcomes)))
     least = WANTED * tally.calls / 100_000_000
-    missing = rare(attack.outcomes(), least)
-    print(f"less than {WANTED:,} times in 100 million ({least:.0f} here): {' · '.join(missing) or 'none'}")
+    print(
+        f"less than {WANTED:,} times in 100 million ({least:.0f} here): {' · '.join(rare(outcomes, least)) or 'none'}"
+    )
     print(
         f"{tally.calls:,} calls, {tally.successes / tally.calls:.0%} of them successful, {tally.fast:,} on the fast"
         f" path, {tally.machines:,} machines ({tally.deaths:,} stood still), {tally.seconds:.0f} s,"
         f" {tally.calls / tally.seconds:,.0f} calls a second: nothing found"
     )
-    return OK
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import faulthandler
 import json
 import mmap
 import time
-from dataclasses import asdict, dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from neokernel.arch import cpu
@@ -83,6 +84,16 @@ class Found(Exception):
         self.last = last
         #: steps that it needs, if it was shrunk
         self.needed: list[int] | None = None
+
+
+def by_row(counts: dict[int, int]) -> Outcomes:
+    """How often which row ended how: (row, status, argument, after a wait)."""
+    found: Outcomes = {}
+    for index, number in counts.items():
+        row, column = divmod(index, 2 * STATUSES * ARGUMENTS)
+        later, rest = divmod(column, STATUSES * ARGUMENTS)
+        found[row, rest // ARGUMENTS, rest % ARGUMENTS, bool(later)] = number
+    return found
 
 
 def offset_in(of: StructType, name: str) -> int:
@@ -183,16 +194,13 @@ class Attack:
             found.append(Step(number, thread, row, tuple(arguments), when))
         return sorted((step for step in found if step.number), key=lambda step: step.number)
 
-    def outcomes(self) -> Outcomes:
-        """How often which row ended how: (row, status, argument, after a wait)."""
+    def counts(self) -> dict[int, int]:
+        """What isn't 0 in the table of outcomes, by its place."""
         words = self.memory.array("outcomes", OUTCOMES)
-        found: Outcomes = {}
-        for index, number in enumerate(words):
-            if number:
-                row, column = divmod(index, 2 * STATUSES * ARGUMENTS)
-                later, rest = divmod(column, STATUSES * ARGUMENTS)
-                found[row, rest // ARGUMENTS, rest % ARGUMENTS, bool(later)] = number
-        return found
+        return {index: number for index, number in enumerate(words) if number}
+
+    def outcomes(self) -> Outcomes:
+        return by_row(self.counts())
 
     def shrink(self, found: Found, seconds: float = 60) -> None:
         """Leave out steps as long as the same check fails: `found.needed` are those that are left."""
@@ -256,24 +264,36 @@ def proceed(attack: Attack, tally: Tally, calls: int) -> None:
 
 def save(state: Path, attack: Attack, tally: Tally) -> None:
     """Keep what was counted, so that the campaign can go on."""
-    words = attack.memory.array("outcomes", OUTCOMES)
-    kept = {"tally": asdict(tally), "outcomes": {index: number for index, number in enumerate(words) if number}}
     unfinished = state.with_suffix(".new")
-    unfinished.write_text(json.dumps(kept))
+    unfinished.write_text(json.dumps({"tally": asdict(tally), "outcomes": attack.counts()}))
     unfinished.replace(state)
 
 
-def load(state: Path, attack: Attack, begun: Tally) -> Tally:
-    """What was counted before. Raises ValueError if that was another campaign."""
+def read(state: Path) -> tuple[Tally, dict[int, int]]:
+    """What was counted, and the table of outcomes. Raises ValueError if it isn't that."""
     try:
         kept = json.loads(state.read_text())
-        tally = Tally(**kept["tally"])
-        outcomes = {int(index): int(number) for index, number in kept["outcomes"].items()}
+        return Tally(**kept["tally"]), {int(index): int(number) for index, number in kept["outcomes"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as failed:
         raise ValueError(f"{state}: not the state of a campaign; delete it, or name another file") from failed
+
+
+def load(state: Path, attack: Attack, begun: Tally) -> Tally:
+    """Go on with what was counted before. Raises ValueError if that was another campaign."""
+    tally, counts = read(state)
     if (tally.seed, tally.length) != (begun.seed, begun.length):
-        raise ValueError(
-            f"{state}: a campaign from seed {tally.seed} on, {tally.length} steps a machine; name another file"
-        )
-    attack.memory.fill("outcomes", OUTCOMES, outcomes)
+        begins = f"a campaign from seed {tally.seed} on, {tally.length} steps a machine"
+        raise ValueError(f"{state}: {begins}; name another file, or go on with that one")
+    attack.memory.fill("outcomes", OUTCOMES, counts)
     return tally
+
+
+def together(states: list[Path]) -> tuple[Tally, Outcomes]:
+    """Several campaigns as one; the time is that of all."""
+    whole, counts = Tally(0, 0), Counter[int]()
+    for state in states:
+        tally, numbers = read(state)
+        counts.update(numbers)
+        for field in fields(Tally):
+            setattr(whole, field.name, getattr(whole, field.name) + getattr(tally, field.name))
+    return whole, by_row(counts)

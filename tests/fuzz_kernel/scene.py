@@ -225,7 +225,7 @@ def troubled(fuzz: Fuzz, thread: Thread, buffer: Buffer) -> bool:
     if serving is not None and serving.caller is not None and answering(fuzz, thread, serving, count):
         pass
     elif not sending(fuzz, thread, count, later):
-        return False
+        return fuzz.chance(2) and crowding(fuzz, thread, buffer)
     name_others(fuzz, thread, buffer, count, index)
     if trouble == TWICE:
         other = fuzz.below(place)
@@ -337,6 +337,24 @@ def sending(fuzz: Fuzz, thread: Thread, count: u64, later: bool) -> bool:
                 if receiver.context is not None:
                     r.a7 = SEND_CALL if fuzz.chance(2) else u64(TRY_SEND)
                     return True
+    return False
+
+
+def crowding(fuzz: Fuzz, thread: Thread, buffer: Buffer) -> bool:
+    """Send as many capabilities as travel to somebody who has no room for them."""
+    r = thread.registers
+    slots = thread.table.slots
+    for index in range(len(slots)):
+        endpoint = slots[index].object
+        if isinstance(endpoint, Endpoint) and slots[index].rights & (SEND | GRANT) == SEND | GRANT:
+            receiver = endpoint.receivers.head
+            waits = receiver is not None and receiver.context is not None and receiver.buffer is not None
+            if receiver is not None and waits and not roomy(receiver, MAXIMUM_CAPABILITIES):
+                r.a7 = SEND_CALL if fuzz.below(4) != 0 else u64(TRY_SEND)
+                r.a0 = index
+                r.a1 = message(0, 0, MAXIMUM_CAPABILITIES)
+                name_others(fuzz, thread, buffer, MAXIMUM_CAPABILITIES, len(slots))
+                return True
     return False
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from neokernel.abi.operations import Operation
 from neokernel.abi.status import FIRST_OF_RUNTIME
-from tests.fuzz_kernel.campaign import Attack, Found, campaign
+from tests.fuzz_kernel.campaign import Attack, Found, campaign, together
 from tests.fuzz_kernel.mutants import MUTANTS, Mutant
 from tests.fuzz_kernel.report import describe, documented, table
 from tests.fuzz_kernel.state import OPERATIONS, WAITED
@@ -85,6 +85,9 @@ def test_a_campaign_goes_on_where_it_was(attacks: tuple[Attack, Attack], tmp_pat
     again = campaign(parts, 4000, seed=5, state=state)
     assert parts.outcomes() == whole.outcomes()
     assert replace(again, seconds=0) == replace(once, seconds=0)
+    twice, counted = together([state, state])
+    assert twice.calls == 2 * once.calls
+    assert counted == {each: 2 * number for each, number in whole.outcomes().items()}
     with pytest.raises(ValueError, match="a campaign from seed 5 on"):
         campaign(parts, 4000, seed=6, state=state)
     state.write_text("{}")
