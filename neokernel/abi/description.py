@@ -13,7 +13,7 @@ reads it trusts nothing: see `neokernel/services/init/description.py`.
 
 from enum import Enum
 
-from neokernel.abi.boot import FIRST_DYNAMIC
+from neokernel.abi.boot import FIRST_DYNAMIC, ROOT_SLOTS
 from neokernel.lang import Embedded, size_of, u8, u16, u32, u64, usize, wire, wrapping_mul
 
 #: the file's name in the boot archive
@@ -42,6 +42,10 @@ MOST_MEMORY: u64 = 1 << 40
 MOST_TIME: u64 = 1 << 40
 #: bytes of memory that a service keeps when it is started again
 MOST_STATE = 1 << 24
+#: slots of init's table; what a service takes of them: its process, the next one while it is replaced, and what
+#: outlives it. Each grant may take one more
+MOST_SLOTS = 4096
+SLOTS_EACH = 14
 
 
 class GrantKind(Enum):
@@ -198,6 +202,12 @@ assert size_of(Header) == 64, "no padding"
 assert size_of(Service) == 112, "no padding"
 assert size_of(Grant) == 40, "no padding"
 assert size_of(Setting) == 32, "no padding"
+
+
+def slots_needed(services: u64, grants: u64) -> u64:
+    """How many slots init's table must have: whole words of bits, beyond those of the kernel's."""
+    return ROOT_SLOTS + (services * SLOTS_EACH + grants + 63) // 64 * 64
+
 
 #: where what the checksum covers begins
 CHECKED_FROM = 16

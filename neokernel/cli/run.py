@@ -141,7 +141,7 @@ def boot(
     secured: SignedBoot | None = None,
 ) -> int:
     """Run the image in the QEMU `program` and report how it ended. `secured`: it starts through the first stage."""
-    console = ConsoleFilter(after_start="nk_start_text" in image.symbols)
+    console = ConsoleFilter("nk_start_text" in image.symbols, lambda record: explained(image, record, roots).text)
     machine = qemu.command(program, image.path) if secured is None else qemu.signed_command(program, secured)
     shown = bytearray()
 
@@ -205,11 +205,14 @@ def one_with(images: list[Image], panic: PanicRecord) -> Image:
 
 def explained(image: Image, panic: PanicRecord, roots: tuple[Path, ...]) -> Crash:
     """What happened: to the image's own code, or to a thread above the kernel."""
-    if not panic.space:
+    if not panic.space and not panic.program:
         return explain_crash(image, panic, check_at(image, panic), roots)
-    from neokernel.image.kernel import root_program  # late, because the compiler is big
+    from neokernel.image.kernel import named_program, root_program  # late, because the compiler is big
 
-    program = root_program(image) if panic.space == ROOT_SPACE else None
+    if panic.program:
+        program = named_program(image, panic.program)
+    else:
+        program = root_program(image) if panic.space == ROOT_SPACE else None
     if program is None:
         return unexplained(panic)
     return explain_crash(program, panic, check_at(program, panic), roots)

@@ -32,6 +32,7 @@ CAUSES = {
     13: "LoadPageFault",
     15: "StorePageFault",
     1 << 63 | 5: "BudgetExhausted",  # the timer, of a thread without a handler
+    1 << 63 | 63: "NoHeartbeat",  # init's word for it
 }
 ADDRESS_CAUSES = {0, 1, 4, 5, 6, 7, 12, 13, 15}
 
@@ -174,7 +175,7 @@ def frames_at(image: Image, address: int) -> list[Frame]:
 def unexplained(panic: PanicRecord) -> Crash:
     """A crash of a program that isn't known: what its registers say."""
     name, message = trap_of(panic)
-    return Crash(name, message, (Frame(f"process {panic.space}", f"{panic.pc:#x}", 0),), cut=True)
+    return Crash(name, message, (Frame(panic.program or f"process {panic.space}", f"{panic.pc:#x}", 0),), cut=True)
 
 
 def is_synthetic(place: Place) -> bool:

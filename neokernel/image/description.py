@@ -254,6 +254,9 @@ def examine(system: System, services: Sequence[Service]) -> None:
     _name("the system", system.name)
     _name("the board", system.board)
     _within("the system's number of services", len(services), 1, layout.MAXIMUM_SERVICES)
+    grants = sum(len(service.grants) for service in services)
+    slots = int(layout.slots_needed(lang.u64(len(services)), lang.u64(grants)))
+    _within("what init's table needs for all services and grants, in slots,", slots, 0, layout.MOST_SLOTS)
     _once("a service called", (service.name for service in system.services))
     interfaces = {
         (service.name, grant.name): grant.interface

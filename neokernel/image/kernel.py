@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -64,11 +64,24 @@ def build_system(
     root: Path, output: Path, *, checks: bool = True, release: bool = True, traced: bool = False
 ) -> BuildResult:
     """Build the programs at `root` and the kernel below them. `traced`: the root program starts a trace."""
+    programs = [(path.stem, path) for path in programs_of(root)]
+    return build_image_of(programs, (), output, checks=checks, release=release, traced=traced)
+
+
+def build_image_of(
+    programs: Sequence[tuple[str, Path]],
+    files: Sequence[Entry],
+    output: Path,
+    *,
+    checks: bool = True,
+    release: bool = True,
+    traced: bool = False,
+) -> BuildResult:
+    """Build programs by their names, the root program first, and the kernel below them; `files` come after them."""
     folder = programs_folder(output)
     folder.mkdir(exist_ok=True)
     entries: list[Entry] = []
-    for path in programs_of(root):
-        name = path.stem
+    for name, path in programs:
         first = traced and not entries
         built = build_program(path, folder / f"{name}.elf", checks=checks, release=release, traced=first)
         if built.diagnostics:
@@ -80,7 +93,7 @@ def build_system(
     found = kernel_objects(checks=checks)
     if isinstance(found, list):
         return BuildResult(output, found)
-    link_image(found.files, pack(entries), output)
+    link_image(found.files, pack([*entries, *files]), output)
     write_check_table(output, found.records, kernel_sources())
     return BuildResult(output)
 
@@ -109,6 +122,15 @@ def root_program(image: Image) -> Image | None:
         return program_of(image, archive_of(image)[0])
     except (OSError, IndexError, BadArchive, ELFError):
         return None
+
+
+def named_program(image: Image, name: str) -> Image | None:
+    """The program of this name in an image's archive; None as above."""
+    try:
+        entries = archive_of(image)
+    except (OSError, BadArchive, ELFError):
+        return None
+    return next((program_of(image, entry) for entry in entries if entry.name == name and entry.parts), None)
 
 
 def program_of(image: Image, entry: Entry) -> Image | None:

@@ -17,7 +17,7 @@ MAXIMUM_SLOTS = 4096
 #: the longest run
 MAXIMUM_RUN = 64
 #: processes that one has made and not yet ended, and memories of ended ones
-MAXIMUM_CHILDREN = 256
+MAXIMUM_CHILDREN = 384
 
 
 @struct
@@ -123,15 +123,19 @@ class Holdings:
     #: index of what their Memory is made of, 0 before the first
     source: Atomic[u64] = Atomic(0)
 
-    def take(self, pages: u64) -> u64 | None:
-        """A number for a process of so many pages: with the smallest Memory that is kept and suffices, or with none."""
+    def take(self, pages: u64, exact: bool = False) -> u64 | None:
+        """A number for a process of so many pages: with the smallest Memory that is kept and suffices, or with none.
+
+        `exact`: only with one of this size.
+        """
         while True:
             best: u64 = MAXIMUM_CHILDREN
             word: u64 = 0
             for place in range(u64(0), u64(MAXIMUM_CHILDREN)):
                 other = self.words[place].load()
-                fits = other != 0 and unpacked(other).first == 0 and other >> 32 >= pages
-                if fits and (best == MAXIMUM_CHILDREN or other >> 32 < word >> 32):
+                size = other >> 32
+                fits = other != 0 and unpacked(other).first == 0 and (size == pages or (size > pages and not exact))
+                if fits and (best == MAXIMUM_CHILDREN or size < word >> 32):
                     best, word = place, other
                     if word >> 32 == pages:
                         break

@@ -119,11 +119,13 @@ class Child:
         size: u64 = CHILD_MEMORY,
         slots: u64 = CHILD_SLOTS,
         more: u64 = MORE_KEPT,
+        exact: bool = False,
     ) -> Failure | None:
         """A process that runs the archive's program `name`, stopped: its own objects, made of `size` bytes, no others.
 
         `events` is the maker's Endpoint that hears of its faults, and of its end. Its table has `slots`; `more` frames
-        and page tables can be mapped for it later.
+        and page tables can be mapped for it later. `exact`: it has no more memory than that, although there may be a
+        larger one that nobody uses now.
         """
         assert self.number == 0, "a child that hasn't ended"
         file = find_program(name)
@@ -131,7 +133,7 @@ class Child:
             return Failure(Status.NO_PROGRAM, FIRST)
         pages = (size + (PAGE_SIZE - 1)) // PAGE_SIZE
         children = process.children()
-        number = children.take(pages)
+        number = children.take(pages, exact)
         if number is None:
             return Failure(Status.OUT_OF_SLOTS, WINDOW)
         kept = children.get(number)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neokernel.image.panic import LONGEST_RECORD, PANIC, PANIC_END, START, ConsoleFilter, PanicRecord, partial_length
+from neokernel.image.panic import (
+    CRASH,
+    CRASH_END,
+    LONGEST_RECORD,
+    PANIC,
+    PANIC_END,
+    START,
+    ConsoleFilter,
+    PanicRecord,
+    partial_length,
+)
 
 
 def record(cause: int = 3) -> bytes:
@@ -83,3 +93,23 @@ def test_without_a_start_the_firmware_is_shown_at_the_end() -> None:
 def test_partial_markers() -> None:
     assert partial_length(b"abc\x1enk", PANIC) == 3
     assert partial_length(b"abc", PANIC) == 0
+
+
+def crash(program: str) -> bytes:
+    return CRASH + b"program " + program.encode() + b"\nzeroes " + b"%016x %016x\n" % (0x1000, 4) + record() + CRASH_END
+
+
+def test_what_init_tells_of_a_process_is_shown_in_its_place() -> None:
+    console = ConsoleFilter(after_start=False, tell=lambda record: f"<{record.program} at {record.pc:#x}>\n")
+    assert console.feed(b"one\n" + crash("net") + b"two\n" + PANIC + record() + PANIC_END) == (
+        b"one\n<net at 0x82200000>\ntwo\n"
+    )
+    assert [told.program for told in console.crashes] == ["net"]
+    assert console.crashes[0].memory == {0x1000: 7, 0x1008: 8, 0x1010: 0, 0x1018: 0}
+    assert len(console.panics) == 1
+
+
+def test_a_false_record_of_a_process_is_shown() -> None:
+    console = ConsoleFilter(after_start=False)
+    false = CRASH + b"zeroes 0000000000000000 ffffffffffffffff\n" + record() + CRASH_END
+    assert console.feed(false) + console.finish() == false

@@ -123,6 +123,9 @@ def test_memory_of_ended_children_is_used_again_the_smallest_that_suffices() -> 
     assert children.get(1) == Holding(101, BUSY, 64)
     assert children.take(40) == 2
     assert children.take(200) == 4, "none suffices"
+    assert children.take(30, True) == 5, "none has that size"
+    children.set(5, Holding(105, 0, 30))
+    assert children.take(30, True) == 5
     children.set(4, Holding(0, 0, 0))
     assert children.take(1) == 4, "a number without Memory is free"
 

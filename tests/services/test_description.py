@@ -132,6 +132,10 @@ BACK = Service("back", "back", (Provides("b"), Uses("o", "other", "o")))
     ("services", "said"),
     [
         ((), "the system's number of services is 0; it must be from 1 to 192"),
+        (
+            tuple(Service(f"s{n}", "x", tuple(Provides(f"p{m}") for m in range(64))) for n in range(48)),
+            "what init's table needs for all services and grants, in slots, is 4800; it must be from 0 to 4096",
+        ),
         ((LOG, LOG), "a service called 'log' is there twice"),
         ((OTHER, BACK), "services use each other in a circle: other → back → other"),
         ((SHELL,), "service 'shell': grant 'log': nobody provides log.lines"),
@@ -194,6 +198,7 @@ H, S, G, C = layout.Header, layout.Service, layout.Grant, layout.Setting
         (put(H, 0, "service_count", 0), (Problem.COUNTS, 0)),
         (put(H, 0, "service_count", 193), (Problem.COUNTS, 0)),
         (put(H, 0, "grant_count", 1 << 31), (Problem.COUNTS, 0)),
+        (put(H, 0, "grant_count", 4000), (Problem.COUNTS, 1024 + 4096)),
         (put(H, 0, "grant_count", 12), (Problem.SIZE, len(pack(SYSTEM)))),
         (put(H, 0, "board.length", 0), (Problem.NAME, 0)),
         (put(S, 1, "name.length", 49), (Problem.NAME, 1)),

@@ -22,6 +22,7 @@ from neokernel.abi.description import (
     MAXIMUM_TEXT,
     MOST_CAPABILITIES,
     MOST_MEMORY,
+    MOST_SLOTS,
     MOST_STATE,
     MOST_TIME,
     VERSION,
@@ -35,6 +36,7 @@ from neokernel.abi.description import (
     SettingKind,
     Text,
     checksum,
+    slots_needed,
 )
 from neokernel.abi.kinds import PAGE_SIZE
 from neokernel.abi.rights import ALL
@@ -134,6 +136,8 @@ def check(memory: Span[u8]) -> Refusal | None:
     most: u64 = MAXIMUM_SERVICES
     if not 1 <= services <= most or grants > most * MAXIMUM_GRANTS or settings > most * MAXIMUM_SETTINGS:
         return Refusal(Problem.COUNTS)
+    if slots_needed(services, grants) > MOST_SLOTS:
+        return Refusal(Problem.COUNTS, slots_needed(services, grants))
     records = HEADER_SIZE + services * SERVICE_SIZE + grants * GRANT_SIZE + settings * SETTING_SIZE
     if size % 8 != 0 or records + u64(header.text_size) != size:
         return Refusal(Problem.SIZE, size)

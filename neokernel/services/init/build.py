@@ -1,0 +1,289 @@
+"""A service's process: its program, with exactly what its entry in the description says.
+
+Invariants: what can't be made completely isn't made: no process, no slot, no capability is left of it. Capability i of
+those that the program declares is in slot FIRST_DECLARED + i; what was denied leaves its slot empty.
+"""
+
+from __future__ import annotations
+
+from neokernel.abi.boot import PLATFORM, PROCESSOR
+from neokernel.abi.description import FIRST_DECLARED, GrantKind, SettingKind
+from neokernel.abi.kinds import PAGE_SIZE, Kind
+from neokernel.abi.rights import ALL, CONTROL, DMA, READ, RECEIVE, SEND, WRITE
+from neokernel.abi.status import FIRST, Status
+from neokernel.lang import u16, u64, usize, value
+from neokernel.runtime import system
+from neokernel.runtime.child import MORE_KEPT, TABLE, Child, memory_source
+from neokernel.runtime.process import STATE_ADDRESS, Process
+from neokernel.runtime.space import Kept, released
+from neokernel.runtime.system import Failure
+from neokernel.services.init.state import ASKING, Init, Unit, first_slot, grants_of, kind_of_grant
+from neokernel.services.init.trace import map_ring
+
+#: bytes of Memory for a service's endpoints, at most MAXIMUM_GRANTS
+ENDPOINT_ROOM: u64 = 2 * PAGE_SIZE
+#: bytes that a DmaSpace takes, and each frame that can be pinned in it, and some more
+DMA_HEADER: u64 = 256
+PIN_SIZE: u64 = 32
+
+
+def make(process: Process, init: Init, index: u64, program: bytes, child: Child) -> Failure | None:
+    """The process of unit `index`, that runs `program`, stopped."""
+    service = init.service(index)
+    pages = pages_of(service.state)
+    failure = make_region(process, init, index, pages)
+    if failure is None:
+        slots = u64(service.capabilities)
+        failure = child.create(process, program, init.events, service.memory, slots, MORE_KEPT + pages, True)
+    if failure is not None:
+        return failure
+    failure = furnish(process, init, index, child)
+    if failure is not None:
+        _ = child.end(process)
+    return failure
+
+
+def furnish(process: Process, init: Init, index: u64, child: Child) -> Failure | None:
+    """Give it what it has."""
+    grants = grants_of(init, index)
+    child.next_slot = FIRST_DECLARED + grants.end - grants.first
+    platform: u16 = 0
+    for grant in range(grants.first, grants.end):
+        failure = give(process, init, child, grant, FIRST_DECLARED + grant - grants.first)
+        if failure is not None:
+            return failure
+        platform |= platform_right(init, grant)
+    if platform != 0:
+        failure = child.grant_at(process, PLATFORM, PLATFORM, platform)
+        if failure is not None:
+            return failure
+    configure(init, index, child)
+    failure = share_state(process, init, index, child)
+    beat = init.units[index].beat
+    if failure is None and beat != 0:
+        failure = child.share_heartbeat(process, beat)
+    return child.give_memory(process) if failure is None else failure
+
+
+@value
+class Authority:
+    """What is behind a grant: a capability of init's, with what a copy of it may do, and its badge, 0 for none."""
+
+    source: u64
+    rights: u16
+    badge: u64 = 0
+
+
+def give(process: Process, init: Init, child: Child, grant: u64, slot: u64) -> Failure | None:
+    """One capability, into a slot of its table."""
+    found = authority(process, init, grant, u64(init.description.grant(grant).owner))
+    if found is None:
+        return None
+    if isinstance(found, Failure):
+        return found
+    if found.source == PROCESSOR:
+        failure = child.grant_at(process, PROCESSOR, PROCESSOR, found.rights, found.badge)
+        if failure is not None:
+            return failure
+    return child.grant_at(process, slot, found.source, found.rights, found.badge)
+
+
+def authority(process: Process, init: Init, grant: u64, holder: u64) -> Authority | Failure | None:
+    """What a grant gives if the service `holder` has it. None: nothing, for now or for good."""
+    record = init.description.grant(grant)
+    target = record.target
+    match kind_of_grant(init, grant):
+        case GrantKind.NONE:
+            return None
+        case GrantKind.PROVIDES:
+            return Authority(init.objects[grant], RECEIVE)
+        case GrantKind.USES:
+            # Of one that is given up, there is nothing to have until it is started again.
+            return Authority(init.objects[target], record.rights, holder + 1) if init.objects[target] != 0 else None
+        case GrantKind.DEVICE:
+            device = process.device(target)
+            return missing() if device is None else Authority(device, CONTROL)
+        case GrantKind.INTERRUPT:
+            line = interrupt(process, target)
+            return missing() if line is None else Authority(line, CONTROL)
+        case GrantKind.PROCESSOR:
+            return Authority(PROCESSOR, CONTROL, target)
+        case GrantKind.POWER:
+            return Authority(PLATFORM, CONTROL)
+        case GrantKind.CONSOLE:
+            return Authority(PLATFORM, WRITE)
+        case GrantKind.SYSTEM:
+            return Authority(init.events, SEND, ASKING + holder)
+        case GrantKind.DMA:
+            return device_space(process, init, grant)
+        case GrantKind.MEMORY:
+            return made_once(process, init, grant, Kind.MEMORY, ALL & ~DMA)
+        case GrantKind.TRACE:
+            return made_once(process, init, grant, Kind.TRACE, CONTROL | READ)
+
+
+def made_once(process: Process, init: Init, grant: u64, kind: Kind, rights: u16) -> Authority | Failure:
+    """What init makes for the service when it is first started, and keeps when it ends."""
+    if init.objects[grant] == 0:
+        # What the service makes of its Memory can't become a DmaSpace.
+        memory = memory_source(process)
+        if isinstance(memory, Failure):
+            return memory
+        made = process.make_of(memory, kind, init.description.grant(grant).size)
+        if isinstance(made, Failure):
+            return made
+        init.objects[grant] = made
+        if kind is Kind.TRACE and not init.traced:
+            failure = map_ring(process, made, init.description.grant(grant).size)
+            if failure is not None:
+                return failure
+            init.traced = True
+    return Authority(init.objects[grant], rights)
+
+
+def device_space(process: Process, init: Init, grant: u64) -> Authority | Failure:
+    """A DmaSpace for one life of the service."""
+    record = init.description.grant(grant)
+    if init.objects[grant] == 0:
+        unit = init.units[usize(record.owner)]
+        if unit.device_spaces == 0:
+            home = process.make(Kind.MEMORY, room_for_pins(init, u64(record.owner)))
+            if isinstance(home, Failure):
+                return home
+            unit.device_spaces = home
+        made = process.make_of(unit.device_spaces, Kind.DMA_SPACE, record.size)
+        if isinstance(made, Failure):
+            return made
+        init.objects[grant] = made
+    return Authority(init.objects[grant], CONTROL)
+
+
+def room_for_pins(init: Init, index: u64) -> u64:
+    """Bytes of Memory for all DmaSpaces of a unit."""
+    grants = grants_of(init, index)
+    size: u64 = 0
+    for grant in range(grants.first, grants.end):
+        if kind_of_grant(init, grant) is GrantKind.DMA:
+            size += DMA_HEADER + init.description.grant(grant).size * PIN_SIZE
+    return pages_of(size) * PAGE_SIZE
+
+
+def platform_right(init: Init, grant: u64) -> u16:
+    """What a grant adds to the PLATFORM that the runtime knows."""
+    match kind_of_grant(init, grant):
+        case GrantKind.POWER:
+            return CONTROL
+        case GrantKind.CONSOLE:
+            return WRITE
+        case _:
+            return 0
+
+
+def missing() -> Failure:
+    """The board hasn't what the description says."""
+    return Failure(Status.NO_CAPABILITY, FIRST)
+
+
+def interrupt(process: Process, line: u64) -> u64 | None:
+    """Index of an interrupt line's capability."""
+    boot = process.boot()
+    return u64(boot.interrupt_first) + line - 1 if 1 <= line <= u64(boot.interrupt_count) else None
+
+
+def configure(init: Init, index: u64, child: Child) -> None:
+    """Its settings."""
+    service = init.service(index)
+    first = u64(service.setting_first)
+    for number in range(first, first + u64(service.setting_count)):
+        setting = init.description.setting(number)
+        if SettingKind(setting.kind) is SettingKind.TEXT:
+            child.settings.add_text(init.description.text(setting.text))
+        else:
+            child.settings.add(setting.value)
+
+
+# --- what outlives a process ------------------------------------------------------------------------------------------
+
+
+def pages_of(size: u64) -> u64:
+    return (size + (PAGE_SIZE - 1)) // PAGE_SIZE
+
+
+def make_region(process: Process, init: Init, index: u64, pages: u64) -> Failure | None:
+    """The frames of a unit's state, once: zeroes at first."""
+    unit = init.units[index]
+    if pages != 0 and unit.region == 0:
+        table = process.make(Kind.CAP_TABLE, pages)
+        if isinstance(table, Failure):
+            return table
+        unit.region = table
+    kept = Kept(table=unit.region, next=unit.region_pages)
+    while kept.next < pages:
+        frame = process.make(Kind.FRAME)
+        failure = kept.keep(process, frame) if not isinstance(frame, Failure) else frame
+        if failure is not None:
+            return failure
+        unit.region_pages = kept.next
+    return None
+
+
+def share_state(process: Process, init: Init, index: u64, child: Child) -> Failure | None:
+    """Map the unit's state into its process."""
+    pages = pages_of(init.service(index).state)
+    for page in range(pages):
+        slot = process.slot()
+        if isinstance(slot, Failure):
+            return slot
+        failure = system.copy_out(process.buffer, init.units[index].region, page, READ | WRITE, slot)
+        if failure is not None:
+            return released(process, slot, failure)
+        failure = child.map_kept(process, STATE_ADDRESS + page * PAGE_SIZE, READ | WRITE, slot)
+        if failure is not None:
+            return failure
+    child.state_size = init.service(index).state
+    return None
+
+
+def open_endpoints(process: Process, init: Init, index: u64) -> Failure | None:
+    """Make the endpoints that a unit provides and hasn't, and give them to those who use them and run."""
+    grants = grants_of(init, index)
+    for grant in range(grants.first, grants.end):
+        if kind_of_grant(init, grant) is not GrantKind.PROVIDES or init.objects[grant] != 0:
+            continue
+        made = make_endpoint(process, init.units[index])
+        if isinstance(made, Failure):
+            return made
+        init.objects[grant] = made
+        for user in range(init.description.grants()):
+            if kind_of_grant(init, user) is GrantKind.USES and init.description.grant(user).target == grant:
+                give_late(process, init, user)
+    return None
+
+
+def make_endpoint(process: Process, unit: Unit) -> u64 | Failure:
+    if unit.endpoints == 0:
+        home = process.make(Kind.MEMORY, ENDPOINT_ROOM)
+        if isinstance(home, Failure):
+            return home
+        unit.endpoints = home
+    return process.make_of(unit.endpoints, Kind.ENDPOINT)
+
+
+def give_late(process: Process, init: Init, grant: u64) -> None:
+    """Give a client that runs what it hasn't any more. Where it has put something else meanwhile, that stays."""
+    record = init.description.grant(grant)
+    owner = u64(record.owner)
+    first = first_slot(process, init.units[owner].number)
+    if first != 0:
+        slot = FIRST_DECLARED + grant - grants_of(init, owner).first
+        endpoint = init.objects[record.target]
+        _ = system.copy(process.buffer, first + TABLE, slot, record.rights, owner + 1, endpoint)
+
+
+def close_endpoints(process: Process, init: Init, index: u64) -> None:
+    """End what a unit provides: who waits there is told (CANCELLED), and whoever calls later (NO_CAPABILITY)."""
+    grants = grants_of(init, index)
+    for grant in range(grants.first, grants.end):
+        if kind_of_grant(init, grant) is GrantKind.PROVIDES and init.objects[grant] != 0:
+            _ = process.drop(init.objects[grant])
+            init.objects[grant] = 0

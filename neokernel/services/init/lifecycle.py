@@ -1,0 +1,283 @@
+"""The lives of services: how they start, what happens when they end, and when that is too often.
+
+A service that is to run again is started after its back-off: `backoff` the first time in its window, twice as long each
+time after that, up to `longest_backoff`. More than `limit` restarts within `window`, which begins with the first of
+them, are too many: then its escalation says what happens.
+
+Its endpoints stay when it ends, and calls that it hasn't received wait for its next life; those that it had received
+end with PEER_DIED. When it won't be started again, its endpoints end: nobody waits for a service that doesn't come.
+
+Invariant: no process is left of a unit that doesn't run, unless its phase is ENDING.
+"""
+
+from __future__ import annotations
+
+from neokernel.abi.call import NEVER
+from neokernel.abi.description import MAXIMUM_SERVICES, Escalation, GrantKind, RestartPolicy
+from neokernel.abi.kinds import Kind
+from neokernel.abi.operations import Binding
+from neokernel.lang import Array, array, text_of, u16, u64, usize
+from neokernel.runtime import system
+from neokernel.runtime.child import CONTEXT, THREAD, Child, Death, end_child, state_of
+from neokernel.runtime.control import Phase
+from neokernel.runtime.process import Process
+from neokernel.runtime.system import Failure
+from neokernel.services.init.autopsy import examine, not_made
+from neokernel.services.init.build import close_endpoints, make, open_endpoints
+from neokernel.services.init.post_mortem import Cause
+from neokernel.services.init.state import Init, after, first_slot, grants_of, kind_of_grant, ticks
+
+#: status of a machine that was switched off because a service failed too often
+HALTED: u64 = 102
+#: microseconds until init looks again: whether a device is quiet, whether a service waits
+QUIET: u64 = 10_000
+IDLE: u64 = 500
+#: `system.thread_info`: it waits for a message
+RECEIVES = 4
+
+
+# --- starting ---------------------------------------------------------------------------------------------------------
+
+
+def launch(process: Process, init: Init, index: u64) -> None:
+    """Start a unit that has no process. If that fails, it counts as an end."""
+    child = Child()
+    failure = open_endpoints(process, init, index)
+    if failure is None:
+        failure = make_heartbeat(process, init, index)
+    if failure is None:
+        failure = make(process, init, index, init.units[index].program.view(), child)
+    if failure is None:
+        failure = begin(process, init, index, child)
+    if failure is not None:
+        not_made(process, init, index, failure)
+        init.units[index].starts += 1
+        again(process, init, index, True)
+
+
+def begin(process: Process, init: Init, index: u64, child: Child) -> Failure | None:
+    """Let a process that was made for the unit run."""
+    service, unit = init.service(index), init.units[index]
+    budget, period = ticks(process, service.budget), ticks(process, service.period)
+    failure = child.start(process, u64(service.priority), budget, period)
+    if failure is not None:
+        _ = child.end(process)
+        return failure
+    init.owner[child.number] = u16(index + 1)
+    unit.number, unit.stack, unit.own_memory = child.number, child.stack, child.own_memory
+    unit.phase, unit.wanted, unit.ready = Phase.RUNS, True, False
+    unit.starts += 1
+    unit.due = 0
+    if unit.beat != 0:
+        _ = system.poll(unit.beat)
+        # It has time to begin.
+        unit.beat_due = after(system.now(), 2 * ticks(process, service.heartbeat))
+    return None
+
+
+def make_heartbeat(process: Process, init: Init, index: u64) -> Failure | None:
+    """The notification of a unit that must show that it lives, once."""
+    unit = init.units[index]
+    if init.service(index).heartbeat == 0 or unit.beat != 0:
+        return None
+    made = process.make(Kind.NOTIFICATION)
+    if isinstance(made, Failure):
+        return made
+    unit.beat = made
+    return None
+
+
+def is_ready(process: Process, init: Init, index: u64) -> None:
+    """It says that it serves from now on: it may live on its clients' time."""
+    unit = init.units[index]
+    unit.ready = True
+    if init.service(index).passive != 0:
+        unit.idle_due = after(system.now(), ticks(process, IDLE))
+
+
+def take_time(process: Process, init: Init, index: u64) -> None:
+    """Take the time of a unit away that waits for its clients; of one that doesn't wait yet, later."""
+    unit = init.units[index]
+    thread = first_slot(process, unit.number) + THREAD
+    unit.idle_due = after(system.now(), ticks(process, IDLE))
+    if state_of(thread) == RECEIVES and system.unbind(thread, Binding.CONTEXT) is None:
+        # Somebody more urgent may have called in between.
+        if state_of(thread) == RECEIVES:
+            unit.idle_due = 0
+        else:
+            lend_time(process, init, index)
+
+
+def lend_time(process: Process, init: Init, index: u64) -> None:
+    """A client's time has ended for good in a unit that lives on it: it gets its own, until it waits again."""
+    unit = init.units[index]
+    first = first_slot(process, unit.number)
+    _ = system.bind(process.buffer, first + THREAD, Binding.CONTEXT, first + CONTEXT)
+    unit.idle_due = after(system.now(), ticks(process, IDLE))
+
+
+# --- ending -----------------------------------------------------------------------------------------------------------
+
+
+def take_down(process: Process, init: Init, index: u64) -> bool:
+    """End a unit's process. False if a device may still reach its memory: then it is stopped, and ENDING."""
+    unit = init.units[index]
+    unit.beat_due = unit.idle_due = unit.due = 0
+    if unit.number == 0:
+        return True
+    drop_device_spaces(process, init, index)
+    if end_child(process, unit.number) is not None:
+        unit.phase = Phase.ENDING
+        unit.due = after(system.now(), ticks(process, QUIET))
+        return False
+    init.owner[unit.number] = 0
+    unit.number = 0
+    return True
+
+
+def drop_device_spaces(process: Process, init: Init, index: u64) -> None:
+    """Unpin what its devices reach: the next life has a new DmaSpace."""
+    grants = grants_of(init, index)
+    for grant in range(grants.first, grants.end):
+        if kind_of_grant(init, grant) is GrantKind.DMA and init.objects[grant] != 0:
+            _ = process.drop(init.objects[grant])
+            init.objects[grant] = 0
+
+
+def has_died(process: Process, init: Init, index: u64, death: Death) -> None:
+    """A unit's process has faulted, or says that it has ended."""
+    failed = death.fault is not None or death.status != 0
+    if failed:
+        cause = Cause.FAULT if death.fault is not None else Cause.EXIT
+        examine(process, init, index, cause, death)
+    end(process, init, index, failed)
+
+
+def is_silent(process: Process, init: Init, index: u64) -> None:
+    """It hasn't signalled in time that it lives."""
+    examine(process, init, index, Cause.SILENT, None)
+    end(process, init, index, True)
+
+
+def end(process: Process, init: Init, index: u64, failed: bool) -> None:
+    """Take a unit down, and do then as its policy says."""
+    _ = take_down(process, init, index)
+    again(process, init, index, failed)
+
+
+def stop(process: Process, init: Init, index: u64) -> None:
+    """Take a unit down for good."""
+    unit = init.units[index]
+    unit.wanted = False
+    if take_down(process, init, index):
+        unit.phase = Phase.DOWN
+    close_endpoints(process, init, index)
+
+
+def again(process: Process, init: Init, index: u64, failed: bool) -> None:
+    """A unit that was taken down: will it run again?"""
+    service, unit = init.service(index), init.units[index]
+    policy = RestartPolicy(service.policy)
+    if policy is RestartPolicy.NEVER or (policy is RestartPolicy.ON_FAILURE and not failed):
+        stop(process, init, index)
+        return
+    now, window = system.now(), ticks(process, service.window)
+    if unit.restarts == 0 or now - unit.window > window:
+        unit.window, unit.restarts = now, 0
+    unit.restarts += 1
+    if unit.restarts > u64(service.limit):
+        escalate(process, init, index, now, window)
+    else:
+        wait(init, index, after(now, ticks(process, backoff(service.backoff, service.longest_backoff, unit.restarts))))
+
+
+def backoff(first: u64, longest: u64, restarts: u64) -> u64:
+    """Microseconds before the restart with this number, from 1 on."""
+    delay = first
+    for _ in range(u64(1), min(restarts, 64)):
+        delay = min(2 * delay, longest)
+    return delay
+
+
+def wait(init: Init, index: u64, due: u64) -> None:
+    """Start it at that time, or when the last one is gone."""
+    unit = init.units[index]
+    unit.wanted = True
+    if unit.number == 0:
+        unit.phase = Phase.WAITING
+        unit.due = due
+
+
+# --- too often --------------------------------------------------------------------------------------------------------
+
+
+def escalate(process: Process, init: Init, index: u64, now: u64, window: u64) -> None:
+    """A unit has failed too often."""
+    service, unit = init.service(index), init.units[index]
+    name = text_of(init.name(index))
+    match Escalation(service.escalation):
+        case Escalation.HALT:
+            process.console.write(f"init: {name} has failed too often: the machine is switched off\n")
+            process.exit(HALTED)
+        case Escalation.RESTART_DEPENDANTS if unit.escalated == 0 or now - unit.escalated > window:
+            process.console.write(f"init: {name} has failed too often: all that use it are started again\n")
+            unit.escalated, unit.restarts = max(now, 1), 0
+            restart_with_dependants(process, init, index, after(now, ticks(process, service.backoff)))
+        case _:
+            process.console.write(f"init: {name} has failed too often: it is given up\n")
+            stop(process, init, index)
+            if unit.phase is Phase.DOWN:
+                unit.phase = Phase.GIVEN_UP
+
+
+def restart_with_dependants(process: Process, init: Init, index: u64, due: u64) -> None:
+    """Take down a unit and all that use it, directly or by others, and start them in order."""
+    marked: Array[bool] = array(MAXIMUM_SERVICES, False)
+    marked[index] = True
+    # Who is used stands before who uses it, so one pass finds all.
+    for user in range(init.description.grants()):
+        if kind_of_grant(init, user) is GrantKind.USES:
+            grant = init.description.grant(user)
+            used = init.description.grant(grant.target)
+            if marked[usize(used.owner)]:
+                marked[usize(grant.owner)] = True
+    for other in range(index, init.description.services()):
+        runs = init.units[other].phase in (Phase.RUNS, Phase.WAITING, Phase.ENDING)
+        if marked[other] and (runs or other == index):
+            _ = take_down(process, init, other)
+            wait(init, other, due)
+
+
+# --- what is due ------------------------------------------------------------------------------------------------------
+
+
+def do_due(process: Process, init: Init, index: u64, now: u64) -> None:
+    """What is to be done for a unit by now."""
+    unit = init.units[index]
+    if unit.due != 0 and unit.due <= now:
+        if unit.phase is Phase.WAITING:
+            launch(process, init, index)
+        elif unit.phase is Phase.ENDING and take_down(process, init, index):
+            unit.phase = Phase.DOWN
+            if unit.wanted:
+                wait(init, index, now)
+    if unit.beat_due != 0 and unit.beat_due <= now:
+        if isinstance(system.poll(unit.beat), Failure):
+            is_silent(process, init, index)
+        else:
+            unit.beat_due = after(now, ticks(process, init.service(index).heartbeat))
+    if unit.idle_due != 0 and unit.idle_due <= now:
+        take_time(process, init, index)
+
+
+def next_due(init: Init, index: u64) -> u64:
+    """When something is to be done for a unit."""
+    unit = init.units[index]
+    first: u64 = NEVER
+    if unit.due != 0:
+        first = min(first, unit.due)
+    if unit.beat_due != 0:
+        first = min(first, unit.beat_due)
+    if unit.idle_due != 0:
+        first = min(first, unit.idle_due)
+    return first

@@ -1,0 +1,194 @@
+"""What is kept of a process that has come to its end against its will.
+
+The latest `POST_MORTEMS` are kept, each with what can be known of the end in a bounded time: registers, the fault, the
+stack from its lowest used byte on, the last messages if the kernel's events are recorded, and what it had used.
+
+On the console a post-mortem is a record that the host makes a traceback of (`neokernel/image/panic.py`).
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from neokernel.abi.call import REGISTER_WORDS
+from neokernel.abi.fault import Fault
+from neokernel.lang import Array, Embedded, Span, array, struct, text_of, u8, u64, usize
+from neokernel.runtime.control import NAME_WORDS, Name
+from neokernel.runtime.process import Console
+from neokernel.runtime.system import THREAD_REGISTERS
+
+#: how many are kept
+POST_MORTEMS: usize = 16
+#: of the stack
+STACK_WORDS: usize = 256
+#: messages before the end
+MESSAGES: usize = 8
+
+
+class Cause(Enum):
+    """Why it was ended."""
+
+    #: it ended itself, with a status other than 0, or although it should run for ever
+    EXIT = 0
+    #: a fault of `abi/fault.py`
+    FAULT = 1
+    #: it didn't signal in time that it lives
+    SILENT = 2
+    #: it couldn't be made: nothing is known but the status and argument of what failed
+    NOT_MADE = 3
+
+
+@struct
+class Sent:
+    """A message: one of `abi/trace.py`'s events, at a time, between its thread and another one."""
+
+    time: u64
+    #: the sender, and the other thread in the upper half
+    threads: u64
+    #: the event, and the message word behind it
+    event: u64
+    word: u64
+
+
+@struct
+class PostMortem:
+    """All zeroes is none. `status` and `argument` are an exit's status, or a failure's."""
+
+    service: u64
+    cause: u64
+    #: how often the service had been started, and when this was
+    starts: u64
+    time: u64
+    fault: u64
+    status: u64
+    argument: u64
+    #: of a page fault: the address, and 0 read, 1 write, 2 execute
+    address: u64
+    access: u64
+    #: ticks of processor time, and free bytes of its memory
+    used: u64
+    free: u64
+    #: of its first thread, in traces
+    identifier: u64
+    stack_words: u64
+    message_count: u64
+    program: Embedded[Name]
+    #: pc, ra, sp, … t6
+    registers: Array[u64] = array(THREAD_REGISTERS)
+    messages: Array[Embedded[Sent]] = array(MESSAGES)
+    stack: Array[u64] = array(STACK_WORDS)
+
+    def write_words(self, registers: Span[u64], words: Span[u64]) -> usize:
+        """The whole of it as words: the first four of a message, and those in the buffer. How many in all."""
+        to = Words(registers=registers, words=words)
+        to.put(self.service)
+        to.put(self.cause)
+        to.put(self.starts)
+        to.put(self.time)
+        to.put(self.fault)
+        to.put(self.status)
+        to.put(self.argument)
+        to.put(self.address)
+        to.put(self.access)
+        to.put(self.used)
+        to.put(self.free)
+        to.put(self.identifier)
+        to.put(self.stack_words)
+        to.put(self.message_count)
+        name: Array[u64] = array(NAME_WORDS)
+        self.program.write_words(name)
+        for word in name:
+            to.put(word)
+        for register in self.registers:
+            to.put(register)
+        for message in self.messages:
+            to.put(message.time)
+            to.put(message.threads)
+            to.put(message.event)
+            to.put(message.word)
+        for word in self.stack:
+            to.put(word)
+        return to.count
+
+
+@struct
+class Words:
+    """A message's words, one after the other."""
+
+    registers: Span[u64]
+    words: Span[u64]
+    count: usize = 0
+
+    def put(self, word: u64) -> None:
+        if self.count < REGISTER_WORDS:
+            self.registers[self.count] = word
+        else:
+            self.words[self.count - REGISTER_WORDS] = word
+        self.count += 1
+
+
+def fault_of(post_mortem: PostMortem) -> Fault | None:
+    number = post_mortem.fault
+    return Fault(u8(number)) if 1 <= number <= u64(Fault.BUS.value) else None
+
+
+# --- on the console ---------------------------------------------------------------------------------------------------
+
+#: traps by which a fault came, for what was read, written, executed (privileged specification, supervisor causes)
+PAGE_CAUSES: tuple[u64, ...] = (13, 15, 12)
+MISALIGNED_CAUSES: tuple[u64, ...] = (4, 6, 0)
+BUS_CAUSES: tuple[u64, ...] = (5, 7, 1)
+TIMER: u64 = 1 << 63 | 5
+#: none of the machine's: it didn't show in time that it lives
+NO_HEARTBEAT: u64 = 1 << 63 | 63
+
+
+def trap_of(fault: Fault, access: u64) -> u64:
+    """The number of the trap behind a fault."""
+    which = min(access, 2)
+    match fault:
+        case Fault.PAGE:
+            return PAGE_CAUSES[which]
+        case Fault.ILLEGAL_INSTRUCTION:
+            return 2
+        case Fault.MISALIGNED:
+            return MISALIGNED_CAUSES[which]
+        case Fault.BREAKPOINT:
+            return 3
+        case Fault.BUDGET:
+            return TIMER
+        case Fault.SYSTEM_CALL:
+            return 8
+        case Fault.BUS:
+            return BUS_CAUSES[which]
+
+
+def show(console: Console, service: bytes, post_mortem: PostMortem, whole: bool) -> None:
+    """One line; `whole`: and all that a traceback can be made of."""
+    name = text_of(service)
+    counter = post_mortem.registers[0]
+    fault = fault_of(post_mortem)
+    match Cause(u8(post_mortem.cause)):
+        case Cause.EXIT:
+            console.write(f"init: {name} has ended with status {post_mortem.status}\n")
+        case Cause.SILENT:
+            console.write(f"init: {name} is silent, at {counter:#x}\n")
+        case Cause.NOT_MADE:
+            console.write(f"init: {name} can't be made: ")
+        case Cause.FAULT:
+            if fault is not None:
+                console.write(f"init: {name} has failed: {fault.name} at {counter:#x}\n")
+    if not whole or (fault is None and post_mortem.cause != u64(Cause.SILENT.value)):
+        return
+    console.write(f"\x1enk-crash 1\nprogram {text_of(post_mortem.program.view())}\n")
+    trap = trap_of(fault, post_mortem.access) if fault is not None else NO_HEARTBEAT
+    console.write(f"scause {trap:016x}\nsepc {counter:016x}\nstval {post_mortem.address:016x}\nregisters")
+    for register in post_mortem.registers[1:]:
+        console.write(f" {register:016x}")
+    place = post_mortem.registers[2] & ~u64(7)
+    console.write(f"\nzeroes {place:016x} {post_mortem.stack_words:016x}\n")
+    for number in range(usize(post_mortem.stack_words)):
+        word = post_mortem.stack[number]
+        if word != 0:
+            console.write(f"stack {place + number * 8:016x} {word:016x}\n")
+    console.write("nk-crash-end\n")

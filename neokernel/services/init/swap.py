@@ -1,0 +1,184 @@
+"""Live replacement: a newer version of a service takes over, and no call is lost.
+
+1. The new version's process is made, with the same capabilities, and isn't started.
+2. The messenger, a thread of init's, calls the service at its own endpoint (HAND_OVER, badge 0: nobody else has that).
+   The call waits in line like any other; when its turn comes, the service has answered all before it, or keeps them
+   until it has. It brings its state in order, in the memory that outlives it, and answers HANDED_OVER.
+3. The new version starts, the old one is ended. Calls that came meanwhile wait at the endpoint, and are the new one's.
+4. The new one says that it is ready, once it has understood the state. If it ends before, or isn't in time, the old
+   version is started again on the same state.
+
+What the old version doesn't do in time is called off: the call is cancelled, and it goes on serving.
+
+Invariant: there is one swap at a time; while `unit` isn't 0, `reply` holds who asked for it.
+"""
+
+from __future__ import annotations
+
+from neokernel.abi.call import message
+from neokernel.abi.description import GrantKind
+from neokernel.abi.status import INVOKED, Status
+from neokernel.lang import u8, u64
+from neokernel.runtime import system
+from neokernel.runtime.child import Death
+from neokernel.runtime.control import Answer, Phase
+from neokernel.runtime.process import HAND_OVER, HANDED_OVER, Process
+from neokernel.runtime.system import Failure, Message
+from neokernel.services.init.autopsy import examine, not_made
+from neokernel.services.init.build import make
+from neokernel.services.init.lifecycle import begin, launch, take_down, wait
+from neokernel.services.init.post_mortem import Cause
+from neokernel.services.init.state import Init, after, grants_of, kind_of_grant, ticks
+
+#: label of the messenger's report: (status, label of the answer, number of the order)
+REPORT: u64 = 1
+
+
+def deliver(orders: u64) -> None:
+    """The messenger: (endpoint, init's endpoint, number) → call HAND_OVER there, and tell how it ended."""
+    while True:
+        order = system.receive(orders, 0)
+        if isinstance(order, Failure):
+            continue
+        answer = system.call(order.w0, message(HAND_OVER))
+        status: u64 = 0
+        label: u64 = 0
+        if isinstance(answer, Failure):
+            status = u64(answer.status.value)
+        else:
+            label = answer.label()
+        # If it is cancelled here, nobody waits for it any more.
+        _ = system.send(order.w1, message(REPORT, 3), status, label, order.w2)
+
+
+def begin_swap(process: Process, init: Init, index: u64, program: bytes, patience: u64) -> Failure | Answer:
+    """Step 1, and the order for step 2. DONE: who has asked is answered when all is done, by `swap.reply`."""
+    swap, unit = init.swap, init.units[index]
+    if swap.unit != 0:
+        return Answer.BUSY
+    endpoint = endpoint_of(init, index)
+    if unit.phase is not Phase.RUNS or endpoint == 0:
+        return Answer.WRONG_PHASE
+    swap.child.number = 0
+    failure = make(process, init, index, program, swap.child)
+    if failure is not None:
+        return failure
+    swap.serial = init.next_serial()
+    failure = system.try_send(init.orders, message(0, 3), endpoint, init.reports, swap.serial)
+    if failure is not None:
+        _ = swap.child.end(process)
+        # It is about to wait, when a call was called off just before.
+        return Answer.BUSY if failure.status is Status.TIMED_OUT else failure
+    swap.unit, swap.begun = index + 1, False
+    swap.patience = ticks(process, patience)
+    swap.due = after(system.now(), swap.patience)
+    swap.old.assign(unit.program.view())
+    swap.new.assign(program)
+    # Who has asked waits in this Reply; init receives with the other one.
+    swap.reply = init.reply
+    init.reply = init.spare
+    return Answer.DONE
+
+
+def endpoint_of(init: Init, index: u64) -> u64:
+    """Where a unit can be asked to hand over: the first endpoint that it provides. 0: it can't be replaced.
+
+    It can't either if a device reaches its memory: that would have to be quiet first.
+    """
+    grants = grants_of(init, index)
+    found: u64 = 0
+    for grant in range(grants.first, grants.end):
+        kind = kind_of_grant(init, grant)
+        if kind is GrantKind.DMA:
+            return 0
+        if kind is GrantKind.PROVIDES and found == 0:
+            found = init.objects[grant]
+    return found
+
+
+def has_reported(process: Process, init: Init, report: Message) -> None:
+    """The messenger's call has ended: step 3."""
+    swap = init.swap
+    if swap.unit == 0 or report.w2 != swap.serial or swap.begun:
+        return
+    index = swap.unit - 1
+    if report.w0 != 0:
+        give_up(process, init, Answer.FAILED, Failure(Status(u8(report.w0)), INVOKED))
+        return
+    if report.w1 != HANDED_OVER or not take_down(process, init, index):
+        # It doesn't know how.
+        give_up(process, init, Answer.REFUSED)
+        return
+    unit = init.units[index]
+    unit.program.assign(swap.new.view())
+    swap.begun = True
+    swap.due = after(system.now(), swap.patience)
+    failure = begin(process, init, index, swap.child)
+    if failure is not None:
+        not_made(process, init, index, failure)
+        return_to_old(process, init)
+
+
+def give_up(process: Process, init: Init, answer: Answer, failure: Failure | None = None) -> None:
+    """The old version goes on."""
+    _ = init.swap.child.end(process)
+    finish(init, answer, failure)
+
+
+def finish(init: Init, answer: Answer, failure: Failure | None = None) -> None:
+    """Tell who has asked how it ended."""
+    swap = init.swap
+    swap.unit = swap.due = 0
+    reply_with(swap.reply, answer, failure)
+    init.spare = swap.reply
+
+
+def roll_back(process: Process, init: Init, death: Death | None = None) -> None:
+    """The new version isn't able to, or isn't in time: the old one again, on the same state."""
+    swap = init.swap
+    index = swap.unit - 1
+    if death is None:
+        examine(process, init, index, Cause.SILENT, None)
+    else:
+        examine(process, init, index, Cause.EXIT if death.fault is None else Cause.FAULT, death)
+    return_to_old(process, init)
+
+
+def return_to_old(process: Process, init: Init) -> None:
+    """Start the old version again."""
+    swap = init.swap
+    index = swap.unit - 1
+    init.units[index].program.assign(swap.old.view())
+    if take_down(process, init, index):
+        launch(process, init, index)
+    else:
+        wait(init, index, system.now())
+    finish(init, Answer.ROLLED_BACK)
+
+
+def is_swapped(init: Init, index: u64) -> bool:
+    """Is this unit's new version on its way: is it to say that it is ready?"""
+    return init.swap.unit == index + 1 and init.swap.begun
+
+
+def do_due_swap(process: Process, init: Init, now: u64) -> None:
+    """The time is over for what is under way."""
+    swap = init.swap
+    if swap.due == 0 or swap.due > now:
+        return
+    if swap.begun:
+        roll_back(process, init)
+        return
+    # Its call ends, with CANCELLED: that is a report that nobody waits for.
+    _ = system.suspend(init.messenger)
+    _ = system.resume(init.messenger)
+    give_up(process, init, Answer.TIMED_OUT)
+
+
+def reply_with(reply: u64, answer: Answer, failure: Failure | None = None) -> None:
+    """Answer who has asked init."""
+    status: u64 = 0
+    argument: u64 = 0
+    if failure is not None:
+        status, argument = u64(failure.status.value), failure.argument
+    _ = system.reply(reply, message(u64(answer.value), 2), status, argument)

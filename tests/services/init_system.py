@@ -1,0 +1,81 @@
+"""The described system that the tests of init run: every kind of service, and many that do nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from neokernel.abi.description import Escalation, GrantKind, RestartPolicy
+from neokernel.image.description import Has, Provides, Restart, Service, System, Uses
+
+MACHINE = Path(__file__).parent / "machine"
+#: what is a program there
+PROGRAMS = {
+    name: MACHINE / f"{name}.py"
+    for name in ("bare", "beater", "counter", "counter2", "clock", "counter3", "idle", "quitter", "tester", "tracer")
+}
+#: so that there are more than 128 services
+IDLE = 122
+
+OFTEN = Restart(backoff=50, longest_backoff=50, limit=1 << 31)
+STATE = 4096
+
+
+def counting(name: str, **more: object) -> Service:
+    return Service(name, "counter", (Provides("requests"),), (("level", 42),), **{"restart": OFTEN, **more})  # type: ignore[arg-type]
+
+
+def restart(limit: int, escalation: Escalation) -> Restart:
+    return Restart(backoff=50, longest_backoff=100, limit=limit, window=1_000_000, escalation=escalation)
+
+
+def system(kills: int, swaps: int, idle: int = IDLE) -> System:
+    """`kills` and `swaps`: how many of them."""
+    services = (
+        counting("counter", state=STATE),
+        counting("fragile", state=STATE, restart=restart(2, Escalation.GIVE_UP)),
+        counting("base", state=STATE, restart=restart(1, Escalation.RESTART_DEPENDANTS)),
+        Service(
+            "upper", "counter", (Provides("requests"), Uses("base", "base", "requests")), state=STATE, restart=OFTEN
+        ),
+        counting("lonely", state=STATE),
+        Service("watched", "beater", (Provides("requests"),), heartbeat=5000, priority=150, restart=OFTEN),
+        counting("passive", state=STATE, passive=True),
+        Service("bare", "bare", (Provides("requests"), Has("denied", GrantKind.NONE)), restart=OFTEN),
+        Service(
+            "clock",
+            "clock",
+            (
+                Provides("requests"),
+                Has("registers", GrantKind.DEVICE, 0x10_1000),
+                Has("line", GrantKind.INTERRUPT, 11),
+                Has("devices", GrantKind.DMA, size=4),
+                Has("room", GrantKind.MEMORY, size=16384),
+            ),
+            restart=OFTEN,
+        ),
+        Service("tracer", "tracer", (Has("ring", GrantKind.TRACE, size=16),), restart=OFTEN),
+        *(Service(f"idle{number}", "idle", restart=OFTEN) for number in range(idle)),
+        Service(
+            "tester",
+            "tester",
+            (
+                Has("init", GrantKind.SYSTEM),
+                *(
+                    Uses(name, name, "requests")
+                    for name in ("counter", "fragile", "lonely", "watched", "passive", "bare", "clock")
+                ),
+                Has("console", GrantKind.CONSOLE),
+                Has("power", GrantKind.POWER),
+                Has("processor", GrantKind.PROCESSOR, target=200),
+            ),
+            (("kills", kills), ("swaps", swaps), ("text", "in words")),
+            memory=8 << 20,
+            capabilities=4096,
+            priority=120,
+            restart=Restart(RestartPolicy.NEVER),
+        ),
+    )
+    return System("tests", "qemu-virt", services)
+
+
+SYSTEM = system(100, 100)

@@ -1,0 +1,10 @@
+"""The first version."""
+
+from counting import serve
+
+from neokernel.lang import u64
+from neokernel.runtime.process import Process
+
+
+def main(process: Process) -> None:
+    serve(process, u64(1))

@@ -1,0 +1,403 @@
+"""The test itself, as a service: it uses the others, has init do things to them, and says what it sees."""
+
+from counting import ADD, EXIT, FAIL, READ, SETTING, SPEND, SPIN
+from shared import make_shared, shared
+
+from neokernel.abi.boot import PLATFORM
+from neokernel.abi.call import message
+from neokernel.abi.description import FIRST_DECLARED
+from neokernel.abi.kinds import Kind
+from neokernel.abi.rights import WRITE
+from neokernel.abi.status import Status
+from neokernel.lang import text_of, u64, usize
+from neokernel.runtime import control, system
+from neokernel.runtime.control import Answer, Phase, Refused, Request
+from neokernel.runtime.must import must, must_get
+from neokernel.runtime.process import Process
+from neokernel.runtime.system import Failure, Message
+from neokernel.runtime.thread import drop_thread, make_thread, spawn, start_thread
+
+# What it has, as the test declares it.
+INIT: u64 = FIRST_DECLARED
+COUNTER: u64 = FIRST_DECLARED + 1
+FRAGILE: u64 = FIRST_DECLARED + 2
+LONELY: u64 = FIRST_DECLARED + 3
+WATCHED: u64 = FIRST_DECLARED + 4
+PASSIVE: u64 = FIRST_DECLARED + 5
+BARE: u64 = FIRST_DECLARED + 6
+CLOCK: u64 = FIRST_DECLARED + 7
+CONSOLE: u64 = 8
+# Settings.
+KILLS: usize = 0
+SWAPS: usize = 1
+CLIENTS: u64 = 64
+#: of the clients, below the services
+PRIORITY: u64 = 60
+#: of threads more urgent than the services, and than the first one
+ABOVE: u64 = 130
+#: what a thread is for, with more above it
+CLIENT: u64 = 0
+SLOW: u64 = 1
+WAITER: u64 = 2
+
+
+def main(process: Process) -> None:
+    make_shared(process)
+    told(process)
+    crashes(process)
+    given_up(process)
+    dependants(process)
+    silent(process)
+    ended(process)
+    on_clients_time(process)
+    post_mortems(process)
+    driven(process)
+    delegated(process)
+    refused(process)
+    clients = start_clients(process)
+    swaps(process)
+    kills(process)
+    stop_clients(process, clients)
+    everybody(process)
+    _ = system.power_off(PLATFORM, 0)
+
+
+def ask(process: Process, endpoint: u64, label: u64, w0: u64 = 0) -> u64:
+    """The first word of an answer; the test ends if there is none."""
+    return must_get(system.call(endpoint, message(label, 1), w0)).w0
+
+
+def service(process: Process, name: bytes) -> u64:
+    found = control.find(process.buffer, INIT, name)
+    assert found is not None, "there is such a service"
+    return found
+
+
+def pause(process: Process, microseconds: u64) -> None:
+    never = must_get(process.make(Kind.NOTIFICATION))
+    _ = system.wait(never, system.now() + microseconds * process.frequency // 1_000_000)
+    must(process.drop(never))
+
+
+def status_of(process: Process, name: bytes) -> control.ServiceStatus:
+    status = control.status(INIT, service(process, name))
+    assert not isinstance(status, Refused), "init knows it"
+    return status
+
+
+def tell_call(process: Process, what: str, answer: Message | Failure) -> None:
+    if isinstance(answer, Failure):
+        process.console.write(f"{what}: {answer.status.name} of argument {answer.argument}\n")
+    else:
+        process.console.write(f"{what}: {answer.w0}\n")
+
+
+def tell_refusal(process: Process, what: str, refused: Refused | None) -> None:
+    if refused is None:
+        process.console.write(f"{what}: done\n")
+        return
+    failure = refused.failure
+    if failure is None:
+        process.console.write(f"{what}: {refused.answer.name}\n")
+    else:
+        process.console.write(f"{what}: {refused.answer.name}, {failure.status.name} of argument {failure.argument}\n")
+
+
+# --- one after the other ----------------------------------------------------------------------------------------------
+
+
+def told(process: Process) -> None:
+    """Services have what their entries say, and nothing else."""
+    console = process.console
+    answer = must_get(system.call(COUNTER, message(SETTING)))
+    own = control.find(process.buffer, INIT, b"tester")
+    assert own is not None and answer.w1 == own + 1, "clients are told apart"
+    console.write(f"setting {answer.w0}; ours: {process.setting_text(2) == b'in words'}\n")
+    has = must_get(system.call(BARE, message(0, 1), FIRST_DECLARED + 1))
+    console.write(f"bare has {has.w0} capabilities; where it was denied one: {has.w1}\n")
+    has = must_get(system.call(BARE, message(0, 1), FIRST_DECLARED))
+    console.write(f"its endpoint: kind {has.w1}, rights {has.w2}\n")
+
+
+def crashes(process: Process) -> None:
+    """Who is served when a service fails gets PEER_DIED; the next call waits for its next life, which has its state."""
+    before = ask(process, COUNTER, ADD, 5)
+    tell_call(process, "crash", system.call(COUNTER, message(FAIL, 1), 300))
+    process.console.write(f"after it: {ask(process, COUNTER, ADD, 5) - before} more\n")
+    process.console.write(f"starts: {status_of(process, b'counter').starts}\n")
+
+
+def given_up(process: Process) -> None:
+    """Who fails too often stays away; who calls it fails at once, and not any more when it is started again."""
+    for _ in range(3):
+        tell_call(process, "fragile", system.call(FRAGILE, message(EXIT, 1), 9))
+    tell_call(process, "nobody", system.call(FRAGILE, message(READ)))
+    process.console.write(f"fragile: {status_of(process, b'fragile').phase.name}\n")
+    fragile = service(process, b"fragile")
+    tell_refusal(process, "start", control.start(INIT, fragile))
+    tell_call(process, "again", system.call(FRAGILE, message(READ)))
+    tell_refusal(process, "stop", control.stop(INIT, fragile))
+    tell_refusal(process, "stop", control.stop(INIT, fragile))
+    tell_call(process, "stopped", system.call(FRAGILE, message(READ)))
+
+
+def dependants(process: Process) -> None:
+    """Who fails too often takes with it who uses it; once."""
+    for _ in range(4):
+        tell_refusal(process, "kill base", control.kill(INIT, service(process, b"base")))
+        pause(process, 2000)
+        base, upper = status_of(process, b"base"), status_of(process, b"upper")
+        console = process.console
+        console.write(f"base {base.phase.name} {base.starts}, upper {upper.phase.name} {upper.starts}\n")
+
+
+def silent(process: Process) -> None:
+    """Who doesn't show that it lives is started again."""
+    pause(process, 20_000)
+    process.console.write(f"watched: {status_of(process, b'watched').starts} start\n")
+    _ = ask(process, WATCHED, 1)
+    while status_of(process, b"watched").starts == 1:
+        pause(process, 1000)
+    process.console.write("watched: started again\n")
+
+
+def ended(process: Process) -> None:
+    """When a service won't come back, who it serves and who waits for it are told."""
+    done = must_get(process.make(Kind.NOTIFICATION))
+    slice = process.frequency // 100
+    # It spins for the first one; the second one waits. Both are more urgent than it.
+    _ = must_get(spawn(process, WAITER | SPIN << 8, ABOVE, slice, slice))
+    _ = must_get(spawn(process, WAITER | READ << 8, ABOVE, slice, slice, done))
+    tell_refusal(process, "stop lonely", control.stop(INIT, service(process, b"lonely")))
+    _ = system.wait(done)
+
+
+def on_clients_time(process: Process) -> None:
+    """A service on its clients' time: one has too little, one ends in the middle; others are served."""
+    pause(process, 2000)
+    used = status_of(process, b"passive").used
+    process.console.write(f"passive: {ask(process, PASSIVE, ADD, 1)}\n")
+    budget = process.frequency // 10_000
+    context = must_get(process.context(PRIORITY, budget, 10 * budget))
+    done = must_get(process.make(Kind.NOTIFICATION))
+    slow = must_get(make_thread(process, SLOW | 2 * budget << 8, PRIORITY, done))
+    must(start_thread(process, slow.thread, context))
+    _ = system.wait(done)
+    drop_thread(process, slow)
+    process.console.write(f"passive: {ask(process, PASSIVE, ADD, 1)}\n")
+    gone = must_get(make_thread(process, SLOW | 1000 * budget << 8, PRIORITY))
+    must(start_thread(process, gone.thread, context))
+    pause(process, 300)
+    must(process.drop(context))
+    drop_thread(process, gone)
+    process.console.write(f"passive: {ask(process, PASSIVE, ADD, 1)}\n")
+    status = status_of(process, b"passive")
+    process.console.write(f"passive: {status.starts} start, time of its own: {status.used != used}\n")
+
+
+def post_mortems(process: Process) -> None:
+    """The latest crash, as who administers the system reads it."""
+    tell_call(process, "crash", system.call(COUNTER, message(FAIL, 1), 300))
+    answer = control.ask(INIT, Request.POST_MORTEM, 1, 0)
+    assert not isinstance(answer, Refused), "there is one"
+    words = process.buffer.words
+    console = process.console
+    console.write(f"post-mortem of service {answer.w0}, cause {answer.w1}, start {answer.w2}, fault {words[0]}\n")
+    used, free, identifier = words[5] != 0, words[6] != 0, words[7] != 0
+    console.write(f"{answer.length()} words; used {used}, free {free}, thread {identifier}\n")
+    # After 14 numbers come 6 words of name, 32 registers, 8 messages of 4 words, the stack; 4 are in registers.
+    counter, stack = words[16], words[8]
+    console.write(f"counter {counter != 0}, stack {stack}, messages {words[9]}, last label {words[51] & 0xFFFF}\n")
+    for number in range(u64(0), u64(100)):
+        older = control.ask(INIT, Request.POST_MORTEM, 1, number)
+        if isinstance(older, Refused):
+            console.write(f"post-mortem {number}: {older.answer.name}\n")
+            break
+
+
+def driven(process: Process) -> None:
+    """A driver is killed and comes back: with its registers, its interrupt, and what its device may reach."""
+    before = must_get(system.call(CLOCK, message(0)))
+    for _ in range(3):
+        tell_refusal(process, "kill clock", control.kill(INIT, service(process, b"clock")))
+        after = must_get(system.call(CLOCK, message(0)))
+        process.console.write(f"later: {after.w0 > before.w0}, at the same place: {after.w1 == before.w1}\n")
+    tell_refusal(process, "swap clock", control.swap(process.buffer, INIT, service(process, b"clock"), b"counter"))
+
+
+def delegated(process: Process) -> None:
+    """Another service gets the console for a while."""
+    own, bare = service(process, b"tester"), service(process, b"bare")
+    made = control.delegate(INIT, own, CONSOLE, bare, FIRST_DECLARED + 1, 3000)
+    assert not isinstance(made, Refused), "there is room"
+    has = must_get(system.call(BARE, message(0, 1), FIRST_DECLARED + 1))
+    process.console.write(f"delegated: kind {has.w1}, rights {has.w2 == u64(WRITE)}\n")
+    pause(process, 6000)
+    has = must_get(system.call(BARE, message(0, 1), FIRST_DECLARED + 1))
+    process.console.write(f"later: kind {has.w1}\n")
+    made = control.delegate(INIT, own, CONSOLE, bare, FIRST_DECLARED + 1, 1_000_000)
+    assert not isinstance(made, Refused), "there is room"
+    tell_refusal(process, "take back", control.take_back(INIT, made))
+    tell_refusal(process, "take back", control.take_back(INIT, made))
+    has = must_get(system.call(BARE, message(0, 1), FIRST_DECLARED + 1))
+    process.console.write(f"taken back: kind {has.w1}\n")
+
+
+def refused(process: Process) -> None:
+    """What init can't do, it says, and nothing has changed."""
+    counter = service(process, b"counter")
+    buffer = process.buffer
+    starts = status_of(process, b"counter").starts
+    tell_refusal(process, "no service", control.kill(INIT, 1000))
+    tell_refusal(process, "runs", control.start(INIT, counter))
+    tell_refusal(process, "no program", control.swap(buffer, INIT, counter, b"nothing"))
+    tell_refusal(process, "no endpoint", control.swap(buffer, INIT, service(process, b"tracer"), b"counter2"))
+    tell_refusal(process, "old one doesn't", control.swap(buffer, INIT, service(process, b"bare"), b"counter2"))
+    assert status_of(process, b"counter").starts == starts, "it is the same"
+    tell_refusal(process, "new one can't", control.swap(buffer, INIT, counter, b"counter3"))
+    answer = must_get(system.call(COUNTER, message(READ)))
+    process.console.write(f"version {answer.w2}\n")
+    _ = must_get(spawn(process, SLOW | 200_000 << 8 | 1 << 63, PRIORITY + 50, process.frequency, process.frequency))
+    pause(process, 100)
+    tell_refusal(process, "too slow", control.swap(buffer, INIT, counter, b"counter2", 1000))
+    answer = must_get(system.call(COUNTER, message(READ)))
+    process.console.write(f"version {answer.w2}\n")
+    unknown = must_get(system.call(INIT, message(99), 1, 2, 3, 4))
+    process.console.write(f"request 99: {unknown.label() == u64(Answer.UNKNOWN.value)}\n")
+
+
+# --- under load -------------------------------------------------------------------------------------------------------
+
+
+def start_clients(process: Process) -> u64:
+    """Clients that call without end. What the counter says when they begin."""
+    slice = process.frequency // 10_000
+    before = ask(process, COUNTER, READ)
+    for _ in range(CLIENTS):
+        _ = must_get(spawn(process, CLIENT, PRIORITY, slice, slice))
+    return before
+
+
+def stop_clients(process: Process, before: u64) -> None:
+    seen = shared()
+    seen.stop.store(1)
+    while seen.running.load() != 0:
+        pause(process, 1000)
+    answered, died = seen.answered.load(), seen.died.load()
+    counted = ask(process, COUNTER, READ) - before
+    console = process.console
+    # Who was told PEER_DIED may have been counted.
+    console.write(f"counted what was answered: {answered <= counted <= answered + died}\n")
+    console.write(f"otherwise failed: {seen.failed.load()}\n")
+
+
+def swaps(process: Process) -> None:
+    """One version replaces the other, again and again: no call is lost, and nothing that was counted."""
+    counter = service(process, b"counter")
+    buffer = process.buffer
+    rounds = process.setting(SWAPS)
+    done: u64 = 0
+    for round in range(rounds):
+        program = b"counter2" if round % 2 == 0 else b"counter"
+        if control.swap(buffer, INIT, counter, program) is None:
+            done += 1
+        pause(process, 100)
+    seen = shared()
+    process.console.write(f"{done == rounds} swaps under {seen.running.load()} clients\n")
+    process.console.write(
+        f"lost calls: {seen.died.load() + seen.failed.load()}, busy: {seen.answered.load() > rounds}\n"
+    )
+
+
+def kills(process: Process) -> None:
+    """Any service but this one is killed, at any time, again and again: not a byte and not a slot is lost."""
+    own = service(process, b"tester")
+    rounds = process.setting(KILLS)
+    seed: u64 = 1
+    kill_each(process, own)
+    down_and_up(process)
+    before = settled(process)
+    for _ in range(rounds):
+        seed = (seed * 48271) % 0x7FFF_FFFF
+        victim = seed % (before.services - 1)
+        victim = victim if victim < own else victim + 1
+        refused = control.kill(INIT, victim)
+        assert refused is None or refused.answer is Answer.WRONG_PHASE, "it is killed, or is down already"
+        pause(process, seed % 50)
+    down_and_up(process)
+    for _ in range(3):
+        assert control.kill(INIT, service(process, b"clock")) is None, "it runs"
+        pause(process, 1000)
+    after = settled(process)
+    memory, slots = before.memory - after.memory, before.slots - after.slots
+    process.console.write(f"kills: {memory} bytes and {slots} slots lost\n")
+    process.console.write(f"{before.running == after.running} running as before\n")
+
+
+def kill_each(process: Process, own: u64) -> None:
+    """Once each, as what is made once isn't a loss."""
+    for victim in range(must_resources(process).services):
+        if victim != own:
+            _ = control.kill(INIT, victim)
+
+
+def down_and_up(process: Process) -> None:
+    """Stop a service for good, and start it all the same: its endpoint is a new one."""
+    lonely = service(process, b"lonely")
+    for _ in range(3):
+        assert control.start(INIT, lonely) is None, "it is down"
+        assert ask(process, LONELY, SETTING) == 42, "it serves"
+        assert control.stop(INIT, lonely) is None, "it runs"
+
+
+def settled(process: Process) -> control.Resources:
+    """What init has when all services that come back are back."""
+    pause(process, 20_000)
+    return must_resources(process)
+
+
+def must_resources(process: Process) -> control.Resources:
+    resources = control.resources(INIT)
+    assert not isinstance(resources, Refused), "init answers"
+    return resources
+
+
+def everybody(process: Process) -> None:
+    found = must_resources(process)
+    process.console.write(f"{found.running} of {found.services} services run\n")
+    for index in range(found.services):
+        status = control.status(INIT, index)
+        assert not isinstance(status, Refused), "there is one"
+        if status.phase is not Phase.RUNS:
+            name = control.Name()
+            _ = control.name_of(process.buffer, INIT, index, name)
+            process.console.write(f"{text_of(name.view())}: {status.phase.name}\n")
+
+
+# --- threads ----------------------------------------------------------------------------------------------------------
+
+
+def thread(process: Process, argument: u64) -> None:
+    kind, rest = argument & 0xFF, argument >> 8
+    if kind == WAITER:
+        tell_call(process, "lonely", system.call(LONELY, message(rest, 1)))
+        return
+    if kind == SLOW:
+        endpoint = COUNTER if rest >> 55 != 0 else PASSIVE
+        _ = system.call(endpoint, message(SPEND, 1), rest & 0xFFFF_FFFF)
+        return
+    client()
+
+
+def client() -> None:
+    seen = shared()
+    _ = seen.running.fetch_add(1)
+    while seen.stop.load() == 0:
+        answer = system.call(COUNTER, message(ADD, 1), 1)
+        if not isinstance(answer, Failure):
+            _ = seen.answered.fetch_add(1)
+        elif answer.status is Status.PEER_DIED:
+            _ = seen.died.fetch_add(1)
+        else:
+            _ = seen.failed.fetch_add(1)
+    _ = seen.running.fetch_sub(1)

@@ -1,0 +1,288 @@
+"""init on the machine: what it makes of descriptions, and what becomes of services whatever happens to them.
+
+The machine's time is that of its instructions, so each run is like every other.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from neokernel import lang
+from neokernel.abi.description import DESCRIPTION_NAME, Escalation, GrantKind, RestartPolicy
+from neokernel.cli.run import explained
+from neokernel.image import qemu
+from neokernel.image.archive import Entry
+from neokernel.image.description import BadDescription, Has, Provides, Restart, Service, System, Uses, pack
+from neokernel.image.elf import Image
+from neokernel.image.kernel import build_image_of
+from neokernel.image.panic import ConsoleFilter
+from neokernel.image.system import INIT, INIT_NAME, build_described
+from neokernel.runtime.control import Name
+from neokernel.services.init.lifecycle import backoff
+from tests.services.init_system import MACHINE, PROGRAMS, system
+from tests.support.machine import QEMU
+
+needs_qemu = pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a machine did: its exit status, what it showed, and the last lines of the tracebacks of what failed."""
+
+    status: int
+    lines: list[str]
+    crashes: list[str]
+    panics: list[str]
+
+
+def run(image: Path, timeout: float = 200) -> Run:
+    assert QEMU is not None
+    command = [*qemu.command(QEMU, image), "-icount", "shift=0,sleep=off"]
+    try:
+        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired as late:
+        pytest.fail(f"it doesn't end: {(late.stdout or b'')[-2000:].decode(errors='replace')}")
+    opened = Image(image)
+    crashes: list[str] = []
+    console = ConsoleFilter(True, lambda record: told(crashes, explained(opened, record, ()).text))
+    shown = (console.feed(done.stdout) + console.finish()).decode().replace("\r", "")
+    panics = [explained(opened, record, ()).text for record in console.panics]
+    return Run(done.returncode, shown.splitlines()[1:], crashes, panics)
+
+
+def told(crashes: list[str], text: str) -> str:
+    crashes.append(text)
+    return ""
+
+
+def build(system: System, image: Path, root: Path = INIT) -> Path:
+    names = {service.program for service in system.services} | {"counter", "counter2", "counter3"}
+    programs = {name: PROGRAMS[name] for name in names}
+    built = build_described(system, programs, image, root=root)
+    assert not built.diagnostics, built.diagnostics[0].message
+    return image
+
+
+CRASH = "init: counter has failed: BREAKPOINT at …"
+SAID = [
+    "setting 42; ours: True",
+    "bare has 8 capabilities; where it was denied one: 0",
+    "its endpoint: kind 1, rights 16",
+    CRASH,
+    "crash: PEER_DIED of argument 0",
+    "after it: 5 more",
+    "starts: 2",
+    *["init: fragile has ended with status 9", "fragile: PEER_DIED of argument 0"] * 2,
+    "init: fragile has ended with status 9",
+    "init: fragile has failed too often: it is given up",
+    "fragile: PEER_DIED of argument 0",
+    "nobody: NO_CAPABILITY of argument 0",
+    "fragile: GIVEN_UP",
+    "start: done",
+    "again: 0",
+    "stop: done",
+    "stop: WRONG_PHASE",
+    "stopped: NO_CAPABILITY of argument 0",
+    "kill base: done",
+    "base RUNS 2, upper RUNS 1",
+    "init: base has failed too often: all that use it are started again",
+    "kill base: done",
+    "base RUNS 3, upper RUNS 2",
+    "kill base: done",
+    "base RUNS 4, upper RUNS 2",
+    "init: base has failed too often: it is given up",
+    "kill base: done",
+    "base GIVEN_UP 4, upper RUNS 2",
+    "watched: 1 start",
+    "init: watched is silent, at …",
+    "watched: started again",
+    "lonely: PEER_DIED of argument 0",
+    "lonely: CANCELLED of argument 0",
+    "stop lonely: done",
+    "passive: 1",
+    "passive: 2",
+    "passive: 3",
+    "passive: 1 start, time of its own: True",
+    CRASH,
+    "crash: PEER_DIED of argument 0",
+    "post-mortem of service 0, cause 1, start 2, fault 4",
+    "340 words; used True, free True, thread True",
+    "counter True, stack 256, messages 6, last label 2",
+    "post-mortem 6: OUT_OF_RANGE",
+    *["kill clock: done", "later: True, at the same place: True"] * 3,
+    "swap clock: WRONG_PHASE",
+    "delegated: kind 16, rights True",
+    "later: kind 0",
+    "take back: done",
+    "take back: OUT_OF_RANGE",
+    "taken back: kind 0",
+    "no service: OUT_OF_RANGE",
+    "runs: WRONG_PHASE",
+    "no program: FAILED, NO_PROGRAM of argument 2",
+    "no endpoint: WRONG_PHASE",
+    "old one doesn't: REFUSED",
+    CRASH,
+    "new one can't: ROLLED_BACK",
+    "version 1",
+    "too slow: TIMED_OUT",
+    "version 1",
+    "request 99: True",
+    "True swaps under 64 clients",
+    "lost calls: 0, busy: True",
+    "kills: 0 bytes and 0 slots lost",
+    "True running as before",
+    "counted what was answered: True",
+    "otherwise failed: 0",
+    "130 of 133 services run",
+    "fragile: DOWN",
+    "base: GIVEN_UP",
+    "lonely: DOWN",
+]
+FAILED = """\
+Traceback (most recent call last):
+  File "tests/services/machine/counter.py", line 10, in main
+    serve(process, u64(1))
+  File "tests/services/machine/counting.py", line 49, in serve
+    fail(state, asked.w0)
+  File "tests/services/machine/counting.py", line 66, in fail
+    state.count = state.count + u64(u8(number))
+                                    ^^^^^^^^^^
+ConversionFailed: the value doesn't fit in u8
+"""
+
+
+@pytest.mark.qemu
+@needs_qemu
+def test_services_whatever_happens_to_them(tmp_path: Path) -> None:
+    ran = run(build(system(kills=100, swaps=100), tmp_path / "system.elf"))
+    lines = [
+        line.partition(" at 0x")[0] + " at …" if line.startswith("init: ") and " at 0x" in line else line
+        for line in ran.lines
+    ]
+    assert lines == SAID
+    assert ran.status == 0
+    assert not ran.panics
+    assert [text.splitlines()[-1].partition(":")[0] for text in ran.crashes] == [
+        *("ConversionFailed", "NoHeartbeat", "ConversionFailed", "AssertionFailed")
+    ]
+    assert ran.crashes[0] == FAILED
+
+
+QUITTER = Service(
+    "quitter",
+    "quitter",
+    (Has("console", GrantKind.CONSOLE),),
+    (("status", 0),),
+    restart=Restart(RestartPolicy.ALWAYS, 100, 1000, 2, 1_000_000, Escalation.HALT),
+)
+
+
+@pytest.mark.qemu
+@needs_qemu
+def test_the_machine_is_switched_off_when_a_service_fails_too_often(tmp_path: Path) -> None:
+    ran = run(build(System("tests", "qemu-virt", (QUITTER,)), tmp_path / "system.elf"))
+    assert (ran.status, ran.lines) == (
+        102,
+        ["quits"] * 3 + ["init: quitter has failed too often: the machine is switched off"],
+    )
+
+
+@pytest.mark.qemu
+@needs_qemu
+def test_what_cant_be_made_is_told(tmp_path: Path) -> None:
+    """A device that the board hasn't, and too little memory: the others run."""
+    missing = Service("missing", "idle", (Has("registers", GrantKind.DEVICE, 0x1234000),))
+    small = Service("small", "idle", memory=8192, restart=Restart(limit=1, backoff=0))
+    ran = run(build(System("tests", "qemu-virt", (missing, small, QUITTER)), tmp_path / "system.elf"))
+    assert ran.status == 102
+    assert "init: missing can't be made: NO_CAPABILITY of argument 2" in ran.lines
+    assert ran.lines.count("init: small can't be made: OUT_OF_MEMORY of argument 0") == 2
+    assert "init: small has failed too often: it is given up" in ran.lines
+    assert ran.lines.count("quits") == 3
+
+
+@pytest.mark.qemu
+@needs_qemu
+def test_a_crash_of_init_itself_ends_the_machine_with_its_traceback(tmp_path: Path) -> None:
+    system = System("tests", "qemu-virt", (QUITTER,))
+    ran = run(build(system, tmp_path / "system.elf", MACHINE / "broken_init.py"))
+    assert (ran.status, ran.lines) == (101, [])
+    assert len(ran.panics) == 1
+    assert ran.panics[0].endswith(
+        'broken_init.py", line 14, in thread\n    assert argument == 0, "init makes a mistake"\n'
+        "AssertionFailed: init makes a mistake\n"
+    )
+
+
+@pytest.mark.qemu
+@needs_qemu
+@pytest.mark.parametrize(
+    ("description", "said"),
+    [
+        (None, "init: the boot archive has no description of the system"),
+        (b"", "init: the system's description is refused: TRUNCATED, record 0"),
+        ("damaged", "init: the system's description is refused: CHECKSUM, record 0"),
+    ],
+)
+def test_a_system_that_isnt_described_isnt_begun(tmp_path: Path, description: bytes | str | None, said: str) -> None:
+    image = tmp_path / "system.elf"
+    if isinstance(description, str):
+        good = bytearray(pack(System("tests", "qemu-virt", (QUITTER,))))
+        good[100] ^= 1
+        description = bytes(good)
+    files = [] if description is None else [Entry(DESCRIPTION_NAME, description)]
+    built = build_image_of([(INIT_NAME, INIT)], files, image)
+    assert not built.diagnostics
+    ran = run(image)
+    assert (ran.status, ran.lines) == (103, [said])
+
+
+@pytest.mark.parametrize(
+    ("services", "programs", "said"),
+    [
+        ((QUITTER,), {}, "service 'quitter': there is no program 'quitter'"),
+        ((replace(QUITTER, program="init"),), {"init": INIT}, "a program can't be called 'init'"),
+    ],
+)
+def test_programs_that_are_missing_or_in_the_way(
+    tmp_path: Path, services: tuple[Service, ...], programs: dict[str, Path], said: str
+) -> None:
+    with pytest.raises(BadDescription, match=said):
+        build_described(System("tests", "qemu-virt", services), programs, tmp_path / "system.elf")
+
+
+@pytest.mark.parametrize(
+    ("first", "longest", "delays"),
+    [
+        (10, 50, [10, 20, 40, 50, 50]),
+        (0, 50, [0, 0, 0]),
+        (50, 50, [50, 50]),
+        (1 << 39, 1 << 40, [1 << 39, 1 << 40, 1 << 40]),
+    ],
+)
+def test_the_back_off_doubles_up_to_the_longest(first: int, longest: int, delays: list[int]) -> None:
+    found = [int(backoff(lang.u64(first), lang.u64(longest), lang.u64(n))) for n in range(1, len(delays) + 1)]
+    assert found == delays
+    assert int(backoff(lang.u64(first), lang.u64(longest), lang.u64(1 << 40))) == (longest if first else 0)
+
+
+@pytest.mark.parametrize("text", [b"", b"a", b"seven77", b"eight888", b"x" * 47, b"y" * 48])
+def test_names_travel_in_words(text: bytes) -> None:
+    name, other, words = Name(), Name(), lang.array(6, lang.u64(0))
+    name.assign(lang.byte_view(text))
+    name.write_words(words)
+    other.read_words(words)
+    assert bytes(other.view()) == text
+
+
+def test_as_many_services_as_promised_can_be_described() -> None:
+    """Each with an endpoint that the next one uses."""
+    services = [
+        Service(f"s{number}", "x", (Provides("p"), *((Uses("u", f"s{number - 1}", "p"),) if number else ())))
+        for number in range(192)
+    ]
+    assert len(pack(System("tests", "qemu-virt", tuple(services)))) < 65536
