@@ -205,7 +205,7 @@ EXACT = ("-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2025-01-01T
 # --- images -----------------------------------------------------------------------------------------------------------
 
 
-def build_image(name: str, build: str, folder: Path) -> Path:
+def build_image(name: str, build: str, folder: Path, sources: Path = SOURCES) -> Path:
     """A program on a build of the kernel; the program has its own checks on each."""
     from neokernel.image import kernel
     from neokernel.image.archive import pack, program_entry
@@ -213,7 +213,7 @@ def build_image(name: str, build: str, folder: Path) -> Path:
 
     program = folder / f"{name}.program.elf"
     if not program.is_file():
-        built = build_program(source_of(name), program)
+        built = build_program(source_of(name, sources), program)
         if built.diagnostics:
             raise BenchError(f"{name}.py isn't accepted: {built.diagnostics[0].message}")
     found = kernel.kernel_objects(**BUILDS[build])
@@ -224,8 +224,8 @@ def build_image(name: str, build: str, folder: Path) -> Path:
     return image
 
 
-def source_of(name: str) -> Path:
-    path = SOURCES / f"{name}.py"
+def source_of(name: str, sources: Path = SOURCES) -> Path:
+    path = sources / f"{name}.py"
     if not path.is_file():
         raise BenchError(f"{path.name} is missing: the benchmark needs the project's checkout")
     return path
@@ -275,10 +275,10 @@ def read_reports(console: str) -> dict[str, int]:
     return found
 
 
-def measure(name: str, build: str, folder: Path) -> dict[str, int]:
+def measure(name: str, build: str, folder: Path, sources: Path = SOURCES, memory: int | None = None) -> dict[str, int]:
     """The reports of a program, the same in two runs."""
-    image = build_image(name, build, folder)
-    memory = PROGRAMS[name].memory
+    image = build_image(name, build, folder, sources)
+    memory = PROGRAMS[name].memory if memory is None else memory
     first, second = (read_reports(run_image(image, memory)) for _ in range(2))
     if first != second:
         differing = sorted(key for key in first.keys() | second.keys() if first.get(key) != second.get(key))

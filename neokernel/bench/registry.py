@@ -22,6 +22,7 @@ __all__ = ["BENCHES", "BOOTS", "BenchError", "Row", "as_json", "run", "table"]
 BENCHES = {
     "compiler": "instructions of compiled kernels beside clang -O2, with and without checks",
     "kernel": "instructions of the kernel's work, beside other kernels'",
+    "system": "instructions of what stands above the kernel",
     "build": "seconds to build 10,000 lines: cold, and after an edit of one line",
 }
 
@@ -29,7 +30,7 @@ BENCHES = {
 WIDE = 100
 
 #: those that boot a machine
-BOOTS = {"compiler", "kernel"}
+BOOTS = {"compiler", "kernel", "system"}
 
 
 def run(
@@ -48,6 +49,10 @@ def run(
         from neokernel.bench import kernel
 
         return kernel.run(only, progress, keep)
+    if name == "system":
+        from neokernel.bench import system
+
+        return system.run(only, progress, keep)
     if name == "build":
         from neokernel.bench import build_speed
 

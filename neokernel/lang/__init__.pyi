@@ -215,8 +215,11 @@ class Provides(Generic[_H_contra]):
     """What serves an interface: a handler has its methods, which don't fail as calls do."""
 
     slot: int
-    def dispatch(self, handler: _H_contra, asked: Any) -> Any:
-        """The `Answer` to a `Message`: of `neokernel.runtime.interface` and `system`."""
+    def dispatch(self, handler: _H_contra, asked: Any, reply: int = ...) -> Any:
+        """The `Answer` to a `Message`: of `neokernel.runtime.interface` and `system`.
+
+        With the index of the `Reply`, a supervisor can have the program replaced.
+        """
 
     def serve(self, process: Any, handler: _H_contra) -> Any:
         """Receive and answer, for ever: gives the `Failure` that ended it. `process.client` is the caller's badge."""

@@ -25,12 +25,12 @@ from __future__ import annotations
 
 from neokernel.abi.boot import OWN_TABLE
 from neokernel.abi.buffer import Buffer
-from neokernel.abi.call import MAXIMUM_CAPABILITIES, message
+from neokernel.abi.call import MAXIMUM_CAPABILITIES, NEVER, Call, argument_of, message, status_of
 from neokernel.abi.description import MAXIMUM_SETTINGS, MAXIMUM_TEXT
 from neokernel.abi.status import WORD, Status
 from neokernel.lang import Order, Span, address_of, cold, copy, span_at, u8, u32, u64, unsafe, usize, value
 from neokernel.runtime import system
-from neokernel.runtime.process import Process, current
+from neokernel.runtime.process import HAND_OVER, Process, current
 from neokernel.runtime.system import Failure, Message
 
 unsafe("a buffer's words beyond a message's numbers are bytes")
@@ -41,7 +41,7 @@ REFUSED = 1 << 31
 FIRST_PARAMETER = 16
 #: the answer
 ANSWER = 15
-#: in which slots of the buffer the words of a message are that aren't in registers
+#: words of a buffer
 BUFFER_WORDS = 508
 
 
@@ -87,21 +87,35 @@ def refused(status: Status, argument: u64) -> Answer:
 
 
 @cold
-def no_such_method(asked: Message, base: u32, version: u64) -> Answer:
-    """The answer to what is none of the contract's methods."""
-    label = u32(asked.label())
+def no_such_method(asked: Message, base: u32, reply: u64) -> u64:
+    """The word of the answer to what is none of the contract's methods; the version goes with it.
+
+    If it is the supervisor who asks for the state, and `reply` isn't 0, another program goes on from here.
+    """
+    label = asked.label()
     if asked.word == 0:
-        return Answer(message(0, 1), version, 0, 0, 0, 0, 0)
-    if label >> 8 != base >> 8 or asked.is_fault() or asked.is_signals():
-        return refused(Status.WRONG_KIND, WORD)
-    return refused(Status.UNKNOWN_OPERATION, WORD)
+        return message(0, 1)
+    if asked.badge == 0 and label == HAND_OVER and reply != 0:
+        current().hand_over(reply)
+    foreign = label >> 8 != u64(base) >> 8 or asked.is_fault() or asked.is_signals()
+    return refused(Status.WRONG_KIND if foreign else Status.UNKNOWN_OPERATION, WORD).word
+
+
+def receive(endpoint: u64, reply: u64) -> Message:
+    """The first message. A status in its word says how receiving failed, here and below."""
+    return system.enter_with(reply, Call.RECEIVE, endpoint, 0, NEVER)
 
 
 @cold
-def unanswered(endpoint: u64, reply: u64) -> Message | Failure:
+def unanswered(endpoint: u64, reply: u64) -> Message:
     """Go on when an answer couldn't be given: the caller has no room for it. It learns that, and the next one comes."""
     _ = system.reply(reply, refused(Status.NO_BUFFER, ANSWER).word)
-    return system.receive(endpoint, reply)
+    return receive(endpoint, reply)
+
+
+@cold
+def failed(asked: Message) -> Failure:
+    return Failure(Status(u8(status_of(asked.word))), argument_of(asked.word))
 
 
 @cold

@@ -47,7 +47,7 @@ from neokernel.lang.interfaces.model import (
 
 #: names that generated code uses begin so
 PREFIX = "_nki"
-LENGTH_SHIFT, CAPABILITIES_SHIFT = 32, 42
+LENGTH_SHIFT, CAPABILITIES_SHIFT, KERNEL_SHIFT, STATUS_SHIFT = 32, 42, 45, 48
 
 #: of the module that an interface stands in, before its first class
 IMPORTS = f"""
@@ -73,11 +73,11 @@ from neokernel.lang import {
     )
 }
 from neokernel.abi.buffer import MOVE as {PREFIX}_MOVE
+from neokernel.abi.call import Call as {PREFIX}_Call
 from neokernel.abi.kinds import Kind as {PREFIX}_Kind
 from neokernel.abi.status import WORD as {PREFIX}_WORD, Status as {PREFIX}_Status
 from neokernel.runtime.utf8 import is_utf8 as {PREFIX}_is_utf8
 from neokernel.abi.description import FIRST_DECLARED as {PREFIX}_FIRST_DECLARED
-from neokernel.runtime.process import HAND_OVER as {PREFIX}_HAND_OVER
 from neokernel.runtime.process import Process as {PREFIX}_Process, current as {PREFIX}_current
 from neokernel.runtime.system import Failure as {PREFIX}_Failure, Message as {PREFIX}_Message
 import neokernel.runtime.interface as {PREFIX}
@@ -357,7 +357,8 @@ class Generator:
             f"            case {number}:\n                return self.{PREFIX}_{method.name}(handler, asked)\n"
             for number, method in enumerate(self.contract.methods, 1)
         )
-        methods = "".join(indented(self.server_method(method)) for method in self.contract.methods)
+        numbered = enumerate(self.contract.methods, 1)
+        methods = "".join(indented(self.server_method(number, method)) for number, method in numbered)
         window = max(len(method.of(Capability)) for method in self.contract.methods)
         return f"""
 @{PREFIX}_value
@@ -365,10 +366,13 @@ class {server_name(name)}:
     slot: {PREFIX}_u64
 
     @{PREFIX}_inline
-    def dispatch(self, handler: {handler}, asked: {PREFIX}_Message) -> {PREFIX}.Answer:
+    def dispatch(
+        self, handler: {handler}, asked: {PREFIX}_Message, reply: {PREFIX}_u64 = 0
+    ) -> {PREFIX}.Answer:
         match {PREFIX}_wrapping_sub({PREFIX}_truncate({PREFIX}_u32, asked.word), {self.base:#x}):
 {cases}            case _:
-                return {PREFIX}.no_such_method(asked, {self.base:#x}, {self.contract.version:#x})
+                word = {PREFIX}.no_such_method(asked, {self.base:#x}, reply)
+                return {PREFIX}.Answer(word, {self.contract.version:#x}, 0, 0, 0, 0, 0)
 
     def serve(self, process: {PREFIX}_Process, handler: {handler}) -> {PREFIX}_Failure:
         reply = process.make({PREFIX}_Kind.REPLY)
@@ -382,21 +386,21 @@ class {server_name(name)}:
     def serve_until_signals(
         self, process: {PREFIX}_Process, handler: {handler}, reply: {PREFIX}_u64
     ) -> {PREFIX}_u64 | {PREFIX}_Failure:
-{self.opened(window, "        ")}        asked = {PREFIX}_system.receive(self.slot, reply)
+{self.opened(window, "        ")}        asked = {PREFIX}.receive(self.slot, reply)
         while True:
-            if isinstance(asked, {PREFIX}_Failure):
-{self.closed(window, "                ")}                return asked
-            if asked.is_signals():
-{self.closed(window, "                ")}                return asked.badge
+            if asked.word >> {KERNEL_SHIFT} != 0:
+                if asked.is_signals():
+{self.closed(window, "                    ")}                    return asked.badge
+                if asked.word >> {STATUS_SHIFT} != 0:
+                    asked = {PREFIX}.unanswered(self.slot, reply)
+                    if asked.word >> {STATUS_SHIFT} != 0:
+{self.closed(window, "                        ")}                        return {PREFIX}.failed(asked)
+                    continue
             process.client = asked.badge
-            if asked.badge == 0 and asked.label() == {PREFIX}_HAND_OVER:
-                process.hand_over(reply)
-            answer = self.dispatch(handler, asked)
-{self.reopened(window, "            ")}            asked = {PREFIX}_system.reply_receive(
-                self.slot, reply, answer.word, answer.w0, answer.w1, answer.w2, answer.w3
+            answer = self.dispatch(handler, asked, reply)
+{self.reopened(window, "            ")}            asked = {PREFIX}_system.enter_with(
+                reply, {PREFIX}_Call.REPLY_RECEIVE, self.slot, answer.word, answer.w0, answer.w1, answer.w2, answer.w3
             )
-            if isinstance(asked, {PREFIX}_Failure):
-                asked = {PREFIX}.unanswered(self.slot, reply)
 {self.handed_over("            ")}{methods}"""
 
     def opened(self, window: int, indent: str) -> str:
@@ -430,7 +434,7 @@ class {server_name(name)}:
             return ""
         return f"{indent}if answer.moved != 0:\n{indent}    {PREFIX}.handed_over(process, answer.moved)\n"
 
-    def server_method(self, method: Method) -> str:
+    def server_method(self, number: int, method: Method) -> str:
         handler = handler_name(self.contract.name)
         lines = [
             f"@{PREFIX}_inline",
@@ -461,11 +465,9 @@ class {server_name(name)}:
         beyond = max(words.count - REGISTER_WORDS, 0)
         inputs = method.of(Bytes)
         end = str(beyond) + "".join(f" + ({lengths[p.name]} + 7) // 8" for p in inputs)
-        expected = self.word(0, end if inputs else None, [""] * words.count, len(method.of(Capability)))
-        if inputs:
-            lines.append(f"    if asked.word >> {LENGTH_SHIFT} != ({expected}) >> {LENGTH_SHIFT}:")
-        else:
-            lines.append(f"    if asked.word >> {LENGTH_SHIFT} != {int(expected, 16) >> LENGTH_SHIFT:#x}:")
+        label = self.base | number
+        expected = self.word(label, end if inputs else None, [""] * words.count, len(method.of(Capability)))
+        lines.append(f"    if asked.word != {expected}:")
         lines.append(f"        return {PREFIX}.refused({PREFIX}_Status.OUT_OF_RANGE, {PREFIX}_WORD)")
         for place in sorted({place for place, _ in tests}):
             wrong = " or ".join(f"not ({test})" for at, test in tests if at == place)

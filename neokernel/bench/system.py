@@ -1,0 +1,48 @@
+"""`nk bench system`: instructions of what stands above the kernel, as it ships.
+
+Programs in `benches/system` run on the kernel in QEMU and report as those of `nk bench kernel` (`kernel.py`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from neokernel.bench import kernel
+from neokernel.bench.kernel import Line, Program
+from neokernel.bench.row import BenchError, Progress, Row
+
+SOURCES = Path(__file__).parents[2] / "benches" / "system"
+
+#: The programs by their names, in the order in which they are shown.
+PROGRAMS: dict[str, Program] = {
+    "interfaces": Program(
+        {
+            "round_trip": Line("call by an interface, 2 words, and back"),
+            "client": Line("of that: the client, beside the kernel", 25),
+            "server": Line("of that: the server, beside the kernel", 25),
+        }
+    ),
+}
+
+
+def run(only: Sequence[str] | None = None, progress: Progress = lambda _: None, keep: Path | None = None) -> list[Row]:
+    """Rows of the programs named in `only`, or of all. `keep`: a folder for the images."""
+    unknown = set(only or ()) - PROGRAMS.keys()
+    if unknown:
+        raise BenchError(f"no item {', '.join(sorted(unknown))}; there are {', '.join(PROGRAMS)}")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) if keep is None else keep.resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        rows: list[Row] = []
+        for name in only or PROGRAMS:
+            progress(name)
+            program = PROGRAMS[name]
+            reports = kernel.measure(name, kernel.SHIPPED, folder, SOURCES, program.memory)
+            for report, line in program.lines.items():
+                if report not in reports:
+                    raise BenchError(f"nothing reported {report!r}")
+                ours = reports[report] / line.scale
+                rows.append(Row(line.title, line.unit, ours, "", None, None, line.budget))
+    return rows
