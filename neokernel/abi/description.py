@@ -53,10 +53,10 @@ class GrantKind(Enum):
 
     #: nothing: what it would be was denied
     NONE = 0
-    #: the Endpoint at which it serves. `interface`: that of its contract
+    #: the Endpoint at which it serves: one for all that it provides. `interface`: that of its contract
     PROVIDES = 1
     #: somebody else's Endpoint, to call. `target`: the index of the grant that provides it. Its badge is the index of
-    #: the client among the services, plus 1
+    #: the client among the services, plus 1; from bit 32 on, how many others the server provides before this one
     USES = 2
     #: the Memory of a device's registers. `target`: their physical address
     DEVICE = 3

@@ -40,7 +40,7 @@ def system(kills: int, swaps: int, idle: int = IDLE) -> System:
         counting("lonely", state=STATE),
         Service("watched", "beater", (Provides("requests"),), heartbeat=5000, priority=150, restart=OFTEN),
         counting("passive", state=STATE, passive=True),
-        Service("bare", "bare", (Provides("requests"), Has("denied", GrantKind.NONE)), restart=OFTEN),
+        Service("bare", "bare", (Provides("requests"), Has("denied", GrantKind.NONE), Provides("more")), restart=OFTEN),
         Service(
             "clock",
             "clock",
@@ -67,6 +67,7 @@ def system(kills: int, swaps: int, idle: int = IDLE) -> System:
                 Has("console", GrantKind.CONSOLE),
                 Has("power", GrantKind.POWER),
                 Has("processor", GrantKind.PROCESSOR, target=200),
+                Uses("more", "bare", "more"),
             ),
             (("kills", kills), ("swaps", swaps), ("text", "in words")),
             memory=8 << 20,

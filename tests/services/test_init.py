@@ -70,8 +70,9 @@ def build(system: System, image: Path, root: Path = INIT) -> Path:
 CRASH = "init: counter has failed: BREAKPOINT at …"
 SAID = [
     "setting 42; ours: True",
-    "bare has 8 capabilities; where it was denied one: 0",
+    "bare has 9 capabilities; where it was denied one: 0",
     "its endpoint: kind 1, rights 16",
+    "another: kind 1, rights 16, told apart: True",
     CRASH,
     "crash: PEER_DIED of argument 0",
     "after it: 5 more",

@@ -14,14 +14,15 @@ from neokernel.abi.status import FIRST, Status
 from neokernel.lang import u16, u64, usize, value
 from neokernel.runtime import system
 from neokernel.runtime.child import MORE_KEPT, TABLE, Child, memory_source
+from neokernel.runtime.interface import PROVIDED_SHIFT
 from neokernel.runtime.process import STATE_ADDRESS, Process
 from neokernel.runtime.space import Kept, released
 from neokernel.runtime.system import Failure
 from neokernel.services.init.state import ASKING, Init, Unit, first_slot, grants_of, kind_of_grant
 from neokernel.services.init.trace import map_ring
 
-#: bytes of Memory for a service's endpoints, at most MAXIMUM_GRANTS
-ENDPOINT_ROOM: u64 = 2 * PAGE_SIZE
+#: bytes of Memory for a service's endpoint
+ENDPOINT_ROOM: u64 = PAGE_SIZE
 #: bytes that a DmaSpace takes, and each frame that can be pinned in it, and some more
 DMA_HEADER: u64 = 256
 PIN_SIZE: u64 = 32
@@ -99,7 +100,8 @@ def authority(process: Process, init: Init, grant: u64, holder: u64) -> Authorit
             return Authority(init.objects[grant], RECEIVE)
         case GrantKind.USES:
             # Of one that is given up, there is nothing to have until it is started again.
-            return Authority(init.objects[target], record.rights, holder + 1) if init.objects[target] != 0 else None
+            endpoint = init.objects[target]
+            return Authority(endpoint, record.rights, badge_of(init, target, holder)) if endpoint != 0 else None
         case GrantKind.DEVICE:
             device = process.device(target)
             return missing() if device is None else Authority(device, CONTROL)
@@ -120,6 +122,16 @@ def authority(process: Process, init: Init, grant: u64, holder: u64) -> Authorit
             return made_once(process, init, grant, Kind.MEMORY, ALL & ~DMA)
         case GrantKind.TRACE:
             return made_once(process, init, grant, Kind.TRACE, CONTROL | READ)
+
+
+def badge_of(init: Init, provided: u64, client: u64) -> u64:
+    """What a server sees of a client that calls what it provides by the grant `provided`."""
+    first = u64(init.service(u64(init.description.grant(provided).owner)).grant_first)
+    place: u64 = 0
+    for grant in range(first, provided):
+        if kind_of_grant(init, grant) is GrantKind.PROVIDES:
+            place += 1
+    return place << PROVIDED_SHIFT | client + 1
 
 
 def made_once(process: Process, init: Init, grant: u64, kind: Kind, rights: u16) -> Authority | Failure:
@@ -244,16 +256,19 @@ def share_state(process: Process, init: Init, index: u64, child: Child) -> Failu
     return None
 
 
-def open_endpoints(process: Process, init: Init, index: u64) -> Failure | None:
-    """Make the endpoints that a unit provides and hasn't, and give them to those who use them and run."""
+def open_endpoint(process: Process, init: Init, index: u64) -> Failure | None:
+    """Make the endpoint that a unit serves at, if it has none, and give it to those who use it and run."""
     grants = grants_of(init, index)
+    endpoint: u64 = 0
     for grant in range(grants.first, grants.end):
         if kind_of_grant(init, grant) is not GrantKind.PROVIDES or init.objects[grant] != 0:
             continue
-        made = make_endpoint(process, init.units[index])
-        if isinstance(made, Failure):
-            return made
-        init.objects[grant] = made
+        if endpoint == 0:
+            made = make_endpoint(process, init.units[index])
+            if isinstance(made, Failure):
+                return made
+            endpoint = made
+        init.objects[grant] = endpoint
         for user in range(init.description.grants()):
             if kind_of_grant(init, user) is GrantKind.USES and init.description.grant(user).target == grant:
                 give_late(process, init, user)
@@ -261,12 +276,12 @@ def open_endpoints(process: Process, init: Init, index: u64) -> Failure | None:
 
 
 def make_endpoint(process: Process, unit: Unit) -> u64 | Failure:
-    if unit.endpoints == 0:
+    if unit.endpoint == 0:
         home = process.make(Kind.MEMORY, ENDPOINT_ROOM)
         if isinstance(home, Failure):
             return home
-        unit.endpoints = home
-    return process.make_of(unit.endpoints, Kind.ENDPOINT)
+        unit.endpoint = home
+    return process.make_of(unit.endpoint, Kind.ENDPOINT)
 
 
 def give_late(process: Process, init: Init, grant: u64) -> None:
@@ -276,14 +291,16 @@ def give_late(process: Process, init: Init, grant: u64) -> None:
     first = first_slot(process, init.units[owner].number)
     if first != 0:
         slot = FIRST_DECLARED + grant - grants_of(init, owner).first
-        endpoint = init.objects[record.target]
-        _ = system.copy(process.buffer, first + TABLE, slot, record.rights, owner + 1, endpoint)
+        badge = badge_of(init, record.target, owner)
+        _ = system.copy(process.buffer, first + TABLE, slot, record.rights, badge, init.objects[record.target])
 
 
-def close_endpoints(process: Process, init: Init, index: u64) -> None:
-    """End what a unit provides: who waits there is told (CANCELLED), and whoever calls later (NO_CAPABILITY)."""
+def close_endpoint(process: Process, init: Init, index: u64) -> None:
+    """End where a unit serves: who waits there is told (CANCELLED), and whoever calls later (NO_CAPABILITY)."""
     grants = grants_of(init, index)
+    endpoint: u64 = 0
     for grant in range(grants.first, grants.end):
-        if kind_of_grant(init, grant) is GrantKind.PROVIDES and init.objects[grant] != 0:
-            _ = process.drop(init.objects[grant])
-            init.objects[grant] = 0
+        if kind_of_grant(init, grant) is GrantKind.PROVIDES:
+            endpoint, init.objects[grant] = init.objects[grant], 0
+    if endpoint != 0:
+        _ = process.drop(endpoint)

@@ -23,7 +23,7 @@ from neokernel.runtime.control import Phase
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
 from neokernel.services.init.autopsy import examine, not_made
-from neokernel.services.init.build import close_endpoints, make, open_endpoints
+from neokernel.services.init.build import close_endpoint, make, open_endpoint
 from neokernel.services.init.post_mortem import Cause
 from neokernel.services.init.state import Init, after, first_slot, grants_of, kind_of_grant, ticks
 
@@ -42,7 +42,7 @@ RECEIVES = 4
 def launch(process: Process, init: Init, index: u64) -> None:
     """Start a unit that has no process. If that fails, it counts as an end."""
     child = Child()
-    failure = open_endpoints(process, init, index)
+    failure = open_endpoint(process, init, index)
     if failure is None:
         failure = make_heartbeat(process, init, index)
     if failure is None:
@@ -171,7 +171,7 @@ def stop(process: Process, init: Init, index: u64) -> None:
     unit.wanted = False
     if take_down(process, init, index):
         unit.phase = Phase.DOWN
-    close_endpoints(process, init, index)
+    close_endpoint(process, init, index)
 
 
 def again(process: Process, init: Init, index: u64, failed: bool) -> None:

@@ -1,7 +1,8 @@
 """init, the root process: makes the system that its description says, and keeps it going.
 
-All endpoints are made first, then the processes, in the order of the description. From then on init waits, at one
-endpoint, for faults, for what services and those who administer them say, and for what is due.
+All endpoints are made first, one for each service that provides something, then the processes, in the order of the
+description. From then on init waits, at one endpoint, for faults, for what services and those who administer them say,
+and for what is due.
 
 Its table grows with the number of services, so its work is done by a thread of its own, with a larger table than the
 kernel gave. A second one, the messenger, calls services that are to hand over: init itself never waits for one.
@@ -28,7 +29,7 @@ from neokernel.runtime.must import must, must_get
 from neokernel.runtime.process import READY, Process
 from neokernel.runtime.system import Failure, Message
 from neokernel.runtime.thread import make_thread, spawn, start_thread
-from neokernel.services.init.build import open_endpoints
+from neokernel.services.init.build import open_endpoint
 from neokernel.services.init.control import do_due_delegations, next_due_delegation, serve
 from neokernel.services.init.description import Description, check
 from neokernel.services.init.lifecycle import do_due, has_died, is_ready, launch, lend_time, next_due
@@ -114,7 +115,7 @@ def begin(process: Process, init: Init) -> None:
     """All endpoints, then all processes."""
     for index in range(init.description.services()):
         init.units[index].program.assign(init.description.text(init.service(index).program))
-        must(open_endpoints(process, init, index))
+        must(open_endpoint(process, init, index))
     for index in range(init.description.services()):
         launch(process, init, index)
 

@@ -59,9 +59,9 @@ class Unit:
     #: index of a table with the frames of its state, and how many there are; 0 for none yet
     region: u64
     region_pages: u64
-    #: index of a Memory that its endpoints are made of, and of one for its DmaSpaces: memory isn't given back in parts,
+    #: index of a Memory that its endpoint is made of, and of one for its DmaSpaces: memory isn't given back in parts,
     #: so what ends before the system does is made of what can be used again as a whole
-    endpoints: u64
+    endpoint: u64
     device_spaces: u64
     #: what it runs
     program: Embedded[Name]

@@ -81,7 +81,7 @@ def begin_swap(process: Process, init: Init, index: u64, program: bytes, patienc
 
 
 def endpoint_of(init: Init, index: u64) -> u64:
-    """Where a unit can be asked to hand over: the first endpoint that it provides. 0: it can't be replaced.
+    """Where a unit can be asked to hand over: its endpoint. 0: it can't be replaced.
 
     It can't either if a device reaches its memory: that would have to be quiet first.
     """

@@ -18,7 +18,7 @@ def main(process: Process) -> None:
         first = system.inspect(OWN_TABLE, asked.w0)
         kind: u64 = 0 if isinstance(first, Failure) else first.kind
         rights: u64 = 0 if isinstance(first, Failure) else first.rights
-        asked = system.reply_receive(FIRST_DECLARED, reply, message(0, 3), taken(), kind, rights)
+        asked = system.reply_receive(FIRST_DECLARED, reply, message(0, 4), taken(), kind, rights, asked.badge)
 
 
 def taken() -> u64:

@@ -27,6 +27,7 @@ PASSIVE: u64 = FIRST_DECLARED + 5
 BARE: u64 = FIRST_DECLARED + 6
 CLOCK: u64 = FIRST_DECLARED + 7
 CONSOLE: u64 = 8
+MORE: u64 = FIRST_DECLARED + 11
 # Settings.
 KILLS: usize = 0
 SWAPS: usize = 1
@@ -117,6 +118,9 @@ def told(process: Process) -> None:
     console.write(f"bare has {has.w0} capabilities; where it was denied one: {has.w1}\n")
     has = must_get(system.call(BARE, message(0, 1), FIRST_DECLARED))
     console.write(f"its endpoint: kind {has.w1}, rights {has.w2}\n")
+    more = must_get(system.call(MORE, message(0, 1), FIRST_DECLARED + 2))
+    told_apart = has.w3 == own + 1 and more.w3 == 1 << 32 | own + 1
+    console.write(f"another: kind {more.w1}, rights {more.w2}, told apart: {told_apart}\n")
 
 
 def crashes(process: Process) -> None:
