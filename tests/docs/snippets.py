@@ -107,10 +107,10 @@ def read(path: Path) -> Page:
             name = f"guide_{len(page.modules) + 1}"
             page.modules[name] = ""
         if language == "python" and block.role in ("module", "continue", "error", "fails"):
-            above = page.modules[name]
+            above = page.modules.get(name, "")
             block.module, block.before = name, above + ("\n\n" if above else "")
-            if block.role == "error" and block.text.startswith("from neokernel.lang "):
-                block.before = ""
+            if block.role == "error" and "from neokernel.lang " in block.text:
+                block.module, block.before = "guide", ""
             if block.role != "error":
                 page.modules[name] = block.before + block.text
             latest = block
