@@ -45,10 +45,13 @@ def command(path: Path | None, as_json: bool) -> None:
     its section; rodata: constants; lines: source lines that are neither blank, comment nor docstring, of
     neokernel/kernel and neokernel/arch, and of a program's own modules. A dash: not counted, or not known.
 
+    Below, for a program with coroutines: the bytes that each keeps while it waits.
+
     Functions that the compiler inlined count in the file of the function that they were inlined into. The rows add up
     to the image's sections: (padding) is between functions. An image doesn't say what it would be with more checks or
     fewer, nor how many lines it was made of.
     """
+    frames: dict[str, int] = {}
     if path is None:
         tables = {"kernel": measure_sources(kernel(), as_json=as_json)}
         warn_of_stale_proofs()
@@ -57,17 +60,23 @@ def command(path: Path | None, as_json: bool) -> None:
     else:
         programs = [program(each) for each in programs_in(find_program(path))]
         tables = {each.program.name: measure_sources(each, as_json=as_json) for each in programs}
+        frames = {name: size for each in programs for name, size in frames_of(each).items()}
     files = together(tables.values())
     total = summed(files)
     if as_json:
-        several = {name: {"total": summed(table), "files": table} for name, table in tables.items()}
-        print_json({"total": total, "files": files, **({"programs": several} if len(tables) > 1 else {}), "exit": 0})
+        each_alone = {name: {"total": summed(table), "files": table} for name, table in tables.items()}
+        several = {"programs": each_alone} if len(tables) > 1 else {}
+        print_json({"total": total, "files": files, **several, **({"frames": frames} if frames else {}), "exit": 0})
         return
     show_titles()
     for name, table in tables.items():
         show(table, "total" if len(tables) == 1 else f"total of {name}")
     if len(tables) > 1:
         show_row(total, f"total of {len(tables)} programs")
+    if frames:
+        click.echo("\nbytes of the frame of each coroutine, those that it awaits included:")
+        for name in sorted(frames, key=lambda name: (-frames[name], name)):
+            click.echo(f"{frames[name]:>10,}  {name}")
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,21 @@ def program(subject: Program) -> Subject:
     state = pipeline.state_of(root)
     state.roots.append(MEMORY)
     return Subject(subject, build, loaded(state))
+
+
+def frames_of(subject: Subject) -> dict[str, int]:
+    """The sizes of the frames of a program's coroutines, by symbol."""
+    from neokernel.compiler import pipeline
+    from neokernel.compiler.coroutines.split import frame_sizes
+    from neokernel.image.program import examine_program
+
+    if not any("async def" in module.text for module in subject.modules):
+        return {}
+    if subject.program.needs_kernel:
+        made = examine_program(subject.program.main)[0].program
+    else:
+        made = pipeline.analyse(subject.program.root).program
+    return frame_sizes(made) if made is not None else {}
 
 
 def loaded(state: State) -> list[Module]:

@@ -37,7 +37,7 @@ class Parameter:
 
 @dataclass(eq=False, slots=True)
 class FunctionDecl:
-    """A function or method. `marks`: its decorators (`ghost`, `writer`, `naked`, `cold`, `invariant`, …)."""
+    """A function or method. `marks`: its decorators (`ghost`, `writer`, `naked`, `cold`, …), and `async`."""
 
     name: str
     module: Module
@@ -199,7 +199,7 @@ class _Declarer:
                 self._import_from(node)
             case ast.ClassDef():
                 self._class(node)
-            case ast.FunctionDef():
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
                 function = self._function(node, None)
                 self.scope.functions.append(function)
                 self.bind(node.name, function, node)
@@ -215,8 +215,6 @@ class _Declarer:
                         self._statement(inner, 1)
                     else:
                         self.error("NK0102", "only imports can stand under TYPE_CHECKING", inner, "move it out")
-            case ast.AsyncFunctionDef():
-                self.error("NK0104", "`async def` is not yet in the language", node, "it comes with the system layer")
             case ast.Pass():
                 pass
             case _:
@@ -455,6 +453,15 @@ class _Declarer:
                         'only `@wire` has options: `endian="big"` and `registers=True`',
                     )
 
+    def _leaves_at_once(self, node: ast.FunctionDef) -> None:
+        """`__aexit__` runs when a coroutine is cancelled, too, and then nobody is there to wait."""
+        for inner in (each for statement in node.body for each in ast.walk(statement)):
+            if isinstance(inner, _WAITING):
+                help = "wait before the block ends; here, do what can be done at once"
+                message = "`__aexit__` can't wait: it runs when the coroutine is cancelled, too"
+                self.error("NK0425", message, inner, help)
+                break
+
     def _members(self, declaration: ClassDecl) -> None:
         for index, node in enumerate(declaration.node.body):
             match node:
@@ -465,10 +472,11 @@ class _Declarer:
                 case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=default):
                     self._member(declaration, name, node)
                     declaration.fields[name] = FieldDecl(name, annotation, default, node)
-                case ast.FunctionDef(name=name):
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                     self._member(declaration, name, node)
-                    if name.startswith("__") and name not in SPECIAL_METHODS:
-                        known = ", ".join(sorted(SPECIAL_METHODS))
+                    special = ASYNC_METHODS if isinstance(node, ast.AsyncFunctionDef) else SPECIAL_METHODS
+                    if name.startswith("__") and name not in special:
+                        known = ", ".join(sorted(special))
                         self.error("NK0706", f"`{name}` is not in the language", node, f"special methods are: {known}")
                     declaration.methods[name] = self._function(node, declaration)
                 case ast.Assign():
@@ -528,8 +536,15 @@ class _Declarer:
 
     # --- functions ---
 
-    def _function(self, node: ast.FunctionDef, owner: ClassDecl | None) -> FunctionDecl:
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, owner: ClassDecl | None) -> FunctionDecl:
         marks: set[str] = set()
+        if isinstance(node, ast.AsyncFunctionDef):
+            marks.add("async")
+            parts = {name: getattr(node, name) for name in node._fields}
+            node = ast.copy_location(ast.FunctionDef(**parts), node)
+            if node.name == "__aexit__":
+                self._leaves_at_once(node)
+                marks.discard("async")
         for decorator in node.decorator_list:
             name, keywords = self._decorator(decorator)
             if keywords:
@@ -537,10 +552,13 @@ class _Declarer:
             if name in ("struct", "value", "wire") or (owner is None and name in METHOD_MARKS):
                 what = "a function" if owner is None else "a method"
                 self.error("NK0704", f"`@{name}` can't decorate {what}", decorator)
+            if name in ("ghost", "writer", "invariant", "naked") and "async" in marks:
+                self.error("NK0704", f"`@{name}` can't decorate an `async def`", decorator, "leave one of them out")
+                continue
             marks.add(name)
         arguments = node.args
         for extra in (arguments.vararg, arguments.kwarg):
-            if extra is not None and not (node.name == "__exit__" and extra is arguments.vararg):
+            if extra is not None and not (node.name in LEAVING and extra is arguments.vararg):
                 self.error("NK0106", "`*args` and `**kwargs` are not in the language", extra, "name the parameters")
         if arguments.posonlyargs:
             self.error("NK0106", "`/` is not in the language", arguments.posonlyargs[-1], "leave it out")
@@ -567,7 +585,12 @@ class _Declarer:
         return function
 
 
+_WAITING = ast.Await | ast.AsyncWith | ast.AsyncFor
+
 SPECIAL_METHODS = frozenset({"__len__", "__getitem__", "__setitem__", "__contains__", "__enter__", "__exit__"})
+ASYNC_METHODS = frozenset({"__aenter__", "__aexit__"})
+#: what `with` and `async with` run at their ends: whatever these are handed, it isn't used
+LEAVING = frozenset({"__exit__", "__aexit__"})
 METHOD_MARKS = frozenset({"invariant", "writer", "staticmethod"})
 
 #: decorators of Python that are not in the language, and what to write

@@ -3,7 +3,6 @@
 - *Recursion*: the call graph has no cycle, so every stack has a size known at build time.
 - *Escape*: no reference to an object in a frame outlives the frame, or the loop iteration that made it.
 - *Ends*: no reference is used after a call that may have retired what it refers to.
-- *Stack*: the objects in frames fit on it (`stack.py`).
 
 Functions are looked at callees first; of each, only its `Summary` is kept. The analysis of a function doesn't
 depend on the order of its statements (each variable has one set of origins), except for ends, which follow the
@@ -14,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 
-from neokernel.compiler import ir, stack
+from neokernel.compiler import ir
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics
 from neokernel.compiler.lives import blocks_of, contents, statements
 from neokernel.compiler.types import RefType, SpanType, StructType, TupleType, Type, UnionType, ValueType
@@ -65,8 +65,8 @@ class Summary:
     ends: bool = False
 
 
-def check(program: ir.Program, limit: int, diagnostics: Diagnostics) -> None:
-    """Report what is wrong with the program as a whole. `limit`: bytes of its stack."""
+def check(program: ir.Program, diagnostics: Diagnostics) -> None:
+    """Report what is wrong with the program as a whole."""
     functions = [f for f in program.functions if not f.ghost]
     order = _callees_first(functions, diagnostics)
     if order is None:
@@ -75,10 +75,28 @@ def check(program: ir.Program, limit: int, diagnostics: Diagnostics) -> None:
     carriers = _Carriers()
     for function in order:
         summaries[function] = _Escape(function, summaries, carriers, diagnostics).run()
+    mortal = _mortal(functions)
     for function in order:
-        if summaries[function].ends:
-            _Ends(function, summaries, carriers, diagnostics).run()
-    stack.check(order, limit, diagnostics)
+        if summaries[function].ends or (function.coroutine is not None and mortal):
+            _Ends(function, summaries, carriers, mortal, diagnostics).run()
+
+
+def callees_first(program: ir.Program) -> list[ir.Function]:
+    """The functions of a program without recursion."""
+    order = _callees_first([f for f in program.functions if not f.ghost], Diagnostics())
+    assert order is not None
+    return order
+
+
+def _mortal(functions: list[ir.Function]) -> list[StructType]:
+    """The structs whose objects the program may retire."""
+    found: dict[StructType, None] = {}
+    for function in functions:
+        for statement in statements(function.body):
+            if isinstance(statement, ir.Retire) and isinstance(statement.reference.type, RefType):
+                assert isinstance(statement.reference.type.target, StructType)
+                found[statement.reference.type.target] = None
+    return list(found)
 
 
 # --- walking ------------------------------------------------------------------------------------------------------
@@ -86,6 +104,9 @@ def check(program: ir.Program, limit: int, diagnostics: Diagnostics) -> None:
 
 def operands(statement: ir.Statement) -> Iterator[ir.Temp]:
     """The temps that a statement itself uses."""
+    if isinstance(statement, ir.Await):
+        yield from (item for item in statement.arguments if isinstance(item, ir.Temp))
+        return
     slots = type(statement).__slots__ if isinstance(statement, ir.Instruction) else ("condition", "value")
     for slot in slots:
         found = getattr(statement, slot, None)
@@ -126,8 +147,9 @@ def _callees_first(functions: list[ir.Function], diagnostics: Diagnostics) -> li
 
 def _report_recursion(path: list[ir.Function], call: ir.Call, diagnostics: Diagnostics) -> None:
     cycle = [*path[path.index(call.function) :], call.function]
-    names = " → ".join(f.name for f in cycle)
-    message = f"recursion: {names}" if len(cycle) > 2 else f"`{call.function.name}` calls itself"
+    # A coroutine and what resumes it are one to the reader.
+    names = [name for name, _ in groupby(f.name for f in cycle)]
+    message = f"recursion: {' → '.join(names)}" if len(names) > 2 else f"`{call.function.name}` calls itself"
     help = "use a loop, with an array as explicit stack: every stack has a size that is known at build time"
     diagnostics.add(Diagnostic("NK0410", message, call.span, help))
 
@@ -405,27 +427,32 @@ class _Ends:
         function: ir.Function,
         summaries: dict[ir.Function, Summary],
         carriers: _Carriers,
+        mortal: list[StructType],
         diagnostics: Diagnostics,
     ) -> None:
         self.function = function
         self.summaries = summaries
         self.carriers = carriers
+        self.mortal = mortal
         self.diagnostics = diagnostics
         self.escape = _Escape(function, summaries, carriers, Diagnostics())
         self.known: set[ir.Temp | ir.Var] = set()
+        #: what others may have ended while this coroutine waited
+        self.waited: set[ir.Temp | ir.Var] = set()
         self.leaves: dict[tuple[str, int], list[set[ir.Temp | ir.Var]]] = {}
 
     def run(self) -> None:
         self.escape.run()
         self.known |= set(self.function.parameters)
-        self._block(self.function.body, set())
+        coroutine = self.function.coroutine
+        self._block(self.function.body, self._ended_while_waiting() if coroutine and coroutine.detached else set())
 
     def _block(self, block: ir.Block, ended: set[ir.Temp | ir.Var]) -> set[ir.Temp | ir.Var] | None:
         """What has ended after the block, or None if its end isn't reached."""
         for statement in block:
             for temp in operands(statement):
                 if temp in ended:
-                    self._report(statement)
+                    self._report(statement, temp)
                     ended.discard(temp)
             after = self._statement(statement, ended)
             if after is None:
@@ -437,12 +464,17 @@ class _Ends:
         match node:
             case ir.Get(var=var, result=result) if result is not None:
                 self.known.add(result)
+                if var in self.waited:
+                    self.waited.add(result)
                 return ended | {result} if var in ended else ended - {result}
             case ir.Set(var=var, value=value):
                 self.known.add(var)
                 return ended | {var} if value in ended else ended - {var}
             case ir.Instruction():
                 ended = ended | self._ending(node)
+                if isinstance(node, ir.Await | ir.Pause):
+                    ended |= self._ended_while_waiting()
+                    self._block(node.cleanup, set(ended))
                 if node.result is not None:
                     self.known.add(node.result)
                     ended = ended - {node.result}
@@ -494,14 +526,27 @@ class _Ends:
                         found.add(holder)
         return found
 
+    def _ended_while_waiting(self) -> set[ir.Temp | ir.Var]:
+        """The variables and temps that may refer to what others end while this coroutine doesn't run."""
+        ends = {target for struct in self.mortal for target in self.carriers.contents(struct)}
+        found: set[ir.Temp | ir.Var] = set()
+        for holder in self.known:
+            origins = self._origins(holder)
+            foreign = not origins or not all(isinstance(origin, Made) for origin in origins)
+            if foreign and any(target in ends for target in self.carriers.targets(holder.type)):
+                found.add(holder)
+        self.waited |= found
+        return found
+
     def _origins(self, holder: ir.Temp | ir.Var) -> set[Origin]:
         if isinstance(holder, ir.Temp):
             return self.escape.temps.get(holder, set())
         return self.escape.vars.get(holder, set())
 
-    def _report(self, statement: ir.Statement) -> None:
+    def _report(self, statement: ir.Statement, temp: ir.Temp) -> None:
         message = "this uses a reference whose object may have ended"
-        help = "a call before may have retired it: get it again from its handle"
+        who = "others may have retired it while this coroutine waited" if temp in self.waited else ""
+        help = f"{who or 'a call before may have retired it'}: get it again from its handle"
         self.diagnostics.add(Diagnostic("NK0412", message, statement.span, help))
 
 

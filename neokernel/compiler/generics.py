@@ -11,7 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from neokernel.compiler.declare import ClassDecl
-from neokernel.compiler.types import ArrayType, RefType, SpanType, StructType, TupleType, Type, UnionType, ValueType
+from neokernel.compiler.types import (
+    ArrayType,
+    CoroutineType,
+    RefType,
+    SpanType,
+    StructType,
+    TupleType,
+    Type,
+    UnionType,
+    ValueType,
+)
 
 Bindings = dict[str, Type]
 
@@ -49,18 +59,31 @@ class Application(Type):
 
 
 @dataclass(frozen=True)
+class OpenCoroutine(Type):
+    """`Coroutine[T]`, the type of a parameter: a call of any `async def` with that result."""
+
+    result: Type
+
+    def __str__(self) -> str:
+        return f"Coroutine[{self.result}]"
+
+
+@dataclass(frozen=True)
 class Origin:
-    """Where an instance of a class comes from: the declaration, its type arguments, its array lengths by field."""
+    """Where an instance of a class comes from: the declaration, its type arguments, the lengths of its open fields.
+
+    Of `Tasks`, a length is the whole array of frames.
+    """
 
     declaration: ClassDecl
     arguments: tuple[Type, ...]
-    lengths: tuple[int, ...]
+    lengths: tuple[int | ArrayType, ...]
 
 
 def is_open(type_: Type) -> bool:
     """Does anything in `type_` still need an instance?"""
     match type_:
-        case TypeParameter() | OpenArray() | Application():
+        case TypeParameter() | OpenArray() | Application() | OpenCoroutine():
             return True
         case RefType(target):
             return is_open(target)
@@ -112,6 +135,8 @@ class Matcher:
             case TupleType(items), TupleType(actual_items) if len(items) == len(actual_items):
                 closed = [self.match(p, a) for p, a in zip(items, actual_items, strict=True)]
                 return None if None in closed else TupleType(tuple(c for c in closed if c is not None))
+            case OpenCoroutine(result), CoroutineType():
+                return actual if self.match(result, actual.result) == actual.result else None
             case UnionType(arms), UnionType(actual_arms) if len(arms) == len(actual_arms):
                 closed = [self.match(p, a) for p, a in zip(arms, actual_arms, strict=True)]
                 return None if None in closed else UnionType(tuple(c for c in closed if c is not None))
@@ -157,6 +182,8 @@ def close(type_: Type, bindings: Bindings) -> Type:
             return UnionType(tuple(close(arm, bindings) for arm in arms))
         case Application(declaration, arguments):
             return Application(declaration, tuple(close(a, bindings) for a in arguments))
+        case OpenCoroutine(result):
+            return OpenCoroutine(close(result, bindings))
     return type_
 
 

@@ -439,6 +439,10 @@ def _item(frame: _Frame, node: ir.Item) -> Any:
 # --- memory -------------------------------------------------------------------------------------------------------
 
 
+def _pause(frame: _Frame, node: ir.Pause) -> None:
+    raise NotConstant("a coroutine waits")
+
+
 def _new(frame: _Frame, node: ir.New) -> Any:
     assert node.result is not None and isinstance(node.result.type, RefType)
     return fresh(node.result.type.target)
@@ -549,6 +553,8 @@ _INSTRUCTIONS: dict[type[ir.Instruction], Any] = {
     ir.Slice: _slice,
     ir.Length: lambda frame, node: _whole(frame.value(node.base)).length,
     ir.Call: lambda frame, node: frame.machine.call(node.function, list(map(frame.value, node.arguments))),
+    ir.Await: lambda frame, node: frame.machine.call(node.function, list(map(frame.value, node.arguments))),
+    ir.Pause: _pause,
     ir.Require: _require,
     ir.Retire: _retire,
     ir.Renew: _renew,

@@ -20,6 +20,8 @@ from enum import Enum
 from typing import TypeAlias
 
 from neokernel.compiler.types import (
+    CoroutineType,
+    FrameType,
     Order,
     StructType,
     Type,
@@ -404,6 +406,23 @@ class Call(Instruction):
 
 
 @dataclass(eq=False, slots=True)
+class Await(Call):
+    """Run the coroutine `function` to its end; whenever it pauses, so does this one. Gone after `split`.
+
+    `cleanup`: what to do when this coroutine is cancelled here.
+    """
+
+    cleanup: Block
+
+
+@dataclass(eq=False, slots=True)
+class Pause(Instruction):
+    """Return to whoever resumed the coroutine, and go on here when it is resumed again. Gone after `split`."""
+
+    cleanup: Block
+
+
+@dataclass(eq=False, slots=True)
 class Require(Instruction):
     """Fail unless `condition`: the run-time half of `assert`. Exactly one check."""
 
@@ -560,6 +579,22 @@ Block: TypeAlias = list[Statement]
 
 
 @dataclass(eq=False, slots=True)
+class Coroutine:
+    """What an `async def` is made into: a frame, and two functions that take a reference to it.
+
+    `value` is the type of a call that nobody has begun to run. `resume` runs to the next pause or to the end, and tells
+    whether that is reached; `cancel` runs the `__exit__`s of the place where it waits, innermost first.
+    `detached`: there are calls that aren't awaited where they stand, so that time may pass before they begin.
+    """
+
+    frame: FrameType
+    value: CoroutineType
+    resume: Function
+    cancel: Function
+    detached: bool = False
+
+
+@dataclass(eq=False, slots=True)
 class Function:
     """A monomorphic function.
 
@@ -590,6 +625,8 @@ class Function:
     checks: int = 0
     temps: int = 0
     section: str = ""
+    #: of an `async def`; gone after `split`, as the function itself is
+    coroutine: Coroutine | None = None
 
 
 @dataclass(eq=False, slots=True)

@@ -51,6 +51,8 @@ def blocks_of(statement: ir.Statement) -> Iterator[ir.Block]:
         case ir.Loop():
             yield statement.body
             yield statement.step
+        case ir.Await() | ir.Pause():
+            yield statement.cleanup
 
 
 def accessed(i: ir.Statement) -> tuple[ir.Operand, ...]:

@@ -15,15 +15,16 @@ from pathlib import Path
 
 from neokernel.compiler import certain, effects, ghosts, ir, lives, objects, prelude, stack, toolchain, verify
 from neokernel.compiler import dump as dumper
+from neokernel.compiler.coroutines import split
 from neokernel.compiler.declare import ClassDecl, FunctionDecl, Scope, declare
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, Rejected
 from neokernel.compiler.llvm import CheckRecord, EmitOptions, Target, emit, riscv64
-from neokernel.compiler.lower import constants, construct, statements, text, unsafe, unused
+from neokernel.compiler.lower import constants, construct, coroutines, statements, text, unsafe, unused
 from neokernel.compiler.lower.context import Compilation
 from neokernel.compiler.lower.functions import declared_instance
 from neokernel.compiler.resolve import Resolver
 from neokernel.compiler.source import PACKAGE_ROOT, Loader, Module
-from neokernel.compiler.types import FloatType, WireType
+from neokernel.compiler.types import ArrayType, FloatType, WireType
 from neokernel.lang.instrument import deep_recursion
 
 
@@ -94,7 +95,10 @@ def lower(state: State) -> None:
     def length_of(node: ast.expr, scope: Scope) -> int:
         return constants.length(compilation, node, scope)
 
-    resolver = Resolver(length_of, handle, state.diagnostics.take)
+    def frames_of(node: ast.Call, scope: Scope) -> ArrayType:
+        return coroutines.frames_of(compilation, node, scope)
+
+    resolver = Resolver(length_of, handle, state.diagnostics.take, frames_of)
     compilation = Compilation(state.scopes, state.diagnostics, resolver, statements.lower_function)
     state.compilation = compilation
     for scope in state.scopes.values():
@@ -181,9 +185,23 @@ def check_effects(state: State) -> None:
     if not state.diagnostics.items:
         certain.check(state.declared, state.diagnostics)
     if not state.diagnostics.items:
-        effects.check(state.program, state.stack, state.diagnostics)
+        effects.check(state.program, state.diagnostics)
     if not state.diagnostics.items:
         ghosts.check(state.program, state.diagnostics)
+
+
+def split_coroutines(state: State) -> None:
+    """Coroutines to frames, and functions that resume and cancel them."""
+    assert state.program is not None
+    if not state.diagnostics.items:
+        split.split(state.program, state.diagnostics)
+
+
+def check_stack(state: State) -> None:
+    """The objects in the frames of the deepest chain of calls fit on the stack."""
+    assert state.program is not None
+    if not state.diagnostics.items:
+        stack.check(effects.callees_first(state.program), state.stack, state.diagnostics)
 
 
 def verify_ir(state: State) -> None:
@@ -193,8 +211,15 @@ def verify_ir(state: State) -> None:
         verify.verify(state.program)
 
 
-#: `async def` will be lowered between `declare_names` and `lower`, from syntax to syntax.
-FRONT_END: tuple[Callable[[State], None], ...] = (load, declare_names, lower, check_effects, verify_ir)
+FRONT_END: tuple[Callable[[State], None], ...] = (
+    load,
+    declare_names,
+    lower,
+    check_effects,
+    split_coroutines,
+    check_stack,
+    verify_ir,
+)
 
 
 # --- entry points -------------------------------------------------------------------------------------------------

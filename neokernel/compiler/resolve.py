@@ -25,7 +25,15 @@ from neokernel.compiler.declare import (
     TypeVarDecl,
 )
 from neokernel.compiler.diagnostics import Diagnostic, Rejected, suggestion
-from neokernel.compiler.generics import Application, Bindings, OpenArray, Origin, TypeParameter, is_open
+from neokernel.compiler.generics import (
+    Application,
+    Bindings,
+    OpenArray,
+    OpenCoroutine,
+    Origin,
+    TypeParameter,
+    is_open,
+)
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.compiler.types import (
     BOOL,
@@ -87,7 +95,8 @@ def not_a_type(scope: Scope, node: ast.expr) -> Rejected:
 
 @dataclass(eq=False, slots=True)
 class Resolver:
-    """Types of a whole program. `length_of` evaluates a constant expression to an array length.
+    """Types of a whole program. `length_of` evaluates a constant expression to an array length, `frames_of` the type of
+    `tasks(f, n)`.
 
     `handle`: the declaration of `Handle[T]`, from the prelude. `report` takes what is wrong with a class: the
     instance is made all the same, without the fields that can't be had, and `is_whole` says so.
@@ -96,6 +105,7 @@ class Resolver:
     length_of: Callable[[ast.expr, Scope], int]
     handle: ClassDecl
     report: Callable[[Rejected], None]
+    frames_of: Callable[[ast.Call, Scope], ArrayType]
     instances: dict[Origin, StructType | ValueType | WireType] = field(default_factory=dict)
     origins: dict[Type, Origin] = field(default_factory=dict)
     _making: list[Type] = field(default_factory=list)
@@ -126,6 +136,9 @@ class Resolver:
             if isinstance(found, ProtocolDecl):
                 name = f"{parameter.name}: {found.name}"
                 return bindings.get(name, TypeParameter(name))
+        if isinstance(parameter.annotation, ast.Subscript):
+            if self.find(parameter.annotation.value, scope) == LangName("Coroutine"):
+                return OpenCoroutine(self.resolve(parameter.annotation.slice, scope, bindings))
         return self.resolve(parameter.annotation, scope, bindings)
 
     def _parse(self, text: str, node: ast.Constant, scope: Scope) -> ast.expr:
@@ -255,6 +268,14 @@ class Resolver:
                 if name == "Array":
                     return RefType(OpenArray(element, inline, atomic))
                 return SpanType(element, mutable=True, inline=inline, atomic=atomic)
+            case LangName("Coroutine"):
+                raise reject(
+                    scope,
+                    "NK0421",
+                    "a coroutine is no value that is kept: `Coroutine[…]` is the type of a parameter",
+                    node,
+                    "run it in the function that it is handed to, or `start` it in a field `Tasks`",
+                )
             case LangName("Embedded" | "Atomic" | "Ghost" as name):
                 raise reject(
                     scope,
@@ -319,16 +340,19 @@ class Resolver:
         return [
             f
             for f in declaration.fields.values()
-            if f.default is None and isinstance(f.annotation, ast.Subscript) and self._is_array(f, declaration)
+            if f.default is None and (self._is_array(f, declaration) or self.is_tasks(f, declaration))
         ]
 
     def _is_array(self, field_: FieldDecl, declaration: ClassDecl) -> bool:
-        assert isinstance(field_.annotation, ast.Subscript)
-        value = field_.annotation.value
+        value = field_.annotation.value if isinstance(field_.annotation, ast.Subscript) else None
         return isinstance(value, ast.Name) and declaration.scope.names.get(value.id) == LangName("Array")
 
+    def is_tasks(self, field_: FieldDecl, declaration: ClassDecl) -> bool:
+        name = field_.annotation
+        return isinstance(name, ast.Name) and declaration.scope.names.get(name.id) == LangName("Tasks")
+
     def instance(
-        self, declaration: ClassDecl, arguments: tuple[Type, ...], lengths: tuple[int, ...]
+        self, declaration: ClassDecl, arguments: tuple[Type, ...], lengths: tuple[int | ArrayType, ...]
     ) -> StructType | ValueType | WireType:
         """The instance of a class, with its fields filled in."""
         origin = Origin(declaration, arguments, lengths)
@@ -372,7 +396,8 @@ class Resolver:
 
     def is_whole(self, type_: StructType | ValueType | WireType) -> bool:
         """Has the instance all the fields that its class declares? (If not, that has been reported.)"""
-        return len(type_.fields) == len(self.origins[type_].declaration.fields)
+        origin = self.origins.get(type_)
+        return origin is None or len(type_.fields) == len(origin.declaration.fields)
 
     def bindings_of(self, type_: Type) -> Bindings:
         """The type arguments of an instance type, by variable."""
@@ -381,8 +406,13 @@ class Resolver:
             return {}
         return dict(zip(origin.declaration.parameters, origin.arguments, strict=True))
 
-    def _field(self, declaration: ClassDecl, item: FieldDecl, bindings: Bindings, length: int | None) -> Field:
+    def _field(
+        self, declaration: ClassDecl, item: FieldDecl, bindings: Bindings, length: int | ArrayType | None
+    ) -> Field:
         scope, node = declaration.scope, item.annotation
+        if self.is_tasks(item, declaration) and declaration.form == "struct":
+            return Field(item.name, self._frames(declaration, item, length), inline=True)
+        assert not isinstance(length, ArrayType)
         wrapper, inner = "", node
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
             found = scope.lookup(node.value.id)
@@ -423,6 +453,20 @@ class Resolver:
             raise reject(scope, "NK0301", "`NoReturn` is the result of a function only", node)
         return Field(item.name, type_)
 
+    def _frames(self, declaration: ClassDecl, item: FieldDecl, given: int | ArrayType | None) -> ArrayType:
+        """The type of a field `Tasks`: what its default says, or what the constructor was given."""
+        if isinstance(given, ArrayType):
+            return given
+        assert item.default is not None
+        return self.tasks_of(item.default, declaration.scope)
+
+    def tasks_of(self, node: ast.expr, scope: Scope) -> ArrayType:
+        """The type of the frames that `tasks(f, n)` makes."""
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if scope.names.get(name) == LangName("tasks"):
+                return self.frames_of(node, scope)
+        raise reject(scope, "NK0423", "frames are made where they stand", node, "write `tasks(function, number)`")
+
     def _embedded(self, declaration: ClassDecl, item: FieldDecl, inner: ast.expr, bindings: Bindings) -> Field:
         scope = declaration.scope
         type_ = self.resolve(inner, scope, bindings)
@@ -462,7 +506,7 @@ class Resolver:
 
     def _constructor_lengths(
         self, wanted: ClassDecl, default: ast.expr | None, node: ast.expr, scope: Scope
-    ) -> tuple[int, ...]:
+    ) -> tuple[int | ArrayType, ...]:
         if not isinstance(default, ast.Call):
             field_ = self.open_fields(wanted)[0].name
             raise reject(
@@ -474,15 +518,16 @@ class Resolver:
             )
         return self.lengths_in_call(wanted, default, scope)
 
-    def lengths_in_call(self, wanted: ClassDecl, call: ast.Call, scope: Scope) -> tuple[int, ...]:
-        """The lengths that a constructor call of `wanted` gives to its open array fields."""
-        lengths = []
+    def lengths_in_call(self, wanted: ClassDecl, call: ast.Call, scope: Scope) -> tuple[int | ArrayType, ...]:
+        """The lengths that a constructor call of `wanted` gives to its open fields; of `Tasks`, the whole type."""
+        lengths: list[int | ArrayType] = []
         for open_field in self.open_fields(wanted):
             argument = next((k.value for k in call.keywords if k.arg == open_field.name), None)
+            is_tasks = self.is_tasks(open_field, wanted)
             if argument is None:
-                help = f"write `{open_field.name}=array(64)`"
+                help = f"write `{open_field.name}={'tasks(function, 64)' if is_tasks else 'array(64)'}`"
                 raise reject(scope, "NK0710", f"field `{open_field.name}` of `{wanted.name}` is missing", call, help)
-            lengths.append(self.array_length(argument, scope))
+            lengths.append((self.tasks_of if is_tasks else self.array_length)(argument, scope))
         return tuple(lengths)
 
     def default_length(self, item: FieldDecl, declaration: ClassDecl) -> int:
@@ -623,6 +668,8 @@ _WRONG_TYPES = {
     "object": "write the class that it is, or a union of classes",
     "type": "classes are not values",
     "Array": "write `Array[T]`",
+    "Coroutine": "write `Coroutine[T]`, with what it gives",
+    "Tasks": "it says what a field of a struct holds: hand the struct on that has the field",
     "Span": "write `Span[T]`",
     "tuple": "write `tuple[A, B]`, or `tuple[T, ...]`",
 }

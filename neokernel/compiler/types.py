@@ -127,6 +127,24 @@ class ValueType(Type):
         return self.name
 
 
+@dataclass(eq=False)
+class FrameType(StructType):
+    """What a coroutine keeps while it waits: its state, its parameters, what lives across an `await`, callees' frames.
+
+    The fields that follow from the body come last of all (`coroutines/split.py`): no layout is asked for before.
+    """
+
+
+@dataclass(eq=False)
+class CoroutineType(ValueType):
+    """A call of an `async def` that nobody has begun to run: its arguments. `result`: what it will give."""
+
+    result: Type = field(default_factory=NoneType)
+
+    def __str__(self) -> str:
+        return f"Coroutine[{self.result}]"
+
+
 @dataclass(frozen=True)
 class TupleType(Type):
     """`tuple[A, B]`: a record without name."""

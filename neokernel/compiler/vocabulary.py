@@ -16,7 +16,7 @@ ENDIAN = frozenset(f"u{bits}{end}" for bits in (16, 32, 64) for end in ("be", "l
 #: bit fields, in `@wire` classes only
 BIT_FIELDS = frozenset(f"u{bits}" for bits in range(1, 64)) - WIDTHS
 
-TYPES = frozenset({"Array", "Span", "Embedded", "Atomic", "Ghost", "Handle", "Order"})
+TYPES = frozenset({"Array", "Span", "Embedded", "Atomic", "Ghost", "Handle", "Order", "Coroutine", "Tasks"})
 
 #: what `lang/interfaces` expands before names are declared: left over, they stand where they can't
 INTERFACES = frozenset(
@@ -54,6 +54,7 @@ UNARY = frozenset(
         "float_from_bits",
     }
 )
+COROUTINES = frozenset({"pause", "resume", "result_of", "cancel", "start", "tasks"})
 CONTRACTS = frozenset({"requires", "ensures", "old", "loop_invariant", "loop_bound"})
 UNSAFE = frozenset({"object_at", "new_at", "span_at", "address_of", "asm", "assembly"})
 FUNCTIONS = (
@@ -81,6 +82,7 @@ FUNCTIONS = (
     | ARITHMETIC
     | UNARY
     | CONTRACTS
+    | COROUTINES
     | UNSAFE
 )
 

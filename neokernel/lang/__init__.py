@@ -24,6 +24,7 @@ from neokernel.lang.arithmetic import (
 )
 from neokernel.lang.atomics import Atomic, Handle, Order, device_fence, fence
 from neokernel.lang.contracts import ensures, ghost, loop_bound, loop_invariant, old, requires, unreachable, writer
+from neokernel.lang.coroutines import Coroutine, Tasks, cancel, pause, result_of, resume, start, tasks
 from neokernel.lang.failures import (
     AssertionFailed,
     CheckFailed,
@@ -90,6 +91,7 @@ __all__ = [
     "ConstantError",
     "ContractFailed",
     "ConversionFailed",
+    "Coroutine",
     "DeadObject",
     "DivisionByZero",
     "Embedded",
@@ -109,6 +111,7 @@ __all__ = [
     "SimulatorMissing",
     "Span",
     "StaticError",
+    "Tasks",
     "UnreachableReached",
     "Uses",
     "View",
@@ -122,6 +125,7 @@ __all__ = [
     "byte_span",
     "byte_swap",
     "byte_view",
+    "cancel",
     "cold",
     "copy",
     "count_leading_zeros",
@@ -154,10 +158,13 @@ __all__ = [
     "object_at",
     "offset_of",
     "old",
+    "pause",
     "provides",
     "renew",
     "replace",
     "requires",
+    "result_of",
+    "resume",
     "retire",
     "rotate_left",
     "rotate_right",
@@ -170,7 +177,9 @@ __all__ = [
     "slot_of",
     "span_at",
     "square_root",
+    "start",
     "struct",
+    "tasks",
     "text_of",
     "truncate",
     "u8",

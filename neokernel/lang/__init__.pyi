@@ -6,8 +6,9 @@ properly. The CPython meaning is in `__init__.py`; a test compares the two lists
 
 # ruff: noqa: PYI035 - the names are the language's; editors show these docstrings
 
+import collections.abc
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from enum import Enum
 from pathlib import Path
 from typing import (
@@ -231,6 +232,37 @@ class Setting(Generic[_S_co]):
     """What the configuration says."""
 
     def get(self, process: Any) -> _S_co: ...
+
+# --- coroutines ---------------------------------------------------------------------------------------------------
+
+Coroutine: TypeAlias = collections.abc.Coroutine[Any, Any, _T]
+
+class _Frame:
+    """Room for one coroutine: an element of `Tasks`."""
+
+class Tasks:
+    """Frames for coroutines of one `async def`: a field of a struct, made by `tasks(function, number)`."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> _Frame: ...
+
+def pause() -> Awaitable[None]:
+    """Return to whoever resumed the coroutine; go on when it is resumed again."""
+
+def resume(work: Coroutine[Any] | _Frame) -> bool:
+    """Let the coroutine go on until it pauses or ends; True when it has ended."""
+
+def result_of(work: Coroutine[_T]) -> _T:
+    """What a coroutine that has ended has given."""
+
+def cancel(work: Coroutine[Any] | _Frame) -> None:
+    """End the coroutine where it waits: the `__exit__`s of its `with` blocks run, innermost first."""
+
+def start(frame: _Frame, work: Coroutine[None]) -> None:
+    """Put a coroutine into a frame; it begins when that is resumed."""
+
+def tasks(function: Callable[..., Coroutine[None]], count: int) -> Tasks:
+    """Frames for `count` coroutines of an `async def` that run at the same time."""
 
 # --- arithmetic ---------------------------------------------------------------------------------------------------
 

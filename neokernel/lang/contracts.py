@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from neokernel.lang.coroutines import Cancelled
 from neokernel.lang.failures import ContractFailed, StaticError, UnreachableReached
 from neokernel.lang.records import check_invariants
 
@@ -108,7 +109,10 @@ def leave(instance: Any, normally: bool) -> None:
 
 
 class Guarded:
-    """A context manager as the language has it: a failed check doesn't run `__exit__` (there is no unwinding)."""
+    """A context manager as the language has it: a failed check doesn't run `__exit__` (there is no unwinding).
+
+    Being cancelled does.
+    """
 
     __slots__ = ("manager",)
 
@@ -119,8 +123,18 @@ class Guarded:
         return self.manager.__enter__()
 
     def __exit__(self, kind: object, *details: object) -> None:
-        if kind is None:
+        if kind is None or kind is Cancelled:
             self.manager.__exit__(None, None, None)
+
+    def __aenter__(self) -> Any:
+        return self.manager.__aenter__()
+
+    def __aexit__(self, kind: object, *details: object) -> Any:
+        return self.manager.__aexit__(None, None, None) if kind is None or kind is Cancelled else nothing()
+
+
+async def nothing() -> None:
+    """What is awaited where nothing is to be done."""
 
 
 class Text(str):

@@ -40,8 +40,11 @@ from neokernel.lang.constant_typing import (
 LANGUAGE = "neokernel.lang"
 RECORDS = ("struct", "value", "wire")
 #: words whose meaning this file looks at
+COROUTINE = "Coroutine"
 CONTRACTS = ("ensures", "ghost", "invariant", "loop_bound", "loop_invariant", "old", "requires", "writer")
-WORDS = (*RECORDS, *CONTRACTS)
+WORDS = (*RECORDS, *CONTRACTS, COROUTINE)
+#: definitions of functions
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 #: annotations that need no coercion, whatever the module
 UNCHECKED = {"None", "str", "object", "NoReturn", "Never", "TypeAlias", "Any"}
 
@@ -151,12 +154,12 @@ class Instrumentation(ast.NodeTransformer):
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
         record = any(self.means(decorator, role) for decorator in node.decorator_list for role in RECORDS)
         guarded = record and any(
-            isinstance(member, ast.FunctionDef) and any(self.means(d, "invariant") for d in member.decorator_list)
+            isinstance(member, Function) and any(self.means(d, "invariant") for d in member.decorator_list)
             for member in node.body
         )
         body: list[ast.stmt] = []
         for member in node.body:
-            if isinstance(member, ast.FunctionDef):
+            if isinstance(member, Function):
                 body.append(self.function(member, guarded))
                 continue
             made = self.visit(member)
@@ -172,10 +175,12 @@ class Instrumentation(ast.NodeTransformer):
 
     # --- functions ------------------------------------------------------------------------------------------------
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+    def visit_FunctionDef(self, node: Function) -> Function:
         return self.function(node, False)
 
-    def function(self, node: ast.FunctionDef, guarded: bool) -> ast.FunctionDef:
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - the visitor's convention
+
+    def function(self, node: Function, guarded: bool) -> Function:
         """`guarded`: a method of a class with invariants."""
         parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         saved = self.local_types, self.declared, self.assigned, self.result, self.invariant_method, self.in_function
@@ -215,9 +220,20 @@ class Instrumentation(ast.NodeTransformer):
             main = self.on_return(main, after, node)
         if guarded and not decorators & {"invariant", "ghost"} and not node.name.startswith("_") and node.args.args:
             main = self.on_leave(main, node.args.args[0].arg, node)
+        owned = [item.arg for item in parameters if self.is_coroutine(item.annotation)]
+        if owned:
+            context = template(f"with _nk_guarded(_nk_owned({', '.join(owned)})):\n    pass\n", node)
+            assert isinstance(context[0], ast.With)
+            context[0].body, main = main or context[0].body, context
+        if isinstance(node, ast.AsyncFunctionDef):
+            node.decorator_list.append(place(name("_nk_async"), node))
         node.body = [*opening, *entry, *main] or template("pass", node)
         self.local_types, self.declared, self.assigned, self.result, self.invariant_method, self.in_function = saved
         return node
+
+    def is_coroutine(self, annotation: ast.expr | None) -> bool:
+        """Is it the type of a coroutine that the function is handed?"""
+        return isinstance(annotation, ast.Subscript) and self.means(annotation.value, COROUTINE)
 
     def block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
         made: list[ast.stmt] = []
@@ -226,7 +242,7 @@ class Instrumentation(ast.NodeTransformer):
             made.extend(result if isinstance(result, list) else [result])
         return made
 
-    def pieces(self, node: ast.FunctionDef, instance: str, text: ast.arg) -> list[ast.stmt]:
+    def pieces(self, node: Function, instance: str, text: ast.arg) -> list[ast.stmt]:
         """A writer that is handed an f-string calls itself with each piece."""
         return template(
             f"if {text.arg}.__class__ is _nk_Text:\n"
@@ -254,7 +270,7 @@ class Instrumentation(ast.NodeTransformer):
             after.append(ast.copy_location(ast.Expr(promise), promise))
         return before, after
 
-    def on_return(self, body: list[ast.stmt], after: list[ast.stmt], node: ast.FunctionDef) -> list[ast.stmt]:
+    def on_return(self, body: list[ast.stmt], after: list[ast.stmt], node: Function) -> list[ast.stmt]:
         """`after` when the body has ended without failing, after every `__exit__` inside it."""
         for inner in (inner for statement in body for inner in ast.walk(statement)):
             if isinstance(inner, ast.Return):
@@ -274,7 +290,7 @@ class Instrumentation(ast.NodeTransformer):
         attempt.finalbody[0].body = after
         return made
 
-    def on_leave(self, body: list[ast.stmt], instance: str, node: ast.FunctionDef) -> list[ast.stmt]:
+    def on_leave(self, body: list[ast.stmt], instance: str, node: Function) -> list[ast.stmt]:
         """Invariants when the outermost method of the object has ended without failing."""
         made = template(
             f"_nk_enter({instance})\n_nk_intact = True\n"
@@ -368,7 +384,7 @@ class Instrumentation(ast.NodeTransformer):
         negated = ast.copy_location(ast.UnaryOp(ast.Not(), test), test)
         return ast.copy_location(ast.If(negated, [ast.copy_location(ast.Raise(failure), node)], []), node)
 
-    def visit_With(self, node: ast.With) -> ast.With:
+    def visit_With(self, node: ast.With | ast.AsyncWith) -> ast.With | ast.AsyncWith:
         for item in node.items:
             item.context_expr = outer_call(self.visit(item.context_expr), "_nk_guarded")
             if isinstance(item.optional_vars, ast.Name) and item.optional_vars.id in self.local_types:
@@ -376,6 +392,8 @@ class Instrumentation(ast.NodeTransformer):
                 node.body = [*self.guard(item.optional_vars.id, annotation, item.optional_vars), *node.body]
         node.body = self.block(node.body)
         return node
+
+    visit_AsyncWith = visit_With  # noqa: N815
 
     def loop(self, node: ast.While | ast.For) -> list[ast.stmt]:
         before: list[ast.stmt] = []

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any, Generic
 
 from neokernel.lang.atomics import Atomic
+from neokernel.lang.coroutines import Frame
 from neokernel.lang.failures import StaticError
 from neokernel.lang.sequences import UNSET, Array, settle
 from neokernel.lang.shapes import Retired, RetiredGeneric, dead
@@ -51,7 +52,7 @@ def retire_array(target: Array) -> None:
     if isinstance(cells, list):
         if target._element is not None and target._element.inline:
             for cell in cells:
-                if cell.__class__ is not Retired and not isinstance(cell, Atomic):
+                if cell.__class__ is not Retired and not isinstance(cell, (Atomic, Frame)):
                     retire(cell)
         cells.clear()
     elif isinstance(cells, bytearray):
@@ -104,6 +105,8 @@ def adopt_inline(held: Any, made: Any, key: Any) -> None:
         settle(held, key, new)
     elif isinstance(old, Atomic):
         old._value = new._value
+    elif isinstance(old, Frame):
+        old.coroutine = None
     elif isinstance(old, Array):
         if new._element is not None and new._element.inline:
             for position in range(len(old)):

@@ -20,6 +20,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from neokernel.lang.atomics import Atomic
+from neokernel.lang.coroutines import Tasks
 from neokernel.lang.failures import FieldError, StaticError
 from neokernel.lang.sequences import UNSET, Array, Shape, Window, settle
 from neokernel.lang.shapes import Embedded, Ghost, element_shape, is_open, shape_of
@@ -141,7 +142,7 @@ class Record:
         for field in self.fields.values():
             origin = typing.get_origin(field.type)
             field.ghost = origin is Ghost
-            field.inline = origin in (Embedded, Array, Atomic)
+            field.inline = origin in (Embedded, Array, Atomic) or field.type is Tasks
             field.shape = shape_of(field.type)
             if not field.inline and field.shape.expected is not None:
                 self.expected[field.name] = field.shape.expected

@@ -13,6 +13,7 @@ from typing import Any
 
 from neokernel.lang.arithmetic import Range, enumerated, length, maximum, minimum
 from neokernel.lang.contracts import Guarded, Rounds, Text, assert_never, ensured, enter, held, joined, leave
+from neokernel.lang.coroutines import Owned, defined
 from neokernel.lang.failures import AssertionFailed, NotAMember, StaticError
 from neokernel.lang.floats import Float
 from neokernel.lang.integers import Integer, usize
@@ -100,6 +101,7 @@ HELPERS: dict[str, Any] = {
     "_nk_AssertionFailed": AssertionFailed,
     "_nk_Default": Default,
     "_nk_assert_never": assert_never,
+    "_nk_async": defined,
     "_nk_element_like": element_like,
     "_nk_encode": encode,
     "_nk_ensured": ensured,
@@ -114,6 +116,7 @@ HELPERS: dict[str, Any] = {
     "_nk_like": like,
     "_nk_locals": locals,
     "_nk_method_like": method_like,
+    "_nk_owned": Owned,
     "_nk_result_like": result_like,
     "_nk_rounds": Rounds,
     "_nk_Text": Text,

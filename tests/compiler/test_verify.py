@@ -203,7 +203,8 @@ def test_rejects_a_symbol_used_twice() -> None:
 
 def test_every_instruction_has_a_rule() -> None:
     classes = {found for found in vars(ir).values() if isinstance(found, type)}
-    assert {found for found in classes if issubclass(found, ir.Instruction)} - {ir.Instruction} == set(RULES)
+    gone = {ir.Instruction, ir.Await, ir.Pause}  # coroutines have been split
+    assert {found for found in classes if issubclass(found, ir.Instruction)} - gone == set(RULES)
 
 
 def test_dump_reads_well() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from pathlib import Path
 
 from tests.fuzz import coverage
 from tests.fuzz.campaign import State, explain, run
+from tests.fuzz.coroutines import generate_coroutines
 from tests.fuzz.generate import generate
 from tests.support.meanings import readings_here
 
@@ -19,15 +21,17 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, help="stop after this time")
     parser.add_argument("--state", type=Path, help="where to keep what was found; there already: go on")
     parser.add_argument("--batch", type=int, default=100, help="programs compiled together")
+    parser.add_argument("--coroutines", action="store_true", help="programs made of coroutines")
     parser.add_argument("--show", type=int, metavar="SEED", help="print one program")
     parser.add_argument("--explain", type=int, metavar="SEED", help="make one program that differs small")
     parser.add_argument("--table", type=Path, nargs="+", metavar="STATE", help="print the coverage of campaigns")
     wanted = parser.parse_args()
+    make = generate_coroutines if wanted.coroutines else generate
     if wanted.show is not None:
-        print(generate(wanted.show).source)
+        print(make(wanted.show).source)
         return 0
     if wanted.explain is not None:
-        print(explain(generate(wanted.explain), readings_here(), wanted.seconds or 60))
+        print(explain(make(wanted.explain), readings_here(), wanted.seconds or 60))
         return 0
     if wanted.table:
         first, *others = map(State.load, wanted.table)
@@ -39,7 +43,8 @@ def main() -> int:
     if wanted.state is not None and wanted.state.exists():
         state = State.load(wanted.state)
         state.count = max(state.count, wanted.count)
-    run(state, wanted.state, lambda text: print(text, flush=True), batch=wanted.batch, seconds=wanted.seconds)
+    say = functools.partial(print, flush=True)
+    run(state, wanted.state, say, batch=wanted.batch, seconds=wanted.seconds, make=make)
     print(state.summary())
     missing = coverage.holes(state.seen)
     print(f"combinations never executed: {len(missing)} of {len(coverage.possible())}")

@@ -19,6 +19,8 @@ from tests.support import meanings
 from tests.support.meanings import Program
 
 Say = Callable[[str], None]
+#: what makes the program of a seed
+Make = Callable[[int], Generated]
 
 
 @dataclass
@@ -86,9 +88,9 @@ def name_of(seed: int) -> str:
     return f"program_{seed}"
 
 
-def run_batch(state: State, seeds: Sequence[int]) -> list[Generated]:
+def run_batch(state: State, seeds: Sequence[int], make: Make = generate) -> list[Generated]:
     """Run programs in all readings and count; the ones that differ."""
-    generated = {name_of(seed): generate(seed) for seed in seeds}
+    generated = {name_of(seed): make(seed) for seed in seeds}
     analysed = meanings.analyse({name: Program(g.source, g.inputs) for name, g in generated.items()})
     with coverage.counting(state.seen):
         found = meanings.answers(analysed, state.readings)
@@ -132,7 +134,14 @@ def explain(of: Generated, readings: Sequence[str], seconds: float) -> str:
 
 
 def run(
-    state: State, path: Path | None, say: Say, *, batch: int = 100, seconds: float | None = None, effort: float = 60
+    state: State,
+    path: Path | None,
+    say: Say,
+    *,
+    batch: int = 100,
+    seconds: float | None = None,
+    effort: float = 60,
+    make: Make = generate,
 ) -> State:
     """Go on until all programs are done, or the time is up. `effort`: seconds to make a program small."""
     started = time.monotonic()
@@ -141,7 +150,7 @@ def run(
         if seconds is not None and begun - started > seconds:
             break
         stop = min(state.next + batch, state.first + state.count)
-        different = run_batch(state, range(state.next, stop))
+        different = run_batch(state, range(state.next, stop), make)
         state.next = stop
         state.seconds += time.monotonic() - begun
         for found in different:

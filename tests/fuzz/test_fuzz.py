@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.fuzz import coverage
 from tests.fuzz.campaign import State, explain, run, run_batch
+from tests.fuzz.coroutines import generate_coroutines
 from tests.fuzz.generate import Generated, generate
 from tests.fuzz.shrink import shrink
 from tests.support import meanings
@@ -83,3 +84,11 @@ def test_what_dies_is_an_answer() -> None:
     analysed = meanings.analyse({"p": Program(WRONG)})
     answer = meanings.compiled(analysed, timeout=0.0)["p"]
     assert answer.crash.startswith("no end")
+
+
+def test_coroutines_mean_the_same_in_all_readings() -> None:
+    state = State(7000, 60, 7000, list(meanings.readings_here()))
+    different = run_batch(state, range(7000, 7060), generate_coroutines)
+    assert not different, explain(different[0], state.readings, seconds=30)
+    assert sum(map(len, state.rejected.values())) <= 3 and state.rejected.keys() <= {"NK0316"}
+    assert state.finished > 30 and sum(state.failed.values()) > 8

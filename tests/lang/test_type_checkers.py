@@ -122,3 +122,4 @@ def test_the_samples_run() -> None:
         *range(5),
         17,
     ]
+    assert m.count_twice(m.Counters(), machine) == 6

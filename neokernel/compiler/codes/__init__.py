@@ -9,7 +9,7 @@ Invariant: a code keeps its meaning; one that is no longer given isn't used agai
 
 from __future__ import annotations
 
-from neokernel.compiler.codes import classes, flow, forms, interfaces, names, operations, outside, types
+from neokernel.compiler.codes import classes, coroutines, flow, forms, interfaces, names, operations, outside, types
 from neokernel.compiler.codes.code import Code
 
 CODES: dict[str, Code] = {
@@ -18,6 +18,7 @@ CODES: dict[str, Code] = {
     **types.CODES,
     **operations.CODES,
     **flow.CODES,
+    **coroutines.CODES,
     **classes.CODES,
     **interfaces.CODES,
     **outside.CODES,

@@ -32,15 +32,6 @@ CODES: dict[str, Code] = {
         "    for i in range(len(found)):\n"
         "        found[i] = u32(i * i)\n",
     ),
-    "NK0104": Code(
-        "`async def` is not yet in the language",
-        "Asynchronous functions will be compiled to state machines whose frames are structs of known size. They "
-        "come with the layer of services. Until then, write the state machine: a struct with a state, and a "
-        "method that does one step.",
-        "from neokernel.lang import u32\n\nasync def serve() -> None:\n    pass\n",
-        "from neokernel.lang import struct, u32\n\n"
-        "@struct\nclass Server:\n    served: u32 = 0\n\n    def step(self) -> None:\n        self.served += 1\n",
-    ),
     "NK0105": Code(
         "text that UTF-8 can't write",
         "A `str` of the language is UTF-8 in memory. A lone surrogate (U+D800 to U+DFFF) is half of a pair of "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from neokernel.compiler import ir, layout
+from neokernel.compiler import ir, layout, lives
 from neokernel.compiler.generics import is_open
 from neokernel.compiler.ir import Kind, Operand
 from neokernel.compiler.lower import operators
@@ -14,7 +14,19 @@ from neokernel.compiler.lower.calls import invoke, special_method
 from neokernel.compiler.lower.context import NOTHING, Context, Untyped, Value
 from neokernel.compiler.lower.dispatch import VOCABULARY, expression, inferred, lower
 from neokernel.compiler.lower.memory import element_of, length, sequence
-from neokernel.compiler.types import BYTES, NEVER, STR, U8, IntType, RefType, SpanType, StructType, Type, WireType
+from neokernel.compiler.types import (
+    BYTES,
+    NEVER,
+    STR,
+    U8,
+    FrameType,
+    IntType,
+    RefType,
+    SpanType,
+    StructType,
+    Type,
+    WireType,
+)
 
 
 def _length(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
@@ -70,10 +82,18 @@ def _size(name: str) -> Callable[[Context, ast.Call, Type | None], Value]:
         if is_open(type_):
             raise ctx.reject("NK0307", f"the size of `{type_}` isn't known here", argument)
         inner = type_.target if isinstance(type_, RefType) else type_
+        _no_frames(ctx, inner, argument)
         known = layout.Layout()
         return Untyped(known.size(inner) if name == "size_of" else known.alignment(inner))
 
     return handler
+
+
+def _no_frames(ctx: Context, type_: Type, node: ast.expr) -> None:
+    """The size of a frame follows from code, and this is asked before all code is known."""
+    if any(isinstance(inside, FrameType) for inside in lives.contents(type_)):
+        help = "`nk size` shows the sizes of frames"
+        raise ctx.reject("NK0307", f"the size of `{type_}` isn't known here: it holds frames of coroutines", node, help)
 
 
 def _offset(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
@@ -86,6 +106,7 @@ def _offset(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
         case ast.Constant(value=str() as name) if name in inner.fields and (
             isinstance(inner, WireType) or not inner.fields[name].ghost
         ):
+            _no_frames(ctx, inner, class_node)
             offset = inner.fields[name].offset if isinstance(inner, WireType) else layout.Layout().offset(inner, name)
             return Untyped(offset)
     raise ctx.reject("NK0315", f"`{inner}` has no such field", name_node, "write its name as a text")

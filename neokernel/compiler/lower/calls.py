@@ -6,6 +6,7 @@ import ast
 
 from neokernel.compiler import ir
 from neokernel.compiler.declare import (
+    LEAVING,
     AliasDecl,
     ClassDecl,
     Declaration,
@@ -16,7 +17,7 @@ from neokernel.compiler.declare import (
     Parameter,
 )
 from neokernel.compiler.diagnostics import Rejected, suggestion
-from neokernel.compiler.generics import Bindings, Matcher, TypeParameter, close, is_open
+from neokernel.compiler.generics import Bindings, Matcher, OpenCoroutine, TypeParameter, close, is_open
 from neokernel.compiler.ir import Kind, Operand
 from neokernel.compiler.lower import constants, construct, operators, text
 from neokernel.compiler.lower.arguments import no_arguments, positional, single
@@ -24,6 +25,7 @@ from neokernel.compiler.lower.atomics import atomic_cell, operation
 from neokernel.compiler.lower.coerce import coerce, mismatch, typed, width_for
 from neokernel.compiler.lower.context import NOTHING, Context, Untyped, Value
 from neokernel.compiler.lower.dispatch import EXPRESSIONS, VOCABULARY, inferred, lower
+from neokernel.compiler.lower.frames import hand_over, unstarted
 from neokernel.compiler.lower.functions import function_instance
 from neokernel.compiler.lower.memory import no_attribute, read_field
 from neokernel.compiler.lower.names import find, is_global, narrowed, path_of
@@ -174,7 +176,7 @@ def invoke(
 ) -> Operand:
     """A method called by syntax: `x[i]`, `len(x)`, `with x`."""
     wanted = decl.parameters[1:]
-    if len(arguments) != len(wanted) and decl.name != "__exit__":
+    if len(arguments) != len(wanted) and decl.name not in LEAVING:
         raise ctx.reject("NK0326", _takes(decl, len(wanted)), node)
     pairs: list[tuple[Parameter, ast.expr | tuple[Value, ast.AST]]] = list(zip(wanted, arguments, strict=False))
     return _call(ctx, decl, receiver, pairs, node, hint)
@@ -239,7 +241,7 @@ def _call(
             node,
             "only contracts and ghost code call it",
         )
-    if decl.name == "__exit__" and receiver is not None:
+    if decl.name in LEAVING and receiver is not None:
         pairs = []
     bindings: Bindings = {}
     if receiver is not None:
@@ -253,6 +255,8 @@ def _call(
             value, place = argument
         else:
             place = argument
+            if isinstance(pattern, OpenCoroutine):
+                ctx.expected_coroutines.add(argument)
             value = lower(ctx, argument, close(pattern, matcher.bindings))
         if isinstance(value, Untyped) and isinstance(parameter_type(ctx, decl, parameter, {}), TypeParameter):
             width = pattern if isinstance(pattern, IntType | FloatType) else width_for(value.value)
@@ -271,6 +275,8 @@ def _call(
             wanted = close(pattern, matcher.bindings)
             raise mismatch(ctx, operand.type, wanted, place)
         values[parameter.name] = coerce(ctx, operand, concrete, place)
+        if isinstance(pattern, OpenCoroutine):
+            hand_over(ctx, concrete)
     if hint is not None and decl.node.returns is not None and not is_open(hint):
         matcher.match(ctx.resolver.resolve(decl.node.returns, decl.scope, bindings), hint)
     for parameter in decl.parameters[1 if receiver is not None else 0 :]:
@@ -283,6 +289,8 @@ def _call(
     if receiver is not None:
         arguments.insert(0, receiver)
     function = function_instance(ctx.compilation, decl, matcher.bindings, [a.type for a in arguments], node, ctx)
+    if function.coroutine is not None:
+        return unstarted(ctx, function, arguments, node)
     result = ctx.op(ir.Call, node, function.result, function, tuple(arguments))
     ctx.forget_memory(node)
     if function.result == NEVER:

@@ -21,16 +21,19 @@ from neokernel.compiler.lower.coerce import coerce, width_for
 from neokernel.compiler.lower.context import NOTHING, Compilation, Context, Untyped, Value
 from neokernel.compiler.lower.counting import counted
 from neokernel.compiler.lower.dispatch import VOCABULARY, expression, inferred, trial
+from neokernel.compiler.lower.frames import CANCELLED, STATE
 from neokernel.compiler.lower.names import find, is_global
 from neokernel.compiler.types import (
     BOOL,
     NONE,
+    U16,
     USIZE,
     ArrayType,
     BoolType,
     EnumType,
     Field,
     FloatType,
+    FrameType,
     IntType,
     RefType,
     StructType,
@@ -291,6 +294,9 @@ def _ghost_argument(ctx: Context, found: Field, node: ast.expr) -> None:
 
 def plan_inline(ctx: Context, found: Field, node: ast.expr) -> Plan:
     """The constructor call that initialises an inline field."""
+    if isinstance(found.type, ArrayType) and isinstance(found.type.element, FrameType):
+        ctx.resolver.tasks_of(node, ctx.scope)
+        return ArrayPlan(found.type, None, None)
     if isinstance(found.type, ArrayType):
         return plan_array(ctx, found.type, node)
     assert isinstance(found.type, StructType | WireType)
@@ -388,7 +394,9 @@ def _default_plan(ctx: Context, owner: StructType, found: Field, node: ast.AST) 
 
 
 def by_defaults(ctx: Context, type_: StructType, node: ast.AST) -> StructPlan:
-    """`S()`: every field by its default."""
+    """`S()`: every field by its default. A frame is one that nobody has started."""
+    if isinstance(type_, FrameType):
+        return StructPlan(type_, [(type_.fields[STATE], Const(U16, CANCELLED))])
     decl = ctx.resolver.origins[type_].declaration
     optional = ("Ghost", "Embedded")
     missing = [n for n, f in decl.fields.items() if f.default is None and _wrapper(decl, f) not in optional]

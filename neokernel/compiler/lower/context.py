@@ -125,6 +125,8 @@ class Compilation:
     pending: list[Pending] = field(default_factory=list)
     symbols: dict[str, ir.Function] = field(default_factory=dict)
     constants: dict[object, object] = field(default_factory=dict)
+    #: the `async def` of each type of frame, and of each type of call that isn't running yet
+    coroutines: dict[Type, ir.Function] = field(default_factory=dict)
 
     def report(self, rejected: Rejected) -> None:
         self.diagnostics.take(rejected)
@@ -151,6 +153,8 @@ class Context:
     #: a statement was rejected that may have ended the function
     may_end: bool = False
     labels: int = 0
+    #: calls of an `async def` that somebody will run: those that are awaited, or handed to a function
+    expected_coroutines: set[ast.expr] = field(default_factory=set)
 
     # --- diagnostics ---
 
@@ -247,6 +251,14 @@ class Context:
     def hidden(self, what: str, type_: Type) -> Var:
         """A variable that the source doesn't have."""
         return self.variable(f".{what}{len(self.function.variables)}", type_)
+
+    def leave(self, down_to: int) -> None:
+        """Run the `__exit__` of the `with` blocks that are left, innermost first."""
+        saved = self.exits
+        for index in range(len(saved) - 1, down_to - 1, -1):
+            self.exits = saved[:index]
+            saved[index]()
+        self.exits = saved
 
     def label(self) -> int:
         self.labels += 1

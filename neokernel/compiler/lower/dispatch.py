@@ -69,7 +69,6 @@ REJECTED: dict[type[ast.expr], tuple[str, str]] = {
     ast.DictComp: ("a comprehension", "write the loop"),
     ast.Dict: ("a dict", "use `match`, a table, or a container of the runtime"),
     ast.Set: ("a set", "use `x in (a, b)`, bits of an integer, or a container of the runtime"),
-    ast.Await: ("`await`", "it comes with the system layer"),
     ast.Yield: ("`yield`", "write a struct with a method `next`"),
     ast.YieldFrom: ("`yield from`", "write a struct with a method `next`"),
     ast.Starred: ("`*`", "name the arguments"),

@@ -5,9 +5,18 @@ from __future__ import annotations
 import ast
 
 from neokernel.compiler import ir
-from neokernel.compiler.declare import FunctionDecl, Parameter
+from neokernel.compiler.declare import LEAVING, FunctionDecl, Parameter
 from neokernel.compiler.diagnostics import Rejected
-from neokernel.compiler.generics import Application, Bindings, OpenArray, TypeParameter, close, is_open
+from neokernel.compiler.generics import (
+    Application,
+    Bindings,
+    OpenArray,
+    OpenCoroutine,
+    TypeParameter,
+    close,
+    is_open,
+)
+from neokernel.compiler.lower import frames
 from neokernel.compiler.lower.context import Compilation, Context, Pending
 from neokernel.compiler.resolve import reject
 from neokernel.compiler.types import NONE, ArrayType, RefType, SpanType, StructType, TupleType, Type, UnionType
@@ -62,6 +71,8 @@ def function_instance(
         function.variables.append(var)
         function.parameters.append(var)
 
+    if "async" in decl.marks:
+        frames.make(compilation, function)
     compilation.pending.append(Pending(decl, function, bindings))
     return function
 
@@ -69,7 +80,7 @@ def function_instance(
 def result_type(compilation: Compilation, decl: FunctionDecl, bindings: Bindings) -> Type:
     if decl.node.returns is None:
         raise Rejected.silent()
-    if decl.name == "__exit__":
+    if decl.name in LEAVING:
         return NONE
     type_ = compilation.resolver.resolve(decl.node.returns, decl.scope, bindings)
     return finish(compilation, close(type_, bindings))
@@ -116,6 +127,8 @@ def _open_names(type_: Type) -> set[str]:
             return set().union(*map(_open_names, items))
         case Application(_, arguments):
             return set().union(*map(_open_names, arguments)) if arguments else set()
+        case OpenCoroutine(result):
+            return _open_names(result)
     return set()
 
 
@@ -130,7 +143,7 @@ def _is_generic(compilation: Compilation, decl: FunctionDecl, parameter: Paramet
 
 def _has_open_length(compilation: Compilation, type_: Type) -> bool:
     match type_:
-        case OpenArray():
+        case OpenArray() | OpenCoroutine():
             return True
         case Application(declaration, _):
             return bool(compilation.resolver.open_fields(declaration))

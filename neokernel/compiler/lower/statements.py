@@ -10,7 +10,7 @@ from neokernel.compiler import ir
 from neokernel.compiler.declare import FunctionDecl
 from neokernel.compiler.diagnostics import Rejected
 from neokernel.compiler.ir import Kind, Operand
-from neokernel.compiler.lower import assignment, calls, conditions, contracts, loops, patterns, unsafe
+from neokernel.compiler.lower import assignment, calls, conditions, contracts, coroutines, loops, patterns, unsafe
 from neokernel.compiler.lower.assignment import assign
 from neokernel.compiler.lower.coerce import coerce
 from neokernel.compiler.lower.context import Compilation, Context, Pending, Untyped
@@ -40,10 +40,12 @@ def lower_function(compilation: Compilation, work: Pending) -> None:
     if function.ghost:
         ctx.ghost = True
     body = contracts.function(ctx, body)
+    coroutines.take_coroutines(ctx, decl)
     block(ctx, body)
     if ctx.flow.dead or ctx.may_end:
         return
     if function.result == NONE:
+        ctx.leave(0)
         function.body.append(ir.Return(_last_span(ctx, decl.node), None))
     elif function.result == NEVER:
         ctx.report("NK0402", f"`{decl.title}` is `NoReturn`, and its end can be reached", decl.node, "end in a loop")
@@ -141,23 +143,14 @@ def _return(ctx: Context, node: ast.Return) -> None:
         if not (isinstance(result, UnionType) and NONE in result.arms):
             raise ctx.reject("NK0404", f"this function returns `{result}`", node, "write `return value`")
         operand = coerce(ctx, ir.Const(NONE, None), result, node)
-    leave(ctx, 0)
+    ctx.leave(0)
     ctx.block.append(ir.Return(ctx.span(node), operand))
     ctx.flow.dead = True
 
 
-def leave(ctx: Context, down_to: int) -> None:
-    """Run the `__exit__` of the `with` blocks that are left, innermost first."""
-    saved = ctx.exits
-    for index in range(len(saved) - 1, down_to - 1, -1):
-        ctx.exits = saved[:index]
-        saved[index]()
-    ctx.exits = saved
-
-
 def _break(ctx: Context, node: ast.Break) -> None:
     frame = ctx.loops[-1]
-    leave(ctx, frame.exits)
+    ctx.leave(frame.exits)
     frame.breaks.append(ctx.flow.copy())
     ctx.block.append(ir.Break(ctx.span(node), frame.label))
     ctx.flow.dead = True
@@ -165,25 +158,31 @@ def _break(ctx: Context, node: ast.Break) -> None:
 
 def _continue(ctx: Context, node: ast.Continue) -> None:
     frame = ctx.loops[-1]
-    leave(ctx, frame.exits)
+    ctx.leave(frame.exits)
     ctx.block.append(ir.Continue(ctx.span(node), frame.label))
     ctx.flow.dead = True
 
 
-def _with(ctx: Context, node: ast.With) -> None:
+def _with(ctx: Context, node: ast.With | ast.AsyncWith) -> None:
     depth = len(ctx.exits)
+    waits = "a" if isinstance(node, ast.AsyncWith) else ""
     for item in node.items:
         manager = inferred(ctx, item.context_expr)
-        enter = calls.special_method(ctx, manager, "__enter__")
-        leave_method = calls.special_method(ctx, manager, "__exit__")
+        enter = calls.special_method(ctx, manager, f"__{waits}enter__")
+        leave_method = calls.special_method(ctx, manager, f"__{waits}exit__")
         if enter is None or leave_method is None:
+            statement, define = ("async with", "async def ") if waits else ("with", "")
             raise ctx.reject(
                 "NK0325",
-                f"`{manager.type}` can't stand in `with`",
+                f"`{manager.type}` can't stand in `{statement}`",
                 item.context_expr,
-                "that takes a struct with `__enter__(self)` and `__exit__(self, *_: object) -> None`",
+                f"that takes a struct with `{define}__{waits}enter__(self)` and"
+                f" `{define}__{waits}exit__(self, *_: object) -> None`",
             )
+        ctx.expected_coroutines.add(item.context_expr)
         entered = calls.invoke(ctx, enter, manager, [], item.context_expr, None)
+        if "async" in enter.marks:
+            entered = coroutines.run(ctx, entered, item.context_expr)
         if item.optional_vars is not None:
             assign(ctx, item.optional_vars, entered, item.context_expr)
 
@@ -195,7 +194,7 @@ def _with(ctx: Context, node: ast.With) -> None:
         ctx.exits.append(run)
     block(ctx, node.body)
     if not ctx.flow.dead:
-        leave(ctx, depth)
+        ctx.leave(depth)
     del ctx.exits[depth:]
 
 
@@ -225,11 +224,11 @@ def _expression_statement(ctx: Context, node: ast.Expr) -> None:
         raise ctx.reject(
             "NK0901", "contracts stand at the start of a function or of a loop's body", node, "move it there"
         )
-    if isinstance(node.value, ast.Await | ast.Yield | ast.YieldFrom):
+    if isinstance(node.value, ast.Yield | ast.YieldFrom):
         lower(ctx, node.value)
-    if not isinstance(node.value, ast.Call):
+    if not isinstance(node.value, ast.Call | ast.Await):
         raise ctx.reject("NK0108", "this computes something and throws it away", node, "assign it, or remove it")
-    if contracts.ghost_call(ctx, node.value):
+    if isinstance(node.value, ast.Call) and contracts.ghost_call(ctx, node.value):
         return
     value = lower(ctx, node.value)
     if not isinstance(value, Untyped) and isinstance(value.type, UnionType):
@@ -257,12 +256,11 @@ REJECTED: dict[type[ast.stmt], tuple[str, str]] = {
     ast.Global: ("`global`", "there is no mutable global: pass the struct that holds the state"),
     ast.Nonlocal: ("`nonlocal`", "pass the struct that holds the state"),
     ast.FunctionDef: ("a function in a function", "move it to the top level"),
-    ast.AsyncFunctionDef: ("a function in a function", "move it to the top level; `async` comes with the system layer"),
+    ast.AsyncFunctionDef: ("a function in a function", "move it to the top level"),
     ast.ClassDef: ("a class in a function", "move it to the top level"),
     ast.Import: ("an import in a function", "move it to the top of the module"),
     ast.ImportFrom: ("an import in a function", "move it to the top of the module"),
-    ast.AsyncFor: ("`async for`", "it comes with the system layer"),
-    ast.AsyncWith: ("`async with`", "it comes with the system layer"),
+    ast.AsyncFor: ("`async for`", "await the next item in a loop: `while (item := await source.next()) is not None:`"),
 }
 
 
@@ -277,6 +275,7 @@ _HANDLERS: dict[type[ast.stmt], Callable[[Context, Any], None]] = {
     ast.Break: _break,
     ast.Continue: _continue,
     ast.With: _with,
+    ast.AsyncWith: _with,
     ast.Assert: _assert,
     ast.Expr: _expression_statement,
     ast.Pass: _pass,

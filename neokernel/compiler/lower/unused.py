@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator
 
 from neokernel.compiler import ir
-from neokernel.compiler.declare import FunctionDecl
+from neokernel.compiler.declare import LEAVING, FunctionDecl
 from neokernel.compiler.diagnostics import Rejected
 from neokernel.compiler.generics import Application, OpenArray, is_open
 from neokernel.compiler.lower import dispatch, statements
@@ -59,7 +59,10 @@ def _with_lengths(compilation: Compilation, type_: Type) -> Type | None:
         case RefType(OpenArray(element, inline, atomic)) if not is_open(element):
             return RefType(ArrayType(element, 1, inline, atomic))
         case RefType(Application(declaration, arguments)) if not any(map(is_open, arguments)):
-            lengths = tuple(1 for _ in compilation.resolver.open_fields(declaration))
+            fields = compilation.resolver.open_fields(declaration)
+            if any(compilation.resolver.is_tasks(field, declaration) for field in fields):
+                return None
+            lengths = tuple(1 for _ in fields)
             return RefType(compilation.resolver.instance(declaration, arguments, lengths))
         case UnionType(arms):
             known = [_with_lengths(compilation, arm) for arm in arms]
@@ -72,7 +75,7 @@ def _look(compilation: Compilation, decl: FunctionDecl) -> None:
     for parameter in decl.parameters:
         if parameter.annotation is not None:
             compilation.resolver.parameter(parameter, decl.scope, {})
-    if decl.node.returns is not None and decl.name != "__exit__":
+    if decl.node.returns is not None and decl.name not in LEAVING:
         compilation.resolver.resolve(decl.node.returns, decl.scope, {})
     function = ir.Function(decl.name, decl.name, decl.module.name, decl.module.span(decl.node), [], NONE)
     ctx = Context(compilation, decl.scope, {}, function, [])

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Generic, Protocol, TypeAlias, TypeVar, asse
 from neokernel.lang import (
     Array,
     Atomic,
+    Coroutine,
     Embedded,
     Ghost,
     Given,
@@ -17,6 +18,7 @@ from neokernel.lang import (
     Provides,
     Setting,
     Span,
+    Tasks,
     Uses,
     address_of,
     align_of,
@@ -26,6 +28,7 @@ from neokernel.lang import (
     assembly,
     at,
     byte_swap,
+    cancel,
     cold,
     copy,
     count_leading_zeros,
@@ -52,10 +55,13 @@ from neokernel.lang import (
     object_at,
     offset_of,
     old,
+    pause,
     provides,
     renew,
     replace,
     requires,
+    result_of,
+    resume,
     retire,
     rotate_left,
     rotate_right,
@@ -67,7 +73,9 @@ from neokernel.lang import (
     slot_of,
     span_at,
     square_root,
+    start,
     struct,
+    tasks,
     text_of,
     truncate,
     u3,
@@ -470,3 +478,42 @@ def note(process: Process, slot: u64) -> u64:
 
 def main(process: Process) -> None:
     _ = note(process, 20)
+
+
+async def count(n: u64) -> u64:
+    total: u64 = 0
+    for i in range(n):
+        await pause()
+        total += i
+    return total
+
+
+async def counting(machine: Machine, n: u64) -> None:
+    with_three = await count(n) + await twice(count(3))
+    _ = machine.ring.push(u8(with_three))
+
+
+async def twice(work: Coroutine[u64]) -> u64:
+    return 2 * await work
+
+
+def finish(work: Coroutine[T]) -> T:
+    while not resume(work):
+        pass
+    return result_of(work)
+
+
+@struct
+class Counters:
+    frames: Tasks = tasks(counting, 4)
+
+    def add(self, index: usize, work: Coroutine[None]) -> None:
+        start(self.frames[index], work)
+
+
+def count_twice(counters: Counters, machine: Machine) -> u64:
+    counters.add(0, counting(machine, 2))
+    counters.add(1, counting(machine, 2))
+    assert not resume(counters.frames[0]) and len(counters.frames) == 4
+    cancel(counters.frames[0])
+    return finish(count(4))
