@@ -33,9 +33,9 @@ All three are TOML. Sizes are text with a unit (`"256 KiB"`; {sizes}), and so ar
 kept in whole microseconds. A name is small letters, digits and `-`. No other keys can be there.
 """
 MANIFEST = """\
-`service.toml` in the folder of a program's main.py, or `NAME.toml` beside its NAME.py, gives defaults to all services
-that run the program: {keys}. They mean what they mean in a system file, and count less than what stands there. A
-manifest can't grant anything: what a service may do stands in the system file alone.
+`service.toml` in the folder of a program's main.py, or `NAME.service.toml` beside its NAME.py, gives defaults to all
+services that run the program: {keys}. They mean what they mean in a system file, and count less than what stands
+there. A manifest can't grant anything: what a service may do stands in the system file alone.
 """
 GRANTS = """\
 A program declares what it needs as variables at the top of the module with its `main`; the variable's name is the key

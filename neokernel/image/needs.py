@@ -30,7 +30,7 @@ from elftools.elf.elffile import ELFFile
 from neokernel.compiler.diagnostics import span_of
 from neokernel.compiler.ir import Span
 from neokernel.compiler.source import PACKAGE_ROOT
-from neokernel.lang.interfaces import contracts_of, declarations_of
+from neokernel.lang.interfaces import Problem, contracts_of, declarations_of
 from neokernel.lang.interfaces.model import Capability
 
 SECTION = ".neokernel.needs"
@@ -117,7 +117,10 @@ def placed_needs_of(path: Path) -> list[tuple[Need, Span]]:
 
 def carries_capabilities(name: str, module: str, find: Callable[[str], ast.Module | None]) -> bool:
     tree = find(module)
-    contracts = contracts_of(tree, module, find) if tree is not None else []
+    try:
+        contracts = contracts_of(tree, module, find) if tree is not None else []
+    except Problem:  # another interface of that module is wrong
+        return False
     methods = [method for contract in contracts if contract.name == name for method in contract.methods]
     return any(method.of(Capability) for method in methods)
 

@@ -12,6 +12,7 @@ from tests.cli.support import Nk
 from tests.system import fuzz
 
 FILES = fuzz.corpus()
+SMALL = '[system]\nname = "small"\nboard = "qemu-virt"\n[service.log]\nprogram = "../plain.py"\n'
 
 
 @pytest.fixture
@@ -91,10 +92,11 @@ def test_diff(nk: Nk, system: Path, tmp_path: Path) -> None:
 def test_which_system_is_meant(nk: Nk, tmp_path: Path) -> None:
     assert "there is no system file here" in nk("graph").error
     (tmp_path / "systems").mkdir()
+    (tmp_path / "plain.py").write_text(FILES["plain.py"])
     for name in ("one", "two"):
-        (tmp_path / "systems" / f"{name}.toml").write_text(f'[system]\nname = "{name}"\nboard = "qemu-virt"\n')
+        (tmp_path / "systems" / f"{name}.toml").write_text(SMALL.replace("small", name))
         if name == "one":
-            assert nk("graph").output.startswith("one  a system of 0 services")
+            assert nk("graph").output.startswith("one  a system of 1 service")
     assert "systems/one.toml, systems/two.toml" in nk("graph").error
     assert nk("graph", "systems").status == nk("graph", "none.toml").status == Exit.USAGE
 

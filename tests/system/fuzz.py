@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from neokernel.compiler.diagnostics import Diagnostic, render
+from neokernel.image import description
 from neokernel.image.systemfile import positions
 from neokernel.image.systemfile.checking import examine
 from neokernel.image.systemfile.codes import CODES
+from neokernel.image.systemfile.describing import describe, programs
 from neokernel.image.systemfile.drawing import drawing
 from neokernel.image.systemfile.graph import ALL_MEMORY, differences, graph_of, ways
 from neokernel.image.systemfile.machine import Machine
@@ -88,7 +90,14 @@ heartbeat = "1 s"
 [config]
 """
 #: what is changed, and how often in a hundred
-TARGETS = {"system.toml": 70, "board.toml": 12, "client.toml": 8, "serial.py": 4, "interfaces.py": 3, "settings.py": 3}
+TARGETS = {
+    "system.toml": 70,
+    "board.toml": 12,
+    "client.service.toml": 8,
+    "serial.py": 4,
+    "interfaces.py": 3,
+    "settings.py": 3,
+}
 WORDS = [
     *(Path(__file__).parent / "words.txt").read_text(encoding="utf-8").split(),
     "\t",
@@ -102,7 +111,7 @@ TOKEN = re.compile(r'"[^"\n]*"|\'[^\'\n]*\'|[\w.-]+|[^\w\s]|\s+')
 
 def corpus() -> dict[str, str]:
     """The files of a system with nothing wrong."""
-    files = cases.world() | {"system.toml": RICH.lstrip(), "client.toml": MANIFEST.lstrip()}
+    files = cases.world() | {"system.toml": RICH.lstrip(), "client.service.toml": MANIFEST.lstrip()}
     return {name: cases.expanded(text) for name, text in files.items()}
 
 
@@ -219,6 +228,9 @@ def outcome(good: Machine, raw: bytes, target: str, choose: random.Random, found
         return
     assert machine is not None, "nothing is wrong, and there is no machine"
     found.outcomes["accepted with warnings" if findings.items else "accepted"] += 1
+    described = describe(machine)
+    assert set(programs(machine)) == {service.program for service in described.services}
+    assert len(description.read(description.pack(described)).services) == len(machine.services)
     graph = graph_of(machine)
     assert all(edge.source in graph.nodes and edge.target in graph.nodes for edge in graph.edges)
     differences(good, machine)

@@ -206,6 +206,10 @@ CODES: dict[str, SystemCode] = {
         '[service.log.restart]\nbackoff = "1 s"\nlongest_backoff = "10 s"\nlimit = 5\nwindow = "10 s"\n',
         '[service.log.restart]\nbackoff = "1 s"\nlongest_backoff = "10 s"\nlimit = 5\nwindow = "1 min"\n',
     ),
+    "NK2207": SystemCode(
+        "no services",
+        "A system is what runs on a machine. Without a service nothing does.",
+    ),
     "NK2301": SystemCode(
         "not a budget",
         "A budget is how much time a service may use in each period: both are given or neither, the budget is at most "

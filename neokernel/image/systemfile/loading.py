@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neokernel.abi.description import DESCRIPTION_NAME, MOST_TIME
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.needs import parsed
-from neokernel.image.program import main_takes
+from neokernel.image.program import main_takes, takes_process
 from neokernel.image.systemfile.document import Document, Findings, did_you_mean, read
 from neokernel.image.systemfile.machine import RESERVED, USUAL_PRIORITY, Machine, Placed, Program, Service
 from neokernel.image.systemfile.matching import grant_all
@@ -17,9 +19,12 @@ from neokernel.image.systemfile.model import Service as ServiceTable
 from neokernel.image.systemfile.needs import needs_of, shown
 from neokernel.image.systemfile.reading import validate
 from neokernel.image.systemfile.settings import set_all
+from neokernel.image.systemfile.units import show_time
 
 BOARDS = PACKAGE_ROOT / "boards"
 MANIFEST = "service.toml"
+#: the root program's name in the image
+INIT = "init"
 
 #: what a service has where neither the system file nor the manifest says it; times in nanoseconds
 DEFAULTS: dict[tuple[str, ...], Any] = {
@@ -40,6 +45,7 @@ DEFAULTS: dict[tuple[str, ...], Any] = {
 }
 RESERVE = 8 << 20
 MICROSECOND = 1_000
+LONGEST = int(MOST_TIME) * MICROSECOND
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,7 @@ def load(path: Path, findings: Findings) -> Machine | None:
         board,
         board.board.memory,
         Placed(RESERVE if reserve is None else reserve, document.value("system", "reserve"), reserve is not None),
+        document.table("system"),
         services,
     )
     for name, service in services.items():
@@ -143,8 +150,8 @@ def load_program(
             why, help = "it isn't Python", f"`nk check {shown(main)}` says what is wrong with it"
         findings.error("NK2011", f"{shown(main)} is no program of a service: {why}", span, help)
         return None
-    taken = {program.name for program in known.values()}
-    plain = main.parent.name if main.stem == "main" else main.stem
+    taken = {INIT, DESCRIPTION_NAME, *(program.name for program in known.values())}
+    plain = re.sub(r"[^!-~]", "-", main.parent.name if main.stem == "main" else main.stem)
     called = plain[:40]
     number = 2
     while called in taken:
@@ -177,8 +184,12 @@ def near_programs(document: Document, written: str) -> str:
     beside = document.path.parent / written
     if is_folder(beside) or is_file(beside.with_name(f"{beside.name}.py")):
         return f'the path of a program of your own begins with `.`: "./{written}"'
-    services = PACKAGE_ROOT / "neokernel" / "services"
-    known = [f"neokernel.services.{each.stem}" for each in neighbours(services)]
+    known = [
+        f"neokernel.{folder}.{each.stem}"
+        for folder in ("services", "drivers")
+        for each in neighbours(PACKAGE_ROOT / "neokernel" / folder)
+        if takes_process(each / "main.py" if each.is_dir() else each) and each.stem != "init"
+    ]
     return did_you_mean(written, known, "programs that come with Neokernel", "your own begin with `.`, or have a `/`")
 
 
@@ -192,9 +203,9 @@ def neighbours(folder: Path) -> list[Path]:
 
 
 def manifest_of(program: Program, findings: Findings) -> list[Source]:
-    """The manifest beside the program, if it has one: `service.toml` in its folder, `NAME.toml` beside NAME.py."""
+    """The program's manifest, if it has one: `service.toml` in its folder, or `NAME.service.toml` beside NAME.py."""
     main = program.main
-    path = main.parent / MANIFEST if main.stem == "main" else main.with_suffix(".toml")
+    path = main.parent / MANIFEST if main.stem == "main" else main.with_suffix(".service.toml")
     if not is_file(path):
         return []
     document = read(path, shown(path), findings)
@@ -237,6 +248,9 @@ def assemble(document: Document, name: str, program: Program, sources: list[Sour
         if found.value % MICROSECOND:
             what = f"`{'.'.join(key)}` is no whole number of microseconds"
             findings.error("NK2005", what, found.span, "times are kept in microseconds")
+        if found.value > LONGEST:
+            what = f"`{'.'.join(key)}` is {show_time(found.value)}"
+            findings.error("NK2006", what, found.span, "it is at most 2^40 us, some 12 days")
         return Placed(found.value // MICROSECOND, found.span, found.given)
 
     def longest(found: Placed[int]) -> tuple[bool, int]:

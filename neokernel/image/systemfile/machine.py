@@ -141,6 +141,8 @@ class Machine:
     board: BoardFile
     memory: int
     reserve: Placed[int]
+    #: where the file says what the machine is
+    span: Span
     services: dict[str, Service]
 
     def clients(self, name: str) -> Iterator[tuple[Service, Grant]]:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from neokernel.abi.description import LEAST_CAPABILITIES, MOST_CAPABILITIES
+from neokernel.abi.description import LEAST_CAPABILITIES, MOST_CAPABILITIES, MOST_MEMORY
 from neokernel.image.systemfile import units
 
 NAME = r"[a-z][a-z0-9-]*"
@@ -207,7 +207,7 @@ class BoardTable(Table):
     """`[board]`: the machine."""
 
     name: Name = Field(description="what it is called")
-    memory: Size = Field(description="its memory")
+    memory: Size = Field(le=int(MOST_MEMORY), description="its memory")
     harts: int = Field(1, ge=1, le=4096, description="how many harts the kernel uses")
     frequency: int = Field(ge=1, le=10**9, description="ticks of its timer in a second")
     iommu: bool = Field(False, description="does an IOMMU stand between devices and memory?")

@@ -28,7 +28,7 @@ class Role(Enum):
     SETTING = "Setting"
 
 
-#: what is no interface but the kernel's: the class's name in OBJECTS_MODULE → how a system file grants it
+#: what is no interface but the kernel's, or init's: the class's name in OBJECTS_MODULE → how a system file grants it
 OBJECTS = {
     "Device": "devices",
     "Interrupt": "interrupts",
@@ -38,6 +38,7 @@ OBJECTS = {
     "Power": "kernel.power",
     "Console": "kernel.console",
     "Trace": "kernel.trace",
+    "System": "init.system",
 }
 
 #: integer types of settings: least and greatest value

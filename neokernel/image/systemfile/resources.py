@@ -28,6 +28,8 @@ def check(machine: Machine, findings: Findings) -> None:
         place = machine.services[names[MAXIMUM_SERVICES]].span
         message = f"{machine.name} has {len(names)} services"
         findings.error("NK2204", message, place, f"a system has at most {MAXIMUM_SERVICES}")
+    if not names:
+        findings.error("NK2207", f"{machine.name} has no services", machine.span, "write `[service.NAME]` for one")
     for service in machine.services.values():
         quotas(service, findings)
         restarts(machine, service, findings)
