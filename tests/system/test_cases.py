@@ -109,6 +109,24 @@ def test_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_programs_that_come_with_neokernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which there are changes."""
+    monkeypatch.chdir(tmp_path)
+
+    def help(program: str) -> str:
+        Path("system.toml").write_text(
+            f'[system]\nname = "x"\nboard = "qemu-virt"\n[service.a]\nprogram = "{program}"\n'
+        )
+        (item,) = examine(Path("system.toml"))[1].errors
+        assert item.code == "NK2010"
+        return item.help
+
+    assert help("neokernel.services.lok") == "did you mean `neokernel.services.log`?"
+    every = help("zzz")
+    assert every.startswith("programs that come with Neokernel: `neokernel.drivers.console`, ")
+    assert "services.init" not in every, "it is in every system"
+
+
 # --- completeness -----------------------------------------------------------------------------------------------------
 
 
