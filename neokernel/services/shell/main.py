@@ -159,17 +159,20 @@ class Shell:
         if index is None:
             self.terminal.write(f"there is no service {text_of(service)}; `ps` lists them\n")
             return
-        match action:
-            case Action.KILL:
-                refused = control.kill(init.slot, index)
-            case Action.STOP:
-                refused = control.stop(init.slot, index)
-            case Action.START:
-                refused = control.start(init.slot, index)
-            case Action.SWAP:
-                refused = control.swap(self.process.buffer, init.slot, index, program)
+        refused = self.ask(action, index, program)
         if refused is not None:
             self.complain(refused)
+
+    def ask(self, action: Action, index: u64, program: bytes) -> Refused | None:
+        match action:
+            case Action.KILL:
+                return control.kill(init.slot, index)
+            case Action.STOP:
+                return control.stop(init.slot, index)
+            case Action.START:
+                return control.start(init.slot, index)
+            case Action.SWAP:
+                return control.swap(self.process.buffer, init.slot, index, program)
 
     def complain(self, refused: Refused) -> None:
         match refused.answer:
