@@ -32,8 +32,9 @@ from neokernel.lang import (
 from neokernel.runtime import interface, system
 from neokernel.runtime.must import must_get
 from neokernel.runtime.process import Process
+from neokernel.runtime.records import Header, Records, circle_of
 from neokernel.runtime.system import Failure
-from neokernel.services.log.store import Header, Store, circle_of
+from neokernel.runtime.vec import Full
 
 console: Uses[Console] = uses()
 log: Provides[Log] = provides()
@@ -66,7 +67,7 @@ class Recorder:
     """Handles both interfaces."""
 
     process: Process
-    store: Store
+    records: Records
     level: Level
     shown: Level
 
@@ -77,21 +78,25 @@ class Recorder:
             return
         source = truncate(u32, self.process.client)
         time = system.now()
-        _ = self.store.add(time, source, level, text.encode())
+        while isinstance(self.records.append(time, u64(source) << 32 | u64(level.value), text.encode()), Full):
+            _ = self.records.drop()
         if u32(level.value) >= u32(self.shown.value):
             self.show(time, source, level, text)
 
     # --- Journal ------------------------------------------------------------------------------------------------------
 
     def read(self, place: u64, text: Span[u8]) -> Record | NoRecord:
-        found = self.store.read(place, text)
-        return NoRecord.END if found is None else found
+        found = self.records.read(place, text)
+        if found is None:
+            return NoRecord.END
+        source, level = truncate(u32, found.b >> 32), level_of(found.b & 0xFF)
+        return Record(found.a, found.number, source, level, found.length, found.next)
 
     def set_level(self, level: Level) -> None:
         self.level = level
 
     def lost(self) -> u32:
-        return truncate(u32, min(self.store.header.damaged, 0xFFFF_FFFF))
+        return truncate(u32, min(self.records.header.damaged, 0xFFFF_FFFF))
 
     # --- the console --------------------------------------------------------------------------------------------------
 
@@ -107,11 +112,16 @@ class Recorder:
         _ = console.write(line.data[: line.length].bytes())
 
 
+def level_of(number: u64) -> Level:
+    """What isn't one is the worst."""
+    return Level(u8(number)) if number <= u64(Level.ERROR.value) else Level.ERROR
+
+
 def main(process: Process) -> None:
     memory = process.state()
-    store = Store(header=wire_view(Header, memory), circle=circle_of(memory))
-    store.adopt()
-    recorder = Recorder(process=process, store=store, level=level.get(process), shown=shown.get(process))
+    records = Records(header=wire_view(Header, memory), circle=circle_of(memory))
+    records.adopt()
+    recorder = Recorder(process=process, records=records, level=level.get(process), shown=shown.get(process))
     reply = must_get(process.make(Kind.REPLY))
     process.ready()
     asked = system.receive(log.slot, reply)

@@ -1,4 +1,4 @@
-"""The log's records against a list; ended at any store; in damaged memory."""
+"""Records against a list; ended at any store; in damaged memory."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neokernel import lang
-from neokernel.interfaces.log import MOST_TEXT, Level
-from neokernel.lang import u32, u64
+from neokernel.lang import u64
 from neokernel.lang.sequences import BYTE, window
 from neokernel.lang.wire import MemoryCells
-from neokernel.services.log import store as log
-from neokernel.services.log.store import HEADER, LEAST, RECORD, Header, Store
+from neokernel.runtime.records import HEADER, LEAST, RECORD_HEADER, Header, Records, circle_of
+from neokernel.runtime.vec import Full
 
 SIZE = int(HEADER + LEAST)
-Record = tuple[int, int, int, Level, bytes]
+MOST = 200
+#: number, a, b, data
+Record = tuple[int, int, int, bytes]
 
 
 class Ended(Exception):
@@ -52,29 +53,33 @@ class Cells(MemoryCells):
 
 def opened(memory: Memory) -> Any:
     span: Any = window(cast(Any, lang.Span), Cells(memory, SIZE), 0, SIZE, BYTE)
-    store = Store(header=lang.wire_view(Header, span), circle=log.circle_of(span))
+    store = Records(header=lang.wire_view(Header, span), circle=circle_of(span))
     store.adopt()
     return store
 
 
 def records(store: Any) -> list[Record]:
-    text: Any = lang.array(int(MOST_TEXT))
+    data: Any = lang.array(MOST + 10)
     found: list[Record] = []
-    place = store.begin()
-    while (record := store.read(place, text[:])) is not None:
-        shown = bytes(text[: int(record.length)])
-        found.append((int(record.number), int(record.time), int(record.source), record.level, shown))
+    place = u64(0)
+    while (record := store.read(place, data[:])) is not None:
+        shown = bytes(data[: int(record.length)])
+        found.append((int(record.number), int(record.a), int(record.b), shown))
         place = record.next
     return found
 
 
-def add(store: Any, number: int, text: bytes) -> Record:
-    level = list(Level)[number % 4]
-    sequence = store.add(u64(number), u32(number % 7), level, lang.byte_view(text))
-    return int(sequence), number, number % 7, level, text[:MOST_TEXT]
+def add(store: Any, number: int, data: bytes) -> Record:
+    """As the log does: the oldest make room."""
+    for _ in range(LEAST):
+        given = store.append(u64(number), u64(number % 7), lang.byte_view(data))
+        if given is not Full.FULL:
+            return int(given), number, number % 7, data
+        store.drop()
+    raise AssertionError("full, however much is dropped")
 
 
-TEXTS = st.lists(st.binary(max_size=MOST_TEXT + 5), max_size=25)
+TEXTS = st.lists(st.binary(max_size=MOST), max_size=25)
 
 
 @given(TEXTS)
@@ -86,8 +91,8 @@ def test_the_latest_records_are_there(texts: list[bytes]) -> None:
         found = records(store)
         assert found == added[len(added) - len(found) :]
         assert [record[0] for record in added] == list(range(len(added)))
-        kept = sum(RECORD + (len(record[4]) + 7) // 8 * 8 for record in found)
-        longest = RECORD + MOST_TEXT
+        kept = sum(RECORD_HEADER + (len(record[3]) + 7) // 8 * 8 for record in found)
+        longest = RECORD_HEADER + MOST
         assert len(found) == len(added) or kept + 2 * longest > LEAST, "a record has gone, and there was room"
 
 
@@ -113,7 +118,7 @@ def test_ended_at_any_store(texts: list[bytes], data: st.DataObject) -> None:
     assert kept == before[len(before) - len(kept) :]
     numbers = [record[0] for record in [*added, *last]]
     assert add(again, 5, b"more")[0] > max(numbers, default=-1), "a number is given once"
-    assert records(again)[-1][4] == b"more"
+    assert records(again)[-1][3] == b"more"
 
 
 def test_ended_while_it_is_made() -> None:
@@ -156,4 +161,39 @@ def test_damaged_while_it_is_used(junk: bytes, place: int) -> None:
     for number in range(40):
         add(store, number, b"z" * 60)
         records(store)
-    assert records(store)[-1][4] == b"z" * 60
+    assert records(store)[-1][3] == b"z" * 60
+
+
+@given(st.lists(st.tuples(st.booleans(), st.binary(max_size=MOST)), max_size=30))
+def test_like_a_queue(steps: list[tuple[bool, bytes]]) -> None:
+    store = opened(Memory())
+    wanted: list[bytes] = []
+    for put, data in steps:
+        if put:
+            given_number = store.append(u64(1), u64(2), lang.byte_view(data))
+            if given_number is Full.FULL:
+                used = sum(RECORD_HEADER + (len(each) + 7) // 8 * 8 for each in wanted)
+                assert used + 2 * (RECORD_HEADER + MOST) > LEAST, "full, and there is room"
+            else:
+                wanted.append(data)
+        else:
+            assert store.drop() is bool(wanted)
+            wanted = wanted[1:]
+        assert [record[3] for record in records(store)] == wanted
+
+
+def test_what_never_fits() -> None:
+    store = opened(Memory())
+    for size in (LEAST - RECORD_HEADER + 1, LEAST, LEAST + 1, 5 * LEAST):
+        assert store.append(u64(0), u64(0), lang.byte_view(bytes(size))) is Full.FULL
+    assert store.append(u64(0), u64(0), lang.byte_view(bytes(LEAST - RECORD_HEADER))) == 0
+    assert store.append(u64(0), u64(0), lang.byte_view(b"")) is Full.FULL
+
+
+def test_what_fits_at_all_fits_into_an_empty_circle() -> None:
+    for size in range(0, LEAST - RECORD_HEADER, 37):
+        store = opened(Memory())
+        assert store.append(u64(0), u64(0), lang.byte_view(bytes(size))) == 0
+        assert store.drop()
+        assert store.append(u64(0), u64(0), lang.byte_view(bytes(LEAST - RECORD_HEADER))) == 1
+        assert [record[0] for record in records(store)] == [1]
