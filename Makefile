@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-slow lint lint-style lint-format lint-types lint-target format clean coverage-kernel fuzz-compiler fuzz-prover fuzz-kernel prove mutate bench lock qemu
+.PHONY: help setup run test test-slow lint lint-style lint-format lint-types lint-target format clean coverage-kernel fuzz-compiler fuzz-prover fuzz-kernel fuzz-stage prove mutate bench lock qemu
 
 BIN := .venv/bin
 CORE := .venv/.core-installed
@@ -73,6 +73,9 @@ prove: $(CORE) ## prove the kernel, from cold
 fuzz-kernel: $(TEST) qemu ## CALLS=100000000 random system calls, from SEED=1 on (STATE=file to go on later); then ten million in QEMU
 	$(BIN)/python -m tests.fuzz_kernel --seed $(or $(SEED),1) --calls $(or $(CALLS),100000000) $(if $(STATE),--state $(STATE))
 	$(BIN)/nk run --timeout 3600 tests/fuzz_kernel/machine_attack
+
+fuzz-stage: $(TEST) ## corrupt COUNT=100000 boot images, signatures and enrolment blobs, from SEED=0 on
+	$(BIN)/python -m tests.fuzz_stage --seed $(or $(SEED),0) --count $(or $(COUNT),100000)
 
 mutate: $(TEST) ## plant COUNT=500 mistakes in the kernel by SEED=1: who finds them? RECORD=1 writes the reference's page
 	$(BIN)/python -m tests.mutate --count $(or $(COUNT),500) --seed $(or $(SEED),1) $(if $(FILES),--files $(FILES)) $(if $(RECORD),--commit HEAD --record)

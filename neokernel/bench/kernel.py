@@ -243,21 +243,20 @@ def command(image: Path, memory: int = MEMORY >> 20) -> list[str]:
 
 def run_image(image: Path, memory: int = MEMORY >> 20, more: Sequence[str] = ()) -> str:
     """The console of a run, which must end by itself."""
+    return run_command([*command(image, memory), *more], image.name)
+
+
+def run_command(arguments: Sequence[str], name: str) -> str:
+    """The console of a machine, which must end by itself. `name`: what to call it in messages."""
     try:
-        done = subprocess.run(
-            [*command(image, memory), *more],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
+        done = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired as expired:
         said = (expired.stdout or b"").decode(errors="replace")[-2000:]
-        raise BenchError(f"{image.name}: no end after {TIMEOUT:.0f} s; its console ends with\n{said}") from None
+        raise BenchError(f"{name}: no end after {TIMEOUT:.0f} s; its console ends with\n{said}") from None
     said = done.stdout.decode(errors="replace")
     if done.returncode:
         detail = said[-2000:] + done.stderr.decode(errors="replace")
-        raise BenchError(f"{image.name} ended with status {done.returncode}:\n{detail}")
+        raise BenchError(f"{name} ended with status {done.returncode}:\n{detail}")
     return said
 
 

@@ -23,6 +23,7 @@ BENCHES = {
     "compiler": "instructions of compiled kernels beside clang -O2, with and without checks",
     "kernel": "instructions of the kernel's work, beside other kernels'",
     "system": "instructions of what stands above the kernel",
+    "stage": "what a signed start costs, and what that is made of",
     "build": "seconds to build 10,000 lines: cold, and after an edit of one line",
 }
 
@@ -30,7 +31,7 @@ BENCHES = {
 WIDE = 100
 
 #: those that boot a machine
-BOOTS = {"compiler", "kernel", "system"}
+BOOTS = {"compiler", "kernel", "stage", "system"}
 
 
 def run(
@@ -53,6 +54,10 @@ def run(
         from neokernel.bench import system
 
         return system.run(only, progress, keep)
+    if name == "stage":
+        from neokernel.bench import stage
+
+        return stage.run(only, progress, keep)
     if name == "build":
         from neokernel.bench import build_speed
 
@@ -63,7 +68,7 @@ def run(
 def _number(value: float | None, unit: str) -> str:
     if value is None:
         return ""
-    if unit == "instructions":
+    if unit in ("instructions", "bytes"):
         return f"{value:,.0f}"
     return f"{value:.3f}"
 
@@ -79,7 +84,7 @@ def table(title: str, rows: Sequence[Row], width: int = 80) -> Table:
         return _by_build(title, rows, width)
 
     units = sorted({row.unit for row in rows} - {"ratio"})
-    peers = sorted({row.peer for row in rows})
+    peers = sorted({row.peer for row in rows} - {""})
     told = len(units) != 1 or units[0] in title
     shown = Table(title=title if told else f"{title} ({units[0]})")
     shown.add_column("item", min_width=28)

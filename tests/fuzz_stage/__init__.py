@@ -1,0 +1,1 @@
+"""Images, signatures and keys corrupted at random: the first stage refuses them, always cleanly."""
