@@ -26,6 +26,8 @@ COLUMNS = ("text", "text_checked", "text_unchecked", "boot", "rodata", "lines")
 
 #: what counts as the kernel's source; of a program, all that isn't the package's
 KERNEL_SOURCES = ("neokernel/kernel/", "neokernel/arch/")
+#: and as the first stage's
+STAGE_SOURCES = ("neokernel/stage/", "neokernel/crypto/", "neokernel/kernel/devicetree.py", "neokernel/arch/")
 
 #: builds by the column that is their code's: has it checks, and if so, does it leave out the proven ones?
 BUILDS = {"text": (True, True), "text_checked": (True, False), "text_unchecked": (False, True)}
@@ -36,8 +38,9 @@ Row = dict[str, int | None]
 
 @click.command()
 @click.argument("path", metavar="[PROGRAM]", type=click.Path(path_type=Path), required=False)
+@click.option("--stage", is_flag=True, help="Of the first stage, which checks signatures, instead.")
 @json_option
-def command(path: Path | None, as_json: bool) -> None:
+def command(path: Path | None, stage: bool, as_json: bool) -> None:
     """Show the size of the kernel's code by source file; or of PROGRAM's, each one of a system's; or of an image's.
 
     text: bytes of code after boot, as it ships: the kernel without the checks that are proven never to fail, a program
@@ -52,7 +55,11 @@ def command(path: Path | None, as_json: bool) -> None:
     fewer, nor how many lines it was made of.
     """
     frames: dict[str, int] = {}
-    if path is None:
+    if stage and path is not None:
+        raise ToolError("NK1001", "--stage takes no program", "leave one of them out")
+    if stage:
+        tables = {"first stage": measure_sources(first_stage(), as_json=as_json)}
+    elif path is None:
         tables = {"kernel": measure_sources(kernel(), as_json=as_json)}
         warn_of_stale_proofs()
     elif is_image(path):
@@ -70,7 +77,7 @@ def command(path: Path | None, as_json: bool) -> None:
         return
     show_titles()
     for name, table in tables.items():
-        show(table, "total" if len(tables) == 1 else f"total of {name}")
+        show(table, "total" if len(tables) == 1 else f"total of {name}", STAGE_SOURCES if stage else KERNEL_SOURCES)
     if len(tables) > 1:
         show_row(total, f"total of {len(tables)} programs")
     if frames:
@@ -86,6 +93,8 @@ class Subject:
     program: Program
     build: Callable[[Path, bool, bool], list[Diagnostic]]
     modules: list[Module]
+    #: where files lie whose lines are counted
+    counted: tuple[str, ...] = KERNEL_SOURCES
 
     @property
     def sources(self) -> dict[str, str]:
@@ -120,6 +129,17 @@ def kernel() -> Subject:
 
     root = PACKAGE_ROOT.joinpath(*kernel.ROOTS[0].split(".")).with_suffix(".py")
     return Subject(Program(root), build, loaded(kernel.kernel_state()))
+
+
+def first_stage() -> Subject:
+    """The first stage. Of its checks none is proven as far as its build is concerned."""
+    from neokernel.image import stage
+
+    def build(output: Path, checks: bool, _: bool) -> list[Diagnostic]:
+        return stage.build_stage(output, checks=checks).diagnostics
+
+    root = PACKAGE_ROOT.joinpath(*stage.ROOT.split(".")).with_suffix(".py")
+    return Subject(Program(root), build, loaded(stage.stage_state()), STAGE_SOURCES)
 
 
 def program(subject: Program) -> Subject:
@@ -173,7 +193,7 @@ def measure_sources(subject: Subject, *, as_json: bool) -> dict[str, Row]:
             if diagnostics:
                 refuse(diagnostics, subject.program, as_json=as_json)
             found[column] = measured(image, subject.sources, subject.files)
-    counted = {file: count_lines(text) for file, text in subject.sources.items() if is_counted(file)}
+    counted = {file: count_lines(text) for file, text in subject.sources.items() if is_counted(file, subject.counted)}
     return {
         file: row({column: sizes.get(file, Size()) for column, sizes in found.items()}, counted.get(file, 0))
         for file in sorted(counted.keys() | {file for sizes in found.values() for file in sizes})
@@ -198,9 +218,9 @@ def measured(image: Path, sources: dict[str, str], files: dict[str, str]) -> dic
         raise ToolError("NK1004", str(error)) from error
 
 
-def is_counted(file: str) -> bool:
+def is_counted(file: str, counted: tuple[str, ...] = KERNEL_SOURCES) -> bool:
     """Are the lines of the row's source counted?"""
-    return not file.startswith(("(", "<")) and (file.startswith(KERNEL_SOURCES) or not file.startswith("neokernel/"))
+    return not file.startswith(("(", "<")) and (file.startswith(counted) or not file.startswith("neokernel/"))
 
 
 def row(sizes: dict[str, Size], lines: int | None) -> Row:
@@ -231,10 +251,10 @@ def show_titles() -> None:
     click.echo("".join(f"{column.replace('text_', ''):>10}" for column in COLUMNS))
 
 
-def show(files: dict[str, Row], total: str) -> None:
+def show(files: dict[str, Row], total: str, counted: tuple[str, ...]) -> None:
     """A table, the largest first, and what it sums up to, which is called `total`."""
     for name in sorted(files, key=lambda name: (-(files[name]["text"] or 0), -(files[name]["boot"] or 0), name)):
-        show_row(files[name] if is_counted(name) else {**files[name], "lines": None}, name)
+        show_row(files[name] if is_counted(name, counted) else {**files[name], "lines": None}, name)
     show_row(summed(files), total)
 
 

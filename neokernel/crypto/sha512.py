@@ -11,7 +11,12 @@ from neokernel.lang import (
     array,
     array_of,
     copy,
+    ensures,
     inline,
+    loop_bound,
+    loop_invariant,
+    old,
+    requires,
     rotate_right,
     struct,
     truncate,
@@ -25,6 +30,8 @@ from neokernel.lang import (
 BLOCK = 128
 SIZE = 64
 ROUNDS = 80
+#: bytes of the longest message that we hash: the number of its bits fits a word
+MOST = (1 << 61) - 1
 
 #: FIPS 180-4, section 4.2.3: fractions of the cube roots of the first 80 primes.
 # fmt: off
@@ -72,7 +79,9 @@ class Sha512:
     length: usize = 0
 
     def update(self, data: bytes) -> None:
-        """Go on with `data`. A message is shorter than 2**61 bytes."""
+        """Go on with `data`. A message has at most MOST bytes."""
+        requires(self.length <= MOST and len(data) <= MOST - self.length)
+        ensures(lambda: self.length == old(self.length) + len(data))
         used = self.length % BLOCK
         self.length += len(data)
         start: usize = 0
@@ -83,12 +92,15 @@ class Sha512:
                 return
             compress(self.chain, self.block.bytes())
         while len(data) - start >= BLOCK:
+            loop_bound(len(data) // BLOCK)
+            loop_invariant(start <= len(data))
             compress(self.chain, data[start : start + BLOCK])
             start += BLOCK
         copy(self.block[: len(data) - start], data[start:])
 
     def finish(self, digest: Span[u8]) -> None:
         """Write the hash of all pieces, SIZE bytes."""
+        requires(self.length <= MOST and len(digest) == SIZE)
         used = self.length % BLOCK
         self.block[used] = 0x80
         used += 1
@@ -104,7 +116,8 @@ class Sha512:
 
 
 def sha512(digest: Span[u8], message: bytes) -> None:
-    """Write the hash of a message given whole."""
+    """Write the hash of a message given whole, SIZE bytes."""
+    requires(len(message) <= MOST and len(digest) == SIZE)
     hash = Sha512()
     hash.update(message)
     hash.finish(digest)
@@ -132,6 +145,7 @@ def load(data: bytes, offset: usize) -> u64:
 
 def store(target: Span[u8], word: u64) -> None:
     """Write `word` to eight bytes, big-endian."""
+    requires(len(target) == 8)
     for index in range(8):
         target[index] = truncate(u8, word >> (56 - 8 * index))
 
@@ -161,14 +175,15 @@ def compress(chain: Array[u64], block: bytes) -> None:
     Sixteen rounds at a time, then the next sixteen words of the schedule in the place of the last: none of it is in
     memory but what registers have no room for, and no value moves from one register to another.
     """
-    assert len(block) == BLOCK
+    requires(len(block) == BLOCK)
+    assert len(block) == BLOCK  # for the compiler, which then has no other check here
     words: Array[u64] = array(16)
     for index in range(16):
         words[index] = load(block, 8 * index)
     a, b, c, d = chain[0], chain[1], chain[2], chain[3]
     e, f, g, h = chain[4], chain[5], chain[6], chain[7]
-    for first in range(0, ROUNDS, 16):
-        if first != 0:
+    for group in range(ROUNDS // 16):
+        if group != 0:
             words[0] = expanded(words[0], words[1], words[9], words[14])
             words[1] = expanded(words[1], words[2], words[10], words[15])
             words[2] = expanded(words[2], words[3], words[11], words[0])
@@ -185,7 +200,7 @@ def compress(chain: Array[u64], block: bytes) -> None:
             words[13] = expanded(words[13], words[14], words[6], words[11])
             words[14] = expanded(words[14], words[15], words[7], words[12])
             words[15] = expanded(words[15], words[0], words[8], words[13])
-        constants = K[first : first + 16]
+        constants = K[16 * group : 16 * group + 16]
         d, h = step(a, b, c, d, e, f, g, h, constants[0], words[0])
         c, g = step(h, a, b, c, d, e, f, g, constants[1], words[1])
         b, f = step(g, h, a, b, c, d, e, f, constants[2], words[2])

@@ -8,7 +8,20 @@ Invariant: of an `Enrolment` that `read_enrolment` has filled, all keys lie in i
 from __future__ import annotations
 
 from neokernel.crypto.sha512 import sha512
-from neokernel.lang import Array, array, copy, loop_bound, struct, text_of, u8, usize, wire_view
+from neokernel.lang import (
+    Array,
+    array,
+    copy,
+    ensures,
+    invariant,
+    loop_bound,
+    requires,
+    struct,
+    text_of,
+    u8,
+    usize,
+    wire_view,
+)
 from neokernel.stage.format import (
     ENROLMENT_HEADER_SIZE,
     ENROLMENT_MAGIC,
@@ -30,16 +43,23 @@ class Enrolment:
     memory: Array[u8] = array(MOST_ENROLMENT)
     count: usize = 0
 
+    @invariant
+    def lies_in_memory(self) -> bool:
+        return self.count <= MOST_KEYS
+
     def public(self, index: usize) -> bytes:
+        requires(index < self.count)
         start = ENROLMENT_HEADER_SIZE + index * KEY_SIZE
         return self.memory.bytes()[start : start + PUBLIC_SIZE]
 
     def name(self, index: usize) -> str:
+        requires(index < self.count)
         start = ENROLMENT_HEADER_SIZE + index * KEY_SIZE
         return text_of(until_zero(self.memory.bytes()[start + PUBLIC_SIZE : start + KEY_SIZE]))
 
     def find(self, key: bytes) -> usize | None:
         """Which key that signs images is this one?"""
+        ensures(lambda result: result is None or result < self.count)
         for index in range(self.count):
             if self.public(index) == key:
                 return index

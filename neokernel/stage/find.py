@@ -12,13 +12,14 @@ from neokernel.kernel.devicetree import (
     BROKEN,
     END,
     MAXIMUM_CELLS,
+    MAXIMUM_DEPTH,
     PROPERTY,
     Tree,
     cell_at,
     cells_at,
     open_blocks,
 )
-from neokernel.lang import loop_bound, struct, u64, usize
+from neokernel.lang import ensures, loop_bound, loop_invariant, struct, u64, usize
 from neokernel.stage.refusal import Refusal
 from neokernel.stage.verify import MOST, Range
 
@@ -46,6 +47,7 @@ class Found:
 
 def find_image(blob: bytes, tree: Tree) -> Range | Refusal:
     """Where the image is. `blob` begins with the device tree, and `tree` is made the view of it."""
+    ensures(lambda result: isinstance(result, Refusal) or result.is_below(MOST))
     if open_blocks(tree, blob) is not None:
         return Refusal.DEVICE_TREE
     found = Found()
@@ -67,7 +69,10 @@ def walk(tree: Tree, found: Found) -> bool:
     token = tree.token(tree.root)
     while token.kind not in (BROKEN, END):
         loop_bound(len(tree.structure) // 4 + 1)
+        loop_invariant(depth <= MAXIMUM_DEPTH)
         if token.kind == BEGIN_NODE:
+            if depth == MAXIMUM_DEPTH:
+                return False
             depth += 1
             if depth == 2:
                 node.is_chosen = token.name == b"chosen"
@@ -113,8 +118,10 @@ def look_in_memory(found: Found, registers: bytes) -> None:
     first, second = found.address_cells, found.size_cells
     if first > MAXIMUM_CELLS or second > MAXIMUM_CELLS or first == 0 or second == 0:
         return
-    step = 4 * (first + second)
-    for index in range(len(registers) // step):
-        memory = Range(cells_at(registers, step * index, first), cells_at(registers, step * index + 4 * first, second))
+    rest = registers
+    while len(rest) >= 4 * (first + second):
+        loop_bound(len(registers) // 8)
+        memory = Range(cells_at(rest, 0, first), cells_at(rest, 4 * first, second))
+        rest = rest[4 * (first + second) :]
         if memory.is_below(MOST) and memory.start <= found.start <= found.end <= memory.start + memory.size:
             found.inside = True

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from neokernel.crypto.ed25519 import Verdict, verify
 from neokernel.crypto.sha512 import sha512
-from neokernel.lang import Array, Span, array, offset_of, u8, u64, usize, value, wire_view
+from neokernel.lang import Array, Span, array, ensures, ghost, offset_of, requires, u8, u64, usize, value, wire_view
 from neokernel.stage.enrolment import Enrolment
 from neokernel.stage.format import (
     BOARD,
@@ -47,15 +47,16 @@ class Range:
     start: u64
     size: u64
 
+    def is_below(self, limit: u64) -> bool:
+        return self.size <= limit and self.start <= limit - self.size
+
     def overlaps(self, other: Range) -> bool:
-        """Neither reaches beyond MOST."""
+        requires(self.is_below(MOST) and other.is_below(MOST))
         return self.start < other.start + other.size and other.start < self.start + self.size
 
     def holds(self, other: Range) -> bool:
+        requires(self.is_below(MOST) and other.is_below(MOST))
         return self.start <= other.start and other.start + other.size <= self.start + self.size
-
-    def is_below(self, limit: u64) -> bool:
-        return self.size <= limit and self.start <= limit - self.size
 
 
 @value
@@ -78,15 +79,21 @@ class Verified:
 
 def verify_image(loaded: Span[u8], enrolment: Enrolment) -> Verified | Refusal:
     """Look at an image that is followed by its signature, as the boot loader has loaded them."""
+    requires(len(loaded) <= MOST)
+    ensures(
+        lambda result: (
+            isinstance(result, Refusal)
+            or (is_sound(result.kernel, len(loaded)) and is_sound(result.archive, len(loaded)))
+        )
+    )
     if len(loaded) == 0:
         return Refusal.NO_IMAGE
     if len(loaded) < HEADER_SIZE:
         return Refusal.NOT_AN_IMAGE
     header = wire_view(ImageHeader, loaded)
-    refusal = wrong_header(header, len(loaded))
-    if refusal is not None:
-        return refusal
-    size = usize(header.size)
+    size = length_of(header, len(loaded))
+    if isinstance(size, Refusal):
+        return size
     signature = wire_view(Signature, loaded[size:])
     if signature.magic != SIGNATURE_MAGIC:
         return Refusal.NO_SIGNATURE
@@ -107,14 +114,18 @@ def verify_image(loaded: Span[u8], enrolment: Enrolment) -> Verified | Refusal:
     archive = placed(header.archive, size)
     if kernel is None or archive is None or kernel.memory.overlaps(archive.memory):
         return Refusal.LAYOUT
-    entry = header.entry
-    if entry % 4 != 0 or not Range(kernel.memory.start, kernel.source.size).holds(Range(min(entry, MOST), 4)):
+    entry = Range(header.entry, 4)
+    if not entry.is_below(MOST) or entry.start % 4 != 0:
         return Refusal.LAYOUT
-    return Verified(kernel, archive, entry, key)
+    if not Range(kernel.memory.start, kernel.source.size).holds(entry):
+        return Refusal.LAYOUT
+    return Verified(kernel, archive, entry.start, key)
 
 
-def wrong_header(header: ImageHeader, loaded: usize) -> Refusal | None:
-    """What is wrong with it that can be said before it is known who has written it."""
+def length_of(header: ImageHeader, loaded: usize) -> usize | Refusal:
+    """How long the image is; or what is wrong with it that can be said before it is known who has written it."""
+    requires(loaded >= HEADER_SIZE)
+    ensures(lambda result: isinstance(result, Refusal) or (result >= HEADER_SIZE and result == loaded - SIGNATURE_SIZE))
     if header.magic != IMAGE_MAGIC:
         return Refusal.NOT_AN_IMAGE
     if header.version != IMAGE_VERSION:
@@ -124,7 +135,7 @@ def wrong_header(header: ImageHeader, loaded: usize) -> Refusal | None:
     for index in range(BOARD_SIZE):
         if header.board[index] != (BOARD[index] if index < len(BOARD) else 0):
             return Refusal.BOARD
-    size = header.size
+    size = usize(header.size)
     if size < HEADER_SIZE or size > loaded:
         return Refusal.TRUNCATED
     if size == loaded:
@@ -133,7 +144,7 @@ def wrong_header(header: ImageHeader, loaded: usize) -> Refusal | None:
         return Refusal.TRUNCATED
     if loaded - size > SIGNATURE_SIZE:
         return Refusal.EXTENDED
-    return None
+    return size
 
 
 def is_reserved_used(header: ImageHeader) -> bool:
@@ -146,6 +157,7 @@ def is_reserved_used(header: ImageHeader) -> bool:
 
 def placed(part: Part, size: usize) -> Placed | None:
     """The part, if it lies in an image of this size, and fits the memory that it names."""
+    ensures(lambda result: result is None or is_sound(result, size))
     source = Range(part.offset, part.size)
     memory = Range(part.address, part.memory_size)
     if not source.is_below(size) or source.start < HEADER_SIZE or source.start % 8 != 0:
@@ -155,8 +167,21 @@ def placed(part: Part, size: usize) -> Placed | None:
     return Placed(source, memory)
 
 
+@ghost
+def is_sound(part: Placed, size: usize) -> bool:
+    """Can the part be copied out of an image of this size?"""
+    return (
+        part.source.is_below(size)
+        and part.source.start >= HEADER_SIZE
+        and part.memory.is_below(MOST)
+        and part.memory.size >= part.source.size
+    )
+
+
 def can_be_placed(image: Verified, free: Range, loaded: Range, tree: Range) -> bool:
     """Do both parts lie in memory that is free for them, without covering what is still to be read?"""
+    requires(image.kernel.memory.is_below(MOST) and image.archive.memory.is_below(MOST))
+    requires(free.is_below(MOST) and loaded.is_below(MOST) and tree.is_below(MOST))
     kernel, archive = image.kernel.memory, image.archive.memory
     if not free.holds(kernel) or not free.holds(archive):
         return False

@@ -320,3 +320,13 @@ def test_what_has_no_size(nk: Nk, tmp_path: Path) -> None:
     refused = nk("size", write_program(tmp_path, "x: u8 = 300"))
     assert refused.status == Exit.COMPILE
     assert "300" in refused.error
+
+
+def test_the_first_stage(nk: Nk) -> None:
+    found = nk("size", "--stage", "--json").json
+    files = found["files"]
+    assert files["neokernel/stage/verify.py"]["lines"] > 100
+    assert 20_000 < found["total"]["text"] < 32_000
+    assert found["total"]["text_unchecked"] < found["total"]["text"]
+    wrong = nk("size", "--stage", "program")
+    assert wrong.error.startswith("error[NK1001]: --stage takes no program")
