@@ -51,14 +51,16 @@ def find_image(blob: bytes, tree: Tree) -> Range | Refusal:
     if open_blocks(tree, blob) is not None:
         return Refusal.DEVICE_TREE
     found = Found()
-    # Twice, as memory can stand before what is to lie in it.
+    # Again, if memory stands before what is to lie in it.
     for _ in range(2):
-        if not walk(tree, found):
+        if not found.inside and not walk(tree, found):
             return Refusal.DEVICE_TREE
     if found.start == found.end:
         return Refusal.NO_IMAGE
-    if found.start > found.end or found.end > MOST or not found.inside:
+    if found.start > found.end or found.end > MOST:
         return Refusal.DEVICE_TREE
+    if not found.inside:
+        return Refusal.OUTSIDE
     return Range(found.start, found.end - found.start)
 
 

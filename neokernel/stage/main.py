@@ -39,7 +39,7 @@ def start(hart: u64, tree_address: u64) -> None:
     if isinstance(loaded, Refusal):
         refuse(machine, loaded)
     if not behind.holds(loaded):
-        refuse(machine, Refusal.PLACE)
+        refuse(machine, Refusal.OUTSIDE)
     image = verify_image(handover.memory(loaded.start, loaded.size), enrolment)
     if isinstance(image, Refusal):
         refuse(machine, image)

@@ -36,6 +36,7 @@ class Refusal(Enum):
     PLACE = 33
     # of the machine
     DEVICE_TREE = 40
+    OUTSIDE = 41
 
 
 def what_is_wrong(refusal: Refusal) -> str:
@@ -80,6 +81,8 @@ def what_is_wrong(refusal: Refusal) -> str:
             return "the image's parts can't be put where they belong"
         case Refusal.DEVICE_TREE:
             return "the firmware's device tree is broken"
+        case Refusal.OUTSIDE:
+            return "the image was put where this machine has no memory for it"
 
 
 def what_to_do(refusal: Refusal) -> str:
@@ -100,3 +103,5 @@ def what_to_do(refusal: Refusal) -> str:
             return "what was signed is no image for this memory: build it anew with `nk image`"
         case Refusal.DEVICE_TREE:
             return "look at the firmware, or at what the boot loader does to it"
+        case Refusal.OUTSIDE:
+            return "have it put into memory above the first stage; 128 MiB in all are enough"

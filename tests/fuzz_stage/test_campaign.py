@@ -14,7 +14,9 @@ def test_a_short_campaign() -> None:
     assert sum(outcomes.values()) == 3000
     # Of each way to be refused that depends on the bytes alone, and of what is taken.
     unseen = {refusal.name for refusal in Refusal} - {word.removeprefix("signed, ") for word in outcomes}
-    assert unseen <= {"NO_IMAGE", "NOT_SIGNED", "PLACE", "DEVICE_TREE", "ENROLMENT_EMPTY", "RESERVED"}, unseen
+    assert unseen <= {"NO_IMAGE", "NOT_SIGNED", "PLACE", "DEVICE_TREE", "OUTSIDE", "ENROLMENT_EMPTY", "RESERVED"}, (
+        unseen
+    )
     assert outcomes["signed, taken"] > 20
 
 
