@@ -7,8 +7,8 @@ The section `.neokernel.needs` is never loaded; it is JSON:
 
 in the order of declaration: need i that isn't a setting is the capability in slot FIRST_DECLARED + i, setting j the
 j-th setting. `version` is a contract's, 16 hexadecimal digits; kernel objects have none. `grants`: its calls carry
-capabilities, so the client's copy of the endpoint needs GRANT. A setting has its `default`, and `members` if it is an
-Enum.
+capabilities, so the client's copy of the endpoint needs GRANT. `lend`: bytes that the client lends the server. A
+setting has its `default`, and `members` if it is an Enum.
 
 Invariant: what `needs_in` reads of a program that was built is what `needs_of` reads of its source; bytes that are no
 such section raise `BadNeeds`, nothing else.
@@ -56,6 +56,8 @@ class Need:
     version: int = 0
     #: do the contract's calls carry capabilities?
     grants: bool = False
+    #: bytes of memory that the client lends the server, whole pages
+    lend: int = 0
     #: of a setting; of an Enum's member its number, of `bytes` their hexadecimal digits
     default: int | float | bool | str | None = None
     members: tuple[tuple[str, int], ...] = ()
@@ -70,7 +72,8 @@ class Need:
                 else (f"setting {self.name}: {self.type} = {self.type}.{member}")
             )
         contract = f", contract {self.version:016x}" if self.version else ""
-        return f"{self.kind} {self.name}: {self.type}{contract}"
+        lent = f", {self.lend} bytes lent" if self.lend else ""
+        return f"{self.kind} {self.name}: {self.type}{contract}{lent}"
 
     def as_json(self) -> dict[str, Any]:
         """As the section has it."""
@@ -110,7 +113,9 @@ def placed_needs_of(path: Path) -> list[tuple[Need, Span]]:
     for item in declarations_of(tree, path.stem, find):
         default = item.default if item.kind == "setting" else None
         grants = bool(item.version) and carries_capabilities(item.type, item.module, find)
-        need = Need(item.kind, item.name, item.type, item.module, item.version, grants, default, item.members)
+        need = Need(
+            item.kind, item.name, item.type, item.module, item.version, grants, item.lend, default, item.members
+        )
         made.append((need, span_of(file, lines, item.node)))
     return made
 
@@ -193,7 +198,7 @@ def _need(item: Any, shown: str) -> Need:
     pairs = isinstance(members, list) and all(
         isinstance(pair, list) and [type(part) for part in pair] == [str, int] for pair in members
     )
-    default = item.get("default")
+    default, lend = item.get("default"), item.get("lend")
     if not all(isinstance(text, str) for text in texts.values()) or not pairs or isinstance(default, list | dict):
         raise BadNeeds(f"{shown}: {SECTION} has an entry with a field of a wrong type")
     try:
@@ -201,6 +206,7 @@ def _need(item: Any, shown: str) -> Need:
     except ValueError as error:
         raise BadNeeds(f"{shown}: {SECTION} has a version that is no number") from error
     return Need(
-        item["kind"], texts["name"], texts["type"], texts["module"], version, item.get("grants") is True, default,
+        item["kind"], texts["name"], texts["type"], texts["module"], version, item.get("grants") is True,
+        lend if type(lend) is int else 0, default,
         tuple((name, number) for name, number in members),
     )  # fmt: skip

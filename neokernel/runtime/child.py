@@ -36,14 +36,16 @@ from neokernel.abi.boot import (
     ROOT_BUFFER_ADDRESS,
 )
 from neokernel.abi.call import NEVER
+from neokernel.abi.description import FIRST_DECLARED, MAXIMUM_GRANTS
 from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.operations import Binding
 from neokernel.abi.rights import ALL, DMA, EXECUTE, READ, SEND, SIGNAL, WRITE
 from neokernel.abi.status import FIRST, INVOKED, WINDOW, Status
-from neokernel.lang import Array, Embedded, array, object_at, struct, u8, u16, u64, unsafe, value
+from neokernel.lang import Array, Embedded, array, copy, object_at, struct, u8, u16, u64, unsafe, value
 from neokernel.runtime import system
 from neokernel.runtime.capabilities import Holding
+from neokernel.runtime.lend import LENDS_ADDRESS, LENT_ADDRESS, MAXIMUM_LENDERS, MOST_PAGES, REGION_SPACE
 from neokernel.runtime.process import ENDED, MAXIMUM_ARGUMENTS, START_INFO_ADDRESS, Process, Settings, StartInfo
 from neokernel.runtime.space import SCRATCH, Kept, fill, find_program, map_at, map_kept, map_new, released, segments_of
 from neokernel.runtime.system import Failure, Message
@@ -95,6 +97,9 @@ class Child:
     own_memory: u64 = 0
     #: the values of its configuration
     settings: Embedded[Settings] = Settings()
+    #: pages of memory that it lends, by the declared capability, and that it is lent, by the badge
+    lends: Array[u8] = array(MAXIMUM_GRANTS)
+    lent: Array[u8] = array(MAXIMUM_LENDERS)
     #: bytes that are shared at STATE_ADDRESS
     state_size: u64 = 0
     #: slots of its table, the next free one, and that of its heartbeat, 0 for none
@@ -157,6 +162,10 @@ class Child:
         self.kept.table, self.kept.next = first + KEPT, 0
         for place in range(MAXIMUM_ARGUMENTS):
             self.arguments[place] = 0
+        for place in range(MAXIMUM_GRANTS):
+            self.lends[place] = 0
+        for place in range(MAXIMUM_LENDERS):
+            self.lent[place] = 0
         failure = self.assemble(process, file, events, more)
         if failure is not None:
             _ = self.end(process)
@@ -256,6 +265,26 @@ class Child:
         """Map a copy of the maker's frame, which ends with the child."""
         copied = process.derive(frame, rights)
         return copied if isinstance(copied, Failure) else self.map_kept(process, address, rights, copied)
+
+    def lend(self, process: Process, slot: u64, frames: u64, pages: u64) -> Failure | None:
+        """Let it lend these frames of its maker's to who serves its declared capability in that slot."""
+        place = slot - FIRST_DECLARED
+        assert pages <= MOST_PAGES, "a region that is too large"
+        self.lends[place] = u8(pages)
+        return self.share_all(process, LENDS_ADDRESS + place * REGION_SPACE, frames, pages)
+
+    def borrow(self, process: Process, client: u64, frames: u64, pages: u64) -> Failure | None:
+        """Let it have what the client with this number in its badge lends: the same frames."""
+        assert client < MAXIMUM_LENDERS and pages <= MOST_PAGES, "a region that is too large, or nobody's"
+        self.lent[client] = u8(pages)
+        return self.share_all(process, LENT_ADDRESS + client * REGION_SPACE, frames, pages)
+
+    def share_all(self, process: Process, address: u64, frames: u64, pages: u64) -> Failure | None:
+        for page in range(pages):
+            failure = self.share(process, address + page * PAGE_SIZE, READ | WRITE, frames + page)
+            if failure is not None:
+                return failure
+        return None
 
     # --- what it has --------------------------------------------------------------------------------------------------
 
@@ -359,6 +388,8 @@ class Child:
         info.heartbeat = self.heartbeat
         info.state_size = self.state_size
         info.settings.assign(self.settings)
+        copy(info.lends, self.lends.bytes())
+        copy(info.lent, self.lent.bytes())
         info.memory = self.own_memory
         info.frequency = process.frequency
         info.vector_bytes = process.vector_bytes

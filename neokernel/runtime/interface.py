@@ -12,7 +12,8 @@ them beginning with a word of the buffer. A message has exactly the length that 
 | another contract, or another version of it | WRONG_KIND | WORD |
 | a method that the contract hasn't | UNKNOWN_OPERATION | WORD |
 | another length, or another number of capabilities | OUT_OF_RANGE | WORD |
-| a value that the parameter's type hasn't, or too many bytes | OUT_OF_RANGE | FIRST_PARAMETER and on |
+| memory that is lent: the client has no region | NO_BUFFER | FIRST_PARAMETER and on |
+| a value that the type hasn't, too many bytes, or beyond the region | OUT_OF_RANGE | FIRST_PARAMETER and on |
 
 Beside these, a call gives the kernel's failures, and OUT_OF_RANGE of argument ANSWER if the answer is none that the
 contract allows. `PEER_DIED` says that the server has gone, in which case the call may have been served or not.
@@ -152,6 +153,12 @@ assert (Status(1), Status(3), Status(5), Status(18)) == (
 def too_long(place: u64) -> Failure:
     """The client's own answer: more bytes than the parameter takes."""
     return Failure(Status.OUT_OF_RANGE, FIRST_PARAMETER + place)
+
+
+@cold
+def not_lent(place: u64) -> Failure:
+    """The client's own answer: the memory isn't of the region for this server."""
+    return Failure(Status.NO_BUFFER, FIRST_PARAMETER + place)
 
 
 def version_of(endpoint: u64) -> u64 | Failure:

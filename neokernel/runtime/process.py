@@ -25,7 +25,7 @@ from neokernel.abi.boot import (
 )
 from neokernel.abi.buffer import Buffer
 from neokernel.abi.call import message
-from neokernel.abi.description import MAXIMUM_SETTINGS, MAXIMUM_TEXT
+from neokernel.abi.description import MAXIMUM_GRANTS, MAXIMUM_SERVICES, MAXIMUM_SETTINGS, MAXIMUM_TEXT
 from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.operations import Binding
 from neokernel.abi.status import FIRST, WINDOW, Status
@@ -122,6 +122,9 @@ class StartInfo:
     vector_bytes: u64 = 0
     #: index of the first thread's Floats, 0 if the program has no floats
     floats: u64 = 0
+    #: pages of memory that it lends, by the declared capability, and that it is lent, by the badge: see `lend.py`
+    lends: Array[u8] = array(MAXIMUM_GRANTS)
+    lent: Array[u8] = array(MAXIMUM_SERVICES + 1)
 
 
 assert size_of(StartInfo) <= PAGE_SIZE, "the description is one page"

@@ -63,6 +63,10 @@ class Party:
     buffer: Any
     #: what the buffer's words are when they are looked at as bytes
     memory: bytearray = field(default_factory=lambda: bytearray((MAXIMUM_WORDS - REGISTER_WORDS) * 8))
+    #: memory of its address space, by its first address
+    mapped: dict[int, bytearray] = field(default_factory=dict)
+    #: objects that its maker has put somewhere, by their classes
+    objects: dict[Any, Any] = field(default_factory=dict)
     #: slot to object and badge
     table: dict[int, tuple[object, int]] = field(default_factory=dict)
 
@@ -108,6 +112,10 @@ class Loopback:
     def grant(self, view: Any, slot: int, what: object, badge: int = 0) -> None:
         self.party(view).table[slot] = what, badge
 
+    def map(self, view: Any, address: int, memory: bytearray) -> None:
+        """Let the process have memory at an address; several can have the same."""
+        self.party(view).mapped[int(address)] = memory
+
     @contextmanager
     def running(self, view: Any) -> Iterator[None]:
         """As the process's thread."""
@@ -124,7 +132,11 @@ class Loopback:
             return self._making
         if 0 <= address < len(self.parties):
             return self.parties[address].view
-        raise NotModelled(f"nothing is at {address:#x}")
+        if self.current is None:
+            raise NotModelled(f"nothing is at {address:#x}")
+        if kind not in self.current.objects:
+            self.current.objects[kind] = kind()
+        return self.current.objects[kind]
 
     def new_at(self, kind: Any, address: int) -> Any:
         raise NotModelled(f"no memory for a {kind.__name__} is at {address:#x}")
@@ -136,6 +148,11 @@ class Loopback:
         raise NotModelled(f"a {type(target).__name__} has no address here")
 
     def span_at(self, element: Any, address: int, length: int) -> Any:
+        for first, memory in self.current.mapped.items() if self.current is not None else ():
+            if first <= address and address + length <= first + len(memory):
+                return lang.byte_span(memory)[address - first : address - first + length]
+        if address >> 32 >= len(self.parties):
+            raise NotModelled(f"{length} bytes at {address:#x} aren't mapped")
         party, offset = self.parties[address >> 32], address & 0xFFFF_FFFF
         if offset + length > len(party.memory):
             raise NotModelled(f"{length} bytes at {offset} aren't in a buffer")

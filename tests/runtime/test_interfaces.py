@@ -16,8 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neokernel import lang
+from neokernel.abi import call
+from neokernel.abi.description import FIRST_DECLARED
+from neokernel.abi.kinds import PAGE_SIZE
 from neokernel.abi.status import WORD, Status
-from neokernel.runtime import interface, system
+from neokernel.lang.interfaces import declare, generate, model
+from neokernel.runtime import interface, lend, system
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
 from neokernel.sim.loopback import Loopback
@@ -26,6 +30,7 @@ from tests.support.machine import QEMU
 PROGRAMS = Path(__file__).parent / "interfaces"
 RUN = "import sys; from neokernel.cli.main import main; sys.exit(main())"
 CALLS = lang.load_module(PROGRAMS / "calls.py", "calls")
+STORE = lang.load_module(PROGRAMS.parent / "lending" / "store.py", "store")
 LIMIT = 1 << 64
 
 
@@ -49,6 +54,33 @@ def test_on_the_machine() -> None:
         "words, too: OUT_OF_RANGE of argument 1",
         "all answered",
     ]
+
+
+@pytest.mark.qemu
+@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
+def test_memory_is_lent_on_the_machine_and_outlives_its_server() -> None:
+    command = [sys.executable, "-c", RUN, "run", str(PROGRAMS.parent / "lending")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1:] == [
+        "without a region: NO_BUFFER of argument 16",
+        "beyond the region: OUT_OF_RANGE of argument 16",
+        "another region: NO_BUFFER of argument 16",
+        "no region: NO_BUFFER of argument 16",
+        *["by hand: OUT_OF_RANGE of argument 16"] * 3,
+        "crash: PEER_DIED of argument 0",
+        f"again: {sum((7 + place) % 256 for place in range(300))}",
+    ]
+
+
+def test_the_generator_knows_the_layouts_of_others() -> None:
+    """Host code of the language can't import them."""
+    assert (model.REGISTER_WORDS, model.MAXIMUM_WORDS) == (call.REGISTER_WORDS, call.MAXIMUM_WORDS)
+    assert model.MAXIMUM_CAPABILITIES == call.MAXIMUM_CAPABILITIES
+    assert (generate.LENGTH_SHIFT, generate.CAPABILITIES_SHIFT) == (call.LENGTH_SHIFT, call.CAPABILITIES_SHIFT)
+    assert (generate.STATUS_SHIFT, 1 << generate.KERNEL_SHIFT) == (call.STATUS_SHIFT, call.SIGNALS_BIT)
+    assert (declare.PAGE_SIZE, declare.MOST_LENT) == (PAGE_SIZE, lend.MOST_PAGES * PAGE_SIZE)
+    assert interface.BUFFER_WORDS == call.MAXIMUM_WORDS - call.REGISTER_WORDS
 
 
 # --- a client and a server under CPython ------------------------------------------------------------------------------
@@ -91,10 +123,16 @@ class Pair:
     proxy: Any
     heard: Recorder
     dispatcher: Any
+    store: Any
+    keeper: Any
 
     def serve(self, badge: int, word: int, *words: int) -> tuple[int, int, int, int, int]:
         asked = system.Message(badge, word, *words)
         answer = self.dispatcher.dispatch(self.heard, asked)
+        return answer.word, answer.w0, answer.w1, answer.w2, answer.w3
+
+    def keep(self, badge: int, word: int, *words: int) -> tuple[int, int, int, int, int]:
+        answer = self.keeper.dispatch(self.heard, system.Message(badge, word, *words))
         return answer.word, answer.w0, answer.w1, answer.w2, answer.w3
 
     def call(self, word: int, *words: int) -> Any:
@@ -128,7 +166,16 @@ def pair() -> Iterator[Pair]:
 def processes() -> Pair:
     with Loopback() as machine:
         client, server = machine.process(Process), machine.process(Process)
-    return Pair(machine, client, server, CALLS.Calls(8), Recorder(), CALLS._nki_server_Calls(8))
+    return Pair(
+        machine,
+        client,
+        server,
+        CALLS.Calls(8),
+        Recorder(),
+        CALLS._nki_server_Calls(8),
+        STORE.Store(9),
+        STORE._nki_server_Store(8),
+    )
 
 
 U64 = st.integers(0, LIMIT - 1)
@@ -231,6 +278,74 @@ def test_capabilities_are_copied_given_and_brought(pair: Pair) -> None:
         assert pair.proxy.fresh(False) is None
     assert client.table == before
     assert not pair.client.slots().is_taken(fresh.slot + 1)
+
+
+PAGES = 3
+SIZE = PAGES << 12
+FIRST, BADGE = 9, 7
+
+
+@contextmanager
+def lending() -> Iterator[tuple[Pair, bytearray]]:
+    """The client has memory for who serves in slot FIRST, and calls it there by the badge BADGE."""
+    with connected() as pair:
+        memory = bytearray(SIZE)
+        index = FIRST - FIRST_DECLARED
+        pair.machine.map(pair.client, lend.LENDS_ADDRESS + index * lend.REGION_SPACE, memory)
+        pair.machine.map(pair.server, lend.LENT_ADDRESS + BADGE * lend.REGION_SPACE, memory)
+        pair.machine.grant(pair.client, FIRST, pair.machine.endpoint(pair.server, pair.keep), BADGE)
+        with pair.machine.running(pair.client):
+            pair.client.start_info().lends[index] = lang.u8(PAGES)
+        with pair.machine.running(pair.server):
+            pair.server.start_info().lent[BADGE] = lang.u8(PAGES)
+        yield pair, memory
+
+
+@small
+@given(first=st.integers(0, SIZE), length=st.integers(0, SIZE), data=st.binary(max_size=20))
+def test_what_is_lent_is_the_same_memory(first: int, length: int, data: bytes) -> None:
+    length = min(length, SIZE - first)
+    data = data[:length]
+    with lending() as (pair, memory):
+        pair.heard.result = lang.u64(1)
+        with pair.machine.running(pair.client):
+            whole = lend.region(FIRST)
+            assert whole.length == SIZE
+            part = whole.part(first, length)
+            part.write(0, lang.byte_view(data))
+            assert pair.proxy is not None and pair.store.sum(part) == 1
+        ((_, heard),) = pair.heard.calls
+        assert heard.length == length
+        seen = bytearray(len(data))
+        with pair.machine.running(pair.server):
+            heard.read(0, lang.byte_span(seen))
+        assert bytes(seen) == data == bytes(memory[first : first + len(data)])
+
+
+@small
+@given(
+    offset=st.integers(0, SIZE + 2) | U64,
+    length=st.integers(0, SIZE + 2) | U64,
+    badge=st.integers(0, 200) | U64 | st.just(BADGE | 3 << 32),
+)
+def test_only_what_is_in_the_region_is_lent(offset: int, length: int, badge: int) -> None:
+    with lending() as (pair, _):
+        pair.heard.result = lang.u64(1)
+        pair.machine.grant(pair.client, FIRST, pair.machine.endpoint(pair.server, pair.keep), badge)
+        with pair.machine.running(pair.client):
+            version = interface.version_of(FIRST)
+            assert not isinstance(version, Failure)
+            answer = system.call(FIRST, int(version) >> 40 << 8 | 2 | 2 << 32, offset, length)
+            assert not isinstance(answer, Failure)
+            refusal = interface.refusal(answer)
+        known = badge % (1 << 32) == BADGE
+        if not known:
+            assert refusal == Failure(Status.NO_BUFFER, interface.FIRST_PARAMETER)
+        elif offset + length > SIZE:
+            assert refusal == Failure(Status.OUT_OF_RANGE, interface.FIRST_PARAMETER)
+        else:
+            assert answer.word == 1 << 32
+        assert len(pair.heard.calls) == (known and offset + length <= SIZE)
 
 
 # --- what others send -------------------------------------------------------------------------------------------------

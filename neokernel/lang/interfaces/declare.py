@@ -15,6 +15,7 @@ Invariant: only a program's own module declares: its libraries are handed what t
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from neokernel.lang.interfaces.model import (
     INTEGERS,
     Bytes,
     Enumeration,
+    Lent,
     Names,
     Number,
     Problem,
@@ -34,6 +36,8 @@ from neokernel.lang.interfaces.model import (
 
 #: where the classes of kernel objects are that a program may use
 OBJECTS = "neokernel.runtime.objects"
+#: of what is lent: a page, and the largest region (a test holds them to `runtime/lend.py`)
+PAGE_SIZE, MOST_LENT = 4096, 1 << 18
 KEYWORDS = {"Uses": "uses", "Provides": "provides", "Setting": "setting"}
 _FORMS = (
     "`name: Uses[I] = uses()`, `name: Provides[I] = provides()` or `name: Setting[T] = setting(default)` at the top "
@@ -51,6 +55,8 @@ class Declaration:
     type: str
     module: str
     version: int
+    #: bytes of memory that the client lends
+    lend: int
     #: of a setting
     default: int | float | bool | str
     #: of a setting that is an Enum: its members
@@ -115,13 +121,33 @@ class Declarer(ast.NodeTransformer):
             raise Problem("NK0725", message, node, help)
         if keyword == "setting":
             return self.setting(node, node.target.id, node.annotation, node.value)
-        if node.value.args or node.value.keywords:
-            help = "leave the argument out: the slot follows from the order of the declarations"
-            raise Problem("NK0725", f"`{keyword}` of a declaration has no argument", node.value, help)
+        options = {item.arg: item.value for item in node.value.keywords}
+        if node.value.args or options.keys() - ({"lend"} if keyword == "uses" else set()):
+            help = "leave it out: the slot follows from the order of the declarations"
+            raise Problem("NK0725", f"`{keyword}` of a declaration has no such argument", node.value, help)
         type_, module, version = self.declared(node.annotation)
+        lend = self.lent(node, node.annotation, options.get("lend")) if keyword == "uses" else 0
         slot = sum(item.kind != "setting" for item in self.found)
-        self.found.append(Declaration(KEYWORDS[annotated], node.target.id, type_, module, version, 0, (), node))  # type: ignore[arg-type]
+        self.found.append(Declaration(KEYWORDS[annotated], node.target.id, type_, module, version, lend, 0, (), node))  # type: ignore[arg-type]
         return self.constant(node, self.visit_Subscript(node.annotation), f"{PREFIX}_FIRST_DECLARED + {slot}")
+
+    def lent(self, node: ast.AnnAssign, annotation: ast.Subscript, size: ast.expr | None) -> int:
+        """How many bytes the client lends this server."""
+        assert isinstance(annotation.slice, ast.Name)
+        where, _, found = self.names.follow(annotation.slice.id)
+        takes = False
+        if isinstance(found, ast.ClassDef) and where.decorated(found) == "interface":
+            with contextlib.suppress(Problem):
+                takes = any(method.of(Lent) for method in Reader(where).contract(found).methods)
+        if size is None and not takes:
+            return 0
+        number = Reader(self.names).number(size, self.names, size) if size is not None else 0
+        if not takes or number % PAGE_SIZE or not 0 < number <= MOST_LENT:
+            shown = ast.unparse(annotation.slice)
+            message = f"how much memory is `{shown}` lent?" if takes else f"`{shown}` isn't lent memory"
+            help = f"write `uses(lend=4096)`: whole pages, {MOST_LENT} bytes at most" if takes else "leave `lend` out"
+            raise Problem("NK0725", message, size or node, help)
+        return number
 
     def inside(self, node: ast.AnnAssign, annotation: ast.Subscript, call: ast.Call, keyword: str) -> ast.AnnAssign:
         """A view of a capability, in a function."""
@@ -197,7 +223,7 @@ class Declarer(ast.NodeTransformer):
         members = kind.members if isinstance(kind, Enumeration) else ()
         module = kind.module if isinstance(kind, Enumeration) else ""
         shown = kind.name if isinstance(kind, Number | Enumeration) else word
-        self.found.append(Declaration("setting", name, shown, module, 0, default, members, node))
+        self.found.append(Declaration("setting", name, shown, module, 0, 0, default, members, node))
         class_ = f"{PREFIX}_setting_{ast.unparse(annotation.slice)}"
         self.settings.setdefault(class_, self.setting_class(class_, kind, ast.unparse(annotation.slice)))
         target = ast.copy_location(ast.Name(class_, ast.Load()), annotation)

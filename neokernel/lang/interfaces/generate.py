@@ -35,6 +35,7 @@ from neokernel.lang.interfaces.model import (
     Contract,
     Enumeration,
     Fill,
+    Lent,
     Method,
     Nothing,
     Number,
@@ -81,6 +82,7 @@ from neokernel.abi.description import FIRST_DECLARED as {PREFIX}_FIRST_DECLARED
 from neokernel.runtime.process import Process as {PREFIX}_Process, current as {PREFIX}_current
 from neokernel.runtime.system import Failure as {PREFIX}_Failure, Message as {PREFIX}_Message
 import neokernel.runtime.interface as {PREFIX}
+import neokernel.runtime.lend as {PREFIX}_lend
 import neokernel.runtime.system as {PREFIX}_system
 """
 
@@ -252,6 +254,12 @@ class Generator:
                     lines.append(f"    if len({parameter.name}) > {most}:")
                     lines.append(f"        return {PREFIX}.too_long({place})")
                     words.append(f"len({parameter.name})")
+                case Lent():
+                    offset = f"{PREFIX}_offset_{parameter.name}"
+                    lines.append(f"    {offset} = {PREFIX}_lend.offset_in(self.slot, {parameter.name})")
+                    lines.append(f"    if {offset} >= {PREFIX}_lend.REGION_SPACE:")
+                    lines.append(f"        return {PREFIX}.not_lent({place})")
+                    words += [offset, f"{parameter.name}.length"]
                 case Capability():
                     pass
                 case kind:
@@ -446,6 +454,7 @@ class {server_name(name)}:
         tests: list[tuple[int, str]] = []
         arguments: list[str] = []
         lengths: dict[str, str] = {}
+        looks: list[str] = []
         for place, parameter in enumerate(method.parameters):
             match parameter.kind:
                 case Bytes(most) | Fill(most):
@@ -454,6 +463,16 @@ class {server_name(name)}:
                     lines.append(f"        return {self.refused('OUT_OF_RANGE', place, method)}")
                     local = f"{PREFIX}_{parameter.name}[:{length}]"
                     arguments.append(local if isinstance(parameter.kind, Fill) else f"{PREFIX}_given_{parameter.name}")
+                case Lent():
+                    borrowed = f"{PREFIX}_borrowed_{parameter.name}"
+                    given = f"asked.badge, {words.next()}, {words.next()}"
+                    refused = f"{PREFIX}.refused({borrowed}, {PREFIX}.FIRST_PARAMETER + {place})"
+                    looks += [
+                        f"    {borrowed} = {PREFIX}_lend.borrowed({given})",
+                        f"    if isinstance({borrowed}, {PREFIX}_Status):",
+                        f"        return {refused}",
+                    ]
+                    arguments.append(borrowed)
                 case Capability():
                     index = sum(isinstance(p.kind, Capability) for p in method.parameters[:place])
                     first = f"{PREFIX}_u64({PREFIX}_buffer.window_first.load({PREFIX}_Order.RELAXED)) + {index}"
@@ -469,6 +488,7 @@ class {server_name(name)}:
         expected = self.word(label, end if inputs else None, [""] * words.count, len(method.of(Capability)))
         lines.append(f"    if asked.word != {expected}:")
         lines.append(f"        return {PREFIX}.refused({PREFIX}_Status.OUT_OF_RANGE, {PREFIX}_WORD)")
+        lines += looks
         for place in sorted({place for place, _ in tests}):
             wrong = " or ".join(f"not ({test})" for at, test in tests if at == place)
             lines += [f"    if {wrong}:", f"        return {self.refused('OUT_OF_RANGE', place, method)}"]

@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 LANGUAGE = "neokernel.lang"
 SYSTEM = "neokernel.runtime.system"
+LENT = ("neokernel.runtime.lend", "Lent")
 #: width of each integer type, and whether it has a sign
 INTEGERS = {f"{sign}{bits}": (bits, sign == "i") for sign in "ui" for bits in (8, 16, 32, 64)} | {"usize": (64, False)}
 FLOATS = {"f32": 32, "f64": 64}
@@ -78,6 +79,11 @@ class Names:
                 break
             names, name = Names(source, tree, self.find), original
         return names, name, None
+
+    def origin(self, name: str) -> tuple[str, str]:
+        """The module that defines a name, and its name there."""
+        where, original, _ = self.follow(name)
+        return where.module, original
 
     def word(self, node: ast.expr) -> str:
         """The word of the language, of `typing` or of Python that an expression is, or ''."""
@@ -144,6 +150,11 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
+class Lent:
+    """A part of the memory that the client shares with the server: two words, its place and its length."""
+
+
+@dataclass(frozen=True, slots=True)
 class Capability:
     """A capability: of an interface, or of a kind of kernel object. `given`: the sender has it no longer."""
 
@@ -153,7 +164,7 @@ class Capability:
 
 
 Plain: TypeAlias = Number | Enumeration | Record
-Argument: TypeAlias = Plain | Bytes | Fill | Capability
+Argument: TypeAlias = Plain | Bytes | Fill | Lent | Capability
 Result: TypeAlias = Plain | Nothing | Capability
 
 
@@ -164,6 +175,8 @@ def words_of(kind: Argument | Result) -> int:
             return sum(words_of(inner) for _, inner in fields)
         case Nothing() | Capability():
             return 0
+        case Lent():
+            return 2
         case _:
             return 1
 
@@ -252,6 +265,8 @@ def described(kind: Argument | Result, types: dict[str, str]) -> str:
             return f"{'str' if text else 'bytes'}[{most}]"
         case Fill(most):
             return f"Span[u8][{most}]"
+        case Lent():
+            return "lent"
         case Capability(_, name, given):
             return f"{'given' if given else 'copied'} {name}"
 
@@ -259,8 +274,8 @@ def described(kind: Argument | Result, types: dict[str, str]) -> str:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 _ARGUMENTS = (
-    "a parameter is an integer, a float, `bool`, an Enum, a `@value` of such, a capability, or "
-    "`Annotated[bytes, up_to(n)]`, `Annotated[str, up_to(n)]`, `Annotated[Span[u8], up_to(n)]`"
+    "a parameter is an integer, a float, `bool`, an Enum, a `@value` of such, a capability, "
+    "`Annotated[bytes, up_to(n)]`, `Annotated[str, up_to(n)]`, `Annotated[Span[u8], up_to(n)]`, or `Lent`"
 )
 _RESULTS = (
     "a result is None, an integer, a float, `bool`, an Enum, a `@value` of such, a capability, or a union of such"
@@ -401,6 +416,8 @@ class Reader:
                 if bound is None and isinstance(kind, Capability):
                     return Capability(kind.module, kind.name, given=True)
                 kind = None
+            case ast.Name(id=name) if self.names.origin(name) == LENT:
+                kind = Lent()
             case _:
                 kind = self.simple(node, self.names)
         if kind is None or bound is not None:

@@ -17,8 +17,8 @@ def interface(kind: Any) -> Any:
     raise _outside("interface")
 
 
-def uses(slot: Any = None) -> Any:
-    """A client's view of what some service provides, or a kernel object."""
+def uses(slot: Any = None, *, lend: Any = None) -> Any:
+    """A client's view of what some service provides, or a kernel object. `lend`: bytes that it lends the server."""
     raise _outside("uses")
 
 
