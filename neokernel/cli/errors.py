@@ -109,6 +109,12 @@ TOOL_CODES: dict[str, ToolCode] = {
         "the like, as `nk graph` shows them.",
         Exit.USAGE,
     ),
+    "NK1012": ToolCode(
+        "nothing to deny",
+        "`--deny SERVICE.NAME` leaves out one line of a system file for once, to see what happens without it: NAME is "
+        "one that the service is granted, as `nk graph` lists them.",
+        Exit.USAGE,
+    ),
     "NK1101": ToolCode(
         "QEMU is missing or too old",
         "Systems are booted in qemu-system-riscv64, version 7.2 or newer. `make setup` installs it on Debian and "

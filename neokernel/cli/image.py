@@ -10,6 +10,7 @@ import click
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import json_option, print_json, shown
 from neokernel.cli.program import build, find_program, is_image
+from neokernel.cli.system import build_machine, find_system, image_path, is_system_file, machine_of
 from neokernel.cli.trusted import complaints
 
 
@@ -21,13 +22,17 @@ from neokernel.cli.trusted import complaints
 def command(path: Path, output: Path | None, checks: bool, as_json: bool) -> None:
     """Make the boot image of PROGRAM, a program above the kernel: one file with kernel and programs, for `nk sign`.
 
-    PROGRAM can be an image that `nk build` made. The same source gives the same boot image, bit for bit.
+    PROGRAM can also be a system file, or an image that `nk build` made. The same source gives the same boot image, bit
+    for bit.
     """
     from neokernel.image.boot import IMAGE
     from neokernel.image.signed import boot_image
 
     if is_image(path):
         elf = path
+    elif is_system_file(path):
+        machine = machine_of(find_system(path), as_json=as_json)
+        elf = build_machine(machine, image_path(machine), checks=checks, as_json=as_json)
     else:
         program = find_program(path)
         if not program.needs_kernel:

@@ -15,6 +15,7 @@ from neokernel.cli.distribution import qemu_advice
 from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import json_option, print_json
 from neokernel.cli.program import REPOSITORY, build, find_program, is_boot_image, is_image, open_image
+from neokernel.cli.system import build_machine, find_system, image_path, is_system_file, machine_of, roots_of
 from neokernel.image import qemu
 from neokernel.image.checks import check_at
 from neokernel.image.crash import Crash, explain_crash, unexplained
@@ -48,7 +49,7 @@ class Seconds(click.FloatRange):
 
 
 @click.command()
-@click.argument("path", metavar="PROGRAM", type=click.Path(path_type=Path))
+@click.argument("path", metavar="[PROGRAM | SYSTEM]", type=click.Path(path_type=Path), required=False)
 @click.option("--timeout", type=Seconds(), help="Stop the machine after so many seconds.")
 @click.option("--host", is_flag=True, help="Run the source under CPython, on a simulated machine.")
 @click.option("--signed", is_flag=True, help="Start through the first stage: sign PROGRAM with your development key.")
@@ -60,15 +61,18 @@ class Seconds(click.FloatRange):
 @click.option("--raw", is_flag=True, help="Show the console as it is: with the firmware's words and panic records.")
 @json_option
 def command(
-    path: Path, timeout: float | None, host: bool, signed: bool, enrolment: Path | None, raw: bool, as_json: bool
+    path: Path | None, timeout: float | None, host: bool, signed: bool, enrolment: Path | None, raw: bool, as_json: bool
 ) -> int:
     """Boot PROGRAM: a folder with a main.py, a module's file, or an image that `nk build` made.
+
+    Or SYSTEM, a system file; without either, the system file here.
 
     A boot image, which `nk image` made, starts through the first stage, with the signature that lies beside it.
 
     The exit status is the guest's; 5 if the first stage refuses the image, 101 after a panic, 124 when the time is
     over, 130 after ctrl-C.
     """
+    path = find_system(None) if path is None else path
     if is_boot_image(path) or signed or enrolment is not None:
         if host:
             raise ToolError("NK1001", "--host runs the source under CPython, where nothing is signed", "leave it out")
@@ -87,9 +91,14 @@ def command(
 
 
 def image_of(path: Path, *, as_json: bool, release: bool = True) -> tuple[Image, tuple[Path, ...]]:
-    """The image at `path`, or the one built from the program there; and where its sources are."""
+    """The image at `path`, or the one built from the program or system there; and where its sources are."""
     if is_image(path):
         return open_image(path), (Path.cwd(), REPOSITORY)
+    if is_system_file(path):
+        machine = machine_of(find_system(path), as_json=as_json)
+        place = image_path(machine) if release else image_path(machine).with_suffix(".debug.elf")
+        image = build_machine(machine, place, release=release, as_json=as_json)
+        return open_image(image), roots_of(machine)
     program = find_program(path)
     output = program.default_image if release else program.default_image.with_suffix(".debug.elf")
     image = build(program, output, release=release, as_json=as_json)

@@ -9,10 +9,12 @@ from typing import NoReturn
 import click
 
 from neokernel.cli.errors import Exit, ToolError
-from neokernel.cli.output import colored, print_json, shown
-from neokernel.cli.program import source_text
+from neokernel.cli.output import colored, print_json, progress, shown
+from neokernel.cli.program import REPOSITORY, Program, analyse, refuse, source_text, tool_complaints
 from neokernel.compiler.diagnostics import Diagnostic, render
 from neokernel.image.systemfile.checking import examine
+from neokernel.image.systemfile.describing import Denied, describe, programs
+from neokernel.image.systemfile.document import did_you_mean
 from neokernel.image.systemfile.machine import Machine
 from neokernel.image.systemfile.resources import total
 from neokernel.image.systemfile.timing import percent, promised
@@ -54,6 +56,68 @@ def machine_of(path: Path, *, as_json: bool, warn: bool = True) -> Machine:
     if warn and not as_json:
         print_findings(findings.warnings)
     return machine
+
+
+def image_path(machine: Machine) -> Path:
+    """Where the image of a system goes if nobody says otherwise."""
+    return Path("build") / f"{machine.name}.elf"
+
+
+def build_machine(
+    machine: Machine,
+    output: Path,
+    *,
+    denied: frozenset[Denied] = frozenset(),
+    checks: bool = True,
+    release: bool = True,
+    as_json: bool = False,
+) -> Path:
+    """Build a system's image, or print what is wrong with a program of it and end the command."""
+    from neokernel.image.system import build_described  # late, because the compiler is big
+
+    found = programs(machine)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with progress(f"building {machine.name}"), tool_complaints():
+            result = build_described(describe(machine, denied), found, output, checks=checks, release=release)
+    except OSError as error:
+        raise ToolError("NK1005", f"{output} can't be written: {error.strerror or error}") from error
+    if result.diagnostics:
+        # Of which program they are isn't said: the first that has some.
+        wrong = ((Program(main), analyse(Program(main))) for main in found.values())
+        program, diagnostics = next((each for each in wrong if each[1]), (Program(machine_root()), result.diagnostics))
+        refuse(diagnostics, program, as_json=as_json)
+    return output
+
+
+def machine_root() -> Path:
+    """The root program of all systems."""
+    from neokernel.image.system import INIT
+
+    return INIT
+
+
+def roots_of(machine: Machine) -> tuple[Path, ...]:
+    """Where the files are that messages and debug information of a system name."""
+    folders = dict.fromkeys(main.parent for main in programs(machine).values())
+    return (*folders, REPOSITORY, Path.cwd())
+
+
+def denials(machine: Machine, written: tuple[str, ...]) -> frozenset[Denied]:
+    """What `--deny SERVICE.NAME` names."""
+    found: set[Denied] = set()
+    for each in written:
+        name, _, entry = each.partition(".")
+        service = machine.services.get(name)
+        if service is None:
+            help = did_you_mean(name, machine.services, "services", "")
+            raise ToolError("NK1012", f"there is no service {name!r} in {machine.name}", help)
+        known = [grant.name for grant in service.grants]
+        if entry not in known:
+            help = did_you_mean(entry, known, "it is granted", "it is granted nothing")
+            raise ToolError("NK1012", f"{name} isn't granted {entry!r}", help)
+        found.add((name, entry))
+    return frozenset(found)
 
 
 def refuse_system(path: Path, found: list[Diagnostic], *, as_json: bool) -> NoReturn:

@@ -1,0 +1,118 @@
+"""Images of system files: always the same, what they do on the machine, and what a service does without a grant."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from neokernel.abi.description import GrantKind
+from neokernel.cli.errors import Exit
+from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.image.description import Has
+from neokernel.image.description import read as described
+from neokernel.image.elf import Image
+from neokernel.image.kernel import archive_of
+from tests.cli.conftest import nk
+from tests.cli.support import Nk
+from tests.docs import snippets
+from tests.support.machine import QEMU
+
+__all__ = ["nk"]
+
+#: the guide's system
+GREET = snippets.read(PACKAGE_ROOT / "docs" / "guide" / "systems.md").programs
+needs_qemu = pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
+
+
+def write(folder: Path) -> Path:
+    for name, text in GREET.items():
+        path = folder / name.removeprefix("greet/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder / "system.toml"
+
+
+def test_the_same_source_gives_the_same_image(nk: Nk, tmp_path: Path) -> None:
+    images = []
+    for name in ("one", "another/place"):
+        image = tmp_path / f"{name.replace('/', '-')}.elf"
+        assert nk("build", write(tmp_path / name), "-o", image).status == 0
+        images.append(image.read_bytes())
+    assert images[0] == images[1]
+    archive = archive_of(Image(tmp_path / "one.elf"))
+    assert [entry.name for entry in archive] == ["init", "greeter", "visitor", "system"]
+    system = described(archive[-1].content)
+    assert (system.name, [service.name for service in system.services]) == ("greet", ["greeter", "visitor"])
+
+
+@pytest.mark.qemu
+@needs_qemu
+def test_it_runs_where_it_lies(nk: Nk, tmp_path: Path) -> None:
+    write(tmp_path)
+    result = nk("run", "--timeout", "60", "--json")
+    assert result.json["console"].splitlines()[1:] == ["greeted"]
+    assert result.status == 7, "what the greeter counted, from its setting on"
+    (tmp_path / "system.toml").write_text(GREET["greet/system.toml"].replace("first = 7", "first = 9"))
+    assert nk("run", "--timeout", "60").status == 9
+
+
+#: what is denied → the operation that fails then
+OPERATIONS = {
+    "greeting": 'must_get(greeting.greet("world"))',
+    "console": 'must_get(system.console_write(slot_of(console), b"greeted\\n"))',
+    "power": "must(system.power_off(slot_of(power), number))",
+}
+
+
+@pytest.mark.qemu
+@needs_qemu
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_what_is_denied_fails_and_nothing_else(nk: Nk, tmp_path: Path, name: str) -> None:
+    write(tmp_path)
+    assert nk("build", "--deny", f"visitor.{name}", "-o", "denied.elf").status == 0
+    grants = described(archive_of(Image(tmp_path / "denied.elf"))[-1].content).services[1].grants
+    assert [grant.name for grant in grants if isinstance(grant, Has) and grant.kind is GrantKind.NONE] == [name]
+    result = nk("run", "--timeout", "60", "--json", "denied.elf")
+    console = result.json["console"]
+    assert "visitor has failed too often: the machine is switched off" in console
+    shown = re.findall(r'^  File "visitor.py".*\n +(.*)$', console, re.MULTILINE)
+    assert len(shown) == 2, "it was started again once"
+    assert all(line.endswith(OPERATIONS[name]) for line in shown)
+    assert ("\ngreeted\n" in console) == (name == "power")
+
+
+def test_what_cannot_be_denied(nk: Nk, tmp_path: Path) -> None:
+    write(tmp_path)
+    for denied, message in (
+        ("visiter.console", "did you mean `visitor`?"),
+        ("visitor.consol", "did you mean `console`?"),
+        ("greeter.greeting", "it is granted nothing"),
+        ("visitor", "it is granted: `console`, `greeting`, `power`"),
+    ):
+        result = nk("build", "--deny", denied)
+        assert result.status == Exit.USAGE
+        assert "error[NK1012]" in result.error and message in result.error
+    assert nk("build", "--deny", "visitor.console", "greeter.py").status == Exit.USAGE
+
+
+def test_a_program_that_is_wrong(nk: Nk, tmp_path: Path) -> None:
+    write(tmp_path)
+    path = tmp_path / "greeter.py"
+    path.write_text(path.read_text().replace("self.visitors += 1", 'self.visitors += "1"'))
+    result = nk("build")
+    assert result.status == Exit.COMPILE
+    assert "greeter.py:15:" in result.error and "error[NK03" in result.error
+    checked = nk("check", "--json").json
+    assert checked["exit"] == Exit.COMPILE
+    assert [item["file"] for item in checked["programs"][0]["diagnostics"]] == ["greeter.py"]
+
+
+def test_the_systems_that_come_with_neokernel(nk: Nk) -> None:
+    found = sorted((PACKAGE_ROOT / "systems").glob("*.toml"))
+    assert found
+    for path in found:
+        result = nk("check", path)
+        assert result.status == 0, result.error
+        assert not result.error, "not even a warning"
