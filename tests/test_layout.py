@@ -27,7 +27,7 @@ ALLOWED = {
     "sim": {"lang", "abi", "arch"},
     "image": {"lang", "abi", "stage", "compiler"},
     "bounds": {"lang", "abi", "kernel", "compiler", "image"},
-    "bench": {"lang", "compiler", "image", "sim"},
+    "bench": {"lang", "abi", "compiler", "image", "sim"},
     "cli": {"lang", "abi", "arch", "compiler", "prover", "spec", "bounds", "sim", "image", "bench"},
 }
 

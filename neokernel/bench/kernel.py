@@ -277,7 +277,11 @@ def read_reports(console: str) -> dict[str, int]:
 def measure(name: str, build: str, folder: Path, sources: Path = SOURCES, memory: int | None = None) -> dict[str, int]:
     """The reports of a program, the same in two runs."""
     image = build_image(name, build, folder, sources)
-    memory = PROGRAMS[name].memory if memory is None else memory
+    return measure_image(name, image, PROGRAMS[name].memory if memory is None else memory)
+
+
+def measure_image(name: str, image: Path, memory: int = MEMORY >> 20) -> dict[str, int]:
+    """The reports of an image, the same in two runs."""
     first, second = (read_reports(run_image(image, memory)) for _ in range(2))
     if first != second:
         differing = sorted(key for key in first.keys() | second.keys() if first.get(key) != second.get(key))

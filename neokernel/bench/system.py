@@ -9,12 +9,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from neokernel.bench import kernel
+from neokernel.bench import kernel, supervision
 from neokernel.bench.kernel import Line, Program
 from neokernel.bench.row import BenchError, Progress, Row
 
 SOURCES = Path(__file__).parents[2] / "benches" / "system"
 
+#: a whole system of programs, described
+SUPERVISION = "supervision"
 #: The programs by their names, in the order in which they are shown.
 PROGRAMS: dict[str, Program] = {
     "interfaces": Program(
@@ -22,6 +24,15 @@ PROGRAMS: dict[str, Program] = {
             "round_trip": Line("call by an interface, 2 words, and back"),
             "client": Line("of that: the client, beside the kernel", 25),
             "server": Line("of that: the server, beside the kernel", 25),
+        }
+    ),
+    SUPERVISION: Program(
+        {
+            "boot": Line("kernel entry to 8 services started"),
+            "one_more": Line("of that: each service"),
+            "restart": Line("service killed, restarted, next call answered"),
+            "swap": Line("service replaced by another version"),
+            "held": Line("longest call meanwhile, one client"),
         }
     ),
 }
@@ -39,7 +50,10 @@ def run(only: Sequence[str] | None = None, progress: Progress = lambda _: None, 
         for name in only or PROGRAMS:
             progress(name)
             program = PROGRAMS[name]
-            reports = kernel.measure(name, kernel.SHIPPED, folder, SOURCES, program.memory)
+            if name == SUPERVISION:
+                reports = supervision.measure(folder)
+            else:
+                reports = kernel.measure(name, kernel.SHIPPED, folder, SOURCES, program.memory)
             for report, line in program.lines.items():
                 if report not in reports:
                     raise BenchError(f"nothing reported {report!r}")

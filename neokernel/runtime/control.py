@@ -40,6 +40,12 @@ class Request(Enum):
     POST_MORTEM = 8
     #: () → free bytes and free slots of init, services, services that run
     RESOURCES = 9
+    #: () → instructions from the kernel's entry to init's first; the count of instructions then, and the time
+    BEGINNING = 10
+
+
+#: the last one
+LAST_REQUEST: u64 = 10
 
 
 class Answer(Enum):
@@ -226,3 +232,17 @@ class Resources:
 def resources(control: u64) -> Resources | Refused:
     answer = ask(control, Request.RESOURCES, 0)
     return answer if isinstance(answer, Refused) else Resources(answer.w0, answer.w1, answer.w2, answer.w3)
+
+
+@value
+class Beginning:
+    """When init began. `kernel`: instructions from the kernel's entry to there; `instructions`: the count then."""
+
+    kernel: u64
+    instructions: u64
+    time: u64
+
+
+def beginning(control: u64) -> Beginning | Refused:
+    answer = ask(control, Request.BEGINNING, 0)
+    return answer if isinstance(answer, Refused) else Beginning(answer.w0, answer.w1, answer.w2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from neokernel.abi.description import Escalation, GrantKind, RestartPolicy
 from neokernel.image.description import Has, Provides, Restart, Service, System, Uses
@@ -20,16 +21,17 @@ OFTEN = Restart(backoff=50, longest_backoff=50, limit=1 << 31)
 STATE = 4096
 
 
-def counting(name: str, **more: object) -> Service:
-    return Service(name, "counter", (Provides("requests"),), (("level", 42),), **{"restart": OFTEN, **more})  # type: ignore[arg-type]
+def counting(name: str, **more: Any) -> Service:
+    usual: dict[str, Any] = {"grants": (Provides("requests"),), "restart": OFTEN}
+    return Service(name, "counter", settings=(("level", 42),), **(usual | more))
 
 
 def restart(limit: int, escalation: Escalation) -> Restart:
     return Restart(backoff=50, longest_backoff=100, limit=limit, window=1_000_000, escalation=escalation)
 
 
-def system(kills: int, swaps: int, idle: int = IDLE) -> System:
-    """`kills` and `swaps`: how many of them."""
+def system(kills: int, swaps: int, idle: int = IDLE, tell: bool = False) -> System:
+    """`kills` and `swaps`: how many of them. `tell`: how long services took to be back, a line each."""
     services = (
         counting("counter", state=STATE),
         counting("fragile", state=STATE, restart=restart(2, Escalation.GIVE_UP)),
@@ -37,7 +39,11 @@ def system(kills: int, swaps: int, idle: int = IDLE) -> System:
         Service(
             "upper", "counter", (Provides("requests"), Uses("base", "base", "requests")), state=STATE, restart=OFTEN
         ),
-        counting("lonely", state=STATE),
+        counting(
+            "lonely",
+            grants=(Provides("requests"), Has("processor", GrantKind.PROCESSOR, target=99)),
+            state=STATE,
+        ),
         Service("watched", "beater", (Provides("requests"),), heartbeat=5000, priority=150, restart=OFTEN),
         counting("passive", state=STATE, passive=True),
         Service("bare", "bare", (Provides("requests"), Has("denied", GrantKind.NONE), Provides("more")), restart=OFTEN),
@@ -69,7 +75,7 @@ def system(kills: int, swaps: int, idle: int = IDLE) -> System:
                 Has("processor", GrantKind.PROCESSOR, target=200),
                 Uses("more", "bare", "more"),
             ),
-            (("kills", kills), ("swaps", swaps), ("text", "in words")),
+            (("kills", kills), ("swaps", swaps), ("text", "in words"), ("tell", tell)),
             memory=8 << 20,
             capabilities=4096,
             priority=120,
@@ -77,6 +83,3 @@ def system(kills: int, swaps: int, idle: int = IDLE) -> System:
         ),
     )
     return System("tests", "qemu-virt", services)
-
-
-SYSTEM = system(100, 100)

@@ -101,6 +101,11 @@ SAID = [
     "watched: 1 start",
     "init: watched is silent, at …",
     "watched: started again",
+    "init: lonely talks nonsense, at …",
+    "noise: PEER_DIED of argument 0",
+    "thread: 0",
+    "init: lonely has failed: BREAKPOINT at …",
+    "and then: 42",
     "lonely: PEER_DIED of argument 0",
     "lonely: CANCELLED of argument 0",
     "stop lonely: done",
@@ -113,7 +118,7 @@ SAID = [
     "post-mortem of service 0, cause 1, start 2, fault 4",
     "340 words; used True, free True, thread True",
     "counter True, stack 256, messages 6, last label 2",
-    "post-mortem 6: OUT_OF_RANGE",
+    "post-mortem 8: OUT_OF_RANGE",
     *["kill clock: done", "later: True, at the same place: True"] * 3,
     "swap clock: WRONG_PHASE",
     "delegated: kind 16, rights True",
@@ -132,6 +137,7 @@ SAID = [
     "too slow: TIMED_OUT",
     "version 1",
     "request 99: True",
+    "wild requests that were refused: 900",
     "True swaps under 64 clients",
     "lost calls: 0, busy: True",
     "kills: 0 bytes and 0 slots lost",
@@ -168,7 +174,7 @@ def test_services_whatever_happens_to_them(tmp_path: Path) -> None:
     assert ran.status == 0
     assert not ran.panics
     assert [text.splitlines()[-1].partition(":")[0] for text in ran.crashes] == [
-        *("ConversionFailed", "NoHeartbeat", "ConversionFailed", "AssertionFailed")
+        *("ConversionFailed", "NoHeartbeat", "Nonsense", "AssertionFailed", "ConversionFailed", "AssertionFailed")
     ]
     assert ran.crashes[0] == FAILED
 

@@ -72,12 +72,14 @@ def examine(process: Process, init: Init, index: u64, cause: Cause, death: Death
     if first != 0:
         look_at(process, post_mortem, first)
         post_mortem.free = memory_left(process, first, unit.own_memory)
+        if death is not None and death.fault is not None and post_mortem.registers[0] != death.counter:
+            # Another thread of it: of this one nothing else is known.
+            for place in range(THREAD_REGISTERS):
+                post_mortem.registers[place] = 0
+            post_mortem.registers[0] = death.counter
         read_stack(process, post_mortem, first, unit.stack)
         if init.traced:
             read_messages(post_mortem)
-    if death is not None and death.counter != 0:
-        # Of a further thread's fault this is all that is known: its registers aren't those of the first one.
-        post_mortem.registers[0] = death.counter if first == 0 else post_mortem.registers[0]
     show(process.console, init.name(index), post_mortem, unit.restarts < SHOWN)
 
 

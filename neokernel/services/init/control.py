@@ -13,13 +13,14 @@ from neokernel.abi.status import SECOND, Status
 from neokernel.lang import Array, array, u8, u64
 from neokernel.runtime import system
 from neokernel.runtime.child import CONTEXT, TABLE
-from neokernel.runtime.control import NAME_WORDS, Answer, Name, Phase, Request
+from neokernel.runtime.control import LAST_REQUEST, NAME_WORDS, Answer, Name, Phase, Request
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure, Message
 from neokernel.services.init.build import authority
 from neokernel.services.init.lifecycle import end, launch, stop
 from neokernel.services.init.post_mortem import POST_MORTEMS
 from neokernel.services.init.state import (
+    BEGAN,
     Delegation,
     Init,
     after,
@@ -36,7 +37,7 @@ from neokernel.services.init.swap import begin_swap, reply_with
 def serve(process: Process, init: Init, asked: Message) -> None:
     """Do what is asked, and answer."""
     label = asked.label()
-    if not 1 <= label <= u64(Request.RESOURCES.value):
+    if not 1 <= label <= LAST_REQUEST:
         reply_with(init.reply, Answer.UNKNOWN)
         return
     match Request(u8(label)):
@@ -46,6 +47,10 @@ def serve(process: Process, init: Init, asked: Message) -> None:
             tell_post_mortem(process, init, asked.w0)
         case Request.RESOURCES:
             tell_resources(process, init)
+        case Request.BEGINNING:
+            word = message(u64(Answer.DONE.value), 3)
+            began = (process.arguments[BEGAN], process.arguments[BEGAN + 1])
+            _ = system.reply(init.reply, word, process.boot().boot_instructions, began[0], began[1])
         case Request.KILL:
             reply_with(init.reply, kill(process, init, asked.w0))
         case Request.STOP:

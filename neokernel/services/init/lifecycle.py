@@ -29,9 +29,12 @@ from neokernel.services.init.state import Init, after, first_slot, grants_of, ki
 
 #: status of a machine that was switched off because a service failed too often
 HALTED: u64 = 102
-#: microseconds until init looks again: whether a device is quiet, whether a service waits
+#: microseconds until init looks again: whether a device is quiet, or there is what a process needs; whether a service
+#: waits
 QUIET: u64 = 10_000
 IDLE: u64 = 500
+#: messages to init that mean nothing, in one life of a service
+MOST_NOISE: u64 = 100
 #: `system.thread_info`: it waits for a message
 RECEIVES = 4
 
@@ -51,8 +54,12 @@ def launch(process: Process, init: Init, index: u64) -> None:
         failure = begin(process, init, index, child)
     if failure is not None:
         not_made(process, init, index, failure)
-        init.units[index].starts += 1
+        unit = init.units[index]
+        unit.starts += 1
         again(process, init, index, True)
+        if unit.phase is Phase.WAITING:
+            # Whatever its back-off: what can't be made now can't be made a moment later either.
+            unit.due = max(unit.due, after(system.now(), ticks(process, QUIET)))
 
 
 def begin(process: Process, init: Init, index: u64, child: Child) -> Failure | None:
@@ -65,7 +72,7 @@ def begin(process: Process, init: Init, index: u64, child: Child) -> Failure | N
         return failure
     init.owner[child.number] = u16(index + 1)
     unit.number, unit.stack, unit.own_memory = child.number, child.stack, child.own_memory
-    unit.phase, unit.wanted, unit.ready = Phase.RUNS, True, False
+    unit.phase, unit.wanted, unit.ready, unit.noise = Phase.RUNS, True, False, 0
     unit.starts += 1
     unit.due = 0
     if unit.beat != 0:
@@ -157,6 +164,15 @@ def is_silent(process: Process, init: Init, index: u64) -> None:
     """It hasn't signalled in time that it lives."""
     examine(process, init, index, Cause.SILENT, None)
     end(process, init, index, True)
+
+
+def is_noisy(process: Process, init: Init, index: u64) -> None:
+    """It says what means nothing, again and again: that costs init's time, which is everybody's."""
+    unit = init.units[index]
+    unit.noise += 1
+    if unit.noise > MOST_NOISE:
+        examine(process, init, index, Cause.NOISY, None)
+        end(process, init, index, True)
 
 
 def end(process: Process, init: Init, index: u64, failed: bool) -> None:

@@ -23,7 +23,7 @@ from neokernel.abi.rights import ALL, SEND
 from neokernel.abi.status import Status
 from neokernel.lang import u64
 from neokernel.runtime import system
-from neokernel.runtime.child import death_of
+from neokernel.runtime.child import Death, death_of
 from neokernel.runtime.control import Answer, Phase
 from neokernel.runtime.must import must, must_get
 from neokernel.runtime.process import READY, Process
@@ -32,9 +32,9 @@ from neokernel.runtime.thread import make_thread, spawn, start_thread
 from neokernel.services.init.build import open_endpoint
 from neokernel.services.init.control import do_due_delegations, next_due_delegation, serve
 from neokernel.services.init.description import Description, check
-from neokernel.services.init.lifecycle import do_due, has_died, is_ready, launch, lend_time, next_due
+from neokernel.services.init.lifecycle import do_due, has_died, is_noisy, is_ready, launch, lend_time, next_due
 from neokernel.services.init.place import find_description, make_objects, make_post_mortems, make_units
-from neokernel.services.init.state import ASKING, MESSENGER, Init
+from neokernel.services.init.state import ASKING, BEGAN, MESSENGER, Init
 from neokernel.services.init.swap import deliver, do_due_swap, finish, has_reported, is_swapped, roll_back
 
 #: of init's threads
@@ -47,6 +47,7 @@ REFUSED: u64 = 103
 
 
 def main(process: Process) -> None:
+    process.arguments[BEGAN], process.arguments[BEGAN + 1] = system.instructions(), system.now()
     description = find_description()
     if description is None:
         process.console.write("init: the boot archive has no description of the system\n")
@@ -123,20 +124,30 @@ def begin(process: Process, init: Init) -> None:
 def step(process: Process, init: Init) -> None:
     """Wait for something that happens or is due, and do what is to be done about it."""
     # Only a thread with a context of its own can set a deadline, even one that never comes.
-    event = system.receive(init.events, init.reply, min(first_due(init), NEVER - 1))
+    event = system.receive(init.events, init.reply, min(init.next_due, NEVER - 1))
     if isinstance(event, Failure):
         assert event.status is Status.TIMED_OUT, "init's endpoint and Reply are its own"
     elif event.badge >= ASKING:
+        init.changed = True
         serve(process, init, event)
     elif event.badge == MESSENGER:
+        init.changed = True
         has_reported(process, init, event)
     else:
         hear(process, init, event)
+    do_all_due(process, init)
+
+
+def do_all_due(process: Process, init: Init) -> None:
+    """Do what is due. What happens often and changes nothing doesn't look through all services."""
     now = system.now()
-    for index in range(init.description.services()):
-        do_due(process, init, index, now)
-    do_due_swap(process, init, now)
-    do_due_delegations(process, init, now)
+    while init.changed or init.next_due <= now:
+        init.changed = False
+        for index in range(init.description.services()):
+            do_due(process, init, index, now)
+        do_due_swap(process, init, now)
+        do_due_delegations(process, init, now)
+        init.next_due = first_due(init)
 
 
 def first_due(init: Init) -> u64:
@@ -149,16 +160,27 @@ def first_due(init: Init) -> u64:
 def hear(process: Process, init: Init, event: Message) -> None:
     """A child says something, or the kernel of it."""
     index = init.unit_of(event.badge)
-    if not event.is_fault() and event.label() == READY:
+    is_word = not event.is_fault() and event.label() == READY
+    if is_word:
         _ = system.reply(init.reply, 0)
-        if index is not None and init.units[index].phase is Phase.RUNS:
-            is_ready(process, init, index)
-            if is_swapped(init, index):
-                finish(init, Answer.DONE)
+    death = None if is_word else death_of(process, event, init.reply)
+    if index is None or init.units[index].phase is not Phase.RUNS:
         return
-    death = death_of(process, event, init.reply)
-    if death is None or index is None:
-        return
+    if death is not None:
+        init.changed = True
+        dies(process, init, index, death)
+    elif is_word and not init.units[index].ready:
+        init.changed = True
+        is_ready(process, init, index)
+        if is_swapped(init, index):
+            finish(init, Answer.DONE)
+    elif not event.is_fault():
+        init.changed = True
+        is_noisy(process, init, index)
+
+
+def dies(process: Process, init: Init, index: u64, death: Death) -> None:
+    """A unit's process has come to its end, or has run out of its clients' time."""
     fault = death.fault
     if fault is not None and fault is Fault.BUDGET and init.service(index).passive != 0:
         lend_time(process, init, index)

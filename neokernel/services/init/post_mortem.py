@@ -36,6 +36,8 @@ class Cause(Enum):
     SILENT = 2
     #: it couldn't be made: nothing is known but the status and argument of what failed
     NOT_MADE = 3
+    #: it told init too often what means nothing
+    NOISY = 4
 
 
 @struct
@@ -139,8 +141,9 @@ PAGE_CAUSES: tuple[u64, ...] = (13, 15, 12)
 MISALIGNED_CAUSES: tuple[u64, ...] = (4, 6, 0)
 BUS_CAUSES: tuple[u64, ...] = (5, 7, 1)
 TIMER: u64 = 1 << 63 | 5
-#: none of the machine's: it didn't show in time that it lives
+#: none of the machine's: it didn't show in time that it lives, it talked nonsense
 NO_HEARTBEAT: u64 = 1 << 63 | 63
+NONSENSE: u64 = 1 << 63 | 62
 
 
 def trap_of(fault: Fault, access: u64) -> u64:
@@ -173,15 +176,19 @@ def show(console: Console, service: bytes, post_mortem: PostMortem, whole: bool)
             console.write(f"init: {name} has ended with status {post_mortem.status}\n")
         case Cause.SILENT:
             console.write(f"init: {name} is silent, at {counter:#x}\n")
+        case Cause.NOISY:
+            console.write(f"init: {name} talks nonsense, at {counter:#x}\n")
         case Cause.NOT_MADE:
             console.write(f"init: {name} can't be made: ")
         case Cause.FAULT:
             if fault is not None:
                 console.write(f"init: {name} has failed: {fault.name} at {counter:#x}\n")
-    if not whole or (fault is None and post_mortem.cause != u64(Cause.SILENT.value)):
+    if not whole or post_mortem.cause in (u64(Cause.EXIT.value), u64(Cause.NOT_MADE.value)):
         return
     console.write(f"\x1enk-crash 1\nprogram {text_of(post_mortem.program.view())}\n")
-    trap = trap_of(fault, post_mortem.access) if fault is not None else NO_HEARTBEAT
+    trap = NONSENSE if post_mortem.cause == u64(Cause.NOISY.value) else NO_HEARTBEAT
+    if fault is not None:
+        trap = trap_of(fault, post_mortem.access)
     console.write(f"scause {trap:016x}\nsepc {counter:016x}\nstval {post_mortem.address:016x}\nregisters")
     for register in post_mortem.registers[1:]:
         console.write(f" {register:016x}")

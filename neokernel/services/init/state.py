@@ -26,6 +26,8 @@ from neokernel.services.init.post_mortem import PostMortem
 #: badges on init's endpoint: children have their numbers, who may ask has this and its index, the messenger has
 MESSENGER: u64 = 0x8000
 ASKING: u64 = 0x1_0000
+#: of the root process's arguments, which nobody else uses: the count of instructions when init began, and the time
+BEGAN = 0
 #: how many authorities can be delegated at once
 DELEGATIONS = 32
 
@@ -39,6 +41,8 @@ class Unit:
     wanted: bool
     #: it has said so, since it was started
     ready: bool
+    #: how often it has said something that means nothing, since it was started
+    noise: u64
     #: the child's, and the slot in which its run begins
     number: u64
     #: where its stack's frames are in its table of what is kept, and in its own one the Memory that it uses
@@ -118,6 +122,9 @@ class Init:
     owner: Array[u16] = array(MAXIMUM_CHILDREN + 1)
     #: post-mortems so far
     deaths: u64 = 0
+    #: when something is due next, and whether that may have changed
+    next_due: u64 = NEVER
+    changed: bool = True
     serial: u64 = 0
     #: a ring of events is mapped
     traced: bool = False

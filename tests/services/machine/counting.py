@@ -8,6 +8,7 @@ from neokernel.runtime import system
 from neokernel.runtime.must import must_get
 from neokernel.runtime.process import HAND_OVER, Process
 from neokernel.runtime.system import Failure
+from neokernel.runtime.thread import spawn
 
 REQUESTS = FIRST_DECLARED
 #: labels
@@ -18,6 +19,8 @@ EXIT = 4
 SETTING = 5
 SPIN = 6
 SPEND = 7
+NOISE = 8
+THREAD = 9
 
 
 @wire
@@ -56,6 +59,11 @@ def serve(process: Process, version: u64) -> None:
             until = system.now() + asked.w0
             while system.now() < until:
                 pass
+        elif label == NOISE:
+            while True:
+                _ = system.send(process.supervisor, message(77))
+        elif label == THREAD:
+            must_get(spawn(process, 0, 99, process.frequency, process.frequency))
         elif label == HAND_OVER and asked.badge == 0:
             process.hand_over(reply)
         asked = system.reply_receive(REQUESTS, reply, message(0, 3), answer, asked.badge, version)

@@ -1,6 +1,6 @@
 """The test itself, as a service: it uses the others, has init do things to them, and says what it sees."""
 
-from counting import ADD, EXIT, FAIL, READ, SETTING, SPEND, SPIN
+from counting import ADD, EXIT, FAIL, NOISE, READ, SETTING, SPEND, SPIN, THREAD
 from shared import make_shared, shared
 
 from neokernel.abi.boot import PLATFORM
@@ -31,6 +31,7 @@ MORE: u64 = FIRST_DECLARED + 11
 # Settings.
 KILLS: usize = 0
 SWAPS: usize = 1
+TELL: usize = 3
 CLIENTS: u64 = 64
 #: of the clients, below the services
 PRIORITY: u64 = 60
@@ -49,6 +50,7 @@ def main(process: Process) -> None:
     given_up(process)
     dependants(process)
     silent(process)
+    noisy(process)
     ended(process)
     on_clients_time(process)
     post_mortems(process)
@@ -165,6 +167,15 @@ def silent(process: Process) -> None:
     process.console.write("watched: started again\n")
 
 
+def noisy(process: Process) -> None:
+    """Who keeps init busy with nonsense is ended; so is who fails in another thread than its first."""
+    tell_call(process, "noise", system.call(LONELY, message(NOISE)))
+    tell_call(process, "thread", system.call(LONELY, message(THREAD)))
+    while status_of(process, b"lonely").starts != 3:
+        pause(process, 1000)
+    tell_call(process, "and then", system.call(LONELY, message(SETTING)))
+
+
 def ended(process: Process) -> None:
     """When a service won't come back, who it serves and who waits for it are told."""
     done = must_get(process.make(Kind.NOTIFICATION))
@@ -268,6 +279,27 @@ def refused(process: Process) -> None:
     process.console.write(f"version {answer.w2}\n")
     unknown = must_get(system.call(INIT, message(99), 1, 2, 3, 4))
     process.console.write(f"request 99: {unknown.label() == u64(Answer.UNKNOWN.value)}\n")
+    process.console.write(f"wild requests that were refused: {wild(process)}\n")
+
+
+def wild(process: Process) -> u64:
+    """Requests with numbers that mean nothing: none is granted, and init lives."""
+    seed: u64 = 7
+    refused: u64 = 0
+    for round in range(u64(0), u64(1000)):
+        seed = (seed * 48271) % 0x7FFF_FFFF
+        label = round % 20
+        if label in (u64(Request.RESOURCES.value), u64(Request.BEGINNING.value)):
+            continue
+        length = seed % 20
+        for place in range(usize(0), 16):
+            process.buffer.words[place] = seed << place
+        answer = system.call(
+            INIT, message(label, length), 1000 + (seed << 13), seed << 33 | seed, seed >> 3, seed << 20
+        )
+        if not isinstance(answer, Failure) and answer.label() != u64(Answer.DONE.value):
+            refused += 1
+    return refused
 
 
 # --- under load -------------------------------------------------------------------------------------------------------
@@ -316,7 +348,7 @@ def swaps(process: Process) -> None:
 def kills(process: Process) -> None:
     """Any service but this one is killed, at any time, again and again: not a byte and not a slot is lost."""
     own = service(process, b"tester")
-    rounds = process.setting(KILLS)
+    rounds, tell = process.setting(KILLS), process.setting(TELL) != 0
     seed: u64 = 1
     kill_each(process, own)
     down_and_up(process)
@@ -325,8 +357,11 @@ def kills(process: Process) -> None:
         seed = (seed * 48271) % 0x7FFF_FFFF
         victim = seed % (before.services - 1)
         victim = victim if victim < own else victim + 1
+        began = system.instructions()
         refused = control.kill(INIT, victim)
         assert refused is None or refused.answer is Answer.WRONG_PHASE, "it is killed, or is down already"
+        if refused is None and tell:
+            recovered(process, victim, began)
         pause(process, seed % 50)
     down_and_up(process)
     for _ in range(3):
@@ -336,6 +371,26 @@ def kills(process: Process) -> None:
     memory, slots = before.memory - after.memory, before.slots - after.slots
     process.console.write(f"kills: {memory} bytes and {slots} slots lost\n")
     process.console.write(f"{before.running == after.running} running as before\n")
+
+
+def recovered(process: Process, victim: u64, began: u64) -> None:
+    """How long it took from its end until it answers again, under load; of those that are called."""
+    endpoint: u64 = 0
+    if victim == service(process, b"counter"):
+        endpoint = COUNTER
+    elif victim == service(process, b"passive"):
+        endpoint = PASSIVE
+    elif victim == service(process, b"bare"):
+        endpoint = BARE
+    elif victim == service(process, b"clock"):
+        endpoint = CLOCK
+    elif victim == service(process, b"watched"):
+        endpoint = WATCHED
+    if endpoint != 0:
+        answer = system.call(endpoint, message(READ))
+        took = system.instructions() - began
+        assert not isinstance(answer, Failure), "it is back"
+        process.console.write(f"recovered after {took}\n")
 
 
 def kill_each(process: Process, own: u64) -> None:
