@@ -24,3 +24,14 @@ def test_a_call_by_an_interface_keeps_its_budget(tmp_path: Path) -> None:
     assert [row.budget for row in rows] == [None, 25, 25]
     assert not any(row.over for row in rows), rows
     assert rows[0].ours > rows[1].ours + rows[2].ours
+
+
+@pytest.mark.qemu
+@pytest.mark.skipif(shutil.which("qemu-system-riscv64") is None, reason="qemu-system-riscv64 is missing")
+def test_supervision_is_measured(tmp_path: Path) -> None:
+    """A system's start, a service's restart and its replacement; each service adds what it costs to the start."""
+    boot, one_more, restart, swap, held = (row.ours for row in system.run(["supervision"], keep=tmp_path))
+    assert 8 * one_more < boot < 3_000_000
+    assert one_more < restart < 2 * one_more
+    assert one_more < swap < 2 * one_more
+    assert held < 2 * swap
