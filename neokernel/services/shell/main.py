@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 
 from neokernel.interfaces.console import Console
-from neokernel.interfaces.log import MOST_TEXT, Journal, Level, NoRecord
+from neokernel.interfaces.log import MOST_TEXT, Journal, Level, Log, NoRecord
 from neokernel.lang import Array, Embedded, Setting, Uses, array, setting, struct, text_of, u8, u64, uses, usize
 from neokernel.runtime import control, system
 from neokernel.runtime.control import Answer, Name, Phase, Refused
@@ -20,6 +20,7 @@ from neokernel.services.shell.terminal import Terminal
 from neokernel.services.shell.words import Words, number_of
 
 console: Uses[Console] = uses()
+log: Uses[Log] = uses()
 journal: Uses[Journal] = uses()
 init: Uses[System] = uses()
 #: shown when it begins
@@ -68,6 +69,9 @@ class Shell:
             self.terminal.write("too many words\n")
             return
         command, name = self.words.word(line, 0), self.words.word(line, 1)
+        if command in (b"kill", b"stop", b"start", b"swap", b"level"):
+            # Who did what, for whoever wonders later. Without a log it is done all the same.
+            _ = log.write(Level.INFO, text_of(line[: min(len(line), MOST_TEXT)]))
         match command:
             case b"":
                 pass
