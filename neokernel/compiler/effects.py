@@ -73,8 +73,14 @@ def check(program: ir.Program, diagnostics: Diagnostics) -> None:
         return
     summaries: dict[ir.Function, Summary] = {}
     carriers = _Carriers()
-    for function in order:
-        summaries[function] = _Escape(function, summaries, carriers, diagnostics).run()
+    stable = False
+    while not stable:
+        stable = True
+        for function in order:
+            found = _Escape(function, summaries, carriers, diagnostics).run()
+            # Where a coroutine cancels others of its kind, what `cancel` does is known only in the second round.
+            stable &= function.coroutine is None or found == summaries.get(function)
+            summaries[function] = found
     mortal = _mortal(functions)
     for function in order:
         if summaries[function].ends or (function.coroutine is not None and mortal):
@@ -120,8 +126,11 @@ def _callees_first(functions: list[ir.Function], diagnostics: Diagnostics) -> li
     """Functions with callees before callers, or None after reporting a recursion."""
     order: list[ir.Function] = []
     state: dict[ir.Function, bool] = {}
-    calls = {f: [s for s in statements(f.body) if isinstance(s, ir.Call)] for f in functions}
-    clean = True
+    calls = {f: list(_calls(f.body)) for f in functions}
+    for function in functions:
+        if function.coroutine is not None:
+            calls[function.coroutine.cancel] = list(_calls_of_cancel(function))
+    cycles: set[frozenset[str]] = set()
     for root in functions:
         if root in state:
             continue
@@ -140,13 +149,31 @@ def _callees_first(functions: list[ir.Function], diagnostics: Diagnostics) -> li
                 state[call.function] = False
                 path.append((call.function, iter(calls[call.function])))
             elif not state[call.function]:
-                clean = False
-                _report_recursion([f for f, _ in path], call, diagnostics)
-    return order if clean else None
+                entered = [f for f, _ in path]
+                cycle = [*entered[entered.index(call.function) :], call.function]
+                # Resuming and cancelling coroutines that run each other are the same mistake.
+                names = frozenset(f.name for f in cycle)
+                if names not in cycles:
+                    _report_recursion(cycle, call, diagnostics)
+                cycles.add(names)
+    return None if cycles else order
 
 
-def _report_recursion(path: list[ir.Function], call: ir.Call, diagnostics: Diagnostics) -> None:
-    cycle = [*path[path.index(call.function) :], call.function]
+def _calls(block: ir.Block) -> Iterator[ir.Call]:
+    return (statement for statement in statements(block) if isinstance(statement, ir.Call))
+
+
+def _calls_of_cancel(function: ir.Function) -> Iterator[ir.Call]:
+    """To cancel a coroutine doesn't run it: what it waits for is cancelled, and its places' clean-up is done."""
+    for statement in statements(function.body):
+        if isinstance(statement, ir.Await):
+            assert statement.function.coroutine is not None
+            yield ir.Call(statement.span, None, (), statement.function.coroutine.cancel, ())
+        if isinstance(statement, ir.Await | ir.Pause):
+            yield from _calls(statement.cleanup)
+
+
+def _report_recursion(cycle: list[ir.Function], call: ir.Call, diagnostics: Diagnostics) -> None:
     # A coroutine and what resumes it are one to the reader.
     names = [name for name, _ in groupby(f.name for f in cycle)]
     message = f"recursion: {' → '.join(names)}" if len(names) > 2 else f"`{call.function.name}` calls itself"

@@ -72,6 +72,8 @@ class Coroutine:
     def cancel(self) -> None:
         if self.ended:
             return
+        if self.running is not None and self.running.cr_running:
+            raise AssertionFailed("a coroutine can't cancel itself")
         self.ended, running, self.running = True, self.running, None
         if running is not None:
             try:

@@ -31,7 +31,7 @@ from neokernel.compiler.diagnostics import Diagnostic, Diagnostics
 from neokernel.compiler.ir import Const
 from neokernel.compiler.layout import Layout
 from neokernel.compiler.lives import blocks_of, statements
-from neokernel.compiler.lower.frames import CANCELLED, ENDED, READY, RESULT, STATE
+from neokernel.compiler.lower.frames import CANCELLED, ENDED, READY, RESULT, RUNNING, STATE
 from neokernel.compiler.types import (
     BOOL,
     BYTES,
@@ -326,6 +326,7 @@ class _Splitter:
         state = self._op(out, ir.LoadField, span, U16, self._here(out, span), self.frame, STATE)
         over = self._op(out, ir.Compare, span, BOOL, "ge", state, Const(U16, CANCELLED))
         out.append(ir.If(span, over, [ir.Return(span, Const(BOOL, True))], []))
+        self._store(out, span, STATE, Const(U16, RUNNING))
         out.append(ir.Set(span, None, (), self.resume_var, state))
         for var in self.zeroed:
             zero = _zero(var.type)

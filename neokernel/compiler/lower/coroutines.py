@@ -15,7 +15,7 @@ from neokernel.compiler.ir import Const, Kind, Operand
 from neokernel.compiler.lower.arguments import no_arguments, positional, single
 from neokernel.compiler.lower.context import NOTHING, Compilation, Context, Value
 from neokernel.compiler.lower.dispatch import EXPRESSIONS, VOCABULARY, inferred
-from neokernel.compiler.lower.frames import CANCELLED, ENDED, READY, RESULT, STATE, has_result
+from neokernel.compiler.lower.frames import CANCELLED, ENDED, READY, RESULT, RUNNING, STATE, has_result
 from neokernel.compiler.lower.functions import declared_instance
 from neokernel.compiler.lower.names import find, is_global
 from neokernel.compiler.resolve import reject
@@ -112,6 +112,9 @@ def _resume(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
 
 def _cancel(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
     frame = _frame(ctx, single(ctx, "cancel", node), "cancel")
+    state = ctx.op(ir.LoadField, node, U16, frame, _coroutine(ctx, frame)[1].frame, STATE)
+    other = ctx.op(ir.Compare, node, BOOL, "ne", state, Const(U16, RUNNING))
+    ctx.do(ir.Require, node, other, kinds=(Kind.ASSERT,), message="a coroutine can't cancel itself")
     _cancel_frame(ctx, frame, node)
     return NOTHING
 

@@ -15,9 +15,9 @@ from neokernel.compiler import ir
 from neokernel.compiler.lower.context import Compilation, Context
 from neokernel.compiler.types import BOOL, NEVER, NONE, U16, CoroutineType, Field, FrameType, RefType, Type
 
-#: what a frame's `.state` is: it hasn't begun; a number for each place where it waits; it was cancelled, or never
-#: started; it has ended
-READY, CANCELLED, ENDED = 0, 0xFFFE, 0xFFFF
+#: what a frame's `.state` is: it hasn't begun; a number for each place where it waits; it is running; it was cancelled,
+#: or never started; it has ended
+READY, RUNNING, CANCELLED, ENDED = 0, 0xFFFD, 0xFFFE, 0xFFFF
 
 STATE, RESULT = ".state", ".result"
 
