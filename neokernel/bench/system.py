@@ -35,6 +35,15 @@ PROGRAMS: dict[str, Program] = {
             "held": Line("longest call meanwhile, one client"),
         }
     ),
+    "tasks": Program(
+        {
+            "switch": Line("task switch in the executor"),
+            "switch_deep": Line("the same, of tasks that wait three coroutines deep"),
+            "switch_timed": Line("the same, each with a deadline that changes"),
+            "task": Line("start of a task, and its end"),
+            "idle": Line("the executor's look into the kernel: a system call"),
+        }
+    ),
 }
 
 

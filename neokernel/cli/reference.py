@@ -23,6 +23,8 @@ from neokernel.abi.status import FIRST, TRAVELLING
 from neokernel.cli.failures import Failures, collect
 from neokernel.compiler.source import PACKAGE_ROOT
 
+#: definitions of functions
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 ABI = PACKAGE_ROOT / "neokernel" / "abi"
 RUNTIME = PACKAGE_ROOT / "neokernel" / "runtime" / "system.py"
 PAGE = PACKAGE_ROOT / "docs" / "reference" / "kernel.md"
@@ -126,7 +128,7 @@ class Source(Outline):
 
 
 def defined(node: ast.stmt) -> str | None:
-    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         return node.name
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
         return node.target.id
@@ -295,7 +297,7 @@ def functions(kind: str) -> dict[str, str]:
     return found
 
 
-def declaration(node: ast.FunctionDef) -> str:
+def declaration(node: Function) -> str:
     """A function as it is declared, a method without `self`."""
     returns = f" -> {ast.unparse(node.returns)}" if node.returns is not None else ""
     arguments = re.sub(r"^self(, |$)", "", ast.unparse(node.args))

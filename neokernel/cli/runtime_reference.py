@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from neokernel.cli.reference import Item, Outline, anchor, declaration, link, table
+from neokernel.cli.reference import Function, Item, Outline, anchor, declaration, link, table
 from neokernel.compiler.source import PACKAGE_ROOT
 
 RUNTIME = PACKAGE_ROOT / "neokernel" / "runtime"
@@ -68,7 +68,7 @@ def module(name: str, outline: Outline) -> Iterator[str]:
     for item in items:
         if isinstance(item.node, ast.ClassDef):
             yield from class_of(outline, item, item.node)
-    functions = [item.node for item in items if isinstance(item.node, ast.FunctionDef)]
+    functions = [item.node for item in items if isinstance(item.node, Function)]
     if functions:
         yield f"### Functions of {name}\n"
         yield "".join(map(function, functions))
@@ -85,21 +85,22 @@ def class_of(outline: Outline, item: Item, node: ast.ClassDef) -> Iterator[str]:
     if fields:
         rows = [[f"`{i.name}`", kind(i.node), value(outline, i.node), said(i)] for i in fields]
         yield table(["field", "type", "value at first", "what"], rows)
-    methods = [i.node for i in inside if isinstance(i.node, ast.FunctionDef)]
+    methods = [i.node for i in inside if isinstance(i.node, Function)]
     if methods:
         yield "".join(map(function, methods))
 
 
-def function(node: ast.FunctionDef) -> str:
+def function(node: Function) -> str:
     """A bullet: the declaration without `self`, what it says of itself, and what it asks the kernel for."""
     text = (ast.get_docstring(node) or "").replace("\n", "\n  ")
     asked = ", ".join(dict.fromkeys(operations(node)))
     rest = " ".join(part for part in (text, f"({asked})" if asked else "") if part)
-    lines = f"- `{declaration(node)}`{':' if rest else ''} {rest}".rstrip()
+    awaited = "async " if isinstance(node, ast.AsyncFunctionDef) else ""
+    lines = f"- `{awaited}{declaration(node)}`{':' if rest else ''} {rest}".rstrip()
     return re.sub(r"[ \t]+$", "", lines, flags=re.MULTILINE) + "\n"
 
 
-def operations(node: ast.FunctionDef) -> Iterator[str]:
+def operations(node: Function) -> Iterator[str]:
     """Links to the calls and operations that a function's body names."""
     for part in ast.walk(node):
         if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):

@@ -18,7 +18,7 @@ from itertools import groupby
 from neokernel.compiler import ir
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics
 from neokernel.compiler.lives import blocks_of, contents, statements
-from neokernel.compiler.types import RefType, SpanType, StructType, TupleType, Type, UnionType, ValueType
+from neokernel.compiler.types import ArrayType, RefType, SpanType, StructType, TupleType, Type, UnionType, ValueType
 
 # --- origins: where a reference may point -------------------------------------------------------------------------
 
@@ -33,10 +33,11 @@ class Given:
 
 @dataclass(eq=False, slots=True)
 class Made:
-    """An object in this function's frame, made in the loops `region` (outermost first)."""
+    """An object `of` a type in this function's frame, made in the loops `region` (outermost first)."""
 
     span: ir.Span
     region: tuple[int, ...]
+    of: Type
     content: set[Origin] = field(default_factory=set)
 
 
@@ -55,12 +56,13 @@ NOWHERE: Origins = frozenset()
 class Summary:
     """What a call does with references.
 
-    `returns`: what the result may point to. `stores`: (what, where): a reference to `what` is stored in `where`.
+    `returns`: what the result may point to. `stores`: (what, where, type): a reference to `what` is stored in an object
+    of that type among `where`, or in elements if it is None.
     `retires`: (struct, where): objects of `struct` among `where` may end. `ends`: it ends some, be it in its own frame.
     """
 
     returns: set[Origin] = field(default_factory=set)
-    stores: set[tuple[Given, Origin]] = field(default_factory=set)
+    stores: set[tuple[Given, Origin, Type | None]] = field(default_factory=set)
     retires: set[tuple[StructType, Origin]] = field(default_factory=set)
     ends: bool = False
 
@@ -186,7 +188,8 @@ class _Carriers:
 
     def __init__(self) -> None:
         self._carries: dict[Type, bool] = {}
-        self._contents: dict[StructType, frozenset[Type]] = {}
+        self._contents: dict[Type, frozenset[Type]] = {}
+        self._reached: dict[Type, frozenset[Type]] = {}
 
     def carries(self, type_: Type) -> bool:
         found = self._carries.get(type_)
@@ -212,11 +215,31 @@ class _Carriers:
                     if not item_field.ghost:
                         yield from self.targets(item_field.type)
 
-    def contents(self, struct: StructType) -> frozenset[Type]:
-        """A struct with everything that lies inline in it: what ends with it."""
-        found = self._contents.get(struct)
+    def contents(self, of: Type) -> frozenset[Type]:
+        """The type of an object with those of everything that lies inline in it: what ends with it."""
+        found = self._contents.get(of)
         if found is None:
-            found = self._contents[struct] = frozenset(contents(struct))
+            found = self._contents[of] = frozenset(contents(of))
+        return found
+
+    def reached(self, type_: Type) -> frozenset[Type]:
+        """The types of all objects that references lead to from a value of this type, over others too."""
+        found = self._reached.get(type_)
+        if found is None:
+            reached: set[Type] = set()
+            work = list(self.targets(type_))
+            while work:
+                for inside in self.contents(work.pop()) - reached:
+                    reached.add(inside)
+                    match inside:
+                        case StructType(fields=fields):
+                            held = [each.type for each in fields.values() if not each.inline and not each.ghost]
+                        case ArrayType(element=element, inline=False):
+                            held = [element]
+                        case _:
+                            held = []
+                    work += [target for of in held for target in self.targets(of)]
+            found = self._reached[type_] = frozenset(reached)
         return found
 
 
@@ -300,7 +323,8 @@ class _Escape:
             case ir.New():
                 made = self.made.get(node)
                 if made is None:
-                    made = self.made[node] = Made(node.span, region)
+                    assert node.result is not None and isinstance(node.result.type, RefType)
+                    made = self.made[node] = Made(node.span, region, node.result.type.target)
                 self._result(node, {made})
             case ir.Get(var=var):
                 self._result(node, self.vars.get(var, set()))
@@ -312,12 +336,12 @@ class _Escape:
                 if node.result is not None and carries(node.result.type):
                     self._result(node, self.loaded(self.of(base)))
             case ir.StoreField(base=base, value=value) | ir.StoreElement(base=base, value=value):
-                self._store(node, self.of(base), self.of(value))
+                self._store(node, self.of(base), self.of(value), base.type)
             case ir.FillArray(base=base, value=value):
-                self._store(node, self.of(base), self.of(value))
+                self._store(node, self.of(base), self.of(value), base.type)
             case ir.Copy(target=target, source=source):
                 if any(carries(item) for item in self.carriers.targets(source.type)):
-                    self._store(node, self.of(target), self.loaded(self.of(source)))
+                    self._store(node, self.of(target), self.loaded(self.of(source)), target.type)
             case ir.Call():
                 self._call(node)
             case ir.ObjectAt():
@@ -379,8 +403,9 @@ class _Escape:
             return
         for origin in summary.returns:
             self._result(node, self._here(node, origin))
-        for what, where in summary.stores:
-            self._store(node, self._here(node, where), self._here(node, what))
+        for what, where, of in summary.stores:
+            targets = {origin for origin in self._here(node, where) if self._may_hold(origin, of)}
+            self._store(node, targets, self._here(node, what), of)
         self._end(node)
 
     def _here(self, node: ir.Call, origin: Origin) -> set[Origin]:
@@ -390,9 +415,24 @@ class _Escape:
             return self.reachable(direct) if origin.inside else direct
         return {ELSEWHERE}
 
-    def _store(self, node: ir.Instruction, where: Origins | set[Origin], what: Origins | set[Origin]) -> None:
+    def _may_hold(self, origin: Origin, of: Type | None) -> bool:
+        """Can an object of this type be there? References have types, so they don't lead anywhere."""
+        if of is None or isinstance(origin, Elsewhere):
+            return True
+        if isinstance(origin, Made):
+            return of in self.carriers.contents(origin.of)
+        given = self.function.parameters[origin.index].type
+        if origin.inside:
+            return of in self.carriers.reached(given)
+        return any(of in self.carriers.contents(target) for target in self.carriers.targets(given))
+
+    def _store(
+        self, node: ir.Instruction, where: Origins | set[Origin], what: Origins | set[Origin], into: Type | None
+    ) -> None:
+        """`into`: the type of the reference that is stored through, or of the object behind it."""
         if not what:
             return
+        of = into.target if isinstance(into, RefType) else None if isinstance(into, SpanType) else into
         for target in where:
             match target:
                 case Made():
@@ -400,8 +440,8 @@ class _Escape:
                     self.add(target.content, set(what))
                 case Given() | Elsewhere():
                     for origin in what:
-                        if isinstance(origin, Given) and (origin, target) not in self.summary.stores:
-                            self.summary.stores.add((origin, target))
+                        if isinstance(origin, Given) and (origin, target, of) not in self.summary.stores:
+                            self.summary.stores.add((origin, target, of))
                             self.changed = True
                         elif isinstance(origin, Made):
                             self._report(node.span, origin, "is stored where it outlives the function")

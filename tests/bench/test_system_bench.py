@@ -12,7 +12,7 @@ from neokernel.bench.row import BenchError
 
 
 def test_unknown_item_is_an_error() -> None:
-    with pytest.raises(BenchError, match="no item nothing; there are interfaces"):
+    with pytest.raises(BenchError, match="no item nothing; there are interfaces, supervision, tasks"):
         system.run(["nothing"])
 
 
@@ -35,3 +35,14 @@ def test_supervision_is_measured(tmp_path: Path) -> None:
     assert one_more < restart < 2 * one_more
     assert one_more < swap < 2 * one_more
     assert held < 2 * swap
+
+
+@pytest.mark.qemu
+@pytest.mark.skipif(shutil.which("qemu-system-riscv64") is None, reason="qemu-system-riscv64 is missing")
+def test_tasks(tmp_path: Path) -> None:
+    """A task switch is far cheaper than a system call that does nothing else; being deep inside costs little."""
+    switch, deep, timed, task, idle = (row.ours for row in system.run(["tasks"], keep=tmp_path))
+    assert 20 < switch < deep < 2 * switch
+    assert switch < timed < 10 * switch
+    assert switch < task < 5 * switch
+    assert switch < idle

@@ -29,6 +29,8 @@ def test_every_class_function_and_method_is_on_the_page(path: Path) -> None:
         for one in inside:
             if isinstance(one, ast.FunctionDef) and not one.name.startswith("_"):
                 assert f"\n- `{one.name}(" in section
+            if isinstance(one, ast.AsyncFunctionDef):
+                assert f"\n- `async {one.name}(" in section
 
 
 def test_a_module_as_the_page_shows_it(tmp_path: Path) -> None:
