@@ -180,6 +180,7 @@ def boot(
             {
                 "console": bytes(shown).decode(errors="replace"),
                 "panics": [crash.as_json() for crash in crashes],
+                "crashes": [told_of(image, record, roots) for record in console.crashes],
                 "timed_out": outcome.timed_out,
                 "raw_console": str(log) if file is not None else None,
                 "exit": status,
@@ -205,6 +206,11 @@ def is_system(image: Image) -> bool:
 
 def out_of_time(timeout: float, help: str) -> ToolError:
     return ToolError("NK1104", f"still running after {timeout:g} s; stopped", f"{help}; `nk explain NK1104`")
+
+
+def told_of(image: Image, record: PanicRecord, roots: tuple[Path, ...]) -> dict[str, object]:
+    """A process that init has told of, as a value."""
+    return {"program": record.program, **explained(image, record, roots).as_json()}
 
 
 def one_with(images: list[Image], panic: PanicRecord) -> Image:

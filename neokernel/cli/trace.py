@@ -173,7 +173,7 @@ def boot(
     program: str, image: Image, roots: tuple[Path, ...], ram: Path, timeout: float | None, *, as_json: bool
 ) -> Run:
     """Run the image with its memory in the file `ram`, showing its console, until it ends, or ctrl-C, or in time."""
-    console = ConsoleFilter(after_start="nk_start_text" in image.symbols)
+    console = ConsoleFilter("nk_start_text" in image.symbols, lambda record: explained(image, record, roots).text)
     said = bytearray()
 
     def show(data: bytes) -> None:

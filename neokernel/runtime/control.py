@@ -11,7 +11,7 @@ from enum import Enum
 from neokernel.abi.archive import NAME_SIZE
 from neokernel.abi.buffer import Buffer
 from neokernel.abi.call import REGISTER_WORDS, message
-from neokernel.abi.description import MAXIMUM_NAME, MAXIMUM_SERVICES
+from neokernel.abi.description import MAXIMUM_NAME, MAXIMUM_SERVICES, GrantKind
 from neokernel.abi.status import Status
 from neokernel.lang import Array, Span, array, struct, truncate, u8, u64, usize, value
 from neokernel.runtime import system
@@ -42,10 +42,14 @@ class Request(Enum):
     RESOURCES = 9
     #: () → instructions from the kernel's entry to init's first; the count of instructions then, and the time
     BEGINNING = 10
+    #: (service, n) → its n-th grant, as the system's description has it: kind; of what another service provides, this
+    #: one and the place among its grants, of anything else target and size; 1 if there is such a thing now; then its
+    #: name, in words, from the buffer
+    GRANT = 11
 
 
 #: the last one
-LAST_REQUEST: u64 = 10
+LAST_REQUEST: u64 = 11
 
 
 class Answer(Enum):
@@ -246,3 +250,26 @@ class Beginning:
 def beginning(control: u64) -> Beginning | Refused:
     answer = ask(control, Request.BEGINNING, 0)
     return answer if isinstance(answer, Refused) else Beginning(answer.w0, answer.w1, answer.w2)
+
+
+@value
+class GrantInfo:
+    """A service's grant: see `GrantKind` of `abi/description.py`.
+
+    Of kind USES `target` is the service that provides it, `size` the place among that one's grants. `exists`: it isn't
+    denied, nor is who provides it down for good.
+    """
+
+    kind: GrantKind
+    target: u64
+    size: u64
+    exists: bool
+
+
+def grant(buffer: Buffer, control: u64, service: u64, place: u64, name: Name) -> GrantInfo | Refused:
+    """What a service was granted, in the order of declaration, and as what: `name` becomes its name."""
+    answer = ask(control, Request.GRANT, 2, service, place)
+    if isinstance(answer, Refused):
+        return answer
+    name.read_words(buffer.words[:NAME_WORDS])
+    return GrantInfo(GrantKind(u8(answer.w0)), answer.w1, answer.w2, answer.w3 != 0)

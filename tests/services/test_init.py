@@ -72,6 +72,10 @@ SAID = [
     "setting 42; ours: True",
     "bare has 9 capabilities; where it was denied one: 0",
     "its endpoint: kind 1, rights 16",
+    "requests: PROVIDES, True",
+    "denied: NONE, False",
+    "more: PROVIDES, True",
+    "counter: USES 0 of 0",
     "another: kind 1, rights 16, told apart: True",
     CRASH,
     "crash: PEER_DIED of argument 0",
@@ -136,8 +140,11 @@ SAID = [
     "version 1",
     "too slow: TIMED_OUT",
     "version 1",
+    "passive: done",
+    "passive: 4, version 2",
     "request 99: True",
     "wild requests that were refused: 900",
+    *[CRASH] * 10,
     "True swaps under 64 clients",
     "lost calls: 0, busy: True",
     "kills: 0 bytes and 0 slots lost",
@@ -182,7 +189,8 @@ def test_services_whatever_happens_to_them(tmp_path: Path) -> None:
     assert ran.status == 0
     assert not ran.panics
     assert [text.splitlines()[-1].partition(":")[0] for text in ran.crashes] == [
-        *("ConversionFailed", "NoHeartbeat", "Nonsense", "AssertionFailed", "ConversionFailed", "AssertionFailed")
+        *("ConversionFailed", "NoHeartbeat", "Nonsense", "AssertionFailed", "ConversionFailed", "AssertionFailed"),
+        *["AssertionFailed"] * 10,
     ]
     assert ran.crashes[0] == FAILED
 

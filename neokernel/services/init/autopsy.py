@@ -51,12 +51,12 @@ def clear(post_mortem: PostMortem) -> None:
         post_mortem.registers[place] = 0
 
 
-def not_made(process: Process, init: Init, index: u64, failure: Failure) -> None:
+def not_made(init: Init, index: u64, failure: Failure) -> None:
     """A process couldn't be made."""
     post_mortem = next_post_mortem(init, index, Cause.NOT_MADE)
     post_mortem.status, post_mortem.argument = u64(failure.status.value), failure.argument
-    show(process.console, init.name(index), post_mortem, False)
-    process.console.write(f"{failure.status.name} of argument {failure.argument}\n")
+    show(init.outbox, init.name(index), post_mortem, False)
+    init.outbox.write(f"{failure.status.name} of argument {failure.argument}\n")
 
 
 def examine(process: Process, init: Init, index: u64, cause: Cause, death: Death | None) -> None:
@@ -80,7 +80,7 @@ def examine(process: Process, init: Init, index: u64, cause: Cause, death: Death
         read_stack(process, post_mortem, first, unit.stack)
         if init.traced:
             read_messages(post_mortem)
-    show(process.console, init.name(index), post_mortem, unit.restarts < SHOWN)
+    show(init.outbox, init.name(index), post_mortem, unit.restarts < SHOWN)
 
 
 def look_at(process: Process, post_mortem: PostMortem, first: u64) -> None:

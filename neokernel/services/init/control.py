@@ -7,7 +7,7 @@ nothing.
 from __future__ import annotations
 
 from neokernel.abi.call import NEVER, REGISTER_WORDS, message
-from neokernel.abi.description import FIRST_DECLARED, MOST_TIME
+from neokernel.abi.description import FIRST_DECLARED, MOST_TIME, GrantKind
 from neokernel.abi.rights import ALL
 from neokernel.abi.status import SECOND, Status
 from neokernel.lang import Array, array, u8, u64
@@ -28,6 +28,7 @@ from neokernel.services.init.state import (
     free_memory,
     free_slots,
     grants_of,
+    kind_of_grant,
     memory_left,
     ticks,
 )
@@ -51,6 +52,8 @@ def serve(process: Process, init: Init, asked: Message) -> None:
             word = message(u64(Answer.DONE.value), 3)
             began = (process.arguments[BEGAN], process.arguments[BEGAN + 1])
             _ = system.reply(init.reply, word, process.boot().boot_instructions, began[0], began[1])
+        case Request.GRANT:
+            tell_grant(process, init, asked.w0, asked.w1)
         case Request.KILL:
             reply_with(init.reply, kill(process, init, asked.w0))
         case Request.STOP:
@@ -85,6 +88,25 @@ def tell_status(process: Process, init: Init, index: u64) -> None:
     name.write_words(process.buffer.words[:NAME_WORDS])
     word = message(u64(Answer.DONE.value), REGISTER_WORDS + NAME_WORDS)
     _ = system.reply(init.reply, word, u64(unit.phase.value), unit.starts, used, free)
+
+
+def tell_grant(process: Process, init: Init, index: u64, place: u64) -> None:
+    if index >= init.description.services() or place >= u64(init.service(index).grant_count):
+        reply_with(init.reply, Answer.OUT_OF_RANGE)
+        return
+    number = grants_of(init, index).first + place
+    grant, kind = init.description.grant(number), kind_of_grant(init, number)
+    target, size = grant.target, grant.size
+    exists = kind is not GrantKind.NONE
+    if kind is GrantKind.USES:
+        exists = init.objects[target] != 0
+        owner = u64(init.description.grant(target).owner)
+        target, size = owner, target - grants_of(init, owner).first
+    name = Name()
+    name.assign(init.description.text(grant.name))
+    name.write_words(process.buffer.words[:NAME_WORDS])
+    word = message(u64(Answer.DONE.value), REGISTER_WORDS + NAME_WORDS)
+    _ = system.reply(init.reply, word, u64(kind.value), target, size, 1 if exists else 0)
 
 
 def tell_post_mortem(process: Process, init: Init, number: u64) -> None:

@@ -12,6 +12,7 @@ Invariant: no process is left of a unit that doesn't run, unless its phase is EN
 
 from __future__ import annotations
 
+from neokernel.abi.boot import PROCESSOR
 from neokernel.abi.call import NEVER
 from neokernel.abi.description import MAXIMUM_SERVICES, Escalation, GrantKind, RestartPolicy
 from neokernel.abi.kinds import Kind
@@ -33,6 +34,8 @@ HALTED: u64 = 102
 #: waits
 QUIET: u64 = 10_000
 IDLE: u64 = 500
+#: how often a busy console is tried before the machine is switched off
+LAST_WORDS = 1_000_000
 #: messages to init that mean nothing, in one life of a service
 MOST_NOISE: u64 = 100
 #: `system.thread_info`: it waits for a message
@@ -53,7 +56,7 @@ def launch(process: Process, init: Init, index: u64) -> None:
     if failure is None:
         failure = begin(process, init, index, child)
     if failure is not None:
-        not_made(process, init, index, failure)
+        not_made(init, index, failure)
         unit = init.units[index]
         unit.starts += 1
         again(process, init, index, True)
@@ -75,6 +78,9 @@ def begin(process: Process, init: Init, index: u64, child: Child) -> Failure | N
     unit.phase, unit.wanted, unit.ready, unit.noise = Phase.RUNS, True, False, 0
     unit.starts += 1
     unit.due = 0
+    if service.passive != 0:
+        # Whoever calls it: it has this priority at least.
+        _ = system.set_floor(process.buffer, PROCESSOR, u64(service.priority), child.thread)
     if unit.beat != 0:
         _ = system.poll(unit.beat)
         # It has time to begin.
@@ -233,14 +239,17 @@ def escalate(process: Process, init: Init, index: u64, now: u64, window: u64) ->
     name = text_of(init.name(index))
     match Escalation(service.escalation):
         case Escalation.HALT:
-            process.console.write(f"init: {name} has failed too often: the machine is switched off\n")
+            init.outbox.write(f"init: {name} has failed too often: the machine is switched off\n")
+            for _ in range(LAST_WORDS):
+                if init.outbox.drain():
+                    break
             process.exit(HALTED)
         case Escalation.RESTART_DEPENDANTS if unit.escalated == 0 or now - unit.escalated > window:
-            process.console.write(f"init: {name} has failed too often: all that use it are started again\n")
+            init.outbox.write(f"init: {name} has failed too often: all that use it are started again\n")
             unit.escalated, unit.restarts = max(now, 1), 0
             restart_with_dependants(process, init, index, after(now, ticks(process, service.backoff)))
         case _:
-            process.console.write(f"init: {name} has failed too often: it is given up\n")
+            init.outbox.write(f"init: {name} has failed too often: it is given up\n")
             stop(process, init, index)
             if unit.phase is Phase.DOWN:
                 unit.phase = Phase.GIVEN_UP

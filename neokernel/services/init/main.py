@@ -33,7 +33,8 @@ from neokernel.services.init.build import open_endpoint
 from neokernel.services.init.control import do_due_delegations, next_due_delegation, serve
 from neokernel.services.init.description import Description, check
 from neokernel.services.init.lifecycle import do_due, has_died, is_noisy, is_ready, launch, lend_time, next_due
-from neokernel.services.init.place import find_description, make_objects, make_post_mortems, make_units
+from neokernel.services.init.outbox import Outbox
+from neokernel.services.init.place import find_description, make_objects, make_outbox, make_post_mortems, make_units
 from neokernel.services.init.state import ASKING, BEGAN, MESSENGER, Init
 from neokernel.services.init.swap import deliver, do_due_swap, finish, has_reported, is_swapped, roll_back
 
@@ -42,6 +43,8 @@ PRIORITY: u64 = 255
 #: what a thread is for, in the low half of its argument; above it, for the messenger, its endpoint
 SUPERVISE: u64 = 1
 DELIVER: u64 = 2
+#: how often in a second init looks whether a console that was busy takes more
+CONSOLE_WAITS: u64 = 5000
 #: status of a machine that can't do what its description says
 REFUSED: u64 = 103
 
@@ -95,8 +98,10 @@ def supervise(process: Process) -> None:
     description = Description(memory=bytes_of_description)
     events, orders = must_get(process.make(Kind.ENDPOINT)), must_get(process.make(Kind.ENDPOINT))
     messenger = spawn(process, DELIVER | orders << 32, PRIORITY, process.frequency // 100, process.frequency // 100)
+    outbox = Outbox(memory=make_outbox(process))
     init = Init(
         description=description,
+        outbox=outbox,
         units=make_units(process, description.services()),
         objects=make_objects(process, description.grants()),
         post_mortems=make_post_mortems(process),
@@ -119,6 +124,7 @@ def begin(process: Process, init: Init) -> None:
         must(open_endpoint(process, init, index))
     for index in range(init.description.services()):
         launch(process, init, index)
+    do_all_due(process, init)
 
 
 def step(process: Process, init: Init) -> None:
@@ -148,6 +154,8 @@ def do_all_due(process: Process, init: Init) -> None:
         do_due_swap(process, init, now)
         do_due_delegations(process, init, now)
         init.next_due = first_due(init)
+    if not init.outbox.drain():
+        init.next_due = min(init.next_due, now + process.frequency // CONSOLE_WAITS)
 
 
 def first_due(init: Init) -> u64:

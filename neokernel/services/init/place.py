@@ -22,6 +22,9 @@ unsafe("init's memory is at addresses that nothing else has; what is in it may b
 UNITS = 0x20_0000_0000
 OBJECTS = 0x20_1000_0000
 DEATHS = 0x20_2000_0000
+OUTBOX = 0x20_4000_0000
+#: bytes of text that wait for the console
+OUTBOX_SIZE = 16384
 #: what page tables there may be beside the pages
 TABLES = 8
 
@@ -47,6 +50,11 @@ def make_objects(process: Process, count: u64) -> Span[u64]:
 def make_post_mortems(process: Process) -> Span[Embedded[PostMortem]]:
     reserve(process, DEATHS, POST_MORTEMS * size_of(PostMortem))
     return span_at(Embedded[PostMortem], DEATHS, POST_MORTEMS)
+
+
+def make_outbox(process: Process) -> Span[u8]:
+    reserve(process, OUTBOX, OUTBOX_SIZE)
+    return span_at(u8, OUTBOX, OUTBOX_SIZE)
 
 
 def find_description() -> Span[u8] | None:

@@ -14,8 +14,8 @@ from neokernel.abi.call import REGISTER_WORDS
 from neokernel.abi.fault import Fault
 from neokernel.lang import Array, Embedded, Span, array, struct, text_of, u8, u64, usize
 from neokernel.runtime.control import NAME_WORDS, Name
-from neokernel.runtime.process import Console
 from neokernel.runtime.system import THREAD_REGISTERS
+from neokernel.services.init.outbox import Outbox
 
 #: how many are kept
 POST_MORTEMS: usize = 16
@@ -141,6 +141,8 @@ PAGE_CAUSES: tuple[u64, ...] = (13, 15, 12)
 MISALIGNED_CAUSES: tuple[u64, ...] = (4, 6, 0)
 BUS_CAUSES: tuple[u64, ...] = (5, 7, 1)
 TIMER: u64 = 1 << 63 | 5
+#: bytes of text that a post-mortem takes at most
+WHOLE: usize = 12_288
 #: none of the machine's: it didn't show in time that it lives, it talked nonsense
 NO_HEARTBEAT: u64 = 1 << 63 | 63
 NONSENSE: u64 = 1 << 63 | 62
@@ -166,36 +168,36 @@ def trap_of(fault: Fault, access: u64) -> u64:
             return BUS_CAUSES[which]
 
 
-def show(console: Console, service: bytes, post_mortem: PostMortem, whole: bool) -> None:
-    """One line; `whole`: and all that a traceback can be made of."""
+def show(outbox: Outbox, service: bytes, post_mortem: PostMortem, whole: bool) -> None:
+    """One line; `whole`: and all that a traceback can be made of, if there is room for it."""
     name = text_of(service)
     counter = post_mortem.registers[0]
     fault = fault_of(post_mortem)
     match Cause(u8(post_mortem.cause)):
         case Cause.EXIT:
-            console.write(f"init: {name} has ended with status {post_mortem.status}\n")
+            outbox.write(f"init: {name} has ended with status {post_mortem.status}\n")
         case Cause.SILENT:
-            console.write(f"init: {name} is silent, at {counter:#x}\n")
+            outbox.write(f"init: {name} is silent, at {counter:#x}\n")
         case Cause.NOISY:
-            console.write(f"init: {name} talks nonsense, at {counter:#x}\n")
+            outbox.write(f"init: {name} talks nonsense, at {counter:#x}\n")
         case Cause.NOT_MADE:
-            console.write(f"init: {name} can't be made: ")
+            outbox.write(f"init: {name} can't be made: ")
         case Cause.FAULT:
             if fault is not None:
-                console.write(f"init: {name} has failed: {fault.name} at {counter:#x}\n")
-    if not whole or post_mortem.cause in (u64(Cause.EXIT.value), u64(Cause.NOT_MADE.value)):
+                outbox.write(f"init: {name} has failed: {fault.name} at {counter:#x}\n")
+    if not whole or outbox.room() < WHOLE or post_mortem.cause in (u64(Cause.EXIT.value), u64(Cause.NOT_MADE.value)):
         return
-    console.write(f"\x1enk-crash 1\nprogram {text_of(post_mortem.program.view())}\n")
+    outbox.write(f"\x1enk-crash 1\nprogram {text_of(post_mortem.program.view())}\n")
     trap = NONSENSE if post_mortem.cause == u64(Cause.NOISY.value) else NO_HEARTBEAT
     if fault is not None:
         trap = trap_of(fault, post_mortem.access)
-    console.write(f"scause {trap:016x}\nsepc {counter:016x}\nstval {post_mortem.address:016x}\nregisters")
+    outbox.write(f"scause {trap:016x}\nsepc {counter:016x}\nstval {post_mortem.address:016x}\nregisters")
     for register in post_mortem.registers[1:]:
-        console.write(f" {register:016x}")
+        outbox.write(f" {register:016x}")
     place = post_mortem.registers[2] & ~u64(7)
-    console.write(f"\nzeroes {place:016x} {post_mortem.stack_words:016x}\n")
+    outbox.write(f"\nzeroes {place:016x} {post_mortem.stack_words:016x}\n")
     for number in range(usize(post_mortem.stack_words)):
         word = post_mortem.stack[number]
         if word != 0:
-            console.write(f"stack {place + number * 8:016x} {word:016x}\n")
-    console.write("nk-crash-end\n")
+            outbox.write(f"stack {place + number * 8:016x} {word:016x}\n")
+    outbox.write("nk-crash-end\n")

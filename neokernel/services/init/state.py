@@ -21,6 +21,7 @@ from neokernel.runtime.control import Name, Phase
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
 from neokernel.services.init.description import Description
+from neokernel.services.init.outbox import Outbox
 from neokernel.services.init.post_mortem import PostMortem
 
 #: badges on init's endpoint: children have their numbers, who may ask has this and its index, the messenger has
@@ -109,6 +110,7 @@ class Init:
     #: by grant, the index of the object that it names, if init has made one
     objects: Span[u64]
     post_mortems: Span[Embedded[PostMortem]]
+    outbox: Outbox
     #: index of the endpoint where init hears of everything
     events: u64
     #: the Reply that it receives with, and another one

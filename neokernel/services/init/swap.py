@@ -115,7 +115,7 @@ def has_reported(process: Process, init: Init, report: Message) -> None:
     swap.due = after(system.now(), swap.patience)
     failure = begin(process, init, index, swap.child)
     if failure is not None:
-        not_made(process, init, index, failure)
+        not_made(init, index, failure)
         return_to_old(process, init)
 
 

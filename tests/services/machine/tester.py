@@ -122,6 +122,15 @@ def told(process: Process) -> None:
     console.write(f"its endpoint: kind {has.w1}, rights {has.w2}\n")
     more = must_get(system.call(MORE, message(0, 1), FIRST_DECLARED + 2))
     told_apart = has.w3 == own + 1 and more.w3 == 1 << 32 | own + 1
+    name = control.Name()
+    wanted = service(process, b"bare")
+    for place in range(u64(0), u64(3)):
+        grant = control.grant(process.buffer, INIT, wanted, place, name)
+        assert not isinstance(grant, Refused), "it has three"
+        console.write(f"{text_of(name.view())}: {grant.kind.name}, {grant.exists}\n")
+    grant = control.grant(process.buffer, INIT, own, 1, name)
+    assert not isinstance(grant, Refused), "it uses the counter"
+    console.write(f"{text_of(name.view())}: {grant.kind.name} {grant.size} of {grant.target}\n")
     console.write(f"another: kind {more.w1}, rights {more.w2}, told apart: {told_apart}\n")
 
 
@@ -277,6 +286,11 @@ def refused(process: Process) -> None:
     tell_refusal(process, "too slow", control.swap(buffer, INIT, counter, b"counter2", 1000))
     answer = must_get(system.call(COUNTER, message(READ)))
     process.console.write(f"version {answer.w2}\n")
+    passive = service(process, b"passive")
+    tell_refusal(process, "passive", control.swap(buffer, INIT, passive, b"counter2"))
+    pause(process, 2000)
+    answer = must_get(system.call(PASSIVE, message(ADD, 1), 1))
+    process.console.write(f"passive: {answer.w0}, version {answer.w2}\n")
     unknown = must_get(system.call(INIT, message(99), 1, 2, 3, 4))
     process.console.write(f"request 99: {unknown.label() == u64(Answer.UNKNOWN.value)}\n")
     process.console.write(f"wild requests that were refused: {wild(process)}\n")
@@ -337,6 +351,9 @@ def swaps(process: Process) -> None:
         program = b"counter2" if round % 2 == 0 else b"counter"
         if control.swap(buffer, INIT, counter, program) is None:
             done += 1
+        if round % 10 == 9:
+            refused = control.swap(buffer, INIT, counter, b"counter3")
+            assert refused is not None and refused.answer is Answer.ROLLED_BACK, "that one can't take over"
         pause(process, 100)
     seen = shared()
     process.console.write(f"{done == rounds} swaps under {seen.running.load()} clients\n")
