@@ -115,6 +115,12 @@ TOOL_CODES: dict[str, ToolCode] = {
         "one that the service is granted, as `nk graph` lists them.",
         Exit.USAGE,
     ),
+    "NK1013": ToolCode(
+        "nothing new can be made",
+        "`nk new service NAME` makes a folder NAME, which mustn't be there yet. NAME is small letters, digits and `-`, "
+        "as services are called; its module, with `_` for `-`, mustn't be one of Python's own.",
+        Exit.USAGE,
+    ),
     "NK1101": ToolCode(
         "QEMU is missing or too old",
         "Systems are booted in qemu-system-riscv64, version 7.2 or newer. `make setup` installs it on Debian and "

@@ -34,6 +34,7 @@ COMMANDS = {
     "image": "Make a program's boot image, to be signed.",
     "key": "Make and show the keys that boot images are signed with.",
     "manual": "Write the reference manuals from the sources.",
+    "new": "Begin a service: program, interface, manifest, test and system file.",
     "prove": "Prove that a program's checks never fail, and that its contracts hold.",
     "run": "Build a program and boot it.",
     "sign": "Sign a boot image.",

@@ -1,4 +1,4 @@
-"""`nk size`: the kernel's size by source file, as shipped, with all checks and with none; programs and images too."""
+"""`nk size`: the kernel's size by source file, as shipped, with all checks and with none; programs, images, systems."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import json_option, print_json, progress
 from neokernel.cli.program import Program, find_program, is_image, refuse, tool_complaints, warn_of_stale_proofs
+from neokernel.cli.system import is_system_file
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.elf import BadImage
 from neokernel.image.sizes import Size, count_lines, measure
@@ -37,7 +38,7 @@ Row = dict[str, int | None]
 
 
 @click.command()
-@click.argument("path", metavar="[PROGRAM]", type=click.Path(path_type=Path), required=False)
+@click.argument("path", metavar="[PROGRAM | SYSTEM]", type=click.Path(path_type=Path), required=False)
 @click.option("--stage", is_flag=True, help="Of the first stage, which checks signatures, instead.")
 @json_option
 def command(path: Path | None, stage: bool, as_json: bool) -> None:
@@ -53,7 +54,15 @@ def command(path: Path | None, stage: bool, as_json: bool) -> None:
     Functions that the compiler inlined count in the file of the function that they were inlined into. The rows add up
     to the image's sections: (padding) is between functions. An image doesn't say what it would be with more checks or
     fewer, nor how many lines it was made of.
+
+    Of SYSTEM, a system file: by service. text, rodata: what services that run the same program share; data: of its own,
+    at first; memory: all that it is given for its objects, stack and data; preserve, pools: what it has beside that.
     """
+    if path is not None and is_system_file(path) and not stage:
+        from neokernel.cli.system_size import show_system
+
+        show_system(path, as_json=as_json)
+        return
     frames: dict[str, int] = {}
     if stage and path is not None:
         raise ToolError("NK1001", "--stage takes no program", "leave one of them out")

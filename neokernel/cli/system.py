@@ -26,14 +26,18 @@ USUAL, FOLDER = Path("system.toml"), Path("systems")
 
 
 def is_system_file(path: Path) -> bool:
-    return path.suffix == SUFFIX and not path.is_dir()
+    """Is it one, or a folder with `system.toml`?"""
+    return (path / USUAL).is_file() if path.is_dir() else path.suffix == SUFFIX
 
 
 def find_system(path: Path | None) -> Path:
     """The system file at `path`; if none is named, `system.toml` here, or the only one in `systems`."""
     if path is not None:
         if not is_system_file(path):
-            raise ToolError("NK1010", f"{path} is no system file", "name a file that ends in .toml")
+            raise ToolError(
+                "NK1010", f"{path} is no system file", f"name a file that ends in .toml, or a folder with {USUAL}"
+            )
+        path = path / USUAL if path.is_dir() else path
         if not path.exists():
             raise ToolError("NK1010", f"{path} doesn't exist", "`nk check FILE` says what is wrong with one")
         return path

@@ -60,7 +60,9 @@ def test_every_file_of_a_command_is_listed() -> None:
     assert files - {"main"} == set(COMMANDS) == set(group.list_commands(click.Context(group)))
 
 
-@pytest.mark.parametrize("arguments", [["rnu"], ["--nonsense"], ["size", "a", "b"], ["run", "--nonsense", "x"], ["run", "a", "b"]])
+@pytest.mark.parametrize(
+    "arguments", [["rnu"], ["--nonsense"], ["dump"], ["run", "--nonsense", "x"], ["run", "a", "b"]]
+)
 def test_wrong_usage(nk: Nk, arguments: list[str]) -> None:
     result = nk(*arguments)
     assert (result.status, result.output) == (Exit.USAGE, "")

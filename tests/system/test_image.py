@@ -116,3 +116,19 @@ def test_the_systems_that_come_with_neokernel(nk: Nk) -> None:
         result = nk("check", path)
         assert result.status == 0, result.error
         assert not result.error, "not even a warning"
+
+
+def test_the_size_of_each_service(nk: Nk, tmp_path: Path) -> None:
+    write(tmp_path)
+    found = nk("size", "system.toml", "--json").json
+    services, image = found["services"], found["image"]
+    assert list(services) == ["greeter", "visitor"]
+    for row in services.values():
+        assert row["all"] == row["memory"] + row["preserve"] + row["pools"]
+        assert 0 < row["text"] < 1 << 16
+    assert services["visitor"]["memory"] == 512 << 10, "its manifest's"
+    assert image["total"] == sum(size for name, size in image.items() if name != "total")
+    assert found["board"]["given"] == sum(row["all"] for row in services.values())
+    shown = nk("size", "system.toml").output.splitlines()
+    assert shown[0].split() == ["text", "rodata", "data", "memory", "preserve", "pools", "all", "service"]
+    assert f"The boot image has {image['total']:,} bytes:" in shown[-1]
