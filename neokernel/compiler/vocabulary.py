@@ -20,7 +20,23 @@ TYPES = frozenset({"Array", "Span", "Embedded", "Atomic", "Ghost", "Handle", "Or
 
 #: what `lang/interfaces` expands before names are declared: left over, they stand where they can't
 INTERFACES = frozenset(
-    {"interface", "uses", "provides", "setting", "up_to", "slot_of", "Uses", "Provides", "Setting", "Given"}
+    {
+        "interface",
+        "uses",
+        "provides",
+        "setting",
+        "up_to",
+        "slot_of",
+        "posts",
+        "takes",
+        "outbox_of",
+        "Posts",
+        "Takes",
+        "Uses",
+        "Provides",
+        "Setting",
+        "Given",
+    }
 )
 
 DECORATORS = frozenset(

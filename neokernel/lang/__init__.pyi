@@ -206,6 +206,11 @@ def interface(kind: _T) -> _T: ...
 def uses(slot: int = ..., *, lend: int = ...) -> Any: ...
 def provides(slot: int = ...) -> Any: ...
 def setting(default: object) -> Any: ...
+def posts(memory: Any, wake: int) -> Any: ...
+def takes(memory: Any, wake: int) -> Any: ...
+def outbox_of(view: object) -> Any:
+    """The `Outbox` of `neokernel.runtime.post` behind a poster."""
+
 def slot_of(view: object) -> int: ...
 def up_to(most: int) -> object: ...
 
@@ -227,6 +232,20 @@ class Provides(Generic[_H_contra]):
 
     def serve_until_signals(self, process: Any, handler: _H_contra, reply: int) -> Any:
         """The same with the server's own Reply, until the bound notification is signalled: gives its signals."""
+
+Posts: TypeAlias = Annotated[_T, "methods are posted into a ring"]
+
+class Takes(Generic[_H_contra]):
+    """What takes messages of an interface out of a ring."""
+
+    def take(self, handler: _H_contra, most: int) -> Any:
+        """Call the handler for at most so many messages: how many, or `Broken` of `neokernel.runtime.ring`."""
+
+    def may_sleep(self) -> Any:
+        """Ask to be woken by the next message. False: there is one already."""
+
+    def refused(self) -> int:
+        """How many messages were none of the interface."""
 
 class Setting(Generic[_S_co]):
     """What the configuration says."""

@@ -14,8 +14,8 @@ The client's region for what it declared as the i-th capability is at LENDS_ADDR
 client's number in its badge, at LENT_ADDRESS: each has REGION_SPACE. How many pages are there says the StartInfo. A
 client lends a server one region, whatever it uses of it.
 
-Both sides can write a region at any time. So what is read from it can be anything, and another each time: `read` copies it,
-then it is looked at; `span` is for `wire_view` and for `copy`, not for looking at bytes in place.
+Both sides can write a region at any time. So what is read from it can be anything, and another each time: `read` copies
+it, then it is looked at; `span` is for `wire_view` and for `copy`, not for looking at bytes in place.
 
 Invariant: a `Lent` of `region` or `borrowed` lies within memory that is mapped as long as the process lives.
 """
@@ -75,32 +75,47 @@ class Lent:
 def region(slot: u64) -> Lent:
     """What the process can lend who serves its declared capability in that slot; nothing, if there is no region."""
     place = wrapping_sub(slot, FIRST_DECLARED)
-    process = current()
-    if process.is_root or place >= MAXIMUM_GRANTS:
+    if place >= MAXIMUM_GRANTS:
         return Lent(LENDS_ADDRESS, 0)
-    pages = min(usize(process.start_info().lends[place]), MOST_PAGES)
-    return Lent(LENDS_ADDRESS + place * REGION_SPACE, pages * PAGE_SIZE)
+    base = LENDS_ADDRESS + place * REGION_SPACE
+    return Lent(base, size_at(base))
 
 
 # --- for generated code -----------------------------------------------------------------------------------------------
 
 
 def offset_in(slot: u64, lent: Lent) -> u64:
-    """Where in the region for the server in that slot something lies; beyond REGION_SPACE if it isn't of that region."""
+    """Where in the region for the server in that slot something lies; REGION_SPACE or more: in another one."""
     base = wrapping_mul(wrapping_sub(slot, FIRST_DECLARED), REGION_SPACE)
     return wrapping_sub(wrapping_sub(lent.address, LENDS_ADDRESS), base)
 
 
-def borrowed(badge: u64, offset: u64, length: u64) -> Lent | Status:
-    """What a client says that it lends, if that is so. NO_BUFFER: it has no region; OUT_OF_RANGE: not in its region."""
-    process = current()
-    pages: u64 = 0
-    client = client_of(badge)
-    if client < MAXIMUM_LENDERS and not process.is_root:
-        pages = min(u64(process.start_info().lent[client]), MOST_PAGES)
-    if pages == 0:
+def within(base: u64, offset: u64, length: u64) -> Lent | Status:
+    """A part of the region that begins at `base`, the client's or the server's, if it is one; statuses as below."""
+    size = size_at(base)
+    if size == 0:
         return Status.NO_BUFFER
-    size = pages * PAGE_SIZE
     if offset > size or length > size - offset:
         return Status.OUT_OF_RANGE
-    return Lent(LENT_ADDRESS + client * REGION_SPACE + offset, length)
+    return Lent(base + offset, length)
+
+
+def size_at(base: u64) -> u64:
+    """Bytes of the region that begins at an address, 0 if there is none."""
+    process = current()
+    pages: u64 = 0
+    if not process.is_root and base % REGION_SPACE == 0:
+        info = process.start_info()
+        if LENDS_ADDRESS <= base < LENDS_ADDRESS + MAXIMUM_GRANTS * REGION_SPACE:
+            pages = u64(info.lends[(base - LENDS_ADDRESS) // REGION_SPACE])
+        elif LENT_ADDRESS <= base < LENT_ADDRESS + MAXIMUM_LENDERS * REGION_SPACE:
+            pages = u64(info.lent[(base - LENT_ADDRESS) // REGION_SPACE])
+    return min(pages, MOST_PAGES) * PAGE_SIZE
+
+
+def borrowed(badge: u64, offset: u64, length: u64) -> Lent | Status:
+    """What a client says that it lends, if that is so. NO_BUFFER: it has no region; OUT_OF_RANGE: not in its region."""
+    client = client_of(badge)
+    if client >= MAXIMUM_LENDERS:
+        return Status.NO_BUFFER
+    return within(LENT_ADDRESS + client * REGION_SPACE, offset, length)

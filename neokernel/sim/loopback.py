@@ -10,6 +10,8 @@
 It knows what a message is made of (`abi/call.py`), and as much of tables as handing capabilities over takes: CALL on an
 endpoint, DELETE and INSPECT on the own table. Anything else is a `NotModelled`, as there is no kernel here.
 
+Memory that is mapped (`map`) holds bytes, or objects where some have been asked for: what is both isn't modelled.
+
 Invariant: words and bytes of a buffer are two memories: a message has its numbers first, and bytes behind them, so no
 place is both.
 """
@@ -36,6 +38,7 @@ from neokernel.abi.call import (
 )
 from neokernel.abi.operations import Operation
 from neokernel.abi.status import INVOKED, TRAVELLING, WINDOW, WORD, Status
+from neokernel.lang.shapes import shape_of
 
 #: badge, message word, four words
 Registers = tuple[int, int, int, int, int, int]
@@ -65,7 +68,7 @@ class Party:
     memory: bytearray = field(default_factory=lambda: bytearray((MAXIMUM_WORDS - REGISTER_WORDS) * 8))
     #: memory of its address space, by its first address
     mapped: dict[int, bytearray] = field(default_factory=dict)
-    #: objects that its maker has put somewhere, by their classes
+    #: objects that its maker has put outside of such memory, by their classes
     objects: dict[Any, Any] = field(default_factory=dict)
     #: slot to object and badge
     table: dict[int, tuple[object, int]] = field(default_factory=dict)
@@ -83,6 +86,8 @@ class Loopback:
     def __init__(self) -> None:
         self.parties: list[Party] = []
         self.current: Party | None = None
+        #: objects in memory that is mapped, by memory and offset: those that share the memory share them
+        self.placed: dict[tuple[int, int], Any] = {}
         self._before: Any = None
         self._making: Any = None
 
@@ -134,6 +139,9 @@ class Loopback:
             return self.parties[address].view
         if self.current is None:
             raise NotModelled(f"nothing is at {address:#x}")
+        place = self.place(address, 1)
+        if place is not None:
+            return self.placed.setdefault((id(place[0]), place[1]), kind())
         if kind not in self.current.objects:
             self.current.objects[kind] = kind()
         return self.current.objects[kind]
@@ -148,15 +156,27 @@ class Loopback:
         raise NotModelled(f"a {type(target).__name__} has no address here")
 
     def span_at(self, element: Any, address: int, length: int) -> Any:
-        for first, memory in self.current.mapped.items() if self.current is not None else ():
-            if first <= address and address + length <= first + len(memory):
-                return lang.byte_span(memory)[address - first : address - first + length]
+        place = self.place(address, length)
+        if place is not None and element is not lang.u8:
+            key = id(place[0]), place[1]
+            if key not in self.placed:
+                self.placed[key] = shape_of(lang.Array[element]).coerce(lang.array(length))
+            return self.placed[key]
+        if place is not None:
+            return lang.byte_span(place[0])[place[1] : place[1] + length]
         if address >> 32 >= len(self.parties):
             raise NotModelled(f"{length} bytes at {address:#x} aren't mapped")
         party, offset = self.parties[address >> 32], address & 0xFFFF_FFFF
         if offset + length > len(party.memory):
             raise NotModelled(f"{length} bytes at {offset} aren't in a buffer")
         return lang.byte_span(party.memory)[offset : offset + length]
+
+    def place(self, address: int, length: int) -> tuple[bytearray, int] | None:
+        """What is mapped there, and where in it."""
+        for first, memory in self.current.mapped.items() if self.current is not None else ():
+            if first <= address and address + length <= first + len(memory):
+                return memory, address - first
+        return None
 
     def asm(self, template: str, inputs: Any, result: Any) -> Any:
         assert self.current is not None, "no process is running"

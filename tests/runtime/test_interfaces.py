@@ -31,6 +31,22 @@ PROGRAMS = Path(__file__).parent / "interfaces"
 RUN = "import sys; from neokernel.cli.main import main; sys.exit(main())"
 CALLS = lang.load_module(PROGRAMS / "calls.py", "calls")
 STORE = lang.load_module(PROGRAMS.parent / "lending" / "store.py", "store")
+#: the ends of a ring, which only functions of the language make
+JOBS = lang.load_module(
+    (PROGRAMS.parent / "posting" / "jobs.py")
+    .read_text()
+    .replace("import Given,", "import Posts, Takes, posts, takes, Given,")
+    + """
+def POSTER(memory: Lent) -> Posts[Jobs]:
+    made: Posts[Jobs] = posts(memory, 0)
+    return made
+
+def TAKER(memory: Lent) -> Takes[Jobs]:
+    made: Takes[Jobs] = takes(memory, 0)
+    return made
+""",
+    "jobs",
+)
 LIMIT = 1 << 64
 
 
@@ -70,6 +86,22 @@ def test_memory_is_lent_on_the_machine_and_outlives_its_server() -> None:
         *["by hand: OUT_OF_RANGE of argument 16"] * 3,
         "crash: PEER_DIED of argument 0",
         f"again: {sum((7 + place) % 256 for place in range(300))}",
+    ]
+
+
+@pytest.mark.qemu
+@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
+def test_messages_are_posted_and_taken_on_the_machine() -> None:
+    command = [sys.executable, "-c", RUN, "run", str(PROGRAMS.parent / "posting")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    data = [place * 5 % 256 for place in range(64)]
+    parts = [data[number % 10 : number % 10 + 20] for number in range(500)]
+    results = [(max if number % 2 else sum)(part) + number % 100 for number, part in enumerate(parts)]
+    assert done.stdout.splitlines()[1:] == [
+        f"500 jobs, {sum(results)} in all, {sum(result > 1000 for result in results)} large",
+        "spoilt",
+        "4 refused, 0 here; waited: True",
     ]
 
 
@@ -180,6 +212,7 @@ def processes() -> Pair:
 
 U64 = st.integers(0, LIMIT - 1)
 LEVELS = st.sampled_from(list(CALLS.Level))
+NEAR = st.sampled_from([0, 1, 2, 6, 7, 8, 255, 256, 65535, 65536, 2**32 - 1, 2**32, 2**63, LIMIT - 1]) | U64
 PLACES = st.builds(CALLS.Place, st.integers(0, 65535), st.integers(-128, 127), LEVELS, st.booleans())
 small = settings(max_examples=60, deadline=None)
 
@@ -348,6 +381,67 @@ def test_only_what_is_in_the_region_is_lent(offset: int, length: int, badge: int
         assert len(pair.heard.calls) == (known and offset + length <= SIZE)
 
 
+@contextmanager
+def posting() -> Iterator[tuple[Pair, Any, Any]]:
+    """The client's end of a ring of 16 slots for Jobs, and the server's."""
+    with lending() as (pair, _):
+        pair.machine.placed.clear()
+        with pair.machine.running(pair.client):
+            sender = JOBS.POSTER(lend.region(FIRST).part(0, 1152))
+        with pair.machine.running(pair.server):
+            taker = JOBS.TAKER(lend.Lent(lend.LENT_ADDRESS + BADGE * lend.REGION_SPACE, lang.usize(1152)))
+        yield pair, sender, taker
+
+
+KINDS = st.sampled_from(list(JOBS.Kind))
+STARTS = st.tuples(U64, KINDS, st.integers(-128, 127), st.integers(0, SIZE), st.integers(0, SIZE))
+
+
+@small
+@given(starts=st.lists(STARTS, max_size=40), most=st.integers(0, 20))
+def test_what_is_posted_arrives_in_order(starts: list[Any], most: int) -> None:
+    with posting() as (pair, sender, taker):
+        sent: list[Any] = []
+        for number, kind, offset, first, length in starts:
+            length = min(length, SIZE - first)
+            with pair.machine.running(pair.client):
+                failure = sender.start(number, kind, offset, lend.region(FIRST).part(first, length))
+            if failure is None:
+                sent.append((number, kind, offset, (first, length)))
+        assert len(sent) == min(len(starts), 16), "as many as the ring holds"
+        with pair.machine.running(pair.server):
+            assert taker.take(pair.heard, most) == min(most, len(sent))
+            assert taker.take(pair.heard, 20) == max(len(sent) - most, 0)
+        base = lend.LENT_ADDRESS + BADGE * lend.REGION_SPACE
+        heard = [(*call[1:4], (call[4].address - base, call[4].length)) for call in pair.heard.calls]
+        assert (heard, taker.refused()) == (sent, 0)
+
+
+@small
+@given(
+    words=st.lists(NEAR, min_size=7, max_size=7), number=st.integers(0, 3), length=st.integers(0, 7), odd=st.booleans()
+)
+def test_random_slots_reach_the_handler_only_if_its_types_have_them(
+    words: list[int], number: int, length: int, odd: bool
+) -> None:
+    with posting() as (pair, sender, taker):
+        with pair.machine.running(pair.client):
+            assert sender.start(0, JOBS.Kind.SUM, 0, lend.region(FIRST)) is None
+            first = sender.outbox.ring.slots[0].word
+            slot = sender.outbox.next()
+            slot.word = lang.u64((int(first) & 0xFFFF_FF00) + number + (length << 32) + (odd << 8))
+            for place, word in enumerate(words):
+                setattr(slot, f"w{place}", lang.u64(word))
+            assert sender.outbox.hand_over() is None
+        with pair.machine.running(pair.server):
+            assert taker.take(pair.heard, 20) == 2
+        start = number == 1 and length == 5 and words[1] in (0, 5) and words[2] < 256 and words[3] + words[4] <= SIZE
+        stop = number == 2 and length == 0
+        known = (start or stop) and not odd
+        assert len(pair.heard.calls) == 1 + known
+        assert int(taker.refused()) == (not known)
+
+
 # --- what others send -------------------------------------------------------------------------------------------------
 
 #: of each method: what its words must be; the number of words, or a function of them if bytes are among them
@@ -364,7 +458,6 @@ EXPECTED: dict[str, tuple[list[Any], int]] = {
 NUMBERS = {name: number for number, name in enumerate(
     ("add", "moved", "halved", "many", "write", "join", "read", "tell", "fresh"), 1
 )}  # fmt: skip
-NEAR = st.sampled_from([0, 1, 2, 6, 7, 8, 255, 256, 65535, 65536, 2**32 - 1, 2**32, 2**63, LIMIT - 1]) | U64
 
 
 def version(pair: Pair) -> int:

@@ -6,10 +6,11 @@ from neokernel.compiler.codes.code import Code
 
 _IMPORTS = (
     "from typing import Annotated, Protocol\n\n"
-    "from neokernel.lang import Setting, Span, Uses, interface, setting, u8, u32, up_to, uses\n"
+    "from neokernel.lang import Posts, Setting, Span, Uses, interface, setting, u8, u32, up_to, uses\n"
     "from neokernel.runtime.process import Process\nfrom neokernel.runtime.system import Failure\n\n"
 )
 _LOG = _IMPORTS + "@interface\nclass Log(Protocol):\n"
+_POST = "def post(log: Posts[Log]) -> None:\n    pass\n"
 _MAIN = "def main(process: Process) -> None:\n    pass\n"
 
 CODES: dict[str, Code] = {
@@ -80,5 +81,13 @@ CODES: dict[str, Code] = {
         "value; `name.get(process)` reads it.",
         _IMPORTS + "level: Setting[u8] = setting(256)\n\n" + _MAIN,
         _IMPORTS + "level: Setting[u8] = setting(255)\n\n" + _MAIN,
+    ),
+    "NK0728": Code(
+        "an interface whose messages can't be posted",
+        "A message that is posted into a ring has no answer, and one slot: seven numbers, or parts of memory that is "
+        "lent. So all methods of the interface give `None | Failure`, the latter if there is no room, and take no "
+        "bytes and no capabilities. What comes back is posted, too, by an interface for that direction.",
+        _LOG + "    def size(self) -> u32 | Failure: ...\n\n" + _POST,
+        _LOG + "    def size(self, asked: u32) -> None | Failure: ...\n\n" + _POST,
     ),
 }

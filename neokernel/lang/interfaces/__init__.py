@@ -12,7 +12,7 @@ import ast
 from collections.abc import Callable
 
 from neokernel.lang.interfaces.declare import BROKEN, Declaration, Declarer, broken
-from neokernel.lang.interfaces.generate import IMPORTS, Generator, Types, relocate
+from neokernel.lang.interfaces.generate import IMPORTS, POST_IMPORTS, RING_IMPORTS, Generator, Types, relocate
 from neokernel.lang.interfaces.model import LANGUAGE, Contract, Find, Names, Problem, Reader
 
 __all__ = [
@@ -28,7 +28,10 @@ __all__ = [
 ]
 
 #: what a module imports from the language if there is something to expand
-WORDS = frozenset({"interface", "uses", "provides", "setting", "slot_of", "Uses", "Provides", "Setting"})
+WORDS = frozenset(
+    {"interface", "uses", "provides", "setting", "slot_of", "Uses", "Provides", "Setting"}
+    | {"posts", "takes", "outbox_of", "Posts", "Takes"}
+)
 
 
 def is_concerned(tree: ast.Module) -> bool:
@@ -65,11 +68,14 @@ def expand(tree: ast.Module, module: str, find: Find, report: Callable[[Problem]
     declarer = Declarer(names, types, report)
     body: list[ast.stmt] = []
     first: int | None = None
+    posted = False
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and names.decorated(node) == "interface":
             first = len(body) if first is None else first
             try:
-                body += Generator(Reader(names).contract(node), types).classes()
+                contract = Reader(names).contract(node)
+                body += Generator(contract, types).classes()
+                posted = posted or contract.is_posted
             except Problem as problem:
                 report(problem)
                 body.append(broken(node.name, node))
@@ -78,9 +84,12 @@ def expand(tree: ast.Module, module: str, find: Find, report: Callable[[Problem]
             if first is None and made and is_declaration(node, declarer):
                 first = len(body)
             body += made
+    if first is None and declarer.rings:
+        first = next(place for place, node in enumerate(body) if isinstance(node, ast.FunctionDef | ast.ClassDef))
     if first is not None:
         where = tree.body[min(first, len(tree.body) - 1)]
-        imports = ast.parse("\n".join([IMPORTS, *types.imports, *declarer.imports])).body
+        more = [POST_IMPORTS] * posted + [RING_IMPORTS] * bool(declarer.rings)
+        imports = ast.parse("\n".join([IMPORTS, *more, *types.imports, *declarer.imports])).body
         for item in imports:
             relocate(item, where)
         body[first:first] = [*imports, *declarer.classes(where)]

@@ -21,10 +21,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from neokernel.lang.interfaces.generate import PREFIX, Types, decode, relocate, server_name
+from neokernel.lang.interfaces.generate import PREFIX, Types, decode, poster_name, relocate, server_name, taker_name
 from neokernel.lang.interfaces.model import (
     FLOATS,
     INTEGERS,
+    POST_WORDS,
     Bytes,
     Enumeration,
     Lent,
@@ -38,7 +39,9 @@ from neokernel.lang.interfaces.model import (
 OBJECTS = "neokernel.runtime.objects"
 #: of what is lent: a page, and the largest region (a test holds them to `runtime/lend.py`)
 PAGE_SIZE, MOST_LENT = 4096, 1 << 18
-KEYWORDS = {"Uses": "uses", "Provides": "provides", "Setting": "setting"}
+KEYWORDS = {"Uses": "uses", "Provides": "provides", "Setting": "setting", "Posts": "posts", "Takes": "takes"}
+#: what only functions make, of memory that is lent
+RINGS = ("posts", "takes")
 _FORMS = (
     "`name: Uses[I] = uses()`, `name: Provides[I] = provides()` or `name: Setting[T] = setting(default)` at the top "
     "level of a program; in a function `name: Uses[I] = uses(slot)`"
@@ -76,6 +79,7 @@ class Declarer(ast.NodeTransformer):
         self.imports: dict[str, None] = {}
         self.settings: dict[str, str] = {}
         self.depth = 0
+        self.rings = 0
 
     def module(self, body: list[ast.stmt]) -> list[ast.stmt]:
         made: list[ast.stmt] = []
@@ -103,7 +107,7 @@ class Declarer(ast.NodeTransformer):
         self.depth -= 1
         return node
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign:
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign | list[ast.stmt]:
         keyword = self.keyword(node.value, KEYWORDS)
         annotated = self.names.word(node.annotation.value) if isinstance(node.annotation, ast.Subscript) else ""
         if not keyword and annotated != "Setting":
@@ -113,6 +117,8 @@ class Declarer(ast.NodeTransformer):
             raise Problem("NK0725", "this declares nothing", node, f"write {_FORMS}")
         assert isinstance(node.value, ast.Call)
         assert isinstance(node.annotation, ast.Subscript)
+        if keyword in RINGS:
+            return self.ring(node, node.annotation, node.value, keyword)
         if self.depth:
             return self.inside(node, node.annotation, node.value, keyword)
         if not self.is_program():
@@ -158,9 +164,35 @@ class Declarer(ast.NodeTransformer):
         self.generic_visit(call)
         return node
 
+    def ring(self, node: ast.AnnAssign, annotation: ast.Subscript, call: ast.Call, keyword: str) -> list[ast.stmt]:
+        """One end of a ring, in a function."""
+        if not self.depth or len(call.args) != 2 or call.keywords:
+            help = "in a function, `name: Posts[I] = posts(part, wake)` or `name: Takes[I] = takes(part, wake)`"
+            raise Problem("NK0725", f"`{keyword}` can't stand here so", node, help)
+        self.rings += 1
+        memory = f"{PREFIX}_memory_{self.rings}"
+        class_ = self.visit_Subscript(annotation)
+        own, peer, role, end = (0, 1, "PRODUCER", "out") if keyword == "posts" else (1, 0, "CONSUMER", "in")
+        text = (
+            f"{PREFIX}_post.{end.capitalize()}box(memory={memory}, wake=0, ring={PREFIX}_Ring("
+            f"role={PREFIX}_Role.{role}, own={PREFIX}_post.line_of({memory}, {own}), "
+            f"peer={PREFIX}_post.line_of({memory}, {peer}), slots={PREFIX}_post.slots_of({memory})))"
+        )
+        made = ast.parse(text, mode="eval").body
+        for part in ast.walk(made):
+            ast.copy_location(part, call)
+        assert isinstance(made, ast.Call)
+        made.keywords[1].value = self.visit(call.args[1])
+        first = ast.copy_location(ast.Assign([ast.Name(memory, ast.Store())], self.visit(call.args[0])), node)
+        ast.copy_location(first.targets[0], node)
+        keywords = [ast.copy_location(ast.keyword(f"{end}box", made), call)]
+        node.annotation, node.value = class_, ast.copy_location(ast.Call(copy.deepcopy(class_), [], keywords), call)
+        return [first, node]
+
     def visit_Call(self, node: ast.Call) -> ast.expr:
-        if self.names.word(node.func) == "slot_of" and len(node.args) == 1 and not node.keywords:
-            return ast.copy_location(ast.Attribute(self.visit(node.args[0]), "slot", ast.Load()), node)
+        for word, field in (("slot_of", "slot"), ("outbox_of", "outbox")):
+            if self.names.word(node.func) == word and len(node.args) == 1 and not node.keywords:
+                return ast.copy_location(ast.Attribute(self.visit(node.args[0]), field, ast.Load()), node)
         keyword = self.keyword(node, KEYWORDS)
         if keyword:
             raise Problem("NK0725", f"`{keyword}` can't stand here", node, f"write {_FORMS}")
@@ -177,6 +209,13 @@ class Declarer(ast.NodeTransformer):
             if module != self.names.module:
                 self.imports[f"from {module} import {server_name(name)}"] = None
             return ast.copy_location(ast.Name(server_name(name), ast.Load()), node)
+        if word in ("Posts", "Takes"):
+            self.posted(node)
+            name, module, _ = self.declared(node)
+            class_ = poster_name(name) if word == "Posts" else taker_name(name)
+            if module != self.names.module:
+                self.imports[f"from {module} import {class_}"] = None
+            return ast.copy_location(ast.Name(class_, ast.Load()), node)
         if word == "Setting":
             raise Problem("NK0725", "`Setting` can't stand here", node, f"write {_FORMS}")
         self.generic_visit(node)
@@ -193,6 +232,20 @@ class Declarer(ast.NodeTransformer):
         message = f"`{ast.unparse(node.slice)}` is no interface"
         help = f"an interface is made by `@interface`; kernel objects that can be used are classes of `{OBJECTS}`"
         raise Problem("NK0726", message, node, help)
+
+    def posted(self, node: ast.Subscript) -> None:
+        """Can all of the interface's messages go into a ring?"""
+        wrong: str | None = None
+        if isinstance(node.slice, ast.Name):
+            where, _, found = self.names.follow(node.slice.id)
+            if isinstance(found, ast.ClassDef) and where.decorated(found) == "interface":
+                with contextlib.suppress(Problem):
+                    methods = Reader(where).contract(found).methods
+                    wrong = next((method.name for method in methods if not method.is_posted), None)
+        if wrong is not None:
+            message = f"`{ast.unparse(node.slice)}` can't be posted, because of `{wrong}`"
+            help = f"all its methods give `None | Failure`, and take {POST_WORDS} numbers at most, or `Lent`"
+            raise Problem("NK0728", message, node, help)
 
     @staticmethod
     def version(names: Names, node: ast.ClassDef) -> int:

@@ -28,6 +28,7 @@ from neokernel.lang.interfaces.model import (
     FLOATS,
     INTEGERS,
     MAXIMUM_METHODS,
+    POST_WORDS,
     REGISTER_WORDS,
     Arm,
     Bytes,
@@ -85,10 +86,29 @@ import neokernel.runtime.interface as {PREFIX}
 import neokernel.runtime.lend as {PREFIX}_lend
 import neokernel.runtime.system as {PREFIX}_system
 """
+#: of one with interfaces that can be posted
+POST_IMPORTS = f"""
+from neokernel.lang import Embedded as {PREFIX}_Embedded, struct as {PREFIX}_struct
+from neokernel.runtime.post import Inbox as {PREFIX}_Inbox, Outbox as {PREFIX}_Outbox, Posted as {PREFIX}_Posted
+from neokernel.runtime.ring import Broken as {PREFIX}_Broken
+"""
+#: of one that makes ends of rings
+RING_IMPORTS = f"""
+import neokernel.runtime.post as {PREFIX}_post
+from neokernel.runtime.ring import Ring as {PREFIX}_Ring, Role as {PREFIX}_Role
+"""
 
 
 def server_name(name: str) -> str:
     return f"{PREFIX}_server_{name}"
+
+
+def poster_name(name: str) -> str:
+    return f"{PREFIX}_poster_{name}"
+
+
+def taker_name(name: str) -> str:
+    return f"{PREFIX}_taker_{name}"
 
 
 def handler_name(name: str) -> str:
@@ -109,15 +129,16 @@ class Places(Protocol):
 class Words:
     """The places of a message's words, one after the other: in registers, then in the thread's buffer."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, registers: int = REGISTER_WORDS) -> None:
         self.message = message
+        self.registers = registers
         self.count = 0
 
     def next(self) -> str:
         place, self.count = self.count, self.count + 1
-        if place < REGISTER_WORDS:
+        if place < self.registers:
             return f"{self.message}.w{place}"
-        return f"{PREFIX}_buffer.words[{place - REGISTER_WORDS}]"
+        return f"{PREFIX}_buffer.words[{place - self.registers}]"
 
 
 class Types:
@@ -210,7 +231,10 @@ class Generator:
     def classes(self) -> list[ast.stmt]:
         """The proxy, the protocol, the dispatcher."""
         made: list[ast.stmt] = []
-        for text in (self.proxy(), self.protocol(), self.server()):
+        texts = [self.proxy(), self.protocol(), self.server()]
+        if self.contract.is_posted:
+            texts += [self.poster(), self.taker()]
+        for text in texts:
             (node,) = ast.parse(text).body
             assert isinstance(node, ast.ClassDef)
             made.append(self.placed(node))
@@ -567,6 +591,95 @@ class {server_name(name)}:
         moved = f"{value}.slot" if isinstance(kind, Capability) and kind.given else "0"
         lines.append(f"{indent}return {PREFIX}.Answer({word}, {', '.join(registers)}, {taken}, {moved})")
         return lines
+
+    # --- rings --------------------------------------------------------------------------------------------------------
+
+    def poster(self) -> str:
+        methods = "".join(indented(self.poster_method(number, m)) for number, m in enumerate(self.contract.methods, 1))
+        head = f"@{PREFIX}_struct\nclass {poster_name(self.contract.name)}:\n"
+        return f"{head}    outbox: {PREFIX}_Embedded[{PREFIX}_Outbox]\n{methods}"
+
+    def poster_method(self, number: int, method: Method) -> str:
+        parameters = "".join(f", {p.name}: {ast.unparse(p.annotation)}" for p in method.parameters)
+        lines = [f"def {method.name}(self{parameters}) -> None | {PREFIX}_Failure:"]
+        words: list[str] = []
+        for place, parameter in enumerate(method.parameters):
+            if isinstance(parameter.kind, Lent):
+                offset = f"{PREFIX}_offset_{parameter.name}"
+                lines.append(f"    {offset} = self.outbox.offset_of({parameter.name})")
+                lines.append(f"    if {offset} >= {PREFIX}_lend.REGION_SPACE:")
+                lines.append(f"        return {PREFIX}.not_lent({place})")
+                words += [offset, f"{parameter.name}.length"]
+            elif isinstance(parameter.kind, Number | Enumeration | Record):
+                words += encode(parameter.kind, parameter.name)
+        lines += [
+            f"    {PREFIX}_slot = self.outbox.next()",
+            f"    if isinstance({PREFIX}_slot, {PREFIX}_Failure):",
+            f"        return {PREFIX}_slot",
+            f"    {PREFIX}_slot.word = {self.word(self.base | number, None, words, 0)}",
+        ]
+        lines += [f"    {PREFIX}_slot.w{place} = {expression}" for place, expression in enumerate(words)]
+        lines.append("    return self.outbox.hand_over()")
+        return "\n".join(lines) + "\n"
+
+    def taker(self) -> str:
+        name, handler = self.contract.name, handler_name(self.contract.name)
+        cases = "".join(
+            f"                case {number}:\n                    known = self.{PREFIX}_{method.name}(handler, asked)\n"
+            for number, method in enumerate(self.contract.methods, 1)
+        )
+        methods = "".join(indented(self.taker_method(number, m)) for number, m in enumerate(self.contract.methods, 1))
+        return f"""
+@{PREFIX}_struct
+class {taker_name(name)}:
+    inbox: {PREFIX}_Embedded[{PREFIX}_Inbox]
+
+    def take(self, handler: {handler}, most: {PREFIX}_u32) -> {PREFIX}_u32 | {PREFIX}_Broken:
+        found = self.inbox.waiting(most)
+        if isinstance(found, {PREFIX}_Broken):
+            return found
+        count = min(found, most)
+        for number in range(count):
+            asked = self.inbox.read(number)
+            known = False
+            match {PREFIX}_wrapping_sub({PREFIX}_truncate({PREFIX}_u32, asked.word), {self.base:#x}):
+{cases}                case _:
+                    pass
+            if not known:
+                self.inbox.refused += 1
+        _ = self.inbox.done(count)
+        return count
+
+    def may_sleep(self) -> bool | {PREFIX}_Broken:
+        return self.inbox.may_sleep()
+
+    def refused(self) -> {PREFIX}_u64:
+        return self.inbox.refused
+{methods}"""
+
+    def taker_method(self, number: int, method: Method) -> str:
+        handler = handler_name(self.contract.name)
+        lines = [
+            f"@{PREFIX}_inline",
+            f"def {PREFIX}_{method.name}(self, handler: {handler}, asked: {PREFIX}_Posted) -> bool:",
+        ]
+        words = Words("asked", POST_WORDS)
+        tests: list[str] = []
+        arguments: list[str] = []
+        looks: list[str] = []
+        for parameter in method.parameters:
+            if isinstance(parameter.kind, Lent):
+                borrowed = f"{PREFIX}_borrowed_{parameter.name}"
+                looks.append(f"    {borrowed} = self.inbox.lent({words.next()}, {words.next()})")
+                looks += [f"    if isinstance({borrowed}, {PREFIX}_Status):", "        return False"]
+                arguments.append(borrowed)
+            elif isinstance(parameter.kind, Number | Enumeration | Record):
+                arguments.append(decode(parameter.kind, words, tests, self.types))
+        expected = self.word(self.base | number, None, [""] * words.count, 0)
+        wrong = [f"asked.word != {expected}", *(f"not ({test})" for test in tests)]
+        lines += [f"    if {' or '.join(wrong)}:", "        return False", *looks]
+        lines += [f"    handler.{method.name}({', '.join(arguments)})", "    return True"]
+        return "\n".join(lines) + "\n"
 
 
 def results_of(method: Method) -> str:

@@ -22,6 +22,8 @@ INTEGERS = {f"{sign}{bits}": (bits, sign == "i") for sign in "ui" for bits in (8
 FLOATS = {"f32": 32, "f64": 64}
 #: what one message holds, in words and capabilities, as `abi/call.py` says (a test holds them to it)
 REGISTER_WORDS, MAXIMUM_WORDS, MAXIMUM_CAPABILITIES = 4, 512, 4
+#: numbers of a message that is posted into a ring (`runtime/post.py`)
+POST_WORDS = 7
 #: a label has 8 bits for the method
 MAXIMUM_METHODS = 255
 
@@ -215,6 +217,12 @@ class Method:
         errors = (Enumeration, Record)
         return next((place for place, arm in enumerate(self.arms) if not isinstance(arm.kind, errors)), 0)
 
+    @property
+    def is_posted(self) -> bool:
+        """Can nobody wait for it? It has no answer, and fits into a slot of a ring."""
+        plain = not self.of(Bytes, Fill, Capability) and self.words <= POST_WORDS
+        return plain and [arm.kind for arm in self.arms] == [Nothing()]
+
     def of(self, *kinds: type) -> list[Parameter]:
         return [parameter for parameter in self.parameters if isinstance(parameter.kind, kinds)]
 
@@ -227,6 +235,10 @@ class Contract:
     name: str
     methods: tuple[Method, ...]
     node: ast.ClassDef
+
+    @property
+    def is_posted(self) -> bool:
+        return all(method.is_posted for method in self.methods)
 
     @property
     def text(self) -> str:

@@ -42,6 +42,33 @@ def slot_of(view: Any) -> Any:
     raise _outside("slot_of")
 
 
+def posts(memory: Any, wake: Any) -> Any:
+    """The end of a ring into which messages of an interface are posted."""
+    raise _outside("posts")
+
+
+def takes(memory: Any, wake: Any) -> Any:
+    """The end of a ring out of which they are taken."""
+    raise _outside("takes")
+
+
+def outbox_of(view: Any) -> Any:
+    """The `Outbox` behind a poster."""
+    raise _outside("outbox_of")
+
+
+class Posts:
+    """`Posts[I]`: what `I`'s methods are called on, to post them."""
+
+    __class_getitem__: Any = classmethod(types.GenericAlias)
+
+
+class Takes:
+    """`Takes[I]`: what takes messages of `I`."""
+
+    __class_getitem__: Any = classmethod(types.GenericAlias)
+
+
 class Uses:
     """`Uses[I]`: what `I`'s methods are called on."""
 

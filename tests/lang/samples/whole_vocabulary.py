@@ -15,9 +15,11 @@ from neokernel.lang import (
     Given,
     Handle,
     Order,
+    Posts,
     Provides,
     Setting,
     Span,
+    Takes,
     Tasks,
     Uses,
     address_of,
@@ -55,7 +57,9 @@ from neokernel.lang import (
     object_at,
     offset_of,
     old,
+    outbox_of,
     pause,
+    posts,
     provides,
     renew,
     replace,
@@ -75,6 +79,7 @@ from neokernel.lang import (
     square_root,
     start,
     struct,
+    takes,
     tasks,
     text_of,
     truncate,
@@ -103,8 +108,10 @@ from neokernel.lang import (
     wrapping_sub,
     writer,
 )
+from neokernel.runtime.lend import Lent
 from neokernel.runtime.objects import Notification
 from neokernel.runtime.process import Process
+from neokernel.runtime.ring import Broken
 from neokernel.runtime.system import Failure
 
 unsafe("a sample of everything")
@@ -474,6 +481,29 @@ def note(process: Process, slot: u64) -> u64:
     other: Uses[Log] = uses(slot)
     _ = other.write(level.get(process), "seen")
     return slot_of(log)
+
+
+@interface
+class News(Protocol):
+    """What is posted."""
+
+    def finished(self, job: u64) -> Failure | None: ...
+
+
+@struct
+class Reader:
+    latest: u64 = 0
+
+    def finished(self, job: u64) -> None:
+        self.latest = job
+
+
+def exchange(memory: Lent, reader: Reader) -> bool:
+    out: Posts[News] = posts(memory, 0)
+    into: Takes[News] = takes(memory, 0)
+    _ = out.finished(7)
+    taken = into.take(reader, u32(4))
+    return not isinstance(taken, Broken) and taken == 1 and outbox_of(out).wake == 0
 
 
 def main(process: Process) -> None:
