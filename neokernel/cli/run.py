@@ -109,16 +109,12 @@ def signed_boot(path: Path, enrolment: Path | None, *, as_json: bool) -> tuple[I
     """What a signed start of the boot image or the program at `path` needs, and the image that explains its panics."""
     from neokernel.cli.output import progress
     from neokernel.cli.trusted import complaints
-    from neokernel.image.boot import development_boot, prepared
-    from neokernel.image.signed import boot_image
+    from neokernel.image.boot import development_boot, elf_of, prepared
 
     if is_boot_image(path):
-        with progress("building the first stage"), complaints():
+        with progress("building the first stage"), complaints(path):
             secured = prepared(path, enrolment)
-            elf = path.with_suffix(".elf")
-            if is_image(elf) and boot_image(elf) == path.read_bytes():
-                return open_image(elf), (Path.cwd(), REPOSITORY), secured
-        return open_image(secured.stage), (Path.cwd(), REPOSITORY), secured
+        return open_image(elf_of(path) or secured.stage), (Path.cwd(), REPOSITORY), secured
     image, roots = image_of(path, as_json=as_json)
     if not is_system(image):
         raise ToolError("NK1502", f"{path} has no kernel below it: there is nothing to sign", "leave --signed out")

@@ -22,7 +22,7 @@ def command(image: Path, key: Path, output: Path | None, as_json: bool) -> None:
     from neokernel.image.signed import sign
 
     output = output or signature_path(image)
-    with complaints():
+    with complaints(image):
         private = read_private(key)
         output.write_bytes(sign(image.read_bytes(), private))
     name = fingerprint(private.public_key().public_bytes_raw())

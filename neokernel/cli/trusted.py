@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from neokernel.cli.errors import ToolError
 
@@ -12,8 +13,8 @@ READ_MORE = "docs/guide/signing.md"
 
 
 @contextlib.contextmanager
-def complaints() -> Iterator[None]:
-    """What is wrong with keys, images and files, as the errors that a user sees."""
+def complaints(image: Path | None = None) -> Iterator[None]:
+    """What is wrong with keys, images and files, as the errors that a user sees. `image`: the one that is looked at."""
     from neokernel.image.boot import BrokenStage
     from neokernel.image.elf import BadImage
     from neokernel.image.keys import BadKey
@@ -24,9 +25,8 @@ def complaints() -> Iterator[None]:
     except BadKey as error:
         raise ToolError("NK1501", str(error), "`nk key new NAME` makes a pair of keys") from error
     except (BadBootImage, BadImage) as error:
-        raise ToolError(
-            "NK1502", str(error), f"`nk image` makes boot images, `nk sign` signs them; {READ_MORE}"
-        ) from error
+        named = f"{image}: {error}" if image is not None else str(error)
+        raise ToolError("NK1502", named, f"`nk image` makes boot images, `nk sign` signs them; {READ_MORE}") from error
     except BrokenStage as error:
         raise ToolError("NK1502", str(error), "`nk check neokernel/stage/main.py` says more") from error
     except FileExistsError as error:

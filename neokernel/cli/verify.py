@@ -22,7 +22,7 @@ def command(image: Path, signature: Path | None, keys: tuple[Path, ...], as_json
     from neokernel.image.keys import read_public
     from neokernel.image.signed import signer_of
 
-    with complaints():
+    with complaints(image):
         allowed = [read_public(key) for key in keys]
         public = signer_of(image.read_bytes(), (signature or signature_path(image)).read_bytes())
     names = [key.name for key in allowed if key.public == public]

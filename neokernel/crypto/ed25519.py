@@ -17,14 +17,22 @@ from __future__ import annotations
 from enum import Enum
 
 from neokernel.crypto.field25519 import MASK, ONE, ROOT_OF_MINUS_1, ZERO, Number, decoded, word_at
+from neokernel.crypto.sha512 import MOST, Sha512
 from neokernel.crypto.sha512 import SIZE as HASH_SIZE
-from neokernel.crypto.sha512 import Sha512
 from neokernel.lang import (
     Array,
+    Embedded,
     Span,
     array,
+    ensures,
+    ghost,
     i8,
+    inline,
+    invariant,
     loop_bound,
+    loop_invariant,
+    requires,
+    struct,
     u8,
     u32,
     u64,
@@ -37,6 +45,7 @@ from neokernel.lang import (
 #: bytes
 KEY_SIZE = 32
 SIGNATURE_SIZE = 64
+MOST_MESSAGE = MOST - 64
 
 #: the order of the base point: 2**252 + 27742317777372353535851937790883648493, in words from the lowest on
 L: tuple[u64, ...] = (0x5812631A5CF5D3ED, 0x14DEF9DEA2F79CD6, 0, 0x1000000000000000)
@@ -75,6 +84,12 @@ class Cached:
     twice_z: Number
     twice_dt: Number
 
+    @ghost
+    def is_fit(self) -> bool:
+        """Can all be multiplied?"""
+        sides = self.sum.is_below(54) and self.difference.is_below(54)
+        return sides and self.twice_z.is_below(54) and self.twice_dt.is_below(54)
+
 
 @value
 class Completed:
@@ -85,10 +100,18 @@ class Completed:
     z: Number
     t: Number
 
+    @ghost
+    def is_fit(self) -> bool:
+        return self.x.is_below(54) and self.y.is_below(54) and self.z.is_below(54) and self.t.is_below(54)
+
     def extended(self) -> Extended:
+        requires(self.is_fit())
+        ensures(lambda result: result.is_tight())
         return Extended(self.x.times(self.t), self.y.times(self.z), self.z.times(self.t), self.x.times(self.y))
 
     def projective(self) -> Projective:
+        requires(self.is_fit())
+        ensures(lambda result: result.is_tight())
         return Projective(self.x.times(self.t), self.y.times(self.z), self.z.times(self.t))
 
 
@@ -100,8 +123,14 @@ class Projective:
     y: Number
     z: Number
 
+    @ghost
+    def is_tight(self) -> bool:
+        return self.x.is_tight() and self.y.is_tight() and self.z.is_tight()
+
     def doubled(self) -> Completed:
         """Twice the point (Hisil and others, 2008, section 3.3, with a = -1)."""
+        requires(self.is_tight())
+        ensures(lambda result: result.is_fit())
         xx, yy, zz = self.x.squared(), self.y.squared(), self.z.squared()
         sum = yy.plus(xx)
         cross = self.x.plus(self.y).squared().minus(sum)
@@ -117,17 +146,27 @@ class Extended:
     z: Number
     t: Number
 
+    @ghost
+    def is_tight(self) -> bool:
+        return self.x.is_tight() and self.y.is_tight() and self.z.is_tight() and self.t.is_tight()
+
     def projective(self) -> Projective:
         return Projective(self.x, self.y, self.z)
 
     def negated(self) -> Extended:
+        requires(self.is_tight())
+        ensures(lambda result: result.is_tight())
         return Extended(self.x.negated(), self.y, self.z, self.t.negated())
 
     def cached(self) -> Cached:
+        requires(self.is_tight())
+        ensures(lambda result: result.is_fit())
         return Cached(self.y.plus(self.x), self.y.minus(self.x), self.z.plus(self.z), self.t.times(TWICE_D))
 
     def plus(self, other: Cached) -> Completed:
         """The sum (Hisil and others, 2008, section 3.1: complete, so for any two points of the curve)."""
+        requires(self.is_tight() and other.is_fit())
+        ensures(lambda result: result.is_fit())
         a = self.y.plus(self.x).times(other.sum)
         b = self.y.minus(self.x).times(other.difference)
         c = self.t.times(other.twice_dt)
@@ -135,6 +174,8 @@ class Extended:
         return Completed(a.minus(b), a.plus(b), d.plus(c), d.minus(c))
 
     def minus(self, other: Cached) -> Completed:
+        requires(self.is_tight() and other.is_fit())
+        ensures(lambda result: result.is_fit())
         a = self.y.plus(self.x).times(other.difference)
         b = self.y.minus(self.x).times(other.sum)
         c = self.t.times(other.twice_dt)
@@ -146,26 +187,53 @@ NEUTRAL = Extended(ZERO, ONE, ONE, ZERO)
 
 
 def base_point() -> Extended:
+    ensures(lambda result: result.is_tight())
     x = Number(BASE_X & MASK, BASE_X >> 51 & MASK, BASE_X >> 102 & MASK, BASE_X >> 153 & MASK, BASE_X >> 204)
     y = Number(BASE_Y & MASK, BASE_Y >> 51 & MASK, BASE_Y >> 102 & MASK, BASE_Y >> 153 & MASK, BASE_Y >> 204)
     return Extended(x, y, ONE, x.times(y))
 
 
-def odd_multiple(point: Extended, index: usize) -> Cached:
-    """`2 index + 1` times the point."""
-    twice = point.projective().doubled().extended().cached()
-    found = point
-    for _ in range(index):
-        found = found.plus(twice).extended()
-    return found.cached()
+@struct
+class Multiple:
+    """A multiple of a point, to be added."""
+
+    point: Cached = Cached(ZERO, ZERO, ZERO, ZERO)
+
+    @invariant
+    def is_fit(self) -> bool:
+        return self.point.is_fit()
 
 
-#: of the base point: 1, 3, 5 … 15 times
-BASE_MULTIPLES: tuple[Cached, ...] = tuple(odd_multiple(base_point(), n) for n in range(MULTIPLES))
+@struct
+class Multiples:
+    """The odd multiples of a point: once, three times, … 15 times."""
+
+    odd: Array[Embedded[Multiple]] = array(MULTIPLES)
+
+    def fill(self, point: Extended) -> None:
+        requires(point.is_tight())
+        twice = point.projective().doubled().extended().cached()
+        multiple = point
+        for index in range(MULTIPLES):
+            loop_invariant(multiple.is_tight())
+            self.odd[index].point = multiple.cached()
+            multiple = multiple.plus(twice).extended()
+
+    @inline
+    def add(self, sum: Completed, digit: i8) -> Completed:
+        """The sum, and `digit` times the point; the digit is 0, or odd and between -16 and 16."""
+        requires(sum.is_fit())
+        ensures(lambda result: result.is_fit())
+        if digit > 0:
+            return sum.extended().plus(self.odd[usize(digit) // 2].point)
+        if digit < 0:
+            return sum.extended().minus(self.odd[usize(-digit) // 2].point)
+        return sum
 
 
 def verify(key: bytes, message: bytes, signature: bytes) -> Verdict:
     """Is `signature` that of `message` by the holder of `key`? Anything of another length is none."""
+    requires(len(message) <= MOST_MESSAGE)
     if len(key) != KEY_SIZE:
         return Verdict.KEY
     if len(signature) != SIGNATURE_SIZE:
@@ -191,6 +259,8 @@ def verify(key: bytes, message: bytes, signature: bytes) -> Verdict:
 
 def decoded_point(data: bytes) -> Extended | None:
     """The point that 32 bytes encode (5.1.3); None if there is none, or if it is to be encoded otherwise."""
+    requires(len(data) == KEY_SIZE)
+    ensures(lambda result: result is None or result.is_tight())
     y = decoded(data)
     if y is None:
         return None
@@ -215,12 +285,14 @@ def decoded_point(data: bytes) -> Extended | None:
 
 def is_small(point: Extended) -> bool:
     """Is the point's order 1, 2, 4 or 8?"""
+    requires(point.is_tight())
     eightfold = point.projective().doubled().projective().doubled().projective().doubled().projective()
     return eightfold.x.is_zero()  # then it is the neutral point, or that of order 2, which no eightfold is
 
 
 def encode(point: Projective, target: Span[u8]) -> None:
     """Write the 32 bytes that encode the point (5.1.2)."""
+    requires(point.is_tight() and len(target) == KEY_SIZE)
     inverse = point.z.inverse()
     point.y.times(inverse).encode(target)
     if point.x.times(inverse).is_odd():
@@ -229,34 +301,23 @@ def encode(point: Projective, target: Span[u8]) -> None:
 
 def combination(s: Array[u64], k: Array[u64], a: Extended) -> Projective:
     """`s B + k a`, by signed digits of both at once, from the highest on (Straus, 1964). Both scalars are below L."""
+    requires(len(s) == 4 and len(k) == 4 and a.is_tight())
+    ensures(lambda result: result.is_tight())
+    of_base, of_a = Multiples(), Multiples()
+    of_base.fill(base_point())
+    of_a.fill(a)
     s_digits: Array[i8] = array(DIGITS)
     k_digits: Array[i8] = array(DIGITS)
     recode(s, s_digits)
     recode(k, k_digits)
-    multiples: Array[Cached] = array(MULTIPLES)
-    twice = a.projective().doubled().extended().cached()
-    multiple = a
-    for index in range(MULTIPLES):
-        multiples[index] = multiple.cached()
-        multiple = multiple.plus(twice).extended()
-    top: usize = DIGITS
-    while top > 0 and s_digits[top - 1] == 0 and k_digits[top - 1] == 0:
-        loop_bound(DIGITS)
-        top -= 1
     result = NEUTRAL.projective()
-    for place in reversed(range(top)):
-        sum = result.doubled()
-        digit = k_digits[place]
-        if digit > 0:
-            sum = sum.extended().plus(multiples[usize(digit) // 2])
-        elif digit < 0:
-            sum = sum.extended().minus(multiples[usize(-digit) // 2])
-        digit = s_digits[place]
-        if digit > 0:
-            sum = sum.extended().plus(BASE_MULTIPLES[usize(digit) // 2])
-        elif digit < 0:
-            sum = sum.extended().minus(BASE_MULTIPLES[usize(-digit) // 2])
-        result = sum.projective()
+    started = False
+    for place in reversed(range(DIGITS)):
+        loop_invariant(result.is_tight())
+        started = started or s_digits[place] != 0 or k_digits[place] != 0
+        if started:
+            sum = of_a.add(result.doubled(), k_digits[place])
+            result = of_base.add(sum, s_digits[place]).projective()
     return result
 
 
@@ -265,6 +326,7 @@ def combination(s: Array[u64], k: Array[u64], a: Extended) -> Projective:
 
 def is_less(a: Array[u64], b: tuple[u64, ...]) -> bool:
     """Compare four words each, from the highest on."""
+    requires(len(b) == 4)
     for index in reversed(range(4)):
         if a[index] != b[index]:
             return a[index] < b[index]
@@ -277,6 +339,7 @@ def recode(scalar: Array[u64], digits: Array[i8]) -> None:
     carry: u64 = 0
     while place < DIGITS:
         loop_bound(DIGITS)
+        loop_invariant(carry <= 1)
         bits = window(scalar, place) + carry
         if bits & 1 == 0:
             place += 1
@@ -293,6 +356,8 @@ def recode(scalar: Array[u64], digits: Array[i8]) -> None:
 
 def window(scalar: Array[u64], place: usize) -> u64:
     """The bits from `place` on, WINDOW of them."""
+    requires(place < DIGITS)
+    ensures(lambda result: result < 1 << WINDOW)
     word, bit = place // 64, place % 64
     bits = scalar[word] >> bit
     if bit > 64 - WINDOW and word < 3:
@@ -302,6 +367,7 @@ def window(scalar: Array[u64], place: usize) -> u64:
 
 def challenge(k: Array[u64], r: bytes, key: bytes, message: bytes) -> None:
     """Write the hash of the three, modulo L: bit by bit, which is little beside all else."""
+    requires(len(r) == 32 and len(key) == KEY_SIZE and len(message) <= MOST_MESSAGE)
     digest: Array[u8] = array(HASH_SIZE)
     hash = Sha512()
     hash.update(r)
@@ -326,6 +392,7 @@ def double(a: Array[u64], bit: u64) -> None:
 
 def subtract(a: Array[u64], b: tuple[u64, ...]) -> None:
     """Take four words off four others. It must fit."""
+    requires(len(b) == 4)
     borrow: u64 = 0
     for index in range(4):
         before = a[index]

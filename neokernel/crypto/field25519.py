@@ -20,6 +20,7 @@ from neokernel.lang import (
     ensures,
     ghost,
     inline,
+    loop_invariant,
     multiply_high,
     requires,
     truncate,
@@ -89,7 +90,7 @@ class Number:
     @ghost
     def is_below(self, bits: u64) -> bool:
         """Is every limb below 2**bits?"""
-        return (self.l0 | self.l1 | self.l2 | self.l3 | self.l4) >> bits == 0
+        return max(self.l0, self.l1, self.l2, self.l3, self.l4) < u64(1) << bits
 
     @ghost
     def is_at_most_four_p(self) -> bool:
@@ -156,8 +157,11 @@ class Number:
 
     def squared_often(self, times: u32) -> Number:
         """To the power 2**times."""
+        requires(self.is_below(54))
+        ensures(lambda result: result.is_below(54))
         result = self
         for _ in range(times):
+            loop_invariant(result.is_below(54))
             result = result.squared()
         return result
 
@@ -173,10 +177,14 @@ class Number:
         return Number(l0, l1 & MASK, l2 & MASK, l3 & MASK, l4 & MASK)
 
     def negated(self) -> Number:
+        requires(self.is_at_most_four_p())
+        ensures(lambda result: result.is_tight())
         return ZERO.minus(self).carried()
 
     def to_the_power_of_2_250_minus_1(self) -> tuple[Number, Number]:
         """What inverses and square roots have in common: the powers 2**250 - 1 and 11."""
+        requires(self.is_below(54))
+        ensures(lambda result: result[0].is_tight() and result[1].is_tight())
         power_2 = self.squared()
         power_9 = power_2.squared_often(2).times(self)
         power_11 = power_9.times(power_2)
@@ -191,11 +199,15 @@ class Number:
 
     def inverse(self) -> Number:
         """The number's inverse, which is its power P - 2; of 0, 0."""
+        requires(self.is_below(54))
+        ensures(lambda result: result.is_tight())
         ones, power_11 = self.to_the_power_of_2_250_minus_1()
         return ones.squared_often(5).times(power_11)
 
     def root_candidate(self) -> Number:
         """The power (P - 5) / 8, which is 2**252 - 3."""
+        requires(self.is_below(54))
+        ensures(lambda result: result.is_tight())
         ones, _ = self.to_the_power_of_2_250_minus_1()
         return ones.squared_often(2).times(self)
 
@@ -221,6 +233,7 @@ class Number:
 
     def carried_once(self) -> Number:
         """With limbs of 51 bits; what is above the last is dropped."""
+        requires(self.is_below(54))
         l1 = self.l1 + (self.l0 >> BITS)
         l2 = self.l2 + (l1 >> BITS)
         l3 = self.l3 + (l2 >> BITS)
@@ -228,6 +241,7 @@ class Number:
         return Number(self.l0 & MASK, l1 & MASK, l2 & MASK, l3 & MASK, l4 & MASK)
 
     def is_zero(self) -> bool:
+        requires(self.is_below(54))
         encoded: Array[u8] = array(SIZE)
         self.encode(encoded)
         together: u8 = 0
@@ -237,10 +251,12 @@ class Number:
 
     def equals(self, other: Number) -> bool:
         """Are they the same number? Their limbs may differ."""
+        requires(self.is_below(53) and other.is_at_most_four_p())
         return self.minus(other).is_zero()
 
     def is_odd(self) -> bool:
         """Is the representation below P odd? So a root is told from its negative (RFC 8032, 5.1.2: its sign)."""
+        requires(self.is_below(54))
         encoded: Array[u8] = array(SIZE)
         self.encode(encoded)
         return encoded[0] & 1 == 1
@@ -271,6 +287,7 @@ ROOT_OF_MINUS_1 = Number(I & MASK, I >> 51 & MASK, I >> 102 & MASK, I >> 153 & M
 
 def word_at(data: bytes, offset: u64) -> u64:
     """The little-endian word at `offset`."""
+    requires(len(data) >= 8 and offset <= len(data) - 8)
     word: u64 = 0
     for index in reversed(range(8)):
         word = wrapping_shl(word, 8) | u64(data[offset + index])
@@ -279,6 +296,8 @@ def word_at(data: bytes, offset: u64) -> u64:
 
 def decoded(data: bytes) -> Number | None:
     """The number in the low 255 bits of 32 bytes, little-endian; None if it isn't below P."""
+    requires(len(data) == SIZE)
+    ensures(lambda result: result is None or result.is_tight())
     w0, w1, w2, w3 = word_at(data, 0), word_at(data, 8), word_at(data, 16), word_at(data, 24) & HALF
     if w0 >= ONES - 18 and w1 == ONES and w2 == ONES and w3 == HALF:
         return None

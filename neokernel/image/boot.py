@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neokernel.compiler.diagnostics import Diagnostic
+from neokernel.image.elf import BadImage
 from neokernel.image.keys import development_key
-from neokernel.image.signed import boot_image, enrolment, sign
+from neokernel.image.signed import BadBootImage, boot_image, enrolment, sign
 from neokernel.image.stage import build_stage
 
+#: more the machine has no room for beside what it becomes (boards/stage.ld)
+LARGEST = 28 << 20
 #: what is added to an image's name
 IMAGE, SIGNATURE, STAGE, LOADED, ENROLMENT = ".img", ".sig", ".stage.elf", ".loaded", ".enrolment"
 
@@ -29,6 +32,15 @@ class SignedBoot:
 def signature_path(image: Path) -> Path:
     """Where an image's signature lies: beside it."""
     return image.with_name(image.name + SIGNATURE)
+
+
+def elf_of(image: Path) -> Path | None:
+    """The ELF file with debug information that a boot image was made of, if it lies beside it."""
+    elf = image.with_suffix(".elf")
+    try:
+        return elf if boot_image(elf) == image.read_bytes() else None
+    except (OSError, BadImage, BadBootImage):
+        return None
 
 
 def development_boot(elf: Path, blob: Path | None = None) -> SignedBoot:
@@ -49,6 +61,8 @@ def prepared(image: Path, blob: Path | None) -> SignedBoot:
 
     An image without a signature gets none: the first stage says so.
     """
+    if (size := image.stat().st_size) > LARGEST:
+        raise BadBootImage(f"it has {size:,} bytes, and the machine has room for {LARGEST:,}")
     data = image.read_bytes()
     signature = signature_path(image)
     loaded = image.with_suffix(LOADED)
@@ -56,6 +70,8 @@ def prepared(image: Path, blob: Path | None) -> SignedBoot:
     if blob is None:
         blob = image.with_suffix(ENROLMENT)
         blob.write_bytes(enrolment([development_key()[1]]))
+    else:
+        blob.open("rb").close()  # if it can't be read, that is said here, and not by QEMU
     stage = image.with_suffix(STAGE)
     problems = build_stage(stage).diagnostics
     if problems:

@@ -175,9 +175,11 @@ def test_what_is_no_image_is_neither_signed_nor_verified(nk: Nk, small: Path, ch
     nk("sign", small, "--key", "k.key")
     Path("other.img").write_bytes(change(small.read_bytes()))  # type: ignore[operator]
     signing = nk("sign", "other.img", "--key", "k.key")
-    assert (signing.status, signing.error.startswith(f"error[NK1502]: {said}")) == (Exit.TRUST, True), signing.error
+    assert (signing.status, signing.error.startswith(f"error[NK1502]: other.img: {said}")) == (Exit.TRUST, True), (
+        signing.error
+    )
     verifying = nk("verify", "other.img", "--signature", "small.img.sig")
-    assert (verifying.status, verifying.error.startswith(f"error[NK1502]: {said}")) == (Exit.TRUST, True)
+    assert (verifying.status, verifying.error.startswith(f"error[NK1502]: other.img: {said}")) == (Exit.TRUST, True)
 
 
 def test_what_is_no_signature(nk: Nk, small: Path) -> None:
@@ -191,7 +193,7 @@ def test_what_is_no_signature(nk: Nk, small: Path) -> None:
         good[:-1] + bytes([good[-1] ^ 1]): "its signature is of something else",
     }.items():
         signature.write_bytes(data)
-        assert nk("verify", small).error.startswith(f"error[NK1502]: {said}")
+        assert nk("verify", small).error.startswith(f"error[NK1502]: small.img: {said}")
     signature.unlink()
     assert nk("verify", small).error.startswith("error[NK1005]: small.img.sig: No such file")
 
@@ -258,6 +260,18 @@ def test_from_key_to_start(nk: Nk) -> None:
     assert refused.output.startswith("first stage: refused: the image is signed with a key that isn't enrolled")
 
 
+def test_what_cant_be_started(nk: Nk, small: Path) -> None:
+    with Path("huge.img").open("wb") as file:
+        file.truncate(100 << 20)
+    huge = nk("run", "huge.img")
+    assert (huge.status, huge.error.partition("\n")[0]) == (
+        Exit.TRUST,
+        "error[NK1502]: huge.img: it has 104,857,600 bytes, and the machine has room for 29,360,128",
+    )
+    assert nk("run", small, "--enrolment", "nowhere").error.startswith("error[NK1005]: nowhere: No such file")
+    assert nk("run", "--signed", "--host", PING_PONG).status == Exit.USAGE
+
+
 @pytest.mark.qemu
 def test_signed_for_oneself(nk: Nk) -> None:
     started = nk("run", "--signed", PING_PONG, "--timeout", "60")
@@ -278,3 +292,8 @@ def test_a_crash_of_a_signed_program_has_its_traceback(nk: Nk) -> None:
     assert "DivisionByZero" in crashed.error
     again = nk("run", "build/crash.img", "--timeout", "60")
     assert again.error == crashed.error
+    Path("build/crash.elf").write_bytes(b"\x7fELF")
+    without = nk("run", "build/crash.img", "--timeout", "60")
+    assert without.status == 101
+    assert "DivisionByZero" not in without.error
+    assert without.error != ""
