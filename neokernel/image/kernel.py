@@ -27,6 +27,7 @@ from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.archive import BadArchive, Entry, pack, program_entry, read
 from neokernel.image.checks import Sources, text_digest, write_check_table
 from neokernel.image.elf import BadImage, Image
+from neokernel.image.needs import placed_needs_of
 from neokernel.image.program import MEMORY, THREAD_START, BuildResult, build_program, programs_of
 from neokernel.image.proofs import RECORD, discharge
 
@@ -78,6 +79,9 @@ def build_image_of(
     traced: bool = False,
 ) -> BuildResult:
     """Build programs by their names, the root program first, and the kernel below them; `files` come after them."""
+    wanting = [*unmet(programs[0][1])]
+    if wanting:
+        return BuildResult(output, wanting)
     folder = programs_folder(output)
     folder.mkdir(exist_ok=True)
     entries: list[Entry] = []
@@ -96,6 +100,15 @@ def build_image_of(
     link_image(found.files, pack([*entries, *files]), output)
     write_check_table(output, found.records, kernel_sources())
     return BuildResult(output)
+
+
+def unmet(root: Path) -> Iterator[Diagnostic]:
+    """What the root program declares, and nobody can give it: it has everything there is, and no peers."""
+    for need, span in placed_needs_of(root):
+        if need.kind != "setting":
+            message = f"the root program can't have `{need.name}`: who would give it?"
+            help = "make its process by another program's (`Child`), or name it in a system file"
+            yield Diagnostic("NK0209", message, span, help)
 
 
 def link_image(kernel: list[Path], archive: bytes, output: Path) -> None:

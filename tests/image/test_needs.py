@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neokernel.image.build import build_image
 from neokernel.image.needs import BadNeeds, Need, needs_in, needs_of, packed, placed_needs_of, unpacked
 from neokernel.image.program import build_program
 
@@ -137,3 +138,11 @@ def test_any_section_is_read_or_refused(data: bytes) -> None:
     with contextlib.suppress(BadNeeds):
         found = unpacked(data, "it")
     assert all(need.kind in ("uses", "provides", "setting") and hash(need) for need in found)
+
+
+def test_a_root_program_has_nobody_to_give_it_what_it_uses(tmp_path: Path) -> None:
+    text = HEAD + INTERFACE.format(type="u8") + "level: Setting[u8] = setting(3)\nlog: Uses[Log] = uses()\n" + MAIN
+    path = written(tmp_path, text)
+    (found,) = build_image(path, tmp_path / "image.elf").diagnostics
+    assert (found.code, found.message) == ("NK0209", "the root program can't have `log`: who would give it?")
+    assert text.split("\n")[found.span.line - 1].startswith("log: ")

@@ -105,6 +105,17 @@ def test_messages_are_posted_and_taken_on_the_machine() -> None:
     ]
 
 
+@pytest.mark.qemu
+@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
+def test_200_000_random_messages_fail_no_check_of_a_dispatcher() -> None:
+    """Compiled, with all checks: each message is served or refused, and the handler sees what its types have."""
+    command = [sys.executable, "-c", RUN, "run", str(PROGRAMS.parent / "interfaces_fuzz")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    reached = [f"method {number} reached: True" for number in range(1, 6)]
+    assert done.stdout.splitlines()[1:] == [*reached, "refused: True, counted: True"]
+
+
 def test_the_generator_knows_the_layouts_of_others() -> None:
     """Host code of the language can't import them."""
     assert (model.REGISTER_WORDS, model.MAXIMUM_WORDS) == (call.REGISTER_WORDS, call.MAXIMUM_WORDS)

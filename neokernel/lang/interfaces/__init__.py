@@ -84,7 +84,7 @@ def expand(tree: ast.Module, module: str, find: Find, report: Callable[[Problem]
             if first is None and made and is_declaration(node, declarer):
                 first = len(body)
             body += made
-    if first is None and declarer.rings:
+    if first is None and (declarer.rings or declarer.imports):
         first = next(place for place, node in enumerate(body) if isinstance(node, ast.FunctionDef | ast.ClassDef))
     if first is not None:
         where = tree.body[min(first, len(tree.body) - 1)]
