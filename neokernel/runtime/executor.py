@@ -215,7 +215,7 @@ class Executor:
             self.wake(listener)
 
     def signal(self, bits: u64) -> None:
-        """Signals have arrived."""
+        """Signals have arrived; or tasks tell one another."""
         self.signalled |= bits
         task = self.waiting.first
         while task is not None:
@@ -333,6 +333,27 @@ class Group:
         task.free = self.free
         self.free = task
         self.living -= 1
+
+
+@struct
+class Lock:
+    """One task at a time is in a block `async with lock:`, and may wait there.
+
+    `signal`: one of the executor's signals that is used for nothing else.
+    """
+
+    executor: Executor
+    signal: u64
+    held: bool = False
+
+    async def __aenter__(self) -> None:
+        while self.held:
+            _ = await self.executor.signals(self.signal)
+        self.held = True
+
+    async def __aexit__(self, *_: object) -> None:
+        self.held = False
+        self.executor.signal(self.signal)
 
 
 # --- several at once --------------------------------------------------------------------------------------------------

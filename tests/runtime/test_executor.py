@@ -31,7 +31,7 @@ PROGRAMS = Path(__file__).parent / "tasks"
 RUN = "import sys; from neokernel.cli.main import main; sys.exit(main())"
 u64 = lang.u64
 TIMED_OUT = Failure(Status.TIMED_OUT, u64(0))
-SLEEP, SIGNAL, TIMEOUT, SELECT, GATHER, TURNS, ANSWER, RING, NESTED = range(9)
+SLEEP, SIGNAL, TIMEOUT, SELECT, GATHER, TURNS, ANSWER, RING, NESTED, LOCKED = range(10)
 
 
 @pytest.mark.qemu
@@ -252,6 +252,20 @@ def test_one_that_is_cancelled_before_it_begins_does_nothing(kernel: Kernel) -> 
     spawn(kernel, SLEEP, 2, 5)
     assert kernel.run() == [2, 1002]
     assert bench.executor.ready == 0
+
+
+def test_one_task_at_a_time_has_the_lock_also_if_it_is_cancelled(kernel: Kernel) -> None:
+    bench = kernel.bench
+    bench.lock = driver.Lock(executor=bench.executor, signal=u64(1 << 63))
+    handles = [
+        bench.group.spawn(bench.executor, driver.task(bench, u64(LOCKED), u64(number), u64(10))) for number in range(4)
+    ]
+    assert bench.executor.wait() is None
+    bench.group.run(bench.executor)
+    assert bench.group.cancel(bench.executor, handles[2]), "it waits"
+    assert bench.group.cancel(bench.executor, handles[0]), "it is inside"
+    assert kernel.run() == [0, 1, 1001, 3, 1003]
+    assert not bench.lock.held
 
 
 @pytest.mark.parametrize("wanted", [1, 3])

@@ -10,6 +10,7 @@ from neokernel.runtime.executor import (
     Expired,
     First,
     Group,
+    Lock,
     Second,
     gather,
     select,
@@ -87,6 +88,13 @@ async def task(bench: Bench, kind: u64, a: u64, b: u64) -> None:
                 bench.note(request.message.w0)
                 await executor.sleep_until(a)
                 assert call.answer(message(1, 1), request.message.w0 + b) is None
+        case 9:
+            lock = bench.lock
+            assert lock is not None
+            async with lock:
+                bench.note(a)
+                await executor.sleep_until(executor.now + b)
+                bench.note(a + 1000)
         case 7:
             ring = bench.ring
             assert ring is not None
@@ -106,6 +114,7 @@ class Bench:
     log: Array[u64] = array(64)
     used: usize = 0
     ring: Ring[Word] | None = None
+    lock: Lock | None = None
 
     def note(self, number: u64) -> None:
         self.log[self.used] = number
