@@ -42,6 +42,8 @@ MOST_MEMORY: u64 = 1 << 40
 MOST_TIME: u64 = 1 << 40
 #: bytes of memory that a service keeps when it is started again
 MOST_STATE = 1 << 24
+#: bytes that a service lends another one
+MOST_LENT = 0x4_0000
 #: slots of init's table; what a service takes of them: its process, the next one while it is replaced, and what
 #: outlives it. Each grant may take one more
 MOST_SLOTS = 4096
@@ -56,7 +58,8 @@ class GrantKind(Enum):
     #: the Endpoint at which it serves: one for all that it provides. `interface`: that of its contract
     PROVIDES = 1
     #: somebody else's Endpoint, to call. `target`: the index of the grant that provides it. Its badge is the index of
-    #: the client among the services, plus 1; from bit 32 on, how many others the server provides before this one
+    #: the client among the services, plus 1; from bit 32 on, how many others the server provides before this one.
+    #: `size`: bytes that the client lends the server, in whole pages: at most MOST_LENT, and one region for each server
     USES = 2
     #: the Memory of a device's registers. `target`: their physical address
     DEVICE = 3

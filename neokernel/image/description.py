@@ -45,13 +45,17 @@ class Provides:
 
 @dataclass(frozen=True, slots=True)
 class Uses:
-    """It calls what another service provides, under the name that this one has there."""
+    """It calls what another service provides, under the name that this one has there.
+
+    `lend`: bytes of memory that it lends that service, in whole pages.
+    """
 
     name: str
     service: str
     endpoint: str
     interface: int = 0
     rights: int = CALLS
+    lend: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +245,7 @@ def _write_grant(record: Any, grant: Grant, texts: _Texts, provided: dict[tuple[
             record.kind, record.interface = GrantKind.PROVIDES.value, grant.interface
         case Uses():
             record.kind, record.interface, record.rights = GrantKind.USES.value, grant.interface, grant.rights
-            record.target = provided[grant.service, grant.endpoint]
+            record.target, record.size = provided[grant.service, grant.endpoint], grant.lend
         case Has():
             record.kind, record.target, record.size = grant.kind.value, grant.target, grant.size
 
@@ -274,6 +278,8 @@ def examine(system: System, services: Sequence[Service]) -> None:
         for grant in service.grants:
             _grant(f"{where}: grant {grant.name!r}", service, grant, interfaces)
         _settings(where, service)
+        lenders = (grant.service for grant in service.grants if isinstance(grant, Uses) and grant.lend)
+        _once(f"{where}: a region that it lends to", lenders)
 
 
 def _numbers(where: str, service: Service) -> None:
@@ -314,6 +320,9 @@ def _grant(where: str, service: Service, grant: Grant, interfaces: dict[tuple[st
             if version != grant.interface:
                 told = f"{version:016x}, and this was made for {grant.interface:016x}"
                 raise BadDescription(f"{where}: {grant.service}.{grant.endpoint} has the contract {told}")
+            _within(f"{where}: bytes that it lends", grant.lend, 0, layout.MOST_LENT)
+            if grant.lend % 4096:
+                raise BadDescription(f"{where}: {grant.lend} bytes that it lends are no whole pages of 4096")
         case Has(kind=GrantKind.PROVIDES | GrantKind.USES):
             raise BadDescription(f"{where}: endpoints are described by Provides and Uses")
         case Has(kind=GrantKind.PROCESSOR):
@@ -406,7 +415,8 @@ def _read(memory: bytearray) -> System:
         if kind is GrantKind.USES:
             peer = grants[int(record.target)]
             owner = named(services[int(peer.owner)].name)
-            return Uses(name, owner, named(peer.name), int(record.interface), int(record.rights))
+            lend = int(record.size)
+            return Uses(name, owner, named(peer.name), int(record.interface), int(record.rights), lend)
         return Has(name, kind, int(record.target), int(record.size))
 
     def setting_of(index: int) -> tuple[str, int | bytes]:

@@ -6,13 +6,28 @@ from pathlib import Path
 from typing import Any
 
 from neokernel.abi.description import Escalation, GrantKind, RestartPolicy
-from neokernel.image.description import Has, Provides, Restart, Service, System, Uses
+from neokernel.image.description import Grant, Has, Provides, Restart, Service, System, Uses
+from neokernel.image.needs import needs_of
 
 MACHINE = Path(__file__).parent / "machine"
 #: what is a program there
 PROGRAMS = {
     name: MACHINE / f"{name}.py"
-    for name in ("bare", "beater", "counter", "counter2", "clock", "counter3", "idle", "quitter", "tester", "tracer")
+    for name in (
+        "adder",
+        "adder2",
+        "asker",
+        "bare",
+        "beater",
+        "counter",
+        "counter2",
+        "clock",
+        "counter3",
+        "idle",
+        "quitter",
+        "tester",
+        "tracer",
+    )
 }
 #: so that there are more than 128 services
 IDLE = 122
@@ -83,3 +98,24 @@ def system(kills: int, swaps: int, idle: int = IDLE, tell: bool = False) -> Syst
         ),
     )
     return System("tests", "qemu-virt", services)
+
+
+def typed(clients: int, swaps: int) -> System:
+    """A typed interface: so many clients, and so many times what serves it is replaced."""
+    (declared,) = [need for need in needs_of(PROGRAMS["asker"]) if need.name == "sums"]
+    asker: tuple[Grant, ...] = (
+        Uses("sums", "adder", "sums", declared.version, lend=declared.lend),
+        Has("init", GrantKind.SYSTEM),
+        Has("console", GrantKind.CONSOLE),
+        Has("power", GrantKind.POWER),
+        Has("processor", GrantKind.PROCESSOR, target=200),
+    )
+    settings = (("clients", clients), ("swaps", swaps))
+    return System(
+        "typed",
+        "qemu-virt",
+        (
+            Service("adder", "adder", (Provides("sums", declared.version),), state=STATE),
+            Service("asker", "asker", asker, settings, memory=8 << 20, capabilities=4096, priority=120),
+        ),
+    )

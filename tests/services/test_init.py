@@ -23,7 +23,7 @@ from neokernel.image.panic import ConsoleFilter
 from neokernel.image.system import INIT, INIT_NAME, build_described
 from neokernel.runtime.control import Name
 from neokernel.services.init.lifecycle import backoff
-from tests.services.init_system import MACHINE, PROGRAMS, system
+from tests.services.init_system import MACHINE, PROGRAMS, system, typed
 from tests.support.machine import QEMU
 
 needs_qemu = pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
@@ -193,6 +193,26 @@ def test_services_whatever_happens_to_them(tmp_path: Path) -> None:
         *["AssertionFailed"] * 10,
     ]
     assert ran.crashes[0] == FAILED
+
+
+@pytest.mark.qemu
+@needs_qemu
+def test_a_typed_interface_is_served_on_while_versions_change(tmp_path: Path) -> None:
+    """And memory that is lent is there for each of them."""
+    image = tmp_path / "system.elf"
+    programs = {name: PROGRAMS[name] for name in ("adder", "adder2", "asker")}
+    built = build_described(typed(clients=64, swaps=30), programs, image)
+    assert not built.diagnostics, built.diagnostics[0].message
+    ran = run(image)
+    assert (ran.status, ran.lines) == (
+        0,
+        [
+            "the sum of what is lent: 55",
+            "and in its next life: 55",
+            "30 swaps, 30 times the right version answered",
+            "0 calls lost, True, True",
+        ],
+    )
 
 
 QUITTER = Service(

@@ -87,7 +87,7 @@ def given(service: Service, need: Need, grant: Grant | None) -> description.Gran
         case Kind.ENDPOINT:
             # Calls that carry no capabilities need no right to.
             rights = int(SEND | GRANT) if need.grants else int(SEND)
-            return description.Uses(need.name, grant.peer, grant.provided, need.version, rights)
+            return description.Uses(need.name, grant.peer, grant.provided, need.version, rights, need.lend)
         case Kind.DEVICE:
             return description.Has(need.name, GrantKind.DEVICE, grant.number)
         case Kind.INTERRUPT:

@@ -59,6 +59,8 @@ class Need:
     version: int = 0
     #: do its calls carry capabilities?
     grants: bool = False
+    #: bytes that the client lends the server
+    lend: int = 0
     #: of a setting: an enum's as a number, bytes as hexadecimal text
     default: bool | int | float | str = 0
     #: of a setting that is an enum's
@@ -97,6 +99,7 @@ def need_of(found: Declared, span: Span) -> Need:
         span,
         found.version,
         found.grants,
+        found.lend,
         0 if found.default is None else found.default,
         found.members,
         is_object,

@@ -90,7 +90,8 @@ def memory(machine: Machine, findings: Findings) -> None:
 def total(service: Service) -> int:
     """All memory that a service takes."""
     pools = sum(grant.number for grant in service.grants if grant.kind is Kind.POOL)
-    return service.memory.value + service.preserve.value + pools
+    lent = sum(need.lend for need in service.program.needs)
+    return service.memory.value + service.preserve.value + pools + lent
 
 
 def restarts(machine: Machine, service: Service, findings: Findings) -> None:

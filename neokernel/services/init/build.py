@@ -7,14 +7,15 @@ those that the program declares is in slot FIRST_DECLARED + i; what was denied l
 from __future__ import annotations
 
 from neokernel.abi.boot import PLATFORM, PROCESSOR
-from neokernel.abi.description import FIRST_DECLARED, GrantKind, SettingKind
+from neokernel.abi.description import FIRST_DECLARED, MOST_LENT, GrantKind, SettingKind
 from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.rights import ALL, CONTROL, DMA, READ, RECEIVE, SEND, WRITE
 from neokernel.abi.status import FIRST, Status
-from neokernel.lang import u16, u64, usize, value
+from neokernel.lang import u8, u16, u64, usize, value
 from neokernel.runtime import system
 from neokernel.runtime.child import MORE_KEPT, TABLE, Child, memory_source
 from neokernel.runtime.interface import PROVIDED_SHIFT
+from neokernel.runtime.lend import LENDS_ADDRESS, LENT_ADDRESS, REGION_SPACE
 from neokernel.runtime.process import STATE_ADDRESS, Process
 from neokernel.runtime.space import Kept, released
 from neokernel.runtime.system import Failure
@@ -27,6 +28,8 @@ ENDPOINT_ROOM: u64 = PAGE_SIZE
 DMA_HEADER: u64 = 256
 PIN_SIZE: u64 = 32
 
+assert MOST_LENT == REGION_SPACE, "a region fills the room that there is for it"
+
 
 def make(process: Process, init: Init, index: u64, program: bytes, child: Child) -> Failure | None:
     """The process of unit `index`, that runs `program`, stopped."""
@@ -35,7 +38,8 @@ def make(process: Process, init: Init, index: u64, program: bytes, child: Child)
     failure = make_region(process, init, index, pages)
     if failure is None:
         slots = u64(service.capabilities)
-        failure = child.create(process, program, init.events, service.memory, slots, MORE_KEPT + pages, True)
+        more = MORE_KEPT + pages + lent_pages(init, index)
+        failure = child.create(process, program, init.events, service.memory, slots, more, True)
     if failure is not None:
         return failure
     failure = furnish(process, init, index, child)
@@ -60,6 +64,8 @@ def furnish(process: Process, init: Init, index: u64, child: Child) -> Failure |
             return failure
     configure(init, index, child)
     failure = share_state(process, init, index, child)
+    if failure is None:
+        failure = share_lent(process, init, index, child)
     beat = init.units[index].beat
     if failure is None and beat != 0:
         failure = child.share_heartbeat(process, beat)
@@ -230,29 +236,92 @@ def make_region(process: Process, init: Init, index: u64, pages: u64) -> Failure
             return table
         unit.region = table
     kept = Kept(table=unit.region, next=unit.region_pages)
+    failure = fill_table(process, kept, pages)
+    unit.region_pages = kept.next
+    return failure
+
+
+def share_state(process: Process, init: Init, index: u64, child: Child) -> Failure | None:
+    """Map the unit's state into its process."""
+    child.state_size = init.service(index).state
+    pages = pages_of(child.state_size)
+    return share_frames(process, init.units[index].region, pages, child, STATE_ADDRESS)
+
+
+def share_frames(process: Process, table: u64, pages: u64, child: Child, address: u64) -> Failure | None:
+    """Map the frames in a table of init's, from its first slot on, into a process."""
+    for page in range(pages):
+        slot = process.slot()
+        if isinstance(slot, Failure):
+            return slot
+        failure = system.copy_out(process.buffer, table, page, READ | WRITE, slot)
+        if failure is not None:
+            return released(process, slot, failure)
+        failure = child.map_kept(process, address + page * PAGE_SIZE, READ | WRITE, slot)
+        if failure is not None:
+            return failure
+    return None
+
+
+def lent_pages(init: Init, index: u64) -> u64:
+    """How many pages a unit lends, and is lent."""
+    pages: u64 = 0
+    for user in range(init.description.grants()):
+        if kind_of_grant(init, user) is GrantKind.USES:
+            grant = init.description.grant(user)
+            if index in (u64(grant.owner), u64(init.description.grant(grant.target).owner)):
+                pages += pages_of(grant.size)
+    return pages
+
+
+def share_lent(process: Process, init: Init, index: u64, child: Child) -> Failure | None:
+    """Map what a unit lends, and what it is lent: the same frames for both, which are init's."""
+    for user in range(init.description.grants()):
+        if kind_of_grant(init, user) is not GrantKind.USES:
+            continue
+        grant = init.description.grant(user)
+        pages, client = pages_of(grant.size), u64(grant.owner)
+        server = u64(init.description.grant(grant.target).owner)
+        if pages == 0 or index not in (client, server):
+            continue
+        failure = make_lent(process, init, user, pages)
+        if failure is None and index == client:
+            place = user - grants_of(init, client).first
+            child.lends[place] = u8(pages)
+            address: u64 = LENDS_ADDRESS + place * REGION_SPACE
+            failure = share_frames(process, init.objects[user], pages, child, address)
+        elif failure is None:
+            child.lent[client + 1] = u8(pages)
+            address = LENT_ADDRESS + (client + 1) * REGION_SPACE
+            failure = share_frames(process, init.objects[user], pages, child, address)
+        if failure is not None:
+            return failure
+    return None
+
+
+def make_lent(process: Process, init: Init, grant: u64, pages: u64) -> Failure | None:
+    """The frames that a client lends a server, once: in a table, in their order."""
+    if init.objects[grant] != 0:
+        return None
+    table = process.make(Kind.CAP_TABLE, pages)
+    if isinstance(table, Failure):
+        return table
+    kept = Kept(table=table)
+    failure = fill_table(process, kept, pages)
+    if failure is not None:
+        _ = process.drop(table)
+        return failure
+    init.objects[grant] = table
+    return None
+
+
+def fill_table(process: Process, kept: Kept, pages: u64) -> Failure | None:
+    """Make frames up to so many, and keep them."""
     while kept.next < pages:
         frame = process.make(Kind.FRAME)
         failure = kept.keep(process, frame) if not isinstance(frame, Failure) else frame
         if failure is not None:
             return failure
-        unit.region_pages = kept.next
-    return None
-
-
-def share_state(process: Process, init: Init, index: u64, child: Child) -> Failure | None:
-    """Map the unit's state into its process."""
-    pages = pages_of(init.service(index).state)
-    for page in range(pages):
-        slot = process.slot()
-        if isinstance(slot, Failure):
-            return slot
-        failure = system.copy_out(process.buffer, init.units[index].region, page, READ | WRITE, slot)
-        if failure is not None:
-            return released(process, slot, failure)
-        failure = child.map_kept(process, STATE_ADDRESS + page * PAGE_SIZE, READ | WRITE, slot)
-        if failure is not None:
-            return failure
-    child.state_size = init.service(index).state
     return None
 
 

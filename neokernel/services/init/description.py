@@ -21,6 +21,7 @@ from neokernel.abi.description import (
     MAXIMUM_SETTINGS,
     MAXIMUM_TEXT,
     MOST_CAPABILITIES,
+    MOST_LENT,
     MOST_MEMORY,
     MOST_SLOTS,
     MOST_STATE,
@@ -235,6 +236,8 @@ def problem_of_grant(description: Description, owner: u64, grant: Grant) -> Prob
                 return Problem.TARGET
             if provided.interface != grant.interface:
                 return Problem.CONTRACT
+            if grant.size > MOST_LENT or grant.size % PAGE_SIZE != 0:
+                return Problem.MEMORY
         case GrantKind.PROCESSOR:
             if not 1 <= grant.target <= 255:
                 return Problem.TARGET
