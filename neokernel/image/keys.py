@@ -7,7 +7,9 @@ isn't such a key raises `BadKey`, whose message never holds the file's text.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
 from pathlib import Path
 from typing import NoReturn
 
@@ -113,13 +115,9 @@ def development_key() -> tuple[Ed25519PrivateKey, Named]:
 
 
 def make_development_key(private: Path) -> None:
-    """Under a name of its own first: whoever looks sees a whole key, and the first one that comes stays."""
-    mine = private.with_name(f"{DEVELOPMENT}-{os.getpid()}")
-    made, public = new_key(mine)
-    try:
-        os.link(made, private)
-        public.replace(private.with_suffix(PUBLIC))
-    except FileExistsError:
-        public.unlink()
-    finally:
-        made.unlink()
+    """In a folder of its own first: whoever looks sees a whole key, and the first one that comes stays."""
+    with tempfile.TemporaryDirectory(dir=private.parent) as folder:
+        made, public = new_key(Path(folder) / DEVELOPMENT)
+        with contextlib.suppress(FileExistsError):
+            os.link(made, private)
+            public.replace(private.with_suffix(PUBLIC))

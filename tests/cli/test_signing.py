@@ -122,12 +122,12 @@ def test_files_that_are_no_keys(nk: Nk, small: Path) -> None:
 def test_development_keys_made_at_once_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NK_STATE", str(tmp_path / "state"))
     found: list[bytes] = []
-    threads = [threading.Thread(target=lambda: found.append(development_key()[1].public)) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: found.append(development_key()[1].public)) for _ in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 4
+    assert len(found) == 16
     assert len(set(found)) == 1
     names = sorted(path.name for path in state_folder().iterdir())
     assert names == [f"{DEVELOPMENT}.key", f"{DEVELOPMENT}.pub"]
