@@ -225,6 +225,11 @@ class Records:
             place += left
         return None
 
+    def oldest(self) -> u64 | None:
+        """The oldest record's number."""
+        found = self.read(0, self.circle[:0])
+        return None if found is None else found.number
+
     def move_first(self, count: usize) -> None:
         """What was there is nobody's from now on."""
         self.first += count

@@ -300,6 +300,8 @@ def _identity(ctx: Context, node: ast.Compare, positive: bool, right_node: ast.e
     if isinstance(left.type, EnumType) and left.type == right.type:
         # Each member is one object under CPython, so `is` says what `==` says.
         return ctx.op(ir.Compare, node, BOOL, name, left, right), {}, {}
+    if isinstance(right.type, EnumType) and right.type in arms_of(left.type):
+        return _is_member(ctx, node, positive, left, right)
     for side, part in ((left, node.left), (right, right_node)):
         if not all(isinstance(arm, RefType | NoneType) for arm in arms_of(side.type)):
             help = "write `==`" if not isinstance(side.type, UnionType) else "test it first"
@@ -316,6 +318,20 @@ def _identity(ctx: Context, node: ast.Compare, positive: bool, right_node: ast.e
     if NONE in arms_of(wide) and wide != NONE:
         left, right = coerce(ctx, left, wide, node.left), coerce(ctx, right, wide, right_node)
     return ctx.op(ir.Compare, node, BOOL, name, left, right), {}, {}
+
+
+def _is_member(ctx: Context, node: ast.Compare, positive: bool, left: Operand, right: Operand) -> Condition:
+    """Is a union's value that member of one of its arms, an enum?"""
+
+    def same() -> Operand:
+        return ctx.op(ir.Compare, node, BOOL, "eq", ctx.op(ir.AsArm, node, right.type, left), right)
+
+    test = ctx.both(node, ctx.op(ir.IsArm, node, BOOL, left, (right.type,)), same)
+    path = path_of(node.left)
+    member: Facts = {path: right.type} if path else {}
+    if positive:
+        return test, member, {}
+    return ctx.op(ir.Unary, node, BOOL, "not", ir.Mode.WRAPPING, test), {}, member
 
 
 def _same_arm(ctx: Context, node: ast.AST, left: Operand, right: Operand, arms: list[Type]) -> Operand:

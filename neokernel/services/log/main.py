@@ -130,9 +130,9 @@ def main(process: Process) -> None:
             process.exit(1)
         process.client = interface.client_of(asked.badge)
         if interface.provided_of(asked.badge) == 0:
-            answer = log.dispatch(recorder, asked)
+            answer = log.dispatch(recorder, asked, reply)
         else:
-            answer = journal.dispatch(recorder, asked)
+            answer = journal.dispatch(recorder, asked, reply)
         asked = system.reply_receive(log.slot, reply, answer.word, answer.w0, answer.w1, answer.w2, answer.w3)
         if isinstance(asked, Failure):
             asked = interface.unanswered(log.slot, reply)

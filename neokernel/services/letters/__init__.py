@@ -1,0 +1,1 @@
+"""Queues of letters that outlive their senders, their receivers, and the service itself."""
