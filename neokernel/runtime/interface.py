@@ -114,6 +114,25 @@ def unanswered(endpoint: u64, reply: u64) -> Message:
     return receive(endpoint, reply)
 
 
+def next_message(process: Process, endpoint: u64, reply: u64, answer: Answer) -> Message | Failure:
+    """Answer, and receive: the loop of a server that provides several interfaces, and looks which one is asked.
+
+    What is received may be signals, too. `process.client` is the badge of who asks. For interfaces that take no
+    capabilities: those need a window (`open_window`).
+    """
+    asked = system.enter_with(
+        reply, Call.REPLY_RECEIVE, endpoint, answer.word, answer.w0, answer.w1, answer.w2, answer.w3
+    )
+    if status_of(asked.word) != 0:
+        asked = unanswered(endpoint, reply)
+    if answer.moved != 0:
+        handed_over(process, answer.moved)
+    if status_of(asked.word) != 0:
+        return failed(asked)
+    process.client = asked.badge
+    return asked
+
+
 @cold
 def failed(asked: Message) -> Failure:
     return Failure(Status(u8(status_of(asked.word))), argument_of(asked.word))

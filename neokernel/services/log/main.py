@@ -133,6 +133,4 @@ def main(process: Process) -> None:
             answer = log.dispatch(recorder, asked, reply)
         else:
             answer = journal.dispatch(recorder, asked, reply)
-        asked = system.reply_receive(log.slot, reply, answer.word, answer.w0, answer.w1, answer.w2, answer.w3)
-        if isinstance(asked, Failure):
-            asked = interface.unanswered(log.slot, reply)
+        asked = interface.next_message(process, log.slot, reply, answer)
