@@ -14,6 +14,7 @@ them beginning with a word of the buffer. A message has exactly the length that 
 | another length, or another number of capabilities | OUT_OF_RANGE | WORD |
 | memory that is lent: the client has no region | NO_BUFFER | FIRST_PARAMETER and on |
 | a value that the type hasn't, too many bytes, or beyond the region | OUT_OF_RANGE | FIRST_PARAMETER and on |
+| a call whose task was cancelled (`executor.py`); it may have done part of it | CANCELLED | REPLY |
 
 Beside these, a call gives the kernel's failures, and OUT_OF_RANGE of argument ANSWER if the answer is none that the
 contract allows. `PEER_DIED` says that the server has gone, in which case the call may have been served or not.
@@ -153,6 +154,8 @@ def refusal(answer: Message) -> Failure:
                 return Failure(Status.WRONG_KIND, argument)
             case 5:
                 return Failure(Status.OUT_OF_RANGE, argument)
+            case 12:
+                return Failure(Status.CANCELLED, argument)
             case 18:
                 return Failure(Status.NO_BUFFER, argument)
             case _:
@@ -160,10 +163,11 @@ def refusal(answer: Message) -> Failure:
     return Failure(Status.OUT_OF_RANGE, ANSWER)
 
 
-assert (Status(1), Status(3), Status(5), Status(18)) == (
+assert (Status(1), Status(3), Status(5), Status(12), Status(18)) == (
     Status.UNKNOWN_OPERATION,
     Status.WRONG_KIND,
     Status.OUT_OF_RANGE,
+    Status.CANCELLED,
     Status.NO_BUFFER,
 )
 

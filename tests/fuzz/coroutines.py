@@ -13,6 +13,21 @@ import random
 
 from tests.fuzz.generate import Generated, generate
 
+THROUGH = """
+async def through(work: Coroutine[T]) -> T:
+    return await work
+
+
+async def beside(out: Output, work: Coroutine[T], rounds: u64) -> T:
+    left = rounds
+    while not resume(work):
+        if left > 0:
+            left -= 1
+            await pause()
+        await pause()
+        out.put(left)
+    return result_of(work)
+"""
 RUN = """
 async def coroutine(out: Output) -> None:
     pass
@@ -55,12 +70,12 @@ def generate_coroutines(seed: int) -> Generated:
             body.append(_coroutine(node, waiting, chance))
         else:
             body.append(node)
-    rest = ast.parse(RUN).body[1:]
+    rest = [*ast.parse(THROUGH).body, *ast.parse(RUN).body[1:]]
     if chance.random() < 0.4:
         rest[-1] = ast.parse(
             f"def main(out: Output) -> None:\n    run_for(coroutine(out), {chance.randrange(12)})"
         ).body[0]
-    words = ast.parse("from neokernel.lang import Coroutine, pause, resume").body
+    words = ast.parse("from neokernel.lang import Coroutine, pause, result_of, resume").body
     first = next(index for index, node in enumerate(body) if isinstance(node, ast.ImportFrom))
     tree.body = [*body[:first], *words, *body[first:], *rest]
     return Generated(seed, ast.unparse(ast.fix_missing_locations(tree)) + "\n", plain.inputs)
@@ -113,6 +128,13 @@ class _Pauses(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id in self.waiting:
-            return ast.Await(node)
-        return node
+        if not isinstance(node.func, ast.Name) or node.func.id not in self.waiting:
+            return node
+        chosen = self.chance.random()
+        if chosen < 0.2:
+            return ast.Await(ast.Call(ast.Name("through", ast.Load()), [node], []))
+        observes = any(isinstance(argument, ast.Name) and argument.id == "out" for argument in node.args)
+        if chosen < 0.4 and observes:
+            out, rounds = ast.Name("out", ast.Load()), ast.Constant(self.chance.randrange(4))
+            return ast.Await(ast.Call(ast.Name("beside", ast.Load()), [out, node, rounds], []))
+        return ast.Await(node)
