@@ -406,10 +406,11 @@ def check_parts(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
         assert home.home is thread, "owns another's context"
         context = thread.context
         assert context is None or context is home, "owns a context, and runs on another"
-        awaited = thread.awaited
-        if awaited is not None and (thread.state is State.REPLIED or thread.state is State.ANSWERED):
-            lent = awaited.context
-            assert lent is None or lent is home, "owns a context, and has lent another"
+    awaited = thread.awaited
+    if awaited is not None and (thread.state is State.REPLIED or thread.state is State.ANSWERED):
+        lent = awaited.context
+        assert lent is None or thread.context is None, "has lent a context, and got another"
+        assert lent is None or home is None or lent is home, "owns a context, and has lent another"
     reply = thread.reply
     if reply is not None:
         assert lives(fuzz, address_of(reply), REPLY), "serves by what has gone"

@@ -166,6 +166,8 @@ def still(fuzz: Fuzz, old: u64, row: u64, caller: u64, waiting: Thread) -> None:
     """What has happened to who waits, or to its server."""
     home = fuzz.homes[old]
     if home != 0 and waiting.home is None:
+        reply = waiting.awaited
+        assert reply is not None and reply.context is None, "a call brings back a context that is unbound"
         count(fuzz, BETWEEN, 0, UNBOUND if lives(fuzz, home, SCHED_CONTEXT) else u64(CONTEXT_ENDS), False)
     server = find(fuzz, fuzz.servers[old])
     if server is None:
