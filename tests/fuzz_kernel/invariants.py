@@ -318,6 +318,7 @@ def check_context(fuzz: Fuzz, hart: Hart, context: SchedContext) -> None:
     if context.budget == context.period:
         # Used up, it is 0 until the timer ends it: who is more important may run before.
         assert context.refills[0].amount <= context.budget, "more than a slice"
+        assert context.owed == 0, "a slice owes something"
         return
     total: u64 = 0
     time: u64 = 0

@@ -147,9 +147,9 @@ MUTANTS = (
     Mutant("a late charge is forgotten", "schedule", "    context.owed = used - amount\n", "    context.owed = 0\n"),
     Mutant("what is owed isn't paid", "schedule", "    used = saturating_add(used, context.owed)\n", ""),
     Mutant(
-        "a slice owes what the context did",
+        "what can't be paid stays owed",
         "schedule",
-        "    context.owed = 0\n    context.first = 0\n",
-        "    context.first = 0\n",
+        "            first.time = back\n            context.owed = 0\n",
+        "            first.time = back\n",
     ),
 )

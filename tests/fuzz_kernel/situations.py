@@ -297,6 +297,7 @@ def late(fuzz: Fuzz, hart: Hart) -> None:
         return
     context = object_at(SchedContext, fuzz.payer)
     if context.budget != fuzz.budget or context.period != fuzz.period:
+        assert context.owed == 0 or hart.cpu.time != fuzz.time, "a context that is configured anew owes something"
         if fuzz.owed != 0:
             count(fuzz, LATE, 0, CONFIGURED, False)
         return
