@@ -84,6 +84,4 @@ def main(process: Process) -> None:
         else:
             answer = letters.dispatch(keeper, asked, reply)
         window = must_get(interface.next_window(process, window, 1, asked.capabilities(), answer.taken))
-        asked = system.reply_receive(box.slot, reply, answer.word, answer.w0, answer.w1, answer.w2, answer.w3)
-        if isinstance(asked, Failure):
-            asked = interface.unanswered(box.slot, reply)
+        asked = interface.next_message(process, box.slot, reply, answer)
