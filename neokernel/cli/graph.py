@@ -35,7 +35,7 @@ def command(path: Path | None, output: Path | None, as_json: bool) -> None:
         from neokernel.image.systemfile.drawing import drawing  # late, because igraph is big
 
         try:
-            output.write_text(drawing(graph, machine.name, "; ".join(described(machine)[:1])), encoding="utf-8")
+            output.write_text(drawing(graph, machine.name, described(machine)[0]), encoding="utf-8")
         except OSError as error:
             raise ToolError("NK1005", f"{output} can't be written: {error.strerror or error}") from error
     if as_json:

@@ -6,6 +6,7 @@ import contextlib
 import math
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -226,7 +227,12 @@ def explained(image: Image, panic: PanicRecord, roots: tuple[Path, ...]) -> Cras
         program = root_program(image) if panic.space == ROOT_SPACE else None
     if program is None:
         return unexplained(panic)
-    return explain_crash(program, panic, check_at(program, panic), roots)
+    crash = explain_crash(program, panic, check_at(program, panic), roots)
+    if not panic.program:
+        return crash
+    from neokernel.image.systemfile.denied import note_of
+
+    return replace(crash, note=note_of(image, program, panic.program, crash.frames))
 
 
 def exit_status(outcome: qemu.Outcome) -> int:

@@ -12,15 +12,20 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from neokernel.cli.reference import link, table
+from neokernel.cli.system import described, machine_of
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.systemfile import units
 from neokernel.image.systemfile.codes import CODES
+from neokernel.image.systemfile.graph import graph_of
 from neokernel.image.systemfile.loading import DEFAULTS
 from neokernel.image.systemfile.machine import RESERVED
 from neokernel.image.systemfile.model import BoardFile, Manifest, SystemFile, as_size, as_time
 from neokernel.image.systemfile.needs import OBJECTS
 
 PAGE = PACKAGE_ROOT / "docs" / "reference" / "system-file.md"
+#: the system that the guide shows a picture of
+SHOWN = PACKAGE_ROOT / "systems" / "minimal.toml"
+PICTURE = PACKAGE_ROOT / "docs" / "guide" / "minimal.svg"
 
 INTRODUCTION = """\
 # System files
@@ -63,6 +68,14 @@ def manual() -> str:
         table(["code", "what"], [[f"`{code}`", entry.title] for code, entry in CODES.items()]),
     ]
     return "\n".join(parts)
+
+
+def picture() -> str:
+    """What `nk graph` draws of it."""
+    from neokernel.image.systemfile.drawing import drawing  # late, because igraph is big
+
+    machine = machine_of(SHOWN, as_json=False)
+    return drawing(graph_of(machine), machine.name, described(machine)[0])
 
 
 def wrapped(text: str) -> str:

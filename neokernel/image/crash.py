@@ -72,6 +72,8 @@ class Crash:
     message: str
     frames: tuple[Frame, ...]
     cut: bool
+    #: what else there is to say of it
+    note: str = ""
 
     @property
     def last_line(self) -> str:
@@ -79,7 +81,7 @@ class Crash:
 
     @property
     def text(self) -> str:
-        text = render_traceback(self.frames, self.last_line)
+        text = render_traceback(self.frames, self.last_line) + (f"note: {self.note}\n" if self.note else "")
         if not self.cut:
             return text
         first, rest = text.split("\n", 1)
@@ -99,6 +101,7 @@ class Crash:
                 for frame in self.frames
             ],
             "complete": not self.cut,
+            **({"note": self.note} if self.note else {}),
         }
 
 

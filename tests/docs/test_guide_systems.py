@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from neokernel.cli import system_reference
 from neokernel.compiler.source import PACKAGE_ROOT
 from tests.docs import snippets
 from tests.docs.snippets import Block
@@ -20,3 +21,7 @@ PAGE = snippets.read(PACKAGE_ROOT / "docs" / "guide" / "systems.md")
 def test_the_commands_print_this(block: Block, tmp_path: Path) -> None:
     printed = snippets.run(PAGE, block, tmp_path)
     assert snippets.fits(block.text, printed), printed
+
+
+def test_the_picture_is_what_is_drawn() -> None:
+    assert system_reference.picture() == system_reference.PICTURE.read_text(encoding="utf-8"), "`nk manual` draws it anew"

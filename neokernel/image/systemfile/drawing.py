@@ -1,7 +1,7 @@
 """The graph of a system as SVG: callers above whom they call, hardware at the bottom.
 
-igraph places the nodes in layers (Sugiyama, Tagawa and Toda 1981), with few crossings and short lines. Colours follow
-the reader's light or dark scheme. The picture is plain text: the same graph gives the same bytes.
+`layers.py` finds the places. Colours follow the reader's light or dark scheme. The picture is plain text: the same
+graph gives the same bytes.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 from neokernel.image.systemfile.graph import ALL_MEMORY, Edge, Graph, Node, NodeKind
+from neokernel.image.systemfile.layers import Spot, placed
 
 WIDTH, HEIGHT = 156, 46
-#: between neighbours, and between layers
-GAP, RISE = 26, 84
+#: between neighbours, between lines that pass a layer, and between layers
+GAP, JOINT, RISE = 26, 22, 84
 MARGIN, HEAD, FOOT = 28, 62, 44
 #: of the fonts, in pixels at their sizes; a little too wide rather than too narrow
 WIDE, SMALL = 7.6, 6.1
@@ -88,9 +88,10 @@ def drawing(graph: Graph, title: str, about: str) -> str:
     shift = (width - right - MARGIN) / 2
     parts.append(f'<g transform="translate({number(shift)} 0)">')
     labels: list[str] = []
+    taken: list[Area] = []
     for pair, edges in picture.lines.items():
         parts += line(picture, pair, edges)
-        labels += label(picture, pair, edges)
+        labels += label(picture, pair, edges, taken)
     parts += labels
     for node in picture.nodes:
         parts += box(picture, node)
@@ -108,52 +109,28 @@ def number(value: float) -> str:
 
 def arranged(graph: Graph) -> Picture:
     """Everything at its place."""
-    import igraph  # late, because it is big
-
     nodes = [node for node in graph.nodes.values() if node.kind is not NodeKind.MEMORY]
     lines: dict[tuple[str, str], list[Edge]] = {}
     for edge in graph.edges:
-        if ALL_MEMORY not in (edge.source, edge.target) and edge.source != edge.target:
+        if ALL_MEMORY not in (edge.source, edge.target):
             lines.setdefault((edge.source, edge.target), []).append(edge)
-    index = {node.name: place for place, node in enumerate(nodes)}
-    pairs = [(index[source], index[target]) for source, target in lines]
     if not nodes:
         return Picture([], {}, {}, {})
-    layout: Any = igraph.Graph(n=len(nodes), edges=pairs, directed=True).layout_sugiyama(
-        layers=layers(nodes, lines), hgap=WIDTH + GAP, vgap=HEIGHT + RISE, maxiter=500
-    )
+    index = {node.name: place for place, node in enumerate(nodes)}
+    pairs = [(index[source], index[target]) for source, target in lines]
+    found = placed(len(nodes), pairs, (WIDTH + GAP) / 2, JOINT / 2)
     left = min(
-        *(x for x, _ in layout.coords),
-        # A line without a node beside it needs no room for one.
-        *(x + WIDTH / 2 - MARGIN for points in layout.edge_routing for x, _ in points),
+        *(spot.x - WIDTH / 2 for spot in found.nodes),
+        *(spot.x for joints in found.joints for spot in joints),
         math.inf,
     )
 
-    def placed(point: list[float]) -> Point:
-        return point[0] - left + MARGIN + WIDTH / 2, point[1] + HEAD + HEIGHT / 2
+    def point(spot: Spot) -> Point:
+        return spot.x - left + MARGIN, spot.layer * (HEIGHT + RISE) + HEAD + HEIGHT / 2
 
-    places = {node.name: placed(layout.coords[place]) for place, node in enumerate(nodes)}
-    bends = {
-        pair: sorted((placed(point) for point in layout.edge_routing[place]), key=lambda point: point[1])
-        for place, pair in enumerate(lines)
-    }
+    places = {node.name: point(spot) for node, spot in zip(nodes, found.nodes, strict=True)}
+    bends = {pair: [point(spot) for spot in joints] for pair, joints in zip(lines, found.joints, strict=True)}
     return Picture(nodes, lines, places, bends)
-
-
-def layers(nodes: list[Node], lines: dict[tuple[str, str], list[Edge]]) -> list[int]:
-    """How far below the top each node stands: below all who hold it. Circles of calls are cut where they close."""
-    holders: dict[str, list[str]] = {}
-    for source, target in lines:
-        holders.setdefault(target, []).append(source)
-    found: dict[str, int] = {}
-
-    def depth(name: str, above: frozenset[str]) -> int:
-        if name not in found:
-            upper = [each for each in holders.get(name, []) if each not in above]
-            found[name] = max((depth(each, above | {name}) + 1 for each in upper), default=0)
-        return found[name]
-
-    return [depth(node.name, frozenset()) for node in nodes]
 
 
 # --- what it looks like -----------------------------------------------------------------------------------------------
@@ -232,20 +209,35 @@ def spread(place: int, count: int) -> float:
     return (place - (count - 1) / 2) * step
 
 
-def label(picture: Picture, pair: tuple[str, str], edges: list[Edge]) -> list[str]:
-    """What the capabilities are, near the end of the line, where lines are apart."""
+def label(picture: Picture, pair: tuple[str, str], edges: list[Edge], taken: list[Area]) -> list[str]:
+    """What the capabilities are, near the end of the line, where lines are apart, and not upon another label."""
     points = ends(picture, pair)
     (x, y), (to_x, to_y) = points[-2], points[-1]
-    share = 0.5 if len(points) > 2 else 0.62
-    at_x, at_y = x + (to_x - x) * curve(share), y + (to_y - y) * share
-    hot = " hot" if any(edge.unprotected for edge in edges) else ""
     text = ", ".join(dict.fromkeys(edge.what for edge in edges))
     wide = SMALL * 0.95 * len(text) + 4
-    left, top = number(at_x - wide / 2), number(at_y - 7)
+
+    def area(share: float) -> Area:
+        return x + (to_x - x) * curve(share) - wide / 2, y + (to_y - y) * share - 7, wide, 14
+
+    free = (each for each in map(area, SHARES) if not any(overlap(each, other) for other in taken))
+    left, top, *_ = chosen = next(free, area(SHARES[0]))
+    taken.append(chosen)
+    hot = " hot" if any(edge.unprotected for edge in edges) else ""
     return [
-        f'<rect class="ground" x="{left}" y="{top}" width="{number(wide)}" height="14"/>',
-        f'<text class="label{hot}" x="{number(at_x)}" y="{number(at_y + 3)}">{escape(text)}</text>',
+        f'<rect class="ground" x="{number(left)}" y="{number(top)}" width="{number(wide)}" height="14"/>',
+        f'<text class="label{hot}" x="{number(left + wide / 2)}" y="{number(top + 10)}">{escape(text)}</text>',
     ]
+
+
+#: how far down the last part of a line its label can be, the best first
+SHARES = (0.6, 0.75, 0.45, 0.86, 0.33, 0.68, 0.52, 0.22)
+#: left, top, width, height
+Area = tuple[float, float, float, float]
+
+
+def overlap(one: Area, other: Area) -> bool:
+    apart = one[0] + one[2] <= other[0] or other[0] + other[2] <= one[0]
+    return not (apart or one[1] + one[3] <= other[1] or other[1] + other[3] <= one[1])
 
 
 def curve(share: float) -> float:
