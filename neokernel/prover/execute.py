@@ -89,6 +89,8 @@ class Executor:
         #: while a condition of a contract is computed: what must hold for it to mean anything
         self.conditions: list[Term] | None = None
         self._sizes: dict[ir.Function, int] = {}
+        #: functions that were looked into
+        self.entered: dict[ir.Function, None] = {}
         #: what is to be known of the structs' invariants
         self.invariants = NoInvariants()
         #: which struct's object an address is of, and which is seen as a span, by the field that the span then is
@@ -342,6 +344,7 @@ class Executor:
 
     def run(self, frame: Frame, start: State) -> tuple[State, Value] | None:
         """Run a body; where its returns meet, with the result. None if it never returns."""
+        self.entered[frame.function] = None
         for ghost in frame.function.entry:
             after = self._keep(frame, ghost, start)
             start.variables.update(after)

@@ -55,7 +55,6 @@ class Proof:
     findings: Findings
     steps: int
     seconds: float
-    questions: int
 
     @property
     def sound(self) -> bool:
@@ -131,16 +130,20 @@ class Run:
 
     def solver(self, facts: int | None = None, kind: type[Solver] = Solver) -> Solver:
         """A solver that knows the first `facts` assumptions, or all so far."""
-        made = kind(self.executor.memory.fact, self.effort)
+        made = self.made(kind, self.effort)
         found = self.executor.findings.facts
         made.assume(found if facts is None else found[:facts])
         return made
+
+    def made(self, kind: type[Solver], effort: int) -> Solver:
+        """A solver that knows nothing yet."""
+        return kind(self.executor.memory.fact, effort)
 
     def _impossible(self, path: Path) -> bool:
         facts = self.executor.findings.facts
         # What was taken back (a loop's rounds that were tried) must not be relied on.
         if self.decider is None or facts[: len(self.told)] != self.told:
-            self.decider, self.told = Solver(self.executor.memory.fact, self.effort // 8), []
+            self.decider, self.told = self.made(Solver, self.effort // 8), []
         self.decider.assume(facts[len(self.told) :])
         self.told = list(facts)
         return self.decider.prove(path, t.FALSE) is Answer.PROVEN
@@ -169,21 +172,20 @@ class Run:
                 return answer
         return Answer.PROVEN
 
-    def solve(self) -> tuple[list[Verdict], int]:
-        """The answers, and how many questions they took."""
+    def solve(self) -> Iterator[Verdict]:
+        """The answers, one by one."""
         solver: Solver | None = None
-        known = again = 0
-        verdicts: list[Verdict] = []
+        known = 0
         failed: set[int] = set()
         findings = self.executor.findings
         for obligation in findings.obligations:
             if obligation.goal is t.TRUE:
-                verdicts.append(Verdict(obligation, Answer.PROVEN))
+                yield Verdict(obligation, Answer.PROVEN)
                 continue
             if id(obligation.check) in failed:
                 continue  # the check stays in any case
             if solver is None:
-                solver = Solver(self.executor.memory.fact, self.effort // 8)
+                solver = self.made(Solver, self.effort // 8)
             solver.assume(findings.facts[known : obligation.facts])
             known = max(known, obligation.facts)
             began = time.perf_counter()
@@ -195,11 +197,9 @@ class Run:
             if answer is Answer.UNKNOWN:
                 # What it has learnt for other questions may mislead it.
                 answer = self.solver(obligation.facts).prove(obligation.path, obligation.goal)
-                again += 1
-            verdicts.append(Verdict(obligation, answer, time.perf_counter() - began))
             if answer is not Answer.PROVEN and obligation.check is not None:
                 failed.add(id(obligation.check))
-        return verdicts, again + (0 if solver is None else solver.questions)
+            yield Verdict(obligation, answer, time.perf_counter() - began)
 
 
 def prove(
@@ -215,9 +215,9 @@ def prove(
     with deep_recursion():
         run = Run(function, of, limits, effort, proven, rule)
         run.execute()
-        verdicts, questions = run.solve()
+        verdicts = list(run.solve())
     seconds = time.perf_counter() - started
-    return Proof(function, verdicts, run.executor.findings, run.executor.steps, seconds, questions)
+    return Proof(function, verdicts, run.executor.findings, run.executor.steps, seconds)
 
 
 @dataclass(slots=True)

@@ -47,7 +47,6 @@ class Solver:
         self.fields: dict[str, int] = {}
         #: terms whose axioms are still to be stated
         self.new: list[Term] = []
-        self.questions = 0
 
     # --- questions ----------------------------------------------------------------------------------------------------
 
@@ -59,7 +58,6 @@ class Solver:
 
     def prove(self, path: Iterable[Term], goal: Term) -> Answer:
         """Does `goal` hold wherever the path and the assumptions do?"""
-        self.questions += 1
         asked = [self.translate(literal) for literal in path]
         asked.append(self.translate(t.invert(goal)))
         self._state_axioms()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import gc
 import json
 import tempfile
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from neokernel.compiler.source import PACKAGE_ROOT
 from tests.mutate import report
-from tests.mutate.campaign import Result, with_all_judges
+from tests.mutate.campaign import Result, with_judges
 from tests.mutate.snapshot import Snapshot
 
 STORE = PACKAGE_ROOT / "build" / "mutate"
@@ -24,6 +25,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=500, help="mutants that the compiler takes")
     parser.add_argument("--seed", type=int, default=1, help="which of all")
     parser.add_argument("--files", nargs="*", default=[], help="only these of the kernel, such as `slot timer`")
+    parser.add_argument("--part", default="1/1", help="such as 1/2: half of them, to have two processes judge")
+    parser.add_argument("--quick", action="store_true", help="ask the prover and the tests under CPython only")
     parser.add_argument("--json", type=Path, default=STORE / "report.json", help="where the results go")
     parser.add_argument("--record", action="store_true", help="write the results into docs/reference/mutation.md")
     parser.add_argument("--commit", help="the sources of this commit, not the files as they are")
@@ -37,18 +40,25 @@ def main() -> None:
         "seed": options.seed,
     }
     began = time.monotonic()
+    # There is little garbage, and to look for it takes a quarter of the compiler's time.
+    gc.set_threshold(200_000)
     with tempfile.TemporaryDirectory(prefix="neokernel-mutate-") as folder:
-        campaign = with_all_judges(Snapshot(Path(folder), options.commit), STORE, options.files)
+        snapshot = Snapshot(Path(folder), options.commit)
+        campaign = with_judges(snapshot, STORE, options.files, compiling=not options.quick)
         about["sites"] = len(campaign.mutants)
         seen = 0
+
+        number, _, parts = options.part.partition("/")
 
         def progress(result: Result) -> None:
             nonlocal seen
             seen += 1
             seconds = time.monotonic() - began
-            print(f"{seen:4} {seconds:5.0f} s  {result.outcome:9}  {result.mutant.identity}", flush=True)
+            by = ", ".join(name for name, verdict in result.verdicts.items() if verdict.killed) or result.outcome
+            took = " ".join(f"{verdict.seconds:.0f}" for verdict in result.verdicts.values())
+            print(f"{seen:4} {seconds:5.0f} s  {took:12} {by:15} {result.mutant.identity}", flush=True)
 
-        results = campaign.run(options.count, options.seed, progress)
+        results = campaign.run(options.count, options.seed, progress, (int(number), int(parts)))
         judges = [judge.name for judge in campaign.judges]
     lines = [
         (

@@ -1,26 +1,36 @@
-"""A run: mutants are planted, one at a time, and judged. Verdicts are kept by content, so that a run can go on."""
+"""A run: mutants are planted, one at a time, and judged: by the prover all, by others what nobody has found before.
+
+What is found out is kept, each judge's verdicts by the content that decides them: so a run can go on, and after new
+tests have been written, only these judge again.
+"""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
-from tests.mutate.equivalence import Meaning, meaning
-from tests.mutate.judges import BrokenBaselineError, Judge, KernelTests, Verdict, attack, machine
+from tests.mutate.commuting import Analysis
+from tests.mutate.equivalence import Meaning, Planted, meaning
+from tests.mutate.judges import Judge, KernelTests, Verdict, attack, machine
 from tests.mutate.operators import mutants
 from tests.mutate.prover import Prover
 from tests.mutate.sample import Sample
 from tests.mutate.sites import Mutant
-from tests.mutate.snapshot import Snapshot
+from tests.mutate.snapshot import TRANSLATION, Snapshot
 from tests.support.machine import QEMU
 
 REJECTED = "rejected"
 SAME_IR = "same IR"
+COMMUTING = "commuting"
 SAME_CODE = "same code"
 KILLED = "killed"
 SURVIVED = "survived"
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -38,10 +48,31 @@ class Result:
         """Is it a mistake?"""
         return self.outcome in (KILLED, SURVIVED)
 
+    def found_by(self, *judges: str) -> bool:
+        return any(name in self.verdicts and self.verdicts[name].killed for name in judges)
+
+
+class Ledger(Generic[T]):
+    """What is known of mutants, in a file that only grows: several runs may write it."""
+
+    def __init__(self, path: Path, write: Callable[[T], object], read: Callable[..., T]) -> None:
+        self._path, self._write = path, write
+        lines = path.read_text().splitlines() if path.exists() else []
+        self._known: dict[str, T] = {name: read(value) for name, value in map(json.loads, lines)}
+
+    def look_up(self, mutant: Mutant, find: Callable[[], T], stands: Callable[[T], bool] = lambda value: True) -> T:
+        found = self._known.get(mutant.identity)
+        if found is None or not stands(found):
+            found = self._known[mutant.identity] = find()
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a") as stream:
+                stream.write(json.dumps([mutant.identity, self._write(found)]) + "\n")
+        return found
+
 
 class Campaign:
-    """`files`: parts of the kernel's files' names, empty for all. The first of `judges` sees all mistakes, the others
-    those that they want to see after it.
+    """`files`: parts of the kernel's files' names, empty for all. Each of `judges` sees the mistakes that it wants
+    to see after those before it.
     """
 
     def __init__(
@@ -54,72 +85,85 @@ class Campaign:
             if not files or Path(file).stem in files
             for mutant in mutants(file, snapshot.sources[file], snapshot.vocabulary)
         ]
-        self._known: dict[str, Result] = {}
-        names = "-".join(judge.name for judge in judges)
-        self._log = store / f"results-{snapshot.digest()}-{names}.jsonl"
-        if self._log.exists():
-            for line in self._log.read_text().splitlines():
-                result = read(json.loads(line))
-                self._known[result.mutant.identity] = result
+        self._effects = Analysis(sound.program)
+        translation = snapshot.digest(*TRANSLATION)
+        self._kinds = Ledger[str](store / f"meanings-{translation}.jsonl", str, str)
+        self._same_code = Ledger[bool](store / f"codes-{translation}.jsonl", bool, bool)
+        self._verdicts = {
+            judge.name: Ledger[Verdict](
+                store / f"{judge.name}-{judge.digest}.jsonl", asdict, lambda value: Verdict(**value)
+            )
+            for judge in judges
+        }
 
-    def run(self, count: int, seed: int, progress: Callable[[Result], None] = lambda result: None) -> list[Result]:
-        """Judge `count` mutants that the compiler takes; the result has those that it rejected, too."""
+    def run(
+        self,
+        count: int,
+        seed: int,
+        progress: Callable[[Result], None] = lambda result: None,
+        part: tuple[int, int] = (1, 1),
+    ) -> list[Result]:
+        """Judge `count` mutants that the compiler takes; the result has those that it rejected, too. `part`: which of
+        how many parts of the sample."""
         sample = Sample(self.mutants, count, seed)
         results: list[Result] = []
-        for chosen in sample.chosen:
+        # What only the machine tries takes longest, and comes last.
+        order = sorted(sample.chosen, key=lambda mutant: mutant.file.endswith("/boot.py"))
+        for chosen in order[part[0] - 1 :: part[1]]:
             mutant: Mutant | None = chosen
             while mutant is not None:
-                result = self._known.get(mutant.identity) or self.judge(mutant)
+                result = self.judge(mutant)
                 results.append(result)
                 progress(result)
                 mutant = sample.another(mutant) if result.outcome == REJECTED else None
         return sorted(results, key=lambda result: result.mutant)
 
     def judge(self, mutant: Mutant) -> Result:
-        result = self._judge(mutant)
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        with self._log.open("a") as stream:
-            stream.write(json.dumps(asdict(result)) + "\n")
-        self._known[mutant.identity] = result
-        return result
-
-    def _judge(self, mutant: Mutant) -> Result:
         old, new = mutant.change(self.snapshot.sources[mutant.file])
-        planted = meaning(self.snapshot, mutant)
-        if planted is None:
-            return Result(mutant, REJECTED, old, new)
-        if not planted.changed(self.sound):
-            return Result(mutant, SAME_IR, old, new)
-        first, *others = self.judges
+        planted = Planted(self.snapshot, mutant)
+        kind = self._kinds.look_up(mutant, lambda: self._kind(planted))
+        if not kind and self._effects.commutes(mutant, self.snapshot.sources[mutant.file]):
+            kind = COMMUTING
+        if kind:
+            return Result(mutant, kind, old, new)
+        verdicts: dict[str, Verdict] = {}
         with self.snapshot.mistake(mutant):
-            verdicts = {first.name: first.judge(mutant, planted)}
-            killed = verdicts[first.name].killed
-            # That costs more than the tests: only what they let pass is compiled.
-            if not killed and planted.code == self.sound.code:
-                return Result(mutant, SAME_CODE, old, new, verdicts)
-            for judge in others:
-                if judge.wants(verdicts[first.name]):
-                    verdicts[judge.name] = judge.judge(mutant, planted)
-                    killed |= verdicts[judge.name].killed
+            for judge in self.judges:
+                if not judge.wants(verdicts):
+                    continue
+                verdicts[judge.name] = verdict = self._ask(judge, mutant, planted)
+                # Compiling is for what the tests let pass.
+                if judge.name == KernelTests.name and not verdict.killed and self._has_same_code(mutant, planted):
+                    return Result(mutant, SAME_CODE, old, new, verdicts)
+        killed = any(verdict.killed for verdict in verdicts.values())
         return Result(mutant, KILLED if killed else SURVIVED, old, new, verdicts)
 
+    def _kind(self, planted: Planted) -> str:
+        """Why it is no mistake; empty if it may be one."""
+        if planted.meaning is None:
+            return REJECTED
+        return "" if planted.meaning.changed(self.sound) else SAME_IR
 
-def read(data: dict[str, object]) -> Result:
-    mutant, verdicts = data["mutant"], data["verdicts"]
-    outcome, old, new = data["outcome"], data["old"], data["new"]
-    assert isinstance(mutant, dict) and isinstance(verdicts, dict)
-    assert isinstance(outcome, str) and isinstance(old, list) and isinstance(new, list)
-    return Result(Mutant(**mutant), outcome, old, new, {name: Verdict(**each) for name, each in verdicts.items()})
+    def _ask(self, judge: Judge, mutant: Mutant, planted: Planted) -> Verdict:
+        def judge_now() -> Verdict:
+            began = time.monotonic()
+            verdict = judge.judge(mutant, planted)
+            return replace(verdict, seconds=round(time.monotonic() - began, 1))
+
+        return self._verdicts[judge.name].look_up(mutant, judge_now, lambda verdict: judge.stands(mutant, verdict))
+
+    def _has_same_code(self, mutant: Mutant, planted: Planted) -> bool:
+        def compare() -> bool:
+            return planted.meaning is not None and planted.meaning.code == self.sound.code
+
+        return self._same_code.look_up(mutant, compare)
 
 
-def with_all_judges(snapshot: Snapshot, store: Path, files: Sequence[str] = ()) -> Campaign:
-    """Without QEMU, nobody tries the machine."""
+def with_judges(snapshot: Snapshot, store: Path, files: Sequence[str] = (), *, compiling: bool = True) -> Campaign:
+    """Without QEMU, nobody tries the machine. `compiling`: with those that compile the kernel, which takes longest."""
     sound = meaning(snapshot)
     assert sound is not None, "the compiler rejects the kernel"
-    processes = [machine(snapshot), attack(snapshot)] if QEMU is not None else [attack(snapshot)]
-    judges: list[Judge] = [KernelTests(snapshot, store), *processes, Prover(sound)]
-    for process in processes:
-        sound_too = process.look()
-        if sound_too.killed:
-            raise BrokenBaselineError(f"{process.name} finds something without any mistake: {sound_too.why}")
+    judges: list[Judge] = [Prover(snapshot, sound, store), KernelTests(snapshot, store)]
+    if compiling:
+        judges += [machine(snapshot), attack(snapshot)] if QEMU is not None else [attack(snapshot)]
     return Campaign(snapshot, store, sound, judges, files)

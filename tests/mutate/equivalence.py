@@ -18,6 +18,8 @@ from neokernel.compiler.llvm import EmitOptions, emit
 from neokernel.compiler.pipeline import export, run_front_end, target_of
 from neokernel.compiler.types import StructType
 from neokernel.image.kernel import EXPORTS, FAST, kernel_state
+from neokernel.prover.states import is_specification
+from neokernel.spec import MODULES
 from tests.mutate.sites import Mutant
 from tests.mutate.snapshot import Snapshot
 
@@ -37,16 +39,29 @@ class Meaning:
 
     @cached_property
     def code(self) -> str:
-        """Its machine code, as text."""
-        small = frozenset(function.module for function in self.program.functions) - FAST
-        target = target_of(self.program)
-        emitted = emit(self.program, target, EmitOptions(debug=False, small=small))
+        """Its machine code, as text, without specifications."""
+        kernel = [function for function in self.program.functions if not is_specification(function)]
+        program = ir.Program(kernel, self.program.assembly, self.program.sources)
+        small = frozenset(function.module for function in kernel) - FAST
+        target = target_of(program)
+        emitted = emit(program, target, EmitOptions(debug=False, small=small))
         return toolchain.assembly_of_ir(emitted.text, target)
+
+
+class Planted:
+    """A mutant's meaning, which is found out when somebody asks for it."""
+
+    def __init__(self, snapshot: Snapshot, mutant: Mutant) -> None:
+        self.snapshot, self.mutant = snapshot, mutant
+
+    @cached_property
+    def meaning(self) -> Meaning | None:
+        return meaning(self.snapshot, self.mutant)
 
 
 def meaning(snapshot: Snapshot, mutant: Mutant | None = None) -> Meaning | None:
     """The kernel with the mistake; None if the compiler rejects it."""
-    state = kernel_state()
+    state = kernel_state(*MODULES)
     for file, source in snapshot.sources.items():
         name = file.removesuffix(".py").replace("/", ".")
         if "neokernel.lang" in source:

@@ -1,25 +1,27 @@
 """Who finds planted mistakes. Each judge has its own column in the report.
 
-Those here are the kernel's tests under CPython; for what these let pass, the random attack on the kernel compiled for
-the host; and for what they don't even execute, the tests on the machine. The prover is one more (`prover.py`).
+The prover (`prover.py`) judges all; those here what nobody has found before: the kernel's tests under CPython; then the
+random attack on the kernel compiled for the host, or for what the tests don't even execute, those on the machine.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.mutate.equivalence import Meaning
+from tests.mutate.equivalence import Planted
 from tests.mutate.sites import Mutant
-from tests.mutate.snapshot import Snapshot
+from tests.mutate.snapshot import TRANSLATION, Snapshot
 
 #: what is run: all of the kernel's tests but those that need QEMU
 TESTS = ("tests/kernel",)
+#: and what they read, beside the kernel
+EXECUTED = ("neokernel/sim", "tests/support", "tests/mutate/server.py")
 #: a test that takes so many times the processor time that it takes on a sound kernel, and some seconds, hangs
 PATIENCE = 10
 SECONDS = 10.0
@@ -39,6 +41,10 @@ class Verdict:
     by: str | None
     why: str = ""
     tried: int = 0
+    #: by content, what decided it, if that isn't the same for all mutants
+    basis: str = field(default="", compare=False)
+    #: of the clock: how long it took
+    seconds: float = field(default=0.0, compare=False)
 
     @property
     def killed(self) -> bool:
@@ -49,14 +55,26 @@ class Verdict:
         return self.why == "hangs"
 
 
+def found(verdicts: dict[str, Verdict]) -> bool:
+    """By any judge?"""
+    return any(verdict.killed for verdict in verdicts.values())
+
+
 class Judge(Protocol):
     @property
     def name(self) -> str: ...
 
-    def wants(self, tests: Verdict) -> bool:
-        """Is it asked, after the tests?"""
+    @property
+    def digest(self) -> str:
+        """Of what decides all of its verdicts."""
 
-    def judge(self, mutant: Mutant, planted: Meaning) -> Verdict:
+    def stands(self, mutant: Mutant, verdict: Verdict) -> bool:
+        """Would it come to this verdict, which has the same digest, again?"""
+
+    def wants(self, verdicts: dict[str, Verdict]) -> bool:
+        """Is it asked, after these?"""
+
+    def judge(self, mutant: Mutant, planted: Planted) -> Verdict:
         """The mistake is planted in the snapshot, and `planted` is what came of it: is it found?"""
 
 
@@ -82,18 +100,20 @@ class KernelTests:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        known = hashlib.sha256(json.dumps([snapshot.digest(), tests]).encode()).hexdigest()[:16]
-        path = store / f"lines-{known}.json"
+        self.digest = snapshot.digest(*TRANSLATION, *EXECUTED)
+        self._all = snapshot.digest(*TRANSLATION, *EXECUTED, "tests/kernel", *tests)
+        self._files: dict[str, str] = {}
+        path = store / f"lines-{self._all}.json"
         if not path.exists():
             answer = self._ask({"cover": True})
             if answer["failed"] is not None:
                 raise BrokenBaselineError(f"{answer['failed']} fails without any mistake: {answer['why']}")
             store.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(answer))
-        found = json.loads(path.read_text())
-        self.tests: list[str] = found["tests"]
-        self.seconds: list[float] = found["seconds"]
-        self.lines: dict[str, dict[str, list[int]]] = found["lines"]
+        known = json.loads(path.read_text())
+        self.tests: list[str] = known["tests"]
+        self.seconds: list[float] = known["seconds"]
+        self.lines: dict[str, dict[str, list[int]]] = known["lines"]
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self._server.stdin is not None and self._server.stdout is not None
@@ -108,22 +128,50 @@ class KernelTests:
     def reaching(self, mutant: Mutant) -> list[int]:
         """The tests that execute it; all, if it is executed as the module is loaded."""
         if mutant.first == 0:
-            found = set(range(len(self.tests)))
+            reached = set(range(len(self.tests)))
         else:
             lines = self.lines.get(mutant.file, {})
-            found = {test for line in range(mutant.first, mutant.last + 1) for test in lines.get(str(line), ())}
-        return sorted(found, key=lambda test: self.seconds[test])
+            reached = {test for line in range(mutant.first, mutant.last + 1) for test in lines.get(str(line), ())}
+        return sorted(reached, key=lambda test: self.seconds[test])
 
-    def wants(self, tests: Verdict) -> bool:
-        return True
+    def stands(self, mutant: Mutant, verdict: Verdict) -> bool:
+        """What a test has found it finds again, as long as its file is the same. Another may find what none has."""
+        return verdict.basis == self._basis(verdict.by)
 
-    def judge(self, mutant: Mutant, planted: Meaning) -> Verdict:
+    def _basis(self, test: str | None) -> str:
+        file, separator, _ = ("" if test is None else test).partition("::")
+        if not separator:
+            return self._all
+        if file not in self._files:
+            self._files[file] = self.snapshot.digest(*self._read_by(file))
+        return self._files[file]
+
+    def _read_by(self, file: str) -> list[str]:
+        """A file of tests, with those that it imports, and what all of them use."""
+        folder = Path(file).parent
+        shared = [path for path in sorted((self.snapshot.folder / folder).glob("*.py")) if path.stem[:5] != "test_"]
+        read = dict.fromkeys(str(folder / path.name) for path in shared)
+        work = [file]
+        while work:
+            one = work.pop()
+            read[one] = None
+            text = (self.snapshot.folder / one).read_text(encoding="utf-8")
+            imported = (
+                f"{name.replace('.', '/')}.py" for name in re.findall(r"^from (tests\.\S+) import", text, re.MULTILINE)
+            )
+            work += [name for name in imported if name not in read and (self.snapshot.folder / name).exists()]
+        return list(read)
+
+    def wants(self, verdicts: dict[str, Verdict]) -> bool:
+        return not found(verdicts)
+
+    def judge(self, mutant: Mutant, planted: Planted) -> Verdict:
         tests = self.reaching(mutant)
         if not tests:
-            return Verdict(None, "no test executes it")
+            return Verdict(None, "no test executes it", basis=self._all)
         limits = [PATIENCE * self.seconds[test] + SECONDS for test in tests]
         answer = self._ask({"tests": [self.tests[test] for test in tests], "limits": limits})
-        return Verdict(answer["failed"], answer["why"], answer["ran"])
+        return Verdict(answer["failed"], answer["why"], answer["ran"], self._basis(answer["failed"]))
 
     def close(self) -> None:
         self._server.communicate()
@@ -132,20 +180,36 @@ class KernelTests:
 class Program:
     """A judge in a process of its own, which imports the mistake, and fails if it finds it.
 
-    It is asked about what the tests let pass: either what they execute, or what they don't.
+    It is asked about what nobody has found yet: either what the tests execute, or what they don't.
     """
 
-    def __init__(self, snapshot: Snapshot, name: str, text: str, tried: int, *, executed: bool) -> None:
+    def __init__(
+        self, snapshot: Snapshot, name: str, text: str, tried: int, read: tuple[str, ...], *, executed: bool
+    ) -> None:
+        """`read`: what decides, beside the kernel."""
         self.snapshot, self.name, self.tried, self.executed = snapshot, name, tried, executed
+        #: is it known to find nothing without a mistake?
+        self._sound = False
+        self.digest = snapshot.digest(*TRANSLATION, *EXECUTED, *read)
         self._text = (
             f"import resource\nresource.setrlimit(resource.RLIMIT_CPU, ({MOST_SECONDS}, {MOST_SECONDS}))\n{text}"
         )
 
-    def wants(self, tests: Verdict) -> bool:
-        return not tests.killed and (tests.tried > 0) == self.executed
+    def stands(self, mutant: Mutant, verdict: Verdict) -> bool:
+        return True
 
-    def judge(self, mutant: Mutant, planted: Meaning) -> Verdict:
-        return self.look()
+    def wants(self, verdicts: dict[str, Verdict]) -> bool:
+        return not found(verdicts) and (verdicts["tests"].tried > 0) == self.executed
+
+    def judge(self, mutant: Mutant, planted: Planted) -> Verdict:
+        verdict = self.look()
+        if verdict.killed and not self._sound:
+            with self.snapshot.sound(mutant):
+                sound_too = self.look()
+            if sound_too.killed:
+                raise BrokenBaselineError(f"{self.name} finds something without any mistake: {sound_too.why}")
+            self._sound = True
+        return verdict
 
     def look(self) -> Verdict:
         done = subprocess.run(
@@ -174,7 +238,7 @@ try:
 except Found as found:
     sys.exit(found.what)
 """
-    return Program(snapshot, "attack", text, CALLS, executed=True)
+    return Program(snapshot, "attack", text, CALLS, ("tests/fuzz_kernel", "tests/kernel"), executed=True)
 
 
 def machine(snapshot: Snapshot) -> Program:
@@ -183,4 +247,4 @@ def machine(snapshot: Snapshot) -> Program:
 import sys, pytest
 sys.exit(pytest.main(["-q", "-n0", "-x", "--tb=no", "-rf", "-p", "no:cacheprovider", *{MACHINE}]))
 """
-    return Program(snapshot, "machine", text, len(MACHINE), executed=False)
+    return Program(snapshot, "machine", text, len(MACHINE), (*MACHINE, "tests/kernel/machine"), executed=False)

@@ -1,81 +1,311 @@
 """The prover as a judge: would `nk prove` say more of the kernel with the mistake than of the sound one?
 
-Only functions whose typed IR the mistake changes are proven, and their callers in the same module, nearest first, until
-something that is proven for the sound kernel isn't any more. Places in the source may have moved, so what isn't proven
-is known by what it is and in which function; if the sound kernel has one of those that isn't proven, others like it
-don't count.
+`nk prove` proves functions by themselves, specifications among them (`neokernel/spec`), and has them keep the rule that
+errors change nothing. Proofs of the sound kernel tell which functions each of them looks into, and what it costs. With
+a mistake, only proofs that look into what has changed can end otherwise: these are made again, the cheapest first, up
+to the first obligation that isn't proven, and was.
+
+- Places in the source may have moved, so an obligation is known by what it is and in which function; if the sound
+  kernel has one of those that isn't proven, others like it don't count.
+- Costs are Z3's own count of resources, which doesn't depend on the machine. A proof that needs PATIENCE times what it
+  needs of the sound kernel, and EFFORT more, isn't made: the mistake is found, as `nk prove` with that limit proves the
+  sound kernel. `LIMIT` tells these apart.
+- A mutant that takes MOST_SECONDS of processor time is given up, and counts as not found.
 """
 
 from __future__ import annotations
 
+import ast
+import gc
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
 from neokernel.compiler import ir
-from neokernel.compiler.digest import everything
-from neokernel.prover import invariants
-from neokernel.prover.prove import prove, roots
+from neokernel.compiler.digest import cone, reachable
+from neokernel.image import proofs
+from neokernel.image.kernel import EXPORTS
+from neokernel.lang.instrument import deep_recursion
+from neokernel.prover import cache, invariants
+from neokernel.prover.integers import Integers
+from neokernel.prover.prove import Run, roots
 from neokernel.prover.report import what
-from tests.mutate.equivalence import Meaning
+from neokernel.prover.solve import EFFORT, Answer, Solver
+from neokernel.prover.states import is_specification
+from neokernel.prover.values import Layout
+from neokernel.prover.writes import Writes
+from neokernel.spec.outcomes import ERRORS_CHANGE_NOTHING
+from tests.mutate.equivalence import Meaning, Planted
 from tests.mutate.judges import Verdict
 from tests.mutate.sites import Mutant
+from tests.mutate.snapshot import TRANSLATION, Snapshot
 
-#: questions to the solver for a mutant: then its proof is given up
-QUESTIONS = 200
+PATIENCE = 4
+MOST_SECONDS = 120
+LIMIT = "over the solver's limit"
+GAVE_UP = "gave up"
 
 #: what isn't proven of a function: where, and what
-Failures = frozenset[tuple[str, str]]
+Failures = set[tuple[str, str]]
+
+
+class OverLimitError(Exception):
+    """A proof has used up what it may."""
+
+
+class Meter:
+    """Adds up what the solvers of a proof use."""
+
+    def __init__(self, most: int | None) -> None:
+        self.most, self.spent = most, 0
+
+    def take(self, used: int) -> None:
+        self.spent += used
+        if self.most is not None and self.spent > self.most:
+            raise OverLimitError
+
+
+class _Metered(Solver):
+    meter: Meter
+    before = 0
+
+    def _check(self, asked: list[Any]) -> Answer:
+        answer = super()._check(asked)
+        statistics = self.solver.statistics()
+        now = statistics.get_key_value("rlimit count") if "rlimit count" in statistics.keys() else self.before  # noqa: SIM118
+        used, self.before = now - self.before, now
+        self.meter.take(used)
+        return answer
+
+
+class _MeteredIntegers(_Metered, Integers):
+    pass
+
+
+class Metered(Run):
+    """A proof of one function, whose costs are known, and may have a limit."""
+
+    def __init__(self, program: ir.Program, function: ir.Function, most: int | None = None) -> None:
+        self.meter = Meter(most)
+        super().__init__(function, invariants.of_program(program), rule=ERRORS_CHANGE_NOTHING)
+
+    def made(self, kind: type[Solver], effort: int) -> Solver:
+        metered = _MeteredIntegers if kind is Integers else _Metered
+        solver = metered(self.executor.memory.fact, effort)
+        solver.meter = self.meter
+        return solver
+
+
+@dataclass
+class Proven:
+    """A proof of the sound kernel: what isn't proven, what it cost, and what it looked into and what it didn't."""
+
+    symbol: str
+    digest: str
+    failures: list[tuple[str, str]]
+    spent: int
+    entered: list[str]
+    summarised: list[str]
+
+    def concerns(self, changed: set[str], writes: set[str]) -> bool:
+        """Can it end otherwise?"""
+        return not changed.isdisjoint((self.symbol, *self.entered)) or not writes.isdisjoint(self.summarised)
+
+
+class _Work:
+    """What processes that prove the sound kernel share."""
+
+    program: ir.Program
+    functions: list[ir.Function]
+
+
+def _prove_sound(index: int) -> Proven:
+    with deep_recursion():
+        return proven(_Work.program, _Work.functions[index])
+
+
+def proven(program: ir.Program, function: ir.Function) -> Proven:
+    run = Metered(program, function)
+    run.execute()
+    failed = [verdict.obligation for verdict in run.solve() if verdict.answer is not Answer.PROVEN]
+    found = sorted({(one.function.symbol, what(one)) for one in failed})
+    x = run.executor
+    entered, summarised = ([one.symbol for one in each] for each in (x.entered, x.findings.summarised))
+    return Proven(function.symbol, digest_of(program, function), found, run.meter.spent, entered, summarised)
+
+
+def digest_of(program: ir.Program, function: ir.Function) -> str:
+    """Of all that its proof depends on, the prover included."""
+    given = [one for found in invariants.of_program(program).values() for one in found]
+    return cache.key(function, given, set(), ERRORS_CHANGE_NOTHING)
+
+
+def proven_functions(program: ir.Program) -> list[ir.Function]:
+    """What `nk prove` proves by themselves."""
+    specifications = (one for one in program.functions if is_specification(one))
+    inside = set(reachable([*proofs.entries(program), *specifications]))
+    return [one for one in roots(program, {one.module for one in inside}) if one in inside]
 
 
 class Prover:
     name = "prover"
 
-    def __init__(self, sound: Meaning) -> None:
+    def __init__(self, snapshot: Snapshot, sound: Meaning, store: Path) -> None:
+        """`store`: a folder that keeps what is proven of the sound kernel."""
+        limits = f"{PATIENCE} {EFFORT} {MOST_SECONDS}".encode()
+        self.digest = hashlib.sha256(snapshot.digest(*TRANSLATION, "neokernel/prover").encode() + limits).hexdigest()[
+            :16
+        ]
         self.sound = sound
-        self._known: dict[str, Failures] = {}
+        self._functions = Functions(sound.program, snapshot.sources)
+        #: the cheapest first
+        self.known = sorted(self._known(store / "proofs.jsonl"), key=lambda one: one.spent)
+        self._digests = {one.symbol: one.digest for one in self.known}
+        self._writes = written(sound.program)
+        self._bases: dict[str | None, str] = {}
 
-    def wants(self, tests: Verdict) -> bool:
+    def _known(self, path: Path) -> list[Proven]:
+        known: dict[str, Proven] = {}
+        if path.exists():
+            for line in path.read_text().splitlines():
+                one = Proven(**json.loads(line))
+                one.failures = [(where, why) for where, why in one.failures]
+                known[one.digest] = one
+        functions = proven_functions(self.sound.program)
+        digests = [digest_of(self.sound.program, function) for function in functions]
+        missing = [function for function, digest in zip(functions, digests, strict=True) if digest not in known]
+        if missing:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _Work.program, _Work.functions = self.sound.program, missing
+            context = multiprocessing.get_context("fork")
+            with context.Pool(os.cpu_count()) as pool, path.open("a") as stream:
+                for one in pool.imap_unordered(_prove_sound, range(len(missing))):
+                    known[one.digest] = one
+                    stream.write(json.dumps(asdict(one)) + "\n")
+                    stream.flush()
+        return [known[digest] for digest in digests]
+
+    def basis(self, mutant: Mutant) -> str:
+        """Of all proofs that can end otherwise with it."""
+        symbol = self._functions.around(mutant)
+        if symbol not in self._bases:
+            found = [one.digest for one in self.known if self._may_concern(one, symbol)]
+            self._bases[symbol] = hashlib.sha256("".join(sorted(found)).encode()).hexdigest()[:16]
+        return self._bases[symbol]
+
+    def _may_concern(self, one: Proven, symbol: str | None) -> bool:
+        if symbol is None or symbol in (one.symbol, *one.entered):
+            return True
+        return any(symbol in self._functions.below(name) for name in one.summarised)
+
+    def stands(self, mutant: Mutant, verdict: Verdict) -> bool:
+        """One that was found is, as long as that proof is of the same. Others may be by proofs that are new."""
+        if verdict.by is not None:
+            return self._digests.get(verdict.by) == verdict.basis
+        return verdict.basis == self.basis(mutant)
+
+    def wants(self, verdicts: dict[str, Verdict]) -> bool:
         return True
 
-    def judge(self, mutant: Mutant, planted: Meaning) -> Verdict:
-        asked = 0
-        originals = {function.symbol: function for function in self.sound.program.functions}
-        for number, function in enumerate(affected(planted, planted.changed(self.sound))):
-            if asked > QUESTIONS:
-                return Verdict(None, "gave up", number)
-            if function.symbol not in originals:
+    def judge(self, mutant: Mutant, planted: Planted) -> Verdict:
+        """In a process of its own, so that neither time nor memory is lost to it."""
+        meaning = planted.meaning
+        assert meaning is not None
+        changed = meaning.changed(self.sound)
+        now = written(meaning.program)
+        writes = {symbol for symbol, cells in now.items() if cells != self._writes.get(symbol, cells)}
+        concerned = [one for one in self.known if one.concerns(changed, writes)]
+        if not concerned:
+            return Verdict(None, "no proof looks into it", basis=self.basis(mutant))
+        otherwise = Verdict(None, GAVE_UP, len(concerned))
+        verdict = in_a_child(lambda: self._prove(meaning.program, concerned), otherwise)
+        return replace(verdict, basis=self.basis(mutant) if verdict.by is None else self._digests[verdict.by])
+
+    @staticmethod
+    def _prove(program: ir.Program, concerned: list[Proven]) -> Verdict:
+        functions = {function.symbol: function for function in program.functions}
+        tried = 0
+        for before in concerned:
+            function = functions.get(before.symbol)
+            if function is None:
                 continue
-            if function.symbol not in self._known:
-                self._known[function.symbol] = failures(self.sound.program, originals[function.symbol])[0]
-            found, questions = failures(planted.program, function)
-            asked += questions
-            more = found - self._known[function.symbol]
-            if more:
-                where, why = min(more)
-                return Verdict(function.symbol, f"{where}: {why}", number + 1)
-        return Verdict(None)
+            tried += 1
+            run = Metered(program, function, PATIENCE * before.spent + EFFORT)
+            try:
+                run.execute()
+                for verdict in run.solve():
+                    key = verdict.obligation.function.symbol, what(verdict.obligation)
+                    if verdict.answer is not Answer.PROVEN and key not in before.failures:
+                        return Verdict(before.symbol, ": ".join(key), tried)
+            except OverLimitError:
+                return Verdict(before.symbol, LIMIT, tried)
+        return Verdict(None, "", tried)
 
 
-def failures(program: ir.Program, function: ir.Function) -> tuple[Failures, int]:
-    """What isn't proven of a function, and how many questions that took."""
-    proof = prove(function, invariants.of_program(program))
-    failed = [verdict.obligation for verdict in proof.failed]
-    return frozenset((obligation.function.symbol, what(obligation)) for obligation in failed), proof.questions
+class Functions:
+    """Which function a mutant changes, and what functions call."""
+
+    def __init__(self, program: ir.Program, sources: dict[str, str]) -> None:
+        self._functions = {function.symbol: function for function in program.functions}
+        self._places: dict[str, list[tuple[int, int, str]]] = {}
+        self._below: dict[str, frozenset[str]] = {}
+        self._sources = sources
+
+    def around(self, mutant: Mutant) -> str | None:
+        """None for what stands outside of functions."""
+        if mutant.module not in self._places:
+            tree = ast.parse(self._sources[mutant.file])
+            self._places[mutant.module] = list(definitions(tree, mutant.module))
+        names = [name for first, last, name in self._places[mutant.module] if first <= mutant.line <= last]
+        return EXPORTS.get(names[-1], names[-1]) if names and mutant.first != 0 else None
+
+    def below(self, symbol: str) -> frozenset[str]:
+        """It, and all that it calls."""
+        if symbol not in self._below:
+            self._below[symbol] = frozenset(one.symbol for one in cone([self._functions[symbol]]))
+        return self._below[symbol]
 
 
-def affected(planted: Meaning, changed: set[str]) -> list[ir.Function]:
-    """What `nk prove` looks at, and the change reaches within its module; the nearest first."""
-    program = planted.program
-    front = [function for function in program.functions if function.symbol in changed]
-    wanted = set(roots(program, {function.module for function in front}))
-    found = dict.fromkeys(front)
-    while front:
-        called = set(front)
-        front = [
-            function
-            for function in program.functions
-            if function not in found
-            and any(
-                isinstance(node, ir.Call) and node.function in called and node.function.module == function.module
-                for node in everything(function.body)
-            )
-        ]
-        found |= dict.fromkeys(front)
-    return [function for function in found if function in wanted]
+def definitions(node: ast.AST, prefix: str) -> Iterator[tuple[int, int, str]]:
+    """The lines of functions, and their names."""
+    for each in ast.iter_child_nodes(node):
+        if isinstance(each, (ast.FunctionDef, ast.ClassDef)):
+            name = f"{prefix}.{each.name}"
+            if isinstance(each, ast.FunctionDef):
+                yield each.lineno, each.end_lineno or each.lineno, name
+            yield from definitions(each, name)
+
+
+def written(program: ir.Program) -> dict[str, frozenset[str]]:
+    """What each function may write, through all that it calls: proofs that don't look into it take that for unknown."""
+    writes = Writes(Layout())
+    return {one.symbol: frozenset(cells.name for cells in writes.of_function(one)) for one in program.functions}
+
+
+def in_a_child(work: Callable[[], Verdict], otherwise: Verdict) -> Verdict:
+    """What a forked process finds out; `otherwise` if it takes too long, or doesn't come to its end."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            signal.signal(signal.SIGPROF, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
+            gc.disable()
+            with deep_recursion():
+                verdict = work()
+            os.write(writer, json.dumps(asdict(verdict)).encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with os.fdopen(reader) as stream:
+        told = stream.read()
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return Verdict(**json.loads(told)) if code == 0 else otherwise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import tomllib
 from collections.abc import Callable, Sequence
@@ -10,9 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from neokernel.compiler.source import PACKAGE_ROOT
-from tests.mutate.campaign import REJECTED, SAME_CODE, SAME_IR, SURVIVED, Result
+from neokernel.spec import MODULES
+from tests.mutate.campaign import COMMUTING, REJECTED, SAME_CODE, SAME_IR, SURVIVED, Result
 from tests.mutate.operators import OPERATORS
+from tests.mutate.prover import GAVE_UP, LIMIT
 
+#: what the issue asks of: columns, and whose verdicts count
+SHARES = {"prover alone": ("prover",), "prover and tests": ("prover", "tests")}
+#: outcomes of mutants that mean the same
+NO_MISTAKES = (SAME_IR, COMMUTING, SAME_CODE)
 #: why survivors aren't found, by file and change
 EXPLAINED = Path(__file__).parent / "explained.toml"
 
@@ -44,7 +51,7 @@ def git(*arguments: str) -> str:
 
 def table(results: Sequence[Result], heading: str, of: Callable[[Result], str], judges: Sequence[str]) -> list[str]:
     names = sorted({of(result) for result in results}, key=order)
-    heads = [heading, "mutants", "same IR", "same code", "mistakes", *judges, "survived", "found"]
+    heads = [heading, "mutants", *NO_MISTAKES, "mistakes", *judges, "survived", *SHARES, "all"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     lines += [row(name, [result for result in results if of(result) == name], judges) for name in names]
     return [*lines, row("**all**", results, judges)]
@@ -56,11 +63,18 @@ def order(name: str) -> tuple[int, str]:
 
 def row(name: str, results: Sequence[Result], judges: Sequence[str]) -> str:
     taken = [result for result in results if result.outcome != REJECTED]
-    ir, code, survived = (sum(r.outcome == each for r in taken) for each in (SAME_IR, SAME_CODE, SURVIVED))
-    killed = [sum(j in r.verdicts and r.verdicts[j].killed for r in taken) for j in judges]
-    counted = sum(result.counted for result in taken)
-    numbers = [str(number or "") for number in (len(taken), ir, code, counted, *killed, survived)]
-    return f"| {' | '.join([name, *numbers, f'{score(taken):.1%}' if counted else ''])} |"
+    *same, survived = (sum(r.outcome == each for r in taken) for each in (*NO_MISTAKES, SURVIVED))
+    mistakes = [result for result in taken if result.counted]
+    killed = [sum(result.found_by(judge) for result in mistakes) for judge in judges]
+    numbers = [str(number or "") for number in (len(taken), *same, len(mistakes), *killed, survived)]
+    shares = [share(mistakes, *names) for names in (*SHARES.values(), judges)]
+    return f"| {' | '.join([name, *numbers, *shares])} |"
+
+
+def share(results: Sequence[Result], *judges: str) -> str:
+    """Of the mistakes, how many these judges found; empty if there are none."""
+    counted = [result for result in results if result.counted]
+    return f"{sum(result.found_by(*judges) for result in counted) / len(counted):.1%}" if counted else ""
 
 
 def score(results: Sequence[Result]) -> float:
@@ -69,22 +83,47 @@ def score(results: Sequence[Result]) -> float:
     return 1 - sum(result.outcome == SURVIVED for result in counted) / len(counted) if counted else 1.0
 
 
+def specified() -> list[str]:
+    """The kernel's files whose functions specifications call."""
+    found: set[str] = set()
+    for module in MODULES:
+        path = PACKAGE_ROOT / f"{module.replace('.', '/')}.py"
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("neokernel.kernel."):
+                calls = any(alias.name.islower() for alias in node.names)
+                found |= {str(node.module).rpartition(".")[2]} if calls else set()
+    return sorted(found)
+
+
 def as_markdown(results: Sequence[Result], judges: Sequence[str]) -> list[str]:
     """Tables, what hangs, and the survivors."""
     rejected = sum(result.outcome == REJECTED for result in results)
     survivors = [result for result in results if result.outcome == SURVIVED]
     unreached = sum(not executed(result) for result in survivors)
-    reached = [result for result in results if executed(result)]
     hung = [result for result in results if any(verdict.hung for verdict in result.verdicts.values())]
+    limited = sum("prover" in result.verdicts and result.verdicts["prover"].why == LIMIT for result in results)
+    gave_up = sum("prover" in result.verdicts and result.verdicts["prover"].why == GAVE_UP for result in results)
+    inside = [result for result in results if stem(result) in specified()]
+    booting = [result for result in results if stem(result) != "boot"]
+    files = ", ".join(f"`{name}`" for name in specified())
+    found = (
+        f"**{share(results, *judges)}** of {sum(r.counted for r in results)} mistakes were found: by the prover and "
+        f"the tests under CPython {share(results, 'prover', 'tests')}; without `boot`, which neither of them looks at, "
+        f"{share(booting, 'prover', 'tests')}. The prover alone found {share(results, 'prover')} of all, and "
+        f"{share(inside, 'prover')} in the files whose functions specifications call ({files}). For {limited} it "
+        f"needed more than its limit; {gave_up} it gave up, which count as not found."
+    )
+    more = (
+        f"{rejected} more mutants were rejected by the compiler and aren't counted. {unreached} of the "
+        f"{len(survivors)} survivors are in lines that no test executes under CPython. {len(hung)} were found because "
+        f"the kernel hung."
+    )
     lines = [
-        (
-            f"{score(results):.1%} of {sum(r.counted for r in results)} mistakes were found; of those that a test "
-            f"executes under CPython {score(reached):.1%}. {rejected} more mutants were rejected by the compiler and "
-            f"aren't counted. {unreached} of the {len(survivors)} survivors are in lines that no test executes under "
-            f"CPython. {len(hung)} were found because the kernel hung."
-        ),
+        found,
         "",
-        *table(results, "file", lambda result: Path(result.mutant.file).stem, judges),
+        more,
+        "",
+        *table(results, "file", stem, judges),
         "",
         *table(results, "operator", lambda result: result.mutant.operator, judges),
         "",
@@ -99,6 +138,10 @@ def as_markdown(results: Sequence[Result], judges: Sequence[str]) -> list[str]:
         lines += [f"-{line}" for line in result.old] + [f"+{line}" for line in result.new]
         lines += ["```", "", known.get(key(result), why), ""]
     return lines
+
+
+def stem(result: Result) -> str:
+    return Path(result.mutant.file).stem
 
 
 def executed(result: Result) -> bool:

@@ -12,6 +12,7 @@ A test that takes more processor time than its limit hangs: the child is killed 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -37,6 +38,8 @@ BEFORE = (
 )
 #: bytes of address space for a child
 MOST_MEMORY = 8 << 30
+#: new objects, before a child looks for garbage: there is little, and a look takes long
+GARBAGE = 100_000
 #: seconds of processor time to import the kernel and its tests
 LOADING = 60.0
 
@@ -105,6 +108,8 @@ class Server:
     # --- a child ------------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
+        gc.freeze()
+        gc.set_threshold(GARBAGE)
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_PROF, LOADING)

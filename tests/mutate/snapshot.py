@@ -20,14 +20,13 @@ from neokernel.compiler.source import PACKAGE_ROOT
 from tests.mutate.sites import Mutant, Vocabulary
 
 COPIED = ("neokernel", "tests", "boards", "pyproject.toml")
-#: what decides how a mutant ends: packages, and the tests
-PACKAGES = ("abi", "arch", "compiler", "kernel", "lang", "prover", "runtime", "sim")
-DECIDING = (
-    *(f"neokernel/{name}" for name in PACKAGES),
-    "tests/fuzz_kernel",
-    "tests/image",
-    "tests/kernel",
-    "tests/mutate",
+#: what decides what a mutant means
+TRANSLATION = (
+    *(f"neokernel/{name}" for name in ("abi", "arch", "compiler", "kernel", "lang", "runtime")),
+    "neokernel/image/kernel.py",
+    "tests/mutate/equivalence.py",
+    "tests/mutate/operators.py",
+    "tests/mutate/sites.py",
 )
 #: where mistakes are planted
 KERNEL = "neokernel/kernel"
@@ -47,9 +46,10 @@ class Snapshot:
                 tar.extractall(folder, filter="data")
             # The tool is always this one.
             shutil.copytree(Path(__file__).parent, folder / "tests" / "mutate", dirs_exist_ok=True)
-        self.sources = self._read("neokernel/abi", "neokernel/arch", "neokernel/kernel", "neokernel/runtime")
+        declared = self._read("neokernel/abi", "neokernel/arch", "neokernel/kernel")
+        self.sources = declared | self._read("neokernel/runtime", "neokernel/spec")
         self.kernel = [file for file in self.sources if file.startswith(KERNEL)]
-        self.vocabulary = Vocabulary({file: text for file, text in self.sources.items() if "/runtime/" not in file})
+        self.vocabulary = Vocabulary(declared)
 
     def _copy(self) -> None:
         for name in COPIED:
@@ -60,26 +60,38 @@ class Snapshot:
                 shutil.copyfile(origin, self.folder / name)
 
     def _read(self, *folders: str) -> dict[str, str]:
-        paths = (path for name in folders for path in sorted((self.folder / name).rglob("*.py")))
+        roots = (self.folder / name for name in folders)
+        paths = (path for root in roots for path in (sorted(root.rglob("*.py")) if root.is_dir() else [root]))
         return {path.relative_to(self.folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
-    def digest(self) -> str:
-        """Of all that decides."""
+    def digest(self, *deciding: str) -> str:
+        """Of files and folders."""
         found = hashlib.sha256(sys.version.encode())
-        for file, text in self._read(*DECIDING).items():
+        for file, text in self._read(*deciding).items():
             found.update(f"{file}\0{text}\0".encode())
         return found.hexdigest()[:16]
 
     @contextmanager
     def mistake(self, mutant: Mutant) -> Iterator[None]:
         """The mistake is planted until the end of the `with`."""
-        source = self.sources[mutant.file]
-        path = self.folder / mutant.file
-        path.write_text(mutant.apply(source), encoding="utf-8")
+        with self._text(mutant.file, mutant.apply(self.sources[mutant.file])):
+            yield
+
+    @contextmanager
+    def sound(self, mutant: Mutant) -> Iterator[None]:
+        """It isn't, until the end of the `with`."""
+        with self._text(mutant.file, self.sources[mutant.file]):
+            yield
+
+    @contextmanager
+    def _text(self, file: str, text: str) -> Iterator[None]:
+        path = self.folder / file
+        before = path.read_text(encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         try:
             yield
         finally:
-            path.write_text(source, encoding="utf-8")
+            path.write_text(before, encoding="utf-8")
 
     def environment(self) -> dict[str, str]:
         """For processes that import the copy."""

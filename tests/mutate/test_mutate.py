@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from neokernel.compiler import ir
 from tests.mutate import judges, report
+from tests.mutate import prover as prover_module
 from tests.mutate.campaign import KILLED, REJECTED, SAME_CODE, SAME_IR, SURVIVED, Campaign
-from tests.mutate.equivalence import Meaning, meaning
+from tests.mutate.commuting import Analysis
+from tests.mutate.equivalence import Meaning, Planted, meaning
 from tests.mutate.judges import KernelTests, Program, Verdict
 from tests.mutate.operators import OPERATORS, mutants
-from tests.mutate.prover import Prover
+from tests.mutate.prover import LIMIT, Prover
 from tests.mutate.sample import Sample
 from tests.mutate.sites import Mutant, Vocabulary
 from tests.mutate.snapshot import Snapshot
@@ -158,17 +161,43 @@ def exchange(snapshot: Snapshot, old: str, new: str, file: str = SLOT) -> Mutant
     return Mutant(file, line, 1, "by hand", f"{old} → {new}", start, start + len(old.encode()), new, line, last)
 
 
-GUARD = "    if u64(slot.depth) >= MAXIMUM_DEPTH:"
+GUARD = "    if not is_fertile(slot):"
 
 
 def test_what_changes_nothing_is_equivalent(campaign: Campaign, snapshot: Snapshot) -> None:
-    in_brackets = exchange(snapshot, GUARD, GUARD.replace("MAXIMUM_DEPTH", "(MAXIMUM_DEPTH)"))
+    in_brackets = exchange(snapshot, GUARD, GUARD.replace("is_fertile(slot)", "(is_fertile(slot))"))
     assert campaign.judge(in_brackets).outcome == SAME_IR
 
 
 def test_what_the_machine_does_alike_is_equivalent(campaign: Campaign, snapshot: Snapshot) -> None:
-    other_way_round = exchange(snapshot, GUARD, "    if MAXIMUM_DEPTH <= u64(slot.depth):")
+    bound = "u64(slot.depth) < MAXIMUM_DEPTH"
+    other_way_round = exchange(snapshot, bound, "MAXIMUM_DEPTH > u64(slot.depth)")
     assert campaign.judge(other_way_round).outcome == SAME_CODE
+
+
+def swap(snapshot: Snapshot, file: str, line: str) -> Mutant:
+    """The mutant that exchanges the line's statement with the next."""
+    path = f"neokernel/kernel/{file}.py"
+    source = snapshot.sources[path]
+    number = source.splitlines().index(line) + 1
+    found = mutants(path, source, snapshot.vocabulary)
+    (wanted,) = (each for each in found if each.line == number and each.operator == "swapped order")
+    return wanted
+
+
+def test_statements_that_have_nothing_to_do_with_each_other_commute(snapshot: Snapshot, sound: Meaning) -> None:
+    for file, line, commute in (
+        # A field, and a call that neither reads nor writes it.
+        ("captable", "    table.blocked = None", True),
+        # The call reads what is written; or the next statement does.
+        ("slot", "    slot.next = after", False),
+        ("timer", "    timer.expiry = expiry", True),
+        ("timer", "    bucket = 64 * level + bit", False),
+        # What assembly does isn't known.
+        ("schedule", "    space.asid = u16(asid)", False),
+    ):
+        mutant = swap(snapshot, file, line)
+        assert Analysis(sound.program).commutes(mutant, snapshot.sources[mutant.file]) == commute, mutant.identity
 
 
 def test_what_the_compiler_rejects_is_not_counted(campaign: Campaign, snapshot: Snapshot) -> None:
@@ -201,7 +230,7 @@ def test_a_mistake_is_gone_afterwards(campaign: Campaign, snapshot: Snapshot, te
     campaign.judge(exchange(snapshot, GUARD, "    if False:"))
     assert (snapshot.folder / SLOT).read_text() == snapshot.sources[SLOT]
     no_mistake = exchange(snapshot, GUARD, GUARD)
-    assert not tests.judge(no_mistake, campaign.sound).killed
+    assert not tests.judge(no_mistake, Planted(snapshot, no_mistake)).killed
 
 
 def test_what_no_test_executes_survives(campaign: Campaign, snapshot: Snapshot, sound: Meaning) -> None:
@@ -214,27 +243,84 @@ def test_what_no_test_executes_survives(campaign: Campaign, snapshot: Snapshot, 
 
 def test_a_judge_of_its_own_process_imports_the_snapshot(snapshot: Snapshot) -> None:
     where = "import sys, neokernel; sys.exit(f'FAILED {neokernel.__file__}')"
-    assert Program(snapshot, "where", where, 1, executed=True).look() == Verdict(
+    assert Program(snapshot, "where", where, 1, (), executed=True).look() == Verdict(
         "where", f"FAILED {snapshot.folder / 'neokernel' / '__init__.py'}", 1
     )
-    assert not Program(snapshot, "silent", "", 1, executed=True).look().killed
+    assert not Program(snapshot, "silent", "", 1, (), executed=True).look().killed
 
 
-def test_the_prover_finds_what_it_proved_before(snapshot: Snapshot, sound: Meaning) -> None:
-    """And is silent of a change that breaks nothing."""
-    file, judge = "neokernel/kernel/timer.py", Prover(sound)
+@pytest.fixture
+def prover(snapshot: Snapshot, sound: Meaning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prover:
+    """It knows a few proofs of the sound kernel; all take minutes."""
+    some = ("timer.beginning", "slot.find", "what_is_deleted_is_gone")
+    all_of = prover_module.proven_functions
+
+    def few(program: ir.Program) -> list[ir.Function]:
+        return [function for function in all_of(program) if function.symbol.endswith(some)]
+
+    monkeypatch.setattr(prover_module, "proven_functions", few)
+    return Prover(snapshot, sound, tmp_path)
+
+
+def judged(prover: Prover, snapshot: Snapshot, file: str, old: str, new: str) -> Verdict:
+    mutant = exchange(snapshot, old, new, f"neokernel/kernel/{file}.py")
+    return prover.judge(mutant, Planted(snapshot, mutant))
+
+
+def test_the_prover_finds_what_it_proved_before(prover: Prover, snapshot: Snapshot) -> None:
+    """And is silent of a change that breaks nothing, or that no proof looks into."""
     shift, result = "    shift = 6 * (bucket // 64)\n", "    return above | ((bucket % 64) << shift)\n"
-    for old, new, broken in (
-        (shift, shift.replace("6 *", "9 *"), True),
-        (result, "    return ((bucket % 64) << shift) | above\n", False),
-    ):
-        mutant = exchange(snapshot, old, new, file)
-        changed = meaning(snapshot, mutant)
-        assert changed is not None
-        assert changed.changed(sound) == {"neokernel.kernel.timer.beginning"}
-        verdict = judge.judge(mutant, changed)
-        assert verdict.killed == broken
-        assert verdict.why.startswith("neokernel.kernel.timer.beginning: this may ") == broken
+    found = judged(prover, snapshot, "timer", shift, shift.replace("6 *", "9 *"))
+    assert found.killed
+    assert found.why.startswith("neokernel.kernel.timer.beginning: this may ")
+    other_way_round = "    return ((bucket % 64) << shift) | above\n"
+    assert judged(prover, snapshot, "timer", result, other_way_round) == Verdict(None, "", 1)
+    elsewhere = judged(prover, snapshot, "notification", "notification.word |= added", "notification.word = added")
+    assert elsewhere == Verdict(None, "no proof looks into it")
+
+
+def test_the_prover_asks_specifications(prover: Prover, snapshot: Snapshot) -> None:
+    found = judged(prover, snapshot, "slot", "    slot.flags = 0\n", "    pass\n")
+    assert found.by == "neokernel.spec.capabilities.what_is_deleted_is_gone"
+
+
+def test_a_proof_over_its_limit_is_not_made(
+    prover: Prover, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prover_module, "PATIENCE", 0)
+    monkeypatch.setattr(prover_module, "EFFORT", 1)
+    found = judged(prover, snapshot, "slot", "    slot.flags = 0\n", "    slot.flags = slot.flags & 0\n")
+    assert found.why == LIMIT
+
+
+def test_what_the_prover_knows_is_kept(
+    prover: Prover, snapshot: Snapshot, sound: Meaning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prover_module, "proven", None)
+    again = Prover(snapshot, sound, tmp_path)
+    assert again.known == prover.known
+    found = exchange(snapshot, "    slot.flags = 0\n", "    pass\n")
+    kept = prover.judge(found, Planted(snapshot, found))
+    assert again.stands(found, kept)
+    passed = exchange(snapshot, "    slot.entry = 0\n", "    slot.entry = 1\n")
+    let_pass = prover.judge(passed, Planted(snapshot, passed))
+    assert again.stands(passed, let_pass)
+
+
+def test_a_new_proof_is_asked_of_what_it_looks_into(
+    prover: Prover, snapshot: Snapshot, sound: Meaning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_it = exchange(snapshot, "    slot.entry = 0\n", "    slot.entry = 1\n")
+    elsewhere = exchange(snapshot, "    return slot.flags & OWNER != 0\n", "    return slot.flags & OWNER == 0\n")
+    verdicts = [prover.judge(mutant, Planted(snapshot, mutant)) for mutant in (in_it, elsewhere)]
+    assert not any(verdict.killed for verdict in verdicts)
+    fewer = prover_module.proven_functions
+    monkeypatch.setattr(
+        prover_module, "proven_functions", lambda program: [one for one in fewer(program) if "spec" not in one.symbol]
+    )
+    again = Prover(snapshot, sound, tmp_path)
+    assert not again.stands(in_it, verdicts[0])
+    assert again.stands(elsewhere, verdicts[1])
 
 
 def test_a_short_run(snapshot: Snapshot, sound: Meaning, tests: KernelTests, tmp_path: Path) -> None:
@@ -243,14 +329,20 @@ def test_a_short_run(snapshot: Snapshot, sound: Meaning, tests: KernelTests, tmp
     taken = [result for result in results if result.outcome != REJECTED]
     assert len(taken) == 10
     assert sum(result.outcome == KILLED for result in taken) >= 7
-    assert Campaign(snapshot, tmp_path, sound, [Unasked()], ["slot"]).run(10, seed=1) == results
+    assert Campaign(snapshot, tmp_path, sound, [Unasked(tests.digest)], ["slot"]).run(10, seed=1) == results
 
 
 class Unasked:
     name = "tests"
 
-    def wants(self, tests: Verdict) -> bool:
+    def __init__(self, digest: str) -> None:
+        self.digest = digest
+
+    def stands(self, mutant: Mutant, verdict: Verdict) -> bool:
         return True
 
-    def judge(self, mutant: Mutant, planted: Meaning) -> Verdict:
+    def wants(self, verdicts: dict[str, Verdict]) -> bool:
+        return True
+
+    def judge(self, mutant: Mutant, planted: Planted) -> Verdict:
         raise AssertionError(f"{mutant.identity} was judged before")
