@@ -7,19 +7,54 @@ The tree is kept as a list in preorder with depths (`neokernel/kernel/slot.py`):
 made from, one deeper; so it is within reach of who revokes that, or anything above.
 """
 
-from neokernel.abi.call import status_of
-from neokernel.abi.rights import ALL
-from neokernel.kernel.captable import badgeable, copy, move_in
+from neokernel.abi.call import failure, status_of
+from neokernel.abi.kinds import Kind
+from neokernel.abi.rights import ALL, CONTROL
+from neokernel.abi.status import FIRST, SECOND, THIRD, TRAVELLING, Status
+from neokernel.kernel.captable import badgeable, copy, copy_out, inspect, move_in, move_out
+from neokernel.kernel.endpoint import hand_over, immovable
 from neokernel.kernel.objects import (
     BADGED,
+    DEVICE,
+    LARGE,
+    OWNER,
     PINNED,
     REVOKING,
+    AddressSpace,
+    CapTable,
+    DmaSpace,
+    Endpoint,
+    Floats,
     Frame,
     Hart,
+    Interrupt,
+    Memory,
+    Notification,
+    PageTable,
+    Platform,
+    Processor,
+    Reply,
+    SchedContext,
     Slot,
     Thread,
+    Trace,
 )
-from neokernel.kernel.slot import derive, empty, has_children, is_fertile, relocate
+from neokernel.kernel.outcome import ANSWERED
+from neokernel.kernel.slot import (
+    begin_revocation,
+    controlled,
+    derivable,
+    derive,
+    empty,
+    end_revocation,
+    find,
+    has_children,
+    is_fertile,
+    number_of,
+    owns,
+    relocate,
+    vacant,
+)
 from neokernel.lang import requires, u8, u16, u64, value
 
 
@@ -67,6 +102,7 @@ def a_copy_has_no_more_authority(hart: Hart, source: Slot, target: Slot, rights:
     another, others = other.object, look(other)
     derive(hart, source, target, rights, badge)
     assert target.object is thing and target.rights == before.rights & rights and target.word == before.word | badge
+    assert target.flags == (before.flags & (LARGE | DEVICE | BADGED)) | (u8(0) if badge == 0 else u8(BADGED))
     assert target.parent is source and u64(target.depth) == u64(before.depth) + 1
     assert target.previous is source and source.next is target and target.next is before.next
     after = before.next
@@ -114,6 +150,9 @@ def is_bare(slot: Slot) -> bool:
     return alone and slot.object is None and slot.rights == 0 and slot.word == 0 and slot.flags == 0
 
 
+# --- the operations ---------------------------------------------------------------------------------------------------
+
+
 def copy_does_what_may_be_done(hart: Hart, caller: Thread, place: Slot, source: Slot | None) -> None:
     """COPY succeeds exactly if the place is empty and a capability is given that isn't bound or too deep, no right is
     asked for that isn't one, and a badge goes to what takes one and has none yet. (While something is revoked: only
@@ -143,3 +182,167 @@ def move_does_what_may_be_done(place: Slot, source: Slot | None) -> None:
         allowed = allowed and source.flags & (PINNED | REVOKING) == 0 and not has_children(source)
     done = status_of(move_in(place, source)) == 0
     assert done == allowed
+
+
+def refusals_say_why(hart: Hart, caller: Thread, place: Slot, source: Slot | None) -> None:
+    """COPY and MOVE, by what was wrong first."""
+    requires(source is None or source.object is not None)
+    wrong = u64(0)
+    if place.object is not None:
+        wrong = failure(Status.OCCUPIED, FIRST)
+    elif source is None:
+        wrong = failure(Status.NO_CAPABILITY, TRAVELLING)
+    if wrong != 0:
+        assert copy(hart, caller, place, source) == wrong and move_in(place, source) == wrong
+    elif source is not None:
+        if caller.registers.a3 > u64(ALL):
+            assert copy(hart, caller, place, source) == failure(Status.OUT_OF_RANGE, SECOND)
+        elif caller.registers.a4 != 0 and source.flags & BADGED != 0:
+            assert copy(hart, caller, place, source) == failure(Status.BADGED, THIRD)
+        elif not is_fertile(source) and caller.registers.a4 == 0:
+            assert copy(hart, caller, place, source) == failure(Status.UNDERIVABLE, TRAVELLING)
+
+
+def what_stays_is_told(slot: Slot, argument: u64) -> None:
+    """What is pinned can't be moved, nor what has children, or is revoked."""
+    requires(argument < 256)
+    refused = immovable(slot, argument)
+    if slot.flags & PINNED != 0:
+        assert refused == failure(Status.PINNED, argument)
+    elif has_children(slot) or slot.flags & REVOKING != 0:
+        assert refused == failure(Status.HAS_CHILDREN, argument)
+    else:
+        assert refused == 0
+
+
+def what_is_copied_out_was_there(hart: Hart, caller: Thread, source: Slot, other: Slot) -> None:
+    """COPY_OUT gives only what may be derived, with no more rights than are asked for, and changes it in nothing."""
+    requires(other is not source and other is not source.next)
+    thing, before, rights = source.object, look(source), caller.registers.a3
+    done = copy_out(hart, caller, source)
+    if thing is None:
+        assert done == failure(Status.NO_CAPABILITY, FIRST)
+    elif rights > u64(ALL):
+        assert done == failure(Status.OUT_OF_RANGE, SECOND)
+    elif caller.buffer is None:
+        assert status_of(done) == u64(Status.NO_BUFFER.value)
+    elif done == 0:
+        assert source.object is thing and has_authority(source, before)
+
+
+def what_is_moved_out_may_move(caller: Thread, source: Slot) -> None:
+    """MOVE_OUT, likewise: then there is nothing in its place."""
+    thing, fixed = source.object, source.flags & (PINNED | REVOKING) != 0 or has_children(source)
+    done = move_out(caller, source)
+    if thing is None:
+        assert done == failure(Status.NO_CAPABILITY, FIRST)
+    elif caller.buffer is None:
+        assert status_of(done) == u64(Status.NO_BUFFER.value)
+    elif done == 0:
+        assert not fixed and is_bare(source)
+
+
+def what_is_inspected_is_told(caller: Thread, place: Slot) -> None:
+    """INSPECT: kind, rights, badge, depth. Addresses aren't told."""
+    outcome = inspect(caller, place)
+    told = caller.registers
+    assert outcome == ANSWERED and told.a0 == 0 and told.a1 == 0
+    assert told.a2 == number_of(place) and told.a3 == u64(place.rights) and told.a5 == u64(place.depth)
+    assert told.a4 == (place.word if badgeable(place) else u64(0))
+
+
+def what_travels_is_handed_over(hart: Hart, slot: Slot, place: Slot, moving: bool) -> None:
+    """With a message: copied with all the rights that there are, or moved."""
+    requires(slot.object is not None and place.object is None and is_fertile(slot) and not has_children(slot))
+    thing, before = slot.object, look(slot)
+    hand_over(hart, slot, place, moving)
+    assert place.object is thing and place.word == before.word
+    if moving:
+        assert is_bare(slot) and place.flags == before.flags and place.rights == before.rights
+    else:
+        assert place.rights == before.rights & ALL
+        assert place.parent is slot and slot.object is thing and has_authority(slot, before)
+
+
+# --- what is revoked, and who may do what -----------------------------------------------------------------------------
+
+
+def there_must_be_room_to_derive(hart: Hart, slot: Slot) -> None:
+    """Nothing else is asked for while nothing is revoked."""
+    requires(slot.object is not None)
+    possible = derivable(hart, slot)
+    assert is_fertile(slot) or not possible
+    assert possible or not is_fertile(slot) or hart.revocations != 0
+
+
+def a_revocation_is_counted_once(hart: Hart, slot: Slot, other: Slot) -> None:
+    """From its begin to its end, however often it is begun."""
+    requires(slot.object is not None and other is not slot and slot.flags & REVOKING == 0)
+    before, flags, others = hart.revocations, slot.flags, other.flags
+    begin_revocation(hart, slot)
+    begin_revocation(hart, slot)
+    assert slot.flags == flags | REVOKING and hart.revocations == before + 1
+    end_revocation(hart, slot)
+    end_revocation(hart, slot)
+    assert slot.flags == flags and hart.revocations == before and other.flags == others
+
+
+def flags_and_rights_say_what_may_be_done(slot: Slot) -> None:
+    """The owner's end is the object's; its own operations need CONTROL; only some kinds carry badges."""
+    assert owns(slot) == (slot.flags & OWNER != 0) and controlled(slot) == (slot.rights & CONTROL != 0)
+    thing = slot.object
+    badges = isinstance(thing, Endpoint | Notification | Processor)
+    assert badgeable(slot) == badges
+
+
+def a_table_is_looked_up(table: CapTable, index: u64) -> None:
+    """By index: what is in the slot, or that nothing is."""
+    found, place = find(table, index), vacant(table, index)
+    if index >= len(table.slots):
+        assert found is None and place is None
+    elif table.slots[index].object is None:
+        assert found is None and place is table.slots[index]
+    else:
+        assert found is table.slots[index] and place is None
+
+
+def kinds_have_their_numbers(slot: Slot) -> None:
+    """As `abi/kinds.py` has them."""
+    number = number_of(slot)
+    kind = Kind.NONE
+    match slot.object:
+        case None:
+            pass
+        case Endpoint():
+            kind = Kind.ENDPOINT
+        case Reply():
+            kind = Kind.REPLY
+        case Notification():
+            kind = Kind.NOTIFICATION
+        case Memory():
+            kind = Kind.MEMORY
+        case Frame():
+            kind = Kind.FRAME
+        case PageTable():
+            kind = Kind.PAGE_TABLE
+        case AddressSpace():
+            kind = Kind.ADDRESS_SPACE
+        case CapTable():
+            kind = Kind.CAP_TABLE
+        case Thread():
+            kind = Kind.THREAD
+        case SchedContext():
+            kind = Kind.SCHED_CONTEXT
+        case Floats():
+            kind = Kind.FLOATS
+        case Interrupt():
+            kind = Kind.INTERRUPT
+        case DmaSpace():
+            kind = Kind.DMA_SPACE
+        case Trace():
+            kind = Kind.TRACE
+        case Processor():
+            kind = Kind.PROCESSOR
+        case Platform():
+            kind = Kind.PLATFORM
+    assert number == u64(kind.value)

@@ -8,14 +8,37 @@ The fast path leaves the message in the processor's registers (`cpu.leave`, in a
 not proven.
 """
 
-from neokernel.abi.call import NEVER, status_of
-from neokernel.abi.rights import RECEIVE, SEND
-from neokernel.abi.status import Status
-from neokernel.kernel.endpoint import needs_buffer, receive, send
+from neokernel.abi.call import (
+    CAPABILITIES_SHIFT,
+    MAXIMUM_CAPABILITIES,
+    MAXIMUM_WORDS,
+    NEVER,
+    SIGNALS_BIT,
+    capabilities_of,
+    failure,
+    label_of,
+    length_of,
+    status_of,
+)
+from neokernel.abi.fault import Fault, Resume
+from neokernel.abi.rights import GRANT, RECEIVE, SEND
+from neokernel.abi.status import INVOKED, REPLY, WORD, Status
+from neokernel.kernel.endpoint import (
+    give,
+    has_time,
+    malformed,
+    needs_buffer,
+    receive,
+    respond,
+    resume,
+    send,
+    transfer_registers,
+)
 from neokernel.kernel.fast import fast_call, fast_reply_receive
-from neokernel.kernel.objects import Endpoint, Hart, Reply, SchedContext, Slot, State, Thread
-from neokernel.kernel.outcome import BLOCKED
-from neokernel.lang import requires, u64
+from neokernel.kernel.objects import Endpoint, Hart, Notification, Reply, SchedContext, Slot, State, Thread
+from neokernel.kernel.outcome import ANSWERED, BLOCKED
+from neokernel.kernel.reply import arm
+from neokernel.lang import requires, u64, wrapping_add
 
 # --- what a call and an answer are ------------------------------------------------------------------------------------
 
@@ -159,3 +182,159 @@ def a_fast_answer(
         assert given_back(caller, server, reply, time, below)
         assert hart.current is caller and endpoint.receivers.tail is server
         assert slot.rights & RECEIVE != 0 and not needs_buffer(word)
+
+
+# --- messages without a call ------------------------------------------------------------------------------------------
+
+
+def what_is_sent_is_well_formed(caller: Thread, word: u64) -> None:
+    """No more words and capabilities than fit; and a buffer, if they aren't all in registers."""
+    refused = malformed(caller, word)
+    if word >> CAPABILITIES_SHIFT > MAXIMUM_CAPABILITIES or length_of(word) > MAXIMUM_WORDS:
+        assert refused == failure(Status.OUT_OF_RANGE, WORD)
+    elif capabilities_of(word) != 0 or length_of(word) > 4:
+        assert refused == (failure(Status.NO_BUFFER, WORD) if caller.buffer is None else u64(0))
+    else:
+        assert refused == 0
+
+
+def a_message_waits(
+    hart: Hart, caller: Thread, slot: Slot, endpoint: Endpoint, calling: bool, waiting: bool, other: Thread
+) -> None:
+    """If nobody receives, the sender is last in line, with its badge and message; unless it doesn't want to wait."""
+    requires(slot.object is endpoint and slot.rights & SEND != 0 and not needs_buffer(caller.registers.a1))
+    requires(endpoint.receivers.head is None and hart.current is caller and not caller.ready)
+    requires(endpoint.senders.tail is not caller and other is not caller and other is not endpoint.senders.tail)
+    state, behind = other.state, other.next
+    outcome = send(hart, caller, slot, calling, waiting)
+    if waiting:
+        assert outcome == BLOCKED and caller.state is (State.CALLING if calling else State.SENDING)
+        assert caller.badge == slot.word and caller.message == caller.registers.a1 and caller.endpoint is endpoint
+        assert endpoint.senders.tail is caller and caller.next is None and hart.current is not caller
+    else:
+        assert outcome == failure(Status.TIMED_OUT, INVOKED)
+    assert other.state is state and other.next is behind
+
+
+def a_message_is_received(hart: Hart, caller: Thread, slot: Slot, endpoint: Endpoint, receiver: Thread) -> None:
+    """Without a call the sender goes on, and so does who waited longest to receive, if it has time of its own."""
+    requires(slot.object is endpoint and slot.rights & SEND != 0 and not needs_buffer(caller.registers.a1))
+    requires(endpoint.receivers.head is receiver and receiver.previous is None and receiver is not caller)
+    requires(not caller.faulted)
+    behind, sent, badge, passive = receiver.next, caller.registers, slot.word, receiver.context is None
+    a1, a2, a3, a4, a5 = sent.a1, sent.a2, sent.a3, sent.a4, sent.a5
+    outcome = send(hart, caller, slot, False, True)
+    if passive:
+        assert outcome == failure(Status.WRONG_STATE, INVOKED) and endpoint.receivers.head is receiver
+    else:
+        got = receiver.registers
+        assert outcome == 0 and receiver.state is State.RUNNABLE and endpoint.receivers.head is behind
+        assert got.a0 == badge and got.a1 == a1 and got.a2 == a2 and got.a3 == a3 and got.a4 == a4 and got.a5 == a5
+        assert not receiver.timer.armed
+
+
+def capabilities_travel_by_grant(hart: Hart, caller: Thread, slot: Slot, endpoint: Endpoint, calling: bool) -> None:
+    """Not without that right."""
+    requires(slot.object is endpoint and slot.rights & SEND != 0 and slot.rights & GRANT == 0)
+    requires(capabilities_of(caller.registers.a1) != 0)
+    assert status_of(send(hart, caller, slot, calling, True)) != 0
+
+
+def registers_hold_the_message(sender: Thread, receiver: Thread, badge: u64, word: u64) -> None:
+    """Or, of who has faulted, the report."""
+    requires(sender is not receiver)
+    sent, got, report = sender.registers, receiver.registers, sender.report
+    transfer_registers(sender, receiver, badge, word)
+    assert got.a0 == badge and got.a1 == word
+    if sender.faulted:
+        assert got.a2 == report[0] and got.a3 == report[1] and got.a4 == report[2] and got.a5 == report[3]
+    else:
+        assert got.a2 == sent.a2 and got.a3 == sent.a3 and got.a4 == sent.a4 and got.a5 == sent.a5
+
+
+def who_serves_needs_time(server: Thread, caller: Thread) -> None:
+    """The caller's, its own, or a scheduler's."""
+    none = caller.context is None and server.home is None and server.scheduler is None
+    assert has_time(server, caller) == (not none)
+
+
+# --- what a receive finds ---------------------------------------------------------------------------------------------
+
+
+def signals_come_first(hart: Hart, thread: Thread, endpoint: Endpoint, notification: Notification) -> None:
+    """Before messages; the word says that it is no message."""
+    requires(thread.notification is notification and notification.word != 0 and thread.context is not None)
+    requires(endpoint.senders.head is None)
+    before, counting = notification.word, notification.counting
+    outcome = receive(hart, thread, endpoint, None, NEVER, False)
+    got = thread.registers
+    if outcome == ANSWERED:
+        assert got.a0 == (u64(1) if counting else before) and got.a1 == SIGNALS_BIT
+        assert got.a2 == 0 and got.a3 == 0 and got.a4 == 0 and got.a5 == 0
+        assert notification.word == (before - 1 if counting else u64(0))
+    else:
+        assert notification.word == before
+
+
+def who_receives_is_in_line(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply) -> None:
+    """If there is nothing: the last, with its Reply, and it doesn't run."""
+    requires(endpoint.senders.head is None and thread.notification is None and endpoint.receivers.tail is not thread)
+    requires(hart.current is thread and not thread.ready and reply.caller is None and reply.server is None)
+    requires(thread.reply is None and thread.home is not None and thread.context is thread.home)
+    outcome = receive(hart, thread, endpoint, reply, NEVER, False)
+    if outcome == BLOCKED:
+        assert thread.state is State.RECEIVING and thread.endpoint is endpoint and hart.current is not thread
+        assert endpoint.receivers.tail is thread and thread.next is None
+        assert thread.reply is reply and reply.server is thread
+
+
+def a_reply_in_use_receives_nothing(
+    hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply, deadline: u64
+) -> None:
+    """While a caller waits for it."""
+    requires(reply.caller is not None)
+    assert receive(hart, thread, endpoint, reply, deadline, False) == failure(Status.OCCUPIED, REPLY)
+
+
+def an_answer_needs_a_caller(hart: Hart, server: Thread, reply: Reply) -> None:
+    requires(reply.caller is None)
+    assert respond(hart, server, reply) == failure(Status.WRONG_STATE, REPLY)
+
+
+def an_answer_is_given(hart: Hart, server: Thread, caller: Thread) -> None:
+    """Its first half: the caller has it, and waits on; who has faulted is told nothing."""
+    requires(caller is not server and not needs_buffer(server.registers.a1) and not server.faulted)
+    sent, got, state = server.registers, caller.registers, caller.state
+    a0, a1 = got.a0, got.a1
+    assert give(hart, server, caller) == 0
+    if caller.faulted:
+        assert caller.state is state and got.a0 == a0 and got.a1 == a1
+    else:
+        assert caller.state is State.ANSWERED and got.a0 == 0 and got.a1 == sent.a1
+        assert got.a2 == sent.a2 and got.a3 == sent.a3 and got.a4 == sent.a4 and got.a5 == sent.a5
+
+
+def who_faulted_goes_on_as_its_handler_says(handler: Thread, thread: Thread, word: u64) -> None:
+    """RETRY: as it was. SKIP: elsewhere, or after the system call with its results. All else stops it."""
+    requires(handler is not thread)
+    given, registers = handler.registers, thread.registers
+    pc, a0, a1, label = registers.pc, registers.a0, registers.a1, label_of(word)
+    state = resume(handler, thread, word)
+    assert not thread.faulted
+    if label == u64(Resume.SKIP.value):
+        assert state is State.RUNNABLE
+        if label_of(thread.message) == u64(Fault.SYSTEM_CALL.value):
+            assert registers.pc == wrapping_add(pc, 4) and registers.a0 == given.a2 and registers.a1 == given.a3
+        else:
+            assert registers.pc == given.a2 and registers.a0 == a0 and registers.a1 == a1
+    else:
+        assert registers.pc == pc and registers.a0 == a0 and registers.a1 == a1
+        assert state is (State.RUNNABLE if label == u64(Resume.RETRY.value) else State.STOPPED)
+
+
+def a_reply_and_its_server_know_each_other(thread: Thread, reply: Reply, other: Reply) -> None:
+    """Once it is armed with it."""
+    requires(other is not reply and thread.reply is None and reply.server is None and other.server is not thread)
+    server = other.server
+    arm(thread, reply)
+    assert thread.reply is reply and reply.server is thread and other.server is server

@@ -4,9 +4,13 @@ Each function is a statement about all arguments and all states that its `requir
 tests run it. An `other` is any object that isn't named: what is said of it, is said of all others.
 """
 
-from neokernel.abi.call import SIGNALS_BIT
-from neokernel.kernel.notification import deliver, take
-from neokernel.kernel.objects import Hart, Notification, State, Thread
+from neokernel.abi.call import NEVER, SIGNALS_BIT, status_of
+from neokernel.abi.rights import SIGNAL, WAIT
+from neokernel.abi.status import Status
+from neokernel.kernel.fast import fast_signal, fast_wait
+from neokernel.kernel.notification import deliver, signal_call, take, wait
+from neokernel.kernel.objects import Hart, Notification, SchedContext, Slot, State, Thread
+from neokernel.kernel.outcome import ANSWERED, BLOCKED
 from neokernel.lang import requires, saturating_add, u64
 
 
@@ -64,3 +68,122 @@ def what_is_kept_is_taken(notification: Notification, other: Notification) -> No
     else:
         assert taken == before and notification.word == 0
     assert other.word == others
+
+
+# --- the calls --------------------------------------------------------------------------------------------------------
+
+
+def a_wait_takes_what_is_kept(
+    hart: Hart, caller: Thread, slot: Slot, notification: Notification, deadline: u64
+) -> None:
+    """At once, and whatever the deadline is."""
+    requires(slot.object is notification and slot.rights & WAIT != 0 and notification.word != 0)
+    before = notification.word
+    outcome = wait(hart, caller, slot, deadline)
+    got = caller.registers
+    assert outcome == ANSWERED and got.a0 == (u64(1) if notification.counting else before)
+    assert got.a1 == 0 and got.a2 == 0 and got.a3 == 0 and got.a4 == 0 and got.a5 == 0
+    assert notification.word == (before - 1 if notification.counting else u64(0))
+
+
+def a_wait_for_more_is_in_line(hart: Hart, caller: Thread, slot: Slot, notification: Notification) -> None:
+    """If nothing is kept, the caller is the last of those that wait, and doesn't run."""
+    requires(slot.object is notification and slot.rights & WAIT != 0 and notification.word == 0)
+    requires(hart.current is caller and not caller.ready and notification.waiters.tail is not caller)
+    outcome = wait(hart, caller, slot, NEVER)
+    if outcome == BLOCKED:
+        assert caller.state is State.WAITING and hart.current is not caller and caller.signals is notification
+        assert notification.waiters.tail is caller and caller.next is None
+    else:
+        assert status_of(outcome) == u64(Status.TIMED_OUT.value)
+
+
+def a_signal_is_the_capabilitys_badge(hart: Hart, slot: Slot, notification: Notification) -> None:
+    """If nobody takes it: one, if the capability has none."""
+    requires(slot.object is notification and slot.rights & SIGNAL != 0)
+    requires(notification.waiters.head is None and notification.bound is None)
+    before = notification.word
+    outcome = signal_call(hart, slot)
+    assert outcome == 0
+    assert notification.word == (saturating_add(before, 1) if notification.counting else before | max(slot.word, 1))
+
+
+def signals_and_waits_need_their_right(hart: Hart, caller: Thread, slot: Slot, deadline: u64) -> None:
+    """And a notification."""
+    requires(not isinstance(slot.object, Notification) or slot.rights & (SIGNAL | WAIT) == 0)
+    assert status_of(wait(hart, caller, slot, deadline)) != 0
+    assert status_of(signal_call(hart, slot)) != 0
+
+
+# --- by the fast paths: or by none, then nothing has changed ----------------------------------------------------------
+
+
+def a_fast_wait(
+    thread: Thread,
+    slot: Slot,
+    notification: Notification,
+    capability: u64,
+    word: u64,
+    w0: u64,
+    w1: u64,
+    w2: u64,
+    w3: u64,
+) -> None:
+    """All of a word's bits are taken, of a counter nothing."""
+    requires(capability < len(thread.slots) and thread.slots[capability] is slot and slot.object is notification)
+    before = notification.word
+    fast_wait(capability, word, w0, w1, w2, w3, thread)
+    if notification.word != before:
+        assert notification.word == 0 and slot.rights & WAIT != 0 and not notification.counting
+
+
+def a_fast_signal_is_kept(
+    thread: Thread,
+    slot: Slot,
+    notification: Notification,
+    capability: u64,
+    word: u64,
+    w0: u64,
+    w1: u64,
+    w2: u64,
+    w3: u64,
+) -> None:
+    """If nobody can take it, as by the general path."""
+    requires(capability < len(thread.slots) and thread.slots[capability] is slot and slot.object is notification)
+    requires(notification.waiters.head is None)
+    before = notification.word
+    fast_signal(capability, word, w0, w1, w2, w3, thread)
+    assert notification.waiters.head is None
+    if notification.word != before:
+        assert notification.word == before | max(slot.word, 1)
+        assert slot.rights & SIGNAL != 0 and not notification.counting and notification.bound is None
+
+
+def a_fast_signal_wakes_the_first(
+    hart: Hart,
+    thread: Thread,
+    slot: Slot,
+    notification: Notification,
+    first: Thread,
+    time: SchedContext,
+    capability: u64,
+    word: u64,
+    w0: u64,
+    w1: u64,
+    w2: u64,
+    w3: u64,
+) -> None:
+    """Who waits longest goes on in place of the caller, which is ready; the rest waits on, and nothing is kept."""
+    requires(capability < len(thread.slots) and thread.slots[capability] is slot and slot.object is notification)
+    requires(hart.current is thread and thread.hart is hart and not thread.ready and first is not thread)
+    requires(notification.waiters.head is first and first.previous is None and first.state is State.WAITING)
+    requires(first.context is time and thread.context is not time)
+    before, second = notification.word, first.next
+    fast_signal(capability, word, w0, w1, w2, w3, thread)
+    assert notification.word == before
+    if hart.current is thread:
+        assert notification.waiters.head is first and first.state is State.WAITING and not thread.ready
+    else:
+        assert hart.current is first and first.state is State.RUNNABLE and notification.waiters.head is second
+        assert slot.rights & SIGNAL != 0 and thread.ready and not first.timer.armed and hart.active is time
+        assert thread.registers.a0 == 0 and thread.registers.a1 == 0

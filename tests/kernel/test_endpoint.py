@@ -13,7 +13,7 @@ from neokernel.abi.rights import ALL
 from neokernel.abi.status import TRAVELLING, WINDOW, Status
 from neokernel.kernel.objects import State, Thread
 from neokernel.lang import u64
-from tests.kernel.support import ECALL, PRIORITY, Machine
+from tests.kernel.support import ECALL, PRIORITY, Machine, Result
 
 
 class Pair:
@@ -204,7 +204,7 @@ def test_a_server_on_its_clients_time_is_told_of_signals() -> None:
     machine.start(server, Call.RECEIVE, another, 0, (NEVER, 0, 0, 0), 0)
     machine.check()
     assert machine.current is server and server.state is State.RUNNABLE
-    assert machine.result(server).word == SIGNALS_BIT
+    assert machine.result(server) == Result(1, SIGNALS_BIT, (0, 0, 0, 0))
 
 
 @pytest.mark.parametrize("fast", [False, True])

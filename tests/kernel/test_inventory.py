@@ -12,7 +12,7 @@ from neokernel import lang
 from neokernel.kernel import devicetree, inventory
 from tests.kernel import devicetree_model
 from tests.kernel.devicetree_model import Facts, Model, Node, Pairs, read, write
-from tests.kernel.devicetree_samples import MACHINES, blob_of, board, cells, edges, extreme, texts, tiny
+from tests.kernel.devicetree_samples import MACHINES, blob_of, board, cells, edges, extreme, node, texts, tiny
 from tests.support import machine
 
 needs_qemu = pytest.mark.skipif(machine.QEMU is None, reason="qemu-system-riscv64 is not installed")
@@ -113,10 +113,10 @@ _KEYS += " timebase-frequency riscv,isa"
 def changed(model: Model, random: random.Random) -> Model:
     """The model with some properties other ones, or new."""
     made = copy.deepcopy(model)
-    for node in random.choices(list(made.root.everything()), k=4):
+    for each in random.choices(list(made.root.everything()), k=4):
         key = random.choice(_KEYS.split()).encode()
-        node.properties = [(name, content) for name, content in node.properties if name != key]
-        node.properties.append((key, random.choice(_CONTENTS)))
+        each.properties = [(name, content) for name, content in each.properties if name != key]
+        each.properties.append((key, random.choice(_CONTENTS)))
     return made
 
 
@@ -136,3 +136,15 @@ def test_more_ranges_than_fit_are_counted() -> None:
     many.parent = root
     _, found = taken(write(Model(root)))
     assert (found.memory.count, found.memory.lost) == (64, 6)
+
+
+@pytest.mark.parametrize("address", range(4))
+@pytest.mark.parametrize("size", range(4))
+def test_an_interrupt_controller_is_found_on_any_bus_that_can_be_read(address: int, size: int) -> None:
+    registers = cells(*range(1, address + size + 1))
+    plic = node("plic", {"compatible": texts("riscv,plic0"), "reg": registers, "riscv,ndev": cells(7)})
+    model = Model(node("", {"#address-cells": cells(address), "#size-cells": cells(size)}, plic))
+    wrong, found = taken(write(model))
+    assert wrong is None
+    assert facts(found) == devicetree_model.facts(model)
+    assert (found.lines == 7) == (address <= 2 and size <= 2 and address + size != 0)
