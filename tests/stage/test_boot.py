@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from neokernel.cli.run import one_with
 from neokernel.image import qemu
 from neokernel.image.boot import SignedBoot
 from neokernel.image.build import build_image
-from neokernel.image.panic import ConsoleFilter
+from neokernel.image.elf import Image
+from neokernel.image.panic import ConsoleFilter, PanicRecord
 from neokernel.image.signed import Named, boot_image, enrolment, sign
 from neokernel.image.stage import build_stage
 from neokernel.stage.refusal import STATUS, Refusal, what_is_wrong, what_to_do
@@ -160,8 +162,6 @@ def test_the_first_stage_ends_where_it_may_not_write(machine: Machine) -> None:
 
 
 def build_symbols(path: Path) -> dict[str, int]:
-    from neokernel.image.elf import Image
-
     return {name: value for name, value in Image(path).symbols.items() if re.match("nk_", name)}
 
 
@@ -171,3 +171,11 @@ def test_the_same_source_gives_the_same_image(machine: Machine, tmp_path: Path) 
     assert not build_stage(tmp_path / "stage.elf").diagnostics
     assert (tmp_path / "stage.elf").read_bytes() == machine.stage.read_bytes()
     assert replace(machine, signature=sign(machine.image, KEY)) == machine  # Ed25519 has no randomness
+
+
+def test_a_panic_is_explained_by_who_panicked(machine: Machine) -> None:
+    stage, system = Image(machine.stage), Image(machine.folder / "system.elf")
+    for image, symbol in ((stage, "nk_start"), (system, "nk_boot")):
+        panic = PanicRecord(3, image.symbols[symbol], 0, (0,) * 32)
+        assert one_with([stage, system], panic) is image
+    assert one_with([stage, system], PanicRecord(3, 0x1234, 0, (0,) * 32)) is system

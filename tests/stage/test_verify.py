@@ -7,11 +7,13 @@ import struct
 
 import pytest
 
+from neokernel import lang
 from neokernel.image.signed import Named, enrolment
 from neokernel.stage.refusal import Refusal
 from neokernel.stage.verify import Placed as Part
 from neokernel.stage.verify import Range, can_be_placed
 from neokernel.stage.verify import Verified as Accepted
+from tests.stage import driver
 from tests.stage.support import (
     ARCHIVE,
     BLOB,
@@ -34,6 +36,16 @@ GOOD = signed(IMAGE)
 
 def test_a_signed_image() -> None:
     assert look(GOOD) == Verified(Placed(HEADER, 8, LOAD, 4096), Placed(HEADER + 8, 8, ARCHIVE, 8), LOAD, 1)
+
+
+def test_under_cpython_with_all_contracts() -> None:
+    """The same source, read by Python: what it says, and that no contract is broken on the way."""
+    found = driver.look(lang.byte_view(BLOB), lang.byte_span(bytearray(GOOD)))
+    assert isinstance(found, Accepted)
+    assert (found.kernel.source.start, found.archive.memory.start, found.entry, found.key) == (HEADER, ARCHIVE, LOAD, 1)
+    changed = bytearray(GOOD)
+    changed[HEADER] ^= 1
+    assert driver.look(lang.byte_view(BLOB), lang.byte_span(changed)) is Refusal.CONTENTS
 
 
 # --- before anything is trusted ---------------------------------------------------------------------------------------
