@@ -76,7 +76,7 @@ def start(folder: Path) -> list[Row]:
     elf, stage = built("started", folder), stage_in(folder)
     image = boot_image(elf)
     key = Ed25519PrivateKey.from_private_bytes(bytes(32))
-    files = SignedBoot(stage, folder / "started.loaded", folder / "started.enrolment")
+    files = SignedBoot(elf, stage, folder / "started.loaded", folder / "started.enrolment")
     files.loaded.write_bytes(image + sign(image, key))
     files.enrolment.write_bytes(enrolment([Named("benchmark", key.public_key().public_bytes_raw())]))
     # The same machine, and in one case the kernel in the first stage's place: so the firmware has the same to do.

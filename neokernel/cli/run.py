@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -77,8 +78,9 @@ def command(
     if is_boot_image(path) or signed or enrolment is not None:
         if host:
             raise ToolError("NK1001", "--host runs the source under CPython, where nothing is signed", "leave it out")
-        image, roots, secured = signed_boot(path, enrolment, as_json=as_json)
-        return boot(qemu_program(), image, roots, timeout=timeout, raw=raw, as_json=as_json, secured=secured)
+        with tempfile.TemporaryDirectory(prefix="nk-run-") as folder:
+            image, roots, secured = signed_boot(path, enrolment, Path(folder), as_json=as_json)
+            return boot(qemu_program(), image, roots, timeout=timeout, raw=raw, as_json=as_json, secured=secured)
     if host:
         from neokernel.cli.host import run_on_host
 
@@ -106,21 +108,26 @@ def image_of(path: Path, *, as_json: bool, release: bool = True) -> tuple[Image,
     return open_image(image), (*program.source_roots, Path.cwd())
 
 
-def signed_boot(path: Path, enrolment: Path | None, *, as_json: bool) -> tuple[Image, tuple[Path, ...], SignedBoot]:
-    """What a signed start of the boot image or the program at `path` needs, and the image that explains its panics."""
+def signed_boot(
+    path: Path, enrolment: Path | None, folder: Path, *, as_json: bool
+) -> tuple[Image, tuple[Path, ...], SignedBoot]:
+    """What a signed start of the boot image or the program at `path` needs, and the image that explains its panics.
+
+    What is needed for this start alone goes to `folder`.
+    """
     from neokernel.cli.output import progress
     from neokernel.cli.trusted import complaints
     from neokernel.image.boot import development_boot, elf_of, prepared
 
     if is_boot_image(path):
         with progress("building the first stage"), complaints(path):
-            secured = prepared(path, enrolment)
+            secured = prepared(path, enrolment, folder)
         return open_image(elf_of(path) or secured.stage), (Path.cwd(), REPOSITORY), secured
     image, roots = image_of(path, as_json=as_json)
     if not is_system(image):
         raise ToolError("NK1502", f"{path} has no kernel below it: there is nothing to sign", "leave --signed out")
     with progress("signing"), complaints():
-        return image, roots, development_boot(image.path, enrolment)
+        return image, roots, development_boot(image.path, enrolment, folder)
 
 
 def qemu_program() -> str:
@@ -157,7 +164,7 @@ def boot(
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
 
-    log = image.path.with_suffix(".console")
+    log = (image.path if secured is None else secured.image).with_suffix(".console")
     with kept(log) as file:
 
         def keep(data: bytes) -> None:

@@ -17,13 +17,16 @@ from neokernel.image.stage import build_stage
 #: more the machine has no room for beside what it becomes (boards/stage.ld)
 LARGEST = 28 << 20
 #: what is added to an image's name
-IMAGE, SIGNATURE, STAGE, LOADED, ENROLMENT = ".img", ".sig", ".stage.elf", ".loaded", ".enrolment"
+IMAGE, SIGNATURE = ".img", ".sig"
+#: files of one start
+STAGE, LOADED, ENROLMENT = "stage.elf", "loaded", "enrolment"
 
 
 @dataclass(frozen=True)
 class SignedBoot:
     """`loaded`: what the boot loader puts into memory, the image and its signature."""
 
+    image: Path
     stage: Path
     loaded: Path
     enrolment: Path
@@ -43,21 +46,21 @@ def elf_of(image: Path) -> Path | None:
         return None
 
 
-def development_boot(elf: Path, blob: Path | None = None) -> SignedBoot:
-    """Make a boot image of a kernel with its archive, and sign it with the development key.
+def development_boot(elf: Path, blob: Path | None, folder: Path) -> SignedBoot:
+    """Make a boot image of a kernel with its archive, beside it, and sign it with the development key.
 
-    `blob`: the enrolment; without it, that key's alone.
+    `blob` and `folder` are those of `prepared`.
     """
     image = elf.with_suffix(IMAGE)
     data = boot_image(elf)
     image.write_bytes(data)
     key, _ = development_key()
     signature_path(image).write_bytes(sign(data, key))
-    return prepared(image, blob)
+    return prepared(image, blob, folder)
 
 
-def prepared(image: Path, blob: Path | None) -> SignedBoot:
-    """Files to start the image with, beside it. `blob`: the enrolment; without it, the development key's alone.
+def prepared(image: Path, blob: Path | None, folder: Path) -> SignedBoot:
+    """Files to start the image with, in `folder`. `blob`: the enrolment; without it, the development key's alone.
 
     An image without a signature gets none: the first stage says so.
     """
@@ -65,18 +68,18 @@ def prepared(image: Path, blob: Path | None) -> SignedBoot:
         raise BadBootImage(f"it has {size:,} bytes, and the machine has room for {LARGEST:,}")
     data = image.read_bytes()
     signature = signature_path(image)
-    loaded = image.with_suffix(LOADED)
+    loaded = folder / LOADED
     loaded.write_bytes(data + (signature.read_bytes() if signature.is_file() else b""))
     if blob is None:
-        blob = image.with_suffix(ENROLMENT)
+        blob = folder / ENROLMENT
         blob.write_bytes(enrolment([development_key()[1]]))
     else:
         blob.open("rb").close()  # if it can't be read, that is said here, and not by QEMU
-    stage = image.with_suffix(STAGE)
+    stage = folder / STAGE
     problems = build_stage(stage).diagnostics
     if problems:
         raise BrokenStage(problems)
-    return SignedBoot(stage, loaded, blob)
+    return SignedBoot(image, stage, loaded, blob)
 
 
 class BrokenStage(Exception):

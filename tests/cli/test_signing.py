@@ -277,6 +277,8 @@ def test_signed_for_oneself(nk: Nk) -> None:
     started = nk("run", "--signed", PING_PONG, "--timeout", "60")
     assert started.status == 0
     assert started.output.startswith(f"first stage: the image is signed by {DEVELOPMENT}\nneokernel on hart 0: ")
+    left = {path.name.partition(".")[2] for path in Path("build").iterdir()}
+    assert left == {"elf", "checks.json", "programs", "img", "img.sig", "console"}
     again = nk("run", "build/03_ping_pong.img", "--timeout", "60")
     assert again.output == started.output
 

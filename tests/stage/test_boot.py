@@ -42,7 +42,7 @@ class Machine:
 
     def start(self, loaded: bytes | None, blob: bytes | None) -> tuple[int, str]:
         """QEMU's status, and the console from the first stage on."""
-        files = SignedBoot(self.stage, self.folder / "loaded", self.folder / "blob")
+        files = SignedBoot(self.folder, self.stage, self.folder / "loaded", self.folder / "blob")
         files.loaded.write_bytes(loaded or b"")
         files.enrolment.write_bytes(blob or b"")
         assert QEMU is not None
