@@ -16,12 +16,12 @@ from neokernel.image.kernel import archive_of
 from neokernel.image.signed import boot_image
 from neokernel.image.system import INIT_NAME
 from neokernel.image.systemfile.machine import Kind, Machine, Service
-from neokernel.image.systemfile.resources import total
+from neokernel.image.systemfile.resources import lent, total
 from neokernel.image.systemfile.units import show_size
 
 #: bits of a segment's flags
 EXECUTABLE, WRITABLE = 1, 2
-COLUMNS = ("text", "rodata", "data", "memory", "preserve", "pools", "all")
+COLUMNS = ("text", "rodata", "data", "memory", "preserve", "pools", "lent", "all")
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Row:
     memory: int
     preserve: int
     pools: int
+    lent: int
     all: int
 
 
@@ -83,6 +84,7 @@ def row_of(service: Service, parts: Parts) -> Row:
         service.memory.value,
         service.preserve.value,
         pools,
+        lent(service),
         total(service),
     )
 
@@ -103,7 +105,7 @@ def show(machine: Machine, rows: dict[str, Row], image: dict[str, int]) -> None:
         cells = "".join(f"{getattr(row, column):>10,}" for column in COLUMNS)
         click.echo(f"{cells}  {name}" + (f" (runs {row.program})" if row.program != name else ""))
     given = sum(row.all for row in rows.values())
-    click.echo(f"{' ' * 60}{given:>10,}  all services")
+    click.echo(f"{' ' * 70}{given:>10,}  all services")
     rest = machine.memory - given - machine.reserve.value
     board = machine.board.board.name
     click.echo(

@@ -24,4 +24,5 @@ def test_the_commands_print_this(block: Block, tmp_path: Path) -> None:
 
 
 def test_the_picture_is_what_is_drawn() -> None:
-    assert system_reference.picture() == system_reference.PICTURE.read_text(encoding="utf-8"), "`nk manual` draws it anew"
+    drawn = system_reference.PICTURE.read_text(encoding="utf-8")
+    assert system_reference.picture() == drawn, "`nk manual` draws it anew"

@@ -127,11 +127,11 @@ def test_the_size_of_each_service(nk: Nk, tmp_path: Path) -> None:
     services, image = found["services"], found["image"]
     assert list(services) == ["greeter", "visitor"]
     for row in services.values():
-        assert row["all"] == row["memory"] + row["preserve"] + row["pools"]
+        assert row["all"] == row["memory"] + row["preserve"] + row["pools"] + row["lent"]
         assert 0 < row["text"] < 1 << 16
     assert services["visitor"]["memory"] == 512 << 10, "its manifest's"
     assert image["total"] == sum(size for name, size in image.items() if name != "total")
     assert found["board"]["given"] == sum(row["all"] for row in services.values())
     shown = nk("size", "system.toml").output.splitlines()
-    assert shown[0].split() == ["text", "rodata", "data", "memory", "preserve", "pools", "all", "service"]
+    assert shown[0].split() == ["text", "rodata", "data", "memory", "preserve", "pools", "lent", "all", "service"]
     assert f"The boot image has {image['total']:,} bytes:" in shown[-1]

@@ -12,6 +12,7 @@ def check(machine: Machine, findings: Findings) -> None:
     shared(machine, findings)
     for service in machine.services.values():
         trust(machine, service, findings)
+        lent_twice(service, findings)
 
 
 def circles(machine: Machine, findings: Findings) -> None:
@@ -43,6 +44,21 @@ def shortest_circle(machine: Machine, start: Service) -> list[Grant]:
                 seen.add(grant.peer)
                 ways.append((machine.services[grant.peer], [*way, grant]))
     return []
+
+
+def lent_twice(service: Service, findings: Findings) -> None:
+    """A client has one region for each server, by which both know it."""
+    first: dict[str, Grant] = {}
+    for grant in service.peers():
+        if not grant.need.lend:
+            continue
+        other = first.setdefault(grant.peer, grant)
+        if other is not grant:
+            message = f"`{service.name}` lends memory to `{grant.peer}` twice, as `{other.name}` and `{grant.name}`"
+            help = "let another service provide one of them, or lend once and pass places in that region"
+            findings.error(
+                "NK2114", message, grant.span, help, (other.span, "the first"), (grant.need.span, "declared")
+            )
 
 
 #: what one does instead

@@ -173,10 +173,15 @@ CODES: dict[str, SystemCode] = {
         "# the program: level: Setting[u8] = setting(3)\n[service.log]\nconfig.level = 300\n",
         "[service.log]\nconfig.level = 4\n",
     ),
+    "NK2114": SystemCode(
+        "two regions lent to one service",
+        "A client lends a server one region at most, `uses(lend=…)`: both have it mapped at one place. Two "
+        "declarations with `lend` can't be granted by the same service.",
+    ),
     "NK2201": SystemCode(
         "more memory than there is",
-        "What services have (`memory`, `preserve`, `pools`) and what is reserved is more than the board's memory. "
-        "Memory is given out once, at boot, and is never overcommitted: who was promised memory has it.",
+        "What services have (`memory`, `preserve`, `pools`, what they lend) and what is reserved is more than the "
+        "board's memory. Memory is given out once, at boot, and never overcommitted: who was promised memory has it.",
     ),
     "NK2202": SystemCode(
         "too few slots for capabilities",
@@ -191,7 +196,8 @@ CODES: dict[str, SystemCode] = {
     "NK2204": SystemCode(
         "too many",
         "A system has at most 192 services, a program declares at most 64 capabilities and 64 settings: init and the "
-        "description that it reads have fixed sizes.",
+        "description that it reads have fixed sizes. Init's table of capabilities has 4,096 slots, of which each "
+        "service takes some, and each declaration one.",
     ),
     "NK2205": SystemCode(
         "restarts that contradict themselves",

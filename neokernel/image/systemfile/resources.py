@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from neokernel import lang
 from neokernel.abi.description import (
     LEAST_CAPABILITIES,
     MAXIMUM_GRANTS,
     MAXIMUM_SERVICES,
     MAXIMUM_SETTINGS,
+    MOST_SLOTS,
     MOST_STATE,
+    slots_needed,
 )
 from neokernel.abi.kinds import PAGE_SIZE
 from neokernel.image.systemfile.document import Findings
@@ -30,10 +33,22 @@ def check(machine: Machine, findings: Findings) -> None:
         findings.error("NK2204", message, place, f"a system has at most {MAXIMUM_SERVICES}")
     if not names:
         findings.error("NK2207", f"{machine.name} has no services", machine.span, "write `[service.NAME]` for one")
+    slots(machine, findings)
     for service in machine.services.values():
         quotas(service, findings)
         restarts(machine, service, findings)
     memory(machine, findings)
+
+
+def slots(machine: Machine, findings: Findings) -> None:
+    """Has init's own table room for everything?"""
+    services = list(machine.services.values())
+    declared = [len(service.program.provided()) + len(service.program.used()) for service in services]
+    needed = int(slots_needed(lang.u64(len(services)), lang.u64(sum(declared))))
+    if needed > MOST_SLOTS:
+        place = services[declared.index(max(declared))].span
+        message = f"{machine.name} has {len(services)} services with {sum(declared)} declared capabilities together"
+        findings.error("NK2204", message, place, f"that is {needed:,} slots for init, and {MOST_SLOTS:,} can be")
 
 
 def quotas(service: Service, findings: Findings) -> None:
@@ -90,8 +105,12 @@ def memory(machine: Machine, findings: Findings) -> None:
 def total(service: Service) -> int:
     """All memory that a service takes."""
     pools = sum(grant.number for grant in service.grants if grant.kind is Kind.POOL)
-    lent = sum(need.lend for need in service.program.needs)
-    return service.memory.value + service.preserve.value + pools + lent
+    return service.memory.value + service.preserve.value + pools + lent(service)
+
+
+def lent(service: Service) -> int:
+    """What it lends to others: init makes that memory, since it outlives both sides."""
+    return sum(need.lend for need in service.program.used())
 
 
 def restarts(machine: Machine, service: Service, findings: Findings) -> None:
