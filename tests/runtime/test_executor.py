@@ -48,6 +48,15 @@ def test_a_server_of_64_clients() -> None:
     ]
 
 
+@pytest.mark.qemu
+@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
+def test_a_thousand_tasks() -> None:
+    command = [sys.executable, "-c", RUN, "run", str(PROGRAMS.parent / "thousand")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1:] == ["3000 rounds"]
+
+
 class Kernel:
     """`events`: by their times, signals (a number) or messages (a tuple of words)."""
 

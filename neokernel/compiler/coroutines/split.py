@@ -1,16 +1,17 @@
 """The pass that takes coroutines apart: each becomes a frame, a function that resumes it, and one that cancels it.
 
-The places where a coroutine can wait are numbered in the order of the source, from 1. `resume` is the coroutine's own
-tree of statements, with tests that lead back to where it waited. While `.resume` holds the number of a place, all that
-isn't on the way there is skipped; arrived there, `.resume` becomes 0, and the code runs as it was written:
+The places where a coroutine can wait are numbered in the order of the source, from READY + 1 on. `resume` is the
+coroutine's own tree of statements, with tests that lead back to where it waited. While `.resume` holds the number of a
+place, all that isn't on the way there is skipped; arrived there, `.resume` becomes READY, which is less than all of
+them, and the code runs as it was written:
 
-    if .resume == 0: …the statements before…
-    if .resume <= 2: …a statement with the places 1 and 2 in it…
-    if .resume == 0: …the statements between…
+    if .resume == READY: …the statements before…
+    if .resume <= 4: …a statement with the places 3 and 4 in it…
+    if .resume == READY: …the statements between…
     …the last statement with places, and what follows it…
 
 So the tree stays a tree: loops, `break` and `continue` are what they were, and neither the prover nor LLVM has to find
-the structure again. On the way that is running `.resume` is known to be 0, so LLVM drops most of the tests.
+the structure again. On the way that is running `.resume` is known to be READY, so LLVM drops most of the tests.
 
 What lives across a pause is a field of the frame: variables, objects that the coroutine makes, frames of those that it
 awaits (one for each function: they are awaited one after another). A temp that is used beyond the next pause or test is
@@ -130,14 +131,14 @@ class _Splitter:
 
     def _number(self, block: ir.Block) -> None:
         for statement in block:
-            first = len(self.waits) + 1
+            first = READY + len(self.waits) + 1
             if isinstance(statement, ir.Await | ir.Pause):
                 self.waits.append(statement)
             else:
                 for inner in blocks_of(statement):
                     self._number(inner)
-            if first <= len(self.waits):
-                self.places[statement] = first, len(self.waits)
+            if first <= READY + len(self.waits):
+                self.places[statement] = first, READY + len(self.waits)
 
     def _segments(self) -> Iterator[tuple[ir.Statement, int]]:
         """Every statement with the segment in which its operands are used.
@@ -324,7 +325,7 @@ class _Splitter:
         out: ir.Block = []
         span = self.function.span
         state = self._op(out, ir.LoadField, span, U16, self._here(out, span), self.frame, STATE)
-        over = self._op(out, ir.Compare, span, BOOL, "ge", state, Const(U16, CANCELLED))
+        over = self._op(out, ir.Compare, span, BOOL, "le", state, Const(U16, ENDED))
         out.append(ir.If(span, over, [ir.Return(span, Const(BOOL, True))], []))
         self._store(out, span, STATE, Const(U16, RUNNING))
         out.append(ir.Set(span, None, (), self.resume_var, state))
@@ -508,11 +509,11 @@ class _Splitter:
         out: ir.Block = []
         span = self.function.span
         state = self._op(out, ir.LoadField, span, U16, self._here(out, span), self.frame, STATE)
-        alive = self._op(out, ir.Compare, span, BOOL, "lt", state, Const(U16, CANCELLED))
+        alive = self._op(out, ir.Compare, span, BOOL, "gt", state, Const(U16, ENDED))
         inside: ir.Block = []
         self._store(inside, span, STATE, Const(U16, CANCELLED))
         cases: list[tuple[tuple[int, ...] | tuple[Type, ...], ir.Block]] = []
-        for number, wait in enumerate(self.waits, 1):
+        for number, wait in enumerate(self.waits, READY + 1):
             block: ir.Block = []
             if isinstance(wait, ir.Await):
                 callee, field = wait.function.coroutine, self.callees[wait.function]

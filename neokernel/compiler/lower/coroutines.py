@@ -15,7 +15,7 @@ from neokernel.compiler.ir import Const, Kind, Operand
 from neokernel.compiler.lower.arguments import no_arguments, positional, single
 from neokernel.compiler.lower.context import NOTHING, Compilation, Context, Value
 from neokernel.compiler.lower.dispatch import EXPRESSIONS, VOCABULARY, inferred
-from neokernel.compiler.lower.frames import CANCELLED, ENDED, READY, RESULT, RUNNING, STATE, has_result
+from neokernel.compiler.lower.frames import ENDED, READY, RESULT, RUNNING, STATE, has_result
 from neokernel.compiler.lower.functions import declared_instance
 from neokernel.compiler.lower.names import find, is_global
 from neokernel.compiler.resolve import reject
@@ -162,7 +162,7 @@ def _start(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
         help = "each coroutine has `Tasks` of its own"
         raise ctx.reject("NK0423", f"these frames are of `{function.name}`, and this is {what}", call_node, help)
     state = ctx.op(ir.LoadField, node, U16, place, coroutine.frame, STATE)
-    free = ctx.op(ir.Compare, node, BOOL, "ge", state, Const(U16, CANCELLED))
+    free = ctx.op(ir.Compare, node, BOOL, "le", state, Const(U16, ENDED))
     ctx.do(ir.Require, node, free, kinds=(Kind.ASSERT,), message="the frame's coroutine hasn't ended")
     _begin(ctx, place, call, node)
     return NOTHING

@@ -15,9 +15,9 @@ from neokernel.compiler import ir
 from neokernel.compiler.lower.context import Compilation, Context
 from neokernel.compiler.types import BOOL, NEVER, NONE, U16, CoroutineType, Field, FrameType, RefType, Type
 
-#: what a frame's `.state` is: it hasn't begun; a number for each place where it waits; it is running; it was cancelled,
-#: or never started; it has ended
-READY, RUNNING, CANCELLED, ENDED = 0, 0xFFFD, 0xFFFE, 0xFFFF
+#: what a frame's `.state` is: it was cancelled, or never started (so memory of zeroes is a frame); it has ended; it
+#: hasn't begun; it is running. Numbers from READY + 1 on are those of the places where it waits
+CANCELLED, ENDED, READY, RUNNING = 0, 1, 2, 0xFFFF
 
 STATE, RESULT = ".state", ".result"
 
