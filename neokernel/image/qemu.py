@@ -59,21 +59,19 @@ def qemu_version(program: str) -> tuple[int, ...] | None:
     return tuple(map(int, found.groups())) if found else None
 
 
-#: where the board's second flash device lies, which the first stage looks for keys in (arch/riscv64/handover.py)
-FLASH = 0x2200_0000
-
-
 def signed_command(program: str, boot: SignedBoot) -> list[str]:
     """The machine as a signed start has it: the first stage, what it is to check, and the keys in the flash device.
 
     The keys are put into the flash by the loader, not as the drive behind it: from a second drive, versions before 8.1
     would start. A machine that is started again finds the file's keys there, whatever the guest has written.
     """
+    from neokernel.stage.format import ENROLMENT_ADDRESS
+
     keys = str(boot.enrolment).replace(",", ",,")
     return [
         *command(program, boot.stage),
         *("-initrd", str(boot.loaded)),
-        *("-device", f"loader,file={keys},addr={FLASH:#x},force-raw=on"),
+        *("-device", f"loader,file={keys},addr={int(ENROLMENT_ADDRESS):#x},force-raw=on"),
     ]
 
 

@@ -72,6 +72,8 @@ class Signature:
 
 # --- the enrolment blob -----------------------------------------------------------------------------------------------
 
+#: where the blob lies on the board: at the beginning of the second flash device, as the first can hold firmware
+ENROLMENT_ADDRESS = 0x2200_0000
 #: "nkenrol"
 ENROLMENT_MAGIC: u64 = 0x006C_6F72_6E65_6B6E
 ENROLMENT_VERSION = 1

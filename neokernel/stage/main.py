@@ -15,6 +15,7 @@ from neokernel.kernel.devicetree import Tree
 from neokernel.lang import copy, u64
 from neokernel.stage.enrolment import Enrolment, read_enrolment
 from neokernel.stage.find import find_image
+from neokernel.stage.format import ENROLMENT_ADDRESS
 from neokernel.stage.refusal import STATUS, Refusal, what_is_wrong, what_to_do
 from neokernel.stage.verify import Placed, Range, can_be_placed, verify_image
 
@@ -26,7 +27,7 @@ def start(hart: u64, tree_address: u64) -> None:
     """From the boot code, with what the firmware has handed over."""
     machine = Machine()
     enrolment = Enrolment()
-    refusal = read_enrolment(enrolment, handover.flash(len(enrolment.memory)).bytes())
+    refusal = read_enrolment(enrolment, handover.memory(ENROLMENT_ADDRESS, len(enrolment.memory)).bytes())
     if refusal is not None:
         refuse(machine, refusal)
 

@@ -12,9 +12,6 @@ unsafe("what is loaded is memory, and memory becomes a program")
 #: RAM that `bare.py` maps
 RAM = 0x8000_0000
 RAM_END = 0xC000_0000
-#: the second of the board's flash devices: the first can hold firmware
-FLASH = 0x2200_0000
-FLASH_SIZE = 32 << 20
 
 
 def load_start() -> u64:
@@ -31,14 +28,8 @@ def stage_end() -> u64:
 
 
 def memory(address: u64, size: u64) -> Span[u8]:
-    """RAM outside the stage, or a part of it that can be read."""
+    """RAM outside the stage, a part of it that can be read, or a flash device that has got no command."""
     return span_at(u8, address, size)
-
-
-def flash(size: u64) -> Span[u8]:
-    """The beginning of the flash, as it is while nobody has given it a command: memory that can be read."""
-    assert size <= FLASH_SIZE
-    return span_at(u8, FLASH, size)
 
 
 @naked
