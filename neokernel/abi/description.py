@@ -14,7 +14,7 @@ reads it trusts nothing: see `neokernel/services/init/description.py`.
 from enum import Enum
 
 from neokernel.abi.boot import FIRST_DYNAMIC, ROOT_SLOTS
-from neokernel.lang import Embedded, size_of, u8, u16, u32, u64, usize, wire, wrapping_mul
+from neokernel.lang import Embedded, requires, size_of, u8, u16, u32, u64, usize, wire, wrapping_mul
 
 #: the file's name in the boot archive
 DESCRIPTION_NAME = "system"
@@ -209,6 +209,7 @@ assert size_of(Setting) == 32, "no padding"
 
 def slots_needed(services: u64, grants: u64) -> u64:
     """How many slots init's table must have: whole words of bits, beyond those of the kernel's."""
+    requires(services <= MAXIMUM_SERVICES and grants <= MAXIMUM_SERVICES * MAXIMUM_GRANTS)
     return ROOT_SLOTS + (services * SLOTS_EACH + grants + 63) // 64 * 64
 
 

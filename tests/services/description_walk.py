@@ -10,10 +10,10 @@ REFUSED: u64 = 1 << 63
 
 def walk(memory: Span[u8]) -> u64:
     """Why it was refused, or something that depends on all texts of an accepted one."""
-    refusal = check(memory)
+    description = Description(memory=memory)
+    refusal = check(description)
     if refusal is not None:
         return told(refusal)
-    description = Description(memory=memory)
     seen: u64 = 1
     header = description.header()
     seen = mixed(seen, description, header.name)

@@ -6,6 +6,7 @@ import functools
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from neokernel import lang
 from neokernel.abi import description as layout
 from neokernel.abi.description import Escalation, GrantKind, RestartPolicy
+from neokernel.cli.main import guarded
 from neokernel.compiler import jit
 from neokernel.compiler.pipeline import State, run_front_end
 from neokernel.compiler.source import PACKAGE_ROOT
@@ -77,7 +79,7 @@ def compiled() -> Callable[[bytes], int]:
 
 
 def problem(data: bytes) -> tuple[Problem, int] | None:
-    refusal: Any = target.check(view(data))
+    refusal: Any = target.check(target.Description(memory=view(data)))
     return None if refusal is None else (refusal.problem, int(refusal.place))
 
 
@@ -101,6 +103,7 @@ def test_init_accepts_it_and_reads_the_same() -> None:
     data = pack(SYSTEM)
     assert problem(data) is None
     description = target.Description(memory=view(data))
+    assert target.check(description) is None
     names = [bytes(description.text(description.service(lang.u64(i)).name)) for i in range(3)]
     assert names == [b"log", b"net", b"shell"]
     grant = description.grant(lang.u64(10))
@@ -311,3 +314,10 @@ def test_damaged_ones_under_cpython() -> None:
     for _ in range(60):
         data = damaged(numbers, good)
         assert seen(data) == compiled()(data), data.hex()
+
+
+@pytest.mark.parametrize("module", ["abi/description", "services/init/description"])
+def test_no_check_fails_whatever_the_bytes_are(module: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is proven."""
+    path = PACKAGE_ROOT / Path("neokernel", module).with_suffix(".py")
+    assert guarded(["prove", str(path)]) == 0, capsys.readouterr().err

@@ -4,7 +4,8 @@
 accepted is in range: each index names what it says, each text lies in the bytes.
 
 Invariants: nothing here changes the bytes, or looks outside of them; whatever they are, `check` ends, in a time that is
-proportional to their length, and no check of the language fails.
+proportional to their length. That no check of the language fails, whatever the bytes are, is proven (`nk prove`): so
+each number is read once, as if the bytes could change meanwhile.
 """
 
 from __future__ import annotations
@@ -41,7 +42,26 @@ from neokernel.abi.description import (
 )
 from neokernel.abi.kinds import PAGE_SIZE
 from neokernel.abi.rights import ALL
-from neokernel.lang import Span, size_of, struct, u8, u64, usize, value, wire_view
+from neokernel.lang import (
+    Span,
+    invariant,
+    loop_invariant,
+    requires,
+    size_of,
+    struct,
+    u8,
+    u64,
+    usize,
+    value,
+    wire_view,
+)
+
+MOST_GRANTS = MAXIMUM_SERVICES * MAXIMUM_GRANTS
+MOST_SETTINGS = MAXIMUM_SERVICES * MAXIMUM_SETTINGS
+LAST_GRANT_KIND: u8 = u8(GrantKind.TRACE.value)
+LAST_SETTING_KIND: u8 = u8(SettingKind.TEXT.value)
+LAST_POLICY: u8 = u8(RestartPolicy.ALWAYS.value)
+LAST_ESCALATION: u8 = u8(Escalation.HALT.value)
 
 HEADER_SIZE: usize = size_of(Header)
 SERVICE_SIZE: usize = size_of(Service)
@@ -82,79 +102,122 @@ class Refusal:
 
 @struct
 class Description:
-    """A description that `check` has accepted."""
+    """A description: `open_header` or `check` comes first. `text_start`: where the text begins, after all records."""
 
     memory: Span[u8]
+    service_count: u64 = 0
+    grant_count: u64 = 0
+    setting_count: u64 = 0
+    text_start: usize = 0
 
-    def header(self) -> Header:
-        return wire_view(Header, self.memory[:HEADER_SIZE])
-
-    def services(self) -> u64:
-        return u64(self.header().service_count)
-
-    def service(self, index: u64) -> Service:
-        return wire_view(Service, part(self.memory, HEADER_SIZE, index, SERVICE_SIZE))
-
-    def grants(self) -> u64:
-        return u64(self.header().grant_count)
-
-    def grant(self, index: u64) -> Grant:
-        return wire_view(Grant, part(self.memory, self.grants_start(), index, GRANT_SIZE))
-
-    def setting(self, index: u64) -> Setting:
-        start = self.grants_start() + self.grants() * GRANT_SIZE
-        return wire_view(Setting, part(self.memory, start, index, SETTING_SIZE))
-
-    def text(self, text: Text) -> bytes:
-        header = self.header()
-        start = self.grants_start() + self.grants() * GRANT_SIZE + u64(header.setting_count) * SETTING_SIZE
-        first = start + u64(text.offset)
-        return self.memory[first : first + u64(text.length)].bytes()
+    @invariant
+    def is_inside(self) -> bool:
+        """All records lie in the bytes, one after the other; or nothing is known yet."""
+        return (
+            self.service_count <= MAXIMUM_SERVICES
+            and self.grant_count <= MOST_GRANTS
+            and self.setting_count <= MOST_SETTINGS
+            and self.text_start <= len(self.memory)
+            and (
+                self.text_start == self.settings_start() + self.setting_count * SETTING_SIZE
+                or (self.service_count == 0 and self.grant_count == 0 and self.setting_count == 0)
+            )
+        )
 
     def grants_start(self) -> usize:
-        return HEADER_SIZE + self.services() * SERVICE_SIZE
+        requires(self.service_count <= MAXIMUM_SERVICES)
+        return HEADER_SIZE + self.service_count * SERVICE_SIZE
+
+    def settings_start(self) -> usize:
+        requires(self.service_count <= MAXIMUM_SERVICES and self.grant_count <= MOST_GRANTS)
+        return HEADER_SIZE + self.service_count * SERVICE_SIZE + self.grant_count * GRANT_SIZE
+
+    def services(self) -> u64:
+        return self.service_count
+
+    def grants(self) -> u64:
+        return self.grant_count
+
+    def header(self) -> Header:
+        requires(len(self.memory) >= HEADER_SIZE)
+        return wire_view(Header, self.memory[:HEADER_SIZE])
+
+    def service(self, index: u64) -> Service:
+        requires(index < self.service_count)
+        first = HEADER_SIZE + index * SERVICE_SIZE
+        return wire_view(Service, self.memory[first : first + SERVICE_SIZE])
+
+    def grant(self, index: u64) -> Grant:
+        requires(index < self.grant_count)
+        first = self.grants_start() + index * GRANT_SIZE
+        return wire_view(Grant, self.memory[first : first + GRANT_SIZE])
+
+    def setting(self, index: u64) -> Setting:
+        requires(index < self.setting_count)
+        first = self.settings_start() + index * SETTING_SIZE
+        return wire_view(Setting, self.memory[first : first + SETTING_SIZE])
+
+    def text(self, text: Text) -> bytes:
+        """Its bytes; none, if they don't lie in the text."""
+        offset, length = usize(text.offset), usize(text.length)
+        room = len(self.memory) - self.text_start
+        if length > room or offset > room - length:
+            return b""
+        first = self.text_start + offset
+        return self.memory[first : first + length].bytes()
 
 
-def part(memory: Span[u8], start: usize, index: u64, size: usize) -> Span[u8]:
-    """Record `index` of those of `size` bytes that begin at `start`."""
-    first = start + index * size
-    return memory[first : first + size]
+def check(description: Description) -> Refusal | None:
+    """What is wrong with the description, if anything is."""
+    refusal = open_header(description)
+    if refusal is not None:
+        return refusal
+    memory = description.memory
+    if len(memory) < HEADER_SIZE:
+        return Refusal(Problem.TRUNCATED)
+    if checksum(memory[CHECKED_FROM:].bytes()) != description.header().checksum:
+        return Refusal(Problem.CHECKSUM)
+    return check_records(description)
 
 
-def check(memory: Span[u8]) -> Refusal | None:
-    """What is wrong with the bytes, if anything is."""
+def open_header(description: Description) -> Refusal | None:
+    """Find out what there is, and where. What is behind the description isn't part of it."""
+    memory = description.memory
     if len(memory) < HEADER_SIZE:
         return Refusal(Problem.TRUNCATED)
     header = wire_view(Header, memory[:HEADER_SIZE])
     if header.magic != MAGIC:
         return Refusal(Problem.MAGIC)
-    if header.version != VERSION:
-        return Refusal(Problem.VERSION, u64(header.version))
-    size = u64(header.size)
+    version, size = u64(header.version), usize(header.size)
+    if version != VERSION:
+        return Refusal(Problem.VERSION, version)
     if size > len(memory):
         return Refusal(Problem.TRUNCATED, size)
     services, grants, settings = u64(header.service_count), u64(header.grant_count), u64(header.setting_count)
-    most: u64 = MAXIMUM_SERVICES
-    if not 1 <= services <= most or grants > most * MAXIMUM_GRANTS or settings > most * MAXIMUM_SETTINGS:
+    if not 1 <= services <= MAXIMUM_SERVICES or grants > MOST_GRANTS or settings > MOST_SETTINGS:
         return Refusal(Problem.COUNTS)
-    if slots_needed(services, grants) > MOST_SLOTS:
-        return Refusal(Problem.COUNTS, slots_needed(services, grants))
+    slots = slots_needed(services, grants)
+    if slots > MOST_SLOTS:
+        return Refusal(Problem.COUNTS, slots)
     records = HEADER_SIZE + services * SERVICE_SIZE + grants * GRANT_SIZE + settings * SETTING_SIZE
-    if size % 8 != 0 or records + u64(header.text_size) != size:
+    if size % 8 != 0 or records + usize(header.text_size) != size:
         return Refusal(Problem.SIZE, size)
-    if checksum(memory[CHECKED_FROM:size].bytes()) != header.checksum:
-        return Refusal(Problem.CHECKSUM)
-    return check_records(Description(memory=memory[:size]))
+    description.memory = memory[:size]
+    description.service_count, description.grant_count, description.setting_count = services, grants, settings
+    description.text_start = records
+    return None
 
 
 def check_records(description: Description) -> Refusal | None:
     """What is wrong with the records; their number and their place in memory are right."""
+    requires(len(description.memory) >= HEADER_SIZE)
     header = description.header()
-    if not is_name(description, header.name) or not is_name(description, header.board):
+    if not is_name(description.text(header.name)) or not is_name(description.text(header.board)):
         return Refusal(Problem.NAME)
     grants: u64 = 0
     settings: u64 = 0
-    for index in range(description.services()):
+    for index in range(description.service_count):
+        loop_invariant(grants <= description.grant_count and settings <= description.setting_count)
         service = description.service(index)
         problem = problem_of(description, service)
         if problem is not None:
@@ -162,22 +225,25 @@ def check_records(description: Description) -> Refusal | None:
         if u64(service.grant_first) != grants or u64(service.setting_first) != settings:
             return Refusal(Problem.RANGE, index)
         own_grants, own_settings = u64(service.grant_count), u64(service.setting_count)
-        left = (u64(header.grant_count) - grants, u64(header.setting_count) - settings)
-        if own_grants > min(left[0], MAXIMUM_GRANTS) or own_settings > min(left[1], MAXIMUM_SETTINGS):
+        if own_grants > MAXIMUM_GRANTS or own_grants > description.grant_count - grants:
             return Refusal(Problem.RANGE, index)
-        refusal = check_belongings(description, index, grants, own_grants, settings, own_settings)
+        if own_settings > MAXIMUM_SETTINGS or own_settings > description.setting_count - settings:
+            return Refusal(Problem.RANGE, index)
+        refusal = check_grants(description, index, grants, own_grants)
+        if refusal is None:
+            refusal = check_settings(description, index, settings, own_settings)
         if refusal is not None:
             return refusal
         grants += own_grants
         settings += own_settings
-    if grants != u64(header.grant_count) or settings != u64(header.setting_count):
-        return Refusal(Problem.RANGE, description.services())
+    if grants != description.grant_count or settings != description.setting_count:
+        return Refusal(Problem.RANGE, description.service_count)
     return None
 
 
 def problem_of(description: Description, service: Service) -> Problem | None:
     """What is wrong with a service's record, without what it has."""
-    if not is_name(description, service.name) or not is_name(description, service.program):
+    if not is_name(description.text(service.name)) or not is_name(description.text(service.program)):
         return Problem.NAME
     if not PAGE_SIZE <= service.memory <= MOST_MEMORY or service.memory % PAGE_SIZE != 0 or service.state > MOST_STATE:
         return Problem.MEMORY
@@ -189,98 +255,82 @@ def problem_of(description: Description, service: Service) -> Problem | None:
         return Problem.TIME
     if service.window > MOST_TIME or service.heartbeat > MOST_TIME:
         return Problem.TIME
-    if policy_of(service) is None or escalation_of(service) is None or service.passive > 1:
+    if service.policy > LAST_POLICY or service.escalation > LAST_ESCALATION or service.passive > 1:
         return Problem.POLICY
     return None
 
 
-def check_belongings(
-    description: Description, owner: u64, grant: u64, grants: u64, setting: u64, settings: u64
-) -> Refusal | None:
-    """What is wrong with a service's grants and settings, from those indices on."""
-    for index in range(grant, grant + grants):
+def check_grants(description: Description, owner: u64, first: u64, count: u64) -> Refusal | None:
+    """What is wrong with a service's grants, `count` from `first` on."""
+    requires(first <= description.grant_count and count <= description.grant_count - first)
+    for index in range(first, first + count):
         problem = problem_of_grant(description, owner, description.grant(index))
         if problem is not None:
             return Refusal(problem, index)
-    text: u64 = 0
-    for index in range(setting, setting + settings):
-        one = description.setting(index)
-        if not is_name(description, one.name):
+    return None
+
+
+def check_settings(description: Description, owner: u64, first: u64, count: u64) -> Refusal | None:
+    """What is wrong with a service's settings, `count` from `first` on."""
+    requires(first <= description.setting_count and count <= description.setting_count - first)
+    text: usize = 0
+    for index in range(first, first + count):
+        loop_invariant(text <= MAXIMUM_TEXT)
+        setting = description.setting(index)
+        if not is_name(description.text(setting.name)):
             return Refusal(Problem.NAME, index)
-        if u64(one.owner) != owner:
+        if u64(setting.owner) != owner:
             return Refusal(Problem.OWNER, index)
-        if setting_kind_of(one) is None:
+        if setting.kind > LAST_SETTING_KIND:
             return Refusal(Problem.KIND, index)
-        text += u64(one.text.length)
-        if not is_inside(description, one.text) or text > MAXIMUM_TEXT:
+        length = usize(setting.text.length)
+        if len(description.text(setting.text)) != length or length > MAXIMUM_TEXT - text:
             return Refusal(Problem.TEXT, index)
+        text += length
     return None
 
 
 def problem_of_grant(description: Description, owner: u64, grant: Grant) -> Problem | None:
-    if not is_name(description, grant.name):
+    if not is_name(description.text(grant.name)):
         return Problem.NAME
     if u64(grant.owner) != owner:
         return Problem.OWNER
-    kind = grant_kind_of(grant)
-    if kind is None:
+    number, size, target = grant.kind, grant.size, grant.target
+    if number > LAST_GRANT_KIND:
         return Problem.KIND
     if grant.rights & ~ALL != 0:
         return Problem.RIGHTS
-    match kind:
+    match GrantKind(number):
         case GrantKind.USES:
-            if grant.target >= description.grants():
-                return Problem.TARGET
-            provided = description.grant(grant.target)
-            if provided.kind != u8(GrantKind.PROVIDES.value) or provided.owner == grant.owner:
-                return Problem.TARGET
-            if provided.interface != grant.interface:
-                return Problem.CONTRACT
-            if grant.size > MOST_LENT or grant.size % PAGE_SIZE != 0:
-                return Problem.MEMORY
+            return problem_of_use(description, owner, grant.interface, target, size)
         case GrantKind.PROCESSOR:
-            if not 1 <= grant.target <= 255:
-                return Problem.TARGET
+            return None if 1 <= target <= 255 else Problem.TARGET
         case GrantKind.DMA | GrantKind.TRACE:
-            if not 1 <= grant.size <= 4096:
-                return Problem.TARGET
+            return None if 1 <= size <= 4096 else Problem.TARGET
         case GrantKind.MEMORY:
-            if not PAGE_SIZE <= grant.size <= MOST_MEMORY or grant.size % PAGE_SIZE != 0:
-                return Problem.MEMORY
+            return None if PAGE_SIZE <= size <= MOST_MEMORY and size % PAGE_SIZE == 0 else Problem.MEMORY
         case _:
-            pass
+            return None
+
+
+def problem_of_use(description: Description, owner: u64, interface: u64, target: u64, size: u64) -> Problem | None:
+    """What is wrong with the use of what the grant `target` provides."""
+    if target >= description.grant_count:
+        return Problem.TARGET
+    provided = description.grant(target)
+    if provided.kind != u8(GrantKind.PROVIDES.value) or u64(provided.owner) == owner:
+        return Problem.TARGET
+    if provided.interface != interface:
+        return Problem.CONTRACT
+    if size > MOST_LENT or size % PAGE_SIZE != 0:
+        return Problem.MEMORY
     return None
 
 
-# --- texts and numbers ------------------------------------------------------------------------------------------------
-
-
-def is_inside(description: Description, text: Text) -> bool:
-    return u64(text.offset) + u64(text.length) <= u64(description.header().text_size)
-
-
-def is_name(description: Description, text: Text) -> bool:
+def is_name(text: bytes) -> bool:
     """Printable ASCII without blanks, at least one character and at most MAXIMUM_NAME."""
-    if not 1 <= text.length <= MAXIMUM_NAME or not is_inside(description, text):
-        return False
-    wrong: usize = 0
-    for byte in description.text(text):
+    good = 1 <= len(text) <= MAXIMUM_NAME
+    for byte in text:
         if not 0x21 <= byte <= 0x7E:
-            wrong += 1
-    return wrong == 0
-
-
-def grant_kind_of(grant: Grant) -> GrantKind | None:
-    return GrantKind(grant.kind) if grant.kind <= u8(GrantKind.TRACE.value) else None
-
-
-def setting_kind_of(setting: Setting) -> SettingKind | None:
-    return SettingKind(setting.kind) if setting.kind <= u8(SettingKind.TEXT.value) else None
-
-
-def policy_of(service: Service) -> RestartPolicy | None:
-    return RestartPolicy(service.policy) if service.policy <= u8(RestartPolicy.ALWAYS.value) else None
-
-
-def escalation_of(service: Service) -> Escalation | None:
-    return Escalation(service.escalation) if service.escalation <= u8(Escalation.HALT.value) else None
+            good = False
+    return good

@@ -31,7 +31,7 @@ from neokernel.runtime.system import Failure, Message
 from neokernel.runtime.thread import make_thread, spawn, start_thread
 from neokernel.services.init.build import open_endpoint
 from neokernel.services.init.control import do_due_delegations, next_due_delegation, serve
-from neokernel.services.init.description import Description, check
+from neokernel.services.init.description import Description, check, open_header
 from neokernel.services.init.lifecycle import do_due, has_died, is_noisy, is_ready, launch, lend_time, next_due
 from neokernel.services.init.outbox import Outbox
 from neokernel.services.init.place import find_description, make_objects, make_outbox, make_post_mortems, make_units
@@ -51,17 +51,17 @@ REFUSED: u64 = 103
 
 def main(process: Process) -> None:
     process.arguments[BEGAN], process.arguments[BEGAN + 1] = system.instructions(), system.now()
-    description = find_description()
-    if description is None:
+    found = find_description()
+    if found is None:
         process.console.write("init: the boot archive has no description of the system\n")
         process.exit(REFUSED)
+    description = Description(memory=found)
     refusal = check(description)
     if refusal is not None:
         wrong, place = refusal.problem, refusal.place
         process.console.write(f"init: the system's description is refused: {wrong.name}, record {place}\n")
         process.exit(REFUSED)
-    accepted = Description(memory=description)
-    begin_supervision(process, slots_needed(accepted.services(), accepted.grants()))
+    begin_supervision(process, slots_needed(description.services(), description.grants()))
     process.exit_thread()
 
 
@@ -93,9 +93,10 @@ def thread(process: Process, argument: u64) -> None:
 
 def supervise(process: Process) -> None:
     """Make the system, and keep it going."""
-    bytes_of_description = find_description()
-    assert bytes_of_description is not None, "it was there before"
-    description = Description(memory=bytes_of_description)
+    found = find_description()
+    assert found is not None, "it was there before"
+    description = Description(memory=found)
+    assert open_header(description) is None, "it was accepted before"
     events, orders = must_get(process.make(Kind.ENDPOINT)), must_get(process.make(Kind.ENDPOINT))
     messenger = spawn(process, DELIVER | orders << 32, PRIORITY, process.frequency // 100, process.frequency // 100)
     outbox = Outbox(memory=make_outbox(process))
