@@ -72,8 +72,8 @@ MAXIMUM_REQUESTS = 256
 class Request:
     """A message that has arrived. If it is a call, the caller waits for the answer, by the Reply of this index.
 
-    Words beyond the fourth are in the thread's buffer until somebody else uses that. So a program whose requests have some
-    runs the group that waits for requests before its others, and its task takes them before it awaits anything.
+    Words beyond the fourth are in the thread's buffer until somebody else uses that. So a program whose requests have
+    some runs the group that waits for requests before its others, and its task takes them before it awaits anything.
     """
 
     reply: u64
