@@ -223,3 +223,22 @@ def test_a_reply_from_above_lets_the_best_run(fast: bool) -> None:
     pair.answer(word(2), 0, 0, 0, 0)
     machine.check()
     assert machine.current is other and pair.client.ready and pair.client.context is pair.client.home
+
+
+@pytest.mark.parametrize("number", [Call.RECEIVE, Call.SEND])
+def test_who_waits_longest_learns_first_that_an_endpoint_has_ended(number: Call) -> None:
+    machine = Machine()
+    root = machine.boot()
+    (endpoint,) = machine.make(Kind.ENDPOINT)
+    waiting = []
+    for _ in range(3):
+        _, thread = machine.spawn(PRIORITY + 1)
+        machine.start(thread, number, endpoint, 0, (NEVER, 0, 0, 0), 0)
+        waiting.append(thread)
+    assert machine.current is root
+    machine.start(root, Call.CALL, boot.OWN_TABLE, word(Operation.DELETE.value), (endpoint, 0, 0, 0), 0)
+    machine.check()
+    assert machine.current is waiting[0] and machine.result(waiting[0]).status is Status.CANCELLED
+    assert [thread.state for thread in waiting[1:]] == [
+        State.RECEIVING if number is Call.RECEIVE else State.SENDING
+    ] * 2

@@ -18,7 +18,7 @@ from neokernel.prover import terms as t
 from neokernel.prover.prove import Run, Session
 from neokernel.prover.solve import EFFORT, Answer
 from neokernel.prover.states import is_specification
-from neokernel.spec import MODULES, capabilities, messages, notifications
+from neokernel.spec import MODULES, capabilities, messages, notifications, queues
 from tests.kernel.support import PRIORITY, Machine
 from tests.kernel.test_endpoint import Pair, word
 from tests.prover.support import kernel_with
@@ -62,6 +62,8 @@ MISTAKES = [
     ("endpoint", "    thread.registers.a1 = SIGNALS_BIT\n", "    pass\n", "signals_come_first"),
     ("endpoint", "registers.pc = wrapping_add(registers.pc, 4)", "registers.pc = handler.registers.a2", "who_faulted"),
     ("notification", "    caller.signals = notification\n", "", "a_wait_for_more"),
+    ("schedule", "        first.previous = thread\n", "        pass\n", "who_is_prepended"),
+    ("schedule", "        queue.tail = before\n", "        pass\n", "who_is_taken_out"),
     ("fast", "notification.word |= badge\n", "notification.word = badge\n", "a_fast_signal_is_kept"),
     ("fast", "    enqueue(hart, thread, before, True)\n", "", "a_fast_signal_wakes"),
 ]
@@ -181,6 +183,27 @@ def test_the_calls_of_notifications_are_as_specified(counting: bool, fast: bool)
         notifications.a_wait_for_more_is_in_line(hart, root, other, other.object)
         assert root.state is ThreadState.WAITING
     notifications.signals_and_waits_need_their_right(hart, root, machine.slot(1), u64(0))
+
+
+def test_queues_are_as_specified() -> None:
+    machine = Machine()
+    machine.boot()
+    threads = [machine.spawn(PRIORITY - 2)[1] for _ in range(4)]
+    hart, queue = machine.hart, machine.hart.queues[PRIORITY - 2]
+    first, second, third, other = threads
+    assert queue.head is first and queue.tail is other
+    queues.who_is_taken_out_has_no_place(queue, second, other)
+    queues.who_is_appended_is_last(queue, second, first)
+    queues.the_first_is_taken_as_any_other(queue, first)
+    queues.who_is_prepended_is_first(queue, first, second)
+    machine.check()
+    for front in (True, False):
+        for priority, ready in ((PRIORITY - 2, first), (PRIORITY - 5, third)):
+            of = hart.queues[priority]
+            thread = machine.root
+            assert not thread.ready and ready.ready
+            queues.who_is_ready_is_in_the_queue_of_its_priority(hart, of, thread, u64(priority), front)
+    machine.check()
 
 
 def test_messages_without_calls_are_as_specified() -> None:
