@@ -449,7 +449,8 @@ class Reader:
         if not isinstance(found, ast.ClassDef):
             return None
         if where.is_enum(found):
-            return Enumeration(where.module, name, tuple(members(found)))
+            known = tuple(members(found))
+            return Enumeration(where.module, name, known) if known else None
         role = where.decorated(found)
         if role == "interface":
             return Capability(where.module, name, given=False)
