@@ -67,6 +67,9 @@ fuzz-prover: $(TEST) ## COUNT=2000 generated programs from SEED=0 on, through th
 	$(BIN)/python -m tests.fuzz_prover --seed $(or $(SEED),0) --count $(or $(COUNT),2000) \
 	  $(if $(SECONDS_LONG),--seconds $(SECONDS_LONG))
 
+fuzz-systems: $(TEST) ## COUNT=100000 changed system files, manifests and programs from SEED=1 on, through all checks
+	$(BIN)/python -m tests.system.fuzz --seed $(or $(SEED),1) --count $(or $(COUNT),100000)
+
 prove: $(CORE) ## prove the kernel, from cold
 	@$(BIN)/nk prove --cold
 

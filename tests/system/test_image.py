@@ -14,6 +14,8 @@ from neokernel.image.description import Has
 from neokernel.image.description import read as described
 from neokernel.image.elf import Image
 from neokernel.image.kernel import archive_of
+from neokernel.image.systemfile.resources import LEAST_MEMORY, SLOT_SIZE
+from neokernel.image.systemfile.units import show_size
 from tests.cli.conftest import nk
 from tests.cli.support import Nk
 from tests.docs import snippets
@@ -54,8 +56,10 @@ def test_it_runs_where_it_lies(nk: Nk, tmp_path: Path) -> None:
     result = nk("run", "--timeout", "60", "--json")
     assert result.json["console"].splitlines()[1:] == ["greeted"]
     assert result.status == 7, "what the greeter counted, from its setting on"
-    (tmp_path / "system.toml").write_text(GREET["greet/system.toml"].replace("first = 7", "first = 9"))
-    assert nk("run", "--timeout", "60").status == 9
+    least = show_size(LEAST_MEMORY + 256 * SLOT_SIZE)
+    more = f'first = 9\nmemory = "{least}"'
+    (tmp_path / "system.toml").write_text(GREET["greet/system.toml"].replace("first = 7", more))
+    assert nk("run", "--timeout", "60").status == 9, "with no more memory than the checks demand"
 
 
 #: what is denied → the operation that fails then

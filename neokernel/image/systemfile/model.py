@@ -208,7 +208,7 @@ class BoardTable(Table):
 
     name: Name = Field(description="what it is called")
     memory: Size = Field(le=int(MOST_MEMORY), description="its memory")
-    harts: int = Field(1, ge=1, le=4096, description="how many harts the kernel uses")
+    harts: int = Field(1, ge=1, le=4096, description="how many harts it has")
     frequency: int = Field(ge=1, le=10**9, description="ticks of its timer in a second")
     iommu: bool = Field(False, description="does an IOMMU stand between devices and memory?")
 

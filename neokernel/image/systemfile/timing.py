@@ -30,6 +30,9 @@ def check(machine: Machine, findings: Findings) -> None:
                 if service.is_reserved:
                     promise(service, here, findings)
     for service in machine.services.values():
+        if 0 < service.hart.value < machine.board.board.harts:
+            message = f"`{service.name}` is to run on hart {service.hart.value}, and the kernel uses one hart so far"
+            findings.error("NK2306", message, service.hart.span, "leave `hart` out")
         inversion(machine, service, findings)
         idle(machine, service, findings)
 
