@@ -26,6 +26,12 @@ PROGRAMS: dict[str, Program] = {
             "server": Line("of that: the server, beside the kernel", 25),
         }
     ),
+    "posting": Program(
+        {
+            "post": Line("message of an interface posted into a ring"),
+            "take": Line("taken out of it, and handled"),
+        }
+    ),
     SUPERVISION: Program(
         {
             "boot": Line("kernel entry to 8 services started"),

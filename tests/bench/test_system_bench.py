@@ -46,3 +46,11 @@ def test_tasks(tmp_path: Path) -> None:
     assert switch < timed < 10 * switch
     assert switch < task < 5 * switch
     assert switch < idle
+
+
+@pytest.mark.qemu
+@pytest.mark.skipif(shutil.which("qemu-system-riscv64") is None, reason="qemu-system-riscv64 is missing")
+def test_a_message_that_is_posted_is_far_cheaper_than_a_call(tmp_path: Path) -> None:
+    post, take = (row.ours for row in system.run(["posting"], keep=tmp_path))
+    assert 10 < post < 50
+    assert 10 < take < 50
