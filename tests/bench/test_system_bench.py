@@ -12,7 +12,7 @@ from neokernel.bench.row import BenchError
 
 
 def test_unknown_item_is_an_error() -> None:
-    with pytest.raises(BenchError, match="no item nothing; there are interfaces, supervision, tasks"):
+    with pytest.raises(BenchError, match="no item nothing; there are interfaces, posting, supervision, tasks"):
         system.run(["nothing"])
 
 
