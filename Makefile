@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-slow lint lint-style lint-format lint-types lint-target format clean coverage-kernel fuzz-compiler fuzz-prover fuzz-kernel fuzz-stage prove mutate bench lock qemu
+.PHONY: help setup run test test-slow lint lint-style lint-format lint-types lint-target format clean coverage-kernel fuzz-compiler fuzz-prover fuzz-kernel fuzz-stage fuzz-systems prove mutate bench lock qemu
 
 BIN := .venv/bin
 CORE := .venv/.core-installed

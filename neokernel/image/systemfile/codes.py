@@ -251,8 +251,8 @@ CODES: dict[str, SystemCode] = {
     ),
     "NK2306": SystemCode(
         "no such hart",
-        "The board's file says how many harts there are; they are counted from 0. The kernel uses the first one alone so "
-        "far: the sums of others are checked, but nothing can be built that runs there.",
+        "The board's file says how many harts there are; they are counted from 0. The kernel uses the first one alone "
+        "so far: the sums of others are checked, but nothing can be built that runs there.",
     ),
     "NK2307": SystemCode(
         "a heartbeat that can't be kept",
