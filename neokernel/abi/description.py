@@ -1,6 +1,6 @@
 """The compiled description of a system: what init makes of it, as a file of the boot archive.
 
-    Header | Service × service_count | Grant × grant_count | Setting × setting_count | text
+    Header | Service × service_count | Grant × grant_count | Setting × setting_count | Program × program_count | text
 
 Services stand in the order in which they start: who is used before who uses it. Each one's grants and settings follow
 those of the service before it, in the order in which its program declares them: grant i of a service is the capability
@@ -26,6 +26,8 @@ VERSION = 1
 FIRST_DECLARED = FIRST_DYNAMIC
 #: of a system
 MAXIMUM_SERVICES = 192
+#: of its archive, that are described
+MAXIMUM_PROGRAMS = 256
 #: of a service
 MAXIMUM_GRANTS = 64
 MAXIMUM_SETTINGS = 64
@@ -131,7 +133,8 @@ class Header:
     text_size: u32
     name: Embedded[Text]
     board: Embedded[Text]
-    unused: u64
+    program_count: u32
+    unused: u32
 
 
 @wire
@@ -201,10 +204,22 @@ class Setting:
     more_unused: u16
 
 
+@wire
+class Program:
+    """A program of the archive. `needs`: a hash of all that it declares; 0 if it declares nothing.
+
+    A service can be replaced by what declares the same: it has the same capabilities, and speaks the same contracts.
+    """
+
+    name: Embedded[Text]
+    needs: u64
+
+
 assert size_of(Header) == 64, "no padding"
 assert size_of(Service) == 112, "no padding"
 assert size_of(Grant) == 40, "no padding"
 assert size_of(Setting) == 32, "no padding"
+assert size_of(Program) == 16, "no padding"
 
 
 def slots_needed(services: u64, grants: u64) -> u64:

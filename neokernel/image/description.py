@@ -21,8 +21,8 @@ from neokernel.abi.rights import SEND
 from neokernel.image.archive import Entry
 from neokernel.lang.wire import wire_over
 
-HEADER_SIZE, SERVICE_SIZE, GRANT_SIZE, SETTING_SIZE = (
-    int(lang.size_of(kind)) for kind in (layout.Header, layout.Service, layout.Grant, layout.Setting)
+HEADER_SIZE, SERVICE_SIZE, GRANT_SIZE, SETTING_SIZE, PROGRAM_SIZE = (
+    int(lang.size_of(kind)) for kind in (layout.Header, layout.Service, layout.Grant, layout.Setting, layout.Program)
 )
 #: what a client may do with an endpoint, unless it is said otherwise
 CALLS = int(SEND | TRANSFER)
@@ -111,10 +111,21 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """A program of the archive. `needs`: a hash of what it declares: only what has the same can replace it."""
+
+    name: str
+    needs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class System:
+    """`programs`: those that services may be replaced from and by; who builds the image fills them in."""
+
     name: str
     board: str
     services: tuple[Service, ...]
+    programs: tuple[Program, ...] = ()
 
 
 def description_entry(system: System) -> Entry:
@@ -176,12 +187,14 @@ def pack(system: System) -> bytes:
     }
     grants_at = HEADER_SIZE + len(services) * SERVICE_SIZE
     settings_at = grants_at + len(grants) * GRANT_SIZE
-    text_at = settings_at + len(settings) * SETTING_SIZE
+    programs_at = settings_at + len(settings) * SETTING_SIZE
+    text_at = programs_at + len(system.programs) * PROGRAM_SIZE
     memory = bytearray(text_at)
     texts = _Texts()
     header = wire_over(layout.Header, memory)
     header.magic, header.version = MAGIC, VERSION
     header.service_count, header.grant_count, header.setting_count = len(services), len(grants), len(settings)
+    header.program_count = len(system.programs)
     texts.put(header.name, system.name.encode())
     texts.put(header.board, system.board.encode())
     grant_first = setting_first = 0
@@ -205,6 +218,10 @@ def pack(system: System) -> bytes:
         else:
             record.kind = SettingKind.TEXT.value
             texts.put(record.text, value.encode() if isinstance(value, str) else value)
+    for index, program in enumerate(system.programs):
+        record = wire_over(layout.Program, memory, programs_at + index * PROGRAM_SIZE)
+        texts.put(record.name, program.name.encode())
+        record.needs = program.needs
     memory += texts.data + bytes(-len(texts.data) % 8)
     header = wire_over(layout.Header, memory)
     header.text_size, header.size = len(memory) - text_at, len(memory)
@@ -261,6 +278,11 @@ def examine(system: System, services: Sequence[Service]) -> None:
     grants = sum(len(service.grants) for service in services)
     slots = int(layout.slots_needed(lang.u64(len(services)), lang.u64(grants)))
     _within("what init's table needs for all services and grants, in slots,", slots, 0, layout.MOST_SLOTS)
+    _within("the system's number of programs", len(system.programs), 0, layout.MAXIMUM_PROGRAMS)
+    _once("a program called", (program.name for program in system.programs))
+    for program in system.programs:
+        _name("a program", program.name)
+        _within(f"program {program.name!r}: its needs' hash", program.needs, 0, MOST)
     _once("a service called", (service.name for service in system.services))
     interfaces = {
         (service.name, grant.name): grant.interface
@@ -389,7 +411,8 @@ def _read(memory: bytearray) -> System:
     service_count, grant_count = int(header.service_count), int(header.grant_count)
     grants_at = HEADER_SIZE + service_count * SERVICE_SIZE
     settings_at = grants_at + grant_count * GRANT_SIZE
-    text_at = settings_at + int(header.setting_count) * SETTING_SIZE
+    programs_at = settings_at + int(header.setting_count) * SETTING_SIZE
+    text_at = programs_at + int(header.program_count) * PROGRAM_SIZE
     if int(header.size) != len(memory) or text_at + int(header.text_size) != len(memory):
         raise BadDescription(f"the description has {len(memory)} bytes, and says {int(header.size)}")
     if int(header.checksum) != checksum(bytes(memory)):
@@ -450,7 +473,12 @@ def _read(memory: bytearray) -> System:
             int(record.heartbeat),
         )
 
-    return System(named(header.name), named(header.board), tuple(map(service_of, services)))
+    def program_of(index: int) -> Program:
+        record = wire_over(layout.Program, memory, programs_at + index * PROGRAM_SIZE)
+        return Program(named(record.name), int(record.needs))
+
+    programs = tuple(map(program_of, range(int(header.program_count))))
+    return System(named(header.name), named(header.board), tuple(map(service_of, services)), programs)
 
 
 def _member(kind: type[_E], number: Any) -> _E:

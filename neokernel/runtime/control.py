@@ -72,6 +72,8 @@ class Answer(Enum):
     REFUSED = 7
     #: the new version has ended before it was ready, or wasn't in time: the old one is back
     ROLLED_BACK = 8
+    #: it declares other capabilities, contracts or settings than what it would replace
+    OTHER_NEEDS = 9
 
 
 class Phase(Enum):
@@ -158,7 +160,7 @@ def ask(
         return answer
     if label == u64(Answer.FAILED.value):
         return Refused(Answer.FAILED, Failure(Status(u8(answer.w0)), answer.w1))
-    return Refused(Answer(u8(label)) if label <= u64(Answer.ROLLED_BACK.value) else Answer.UNKNOWN)
+    return Refused(Answer(u8(label)) if label <= u64(Answer.OTHER_NEEDS.value) else Answer.UNKNOWN)
 
 
 def refusal_of(answer: Message | Refused) -> Refused | None:

@@ -29,6 +29,8 @@ def walk(memory: Span[u8]) -> u64:
         for setting in range(first, end):
             seen = mixed(seen, description, description.setting(setting).name)
             seen = mixed(seen, description, description.setting(setting).text)
+    for program in range(description.program_count):
+        seen = mixed(seen, description, description.program(program).name) ^ description.program(program).needs
     return seen & ~REFUSED
 
 

@@ -19,7 +19,18 @@ from neokernel.compiler import jit
 from neokernel.compiler.pipeline import State, run_front_end
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image import description as host
-from neokernel.image.description import BadDescription, Has, Provides, Restart, Service, System, Uses, pack, read
+from neokernel.image.description import (
+    BadDescription,
+    Has,
+    Program,
+    Provides,
+    Restart,
+    Service,
+    System,
+    Uses,
+    pack,
+    read,
+)
 from neokernel.lang.sequences import BYTE, window
 from neokernel.lang.wire import wire_over
 from neokernel.services.init import description as target
@@ -54,7 +65,7 @@ NET = Service(
     heartbeat=100_000,
 )
 SHELL = Service("shell", "shell", (Uses("log", "log", "lines", 7), Uses("net", "net", "sockets", 9)), passive=True)
-SYSTEM = System("demo", "qemu-virt", (LOG, NET, SHELL))
+SYSTEM = System("demo", "qemu-virt", (LOG, NET, SHELL), (Program("logger", 77), Program("shell")))
 
 
 def view(data: bytes) -> Any:
@@ -176,7 +187,8 @@ def test_what_cant_be_described_is_told(services: tuple[Service, ...], said: str
 def record(memory: bytearray, kind: Any, index: int) -> Any:
     """A record of a description's bytes."""
     start = 0
-    for other, count in ((layout.Header, 1), (layout.Service, 3), (layout.Grant, 11), (layout.Setting, 3)):
+    kinds = ((layout.Header, 1), (layout.Service, 3), (layout.Grant, 11), (layout.Setting, 3), (layout.Program, 2))
+    for other, count in kinds:
         if other is kind:
             return wire_over(kind, memory, start + index * int(lang.size_of(kind)))
         start += count * int(lang.size_of(other))
@@ -247,6 +259,8 @@ H, S, G, C = layout.Header, layout.Service, layout.Grant, layout.Setting
         (put(C, 2, "owner", 0), (Problem.OWNER, 2)),
         (put(C, 2, "kind", 2), (Problem.KIND, 2)),
         (put(C, 1, "text.length", 0xFFFF_FFFF), (Problem.TEXT, 1)),
+        (put(H, 0, "program_count", 257), (Problem.COUNTS, 257)),
+        (put(layout.Program, 1, "name.length", 0), (Problem.NAME, 1)),
     ],
 )
 def test_init_refuses_it_and_says_why(change: Callable[[bytearray], None], found: tuple[Problem, int]) -> None:

@@ -207,6 +207,7 @@ def test_a_typed_interface_is_served_on_while_versions_change(tmp_path: Path) ->
     assert (ran.status, ran.lines) == (
         0,
         [
+            "by another service: OTHER_NEEDS",
             "the sum of what is lent: 55",
             "and in its next life: 55",
             "30 swaps, 30 times the right version answered",

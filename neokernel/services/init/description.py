@@ -18,6 +18,7 @@ from neokernel.abi.description import (
     MAGIC,
     MAXIMUM_GRANTS,
     MAXIMUM_NAME,
+    MAXIMUM_PROGRAMS,
     MAXIMUM_SERVICES,
     MAXIMUM_SETTINGS,
     MAXIMUM_TEXT,
@@ -32,6 +33,7 @@ from neokernel.abi.description import (
     Grant,
     GrantKind,
     Header,
+    Program,
     RestartPolicy,
     Service,
     Setting,
@@ -67,6 +69,7 @@ HEADER_SIZE: usize = size_of(Header)
 SERVICE_SIZE: usize = size_of(Service)
 GRANT_SIZE: usize = size_of(Grant)
 SETTING_SIZE: usize = size_of(Setting)
+PROGRAM_SIZE: usize = size_of(Program)
 
 
 class Problem(Enum):
@@ -108,6 +111,7 @@ class Description:
     service_count: u64 = 0
     grant_count: u64 = 0
     setting_count: u64 = 0
+    program_count: u64 = 0
     text_start: usize = 0
 
     @invariant
@@ -117,10 +121,11 @@ class Description:
             self.service_count <= MAXIMUM_SERVICES
             and self.grant_count <= MOST_GRANTS
             and self.setting_count <= MOST_SETTINGS
+            and self.program_count <= MAXIMUM_PROGRAMS
             and self.text_start <= len(self.memory)
             and (
-                self.text_start == self.settings_start() + self.setting_count * SETTING_SIZE
-                or (self.service_count == 0 and self.grant_count == 0 and self.setting_count == 0)
+                self.text_start == self.programs_start() + self.program_count * PROGRAM_SIZE
+                or (self.service_count == self.grant_count == self.setting_count == self.program_count == 0)
             )
         )
 
@@ -131,6 +136,11 @@ class Description:
     def settings_start(self) -> usize:
         requires(self.service_count <= MAXIMUM_SERVICES and self.grant_count <= MOST_GRANTS)
         return HEADER_SIZE + self.service_count * SERVICE_SIZE + self.grant_count * GRANT_SIZE
+
+    def programs_start(self) -> usize:
+        requires(self.service_count <= MAXIMUM_SERVICES and self.grant_count <= MOST_GRANTS)
+        requires(self.setting_count <= MOST_SETTINGS)
+        return self.settings_start() + self.setting_count * SETTING_SIZE
 
     def services(self) -> u64:
         return self.service_count
@@ -156,6 +166,11 @@ class Description:
         requires(index < self.setting_count)
         first = self.settings_start() + index * SETTING_SIZE
         return wire_view(Setting, self.memory[first : first + SETTING_SIZE])
+
+    def program(self, index: u64) -> Program:
+        requires(index < self.program_count)
+        first = self.programs_start() + index * PROGRAM_SIZE
+        return wire_view(Program, self.memory[first : first + PROGRAM_SIZE])
 
     def text(self, text: Text) -> bytes:
         """Its bytes; none, if they don't lie in the text."""
@@ -194,17 +209,21 @@ def open_header(description: Description) -> Refusal | None:
     if size > len(memory):
         return Refusal(Problem.TRUNCATED, size)
     services, grants, settings = u64(header.service_count), u64(header.grant_count), u64(header.setting_count)
+    programs = u64(header.program_count)
     if not 1 <= services <= MAXIMUM_SERVICES or grants > MOST_GRANTS or settings > MOST_SETTINGS:
         return Refusal(Problem.COUNTS)
+    if programs > MAXIMUM_PROGRAMS:
+        return Refusal(Problem.COUNTS, programs)
     slots = slots_needed(services, grants)
     if slots > MOST_SLOTS:
         return Refusal(Problem.COUNTS, slots)
     records = HEADER_SIZE + services * SERVICE_SIZE + grants * GRANT_SIZE + settings * SETTING_SIZE
+    records += programs * PROGRAM_SIZE
     if size % 8 != 0 or records + usize(header.text_size) != size:
         return Refusal(Problem.SIZE, size)
     description.memory = memory[:size]
     description.service_count, description.grant_count, description.setting_count = services, grants, settings
-    description.text_start = records
+    description.program_count, description.text_start = programs, records
     return None
 
 
@@ -238,6 +257,9 @@ def check_records(description: Description) -> Refusal | None:
         settings += own_settings
     if grants != description.grant_count or settings != description.setting_count:
         return Refusal(Problem.RANGE, description.service_count)
+    for index in range(description.program_count):
+        if not is_name(description.text(description.program(index).name)):
+            return Refusal(Problem.NAME, index)
     return None
 
 

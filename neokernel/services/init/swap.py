@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from neokernel.abi.call import message
 from neokernel.abi.description import GrantKind
-from neokernel.abi.status import INVOKED, Status
+from neokernel.abi.status import FIRST, INVOKED, Status
 from neokernel.lang import u8, u64
 from neokernel.runtime import system
 from neokernel.runtime.child import Death
@@ -59,6 +59,11 @@ def begin_swap(process: Process, init: Init, index: u64, program: bytes, patienc
     endpoint = endpoint_of(init, index)
     if unit.phase is not Phase.RUNS or endpoint == 0:
         return Answer.WRONG_PHASE
+    old, new = needs_of(init, unit.program.view()), needs_of(init, program)
+    if new is None:
+        return Failure(Status.NO_PROGRAM, FIRST)
+    if old is None or old != new:
+        return Answer.OTHER_NEEDS
     swap.child.number = 0
     failure = make(process, init, index, program, swap.child)
     if failure is not None:
@@ -78,6 +83,15 @@ def begin_swap(process: Process, init: Init, index: u64, program: bytes, patienc
     swap.reply = init.reply
     init.reply = init.spare
     return Answer.DONE
+
+
+def needs_of(init: Init, program: bytes) -> u64 | None:
+    """The hash of what a program declares; None if the description doesn't know it."""
+    for index in range(init.description.program_count):
+        record = init.description.program(index)
+        if init.description.text(record.name) == program:
+            return record.needs
+    return None
 
 
 def endpoint_of(init: Init, index: u64) -> u64:

@@ -32,6 +32,9 @@ def main(process: Process) -> None:
         _ = must_get(spawn(process, 0, 50, slice, slice))
     found = control.find(process.buffer, init.slot, b"adder")
     assert found is not None, "there is such a service"
+    refused = control.swap(process.buffer, init.slot, found, b"asker")
+    assert refused is not None, "it isn't the same service"
+    process.console.write(f"by another service: {refused.answer.name}\n")
     never = must_get(process.make(Kind.NOTIFICATION))
     done: u64 = 0
     right: u64 = 0
