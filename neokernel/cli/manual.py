@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from neokernel.cli import reference, runtime_reference, system_reference
+from neokernel.cli import interface_reference, reference, runtime_reference, system_reference
 from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import json_option, print_json, shown
 
@@ -15,6 +15,7 @@ from neokernel.cli.output import json_option, print_json, shown
 MANUALS: dict[str, tuple[Path, Callable[[], str]]] = {
     "kernel": (reference.PAGE, reference.manual),
     "runtime": (runtime_reference.PAGE, runtime_reference.manual),
+    "interfaces": (interface_reference.PAGE, interface_reference.manual),
     "picture": (system_reference.PICTURE, system_reference.picture),
     "system-file": (system_reference.PAGE, system_reference.manual),
 }
@@ -31,8 +32,8 @@ def command(name: str | None, output: Path | None, check: bool, as_json: bool) -
     """Write the reference manuals in docs/reference, or the one that is named.
 
     That of the kernel's interface is made from neokernel/abi and neokernel/kernel, that of the runtime from
-    neokernel/runtime, that of system files from neokernel/image/systemfile; the picture in the guide to systems is that
-    of systems/minimal.toml.
+    neokernel/runtime, that of services' interfaces from neokernel/interfaces, that of system files from
+    neokernel/image/systemfile; the picture in the guide to systems is that of systems/minimal.toml.
     """
     if output is not None:
         pages = {output: MANUALS[name or "kernel"][1]}
