@@ -221,6 +221,9 @@ class Provides(Generic[_H_contra]):
     """What serves an interface: a handler has its methods, which don't fail as calls do."""
 
     slot: int
+    async def dispatch_later(self, handler: Any, asked: Any) -> Any:
+        """The same of a handler whose methods are `async def`s."""
+
     def dispatch(self, handler: _H_contra, asked: Any, reply: int = ...) -> Any:
         """The `Answer` to a `Message`: of `neokernel.runtime.interface` and `system`.
 

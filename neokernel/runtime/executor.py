@@ -54,7 +54,7 @@ from neokernel.lang import (
     value,
 )
 from neokernel.runtime import system
-from neokernel.runtime.interface import REFUSED
+from neokernel.runtime.interface import REFUSED, Answer
 from neokernel.runtime.process import Process
 from neokernel.runtime.ring import Broken, Ring
 from neokernel.runtime.system import Failure, Message
@@ -279,6 +279,30 @@ class Group:
 
     def spawn(self, executor: Executor, work: Coroutine[None]) -> Handle[Task] | None:
         """Start a task, which begins when the group is next run; None if there is no room for it."""
+        task = self.claim()
+        if task is None:
+            return None
+        start(self.frames[task.index], work)
+        executor.wake(task)
+        return Handle(u32(task.index), task.generation)
+
+    def spawn_now(self, executor: Executor, work: Coroutine[None]) -> Handle[Task] | None:
+        """The same, and let it go on at once until it waits: so it can take what is in the thread's buffer.
+
+        Tasks of the group itself can't: they would run within one another.
+        """
+        task = self.claim()
+        if task is None:
+            return None
+        start(self.frames[task.index], work)
+        handle: Handle[Task] = Handle(u32(task.index), task.generation)
+        running = executor.current
+        self.go_on(executor, task)
+        executor.current = running
+        return handle
+
+    def claim(self) -> Task | None:
+        """A task that has no coroutine, for one that is started now."""
         assert len(self.frames) == len(self.tasks), "a group has as many tasks as frames"
         task = self.free
         if task is not None:
@@ -289,11 +313,9 @@ class Group:
             self.used += 1
         else:
             return None
-        start(self.frames[task.index], work)
         task.generation += 1
         self.living += 1
-        executor.wake(task)
-        return Handle(u32(task.index), task.generation)
+        return task
 
     def __contains__(self, handle: Handle[Task]) -> bool:
         """Is it still running?"""
@@ -319,13 +341,17 @@ class Group:
                 break
             executor.ready -= 1
             if task.lives():
-                executor.enter(task)
-                ended = resume(self.frames[task.index])
-                if ended:
-                    task.forget()
-                    self.end(executor, task)
-                else:
-                    executor.leave(task)
+                self.go_on(executor, task)
+
+    def go_on(self, executor: Executor, task: Task) -> None:
+        """Let a task go on until it waits or ends."""
+        executor.enter(task)
+        ended = resume(self.frames[task.index])
+        if ended:
+            task.forget()
+            self.end(executor, task)
+        else:
+            executor.leave(task)
 
     def end(self, executor: Executor, task: Task) -> None:
         """The task's coroutine has ended."""
@@ -454,6 +480,10 @@ class Answering:
 
     def refuse(self) -> None:
         _ = self.answer(refusal(Status.CANCELLED))
+
+    def give(self, answer: Answer) -> Failure | None:
+        """What the dispatcher of an interface says."""
+        return self.answer(answer.word, answer.w0, answer.w1, answer.w2, answer.w3)
 
     def answer(self, word: u64, w0: u64 = 0, w1: u64 = 0, w2: u64 = 0, w3: u64 = 0) -> Failure | None:
         assert not self.answered, "a request is answered once"

@@ -50,6 +50,18 @@ def test_a_server_of_64_clients() -> None:
 
 @pytest.mark.qemu
 @pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
+def test_methods_of_an_interface_that_wait() -> None:
+    """Each client is answered when its time has come, and what came with its call in the buffer is its own."""
+    command = [sys.executable, "-c", RUN, "run", str(PROGRAMS.parent / "later")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    *lines, last = done.stdout.splitlines()[1:]
+    assert sorted(lines) == [*(f"{number}: woken" for number in range(8)), "8: too long"]
+    assert last == "free 9, tasks 0"
+
+
+@pytest.mark.qemu
+@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_a_thousand_tasks() -> None:
     command = [sys.executable, "-c", RUN, "run", str(PROGRAMS.parent / "thousand")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)

@@ -21,7 +21,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from neokernel.lang.interfaces.generate import PREFIX, Types, decode, poster_name, relocate, server_name, taker_name
+from neokernel.lang.interfaces.generate import (
+    PREFIX,
+    Function,
+    Types,
+    decode,
+    poster_name,
+    relocate,
+    server_name,
+    taker_name,
+)
 from neokernel.lang.interfaces.model import (
     FLOATS,
     INTEGERS,
@@ -95,11 +104,13 @@ class Declarer(ast.NodeTransformer):
         word = self.names.word(node.func) if isinstance(node, ast.Call) else ""
         return word if word in words.values() else ""
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+    def visit_FunctionDef(self, node: Function) -> Function:
         self.depth += 1
         self.generic_visit(node)
         self.depth -= 1
         return node
+
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - the visitor's convention
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
         self.depth += 1
@@ -371,7 +382,9 @@ class _Found:
 def bound(node: ast.stmt) -> list[str]:
     """The names that a statement of the top level binds."""
     match node:
-        case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.AnnAssign(target=ast.Name(id=name)):
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.AnnAssign(target=ast.Name(id=name)):
             return [name]
         case ast.Assign(targets=targets):
             return [target.id for target in targets if isinstance(target, ast.Name)]

@@ -9,6 +9,7 @@
                                            class _nki_server_Log:            # what `Provides[Log]` is
                                                slot: u64
                                                def dispatch(self, handler, asked): …
+                                               async def dispatch_later(self, handler, asked): …
                                                def serve(self, process, handler): …
 
 How a message looks is stated in `runtime/interface.py`. Everything made of a method stands where the method's name
@@ -49,6 +50,10 @@ from neokernel.lang.interfaces.model import (
 
 #: names that generated code uses begin so
 PREFIX = "_nki"
+#: and then so, of a method whose handler may wait
+LATER = "later_"
+#: definitions of functions
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 LENGTH_SHIFT, CAPABILITIES_SHIFT, KERNEL_SHIFT, STATUS_SHIFT = 32, 42, 45, 48
 
 #: of the module that an interface stands in, before its first class
@@ -249,8 +254,8 @@ class Generator:
         relocate(made, self.contract.node)
         methods = {method.name: method for method in self.contract.methods}
         for member in made.body:
-            name = member.name if isinstance(member, ast.FunctionDef) else ""
-            method = methods.get(name) or methods.get(name.removeprefix(f"{PREFIX}_"))
+            name = member.name if isinstance(member, Function) else ""
+            method = methods.get(name) or methods.get(name.removeprefix(f"{PREFIX}_").removeprefix(LATER))
             if method is not None:
                 relocate(member, method.node)
         return made
@@ -389,8 +394,12 @@ class Generator:
             f"            case {number}:\n                return self.{PREFIX}_{method.name}(handler, asked)\n"
             for number, method in enumerate(self.contract.methods, 1)
         )
-        numbered = enumerate(self.contract.methods, 1)
-        methods = "".join(indented(self.server_method(number, method)) for number, method in numbered)
+        numbered = list(enumerate(self.contract.methods, 1))
+        later = "".join(
+            f"            case {n}:\n                return await self.{PREFIX}_{LATER}{method.name}(handler, asked)\n"
+            for n, method in numbered
+        )
+        methods = "".join(indented(self.server_method(*each, waits)) for waits in (False, True) for each in numbered)
         window = max(len(method.of(Capability)) for method in self.contract.methods)
         return f"""
 @{PREFIX}_value
@@ -404,6 +413,12 @@ class {server_name(name)}:
         match {PREFIX}_wrapping_sub({PREFIX}_truncate({PREFIX}_u32, asked.word), {self.base:#x}):
 {cases}            case _:
                 word = {PREFIX}.no_such_method(asked, {self.base:#x}, reply)
+                return {PREFIX}.Answer(word, {self.contract.version:#x}, 0, 0, 0, 0, 0)
+
+    async def dispatch_later(self, handler: {handler}, asked: {PREFIX}_Message) -> {PREFIX}.Answer:
+        match {PREFIX}_wrapping_sub({PREFIX}_truncate({PREFIX}_u32, asked.word), {self.base:#x}):
+{later}            case _:
+                word = {PREFIX}.no_such_method(asked, {self.base:#x}, 0)
                 return {PREFIX}.Answer(word, {self.contract.version:#x}, 0, 0, 0, 0, 0)
 
     def serve(self, process: {PREFIX}_Process, handler: {handler}) -> {PREFIX}_Failure:
@@ -466,12 +481,14 @@ class {server_name(name)}:
             return ""
         return f"{indent}if answer.moved != 0:\n{indent}    {PREFIX}.handed_over(process, answer.moved)\n"
 
-    def server_method(self, number: int, method: Method) -> str:
+    def server_method(self, number: int, method: Method, waits: bool) -> str:
+        """`waits`: the handler's method is an `async def`. Nothing is read from the buffer once it has begun."""
         handler = handler_name(self.contract.name)
-        lines = [
-            f"@{PREFIX}_inline",
-            f"def {PREFIX}_{method.name}(self, handler: {handler}, asked: {PREFIX}_Message) -> {PREFIX}.Answer:",
-        ]
+        parameters = f"(self, handler: {handler}, asked: {PREFIX}_Message) -> {PREFIX}.Answer:"
+        if waits:
+            lines = [f"async def {PREFIX}_{LATER}{method.name}{parameters}"]
+        else:
+            lines = [f"@{PREFIX}_inline", f"def {PREFIX}_{method.name}{parameters}"]
         if self.needs_buffer(method):
             lines.append(f"    {PREFIX}_buffer = {PREFIX}_current().buffer")
         words = Words("asked")
@@ -517,7 +534,7 @@ class {server_name(name)}:
             wrong = " or ".join(f"not ({test})" for at, test in tests if at == place)
             lines += [f"    if {wrong}:", f"        return {self.refused('OUT_OF_RANGE', place, method)}"]
         lines += self.local_bytes(method, lengths, beyond)
-        call = f"handler.{method.name}({', '.join(arguments)})"
+        call = f"{'await ' if waits else ''}handler.{method.name}({', '.join(arguments)})"
         lines += self.answers(method, call, lengths)
         return "\n".join(lines) + "\n"
 
@@ -722,7 +739,7 @@ def relocate(made: ast.AST, where: ast.stmt) -> None:
         if isinstance(node, ast.stmt | ast.expr | ast.arg | ast.keyword | ast.alias | ast.pattern):
             node.lineno, node.col_offset, node.end_lineno, node.end_col_offset = line, column, end_line, end_column
     # A definition begins at its keyword, as elsewhere.
-    if isinstance(made, ast.ClassDef | ast.FunctionDef):
+    if isinstance(made, ast.ClassDef | Function):
         made.col_offset = where.col_offset
 
 

@@ -59,7 +59,7 @@ class Names:
             match node:
                 case ast.ImportFrom():
                     self.table.update((alias.asname or alias.name, node) for alias in node.names)
-                case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
+                case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                     self.table[name] = node
                 case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
                     self.table[name] = node
