@@ -13,6 +13,7 @@ from neokernel.runtime.must import must, must_get
 from neokernel.runtime.objects import Notification
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
+from neokernel.runtime.thread import spawn
 
 calls: Uses[Calls] = uses()
 small: Setting[i8] = setting(-3)
@@ -22,6 +23,10 @@ key: Setting[bytes] = setting(b"key")
 ready: Setting[bool] = setting(True)
 rate: Setting[f64] = setting(0.5)
 
+#: of the texts' bytes
+SUM: u32 = 1417
+FIRST_SUM: u32 = 1569
+
 
 def main(process: Process) -> None:
     settings(process)
@@ -29,8 +34,25 @@ def main(process: Process) -> None:
     texts()
     capabilities(process)
     refusals(process)
-    must_get(calls.add(1, 2))
+    threads(process)
     process.console.write("all answered\n")
+
+
+def thread(process: Process, argument: u64) -> None:
+    """Calls like the first one, with a buffer of its own."""
+    for _ in range(200):
+        assert must_get(calls.write(Level.ODD, "another thread")) == SUM + 7
+    assert argument == 77
+
+
+def threads(process: Process) -> None:
+    """Two at once, with messages that take the threads' buffers."""
+    finished = must_get(process.make(Kind.NOTIFICATION))
+    ticks = process.frequency // 1000
+    _ = must_get(spawn(process, 77, 100, ticks, ticks, finished))
+    for _ in range(200):
+        assert must_get(calls.write(Level.LOW, "the first thread")) == FIRST_SUM
+    _ = must_get(system.wait(finished))
 
 
 def settings(process: Process) -> None:

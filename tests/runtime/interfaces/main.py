@@ -1,9 +1,9 @@
 """Makes a server and a client of it, by hand, and waits for the client's end."""
 
-from neokernel.abi.boot import PLATFORM
+from neokernel.abi.boot import PLATFORM, PROCESSOR
 from neokernel.abi.description import FIRST_DECLARED
 from neokernel.abi.kinds import Kind
-from neokernel.abi.rights import GRANT, RECEIVE, SEND, WRITE
+from neokernel.abi.rights import CONTROL, GRANT, RECEIVE, SEND, WRITE
 from neokernel.lang import u64
 from neokernel.runtime.child import Child, await_death
 from neokernel.runtime.must import must, must_get
@@ -38,5 +38,6 @@ def main(process: Process) -> None:
 def begin(process: Process, child: Child, priority: u64) -> None:
     """Let it begin, with the console and memory of its own."""
     must(child.grant_at(process, PLATFORM, PLATFORM, WRITE))
+    must(child.grant_at(process, PROCESSOR, PROCESSOR, CONTROL))
     child.own_memory = must_get(child.make(process, Kind.MEMORY, 128 << 10))
     must(child.start(process, priority))
