@@ -68,7 +68,7 @@ class Answer(Enum):
     FAILED = 5
     #: the old version didn't hand over in time
     TIMED_OUT = 6
-    #: it can't be replaced, or its program doesn't know how to hand over
+    #: it can't be replaced, as it provides nothing or a device reaches its memory; or it doesn't hand over
     REFUSED = 7
     #: the new version has ended before it was ready, or wasn't in time: the old one is back
     ROLLED_BACK = 8

@@ -56,9 +56,11 @@ def begin_swap(process: Process, init: Init, index: u64, program: bytes, patienc
     swap, unit = init.swap, init.units[index]
     if swap.unit != 0:
         return Answer.BUSY
-    endpoint = endpoint_of(init, index)
-    if unit.phase is not Phase.RUNS or endpoint == 0:
+    if unit.phase is not Phase.RUNS:
         return Answer.WRONG_PHASE
+    endpoint = endpoint_of(init, index)
+    if endpoint == 0:
+        return Answer.REFUSED
     old, new = needs_of(init, unit.program.view()), needs_of(init, program)
     if new is None:
         return Failure(Status.NO_PROGRAM, FIRST)

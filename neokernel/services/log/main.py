@@ -31,7 +31,7 @@ from neokernel.lang import (
 )
 from neokernel.runtime import interface, system
 from neokernel.runtime.must import must_get
-from neokernel.runtime.process import Process
+from neokernel.runtime.process import HAND_OVER, Process
 from neokernel.runtime.records import Header, Records, circle_of
 from neokernel.runtime.system import Failure
 from neokernel.runtime.vec import Full
@@ -128,6 +128,9 @@ def main(process: Process) -> None:
     while True:
         if isinstance(asked, Failure):
             process.exit(1)
+        if asked.badge == 0 and asked.label() == HAND_OVER:
+            # All that it knows is in memory that outlives it.
+            process.hand_over(reply)
         process.client = interface.client_of(asked.badge)
         if interface.provided_of(asked.badge) == 0:
             answer = log.dispatch(recorder, asked, reply)

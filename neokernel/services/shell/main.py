@@ -186,6 +186,8 @@ class Shell:
                 self.terminal.write("it is being replaced\n")
             case Answer.TIMED_OUT:
                 self.terminal.write("it didn't hand over in time, and goes on\n")
+            case Answer.OTHER_NEEDS:
+                self.terminal.write("that program declares other capabilities, contracts or settings\n")
             case Answer.REFUSED:
                 self.terminal.write("it can't be replaced: it doesn't hand over, or a device reaches its memory\n")
             case Answer.ROLLED_BACK:
