@@ -63,7 +63,9 @@ def test_mistakes(machine: Conversation) -> None:
     assert said(machine, "kill nobody") == ["there is no service nobody; `ps` lists them"]
     assert said(machine, "start log") == ["it does that already"]
     cannot = "it can't be replaced: it doesn't hand over, or a device reaches its memory"
-    assert said(machine, "swap log shell") == [cannot]
+    assert said(machine, "swap shell shell") == [cannot]
+    other = "that program declares other capabilities, contracts or settings"
+    assert said(machine, "swap log shell") == [other]
     assert said(machine, "log x") == ["`log`, `log N` or `log -f`"]
     assert said(machine, "level high") == ["debug, info, warning or error?"]
     assert said(machine, "a b c d e f g h i") == ["too many words"]
@@ -110,3 +112,11 @@ def test_top(machine: Conversation) -> None:
     machine.type("q")
     machine.expect(PROMPT)
     assert services(machine)["shell"] == ("runs", 1)
+
+
+def test_a_service_is_replaced(machine: Conversation) -> None:
+    """By its own program: what was logged before is there afterwards."""
+    before = services(machine)["log"][1]
+    assert said(machine, "swap log log") == []
+    assert services(machine)["log"] == ("runs", before + 1)
+    assert any("swap log log" in line for line in said(machine, "log"))
