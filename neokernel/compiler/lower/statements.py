@@ -10,7 +10,17 @@ from neokernel.compiler import ir
 from neokernel.compiler.declare import FunctionDecl
 from neokernel.compiler.diagnostics import Rejected
 from neokernel.compiler.ir import Kind, Operand
-from neokernel.compiler.lower import assignment, calls, conditions, contracts, coroutines, loops, patterns, unsafe
+from neokernel.compiler.lower import (
+    assignment,
+    calls,
+    conditions,
+    contracts,
+    coroutines,
+    loops,
+    patterns,
+    serving,
+    unsafe,
+)
 from neokernel.compiler.lower.assignment import assign
 from neokernel.compiler.lower.coerce import coerce
 from neokernel.compiler.lower.context import Compilation, Context, Pending, Untyped
@@ -21,6 +31,12 @@ from neokernel.compiler.types import NEVER, NONE, EnumType, UnionType, ValueType
 
 def lower_function(compilation: Compilation, work: Pending) -> None:
     """Fill in the body of a function instance."""
+    before = len(compilation.diagnostics.items)
+    _fill(compilation, work)
+    serving.name_the_server(compilation, work.declaration, work.function, before)
+
+
+def _fill(compilation: Compilation, work: Pending) -> None:
     decl, function, bindings = work.declaration, work.function, work.bindings
     ctx = Context(
         compilation,
