@@ -15,6 +15,7 @@ from neokernel.cli.errors import ToolError
 from neokernel.cli.output import json_option, print_json
 from neokernel.cli.program import Program, find_program, is_image
 from neokernel.cli.run import image_of, kept, qemu_program
+from neokernel.cli.system import is_system_file, machine_root
 from neokernel.image import qemu
 
 CANDIDATES = ("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb", "riscv64-linux-gnu-gdb", "gdb")
@@ -29,8 +30,8 @@ CANDIDATES = ("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb", "ri
 def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: bool, as_json: bool) -> int:
     """Boot PROGRAM under gdb, stopped where its main begins: a folder with a main.py, a module's file, or an image.
 
-    An image stops where the boot code calls the program. Source is built as `nk build --development` does, so that
-    more variables and lines are left to look at.
+    Of a system file, init is stopped. An image stops where the boot code calls the program. Source is built as `nk
+    build --development` does, so that more variables and lines are left to look at.
 
     With --json nothing is started: the two command lines are printed.
     """
@@ -40,7 +41,7 @@ def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: boo
     emulator = qemu_program()
     image = opened.path
     user = root_program(opened)  # above the kernel, a program has symbols of its own
-    begin = ("nk_boot" if user else "nk_start") if is_image(path) else first_line(find_program(path))
+    begin = ("nk_boot" if user else "nk_start") if is_image(path) else first_line(started(path))
     debugger = find_gdb(wanted)
     # A socket in a folder of our own: no port to guess, and nobody else can connect.
     with tempfile.TemporaryDirectory(prefix="nk-debug-") as folder:
@@ -77,6 +78,11 @@ def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: boo
             finally:
                 signal.signal(signal.SIGINT, before)
                 qemu.reap(child)
+
+
+def started(path: Path) -> Program:
+    """The program whose `main` is run first: of a system, init."""
+    return Program(machine_root()) if is_system_file(path) else find_program(path)
 
 
 def first_line(program: Program) -> str:

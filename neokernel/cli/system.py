@@ -74,16 +74,21 @@ def build_machine(
     denied: frozenset[Denied] = frozenset(),
     checks: bool = True,
     release: bool = True,
+    traced: bool = False,
     as_json: bool = False,
 ) -> Path:
-    """Build a system's image, or print what is wrong with a program of it and end the command."""
+    """Build a system's image, or print what is wrong with a program of it and end the command.
+
+    `traced`: init starts a trace.
+    """
     from neokernel.image.system import build_described  # late, because the compiler is big
 
     found = programs(machine)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with progress(f"building {machine.name}"), tool_complaints():
-            result = build_described(describe(machine, denied), found, output, checks=checks, release=release)
+            described = describe(machine, denied)
+            result = build_described(described, found, output, checks=checks, release=release, traced=traced)
     except OSError as error:
         raise ToolError("NK1005", f"{output} can't be written: {error.strerror or error}") from error
     if result.diagnostics:

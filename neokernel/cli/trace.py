@@ -22,6 +22,7 @@ from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import json_option, print_json, progress, shown
 from neokernel.cli.program import find_program, is_image, open_image, refuse, tool_complaints
 from neokernel.cli.run import Seconds, exit_status, explained, image_of, out_of_time, qemu_program
+from neokernel.cli.system import build_machine, find_system, image_path, is_system_file, machine_of, roots_of
 from neokernel.image import qemu
 from neokernel.image.elf import Image
 from neokernel.image.panic import ConsoleFilter
@@ -34,7 +35,7 @@ TRACED = ".traced"
 
 
 @click.command()
-@click.argument("path", metavar="[PROGRAM]", type=click.Path(path_type=Path), required=False)
+@click.argument("path", metavar="[PROGRAM | SYSTEM]", type=click.Path(path_type=Path), required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The trace; default: build/NAME.trace.json.")
 @click.option("--from", "source", metavar="DUMP", type=click.Path(path_type=Path), help="Read a dump; run nothing.")
 @click.option("--dump", type=click.Path(path_type=Path), help="Also write the ring as it is, for --from.")
@@ -45,9 +46,9 @@ def command(
 ) -> int:
     """Run PROGRAM, or an image, and write a trace of it: open it in https://ui.perfetto.dev, or chrome://tracing.
 
-    A PROGRAM is built so that it starts a trace before its main; an image must do so itself (see
-    `neokernel/runtime/tracing.py`, also for names of threads). The ring holds the latest records; how many came before
-    is said. A DUMP is a ring's frames one after the other, or a machine's memory.
+    A PROGRAM is built so that it starts a trace before its main, a SYSTEM so that init does; an image must do so itself
+    (see `neokernel/runtime/tracing.py`, also for names of threads). The ring holds the latest records; how many came
+    before is said. A DUMP is a ring's frames one after the other, or a machine's memory.
 
     The exit status is the guest's; 101 after a panic, 124 when the time is over, 130 after ctrl-C, as with `nk run`.
     The trace is written in any case. After ctrl-C or when the time is over, it also says what each thread was doing.
@@ -79,6 +80,10 @@ def traced_image(path: Path, *, as_json: bool) -> tuple[Image, tuple[Path, ...]]
     """The image at `path`, or the one built from the program there, which begins with a trace; and its sources."""
     if is_image(path):
         return image_of(path, as_json=as_json)
+    if is_system_file(path):
+        machine = machine_of(find_system(path), as_json=as_json)
+        place = image_path(machine).with_suffix(f"{TRACED}.elf")
+        return open_image(build_machine(machine, place, traced=True, as_json=as_json)), roots_of(machine)
     program = find_program(path)
     if not program.needs_kernel:
         message = f"{shown(program.main)} has no `main(process: Process)`: there is no kernel to be traced"

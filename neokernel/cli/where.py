@@ -16,9 +16,11 @@ import click
 from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import json_option, print_json, shown
 from neokernel.cli.program import REPOSITORY, find_program, is_image, open_image
+from neokernel.cli.system import find_system, image_path, is_system_file, machine_of, roots_of
 from neokernel.image.checks import check_of, sources_of, text_digest
 from neokernel.image.crash import Crash, explain_address
 from neokernel.image.elf import Image
+from neokernel.image.systemfile.machine import Machine
 from neokernel.image.traceback import openable, render_frame
 
 
@@ -56,9 +58,10 @@ def command(path: Path, addresses: tuple[int, ...], as_json: bool) -> int:
     """Say which line of PROGRAM each PC is, and which check fails there.
 
     A PC is a hexadecimal address, such as a handler finds in the second word of a fault's report. PROGRAM: an image;
-    or a program's source, for the image of its latest build in build/. A system is looked at as a whole, kernel and
-    programs; name a child's source (SYSTEM/CHILD.py), or its own ELF file (build/SYSTEM.programs/CHILD.elf), to look
-    at that only: programs begin at one address, each in its own address space.
+    or a program's source, or a system file, for the image of its latest build in build/. A system is looked at as a
+    whole, kernel and programs; name a child's source (SYSTEM/CHILD.py), or its own ELF file
+    (build/SYSTEM.programs/CHILD.elf), to look at that only: programs begin at one address, each in its own address
+    space.
 
     A source that has changed since the build is named on standard error: the line that is shown may be another one.
 
@@ -93,6 +96,9 @@ def images_of(path: Path) -> Iterator[tuple[str, Image, tuple[Path, ...]]]:
         # Of one that was moved, a system's sources are in a folder of its name, mostly.
         system = path.parent if path.parent.suffix == ".programs" else path
         roots: tuple[Path, ...] = (Path.cwd() / system.stem, Path.cwd(), REPOSITORY)
+    elif is_system_file(path):
+        machine = machine_of(find_system(path), as_json=False, warn=False)
+        roots, path = roots_of(machine), system_image(path, machine)
     else:
         program = find_program(path)
         roots = (*program.source_roots, Path.cwd())
@@ -106,6 +112,16 @@ def images_of(path: Path) -> Iterator[tuple[str, Image, tuple[Path, ...]]]:
         own = program_of(image, entry)
         if own is not None:
             yield entry.name, own, roots
+
+
+def system_image(path: Path, machine: Machine) -> Path:
+    """The image of a system that was built in the current folder."""
+    place = image_path(machine)
+    if not place.is_file():
+        raise ToolError(
+            "NK1002", f"{path} hasn't been built here: there is no {place}", f"`nk build {path}`, or `nk run`"
+        )
+    return place
 
 
 def built_image(root: Path) -> Path:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import ast
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -142,7 +143,9 @@ def parsed(path: Path) -> ast.Module | None:
 @lru_cache(maxsize=256)
 def _parsed(path: Path, *_: int) -> ast.Module | None:
     try:
-        return ast.parse(path.read_bytes())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is odd about it is the compiler's to say
+            return ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

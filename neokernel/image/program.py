@@ -12,6 +12,7 @@ program computes with floats; and the section that says what the program needs (
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +83,9 @@ def is_meant(path: Path) -> bool:
 
 def _functions(path: Path) -> dict[str, ast.FunctionDef]:
     try:
-        tree = ast.parse(path.read_bytes())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is odd about it is the compiler's to say
+            tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
     return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}

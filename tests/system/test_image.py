@@ -56,6 +56,10 @@ def test_it_runs_where_it_lies(nk: Nk, tmp_path: Path) -> None:
     result = nk("run", "--timeout", "60", "--json")
     assert result.json["console"].splitlines()[1:] == ["greeted"]
     assert result.status == 7, "what the greeter counted, from its setting on"
+    (visitor,) = (entry for entry in archive_of(Image(tmp_path / "build/greet.elf")) if entry.name == "visitor")
+    places = nk("where", "system.toml", f"{visitor.entry:#x}", "--json").json["addresses"][0]["places"]
+    assert "visitor" in [place["program"] for place in places]
+    assert "hasn't been built here" in nk("where", PACKAGE_ROOT / "systems" / "minimal.toml", "0x10000").error
     least = show_size(LEAST_MEMORY + 256 * SLOT_SIZE)
     more = f'first = 9\nmemory = "{least}"'
     (tmp_path / "system.toml").write_text(GREET["greet/system.toml"].replace("first = 7", more))

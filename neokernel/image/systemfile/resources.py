@@ -44,6 +44,8 @@ def slots(machine: Machine, findings: Findings) -> None:
     """Has init's own table room for everything?"""
     services = list(machine.services.values())
     declared = [len(service.program.provided()) + len(service.program.used()) for service in services]
+    if len(services) > MAXIMUM_SERVICES or max(declared, default=0) > MAXIMUM_GRANTS:
+        return  # which is told, too
     needed = int(slots_needed(lang.u64(len(services)), lang.u64(sum(declared))))
     if needed > MOST_SLOTS:
         place = services[declared.index(max(declared))].span
