@@ -18,7 +18,7 @@ from neokernel.prover import terms as t
 from neokernel.prover.prove import Run, Session
 from neokernel.prover.solve import EFFORT, Answer
 from neokernel.prover.states import is_specification
-from neokernel.spec import MODULES, capabilities, messages, notifications, queues
+from neokernel.spec import MODULES, capabilities, messages, notifications, queues, timers
 from tests.kernel.support import PRIORITY, Machine
 from tests.kernel.test_endpoint import Pair, word
 from tests.prover.support import kernel_with
@@ -64,6 +64,8 @@ MISTAKES = [
     ("notification", "    caller.signals = notification\n", "", "a_wait_for_more"),
     ("schedule", "        first.previous = thread\n", "        pass\n", "who_is_prepended"),
     ("schedule", "        queue.tail = before\n", "        pass\n", "who_is_taken_out"),
+    ("timer", "    expiry = max(expiry, saturating_add(wheel.now, 1))\n", "", "what_is_armed"),
+    ("timer", "            if timer.expiry <= now:\n", "            if timer.expiry >= now:\n", "what_has_expired"),
     ("fast", "notification.word |= badge\n", "notification.word = badge\n", "a_fast_signal_is_kept"),
     ("fast", "    enqueue(hart, thread, before, True)\n", "", "a_fast_signal_wakes"),
 ]
@@ -204,6 +206,20 @@ def test_queues_are_as_specified() -> None:
             assert not thread.ready and ready.ready
             queues.who_is_ready_is_in_the_queue_of_its_priority(hart, of, thread, u64(priority), front)
     machine.check()
+
+
+def test_timers_are_as_specified() -> None:
+    machine = Machine()
+    machine.boot()
+    wheel = machine.hart.wheel
+    first, second, third = (machine.spawn(PRIORITY - 2)[1].timer for _ in range(3))
+    for timer, expiry in ((first, 5000), (second, 5001), (third, 70)):
+        timers.what_is_armed_is_in_its_bucket(wheel, timer, u64(expiry), machine.root.timer)
+    timers.what_is_disarmed_is_in_no_bucket(wheel, second, machine.root.timer)
+    timers.what_is_disarmed_is_in_no_bucket(wheel, second, machine.root.timer)
+    for _ in range(10):
+        timers.what_has_expired_is_disarmed(wheel, u64(6000))
+    assert not first.armed and not third.armed and wheel.earliest == NEVER
 
 
 def test_messages_without_calls_are_as_specified() -> None:
