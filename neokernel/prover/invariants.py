@@ -21,7 +21,7 @@ from neokernel.compiler.digest import everything
 from neokernel.compiler.types import ArrayType, RefType, StructType, Type
 from neokernel.prover import terms as t
 from neokernel.prover.execute import NoInvariants
-from neokernel.prover.memory import Cells, Write
+from neokernel.prover.memory import Cells, Cleared, Entry, Write
 from neokernel.prover.obligations import Duty
 from neokernel.prover.paths import START, Path, condition_of, extended
 from neokernel.prover.states import Frame, State, is_private
@@ -158,9 +158,10 @@ class Invariants(NoInvariants):
         for part in holds.terms if holds.op == "all" else (holds,):
             x.oblige(Frame(invariant), Duty.INVARIANT, span, state, part)
 
-    @staticmethod
-    def _written(x: Executor, struct: StructType, invariant: ir.Function, since: int, path: Path) -> dict[Term, Term]:
-        """The objects of which fields that the invariant reads were written, and when each exists."""
+    def _written(
+        self, x: Executor, struct: StructType, invariant: ir.Function, since: int, path: Path
+    ) -> dict[Term, Term]:
+        """The objects of which fields that the invariant reads were written, new ones too, and when each exists."""
         own = f"{x.layout.name(struct)}."
         found: dict[Term, Term] = {}
         for cells in sorted(reads(x, invariant), key=lambda cells: cells.name):
@@ -180,11 +181,21 @@ class Invariants(NoInvariants):
                             continue
                         object = object.terms[0]
                     found.setdefault(object, t.invert(t.equal(object, t.NULL)))
-        for whole, _, path in x.made:
+        cleared = {entry.object for entry in self._entries(x, invariant, since) if isinstance(entry, Cleared)}
+        for whole, type_, path in x.made:
+            if whole in cleared:
+                found.update((part, t.TRUE) for part, of in _parts(x, whole, type_) if of is struct)
             for object in found:
                 if t.outermost(object) is whole:
                     found[object] = condition_of(path)
         return found
+
+    @staticmethod
+    def _entries(x: Executor, invariant: ir.Function, since: int) -> Iterator[Entry]:
+        """What has changed what the invariant reads."""
+        read = {component for cells in reads(x, invariant) for _, component, _ in x.memory.components(cells)}
+        for name in sorted(read):
+            yield from (entry for entry in x.memory.logs.get(name, ()) if entry.stamp > since)
 
     @staticmethod
     def _exists(x: Executor, struct: StructType, object: Term) -> None:
@@ -211,12 +222,10 @@ class Invariants(NoInvariants):
         """
         since = self._last(struct, path)
         later = [m for m in self.moments if struct in m.structs and m.stamp > since]
-        read = {component for cells in reads(x, invariant) for _, component, _ in x.memory.components(cells)}
         guards = {
             entry.guard: None
-            for name in sorted(read)
-            for entry in x.memory.logs.get(name, ())
-            if entry.stamp > since and not any(m.stamp >= entry.stamp and m.path <= entry.guard for m in later)
+            for entry in self._entries(x, invariant, since)
+            if not any(m.stamp >= entry.stamp and m.path <= entry.guard for m in later)
         }
         weakest = (guard for guard in guards if not any(other < guard for other in guards))
         found = {path | guard: None for guard in weakest if extended(path, condition_of(guard)) is not None}

@@ -1045,6 +1045,43 @@ def test_invariants_of_new_objects() -> None:
     assert failures(queue(then=then.format(8))) == ["invariant"]
 
 
+UNWRITTEN = """
+unsafe("a test")
+
+@struct
+class Positive:
+    number: u32 = 0
+    other: u32 = 0
+
+    @invariant
+    def holds(self) -> bool:
+        return self.number > 0
+
+@struct
+class Pair:
+    first: u32 = 0
+    second: Embedded[Positive] = Positive()
+
+def f(c: bool, place: u64) -> None:
+    {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "broken"),
+    [
+        ("new_at(Positive, place)", True),
+        ("new_at(Positive, place).other = 1", True),
+        ("new_at(Positive, place).number = 1", False),
+        ("if c:\n        new_at(Positive, place)", True),
+        ("new_at(Pair, place).first = 1", True),
+        ("new_at(Pair, place).second.number = 1", False),
+    ],
+)
+def test_an_invariant_is_due_of_a_new_object_that_isnt_written_to(body: str, broken: bool) -> None:
+    assert failures(UNWRITTEN.format(body)) == (["invariant"] if broken else [])
+
+
 NEW = """
 unsafe("a test")
 
