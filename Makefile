@@ -81,7 +81,7 @@ fuzz-stage: $(TEST) ## corrupt COUNT=100000 boot images, signatures and enrolmen
 	$(BIN)/python -m tests.fuzz_stage --seed $(or $(SEED),0) --count $(or $(COUNT),100000)
 
 mutate: $(TEST) ## plant COUNT=500 mistakes in the kernel by SEED=1: who finds them? RECORD=1 writes the reference's page
-	$(BIN)/python -m tests.mutate --count $(or $(COUNT),500) --seed $(or $(SEED),1) $(if $(FILES),--files $(FILES)) $(if $(PART),--part $(PART)) $(if $(RECORD),--commit HEAD --record)
+	$(BIN)/python -m tests.mutate --count $(or $(COUNT),500) --seed $(or $(SEED),1) $(if $(FILES),--files $(FILES)) $(if $(PART),--part $(PART)) $(if $(QUICK),--quick) $(if $(SO_FAR),--so-far) $(if $(RECORD),--commit HEAD --record)
 
 bench: $(CORE) qemu ## measure, in instructions
 	@$(BIN)/nk bench

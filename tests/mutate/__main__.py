@@ -12,7 +12,7 @@ from pathlib import Path
 
 from neokernel.compiler.source import PACKAGE_ROOT
 from tests.mutate import report
-from tests.mutate.campaign import Result, with_judges
+from tests.mutate.campaign import REJECTED, Result, with_judges
 from tests.mutate.snapshot import Snapshot
 
 STORE = PACKAGE_ROOT / "build" / "mutate"
@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--files", nargs="*", default=[], help="only these of the kernel, such as `slot timer`")
     parser.add_argument("--part", default="1/1", help="such as 1/2: half of them, to have two processes judge")
     parser.add_argument("--quick", action="store_true", help="ask the prover and the tests under CPython only")
+    parser.add_argument("--so-far", action="store_true", help="judge nothing: show those that are judged already")
     parser.add_argument("--json", type=Path, default=STORE / "report.json", help="where the results go")
     parser.add_argument("--record", action="store_true", help="write the results into docs/reference/mutation.md")
     parser.add_argument("--commit", help="the sources of this commit, not the files as they are")
@@ -58,12 +59,17 @@ def main() -> None:
             took = " ".join(f"{verdict.seconds:.0f}" for verdict in result.verdicts.values())
             print(f"{seen:4} {seconds:5.0f} s  {took:12} {by:15} {result.mutant.identity}", flush=True)
 
-        results = campaign.run(options.count, options.seed, progress, (int(number), int(parts)))
+        if options.so_far:
+            results = campaign.so_far(options.count, options.seed)
+        else:
+            results = campaign.run(options.count, options.seed, progress, (int(number), int(parts)))
         judges = [judge.name for judge in campaign.judges]
+    judged = sum(result.outcome != REJECTED for result in results)
+    so_far = f", of which {judged} were judged before the run was stopped" if options.so_far else ""
     lines = [
         (
             f"{about['date']}, commit {about['commit']}, `{about['command']}`: of {about['sites']} mutants, "
-            f"{options.count} by seed {options.seed}."
+            f"{options.count} by seed {options.seed}{so_far}."
         ),
         "",
         *report.as_markdown(results, judges),

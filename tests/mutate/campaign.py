@@ -6,6 +6,7 @@ tests have been written, only these judge again.
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -59,6 +60,9 @@ class Ledger(Generic[T]):
         self._path, self._write = path, write
         lines = path.read_text().splitlines() if path.exists() else []
         self._known: dict[str, T] = {name: read(value) for name, value in map(json.loads, lines)}
+
+    def knows(self, mutant: Mutant, stands: Callable[[T], bool] = lambda value: True) -> bool:
+        return mutant.identity in self._known and stands(self._known[mutant.identity])
 
     def look_up(self, mutant: Mutant, find: Callable[[], T], stands: Callable[[T], bool] = lambda value: True) -> T:
         found = self._known.get(mutant.identity)
@@ -118,6 +122,39 @@ class Campaign:
                 mutant = sample.another(mutant) if result.outcome == REJECTED else None
         return sorted(results, key=lambda result: result.mutant)
 
+    def so_far(self, count: int, seed: int) -> list[Result]:
+        """Those of `run` that are judged already. Mutants come in an order of chance: these are a sample, too."""
+        sample = Sample(self.mutants, count, seed)
+        results: list[Result] = []
+        for chosen in sample.chosen:
+            mutant: Mutant | None = chosen
+            while mutant is not None and self._knows(mutant):
+                result = self.judge(mutant)
+                results.append(result)
+                mutant = sample.another(mutant) if result.outcome == REJECTED else None
+        return sorted(results, key=lambda result: result.mutant)
+
+    def _knows(self, mutant: Mutant) -> bool:
+        """Is all known that judging it asks?"""
+        if not self._kinds.knows(mutant):
+            return False
+        if self._kinds.look_up(mutant, str) or self._effects.commutes(mutant, self.snapshot.sources[mutant.file]):
+            return True
+        verdicts: dict[str, Verdict] = {}
+        for judge in self.judges:
+            if not judge.wants(verdicts):
+                continue
+            ledger = self._verdicts[judge.name]
+            if not ledger.knows(mutant, functools.partial(judge.stands, mutant)):
+                return False
+            verdicts[judge.name] = verdict = ledger.look_up(mutant, lambda: Verdict(None))
+            if judge.name == KernelTests.name and not verdict.killed:
+                if not self._same_code.knows(mutant):
+                    return False
+                if self._same_code.look_up(mutant, bool):
+                    return True
+        return True
+
     def judge(self, mutant: Mutant) -> Result:
         old, new = mutant.change(self.snapshot.sources[mutant.file])
         planted = Planted(self.snapshot, mutant)
@@ -150,7 +187,7 @@ class Campaign:
             verdict = judge.judge(mutant, planted)
             return replace(verdict, seconds=round(time.monotonic() - began, 1))
 
-        return self._verdicts[judge.name].look_up(mutant, judge_now, lambda verdict: judge.stands(mutant, verdict))
+        return self._verdicts[judge.name].look_up(mutant, judge_now, functools.partial(judge.stands, mutant))
 
     def _has_same_code(self, mutant: Mutant, planted: Planted) -> bool:
         def compare() -> bool:
