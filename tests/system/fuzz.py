@@ -8,6 +8,7 @@ Beside the system file, the board's, a manifest and programs' sources are change
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import os
 import random
@@ -191,14 +192,14 @@ class Found:
     failures: list[str] = field(default_factory=list)
 
 
-def attack(count: int, seed: int, folder: Path) -> Found:
-    """`count` changed systems; the current folder must be `folder`."""
+def attack(count: int, seed: int, folder: Path, found: Found | None = None) -> Found:
+    """`count` changed systems; the current folder must be `folder`. `found` has what came of those before a ctrl-C."""
     files = corpus()
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     good, findings = examine(Path(cases.SYSTEM))
     assert good is not None and not findings.items, cases.shown(findings)
-    found = Found()
+    found = Found() if found is None else found
     # Programs are read anew when they have changed, not each time: it would take most of the time.
     remembered = functools.cache(needs_of)
     with mock.patch.object(loading, "needs_of", remembered):
@@ -304,8 +305,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         before = Path.cwd()
         os.chdir(folder)
-        found = attack(arguments.count, arguments.seed, Path(folder))
+        found = Found()
+        with contextlib.suppress(KeyboardInterrupt):
+            attack(arguments.count, arguments.seed, Path(folder), found)
         os.chdir(before)
+    print(f"{sum(found.outcomes.values()):10,}  changed systems")
     for name, count in found.outcomes.most_common():
         print(f"{count:10,}  {name}")
     for code, title in ((code, entry.title) for code, entry in CODES.items()):
