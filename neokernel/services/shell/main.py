@@ -36,7 +36,7 @@ HELP = """\
 ps                  services: what they do, how often they were started, time and memory
 top                 processor time of each since the last look, until a key is pressed
 log [N]             the latest N records, or 20
-log -f              records as they come, until Ctrl-C
+log -f              records as they come, until a key is pressed
 level LEVEL         from which level on records are kept: debug, info, warning, error
 free                memory and slots that init has left
 uptime              since the machine started
@@ -266,8 +266,7 @@ class Shell:
 
     def follow(self) -> None:
         place = self.show_from(0, 0)
-        while not self.terminal.is_interrupted():
-            self.terminal.pause()
+        while not self.was_pressed(system.now() + self.process.frequency // 10):
             place = self.show_from(place, 0)
 
     def level(self, name: bytes) -> None:

@@ -22,7 +22,6 @@ from neokernel.services.shell.editor import MOST_SHOWN, Edited, Editor
 MOST_READ: usize = 64
 #: how often, in a second, a console is asked anew that doesn't answer, or says nothing
 TRIES: u64 = 20
-INTERRUPT = 0x03
 
 
 @struct
@@ -104,16 +103,6 @@ class Terminal:
             return False
         _ = push_bytes(self.typed, buffer[: min(count, room)].bytes())
         return count != 0
-
-    def is_interrupted(self) -> bool:
-        """Has Ctrl-C been typed? What was typed before it is dropped."""
-        self.flush()
-        _ = self.fetch()
-        found = False
-        while len(self.typed) != 0 and not found:
-            byte = self.typed.pop()
-            found = byte is not None and byte == INTERRUPT
-        return found
 
     def read_line(self, editor: Editor) -> Edited:
         """The next line, in `editor`."""
