@@ -178,6 +178,10 @@ CODES: dict[str, SystemCode] = {
         "A client lends a server one region at most, `uses(lend=…)`: both have it mapped at one place. Two "
         "declarations with `lend` can't be granted by the same service.",
     ),
+    "NK2115": SystemCode(
+        "a name that is declared twice",
+        "A program's declarations are known by their names in system files: each name is declared once.",
+    ),
     "NK2201": SystemCode(
         "more memory than there is",
         "What services have (`memory`, `preserve`, `pools`, what they lend) and what is reserved is more than the "

@@ -16,7 +16,7 @@ from neokernel.image.systemfile.machine import RESERVED, USUAL_PRIORITY, Machine
 from neokernel.image.systemfile.matching import grant_all
 from neokernel.image.systemfile.model import BoardFile, Escalation, Manifest, Policy, SystemFile
 from neokernel.image.systemfile.model import Service as ServiceTable
-from neokernel.image.systemfile.needs import needs_of, shown
+from neokernel.image.systemfile.needs import Need, needs_of, shown
 from neokernel.image.systemfile.reading import validate
 from neokernel.image.systemfile.settings import set_all
 from neokernel.image.systemfile.units import show_time
@@ -156,8 +156,19 @@ def load_program(
     number = 2
     while called in taken:
         called, number = f"{plain[:40]}-{number}", number + 1
-    known[main] = Program(called, main, tuple(needs_of(main)))
+    known[main] = Program(called, main, tuple(declared(main, findings)))
     return known[main]
+
+
+def declared(main: Path, findings: Findings) -> list[Need]:
+    """What the program declares, each name once."""
+    found: dict[str, Need] = {}
+    for need in needs_of(main):
+        first = found.setdefault(need.name, need)
+        if first is not need:
+            message = f"`{need.name}` is declared twice"
+            findings.error("NK2115", message, need.span, "give one of them another name", (first.span, "the first"))
+    return list(found.values())
 
 
 def find_program(document: Document, written: str) -> Path | None:

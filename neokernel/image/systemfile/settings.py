@@ -37,6 +37,10 @@ def set_all(service: Service, configs: list[Config], findings: Findings) -> None
             values.setdefault(name, value)
     for need in needs.values():
         found = encoded(need, values.get(need.name))
+        if isinstance(found, int) and not -(1 << 63) <= found < 1 << 64:
+            message = f"the member of {need.short} that `{need.name}` is has a number of more than 64 bits"
+            findings.error("NK2113", message, need.span, f"`nk check` of {service.program.name} says more")
+            continue
         text += len(found) if isinstance(found, bytes) else 0
         service.settings.append(Setting(need, found))
     if text > MAXIMUM_TEXT:
