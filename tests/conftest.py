@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 
 import hypothesis
@@ -20,6 +21,9 @@ FOLDERS = {name: pytest.StashKey[str]() for name in ("NK_CACHE", "NK_STATE")}
 
 def pytest_configure(config: pytest.Config) -> None:
     """What the user has stays as it is: a session has its own, which its workers share. NK_CACHE names another."""
+    # A shell's background jobs ignore interrupts, and so would all that is started here.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name, key in FOLDERS.items():
         if name not in os.environ:
             config.stash[key] = os.environ[name] = tempfile.mkdtemp(prefix="neokernel-tests-")

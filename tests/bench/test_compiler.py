@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,10 @@ from neokernel.bench import compiler
 from neokernel.bench.row import BenchError, geometric_mean
 from neokernel.bench.workloads import KERNELS
 
-needs_qemu = pytest.mark.skipif(shutil.which("qemu-system-riscv64") is None, reason="qemu-system-riscv64 is missing")
-
 #: Undefined behaviour traps, which the harness reports.
 SANITIZED = ("-fsanitize=undefined", "-fsanitize-trap=undefined")
 
 
-@needs_qemu
 @pytest.mark.qemu
 @pytest.mark.parametrize("name", KERNELS)
 def test_c_side(name: str, tmp_path: Path) -> None:
@@ -26,7 +22,6 @@ def test_c_side(name: str, tmp_path: Path) -> None:
     assert measured.c == measured.checked == measured.unchecked > 0
 
 
-@needs_qemu
 @pytest.mark.qemu
 @pytest.mark.parametrize("name", KERNELS)
 def test_our_sides(name: str, tmp_path: Path) -> None:
@@ -36,7 +31,6 @@ def test_our_sides(name: str, tmp_path: Path) -> None:
     assert measured.checked < 2 * measured.c
 
 
-@needs_qemu
 @pytest.mark.qemu
 def test_counts_are_exact(tmp_path: Path) -> None:
     kernel = KERNELS["siphash"]()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,6 @@ from rich.console import Console
 from neokernel.bench import kernel, registry
 from neokernel.bench.kernel import ALL, BUILDS, NONE, PEERS, PROGRAMS, SHIPPED, SIZES, Line
 from neokernel.bench.row import BenchError
-
-needs_qemu = pytest.mark.skipif(shutil.which("qemu-system-riscv64") is None, reason="qemu-system-riscv64 is missing")
 
 
 def test_reports_are_read_among_other_output() -> None:
@@ -126,7 +123,6 @@ def test_unknown_item_is_an_error() -> None:
         kernel.run(["nothing"])
 
 
-@needs_qemu
 @pytest.mark.qemu
 def test_two_programs_are_measured(tmp_path: Path) -> None:
     """`measure` has run each image twice, and compared. The bounds only catch what no longer is what it was."""
@@ -136,7 +132,6 @@ def test_two_programs_are_measured(tmp_path: Path) -> None:
     assert 2 < rows["ring, per message, 64 at a time"] < rows["ring, per message, one by one"]
 
 
-@needs_qemu
 @pytest.mark.qemu
 def test_the_parts_of_a_round_trip_are_all_of_it(tmp_path: Path) -> None:
     """The counter in user mode and the host's trace agree."""
@@ -149,7 +144,6 @@ def test_the_parts_of_a_round_trip_are_all_of_it(tmp_path: Path) -> None:
             assert sum(part[build] for part in parts) == whole[build]
 
 
-@needs_qemu
 @pytest.mark.qemu
 def test_a_run_that_fails_is_an_error(tmp_path: Path) -> None:
     image = tmp_path / "nothing.elf"

@@ -6,11 +6,9 @@ import pytest
 
 from neokernel.bench import stage
 from neokernel.bench.row import BenchError
-from tests.support.machine import QEMU
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_a_signed_start() -> None:
     first, image, per_kib = stage.run(["start"])
     assert per_kib.ours == first.ours * 1024 // image.ours

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ def test_unknown_item_is_an_error() -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(shutil.which("qemu-system-riscv64") is None, reason="qemu-system-riscv64 is missing")
 def test_a_call_by_an_interface_keeps_its_budget(tmp_path: Path) -> None:
     """Both sides' instructions beside the kernel's, at most 25 each."""
     rows = system.run(["interfaces"], keep=tmp_path)
@@ -27,7 +25,6 @@ def test_a_call_by_an_interface_keeps_its_budget(tmp_path: Path) -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(shutil.which("qemu-system-riscv64") is None, reason="qemu-system-riscv64 is missing")
 def test_supervision_is_measured(tmp_path: Path) -> None:
     """A system's start, a service's restart and its replacement; each service adds what it costs to the start."""
     boot, one_more, restart, swap, held = (row.ours for row in system.run(["supervision"], keep=tmp_path))
@@ -38,7 +35,6 @@ def test_supervision_is_measured(tmp_path: Path) -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(shutil.which("qemu-system-riscv64") is None, reason="qemu-system-riscv64 is missing")
 def test_tasks(tmp_path: Path) -> None:
     """A task switch is far cheaper than a system call that does nothing else; being deep inside costs little."""
     switch, deep, timed, task, idle = (row.ours for row in system.run(["tasks"], keep=tmp_path))
@@ -49,7 +45,6 @@ def test_tasks(tmp_path: Path) -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(shutil.which("qemu-system-riscv64") is None, reason="qemu-system-riscv64 is missing")
 def test_a_message_that_is_posted_is_far_cheaper_than_a_call(tmp_path: Path) -> None:
     post, take = (row.ours for row in system.run(["posting"], keep=tmp_path))
     assert 10 < post < 50

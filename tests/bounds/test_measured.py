@@ -20,8 +20,6 @@ from tests.support.machine import QEMU
 
 PROGRAM = Path(__file__).parents[1] / "kernel" / "machine"
 
-pytestmark = [pytest.mark.qemu, pytest.mark.slow, pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")]
-
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,9 +44,10 @@ class Nk:
         return Result(int(status), captured.out.decode(), captured.err.decode())
 
 
-def start(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.Popen[bytes]:
-    """`nk` in a process of its own."""
-    return subprocess.Popen(
+@contextmanager
+def start(*arguments: object, cwd: Path | None = None, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`nk` in a process of its own, which ends, with what it has started, when the test does."""
+    process = subprocess.Popen(
         [sys.executable, "-c", "from neokernel.cli.main import main; main()", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -52,6 +55,11 @@ def start(*arguments: object, cwd: Path | None = None, **environment: str) -> su
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
     )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate()
 
 
 def write_program(folder: Path, body: str, name: str = "program") -> Path:

@@ -107,13 +107,13 @@ def test_internal_errors_have_no_traceback(nk: Nk, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("arguments", [["doctor"], ["explain"], ["run", "--json", "nowhere"], ["--help"]])
 def test_a_closed_pipe_is_quiet(arguments: list[str]) -> None:
-    process = start(*arguments)
-    assert process.stdout is not None
-    process.stdout.close()
-    assert process.stderr is not None
-    assert process.stderr.read() == b""
-    process.stderr.close()
-    assert process.wait(30) == Exit.BROKEN_PIPE
+    with start(*arguments) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+        process.stderr.close()
+        assert process.wait(30) == Exit.BROKEN_PIPE
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")

@@ -9,7 +9,6 @@ import pytest
 from neokernel.cli.errors import Exit
 from neokernel.cli.new import SUFFIX, TEMPLATES
 from tests.cli.support import Nk
-from tests.support.machine import QEMU
 
 
 def test_it_is_a_whole_system(nk: Nk, tmp_path: Path) -> None:
@@ -26,7 +25,6 @@ def test_it_is_a_whole_system(nk: Nk, tmp_path: Path) -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_it_runs_and_its_test_passes(nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert nk("new", "service", "tally", "-d", "services").status == 0
     monkeypatch.chdir(tmp_path / "services" / "tally")

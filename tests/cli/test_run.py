@@ -106,27 +106,27 @@ def test_a_time_limit_is_some_seconds(nk: Nk, machine: tuple[str, ...], seconds:
 @pytest.mark.parametrize("machine", MACHINES)
 def test_a_reader_that_goes_away(tmp_path: Path, machine: tuple[str, ...]) -> None:
     program = write_program(tmp_path, "while True:\n    machine.console.write('on\\n')")
-    process = start("run", *machine, program, "--timeout", "60")
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"on\n"
-    process.stdout.close()
-    assert process.stderr is not None
-    assert process.stderr.read() == b""
-    process.stderr.close()
-    assert process.wait(30) == Exit.BROKEN_PIPE
+    with start("run", *machine, program, "--timeout", "60") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"on\n"
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+        process.stderr.close()
+        assert process.wait(30) == Exit.BROKEN_PIPE
 
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_stops_the_machine(tmp_path: Path, number: signal.Signals) -> None:
     program = write_program(tmp_path, "machine.console.write('on\\n')\nwhile True:\n    pass")
-    process = start("run", program)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"on\n"
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    pids = children.read_text().split() if children.exists() else []
-    process.send_signal(number)
-    _, error = process.communicate(timeout=30)
+    with start("run", program) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"on\n"
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        pids = children.read_text().split() if children.exists() else []
+        process.send_signal(number)
+        _, error = process.communicate(timeout=30)
     assert process.returncode == Exit.INTERRUPT
     assert error.strip() == b"error[NK1105]: interrupted"
     deadline = time.monotonic() + 5

@@ -454,13 +454,13 @@ def test_an_interrupt_says_where_each_thread_stands(tmp_path: Path) -> None:
         "from neokernel.lang import u8\nfrom neokernel.runtime.process import Process\n\n\n"
         "def main(process: Process) -> None:\n    process.console.write('on\\n')\n    while True:\n        pass\n"
     )
-    process = start("trace", program, "-o", tmp_path / "it.json", cwd=tmp_path)
-    assert process.stdout is not None
-    while process.stdout.readline() != b"on\n":
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == Exit.INTERRUPT
+    with start("trace", program, "-o", tmp_path / "it.json", cwd=tmp_path) as process:
+        assert process.stdout is not None
+        while process.stdout.readline() != b"on\n":
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == Exit.INTERRUPT
     said = error.decode().splitlines()
     assert said[-3:] == [
         "when it was stopped:",

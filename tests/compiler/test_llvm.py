@@ -259,7 +259,6 @@ def test_host_device_fence_and_naked_void() -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(machine.QEMU is None, reason="needs qemu-system-riscv64")
 def test_objects_placed_in_memory_keep_their_order() -> None:
     """Clear memory as u64s, place a struct there, read it: aliasing by type must not reorder."""
     f = FunctionBuilder("sample.f", [("seed", U64)], U32)

@@ -25,10 +25,7 @@ def run(suite: scalars.Suite) -> None:
             assert outcome.failed.symbol == case.symbol
 
 
-@pytest.fixture(autouse=True)
-def _machine() -> None:
-    if machine.QEMU is None:
-        pytest.skip("qemu-system-riscv64 is not installed")
+pytestmark = pytest.mark.qemu
 
 
 def test_integers() -> None:

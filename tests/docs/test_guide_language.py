@@ -68,20 +68,7 @@ def test_a_linter_accepts_the_examples(tmp_path: Path) -> None:
     tool("ruff", "format", "--no-cache", "--config", "pyproject.toml", "--check", *paths)
 
 
-@blocks(REPORTS)
-def test_the_compiler_says_so(block: Block) -> None:
-    assert block.about is not None
-    assert snippets.messages(block.about) == block.text, UPDATE
-
-
 @blocks(PAGE.having("traceback"))
 def test_the_traceback_is_the_real_one(block: Block) -> None:
     assert block.about is not None
     assert snippets.traceback(block.about) == block.text, UPDATE
-
-
-@pytest.mark.qemu
-@blocks(PAGE.having("console"))
-def test_the_commands_print_this(block: Block, tmp_path: Path) -> None:
-    printed = snippets.run(PAGE, block, tmp_path)
-    assert snippets.fits(block.text, printed), f"{printed}\n{UPDATE}"

@@ -10,8 +10,6 @@ import pytest
 
 from neokernel.compiler.source import PACKAGE_ROOT
 from tests.docs import snippets
-from tests.docs.snippets import Block
-from tests.support.machine import QEMU
 
 PAGE = snippets.read(PACKAGE_ROOT / "docs" / "guide" / "processes.md")
 COMMANDS = PAGE.having("console")
@@ -23,15 +21,6 @@ def test_each_program_is_run() -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
-@pytest.mark.parametrize("block", COMMANDS, ids=lambda block: block.name)
-def test_the_commands_print_this(block: Block, tmp_path: Path) -> None:
-    printed = snippets.run(PAGE, block, tmp_path)
-    assert snippets.fits(block.text, printed), printed
-
-
-@pytest.mark.qemu
-@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_the_line_of_a_fault(tmp_path: Path) -> None:
     """What `nk where` says of the program counter that the supervisor prints; it is another in each build."""
     (block,) = (block for block in PAGE.having("plain") if block.text.startswith("$ nk where "))

@@ -18,12 +18,6 @@ def test_every_block_says_what_it_is() -> None:
     assert {block.role for block in PAGE.blocks} <= {"file", "change", "console", "plain"}
 
 
-@pytest.mark.parametrize("block", PAGE.having("file"), ids=lambda block: block.name)
-def test_what_is_quoted_is_in_the_file(block: Block) -> None:
-    source = (PACKAGE_ROOT / block.option).read_text(encoding="utf-8")
-    assert f"\n{block.text}" in f"\n{source}"
-
-
 @pytest.mark.parametrize("block", PAGE.having("console"), ids=lambda block: block.name)
 def test_commands_print_what_is_shown(block: Block, tmp_path: Path) -> None:
     printed = snippets.run(PAGE, block, tmp_path)

@@ -8,13 +8,11 @@ import pytest
 
 from neokernel.compiler.source import PACKAGE_ROOT
 from tests.docs import snippets
-from tests.support.machine import QEMU
 
 PAGE = snippets.read(PACKAGE_ROOT / "docs" / "guide" / "tutorial.md")
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_step_by_step(tmp_path: Path) -> None:
     blocks = PAGE.having("console")
     assert len(blocks) >= 6

@@ -8,13 +8,11 @@ import pytest
 
 from neokernel.image.kernel import build_system
 from tests.support.conversation import Conversation
-from tests.support.machine import QEMU
 
 PROGRAM = Path(__file__).parent / "console"
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_a_conversation(tmp_path: Path) -> None:
     built = build_system(PROGRAM, tmp_path / "console.elf")
     assert not built.diagnostics, built.diagnostics[0].message

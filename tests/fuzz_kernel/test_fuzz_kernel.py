@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +15,10 @@ from tests.fuzz_kernel.campaign import Attack, Found, campaign, together
 from tests.fuzz_kernel.mutants import MUTANTS, Mutant
 from tests.fuzz_kernel.report import describe, documented, table
 from tests.fuzz_kernel.state import OPERATIONS, WAITED
+from tests.support.nk import nk
 
 CALLS = 600_000
 PROGRAM = Path(__file__).parent / "machine_attack"
-RUN = "import sys; from neokernel.cli.main import main; sys.exit(main())"
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +57,7 @@ def test_a_short_attack_from_user_mode(tmp_path: Path) -> None:
     main = (program / "main.py").read_text()
     assert main.count("CALLS = 10_000_000") == 1
     (program / "main.py").write_text(main.replace("CALLS = 10_000_000", "CALLS = 40_000"))
-    command = [sys.executable, "-c", RUN, "run", "--timeout", "200", str(program)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
+    done = nk("run", "--timeout", "200", program)
     found = re.search(r"(\d+) calls, (\d+) of them successful, (\d+) rounds", done.stdout)
     assert done.returncode == 0 and found, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     calls, successes, rounds = (int(number) for number in found.groups())

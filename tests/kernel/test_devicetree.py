@@ -20,8 +20,6 @@ from tests.kernel.devicetree_model import Expected, Model, Node, expected, facts
 from tests.kernel.devicetree_samples import MACHINES, blob_of, board, cells, edges, extreme, texts, tiny
 from tests.support import machine
 
-needs_qemu = pytest.mark.skipif(machine.QEMU is None, reason="qemu-system-riscv64 is not installed")
-
 
 @functools.cache
 def compiled() -> fuzzing.Fuzzer:
@@ -46,7 +44,7 @@ def problem_of(blob: bytes) -> Any:
 # --- real ones --------------------------------------------------------------------------------------------------------
 
 
-@needs_qemu
+@pytest.mark.qemu
 @pytest.mark.parametrize("name", MACHINES)
 def test_real_machines(name: str) -> None:
     blob = blob_of(name)
@@ -254,7 +252,6 @@ def _said(fuzz: Any) -> Expected:
 
 
 @pytest.mark.qemu
-@needs_qemu
 def test_every_reading_says_the_same() -> None:
     blobs = [write(tiny()), write(tiny(), nops=1, slack=8), write(board()), write(extreme()), write(edges())]
     starts = [(blobs[seed % 5], seed) for seed in range(1, 41)]

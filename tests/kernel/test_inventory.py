@@ -13,9 +13,6 @@ from neokernel.kernel import devicetree, inventory
 from tests.kernel import devicetree_model
 from tests.kernel.devicetree_model import Facts, Model, Node, Pairs, read, write
 from tests.kernel.devicetree_samples import MACHINES, blob_of, board, cells, edges, extreme, node, texts, tiny
-from tests.support import machine
-
-needs_qemu = pytest.mark.skipif(machine.QEMU is None, reason="qemu-system-riscv64 is not installed")
 
 SAMPLES = {"board": board, "tiny": tiny, "edges": edges, "extreme": extreme}
 
@@ -70,7 +67,7 @@ def test_a_hart_that_is_not_in_use_is_not_there() -> None:
     assert not found.present
 
 
-@needs_qemu
+@pytest.mark.qemu
 @pytest.mark.parametrize("name", ["small", "harts", "virtio", "nodes", "spike"])
 def test_real_machines(name: str) -> None:
     assert name in MACHINES
@@ -91,7 +88,7 @@ def test_vectors_are_an_extension_of_one_letter(isa: bytes, vectors: bool) -> No
     assert found.has_vectors() is vectors
 
 
-@needs_qemu
+@pytest.mark.qemu
 def test_the_facts_of_a_real_machine() -> None:
     _, found = taken(blob_of("harts"), hart=2)
     assert (int(found.plic.base), int(found.lines)) == (0xC00_0000, 96)

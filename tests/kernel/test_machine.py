@@ -23,7 +23,6 @@ LINE = re.compile(r"(ok|not ok) (\d+) - (.*?)(?: # (.*))?")
 
 pytestmark = [
     pytest.mark.qemu,
-    pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64"),
 ]
 
 

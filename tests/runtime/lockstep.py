@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-import pytest
-
 from neokernel import lang
 from neokernel.compiler import ir, jit
 from neokernel.compiler.pipeline import analyse_source
@@ -112,6 +110,3 @@ def check(name: str, commands: Sequence[Command], expected: Sequence[int], kind:
     assert by_cpython.results == tuple(expected)
     assert by_cpython.kind == kind
     assert compiled(name, commands) == by_cpython
-
-
-needs_qemu = pytest.mark.skipif(machine.QEMU is None, reason="qemu-system-riscv64 is missing")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,10 +10,9 @@ from neokernel import lang
 from neokernel.runtime import capabilities
 from neokernel.runtime.capabilities import BUSY, MAXIMUM_CHILDREN, Holding, Holdings, Slots
 from neokernel.runtime.process import Settings
-from tests.support.machine import QEMU
+from tests.support.nk import boot
 
 PROGRAM = Path(__file__).parent / "children"
-RUN = "import sys; from neokernel.cli.main import main; sys.exit(main())"
 TRIED_AGAIN = [
     "no such priority: OUT_OF_RANGE of argument 2",
     "no context: WRONG_KIND of argument 8",
@@ -25,12 +22,8 @@ TRIED_AGAIN = [
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_children_on_the_machine() -> None:
-    command = [sys.executable, "-c", RUN, "run", str(PROGRAM)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[1:] == [
+    assert boot(PROGRAM)[1:] == [
         "no such program: NO_PROGRAM of argument 2",
         "too little memory: OUT_OF_MEMORY of argument 0",
         "again: OUT_OF_MEMORY of argument 0",

@@ -54,7 +54,6 @@ def table(costs: dict[str, float]) -> str:
     return f"| operation | instructions |\n|---|---:|\n{rows}"
 
 
-@lockstep.needs_qemu
 @pytest.mark.qemu
 def test_the_page_states_the_costs() -> None:
     costs = measure()

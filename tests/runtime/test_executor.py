@@ -5,8 +5,6 @@ The kernel here is three functions: time passes only while the thread sleeps, up
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,23 +22,18 @@ from neokernel.runtime.interface import REFUSED
 from neokernel.runtime.system import Failure, Message
 from neokernel.runtime.task import Task, Timers
 from tests.runtime.drivers import tasks_driver
-from tests.support.machine import QEMU
+from tests.support.nk import boot
 
 driver: Any = tasks_driver
 PROGRAMS = Path(__file__).parent / "tasks"
-RUN = "import sys; from neokernel.cli.main import main; sys.exit(main())"
 u64 = lang.u64
 TIMED_OUT = Failure(Status.TIMED_OUT, u64(0))
 SLEEP, SIGNAL, TIMEOUT, SELECT, GATHER, TURNS, ANSWER, RING, NESTED, LOCKED = range(10)
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_a_server_of_64_clients() -> None:
-    command = [sys.executable, "-c", RUN, "run", str(PROGRAMS)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[1:] == [
+    assert boot(PROGRAMS)[1:] == [
         "done 32, expired 16, stopped 16, wrong 0",
         "inside 0, entered 112",
         "tasks 0, free 64, ready 0",
@@ -49,24 +42,17 @@ def test_a_server_of_64_clients() -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_methods_of_an_interface_that_wait() -> None:
     """Each client is answered when its time has come, and what came with its call in the buffer is its own."""
-    command = [sys.executable, "-c", RUN, "run", str(PROGRAMS.parent / "later")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    *lines, last = done.stdout.splitlines()[1:]
+    printed = boot(PROGRAMS.parent / "later")
+    *lines, last = printed[1:]
     assert sorted(lines) == [*(f"{number}: woken" for number in range(8)), "8: too long"]
     assert last == "free 9, tasks 0"
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_a_thousand_tasks() -> None:
-    command = [sys.executable, "-c", RUN, "run", str(PROGRAMS.parent / "thousand")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[1:] == ["3000 rounds"]
+    assert boot(PROGRAMS.parent / "thousand")[1:] == ["3000 rounds"]
 
 
 class Kernel:

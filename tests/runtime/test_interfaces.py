@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,10 +23,9 @@ from neokernel.runtime import interface, lend, system
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
 from neokernel.sim.loopback import Loopback
-from tests.support.machine import QEMU
+from tests.support.nk import boot
 
 PROGRAMS = Path(__file__).parent / "interfaces"
-RUN = "import sys; from neokernel.cli.main import main; sys.exit(main())"
 CALLS = lang.load_module(PROGRAMS / "calls.py", "calls")
 STORE = lang.load_module(PROGRAMS.parent / "lending" / "store.py", "store")
 #: the ends of a ring, which only functions of the language make
@@ -51,12 +48,8 @@ LIMIT = 1 << 64
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_on_the_machine() -> None:
-    command = [sys.executable, "-c", RUN, "run", str(PROGRAMS)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[1:] == [
+    assert boot(PROGRAMS)[1:] == [
         "says: no version: WRONG_KIND of argument 1",
         "no method: UNKNOWN_OPERATION of argument 1",
         "too short: OUT_OF_RANGE of argument 1",
@@ -73,12 +66,8 @@ def test_on_the_machine() -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_memory_is_lent_on_the_machine_and_outlives_its_server() -> None:
-    command = [sys.executable, "-c", RUN, "run", str(PROGRAMS.parent / "lending")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[1:] == [
+    assert boot(PROGRAMS.parent / "lending")[1:] == [
         "without a region: NO_BUFFER of argument 16",
         "beyond the region: OUT_OF_RANGE of argument 16",
         "another region: NO_BUFFER of argument 16",
@@ -90,15 +79,12 @@ def test_memory_is_lent_on_the_machine_and_outlives_its_server() -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_messages_are_posted_and_taken_on_the_machine() -> None:
-    command = [sys.executable, "-c", RUN, "run", str(PROGRAMS.parent / "posting")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    printed = boot(PROGRAMS.parent / "posting")
     data = [place * 5 % 256 for place in range(64)]
     parts = [data[number % 10 : number % 10 + 20] for number in range(500)]
     results = [(max if number % 2 else sum)(part) + number % 100 for number, part in enumerate(parts)]
-    assert done.stdout.splitlines()[1:] == [
+    assert printed[1:] == [
         f"500 jobs, {sum(results)} in all, {sum(result > 1000 for result in results)} large",
         "spoilt",
         "4 refused, 0 here; waited: True",
@@ -106,14 +92,11 @@ def test_messages_are_posted_and_taken_on_the_machine() -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_200_000_random_messages_fail_no_check_of_a_dispatcher() -> None:
     """Compiled, with all checks: each message is served or refused, and the handler sees what its types have."""
-    command = [sys.executable, "-c", RUN, "run", str(PROGRAMS.parent / "interfaces_fuzz")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    printed = boot(PROGRAMS.parent / "interfaces_fuzz")
     reached = [f"method {number} reached: True" for number in range(1, 6)]
-    assert done.stdout.splitlines()[1:] == [*reached, "refused: True, counted: True"]
+    assert printed[1:] == [*reached, "refused: True, counted: True"]
 
 
 def test_the_generator_knows_the_layouts_of_others() -> None:

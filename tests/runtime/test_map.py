@@ -95,7 +95,6 @@ def test_full_maps_that_churn(seed: int) -> None:
     lockstep.check(DRIVER, commands[:64], expect(commands[:64]))
 
 
-@lockstep.needs_qemu
 @pytest.mark.qemu
 def test_on_the_machine() -> None:
     source = random.Random(1)

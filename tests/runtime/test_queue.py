@@ -70,7 +70,6 @@ def test_like_a_deque(commands: list[Command]) -> None:
     lockstep.check(DRIVER, commands, expect(commands), None)
 
 
-@lockstep.needs_qemu
 @pytest.mark.qemu
 def test_on_the_machine() -> None:
     source = random.Random(1)

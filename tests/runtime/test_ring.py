@@ -77,7 +77,6 @@ def test_like_a_queue(start: int, commands: list[Command]) -> None:
     lockstep.check(DRIVER, commands, expect(commands))
 
 
-@lockstep.needs_qemu
 @pytest.mark.qemu
 def test_on_the_machine() -> None:
     source = random.Random(1)

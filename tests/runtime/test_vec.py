@@ -108,7 +108,6 @@ def some_commands(source: random.Random) -> list[Command]:
     return [(source.choice(operations), source.randrange(3), source.getrandbits(32)) for _ in range(40)]
 
 
-@lockstep.needs_qemu
 @pytest.mark.qemu
 def test_on_the_machine() -> None:
     source = random.Random(1)

@@ -26,8 +26,6 @@ from neokernel.services.init.lifecycle import backoff
 from tests.services.init_system import MACHINE, PROGRAMS, system, typed
 from tests.support.machine import QEMU
 
-needs_qemu = pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
-
 
 @dataclass(frozen=True)
 class Run:
@@ -178,7 +176,6 @@ ConversionFailed: the value doesn't fit in u8
 
 
 @pytest.mark.qemu
-@needs_qemu
 def test_services_whatever_happens_to_them(tmp_path: Path) -> None:
     ran = run(build(system(kills=100, swaps=100), tmp_path / "system.elf"))
     lines = [
@@ -196,7 +193,6 @@ def test_services_whatever_happens_to_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.qemu
-@needs_qemu
 def test_a_typed_interface_is_served_on_while_versions_change(tmp_path: Path) -> None:
     """And memory that is lent is there for each of them."""
     image = tmp_path / "system.elf"
@@ -226,7 +222,6 @@ QUITTER = Service(
 
 
 @pytest.mark.qemu
-@needs_qemu
 def test_the_machine_is_switched_off_when_a_service_fails_too_often(tmp_path: Path) -> None:
     ran = run(build(System("tests", "qemu-virt", (QUITTER,)), tmp_path / "system.elf"))
     assert (ran.status, ran.lines) == (
@@ -236,7 +231,6 @@ def test_the_machine_is_switched_off_when_a_service_fails_too_often(tmp_path: Pa
 
 
 @pytest.mark.qemu
-@needs_qemu
 def test_what_cant_be_made_is_told(tmp_path: Path) -> None:
     """A device that the board hasn't, and too little memory: the others run."""
     missing = Service("missing", "idle", (Has("registers", GrantKind.DEVICE, 0x1234000),))
@@ -251,7 +245,6 @@ def test_what_cant_be_made_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.qemu
-@needs_qemu
 def test_a_crash_of_init_itself_ends_the_machine_with_its_traceback(tmp_path: Path) -> None:
     system = System("tests", "qemu-virt", (QUITTER,))
     ran = run(build(system, tmp_path / "system.elf", MACHINE / "broken_init.py"))
@@ -264,7 +257,6 @@ def test_a_crash_of_init_itself_ends_the_machine_with_its_traceback(tmp_path: Pa
 
 
 @pytest.mark.qemu
-@needs_qemu
 @pytest.mark.parametrize(
     ("description", "said"),
     [

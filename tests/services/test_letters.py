@@ -11,7 +11,6 @@ from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.description import Has, Provides, Restart, Service, System, Uses
 from neokernel.image.system import build_described
 from tests.services.test_init import run
-from tests.support.machine import QEMU
 
 PROGRAMS = {
     "letters": PACKAGE_ROOT / "neokernel" / "services" / "letters" / "main.py",
@@ -41,7 +40,6 @@ SYSTEM = System(
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_none_is_lost(tmp_path: Path) -> None:
     image = tmp_path / "letters.elf"
     built = build_described(SYSTEM, PROGRAMS, image)

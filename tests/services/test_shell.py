@@ -12,13 +12,10 @@ import pytest
 
 from neokernel.compiler.source import PACKAGE_ROOT
 from tests.support.conversation import Conversation
-from tests.support.machine import QEMU
 
 SYSTEM = PACKAGE_ROOT / "systems" / "minimal.toml"
 NK = [sys.executable, "-c", "import sys; from neokernel.cli.main import main; sys.exit(main())"]
 PROMPT = "nk> \x1b[K\r\x1b[04C"
-
-pytestmark = [pytest.mark.qemu, pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from neokernel.compiler.source import PACKAGE_ROOT
-from neokernel.image.qemu import find_qemu
 from neokernel.image.systemfile.checking import examine
 from neokernel.image.systemfile.document import Findings, read
 from neokernel.image.systemfile.drawing import HEIGHT, WIDTH, arranged, drawing
@@ -164,7 +163,6 @@ def test_names_are_escaped_and_empty_systems_drawn() -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(find_qemu() is None, reason="QEMU isn't installed")
 def test_the_boards_file_is_what_the_machine_says_of_itself() -> None:
     findings = Findings()
     path = PACKAGE_ROOT / "boards" / "qemu-virt.toml"

@@ -19,13 +19,11 @@ from neokernel.image.systemfile.units import show_size
 from tests.cli.conftest import nk
 from tests.cli.support import Nk
 from tests.docs import snippets
-from tests.support.machine import QEMU
 
 __all__ = ["nk"]
 
 #: the guide's system
 GREET = snippets.read(PACKAGE_ROOT / "docs" / "guide" / "systems.md").programs
-needs_qemu = pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 
 
 def write(folder: Path) -> Path:
@@ -50,7 +48,6 @@ def test_the_same_source_gives_the_same_image(nk: Nk, tmp_path: Path) -> None:
 
 
 @pytest.mark.qemu
-@needs_qemu
 def test_it_runs_where_it_lies(nk: Nk, tmp_path: Path) -> None:
     write(tmp_path)
     result = nk("run", "--timeout", "60", "--json")
@@ -75,7 +72,6 @@ OPERATIONS = {
 
 
 @pytest.mark.qemu
-@needs_qemu
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_what_is_denied_fails_and_nothing_else(nk: Nk, tmp_path: Path, name: str) -> None:
     write(tmp_path)
