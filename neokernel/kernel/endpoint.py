@@ -161,7 +161,7 @@ def _obstacle(hart: Hart, sender: Thread, receiver: Thread, word: u64, named: Sp
             if named[earlier] & ~u64(MOVE) == index & ~u64(MOVE) and (named[earlier] | index) & MOVE != 0:
                 # Copied first, it would be moved with a child; moved first, it would have gone.
                 return failure(Status.HAS_CHILDREN, TRAVELLING + number)
-        slot = find(sender.table, index & ~u64(MOVE))
+        slot = find(sender.slots, index & ~u64(MOVE))
         if slot is None:
             return failure(Status.NO_CAPABILITY, TRAVELLING + number)
         if index & MOVE == 0:
@@ -193,8 +193,8 @@ def carry(hart: Hart, sender: Thread, receiver: Thread, first: u64, named: Span[
     for number in range(len(named)):
         loop_bound(MAXIMUM_CAPABILITIES)
         index = named[number]
-        slot = find(sender.table, index & ~u64(MOVE))
-        place = vacant(receiver.table, wrapping_add(first, number))
+        slot = find(sender.slots, index & ~u64(MOVE))
+        place = vacant(receiver.slots, wrapping_add(first, number))
         if slot is not None and place is not None:
             hand_over(hart, slot, place, index & MOVE != 0)
 

@@ -39,22 +39,22 @@ from neokernel.kernel.objects import (
     Trace,
 )
 from neokernel.kernel.tracing import record
-from neokernel.lang import ensures, inline, loop_bound, loop_invariant, old, requires, u8, u16, u64
+from neokernel.lang import Embedded, Span, ensures, inline, loop_bound, loop_invariant, old, requires, u8, u16, u64
 
 
-def find(table: CapTable, index: u64) -> Slot | None:
-    """The slot, if it holds a capability."""
-    if index >= len(table.slots):
+def find(slots: Span[Embedded[Slot]], index: u64) -> Slot | None:
+    """The slot of a table, if it holds a capability."""
+    if index >= len(slots):
         return None
-    slot = table.slots[index]
+    slot = slots[index]
     return None if slot.object is None else slot
 
 
-def vacant(table: CapTable, index: u64) -> Slot | None:
+def vacant(slots: Span[Embedded[Slot]], index: u64) -> Slot | None:
     """The slot, if it is empty."""
-    if index >= len(table.slots):
+    if index >= len(slots):
         return None
-    slot = table.slots[index]
+    slot = slots[index]
     return slot if slot.object is None else None
 
 

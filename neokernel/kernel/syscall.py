@@ -114,7 +114,7 @@ def go_on(hart: Hart, thread: Thread) -> None:
     registers = thread.registers
     while registers.a7 == u64(Call.CALL.value) and hart.current is thread and not cpu.interrupt_pending(hart.cpu):
         loop_bound(STEPS)
-        slot = find(thread.table, registers.a0)
+        slot = find(thread.slots, registers.a0)
         if slot is not None and isinstance(slot.object, Endpoint):
             break
         outcome = failure(Status.NO_CAPABILITY, INVOKED) if slot is None else invoke(hart, thread, slot)
@@ -139,7 +139,7 @@ def perform(hart: Hart, thread: Thread, number: Call) -> u64:
         return give_way(hart, thread)
     if number is Call.REPLY:
         return reply(hart, thread)
-    slot = find(thread.table, registers.a0)
+    slot = find(thread.slots, registers.a0)
     if slot is None:
         return failure(Status.NO_CAPABILITY, INVOKED)
     match number:
@@ -172,7 +172,7 @@ def receive(hart: Hart, thread: Thread, slot: Slot, answering: bool, deadline: u
     reply_object: Reply | None = None
     index = thread.registers.a6
     if index != 0:
-        given = find(thread.table, index)
+        given = find(thread.slots, index)
         if given is None:
             return failure(Status.NO_CAPABILITY, REPLY)
         found = given.object
@@ -187,7 +187,7 @@ def receive(hart: Hart, thread: Thread, slot: Slot, answering: bool, deadline: u
 
 def reply(hart: Hart, thread: Thread) -> u64:
     """REPLY."""
-    named = find(thread.table, thread.registers.a6)
+    named = find(thread.slots, thread.registers.a6)
     if named is None:
         return failure(Status.NO_CAPABILITY, REPLY)
     found = named.object
@@ -211,22 +211,15 @@ def invoke(hart: Hart, thread: Thread, slot: Slot) -> u64:
     operation = operation_of(label_of(word))
     if operation is None:
         return failure(Status.UNKNOWN_OPERATION, WORD)
-    if endpoint.needs_buffer(word):
-        return invoke_with_buffer(hart, thread, slot, operation)
-    return operate(hart, thread, slot, operation, None)
-
-
-@cold
-def invoke_with_buffer(hart: Hart, thread: Thread, slot: Slot, operation: Operation) -> u64:
-    """An operation with a capability, or with more words than any looks at."""
-    word = thread.registers.a1
-    refused = endpoint.malformed(thread, word)
-    if refused != 0:
-        return refused
-    buffer = thread.buffer
     given: Slot | None = None
-    if capabilities_of(word) != 0 and buffer is not None:
-        given = find(thread.table, u64(buffer.capabilities[0].load(Order.RELAXED)))
+    if endpoint.needs_buffer(word):
+        # A capability, or more words than any operation looks at.
+        refused = endpoint.malformed(thread, word)
+        if refused != 0:
+            return refused
+        buffer = thread.buffer
+        if capabilities_of(word) != 0 and buffer is not None:
+            given = find(thread.slots, u64(buffer.capabilities[0].load(Order.RELAXED)))
     return operate(hart, thread, slot, operation, given)
 
 

@@ -297,7 +297,7 @@ def flags_and_rights_say_what_may_be_done(slot: Slot) -> None:
 
 def a_table_is_looked_up(table: CapTable, index: u64) -> None:
     """By index: what is in the slot, or that nothing is."""
-    found, place = find(table, index), vacant(table, index)
+    found, place = find(table.slots, index), vacant(table.slots, index)
     if index >= len(table.slots):
         assert found is None and place is None
     elif table.slots[index].object is None:

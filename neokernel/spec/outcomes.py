@@ -25,7 +25,7 @@ OPERATIONS = {
     "platform": "invoke write power_off",
     "processor": "invoke set_context set_floor inspect_context",
     "space": "invoke invoke_mapped map_frame install leave_table",
-    "syscall": "perform receive reply give_way invoke invoke_with_buffer operate",
+    "syscall": "perform receive reply give_way invoke operate",
     "thread": (
         "invoke bind bindable unbind start resume suspend read_registers write_registers set_foreign information hold "
         "unhold dispatch"
