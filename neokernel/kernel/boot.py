@@ -43,10 +43,14 @@ from neokernel.kernel.devicetree import Tree, open_blocks
 from neokernel.kernel.inventory import Inventory, Range, Ranges, take_inventory
 from neokernel.kernel.notification import go_on
 from neokernel.kernel.objects import (
+    ACCESSED,
     ASIDS,
     DEVICE,
+    DIRTY,
     LARGE,
     OWNER,
+    USER,
+    VALID,
     VECTORS,
     AddressSpace,
     CapTable,
@@ -482,7 +486,7 @@ def map_page(root: Root, slot: Slot, address: u64, physical: u64, rights: u16) -
 
 
 def entry_of(physical: u64, rights: u16) -> u64:
-    return (physical >> 2) | (u64(rights) << 1) | space.VALID | space.USER | space.ACCESSED | space.DIRTY
+    return (physical >> 2) | (u64(rights) << 1) | VALID | USER | ACCESSED | DIRTY
 
 
 def table_at(root: Root, table: PageTable, address: u64) -> PageTable:
@@ -500,7 +504,7 @@ def table_at(root: Root, table: PageTable, address: u64) -> PageTable:
     slot.object = made
     slot.rights = ALL
     slot.flags = OWNER
-    space.put(table, index, slot, (made.base >> 2) | space.VALID)
+    space.put(table, index, slot, (made.base >> 2) | VALID)
     return made
 
 

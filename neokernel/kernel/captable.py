@@ -22,7 +22,7 @@ from neokernel.arch import cpu
 from neokernel.arch.riscv64.registers import Registers
 from neokernel.kernel import thread as threads
 from neokernel.kernel import timer
-from neokernel.kernel.endpoint import immovable, move
+from neokernel.kernel.endpoint import immovable
 from neokernel.kernel.fault import raise_fault
 from neokernel.kernel.interrupt import release
 from neokernel.kernel.memory import give_back
@@ -145,7 +145,7 @@ def move_in(place: Slot, source: Slot | None) -> u64:
     refused = immovable(source, TRAVELLING)
     if refused != 0:
         return refused
-    move(source, place)
+    relocate(source, place)
     return 0
 
 
@@ -175,7 +175,7 @@ def move_out(caller: Thread, source: Slot) -> u64:
     refused = immovable(source, FIRST)
     if refused != 0:
         return refused
-    move(source, place)
+    relocate(source, place)
     return 0
 
 

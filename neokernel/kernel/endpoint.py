@@ -34,7 +34,6 @@ from neokernel.kernel.objects import (
     TRACING,
     Endpoint,
     Hart,
-    PageTable,
     Reply,
     Slot,
     State,
@@ -206,7 +205,7 @@ def hand_over(hart: Hart, slot: Slot, place: Slot, moving: bool) -> None:
         if is_fertile(slot):
             derive(hart, slot, place, ALL)
     elif not has_children(slot):
-        move(slot, place)
+        relocate(slot, place)
 
 
 def immovable(slot: Slot, argument: u64) -> u64:
@@ -217,17 +216,6 @@ def immovable(slot: Slot, argument: u64) -> u64:
     if has_children(slot) or slot.flags & REVOKING != 0:
         return failure(Status.HAS_CHILDREN, argument)
     return 0
-
-
-def move(source: Slot, target: Slot) -> None:
-    """Move a capability without children to an empty slot; the page table that it is in learns its new place."""
-    requires(source.object is not None and target.object is None and not has_children(source))
-    relocate(source, target)
-    holder = target.holder
-    if holder is not None:
-        table = holder.user
-        if isinstance(table, PageTable):
-            table.owners.slot[u64(target.entry)] = target
 
 
 # --- send, call -------------------------------------------------------------------------------------------------------

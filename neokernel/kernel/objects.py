@@ -13,9 +13,10 @@ from enum import Enum
 from neokernel.abi.buffer import Buffer
 from neokernel.abi.call import MAXIMUM_CAPABILITIES, MAXIMUM_WORDS, capabilities_of, length_of
 from neokernel.abi.kinds import PAGE_SIZE
+from neokernel.abi.rights import EXECUTE, READ, WRITE
 from neokernel.arch.cpu import Cpu
 from neokernel.arch.riscv64.registers import Registers
-from neokernel.lang import Array, Embedded, Span, array, invariant, size_of, struct, u8, u16, u32, u64
+from neokernel.lang import Array, Embedded, Ghost, Span, array, invariant, size_of, struct, u8, u16, u32, u64
 
 PRIORITIES = 256
 MAXIMUM_DEPTH = 64
@@ -101,7 +102,8 @@ class Slot:
 
     @invariant
     def is_empty_as_a_whole(self) -> bool:
-        return self.object is not None or (self.next is None and self.previous is None and self.flags == 0)
+        alone = self.next is None and self.previous is None and self.holder is None
+        return self.object is not None or (alone and self.flags == 0)
 
     @invariant
     def is_linked(self) -> bool:
@@ -116,6 +118,18 @@ class Slot:
         below = u64(self.depth) if self.flags & BOUND != 0 else u64(self.depth) + 1
         begins = self.previous is not None or self.depth == 0
         return begins and self.depth <= MAXIMUM_DEPTH and (after is None or 1 <= u64(after.depth) <= below)
+
+    @invariant
+    def is_mapped_as_allowed(self) -> bool:
+        """What is in a page table is known there, and its entry names the same memory, with no more rights."""
+        holder = self.holder
+        if holder is None:
+            return True
+        table = holder.user
+        if not isinstance(table, PageTable):
+            return True
+        index = u64(self.entry)
+        return table.owners.slot[index] is self and is_allowed(self, table.entries.entry[index])
 
     @invariant
     def names_memory(self) -> bool:
@@ -193,6 +207,8 @@ class Entries:
     """What the hardware reads (privileged specification, Sv39)."""
 
     entry: Array[u64] = array(512)
+    #: whose they are
+    table: Ghost[PageTable | None] = None
 
 
 @struct
@@ -200,10 +216,7 @@ class Owners:
     """For each entry in use the slot of the Frame or PageTable in it: `slot.holder.user` is this table."""
 
     slot: Array[Slot | None] = array(512)
-
-
-assert size_of(Entries) == PAGE_SIZE, "a table is a page"
-assert size_of(Owners) == PAGE_SIZE, "so are its owners"
+    table: Ghost[PageTable | None] = None
 
 
 @struct
@@ -235,6 +248,34 @@ class PageTable:
     def holds(self) -> bool:
         user = self.holder.user
         return isinstance(user, PageTable) and user is self
+
+    @invariant
+    def has_pages(self) -> bool:
+        return self.entries.table is self and self.owners.table is self
+
+
+#: bits of an entry (privileged specification, 12.3.1 and 12.4.1)
+VALID = 1 << 0
+ENTRY_READ = 1 << 1
+ENTRY_WRITE = 1 << 2
+ENTRY_EXECUTE = 1 << 3
+USER = 1 << 4
+ACCESSED = 1 << 6
+DIRTY = 1 << 7
+
+assert ENTRY_READ == READ << 1, "rights are an entry's bits, shifted"
+assert ENTRY_WRITE == WRITE << 1, "likewise"
+assert ENTRY_EXECUTE == EXECUTE << 1, "likewise"
+
+
+def is_allowed(slot: Slot, entry: u64) -> bool:
+    """Does the entry name what the capability does, with no more rights, and never to write and execute?"""
+    table = slot.object
+    rights = (entry >> 1) & u64(READ | WRITE | EXECUTE)
+    if isinstance(table, PageTable):
+        return entry >> 10 == table.base >> 12 and rights == 0 and entry & USER == 0
+    exclusive = rights & u64(WRITE | EXECUTE) != u64(WRITE | EXECUTE)
+    return entry >> 10 == slot.word >> 12 and rights & ~u64(slot.rights) == 0 and exclusive
 
 
 @struct
@@ -634,4 +675,6 @@ TRACING = 1 << 0
 FLOATING = 1 << 1
 
 # A layout needs all types that it names.
+assert size_of(Entries) == PAGE_SIZE, "a table is a page"
+assert size_of(Owners) == PAGE_SIZE, "so are its owners"
 assert size_of(Slot) == 64, "look-up shifts by 6"

@@ -119,6 +119,8 @@ def prepare_table(table: PageTable, base: u64, level: u8) -> None:
     requires(base < MOST_RAM - PAGE and level <= 2)
     table.entries = new_at(Entries, cpu.DIRECT + base)
     table.owners = new_at(Owners, cpu.DIRECT + base + PAGE)
+    table.entries.table = table
+    table.owners.table = table
     table.base = base
     table.level = level
     table.holder.user = table

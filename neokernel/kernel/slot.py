@@ -162,7 +162,7 @@ def _wipe(slot: Slot) -> None:
 
 
 def relocate(source: Slot, target: Slot) -> None:
-    """Move a capability without children to an empty slot. What uses it is told by the caller."""
+    """Move a capability without children to an empty slot; the page table that it is in learns its new place."""
     ensures(lambda: target.object is not None and not has_children(target))
     requires(not has_children(source) and source.object is not None and target.object is None)
     target.object = source.object
@@ -183,6 +183,11 @@ def relocate(source: Slot, target: Slot) -> None:
     target.previous = source.previous
     target.next = source.next
     _wipe(source)
+    holder = target.holder
+    if holder is not None:
+        table = holder.user
+        if isinstance(table, PageTable):
+            table.owners.slot[u64(target.entry)] = target
 
 
 def is_fertile(slot: Slot) -> bool:

@@ -4,7 +4,8 @@ Each Frame capability has at most one mapping and knows it; each entry of a tabl
 finds the other, and teardown can begin at both.
 
 Invariants: `table.owners.slot[i] is s` exactly if `s.holder is table.holder and s.entry == i`; then the entry is valid
-and says what `s` allows. No entry is writable and executable. Entries of tables lead to tables one level below.
+and says what `s` allows, never to write and execute: that is proven as an invariant of `Slot`, which finds its entry.
+An entry without an owner is 0. Entries of tables lead to tables one level below.
 """
 
 from neokernel.abi.call import failure
@@ -13,20 +14,25 @@ from neokernel.abi.operations import Operation
 from neokernel.abi.rights import EXECUTE, READ, WRITE
 from neokernel.abi.status import FIRST, INVOKED, SECOND, TRAVELLING, Status
 from neokernel.arch import cpu
-from neokernel.kernel.objects import DEVICE, LARGE, AddressSpace, Frame, Hart, PageTable, Slot, Thread
+from neokernel.kernel.objects import (
+    ACCESSED,
+    DEVICE,
+    DIRTY,
+    LARGE,
+    USER,
+    VALID,
+    AddressSpace,
+    Frame,
+    Hart,
+    PageTable,
+    Slot,
+    Thread,
+    is_allowed,
+)
 from neokernel.kernel.schedule import forget_space
 from neokernel.kernel.slot import controlled, refuse, refuse_control, refuse_operation
-from neokernel.lang import cold, requires, u8, u16, u64
+from neokernel.lang import cold, ensures, requires, u8, u16, u64
 
-#: bits of an entry (privileged specification, 12.3.1 and 12.4.1)
-VALID = 1 << 0
-ENTRY_READ = 1 << 1
-ENTRY_WRITE = 1 << 2
-ENTRY_EXECUTE = 1 << 3
-ENTRY_RIGHTS = ENTRY_READ | ENTRY_WRITE | ENTRY_EXECUTE
-USER = 1 << 4
-ACCESSED = 1 << 6
-DIRTY = 1 << 7
 #: entries emptied in one step, and entries looked at for each
 TAKEN_STEP = 6
 PASSED_STEP = 10
@@ -115,24 +121,10 @@ def map_frame(hart: Hart, caller: Thread, space: AddressSpace, frame: Slot | Non
     return 0
 
 
-assert ENTRY_READ == READ << 1, "rights are an entry's bits, shifted"
-assert ENTRY_WRITE == WRITE << 1, "likewise"
-assert ENTRY_EXECUTE == EXECUTE << 1, "likewise"
-
-
-def is_allowed(slot: Slot, entry: u64) -> bool:
-    """Does the entry name what the capability does, with no more rights, and never to write and execute?"""
-    table = slot.object
-    rights = (entry & ENTRY_RIGHTS) >> 1
-    if isinstance(table, PageTable):
-        return entry >> 10 == table.base >> 12 and rights == 0 and entry & USER == 0
-    exclusive = rights & u64(WRITE | EXECUTE) != u64(WRITE | EXECUTE)
-    return slot.holder is None and entry >> 10 == slot.word >> 12 and rights & ~u64(slot.rights) == 0 and exclusive
-
-
 def put(table: PageTable, index: u64, slot: Slot, entry: u64) -> None:
     """Fill an empty entry with what `slot`, which isn't in use, names."""
     requires(index < 512 and table.owners.slot[index] is None)
+    requires(isinstance(slot.object, PageTable) or (isinstance(slot.object, Frame) and slot.holder is None))
     requires(is_allowed(slot, entry))
     table.entries.entry[index] = entry
     table.owners.slot[index] = slot
@@ -184,7 +176,8 @@ def install(hart: Hart, caller: Thread, space: AddressSpace, below: Slot | None)
 
 def take_from_table(hart: Hart, table: PageTable, index: u64, slot: Slot) -> None:
     """Empty an entry, and let the hardware forget it."""
-    requires(index < 512)
+    ensures(lambda: table.entries.entry[index] == 0 and table.owners.slot[index] is None)
+    requires(index < 512 and table.owners.slot[index] is slot)
     table.entries.entry[index] = 0
     table.owners.slot[index] = None
     table.used -= 1

@@ -21,7 +21,7 @@ from neokernel.compiler.digest import everything
 from neokernel.compiler.types import ArrayType, RefType, StructType, Type
 from neokernel.prover import terms as t
 from neokernel.prover.execute import NoInvariants
-from neokernel.prover.memory import Cells, Cleared, Entry, Write
+from neokernel.prover.memory import Cells, Cleared, Entry, Fill, Moved, Write
 from neokernel.prover.obligations import Duty
 from neokernel.prover.paths import START, Path, condition_of, extended
 from neokernel.prover.states import Frame, State, is_private
@@ -191,13 +191,6 @@ class Invariants(NoInvariants):
         return found
 
     @staticmethod
-    def _entries(x: Executor, invariant: ir.Function, since: int) -> Iterator[Entry]:
-        """What has changed what the invariant reads."""
-        read = {component for cells in reads(x, invariant) for _, component, _ in x.memory.components(cells)}
-        for name in sorted(read):
-            yield from (entry for entry in x.memory.logs.get(name, ()) if entry.stamp > since)
-
-    @staticmethod
     def _exists(x: Executor, struct: StructType, object: Term) -> None:
         """It is as old as the function's arguments, or one of those that were made here."""
         made = (
@@ -230,6 +223,16 @@ class Invariants(NoInvariants):
         weakest = (guard for guard in guards if not any(other < guard for other in guards))
         found = {path | guard: None for guard in weakest if extended(path, condition_of(guard)) is not None}
         return list(found)
+
+    @staticmethod
+    def _entries(x: Executor, invariant: ir.Function, since: int) -> Iterator[Entry]:
+        """What was written that the invariant may read."""
+        fields = arrays(x, invariant)
+        for cells in sorted(reads(x, invariant), key=lambda cells: cells.name):
+            for _, name, _ in x.memory.components(cells):
+                for entry in x.memory.logs.get(name, ()):
+                    if entry.stamp > since and _may_be_of(entry, fields.get(cells)):
+                        yield entry
 
     def leave(self, x: Executor, frame: Frame, node: ir.Call, state: State) -> None:
         if self.moments and x.conditions is None and not is_private(node.function) and not node.function.naked:
@@ -278,6 +281,37 @@ def _parts(x: Executor, reference: Term, type_: Type) -> Iterator[tuple[Term, Ty
         case ArrayType(element=element, inline=True):
             target = element.target if isinstance(element, RefType) else element
             yield from _parts(x, t.inline_element(reference, x.fresh("place", 64)), target)
+
+
+def _may_be_of(entry: Entry, fields: set[str] | None) -> bool:
+    """May it have been written to an array that is one of these fields? Of two made in different ways, it is known."""
+    match entry:
+        case Write(location=(array, _)) | Fill(array=array) | Moved(target=array) if fields is not None:
+            return not t.is_made(array) or (array.op == "field" and array.args[0] in fields)
+    return True
+
+
+def arrays(x: Executor, function: ir.Function) -> dict[Cells, set[str]]:
+    """Of elements that a function reads, and all that it calls: the fields whose arrays they are of, if it is known."""
+    found: dict[Cells, set[str]] = {}
+    unknown: set[Cells] = set()
+    work, seen = [function], {function}
+    while work:
+        made: dict[ir.Operand, str] = {}
+        for node in everything(work.pop().body):
+            match node:
+                case ir.Call() if node.function not in seen:
+                    seen.add(node.function)
+                    work.append(node.function)
+                case ir.FieldRef(result=ir.Temp() as result, struct=struct, field=name):
+                    made[result] = f"{x.layout.name(struct)}.{name}"
+                case ir.LoadElement(base=base) | ir.Copy(source=base):
+                    cells = x.writes.elements(base)
+                    if base in made:
+                        found.setdefault(cells, set()).add(made[base])
+                    else:
+                        unknown.add(cells)
+    return {cells: fields for cells, fields in found.items() if cells not in unknown}
 
 
 def reads(x: Executor, function: ir.Function) -> set[Cells]:

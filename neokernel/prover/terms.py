@@ -257,6 +257,11 @@ def inline_element(array: Term, index: Term) -> Term:
 _MADE = frozenset({"null", "new", "table", "field", "element"})
 
 
+def is_made(reference: Term) -> bool:
+    """Does it say how the object was made? Those made in different ways are different."""
+    return reference.op in _MADE
+
+
 def outermost(reference: Term) -> Term:
     """The object that a reference leads into."""
     while reference.op in ("field", "element"):

@@ -66,7 +66,7 @@ MUTANTS = (
     Mutant("memory forgets nothing that ended", "memory", "    memory.live -= 1\n", ""),
     Mutant(
         "a moved frame's table isn't told",
-        "endpoint",
+        "slot",
         "            table.owners.slot[u64(target.entry)] = target\n",
         "            pass\n",
     ),

@@ -989,6 +989,44 @@ def test_an_invariant_is_due_with_each_write_that_may_have_broken_it(name: str) 
     assert failures(queue(then=head + textwrap.indent(body, "    ")), "f") == (["invariant"] if broken else [])
 
 
+#: what is written, and is it due that a row begins with less than 8
+ROWS = {
+    "another struct's array": ("o.cells[0] = 9", False),
+    "an array of its own": ("mine: Array[u32] = array(4)\n    mine[0] = 9\n    assert r.cells[0] < 8", False),
+    "the array": ("r.cells[0] = 9", True),
+    "the array, at any place": ("r.cells[i] = 9", True),
+    "another place": ("r.cells[1] = 9", False),
+    "a span of it": ("mine: Span[u32] = r.cells\n    mine[0] = 9", True),
+    "a span from elsewhere": ("if len(s) > 0: s[0] = 9", True),
+    "a copy to it": ("copy(r.cells[:4], o.cells[:4])", True),
+    "a copy to another": ("copy(o.cells[:4], r.cells[:4])", False),
+    "one of two, which isn't known": ("chosen = r if i == 0 else q\n    chosen.cells[0] = 9", True),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_an_invariant_is_due_with_each_write_to_an_array_that_it_reads(name: str) -> None:
+    body, broken = ROWS[name]
+    text = f"""
+@struct
+class Row:
+    cells: Array[u32] = array(4)
+
+    @invariant
+    def begins(self) -> bool:
+        return self.cells[0] < 8
+
+@struct
+class Other:
+    cells: Array[u32] = array(4)
+
+def f(r: Row, q: Row, o: Other, s: Span[u32], i: u64) -> None:
+    requires(i < 4)
+    {body}
+"""
+    assert failures(text) == (["invariant"] if broken else [])
+
+
 def test_an_invariant_holds_for_other_objects_too() -> None:
     then = "def f(q: Queue, r: Queue) -> None:\n    q.count = 0\n    r.first = {}"
     assert failures(queue(then=then.format(7))) == []
