@@ -10,7 +10,7 @@ from neokernel.arch import cpu
 from neokernel.kernel import timer
 from neokernel.kernel.objects import BADGED, PRIORITIES, Hart, SchedContext, Slot, Thread
 from neokernel.kernel.outcome import answer
-from neokernel.kernel.schedule import attach_again, configure, dequeue, make_ready, time_used
+from neokernel.kernel.schedule import attach_again, charge, configure, dequeue, make_ready, time_used
 from neokernel.kernel.slot import controlled, refuse, refuse_control, refuse_operation
 from neokernel.lang import cold, requires, u8, u64, wrapping_add, wrapping_sub
 
@@ -60,6 +60,8 @@ def set_context(hart: Hart, caller: Thread, given: Slot) -> u64:
         if hart.current is thread:
             hart.current = None
     if hart.active is context:
+        # What was used of it until now counts.
+        _ = charge(hart)
         hart.active = None
     timer.remove(hart.wheel, context.timer)
     context.empty = False

@@ -200,7 +200,7 @@ def give_way(hart: Hart, thread: Thread) -> u64:
     """YIELD."""
     if thread.dispatcher is not None:
         end_dispatch(hart, thread, Stop.YIELDED)
-    elif hart.current is thread:
+    else:
         rotate(hart, thread)
     return 0
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neokernel.abi import boot
+from neokernel.abi.operations import Operation
 from neokernel.kernel import schedule
 from neokernel.kernel.objects import SchedContext
 from neokernel.lang import u8, u64
@@ -101,6 +104,19 @@ def test_an_exchange_counts_what_the_careful_way_counts(steps: list[tuple[bool, 
         for context in (before, after):
             assert schedule.time_used(context) == used[id(context)]
             assert context.refills[0].amount == max(0, int(context.budget) - used[id(context)])
+
+
+@pytest.mark.parametrize("budget", [10_000, 500])
+def test_what_was_used_counts_when_a_running_context_is_configured_anew(budget: int) -> None:
+    """A slice or not: all time that passes is the running context's, so that it adds up to the clock's."""
+    machine = Machine()
+    machine.boot()
+    for elapsed in (30, 200, 7):
+        machine.hart.cpu.time += u64(elapsed)
+        done = machine.invoke(boot.PROCESSOR, Operation.CONFIGURE, 9, budget, 10_000, given=boot.OWN_CONTEXT)
+        assert done.word == 0
+        assert machine.invoke(boot.OWN_CONTEXT, Operation.CONTEXT_INFO).words[0] == machine.hart.cpu.time
+        machine.check()
 
 
 def test_times_near_the_end_of_the_counter() -> None:
