@@ -166,9 +166,9 @@ def test_look_up() -> None:
     machine = Machine()
     table = CapTable(slots=machine.span(embedded(Slot), 3))
     table.slots[1].object = Endpoint()
-    assert slots.find(table, u64(1)) is table.slots[1]
+    assert slots.find(table.slots, u64(1)) is table.slots[1]
     for index in (0, 2, 3, (1 << 64) - 1):
-        assert slots.find(table, u64(index)) is None
+        assert slots.find(table.slots, u64(index)) is None
     assert status_of(slots.refuse(u64(3))) == (Status.WRONG_KIND, 3)
     assert status_of(slots.refuse_control()) == (Status.MISSING_RIGHT, 0)
 
