@@ -220,7 +220,7 @@ def build_image(name: str, build: str, folder: Path, sources: Path = SOURCES) ->
     if isinstance(found, list):
         raise BenchError(f"the kernel isn't accepted: {found[0].message}")
     image = folder / f"{name}-{build.replace(' ', '-')}.elf"
-    kernel.link_image(found[0], pack([program_entry(name, program, THREAD_START)]), image)
+    kernel.link_image(found.files, pack([program_entry(name, program, THREAD_START)]), image)
     return image
 
 
@@ -314,7 +314,7 @@ def measure_sizes(folder: Path) -> dict[str, dict[str, int]]:
         if isinstance(made, list):
             raise BenchError(f"the kernel isn't accepted: {made[0].message}")
         image = folder / f"kernel-{build.replace(' ', '-')}.elf"
-        kernel.link_image(made[0], b"", image)
+        kernel.link_image(made.files, b"", image)
         text = sum(size.text for size in sizes.measure(image, sources, files).values())
         whole, boot = sum(lines.values()), sum(lines.get(file, 0) for file in sizes.boot_only(image))
         found[build] = {"text": text, "lines": whole, "lines_after_boot": whole - boot, "lines_of_boot": boot}

@@ -85,7 +85,7 @@ def kernel_bounds(image: Path, *, checks: bool, as_json: bool) -> tuple[Code, Bo
         objects = kernel.kernel_objects(checks=checks)
         if isinstance(objects, list):
             refuse(objects, Program(root), as_json=as_json)
-        kernel.link_image(objects[0], b"", image)
+        kernel.link_image(objects.files, b"", image)
         state = pipeline.run_front_end(kernel.kernel_state())
     assert state.program is not None, "it has just been compiled"
     code = Code(image)

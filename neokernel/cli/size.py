@@ -133,7 +133,7 @@ def kernel() -> Subject:
         found = kernel.kernel_objects(checks=checks, proofs=proofs)
         if isinstance(found, list):
             return found
-        kernel.link_image(found[0], b"", output)
+        kernel.link_image(found.files, b"", output)
         return []
 
     root = PACKAGE_ROOT.joinpath(*kernel.ROOTS[0].split(".")).with_suffix(".py")

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import NamedTuple
 
 from neokernel.compiler import ir
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics
@@ -23,11 +24,11 @@ from neokernel.compiler.types import ArrayType, RefType, SpanType, StructType, T
 # --- origins: where a reference may point -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """The object that parameter `index` refers to or, when `inside`, anything that can be reached from it."""
+# Origins are in many sets: their hashes are those of tuples, or of identities, which no Python code is run for.
+class Given(NamedTuple):
+    """The object that the parameter in this place refers to or, when `inside`, anything that can be reached from it."""
 
-    index: int
+    place: int
     inside: bool = False
 
 
@@ -41,9 +42,9 @@ class Made:
     content: set[Origin] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Elsewhere:
-    """Memory that is neither."""
+    """Memory that is neither; there is one."""
 
 
 ELSEWHERE = Elsewhere()
@@ -65,6 +66,10 @@ class Summary:
     stores: set[tuple[Given, Origin, Type | None]] = field(default_factory=set)
     retires: set[tuple[StructType, Origin]] = field(default_factory=set)
     ends: bool = False
+
+    def origins(self) -> set[Origin]:
+        """All that results and stores are about."""
+        return self.returns | {origin for what, where, _ in self.stores for origin in (what, where)}
 
 
 def check(program: ir.Program, diagnostics: Diagnostics) -> None:
@@ -401,17 +406,23 @@ class _Escape:
         summary = self.summaries.get(node.function)
         if summary is None:
             return
+        # Of each origin once: a callee's few are in many stores.
+        here = {origin: self._here(node, origin) for origin in summary.origins()}
         for origin in summary.returns:
-            self._result(node, self._here(node, origin))
+            self._result(node, here[origin])
+        targets: dict[tuple[Origin, Type | None], set[Origin]] = {}
         for what, where, of in summary.stores:
-            targets = {origin for origin in self._here(node, where) if self._may_hold(origin, of)}
-            self._store(node, targets, self._here(node, what), of)
+            if not here[what]:
+                continue
+            if (where, of) not in targets:
+                targets[where, of] = {origin for origin in here[where] if self._may_hold(origin, of)}
+            self._store(node, targets[where, of], here[what], of)
         self._end(node)
 
     def _here(self, node: ir.Call, origin: Origin) -> set[Origin]:
         """An origin of the callee as origins of ours."""
         if isinstance(origin, Given):
-            direct = set(self.of(node.arguments[origin.index]))
+            direct = set(self.of(node.arguments[origin.place]))
             return self.reachable(direct) if origin.inside else direct
         return {ELSEWHERE}
 
@@ -421,7 +432,7 @@ class _Escape:
             return True
         if isinstance(origin, Made):
             return of in self.carriers.contents(origin.of)
-        given = self.function.parameters[origin.index].type
+        given = self.function.parameters[origin.place].type
         if origin.inside:
             return of in self.carriers.reached(given)
         return any(of in self.carriers.contents(target) for target in self.carriers.targets(given))
@@ -433,21 +444,21 @@ class _Escape:
         if not what:
             return
         of = into.target if isinstance(into, RefType) else None if isinstance(into, SpanType) else into
+        made = [origin for origin in what if isinstance(origin, Made)]
+        lasting = what.difference(made)
         for target in where:
-            match target:
-                case Made():
-                    self._check_region(node, target, what)
-                    self.add(target.content, set(what))
-                case Given() | Elsewhere():
-                    for origin in what:
-                        if isinstance(origin, Given) and (origin, target, of) not in self.summary.stores:
-                            self.summary.stores.add((origin, target, of))
-                            self.changed = True
-                        elif isinstance(origin, Made):
-                            self._report(node.span, origin, "is stored where it outlives the function")
-                    if isinstance(target, Given):
-                        inside = self.given.setdefault(Given(target.index, True), set())
-                        self.add(inside, {o for o in what if not isinstance(o, Made)})
+            if isinstance(target, Made):
+                self._check_region(node, target, made)
+                self.add(target.content, what)
+                continue
+            for object_ in made:
+                self._report(node.span, object_, "is stored where it outlives the function")
+            for origin in lasting:
+                if isinstance(origin, Given) and (origin, target, of) not in self.summary.stores:
+                    self.summary.stores.add((origin, target, of))
+                    self.changed = True
+            if isinstance(target, Given):
+                self.add(self.given.setdefault(Given(target.place, True), set()), lasting)
 
     def _return(self, node: ir.Return, origins: Origins) -> None:
         for origin in origins:
@@ -463,9 +474,9 @@ class _Escape:
             if isinstance(origin, Made) and home[: len(origin.region)] != origin.region:
                 self._report_iteration(node.span, origin)
 
-    def _check_region(self, node: ir.Instruction, target: Made, what: Origins | set[Origin]) -> None:
-        for origin in what:
-            if isinstance(origin, Made) and target.region[: len(origin.region)] != origin.region:
+    def _check_region(self, node: ir.Instruction, target: Made, made: list[Made]) -> None:
+        for origin in made:
+            if target.region[: len(origin.region)] != origin.region:
                 self._report_iteration(node.span, origin)
 
     def _report(self, span: ir.Span, origin: Made, how: str) -> None:

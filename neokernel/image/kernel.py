@@ -1,33 +1,29 @@
 """The boot image: the kernel, and behind it the archive with the system's programs, in one ELF file.
 
 Beside the image lies the table of the kernel's checks, and in `NAME.programs/` each program's own ELF file with its
-debug information and its checks. The kernel is compiled once for each state of its sources and of the compiler: the
-object store remembers which objects it is made of.
+debug information and its checks. What hasn't changed is compiled once (`notes.py`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from neokernel.compiler import objects, stack, toolchain
+from neokernel.compiler import stack, toolchain
 from neokernel.compiler.diagnostics import Diagnostic
-from neokernel.compiler.ir import Kind, Span
-from neokernel.compiler.llvm import CheckRecord, riscv64
+from neokernel.compiler.llvm import riscv64
 from neokernel.compiler.pipeline import State, export, make_objects, run_front_end
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.archive import BadArchive, Entry, pack, program_entry, read
 from neokernel.image.checks import Sources, text_digest, write_check_table
 from neokernel.image.elf import BadImage, Image
 from neokernel.image.needs import placed_needs_of
+from neokernel.image.notes import Made, note_of, remember, remembered, sources_of
 from neokernel.image.program import MEMORY, THREAD_START, BuildResult, build_program, programs_of
 from neokernel.image.proofs import RECORD, discharge
 
@@ -54,6 +50,7 @@ PATHS = ("fast", "fault", "endpoint", "reply")
 FAST = frozenset(f"neokernel.kernel.{name}" for name in PATHS) | BOOT
 #: what a kernel is made from: a change anywhere here makes another one
 SOURCES = ("abi", "arch", "kernel", "runtime", "compiler", "image")
+PROVEN = "proven"
 
 
 def programs_folder(image: Path) -> Path:
@@ -163,18 +160,12 @@ def kernel_state(*more: str) -> State:
     return State(PACKAGE_ROOT, [*ROOTS, MEMORY, *more], substitutes=SUBSTITUTES, stack=stack.KERNEL)
 
 
-class Objects(NamedTuple):
-    """The kernel compiled. `proven`: if it should be without the checks that are proven, it is."""
+def kernel_objects(*, checks: bool = True, proofs: bool = True) -> Made | list[Diagnostic]:
+    """The kernel compiled, or what is wrong with it. `proofs`: without the checks that are proven never to fail.
 
-    files: list[Path]
-    records: list[CheckRecord]
-    proven: bool
-
-
-def kernel_objects(*, checks: bool = True, proofs: bool = True) -> Objects | list[Diagnostic]:
-    """The kernel compiled, or what is wrong with it. `proofs`: without the checks that are proven never to fail."""
-    key = f"{sources_digest()} {checks} {proofs}"
-    note = objects.store() / f"kernel-{hashlib.sha256(key.encode()).hexdigest()}.json"
+    Its fact PROVEN: if it should be without the checks that are proven, it is.
+    """
+    note = note_of("kernel", checks, proofs, RECORD)
     known = remembered(note)
     if known is not None:
         return known
@@ -187,15 +178,15 @@ def kernel_objects(*, checks: bool = True, proofs: bool = True) -> Objects | lis
     # Always as a whole: parts of the way in and out are assembly that shares macros, and most of it is never edited.
     small = frozenset(function.module for function in state.program.functions) - FAST
     made, records = make_objects(state.program, checks=checks, release=True, small=small)
-    found = Objects(made, records, proven)
-    remember(note, found)
+    found = Made(made, records, {PROVEN: proven})
+    remember(note, found, [*source_files(), RECORD])
     return found
 
 
 def stale_proofs() -> str:
     """What to say, if a kernel has all its checks because what was proven is of another one; else nothing."""
     found = kernel_objects()
-    if isinstance(found, list) or found.proven:
+    if isinstance(found, list) or found.facts[PROVEN]:
         return ""
     return (
         "warning: the kernel is built with all its checks, since neokernel/kernel/proofs.json is of another kernel: "
@@ -204,49 +195,10 @@ def stale_proofs() -> str:
 
 
 def source_files() -> Iterator[Path]:
-    for folder in SOURCES:
-        yield from sorted((PACKAGE_ROOT / "neokernel" / folder).rglob("*.py"))
+    return sources_of(*SOURCES)
 
 
 def kernel_sources() -> Sources:
     """What a kernel is made of."""
     files = {path.relative_to(PACKAGE_ROOT).as_posix(): text_digest(path) for path in source_files()}
     return Sources(PACKAGE_ROOT, {file: digest for file, digest in files.items() if digest is not None})
-
-
-def sources_digest() -> str:
-    """Of all that decides what the kernel's objects are; the toolchain's version is in their own names."""
-    found = hashlib.sha256()
-    for path in source_files():
-        found.update(f"{path.relative_to(PACKAGE_ROOT)}\0".encode() + path.read_bytes() + b"\0")
-    if RECORD.is_file():
-        found.update(RECORD.read_bytes())
-    return found.hexdigest()
-
-
-def remember(note: Path, found: Objects) -> None:
-    """Write which objects a kernel has, and its checks. A store that can't be written remembers nothing."""
-    if not note.parent.is_dir() or any(path.parent != note.parent for path in found.files):
-        return
-    checks = [asdict(record) | {"kind": record.kind.value} for record in found.records]
-    data = {"objects": [path.name for path in found.files], "checks": checks, "proven": found.proven}
-    with tempfile.TemporaryDirectory(dir=note.parent) as folder:
-        whole = Path(folder) / note.name
-        whole.write_text(json.dumps(data))
-        whole.replace(note)
-    for old in sorted(note.parent.glob("kernel-*.json"), key=lambda path: path.stat().st_mtime)[:-16]:
-        old.unlink(missing_ok=True)
-
-
-def remembered(note: Path) -> Objects | None:
-    """What `remember` wrote, if all of it is still there."""
-    try:
-        data = json.loads(note.read_text())
-        made = [note.parent / name for name in data["objects"]]
-        records = [
-            CheckRecord(**{**item, "kind": Kind(item["kind"]), "span": Span(**item["span"])}) for item in data["checks"]
-        ]
-        found = Objects(made, records, bool(data["proven"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return found if all(path.is_file() for path in made) else None

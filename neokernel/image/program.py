@@ -24,8 +24,9 @@ from neokernel.compiler.pipeline import State, export, make_objects, run_front_e
 from neokernel.compiler.resolve import reject
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.compiler.types import NEVER, NONE
-from neokernel.image.checks import sources_in, write_check_table
+from neokernel.image.checks import Sources, sources_in, write_check_table
 from neokernel.image.needs import needs_of, section_of
+from neokernel.image.notes import Made, note_of, remember, remembered
 from neokernel.lang import is_target_source
 
 PROCESS = "neokernel.runtime.process"
@@ -36,6 +37,7 @@ ENTRY = "neokernel.entry"
 LINK_SCRIPT = PACKAGE_ROOT / "boards" / "program.ld"
 
 START, THREAD_START = "_start", "nk_thread_start"
+FLOATS = "floats"
 HELP = (
     "write `def main(process: Process) -> None:`, and `def thread(process: Process, argument: u64) -> None:` for its "
     f"other threads, with `from {PROCESS} import Process`"
@@ -107,17 +109,28 @@ def build_program(
     path: Path, output: Path, *, checks: bool = True, release: bool = True, traced: bool = False
 ) -> BuildResult:
     """Compile and link the user program in the file `path`. `traced`: it starts a trace before its `main`."""
-    state, diagnostics = examine_program(path, traced=traced)
-    if diagnostics:
-        return BuildResult(output, diagnostics)
+    note = note_of("program", path.resolve(), checks, release, traced)
+    made = remembered(note)
+    if made is None:
+        state, diagnostics = examine_program(path, traced=traced)
+        if diagnostics:
+            return BuildResult(output, diagnostics)
+        made = compile_program(state, path, checks=checks, release=release)
+        remember(note, made, [module.path for module in state.modules if module.path.is_absolute()])
+    floats = f"--defsym=nk_floats={int(made.facts[FLOATS])}"
+    toolchain.link(made.files, output, LINK_SCRIPT.read_text(), START, ["-u", THREAD_START, floats])
+    write_check_table(output, made.records, Sources(state_of(path).folder, made.sources))
+    return BuildResult(output)
+
+
+def compile_program(state: State, path: Path, *, checks: bool, release: bool) -> Made:
+    """The objects of a program that has been examined, and found well."""
     assert state.program is not None
     export(state.program, {f"{ENTRY}.start": START, f"{ENTRY}.start_thread": THREAD_START})
     state.program.assembly.append(section_of(needs_of(path)))
-    objects, records = make_objects(state.program, checks=checks, release=release)
-    floats = f"--defsym=nk_floats={int(target_of(state.program).has_floats)}"
-    toolchain.link(objects, output, LINK_SCRIPT.read_text(), START, ["-u", THREAD_START, floats])
-    write_check_table(output, records, sources_in(state.folder, state.modules))
-    return BuildResult(output)
+    files, records = make_objects(state.program, checks=checks, release=release)
+    sources = sources_in(state.folder, state.modules)
+    return Made(files, records, {FLOATS: target_of(state.program).has_floats}, dict(sources.digests))
 
 
 def examine_program(path: Path, *, traced: bool = False) -> tuple[State, list[Diagnostic]]:

@@ -112,7 +112,7 @@ def test_lines_are_told_apart_by_what_is_left_after_boot(tmp_path: Path) -> None
 
     objects = system.kernel_objects(checks=False)
     assert not isinstance(objects, list), objects
-    system.link_image(objects[0], b"", tmp_path / "kernel.elf")
+    system.link_image(objects.files, b"", tmp_path / "kernel.elf")
     boots = sizes.boot_only(tmp_path / "kernel.elf")
     assert {"neokernel/kernel/boot.py", "neokernel/kernel/devicetree.py"} <= boots, "the second is inlined into others"
     assert not boots & {"neokernel/kernel/objects.py", "neokernel/kernel/syscall.py", "neokernel/kernel/slot.py"}
