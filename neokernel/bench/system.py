@@ -9,14 +9,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from neokernel.bench import kernel, supervision
+from neokernel.bench import boot, kernel, supervision
 from neokernel.bench.kernel import Line, Program
 from neokernel.bench.row import BenchError, Progress, Row
 
 SOURCES = Path(__file__).parents[2] / "benches" / "system"
 
-#: a whole system of programs, described
-SUPERVISION = "supervision"
+#: whole systems: what init does, and `systems/minimal.toml`
+SUPERVISION, BOOT = "supervision", "boot"
 #: The programs by their names, in the order in which they are shown.
 PROGRAMS: dict[str, Program] = {
     "interfaces": Program(
@@ -30,6 +30,18 @@ PROGRAMS: dict[str, Program] = {
         {
             "post": Line("message of an interface posted into a ring"),
             "take": Line("taken out of it, and handled"),
+        }
+    ),
+    "lending": Program(
+        {
+            "lend": Line("call that lends 64 KiB, its last byte read, and back"),
+        }
+    ),
+    BOOT: Program(
+        {
+            "boot": Line("kernel entry to the shell's prompt, minimal", 3_000_000),
+            "stage": Line("before that, in a signed start: first stage"),
+            "image": Line("boot image of minimal", 300 << 10, "bytes"),
         }
     ),
     SUPERVISION: Program(
@@ -52,6 +64,10 @@ PROGRAMS: dict[str, Program] = {
     ),
 }
 
+#: Linux, which has its own ways to the same ends: a round trip over two eventfds, a process made anew (vfork and exec),
+#: from reset to its init. How they were taken: docs/reference/benchmarks-system.md
+PEERS = {("interfaces", "round_trip"): 13_849, (SUPERVISION, "restart"): 156_482, (BOOT, "boot"): 879_000_000}
+
 
 def run(only: Sequence[str] | None = None, progress: Progress = lambda _: None, keep: Path | None = None) -> list[Row]:
     """Rows of the programs named in `only`, or of all. `keep`: a folder for the images."""
@@ -67,11 +83,15 @@ def run(only: Sequence[str] | None = None, progress: Progress = lambda _: None, 
             program = PROGRAMS[name]
             if name == SUPERVISION:
                 reports = supervision.measure(folder)
+            elif name == BOOT:
+                reports = boot.measure(folder)
             else:
                 reports = kernel.measure(name, kernel.SHIPPED, folder, SOURCES, program.memory)
             for report, line in program.lines.items():
                 if report not in reports:
                     raise BenchError(f"nothing reported {report!r}")
                 ours = reports[report] / line.scale
-                rows.append(Row(line.title, line.unit, ours, "", None, None, line.budget))
+                theirs = PEERS.get((name, report))
+                peer, ratio = ("Linux", ours / theirs) if theirs is not None else ("", None)
+                rows.append(Row(line.title, line.unit, ours, peer, theirs, ratio, line.budget))
     return rows

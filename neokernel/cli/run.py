@@ -23,6 +23,7 @@ from neokernel.image.checks import check_at
 from neokernel.image.crash import Crash, explain_crash, unexplained
 from neokernel.image.elf import Image
 from neokernel.image.panic import ROOT_SPACE, ConsoleFilter, PanicRecord
+from neokernel.image.systemfile.left_out import lines_left_out
 
 if TYPE_CHECKING:
     from neokernel.image.boot import SignedBoot
@@ -154,6 +155,10 @@ def boot(
     secured: SignedBoot | None = None,
 ) -> int:
     """Run the image in the QEMU `program` and report how it ended. `secured`: it starts through the first stage."""
+    denied = [str(line) for line in lines_left_out(image.path)]
+    if not as_json:
+        for line in denied:
+            click.echo(f"note: {line}", err=True)
     console = ConsoleFilter("nk_start_text" in image.symbols, lambda record: explained(image, record, roots).text)
     machine = qemu.command(program, image.path) if secured is None else qemu.signed_command(program, secured)
     shown = bytearray()
@@ -185,6 +190,7 @@ def boot(
                 "console": bytes(shown).decode(errors="replace"),
                 "panics": [crash.as_json() for crash in crashes],
                 "crashes": [told_of(image, record, roots) for record in console.crashes],
+                "denied": denied,
                 "timed_out": outcome.timed_out,
                 "raw_console": str(log) if file is not None else None,
                 "exit": status,

@@ -15,6 +15,7 @@ from neokernel.compiler.diagnostics import Diagnostic, render
 from neokernel.image.systemfile.checking import examine
 from neokernel.image.systemfile.describing import Denied, describe, programs
 from neokernel.image.systemfile.document import did_you_mean
+from neokernel.image.systemfile.left_out import write_left_out
 from neokernel.image.systemfile.machine import Machine
 from neokernel.image.systemfile.resources import total
 from neokernel.image.systemfile.timing import percent, promised
@@ -96,6 +97,7 @@ def build_machine(
         wrong = ((Program(main), analyse(Program(main))) for main in found.values())
         program, diagnostics = next((each for each in wrong if each[1]), (Program(machine_root()), result.diagnostics))
         refuse(diagnostics, program, as_json=as_json)
+    write_left_out(output, machine, denied)
     return output
 
 

@@ -11,7 +11,9 @@ from neokernel.bench.row import BenchError
 
 
 def test_unknown_item_is_an_error() -> None:
-    with pytest.raises(BenchError, match="no item nothing; there are interfaces, posting, supervision, tasks"):
+    with pytest.raises(
+        BenchError, match="no item nothing; there are interfaces, posting, lending, boot, supervision, tasks"
+    ):
         system.run(["nothing"])
 
 
@@ -49,3 +51,22 @@ def test_a_message_that_is_posted_is_far_cheaper_than_a_call(tmp_path: Path) -> 
     post, take = (row.ours for row in system.run(["posting"], keep=tmp_path))
     assert 10 < post < 50
     assert 10 < take < 50
+
+
+@pytest.mark.qemu
+@pytest.mark.skipif(shutil.which("qemu-system-riscv64") is None, reason="qemu-system-riscv64 is missing")
+def test_lending_costs_little_more_than_a_call(tmp_path: Path) -> None:
+    """However much is lent."""
+    (lend,) = (row.ours for row in system.run(["lending"], keep=tmp_path))
+    assert 246 < lend < 400
+
+
+@pytest.mark.qemu
+@pytest.mark.skipif(shutil.which("qemu-system-riscv64") is None, reason="qemu-system-riscv64 is missing")
+def test_minimal_starts_and_is_as_small_as_promised(tmp_path: Path) -> None:
+    """Up to the shell's prompt; the first stage, most of which is hashing the image, apart."""
+    boot, stage, image = system.run(["boot"], keep=tmp_path)
+    assert (boot.budget, image.budget) == (3_000_000, 300 << 10)
+    assert not boot.over and not image.over, (boot, image)
+    assert boot.ours > 100_000 and image.ours > 100 << 10
+    assert 40 * image.ours < stage.ours < 70 * image.ours

@@ -71,6 +71,10 @@ OPERATIONS = {
 }
 
 
+#: by its line in the system file
+GRANTED = {"greeting": "greeter.greeting", "console": "kernel.console", "power": "kernel.power"}
+
+
 @pytest.mark.qemu
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_what_is_denied_fails_and_nothing_else(nk: Nk, tmp_path: Path, name: str) -> None:
@@ -84,7 +88,8 @@ def test_what_is_denied_fails_and_nothing_else(nk: Nk, tmp_path: Path, name: str
     shown = re.findall(r'^  File "visitor.py".*\n +(.*)$', console, re.MULTILINE)
     assert len(shown) == 2, "it was started again once"
     assert all(line.endswith(OPERATIONS[name]) for line in shown)
-    note = f"[service.visitor] was built without `uses.{name}`: it isn't granted {name}"
+    line = f'system.toml:11: [service.visitor] was built without `uses.{name} = "{GRANTED[name]}"`'
+    note = f"{line}: it isn't granted {name}"
     assert console.count(f"note: {note}\n") == 2
     assert [crash["note"] for crash in result.json["crashes"]] == [note] * 2
     assert ("\ngreeted\n" in console) == (name == "power")

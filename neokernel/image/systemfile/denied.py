@@ -11,6 +11,7 @@ from neokernel.image.description import BadDescription, Has, read
 from neokernel.image.elf import Image
 from neokernel.image.kernel import archive_of
 from neokernel.image.needs import BadNeeds, Need, needs_in
+from neokernel.image.systemfile.left_out import lines_left_out
 from neokernel.image.systemfile.matching import TABLES
 from neokernel.image.systemfile.needs import OBJECTS
 from neokernel.image.traceback import Frame
@@ -37,13 +38,15 @@ def missing_lines(image: Image, program: Image, name: str) -> dict[str, list[str
         needs = {need.name: need for need in needs_in(program.path)}
     except (StopIteration, BadDescription, BadNeeds):
         return {}
+    places = {(line.service, line.name): line for line in lines_left_out(image.path)}
     found: dict[str, list[str]] = {}
     for service in services:
         for grant in service.grants:
             if isinstance(grant, Has) and grant.kind is GrantKind.NONE and grant.name in needs:
-                line = f"`{table_of(needs[grant.name])}.{grant.name}`"
-                said = f"[service.{service.name}] was built without {line}: it isn't granted {grant.name}"
-                found.setdefault(grant.name, []).append(said)
+                place = places.get((service.name, grant.name))
+                table = table_of(needs[grant.name])
+                said = f"[service.{service.name}] was built without `{table}.{grant.name}`" if place is None else place
+                found.setdefault(grant.name, []).append(f"{said}: it isn't granted {grant.name}")
     return found
 
 
