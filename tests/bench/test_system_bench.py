@@ -54,7 +54,6 @@ def test_a_message_that_is_posted_is_far_cheaper_than_a_call(tmp_path: Path) -> 
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(shutil.which("qemu-system-riscv64") is None, reason="qemu-system-riscv64 is missing")
 def test_lending_costs_little_more_than_a_call(tmp_path: Path) -> None:
     """However much is lent."""
     (lend,) = (row.ours for row in system.run(["lending"], keep=tmp_path))
@@ -62,7 +61,6 @@ def test_lending_costs_little_more_than_a_call(tmp_path: Path) -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.skipif(shutil.which("qemu-system-riscv64") is None, reason="qemu-system-riscv64 is missing")
 def test_minimal_starts_and_is_as_small_as_promised(tmp_path: Path) -> None:
     """Up to the shell's prompt; the first stage, most of which is hashing the image, apart."""
     boot, stage, image = system.run(["boot"], keep=tmp_path)

@@ -26,14 +26,13 @@ from neokernel.image.systemfile.left_out import lines_left_out
 from tests.cli.conftest import nk
 from tests.cli.support import Nk
 from tests.support.conversation import Conversation
-from tests.support.machine import QEMU
 
 __all__ = ["nk"]
 
 EVERYTHING = Path(__file__).parent / "denials" / "system.toml"
 HALTED = 102
 
-pytestmark = [pytest.mark.qemu, pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")]
+pytestmark = pytest.mark.qemu
 
 
 def grants_of(path: Path) -> list[str]:
