@@ -11,15 +11,21 @@ from neokernel.cli.errors import ToolError
 from neokernel.cli.output import json_option, print_json, shown
 from neokernel.cli.program import build, find_program, is_image
 from neokernel.cli.system import build_machine, find_system, image_path, is_system_file, machine_of
-from neokernel.cli.trusted import complaints
+from neokernel.cli.trusted import MOST_ROLLBACK, complaints
 
 
 @click.command()
 @click.argument("path", metavar="PROGRAM", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The boot image; default: build/NAME.img.")
+@click.option(
+    "--rollback-index",
+    type=click.IntRange(0, MOST_ROLLBACK),
+    default=0,
+    help="Boards that are enrolled with a higher one refuse this image; default: 0.",
+)
 @click.option("--checks/--no-checks", default=True, help="Check overflow, bounds and the like at run time (default).")
 @json_option
-def command(path: Path, output: Path | None, checks: bool, as_json: bool) -> None:
+def command(path: Path, output: Path | None, rollback_index: int, checks: bool, as_json: bool) -> None:
     """Make the boot image of PROGRAM, a program above the kernel: one file with kernel and programs, for `nk sign`.
 
     PROGRAM can also be a system file, or an image that `nk build` made. The same source gives the same boot image, bit
@@ -41,11 +47,12 @@ def command(path: Path, output: Path | None, checks: bool, as_json: bool) -> Non
         elf = build(program, program.default_image, checks=checks, as_json=as_json)
     output = output or Path("build") / elf.with_suffix(IMAGE).name
     with complaints():
-        data = boot_image(elf)
+        data = boot_image(elf, rollback_index)
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
     if as_json:
-        print_json({"image": str(output), "bytes": len(data), "sha256": digest, "exit": 0})
+        found = {"image": str(output), "bytes": len(data), "rollback_index": rollback_index, "sha256": digest}
+        print_json(found | {"exit": 0})
     else:
         click.echo(f"{shown(output)}: {len(data):,} bytes, SHA-256 {digest}")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from neokernel.cli.errors import ToolError
 
+#: the highest rollback index, 64 bits
+MOST_ROLLBACK = (1 << 64) - 1
 READ_MORE = "docs/guide/signing.md"
 
 

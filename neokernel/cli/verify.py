@@ -20,15 +20,19 @@ def command(image: Path, signature: Path | None, keys: tuple[Path, ...], as_json
     """Say which key IMAGE is signed with; with --key, refuse others. Exit status: 5 if it isn't as it should be."""
     from neokernel.image.boot import signature_path
     from neokernel.image.keys import read_public
-    from neokernel.image.signed import signer_of
+    from neokernel.image.signed import header_of, signer_of
 
     with complaints(image):
         allowed = [read_public(key) for key in keys]
-        public = signer_of(image.read_bytes(), (signature or signature_path(image)).read_bytes())
+        data = image.read_bytes()
+        public = signer_of(data, (signature or signature_path(image)).read_bytes())
+        rollback = int(header_of(data).rollback)
     names = [key.name for key in allowed if key.public == public]
     if keys and not names:
         raise ToolError("NK1502", f"{image} is signed with key {fingerprint(public)}, which is none of those given")
     if as_json:
-        print_json({"image": str(image), "key": fingerprint(public), "name": names[0] if names else None, "exit": 0})
+        named = {"key": fingerprint(public), "name": names[0] if names else None}
+        print_json({"image": str(image), "rollback_index": rollback, **named, "exit": 0})
     else:
-        click.echo(f"{shown(image)}: signed with key {' '.join([*names, fingerprint(public)])}")
+        index = f", rollback index {rollback}" if rollback else ""
+        click.echo(f"{shown(image)}: signed with key {' '.join([*names, fingerprint(public)])}{index}")

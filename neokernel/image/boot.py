@@ -11,7 +11,7 @@ from pathlib import Path
 from neokernel.compiler.diagnostics import Diagnostic
 from neokernel.image.elf import BadImage
 from neokernel.image.keys import development_key
-from neokernel.image.signed import BadBootImage, boot_image, enrolment, sign
+from neokernel.image.signed import BadBootImage, boot_image, enrolment, header_of, sign
 from neokernel.image.stage import build_stage
 
 #: more the machine has no room for beside what it becomes (boards/stage.ld)
@@ -41,7 +41,8 @@ def elf_of(image: Path) -> Path | None:
     """The ELF file with debug information that a boot image was made of, if it lies beside it."""
     elf = image.with_suffix(".elf")
     try:
-        return elf if boot_image(elf) == image.read_bytes() else None
+        data = image.read_bytes()
+        return elf if boot_image(elf, int(header_of(data).rollback)) == data else None
     except (OSError, BadImage, BadBootImage):
         return None
 

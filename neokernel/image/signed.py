@@ -71,8 +71,8 @@ class Loaded:
     memory_size: int
 
 
-def boot_image(elf: Path) -> bytes:
-    """The image of a kernel with its archive, linked by `boards/kernel.ld`."""
+def boot_image(elf: Path, rollback: int = 0) -> bytes:
+    """The image of a kernel with its archive, linked by `boards/kernel.ld`. `rollback`: its rollback index."""
     kernel, archive, entry = parts_of(elf)
     memory = bytearray(HEADER_SIZE)
     header = wire_over(ImageHeader, memory)
@@ -84,7 +84,7 @@ def boot_image(elf: Path) -> bytes:
         memory_size = -(-len(loaded.data) // ALIGNMENT) * ALIGNMENT
         memory += loaded.data.ljust(memory_size, b"\0")
         header = wire_over(ImageHeader, memory)
-    header.entry, header.size = entry, len(memory)
+    header.entry, header.size, header.rollback = entry, len(memory), rollback
     for index, byte in enumerate(hashlib.sha512(memory[HEADER_SIZE:]).digest()):
         header.contents[index] = byte
     return bytes(memory)
@@ -171,8 +171,8 @@ def is_name(name: str) -> bool:
     return 0 < len(name) <= NAME_SIZE and all("!" <= character <= "~" for character in name)
 
 
-def enrolment(image_keys: Sequence[Named], operator_keys: Sequence[Named] = ()) -> bytes:
-    """The blob with these keys."""
+def enrolment(image_keys: Sequence[Named], operator_keys: Sequence[Named] = (), least_rollback: int = 0) -> bytes:
+    """The blob with these keys; images with a rollback index below `least_rollback` don't start."""
     keys = [*image_keys, *operator_keys]
     if not image_keys:
         raise BadBootImage("without a key that signs images, none would start")
@@ -182,6 +182,7 @@ def enrolment(image_keys: Sequence[Named], operator_keys: Sequence[Named] = ()) 
     header = wire_over(EnrolmentHeader, memory)
     header.magic, header.version = ENROLMENT_MAGIC, ENROLMENT_VERSION
     header.image_keys, header.operator_keys = len(image_keys), len(operator_keys)
+    header.least_rollback = least_rollback
     for index, key in enumerate(keys):
         if not is_name(key.name) or len(key.public) != PUBLIC_SIZE:
             raise BadBootImage(f"{key.name!r} can't be a key's name: 1 to {NAME_SIZE} printable letters without spaces")

@@ -19,6 +19,7 @@ from neokernel.lang import (
     struct,
     text_of,
     u8,
+    u64,
     usize,
     wire_view,
 )
@@ -38,10 +39,14 @@ from neokernel.stage.refusal import Refusal
 
 @struct
 class Enrolment:
-    """A copy of the blob, since it is read more than once; `count` is that of the keys that sign images."""
+    """A copy of the blob, since it is read more than once; `count` is that of the keys that sign images.
+
+    `least_rollback`: images with a lower rollback index are too old.
+    """
 
     memory: Array[u8] = array(MOST_ENROLMENT)
     count: usize = 0
+    least_rollback: u64 = 0
 
     @invariant
     def lies_in_memory(self) -> bool:
@@ -87,7 +92,7 @@ def read_enrolment(enrolment: Enrolment, data: bytes) -> Refusal | None:
     sha512(digest, enrolment.memory.bytes()[:end])
     if digest.bytes() != enrolment.memory.bytes()[end : end + HASH_SIZE]:
         return Refusal.ENROLMENT_DAMAGED
-    if header.unused != 0 or header.least_rollback != 0:
+    if header.unused != 0:
         return Refusal.ENROLMENT_VERSION
     for index in range(image_keys + operator_keys):
         loop_bound(MOST_KEYS)
@@ -96,7 +101,7 @@ def read_enrolment(enrolment: Enrolment, data: bytes) -> Refusal | None:
             return Refusal.ENROLMENT_DAMAGED
     if image_keys == 0:
         return Refusal.ENROLMENT_EMPTY
-    enrolment.count = image_keys
+    enrolment.count, enrolment.least_rollback = image_keys, header.least_rollback
     return None
 
 

@@ -37,8 +37,8 @@ class Part:
 class ImageHeader:
     """What is signed. `size` counts all bytes of the image; `contents` is the SHA-512 of those behind the header.
 
-    `entry` is the physical address at which the kernel is entered. `rollback` is kept for the number below which an
-    image is too old to start.
+    `entry` is the physical address at which the kernel is entered. `rollback` is the image's rollback index: a board
+    starts it if that is at least the one that it was enrolled with.
     """
 
     magic: u64
@@ -85,7 +85,7 @@ MOST_KEYS = 32
 class EnrolmentHeader:
     """Keys follow: those that sign images, then the operators'; then the SHA-512 of all before it.
 
-    `least_rollback` is kept for the least `rollback` of an image that may start.
+    `least_rollback` is the least `rollback` of an image that may start.
     """
 
     magic: u64

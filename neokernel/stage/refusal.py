@@ -34,6 +34,7 @@ class Refusal(Enum):
     CONTENTS = 31
     LAYOUT = 32
     PLACE = 33
+    TOO_OLD = 34
     # of the machine
     DEVICE_TREE = 40
     OUTSIDE = 41
@@ -79,6 +80,8 @@ def what_is_wrong(refusal: Refusal) -> str:
             return "the image's parts don't lie in it, or don't fit together"
         case Refusal.PLACE:
             return "the image's parts can't be put where they belong"
+        case Refusal.TOO_OLD:
+            return "the image is older than the oldest that this board starts"
         case Refusal.DEVICE_TREE:
             return "the firmware's device tree is broken"
         case Refusal.OUTSIDE:
@@ -101,6 +104,8 @@ def what_to_do(refusal: Refusal) -> str:
             return "image or signature was changed since: fetch both anew, or sign what you have built yourself"
         case Refusal.LAYOUT | Refusal.PLACE:
             return "what was signed is no image for this memory: build it anew with `nk image`"
+        case Refusal.TOO_OLD:
+            return "load a newer one: `nk verify` says an image's rollback index, and `nk enrol` has set the board's"
         case Refusal.DEVICE_TREE:
             return "look at the firmware, or at what the boot loader does to it"
         case Refusal.OUTSIDE:

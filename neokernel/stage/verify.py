@@ -106,6 +106,8 @@ def verify_image(loaded: Span[u8], enrolment: Enrolment) -> Verified | Refusal:
         return Refusal.WRONG_SIGNATURE
     if is_reserved_used(header):
         return Refusal.RESERVED
+    if header.rollback < enrolment.least_rollback:
+        return Refusal.TOO_OLD
     digest: Array[u8] = array(HASH_SIZE)
     sha512(digest, data[HEADER_SIZE:size])
     if digest.bytes() != data[CONTENTS : CONTENTS + HASH_SIZE]:
@@ -152,7 +154,7 @@ def is_reserved_used(header: ImageHeader) -> bool:
     for byte in header.unused:
         if byte != 0:
             return True
-    return header.rollback != 0
+    return False
 
 
 def placed(part: Part, size: usize) -> Placed | None:

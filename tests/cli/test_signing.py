@@ -206,6 +206,27 @@ def test_too_many_keys(nk: Nk) -> None:
     assert "33 keys; there is room for 32" in result.error
 
 
+def test_rollback_indices(nk: Nk, small: Path) -> None:
+    """What is told of them; a start that is refused because of one is the first stage's test."""
+    nk("key", "new", "a")
+    newer = Image(rollback=3)
+    Path("newer.img").write_bytes(newer.data())
+    for image, index in ((small, 0), (Path("newer.img"), 3)):
+        assert nk("sign", image, "--key", "a.key").status == 0
+        assert nk("verify", "--json", image).json["rollback_index"] == index
+        assert ("rollback index 3" in nk("verify", image).output) == (index == 3)
+    enrolled = nk("enrol", "--key", "a.pub", "--rollback-index", 3, "-o", "blob")
+    assert enrolled.output.endswith("blob: 160 bytes, images of rollback index 3 and up\n")
+    assert nk("enrol", "--json", "--key", "a.pub", "--rollback-index", 3, "-o", "blob").json["rollback_index"] == 3
+    loaded = {path: path.read_bytes() + Path(f"{path}.sig").read_bytes() for path in (small, Path("newer.img"))}
+    blob = Path("blob").read_bytes()
+    found = {path.name: look(data, blob) for path, data in loaded.items()}
+    assert found["small.img"] is Refusal.TOO_OLD
+    assert not isinstance(found["newer.img"], Refusal)
+    for wrong in (-1, 1 << 64, "new"):
+        assert nk("enrol", "--key", "a.pub", "--rollback-index", wrong, "-o", "blob").status == Exit.USAGE
+
+
 def test_enrolment_as_json(nk: Nk) -> None:
     nk("key", "new", "a")
     nk("key", "new", "b")

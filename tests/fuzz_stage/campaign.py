@@ -17,12 +17,14 @@ import hashlib
 import random
 from collections import Counter
 
-from neokernel.image.signed import BadBootImage, signer_of
+from neokernel.image.signed import BadBootImage, Named, enrolment, signer_of
 from neokernel.stage.refusal import Refusal
-from tests.stage.support import ARCHIVE, BLOB, HEADER, LOAD, Image, Placed, Verified, look, signature
+from tests.stage.support import ARCHIVE, BLOB, HEADER, KEY, LOAD, Image, Placed, Verified, look, signature
 
 SIGNATURE = 104
 HASH = slice(48, 112)
+#: the image's rollback index
+ROLLBACK = 40
 #: where the header has numbers of 64 bits
 FIELDS = (0, 32, 40, *range(112, 184, 8))
 EXTREMES = (0, 1, 7, 8, 255, 256, 257, 4096, 2**31, 2**32, 2**56, 2**56 - 1, 2**63, 2**64 - 1, 2**64 - 4096)
@@ -116,7 +118,12 @@ def signed_all_the_same(image: bytes, chance: random.Random) -> str:
     if len(made) >= HEADER and chance.randrange(8) != 0:
         made[HASH] = hashlib.sha512(made[HEADER:]).digest()
         put(made, 32, len(made))
-    verdict = look(bytes(made) + signature(bytes(made[:HEADER])))
+    blob = BLOB
+    if chance.randrange(4) == 0:
+        # A board that starts no image below some rollback index, and an image with some.
+        put(made, ROLLBACK, number(chance, len(image)))
+        blob = enrolment([Named("key", KEY.public_key().public_bytes_raw())], least_rollback=chance.randrange(1 << 32))
+    verdict = look(bytes(made) + signature(bytes(made[:HEADER])), blob)
     if isinstance(verdict, Refusal):
         return f"signed, {verdict.name}"
     fits(verdict, len(made))

@@ -77,6 +77,14 @@ def test_a_signed_image_starts(machine: Machine) -> None:
     assert rest == [f"ping {n}: pong {n * n}, said to badge 7" for n in (1, 2, 3)]
 
 
+def test_an_old_image_is_refused(machine: Machine) -> None:
+    """One whose rollback index is the board's starts; so it does on a board with a lower one."""
+    image = boot_image(machine.folder / "system.elf", rollback=7)
+    loaded, keys = image + sign(image, KEY), [Named("somebody", KEY.public_key().public_bytes_raw())]
+    refused(machine.start(loaded, enrolment(keys, least_rollback=8)), Refusal.TOO_OLD)
+    assert machine.start(loaded, enrolment(keys, least_rollback=7))[0] == 0
+
+
 def flipped(place: int) -> Callable[[Machine], bytes]:
     def change(machine: Machine) -> bytes:
         data = bytearray(machine.loaded)

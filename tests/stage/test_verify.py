@@ -142,7 +142,6 @@ def test_any_byte_of_what_was_signed_can_be_named() -> None:
 @pytest.mark.parametrize(
     ("changed", "refusal"),
     [
-        (IMAGE.but(rollback=1), Refusal.RESERVED),
         (IMAGE.but(unused=b"\1"), Refusal.RESERVED),
         (IMAGE.but(unused=bytes(71) + b"\1"), Refusal.RESERVED),
         (IMAGE.but(digest=bytes(64)), Refusal.CONTENTS),
@@ -220,7 +219,6 @@ def test_blobs_that_are_right() -> None:
         (BLOB[:-1], Refusal.ENROLMENT_DAMAGED),
         (blob_of(ONE, 1, version=2), Refusal.ENROLMENT_VERSION),
         (blob_of(ONE, 1, unused=1), Refusal.ENROLMENT_VERSION),
-        (blob_of(ONE, 1, rollback=1), Refusal.ENROLMENT_VERSION),
         (blob_of(b"", 0), Refusal.ENROLMENT_EMPTY),
         (blob_of(ONE, 0, 1), Refusal.ENROLMENT_EMPTY),
         (blob_of(ONE, 2), Refusal.ENROLMENT_DAMAGED),
@@ -287,3 +285,15 @@ def test_what_is_still_read_is_not_overwritten() -> None:
     assert fits(KERNEL, FILES, loaded=Range(ARCHIVE - 4096, 4096))
     assert not fits(KERNEL, FILES, tree=Range(LOAD, 64))
     assert not fits(KERNEL, FILES, tree=Range(ARCHIVE + 0xFFF8, 64))
+
+
+@pytest.mark.parametrize("least", [0, 1, 5, 1 << 32, (1 << 64) - 1])
+def test_an_image_that_is_too_old_is_refused(least: int) -> None:
+    """Whoever has signed it: its rollback index, which is signed, is at least the board's."""
+    blob = blob_of(ONE, 1, rollback=least)
+    for rollback in {0, least - 1, least, least + 1, (1 << 64) - 1} - {-1, 1 << 64}:
+        found = look(signed(IMAGE.but(rollback=rollback)), blob)
+        assert isinstance(found, Verified) if rollback >= least else found is Refusal.TOO_OLD, rollback
+    older = signed(IMAGE.but(rollback=least))
+    claimed = IMAGE.but(rollback=(1 << 64) - 1).data() + older[-104:]
+    assert least == (1 << 64) - 1 or look(claimed, blob) is Refusal.WRONG_SIGNATURE
