@@ -30,7 +30,8 @@ def stays_of(image: Path, folder: Path, emulator: str) -> Counter[Stay]:
     low, high = min(start for start, _ in kernel), max(end for _, end in kernel)
     log = folder / "executed"
     os.mkfifo(log)
-    command = [*qemu.command(emulator, image), "-icount", "shift=0,sleep=off", *one_by_one()]
+    # With vector registers: the program's cases need them.
+    command = [*qemu.command(emulator, image), "-cpu", "rv64,v=true", "-icount", "shift=0,sleep=off", *one_by_one()]
     command += ["-d", "exec,nochain", "-dfilter", f"{low:#x}..{high:#x}", "-D", str(log)]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as machine:
         try:
