@@ -15,6 +15,7 @@ from neokernel.cli.errors import ToolError
 from neokernel.cli.output import json_option, print_json
 from neokernel.cli.program import Program, find_program, is_image
 from neokernel.cli.run import image_of, kept, qemu_program
+from neokernel.cli.slots import plugged
 from neokernel.cli.system import is_system_file, machine_root
 from neokernel.image import qemu
 
@@ -44,11 +45,12 @@ def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: boo
     begin = ("nk_boot" if user else "nk_start") if is_image(path) else first_line(started(path))
     debugger = find_gdb(wanted)
     # A socket in a folder of our own: no port to guess, and nobody else can connect.
-    with tempfile.TemporaryDirectory(prefix="nk-debug-") as folder:
+    with plugged(path, as_json=as_json) as devices, tempfile.TemporaryDirectory(prefix="nk-debug-") as folder:
         socket = Path(folder) / "gdb"
         log = image.with_suffix(".console")
         machine = [
             *qemu.command(emulator, image),
+            *devices,
             *("-S", "-chardev", f"socket,path={socket},server=on,wait=off,id=gdb", "-gdb", "chardev:gdb"),
         ]
         front = [

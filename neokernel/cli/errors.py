@@ -159,6 +159,13 @@ TOOL_CODES: dict[str, ToolCode] = {
         "The command was stopped by ctrl-C or a signal. What it had started was stopped too.",
         Exit.INTERRUPT,
     ),
+    "NK1106": ToolCode(
+        "a disk that can't be used",
+        "A system file puts a disk into a slot of the board, `[slot.NAME]`, whose bytes are in a file of the host's. "
+        "It must be there, unless `size` says how large it is made; be readable, and writable unless it is `read_only` "
+        "or `temporary`; and have whole sectors of 512 bytes.",
+        Exit.USAGE,
+    ),
     "NK1201": ToolCode(
         "a package is missing",
         "The installation isn't complete: `make setup` installs what the tools need, `tools/setup.sh test` "

@@ -17,6 +17,7 @@ from neokernel.cli.distribution import qemu_advice
 from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import json_option, print_json
 from neokernel.cli.program import REPOSITORY, build, find_program, is_boot_image, is_image, open_image
+from neokernel.cli.slots import plugged
 from neokernel.cli.system import build_machine, find_system, image_path, is_system_file, machine_of, roots_of
 from neokernel.image import qemu
 from neokernel.image.checks import check_at
@@ -81,7 +82,9 @@ def command(
             raise ToolError("NK1001", "--host runs the source under CPython, where nothing is signed", "leave it out")
         with tempfile.TemporaryDirectory(prefix="nk-run-") as folder:
             image, roots, secured = signed_boot(path, enrolment, Path(folder), as_json=as_json)
-            return boot(qemu_program(), image, roots, timeout=timeout, raw=raw, as_json=as_json, secured=secured)
+            with plugged(path, as_json=as_json) as devices:
+                machine = [*qemu.signed_command(qemu_program(), secured), *devices]
+                return boot(machine, image, roots, timeout=timeout, raw=raw, as_json=as_json, secured=secured)
     if host:
         from neokernel.cli.host import run_on_host
 
@@ -91,7 +94,9 @@ def command(
             raise ToolError("NK1001", message, f"leave --host out; what can be tested under CPython: {TESTS}")
         return run_on_host(program, timeout, as_json=as_json)
     image, roots = image_of(path, as_json=as_json)  # a wrong program is one, with QEMU or without
-    return boot(qemu_program(), image, roots, timeout=timeout, raw=raw, as_json=as_json)
+    with plugged(path, as_json=as_json) as devices:
+        machine = [*qemu.command(qemu_program(), image.path), *devices]
+        return boot(machine, image, roots, timeout=timeout, raw=raw, as_json=as_json)
 
 
 def image_of(path: Path, *, as_json: bool, release: bool = True) -> tuple[Image, tuple[Path, ...]]:
@@ -145,7 +150,7 @@ def qemu_program() -> str:
 
 
 def boot(
-    program: str,
+    machine: list[str],
     image: Image,
     roots: tuple[Path, ...],
     *,
@@ -154,13 +159,12 @@ def boot(
     as_json: bool,
     secured: SignedBoot | None = None,
 ) -> int:
-    """Run the image in the QEMU `program` and report how it ended. `secured`: it starts through the first stage."""
+    """Run the image by QEMU's command `machine` and report how it ended. `secured`: through the first stage."""
     denied = [str(line) for line in lines_left_out(image.path)]
     if not as_json:
         for line in denied:
             click.echo(f"note: {line}", err=True)
     console = ConsoleFilter("nk_start_text" in image.symbols, lambda record: explained(image, record, roots).text)
-    machine = qemu.command(program, image.path) if secured is None else qemu.signed_command(program, secured)
     shown = bytearray()
 
     def show(data: bytes) -> None:

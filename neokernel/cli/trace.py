@@ -22,6 +22,7 @@ from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import json_option, print_json, progress, shown
 from neokernel.cli.program import find_program, is_image, open_image, refuse, tool_complaints
 from neokernel.cli.run import Seconds, exit_status, explained, image_of, out_of_time, qemu_program
+from neokernel.cli.slots import plugged
 from neokernel.cli.system import build_machine, find_system, image_path, is_system_file, machine_of, roots_of
 from neokernel.image import qemu
 from neokernel.image.elf import Image
@@ -61,7 +62,9 @@ def command(
     image, roots = traced_image(path, as_json=as_json)
     with tempfile.TemporaryDirectory(prefix="nk-trace-") as folder:
         memory = Path(folder) / "memory"
-        run = boot(qemu_program(), image, roots, memory, timeout, as_json=as_json)
+        with plugged(path, as_json=as_json) as devices:
+            machine = [*qemu.command(qemu_program(), image.path), *devices]
+            run = boot(machine, image, roots, memory, timeout, as_json=as_json)
         made = write_trace(memory, output or default_output(image.path), dump)
     status = report(made, run, as_json=as_json)
     if run.timed_out and not as_json:
@@ -175,7 +178,7 @@ def lines(trace: dict[str, Any]) -> str:
 
 
 def boot(
-    program: str, image: Image, roots: tuple[Path, ...], ram: Path, timeout: float | None, *, as_json: bool
+    machine: list[str], image: Image, roots: tuple[Path, ...], ram: Path, timeout: float | None, *, as_json: bool
 ) -> Run:
     """Run the image with its memory in the file `ram`, showing its console, until it ends, or ctrl-C, or in time."""
     console = ConsoleFilter("nk_start_text" in image.symbols, lambda record: explained(image, record, roots).text)
@@ -188,7 +191,7 @@ def boot(
             sys.stdout.buffer.flush()
 
     backend = f"memory-backend-file,id=memory,share=on,size={qemu.MEMORY},mem-path={ram}"
-    arguments = [*qemu.command(program, image.path), "-object", backend, "-machine", "memory-backend=memory"]
+    arguments = [*machine, "-object", backend, "-machine", "memory-backend=memory"]
     try:
         outcome = qemu.run(arguments, console, show, timeout=timeout)
     except KeyboardInterrupt:  # what was recorded so far is what the user waits for

@@ -44,10 +44,13 @@ class Made:
 
 @dataclass(eq=False, slots=True)
 class Elsewhere:
-    """Memory that is neither; there is one."""
+    """Memory that is neither; there are these two. `inert`: it holds no references, like a device's registers."""
+
+    inert: bool = False
 
 
 ELSEWHERE = Elsewhere()
+INERT = Elsewhere(inert=True)
 Origin = Given | Made | Elsewhere
 Origins = frozenset[Origin]
 NOWHERE: Origins = frozenset()
@@ -227,6 +230,20 @@ class _Carriers:
             found = self._contents[of] = frozenset(contents(of))
         return found
 
+    def held(self, of: Type) -> list[Type]:
+        """The types of what an object of this type refers to, not counting what lies inline in it."""
+        match of:
+            case StructType(fields=fields):
+                return [each.type for each in fields.values() if not each.inline and not each.ghost]
+            case ArrayType(element=element, inline=False):
+                return [element]
+            case _:
+                return []
+
+    def inert(self, of: Type) -> bool:
+        """Can an object of this type, with all that lies in it, hold no references?"""
+        return not any(self.carries(each) for inside in self.contents(of) for each in self.held(inside))
+
     def reached(self, type_: Type) -> frozenset[Type]:
         """The types of all objects that references lead to from a value of this type, over others too."""
         found = self._reached.get(type_)
@@ -236,14 +253,7 @@ class _Carriers:
             while work:
                 for inside in self.contents(work.pop()) - reached:
                     reached.add(inside)
-                    match inside:
-                        case StructType(fields=fields):
-                            held = [each.type for each in fields.values() if not each.inline and not each.ghost]
-                        case ArrayType(element=element, inline=False):
-                            held = [element]
-                        case _:
-                            held = []
-                    work += [target for of in held for target in self.targets(of)]
+                    work += [target for of in self.held(inside) for target in self.targets(of)]
             found = self._reached[type_] = frozenset(reached)
         return found
 
@@ -350,7 +360,8 @@ class _Escape:
             case ir.Call():
                 self._call(node)
             case ir.ObjectAt():
-                self._result(node, {ELSEWHERE})
+                targets = [] if node.result is None else self.carriers.targets(node.result.type)
+                self._result(node, {INERT if all(map(self.carriers.inert, targets)) else ELSEWHERE})
             case ir.Retire():
                 self._end(node)
             case ir.Renew(reference=reference):
@@ -389,8 +400,9 @@ class _Escape:
                 case Given(index):
                     found.add(Given(index, True))
                     found |= self.given.get(Given(index, True), set())
-                case Elsewhere():
-                    found.add(ELSEWHERE)
+                case Elsewhere(inert=inert):
+                    if not inert:
+                        found.add(ELSEWHERE)
         return found
 
     def reachable(self, origins: Origins | set[Origin]) -> set[Origin]:
@@ -424,11 +436,13 @@ class _Escape:
         if isinstance(origin, Given):
             direct = set(self.of(node.arguments[origin.place]))
             return self.reachable(direct) if origin.inside else direct
-        return {ELSEWHERE}
+        return {origin}
 
     def _may_hold(self, origin: Origin, of: Type | None) -> bool:
         """Can an object of this type be there? References have types, so they don't lead anywhere."""
-        if of is None or isinstance(origin, Elsewhere):
+        if isinstance(origin, Elsewhere):
+            return not origin.inert
+        if of is None:
             return True
         if isinstance(origin, Made):
             return of in self.carriers.contents(origin.of)

@@ -80,8 +80,25 @@ def command(program: str, image: Path) -> list[str]:
     return [
         *(program, "-M", "virt", "-smp", "1", "-m", MEMORY, "-bios", "default"),
         *("-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"),
+        # Drivers speak virtio as it was standardised, which QEMU's slots don't unless they are told.
+        *("-global", "virtio-mmio.force-legacy=false"),
         *("-kernel", str(image)),
     ]
+
+
+def entropy(bus: str) -> list[str]:
+    """Random bytes of the host's, in the slot that QEMU calls `bus`."""
+    return ["-device", f"virtio-rng-device,bus={bus}"]
+
+
+def disk(bus: str, file: Path, *, read_only: bool = False, temporary: bool = False) -> list[str]:
+    """A disk whose bytes are in `file`."""
+    name = f"disk-{bus}"
+    path = str(file).replace(",", ",,")
+    options = f"if=none,id={name},file={path},format=raw,discard=unmap,detect-zeroes=unmap"
+    switched = {True: "on", False: "off"}
+    options += f",read-only={switched[read_only]},snapshot={switched[temporary]}"
+    return ["-drive", options, "-device", f"virtio-blk-device,bus={bus},drive={name}"]
 
 
 def run(

@@ -100,6 +100,8 @@ class Child:
     #: pages of memory that it lends, by the declared capability, and that it is lent, by the badge
     lends: Array[u8] = array(MAXIMUM_GRANTS)
     lent: Array[u8] = array(MAXIMUM_LENDERS)
+    #: where it has the frames of all that it is lent, 0 if it hasn't
+    lent_frames: u64 = 0
     #: bytes that are shared at STATE_ADDRESS
     state_size: u64 = 0
     #: slots of its table, the next free one, and that of its heartbeat, 0 for none
@@ -157,6 +159,7 @@ class Child:
         self.number, self.memory, self.first, self.entry = number, memory, first, file.entry
         self.space, self.table, self.thread = first + SPACE, first + TABLE, first + THREAD
         self.own_memory, self.next_slot, self.slots = 0, FIRST_DYNAMIC, slots
+        self.lent_frames = 0
         self.heartbeat, self.state_size, self.settings.count, self.settings.used = 0, 0, 0, 0
         self.computes, self.floats = file.floats != 0, 0
         self.kept.table, self.kept.next = first + KEPT, 0
@@ -313,6 +316,16 @@ class Child:
         self.next_slot = index + 1
         return index
 
+    def give_lent_frame(self, process: Process, frame: u64) -> Failure | None:
+        """Give it the frame of a page that it is lent, which its maker doesn't need: all of them, in their order."""
+        index = self.next_slot
+        failure = released(process, frame, system.move(process.buffer, self.table, index, frame))
+        if failure is None:
+            self.next_slot = index + 1
+            if self.lent_frames == 0:
+                self.lent_frames = index
+        return failure
+
     def give_memory(self, process: Process) -> Failure | None:
         """Let what is left of its memory be its own, to make objects of: after all else that its maker makes of it."""
         info = system.memory_info(self.memory)
@@ -390,6 +403,7 @@ class Child:
         info.settings.assign(self.settings)
         copy(info.lends, self.lends.bytes())
         copy(info.lent, self.lent.bytes())
+        info.lent_frames = self.lent_frames
         info.memory = self.own_memory
         info.frequency = process.frequency
         info.vector_bytes = process.vector_bytes

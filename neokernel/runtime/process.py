@@ -125,6 +125,9 @@ class StartInfo:
     #: pages of memory that it lends, by the declared capability, and that it is lent, by the badge: see `lend.py`
     lends: Array[u8] = array(MAXIMUM_GRANTS)
     lent: Array[u8] = array(MAXIMUM_SERVICES + 1)
+    #: of who has a DmaSpace: the first of the slots with the frames of all that it is lent, in the order of the badges,
+    #: for its device to reach; 0 if there are none
+    lent_frames: u64 = 0
 
 
 assert size_of(StartInfo) <= PAGE_SIZE, "the description is one page"

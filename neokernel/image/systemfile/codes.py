@@ -182,6 +182,14 @@ CODES: dict[str, SystemCode] = {
         "a name that is declared twice",
         "A program's declarations are known by their names in system files: each name is declared once.",
     ),
+    "NK2116": SystemCode(
+        "a device in a slot",
+        "`[slot.NAME]` says what stands in a slot of the board when `nk run` starts the machine. NAME is a device of "
+        "the board's file that has a `slot`. A disk has a file on the host, or a size, or both; other devices have "
+        "neither. Who may use the device is another matter: its driver is granted it, by `devices`.",
+        '[slot.virtio0]\ndevice = "disk"\n',
+        '[slot.virtio0]\ndevice = "disk"\nfile = "disk.img"\nsize = "16 MiB"\n',
+    ),
     "NK2201": SystemCode(
         "more memory than there is",
         "What services have (`memory`, `preserve`, `pools`, what they lend) and what is reserved is more than the "

@@ -19,6 +19,7 @@ from neokernel.image.systemfile.model import Service as ServiceTable
 from neokernel.image.systemfile.needs import Need, needs_of, shown
 from neokernel.image.systemfile.reading import validate
 from neokernel.image.systemfile.settings import set_all
+from neokernel.image.systemfile.slots import slots_of
 from neokernel.image.systemfile.units import show_time
 
 BOARDS = PACKAGE_ROOT / "boards"
@@ -88,6 +89,8 @@ def load(path: Path, findings: Findings) -> Machine | None:
         Placed(RESERVE if reserve is None else reserve, document.value("system", "reserve"), reserve is not None),
         document.table("system"),
         services,
+        slots_of(document, model, board, findings),
+        document.path.parent,
     )
     for name, service in services.items():
         grant_all(machine, service, document, model, findings)

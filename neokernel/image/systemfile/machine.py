@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from neokernel.compiler.ir import Span
-from neokernel.image.systemfile.model import BoardFile, Device, Escalation, Policy
+from neokernel.image.systemfile.model import BoardFile, Device, Escalation, Policy, Slot
 from neokernel.image.systemfile.needs import Need, Role
 
 T = TypeVar("T")
@@ -144,6 +144,9 @@ class Machine:
     #: where the file says what the machine is
     span: Span
     services: dict[str, Service]
+    #: what stands in slots of the board, by the board's names; files are relative to `folder`
+    slots: dict[str, Slot]
+    folder: Path
 
     def clients(self, name: str) -> Iterator[tuple[Service, Grant]]:
         """Who calls a service, with the grant that lets it."""

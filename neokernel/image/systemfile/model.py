@@ -196,11 +196,39 @@ class SystemTable(Table):
     )
 
 
+class Kind(Enum):
+    """A device that `nk run` can put into a slot."""
+
+    DISK = "disk"
+    ENTROPY = "entropy"
+
+
+class Slot(Table):
+    """`[slot.NAME]`: what stands in a slot of the board when `nk run` starts the machine. It grants nobody anything."""
+
+    device: Kind = Field(
+        strict=False, description="`disk` (virtio-blk) or `entropy` (virtio-rng, with the host's random bytes)"
+    )
+    file: Annotated[str, StringConstraints(min_length=1, max_length=400)] | None = Field(
+        None, description="of a disk: the host's file with its bytes, relative to the system file"
+    )
+    size: Size | None = Field(
+        None,
+        description="of a disk: the file is made with so many bytes of zeroes if it isn't there; without `file`, the "
+        "disk is empty at each start",
+    )
+    read_only: bool = Field(False, description="of a disk: nobody can write it")
+    temporary: bool = Field(False, description="of a disk: what is written is gone at the end")
+
+
 class SystemFile(Table):
     """A system file."""
 
     system: SystemTable = Field(description="the machine as a whole")
     service: dict[Name, Service] = Field(default_factory=dict, description="the services, by their names")
+    slot: dict[Name, Slot] = Field(
+        default_factory=dict, description="what `nk run` puts into slots of the board, by their names"
+    )
 
 
 class BoardTable(Table):
@@ -224,6 +252,9 @@ class Device(Table):
         default_factory=dict, description="its interrupt lines by name, if it has several"
     )
     dma: bool = Field(False, description="can it read and write memory by itself?")
+    slot: str | None = Field(
+        None, description="of a slot that holds a device if one is put there: what QEMU calls it. Left out: it is none"
+    )
 
 
 class BoardFile(Table):

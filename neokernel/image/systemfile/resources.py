@@ -15,6 +15,7 @@ from neokernel.abi.description import (
 from neokernel.abi.kinds import PAGE_SIZE
 from neokernel.image.systemfile.document import Findings
 from neokernel.image.systemfile.machine import Kind, Machine, Placed, Service
+from neokernel.image.systemfile.matching import MOST_PINNED
 from neokernel.image.systemfile.model import Escalation, Policy
 from neokernel.image.systemfile.units import show_size, show_time
 
@@ -35,7 +36,7 @@ def check(machine: Machine, findings: Findings) -> None:
         findings.error("NK2207", f"{machine.name} has no services", machine.span, "write `[service.NAME]` for one")
     slots(machine, findings)
     for service in machine.services.values():
-        quotas(service, findings)
+        quotas(machine, service, findings)
         restarts(machine, service, findings)
     memory(machine, findings)
 
@@ -53,7 +54,7 @@ def slots(machine: Machine, findings: Findings) -> None:
         findings.error("NK2204", message, place, f"that is {needed:,} slots for init, and {MOST_SLOTS:,} can be")
 
 
-def quotas(service: Service, findings: Findings) -> None:
+def quotas(machine: Machine, service: Service, findings: Findings) -> None:
     """Is what it has enough for what it must have?"""
     for placed, name in ((service.memory, "memory"), (service.preserve, "preserve")):
         if placed.value % PAGE_SIZE:
@@ -68,7 +69,12 @@ def quotas(service: Service, findings: Findings) -> None:
         if count > most:
             message = f"`{service.program.name}` declares {count} {what}"
             findings.error("NK2204", message, service.span, f"a program declares at most {most}")
-    slots = LEAST_CAPABILITIES + declared
+    pinned = pinned_pages(machine, service)
+    slots = LEAST_CAPABILITIES + declared + pinned
+    for grant in service.grants:
+        if grant.kind is Kind.DMA and grant.number // PAGE_SIZE + pinned > MOST_PINNED:
+            message = f"`dma.{grant.name}` is {grant.target}, and clients lend {show_size(pinned * PAGE_SIZE)}"
+            findings.error("NK2006", message, grant.span, f"together at most {show_size(MOST_PINNED * PAGE_SIZE)}")
     if service.capabilities.value < slots:
         message = f"`{service.name}` has {service.capabilities.value} slots for capabilities, and begins with {slots}"
         help = f"write `capabilities = {-(-slots // 32) * 32}` or more: what it makes needs slots, too"
@@ -113,6 +119,13 @@ def total(service: Service) -> int:
 def lent(service: Service) -> int:
     """What it lends to others: init makes that memory, since it outlives both sides."""
     return sum(need.lend for need in service.program.used())
+
+
+def pinned_pages(machine: Machine, service: Service) -> int:
+    """How many pages it is lent that its device reaches: each takes a slot of its table."""
+    if not any(grant.kind is Kind.DMA for grant in service.grants):
+        return 0
+    return sum(-(-grant.need.lend // PAGE_SIZE) for _, grant in machine.clients(service.name))
 
 
 def restarts(machine: Machine, service: Service, findings: Findings) -> None:

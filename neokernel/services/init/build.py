@@ -169,7 +169,8 @@ def device_space(process: Process, init: Init, grant: u64) -> Authority | Failur
             if isinstance(home, Failure):
                 return home
             unit.device_spaces = home
-        made = process.make_of(unit.device_spaces, Kind.DMA_SPACE, record.size)
+        pins = record.size + lent_pages(init, u64(record.owner))
+        made = process.make_of(unit.device_spaces, Kind.DMA_SPACE, pins)
         if isinstance(made, Failure):
             return made
         init.objects[grant] = made
@@ -182,7 +183,8 @@ def room_for_pins(init: Init, index: u64) -> u64:
     size: u64 = 0
     for grant in range(grants.first, grants.end):
         if kind_of_grant(init, grant) is GrantKind.DMA:
-            size += DMA_HEADER + init.description.grant(grant).size * PIN_SIZE
+            # What it is lent is pinned beside what it has itself.
+            size += DMA_HEADER + (init.description.grant(grant).size + lent_pages(init, index)) * PIN_SIZE
     return pages_of(size) * PAGE_SIZE
 
 
@@ -294,6 +296,31 @@ def share_lent(process: Process, init: Init, index: u64, child: Child) -> Failur
             child.lent[client + 1] = u8(pages)
             address = LENT_ADDRESS + (client + 1) * REGION_SPACE
             failure = share_frames(process, init.objects[user], pages, child, address)
+            if failure is None and has_device_space(init, index):
+                failure = give_frames(process, init.objects[user], pages, child)
+        if failure is not None:
+            return failure
+    return None
+
+
+def has_device_space(init: Init, index: u64) -> bool:
+    """Does a unit let a device reach memory?"""
+    grants, found = grants_of(init, index), False
+    for grant in range(grants.first, grants.end):
+        found = found or kind_of_grant(init, grant) is GrantKind.DMA
+    return found
+
+
+def give_frames(process: Process, table: u64, pages: u64, child: Child) -> Failure | None:
+    """Let a process pin what it is lent. Clients stand in the order of their badges, and so do their frames."""
+    for page in range(pages):
+        slot = process.slot()
+        if isinstance(slot, Failure):
+            return slot
+        failure = system.copy_out(process.buffer, table, page, READ | WRITE, slot)
+        if failure is not None:
+            return released(process, slot, failure)
+        failure = child.give_lent_frame(process, slot)
         if failure is not None:
             return failure
     return None

@@ -1,0 +1,67 @@
+"""What a system file puts into slots of the board, as QEMU is told it; and the host's files that are behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from neokernel.cli.errors import ToolError
+from neokernel.cli.output import shown
+from neokernel.cli.system import find_system, is_system_file, machine_of
+from neokernel.image import qemu
+from neokernel.image.systemfile.machine import Machine
+from neokernel.image.systemfile.model import Kind, Slot
+from neokernel.image.systemfile.slots import SECTOR
+from neokernel.image.systemfile.units import show_size
+
+
+@contextlib.contextmanager
+def plugged(path: Path, *, as_json: bool) -> Iterator[list[str]]:
+    """QEMU's arguments for the devices of the system file at `path`; none, if it is something else that is run.
+
+    Disks without a file of their own last as long as the `with`.
+    """
+    if not is_system_file(path):
+        yield []
+        return
+    machine = machine_of(find_system(path), as_json=as_json, warn=False)
+    with tempfile.TemporaryDirectory(prefix="nk-disks-") as folder:
+        yield arguments_of(machine, Path(folder))
+
+
+def arguments_of(machine: Machine, folder: Path) -> list[str]:
+    """`folder`: for disks that begin empty. Raises ToolError if a file won't do."""
+    arguments: list[str] = []
+    for name, slot in machine.slots.items():
+        bus = machine.board.device[name].slot
+        assert bus is not None, "what isn't a slot is an error of the system file"
+        match slot.device:
+            case Kind.ENTROPY:
+                arguments += qemu.entropy(bus)
+            case Kind.DISK:
+                file = disk_file(machine, name, slot, folder)
+                arguments += qemu.disk(bus, file, read_only=slot.read_only, temporary=slot.temporary)
+    return arguments
+
+
+def disk_file(machine: Machine, name: str, slot: Slot, folder: Path) -> Path:
+    """The file behind a disk, made if the system file says how large it is."""
+    path = folder / name if slot.file is None else machine.folder / slot.file
+    called = shown(path)
+    try:
+        if slot.size is not None and not path.exists():
+            with path.open("wb") as made:
+                made.truncate(slot.size)
+        with path.open("rb" if slot.read_only or slot.temporary else "r+b") as file:
+            size = file.seek(0, 2)
+    except OSError as error:
+        help = f"make it, or write `slot.{name}.size`: then `nk` does"
+        raise ToolError("NK1106", f"the disk {called} can't be used: {error.strerror or error}", help) from error
+    if slot.size is not None and size != slot.size:
+        message = f"the disk {called} has {show_size(size)}, and the system file says {show_size(slot.size)}"
+        raise ToolError("NK1106", message, f"take `slot.{name}.size` out, or the file away")
+    if size == 0 or size % SECTOR:
+        raise ToolError("NK1106", f"the disk {called} has {size} bytes", "a disk has whole sectors of 512 bytes")
+    return path.absolute()

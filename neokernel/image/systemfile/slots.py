@@ -1,0 +1,41 @@
+"""What a system file puts into slots of the board: devices of the machine that `nk run` starts.
+
+It says nothing of who may use them: that is granted, like any device of the board's.
+"""
+
+from __future__ import annotations
+
+from neokernel.image.systemfile import units
+from neokernel.image.systemfile.document import Document, Findings, did_you_mean
+from neokernel.image.systemfile.model import BoardFile, Kind, Slot, SystemFile
+
+#: bytes that a disk's size is a multiple of
+SECTOR = 512
+
+
+def slots_of(document: Document, model: SystemFile, board: BoardFile, findings: Findings) -> dict[str, Slot]:
+    """The slots that are filled, by the names of the board's devices; what is wrong with them is found."""
+    known = [name for name, device in board.device.items() if device.slot is not None]
+    for name, slot in model.slot.items():
+        if name not in known:
+            message = f"{board.board.name} has no slot called {name}"
+            help = did_you_mean(name, known, "slots", "the board has none")
+            findings.error("NK2116", message, document.key("slot", name), help)
+        check(name, slot, document, findings)
+    return {name: slot for name, slot in model.slot.items() if name in known}
+
+
+def check(name: str, slot: Slot, document: Document, findings: Findings) -> None:
+    """Does what is said of a device belong together?"""
+    if slot.device is not Kind.DISK:
+        for key in ("file", "size", "read_only", "temporary"):
+            if key in slot.model_fields_set:
+                message = f"`{key}` means nothing of `{name}`, which isn't a disk"
+                findings.error("NK2116", message, document.key("slot", name, key), "take the line out")
+        return
+    if slot.file is None and slot.size is None:
+        help = 'write `file = "disk.img"`, or `size = "16 MiB"` for one that is empty at each start'
+        findings.error("NK2116", f"the disk in `{name}` has no bytes", document.key("slot", name), help)
+    if slot.size is not None and (slot.size % SECTOR or not slot.size):
+        message = f"`size` of `{name}` is {units.show_size(slot.size)}"
+        findings.error("NK2006", message, document.value("slot", name, "size"), "it is a multiple of 512 B")

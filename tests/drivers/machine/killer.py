@@ -1,0 +1,66 @@
+"""Kills the drivers in turn, at any moment, when it is told to begin: it is more urgent than all whom it disturbs."""
+
+from __future__ import annotations
+
+from killing import Killing
+
+from neokernel.abi.boot import OWN_THREAD
+from neokernel.abi.kinds import Kind
+from neokernel.abi.operations import Binding
+from neokernel.lang import (
+    Provides,
+    Setting,
+    Uses,
+    provides,
+    setting,
+    struct,
+    u32,
+    u64,
+    uses,
+    wrapping_add,
+    wrapping_mul,
+)
+from neokernel.runtime import control, system
+from neokernel.runtime.must import must, must_get
+from neokernel.runtime.objects import System
+from neokernel.runtime.process import Process
+
+init: Uses[System] = uses()
+killing: Provides[Killing] = provides()
+#: how often each driver is killed, and ticks between two kills, at most
+kills: Setting[u32] = setting(6)
+ticks: Setting[u64] = setting(20_000)
+
+#: services, in the order in which they start
+DRIVERS = 2
+
+
+@struct
+class Handler:
+    bell: u64
+
+    def begin(self) -> u32:
+        must(system.signal(self.bell))
+        return 0
+
+
+def main(process: Process) -> None:
+    bell = must_get(process.make(Kind.NOTIFICATION))
+    never = must_get(process.make(Kind.NOTIFICATION))
+    must(system.bind(process.buffer, OWN_THREAD, Binding.NOTIFICATION, bell))
+    reply = must_get(process.make(Kind.REPLY))
+    handler = Handler(bell=bell)
+    _ = must_get(killing.serve_until_signals(process, handler, reply))
+    random: u64 = 1
+    most = ticks.get(process)
+    for _ in range(kills.get(process)):
+        for driver in range(u64(DRIVERS)):
+            random = wrapping_add(wrapping_mul(random, 6364136223846793005), 1442695040888963407)
+            _ = system.wait(never, system.now() + 200 + (random >> 33) % most)
+            refused = control.kill(init.slot, driver)
+            while refused is not None:
+                # It is just being started again.
+                _ = system.wait(never, system.now() + 100)
+                refused = control.kill(init.slot, driver)
+    while True:
+        _ = killing.serve_until_signals(process, handler, reply)
