@@ -23,6 +23,7 @@ BENCHES = {
     "compiler": "instructions of compiled kernels beside clang -O2, with and without checks",
     "kernel": "instructions of the kernel's work, beside other kernels'",
     "system": "instructions of what stands above the kernel",
+    "drivers": "instructions of requests to drivers, from a client's call to its answer",
     "stage": "what a signed start costs, and what that is made of",
     "build": "seconds to build 10,000 lines: cold, and after an edit of one line",
 }
@@ -31,7 +32,7 @@ BENCHES = {
 WIDE = 100
 
 #: those that boot a machine
-BOOTS = {"compiler", "kernel", "stage", "system"}
+BOOTS = {"compiler", "drivers", "kernel", "stage", "system"}
 
 
 def run(
@@ -54,6 +55,10 @@ def run(
         from neokernel.bench import system
 
         return system.run(only, progress, keep)
+    if name == "drivers":
+        from neokernel.bench import drivers
+
+        return drivers.run(only, progress, keep)
     if name == "stage":
         from neokernel.bench import stage
 

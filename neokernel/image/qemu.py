@@ -31,6 +31,9 @@ OLDEST = (7, 2)
 #: the machine's memory; boards/virt.ld counts on it
 MEMORY = "128M"
 
+#: drivers speak virtio as it was standardised, which QEMU's slots don't unless they are told
+MODERN = ("-global", "virtio-mmio.force-legacy=false")
+
 
 @dataclass
 class Outcome:
@@ -80,8 +83,7 @@ def command(program: str, image: Path) -> list[str]:
     return [
         *(program, "-M", "virt", "-smp", "1", "-m", MEMORY, "-bios", "default"),
         *("-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"),
-        # Drivers speak virtio as it was standardised, which QEMU's slots don't unless they are told.
-        *("-global", "virtio-mmio.force-legacy=false"),
+        *MODERN,
         *("-kernel", str(image)),
     ]
 

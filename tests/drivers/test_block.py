@@ -17,6 +17,7 @@ from neokernel.drivers.virtio.mmio import Problem, Registers, Transport
 from neokernel.drivers.virtio.queue import Broken, Queue
 from neokernel.interfaces.block import BlockError, Request
 from neokernel.lang import u8, u16, u32, u64, usize
+from tests.drivers import fuzz, hostile_disk
 from tests.drivers.virtio_device import PAGE, Bus, Disk
 
 SECTORS = 64
@@ -273,3 +274,16 @@ def test_whatever_the_device_does(data: st.DataObject) -> None:
         states = [request.state for request in block.requests]
         assert states.count(State.FLYING) == len(flying) and int(block.spares) == states.count(State.FREE)
         assert int(block.queue.in_flight) == len(flying)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_device_that_answers_at_random_in_two_readings(seed: int) -> None:
+    """What holds is asserted in the walk; both readings come across the same."""
+    here = fuzz.counted(hostile_disk.walk(u64(seed), u64(150)))
+    assert here == fuzz.counted(fuzz.compiled()(seed, 150))
+    assert here["resets"] and here["done"] and here["lost"]
+
+
+def test_random_answers_by_the_thousand() -> None:
+    total = fuzz.counted(fuzz.compiled()(3, 100_000))
+    assert min(total.values()) > 200, total

@@ -29,7 +29,7 @@ init: Uses[System] = uses()
 killing: Provides[Killing] = provides()
 #: how often each driver is killed, and ticks between two kills, at most
 kills: Setting[u32] = setting(6)
-ticks: Setting[u64] = setting(20_000)
+ticks: Setting[u64] = setting(100_000)
 
 #: services, in the order in which they start
 DRIVERS = 2

@@ -9,6 +9,7 @@ from __future__ import annotations
 from killing import Killing
 
 from neokernel.interfaces.block import MOST_ENTRIES, BlockDevice, BlockError, Request, put, result_of
+from neokernel.interfaces.clock import Clock
 from neokernel.interfaces.entropy import MOST_BYTES, Entropy, NoEntropy
 from neokernel.lang import (
     Array,
@@ -38,6 +39,7 @@ from neokernel.runtime.system import Failure
 
 disk: Uses[BlockDevice] = uses(lend=128 << 10)
 entropy: Uses[Entropy] = uses()
+clock: Uses[Clock] = uses()
 init: Uses[System] = uses()
 console: Uses[Console] = uses()
 power: Uses[Power] = uses()
@@ -48,6 +50,8 @@ kills: Setting[u32] = setting(6)
 #: the driver that is killed last, among the services
 LAST_DRIVER: u64 = 1
 BLOCK = 4096
+#: nanoseconds, in the mean
+YEAR: u64 = 31_556_952 * 1_000_000_000
 SECTORS = 8
 BLOCKS = 16
 
@@ -156,6 +160,10 @@ def main(process: Process) -> None:
     geometry = must_get(disk.geometry())
     process.console.write(f"{geometry.sectors} sectors, blocks of {geometry.block}, at most {geometry.most_bytes}\n")
     errors(process, lent)
+    time = must_get(clock.now())
+    later = must_get(clock.now())
+    assert time <= later, "time runs backwards"
+    process.console.write(f"the year is about {1970 + time // YEAR}\n")
     tester.write_all()
     seen: Array[u32] = array(256, 0)
     deaths = kills.get(process)

@@ -1,0 +1,107 @@
+"""`nk bench drivers`: what a request to a driver takes, from the client's call to its answer, devices' interrupts too.
+
+A system of drivers, a client that measures, and an idler (`benches/drivers`): the machine never idles, as its virtual
+time would jump then, and the idler says how many instructions were its own. Devices work beside the machine, so
+two runs differ a little, by when an interrupt comes; what is shown is the lesser of two.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from neokernel.bench.kernel import Line, command, read_reports, run_command
+from neokernel.bench.row import BenchError, Progress, Row
+from neokernel.compiler.source import PACKAGE_ROOT
+
+SOURCES = Path(__file__).parents[2] / "benches" / "drivers"
+DRIVERS = PACKAGE_ROOT / "neokernel" / "drivers"
+#: Linux, in a guest on the same kind of machine: QEMU 10.0.2, virtio-blk on a raw file, O_DIRECT, 2026-11-20
+LINUX = {"read": 13_542, "large": 275_414, "large_write": 250_349}
+LINES = {
+    "read": Line("4 KiB read from a disk, one at a time", 5_000),
+    "write": Line("4 KiB written"),
+    "batched": Line("4 KiB read, 16 at a time in one call"),
+    "large": Line("1 MiB read, in requests of 256 KiB", 60_000),
+    "large_write": Line("1 MiB written"),
+    "random": Line("256 random bytes"),
+}
+RUNS = 2
+#: bytes of the disk
+DISK = 1 << 20
+
+
+def run(only: Sequence[str] | None = None, progress: Progress = lambda _: None, keep: Path | None = None) -> list[Row]:
+    """Rows of the items named in `only`, or of all; all are measured in any case. `keep`: a folder for the image."""
+    unknown = set(only or ()) - LINES.keys()
+    if unknown:
+        raise BenchError(f"no item {', '.join(sorted(unknown))}; there are {', '.join(LINES)}")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) if keep is None else keep.resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        progress("building")
+        image = build(folder)
+        found: list[dict[str, int]] = []
+        for number in range(RUNS):
+            progress(f"run {number + 1} of {RUNS}")
+            found.append(read_reports(run_command(machine(image, folder), "drivers")))
+    rows = []
+    for name in only or LINES:
+        line = LINES[name]
+        if any(name not in reports for reports in found):
+            raise BenchError(f"nothing reported {name!r}")
+        ours = min(reports[name] for reports in found)
+        theirs = LINUX.get(name)
+        ratio = None if theirs is None else ours / theirs
+        rows.append(Row(line.title, line.unit, ours, "" if theirs is None else "Linux", theirs, ratio, line.budget))
+    return rows
+
+
+def machine(image: Path, folder: Path) -> list[str]:
+    from neokernel.image import qemu
+
+    disk = folder / "disk.img"
+    disk.write_bytes(bytes(DISK))
+    slots = [*qemu.disk("virtio-mmio-bus.0", disk), *qemu.entropy("virtio-mmio-bus.7")]
+    return [*command(image), *qemu.MODERN, *slots]
+
+
+def build(folder: Path) -> Path:
+    from neokernel.abi.description import GrantKind
+    from neokernel.image.description import Has, Provides, Service, System, Uses
+    from neokernel.image.system import build_described
+
+    def driver(name: str, address: int, line: int) -> Service:
+        grants = (
+            Has("device", GrantKind.DEVICE, target=address),
+            Has("line", GrantKind.INTERRUPT, target=line),
+            Has("space", GrantKind.DMA, size=4),
+            Has("memory", GrantKind.MEMORY, size=64 << 10),
+            Provides(name),
+        )
+        return Service(name, name, grants, memory=512 << 10, priority=60)
+
+    grants = (
+        Uses("disk", "disk", "disk", lend=256 << 10),
+        Uses("counting", "idler", "counting", lend=4096),
+        Uses("entropy", "entropy", "entropy"),
+        Has("console", GrantKind.CONSOLE),
+        Has("power", GrantKind.POWER),
+    )
+    services = (
+        driver("disk", 0x1000_1000, 1),
+        driver("entropy", 0x1000_8000, 8),
+        Service("idler", "idler", (Provides("counting"),), memory=512 << 10, priority=1),
+        Service("meter", "meter", grants, memory=1 << 20, priority=40),
+    )
+    programs = {name: SOURCES / f"{name}.py" for name in ("idler", "meter")}
+    programs |= {name: DRIVERS / name / "main.py" for name in ("disk", "entropy")}
+    missing = [path.name for path in programs.values() if not path.is_file()]
+    if missing:
+        raise BenchError(f"{missing[0]} is missing: the benchmark needs the project's checkout")
+    image = folder / "drivers.elf"
+    built = build_described(System("drivers", "qemu-virt", services), programs, image)
+    if built.diagnostics:
+        raise BenchError(f"the system isn't accepted: {built.diagnostics[0].message}")
+    return image
