@@ -25,7 +25,7 @@ ALLOWED = {
     "prover": {"lang", "compiler"},
     "spec": {"lang", "abi", "arch", "kernel", "prover"},
     "sim": {"lang", "abi", "arch"},
-    "image": {"lang", "abi", "stage", "compiler"},
+    "image": {"lang", "abi", "stage", "compiler", "kernel", "runtime"},
     "bounds": {"lang", "abi", "kernel", "compiler", "image"},
     "bench": {"lang", "abi", "compiler", "image", "sim"},
     "cli": {"lang", "abi", "arch", "compiler", "prover", "spec", "bounds", "sim", "image", "bench"},

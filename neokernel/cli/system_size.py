@@ -13,6 +13,7 @@ from neokernel.cli.system import build_machine, find_system, machine_of
 from neokernel.image.archive import Entry, pages
 from neokernel.image.elf import Image
 from neokernel.image.kernel import archive_of
+from neokernel.image.resident import Resident, resident
 from neokernel.image.signed import boot_image
 from neokernel.image.system import INIT_NAME
 from neokernel.image.systemfile.machine import Kind, Machine, Service
@@ -21,6 +22,7 @@ from neokernel.image.systemfile.units import show_size
 
 #: bits of a segment's flags
 EXECUTABLE, WRITABLE = 1, 2
+RESIDENT = ("text", "data", "stack", "tables", "objects", "all")
 COLUMNS = ("text", "rodata", "data", "memory", "preserve", "pools", "lent", "all")
 
 
@@ -55,16 +57,24 @@ def show_system(path: Path, *, as_json: bool) -> None:
         elf = build_machine(machine, Path(folder) / "image.elf", as_json=as_json)
         entries = archive_of(Image(elf))
         whole = len(boot_image(elf))
-    programs = {entry.name: parts_of(entry) for entry in entries if entry.parts}
+    found = {entry.name: entry for entry in entries if entry.parts}
+    programs = {name: parts_of(entry) for name, entry in found.items()}
     rows = {name: row_of(service, programs[service.program.name]) for name, service in machine.services.items()}
+    resides = {
+        name: resident(machine, service, found[service.program.name].parts, found[service.program.name].floats)
+        for name, service in machine.services.items()
+    }
     image = image_parts(entries, whole)
     if as_json:
-        services = {name: asdict(row) for name, row in rows.items()}
+        services = {
+            name: asdict(row) | {"resident": asdict(resides[name]) | {"all": resides[name].all}}
+            for name, row in rows.items()
+        }
         given = sum(row.all for row in rows.values())
         board = {"memory": machine.memory, "given": given, "reserved": machine.reserve.value}
         print_json({"services": services, "image": image, "board": board, "exit": 0})
         return
-    show(machine, rows, image)
+    show(machine, rows, resides, image)
 
 
 def parts_of(entry: Entry) -> Parts:
@@ -99,13 +109,16 @@ def image_parts(entries: list[Entry], whole: int) -> dict[str, int]:
     return {"kernel": rest, "init": init, "programs": programs, "description": described, "total": whole}
 
 
-def show(machine: Machine, rows: dict[str, Row], image: dict[str, int]) -> None:
+def show(machine: Machine, rows: dict[str, Row], resides: dict[str, Resident], image: dict[str, int]) -> None:
     click.echo("".join(f"{column:>10}" for column in COLUMNS) + "  service")
     for name, row in rows.items():
         cells = "".join(f"{getattr(row, column):>10,}" for column in COLUMNS)
         click.echo(f"{cells}  {name}" + (f" (runs {row.program})" if row.program != name else ""))
     given = sum(row.all for row in rows.values())
     click.echo(f"{' ' * 70}{given:>10,}  all services")
+    click.echo("\nResident, once started:\n" + "".join(f"{column:>10}" for column in RESIDENT) + "  service")
+    for name, taken in resides.items():
+        click.echo("".join(f"{getattr(taken, column):>10,}" for column in RESIDENT) + f"  {name}")
     rest = machine.memory - given - machine.reserve.value
     board = machine.board.board.name
     click.echo(
