@@ -50,6 +50,9 @@ MOST_LENT = 0x4_0000
 #: outlives it. Each grant may take one more
 MOST_SLOTS = 4096
 SLOTS_EACH = 14
+#: what init serves: having services ended, started and replaced; seeing what they do
+INIT_SYSTEM = 0
+INIT_WATCH = 1
 
 
 class GrantKind(Enum):
@@ -77,7 +80,7 @@ class GrantKind(Enum):
     CONSOLE = 8
     #: Memory beyond its own. `size`: in bytes
     MEMORY = 9
-    #: init itself: to ask about services, and to end, start, and replace them
+    #: init itself. `target`: which of its interfaces (`interfaces/system.py`) can be called, INIT_SYSTEM or INIT_WATCH
     SYSTEM = 10
     #: the kernel's event ring. `size`: in pages of records
     TRACE = 11

@@ -20,7 +20,7 @@ def measure(folder: Path) -> dict[str, int]:
 
 
 def build(folder: Path, idle: int) -> Path:
-    from neokernel.abi.description import GrantKind
+    from neokernel.abi.description import INIT_WATCH, GrantKind
     from neokernel.image.description import Has, Provides, Restart, Service, System, Uses
     from neokernel.image.system import build_described
 
@@ -31,6 +31,7 @@ def build(folder: Path, idle: int) -> Path:
         Has("console", GrantKind.CONSOLE),
         Has("power", GrantKind.POWER),
         Has("processor", GrantKind.PROCESSOR, target=200),
+        Has("watch", GrantKind.SYSTEM, INIT_WATCH),
     )
     services = (
         Service("counter", "counter", (Provides("requests"),), memory=256 << 10, state=4096, restart=at_once),

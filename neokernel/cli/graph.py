@@ -11,7 +11,7 @@ from neokernel.cli.cap import edge_as_json
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import console, json_option, print_json, shown
 from neokernel.cli.system import described, find_system, machine_of
-from neokernel.image.systemfile.graph import ALL_MEMORY, Graph, NodeKind, graph_of
+from neokernel.image.systemfile.graph import Graph, NodeKind, graph_of
 from neokernel.image.systemfile.machine import Grant, Kind
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def tree(machine: Machine, graph: Graph) -> Tree:
         if node.kind is not NodeKind.SERVICE:
             continue
         name = Text(node.name, style="bold red" if node.unprotected else "bold cyan")
-        users = sorted({edge.source for edge in graph.entering(node.name)} - {ALL_MEMORY})
+        users = sorted({edge.source for edge in graph.entering(node.name)} & machine.services.keys())
         if users:
             name.append(f"  used by {', '.join(users)}", style="not bold dim")
         if node.unprotected:

@@ -20,7 +20,7 @@ from neokernel.image.systemfile.graph import graph_of
 from neokernel.image.systemfile.loading import DEFAULTS
 from neokernel.image.systemfile.machine import RESERVED
 from neokernel.image.systemfile.model import BoardFile, Manifest, SystemFile, as_size, as_time
-from neokernel.image.systemfile.needs import OBJECTS
+from neokernel.image.systemfile.needs import INIT, OBJECTS
 
 PAGE = PACKAGE_ROOT / "docs" / "reference" / "system-file.md"
 #: the system that the guide shows a picture of
@@ -93,6 +93,8 @@ def declarations() -> Iterator[list[str]]:
         peers = [f"{each}.{one}" for each, names in RESERVED.items() for one in names]
         amount = {"devices": "DEVICE", "interrupts": "DEVICE", "dma": "64 KiB", "pools": "64 KiB"}.get(way, "")
         yield [f"`x: Uses[{name}] = uses()`", f'`uses.x = "{way}"`' if way in peers else f'`{way}.x = "{amount}"`']
+    for type_, way in INIT.items():
+        yield [f"`x: Uses[{type_.rpartition('.')[2]}] = uses()`", f'`uses.x = "{way}"`']
     yield ["`x: Provides[Log] = provides()`", 'nothing; others write `uses.y = "THIS.x"`']
     yield ["`x: Setting[u8] = setting(3)`", "`config.x = 4`, or nothing, if it has a default"]
 

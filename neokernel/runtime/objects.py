@@ -67,13 +67,6 @@ class Trace:
 
 
 @value
-class System:
-    """Init itself: to ask about services, and to end, start and replace them."""
-
-    slot: u64
-
-
-@value
 class Notification:
     """A word of signals."""
 

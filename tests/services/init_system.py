@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from neokernel.abi.description import Escalation, GrantKind, RestartPolicy
+from neokernel.abi.description import INIT_WATCH, Escalation, GrantKind, RestartPolicy
 from neokernel.image.description import Grant, Has, Provides, Restart, Service, System, Uses
 from neokernel.image.needs import needs_of
 
@@ -89,6 +89,7 @@ def system(kills: int, swaps: int, idle: int = IDLE, tell: bool = False) -> Syst
                 Has("power", GrantKind.POWER),
                 Has("processor", GrantKind.PROCESSOR, target=200),
                 Uses("more", "bare", "more"),
+                Has("watch", GrantKind.SYSTEM, INIT_WATCH),
             ),
             (("kills", kills), ("swaps", swaps), ("text", "in words"), ("tell", tell)),
             memory=8 << 20,
@@ -106,6 +107,7 @@ def typed(clients: int, swaps: int) -> System:
     asker: tuple[Grant, ...] = (
         Uses("sums", "adder", "sums", declared.version, lend=declared.lend),
         Has("init", GrantKind.SYSTEM),
+        Has("watch", GrantKind.SYSTEM, INIT_WATCH),
         Has("console", GrantKind.CONSOLE),
         Has("power", GrantKind.POWER),
         Has("processor", GrantKind.PROCESSOR, target=200),

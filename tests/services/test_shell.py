@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 
 from neokernel.compiler.source import PACKAGE_ROOT
+from tests.docs import snippets
+from tests.docs.snippets import Block
 from tests.support.conversation import Conversation
 
+PAGE = snippets.read(PACKAGE_ROOT / "docs" / "guide" / "console.md")
 SYSTEM = PACKAGE_ROOT / "systems" / "minimal.toml"
 NK = [sys.executable, "-c", "import sys; from neokernel.cli.main import main; sys.exit(main())"]
+GUIDE = PAGE.path.read_text(encoding="utf-8")
 PROMPT = "nk> \x1b[K\r\x1b[04C"
 
 
@@ -51,7 +55,55 @@ def test_what_runs(machine: Conversation) -> None:
     assert re.fullmatch(r"\d+ KiB and \d+ slots are free; 3 of 3 services run", free)
     (uptime,) = said(machine, "uptime")
     assert re.fullmatch(r" +\d+\.\d{3} s", uptime)
-    assert [line.split()[0] for line in said(machine, "help")][:3] == ["ps", "top", "log"]
+
+
+def commands(machine: Conversation) -> list[str]:
+    """What `help` lists."""
+    shown = "\n".join(line[:21] for line in said(machine, "help"))
+    return re.findall(r"^[a-z]+|(?<=, )[a-z]+", shown, re.MULTILINE)
+
+
+def test_help_knows_every_command(machine: Conversation) -> None:
+    listed = set(commands(machine))
+    assert {"ps", "caps", "trace", "swap", "start", "poweroff", "help"} <= listed
+    for name in sorted(listed):
+        assert any(line.startswith(name) for line in said(machine, f"help {name}")), "it says more"
+        assert re.search(rf"(`|nk> ){name}\b", GUIDE), "the guide has it"
+    assert said(machine, "help nonsense") == ["there is no command nonsense; `help` lists them"]
+
+
+def pattern(wanted: str) -> str:
+    """What a command's output on the page stands for: `…` for anything, as a line for any lines."""
+    lines = wanted.splitlines()
+    return "".join(r"(?:.*\n)*?" if line == "…" else re.escape(line).replace("…", ".*") + "\n" for line in lines)
+
+
+def test_the_guide_shows_what_is_shown(machine: Conversation) -> None:
+    typed = [block for block in PAGE.blocks if block.language == "shell"]
+    assert len(typed) > 5
+    for block in typed:
+        for part in block.text.removeprefix("nk> ").split("\nnk> "):
+            command, _, wanted = part.partition("\n")
+            machine.type(f"{command}\r")
+            machine.expect("\r\n")
+            question = re.search(r"Go on\? \[y/N\] (.)$", part, re.MULTILINE)
+            shown = ""
+            if question is not None:
+                shown = machine.expect("Go on? [y/N] ")
+                machine.type(question[1])
+            last = question is not None and question[1] == "y"
+            shown += machine.rest() if last else machine.expect(PROMPT).removesuffix("nk> ")
+            # What the console's driver still has to send when it ends is lost.
+            shown = shown.replace("[y/N] init:", "[y/N] y\ninit:")
+            assert re.fullmatch(pattern(wanted), shown), f"{command}: {shown}"
+    assert machine.process.wait() == 0
+
+
+@pytest.mark.parametrize("block", PAGE.having("console"), ids=lambda block: block.name)
+def test_the_guides_commands_print_this(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "systems").symlink_to(PACKAGE_ROOT / "systems")
+    printed = snippets.run(PAGE, block, tmp_path)
+    assert snippets.fits(block.text, printed), printed
 
 
 def test_mistakes(machine: Conversation) -> None:
@@ -63,6 +115,10 @@ def test_mistakes(machine: Conversation) -> None:
     assert said(machine, "swap shell shell") == [cannot]
     other = "that program declares other capabilities, contracts or settings"
     assert said(machine, "swap log shell") == [other]
+    assert said(machine, "swap log nothing") == ["the image has no program of that name"]
+    assert said(machine, f"kill {'x' * 49}") == ["no service has such a long name; `ps` lists them"]
+    assert said(machine, "caps nobody") == ["there is no service nobody; `ps` lists them"]
+    assert said(machine, "trace maybe") == ["`trace on`, `trace off`, `trace` or `trace N`"]
     assert said(machine, "log x") == ["`log`, `log N` or `log -f`"]
     assert said(machine, "level high") == ["debug, info, warning or error?"]
     assert said(machine, "a b c d e f g h i") == ["too many words"]
@@ -74,6 +130,8 @@ def test_services_come_back(machine: Conversation) -> None:
     while services(machine)["log"] != ("runs", 2):
         pass
     machine.type("kill console\r")
+    machine.expect("Go on? [y/N] ")
+    machine.type("y")
     while True:
         # What the old driver had taken is lost, so there may be no prompt.
         machine.type("\r")
@@ -96,6 +154,7 @@ def test_the_log(machine: Conversation) -> None:
     assert said(machine, "level error") == []
     before = said(machine, "log")
     assert said(machine, "kill nobody") and said(machine, "log") == before, "what is less bad isn't kept any more"
+    assert said(machine, "log 0") == []
     machine.type("log -f\r")
     machine.expect("level error")
     machine.type("\x03")
@@ -117,3 +176,73 @@ def test_a_service_is_replaced(machine: Conversation) -> None:
     assert said(machine, "swap log log") == []
     assert services(machine)["log"] == ("runs", before + 1)
     assert any("swap log log" in line for line in said(machine, "log"))
+
+
+def asked(machine: Conversation, command: str, answer: str) -> str:
+    """What a command asks before it does something."""
+    machine.type(f"{command}\r")
+    machine.expect("\r\n")
+    question = machine.expect("Go on? [y/N] ")
+    machine.type(answer)
+    return question
+
+
+def test_who_stands_on_something_is_asked_first(machine: Conversation) -> None:
+    for command, words in (
+        ("stop shell", "this is the shell that you are talking to: nobody will listen here"),
+        ("kill console", "this shell talks to you by console: its restart policy says whether it comes back"),
+        ("stop console", "this shell talks to you by console: nobody will listen here"),
+        ("poweroff", "all services end, and the machine is switched off."),
+    ):
+        assert asked(machine, command, "n").startswith(words)
+        machine.expect(PROMPT)
+    assert services(machine) == dict.fromkeys(("console", "log", "shell"), ("runs", 1)), "nothing was done"
+    assert said(machine, "log") == ["no records"], "what wasn't done isn't told"
+
+
+def test_power_off(machine: Conversation) -> None:
+    asked(machine, "poweroff", "y")
+    assert machine.rest().endswith("init: all services have ended: the machine is switched off\n")
+    assert machine.process.returncode == 0
+
+
+def test_who_was_granted_what(machine: Conversation) -> None:
+    assert said(machine, "caps log") == [
+        "log",
+        "  console      calls console.console, and passes capabilities",
+        "  log          is provided to shell",
+        "  journal      is provided to shell",
+    ]
+    assert said(machine, "stop log") == []
+    lines = said(machine, "caps")
+    assert [line for line in lines if not line.startswith(" ")] == ["console", "log", "shell"]
+    assert lines[1:4] == [
+        "  device       registers at 0x10000000",
+        "  line         interrupt 10",
+        "  console      is provided to log, shell",
+    ]
+    assert lines[-5:] == [
+        "  log          calls log.log; it is down for good, until it is started",
+        "  journal      calls log.journal; it is down for good, until it is started",
+        "  init         init.system: ends, starts and replaces every service, and lends what it has",
+        "  watch        init.watch: sees what every service does, and what it has",
+        "  trace        kernel.trace: records what the kernel does, in 16 pages",
+    ]
+
+
+def test_the_kernels_events(machine: Conversation) -> None:
+    assert said(machine, "trace") == ["nothing was recorded; `trace on` begins"]
+    assert said(machine, "trace on") == ["recording; `trace` counts the events by service, `trace N` shows the latest"]
+    assert said(machine, "log") == ["no records"]
+    head, *rows, end = said(machine, "trace")
+    counted = {row.split()[0]: int(row.split()[2]) for row in rows}
+    assert head.split()[:3] == ["service", "calls", "messages"]
+    assert counted["console"] > 0 and counted["log"] > 0 and counted["shell"] > 0
+    assert re.fullmatch(r"(\d+) of \1 events are there; recording", end)
+    latest = said(machine, "trace 1000")
+    assert len(latest) == 100, "no more are shown"
+    assert any(re.search(r"s  shell +SEND +to (console|log), label 0x", line) for line in latest)
+    assert said(machine, "trace off") == []
+    before, after = said(machine, "trace"), said(machine, "trace")
+    assert before[-1] == after[-1] and before[-1].endswith("; not recording")
+    assert [row.split()[:5] for row in before] == [row.split()[:5] for row in after], "it rests"

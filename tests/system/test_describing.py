@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from neokernel.abi.description import Escalation, GrantKind, RestartPolicy
+from neokernel.abi.description import INIT_SYSTEM, INIT_WATCH, Escalation, GrantKind, RestartPolicy
 from neokernel.abi.rights import GRANT, SEND
 from neokernel.image import description
 from neokernel.image.description import Has, Provides, Uses
@@ -37,8 +37,9 @@ def main(process: Process) -> None: ...
 LISTENER = """
 from messenger import Bell
 
+from neokernel.interfaces.system import System, Watch
 from neokernel.lang import Uses, uses
-from neokernel.runtime.objects import Console, Processor, System, Trace
+from neokernel.runtime.objects import Console, Processor, Trace
 from neokernel.runtime.process import Process
 
 console: Uses[Console] = uses()
@@ -46,6 +47,7 @@ bell: Uses[Bell] = uses()
 processor: Uses[Processor] = uses()
 trace: Uses[Trace] = uses()
 system: Uses[System] = uses()
+watch: Uses[Watch] = uses()
 
 def main(process: Process) -> None: ...
 """
@@ -119,7 +121,7 @@ def test_what_is_the_kernels_and_inits(machine: Machine) -> None:
         f'{cases.HEAD}[service.m]\nprogram = "./messenger.py"\n[service.l]\nprogram = "./listener.py"\n'
         "cpu.priority = 30\n"
         'uses = { console = "kernel.console", bell = "m", processor = "kernel.processor", trace = "kernel.trace", '
-        'system = "init.system" }\n'
+        'system = "init.system", watch = "init.watch" }\n'
     )
     found = service(examined("other.toml"), "l").grants
     assert found[0] == Has("console", GrantKind.CONSOLE)
@@ -127,7 +129,8 @@ def test_what_is_the_kernels_and_inits(machine: Machine) -> None:
     assert found[2:] == (
         Has("processor", GrantKind.PROCESSOR, 30),
         Has("trace", GrantKind.TRACE, size=16),
-        Has("system", GrantKind.SYSTEM),
+        Has("system", GrantKind.SYSTEM, INIT_SYSTEM),
+        Has("watch", GrantKind.SYSTEM, INIT_WATCH),
     )
 
 

@@ -97,6 +97,39 @@ def test_to_hear_of_interrupts_is_no_way_on(machine: Machine) -> None:
     assert shortest(graph, "ear", "client") == []
 
 
+ONLOOKER = """
+from neokernel.interfaces.system import {0}
+from neokernel.lang import Uses, uses
+from neokernel.runtime.process import Process
+
+init: Uses[{0}] = uses()
+
+def main(process: Process) -> None: ...
+"""
+
+
+def onlooker(interface: str, granted: str) -> Machine:
+    """The machine with one more service, which may ask init something."""
+    Path("onlooker.py").write_text(ONLOOKER.format(interface))
+    more = f'[service.eye]\nprogram = "./onlooker.py"\nuses.init = "{granted}"\n[service.settings]'
+    return other(("[service.settings]", more))
+
+
+def test_who_has_inits_system_reaches_everything_and_who_watches_nothing(machine: Machine) -> None:
+    watching = onlooker("Watch", "init.watch")
+    graph = graph_of(watching)
+    assert reachable(graph, "eye") == {"init.watch", *watching.services}
+    assert [hop.target for hop in shortest(graph, "eye", "client")] == ["init.watch", "client"]
+    assert shortest(graph, "eye", "uart0") == [], "what is seen isn't had"
+    ruling = onlooker("System", "init.system")
+    graph = graph_of(ruling)
+    assert [hop.target for hop in shortest(graph, "eye", "uart0")] == ["init.system", "serial", "uart0"]
+    assert {edge.source for edges in arranged(graph).lines.values() for edge in edges} <= set(ruling.services)
+    changes = {(change.sign, change.service, change.what) for change in differences(watching, ruling)}
+    assert {("-", "eye", "holds init.watch"), ("+", "eye", "holds init.system")} <= changes
+    assert ("+", "eye", "reaches uart0, through others") in changes
+
+
 def test_differences(machine: Machine) -> None:
     assert differences(machine, other()) == []
     assert differences(machine, other(('log = "log" }', 'log = "log.log" }'))) == [], "another spelling of the same"

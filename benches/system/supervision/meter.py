@@ -11,8 +11,9 @@ from neokernel.abi.description import FIRST_DECLARED
 from neokernel.abi.kinds import Kind
 from neokernel.abi.rights import READ, WRITE
 from neokernel.abi.status import Status
-from neokernel.lang import Atomic, object_at, struct, u64, unsafe
-from neokernel.runtime import control, system
+from neokernel.interfaces.system import System, Watch
+from neokernel.lang import Atomic, Uses, object_at, struct, u64, unsafe, uses
+from neokernel.runtime import system
 from neokernel.runtime.must import must, must_get
 from neokernel.runtime.process import Process
 from neokernel.runtime.space import map_new
@@ -23,6 +24,8 @@ unsafe("the threads share a page")
 
 INIT: u64 = FIRST_DECLARED
 COUNTER: u64 = FIRST_DECLARED + 1
+WATCH: u64 = FIRST_DECLARED + 5
+PATIENCE: u64 = 1_000_000
 ROUNDS: u64 = 32
 WARM: u64 = 4
 #: of the client that calls all the time, below the counter
@@ -45,13 +48,14 @@ def shared() -> Shared:
 
 def main(process: Process) -> None:
     now = system.instructions()
-    begun = control.beginning(INIT)
-    if isinstance(begun, control.Refused):
+    watch: Uses[Watch] = uses(WATCH)
+    begun = watch.beginning()
+    if isinstance(begun, Failure):
         give_up(process, "init doesn't say when it began")
     else:
         report(process, "boot", begun.kernel + now - begun.instructions)
-    counter = control.find(process.buffer, INIT, b"counter")
-    assert counter is not None, "there is one"
+    counter = watch.find(b"counter")
+    assert isinstance(counter, u64), "there is one"
     restarts(process, counter)
     swaps(process, counter)
     held(process, counter)
@@ -75,11 +79,12 @@ def call(process: Process) -> None:
 
 def restarts(process: Process, counter: u64) -> None:
     """It is ended, and started without back-off: from there to the answer to the next call."""
+    init: Uses[System] = uses(INIT)
     total: u64 = 0
     for round in range(WARM + ROUNDS):
         call(process)
         before = system.instructions()
-        refused = control.kill(INIT, counter)
+        refused = init.kill(counter)
         call(process)
         if refused is not None:
             give_up(process, "the counter can't be killed")
@@ -90,11 +95,12 @@ def restarts(process: Process, counter: u64) -> None:
 
 def swaps(process: Process, counter: u64) -> None:
     """It is replaced: from the request until the new one is ready."""
+    init: Uses[System] = uses(INIT)
     total: u64 = 0
     for round in range(WARM + ROUNDS):
         call(process)
         before = system.instructions()
-        if control.swap(process.buffer, INIT, counter, b"counter") is not None:
+        if init.swap(counter, b"counter", PATIENCE) is not None:
             give_up(process, "the counter can't be replaced")
         if round >= WARM:
             total += system.instructions() - before
@@ -103,6 +109,7 @@ def swaps(process: Process, counter: u64) -> None:
 
 def held(process: Process, counter: u64) -> None:
     """The longest that a call takes, of a client that calls all the time while the counter is replaced."""
+    init: Uses[System] = uses(INIT)
     must(map_new(process, OWN_SPACE, process.memory, SHARED, READ | WRITE, 1))
     _ = must_get(spawn(process, 0, CLIENT, process.frequency, process.frequency))
     never = must_get(process.make(Kind.NOTIFICATION))
@@ -110,7 +117,7 @@ def held(process: Process, counter: u64) -> None:
         # Let the client call for a while.
         waited = system.wait(never, system.now() + process.frequency // 20_000)
         assert isinstance(waited, Failure) and waited.status is Status.TIMED_OUT, "nobody signals"
-        if control.swap(process.buffer, INIT, counter, b"counter") is not None:
+        if init.swap(counter, b"counter", PATIENCE) is not None:
             give_up(process, "the counter can't be replaced")
     seen = shared()
     seen.stop.store(1)

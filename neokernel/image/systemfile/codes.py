@@ -107,7 +107,7 @@ CODES: dict[str, SystemCode] = {
     "NK2103": SystemCode(
         "no such service",
         '`uses` names services of this file as "SERVICE.NAME", or what every system has: "kernel.console", '
-        '"kernel.power", "kernel.processor", "kernel.trace", "init.system".',
+        '"kernel.power", "kernel.processor", "kernel.trace", "init.system", "init.watch".',
         '[service.shell]\nuses.log = "logger.log"\n',
         '[service.shell]\nuses.log = "log.log"\n',
     ),

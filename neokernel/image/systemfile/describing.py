@@ -29,7 +29,10 @@ SPECIAL = {
     "kernel.processor": GrantKind.PROCESSOR,
     "kernel.trace": GrantKind.TRACE,
     "init.system": GrantKind.SYSTEM,
+    "init.watch": GrantKind.SYSTEM,
 }
+#: which of init's interfaces
+INIT_PLACES = {"init.system": layout.INIT_SYSTEM, "init.watch": layout.INIT_WATCH}
 #: pages of records of the kernel's event ring
 TRACE_PAGES = 16
 
@@ -100,4 +103,5 @@ def given(service: Service, need: Need, grant: Grant | None) -> description.Gran
             kind = SPECIAL[grant.target]
             # Nobody gives out more urgent time than is its own.
             highest = max(service.priority.value, 1) if kind is GrantKind.PROCESSOR else 0
-            return description.Has(need.name, kind, highest, TRACE_PAGES if kind is GrantKind.TRACE else 0)
+            target = INIT_PLACES.get(grant.target, highest)
+            return description.Has(need.name, kind, target, TRACE_PAGES if kind is GrantKind.TRACE else 0)

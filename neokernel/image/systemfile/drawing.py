@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
-from neokernel.image.systemfile.graph import ALL_MEMORY, Edge, Graph, Node, NodeKind
+from neokernel.image.systemfile.graph import ALL_MEMORY, INIT_EDGES, Edge, Graph, Node, NodeKind
 from neokernel.image.systemfile.layers import Spot, placed
 
 WIDTH, HEIGHT = 156, 46
@@ -55,7 +55,10 @@ Point = tuple[float, float]
 
 @dataclass
 class Picture:
-    """What is drawn: one line for all edges between two nodes. All memory isn't a node but a mark."""
+    """What is drawn: one line for all edges between two nodes.
+
+    All memory isn't a node but a mark, and what init does isn't drawn.
+    """
 
     nodes: list[Node]
     lines: dict[tuple[str, str], list[Edge]]
@@ -112,7 +115,7 @@ def arranged(graph: Graph) -> Picture:
     nodes = [node for node in graph.nodes.values() if node.kind is not NodeKind.MEMORY]
     lines: dict[tuple[str, str], list[Edge]] = {}
     for edge in graph.edges:
-        if ALL_MEMORY not in (edge.source, edge.target):
+        if ALL_MEMORY not in (edge.source, edge.target) and edge.source not in INIT_EDGES:
             lines.setdefault((edge.source, edge.target), []).append(edge)
     if not nodes:
         return Picture([], {}, {}, {})

@@ -2,7 +2,8 @@
 
 Nodes are services, devices, and what is the kernel's or init's own; an edge is a grant. Where a service can reach all
 memory, because a device masters the bus and no IOMMU stands between, there are edges from there to everything: that
-device is a way around every other line of the graph.
+device is a way around every other line of the graph. So is init's interface `System`, which ends and replaces services,
+and lends one what another has; by `Watch` services are only seen.
 
 Invariant: the same machine gives the same graph, in the same order.
 """
@@ -22,6 +23,9 @@ from neokernel.image.systemfile.units import show_size
 ALL_MEMORY = "all memory"
 #: what an edge to a device is, beside its registers
 INTERRUPT = "interrupt"
+#: what init does with each service for who holds one of its interfaces
+RULED, SEEN = "ends and replaces it, and lends what it has", "tells how it is"
+INIT_EDGES = {"init.system": RULED, "init.watch": SEEN}
 #: ways that `ways` finds at most
 MOST_WAYS = 1000
 
@@ -57,8 +61,8 @@ class Edge:
 
     @property
     def leads_on(self) -> bool:
-        """Does what can be done with the target open the target's own ways? To be told of interrupts doesn't."""
-        return self.what != INTERRUPT
+        """Does what can be done with the target open the target's own ways? To be told of something doesn't."""
+        return self.what not in (INTERRUPT, SEEN)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.what}" if self.name else self.what
@@ -98,6 +102,9 @@ def graph_of(machine: Machine) -> Graph:
             if edge.unprotected and edge.target != ALL_MEMORY:
                 way = Edge(edge.target, ALL_MEMORY, "", "it masters the bus", True)
                 reaching += [] if way in reaching else [way]
+    for special, what in INIT_EDGES.items():
+        if special in found.nodes:
+            found.edges += [Edge(special, name, "", what) for name in machine.services]
     if reaching:
         found.nodes.setdefault(ALL_MEMORY, Node(ALL_MEMORY, NodeKind.MEMORY, unprotected=True))
     found.edges += reaching

@@ -23,7 +23,7 @@ T = TypeVar("T")
 #: of a service that nobody calls and whose file says nothing
 USUAL_PRIORITY = 16
 #: names of what isn't a service, but is granted like one's interface
-RESERVED = {"kernel": ("console", "power", "processor", "trace"), "init": ("system",)}
+RESERVED = {"kernel": ("console", "power", "processor", "trace"), "init": ("system", "watch")}
 
 
 @dataclass(frozen=True)

@@ -109,8 +109,8 @@ class Matching:
         table = table_of(need)
         if need.is_object and need.type not in OBJECTS:
             return f"a system file can't grant a {need.type}: who has one passes it on, by a method of an interface"
-        if need.is_object and table == "uses":
-            return f'write `uses.{need.name} = "{OBJECTS[need.type]}"`'
+        if table == "uses" and need.special is not None:
+            return f'write `uses.{need.name} = "{need.special}"`'
         if table == "uses":
             who = self.providers(need)
             if not who:
@@ -144,18 +144,17 @@ class Matching:
     def use(self, need: Need) -> Grant | None:
         written, span = self.value(need), self.span(need)
         peer, dot, name = written.partition(".")
-        wanted = OBJECTS.get(need.type) if need.is_object else None
         if peer in RESERVED:
             if name not in RESERVED[peer]:
                 known = [f"{each}.{one}" for each, names in RESERVED.items() for one in names]
                 help = did_you_mean(written, known, "there are", "")
                 self.findings.error("NK2103", f'there is no "{written}"', span, help)
                 return None
-            if wanted != written:
+            if need.special != written:
                 self.misfit(need, f'"{written}" is no {need.short}', span)
                 return None
             return Grant(need.name, Kind.SPECIAL, written, need, span)
-        if wanted is not None:
+        if need.is_object:
             self.misfit(need, f'"{written}" is no {need.short}', span)
             return None
         if peer not in self.model.service:

@@ -28,7 +28,7 @@ class Role(Enum):
     SETTING = "Setting"
 
 
-#: what is no interface but the kernel's, or init's: the class's name in OBJECTS_MODULE → how a system file grants it
+#: what is no interface but the kernel's: the class's name in OBJECTS_MODULE → how a system file grants it
 OBJECTS = {
     "Device": "devices",
     "Interrupt": "interrupts",
@@ -38,8 +38,9 @@ OBJECTS = {
     "Power": "kernel.power",
     "Console": "kernel.console",
     "Trace": "kernel.trace",
-    "System": "init.system",
 }
+#: the interfaces of init, which is no service: by their full names
+INIT = {"neokernel.interfaces.system.System": "init.system", "neokernel.interfaces.system.Watch": "init.watch"}
 
 #: integer types of settings: least and greatest value
 WIDTHS = {f"u{bits}": (0, (1 << bits) - 1) for bits in (8, 16, 32, 64)} | {"usize": (0, (1 << 64) - 1)}
@@ -72,6 +73,11 @@ class Need:
     def short(self) -> str:
         """The type's name, as the program writes it."""
         return self.type.rpartition(".")[2]
+
+    @property
+    def special(self) -> str | None:
+        """What a system file grants for it that no service provides: "kernel.power", "init.watch"."""
+        return OBJECTS.get(self.type) if self.is_object else INIT.get(self.type)
 
     @property
     def contract(self) -> object:

@@ -121,7 +121,7 @@ def authority(process: Process, init: Init, grant: u64, holder: u64) -> Authorit
         case GrantKind.CONSOLE:
             return Authority(PLATFORM, WRITE)
         case GrantKind.SYSTEM:
-            return Authority(init.events, SEND, ASKING + holder)
+            return Authority(init.events, SEND, target << PROVIDED_SHIFT | ASKING + holder)
         case GrantKind.DMA:
             return device_space(process, init, grant)
         case GrantKind.MEMORY:

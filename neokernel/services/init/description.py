@@ -14,6 +14,7 @@ from enum import Enum
 
 from neokernel.abi.description import (
     CHECKED_FROM,
+    INIT_WATCH,
     LEAST_CAPABILITIES,
     MAGIC,
     MAXIMUM_GRANTS,
@@ -329,6 +330,8 @@ def problem_of_grant(description: Description, owner: u64, grant: Grant) -> Prob
             return None if 1 <= target <= 255 else Problem.TARGET
         case GrantKind.DMA | GrantKind.TRACE:
             return None if 1 <= size <= 4096 else Problem.TARGET
+        case GrantKind.SYSTEM:
+            return None if target <= INIT_WATCH else Problem.TARGET
         case GrantKind.MEMORY:
             return None if PAGE_SIZE <= size <= MOST_MEMORY and size % PAGE_SIZE == 0 else Problem.MEMORY
         case _:

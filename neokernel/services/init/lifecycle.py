@@ -17,10 +17,10 @@ from neokernel.abi.call import NEVER
 from neokernel.abi.description import MAXIMUM_SERVICES, Escalation, GrantKind, RestartPolicy
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
+from neokernel.interfaces.system import Phase
 from neokernel.lang import Array, array, text_of, u16, u64, usize
 from neokernel.runtime import system
 from neokernel.runtime.child import CONTEXT, THREAD, Child, Death, end_child, state_of
-from neokernel.runtime.control import Phase
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
 from neokernel.services.init.autopsy import examine, not_made
@@ -240,10 +240,7 @@ def escalate(process: Process, init: Init, index: u64, now: u64, window: u64) ->
     match Escalation(service.escalation):
         case Escalation.HALT:
             init.outbox.write(f"init: {name} has failed too often: the machine is switched off\n")
-            for _ in range(LAST_WORDS):
-                if init.outbox.drain():
-                    break
-            process.exit(HALTED)
+            switch_off(process, init, HALTED)
         case Escalation.RESTART_DEPENDANTS if unit.escalated == 0 or now - unit.escalated > window:
             init.outbox.write(f"init: {name} has failed too often: all that use it are started again\n")
             unit.escalated, unit.restarts = max(now, 1), 0
@@ -271,6 +268,25 @@ def restart_with_dependants(process: Process, init: Init, index: u64, due: u64) 
         if marked[other] and (runs or other == index):
             _ = take_down(process, init, other)
             wait(init, other, due)
+
+
+# --- the machine's end ------------------------------------------------------------------------------------------------
+
+
+def power_off(process: Process, init: Init) -> None:
+    """End all services, who uses before who is used, and the machine."""
+    for index in reversed(range(init.description.services())):
+        stop(process, init, index)
+    init.outbox.write("init: all services have ended: the machine is switched off\n")
+    switch_off(process, init, 0)
+
+
+def switch_off(process: Process, init: Init, status: u64) -> None:
+    """The machine's end, when the console has taken the last words."""
+    for _ in range(LAST_WORDS):
+        if init.outbox.drain():
+            break
+    process.exit(status)
 
 
 # --- what is due ------------------------------------------------------------------------------------------------------

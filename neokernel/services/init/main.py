@@ -21,10 +21,10 @@ from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
 from neokernel.abi.rights import ALL, SEND
 from neokernel.abi.status import Status
+from neokernel.interfaces.system import Phase
 from neokernel.lang import u64
 from neokernel.runtime import system
 from neokernel.runtime.child import Death, death_of
-from neokernel.runtime.control import Answer, Phase
 from neokernel.runtime.must import must, must_get
 from neokernel.runtime.process import READY, Process
 from neokernel.runtime.system import Failure, Message
@@ -182,7 +182,7 @@ def hear(process: Process, init: Init, event: Message) -> None:
         init.changed = True
         is_ready(process, init, index)
         if is_swapped(init, index):
-            finish(init, Answer.DONE)
+            finish(init)
     elif not event.is_fault():
         init.changed = True
         is_noisy(process, init, index)

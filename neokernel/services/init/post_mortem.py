@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from enum import Enum
 
-from neokernel.abi.call import REGISTER_WORDS
 from neokernel.abi.fault import Fault
-from neokernel.lang import Array, Embedded, Span, array, struct, text_of, u8, u64, usize
-from neokernel.runtime.control import NAME_WORDS, Name
+from neokernel.lang import Array, Embedded, Span, array, copy, struct, text_of, truncate, u8, u64, usize
 from neokernel.runtime.system import THREAD_REGISTERS
+from neokernel.services.init.name import Name
 from neokernel.services.init.outbox import Outbox
 
 #: how many are kept
@@ -80,9 +79,12 @@ class PostMortem:
     messages: Array[Embedded[Sent]] = array(MESSAGES)
     stack: Array[u64] = array(STACK_WORDS)
 
-    def write_words(self, registers: Span[u64], words: Span[u64]) -> usize:
-        """The whole of it as words: the first four of a message, and those in the buffer. How many in all."""
-        to = Words(registers=registers, words=words)
+    def write(self, into: Span[u8]) -> usize:
+        """The whole of it, each number as eight bytes, little-endian, each name as 48: as much as fits. How many bytes.
+
+        Numbers up to `message_count`, the program's name, the registers, MESSAGES messages, STACK_WORDS of the stack.
+        """
+        to = Bytes(memory=into)
         to.put(self.service)
         to.put(self.cause)
         to.put(self.starts)
@@ -97,10 +99,7 @@ class PostMortem:
         to.put(self.identifier)
         to.put(self.stack_words)
         to.put(self.message_count)
-        name: Array[u64] = array(NAME_WORDS)
-        self.program.write_words(name)
-        for word in name:
-            to.put(word)
+        to.put_text(self.program.text[:].bytes())
         for register in self.registers:
             to.put(register)
         for message in self.messages:
@@ -114,19 +113,22 @@ class PostMortem:
 
 
 @struct
-class Words:
-    """A message's words, one after the other."""
+class Bytes:
+    """Numbers as bytes, one after the other; what finds no room is left out, with all that follows."""
 
-    registers: Span[u64]
-    words: Span[u64]
+    memory: Span[u8]
     count: usize = 0
 
-    def put(self, word: u64) -> None:
-        if self.count < REGISTER_WORDS:
-            self.registers[self.count] = word
-        else:
-            self.words[self.count - REGISTER_WORDS] = word
-        self.count += 1
+    def put(self, number: u64) -> None:
+        if len(self.memory) - self.count >= 8:
+            for place in range(usize(0), 8):
+                self.memory[self.count + place] = truncate(u8, number >> place * 8)
+            self.count += 8
+
+    def put_text(self, text: bytes) -> None:
+        if len(self.memory) - self.count >= len(text):
+            copy(self.memory[self.count : self.count + len(text)], text)
+            self.count += len(text)
 
 
 def fault_of(post_mortem: PostMortem) -> Fault | None:

@@ -13,18 +13,20 @@ from neokernel.abi.boot import OWN_TABLE
 from neokernel.abi.call import NEVER
 from neokernel.abi.description import GrantKind, Service
 from neokernel.abi.rights import CONTROL
+from neokernel.interfaces.system import Phase, Reason, Refused
 from neokernel.lang import Array, Embedded, Span, array, struct, u16, u64, value
 from neokernel.runtime import system
 from neokernel.runtime.capabilities import MAXIMUM_CHILDREN
 from neokernel.runtime.child import TABLE, Child
-from neokernel.runtime.control import Name, Phase
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
 from neokernel.services.init.description import Description
+from neokernel.services.init.name import Name
 from neokernel.services.init.outbox import Outbox
 from neokernel.services.init.post_mortem import PostMortem
 
-#: badges on init's endpoint: children have their numbers, who may ask has this and its index, the messenger has
+#: badges on init's endpoint: children have their numbers, the messenger has this; who may ask has ASKING and its index,
+#: and above PROVIDED_SHIFT which of init's interfaces it may call
 MESSENGER: u64 = 0x8000
 ASKING: u64 = 0x1_0000
 #: of the root process's arguments, which nobody else uses: the count of instructions when init began, and the time
@@ -77,6 +79,11 @@ class Delegation:
     """An authority that a service has for a time: `copy` is init's slot that all of it hangs on; 0 for none."""
 
     copy: u64 = 0
+    #: whose it is, which of its grants, and where it went
+    service: u64 = 0
+    place: u64 = 0
+    to: u64 = 0
+    at: u64 = 0
     due: u64 = 0
     serial: u64 = 0
 
@@ -167,6 +174,11 @@ def grants_of(init: Init, index: u64) -> Grants:
 def kind_of_grant(init: Init, grant: u64) -> GrantKind:
     """The description is accepted, so there is one."""
     return GrantKind(init.description.grant(grant).kind)
+
+
+def failed(failure: Failure) -> Refused:
+    """What who asks is told of a system call that failed."""
+    return Refused(Reason.FAILED, failure.status, failure.argument)
 
 
 def ticks(process: Process, microseconds: u64) -> u64:

@@ -18,17 +18,17 @@ from __future__ import annotations
 from neokernel.abi.call import message
 from neokernel.abi.description import GrantKind
 from neokernel.abi.status import FIRST, INVOKED, Status
+from neokernel.interfaces.system import Phase, Reason, Refused
 from neokernel.lang import u8, u64
 from neokernel.runtime import system
 from neokernel.runtime.child import Death
-from neokernel.runtime.control import Answer, Phase
 from neokernel.runtime.process import HAND_OVER, HANDED_OVER, Process
 from neokernel.runtime.system import Failure, Message
 from neokernel.services.init.autopsy import examine, not_made
 from neokernel.services.init.build import make
 from neokernel.services.init.lifecycle import begin, launch, take_down, wait
 from neokernel.services.init.post_mortem import Cause
-from neokernel.services.init.state import Init, after, grants_of, kind_of_grant, ticks
+from neokernel.services.init.state import Init, after, failed, grants_of, kind_of_grant, ticks
 
 #: label of the messenger's report: (status, label of the answer, number of the order)
 REPORT: u64 = 1
@@ -51,31 +51,31 @@ def deliver(orders: u64) -> None:
         _ = system.send(order.w1, message(REPORT, 3), status, label, order.w2)
 
 
-def begin_swap(process: Process, init: Init, index: u64, program: bytes, patience: u64) -> Failure | Answer:
-    """Step 1, and the order for step 2. DONE: who has asked is answered when all is done, by `swap.reply`."""
+def begin_swap(process: Process, init: Init, index: u64, program: bytes, patience: u64) -> Refused | None:
+    """Step 1, and the order for step 2. None: who has asked is answered when all is done, by `swap.reply`."""
     swap, unit = init.swap, init.units[index]
     if swap.unit != 0:
-        return Answer.BUSY
+        return Refused(Reason.BUSY)
     if unit.phase is not Phase.RUNS:
-        return Answer.WRONG_PHASE
+        return Refused(Reason.WRONG_PHASE)
     endpoint = endpoint_of(init, index)
     if endpoint == 0:
-        return Answer.REFUSED
+        return Refused(Reason.REFUSED)
     old, new = needs_of(init, unit.program.view()), needs_of(init, program)
     if new is None:
-        return Failure(Status.NO_PROGRAM, FIRST)
+        return failed(Failure(Status.NO_PROGRAM, FIRST))
     if old is None or old != new:
-        return Answer.OTHER_NEEDS
+        return Refused(Reason.OTHER_NEEDS)
     swap.child.number = 0
     failure = make(process, init, index, program, swap.child)
     if failure is not None:
-        return failure
+        return failed(failure)
     swap.serial = init.next_serial()
     failure = system.try_send(init.orders, message(0, 3), endpoint, init.reports, swap.serial)
     if failure is not None:
         _ = swap.child.end(process)
         # It is about to wait, when a call was called off just before.
-        return Answer.BUSY if failure.status is Status.TIMED_OUT else failure
+        return Refused(Reason.BUSY) if failure.status is Status.TIMED_OUT else failed(failure)
     swap.unit, swap.begun = index + 1, False
     swap.patience = ticks(process, patience)
     swap.due = after(system.now(), swap.patience)
@@ -84,7 +84,7 @@ def begin_swap(process: Process, init: Init, index: u64, program: bytes, patienc
     # Who has asked waits in this Reply; init receives with the other one.
     swap.reply = init.reply
     init.reply = init.spare
-    return Answer.DONE
+    return None
 
 
 def needs_of(init: Init, program: bytes) -> u64 | None:
@@ -119,11 +119,11 @@ def has_reported(process: Process, init: Init, report: Message) -> None:
         return
     index = swap.unit - 1
     if report.w0 != 0:
-        give_up(process, init, Answer.FAILED, Failure(Status(u8(report.w0)), INVOKED))
+        give_up(process, init, failed(Failure(Status(u8(report.w0)), INVOKED)))
         return
     if report.w1 != HANDED_OVER or not take_down(process, init, index):
         # It doesn't know how.
-        give_up(process, init, Answer.REFUSED)
+        give_up(process, init, Refused(Reason.REFUSED))
         return
     unit = init.units[index]
     unit.program.assign(swap.new.view())
@@ -135,17 +135,21 @@ def has_reported(process: Process, init: Init, report: Message) -> None:
         return_to_old(process, init)
 
 
-def give_up(process: Process, init: Init, answer: Answer, failure: Failure | None = None) -> None:
+def give_up(process: Process, init: Init, refused: Refused) -> None:
     """The old version goes on."""
     _ = init.swap.child.end(process)
-    finish(init, answer, failure)
+    finish(init, refused)
 
 
-def finish(init: Init, answer: Answer, failure: Failure | None = None) -> None:
-    """Tell who has asked how it ended."""
+def finish(init: Init, refused: Refused | None = None) -> None:
+    """Tell who has asked how it ended: what `System.swap` gives, by the rule for answers, as its dispatcher is done."""
     swap = init.swap
     swap.unit = swap.due = 0
-    reply_with(swap.reply, answer, failure)
+    if refused is None:
+        _ = system.reply(swap.reply, message(1))
+    else:
+        reason, status = u64(refused.reason.value), u64(refused.status.value)
+        _ = system.reply(swap.reply, message(0, 3), reason, status, refused.argument)
     init.spare = swap.reply
 
 
@@ -169,7 +173,7 @@ def return_to_old(process: Process, init: Init) -> None:
         launch(process, init, index)
     else:
         wait(init, index, system.now())
-    finish(init, Answer.ROLLED_BACK)
+    finish(init, Refused(Reason.ROLLED_BACK))
 
 
 def is_swapped(init: Init, index: u64) -> bool:
@@ -188,13 +192,4 @@ def do_due_swap(process: Process, init: Init, now: u64) -> None:
     # Its call ends, with CANCELLED: that is a report that nobody waits for.
     _ = system.suspend(init.messenger)
     _ = system.resume(init.messenger)
-    give_up(process, init, Answer.TIMED_OUT)
-
-
-def reply_with(reply: u64, answer: Answer, failure: Failure | None = None) -> None:
-    """Answer who has asked init."""
-    status: u64 = 0
-    argument: u64 = 0
-    if failure is not None:
-        status, argument = u64(failure.status.value), failure.argument
-    _ = system.reply(reply, message(u64(answer.value), 2), status, argument)
+    give_up(process, init, Refused(Reason.TIMED_OUT))

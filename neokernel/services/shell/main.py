@@ -1,21 +1,27 @@
 """The shell: what runs, what was logged, and ending, starting and replacing services, for whoever sits at the console.
 
-What it can do is what it was granted: the console, the log's journal, and init.
+What it can do is what it was granted: the console, the log's journal, what init tells and does, the kernel's events.
 """
 
 from __future__ import annotations
 
 from enum import Enum
 
+from neokernel.abi.description import FIRST_DECLARED, MAXIMUM_NAME, MAXIMUM_SERVICES
+from neokernel.abi.status import Status
 from neokernel.interfaces.console import Console
 from neokernel.interfaces.log import MOST_TEXT, Journal, Level, Log, NoRecord
-from neokernel.lang import Array, Embedded, Setting, Uses, array, setting, struct, text_of, u8, u64, uses, usize
-from neokernel.runtime import control, system
-from neokernel.runtime.control import Answer, Name, Phase, Refused
-from neokernel.runtime.objects import System
+from neokernel.interfaces.system import Phase, Reason, Refused, System, Unknown, Watch
+from neokernel.lang import Array, Embedded, Setting, Uses, array, setting, slot_of, struct, text_of, u8, u64, uses
+from neokernel.runtime import system
+from neokernel.runtime.objects import Trace
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
+from neokernel.services.shell.authority import Authority
 from neokernel.services.shell.editor import Edited, Editor
+from neokernel.services.shell.events import Events
+from neokernel.services.shell.help import COMMANDS, about
+from neokernel.services.shell.roster import Roster
 from neokernel.services.shell.terminal import Terminal
 from neokernel.services.shell.words import Words, number_of
 
@@ -23,27 +29,15 @@ console: Uses[Console] = uses()
 log: Uses[Log] = uses()
 journal: Uses[Journal] = uses()
 init: Uses[System] = uses()
+watch: Uses[Watch] = uses()
+trace: Uses[Trace] = uses()
 #: shown when it begins
 welcome: Setting[str] = setting("neokernel: `help` lists the commands")
 
-#: services that `top` compares
-MOST_SERVICES: usize = 128
 #: records that `log` shows if nobody says how many
 RECORDS: u64 = 20
-
-
-HELP = """\
-ps                  services: what they do, how often they were started, time and memory
-top                 processor time of each since the last look, until a key is pressed
-log [N]             the latest N records, or 20
-log -f              records as they come, until a key is pressed
-level LEVEL         from which level on records are kept: debug, info, warning, error
-free                memory and slots that init has left
-uptime              since the machine started
-kill SERVICE        end it as if it had crashed: its restart policy says what follows
-stop, start SERVICE end it for good; start it again
-swap SERVICE PROGRAM replace it by another version, while it is called
-"""
+#: microseconds that each version has to do its part of a replacement
+PATIENCE: u64 = 1_000_000
 
 
 class Action(Enum):
@@ -59,9 +53,12 @@ class Action(Enum):
 class Shell:
     process: Process
     terminal: Terminal
+    roster: Roster
+    authority: Authority
+    events: Events
     words: Embedded[Words] = Words()
     #: processor time of each service when `top` looked last
-    used: Array[u64] = array(MOST_SERVICES)
+    used: Array[u64] = array(MAXIMUM_SERVICES)
 
     def run(self, line: bytes) -> None:
         """A command line."""
@@ -69,81 +66,98 @@ class Shell:
             self.terminal.write("too many words\n")
             return
         command, name = self.words.word(line, 0), self.words.word(line, 1)
-        if command in (b"kill", b"stop", b"start", b"swap", b"level"):
-            # Who did what, for whoever wonders later. Without a log it is done all the same.
-            _ = log.write(Level.INFO, text_of(line[: min(len(line), MOST_TEXT)]))
         match command:
             case b"":
                 pass
             case b"help":
-                self.help()
+                self.help(name)
             case b"ps":
                 self.list()
             case b"top":
                 self.top()
+            case b"caps":
+                self.caps(name)
             case b"log":
                 self.log(name)
             case b"level":
+                self.note(line)
                 self.level(name)
+            case b"trace":
+                self.trace(name)
             case b"free":
                 self.free()
             case b"uptime":
                 self.uptime()
             case b"kill":
-                self.act(Action.KILL, name, b"")
+                self.act(Action.KILL, line)
             case b"stop":
-                self.act(Action.STOP, name, b"")
+                self.act(Action.STOP, line)
             case b"start":
-                self.act(Action.START, name, b"")
+                self.act(Action.START, line)
             case b"swap":
-                self.act(Action.SWAP, name, self.words.word(line, 2))
+                self.act(Action.SWAP, line)
+            case b"poweroff":
+                self.power_off(line)
             case _:
                 self.terminal.write(f"there is no command {text_of(command)}; `help` lists them\n")
 
-    def help(self) -> None:
-        self.terminal.write(HELP)
+    def help(self, command: bytes) -> None:
+        if len(command) == 0:
+            self.terminal.write(COMMANDS)
+            return
+        more = about(command)
+        if more is None:
+            self.terminal.write(f"there is no command {text_of(command)}; `help` lists them\n")
+        else:
+            self.terminal.write(more)
+
+    def note(self, line: bytes) -> None:
+        """Who did what, for whoever wonders later. Without a log it is done all the same."""
+        _ = log.write(Level.INFO, text_of(line[: min(len(line), MOST_TEXT)]))
 
     # --- services -----------------------------------------------------------------------------------------------------
 
     def list(self) -> None:
         self.terminal.write("service              phase    starts  processor      free memory\n")
-        name = Name()
-        for service in range(u64(0), MOST_SERVICES):
-            status = control.status(init.slot, service)
-            if isinstance(status, Refused):
-                if status.answer is not Answer.OUT_OF_RANGE:
-                    self.complain(status)
+        name: Array[u8] = array(MAXIMUM_NAME)
+        for service in range(u64(MAXIMUM_SERVICES)):
+            status = watch.service(service, name[:])
+            if isinstance(status, Failure):
+                self.unanswered(status)
                 return
-            if control.name_of(self.process.buffer, init.slot, service, name) is not None:
+            if isinstance(status, Unknown):
                 return
-            self.terminal.write(f"{text_of(name.view()):20} {phase_text(status.phase):9}{status.starts:6}")
+            shown = text_of(name[: min(status.length, len(name))].bytes())
+            self.terminal.write(f"{shown:20} {phase_text(status.phase):9}{status.starts:6}")
             self.seconds(status.used)
             self.terminal.write(f"{status.free // 1024:12} KiB\n")
 
     def top(self) -> None:
         """Once a second, what each service has used of it, until a key is pressed."""
-        name, second = Name(), self.process.frequency
+        second = self.process.frequency
         begin, end = system.now(), system.now()
-        self.look(name, 0)
+        self.look(0)
         while not self.was_pressed(end + second):
             begin, end = end, system.now()
             self.terminal.write("\x1b[H\x1b[2Jservice              processor\n")
-            self.look(name, max(end - begin, 1))
+            self.look(max(end - begin, 1))
             self.terminal.write("any key ends this\n")
 
-    def look(self, name: Name, elapsed: u64) -> None:
+    def look(self, elapsed: u64) -> None:
         """What each service has used since the last look, of `elapsed` ticks; shown unless that is 0."""
-        for service in range(MOST_SERVICES):
-            status = control.status(init.slot, u64(service))
-            if isinstance(status, Refused):
+        name: Array[u8] = array(MAXIMUM_NAME)
+        for service in range(MAXIMUM_SERVICES):
+            status = watch.service(u64(service), name[:])
+            if isinstance(status, Unknown | Failure):
                 return
             before, now = self.used[service], status.used
             self.used[service] = now
-            if elapsed == 0 or control.name_of(self.process.buffer, init.slot, u64(service), name) is not None:
+            if elapsed == 0:
                 continue
             # Since it was started again, if it was.
             share = min((now - before if now >= before else now) * 1000 // elapsed, 1000)
-            self.terminal.write(f"{text_of(name.view()):20} {share // 10:6}.{share % 10} %\n")
+            shown = text_of(name[: min(status.length, len(name))].bytes())
+            self.terminal.write(f"{shown:20} {share // 10:6}.{share % 10} %\n")
 
     def was_pressed(self, deadline: u64) -> bool:
         """Has a key been pressed before `deadline`?"""
@@ -155,54 +169,112 @@ class Shell:
             self.terminal.pause()
         return False
 
-    def act(self, action: Action, service: bytes, program: bytes) -> None:
-        if len(service) == 0 or (action is Action.SWAP and len(program) == 0):
-            self.terminal.write("which service? `ps` lists them; `help` shows what commands take\n")
+    def caps(self, name: bytes) -> None:
+        if len(name) == 0:
+            self.authority.show_all()
             return
-        index = control.find(self.process.buffer, init.slot, service)
-        if index is None:
-            self.terminal.write(f"there is no service {text_of(service)}; `ps` lists them\n")
-            return
-        refused = self.ask(action, index, program)
-        if refused is not None:
-            self.complain(refused)
+        index = self.roster.find(self.terminal, name)
+        if index is not None:
+            self.authority.show(index)
 
-    def ask(self, action: Action, index: u64, program: bytes) -> Refused | None:
+    def act(self, action: Action, line: bytes) -> None:
+        service, program = self.words.word(line, 1), self.words.word(line, 2)
+        if action is Action.SWAP and len(program) == 0:
+            service = b""
+        index = self.roster.find(self.terminal, service)
+        if index is None or not self.may(action, index, service):
+            return
+        self.note(line)
+        answer = self.ask(action, index, program)
+        if isinstance(answer, Refused):
+            self.complain(answer)
+        elif isinstance(answer, Failure):
+            self.unanswered(answer)
+
+    def ask(self, action: Action, index: u64, program: bytes) -> Refused | Failure | None:
         match action:
             case Action.KILL:
-                return control.kill(init.slot, index)
+                return init.kill(index)
             case Action.STOP:
-                return control.stop(init.slot, index)
+                return init.stop(index)
             case Action.START:
-                return control.start(init.slot, index)
+                return init.start(index)
             case Action.SWAP:
-                return control.swap(self.process.buffer, init.slot, index, program)
+                return init.swap(index, program, PATIENCE)
+
+    def may(self, action: Action, index: u64, name: bytes) -> bool:
+        """Is it meant so, if the shell itself needs the service that would end?"""
+        if action is not Action.KILL and action is not Action.STOP:
+            return True
+        own = watch.own()
+        if isinstance(own, Failure):
+            return True
+        if own == index:
+            self.terminal.write("this is the shell that you are talking to: ")
+        elif self.authority.stands_on(own, slot_of(console) - FIRST_DECLARED, index):
+            self.terminal.write(f"this shell talks to you by {text_of(name)}: ")
+        else:
+            return True
+        if action is Action.STOP:
+            self.terminal.write("nobody will listen here until the machine is started again. ")
+        else:
+            self.terminal.write("its restart policy says whether it comes back; what is on its way is lost. ")
+        return self.terminal.confirm()
 
     def complain(self, refused: Refused) -> None:
-        match refused.answer:
-            case Answer.WRONG_PHASE:
+        match refused.reason:
+            case Reason.WRONG_PHASE:
                 self.terminal.write("it does that already\n")
-            case Answer.BUSY:
+            case Reason.BUSY:
                 self.terminal.write("it is being replaced\n")
-            case Answer.TIMED_OUT:
+            case Reason.TIMED_OUT:
                 self.terminal.write("it didn't hand over in time, and goes on\n")
-            case Answer.OTHER_NEEDS:
+            case Reason.OTHER_NEEDS:
                 self.terminal.write("that program declares other capabilities, contracts or settings\n")
-            case Answer.REFUSED:
+            case Reason.REFUSED:
                 self.terminal.write("it can't be replaced: it doesn't hand over, or a device reaches its memory\n")
-            case Answer.ROLLED_BACK:
+            case Reason.ROLLED_BACK:
                 self.terminal.write("the new version wasn't ready in time: the old one is back\n")
+            case Reason.FAILED if refused.status is Status.NO_PROGRAM:
+                self.terminal.write("the image has no program of that name\n")
+            case Reason.FAILED:
+                self.terminal.write(f"init has failed: {refused.status.name} of argument {refused.argument}\n")
+            case Reason.OUT_OF_RANGE:
+                self.terminal.write("init knows no such service\n")
+
+    def unanswered(self, failure: Failure) -> None:
+        self.terminal.write(f"init doesn't answer: {failure.status.name}\n")
+
+    def power_off(self, line: bytes) -> None:
+        self.terminal.write("all services end, and the machine is switched off. ")
+        if not self.terminal.confirm():
+            return
+        self.note(line)
+        failure = init.power_off()
+        if failure is not None:
+            self.unanswered(failure)
+
+    # --- the machine --------------------------------------------------------------------------------------------------
+
+    def trace(self, what: bytes) -> None:
+        match what:
+            case b"":
+                self.events.summary()
+            case b"on":
+                self.events.start()
+            case b"off":
+                self.events.stop()
             case _:
-                self.terminal.write(f"init says {refused.answer.name}")
-                failure = refused.failure
-                if failure is not None:
-                    self.terminal.write(f": {failure.status.name} of argument {failure.argument}")
-                self.terminal.write("\n")
+                wanted = number_of(what)
+                if wanted is None:
+                    self.terminal.write("`trace on`, `trace off`, `trace` or `trace N`\n")
+                else:
+                    self.events.latest(wanted)
 
     def free(self) -> None:
-        left = control.resources(init.slot)
-        if isinstance(left, Refused):
-            self.complain(left)
+        left = watch.resources()
+        if isinstance(left, Failure):
+            self.unanswered(left)
             return
         self.terminal.write(f"{left.memory // 1024} KiB and {left.slots} slots are free; ")
         self.terminal.write(f"{left.running} of {left.services} services run\n")
@@ -232,16 +304,20 @@ class Shell:
         text: Array[u8] = array(MOST_TEXT)
         while True:
             record = journal.read(place, text[:0])
-            if isinstance(record, NoRecord | Failure):
+            if isinstance(record, Failure):
+                self.terminal.write(f"the log doesn't answer: {record.status.name}\n")
+                return
+            if isinstance(record, NoRecord):
                 break
             count += 1
             place = record.next
+        if count == 0:
+            self.terminal.write("no records\n")
         self.show_from(0, count - min(wanted, count))
 
     def show_from(self, place: u64, skipped: u64) -> u64:
         """The records from a place on, without the first `skipped`: where the next one will be."""
         text: Array[u8] = array(MOST_TEXT)
-        name = Name()
         while True:
             record = journal.read(place, text[:])
             if isinstance(record, Failure):
@@ -255,12 +331,8 @@ class Shell:
                 continue
             self.seconds(record.time)
             self.terminal.write(f" {record.level.name:8}")
-            known = (
-                record.source != 0
-                and control.name_of(self.process.buffer, init.slot, u64(record.source) - 1, name) is None
-            )
-            if known:
-                self.terminal.write(f"{text_of(name.view())}: ")
+            if record.source != 0:
+                self.terminal.write(f"{self.roster.name(u64(record.source) - 1)}: ")
             self.terminal.send(text[: record.length].bytes())
             self.terminal.write("\n")
 
@@ -305,7 +377,14 @@ def phase_text(phase: Phase) -> str:
 def main(process: Process) -> None:
     terminal = Terminal(process=process, console=console)
     terminal.begin()
-    shell = Shell(process=process, terminal=terminal)
+    roster = Roster(watch=watch)
+    shell = Shell(
+        process=process,
+        terminal=terminal,
+        roster=roster,
+        authority=Authority(terminal=terminal, watch=watch, roster=roster, frequency=process.frequency),
+        events=Events(process=process, terminal=terminal, roster=roster, trace=slot_of(trace)),
+    )
     terminal.write(f"\n{welcome.get(process)}\n")
     editor = Editor(prompt=b"nk> ")
     while True:

@@ -118,3 +118,17 @@ class Terminal:
             if ended is not None:
                 self.flush()
                 return ended
+
+    def confirm(self) -> bool:
+        """After a question: is the next key a y?"""
+        self.write("Go on? [y/N] ")
+        while True:
+            self.flush()
+            byte = self.typed.pop()
+            if byte is not None:
+                yes = byte == 0x79 or byte == 0x59
+                self.write("y\n" if yes else "n\n")
+                self.flush()
+                return yes
+            if not self.fetch():
+                self.pause()

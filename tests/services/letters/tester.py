@@ -3,10 +3,11 @@
 from neokernel.abi.kinds import Kind
 from neokernel.abi.rights import SIGNAL
 from neokernel.interfaces.letters import LetterBox, Letters, Nothing, Refusal
+from neokernel.interfaces.system import System
 from neokernel.lang import Array, Span, Uses, array, u8, u64, uses
-from neokernel.runtime import control, system
+from neokernel.runtime import system
 from neokernel.runtime.must import must, must_get
-from neokernel.runtime.objects import Console, Notification, Power, System
+from neokernel.runtime.objects import Console, Notification, Power
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
 
@@ -48,8 +49,6 @@ def main(process: Process) -> None:
         assert letters.look(data[:]) is Nothing.EMPTY
         assert count > 4
     process.console.write("none lost\n")
-    left = control.resources(init.slot)
-    assert not isinstance(left, control.Refused)
     must(system.power_off(power.slot, 0))
 
 
@@ -85,4 +84,4 @@ def fill(data: Span[u8]) -> u64:
 
 def kill() -> None:
     """It comes back: calls wait for it."""
-    assert control.kill(init.slot, 0) is None
+    assert init.kill(0) is None

@@ -9,9 +9,19 @@ from neokernel.abi.description import FIRST_DECLARED
 from neokernel.abi.kinds import Kind
 from neokernel.abi.rights import WRITE
 from neokernel.abi.status import Status
-from neokernel.lang import text_of, u64, usize
-from neokernel.runtime import control, system
-from neokernel.runtime.control import Answer, Phase, Refused, Request
+from neokernel.interfaces.system import (
+    MOST_POST_MORTEM,
+    Phase,
+    Reason,
+    Refused,
+    Resources,
+    ServiceStatus,
+    System,
+    Unknown,
+    Watch,
+)
+from neokernel.lang import Array, Span, Uses, array, text_of, u8, u64, uses, usize
+from neokernel.runtime import interface, system
 from neokernel.runtime.must import must, must_get
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure, Message
@@ -28,6 +38,9 @@ BARE: u64 = FIRST_DECLARED + 6
 CLOCK: u64 = FIRST_DECLARED + 7
 CONSOLE: u64 = 8
 MORE: u64 = FIRST_DECLARED + 11
+WATCH: u64 = FIRST_DECLARED + 12
+#: microseconds that each version has to do its part of a replacement
+PATIENCE: u64 = 1_000_000
 # Settings.
 KILLS: usize = 0
 SWAPS: usize = 1
@@ -70,9 +83,19 @@ def ask(process: Process, endpoint: u64, label: u64, w0: u64 = 0) -> u64:
     return must_get(system.call(endpoint, message(label, 1), w0)).w0
 
 
-def service(process: Process, name: bytes) -> u64:
-    found = control.find(process.buffer, INIT, name)
-    assert found is not None, "there is such a service"
+def init() -> System:
+    view: Uses[System] = uses(INIT)
+    return view
+
+
+def watch() -> Watch:
+    view: Uses[Watch] = uses(WATCH)
+    return view
+
+
+def service(name: bytes) -> u64:
+    found = watch().find(name)
+    assert isinstance(found, u64), "there is such a service"
     return found
 
 
@@ -82,9 +105,11 @@ def pause(process: Process, microseconds: u64) -> None:
     must(process.drop(never))
 
 
-def status_of(process: Process, name: bytes) -> control.ServiceStatus:
-    status = control.status(INIT, service(process, name))
-    assert not isinstance(status, Refused), "init knows it"
+def status_of(name: bytes) -> ServiceStatus:
+    text: Array[u8] = array(48)
+    status = watch().service(service(name), text[:])
+    assert isinstance(status, ServiceStatus), "init knows it"
+    assert text[: status.length].bytes() == name, "by this name"
     return status
 
 
@@ -95,15 +120,16 @@ def tell_call(process: Process, what: str, answer: Message | Failure) -> None:
         process.console.write(f"{what}: {answer.w0}\n")
 
 
-def tell_refusal(process: Process, what: str, refused: Refused | None) -> None:
-    if refused is None:
-        process.console.write(f"{what}: done\n")
-        return
-    failure = refused.failure
-    if failure is None:
-        process.console.write(f"{what}: {refused.answer.name}\n")
+def tell_refusal(process: Process, what: str, answer: Refused | Failure | None) -> None:
+    console = process.console
+    if answer is None:
+        console.write(f"{what}: done\n")
+    elif isinstance(answer, Failure):
+        console.write(f"{what}: {answer.status.name} of argument {answer.argument}\n")
+    elif answer.reason is Reason.FAILED:
+        console.write(f"{what}: FAILED, {answer.status.name} of argument {answer.argument}\n")
     else:
-        process.console.write(f"{what}: {refused.answer.name}, {failure.status.name} of argument {failure.argument}\n")
+        console.write(f"{what}: {answer.reason.name}\n")
 
 
 # --- one after the other ----------------------------------------------------------------------------------------------
@@ -113,8 +139,8 @@ def told(process: Process) -> None:
     """Services have what their entries say, and nothing else."""
     console = process.console
     answer = must_get(system.call(COUNTER, message(SETTING)))
-    own = control.find(process.buffer, INIT, b"tester")
-    assert own is not None and answer.w1 == own + 1, "clients are told apart"
+    own = must_get(watch().own())
+    assert own == service(b"tester") and answer.w1 == own + 1, "clients are told apart"
     console.write(f"setting {answer.w0}; ours: {process.setting_text(2) == b'in words'}\n")
     has = must_get(system.call(BARE, message(0, 1), FIRST_DECLARED + 1))
     console.write(f"bare has {has.w0} capabilities; where it was denied one: {has.w1}\n")
@@ -122,15 +148,16 @@ def told(process: Process) -> None:
     console.write(f"its endpoint: kind {has.w1}, rights {has.w2}\n")
     more = must_get(system.call(MORE, message(0, 1), FIRST_DECLARED + 2))
     told_apart = has.w3 == own + 1 and more.w3 == 1 << 32 | own + 1
-    name = control.Name()
-    wanted = service(process, b"bare")
+    text: Array[u8] = array(48)
+    wanted = service(b"bare")
     for place in range(u64(0), u64(3)):
-        grant = control.grant(process.buffer, INIT, wanted, place, name)
-        assert not isinstance(grant, Refused), "it has three"
-        console.write(f"{text_of(name.view())}: {grant.kind.name}, {grant.exists}\n")
-    grant = control.grant(process.buffer, INIT, own, 1, name)
-    assert not isinstance(grant, Refused), "it uses the counter"
-    console.write(f"{text_of(name.view())}: {grant.kind.name} {grant.size} of {grant.target}\n")
+        grant = watch().grant(wanted, place, text[:])
+        assert not isinstance(grant, Unknown | Failure), "it has three"
+        console.write(f"{text_of(text[: grant.length].bytes())}: {grant.kind.name}, {grant.exists}\n")
+    assert watch().grant(wanted, 3, text[:]) is Unknown.GRANT and watch().grant(1000, 0, text[:]) is Unknown.SERVICE
+    grant = watch().grant(own, 1, text[:])
+    assert not isinstance(grant, Unknown | Failure), "it uses the counter"
+    console.write(f"{text_of(text[: grant.length].bytes())}: {grant.kind.name} {grant.size} of {grant.target}\n")
     console.write(f"another: kind {more.w1}, rights {more.w2}, told apart: {told_apart}\n")
 
 
@@ -139,7 +166,7 @@ def crashes(process: Process) -> None:
     before = ask(process, COUNTER, ADD, 5)
     tell_call(process, "crash", system.call(COUNTER, message(FAIL, 1), 300))
     process.console.write(f"after it: {ask(process, COUNTER, ADD, 5) - before} more\n")
-    process.console.write(f"starts: {status_of(process, b'counter').starts}\n")
+    process.console.write(f"starts: {status_of(b'counter').starts}\n")
 
 
 def given_up(process: Process) -> None:
@@ -147,21 +174,21 @@ def given_up(process: Process) -> None:
     for _ in range(3):
         tell_call(process, "fragile", system.call(FRAGILE, message(EXIT, 1), 9))
     tell_call(process, "nobody", system.call(FRAGILE, message(READ)))
-    process.console.write(f"fragile: {status_of(process, b'fragile').phase.name}\n")
-    fragile = service(process, b"fragile")
-    tell_refusal(process, "start", control.start(INIT, fragile))
+    process.console.write(f"fragile: {status_of(b'fragile').phase.name}\n")
+    fragile = service(b"fragile")
+    tell_refusal(process, "start", init().start(fragile))
     tell_call(process, "again", system.call(FRAGILE, message(READ)))
-    tell_refusal(process, "stop", control.stop(INIT, fragile))
-    tell_refusal(process, "stop", control.stop(INIT, fragile))
+    tell_refusal(process, "stop", init().stop(fragile))
+    tell_refusal(process, "stop", init().stop(fragile))
     tell_call(process, "stopped", system.call(FRAGILE, message(READ)))
 
 
 def dependants(process: Process) -> None:
     """Who fails too often takes with it who uses it; once."""
     for _ in range(4):
-        tell_refusal(process, "kill base", control.kill(INIT, service(process, b"base")))
+        tell_refusal(process, "kill base", init().kill(service(b"base")))
         pause(process, 2000)
-        base, upper = status_of(process, b"base"), status_of(process, b"upper")
+        base, upper = status_of(b"base"), status_of(b"upper")
         console = process.console
         console.write(f"base {base.phase.name} {base.starts}, upper {upper.phase.name} {upper.starts}\n")
 
@@ -169,9 +196,9 @@ def dependants(process: Process) -> None:
 def silent(process: Process) -> None:
     """Who doesn't show that it lives is started again."""
     pause(process, 20_000)
-    process.console.write(f"watched: {status_of(process, b'watched').starts} start\n")
+    process.console.write(f"watched: {status_of(b'watched').starts} start\n")
     _ = ask(process, WATCHED, 1)
-    while status_of(process, b"watched").starts == 1:
+    while status_of(b"watched").starts == 1:
         pause(process, 1000)
     process.console.write("watched: started again\n")
 
@@ -180,7 +207,7 @@ def noisy(process: Process) -> None:
     """Who keeps init busy with nonsense is ended; so is who fails in another thread than its first."""
     tell_call(process, "noise", system.call(LONELY, message(NOISE)))
     tell_call(process, "thread", system.call(LONELY, message(THREAD)))
-    while status_of(process, b"lonely").starts != 3:
+    while status_of(b"lonely").starts != 3:
         pause(process, 1000)
     tell_call(process, "and then", system.call(LONELY, message(SETTING)))
 
@@ -192,14 +219,14 @@ def ended(process: Process) -> None:
     # It spins for the first one; the second one waits. Both are more urgent than it.
     _ = must_get(spawn(process, WAITER | SPIN << 8, ABOVE, slice, slice))
     _ = must_get(spawn(process, WAITER | READ << 8, ABOVE, slice, slice, done))
-    tell_refusal(process, "stop lonely", control.stop(INIT, service(process, b"lonely")))
+    tell_refusal(process, "stop lonely", init().stop(service(b"lonely")))
     _ = system.wait(done)
 
 
 def on_clients_time(process: Process) -> None:
     """A service on its clients' time: one has too little, one ends in the middle; others are served."""
     pause(process, 2000)
-    used = status_of(process, b"passive").used
+    used = status_of(b"passive").used
     process.console.write(f"passive: {ask(process, PASSIVE, ADD, 1)}\n")
     budget = process.frequency // 10_000
     context = must_get(process.context(PRIORITY, budget, 10 * budget))
@@ -215,103 +242,129 @@ def on_clients_time(process: Process) -> None:
     must(process.drop(context))
     drop_thread(process, gone)
     process.console.write(f"passive: {ask(process, PASSIVE, ADD, 1)}\n")
-    status = status_of(process, b"passive")
+    status = status_of(b"passive")
     process.console.write(f"passive: {status.starts} start, time of its own: {status.used != used}\n")
 
 
 def post_mortems(process: Process) -> None:
     """The latest crash, as who administers the system reads it."""
     tell_call(process, "crash", system.call(COUNTER, message(FAIL, 1), 300))
-    answer = control.ask(INIT, Request.POST_MORTEM, 1, 0)
-    assert not isinstance(answer, Refused), "there is one"
-    words = process.buffer.words
+    data: Array[u8] = array(MOST_POST_MORTEM)
+    length = init().post_mortem(0, data[:])
+    assert isinstance(length, usize), "there is one"
     console = process.console
-    console.write(f"post-mortem of service {answer.w0}, cause {answer.w1}, start {answer.w2}, fault {words[0]}\n")
-    used, free, identifier = words[5] != 0, words[6] != 0, words[7] != 0
-    console.write(f"{answer.length()} words; used {used}, free {free}, thread {identifier}\n")
-    # After 14 numbers come 6 words of name, 32 registers, 8 messages of 4 words, the stack; 4 are in registers.
-    counter, stack = words[16], words[8]
-    console.write(f"counter {counter != 0}, stack {stack}, messages {words[9]}, last label {words[51] & 0xFFFF}\n")
-    for number in range(u64(0), u64(100)):
-        older = control.ask(INIT, Request.POST_MORTEM, 1, number)
+    service, cause, start, fault = number(data, 0), number(data, 1), number(data, 2), number(data, 4)
+    console.write(f"post-mortem of service {service}, cause {cause}, start {start}, fault {fault}\n")
+    used, free, identifier = number(data, 9) != 0, number(data, 10) != 0, number(data, 11) != 0
+    console.write(f"{length // 8} words; used {used}, free {free}, thread {identifier}\n")
+    # After 14 numbers come 6 words of name, 32 registers, 8 messages of 4 words, the stack.
+    counter, stack, label = number(data, 20), number(data, 12), number(data, 55) & 0xFFFF
+    console.write(f"counter {counter != 0}, stack {stack}, messages {number(data, 13)}, last label {label}\n")
+    short = init().post_mortem(0, data[:20])
+    assert isinstance(short, usize) and short == 16, "whole words, as far as there is room"
+    for which in range(u64(0), u64(100)):
+        older = init().post_mortem(which, data[:])
         if isinstance(older, Refused):
-            console.write(f"post-mortem {number}: {older.answer.name}\n")
+            console.write(f"post-mortem {which}: {older.reason.name}\n")
             break
+
+
+def number(data: Span[u8], place: usize) -> u64:
+    """A word of a post-mortem."""
+    found: u64 = 0
+    for byte in reversed(range(place * 8, place * 8 + 8)):
+        found = found << 8 | u64(data[byte])
+    return found
 
 
 def driven(process: Process) -> None:
     """A driver is killed and comes back: with its registers, its interrupt, and what its device may reach."""
     before = must_get(system.call(CLOCK, message(0)))
     for _ in range(3):
-        tell_refusal(process, "kill clock", control.kill(INIT, service(process, b"clock")))
+        tell_refusal(process, "kill clock", init().kill(service(b"clock")))
         after = must_get(system.call(CLOCK, message(0)))
         process.console.write(f"later: {after.w0 > before.w0}, at the same place: {after.w1 == before.w1}\n")
-    tell_refusal(process, "swap clock", control.swap(process.buffer, INIT, service(process, b"clock"), b"counter"))
+    tell_refusal(process, "swap clock", init().swap(service(b"clock"), b"counter", PATIENCE))
 
 
 def delegated(process: Process) -> None:
     """Another service gets the console for a while."""
-    own, bare = service(process, b"tester"), service(process, b"bare")
-    made = control.delegate(INIT, own, CONSOLE, bare, FIRST_DECLARED + 1, 3000)
-    assert not isinstance(made, Refused), "there is room"
+    own, bare = service(b"tester"), service(b"bare")
+    made = init().delegate(own, CONSOLE, bare, FIRST_DECLARED + 1, 3000)
+    assert isinstance(made, u64), "there is room"
+    lent = watch().delegated(0)
+    assert not isinstance(lent, Unknown | Failure) and lent.service == own and lent.place == CONSOLE
+    assert (
+        lent.to == bare
+        and lent.at == FIRST_DECLARED + 1
+        and lent.left != 0
+        and watch().delegated(1) is Unknown.DELEGATION
+    )
     has = must_get(system.call(BARE, message(0, 1), FIRST_DECLARED + 1))
     process.console.write(f"delegated: kind {has.w1}, rights {has.w2 == u64(WRITE)}\n")
     pause(process, 6000)
     has = must_get(system.call(BARE, message(0, 1), FIRST_DECLARED + 1))
     process.console.write(f"later: kind {has.w1}\n")
-    made = control.delegate(INIT, own, CONSOLE, bare, FIRST_DECLARED + 1, 1_000_000)
-    assert not isinstance(made, Refused), "there is room"
-    tell_refusal(process, "take back", control.take_back(INIT, made))
-    tell_refusal(process, "take back", control.take_back(INIT, made))
+    made = init().delegate(own, CONSOLE, bare, FIRST_DECLARED + 1, 1_000_000)
+    assert isinstance(made, u64), "there is room"
+    tell_refusal(process, "take back", init().take_back(made))
+    tell_refusal(process, "take back", init().take_back(made))
     has = must_get(system.call(BARE, message(0, 1), FIRST_DECLARED + 1))
     process.console.write(f"taken back: kind {has.w1}\n")
 
 
 def refused(process: Process) -> None:
     """What init can't do, it says, and nothing has changed."""
-    counter = service(process, b"counter")
-    buffer = process.buffer
-    starts = status_of(process, b"counter").starts
-    tell_refusal(process, "no service", control.kill(INIT, 1000))
-    tell_refusal(process, "runs", control.start(INIT, counter))
-    tell_refusal(process, "no program", control.swap(buffer, INIT, counter, b"nothing"))
-    tell_refusal(process, "no endpoint", control.swap(buffer, INIT, service(process, b"tracer"), b"counter2"))
-    tell_refusal(process, "old one doesn't", control.swap(buffer, INIT, service(process, b"bare"), b"counter2"))
-    assert status_of(process, b"counter").starts == starts, "it is the same"
-    tell_refusal(process, "new one can't", control.swap(buffer, INIT, counter, b"counter3"))
+    counter = service(b"counter")
+    starts = status_of(b"counter").starts
+    tell_refusal(process, "no service", init().kill(1000))
+    tell_refusal(process, "runs", init().start(counter))
+    tell_refusal(process, "no program", init().swap(counter, b"nothing", PATIENCE))
+    tell_refusal(process, "no endpoint", init().swap(service(b"tracer"), b"counter2", PATIENCE))
+    tell_refusal(process, "old one doesn't", init().swap(service(b"bare"), b"counter2", PATIENCE))
+    assert status_of(b"counter").starts == starts, "it is the same"
+    tell_refusal(process, "new one can't", init().swap(counter, b"counter3", PATIENCE))
     answer = must_get(system.call(COUNTER, message(READ)))
     process.console.write(f"version {answer.w2}\n")
     _ = must_get(spawn(process, SLOW | 200_000 << 8 | 1 << 63, PRIORITY + 50, process.frequency, process.frequency))
     pause(process, 100)
-    tell_refusal(process, "too slow", control.swap(buffer, INIT, counter, b"counter2", 1000))
+    tell_refusal(process, "too slow", init().swap(counter, b"counter2", 1000))
     answer = must_get(system.call(COUNTER, message(READ)))
     process.console.write(f"version {answer.w2}\n")
-    passive = service(process, b"passive")
-    tell_refusal(process, "passive", control.swap(buffer, INIT, passive, b"counter2"))
+    passive = service(b"passive")
+    tell_refusal(process, "passive", init().swap(passive, b"counter2", PATIENCE))
     pause(process, 2000)
     answer = must_get(system.call(PASSIVE, message(ADD, 1), 1))
     process.console.write(f"passive: {answer.w0}, version {answer.w2}\n")
     unknown = must_get(system.call(INIT, message(99), 1, 2, 3, 4))
-    process.console.write(f"request 99: {unknown.label() == u64(Answer.UNKNOWN.value)}\n")
+    process.console.write(f"request 99: {unknown.label() & interface.REFUSED != 0}\n")
+    # Who may look may not touch.
+    view: Uses[System] = uses(WATCH)
+    tell_refusal(process, "by watch", view.kill(counter))
+    assert status_of(b"counter").phase is Phase.RUNS, "it isn't killed"
     process.console.write(f"wild requests that were refused: {wild(process)}\n")
 
 
 def wild(process: Process) -> u64:
     """Requests with numbers that mean nothing: none is granted, and init lives."""
+    base = must_get(interface.version_of(INIT)) >> 40 << 8
     seed: u64 = 7
     refused: u64 = 0
     for round in range(u64(0), u64(1000)):
         seed = (seed * 48271) % 0x7FFF_FFFF
-        label = round % 20
-        if label in (u64(Request.RESOURCES.value), u64(Request.BEGINNING.value)):
+        # All methods but the last one, which would switch the machine off, and some that there aren't.
+        method = round % 20
+        if method == 8:
             continue
-        length = seed % 20
         for place in range(usize(0), 16):
             process.buffer.words[place] = seed << place
-        answer = system.call(
-            INIT, message(label, length), 1000 + (seed << 13), seed << 33 | seed, seed >> 3, seed << 20
-        )
-        if not isinstance(answer, Failure) and answer.label() != u64(Answer.DONE.value):
+        asked = message(base | method, seed % 8)
+        answer = system.call(INIT, asked, 1000 + (seed << 13), seed << 33 | seed, seed >> 3, seed << 20)
+        if isinstance(answer, Failure):
+            continue
+        # Of the contract's answers, `Refused` is the second one where there is something to give, else the first.
+        refusal: u64 = 1 if method in (5, 7) else 0
+        if answer.label() & interface.REFUSED != 0 or answer.label() == refusal:
             refused += 1
     return refused
 
@@ -343,17 +396,16 @@ def stop_clients(process: Process, before: u64) -> None:
 
 def swaps(process: Process) -> None:
     """One version replaces the other, again and again: no call is lost, and nothing that was counted."""
-    counter = service(process, b"counter")
-    buffer = process.buffer
+    counter = service(b"counter")
     rounds = process.setting(SWAPS)
     done: u64 = 0
     for round in range(rounds):
         program = b"counter2" if round % 2 == 0 else b"counter"
-        if control.swap(buffer, INIT, counter, program) is None:
+        if init().swap(counter, program, PATIENCE) is None:
             done += 1
         if round % 10 == 9:
-            refused = control.swap(buffer, INIT, counter, b"counter3")
-            assert refused is not None and refused.answer is Answer.ROLLED_BACK, "that one can't take over"
+            refused = init().swap(counter, b"counter3", PATIENCE)
+            assert isinstance(refused, Refused) and refused.reason is Reason.ROLLED_BACK, "that one can't take over"
         pause(process, 100)
     seen = shared()
     process.console.write(f"{done == rounds} swaps under {seen.running.load()} clients\n")
@@ -364,7 +416,7 @@ def swaps(process: Process) -> None:
 
 def kills(process: Process) -> None:
     """Any service but this one is killed, at any time, again and again: not a byte and not a slot is lost."""
-    own = service(process, b"tester")
+    own = service(b"tester")
     rounds, tell = process.setting(KILLS), process.setting(TELL) != 0
     seed: u64 = 1
     kill_each(process, own)
@@ -375,14 +427,15 @@ def kills(process: Process) -> None:
         victim = seed % (before.services - 1)
         victim = victim if victim < own else victim + 1
         began = system.instructions()
-        refused = control.kill(INIT, victim)
-        assert refused is None or refused.answer is Answer.WRONG_PHASE, "it is killed, or is down already"
-        if refused is None and tell:
+        refused = init().kill(victim)
+        if isinstance(refused, Refused):
+            assert refused.reason is Reason.WRONG_PHASE, "it is down already"
+        elif tell:
             recovered(process, victim, began)
         pause(process, seed % 50)
     down_and_up(process)
     for _ in range(3):
-        assert control.kill(INIT, service(process, b"clock")) is None, "it runs"
+        assert init().kill(service(b"clock")) is None, "it runs"
         pause(process, 1000)
     after = settled(process)
     memory, slots = before.memory - after.memory, before.slots - after.slots
@@ -393,15 +446,15 @@ def kills(process: Process) -> None:
 def recovered(process: Process, victim: u64, began: u64) -> None:
     """How long it took from its end until it answers again, under load; of those that are called."""
     endpoint: u64 = 0
-    if victim == service(process, b"counter"):
+    if victim == service(b"counter"):
         endpoint = COUNTER
-    elif victim == service(process, b"passive"):
+    elif victim == service(b"passive"):
         endpoint = PASSIVE
-    elif victim == service(process, b"bare"):
+    elif victim == service(b"bare"):
         endpoint = BARE
-    elif victim == service(process, b"clock"):
+    elif victim == service(b"clock"):
         endpoint = CLOCK
-    elif victim == service(process, b"watched"):
+    elif victim == service(b"watched"):
         endpoint = WATCHED
     if endpoint != 0:
         answer = system.call(endpoint, message(READ))
@@ -412,42 +465,39 @@ def recovered(process: Process, victim: u64, began: u64) -> None:
 
 def kill_each(process: Process, own: u64) -> None:
     """Once each, as what is made once isn't a loss."""
-    for victim in range(must_resources(process).services):
+    for victim in range(must_resources().services):
         if victim != own:
-            _ = control.kill(INIT, victim)
+            _ = init().kill(victim)
 
 
 def down_and_up(process: Process) -> None:
     """Stop a service for good, and start it all the same: its endpoint is a new one."""
-    lonely = service(process, b"lonely")
+    lonely = service(b"lonely")
     for _ in range(3):
-        assert control.start(INIT, lonely) is None, "it is down"
+        assert init().start(lonely) is None, "it is down"
         assert ask(process, LONELY, SETTING) == 42, "it serves"
-        assert control.stop(INIT, lonely) is None, "it runs"
+        assert init().stop(lonely) is None, "it runs"
 
 
-def settled(process: Process) -> control.Resources:
+def settled(process: Process) -> Resources:
     """What init has when all services that come back are back."""
     pause(process, 20_000)
-    return must_resources(process)
+    return must_resources()
 
 
-def must_resources(process: Process) -> control.Resources:
-    resources = control.resources(INIT)
-    assert not isinstance(resources, Refused), "init answers"
-    return resources
+def must_resources() -> Resources:
+    return must_get(watch().resources())
 
 
 def everybody(process: Process) -> None:
-    found = must_resources(process)
+    found = must_resources()
     process.console.write(f"{found.running} of {found.services} services run\n")
     for index in range(found.services):
-        status = control.status(INIT, index)
-        assert not isinstance(status, Refused), "there is one"
+        text: Array[u8] = array(48)
+        status = watch().service(index, text[:])
+        assert isinstance(status, ServiceStatus), "there is one"
         if status.phase is not Phase.RUNS:
-            name = control.Name()
-            _ = control.name_of(process.buffer, INIT, index, name)
-            process.console.write(f"{text_of(name.view())}: {status.phase.name}\n")
+            process.console.write(f"{text_of(text[: status.length].bytes())}: {status.phase.name}\n")
 
 
 # --- threads ----------------------------------------------------------------------------------------------------------

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from contracts import Court, Tally
 
-from neokernel.lang import Provides, Uses, provides, struct, text_of, u32, u64, uses
-from neokernel.runtime import control, system
-from neokernel.runtime.control import Phase, Refused
+from neokernel.interfaces.system import Phase, ServiceStatus, Watch
+from neokernel.lang import Array, Provides, Uses, array, provides, struct, text_of, u8, u32, u64, uses
+from neokernel.runtime import system
 from neokernel.runtime.must import must, must_get
-from neokernel.runtime.objects import Console, Power, System
+from neokernel.runtime.objects import Console, Power
 from neokernel.runtime.process import Process
 
 court: Provides[Court] = provides()
 tally: Uses[Tally] = uses()
-init: Uses[System] = uses()
+init: Uses[Watch] = uses()
 console: Uses[Console] = uses()
 power: Uses[Power] = uses()
 
@@ -26,15 +26,14 @@ class Judge:
     before: u64 = 0
 
     def begin(self) -> None:
-        left = control.resources(init.slot)
-        assert not isinstance(left, Refused)
+        left = must_get(init.resources())
         self.memory, self.slots = left.memory, left.slots
         self.before = self.count()
 
     def count(self) -> u64:
         """Of the victim that counts."""
-        victim = control.find(self.process.buffer, init.slot, b"victim")
-        assert victim is not None
+        victim = init.find(b"victim")
+        assert isinstance(victim, u64)
         return must_get(tally.of(u32(victim + 1)))
 
     def said(self, what: str, tries: u64, wrong: u64) -> None:
@@ -48,8 +47,7 @@ class Judge:
 
     def done(self) -> None:
         console = self.process.console
-        left = control.resources(init.slot)
-        assert not isinstance(left, Refused)
+        left = must_get(init.resources())
         taken, slots = left.memory == self.memory, left.slots == self.slots
         console.write(f"init has what it had: memory {taken}, slots {slots}\n")
         console.write(f"the victim has counted on: {self.count() > self.before}\n")
@@ -60,10 +58,11 @@ class Judge:
         must(system.power_off(power.slot, 0))
 
     def tell(self, name: bytes) -> None:
-        service = control.find(self.process.buffer, init.slot, name)
-        assert service is not None
-        status = control.status(init.slot, service)
-        assert not isinstance(status, Refused)
+        service = init.find(name)
+        assert isinstance(service, u64)
+        shown: Array[u8] = array(48)
+        status = init.service(service, shown[:])
+        assert isinstance(status, ServiceStatus)
         runs = status.phase is Phase.RUNS
         self.process.console.write(f"{text_of(name)} runs: {runs}, started {status.starts}\n")
 
