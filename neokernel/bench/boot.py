@@ -34,7 +34,7 @@ SERVICE = """
 program = "{program}"
 cpu.priority = 0
 config.reports = {reports}
-uses = {{ init = "init.system", console = "kernel.console", power = "kernel.power" }}
+uses = {{ init = "init.watch", console = "kernel.console", power = "kernel.power" }}
 """
 
 

@@ -19,6 +19,7 @@ from neokernel.cli.program import Program, from_here, refuse
 from neokernel.compiler.diagnostics import Diagnostic
 from neokernel.image.crash import Crash
 from neokernel.image.traceback import Frame
+from neokernel.lang.interfaces.generate import is_generated
 from neokernel.lang.positions import instruction_position
 from neokernel.lang.support import TARGET_MARK
 from neokernel.sim.bare import run_main
@@ -122,20 +123,25 @@ def load_main(program: Program) -> Callable[[Any], object]:
 
 
 def crash_of(failure: BaseException) -> Crash:
-    """The failure with its frames in target modules; what the simulation adds is left out."""
-    frames = list(target_frames(failure.__traceback__))
+    """The failure with its frames in target modules; what the simulation adds is left out.
+
+    So is what was generated for an interface, unless it has failed itself.
+    """
+    found = list(target_frames(failure.__traceback__))
+    frames = [frame for frame, generated in found[:-1] if not generated] + [frame for frame, _ in found[-1:]]
     position = lang.failure_position(failure)
     if frames and position is not None:
         frames[-1] = Frame(frames[-1].function, *position)
     return Crash(type(failure).__name__, str(failure), tuple(frames), cut=False)
 
 
-def target_frames(trace: TracebackType | None) -> Iterator[Frame]:
+def target_frames(trace: TracebackType | None) -> Iterator[tuple[Frame, bool]]:
+    """The frames, outermost first, and of each whether nobody has written its function."""
     while trace is not None:
         code = trace.tb_frame.f_code
         position = instruction_position(code, trace.tb_lasti)
         if TARGET_MARK in trace.tb_frame.f_globals and position is not None:
-            yield Frame(code.co_name, *position)
+            yield Frame(code.co_name, *position), is_generated(code.co_qualname)
         trace = trace.tb_next
 
 

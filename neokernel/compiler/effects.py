@@ -20,6 +20,7 @@ from neokernel.compiler import ir
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics
 from neokernel.compiler.lives import blocks_of, contents, statements
 from neokernel.compiler.types import ArrayType, RefType, SpanType, StructType, TupleType, Type, UnionType, ValueType
+from neokernel.lang.interfaces.generate import is_generated
 
 # --- origins: where a reference may point -------------------------------------------------------------------------
 
@@ -54,6 +55,7 @@ INERT = Elsewhere(inert=True)
 Origin = Given | Made | Elsewhere
 Origins = frozenset[Origin]
 NOWHERE: Origins = frozenset()
+Stored = tuple[Given, Origin, Type | None]
 
 
 @dataclass(slots=True)
@@ -62,11 +64,13 @@ class Summary:
 
     `returns`: what the result may point to. `stores`: (what, where, type): a reference to `what` is stored in an object
     of that type among `where`, or in elements if it is None.
+    `places`: the first place in the source of each.
     `retires`: (struct, where): objects of `struct` among `where` may end. `ends`: it ends some, be it in its own frame.
     """
 
     returns: set[Origin] = field(default_factory=set)
-    stores: set[tuple[Given, Origin, Type | None]] = field(default_factory=set)
+    stores: set[Stored] = field(default_factory=set)
+    places: dict[Stored, ir.Span] = field(default_factory=dict, compare=False)
     retires: set[tuple[StructType, Origin]] = field(default_factory=set)
     ends: bool = False
 
@@ -423,12 +427,13 @@ class _Escape:
         for origin in summary.returns:
             self._result(node, here[origin])
         targets: dict[tuple[Origin, Type | None], set[Origin]] = {}
-        for what, where, of in summary.stores:
+        for stored in summary.stores:
+            what, where, of = stored
             if not here[what]:
                 continue
             if (where, of) not in targets:
                 targets[where, of] = {origin for origin in here[where] if self._may_hold(origin, of)}
-            self._store(node, targets[where, of], here[what], of)
+            self._store(node, targets[where, of], here[what], of, summary.places[stored])
         self._end(node)
 
     def _here(self, node: ir.Call, origin: Origin) -> set[Origin]:
@@ -452,9 +457,14 @@ class _Escape:
         return any(of in self.carriers.contents(target) for target in self.carriers.targets(given))
 
     def _store(
-        self, node: ir.Instruction, where: Origins | set[Origin], what: Origins | set[Origin], into: Type | None
+        self,
+        node: ir.Instruction,
+        where: Origins | set[Origin],
+        what: Origins | set[Origin],
+        into: Type | None,
+        place: ir.Span | None = None,
     ) -> None:
-        """`into`: the type of the reference that is stored through, or of the object behind it."""
+        """`into`: the type of the reference that is stored through, or of the object behind it. `place`: in a callee."""
         if not what:
             return
         of = into.target if isinstance(into, RefType) else None if isinstance(into, SpanType) else into
@@ -466,11 +476,16 @@ class _Escape:
                 self.add(target.content, what)
                 continue
             for object_ in made:
-                self._report(node.span, object_, "is stored where it outlives the function")
+                self._report(node.span, object_, "is stored where it outlives the function", place)
             for origin in lasting:
-                if isinstance(origin, Given) and (origin, target, of) not in self.summary.stores:
-                    self.summary.stores.add((origin, target, of))
+                if not isinstance(origin, Given):
+                    continue
+                stored = origin, target, of
+                if stored not in self.summary.stores:
+                    self.summary.stores.add(stored)
                     self.changed = True
+                known = (place or node.span, self.summary.places.get(stored, place or node.span))
+                self.summary.places[stored] = min(known, key=lambda span: (span.file, span.line, span.column))
             if isinstance(target, Given):
                 self.add(self.given.setdefault(Given(target.place, True), set()), lasting)
 
@@ -493,12 +508,20 @@ class _Escape:
             if target.region[: len(origin.region)] != origin.region:
                 self._report_iteration(node.span, origin)
 
-    def _report(self, span: ir.Span, origin: Made, how: str) -> None:
-        if self.reporting:
-            message = f"a reference to an object of this function's frame {how}"
-            help = "let the caller make the object and pass it, or embed it in the struct that keeps it"
-            notes = ((origin.span, "the object is made here"),)
-            self.diagnostics.add(Diagnostic("NK0411", message, span, help, notes))
+    def _report(self, span: ir.Span, origin: Made, how: str, place: ir.Span | None = None) -> None:
+        if not self.reporting:
+            return
+        if place is not None and is_generated(self.function.symbol):
+            # A handler keeps what its dispatcher holds for it, in a frame that nobody has written.
+            message = "what a call has brought is kept, and is gone when the method has returned"
+            help = "copy it into an `Array[u8]` of the struct that keeps it, with its length beside it"
+            note = span, "it comes by this method of the interface"
+            self.diagnostics.add(Diagnostic("NK0411", message, place, help, (note,)))
+            return
+        message = f"a reference to an object of this function's frame {how}"
+        help = "let the caller make the object and pass it, or embed it in the struct that keeps it"
+        notes = ((origin.span, "the object is made here"),)
+        self.diagnostics.add(Diagnostic("NK0411", message, span, help, notes))
 
     def _report_iteration(self, span: ir.Span, origin: Made) -> None:
         if self.reporting:

@@ -15,6 +15,7 @@ from neokernel.image.panic import PanicRecord
 from neokernel.image.traceback import Frame, openable, render_traceback, shown_path
 from neokernel.image.unwind import FIRST_FUNCTIONS, STACK_POINTER, walk
 from neokernel.lang.failures import CheckFailed
+from neokernel.lang.interfaces.generate import PREFIX, is_generated
 
 #: names of traps (privileged specification, table "supervisor cause register values after trap")
 CAUSES = {
@@ -125,8 +126,10 @@ def explain_crash(
     try:
         found = walk(image, panic)
         cut = found.cut
-        for address in reversed(found.addresses):
-            frames += frames_at(image, address)
+        *outer, innermost = reversed(found.addresses)
+        for address in outer:
+            frames += frames_at(image, address, innermost=False)
+        frames += frames_at(image, innermost)
     except BadImage:
         cut = True
     if check is not None:
@@ -170,10 +173,16 @@ def explain_address(
     return Crash(name, message, tuple(replace(frame, file=openable(frame.file, roots)) for frame in frames), cut=True)
 
 
-def frames_at(image: Image, address: int) -> list[Frame]:
-    """The function around an instruction and the calls that were inlined there, outermost first."""
+def frames_at(image: Image, address: int, *, innermost: bool = True) -> list[Frame]:
+    """The function around an instruction and the calls that were inlined there, outermost first.
+
+    What was generated for an interface, between who serves and its handler, isn't shown, unless it has failed itself.
+    """
     places = [place for place in reversed(image.places(address)) if not is_synthetic(place)]
-    return [frame_of(place) for place in places] or unknown(image, address)
+    if not places:
+        return unknown(image, address)
+    last = places[-1] if innermost else None
+    return [frame_of(place) for place in places if place is last or not is_generated(place.function)]
 
 
 def unexplained(panic: PanicRecord) -> Crash:
@@ -188,7 +197,8 @@ def is_synthetic(place: Place) -> bool:
 
 
 def frame_of(place: Place) -> Frame:
-    return Frame(plain_name(place.function), place.file, place.line, place.column - 1 if place.column else None)
+    name = plain_name(place.function).removeprefix(f"{PREFIX}_")
+    return Frame(name, place.file, place.line, place.column - 1 if place.column else None)
 
 
 def plain_name(function: str) -> str:

@@ -83,7 +83,8 @@ def place_of(system: Path, grant: str) -> str:
 # --- a grant of every kind --------------------------------------------------------------------------------------------
 
 #: what the worker does with what it has, in order
-TRIED = ["echo", "store", "office", "clock", "line", "reach", "room", "processor", "trace", "init", "console", "power"]
+TRIED = ["echo", "store", "office", "clock", "line", "reach", "room", "processor", "trace"]
+TRIED += ["init", "watch", "console", "power"]
 
 
 def test_every_kind_of_grant_is_tried(nk: Nk, folder: Path) -> None:
@@ -129,14 +130,17 @@ CRASHES = {
     "console.device": "must(map_device(process, device.slot, REGISTERS))",
     "console.line": "must(system.bind_interrupt(process.buffer, line.slot, signals))",
 }
-#: by what is denied, "" for nothing: does init answer the shell, does the log answer it, has the log got what the shell
-#: wrote, and has it shown that on the console?
+#: by what is denied, "" for nothing: does init tell the shell what there is, does it do what the shell asks, does the
+#: kernel, does the log answer it, has the log got what the shell wrote, and has it shown that on the console?
 ANSWERS = {
-    "": (True, True, True, True),
-    "shell.init": (False, True, True, True),
-    "shell.journal": (True, False, True, True),
-    "shell.log": (True, True, False, False),
-    "log.console": (True, True, True, False),
+    "": (True, True, True, True, True, True),
+    # Without knowing its number, nothing is asked about a service.
+    "shell.watch": (False, False, True, True, True, True),
+    "shell.init": (True, False, True, True, True, True),
+    "shell.trace": (True, True, False, True, True, True),
+    "shell.journal": (True, True, True, False, True, True),
+    "shell.log": (True, True, True, True, False, False),
+    "log.console": (True, True, True, True, True, False),
 }
 SILENT = "shell.console"
 
@@ -173,17 +177,13 @@ def test_a_shell_without_some_of_what_it_has(nk: Nk, folder: Path, minimal: Path
     said: dict[str, str] = {}
     with Conversation(image) as machine:
         machine.expect(PROMPT)
-        for command in ("kill nobody", "log", "free"):
+        for command in ("level info", "start log", "trace off", "log", "free"):
             machine.type(f"{command}\r")
             machine.expect("\r\n")
             said[command] = machine.expect(PROMPT)
-    shown = "kill nobody" in said["kill nobody"]
-    found = (
-        "NO_CAPABILITY" not in said["free"],
-        "NO_CAPABILITY" not in said["log"],
-        shown or "kill nobody" in said["log"],
-        shown,
-    )
+    shown = "level info" in said["level info"]
+    answered = ["NO_CAPABILITY" not in said[command] for command in ("free", "start log", "trace off", "log")]
+    found = (*answered, shown or "level info" in said["log"], shown)
     assert found == ANSWERS[grant], said
     assert [place_of(minimal, grant) in str(line) for line in lines_left_out(image)] == ([True] if grant else [])
 

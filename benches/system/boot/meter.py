@@ -7,13 +7,14 @@ Reports are those of `benches/kernel`.
 from __future__ import annotations
 
 from neokernel.abi.kinds import Kind
+from neokernel.interfaces.system import Watch
 from neokernel.lang import Setting, Uses, setting, uses
-from neokernel.runtime import control, system
+from neokernel.runtime import system
 from neokernel.runtime.must import must, must_get
-from neokernel.runtime.objects import Console, Power, System
+from neokernel.runtime.objects import Console, Power
 from neokernel.runtime.process import Process
 
-init: Uses[System] = uses()
+init: Uses[Watch] = uses()
 console: Uses[Console] = uses()
 power: Uses[Power] = uses()
 reports: Setting[bool] = setting(False)
@@ -24,8 +25,7 @@ def main(process: Process) -> None:
     if not reports.get(process):
         _ = system.wait(must_get(process.make(Kind.NOTIFICATION)))
         return
-    begun = control.beginning(init.slot)
-    assert not isinstance(begun, control.Refused), "init says when it began"
+    begun = must_get(init.beginning())
     process.console.write(f"\n= started {begun.kernel + now - begun.instructions}\n")
     process.console.write(f"= before {begun.instructions - begun.kernel}\n")
     must(system.power_off(power.slot, 0))

@@ -1,6 +1,6 @@
 """Who serves an interface wrongly: what is wrong shows in code that was generated for the interface, far from it.
 
-Invariant: only notes are added, to what was found in one function.
+Invariant: only where it is said is changed, of what was found in one function.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from neokernel.lang.interfaces.generate import LATER, PREFIX
 
 
 def name_the_server(compilation: Compilation, decl: FunctionDecl, function: ir.Function, first: int) -> None:
-    """Say of the diagnostics from `first` on which class, and which of its methods, was to serve this one."""
+    """Have the diagnostics from `first` on stand at the class that was to serve this method, or at its own method.
+
+    A note says which interface wants it.
+    """
     found = compilation.diagnostics.items
     handler = next((var.type for var in function.parameters if var.name == "handler"), None)
     if len(found) == first or not decl.name.startswith(PREFIX) or not isinstance(handler, RefType):
@@ -25,8 +28,8 @@ def name_the_server(compilation: Compilation, decl: FunctionDecl, function: ir.F
         return
     server = origin.declaration
     method = server.methods.get(decl.name.removeprefix(f"{PREFIX}_").removeprefix(LATER))
-    if method is None:
-        note = server.module.span(server.node), f"`{server.name}` is to serve it"
-    else:
-        note = server.module.span(method.node), f"`{method.title}` is to serve it"
-    found[first:] = [replace(diagnostic, notes=(*diagnostic.notes, note)) for diagnostic in found[first:]]
+    place = server.module.span(server.node if method is None else method.node)
+    found[first:] = [
+        replace(item, span=place, notes=(*item.notes, (item.span, "the interface wants this")))
+        for item in found[first:]
+    ]

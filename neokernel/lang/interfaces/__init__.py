@@ -12,7 +12,17 @@ import ast
 from collections.abc import Callable
 
 from neokernel.lang.interfaces.declare import BROKEN, Declaration, Declarer, broken
-from neokernel.lang.interfaces.generate import IMPORTS, POST_IMPORTS, RING_IMPORTS, Generator, Types, relocate
+from neokernel.lang.interfaces.generate import (
+    IMPORTS,
+    POST_IMPORTS,
+    RING_IMPORTS,
+    Generator,
+    Types,
+    poster_name,
+    relocate,
+    server_name,
+    taker_name,
+)
 from neokernel.lang.interfaces.model import LANGUAGE, Contract, Find, Names, Problem, Reader
 
 __all__ = [
@@ -78,7 +88,8 @@ def expand(tree: ast.Module, module: str, find: Find, report: Callable[[Problem]
                 posted = posted or contract.is_posted
             except Problem as problem:
                 report(problem)
-                body.append(broken(node.name, node))
+                lost = (node.name, *(name(node.name) for name in (server_name, poster_name, taker_name)))
+                body += [broken(name, node) for name in lost]
         else:
             made = declarer.module([node])
             if first is None and made and is_declaration(node, declarer):

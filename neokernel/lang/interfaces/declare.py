@@ -35,6 +35,7 @@ from neokernel.lang.interfaces.model import (
     FLOATS,
     INTEGERS,
     POST_WORDS,
+    VOCABULARY,
     Bytes,
     Enumeration,
     Lent,
@@ -76,6 +77,13 @@ class Declaration:
     node: ast.AnnAssign
 
 
+class Told(Problem):
+    """A name can't be imported: that is said where the import stands."""
+
+    def __init__(self, node: ast.AST) -> None:
+        super().__init__("", "", node, "")
+
+
 class Declarer(ast.NodeTransformer):
     """Rewrites a module's declarations, and the types `Uses[I]` and `Provides[I]` wherever they stand."""
 
@@ -96,7 +104,8 @@ class Declarer(ast.NodeTransformer):
             try:
                 made.append(self.visit(copy.deepcopy(node)))
             except Problem as problem:
-                self.report(problem)
+                if not isinstance(problem, Told):
+                    self.report(problem)
                 made += [broken(name, node) for name in bound(node)]
         return made
 
@@ -240,6 +249,12 @@ class Declarer(ast.NodeTransformer):
                 return name, where.module, self.version(where, found)
             if where.module == OBJECTS and isinstance(found, ast.ClassDef) and self.names.word(node.value) == "Uses":
                 return name, where.module, 0
+            if (
+                found is None
+                and isinstance(self.names.table.get(node.slice.id), ast.ImportFrom)
+                and where.module not in VOCABULARY
+            ):
+                raise Told(node)
         message = f"`{ast.unparse(node.slice)}` is no interface"
         help = f"an interface is made by `@interface`; kernel objects that can be used are classes of `{OBJECTS}`"
         raise Problem("NK0726", message, node, help)

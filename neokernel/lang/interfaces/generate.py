@@ -104,6 +104,17 @@ from neokernel.runtime.ring import Ring as {PREFIX}_Ring, Role as {PREFIX}_Role
 """
 
 
+def is_generated(function: str) -> bool:
+    """Is a function, called `module.Class[types].function[types]` or a part of that, none that the user has written?"""
+    depth = 0
+    plain = ""
+    for character in function:
+        depth -= character == "]"
+        plain += character if depth == 0 else ""
+        depth += character == "["
+    return any(part.startswith(f"{PREFIX}_") for part in plain.split("."))
+
+
 def server_name(name: str) -> str:
     return f"{PREFIX}_server_{name}"
 

@@ -16,6 +16,8 @@ from typing import TypeAlias
 
 LANGUAGE = "neokernel.lang"
 SYSTEM = "neokernel.runtime.system"
+#: modules whose names are words
+VOCABULARY = (LANGUAGE, "typing", "enum")
 LENT = ("neokernel.runtime.lend", "Lent")
 #: width of each integer type, and whether it has a sign
 INTEGERS = {f"{sign}{bits}": (bits, sign == "i") for sign in "ui" for bits in (8, 16, 32, 64)} | {"usize": (64, False)}
@@ -74,7 +76,7 @@ class Names:
                 return names, name, node
             original = next(alias.name for alias in node.names if (alias.asname or alias.name) == name)
             source = node.module or ""
-            if source in (LANGUAGE, "typing", "enum"):
+            if source in VOCABULARY:
                 return Names(source, ast.Module([], []), self.find), original, None
             tree = self.find(source)
             if tree is None:
@@ -93,7 +95,7 @@ class Names:
             return ""
         where, name, found = self.follow(node.id)
         builtin = where is self and found is None and name in ("bool", "bytes", "str")
-        return name if found is None and (builtin or where.module in (LANGUAGE, "typing", "enum")) else ""
+        return name if found is None and (builtin or where.module in VOCABULARY) else ""
 
     def decorated(self, node: ast.ClassDef) -> str:
         """The first of the vocabulary's class decorators that the class has."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 from contracts import Echo, Notes, Office, Store
 
 from neokernel.abi.kinds import Kind
+from neokernel.interfaces.system import System, Watch
 from neokernel.lang import Posts, Uses, object_at, posts, slot_of, struct, u32, u64, unsafe, uses, wire
-from neokernel.runtime import control, system
-from neokernel.runtime.control import Refused
+from neokernel.runtime import system
 from neokernel.runtime.lend import region
 from neokernel.runtime.must import must_get
-from neokernel.runtime.objects import Console, Device, Dma, Interrupt, Memory, Power, Processor, System, Trace
+from neokernel.runtime.objects import Console, Device, Dma, Interrupt, Memory, Power, Processor, Trace
 from neokernel.runtime.process import Process
 from neokernel.runtime.space import map_device
 from neokernel.runtime.system import Failure
@@ -30,6 +30,7 @@ room: Uses[Memory] = uses()
 processor: Uses[Processor] = uses()
 trace: Uses[Trace] = uses()
 init: Uses[System] = uses()
+watch: Uses[Watch] = uses()
 power: Uses[Power] = uses()
 console: Uses[Console] = uses()
 
@@ -68,7 +69,10 @@ def main(process: Process) -> None:
     results.note("room", made(process))
     results.note("processor", scheduled(process))
     results.note("trace", system.trace_start(slot_of(trace), 0))
-    results.note("init", asked())
+    refused = init.take_back(0)
+    results.note("init", refused if isinstance(refused, Failure) else None)
+    left = watch.resources()
+    results.note("watch", left if isinstance(left, Failure) else None)
     written = system.console_write(slot_of(console), b"")
     results.note("console", written if isinstance(written, Failure) else None)
     if results.failed == 0:
@@ -143,8 +147,3 @@ def scheduled(process: Process) -> Failure | None:
     context = must_get(process.make(Kind.SCHED_CONTEXT))
     tick = process.frequency // 1000
     return system.configure(process.buffer, slot_of(processor), 1, tick, tick, context)
-
-
-def asked() -> Failure | None:
-    left = control.resources(slot_of(init))
-    return left.failure if isinstance(left, Refused) else None
