@@ -42,8 +42,8 @@ def command(path: Path, output: Path | None, rollback_index: int, checks: bool, 
     else:
         program = find_program(path)
         if not program.needs_kernel:
-            help = "`nk run` starts it as it is; a program whose `main` takes a Process has a kernel below it"
-            raise ToolError("NK1502", f"{path} has no kernel below it: there is nothing to sign", help)
+            help = "a program whose `main` takes a Process has one; `nk run` starts this one as it is"
+            raise ToolError("NK1502", f"{path} runs without a kernel: boot images are of kernel and programs", help)
         elf = build(program, program.default_image, checks=checks, as_json=as_json)
     output = output or Path("build") / elf.with_suffix(IMAGE).name
     with complaints():

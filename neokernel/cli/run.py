@@ -131,7 +131,8 @@ def signed_boot(
         return open_image(elf_of(path) or secured.stage), (Path.cwd(), REPOSITORY), secured
     image, roots = image_of(path, as_json=as_json)
     if not is_system(image):
-        raise ToolError("NK1502", f"{path} has no kernel below it: there is nothing to sign", "leave --signed out")
+        help = "leave --signed out; a program whose `main` takes a Process has a kernel"
+        raise ToolError("NK1502", f"{path} runs without a kernel: only kernel and programs can be signed", help)
     with progress("signing"), complaints():
         return image, roots, development_boot(image.path, enrolment, folder)
 

@@ -464,7 +464,7 @@ class _Escape:
         into: Type | None,
         place: ir.Span | None = None,
     ) -> None:
-        """`into`: the type of the reference that is stored through, or of the object behind it. `place`: in a callee."""
+        """`into`: the type of the reference that is stored through, or of the object. `place`: in a callee."""
         if not what:
             return
         of = into.target if isinstance(into, RefType) else None if isinstance(into, SpanType) else into

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from neokernel.image.systemfile import authority, resources, timing
+from neokernel.image.systemfile import authority, resources, timing, unheard
 from neokernel.image.systemfile.document import Findings
 from neokernel.image.systemfile.loading import load
 from neokernel.image.systemfile.machine import Machine
@@ -15,7 +15,7 @@ def examine(path: Path) -> tuple[Machine | None, Findings]:
     findings = Findings()
     machine = load(path, findings)
     if machine is not None and not missing(findings):
-        for each in (authority, resources, timing):
+        for each in (authority, resources, timing, unheard):
             each.check(machine, findings)
     findings.items.sort(key=lambda item: (item.span.file, item.span.line, item.span.column, item.code))
     return machine, findings

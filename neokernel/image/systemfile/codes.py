@@ -101,8 +101,8 @@ CODES: dict[str, SystemCode] = {
     ),
     "NK2102": SystemCode(
         "a grant without a declaration",
-        "The system file grants what the program doesn't declare, so it couldn't use it: a misspelled name, or "
-        "something that it needed once. Authority that nobody uses isn't given.",
+        "The system file grants what the program doesn't declare, so it couldn't use it: a misspelled name, something "
+        "that it needed once, or a declaration that is still to be written. Authority that nobody uses isn't given.",
     ),
     "NK2103": SystemCode(
         "no such service",
@@ -189,6 +189,14 @@ CODES: dict[str, SystemCode] = {
         "neither. Who may use the device is another matter: its driver is granted it, by `devices`.",
         '[slot.virtio0]\ndevice = "disk"\n',
         '[slot.virtio0]\ndevice = "disk"\nfile = "disk.img"\nsize = "16 MiB"\n',
+    ),
+    "NK2117": SystemCode(
+        "a service that nobody hears",
+        "A warning. `process.console` is the console of the kernel. What a service writes there is shown only if its "
+        "program declares `console: Uses[Console] = uses()`, with `Console` of `neokernel.runtime.objects`, and the "
+        "system file grants it; otherwise it is lost without an error, so that a program can be tried either way.",
+        '[service.tally]\nprogram = "./tally.py"  # writes to process.console\n',
+        '[service.tally]\nprogram = "./tally.py"\nuses.console = "kernel.console"\n',
     ),
     "NK2201": SystemCode(
         "more memory than there is",

@@ -16,7 +16,7 @@ from neokernel.image.systemfile import units
 from neokernel.image.systemfile.document import Document, Findings, did_you_mean
 from neokernel.image.systemfile.machine import RESERVED, Grant, Kind, Machine, Service
 from neokernel.image.systemfile.model import Device, SystemFile
-from neokernel.image.systemfile.needs import OBJECTS, Need, Role
+from neokernel.image.systemfile.needs import INIT, OBJECTS, Need, Role, shown
 
 #: the tables of a service in which grants stand
 TABLES = ("uses", "devices", "interrupts", "dma", "pools")
@@ -92,9 +92,31 @@ class Matching:
             return
         open_ = [each.name for each in needs.values() if each.role is Role.USES]
         help = suggestion(name, [each for each in open_ if each not in {known for _, known in self.written()}])
-        help = help or "take the line out: what isn't used needn't be granted"
+        help = help or self.declaring(table, name)
         message = f"`{self.service.name}` is granted `{name}`, and its program {program} declares no such name"
         self.findings.error("NK2102", message, place, help)
+
+    def declaring(self, table: str, name: str) -> str:
+        """What there is to do about a grant that isn't declared."""
+        out = "take the line out: what isn't used needn't be granted"
+        written = getattr(self.model.service[self.service.name], table)[name]
+        type_ = self.granted_type(table, written if isinstance(written, str) else "")
+        if type_ is None:
+            return out
+        file = shown(self.service.program.main)
+        return f"if the program is to use it, declare `{name}: Uses[{type_}] = uses()` in {file}; else {out}"
+
+    def granted_type(self, table: str, written: str) -> str | None:
+        """The class of what a line grants; None if there is no such thing."""
+        if table != "uses":
+            return next(type_ for type_, way in OBJECTS.items() if way == table)
+        special = {way: type_.rpartition(".")[2] for type_, way in (OBJECTS | INIT).items()}
+        peer, dot, wanted = written.partition(".")
+        if written in special:
+            return special[written]
+        other = self.machine.services.get(peer)
+        provided = [need.short for need in other.program.provided() if need.name == wanted or not dot] if other else []
+        return provided[0] if len(provided) == 1 else None
 
     def unmet(self, need: Need, spare: set[str]) -> None:
         """A declaration that nothing is granted for."""
