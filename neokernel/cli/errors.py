@@ -194,11 +194,11 @@ TOOL_CODES: dict[str, ToolCode] = {
     ),
     "NK1502": ToolCode(
         "no boot image, or a signature that doesn't fit",
-        "A boot image is one file with kernel and programs: `nk image` makes it of a system file, or of a program whose "
-        "`main` takes a Process, and `nk sign` puts its signature in a file beside it. The message says what is wrong: "
-        "the file is something else; it was cut off, or changed after it was signed; the signature belongs to another "
-        "image; the key that it was made with isn't among those given. Build the image and sign it again, or fetch both "
-        "again from where they come.",
+        "A boot image is one file with kernel and programs: `nk image` makes it of a system file, or of a program "
+        "whose `main` takes a Process, and `nk sign` puts its signature in a file beside it. The message says what is "
+        "wrong: the file is something else; it was cut off, or changed after it was signed; the signature belongs to "
+        "another image; the key that it was made with isn't among those given. Build the image and sign it again, or "
+        "fetch both again from where they come.",
         Exit.TRUST,
     ),
     "NK1999": ToolCode(

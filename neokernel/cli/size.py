@@ -56,7 +56,8 @@ def command(path: Path | None, stage: bool, as_json: bool) -> None:
     fewer, nor how many lines it was made of.
 
     Of SYSTEM, a system file: by service. text, rodata: what services that run the same program share; data: of its own,
-    at first; memory: all that it is given for its objects, stack and data; preserve, pools, lent: beside that.
+    at first; memory: all that it is given for its objects, stack and data; tasks: frames of `tasks(f, n)`, which lie
+    there, too, and are listed below; preserve, pools, lent: beside that.
     """
     if path is not None and is_system_file(path) and not stage:
         from neokernel.cli.system_size import show_system

@@ -12,7 +12,8 @@ from neokernel.cli.output import print_json
 from neokernel.cli.system import build_machine, find_system, machine_of
 from neokernel.image.archive import Entry, pages
 from neokernel.image.elf import Image
-from neokernel.image.kernel import archive_of
+from neokernel.image.kernel import archive_of, programs_folder
+from neokernel.image.needs import Tasks, tasks_in
 from neokernel.image.resident import Resident, resident
 from neokernel.image.signed import boot_image
 from neokernel.image.system import INIT_NAME
@@ -23,7 +24,7 @@ from neokernel.image.systemfile.units import show_size
 #: bits of a segment's flags
 EXECUTABLE, WRITABLE = 1, 2
 RESIDENT = ("text", "data", "stack", "tables", "objects", "all")
-COLUMNS = ("text", "rodata", "data", "memory", "preserve", "pools", "lent", "all")
+COLUMNS = ("text", "rodata", "data", "tasks", "memory", "preserve", "pools", "lent", "all")
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,14 @@ class Row:
     text: int
     rodata: int
     data: int
+    #: frames of tasks, which lie in `memory`; and which they are
+    tasks: int
     memory: int
     preserve: int
     pools: int
     lent: int
     all: int
+    frames: list[Tasks]
 
 
 def show_system(path: Path, *, as_json: bool) -> None:
@@ -57,9 +61,13 @@ def show_system(path: Path, *, as_json: bool) -> None:
         elf = build_machine(machine, Path(folder) / "image.elf", as_json=as_json)
         entries = archive_of(Image(elf))
         whole = len(boot_image(elf))
+        frames = {entry.name: tasks_in(programs_folder(elf) / f"{entry.name}.elf") for entry in entries if entry.parts}
     found = {entry.name: entry for entry in entries if entry.parts}
     programs = {name: parts_of(entry) for name, entry in found.items()}
-    rows = {name: row_of(service, programs[service.program.name]) for name, service in machine.services.items()}
+    rows = {
+        name: row_of(service, programs[service.program.name], frames[service.program.name])
+        for name, service in machine.services.items()
+    }
     resides = {
         name: resident(machine, service, found[service.program.name].parts, found[service.program.name].floats)
         for name, service in machine.services.items()
@@ -84,18 +92,20 @@ def parts_of(entry: Entry) -> Parts:
     return Parts(text, sum(part.memory_size for part in entry.parts) - text - data, data)
 
 
-def row_of(service: Service, parts: Parts) -> Row:
+def row_of(service: Service, parts: Parts, frames: list[Tasks]) -> Row:
     pools = sum(grant.number for grant in service.grants if grant.kind is Kind.POOL)
     return Row(
         service.program.name,
         parts.text,
         parts.rodata,
         parts.data,
+        sum(each.size for each in frames),
         service.memory.value,
         service.preserve.value,
         pools,
         lent(service),
         total(service),
+        frames,
     )
 
 
@@ -115,7 +125,12 @@ def show(machine: Machine, rows: dict[str, Row], resides: dict[str, Resident], i
         cells = "".join(f"{getattr(row, column):>10,}" for column in COLUMNS)
         click.echo(f"{cells}  {name}" + (f" (runs {row.program})" if row.program != name else ""))
     given = sum(row.all for row in rows.values())
-    click.echo(f"{' ' * 70}{given:>10,}  all services")
+    click.echo(f"{' ' * 80}{given:>10,}  all services")
+    tasks = {row.program: row.frames for row in rows.values() if row.frames}
+    for program, frames in tasks.items():
+        for each in frames:
+            many = "" if each.count == 1 else "s"
+            click.echo(f"{program}: room for {each.count:,} task{many} of {each.function}, {each.frame:,} bytes each")
     click.echo("\nResident, once started:\n" + "".join(f"{column:>10}" for column in RESIDENT) + "  service")
     for name, taken in resides.items():
         click.echo("".join(f"{getattr(taken, column):>10,}" for column in RESIDENT) + f"  {name}")

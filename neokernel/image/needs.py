@@ -5,10 +5,14 @@ The section `.neokernel.needs` is never loaded; it is JSON:
     {"format": 1, "needs": [{"kind": "uses", "name": "log", "type": "Log", "module": "neokernel.interfaces.log",
                              "version": "6f1c…", "grants": true}, …]}
 
-in the order of declaration: need i that isn't a setting is the capability in slot FIRST_DECLARED + i, setting j the
-j-th setting. `version` is a contract's, 16 hexadecimal digits; kernel objects have none. `grants`: its calls carry
-capabilities, so the client's copy of the endpoint needs GRANT. `lend`: bytes that the client lends the server. A
-setting has its `default`, and `members` if it is an Enum.
+and, behind the needs, the room that it has for tasks, if it has any:
+
+    "tasks": [{"function": "answer", "count": 64, "frame": 312}]
+
+Needs stand in the order of declaration: need i that isn't a setting is the capability in slot FIRST_DECLARED + i,
+setting j the j-th setting. `version` is a contract's, 16 hexadecimal digits; kernel objects have none. `grants`: its
+calls carry capabilities, so the client's copy of the endpoint needs GRANT. `lend`: bytes that the client lends the
+server. A setting has its `default`, and `members` if it is an Enum. `frame`: bytes of one task's frame.
 
 Invariant: what `needs_in` reads of a program that was built is what `needs_of` reads of its source; bytes that are no
 such section raise `BadNeeds`, nothing else.
@@ -19,7 +23,7 @@ from __future__ import annotations
 import ast
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -84,6 +88,19 @@ class Need:
         if self.kind != "setting":
             del item["default"]
         return item
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """`tasks(function, count)`: room for so many coroutines, of `frame` bytes each."""
+
+    function: str
+    count: int
+    frame: int
+
+    @property
+    def size(self) -> int:
+        return self.count * self.frame
 
 
 # --- of the source ----------------------------------------------------------------------------------------------------
@@ -153,22 +170,33 @@ def _parsed(path: Path, *_: int) -> ast.Module | None:
 # --- of the file ------------------------------------------------------------------------------------------------------
 
 
-def packed(needs: list[Need]) -> bytes:
+def packed(needs: list[Need], tasks: Sequence[Tasks] = ()) -> bytes:
     """The section's content."""
-    return json.dumps(
-        {"format": FORMAT, "needs": [need.as_json() for need in needs]}, separators=(",", ":"), sort_keys=True
-    ).encode()
+    whole: dict[str, object] = {"format": FORMAT, "needs": [need.as_json() for need in needs]}
+    if tasks:
+        whole["tasks"] = [asdict(each) for each in tasks]
+    return json.dumps(whole, separators=(",", ":"), sort_keys=True).encode()
 
 
-def section_of(needs: list[Need]) -> str:
+def section_of(needs: list[Need], tasks: Sequence[Tasks] = ()) -> str:
     """The section, as assembly that goes into the program."""
-    data = packed(needs)
+    data = packed(needs, tasks)
     rows = [", ".join(map(str, data[first : first + 32])) for first in range(0, len(data), 32)]
     return f'.pushsection {SECTION},"",@progbits\n' + "".join(f".byte {row}\n" for row in rows) + ".popsection\n"
 
 
 def needs_in(elf: Path) -> list[Need]:
     """What the section of a program's ELF file says."""
+    return unpacked(section_in(elf), str(elf))
+
+
+def tasks_in(elf: Path) -> list[Tasks]:
+    """The room for tasks that the section tells of."""
+    return unpacked_tasks(section_in(elf), str(elf))
+
+
+def section_in(elf: Path) -> bytes:
+    """The section's content, as the file has it."""
     try:
         with elf.open("rb") as stream:
             section = ELFFile(stream).get_section_by_name(SECTION)
@@ -179,18 +207,35 @@ def needs_in(elf: Path) -> list[Need]:
         raise BadNeeds(f"{elf} is no ELF file: {error}") from error
     if data is None:
         raise BadNeeds(f"{elf} has no section {SECTION}: it wasn't built as a program above the kernel")
-    return unpacked(data, str(elf))
+    return bytes(data)
 
 
 def unpacked(data: bytes, shown: str) -> list[Need]:
     """`packed`, backwards. `shown`: what the bytes are called in messages."""
+    return [_need(item, shown) for item in opened(data, shown)["needs"]]
+
+
+def unpacked_tasks(data: bytes, shown: str) -> list[Tasks]:
+    """The same of the tasks."""
+    found = opened(data, shown).get("tasks", [])
+    kinds = {"function": str, "count": int, "frame": int}
+    if not isinstance(found, list):
+        raise BadNeeds(f"{shown}: {SECTION} has tasks that are no list")
+    for item in found:
+        if not isinstance(item, dict) or {key: type(value) for key, value in item.items()} != kinds:
+            raise BadNeeds(f"{shown}: {SECTION} has tasks with a field of a wrong type")
+    return [Tasks(**item) for item in found]
+
+
+def opened(data: bytes, shown: str) -> dict[str, Any]:
+    """The section's content as an object with a list of needs."""
     try:
         whole = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise BadNeeds(f"{shown}: {SECTION} is no JSON: {error}") from error
     if not isinstance(whole, dict) or whole.get("format") != FORMAT or not isinstance(whole.get("needs"), list):
         raise BadNeeds(f"{shown}: {SECTION} is not of format {FORMAT}: build the program anew")
-    return [_need(item, shown) for item in whole["needs"]]
+    return whole
 
 
 def _need(item: Any, shown: str) -> Need:

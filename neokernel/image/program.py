@@ -20,12 +20,13 @@ from pathlib import Path
 from neokernel.compiler import stack, toolchain
 from neokernel.compiler.declare import FunctionDecl, Scope
 from neokernel.compiler.diagnostics import Diagnostic
+from neokernel.compiler.layout import Layout
 from neokernel.compiler.pipeline import State, export, make_objects, run_front_end, state_of, target_of
 from neokernel.compiler.resolve import reject
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.compiler.types import NEVER, NONE
 from neokernel.image.checks import Sources, sources_in, write_check_table
-from neokernel.image.needs import needs_of, section_of
+from neokernel.image.needs import Tasks, needs_of, section_of
 from neokernel.image.notes import Made, note_of, remember, remembered
 from neokernel.lang import is_target_source
 
@@ -127,10 +128,18 @@ def compile_program(state: State, path: Path, *, checks: bool, release: bool) ->
     """The objects of a program that has been examined, and found well."""
     assert state.program is not None
     export(state.program, {f"{ENTRY}.start": START, f"{ENTRY}.start_thread": THREAD_START})
-    state.program.assembly.append(section_of(needs_of(path)))
+    state.program.assembly.append(section_of(needs_of(path), tasks_of(state)))
     files, records = make_objects(state.program, checks=checks, release=release)
     sources = sources_in(state.folder, state.modules)
     return Made(files, records, {FLOATS: target_of(state.program).has_floats}, dict(sources.digests))
+
+
+def tasks_of(state: State) -> list[Tasks]:
+    """What `tasks(f, n)` make room for, in the order of the source."""
+    assert state.compilation is not None
+    known = Layout()
+    found = sorted(state.compilation.tasks.items())
+    return [Tasks(function, count, known.size(frame)) for _, (function, count, frame) in found]
 
 
 def examine_program(path: Path, *, traced: bool = False) -> tuple[State, list[Diagnostic]]:

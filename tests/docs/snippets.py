@@ -11,7 +11,7 @@ The info string of a block says what it is:
 - `diff change=PATH`: a change of an example, for the next `console` block: lines begin with ` `, `-` or `+`; a line
   `@@` stands between its parts.
 - `console`: commands after `$ `, each with its output; a line `…` stands for any lines, `…` at a line's end for any
-  rest of it. They find `examples`.
+  rest of it. They find `examples` and `systems`.
 - `json trace`: lines that a trace has in this order, perhaps with others between; `…` stands for anything in a line.
 
 Lines in messages are counted from the first line of the block they are about, and its file is called `guide.py`; of
@@ -207,8 +207,9 @@ def run(page: Page, block: Block, folder: Path) -> str:
     for name, source in page.programs.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(source, encoding="utf-8")
-    if "examples/" in block.text:
-        shutil.copytree(PACKAGE_ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("examples", "systems"):
+        if f"{name}/" in block.text:
+            shutil.copytree(PACKAGE_ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for change in block.changes:
         path = folder / change.option
         path.write_text(changed(path.read_text(encoding="utf-8"), change.text), encoding="utf-8")

@@ -11,5 +11,9 @@ COMMANDS = PAGE.having("console")
 
 def test_the_page_checks_runs_and_tests_its_program() -> None:
     commands = [line for block in COMMANDS for line in block.text.splitlines() if line.startswith("$ ")]
-    assert commands == ["$ nk check stock", "$ nk run stock", "$ nk test -q stock"]
-    assert {name.split("/")[0] for name in PAGE.programs} == {"stock"}
+    assert commands == [
+        "$ nk run alarm/system.toml",
+        "$ nk size alarm/system.toml",
+        *("$ nk check stock", "$ nk run stock", "$ nk test -q stock"),
+    ]
+    assert {name.split("/")[0] for name in PAGE.programs} == {"stock", "alarm"}

@@ -12,7 +12,6 @@ import pytest
 
 from neokernel.compiler.source import PACKAGE_ROOT
 from tests.docs import snippets
-from tests.docs.snippets import Block
 from tests.support.conversation import Conversation
 
 PAGE = snippets.read(PACKAGE_ROOT / "docs" / "guide" / "console.md")
@@ -97,13 +96,6 @@ def test_the_guide_shows_what_is_shown(machine: Conversation) -> None:
             shown = shown.replace("[y/N] init:", "[y/N] y\ninit:")
             assert re.fullmatch(pattern(wanted), shown), f"{command}: {shown}"
     assert machine.process.wait() == 0
-
-
-@pytest.mark.parametrize("block", PAGE.having("console"), ids=lambda block: block.name)
-def test_the_guides_commands_print_this(block: Block, tmp_path: Path) -> None:
-    (tmp_path / "systems").symlink_to(PACKAGE_ROOT / "systems")
-    printed = snippets.run(PAGE, block, tmp_path)
-    assert snippets.fits(block.text, printed), printed
 
 
 def test_mistakes(machine: Conversation) -> None:

@@ -127,6 +127,8 @@ class Compilation:
     constants: dict[object, object] = field(default_factory=dict)
     #: the `async def` of each type of frame, and of each type of call that isn't running yet
     coroutines: dict[Type, ir.Function] = field(default_factory=dict)
+    #: each `tasks(f, n)`, by its module and place: what `f` is called, `n`, and the type of a frame
+    tasks: dict[tuple[str, int, int], tuple[str, int, Type]] = field(default_factory=dict)
 
     def report(self, rejected: Rejected) -> None:
         self.diagnostics.take(rejected)

@@ -238,6 +238,8 @@ def frames_of(compilation: Compilation, node: ast.Call, scope: Scope) -> ArrayTy
         help = "let it hand on what it has found: by a struct that it is given, or an answer"
         raise reject(scope, "NK0423", f"nobody takes the result of `{decl.title}`", node.args[0], help)
     function.coroutine.detached = True
+    place = scope.module.name, node.lineno, node.col_offset
+    compilation.tasks[place] = decl.title, length, function.coroutine.frame
     return ArrayType(function.coroutine.frame, length, inline=True)
 
 
