@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from neokernel import lang
 from neokernel.cli.errors import Exit
+from neokernel.cli.host import crash_of
 from neokernel.compiler.llvm.checks import read_checks
 from neokernel.image.checks import BREAKPOINT, check_at
 from neokernel.image.elf import Image
@@ -474,3 +476,37 @@ def main(machine: Machine) -> None:
     frames = [line for line in result.error.splitlines() if line.startswith("  File")]
     assert frames == ['  File "program.py", line 15, in main', '  File "program.py", line 9, in work']
     assert result.error.splitlines()[-1].endswith("PageFault: at address 0x40000000")
+
+
+SERVED = """
+from typing import Protocol
+
+from neokernel.lang import Provides, interface, provides, struct, u8, u64
+from neokernel.runtime.system import Failure, Message
+
+
+@interface
+class Log(Protocol):
+    def write(self, level: u8) -> None | Failure: ...
+
+
+@struct
+class Server:
+    def write(self, level: u8) -> None:
+        assert level < 3, "too much"
+
+
+def ask(level: u64) -> None:
+    log: Provides[Log] = provides(7)
+    server = Server()
+    version = log.dispatch(server, Message(1, 0, 0, 0, 0, 0)).w0
+    _ = log.dispatch(server, Message(1, (version >> 40 << 8) | 1 | 1 << 32, level, 0, 0, 0))
+"""
+
+
+def test_what_was_generated_for_an_interface_is_not_in_tracebacks() -> None:
+    module = lang.load_module(SERVED, "served")
+    module.ask(lang.u64(2))
+    with pytest.raises(lang.CheckFailed, match="too much") as caught:
+        module.ask(lang.u64(3))
+    assert [frame.function for frame in crash_of(caught.value).frames] == ["ask", "write"]

@@ -11,7 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neokernel.image.build import build_image
-from neokernel.image.needs import BadNeeds, Need, needs_in, needs_of, packed, placed_needs_of, unpacked
+from neokernel.image.needs import (
+    BadNeeds,
+    Need,
+    Tasks,
+    needs_in,
+    needs_of,
+    packed,
+    placed_needs_of,
+    tasks_in,
+    unpacked,
+    unpacked_tasks,
+)
 from neokernel.image.program import build_program
 
 PROGRAMS = Path(__file__).parents[1] / "runtime" / "interfaces"
@@ -42,6 +53,26 @@ def test_the_file_says_what_the_source_says(tmp_path: Path) -> None:
     assert server[0].version == client[0].version != 0
     assert server[0].grants
     assert needs_in(tmp_path / "main.elf") == []
+
+
+def test_room_for_tasks_is_counted(tmp_path: Path) -> None:
+    later = PROGRAMS.parent / "later"
+    built = build_program(later / "main.py", tmp_path / "main.elf")
+    assert not built.diagnostics
+    found = tasks_in(built.image)
+    assert [(each.function, each.count) for each in found] == [("accept", 1), ("answer", 9)]
+    assert all(each.frame > 0 and each.size == each.count * each.frame for each in found)
+    assert found[1].frame > found[0].frame, "a request, and what its handler keeps"
+    assert needs_in(built.image) == needs_of(later / "main.py"), "which is another matter"
+    assert tasks_in(build_program(later / "client.py", tmp_path / "client.elf").image) == []
+
+
+@pytest.mark.parametrize("tasks", [3, [3], [{}], [{"function": "f", "count": 1, "frame": "8"}]])
+def test_broken_tasks_are_told(tasks: object) -> None:
+    good = [Tasks("f", 3, 80)]
+    assert unpacked_tasks(packed([], good), "it") == good and unpacked(packed([], good), "it") == []
+    with pytest.raises(BadNeeds, match=r"^it: .neokernel.needs has tasks"):
+        unpacked_tasks(json.dumps({"format": 1, "needs": [], "tasks": tasks}).encode(), "it")
 
 
 def test_declarations_are_read_in_order(tmp_path: Path) -> None:
