@@ -7,6 +7,7 @@ from killing import Killing
 from neokernel.abi.boot import OWN_THREAD
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
+from neokernel.interfaces.system import System
 from neokernel.lang import (
     Provides,
     Setting,
@@ -20,9 +21,8 @@ from neokernel.lang import (
     wrapping_add,
     wrapping_mul,
 )
-from neokernel.runtime import control, system
+from neokernel.runtime import system
 from neokernel.runtime.must import must, must_get
-from neokernel.runtime.objects import System
 from neokernel.runtime.process import Process
 
 init: Uses[System] = uses()
@@ -57,10 +57,10 @@ def main(process: Process) -> None:
         for driver in range(u64(DRIVERS)):
             random = wrapping_add(wrapping_mul(random, 6364136223846793005), 1442695040888963407)
             _ = system.wait(never, system.now() + 200 + (random >> 33) % most)
-            refused = control.kill(init.slot, driver)
+            refused = init.kill(driver)
             while refused is not None:
                 # It is just being started again.
                 _ = system.wait(never, system.now() + 100)
-                refused = control.kill(init.slot, driver)
+                refused = init.kill(driver)
     while True:
         _ = killing.serve_until_signals(process, handler, reply)

@@ -11,6 +11,7 @@ from killing import Killing
 from neokernel.interfaces.block import MOST_ENTRIES, BlockDevice, BlockError, Request, put, result_of
 from neokernel.interfaces.clock import Clock
 from neokernel.interfaces.entropy import MOST_BYTES, Entropy, NoEntropy
+from neokernel.interfaces.system import Resources, ServiceStatus, Watch
 from neokernel.lang import (
     Array,
     Setting,
@@ -30,17 +31,17 @@ from neokernel.lang import (
     wrapping_add,
     wrapping_mul,
 )
-from neokernel.runtime import control, system
+from neokernel.runtime import system
 from neokernel.runtime.lend import Lent, region
 from neokernel.runtime.must import must, must_get
-from neokernel.runtime.objects import Console, Power, System
+from neokernel.runtime.objects import Console, Power
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
 
 disk: Uses[BlockDevice] = uses(lend=128 << 10)
 entropy: Uses[Entropy] = uses()
 clock: Uses[Clock] = uses()
-init: Uses[System] = uses()
+init: Uses[Watch] = uses()
 console: Uses[Console] = uses()
 power: Uses[Power] = uses()
 killing: Uses[Killing] = uses()
@@ -200,16 +201,16 @@ def step(tester: Tester) -> None:
 
 
 def starts(driver: u64) -> u64:
-    status = control.status(slot_of(init), driver)
-    assert not isinstance(status, control.Refused), "init tells"
+    name: Array[u8] = array(48)
+    status = init.service(driver, name[:])
+    assert isinstance(status, ServiceStatus), "init tells"
     return status.starts
 
 
-def resources() -> control.Resources:
+def resources() -> Resources:
     """When all services run."""
     while True:
-        found = control.resources(slot_of(init))
-        assert not isinstance(found, control.Refused), "init tells"
+        found = must_get(init.resources())
         if found.running == found.services:
             return found
 
