@@ -279,11 +279,11 @@ def test_whatever_the_device_does(data: st.DataObject) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_device_that_answers_at_random_in_two_readings(seed: int) -> None:
     """What holds is asserted in the walk; both readings come across the same."""
-    here = fuzz.counted(hostile_disk.walk(u64(seed), u64(150)))
-    assert here == fuzz.counted(fuzz.compiled()(seed, 150))
+    here = fuzz.counted("disk", hostile_disk.walk(u64(seed), u64(150)))
+    assert here == fuzz.counted("disk", fuzz.compiled("disk")(seed, 150))
     assert here["resets"] and here["done"] and here["lost"]
 
 
 def test_random_answers_by_the_thousand() -> None:
-    total = fuzz.counted(fuzz.compiled()(3, 100_000))
+    total = fuzz.counted("disk", fuzz.compiled("disk")(3, 100_000))
     assert min(total.values()) > 200, total

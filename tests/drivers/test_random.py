@@ -15,6 +15,7 @@ from neokernel.drivers.virtio.queue import Broken, Queue
 from neokernel.drivers.virtio.random import POOL, Source
 from neokernel.lang import u16, u32, u64
 from neokernel.lang.sequences import BYTE, window
+from tests.drivers import fuzz, hostile_random
 from tests.drivers.virtio_device import Bus, RandomDevice
 
 SPAN: Any = lang.Span
@@ -126,6 +127,14 @@ def test_whatever_the_device_does(data: st.DataObject) -> None:
             case _:
                 taken(source, data.draw(st.integers(1, 256)))
         assert source.held <= POOL and int(source.queue.in_flight) == source.asked
+
+
+def test_a_device_that_answers_at_random_in_two_readings() -> None:
+    """What holds is asserted in the walk; both readings come across the same."""
+    here = fuzz.counted("random", hostile_random.walk(u64(1), u64(150)))
+    assert here == fuzz.counted("random", fuzz.compiled("random")(1, 150))
+    assert all(here.values()), here
+    assert min(fuzz.counted("random", fuzz.compiled("random")(2, 100_000)).values()) > 1000
 
 
 # --- how much a driver puts up with -----------------------------------------------------------------------------------
