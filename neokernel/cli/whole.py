@@ -29,7 +29,7 @@ PROPERTIES = {
     "errors change nothing: an operation that fails leaves all objects as they were (`neokernel/spec/outcomes.py`)": (
         "unchanged",
     ),
-    "specifications: what operations on capabilities, messages and notifications do (`neokernel/spec`)": ("specified",),
+    "specifications: what the operations of the kernel do (`neokernel/spec`)": ("specified",),
     "contracts: what callers must see to, and what functions promise": ("requires", "ensures"),
     "loops: their invariants and bounds": ("loop_invariant", "loop_bound"),
     "unions have the arm that they are taken as; ghost code": ("arm", "ghost"),

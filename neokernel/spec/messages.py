@@ -38,9 +38,37 @@ from neokernel.kernel.fast import fast_call, fast_reply_receive
 from neokernel.kernel.objects import Endpoint, Hart, Notification, Reply, SchedContext, Slot, State, Thread
 from neokernel.kernel.outcome import ANSWERED, BLOCKED
 from neokernel.kernel.reply import arm
-from neokernel.lang import requires, u64, wrapping_add
+from neokernel.lang import requires, u64, value, wrapping_add
 
-# --- what a call and an answer are ------------------------------------------------------------------------------------
+# --- what a message, a call and an answer are -------------------------------------------------------------------------
+
+
+@value
+class Words:
+    """A message, or of who has faulted its report, in registers."""
+
+    word: u64
+    w0: u64
+    w1: u64
+    w2: u64
+    w3: u64
+
+
+NOTHING = Words(0, 0, 0, 0, 0)
+
+
+def said(thread: Thread, word: u64) -> Words:
+    """By the thread, with this message word."""
+    its, report = thread.registers, thread.report
+    if thread.faulted:
+        return Words(word, report[0], report[1], report[2], report[3])
+    return Words(word, its.a2, its.a3, its.a4, its.a5)
+
+
+def hears(thread: Thread, badge: u64, words: Words) -> bool:
+    """Is this what a call, or a receive, of the thread has given?"""
+    got = thread.registers
+    return got.a0 == badge and Words(got.a1, got.a2, got.a3, got.a4, got.a5) == words
 
 
 def may_call(hart: Hart, caller: Thread, endpoint: Endpoint, server: Thread, reply: Reply, time: SchedContext) -> bool:
@@ -90,15 +118,11 @@ def a_call(
     """By the general path; the server has the badge and the message in its registers."""
     requires(may_call(hart, caller, endpoint, server, reply, time))
     requires(slot.object is endpoint and slot.rights & SEND != 0 and not needs_buffer(caller.registers.a1))
-    behind, below, sent = server.next, time.top, caller.registers
-    a1, a2, a3, a4, a5 = sent.a1, sent.a2, sent.a3, sent.a4, sent.a5
+    behind, below, message = server.next, time.top, said(caller, caller.registers.a1)
     badge = slot.word
-    outcome = send(hart, caller, slot, True, True)
-    assert outcome == BLOCKED
+    assert send(hart, caller, slot, True, True) == BLOCKED
     assert handed_over(caller, server, reply, time, below)
-    assert hart.current is server and endpoint.receivers.head is behind
-    got = server.registers
-    assert got.a0 == badge and got.a1 == a1 and got.a2 == a2 and got.a3 == a3 and got.a4 == a4 and got.a5 == a5
+    assert hart.current is server and endpoint.receivers.head is behind and hears(server, badge, message)
 
 
 def a_fast_call(
@@ -120,14 +144,15 @@ def a_fast_call(
     requires(may_call(hart, caller, endpoint, server, reply, time) and caller.hart is hart)
     requires(capability < len(caller.slots) and caller.slots[capability] is slot and slot.object is endpoint)
     behind, below = server.next, time.top
+    simple = hart.attention == 0 and hart.best <= u64(time.priority) + 1 and server.space.translation != 0
     fast_call(capability, word, w0, w1, w2, w3, 0, caller)
+    assert (hart.current is server) == (simple and slot.rights & SEND != 0 and not needs_buffer(word))
     if hart.current is caller:
         assert may_call(hart, caller, endpoint, server, reply, time)
         assert server.next is behind and time.top is below
     else:
         assert handed_over(caller, server, reply, time, below)
-        assert hart.current is server and endpoint.receivers.head is behind
-        assert slot.rights & SEND != 0 and not needs_buffer(word)
+        assert endpoint.receivers.head is behind
 
 
 def a_send_needs_the_right(hart: Hart, caller: Thread, slot: Slot, endpoint: Endpoint, calling: bool) -> None:
@@ -143,11 +168,9 @@ def a_send_needs_the_right(hart: Hart, caller: Thread, slot: Slot, endpoint: End
 def an_answer(hart: Hart, server: Thread, endpoint: Endpoint, caller: Thread, reply: Reply, time: SchedContext) -> None:
     """By the general path, whatever interrupts come: if one is to be served first, the server enters the call again."""
     requires(may_answer(hart, server, endpoint, caller, reply, time) and not needs_buffer(server.registers.a1))
-    below, sent = reply.below, server.registers
-    a1, a2, a3, a4, a5 = sent.a1, sent.a2, sent.a3, sent.a4, sent.a5
+    below, message = reply.below, said(server, server.registers.a1)
     outcome = receive(hart, server, endpoint, reply, NEVER, True)
-    got = caller.registers
-    assert got.a0 == 0 and got.a1 == a1 and got.a2 == a2 and got.a3 == a3 and got.a4 == a4 and got.a5 == a5
+    assert hears(caller, 0, message)
     if outcome == BLOCKED:
         assert given_back(caller, server, reply, time, below)
         assert endpoint.receivers.tail is server
@@ -175,13 +198,15 @@ def a_fast_answer(
     requires(may_answer(hart, server, endpoint, caller, reply, time) and server.hart is hart)
     requires(capability < len(server.slots) and server.slots[capability] is slot and slot.object is endpoint)
     below = reply.below
+    simple = hart.attention == 0 and hart.best <= u64(time.priority) + 1 and caller.space.translation != 0
+    named = 0 < index < len(server.slots) and server.slots[index].object is reply
     fast_reply_receive(capability, word, w0, w1, w2, w3, index, server)
+    assert (hart.current is caller) == (simple and named and slot.rights & RECEIVE != 0 and not needs_buffer(word))
     if hart.current is server:
         assert may_answer(hart, server, endpoint, caller, reply, time) and reply.below is below
     else:
         assert given_back(caller, server, reply, time, below)
-        assert hart.current is caller and endpoint.receivers.tail is server
-        assert slot.rights & RECEIVE != 0 and not needs_buffer(word)
+        assert endpoint.receivers.tail is server
 
 
 # --- messages without a call ------------------------------------------------------------------------------------------
@@ -221,16 +246,14 @@ def a_message_is_received(hart: Hart, caller: Thread, slot: Slot, endpoint: Endp
     requires(slot.object is endpoint and slot.rights & SEND != 0 and not needs_buffer(caller.registers.a1))
     requires(endpoint.receivers.head is receiver and receiver.previous is None and receiver is not caller)
     requires(not caller.faulted)
-    behind, sent, badge, passive = receiver.next, caller.registers, slot.word, receiver.context is None
-    a1, a2, a3, a4, a5 = sent.a1, sent.a2, sent.a3, sent.a4, sent.a5
+    behind, badge, passive = receiver.next, slot.word, receiver.context is None
+    message = said(caller, caller.registers.a1)
     outcome = send(hart, caller, slot, False, True)
     if passive:
         assert outcome == failure(Status.WRONG_STATE, INVOKED) and endpoint.receivers.head is receiver
     else:
-        got = receiver.registers
         assert outcome == 0 and receiver.state is State.RUNNABLE and endpoint.receivers.head is behind
-        assert got.a0 == badge and got.a1 == a1 and got.a2 == a2 and got.a3 == a3 and got.a4 == a4 and got.a5 == a5
-        assert not receiver.timer.armed
+        assert hears(receiver, badge, message) and not receiver.timer.armed
 
 
 def capabilities_travel_by_grant(hart: Hart, caller: Thread, slot: Slot, endpoint: Endpoint, calling: bool) -> None:
@@ -243,13 +266,9 @@ def capabilities_travel_by_grant(hart: Hart, caller: Thread, slot: Slot, endpoin
 def registers_hold_the_message(sender: Thread, receiver: Thread, badge: u64, word: u64) -> None:
     """Or, of who has faulted, the report."""
     requires(sender is not receiver)
-    sent, got, report = sender.registers, receiver.registers, sender.report
+    message = said(sender, word)
     transfer_registers(sender, receiver, badge, word)
-    assert got.a0 == badge and got.a1 == word
-    if sender.faulted:
-        assert got.a2 == report[0] and got.a3 == report[1] and got.a4 == report[2] and got.a5 == report[3]
-    else:
-        assert got.a2 == sent.a2 and got.a3 == sent.a3 and got.a4 == sent.a4 and got.a5 == sent.a5
+    assert hears(receiver, badge, message)
 
 
 def who_serves_needs_time(server: Thread, caller: Thread) -> None:
@@ -267,10 +286,8 @@ def signals_come_first(hart: Hart, thread: Thread, endpoint: Endpoint, notificat
     requires(endpoint.senders.head is None)
     before, counting = notification.word, notification.counting
     outcome = receive(hart, thread, endpoint, None, NEVER, False)
-    got = thread.registers
     if outcome == ANSWERED:
-        assert got.a0 == (u64(1) if counting else before) and got.a1 == SIGNALS_BIT
-        assert got.a2 == 0 and got.a3 == 0 and got.a4 == 0 and got.a5 == 0
+        assert hears(thread, u64(1) if counting else before, Words(SIGNALS_BIT, 0, 0, 0, 0))
         assert notification.word == (before - 1 if counting else u64(0))
     else:
         assert notification.word == before
@@ -304,14 +321,13 @@ def an_answer_needs_a_caller(hart: Hart, server: Thread, reply: Reply) -> None:
 def an_answer_is_given(hart: Hart, server: Thread, caller: Thread) -> None:
     """Its first half: the caller has it, and waits on; who has faulted is told nothing."""
     requires(caller is not server and not needs_buffer(server.registers.a1) and not server.faulted)
-    sent, got, state = server.registers, caller.registers, caller.state
+    got, state = caller.registers, caller.state
     a0, a1 = got.a0, got.a1
     assert give(hart, server, caller) == 0
     if caller.faulted:
         assert caller.state is state and got.a0 == a0 and got.a1 == a1
     else:
-        assert caller.state is State.ANSWERED and got.a0 == 0 and got.a1 == sent.a1
-        assert got.a2 == sent.a2 and got.a3 == sent.a3 and got.a4 == sent.a4 and got.a5 == sent.a5
+        assert caller.state is State.ANSWERED and hears(caller, 0, said(server, server.registers.a1))
 
 
 def who_faulted_goes_on_as_its_handler_says(handler: Thread, thread: Thread, word: u64) -> None:

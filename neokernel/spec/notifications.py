@@ -11,7 +11,9 @@ from neokernel.kernel.fast import fast_signal, fast_wait
 from neokernel.kernel.notification import deliver, signal_call, take, wait
 from neokernel.kernel.objects import Hart, Notification, SchedContext, Slot, State, Thread
 from neokernel.kernel.outcome import ANSWERED, BLOCKED
-from neokernel.lang import requires, saturating_add, u64
+from neokernel.lang import requires, saturating_add, u64, wrapping_add
+from neokernel.spec.messages import NOTHING, Words, hears
+from neokernel.spec.scheduling import importance
 
 
 def signal_is_kept(hart: Hart, notification: Notification, badge: u64, other: Notification) -> None:
@@ -40,7 +42,7 @@ def signal_wakes_the_first(hart: Hart, notification: Notification, badge: u64, f
     woken = deliver(hart, notification, badge)
     assert notification.waiters.head is second and notification.word == before
     assert first.state is State.RUNNABLE and not first.timer.armed
-    assert first.registers.a0 == (u64(1) if notification.counting else badge) and first.registers.a1 == 0
+    assert hears(first, u64(1) if notification.counting else badge, NOTHING)
     assert woken is (first if first.context is None else None)
     assert other.state is state and other.registers.a0 == a0 and other.registers.a1 == a1
 
@@ -53,8 +55,7 @@ def signal_ends_a_receive(hart: Hart, notification: Notification, badge: u64, bo
     woken = deliver(hart, notification, badge)
     assert woken is None and notification.word == before
     assert bound.state is State.RUNNABLE and not bound.timer.armed
-    assert bound.registers.a0 == (u64(1) if notification.counting else badge)
-    assert bound.registers.a1 == SIGNALS_BIT
+    assert hears(bound, u64(1) if notification.counting else badge, Words(SIGNALS_BIT, 0, 0, 0, 0))
 
 
 def what_is_kept_is_taken(notification: Notification, other: Notification) -> None:
@@ -80,9 +81,7 @@ def a_wait_takes_what_is_kept(
     requires(slot.object is notification and slot.rights & WAIT != 0 and notification.word != 0)
     before = notification.word
     outcome = wait(hart, caller, slot, deadline)
-    got = caller.registers
-    assert outcome == ANSWERED and got.a0 == (u64(1) if notification.counting else before)
-    assert got.a1 == 0 and got.a2 == 0 and got.a3 == 0 and got.a4 == 0 and got.a5 == 0
+    assert outcome == ANSWERED and hears(caller, u64(1) if notification.counting else before, NOTHING)
     assert notification.word == (before - 1 if notification.counting else u64(0))
 
 
@@ -129,12 +128,12 @@ def a_fast_wait(
     w2: u64,
     w3: u64,
 ) -> None:
-    """All of a word's bits are taken, of a counter nothing."""
+    """All of a word's bits are taken, if nothing else needs attention; of a counter nothing."""
     requires(capability < len(thread.slots) and thread.slots[capability] is slot and slot.object is notification)
     before = notification.word
+    simple = slot.rights & WAIT != 0 and not notification.counting and thread.hart.attention == 0
     fast_wait(capability, word, w0, w1, w2, w3, thread)
-    if notification.word != before:
-        assert notification.word == 0 and slot.rights & WAIT != 0 and not notification.counting
+    assert notification.word == (0 if simple else before)
 
 
 def a_fast_signal_is_kept(
@@ -152,11 +151,11 @@ def a_fast_signal_is_kept(
     requires(capability < len(thread.slots) and thread.slots[capability] is slot and slot.object is notification)
     requires(notification.waiters.head is None)
     before = notification.word
+    simple = slot.rights & SIGNAL != 0 and not notification.counting and notification.bound is None
+    simple = simple and thread.hart.attention == 0
     fast_signal(capability, word, w0, w1, w2, w3, thread)
     assert notification.waiters.head is None
-    if notification.word != before:
-        assert notification.word == before | max(slot.word, 1)
-        assert slot.rights & SIGNAL != 0 and not notification.counting and notification.bound is None
+    assert notification.word == (before | max(slot.word, 1) if simple else before)
 
 
 def a_fast_signal_wakes_the_first(
@@ -166,6 +165,7 @@ def a_fast_signal_wakes_the_first(
     notification: Notification,
     first: Thread,
     time: SchedContext,
+    own: SchedContext,
     capability: u64,
     word: u64,
     w0: u64,
@@ -177,7 +177,7 @@ def a_fast_signal_wakes_the_first(
     requires(capability < len(thread.slots) and thread.slots[capability] is slot and slot.object is notification)
     requires(hart.current is thread and thread.hart is hart and not thread.ready and first is not thread)
     requires(notification.waiters.head is first and first.previous is None and first.state is State.WAITING)
-    requires(first.context is time and thread.context is not time)
+    requires(first.context is time and thread.context is own and own is not time)
     before, second = notification.word, first.next
     fast_signal(capability, word, w0, w1, w2, w3, thread)
     assert notification.word == before
@@ -186,4 +186,6 @@ def a_fast_signal_wakes_the_first(
     else:
         assert hart.current is first and first.state is State.RUNNABLE and notification.waiters.head is second
         assert slot.rights & SIGNAL != 0 and thread.ready and not first.timer.armed and hart.active is time
+        assert importance(thread, own) < importance(first, time) and hart.attention == 0 and not notification.counting
+        assert own.slice and time.slice and hart.budget_end == wrapping_add(hart.since, time.refills[0].amount)
         assert thread.registers.a0 == 0 and thread.registers.a1 == 0

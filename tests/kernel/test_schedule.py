@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neokernel.abi import boot
+from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Operation
 from neokernel.kernel import schedule
 from neokernel.kernel.objects import SchedContext
@@ -117,6 +118,23 @@ def test_what_was_used_counts_when_a_running_context_is_configured_anew(budget: 
         assert done.word == 0
         assert machine.invoke(boot.OWN_CONTEXT, Operation.CONTEXT_INFO).words[0] == machine.hart.cpu.time
         machine.check()
+
+
+def test_address_spaces_take_turns_when_numbers_are_few() -> None:
+    """Each has a number of its own until there are no more; who loses it gets another when it is used again."""
+    machine = Machine()
+    machine.boot()
+    hart = machine.hart
+    spaces = [machine.one(Kind.ADDRESS_SPACE) for _ in range(3)]
+    hart.asid_limit, hart.next_asid = u64(4), u64(2)
+    given = []
+    for space in (*spaces, spaces[0], spaces[1]):
+        schedule.use_space(hart, space)
+        given.append(int(space.asid))
+        assert hart.cpu.translation == space.translation != 0
+        machine.check()
+    assert given == [2, 3, 1, 2, 3]
+    assert [space.translation >> 44 & 0xFFFF for space in spaces] == [2, 3, 1]
 
 
 def test_times_near_the_end_of_the_counter() -> None:

@@ -173,10 +173,11 @@ def test_the_calls_of_notifications_are_as_specified(counting: bool, fast: bool)
     notifications.a_wait_takes_what_is_kept(hart, root, slot, notification, u64(0))
     waiter = machine.spawn(PRIORITY + 1)[1]
     machine.start(waiter, Call.WAIT, indices[0], 0, (NEVER, 0, 0, 0), 0)
-    if fast and waiter.context is not None:
+    own = root.context
+    if fast and waiter.context is not None and own is not None:
         place = u64(indices[0])
         notifications.a_fast_signal_wakes_the_first(
-            hart, root, slot, notification, waiter, waiter.context, place, *words
+            hart, root, slot, notification, waiter, waiter.context, own, place, *words
         )
     machine.check()
     if machine.current is root:

@@ -1,0 +1,100 @@
+"""Memory, specified: what is made of it, and what of it is free.
+
+Each function is a statement about all arguments and all states that its `requires` allow. `nk prove` proves it, and
+tests run it.
+"""
+
+from neokernel.abi.kinds import Kind
+from neokernel.kernel.memory import (
+    footprint,
+    information,
+    make,
+    retype,
+)
+from neokernel.kernel.objects import (
+    AddressSpace,
+    Hart,
+    Memory,
+    PageTable,
+    SchedContext,
+    Slot,
+    Thread,
+    Trace,
+)
+from neokernel.kernel.outcome import AGAIN, ANSWERED
+from neokernel.kernel.slot import is_fertile
+from neokernel.lang import requires, u64
+from neokernel.spec.messages import Words, hears
+
+# --- how much ---------------------------------------------------------------------------------------------------------
+
+
+def is_new(made: Slot, base: u64, size: u64, identifier: u64) -> bool:
+    """Is it of its size, where it should be, and otherwise as zeroed memory is?"""
+    match made.object:
+        case Memory() as memory:
+            whole = memory.size == size and memory.high == size and memory.low == 0 and memory.live == 0
+            return whole and memory.base == base and memory.clean <= size and not memory.device
+        case PageTable() as table:
+            return table.base == base and table.level == 0 and table.used == 0 and table.space is None
+        case AddressSpace() as space:
+            rooted = space.root.base == base and space.root.level == 2 and space.root.space is space
+            return rooted and space.translation == 0 and space.identifier == identifier
+        case Thread() as thread:
+            return thread.timer.owner is thread and thread.identifier == identifier and thread.registers.full == 1
+        case SchedContext() as time:
+            return time.timer.owner is time and time.identifier == identifier and time.budget == 0
+        case Trace(base=where, pages=pages):
+            return where == base and pages == size
+        case _:
+            return True
+
+
+def make_one(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64) -> bool:
+    """Is it new, if it could be made?"""
+    need, identifier = footprint(kind, size), hart.next_identifier
+    done = make(hart, memory, parent, place, kind, size, need) == 0
+    return not done or is_new(place, memory.base + memory.low - need.below, size, identifier)
+
+
+def may_make(memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64) -> bool:
+    sized = footprint(kind, size).below != 0 and not memory.device
+    return sized and is_fertile(parent) and parent.object is memory and place.object is None and parent is not place
+
+
+def what_has_pages_is_new(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64) -> None:
+    requires(kind in (Kind.MEMORY, Kind.PAGE_TABLE, Kind.TRACE) and may_make(memory, parent, place, kind, size))
+    assert make_one(hart, memory, parent, place, kind, size)
+
+
+def address_spaces_are_new(hart: Hart, memory: Memory, parent: Slot, place: Slot) -> None:
+    requires(may_make(memory, parent, place, Kind.ADDRESS_SPACE, 0))
+    assert make_one(hart, memory, parent, place, Kind.ADDRESS_SPACE, 0)
+
+
+def who_runs_and_on_what_is_new(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind) -> None:
+    """A thread has no table and no address space, but those that have nothing."""
+    requires(kind in (Kind.THREAD, Kind.SCHED_CONTEXT) and may_make(memory, parent, place, kind, 0))
+    assert make_one(hart, memory, parent, place, kind, 0)
+    made = place.object
+    assert not isinstance(made, Thread) or (made.table is hart.no_table and made.space is hart.no_space)
+
+
+def objects_are_made_one_by_one(hart: Hart, caller: Thread, slot: Slot, memory: Memory) -> None:
+    """RETYPE counts them in its last argument; the call is done when all are made."""
+    requires(slot.object is memory and caller.registers.a2 == u64(Kind.ENDPOINT.value))
+    asked = caller.registers
+    done, count, live = asked.a5, asked.a4, memory.live
+    outcome = retype(hart, caller, slot, memory)
+    if memory.live != live:
+        assert memory.live == live + 1 and outcome == (ANSWERED if done + 1 == count else AGAIN)
+        assert asked.a5 == (0 if outcome == ANSWERED else done + 1)
+    else:
+        assert outcome != ANSWERED and asked.a5 == done
+
+
+def what_is_free_is_told(caller: Thread, memory: Memory) -> None:
+    """MEMORY_INFO."""
+    assert information(caller, memory) == ANSWERED
+    free, clean = memory.high - memory.low, max(memory.clean, memory.low) - memory.low
+    assert hears(caller, 0, Words(0, memory.size, free, min(clean, free), 0))
