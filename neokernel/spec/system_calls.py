@@ -74,9 +74,9 @@ def a_step_is_entered_again(hart: Hart, thread: Thread) -> None:
 # --- time -------------------------------------------------------------------------------------------------------------
 
 
-def time_is_given_out_by_numbers(hart: Hart, caller: Thread, given: Slot) -> None:
+def time_is_given_out_by_numbers(hart: Hart, caller: Thread, own: SchedContext, given: Slot) -> None:
     """CONFIGURE: a budget that is worth it, no longer than its period, which is not too long."""
-    requires(caller.registers.a2 < PRIORITIES)
+    requires(caller.registers.a2 < PRIORITIES and hart.active is own and own.slice)
     asked, time, able = caller.registers, given.object, given.rights & CONTROL != 0
     outcome = set_context(hart, caller, given)
     if asked.a3 < SHORTEST_BUDGET or asked.a3 > asked.a4:

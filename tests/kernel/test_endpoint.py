@@ -64,6 +64,22 @@ def test_a_call_and_its_reply(fast: bool, passive: bool) -> None:
         assert (pair.server.context is None) == passive
 
 
+def test_a_server_on_its_clients_time_takes_messages_without_calls() -> None:
+    """While it serves: it has time to go on with, and needn't have any of its own."""
+    pair = Pair(False, True)
+    machine = pair.machine
+    (inbox,) = machine.make(Kind.ENDPOINT)
+    sender = machine.spawn(PRIORITY + 1)[1]
+    machine.start(sender, Call.SEND, inbox, word(8, 4), (1, 2, 3, 4), 0)
+    assert sender.state is State.SENDING
+    pair.call(word(5), 0, 0, 0, 0)
+    machine.start(pair.server, Call.RECEIVE, inbox, 0, (NEVER, 0, 0, 0), 0)
+    machine.check()
+    got = machine.result(pair.server)
+    assert (got.word, got.words) == (word(8, 4), (1, 2, 3, 4)) and sender.state is State.RUNNABLE
+    assert machine.result(sender).word == 0
+
+
 @pytest.mark.parametrize("passive", [False, True])
 @pytest.mark.parametrize("fast", [False, True])
 def test_two_servers_in_a_chain(fast: bool, passive: bool) -> None:

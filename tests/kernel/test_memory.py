@@ -87,6 +87,12 @@ def test_a_child_returns_its_memory_dirty(machine: Machine) -> None:
     )
 
 
+def test_a_new_thread_enters_the_kernel_on_the_harts_stack(machine: Machine) -> None:
+    """Which the first thread got at boot."""
+    machine.root.registers.kernel_stack = u64(0xABC0)
+    assert machine.one(Kind.THREAD).registers.kernel_stack == 0xABC0
+
+
 def test_a_large_frame_is_aligned(machine: Machine) -> None:
     machine.make(Kind.ENDPOINT)
     (index,) = machine.make(Kind.FRAME, 1)

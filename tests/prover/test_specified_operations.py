@@ -275,9 +275,8 @@ def test_system_calls_are_as_specified() -> None:
     system_calls.a_step_is_entered_again(hart, root)
     system_calls.who_yields_is_last(hart, root, time)
     schedule.stop(hart, root, State.RUNNABLE)
-    hart.best = u64(0)
-    time.thread = None
+    hart.active = time
     given = machine.slot(OWN_CONTEXT)
     for budget, period in ((1, 2), (200, 100), (200, 1 << 50), (200, 400)):
         registers.a2, registers.a3, registers.a4 = u64(5), u64(budget), u64(period)
-        system_calls.time_is_given_out_by_numbers(hart, root, given)
+        system_calls.time_is_given_out_by_numbers(hart, root, time, given)
