@@ -82,7 +82,7 @@ class Reach:
         return None
 
     def run(self, lent: Lent, place: usize, most: usize) -> Run:
-        """The part of `lent` from `place` on that lies together on the bus: at least a byte, at most `most`."""
+        """The part of `lent` from `place` on that lies together on the bus: at least a byte, at most `most` of them."""
         assert place < lent.length and most != 0, "nothing is left of what is lent"
         start = lent.address + place - LENT_ADDRESS
         client, offset = start // REGION_SPACE, start % REGION_SPACE

@@ -44,7 +44,10 @@ class Machine:
         )
         server: Any = Server(block=block, patience=u64(PATIENCE))
         server.pages.descriptors, server.pages.rings = map(u64, self.disk.places)
-        self.lent = [self.disk.bus.page()[1] for _ in range(PAGES)]
+        self.lent = [self.disk.bus.page()[1] for _ in range(PAGES - 1)]
+        # The last two are neighbours on the bus.
+        self.lent.append(self.lent[-1] + PAGE)
+        self.disk.bus.pages[self.lent[-1]] = bytearray(PAGE)
         for number, page in enumerate(self.lent):
             server.reach.pages[usize(number)] = u64(page)
         server.reach.count = usize(PAGES)
@@ -101,6 +104,22 @@ def test_what_is_lent_needn_t_lie_together(machine: Machine) -> None:
     read = machine.disk.bus.read(machine.lent[0] + 512, PAGE - 512)
     read += machine.disk.bus.read(machine.lent[1], PAGE) + machine.disk.bus.read(machine.lent[2], 512)
     assert read == machine.disk.content[3 * 512 : 3 * 512 + 2 * PAGE]
+
+
+@pytest.mark.parametrize(("most", "parts"), [(PAGE, 3), (2 * PAGE - 1, 3), (2 * PAGE, 2), (1 << 20, 2)])
+def test_what_lies_together_is_one_part_unless_the_device_wants_less(machine: Machine, most: int, parts: int) -> None:
+    machine.disk.configure(8, most, 4)
+    machine.server.begin()
+    found: list[int] = []
+
+    def work() -> None:
+        for chain in machine.disk.chains():
+            found.append(len(chain.writes) - 1)
+            machine.disk.perform(chain)
+
+    machine.work = work
+    machine.call(0, False, 0, PAGE, 3 * PAGE)
+    assert machine.finish()[0] == DONE and found == [parts]
 
 
 def test_wrong_calls_end_at_once(machine: Machine) -> None:

@@ -286,7 +286,7 @@ class Disk(Device):
         self.content = bytearray(sectors * 512)
         self.config = bytearray(60)
         self.configure(0, sectors, 8)
-        self.configure(8, 1 << 16, 4)
+        self.configure(8, PAGE, 4)
         self.configure(12, most - 2, 4)
         self.configure(20, block, 4)
         self.configure(36, 64, 4)
@@ -302,6 +302,8 @@ class Disk(Device):
             self.perform(chain)
 
     def perform(self, chain: Chain) -> None:
+        parts = chain.reads + chain.writes
+        assert max(length for _, length in parts) <= int.from_bytes(self.config[8:12], "little"), "a segment too large"
         asked = self.read(chain)
         kind, sector = int.from_bytes(asked[:4], "little"), int.from_bytes(asked[8:16], "little")
         data = self.answer_to(kind, sector, asked[16:], chain.room - 1)

@@ -221,7 +221,7 @@ class Server:
         index = self.block.start(kind, sector, length, self.executor.now)
         done: usize = 0
         while done < part.length:
-            run = self.reach.run(part, done, part.length)
+            run = self.reach.run(part, done, usize(self.block.segment_most))
             self.block.part(run.address, u32(run.length))
             done += run.length
         self.block.commit()

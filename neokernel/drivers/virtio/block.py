@@ -138,8 +138,9 @@ class Block:
     current: usize = 0
     sectors: u64 = 0
     block: u32 = SECTOR
-    #: descriptors of one request's data
+    #: descriptors of one request's data, and bytes of each, whole pages
     segments: u32 = 0
+    segment_most: u32 = PAGE
     discard_most: u32 = 0
     zeroes_most: u32 = 0
 
@@ -179,6 +180,7 @@ class Block:
                 if not possible or size_most < PAGE or segments < 2:
                     return self.transport.give_up(Problem.CONFIGURATION)
                 self.sectors, self.block, self.segments = sectors, block, segments
+                self.segment_most = min(size_most, MOST_BYTES) & ~u32(PAGE - 1)
                 self.discard_most, self.zeroes_most = discard, zeroes
                 return None
         return self.transport.give_up(Problem.CONFIGURATION)
@@ -241,7 +243,7 @@ class Block:
         return u32(index)
 
     def part(self, address: u64, length: u32) -> None:
-        """Data of the request that was begun."""
+        """Data of the request that was begun, at most `segment_most` bytes."""
         self.queue.add(address, length, self.requests[self.current].kind is Request.READ)
 
     def commit(self) -> None:

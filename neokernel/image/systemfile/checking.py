@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from neokernel.image.systemfile import authority, resources, timing, unheard
+from neokernel.image.systemfile import authority, resources, slots, timing, unheard
 from neokernel.image.systemfile.document import Findings
 from neokernel.image.systemfile.loading import load
 from neokernel.image.systemfile.machine import Machine
@@ -17,6 +17,7 @@ def examine(path: Path) -> tuple[Machine | None, Findings]:
     if machine is not None and not missing(findings):
         for each in (authority, resources, timing, unheard):
             each.check(machine, findings)
+        slots.empty(machine, findings)
     findings.items.sort(key=lambda item: (item.span.file, item.span.line, item.span.column, item.code))
     return machine, findings
 

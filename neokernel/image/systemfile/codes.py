@@ -198,6 +198,13 @@ CODES: dict[str, SystemCode] = {
         '[service.tally]\nprogram = "./tally.py"  # writes to process.console\n',
         '[service.tally]\nprogram = "./tally.py"\nuses.console = "kernel.console"\n',
     ),
+    "NK2118": SystemCode(
+        "an empty slot",
+        "A warning. A service is granted a slot of the board in which no `[slot.NAME]` puts a device: under `nk run` "
+        "its driver finds none there, and ends.",
+        '[service.disk]\ndevices.device = "virtio0"\n',
+        '[slot.virtio0]\ndevice = "disk"\nsize = "16 MiB"\n\n[service.disk]\ndevices.device = "virtio0"\n',
+    ),
     "NK2201": SystemCode(
         "more memory than there is",
         "What services have (`memory`, `preserve`, `pools`, what they lend) and what is reserved is more than the "

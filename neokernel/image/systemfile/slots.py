@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from neokernel.image.systemfile import units
 from neokernel.image.systemfile.document import Document, Findings, did_you_mean
+from neokernel.image.systemfile.machine import Kind as Grants
+from neokernel.image.systemfile.machine import Machine
 from neokernel.image.systemfile.model import BoardFile, Kind, Slot, SystemFile
 
 #: bytes that a disk's size is a multiple of
@@ -23,6 +25,17 @@ def slots_of(document: Document, model: SystemFile, board: BoardFile, findings: 
             findings.error("NK2116", message, document.key("slot", name), help)
         check(name, slot, document, findings)
     return {name: slot for name, slot in model.slot.items() if name in known}
+
+
+def empty(machine: Machine, findings: Findings) -> None:
+    """Who is granted a slot in which nothing stands? On a machine that isn't started by `nk run`, something may."""
+    for service in machine.services.values():
+        for grant in service.grants:
+            if grant.kind is Grants.DEVICE and grant.device not in machine.slots:
+                if machine.board.device[grant.device].slot is not None:
+                    message = f"nothing stands in `{grant.device}` when `nk run` starts the machine"
+                    help = f'write `[slot.{grant.device}]` with `device = "disk"`, or what it is'
+                    findings.warning("NK2118", message, grant.span, help)
 
 
 def check(name: str, slot: Slot, document: Document, findings: Findings) -> None:
