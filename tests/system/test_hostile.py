@@ -31,6 +31,7 @@ TRIES = {
     "forged replies": 20,
     "mappings that can't be": 1_000,
     "lies to a server": 8_000,
+    "lies about memory that is lent": 289,
     "lies to a client": 400,
     "memory that isn't mapped here": 15_000,
     "devices and firmware": 78,
@@ -47,10 +48,10 @@ TRIES = {
     "all of its quota": 300,
     "what the next life has, as before": 2,
 }
-#: its pages beside its program: the stack, its buffer, what it keeps, a page and a thread of its own; and the page that
-#: it begins with, which it can only read
+#: its pages beside its program: the stack, its buffer, what it keeps, what it lends, a page and a thread of its own;
+#: and the page that it begins with, which it can only read
 STACK, THREAD = 16, 17
-WRITTEN = STACK + 1 + 1 + 1 + THREAD
+WRITTEN = STACK + 1 + 1 + 1 + 1 + THREAD
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Annotated, Protocol
 
 from neokernel.lang import Span, interface, u8, u16, u32, u64, up_to, value
+from neokernel.runtime.lend import Lent
 from neokernel.runtime.system import Failure
 
 MOST_TEXT = 80
@@ -35,6 +36,10 @@ class Tally(Protocol):
     def look(self, pair: Pair) -> Pair | Failure: ...
     def of(self, client: u32) -> u64 | Failure:
         """Another client's sum."""
+        ...
+
+    def copied(self, data: Lent) -> u64 | Failure:
+        """How many bytes of what is lent were read, each of them."""
         ...
 
 

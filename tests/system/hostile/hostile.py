@@ -19,12 +19,13 @@ from neokernel.abi.rights import ALL, EXECUTE, READ, WRITE
 from neokernel.abi.status import INVOKED, REPLY, WORD, Status
 from neokernel.lang import Order, Provides, Uses, provides, slot_of, truncate, u8, u16, u32, u64, uses, usize
 from neokernel.runtime import system
+from neokernel.runtime.interface import REFUSED
 from neokernel.runtime.must import must, must_get
 from neokernel.runtime.process import HAND_OVER, READY, Process
 from neokernel.runtime.system import Failure
 from neokernel.runtime.thread import drop_thread, make_thread, start_thread
 
-tally: Uses[Tally] = uses()
+tally: Uses[Tally] = uses(lend=4096)
 court: Uses[Court] = uses()
 bait: Provides[Bait] = provides()
 
@@ -39,6 +40,29 @@ IDLE: u64 = 2
 LIES: u64 = 4000
 FLOOD: u64 = 20_000
 ANSWERS: u64 = 400
+#: the number of the method, and bytes that are lent
+COPIED: u64 = 6
+LENT: u64 = 4096
+#: numbers at which a look at a region could be wrong
+EXTREMES: tuple[u64, ...] = (
+    0,
+    1,
+    7,
+    4088,
+    4095,
+    4096,
+    4097,
+    8192,
+    0x3_FFFF,
+    0x4_0000,
+    0x4_0001,
+    1 << 31,
+    1 << 32,
+    (1 << 32) + 8,
+    1 << 63,
+    0xFFFF_FFFF_FFFF_F000,
+    0xFFFF_FFFF_FFFF_FFFF,
+)
 #: where nothing is mapped
 ADDRESS: u64 = 0x12_0000_0000
 SEED: u64 = 0x1234_5678_9ABC_DEF1
@@ -63,6 +87,7 @@ def main(process: Process) -> None:
     replies(process, trial)
     maps(process, trial)
     lies(process, trial)
+    lends(trial)
     bad_server(process, trial)
     prober = Prober(process=process)
     prober.begin(PROBE)
@@ -311,6 +336,18 @@ def lies(process: Process, trial: Trial) -> None:
         trial.check(status == 0 or got.word >> 56 == WORD, word, state, got.word)
     trial.check(must_get(tally.add(1)) != 0, 0)
     trial.end("lies to a server")
+
+
+def lends(trial: Trial) -> None:
+    """Memory that isn't lent: the server looks at none of it, neither others' nor its own."""
+    word = message(must_get(system.call(slot_of(tally), 0)).w0 >> 40 << 8 | COPIED, 2)
+    for first in EXTREMES:
+        for length in EXTREMES:
+            got = system.enter(Call.CALL, slot_of(tally), word, first, length)
+            fits = first <= LENT and length <= LENT - first
+            taken = got.word == message(0, 1) and got.w0 == length
+            trial.check(taken if fits else got.word & REFUSED != 0, first, length, got.word)
+    trial.end("lies about memory that is lent")
 
 
 def bad_server(process: Process, trial: Trial) -> None:

@@ -12,7 +12,7 @@ from neokernel.runtime.objects import Console, Power
 from neokernel.runtime.process import Process
 
 court: Provides[Court] = provides()
-tally: Uses[Tally] = uses()
+tally: Uses[Tally] = uses(lend=4096)
 init: Uses[Watch] = uses()
 console: Uses[Console] = uses()
 power: Uses[Power] = uses()

@@ -10,6 +10,7 @@ from neokernel.abi.call import Call
 from neokernel.abi.fault import Fault
 from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE
 from neokernel.lang import Array, array, u32, u64
+from neokernel.runtime.lend import LENDS_ADDRESS
 from neokernel.runtime.must import must
 from neokernel.runtime.process import STATE_ADDRESS, Process
 from neokernel.runtime.thread import PLACES
@@ -17,7 +18,7 @@ from neokernel.runtime.thread import PLACES
 GIGABYTE = 1 << 30
 #: where this process has something: its program, the first two pages that it began with and its stack, and what it or
 #: this test has put somewhere
-OWN: tuple[u64, ...] = (0x10000, BOOT_INFO_ADDRESS, PLACES, STATE_ADDRESS, SHARED)
+OWN: tuple[u64, ...] = (0x10000, BOOT_INFO_ADDRESS, PLACES, STATE_ADDRESS, LENDS_ADDRESS, SHARED)
 #: what of the machine is at physical addresses: the test's finisher, the clock, both interrupt controllers, the serial
 #: port, slots of virtio, both flash memories (the second has the keys), PCI's configuration, the firmware, the kernel
 PHYSICAL: tuple[u64, ...] = (

@@ -6,6 +6,7 @@ from contracts import Mood, Pair, Tally
 
 from neokernel.lang import Array, Provides, Span, array, provides, struct, u8, u16, u32, u64, usize, wrapping_add
 from neokernel.runtime.interface import client_of
+from neokernel.runtime.lend import Lent
 from neokernel.runtime.process import Process
 
 tally: Provides[Tally] = provides()
@@ -19,6 +20,8 @@ class Sums:
 
     process: Process
     sums: Array[u64] = array(CLIENTS)
+    #: room for all that a client lends
+    piece: Array[u8] = array(4096)
 
     def add(self, amount: u32) -> u64:
         client = usize(client_of(self.process.client))
@@ -41,6 +44,10 @@ class Sums:
 
     def of(self, client: u32) -> u64:
         return self.sums[usize(client) % CLIENTS]
+
+    def copied(self, data: Lent) -> u64:
+        data.read(0, self.piece[: data.length])
+        return data.length
 
 
 def main(process: Process) -> None:

@@ -10,7 +10,7 @@ from neokernel.runtime import system
 from neokernel.runtime.must import must_get
 from neokernel.runtime.process import Process
 
-tally: Uses[Tally] = uses()
+tally: Uses[Tally] = uses(lend=4096)
 
 
 def main(process: Process) -> None:
