@@ -80,6 +80,22 @@ def test_a_server_on_its_clients_time_takes_messages_without_calls() -> None:
     assert machine.result(sender).word == 0
 
 
+def test_who_gave_up_a_call_has_its_time_back_when_the_server_is_done() -> None:
+    """It was stopped meanwhile, and goes on when it is resumed."""
+    pair = Pair(False, True)
+    machine = pair.machine
+    index, caller = machine.spawn(PRIORITY + 1)
+    time = caller.context
+    machine.start(caller, Call.CALL, pair.badged, word(5), (0, 0, 0, 0), 0)
+    assert machine.current is pair.server and pair.server.context is time is not None
+    assert machine.invoke(index, Operation.SUSPEND, thread=pair.server).word == 0
+    machine.start(pair.server, Call.RECEIVE, pair.endpoint, 0, (NEVER, 0, 0, 0), pair.reply)
+    machine.check()
+    assert machine.current is machine.root and caller.context is time and pair.server.context is None
+    machine.start(machine.root, Call.CALL, index, word(Operation.RESUME.value), (0, 0, 0, 0), 0)
+    assert machine.current is caller
+
+
 @pytest.mark.parametrize("passive", [False, True])
 @pytest.mark.parametrize("fast", [False, True])
 def test_two_servers_in_a_chain(fast: bool, passive: bool) -> None:
