@@ -12,8 +12,9 @@ the machine's power once a `flush` that came after it was answered. A client may
 in flight, and gets what it deserves.
 
 **When the driver ends** (PEER_DIED), or its device had to be reset (LOST), each of the client's requests in flight was
-done, or wasn't, or in part: whole sectors of it. All may be repeated, as they say where, not how far. Until then the
-device may still work on what it was given: the region is the client's alone again when a later call was answered.
+done, or wasn't, or in part: whole sectors of it. All may be repeated, as they say where, not how far. But after
+PEER_DIED the device may still be at work, and write where it was asked to, until the driver's next life has reset it:
+so wait for the answer to a call that lends nothing, `geometry`, before the memory is used for something else.
 """
 
 from __future__ import annotations

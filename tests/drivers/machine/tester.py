@@ -110,8 +110,14 @@ class Tester:
             if failed is None:
                 break
             assert not isinstance(failed, BlockError) or failed is BlockError.LOST, "an error of the disk"
-            self.lost += 1
+            self.lose()
         self.before[number] = version
+
+    def lose(self) -> None:
+        """A call wasn't answered. The device may still write what it was asked to, until the driver's next life."""
+        self.lost += 1
+        while isinstance(disk.geometry(), Failure):
+            pass
 
     def read(self, block: u64) -> None:
         buffer = self.buffer(1)
@@ -120,7 +126,7 @@ class Tester:
         if failed is None:
             self.check(buffer, block)
         else:
-            self.lost += 1
+            self.lose()
 
     def read_all(self) -> None:
         """A batch of reads of all blocks, each into its own buffer."""
@@ -130,7 +136,7 @@ class Tester:
             put(self.batch, number, Request.READ, u64(number) * SECTORS, region(slot_of(disk)), buffer)
         failed = disk.run(self.batch.part(0, BLOCKS * 32))
         if isinstance(failed, Failure):
-            self.lost += 1
+            self.lose()
             return
         for number in range(BLOCKS):
             result = result_of(self.batch, number)
@@ -149,7 +155,7 @@ class Tester:
             put(self.batch, number, Request.WRITE, u64(number) * SECTORS, region(slot_of(disk)), self.buffer(number))
         failed = disk.run(self.batch.part(0, BLOCKS * 32))
         while isinstance(failed, Failure) or failed != 0:
-            self.lost += 1
+            self.lose()
             failed = disk.run(self.batch.part(0, BLOCKS * 32))
         for number in range(BLOCKS):
             self.before[number] = self.written[number]
