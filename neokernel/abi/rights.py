@@ -1,7 +1,7 @@
 """Rights: what a capability lets its holder do. A copy has at most the rights of what it was copied from.
 
-The capability that RETYPE makes has all rights (DMA only if the Memory's has). A right that means nothing to the
-kind of object does nothing.
+The capability that RETYPE makes has all rights (DMA and TRACE only if the Memory's has them). A right that means
+nothing to the kind of object does nothing.
 """
 
 from neokernel.lang import u16
@@ -28,5 +28,9 @@ CONTROL: u16 = 1 << 8
 
 #: Memory: may become a DmaSpace, whose holder is trusted; Memory made of it has the right, too
 DMA: u16 = 1 << 9
+#: Memory: may become a Trace, whose holder sees what everybody does; Memory made of it has the right, too
+TRACE: u16 = 1 << 10
 #: every right
-ALL: u16 = (1 << 10) - 1
+ALL: u16 = (1 << 11) - 1
+#: what makes of Memory more than memory: whoever has it reaches beyond what is its own
+BEYOND: u16 = DMA | TRACE

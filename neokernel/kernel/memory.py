@@ -10,7 +10,7 @@ Invariants: those of `Memory`.
 from neokernel.abi.call import failure
 from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE, Kind, kind_of
 from neokernel.abi.operations import Operation
-from neokernel.abi.rights import ALL, DMA
+from neokernel.abi.rights import ALL, BEYOND, DMA, TRACE
 from neokernel.abi.status import FIRST, INVOKED, SECOND, THIRD, WINDOW, Status
 from neokernel.abi.trace import Event
 from neokernel.kernel import placement
@@ -153,7 +153,7 @@ def retype(hart: Hart, caller: Thread, slot: Slot, memory: Memory) -> u64:
         return failure(Status.OUT_OF_RANGE, FIRST if is_given(kind) else SECOND)
     if memory.device and kind is not Kind.FRAME:
         return failure(Status.WRONG_KIND, FIRST)
-    if kind is Kind.DMA_SPACE and slot.rights & DMA == 0:
+    if (kind is Kind.DMA_SPACE and slot.rights & DMA == 0) or (kind is Kind.TRACE and slot.rights & TRACE == 0):
         return failure(Status.MISSING_RIGHT, INVOKED)
     buffer = caller.buffer
     if buffer is None:
@@ -197,7 +197,7 @@ def make(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size
     if need.above != 0:
         placement.clear_descriptor(ceiling(memory, high), need.above)
     _fill(hart, memory, place, kind, size, base, high, clean)
-    place.rights = ALL if parent.rights & DMA != 0 else ALL & ~DMA
+    place.rights = (ALL & ~BEYOND) | (parent.rights & BEYOND)
     place.flags = OWNER | (DEVICE if memory.device else 0) | (LARGE if kind is Kind.FRAME and size == 1 else 0)
     insert(parent, place)
     if hart.attention & TRACING != 0:

@@ -81,6 +81,7 @@ def system_call(thread: Thread) -> Registers:
         record(hart, Event.SYSCALL, number, registers.a0)
     if number > u64(Call.TRY_SEND.value):
         registers.pc = wrapping_sub(registers.pc, 4)
+        lose_unstored(registers)
         report_call(hart, thread)
         return leave(hart, thread)
     conclude(hart, thread, perform(hart, thread, Call(u8(number))))
@@ -124,6 +125,18 @@ def go_on(hart: Hart, thread: Thread) -> None:
             return
     registers.pc = wrapping_sub(registers.pc, 4)
     registers.full = 1
+
+
+def lose_unstored(registers: Registers) -> None:
+    """Zero what a system call doesn't preserve and its way in doesn't store: a fault restores all registers."""
+    registers.ra = 0
+    registers.t0 = 0
+    registers.t1 = 0
+    registers.t2 = 0
+    registers.t3 = 0
+    registers.t4 = 0
+    registers.t5 = 0
+    registers.t6 = 0
 
 
 def report_call(hart: Hart, thread: Thread) -> None:

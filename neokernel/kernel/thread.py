@@ -286,6 +286,10 @@ def lose(hart: Hart, thread: Thread, place: Slot) -> bool:
             thing.bound = None
             thread.notification = None
         case Floats():
+            if hart.floating is thread:
+                # They are in the object for whoever is given it next.
+                cpu.set_floating(hart.cpu, True)
+                keep_floats(hart, thing)
             drop_floats(hart, thread)
             thread.floats = None
         case _:
@@ -332,9 +336,7 @@ def use_floats(hart: Hart, thread: Thread) -> bool:
         if before is not None:
             kept = before.floats
             if kept is not None:
-                kept.control = cpu.save_floats(hart.cpu, kept.registers)
-                if keeps_vectors(hart, kept):
-                    cpu.save_vectors(hart.cpu, kept.vectors, kept.vector_state)
+                keep_floats(hart, kept)
         cpu.load_floats(hart.cpu, wanted.registers, wanted.control)
         if keeps_vectors(hart, wanted):
             cpu.load_vectors(hart.cpu, wanted.vectors, wanted.vector_state)
@@ -343,6 +345,13 @@ def use_floats(hart: Hart, thread: Thread) -> bool:
         # What is in them is somebody else's.
         cpu.refuse_vectors(hart.cpu)
     return True
+
+
+def keep_floats(hart: Hart, floats: Floats) -> None:
+    """What is in the unit, which is on, is kept."""
+    floats.control = cpu.save_floats(hart.cpu, floats.registers)
+    if keeps_vectors(hart, floats):
+        cpu.save_vectors(hart.cpu, floats.vectors, floats.vector_state)
 
 
 @inline

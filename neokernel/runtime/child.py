@@ -40,7 +40,7 @@ from neokernel.abi.description import FIRST_DECLARED, MAXIMUM_GRANTS
 from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.operations import Binding
-from neokernel.abi.rights import ALL, DMA, EXECUTE, READ, SEND, SIGNAL, WRITE
+from neokernel.abi.rights import ALL, BEYOND, EXECUTE, READ, SEND, SIGNAL, WRITE
 from neokernel.abi.status import FIRST, INVOKED, WINDOW, Status
 from neokernel.lang import Array, Embedded, array, copy, object_at, struct, u8, u16, u64, unsafe, value
 from neokernel.runtime import system
@@ -446,12 +446,12 @@ def make_memory(process: Process, size: u64) -> u64 | Failure:
 
 
 def memory_source(process: Process) -> u64 | Failure:
-    """The maker's Memory without the right DMA: what a child makes of its own can't become a DmaSpace."""
+    """The maker's Memory without the rights beyond it: what a child makes is no DmaSpace and no Trace."""
     children = process.children()
     known = children.source.load()
     if known != 0:
         return known
-    made = process.derive(process.memory, ALL & ~DMA)
+    made = process.derive(process.memory, ALL & ~BEYOND)
     if isinstance(made, Failure) or children.source.compare_exchange(0, made):
         return made
     _ = process.drop(made)

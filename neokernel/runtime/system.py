@@ -229,13 +229,19 @@ def window(buffer: Buffer, first: u64, size: u64) -> None:
     buffer.window_size.store(u32(size), Order.RELAXED)
 
 
+def arrived(buffer: Buffer, made: Message | Failure) -> Failure | None:
+    """What an operation has put into the window has arrived: a message that comes later finds it closed."""
+    buffer.window_size.store(0, Order.RELAXED)
+    return failure_of(made)
+
+
 # --- Memory -----------------------------------------------------------------------------------------------------------
 
 
 def retype(buffer: Buffer, memory: u64, kind: Kind, size: u64, count: u64, into: u64) -> Failure | None:
     """Make `count` objects; their capabilities go into the slots from `into` on. What `size` means: `abi/kinds.py`."""
     window(buffer, into, count)
-    return failure_of(invoke(memory, Operation.RETYPE, 4, u64(kind.value), size, count, 0))
+    return arrived(buffer, invoke(memory, Operation.RETYPE, 4, u64(kind.value), size, count, 0))
 
 
 def clear(memory: u64, size: u64) -> Failure | None:
@@ -270,12 +276,12 @@ def move(buffer: Buffer, table: u64, index: u64, source: u64) -> Failure | None:
 
 def copy_out(buffer: Buffer, table: u64, index: u64, rights: u16, into: u64) -> Failure | None:
     window(buffer, into, 1)
-    return failure_of(invoke(table, Operation.COPY_OUT, 2, index, u64(rights)))
+    return arrived(buffer, invoke(table, Operation.COPY_OUT, 2, index, u64(rights)))
 
 
 def move_out(buffer: Buffer, table: u64, index: u64, into: u64) -> Failure | None:
     window(buffer, into, 1)
-    return failure_of(invoke(table, Operation.MOVE_OUT, 1, index))
+    return arrived(buffer, invoke(table, Operation.MOVE_OUT, 1, index))
 
 
 def delete(table: u64, index: u64) -> Failure | None:
@@ -477,7 +483,7 @@ def trace_start(trace: u64, mask: u64) -> Failure | None:
 
 def trace_frame(buffer: Buffer, trace: u64, page: u64, into: u64) -> Failure | None:
     window(buffer, into, 1)
-    return failure_of(invoke(trace, Operation.TRACE_FRAME, 1, page))
+    return arrived(buffer, invoke(trace, Operation.TRACE_FRAME, 1, page))
 
 
 def console_write(platform: u64, text: bytes) -> u64 | Failure:

@@ -18,7 +18,7 @@ from neokernel.abi.call import NEVER, NOW, Call, failure
 from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation, Stop
-from neokernel.abi.rights import ALL, DMA, EXECUTE, GRANT, READ, RECEIVE, SEND, SIGNAL, WAIT, WRITE
+from neokernel.abi.rights import ALL, DMA, EXECUTE, GRANT, READ, RECEIVE, SEND, SIGNAL, TRACE, WAIT, WRITE
 from neokernel.abi.status import FIRST, INVOKED, REPLY, SECOND, THIRD, TRAVELLING, WINDOW, WORD, Status
 from neokernel.arch import cpu
 from neokernel.kernel import captable, outcome
@@ -67,7 +67,8 @@ class Bench:
                 return self.copy(self[rest], 0)
             case "without":
                 lacking, _, of = rest.partition(" ")
-                rights = {"send": SEND, "receive": RECEIVE, "grant": GRANT, "signal": SIGNAL, "wait": WAIT, "dma": DMA}
+                rights = {"send": SEND, "receive": RECEIVE, "grant": GRANT, "signal": SIGNAL, "wait": WAIT}
+                rights |= {"dma": DMA, "trace": TRACE}
                 return self.copy(self[of], EVERYTHING & ~int(rights[lacking]))
             case "badged":
                 return self.copy(self[rest], EVERYTHING, 50)
@@ -225,6 +226,7 @@ MEMORIES = [
     Refusal("memory", OP.RETYPE, (1, 0, 1), None, S.NO_BUFFER, WINDOW, buffer=False),
     Refusal("deep memory", OP.RETYPE, (1, 0, 1), None, S.UNDERIVABLE, INVOKED),
     Refusal("without dma memory", OP.RETYPE, (Kind.DMA_SPACE.value, 1, 1), None, S.MISSING_RIGHT, INVOKED),
+    Refusal("without trace memory", OP.RETYPE, (Kind.TRACE.value, 1, 1), None, S.MISSING_RIGHT, INVOKED),
     Refusal("memory", OP.RETYPE, (Kind.MEMORY.value, 100, 1), None, S.OUT_OF_RANGE, SECOND),
     Refusal("device memory", OP.RETYPE, (Kind.ENDPOINT.value, 0, 1), None, S.WRONG_KIND, FIRST),
     Refusal("device memory", OP.RETYPE, (Kind.MEMORY.value, PAGE, 1), None, S.WRONG_KIND, FIRST),
@@ -1332,8 +1334,11 @@ def test_a_call_that_doesnt_exist_is_the_handlers(bench: Bench) -> None:
     other, handler = faulting(bench)
     registers = other.thread.registers
     registers.a7, registers.a0, registers.a1 = u64(Call.TRY_SEND.value + 1), u64(3), u64(4)
+    registers.ra = registers.t0 = registers.t6 = u64(0xDEAD)
+    registers.s0 = u64(77)
     machine.enter(other.thread)
     assert machine.current is handler
+    assert (registers.ra, registers.t0, registers.t6, registers.s0) == (0, 0, 0, 77), "a call preserves s0"
     assert machine.result(handler).words == (Call.TRY_SEND.value + 1, PLACE, 3, 4)
     machine.check()
 
@@ -1415,8 +1420,12 @@ def test_floating_point_registers_are_changed_when_they_are_used(bench: Bench) -
     assert [*bench.object(mine).registers] == list(range(32)), "what was in the unit is saved"
     assert [*bench.object(mine).vectors] == list(range(64)), "vectors too"
     machine.check()
+    kept: Any = bench.object(others).registers
+    for place in range(32):
+        kept[place] = u64(99)
     done = machine.invoke(other.index, Operation.UNBIND, Binding.FLOATS.value)
     assert done.failure == (S.OK, 0)
+    assert [*kept] == list(range(32)), "what is in the unit stays with the object"
     nobody: Any = hart.floating
     assert not unit.floating and not unit.vectors and nobody is None
     machine.trap(other.thread, 2)

@@ -449,13 +449,16 @@ nk_resume:
     csrw sscratch, a0
     ld t0, 0(a0)
     csrw sepc, t0
-    lbu t0, FULL(a0)
+    lbu t1, FULL(a0)
     LOAD_KEPT a0
-    bnez t0, 2f
+    bnez t1, 2f
     LOAD a0, 11,12,13,14,15,10
     ZERO_REST
     sret
-2:  sb zero, FULL(a0)
+    # It may have stopped behind an `lr`, and others have run: a failing `sc` ends the reservation (unprivileged
+    # specification, 12.2). Should it succeed, it has stored what is there.
+2:  sc.d zero, t0, (a0)
+    sb zero, FULL(a0)
     lbu t0, FOREIGN(a0)
     beqz t0, 3f
     la t0, nk_trap_foreign

@@ -9,7 +9,7 @@ from __future__ import annotations
 from neokernel.abi.boot import PLATFORM, PROCESSOR
 from neokernel.abi.description import FIRST_DECLARED, MOST_LENT, GrantKind, SettingKind
 from neokernel.abi.kinds import PAGE_SIZE, Kind
-from neokernel.abi.rights import ALL, CONTROL, DMA, READ, RECEIVE, SEND, WRITE
+from neokernel.abi.rights import ALL, BEYOND, CONTROL, READ, RECEIVE, SEND, WRITE
 from neokernel.abi.status import FIRST, Status
 from neokernel.lang import u8, u16, u64, usize, value
 from neokernel.runtime import system
@@ -125,7 +125,7 @@ def authority(process: Process, init: Init, grant: u64, holder: u64) -> Authorit
         case GrantKind.DMA:
             return device_space(process, init, grant)
         case GrantKind.MEMORY:
-            return made_once(process, init, grant, Kind.MEMORY, ALL & ~DMA)
+            return made_once(process, init, grant, Kind.MEMORY, ALL & ~BEYOND)
         case GrantKind.TRACE:
             return made_once(process, init, grant, Kind.TRACE, CONTROL | READ)
 
@@ -143,8 +143,10 @@ def badge_of(init: Init, provided: u64, client: u64) -> u64:
 def made_once(process: Process, init: Init, grant: u64, kind: Kind, rights: u16) -> Authority | Failure:
     """What init makes for the service when it is first started, and keeps when it ends."""
     if init.objects[grant] == 0:
-        # What the service makes of its Memory can't become a DmaSpace.
-        memory = memory_source(process)
+        memory: u64 | Failure = process.memory
+        if kind is not Kind.TRACE:
+            # What the service makes of its Memory can't become a DmaSpace or a Trace.
+            memory = memory_source(process)
         if isinstance(memory, Failure):
             return memory
         made = process.make_of(memory, kind, init.description.grant(grant).size)

@@ -11,7 +11,7 @@ from neokernel.abi.buffer import MOVE
 from neokernel.abi.call import NEVER, NOW, Call, message
 from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.operations import Binding, Operation
-from neokernel.abi.rights import ALL, CONTROL, DMA, EXECUTE, READ, SIGNAL
+from neokernel.abi.rights import ALL, BEYOND, CONTROL, EXECUTE, READ, SIGNAL
 from neokernel.abi.status import FIRST, INVOKED, REPLY, SECOND, THIRD, TRAVELLING, WINDOW, WORD, Status
 from neokernel.lang import u16, u32, u64, usize
 from neokernel.runtime import system
@@ -44,9 +44,11 @@ def memories(w: World) -> None:
     t.fails(found, Status.WRONG_KIND, FIRST, "and into Memory")
     t.fails(system.clear(device, 0), Status.OUT_OF_RANGE, FIRST, "CLEAR of a device's registers")
     t.fails(system.clear(memory, NEVER), Status.OUT_OF_RANGE, FIRST, "CLEAR of more than there is")
-    plain = w.copy(memory, ALL & ~DMA)
+    plain = w.copy(memory, ALL & ~BEYOND)
     found = system.retype(buffer, plain, Kind.DMA_SPACE, 1, 1, into)
     t.fails(found, Status.MISSING_RIGHT, INVOKED, "RETYPE into a DmaSpace needs DMA")
+    found = system.retype(buffer, plain, Kind.TRACE, 1, 1, into)
+    t.fails(found, Status.MISSING_RIGHT, INVOKED, "RETYPE into a Trace needs TRACE")
     w.drop(plain)
     # The second of three slots is in use.
     t.done(system.copy(buffer, OWN_TABLE, into + 1, ALL, 0, w.endpoint))

@@ -238,6 +238,7 @@ def rights(process: Process, trial: Trial) -> None:
     trial.refused(made(process, Kind.NONE, 0), Status.OUT_OF_RANGE, 3)
     trial.refused(made(process, Kind.DMA_SPACE, 1), Status.MISSING_RIGHT, 4)
     trial.refused(made(process, Kind.MEMORY, 1 << 40), Status.OUT_OF_MEMORY, 5)
+    trial.refused(made(process, Kind.TRACE, 1), Status.MISSING_RIGHT, 6)
     trial.end("objects that nobody can make")
 
 
