@@ -71,7 +71,8 @@ def test_a_server_on_its_clients_time_takes_messages_without_calls() -> None:
     (inbox,) = machine.make(Kind.ENDPOINT)
     sender = machine.spawn(PRIORITY + 1)[1]
     machine.start(sender, Call.SEND, inbox, word(8, 4), (1, 2, 3, 4), 0)
-    assert sender.state is State.SENDING
+    waits = sender.state
+    assert waits is State.SENDING
     pair.call(word(5), 0, 0, 0, 0)
     machine.start(pair.server, Call.RECEIVE, inbox, 0, (NEVER, 0, 0, 0), 0)
     machine.check()
