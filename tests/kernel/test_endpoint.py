@@ -97,6 +97,25 @@ def test_who_gave_up_a_call_has_its_time_back_when_the_server_is_done() -> None:
     assert machine.current is caller
 
 
+def test_a_server_that_gave_up_a_call_has_its_clients_time_back() -> None:
+    """As long as it serves the client, that time is its own, also if it was lent on and the call has broken."""
+    pair = Pair(False, True)
+    machine, first = pair.machine, pair.server
+    (deep,), (way_back,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    second, helper = machine.serve(deep, way_back, True), machine.spawn()[1]
+    place = next(index for index in range(machine.next_slot) if machine.slot(index).object is first)
+    time = pair.client.context
+    pair.call(word(1), 0, 0, 0, 0)
+    machine.start(first, Call.CALL, deep, word(2), (0, 0, 0, 0), 0)
+    assert machine.current is second and second.context is time
+    assert machine.invoke(place, Operation.SUSPEND, thread=second).word == 0
+    machine.start(second, Call.RECEIVE, deep, 0, (NEVER, 0, 0, 0), way_back)
+    machine.check()
+    assert machine.current is helper and first.context is time and second.context is None
+    machine.start(helper, Call.CALL, place, word(Operation.RESUME.value), (0, 0, 0, 0), 0)
+    assert machine.current is first
+
+
 @pytest.mark.parametrize("passive", [False, True])
 @pytest.mark.parametrize("fast", [False, True])
 def test_two_servers_in_a_chain(fast: bool, passive: bool) -> None:
