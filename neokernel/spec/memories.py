@@ -50,16 +50,17 @@ def is_new(made: Slot, base: u64, size: u64, identifier: u64) -> bool:
             return True
 
 
-def make_one(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64) -> bool:
-    """Is it new, if it could be made?"""
-    need, identifier = footprint(kind, size), hart.next_identifier
-    done = make(hart, memory, parent, place, kind, size, need) == 0
-    return not done or is_new(place, memory.base + memory.low - need.below, size, identifier)
-
-
 def may_make(memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64) -> bool:
     sized = footprint(kind, size).below != 0 and not memory.device
     return sized and is_fertile(parent) and parent.object is memory and place.object is None and parent is not place
+
+
+def make_one(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64) -> bool:
+    """Is it new, if it could be made?"""
+    requires(may_make(memory, parent, place, kind, size))
+    need, identifier = footprint(kind, size), hart.next_identifier
+    done = make(hart, memory, parent, place, kind, size, need) == 0
+    return not done or is_new(place, memory.base + memory.low - need.below, size, identifier)
 
 
 def what_has_pages_is_new(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64) -> None:

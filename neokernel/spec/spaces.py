@@ -33,6 +33,7 @@ from neokernel.spec.messages import Words, hears
 
 
 def leads_to(table: PageTable, index: u64, slot: Slot, below: PageTable) -> bool:
+    requires(index < 512)
     return table.owners.slot[index] is slot and slot.object is below
 
 
