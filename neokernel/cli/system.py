@@ -166,4 +166,7 @@ def described(machine: Machine) -> list[str]:
     trusted = [service.name for service in machine.services.values() if machine.unprotected(service)]
     if trusted:
         lines.append(f"trusted, as DMA without an IOMMU reaches all memory: {', '.join(trusted)}")
+    ruling = [service.name for service in machine.services.values() if machine.ruling(service)]
+    if ruling:
+        lines.append(f"trusted, as init.system lends what any service has: {', '.join(ruling)}")
     return lines

@@ -121,7 +121,7 @@ def test_what_is_the_kernels_and_inits(machine: Machine) -> None:
         f'{cases.HEAD}[service.m]\nprogram = "./messenger.py"\n[service.l]\nprogram = "./listener.py"\n'
         "cpu.priority = 30\n"
         'uses = { console = "kernel.console", bell = "m", processor = "kernel.processor", trace = "kernel.trace", '
-        'system = "init.system", watch = "init.watch" }\n'
+        'system = "init.system", watch = "init.watch" }\ntrusted = true\n'
     )
     found = service(examined("other.toml"), "l").grants
     assert found[0] == Has("console", GrantKind.CONSOLE)

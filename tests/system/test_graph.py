@@ -111,7 +111,8 @@ def main(process: Process) -> None: ...
 def onlooker(interface: str, granted: str) -> Machine:
     """The machine with one more service, which may ask init something."""
     Path("onlooker.py").write_text(ONLOOKER.format(interface))
-    more = f'[service.eye]\nprogram = "./onlooker.py"\nuses.init = "{granted}"\n[service.settings]'
+    trust = "trusted = true\n" if granted == "init.system" else ""
+    more = f'[service.eye]\nprogram = "./onlooker.py"\nuses.init = "{granted}"\n{trust}[service.settings]'
     return other(("[service.settings]", more))
 
 
@@ -124,6 +125,8 @@ def test_who_has_inits_system_reaches_everything_and_who_watches_nothing(machine
     ruling = onlooker("System", "init.system")
     graph = graph_of(ruling)
     assert [hop.target for hop in shortest(graph, "eye", "uart0")] == ["init.system", "serial", "uart0"]
+    assert [hop.target for hop in shortest(graph, "eye", "kernel.power")] == ["init.system", "owner", "kernel.power"]
+    assert shortest(graph, "eye", ALL_MEMORY)[0].target == "init.system", "by the driver's DMA"
     assert {edge.source for edges in arranged(graph).lines.values() for edge in edges} <= set(ruling.services)
     changes = {(change.sign, change.service, change.what) for change in differences(watching, ruling)}
     assert {("-", "eye", "holds init.watch"), ("+", "eye", "holds init.system")} <= changes

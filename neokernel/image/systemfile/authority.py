@@ -96,14 +96,18 @@ def pages_of(machine: Machine, grant: Grant) -> range:
 
 
 def trust(machine: Machine, service: Service, findings: Findings) -> None:
-    """Who can reach all memory is said to be trusted, and nobody else is."""
-    unprotected = machine.unprotected(service)
-    if unprotected and not service.trusted.value:
-        grant = unprotected[0]
-        what = f"`{grant.device}`, which masters the bus" if grant.kind is Kind.DEVICE else f"DMA as `{grant.name}`"
-        message = f"`{service.name}` is granted {what}: it can reach all memory, as this board has no IOMMU"
+    """Who can reach all memory, or have all that any service has, is said to be trusted, and nobody else is."""
+    beyond = [*machine.unprotected(service), *machine.ruling(service)]
+    if beyond and not service.trusted.value:
+        grant = beyond[0]
+        memory = "it can reach all memory, as this board has no IOMMU"
+        what = {
+            Kind.DEVICE: f"`{grant.device}`, which masters the bus: {memory}",
+            Kind.DMA: f"DMA as `{grant.name}`: {memory}",
+            Kind.SPECIAL: f"`{grant.target}`: it can end every service, and take all that any of them is granted",
+        }[grant.kind]
         help = f"if it may, say so: `trusted = true` under [service.{service.name}]"
-        findings.error("NK2110", message, grant.span, help)
-    elif service.trusted.value and not unprotected:
+        findings.error("NK2110", f"`{service.name}` is granted {what}", grant.span, help)
+    elif service.trusted.value and not beyond:
         message = f"`{service.name}` needn't be trusted: nothing that it is granted reaches beyond it"
         findings.error("NK2110", message, service.trusted.span, "take the line out")

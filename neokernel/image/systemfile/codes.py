@@ -151,8 +151,9 @@ CODES: dict[str, SystemCode] = {
         "trust that isn't said, or isn't needed",
         "A device that masters the bus reads and writes whatever memory its driver tells it to. Without an IOMMU on "
         "the board nothing stands between, so who is granted such a device, or a space for DMA, can take over the "
-        "system: it belongs to what must be trusted. `trusted = true` says so where everybody sees it; on a service "
-        "that can't, it would be a false alarm.",
+        "system. So can who holds `init.system`: it ends and replaces services, and by delegation has whatever any of "
+        "them was granted. Such a service belongs to what must be trusted. `trusted = true` says so where everybody "
+        "sees it; on a service that can't, it would be a false alarm. To see what runs, `init.watch` is enough.",
         '[service.disk]\ndevices.registers = "virtio0"\n',
         '[service.disk]\ndevices.registers = "virtio0"\ntrusted = true\n',
     ),

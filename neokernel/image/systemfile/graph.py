@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
 
-from neokernel.image.systemfile.machine import Grant, Kind, Machine, Service
+from neokernel.image.systemfile.machine import RULES, Grant, Kind, Machine, Service
 from neokernel.image.systemfile.resources import microseconds
 from neokernel.image.systemfile.units import show_size
 
@@ -25,7 +25,7 @@ ALL_MEMORY = "all memory"
 INTERRUPT = "interrupt"
 #: what init does with each service for who holds one of its interfaces
 RULED, SEEN = "ends and replaces it, and lends what it has", "tells how it is"
-INIT_EDGES = {"init.system": RULED, "init.watch": SEEN}
+INIT_EDGES = {RULES: RULED, "init.watch": SEEN}
 #: ways that `ways` finds at most
 MOST_WAYS = 1000
 

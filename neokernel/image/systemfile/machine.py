@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 #: of a service that nobody calls and whose file says nothing
 USUAL_PRIORITY = 16
+#: what ends and replaces every service, and lends what any of them has
+RULES = "init.system"
 #: names of what isn't a service, but is granted like one's interface
 RESERVED = {"kernel": ("console", "power", "processor", "trace"), "init": ("system", "watch")}
 
@@ -182,3 +184,7 @@ class Machine:
             for grant in service.grants
             if grant.kind is Kind.DMA or (grant.kind is Kind.DEVICE and self.device(grant.device).dma)
         ]
+
+    def ruling(self, service: Service) -> list[Grant]:
+        """The grants by which it can have all that any service has: init's `System`, which delegates."""
+        return [grant for grant in service.grants if grant.kind is Kind.SPECIAL and grant.target == RULES]

@@ -180,8 +180,9 @@ class Service(Manifest):
     )
     trusted: bool = Field(
         False,
-        description="it may hold what reaches all memory: a device that masters the bus, or DMA, where no IOMMU stands "
-        "between. Whoever reads the file sees here whom the system can't be protected from",
+        description="it may hold what reaches everything: a device that masters the bus, or DMA, where no IOMMU stands "
+        "between; or `init.system`, which lends what any service has. Whoever reads the file sees here whom the system "
+        "can't be protected from",
     )
 
 
