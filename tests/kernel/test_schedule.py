@@ -120,6 +120,15 @@ def test_what_was_used_counts_when_a_running_context_is_configured_anew(budget: 
         machine.check()
 
 
+def test_what_is_used_beyond_a_whole_budget_is_nobodys() -> None:
+    """The kernel came late: the next budget isn't less for that."""
+    context = configured(5, 20)
+    context.identifier = u64(7)
+    schedule.consume(context, u64(12))
+    assert context.owed == 0 and context.identifier == 7
+    assert context.refills[0].time == 20 and context.refills[0].amount == 5
+
+
 def test_address_spaces_take_turns_when_numbers_are_few() -> None:
     """Each has a number of its own until there are no more; who loses it gets another when it is used again. What the
     hardware remembers by a number, it forgets when that is given out."""
