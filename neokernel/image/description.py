@@ -20,6 +20,7 @@ from neokernel.abi.rights import GRANT as TRANSFER
 from neokernel.abi.rights import SEND
 from neokernel.image.archive import Entry
 from neokernel.lang.wire import wire_over
+from neokernel.services.init.description import HIGHEST_PRIORITY
 
 HEADER_SIZE, SERVICE_SIZE, GRANT_SIZE, SETTING_SIZE, PROGRAM_SIZE = (
     int(lang.size_of(kind)) for kind in (layout.Header, layout.Service, layout.Grant, layout.Setting, layout.Program)
@@ -317,7 +318,7 @@ def _numbers(where: str, service: Service) -> None:
         raise BadDescription(f"{where}: {service.capabilities} capabilities; with its grants it needs {least}")
     _within(f"{where}: number of grants", len(service.grants), 0, layout.MAXIMUM_GRANTS)
     _within(f"{where}: number of settings", len(service.settings), 0, layout.MAXIMUM_SETTINGS)
-    _within(f"{where}: priority", service.priority, 0, 255)
+    _within(f"{where}: priority", service.priority, 0, HIGHEST_PRIORITY)
     _within(f"{where}: period", service.period, 0, time)
     _within(f"{where}: budget", service.budget, min(service.period, 1), service.period)
     _within(f"{where}: heartbeat", service.heartbeat, 0, time)
@@ -348,7 +349,7 @@ def _grant(where: str, service: Service, grant: Grant, interfaces: dict[tuple[st
         case Has(kind=GrantKind.PROVIDES | GrantKind.USES):
             raise BadDescription(f"{where}: endpoints are described by Provides and Uses")
         case Has(kind=GrantKind.PROCESSOR):
-            _within(f"{where}: highest priority", grant.target, 1, 255)
+            _within(f"{where}: highest priority", grant.target, 1, HIGHEST_PRIORITY)
         case Has(kind=GrantKind.DMA | GrantKind.TRACE):
             _within(f"{where}: size", grant.size, 1, 4096)
         case Has(kind=GrantKind.MEMORY):

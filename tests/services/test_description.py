@@ -155,7 +155,7 @@ BACK = Service("back", "back", (Provides("b"), Uses("o", "other", "o")))
         ((SHELL,), "service 'shell': grant 'log': nobody provides log.lines"),
         ((replace(LOG, name="two words"),), "service 'two words': 'two words' is no name"),
         ((replace(LOG, memory=5000),), "service 'log': 5000 bytes of memory are no whole pages of 4096"),
-        ((replace(LOG, priority=256),), "service 'log': priority is 256; it must be from 0 to 255"),
+        ((replace(LOG, priority=255),), "service 'log': priority is 255; it must be from 0 to 254"),
         ((replace(LOG, period=10, budget=11),), "service 'log': budget is 11; it must be from 1 to 10"),
         ((replace(LOG, capabilities=33),), "service 'log': 33 capabilities; with its grants it needs 34"),
         ((replace(LOG, grants=(Provides("x"), Provides("x"))),), "service 'log': a grant called 'x' is there twice"),
@@ -232,6 +232,7 @@ H, S, G, C = layout.Header, layout.Service, layout.Grant, layout.Setting
         (put(S, 1, "budget", 0), (Problem.TIME, 1)),
         (put(S, 1, "period", 1 << 63), (Problem.TIME, 1)),
         (put(S, 1, "backoff", 1001), (Problem.TIME, 1)),
+        (put(S, 1, "priority", 255), (Problem.TIME, 1)),
         (put(S, 1, "longest_backoff", 1 << 63), (Problem.TIME, 1)),
         (put(S, 1, "window", 1 << 63), (Problem.TIME, 1)),
         (put(S, 1, "heartbeat", 1 << 63), (Problem.TIME, 1)),
@@ -268,6 +269,19 @@ def test_init_refuses_it_and_says_why(change: Callable[[bytearray], None], found
     assert problem(data) == found
     number, place = found
     assert compiled()(data) == REFUSED | int(number.value) << 48 | min(place, (1 << 48) - 1)
+
+
+def test_who_is_used_must_come_first() -> None:
+    """init starts services in the description's order, and ends them in the opposite one."""
+
+    def backwards(memory: bytearray) -> None:
+        """The log uses what the network provides."""
+        for path, number in (("kind", GrantKind.USES.value), ("target", 3), ("interface", 9)):
+            put(G, 1, path, number)(memory)
+
+    data = changed(backwards)
+    assert problem(data) == (Problem.TARGET, 1)
+    assert compiled()(data) == REFUSED | int(Problem.TARGET.value) << 48 | 1
 
 
 def test_every_problem_has_a_case() -> None:

@@ -58,9 +58,9 @@ CODES: dict[str, SystemCode] = {
     "NK2006": SystemCode(
         "out of range",
         "The value is less or more than can be, or not one of the few words that can stand here; the message says "
-        "which can. Memory is given in pages of 4 KiB.",
-        "[service.log]\ncpu.priority = 256\n",
+        "which can. Memory is given in pages of 4 KiB. Priority 255 is init's, which must go on whatever services do.",
         "[service.log]\ncpu.priority = 255\n",
+        "[service.log]\ncpu.priority = 254\n",
     ),
     "NK2007": SystemCode(
         "not a name",
@@ -244,6 +244,14 @@ CODES: dict[str, SystemCode] = {
         "no services",
         "A system is what runs on a machine. Without a service nothing does.",
     ),
+    "NK2208": SystemCode(
+        "restarts without end",
+        "A service that keeps ending is started again after growing waits, `limit` times in `window`; then it is given "
+        "up, unless the window is over before. init starts it, more urgently than all services and within no budget, "
+        "so there must be a millisecond between restarts on average. What is usual is far above that.",
+        '[service.log]\nrestart = { backoff = "0 ms", window = "1 us" }\n',
+        '[service.log]\nrestart = { backoff = "1 ms", window = "10 s" }\n',
+    ),
     "NK2301": SystemCode(
         "not a budget",
         "A budget is how much time a service may use in each period: both are given or neither, the budget is at most "
@@ -259,8 +267,9 @@ CODES: dict[str, SystemCode] = {
         "a promise that can't be kept",
         "A service has a budget in each period, but what is as urgent or more can take so much time first that the "
         "budget can't be used up within the period; or something as urgent has no budget at all, and could take all of "
-        "the time. Shorter periods get higher priorities. The check counts each budget once in each of its periods "
-        "(response-time analysis); waiting for a server that serves another client isn't in it.",
+        "the time. So could what holds `kernel.processor`, as it makes budgets. Shorter periods get higher priorities. "
+        "The check counts each budget once in each of its periods (response-time analysis); waiting for a server that "
+        "serves another client isn't in it.",
     ),
     "NK2304": SystemCode(
         "a priority inversion",

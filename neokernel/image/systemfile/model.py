@@ -17,12 +17,12 @@ from pydantic_core import PydanticCustomError
 
 from neokernel.abi.description import LEAST_CAPABILITIES, MOST_CAPABILITIES, MOST_MEMORY
 from neokernel.image.systemfile import units
+from neokernel.services.init.description import HIGHEST_PRIORITY
 
 NAME = r"[a-z][a-z0-9-]*"
 LONGEST_NAME = 32
 #: as Python has names: what a program declares
 VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
-HIGHEST_PRIORITY = 255
 
 
 def _amount(value: Any, parse: Any, example: str) -> int:
@@ -97,7 +97,8 @@ class Cpu(Table):
         None,
         ge=0,
         le=HIGHEST_PRIORITY,
-        description="0 to 255, the higher the more urgent. Left out: the highest of its clients', or 16 without any",
+        description=f"0 to {HIGHEST_PRIORITY}, the higher the more urgent; init is above all. Left out: the highest of "
+        "its clients', or 16 without any",
     )
     budget: Time | None = Field(
         None,

@@ -24,6 +24,8 @@ SLOT_SIZE = 64
 #: what a process without data takes besides its table: 16 pages of stack, its buffer and first pages, page tables, the
 #: thread, the table of what is mapped (a test starts a service with so much)
 LEAST_MEMORY = 156 << 10
+#: microseconds between a service's restarts, on average over many: each takes init some 90,000 instructions
+LEAST_BETWEEN = 1000
 
 
 def check(machine: Machine, findings: Findings) -> None:
@@ -150,9 +152,26 @@ def restarts(machine: Machine, service: Service, findings: Findings) -> None:
         )
     elif service.escalation.given or service.limit.given:
         never_too_many(service, findings)
+    without_end(service, findings)
     if service.escalation.value is Escalation.RESTART_DEPENDANTS and not any(machine.clients(service.name)):
         message = f"nobody uses `{service.name}`: there are no dependants to restart"
         findings.warning("NK2206", message, service.escalation.span, "`give-up` or `halt`")
+
+
+def without_end(service: Service, findings: Findings) -> None:
+    """A service that ends at once, again and again, mustn't take the machine's time by being restarted."""
+    count, waited, wait = 0, 0, service.backoff.value
+    while count < service.limit.value and waited <= service.window.value:
+        count, waited, wait = count + 1, waited + wait, min(wait * 2, service.longest_backoff.value)
+    # No sooner does it all begin anew.
+    time = max(waited, service.window.value)
+    if time >= count * LEAST_BETWEEN:
+        return
+    placed = service.backoff if service.backoff.given else service.window
+    message = f"`{service.name}` can be restarted {count} times in {microseconds(time)}, again and again"
+    least = microseconds(LEAST_BETWEEN * service.limit.value)
+    help = f'write `backoff = "{microseconds(LEAST_BETWEEN)}"` or `window = "{least}"`, or more: no budget limits it'
+    findings.error("NK2208", message, placed.span, help)
 
 
 def never_too_many(service: Service, findings: Findings) -> None:

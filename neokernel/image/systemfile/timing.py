@@ -3,7 +3,8 @@
 Reserved time (`budget` in each `period`) is a promise: it holds if on each hart the shares sum up to at most one, and
 each budget can be used up within its period although all that is as urgent or more runs before it (response-time
 analysis; Joseph and Pandya 1986, for sporadic servers: Sprunt, Sha and Lehoczky 1989). Services without a reservation
-take what is left, so none may be as urgent as one that has a promise.
+take what is left, so none may be as urgent as one that has a promise. Nor may who holds `kernel.processor`: it gives
+any thread of its own a budget as large as the period, at its own priority.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from fractions import Fraction
 from math import ceil
 
 from neokernel.image.systemfile.document import Findings
-from neokernel.image.systemfile.machine import Machine, Service
+from neokernel.image.systemfile.machine import Kind, Machine, Service
 from neokernel.image.systemfile.resources import microseconds
 
 #: ticks, as the kernel has them (`SHORTEST_BUDGET` in processor.py)
@@ -105,15 +106,21 @@ def promise(service: Service, services: list[Service], findings: Findings) -> No
     before = [
         other
         for other in services
-        if other is not service and not other.passive.value and other.priority.value >= service.priority.value
+        if other is not service
+        and (not other.passive.value or makes_budgets(other))
+        and most_urgent(other) >= service.priority.value
     ]
-    greedy = [other for other in before if not other.is_reserved]
+    greedy = [other for other in before if makes_budgets(other) or not other.is_reserved]
     if greedy:
         other = greedy[0]
-        how = "more urgent than" if other.priority.value > service.priority.value else "as urgent as"
-        message = f"`{service.name}` is promised time, and `{other.name}`, without a budget, is {how} it"
+        how = "more urgent than" if most_urgent(other) > service.priority.value else "as urgent as"
+        if makes_budgets(other):
+            why, instead = "which holds `kernel.processor` and so makes its own budgets", "a lower priority"
+        else:
+            why, instead = "without a budget", "a budget and a period, or a lower priority"
+        message = f"`{service.name}` is promised time, and `{other.name}`, {why}, is {how} it"
         help = (
-            f"give `{other.name}` a budget and a period, or a lower priority: it has {other.priority.value}, "
+            f"give `{other.name}` {instead}: it has {other.priority.value}, "
             f"`{service.name}` has {service.priority.value}"
         )
         notes = [(other.span, f"`{other.name}` is here")]
@@ -129,6 +136,16 @@ def promise(service: Service, services: list[Service], findings: Findings) -> No
     message = f"`{service.name}` can't be sure of its budget within its period of {microseconds(service.period.value)}"
     help = f"with what is as urgent or more, it takes {after}: {said}"
     findings.error("NK2303", message, service.budget.span, help)
+
+
+def makes_budgets(service: Service) -> bool:
+    """Can it give its threads processor time beyond what the system file says?"""
+    return any(grant.kind is Kind.SPECIAL and grant.target == "kernel.processor" for grant in service.grants)
+
+
+def most_urgent(service: Service) -> int:
+    """The priority that its threads can have; of who makes budgets at least 1, as the right to none isn't given."""
+    return max(service.priority.value, 1) if makes_budgets(service) else service.priority.value
 
 
 def response(service: Service, before: list[Service]) -> int | None:

@@ -61,6 +61,8 @@ from neokernel.lang import (
 
 MOST_GRANTS = MAXIMUM_SERVICES * MAXIMUM_GRANTS
 MOST_SETTINGS = MAXIMUM_SERVICES * MAXIMUM_SETTINGS
+#: of a service: init, and its messenger, are above all of them
+HIGHEST_PRIORITY = 254
 LAST_GRANT_KIND: u8 = u8(GrantKind.TRACE.value)
 LAST_SETTING_KIND: u8 = u8(SettingKind.TEXT.value)
 LAST_POLICY: u8 = u8(RestartPolicy.ALWAYS.value)
@@ -85,13 +87,13 @@ class Problem(Enum):
     NAME = 6  # empty, too long, outside of the text, or not printable
     MEMORY = 7  # too little or too much, or no whole pages
     CAPABILITIES = 8
-    TIME = 9  # a budget above its period, or more than can be
+    TIME = 9  # a budget above its period, a priority that is init's own, or more than can be
     POLICY = 10  # no such restart policy or escalation
     RANGE = 11  # a service's grants or settings aren't those after the last one's
     KIND = 12  # of a grant or setting
     RIGHTS = 13
     OWNER = 14  # a grant or setting says that it is another service's
-    TARGET = 15  # what is used isn't provided, or by the service itself
+    TARGET = 15  # what is used isn't provided by a service before this one
     CONTRACT = 16  # what is used has another version of the interface
     TEXT = 17  # a text outside of the text, or too long
 
@@ -274,6 +276,8 @@ def problem_of(description: Description, service: Service) -> Problem | None:
         return Problem.CAPABILITIES
     if service.period > MOST_TIME or service.budget > service.period or (service.period != 0 and service.budget == 0):
         return Problem.TIME
+    if service.priority > HIGHEST_PRIORITY:
+        return Problem.TIME
     if service.backoff > service.longest_backoff or service.longest_backoff > MOST_TIME:
         return Problem.TIME
     if service.window > MOST_TIME or service.heartbeat > MOST_TIME:
@@ -327,7 +331,7 @@ def problem_of_grant(description: Description, owner: u64, grant: Grant) -> Prob
         case GrantKind.USES:
             return problem_of_use(description, owner, grant.interface, target, size)
         case GrantKind.PROCESSOR:
-            return None if 1 <= target <= 255 else Problem.TARGET
+            return None if 1 <= target <= HIGHEST_PRIORITY else Problem.TARGET
         case GrantKind.DMA | GrantKind.TRACE:
             return None if 1 <= size <= 4096 else Problem.TARGET
         case GrantKind.SYSTEM:
@@ -343,7 +347,7 @@ def problem_of_use(description: Description, owner: u64, interface: u64, target:
     if target >= description.grant_count:
         return Problem.TARGET
     provided = description.grant(target)
-    if provided.kind != u8(GrantKind.PROVIDES.value) or u64(provided.owner) == owner:
+    if provided.kind != u8(GrantKind.PROVIDES.value) or u64(provided.owner) >= owner:
         return Problem.TARGET
     if provided.interface != interface:
         return Problem.CONTRACT
