@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterable
 from functools import cache
+from typing import Any
+
+import pytest
 
 from neokernel import lang
 from neokernel.compiler import ir
@@ -59,3 +63,13 @@ def kernel_with(module: str, sound: str, mistaken: str) -> ir.Program:
     made = run_front_end(state).program
     assert made is not None, state.diagnostics.items
     return made
+
+
+def mistakes(planted: Iterable[tuple[str, ...]]) -> list[Any]:
+    """Parameters of a test of planted mistakes: one a module is for every run, the others are for `make test-slow`."""
+    found, modules = list[Any](), set[str]()
+    for mistake in planted:
+        marks = [pytest.mark.slow] if mistake[0] in modules else []
+        modules.add(mistake[0])
+        found.append(pytest.param(*mistake, marks=marks, id=f"{mistake[0]} {mistake[-1]} {len(found)}"))
+    return found

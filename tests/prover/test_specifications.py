@@ -22,7 +22,7 @@ from neokernel.prover.states import is_specification
 from neokernel.spec import MODULES, capabilities, messages, notifications, queues, timers
 from tests.kernel.support import PRIORITY, Machine
 from tests.kernel.test_endpoint import Pair, word
-from tests.prover.support import kernel_with
+from tests.prover.support import kernel_with, mistakes
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("module", "sound", "mistaken", "finder"), MISTAKES, ids=[m[3] + " " + m[0] for m in MISTAKES])
+@pytest.mark.parametrize(("module", "sound", "mistaken", "finder"), mistakes(MISTAKES))
 def test_a_mistake_in_the_kernel_is_found(module: str, sound: str, mistaken: str, finder: str) -> None:
     program = kernel_with(module, sound, mistaken)
     stated = [one for one in program.functions if is_specification(one)]

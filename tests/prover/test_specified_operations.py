@@ -34,7 +34,7 @@ from neokernel.spec import (
 )
 from tests.kernel.support import MEMORY, PAGE, PRIORITY, Machine
 from tests.kernel.test_endpoint import Pair, word
-from tests.prover.support import kernel_with
+from tests.prover.support import kernel_with, mistakes
 
 #: a mistake in the kernel, the module that it is in, and the specification that finds it
 MISTAKES = [
@@ -51,7 +51,7 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("module", "sound", "mistaken", "finder"), MISTAKES, ids=[m[3] + " " + m[0] for m in MISTAKES])
+@pytest.mark.parametrize(("module", "sound", "mistaken", "finder"), mistakes(MISTAKES))
 def test_a_mistake_in_the_kernel_is_found(module: str, sound: str, mistaken: str, finder: str) -> None:
     program = kernel_with(module, sound, mistaken)
     (function,) = [one for one in program.functions if is_specification(one) and finder in one.name]

@@ -7,7 +7,7 @@ import pytest
 from neokernel.prover import invariants
 from neokernel.prover.prove import Session
 from neokernel.prover.solve import EFFORT
-from tests.prover.support import kernel_with
+from tests.prover.support import kernel_with, mistakes
 
 #: the module, what is there, the mistake, the function whose proof fails, and the invariant or contract that does
 MISTAKES = [
@@ -60,7 +60,7 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("module", "sound", "mistaken", "where", "broken"), MISTAKES)
+@pytest.mark.parametrize(("module", "sound", "mistaken", "where", "broken"), mistakes(MISTAKES))
 def test_a_mistake_in_the_kernel_is_found(module: str, sound: str, mistaken: str, where: str, broken: str) -> None:
     program = kernel_with(module, sound, mistaken)
     (function,) = (one for one in program.functions if one.name == where and one.module.endswith(f".{module}"))
