@@ -52,6 +52,7 @@ from neokernel.lang import (
     u64,
     usize,
     value,
+    wrapping_add,
 )
 from neokernel.runtime import system
 from neokernel.runtime.interface import REFUSED, Answer
@@ -313,7 +314,7 @@ class Group:
             self.used += 1
         else:
             return None
-        task.generation += 1
+        task.generation = wrapping_add(task.generation, 1)
         self.living += 1
         return task
 
@@ -359,7 +360,7 @@ class Group:
         executor.leave(task)
         if running is not task:
             executor.current = running
-        task.generation += 1
+        task.generation = wrapping_add(task.generation, 1)
         task.free = self.free
         self.free = task
         self.living -= 1

@@ -252,6 +252,24 @@ def test_a_group_is_full_and_its_places_are_used_again(kernel: Kernel) -> None:
     assert kernel.run() == [1002, 9, 1009, 10, 1000, 11, 1001, 13, 1003]
 
 
+def test_a_place_goes_on_when_its_generations_begin_anew(kernel: Kernel) -> None:
+    """A server's tasks come and go for as long as it runs: 2**31 lives of a place aren't its end."""
+    bench = kernel.bench
+    bench.group.tasks[0].generation = lang.u32(0xFFFF_FFFE)
+    last, *following = (
+        bench.group.spawn(bench.executor, driver.task(bench, u64(SLEEP), u64(number), u64(number)))
+        for number in range(1, 5)
+    )
+    assert last.generation == 0xFFFF_FFFF and last in bench.group
+    assert bench.group.cancel(bench.executor, last)
+    assert last not in bench.group
+    again = bench.group.spawn(bench.executor, driver.task(bench, u64(SLEEP), u64(9), u64(9)))
+    assert (again.index, again.generation) == (last.index, 1)
+    assert again in bench.group and last not in bench.group
+    assert kernel.run() == [2, 1002, 3, 1003, 4, 1004, 9, 1009]
+    assert again not in bench.group and not any(each in bench.group for each in following)
+
+
 def test_one_that_is_cancelled_before_it_begins_does_nothing(kernel: Kernel) -> None:
     bench = kernel.bench
     handle = bench.group.spawn(bench.executor, driver.task(bench, u64(SLEEP), u64(1), u64(5)))
