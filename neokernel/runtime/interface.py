@@ -9,7 +9,7 @@ them beginning with a word of the buffer. A message has exactly the length that 
 
 | what the server refuses | status | argument |
 |---|---|---|
-| another contract, or another version of it | WRONG_KIND | WORD |
+| another contract, or another version of it; by `serve`, another interface of the program's | WRONG_KIND | WORD |
 | a method that the contract hasn't | UNKNOWN_OPERATION | WORD |
 | another length, or another number of capabilities | OUT_OF_RANGE | WORD |
 | memory that is lent: the client has no region | NO_BUFFER | FIRST_PARAMETER and on |
@@ -30,7 +30,7 @@ from neokernel.abi.buffer import Buffer
 from neokernel.abi.call import MAXIMUM_CAPABILITIES, NEVER, Call, argument_of, message, status_of
 from neokernel.abi.description import MAXIMUM_SETTINGS, MAXIMUM_TEXT
 from neokernel.abi.status import WORD, Status
-from neokernel.lang import Order, Span, address_of, cold, copy, span_at, u8, u32, u64, unsafe, usize, value
+from neokernel.lang import Order, Span, address_of, cold, copy, inline, span_at, u8, u32, u64, unsafe, usize, value
 from neokernel.runtime import system
 from neokernel.runtime.process import HAND_OVER, Process, current
 from neokernel.runtime.system import Failure, Message
@@ -78,6 +78,15 @@ def provided_of(badge: u64) -> u64:
 def client_of(badge: u64) -> u64:
     """The number of who asks."""
     return badge & (1 << PROVIDED_SHIFT) - 1
+
+
+@inline
+def is_for(badge: u64, only: u64) -> bool:
+    """May who has this badge call the one interface that is served? `only`: its number from 1 on, 0 if it is alone.
+
+    The supervisor, without a badge, may ask any of them.
+    """
+    return only == 0 or badge == 0 or provided_of(badge) + 1 == only
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------

@@ -549,3 +549,59 @@ def test_a_proxy_takes_no_wrong_answer(method: str, label: int, length: int, wor
                 Status.WRONG_KIND, Status.UNKNOWN_OPERATION, Status.OUT_OF_RANGE,
                 Status.NO_BUFFER,
             )  # fmt: skip
+
+
+# --- several interfaces of one program --------------------------------------------------------------------------------
+
+ALONE = """
+from typing import Protocol
+from neokernel.lang import Provides, interface, provides, u64
+from neokernel.runtime.process import Process
+from neokernel.runtime.system import Failure
+
+@interface
+class Sums(Protocol):
+    def add(self, a: u64, b: u64) -> u64 | Failure: ...
+
+first: Provides[Sums] = provides()
+
+def main(process: Process) -> None: ...
+"""
+SEVERAL = ALONE.replace("\n\ndef main", "\nsecond: Provides[Sums] = provides()\n\ndef main")
+#: badges of clients of the first, the second and no such interface, and the supervisor's
+OF_FIRST, OF_SECOND, OF_THIRD, SUPERVISOR = 3, 1 << 32 | 3, 2 << 32 | 3, 0
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "served"),
+    [
+        (SEVERAL, "first", [OF_FIRST, SUPERVISOR]),
+        (SEVERAL, "second", [OF_SECOND, SUPERVISOR]),
+        (ALONE, "first", [OF_FIRST, OF_SECOND, OF_THIRD, SUPERVISOR]),
+    ],
+)
+def test_serve_answers_who_may_call_its_interface(
+    text: str, name: str, served: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls of all that a program provides arrive at one endpoint; the badge says whose they are."""
+    server = vars(lang.load_module(text, "server"))[name]
+    heard = Recorder(result=lang.u64(5))
+    version = server.dispatch(heard, system.Message(*map(lang.u64, (OF_FIRST, 0, 0, 0, 0, 0)))).w0
+    word = call.message(version >> 40 << 8 | 1, 2)
+    signals = system.Message(*map(lang.u64, (9, call.SIGNALS_BIT, 0, 0, 0, 0)))
+    badges = [OF_FIRST, OF_SECOND, OF_THIRD, SUPERVISOR]
+    arriving = [*(system.Message(*map(lang.u64, (badge, word, 1, badge, 0, 0))) for badge in badges), signals]
+    answers: list[int] = []
+
+    def enter_with(reply: Any, what: Any, endpoint: Any, word: Any, *_: Any) -> Any:
+        answers.append(int(word))
+        return arriving.pop(0)
+
+    monkeypatch.setattr(system, "enter_with", enter_with)
+    with Loopback() as machine:
+        process = machine.process(Process)
+        with machine.running(process):
+            assert server.serve_until_signals(process, heard, lang.u64(20)) == 9
+    assert heard.calls == [("add", 1, badge) for badge in served]
+    refused = int(interface.refused(Status.WRONG_KIND, lang.u64(WORD)).word)
+    assert answers[1:] == [int(call.message(0, 1)) if badge in served else refused for badge in badges]

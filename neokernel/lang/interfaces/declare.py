@@ -5,9 +5,11 @@
     echo: Provides[Echo] = provides()       echo: _nki_server_Echo = _nki_server_Echo(FIRST_DECLARED + 2)
     level: Setting[u8] = setting(3)         level: _nki_setting_u8 = _nki_setting_u8(0, 3)
 
-Slots are given in the order of declaration, and settings are counted for themselves. So the program's code doesn't
-depend on the system that it becomes part of; the list goes into its ELF file, and the build holds it against the
-system file. Within functions, `log: Uses[Log] = uses(slot)` is a view of a capability that came from elsewhere.
+Slots are given in the order of declaration, and settings are counted for themselves. Of several `Provides`, each also
+has its number among them, from 1 on (`_nki_server_Echo(FIRST_DECLARED + 2, 1)`): its `serve` answers nobody else's
+calls. So the program's code doesn't depend on the system that it becomes part of; the list goes into its ELF file, and
+the build holds it against the system file. Within functions, `log: Uses[Log] = uses(slot)` is a view of a capability
+that came from elsewhere.
 
 Invariant: only a program's own module declares: its libraries are handed what they use.
 """
@@ -155,7 +157,15 @@ class Declarer(ast.NodeTransformer):
         lend = self.lent(node, node.annotation, options.get("lend")) if keyword == "uses" else 0
         slot = sum(item.kind != "setting" for item in self.found)
         self.found.append(Declaration(KEYWORDS[annotated], node.target.id, type_, module, version, lend, 0, (), node))  # type: ignore[arg-type]
-        return self.constant(node, self.visit_Subscript(node.annotation), f"{PREFIX}_FIRST_DECLARED + {slot}")
+        arguments = [f"{PREFIX}_FIRST_DECLARED + {slot}"]
+        if keyword == "provides" and self.provides_several():
+            arguments.append(str(sum(item.kind == "provides" for item in self.found)))
+        return self.constant(node, self.visit_Subscript(node.annotation), *arguments)
+
+    def provides_several(self) -> bool:
+        """Then calls of all of them arrive at one endpoint, and each `serve` refuses those of the others."""
+        declared = [node.value for node in self.names.tree.body if isinstance(node, ast.AnnAssign)]
+        return sum(self.keyword(value, KEYWORDS) == "provides" for value in declared) > 1
 
     def lent(self, node: ast.AnnAssign, annotation: ast.Subscript, size: ast.expr | None) -> int:
         """How many bytes the client lends this server."""

@@ -416,6 +416,7 @@ class Generator:
 @{PREFIX}_value
 class {server_name(name)}:
     slot: {PREFIX}_u64
+    only: {PREFIX}_u64 = 0
 
     @{PREFIX}_inline
     def dispatch(
@@ -455,7 +456,10 @@ class {server_name(name)}:
 {self.closed(window, "                        ")}                        return {PREFIX}.failed(asked)
                     continue
             process.client = asked.badge
-            answer = self.dispatch(handler, asked, reply)
+            if {PREFIX}.is_for(asked.badge, self.only):
+                answer = self.dispatch(handler, asked, reply)
+            else:
+                answer = {PREFIX}.refused({PREFIX}_Status.WRONG_KIND, {PREFIX}_WORD)
 {self.reopened(window, "            ")}            asked = {PREFIX}_system.enter_with(
                 reply, {PREFIX}_Call.REPLY_RECEIVE, self.slot, answer.word, answer.w0, answer.w1, answer.w2, answer.w3
             )
