@@ -500,6 +500,8 @@ class Death:
     counter: u64
     #: of a page fault, the address
     address: u64
+    #: 0 read, 1 write, 2 execute; 0 of faults that have none
+    access: u64
 
 
 def await_death(process: Process, events: u64, reply: u64, deadline: u64 = NEVER) -> Death | Failure:
@@ -538,12 +540,17 @@ def death_of(process: Process, event: Message, reply: u64) -> Death | None:
             _ = system.resume_faulted(reply, Resume.STOP)
         elif goes_on(process, thread, reply):
             return None
-        return Death(event.badge, thread, fault, 0, event.w1, event.w0)
+        return Death(event.badge, thread, fault, 0, event.w1, event.w0, access_of(fault, event))
     # Who called instead of sending would keep the Reply.
     _ = system.reply(reply, 0)
     if event.label() == ENDED and event.badge != 0:
-        return Death(event.badge, thread, None, event.w0, 0, 0)
+        return Death(event.badge, thread, None, event.w0, 0, 0, 0)
     return None
+
+
+def access_of(fault: Fault, event: Message) -> u64:
+    """What a thread did to the address that a fault report names, of faults that do."""
+    return event.w2 if fault in (Fault.PAGE, Fault.MISALIGNED, Fault.BUS) else 0
 
 
 def first_thread(process: Process, number: u64) -> u64:

@@ -65,7 +65,7 @@ def examine(process: Process, init: Init, index: u64, cause: Cause, death: Death
     unit = init.units[index]
     if death is not None:
         post_mortem.status = death.status
-        post_mortem.address = death.address
+        post_mortem.address, post_mortem.access = death.address, death.access
         if death.fault is not None:
             post_mortem.fault = u64(death.fault.value)
     first = first_slot(process, unit.number)
