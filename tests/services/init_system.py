@@ -24,7 +24,10 @@ PROGRAMS = {
         "clock",
         "counter3",
         "idle",
+        "mid",
+        "mute",
         "quitter",
+        "replacer",
         "tester",
         "tracer",
     )
@@ -99,6 +102,41 @@ def system(kills: int, swaps: int, idle: int = IDLE, tell: bool = False) -> Syst
         ),
     )
     return System("tests", "qemu-virt", services)
+
+
+def replaced() -> System:
+    """Services whose replacement goes wrong."""
+    grants: tuple[Grant, ...] = (
+        Has("init", GrantKind.SYSTEM),
+        Has("watch", GrantKind.SYSTEM, INIT_WATCH),
+        *(Uses(name, name, "requests") for name in ("counter", "watched", "mid")),
+        Has("console", GrantKind.CONSOLE),
+        Has("power", GrantKind.POWER),
+        Has("processor", GrantKind.PROCESSOR, target=200),
+    )
+    services = (
+        counting("counter", state=STATE),
+        Service(
+            "watched",
+            "beater",
+            (Provides("requests"),),
+            state=STATE,
+            heartbeat=5000,
+            priority=150,
+            restart=restart(1, Escalation.HALT),
+        ),
+        Service("mid", "mid", (Provides("requests"), Uses("counter", "counter", "requests"))),
+        Service(
+            "replacer",
+            "replacer",
+            grants,
+            memory=8 << 20,
+            capabilities=512,
+            priority=120,
+            restart=Restart(RestartPolicy.NEVER),
+        ),
+    )
+    return System("replaced", "qemu-virt", services)
 
 
 def typed(clients: int, swaps: int) -> System:

@@ -23,7 +23,7 @@ from neokernel.image.panic import ConsoleFilter
 from neokernel.image.system import INIT, INIT_NAME, build_described
 from neokernel.services.init.lifecycle import backoff
 from neokernel.services.init.name import Name
-from tests.services.init_system import MACHINE, PROGRAMS, system, typed
+from tests.services.init_system import MACHINE, PROGRAMS, replaced, system, typed
 from tests.support.machine import QEMU
 
 
@@ -211,6 +211,27 @@ def test_a_typed_interface_is_served_on_while_versions_change(tmp_path: Path) ->
             "0 calls lost, True, True",
         ],
     )
+
+
+@pytest.mark.qemu
+def test_a_replacement_that_goes_wrong_leaves_a_service_that_serves(tmp_path: Path) -> None:
+    """At whatever time it does: when nothing is left to be done, the machine goes on for a while, and ends with 1."""
+    image = tmp_path / "system.elf"
+    programs = {name: PROGRAMS[name] for name in ("beater", "counter", "counter2", "mid", "mute", "replacer")}
+    built = build_described(replaced(), programs | {"mid2": PROGRAMS["mid"]}, image)
+    assert not built.diagnostics, built.diagnostics[0].message
+    ran = run(image)
+    assert [line for line in ran.lines if not line.startswith("init: ")] == [
+        "in time: True, too late: True, all: True",
+        *["at once: TIMED_OUT"] * 3,
+        *["waits: 0", "never ready: ROLLED_BACK", "soon: True"] * 2,
+        "swap: done",
+        "its call: 0",
+        "writes: PEER_DIED",
+        "fault 1, access 1, in 0x1000",
+        "faulty: 0",
+    ]
+    assert ran.status == 0
 
 
 QUITTER = Service(

@@ -369,7 +369,7 @@ def open_endpoint(process: Process, init: Init, index: u64) -> Failure | None:
         init.objects[grant] = endpoint
         for user in range(init.description.grants()):
             if kind_of_grant(init, user) is GrantKind.USES and init.description.grant(user).target == grant:
-                give_late(process, init, user)
+                give_late(process, init, user, init.units[usize(init.description.grant(user).owner)].number)
     return None
 
 
@@ -382,12 +382,20 @@ def make_endpoint(process: Process, unit: Unit) -> u64 | Failure:
     return process.make_of(unit.endpoint, Kind.ENDPOINT)
 
 
-def give_late(process: Process, init: Init, grant: u64) -> None:
-    """Give a client that runs what it hasn't any more. Where it has put something else meanwhile, that stays."""
+def give_again(process: Process, init: Init, index: u64, number: u64) -> None:
+    """Give a unit's process that hasn't run yet what it has lost since it was made."""
+    grants = grants_of(init, index)
+    for grant in range(grants.first, grants.end):
+        if kind_of_grant(init, grant) is GrantKind.USES:
+            give_late(process, init, grant, number)
+
+
+def give_late(process: Process, init: Init, grant: u64, number: u64) -> None:
+    """Give a client's process what it hasn't any more. Where it has put something else meanwhile, that stays."""
     record = init.description.grant(grant)
     owner = u64(record.owner)
-    first = first_slot(process, init.units[owner].number)
-    if first != 0:
+    first = first_slot(process, number)
+    if first != 0 and init.objects[record.target] != 0:
         slot = FIRST_DECLARED + grant - grants_of(init, owner).first
         badge = badge_of(init, record.target, owner)
         _ = system.copy(process.buffer, first + TABLE, slot, record.rights, badge, init.objects[record.target])

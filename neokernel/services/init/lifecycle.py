@@ -75,7 +75,7 @@ def begin(process: Process, init: Init, index: u64, child: Child) -> Failure | N
         return failure
     init.owner[child.number] = u16(index + 1)
     unit.number, unit.stack, unit.own_memory = child.number, child.stack, child.own_memory
-    unit.phase, unit.wanted, unit.ready, unit.noise = Phase.RUNS, True, False, 0
+    unit.phase, unit.next, unit.ready, unit.noise = Phase.RUNS, Phase.WAITING, False, 0
     unit.starts += 1
     unit.due = 0
     if service.passive != 0:
@@ -160,7 +160,7 @@ def drop_device_spaces(process: Process, init: Init, index: u64) -> None:
 def has_died(process: Process, init: Init, index: u64, death: Death) -> None:
     """A unit's process has faulted, or says that it has ended."""
     failed = death.fault is not None or death.status != 0
-    if failed:
+    if failed or init.is_swapped(index):
         cause = Cause.FAULT if death.fault is not None else Cause.EXIT
         examine(process, init, index, cause, death)
     end(process, init, index, failed)
@@ -187,17 +187,21 @@ def end(process: Process, init: Init, index: u64, failed: bool) -> None:
     again(process, init, index, failed)
 
 
-def stop(process: Process, init: Init, index: u64) -> None:
-    """Take a unit down for good."""
+def stop(process: Process, init: Init, index: u64, phase: Phase = Phase.DOWN) -> None:
+    """Take a unit down for good: it is DOWN then, or GIVEN_UP."""
     unit = init.units[index]
-    unit.wanted = False
+    unit.next = phase
     if take_down(process, init, index):
-        unit.phase = Phase.DOWN
+        unit.phase = phase
     close_endpoint(process, init, index)
 
 
 def again(process: Process, init: Init, index: u64, failed: bool) -> None:
     """A unit that was taken down: will it run again?"""
+    if init.is_swapped(index):
+        # The old version will, at once: the new one's end is no reason to restart or give up anything.
+        init.swap.failed = True
+        return
     service, unit = init.service(index), init.units[index]
     policy = RestartPolicy(service.policy)
     if policy is RestartPolicy.NEVER or (policy is RestartPolicy.ON_FAILURE and not failed):
@@ -224,7 +228,7 @@ def backoff(first: u64, longest: u64, restarts: u64) -> u64:
 def wait(init: Init, index: u64, due: u64) -> None:
     """Start it at that time, or when the last one is gone."""
     unit = init.units[index]
-    unit.wanted = True
+    unit.next = Phase.WAITING
     if unit.number == 0:
         unit.phase = Phase.WAITING
         unit.due = due
@@ -247,9 +251,7 @@ def escalate(process: Process, init: Init, index: u64, now: u64, window: u64) ->
             restart_with_dependants(process, init, index, after(now, ticks(process, service.backoff)))
         case _:
             init.outbox.write(f"init: {name} has failed too often: it is given up\n")
-            stop(process, init, index)
-            if unit.phase is Phase.DOWN:
-                unit.phase = Phase.GIVEN_UP
+            stop(process, init, index, Phase.GIVEN_UP)
 
 
 def restart_with_dependants(process: Process, init: Init, index: u64, due: u64) -> None:
@@ -264,7 +266,9 @@ def restart_with_dependants(process: Process, init: Init, index: u64, due: u64) 
             if marked[usize(used.owner)]:
                 marked[usize(grant.owner)] = True
     for other in range(index, init.description.services()):
-        runs = init.units[other].phase in (Phase.RUNS, Phase.WAITING, Phase.ENDING)
+        unit = init.units[other]
+        # One that is ENDING may have been stopped.
+        runs = unit.phase in (Phase.RUNS, Phase.WAITING) or (unit.phase is Phase.ENDING and unit.next is Phase.WAITING)
         if marked[other] and (runs or other == index):
             _ = take_down(process, init, other)
             wait(init, other, due)
@@ -299,8 +303,8 @@ def do_due(process: Process, init: Init, index: u64, now: u64) -> None:
         if unit.phase is Phase.WAITING:
             launch(process, init, index)
         elif unit.phase is Phase.ENDING and take_down(process, init, index):
-            unit.phase = Phase.DOWN
-            if unit.wanted:
+            unit.phase = unit.next
+            if unit.next is Phase.WAITING:
                 wait(init, index, now)
     if unit.beat_due != 0 and unit.beat_due <= now:
         if isinstance(system.poll(unit.beat), Failure):

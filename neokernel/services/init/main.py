@@ -36,7 +36,7 @@ from neokernel.services.init.lifecycle import do_due, has_died, is_noisy, is_rea
 from neokernel.services.init.outbox import Outbox
 from neokernel.services.init.place import find_description, make_objects, make_outbox, make_post_mortems, make_units
 from neokernel.services.init.state import ASKING, BEGAN, MESSENGER, Init
-from neokernel.services.init.swap import deliver, do_due_swap, finish, has_reported, is_swapped, roll_back
+from neokernel.services.init.swap import deliver, do_due_swap, finish, has_reported
 
 #: of init's threads
 PRIORITY: u64 = 255
@@ -181,7 +181,7 @@ def hear(process: Process, init: Init, event: Message) -> None:
     elif is_word and not init.units[index].ready:
         init.changed = True
         is_ready(process, init, index)
-        if is_swapped(init, index):
+        if init.is_swapped(index):
             finish(init)
     elif not event.is_fault():
         init.changed = True
@@ -193,7 +193,5 @@ def dies(process: Process, init: Init, index: u64, death: Death) -> None:
     fault = death.fault
     if fault is not None and fault is Fault.BUDGET and init.service(index).passive != 0:
         lend_time(process, init, index)
-    elif is_swapped(init, index):
-        roll_back(process, init, death)
     else:
         has_died(process, init, index, death)

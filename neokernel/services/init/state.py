@@ -40,8 +40,8 @@ class Unit:
     """A service. All zeroes is one that hasn't been started."""
 
     phase: Phase
-    #: it is to be started again when it has ended
-    wanted: bool
+    #: what it will be when it has ended: WAITING if it is to be started again
+    next: Phase
     #: it has said so, since it was started
     ready: bool
     #: how often it has said something that means nothing, since it was started
@@ -97,6 +97,10 @@ class Swap:
     child: Embedded[Child] = Child()
     #: the old one has handed over, and the new one has begun
     begun: bool = False
+    #: the old one's time is over: its call is called off
+    late: bool = False
+    #: the new one has come to its end before it was ready
+    failed: bool = False
     due: u64 = 0
     patience: u64 = 0
     #: of the order to the messenger
@@ -151,6 +155,10 @@ class Init:
 
     def name(self, index: u64) -> bytes:
         return self.description.text(self.service(index).name)
+
+    def is_swapped(self, index: u64) -> bool:
+        """Is this unit's new version on its way: is it to say that it is ready?"""
+        return self.swap.unit == index + 1 and self.swap.begun
 
     def next_serial(self) -> u64:
         self.serial += 1

@@ -8,7 +8,8 @@
 4. The new one says that it is ready, once it has understood the state. If it ends before, or isn't in time, the old
    version is started again on the same state.
 
-What the old version doesn't do in time is called off: the call is cancelled, and it goes on serving.
+What the old version doesn't do in time is called off: the call is cancelled, and it goes on serving. Whether it has
+handed over all the same is for the messenger to say: only its report ends step 2, and it is never lost.
 
 Invariant: there is one swap at a time; while `unit` isn't 0, `reply` holds who asked for it.
 """
@@ -21,17 +22,21 @@ from neokernel.abi.status import FIRST, INVOKED, Status
 from neokernel.interfaces.system import Phase, Reason, Refused
 from neokernel.lang import u8, u64
 from neokernel.runtime import system
-from neokernel.runtime.child import Death
+from neokernel.runtime.child import AWAITS_REPLY, state_of
 from neokernel.runtime.process import HAND_OVER, HANDED_OVER, Process
 from neokernel.runtime.system import Failure, Message
 from neokernel.services.init.autopsy import examine, not_made
-from neokernel.services.init.build import make
+from neokernel.services.init.build import give_again, make
 from neokernel.services.init.lifecycle import begin, launch, take_down, wait
 from neokernel.services.init.post_mortem import Cause
 from neokernel.services.init.state import Init, after, failed, grants_of, kind_of_grant, ticks
 
 #: label of the messenger's report: (status, label of the answer, number of the order)
 REPORT: u64 = 1
+#: `system.thread_info`: its call isn't received yet
+CALLS = 3
+#: how often in a second init looks whether a call that came too late can be cancelled
+LOOKS: u64 = 100_000
 
 
 def deliver(orders: u64) -> None:
@@ -47,8 +52,9 @@ def deliver(orders: u64) -> None:
             status = u64(answer.status.value)
         else:
             label = answer.label()
-        # If it is cancelled here, nobody waits for it any more.
-        _ = system.send(order.w1, message(REPORT, 3), status, label, order.w2)
+        while system.send(order.w1, message(REPORT, 3), status, label, order.w2) is not None:
+            # Cancelled, because the answer came just when the call was called off: init waits for it.
+            pass
 
 
 def begin_swap(process: Process, init: Init, index: u64, program: bytes, patience: u64) -> Refused | None:
@@ -76,7 +82,7 @@ def begin_swap(process: Process, init: Init, index: u64, program: bytes, patienc
         _ = swap.child.end(process)
         # It is about to wait, when a call was called off just before.
         return Refused(Reason.BUSY) if failure.status is Status.TIMED_OUT else failed(failure)
-    swap.unit, swap.begun = index + 1, False
+    swap.unit, swap.begun, swap.late, swap.failed = index + 1, False, False, False
     swap.patience = ticks(process, patience)
     swap.due = after(system.now(), swap.patience)
     swap.old.assign(unit.program.view())
@@ -119,12 +125,20 @@ def has_reported(process: Process, init: Init, report: Message) -> None:
         return
     index = swap.unit - 1
     if report.w0 != 0:
-        give_up(process, init, failed(Failure(Status(u8(report.w0)), INVOKED)))
+        status = Status(u8(report.w0))
+        called_off = swap.late and status is Status.CANCELLED
+        give_up(process, init, Refused(Reason.TIMED_OUT) if called_off else failed(Failure(status, INVOKED)))
         return
-    if report.w1 != HANDED_OVER or not take_down(process, init, index):
-        # It doesn't know how.
+    if report.w1 != HANDED_OVER or endpoint_of(init, index) == 0:
+        # It doesn't know how, or has been stopped since.
         give_up(process, init, Refused(Reason.REFUSED))
         return
+    if not take_down(process, init, index):
+        # A device reaches memory of it. It has stopped, and is started again when that is over.
+        wait(init, index, system.now())
+        give_up(process, init, Refused(Reason.ROLLED_BACK))
+        return
+    give_again(process, init, index, swap.child.number)
     unit = init.units[index]
     unit.program.assign(swap.new.view())
     swap.begun = True
@@ -145,6 +159,7 @@ def finish(init: Init, refused: Refused | None = None) -> None:
     """Tell who has asked how it ended: what `System.swap` gives, by the rule for answers, as its dispatcher is done."""
     swap = init.swap
     swap.unit = swap.due = 0
+    swap.failed = False
     if refused is None:
         _ = system.reply(swap.reply, message(1))
     else:
@@ -153,43 +168,34 @@ def finish(init: Init, refused: Refused | None = None) -> None:
     init.spare = swap.reply
 
 
-def roll_back(process: Process, init: Init, death: Death | None = None) -> None:
+def return_to_old(process: Process, init: Init) -> None:
     """The new version isn't able to, or isn't in time: the old one again, on the same state."""
     swap = init.swap
     index = swap.unit - 1
-    if death is None:
-        examine(process, init, index, Cause.SILENT, None)
-    else:
-        examine(process, init, index, Cause.EXIT if death.fault is None else Cause.FAULT, death)
-    return_to_old(process, init)
-
-
-def return_to_old(process: Process, init: Init) -> None:
-    """Start the old version again."""
-    swap = init.swap
-    index = swap.unit - 1
     init.units[index].program.assign(swap.old.view())
+    finish(init, Refused(Reason.ROLLED_BACK))
     if take_down(process, init, index):
         launch(process, init, index)
     else:
         wait(init, index, system.now())
-    finish(init, Refused(Reason.ROLLED_BACK))
-
-
-def is_swapped(init: Init, index: u64) -> bool:
-    """Is this unit's new version on its way: is it to say that it is ready?"""
-    return init.swap.unit == index + 1 and init.swap.begun
 
 
 def do_due_swap(process: Process, init: Init, now: u64) -> None:
-    """The time is over for what is under way."""
+    """The time is over for what is under way, or the new version has failed."""
     swap = init.swap
+    if swap.failed:
+        return_to_old(process, init)
+        return
     if swap.due == 0 or swap.due > now:
         return
     if swap.begun:
-        roll_back(process, init)
+        examine(process, init, swap.unit - 1, Cause.SILENT, None)
+        return_to_old(process, init)
         return
-    # Its call ends, with CANCELLED: that is a report that nobody waits for.
-    _ = system.suspend(init.messenger)
-    _ = system.resume(init.messenger)
-    give_up(process, init, Refused(Reason.TIMED_OUT))
+    swap.late = True
+    # The messenger is as urgent as init: if it is about to call, or to report, it does so first.
+    system.yield_()
+    if state_of(init.messenger) in (CALLS, AWAITS_REPLY):
+        _ = system.suspend(init.messenger)
+        _ = system.resume(init.messenger)
+    swap.due = after(now, process.frequency // LOOKS)

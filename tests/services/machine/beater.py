@@ -1,4 +1,4 @@
-"""A service that shows that it lives, until it is told to spin."""
+"""A service that shows that it lives, until it is told to spin, or to hand over."""
 
 from neokernel.abi.call import message
 from neokernel.abi.description import FIRST_DECLARED
@@ -6,7 +6,7 @@ from neokernel.abi.kinds import Kind
 from neokernel.lang import u64
 from neokernel.runtime import system
 from neokernel.runtime.must import must_get
-from neokernel.runtime.process import Process
+from neokernel.runtime.process import HAND_OVER, Process
 from neokernel.runtime.system import Failure
 
 
@@ -16,6 +16,8 @@ def main(process: Process) -> None:
         process.beat()
         asked = system.receive(FIRST_DECLARED, reply, system.now() + process.frequency // 10_000)
         if not isinstance(asked, Failure):
+            if asked.label() == HAND_OVER and asked.badge == 0:
+                process.hand_over(reply)
             _ = system.reply(reply, message(0))
             while asked.label() == 1:
                 pass
