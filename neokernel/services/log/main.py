@@ -1,7 +1,7 @@
 """The log's service: keeps what services write, and shows on the console what is bad enough.
 
 Anybody may have `Log`, few `Journal`: calls of both come to the service's one endpoint, with badges that tell which.
-Records are in memory that outlives the process, so a restart loses none.
+Records are in memory that outlives the process, so a restart loses none, and the dispatcher's hand-over is enough.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from neokernel.lang import (
 )
 from neokernel.runtime import interface, system
 from neokernel.runtime.must import must_get
-from neokernel.runtime.process import HAND_OVER, Process
+from neokernel.runtime.process import Process
 from neokernel.runtime.records import Header, Records, circle_of
 from neokernel.runtime.system import Failure
 from neokernel.runtime.vec import Full
@@ -128,9 +128,6 @@ def main(process: Process) -> None:
     while True:
         if isinstance(asked, Failure):
             process.exit(1)
-        if asked.badge == 0 and asked.label() == HAND_OVER:
-            # All that it knows is in memory that outlives it.
-            process.hand_over(reply)
         process.client = interface.client_of(asked.badge)
         if interface.provided_of(asked.badge) == 0:
             answer = log.dispatch(recorder, asked, reply)
