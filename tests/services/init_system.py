@@ -113,6 +113,8 @@ def replaced() -> System:
         Has("console", GrantKind.CONSOLE),
         Has("power", GrantKind.POWER),
         Has("processor", GrantKind.PROCESSOR, target=200),
+        Uses("holder", "holder", "requests"),
+        Has("devices", GrantKind.DMA, size=4),
     )
     services = (
         counting("counter", state=STATE),
@@ -126,6 +128,12 @@ def replaced() -> System:
             restart=restart(1, Escalation.HALT),
         ),
         Service("mid", "mid", (Provides("requests"), Uses("counter", "counter", "requests"))),
+        Service(
+            "holder",
+            "mid",
+            (Provides("requests"), Uses("counter", "counter", "requests")),
+            restart=restart(0, Escalation.GIVE_UP),
+        ),
         Service(
             "replacer",
             "replacer",

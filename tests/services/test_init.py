@@ -230,6 +230,10 @@ def test_a_replacement_that_goes_wrong_leaves_a_service_that_serves(tmp_path: Pa
         "writes: PEER_DIED",
         "fault 1, access 1, in 0x1000",
         "faulty: 0",
+        "failed too often: ENDING, GIVEN_UP",
+        "swap: ROLLED_BACK",
+        "handed over: ENDING, RUNS",
+        "its call: 0",
     ]
     assert ran.status == 0
 

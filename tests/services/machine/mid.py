@@ -3,7 +3,7 @@
 from neokernel.abi.call import message
 from neokernel.abi.description import FIRST_DECLARED
 from neokernel.abi.kinds import Kind
-from neokernel.lang import object_at, u64, unsafe, wire
+from neokernel.lang import Order, object_at, u32, u64, unsafe, wire
 from neokernel.runtime import system
 from neokernel.runtime.must import must_get
 from neokernel.runtime.process import HAND_OVER, Process
@@ -12,10 +12,11 @@ from neokernel.runtime.system import Failure
 unsafe("it writes where nothing is, to fail")
 
 REQUESTS: u64 = FIRST_DECLARED
-COUNTER: u64 = FIRST_DECLARED + 1
-#: labels, beside any other, and what the counter is asked
+SERVER: u64 = FIRST_DECLARED + 1
+#: labels, beside any other, and what its server is asked
 SPEND = 7
 WRITE = 8
+GIVE = 9
 READ = 2
 NOWHERE: u64 = 0x1000
 
@@ -26,7 +27,7 @@ class Word:
 
 
 def main(process: Process) -> None:
-    """Answers are the status of its own call."""
+    """Answers are the status of its own call, but of GIVE: a frame of its memory."""
     reply: u64 = must_get(process.make(Kind.REPLY))
     process.ready()
     while True:
@@ -41,6 +42,11 @@ def main(process: Process) -> None:
                 pass
         elif asked.label() == WRITE:
             object_at(Word, NOWHERE).value = 1
-        answer = system.call(COUNTER, message(READ))
+        elif asked.label() == GIVE:
+            frame = must_get(process.make(Kind.FRAME))
+            process.buffer.capabilities[0].store(u32(frame), Order.RELAXED)
+            _ = system.reply(reply, message(0, 0, 1))
+            continue
+        answer = system.call(SERVER, message(READ))
         status: u64 = u64(answer.status.value) if isinstance(answer, Failure) else 0
         _ = system.reply(reply, message(0, 1), status)

@@ -1,13 +1,13 @@
 """Replacements that go wrong at any time, as a service that asks init for them, and says what it sees."""
 
 from counting import READ, SPEND
-from mid import WRITE
+from mid import GIVE, WRITE
 
 from neokernel.abi.call import message
 from neokernel.abi.description import FIRST_DECLARED
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
-from neokernel.interfaces.system import MOST_POST_MORTEM, Reason, Refused, System, Watch
+from neokernel.interfaces.system import MOST_POST_MORTEM, Reason, Refused, ServiceStatus, System, Watch
 from neokernel.lang import Array, Uses, array, asm, u8, u64, unsafe, uses, usize
 from neokernel.runtime import system
 from neokernel.runtime.must import must, must_get
@@ -24,6 +24,8 @@ COUNTER: u64 = FIRST_DECLARED + 2
 WATCHED: u64 = FIRST_DECLARED + 3
 MID: u64 = FIRST_DECLARED + 4
 POWER: u64 = FIRST_DECLARED + 6
+HOLDER: u64 = FIRST_DECLARED + 8
+DEVICES: u64 = FIRST_DECLARED + 9
 #: more urgent than this
 ABOVE: u64 = 150
 HIGHEST: u64 = 200
@@ -34,7 +36,7 @@ SHORT: u64 = 50
 FIRST: u64 = 400
 ROUNDS: u64 = 140
 #: seconds of the machine's until it hangs
-MOST: u64 = 30
+MOST: u64 = 3
 #: what a thread is for, with more above it
 BUSY: u64 = 0
 WAITER: u64 = 1
@@ -53,6 +55,7 @@ def main(process: Process) -> None:
     without_server(process)
     written(process)
     reported(process)
+    held(process)
     must(system.power_off(POWER, 0))
 
 
@@ -176,6 +179,45 @@ def reported(process: Process) -> None:
     must(start_thread(process, faulty.thread, must_get(process.context(ABOVE, slice, slice))))
     _ = must_get(watch().own())
     process.console.write(f"faulty: {must_get(system.thread_info(faulty.thread)).state}\n")
+
+
+def held(process: Process) -> None:
+    """A device reaches memory of a service whose time is over: what it is to be then, it is when that has ended."""
+    index = service(b"holder")
+    frame = pinned(process)
+    assert init().kill(index) is None, "it runs"
+    let_go(process, "failed too often", frame)
+    assert init().start(index) is None, "it is given up"
+    frame = pinned(process)
+    told(process, "swap", init().swap(index, b"mid2", PATIENCE))
+    let_go(process, "handed over", frame)
+    tell(process, "its call", system.call(HOLDER, message(0)))
+
+
+def pinned(process: Process) -> u64:
+    """Let a device reach memory of the holder's: the frame."""
+    frame = must_get(process.slot())
+    system.window(process.buffer, frame, 1)
+    _ = must_get(system.call(HOLDER, message(GIVE)))
+    system.window(process.buffer, 0, 0)
+    _ = must_get(system.pin(process.buffer, DEVICES, frame))
+    return frame
+
+
+def let_go(process: Process, what: str, frame: u64) -> None:
+    """Say what the holder is, and what it is when a device doesn't reach its memory any more."""
+    process.console.write(f"{what}: {holder().phase.name}")
+    must(system.unpin(process.buffer, DEVICES, frame))
+    pause(process, 20_000)
+    process.console.write(f", {holder().phase.name}\n")
+
+
+def holder() -> ServiceStatus:
+    """The holder's."""
+    name: Array[u8] = array(48)
+    status = watch().service(service(b"holder"), name[:])
+    assert isinstance(status, ServiceStatus), "init knows it"
+    return status
 
 
 # --- threads ----------------------------------------------------------------------------------------------------------
