@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
+
+from tests.support.nk import nk
 
 MACHINE = Path(__file__).parent / "machine"
 
@@ -20,7 +21,6 @@ def run(folder: Path, kills: int, timeout: int) -> dict[str, Any]:
     text = file.read_text()
     text = re.sub(r'(?m)^program = "./(?:tester|killer).py"$', rf"\g<0>\nconfig.kills = {kills}", text)
     file.write_text(text)
-    line = ["nk", "run", "--json", "--timeout", str(timeout), str(system)]
-    done = subprocess.run(line, stdout=subprocess.PIPE, cwd=folder, check=False)
+    done = nk("run", "--json", "--timeout", str(timeout), system, timeout=timeout + 100, folder=folder)
     found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -100,9 +100,9 @@ class Vocabulary:
                     self._class(node)
                 elif Path(file).name == "rights.py" and isinstance(node, ast.AnnAssign):
                     assert isinstance(node.target, ast.Name) and node.value is not None
-                    # `1 << 3`, `(1 << 10) - 1`: nothing but literals
+                    # `1 << 3`, `DMA | TRACE`: literals, and rights that stand above
                     code = compile(ast.Expression(node.value), file, "eval")
-                    self.rights[node.target.id] = eval(code, {"__builtins__": {}})
+                    self.rights[node.target.id] = eval(code, {"__builtins__": {}}, self.rights)
 
     def _class(self, node: ast.ClassDef) -> None:
         if any(isinstance(base, ast.Name) and base.id == "Enum" for base in node.bases):

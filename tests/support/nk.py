@@ -9,9 +9,9 @@ from pathlib import Path
 _MAIN = "import sys; from neokernel.cli.main import main; sys.exit(main())"
 
 
-def nk(*arguments: str | Path, timeout: float = 250) -> subprocess.CompletedProcess[str]:
+def nk(*arguments: str | Path, timeout: float = 250, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", _MAIN, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=folder, check=False)
 
 
 def boot(program: Path) -> list[str]:

@@ -142,5 +142,16 @@ def test_the_size_of_each_service(nk: Nk, tmp_path: Path) -> None:
     assert image["total"] == sum(size for name, size in image.items() if name != "total")
     assert found["board"]["given"] == sum(row["all"] for row in services.values())
     shown = nk("size", "system.toml").output.splitlines()
-    assert shown[0].split() == ["text", "rodata", "data", "memory", "preserve", "pools", "lent", "all", "service"]
+    assert shown[0].split() == [
+        "text",
+        "rodata",
+        "data",
+        "tasks",
+        "memory",
+        "preserve",
+        "pools",
+        "lent",
+        "all",
+        "service",
+    ]
     assert f"The boot image has {image['total']:,} bytes:" in shown[-1]
