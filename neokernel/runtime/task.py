@@ -13,8 +13,8 @@ Invariants:
   while `waits`.
 - In the heap, no task's time is before its parent's. `previous` is the sibling before, or the parent of a first child,
   or None for the root.
-- A task's generation is odd while its coroutine lives. It begins anew after 2**31 lives, as a server must go on: a handle
-  that somebody has kept for so long could be taken for a later task's. (A pool never uses such a slot again.)
+- A task's generation is odd while its coroutine lives. It begins anew after 2**31 lives, as a server must go on: a
+  handle that somebody has kept for so long could be taken for a later task's. (A pool never uses such a slot again.)
 """
 
 from __future__ import annotations
