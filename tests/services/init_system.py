@@ -113,7 +113,6 @@ def replaced() -> System:
         Has("console", GrantKind.CONSOLE),
         Has("power", GrantKind.POWER),
         Has("processor", GrantKind.PROCESSOR, target=200),
-        Uses("holder", "holder", "requests"),
         Has("devices", GrantKind.DMA, size=4),
     )
     services = (
@@ -128,12 +127,14 @@ def replaced() -> System:
             restart=restart(1, Escalation.HALT),
         ),
         Service("mid", "mid", (Provides("requests"), Uses("counter", "counter", "requests"))),
+        counting("base", state=STATE, restart=restart(0, Escalation.RESTART_DEPENDANTS)),
         Service(
             "holder",
             "mid",
-            (Provides("requests"), Uses("counter", "counter", "requests")),
+            (Provides("requests"), Uses("base", "base", "requests")),
             restart=restart(0, Escalation.GIVE_UP),
         ),
+        Service("idle", "idle", (Uses("holder", "holder", "requests"),)),
         Service(
             "replacer",
             "replacer",

@@ -217,7 +217,7 @@ def test_a_typed_interface_is_served_on_while_versions_change(tmp_path: Path) ->
 def test_a_replacement_that_goes_wrong_leaves_a_service_that_serves(tmp_path: Path) -> None:
     """At whatever time it does: when nothing is left to be done, the machine goes on for a while, and ends with 1."""
     image = tmp_path / "system.elf"
-    programs = {name: PROGRAMS[name] for name in ("beater", "counter", "counter2", "mid", "mute", "replacer")}
+    programs = {name: PROGRAMS[name] for name in ("beater", "counter", "counter2", "idle", "mid", "mute", "replacer")}
     built = build_described(replaced(), programs | {"mid2": PROGRAMS["mid"]}, image)
     assert not built.diagnostics, built.diagnostics[0].message
     ran = run(image)
@@ -231,6 +231,7 @@ def test_a_replacement_that_goes_wrong_leaves_a_service_that_serves(tmp_path: Pa
         "fault 1, access 1, in 0x1000",
         "faulty: 0",
         "failed too often: ENDING, GIVEN_UP",
+        "stopped: ENDING, DOWN",
         "swap: ROLLED_BACK",
         "handed over: ENDING, RUNS",
         "its call: 0",

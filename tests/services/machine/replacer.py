@@ -24,8 +24,11 @@ COUNTER: u64 = FIRST_DECLARED + 2
 WATCHED: u64 = FIRST_DECLARED + 3
 MID: u64 = FIRST_DECLARED + 4
 POWER: u64 = FIRST_DECLARED + 6
-HOLDER: u64 = FIRST_DECLARED + 8
-DEVICES: u64 = FIRST_DECLARED + 9
+DEVICES: u64 = FIRST_DECLARED + 8
+#: where it gets what calls the holder, for a while: it would end with what the holder uses if it used it
+HOLDER: u64 = 400
+#: microseconds
+WHILE: u64 = 10_000
 #: more urgent than this
 ABOVE: u64 = 150
 HIGHEST: u64 = 200
@@ -189,13 +192,26 @@ def held(process: Process) -> None:
     let_go(process, "failed too often", frame)
     assert init().start(index) is None, "it is given up"
     frame = pinned(process)
+    assert init().stop(index) is None, "it runs"
+    assert init().kill(service(b"base")) is None, "it runs"
+    let_go(process, "stopped", frame)
+    assert init().start(index) is None, "it is down"
+    frame = pinned(process)
     told(process, "swap", init().swap(index, b"mid2", PATIENCE))
     let_go(process, "handed over", frame)
+    may_call()
     tell(process, "its call", system.call(HOLDER, message(0)))
+
+
+def may_call() -> None:
+    """Of the holder, for a while."""
+    delegated = init().delegate(service(b"idle"), 0, service(b"replacer"), HOLDER, WHILE)
+    assert isinstance(delegated, u64), "there is room"
 
 
 def pinned(process: Process) -> u64:
     """Let a device reach memory of the holder's: the frame."""
+    may_call()
     frame = must_get(process.slot())
     system.window(process.buffer, frame, 1)
     _ = must_get(system.call(HOLDER, message(GIVE)))
