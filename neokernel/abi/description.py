@@ -24,6 +24,8 @@ VERSION = 1
 
 #: where a program's declared capabilities begin in its table
 FIRST_DECLARED = FIRST_DYNAMIC
+#: of a service: init, and its messenger, are above all of them
+HIGHEST_PRIORITY = 254
 #: of a system
 MAXIMUM_SERVICES = 192
 #: of its archive, that are described

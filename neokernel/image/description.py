@@ -15,12 +15,20 @@ from typing import Any, TypeVar
 from neokernel import lang
 from neokernel.abi import description as layout
 from neokernel.abi.archive import NAME_SIZE
-from neokernel.abi.description import CHECKED_FROM, MAGIC, VERSION, Escalation, GrantKind, RestartPolicy, SettingKind
+from neokernel.abi.description import (
+    CHECKED_FROM,
+    HIGHEST_PRIORITY,
+    MAGIC,
+    VERSION,
+    Escalation,
+    GrantKind,
+    RestartPolicy,
+    SettingKind,
+)
 from neokernel.abi.rights import GRANT as TRANSFER
 from neokernel.abi.rights import SEND
 from neokernel.image.archive import Entry
 from neokernel.lang.wire import wire_over
-from neokernel.services.init.description import HIGHEST_PRIORITY
 
 HEADER_SIZE, SERVICE_SIZE, GRANT_SIZE, SETTING_SIZE, PROGRAM_SIZE = (
     int(lang.size_of(kind)) for kind in (layout.Header, layout.Service, layout.Grant, layout.Setting, layout.Program)

@@ -15,9 +15,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from neokernel.abi.description import LEAST_CAPABILITIES, MOST_CAPABILITIES, MOST_MEMORY
+from neokernel.abi.description import HIGHEST_PRIORITY, LEAST_CAPABILITIES, MOST_CAPABILITIES, MOST_MEMORY
 from neokernel.image.systemfile import units
-from neokernel.services.init.description import HIGHEST_PRIORITY
 
 NAME = r"[a-z][a-z0-9-]*"
 LONGEST_NAME = 32

@@ -14,6 +14,7 @@ from enum import Enum
 
 from neokernel.abi.description import (
     CHECKED_FROM,
+    HIGHEST_PRIORITY,
     INIT_WATCH,
     LEAST_CAPABILITIES,
     MAGIC,
@@ -61,8 +62,6 @@ from neokernel.lang import (
 
 MOST_GRANTS = MAXIMUM_SERVICES * MAXIMUM_GRANTS
 MOST_SETTINGS = MAXIMUM_SERVICES * MAXIMUM_SETTINGS
-#: of a service: init, and its messenger, are above all of them
-HIGHEST_PRIORITY = 254
 LAST_GRANT_KIND: u8 = u8(GrantKind.TRACE.value)
 LAST_SETTING_KIND: u8 = u8(SettingKind.TEXT.value)
 LAST_POLICY: u8 = u8(RestartPolicy.ALWAYS.value)
