@@ -1,7 +1,7 @@
 """A disk that answers at random, right and wrong, and the driver that puts up with it: in every reading.
 
-The device is memory: registers keep what is written to them, and between the driver's calls anything may change. What
-must hold is asserted: every request comes to one end, once; counts agree; nothing makes a check of the driver's fail.
+What must hold is asserted: every request comes to one end, once; counts agree; nothing makes a check of the driver's
+fail.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from neokernel.drivers.virtio import mmio
 from neokernel.drivers.virtio.block import BLOCK, REQUESTS, SLOT, Block, Config, Slot
 from neokernel.drivers.virtio.mmio import Registers, Transport
-from neokernel.drivers.virtio.queue import SIZE, Broken, Descriptors, Queue, Rings
+from neokernel.drivers.virtio.queue import Broken, Queue
 from neokernel.interfaces.block import BlockError, Request
 from neokernel.lang import (
     Array,
@@ -25,11 +25,10 @@ from neokernel.lang import (
     usize,
     value,
     wire_view,
-    wrapping_add,
-    wrapping_mul,
 )
+from tests.drivers import hostile
+from tests.drivers.hostile import PAGE_AT, Chance, Side
 
-PAGE_AT: u64 = 0x8000_0000
 SECTORS = 4096
 
 
@@ -49,57 +48,34 @@ class Seen:
 
 @struct
 class World:
-    """The device, and what it remembers."""
+    """The disk."""
 
+    chance: Embedded[Chance]
     registers: Embedded[Registers] = Registers()
     config: Embedded[Config] = Config()
-    descriptors: Embedded[Descriptors] = Descriptors()
-    rings: Embedded[Rings] = Rings()
+    side: Embedded[Side] = Side()
     page: Array[u8] = array(4096)
-    random: u64 = 0
-    #: heads that the device has and hasn't given back
-    heads: Array[u16] = array(SIZE, 0)
-    count: usize = 0
-    seen: u16 = 0
-    used: u16 = 0
-
-    def next(self, most: u64) -> u64:
-        self.random = wrapping_add(wrapping_mul(self.random, 6364136223846793005), 1442695040888963407)
-        return (self.random >> 33) % most
 
     def settle(self) -> None:
         """As a disk is that does nothing wrong."""
-        registers, config = self.registers, self.config
-        registers.magic, registers.version, registers.kind = mmio.MAGIC, mmio.VERSION, BLOCK
-        registers.queue_size_most, registers.queue_ready = u32(8) << u32(self.next(6)), 0
-        registers.device_features = 0xFFFF_FFFF
-        registers.interrupt_status = 0
+        config = self.config
+        hostile.settle(self.registers, BLOCK, u32(8) << u32(self.chance.next(6)))
         config.sectors_low, config.sectors_high, config.block_size = SECTORS, 0, 512
         config.size_most, config.segments_most, config.discard_most, config.zeroes_most = 1 << 20, 200, 64, 64
-        self.count, self.seen, self.used = 0, 0, 0
-
-    def listen(self, size: u16) -> None:
-        """Take what the driver has handed over."""
-        while self.seen != self.rings.available_index.number and self.count < SIZE:
-            self.heads[self.count] = self.rings.available[usize(self.seen & (size - 1))].number
-            self.count += 1
-            self.seen = wrapping_add(self.seen, 1)
+        self.side.settle()
 
     def give_back(self, size: u16, head: u32, length: u32) -> None:
-        entry = self.rings.used[usize(self.used & (size - 1))]
-        entry.head, entry.length = head, length
-        self.used = wrapping_add(self.used, 1)
-        self.rings.used_index.number = self.used
+        self.side.give_back(size, head, length)
         self.registers.interrupt_status = mmio.USED
 
 
 def walk(seed: u64, steps: u64) -> Seen:
     """So many steps, at random."""
-    world = World(random=seed)
+    world = World(chance=Chance(state=seed))
     world.settle()
     block = Block(
         transport=Transport(registers=world.registers),
-        queue=Queue(descriptors=world.descriptors, rings=world.rings),
+        queue=Queue(descriptors=world.side.descriptors, rings=world.side.rings),
         config=world.config,
         memory=world.page,
         address=PAGE_AT,
@@ -107,7 +83,7 @@ def walk(seed: u64, steps: u64) -> Seen:
     begin(world, block)
     seen = Seen()
     for _ in range(steps):
-        step = world.next(40)
+        step = world.chance.next(40)
         if step < 16:
             seen = start(world, block, seen)
         elif step < 39:
@@ -126,18 +102,18 @@ def begin(world: World, block: Block) -> None:
 
 def start(world: World, block: Block, seen: Seen) -> Seen:
     """A request, if it can be."""
-    kind = kind_of(world.next(5))
-    sector, length = world.next(SECTORS + 8), world.next(20) * 512
+    kind = kind_of(world.chance.next(5))
+    sector, length = world.chance.next(SECTORS + 8), world.chance.next(20) * 512
     if block.check(kind, sector, length) is not None or not block.has_room(3):
         return seen
     _ = block.start(kind, sector, length, 0)
     if kind is Request.READ or kind is Request.WRITE:
-        first = 1 + world.next(length)
+        first = 1 + world.chance.next(length)
         block.part(0x1_0000, u32(first))
         if first < length:
             block.part(0x2_0000, u32(length - first))
     block.commit()
-    if world.next(3) != 0:
+    if world.chance.next(3) != 0:
         block.hand_over()
     return replace(seen, started=seen.started + 1)
 
@@ -145,32 +121,24 @@ def start(world: World, block: Block, seen: Seen) -> Seen:
 def answer(world: World, block: Block, step: u64) -> None:
     """One of the device's, right, nearly right, or anything."""
     size = block.queue.size
-    world.listen(size)
-    word = truncate(u32, world.random >> 11)
+    world.side.listen(size)
+    word = world.chance.word()
     match step:
-        case 35:
-            world.give_back(size, word % (2 * SIZE), word >> 20)
-        case 36:
-            near = wrapping_add(world.used, u16(word % 3))
-            world.rings.used_index.number = truncate(u16, word >> 8) if word % 4 == 0 else near
+        case 35 | 36:
+            world.side.lie(block.queue, step - 35, word)
+            world.registers.interrupt_status = mmio.USED
         case 37:
             world.page[usize(word % 4096)] = truncate(u8, word >> 16)
             world.config.size_most = word
             world.config.sectors_low = word % (2 * SECTORS)
             world.registers.interrupt_status = word % 4
         case 38:
-            entry = world.descriptors.entries[usize(word % SIZE)]
-            entry.next, entry.flags = truncate(u16, word), truncate(u16, word >> 3)
-            world.rings.used_flags.number = truncate(u16, word)
-            world.rings.used[usize(size)].head = word
-        case _ if world.count != 0:
-            place = usize(world.next(u64(world.count)))
-            head = world.heads[place]
-            world.count -= 1
-            world.heads[place] = world.heads[world.count]
-            index = usize((world.descriptors.entries[usize(head)].address - PAGE_AT) // SLOT % REQUESTS)
+            world.side.lie(block.queue, 2 + u64(word % 2), word)
+        case _ if world.side.count != 0:
+            head = world.side.pick(usize(world.chance.next(u64(world.side.count))))
+            index = usize((world.side.address(head) - PAGE_AT) // SLOT % REQUESTS)
             slot = wire_view(Slot, world.page[index * SLOT :])
-            slot.status = 0 if step < 33 else u8(world.next(4))
+            slot.status = 0 if step < 33 else u8(world.chance.next(4))
             world.give_back(size, u32(head), block.requests[index].expected - (1 if step == 34 else 0))
         case _:
             pass

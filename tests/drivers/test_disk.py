@@ -43,7 +43,8 @@ class Machine:
             address=u64(address),
         )
         server: Any = Server(block=block, patience=u64(PATIENCE))
-        server.pages.descriptors, server.pages.rings = map(u64, self.disk.places)
+        for number, place in enumerate(self.disk.places):
+            server.pages.addresses[usize(number)] = u64(place)
         self.lent = [self.disk.bus.page()[1] for _ in range(PAGES - 1)]
         # The last two are neighbours on the bus.
         self.lent.append(self.lent[-1] + PAGE)

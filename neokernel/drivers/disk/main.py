@@ -11,19 +11,20 @@ decides. Nothing is kept between calls, so a new life has nothing to find again.
 from __future__ import annotations
 
 from neokernel.drivers.virtio.block import BLOCK, REQUESTS, Block, Config
-from neokernel.drivers.virtio.health import Verdict
-from neokernel.drivers.virtio.mmio import Transport, explain
+from neokernel.drivers.virtio.mmio import Transport
 from neokernel.drivers.virtio.process import (
     CONFIG_REGISTERS,
-    INTERRUPT,
     SIGNALS,
     Pages,
     attach,
+    attended,
+    began,
     data,
     descriptors,
     quieten,
     registers,
     rings,
+    settled,
 )
 from neokernel.drivers.virtio.queue import Broken, Queue
 from neokernel.interfaces.block import ENTRY, MOST_ENTRIES, BlockDevice, BlockError, Geometry, Request, entry_of
@@ -44,9 +45,8 @@ from neokernel.lang import (
     uses,
     usize,
 )
-from neokernel.runtime import system
 from neokernel.runtime.dma import Reach, pages_touched
-from neokernel.runtime.executor import Answering, Executor, Expired, Group, timeout
+from neokernel.runtime.executor import Answering, Executor, Group
 from neokernel.runtime.executor import Request as Call
 from neokernel.runtime.lend import Lent, borrowed
 from neokernel.runtime.must import must
@@ -84,15 +84,7 @@ async def answer(server: Server, call: Call) -> None:
 
 
 async def attend(server: Server) -> None:
-    """The device's interrupts, and those that don't come."""
-    executor = server.executor
-    while True:
-        came = await timeout(executor, executor.now + server.patience // 4, executor.signals(INTERRUPT))
-        if isinstance(came, Expired):
-            server.settle(server.block.is_late(executor.now, server.patience))
-        else:
-            server.interrupted()
-            _ = system.acknowledge(line.slot)
+    await attended(server, server.executor, line, server.patience // 4)
 
 
 @struct
@@ -117,7 +109,7 @@ class Server:
     client: u64 = 0
     #: tasks that wait for room
     crowded: u32 = 0
-    pages: Embedded[Pages] = Pages()
+    pages: Embedded[Pages] = Pages(addresses=array(3))
     reach: Embedded[Reach] = Reach()
     jobs: Array[Embedded[Job]] = array(CALLS)
     executor: Embedded[Executor] = Executor()
@@ -265,26 +257,21 @@ class Server:
                 failed = True
             else:
                 self.end_request(index)
-        self.settle(failed)
+        _ = settled(self, self.block.health, failed)
 
-    def settle(self, failed: bool) -> None:
-        """After an interrupt, or without one."""
-        verdict = self.block.health.verdict(failed)
-        assert verdict is not Verdict.END, "the device has failed too often"
-        if verdict is Verdict.RESET:
-            problem = self.block.transport.reset()
-            if problem is not None:
-                explain(problem)
-            self.block.abandon()
-            self.begin()
-            for index in range(REQUESTS):
-                if self.block.is_done(index):
-                    self.end_request(u32(index))
+    def waited(self) -> None:
+        _ = settled(self, self.block.health, self.block.is_late(self.executor.now, self.patience))
+
+    def restart(self) -> None:
+        began(self.block.transport.reset())
+        self.block.abandon()
+        self.begin()
+        for index in range(REQUESTS):
+            if self.block.is_done(index):
+                self.end_request(u32(index))
 
     def begin(self) -> None:
-        problem = self.block.begin(self.pages.descriptors, self.pages.rings)
-        if problem is not None:
-            explain(problem)
+        began(self.block.begin(self.pages.addresses[0], self.pages.addresses[1]))
 
 
 def request_of(number: u32) -> Request | None:
@@ -310,7 +297,7 @@ def main(process: Process) -> None:
             transport=Transport(registers=registers()),
             queue=Queue(descriptors=descriptors(), rings=rings()),
             config=object_at(Config, CONFIG_REGISTERS),
-            memory=data(),
+            memory=data(2),
             address=0,
         ),
         patience=process.frequency * PATIENCE,
@@ -321,7 +308,7 @@ def main(process: Process) -> None:
     quieten(server.block.transport, BLOCK)
     server.pages.begin(process, space, memory)
     must(server.reach.begin(process, space.slot))
-    server.block.address = server.pages.data
+    server.block.address = server.pages.addresses[2]
     server.begin()
     assert server.accepting.spawn(executor, accept(server)) is not None
     assert server.attending.spawn(executor, attend(server)) is not None

@@ -6,25 +6,25 @@ happens too often the driver ends, and init decides.
 
 from __future__ import annotations
 
-from neokernel.drivers.virtio.health import Verdict
-from neokernel.drivers.virtio.mmio import Transport, explain
+from neokernel.drivers.virtio.mmio import Transport
 from neokernel.drivers.virtio.process import (
-    INTERRUPT,
     SIGNALS,
     Pages,
     attach,
+    attended,
+    began,
     data,
     descriptors,
     quieten,
     registers,
     rings,
+    settled,
 )
 from neokernel.drivers.virtio.queue import Queue
 from neokernel.drivers.virtio.random import RANDOM, Source
 from neokernel.interfaces.entropy import Entropy, NoEntropy
 from neokernel.lang import Embedded, Provides, Span, Uses, array, provides, struct, tasks, u8, u64, uses, usize
-from neokernel.runtime import system
-from neokernel.runtime.executor import Answering, Executor, Expired, Group, Request, timeout
+from neokernel.runtime.executor import Answering, Executor, Group, Request
 from neokernel.runtime.must import must
 from neokernel.runtime.objects import Device, Dma, Interrupt, Memory
 from neokernel.runtime.process import Process
@@ -54,21 +54,13 @@ async def answer(server: Server, request: Request) -> None:
 
 
 async def attend(server: Server) -> None:
-    """The device's interrupts, and those that don't come."""
-    executor = server.executor
-    while True:
-        came = await timeout(executor, executor.now + server.patience, executor.signals(INTERRUPT))
-        if isinstance(came, Expired):
-            server.settle(server.source.health.tick(server.source.asked))
-        else:
-            server.settle(server.source.interrupted() is not None)
-            _ = system.acknowledge(line.slot)
+    await attended(server, server.executor, line, server.patience)
 
 
 @struct
 class Server:
     source: Embedded[Source]
-    pages: Embedded[Pages] = Pages()
+    pages: Embedded[Pages] = Pages(addresses=array(3))
     #: ticks in which any device answers
     patience: u64
     executor: Embedded[Executor] = Executor()
@@ -89,18 +81,18 @@ class Server:
                 return NoEntropy.DEVICE
             _ = await self.executor.signals(NEWS)
 
+    def interrupted(self) -> None:
+        self.settle(self.source.interrupted() is not None)
+
+    def waited(self) -> None:
+        self.settle(self.source.health.tick(self.source.asked))
+
     def settle(self, failed: bool) -> None:
-        """After an interrupt, or without one."""
-        verdict = self.source.health.verdict(failed)
-        assert verdict is not Verdict.END, "the device has failed too often"
-        if verdict is Verdict.RESET:
-            self.begin()
+        _ = settled(self, self.source.health, failed)
         self.executor.signal(NEWS)
 
-    def begin(self) -> None:
-        problem = self.source.begin(self.pages.descriptors, self.pages.rings)
-        if problem is not None:
-            explain(problem)
+    def restart(self) -> None:
+        began(self.source.begin(self.pages.addresses[0], self.pages.addresses[1]))
 
 
 def main(process: Process) -> None:
@@ -108,7 +100,7 @@ def main(process: Process) -> None:
         source=Source(
             transport=Transport(registers=registers()),
             queue=Queue(descriptors=descriptors(), rings=rings()),
-            memory=data(),
+            memory=data(2),
             address=0,
         ),
         patience=process.frequency,
@@ -118,8 +110,8 @@ def main(process: Process) -> None:
     attach(process, executor, device, line)
     quieten(server.source.transport, RANDOM)
     server.pages.begin(process, space, memory)
-    server.source.address = server.pages.data
-    server.begin()
+    server.source.address = server.pages.addresses[2]
+    server.restart()
     assert server.accepting.spawn(executor, accept(server)) is not None
     assert server.attending.spawn(executor, attend(server)) is not None
     process.ready()
