@@ -10,10 +10,9 @@ import click
 from neokernel.cli.errors import Exit
 from neokernel.cli.output import json_option, print_json, shown
 from neokernel.cli.program import Program, analyse, find_program, from_here
-from neokernel.cli.system import described, find_system, is_system_file, print_count, print_findings
+from neokernel.cli.system import described, examined, failure, find_system, is_system_file, print_count, print_findings
 from neokernel.compiler.diagnostics import Diagnostic
 from neokernel.image.needs import Need
-from neokernel.image.systemfile.checking import examine
 
 
 @click.command()
@@ -65,19 +64,21 @@ class Checked:
         print_count(self.path, self.diagnostics)
         if self.status == Exit.SUCCESS:
             first, *others = self.kind
-            click.echo("\n".join([f"{shown(self.path)}: nothing wrong; {first}", *(f"  {each}" for each in others)]))
+            count = len(self.diagnostics)
+            found = "nothing wrong" if not count else f"{count} warning{'s' if count > 1 else ''}"
+            click.echo("\n".join([f"{shown(self.path)}: {found}; {first}", *(f"  {each}" for each in others)]))
             for name, needs in self.needs.items():
                 click.echo("".join(f"  {name}: {need}\n" for need in needs), nl=False)
 
 
 def check(path: Path) -> Checked:
     if is_system_file(path):
-        machine, findings = examine(find_system(path))
-        if machine is None or findings.errors:
-            return Checked(path, ["a system"], findings.items, Exit.MANIFEST, {})
+        machine, findings = examined(find_system(path))
+        if machine is None or any(item.severity == "error" for item in findings):
+            return Checked(path, ["a system"], findings, failure(findings), {})
         programs = dict.fromkeys(Program(service.program.main) for service in machine.services.values())
         wrong = [item for program in programs for item in checked_program(program)]
-        return Checked(path, described(machine), [*findings.items, *dict.fromkeys(wrong)], Exit.COMPILE, {})
+        return Checked(path, described(machine), [*findings, *dict.fromkeys(wrong)], Exit.COMPILE, {})
     program = find_program(path)
     return Checked(program.root, [program.kind], checked_program(program), Exit.COMPILE, program.needs)
 

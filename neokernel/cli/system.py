@@ -10,7 +10,7 @@ import click
 
 from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import colored, print_json, progress, shown
-from neokernel.cli.program import REPOSITORY, Program, analyse, refuse, source_text, tool_complaints
+from neokernel.cli.program import REPOSITORY, Program, analyse, from_here, refuse, source_text, tool_complaints
 from neokernel.compiler.diagnostics import Diagnostic, render
 from neokernel.image.systemfile.checking import examine
 from neokernel.image.systemfile.describing import Denied, describe, programs
@@ -53,13 +53,38 @@ def find_system(path: Path | None) -> Path:
     raise ToolError("NK1010", "there is no system file here", f"name one; usual are {USUAL} and {FOLDER}/NAME{SUFFIX}")
 
 
+#: what may keep a program's declarations from being understood: its syntax, its names, the declarations themselves
+UNREAD = ("NK01", "NK02", "NK0704", "NK072")
+
+
+def examined(path: Path) -> tuple[Machine | None, list[Diagnostic]]:
+    """The machine that a system file describes, and what is wrong with it.
+
+    Where grants and declarations don't fit each other, and a program's can't be understood, that is said instead.
+    """
+    machine, findings = examine(path)
+    if machine is None or not any(is_of_declarations(item) for item in findings.errors):
+        return machine, findings.items
+    programs = dict.fromkeys(Program(service.program.main) for service in machine.services.values())
+    found = [item for program in programs for item in from_here(analyse(program), program)]
+    unread = [item for item in dict.fromkeys(found) if item.code.startswith(UNREAD)]
+    if not unread:
+        return machine, findings.items
+    return machine, [*(item for item in findings.items if not is_of_declarations(item)), *unread]
+
+
+def is_of_declarations(item: Diagnostic) -> bool:
+    """Does it hold the system file against what programs declare?"""
+    return item.code.startswith("NK21")
+
+
 def machine_of(path: Path, *, as_json: bool, warn: bool = True) -> Machine:
     """The machine that a system file describes, or the errors in it, and the command's end."""
-    machine, findings = examine(path)
-    if findings.errors or machine is None:
-        refuse_system(path, findings.items, as_json=as_json)
+    machine, found = examined(path)
+    if machine is None or any(item.severity == "error" for item in found):
+        refuse_system(path, found, as_json=as_json)
     if warn and not as_json:
-        print_findings(findings.warnings)
+        print_findings(found)
     return machine
 
 
@@ -133,12 +158,19 @@ def denials(machine: Machine, written: tuple[str, ...]) -> frozenset[Denied]:
 
 def refuse_system(path: Path, found: list[Diagnostic], *, as_json: bool) -> NoReturn:
     """Print what is wrong with a system and end the command."""
+    status = failure(found)
     if as_json:
-        print_json({"diagnostics": [item.as_json() for item in found], "exit": int(Exit.MANIFEST)})
+        print_json({"diagnostics": [item.as_json() for item in found], "exit": int(status)})
     else:
         print_findings(found)
         print_count(path, found)
-    raise click.exceptions.Exit(Exit.MANIFEST)
+    raise click.exceptions.Exit(status)
+
+
+def failure(found: list[Diagnostic]) -> Exit:
+    """What the errors are about: the system file and its manifests, or else a program."""
+    of_files = any(item.code.startswith("NK2") and item.severity == "error" for item in found)
+    return Exit.MANIFEST if of_files else Exit.COMPILE
 
 
 def print_findings(found: list[Diagnostic]) -> None:

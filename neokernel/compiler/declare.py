@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, suggestion
+from neokernel.compiler.forgotten import unimported
 from neokernel.compiler.source import LANG, STANDARD, Module
 from neokernel.compiler.types import INTS, EnumType
 from neokernel.compiler.vocabulary import DECORATORS, VOCABULARY
@@ -141,12 +142,14 @@ class Scope:
     assertions: list[ast.Assert] = field(default_factory=list)
     assembly: list[ast.Call] = field(default_factory=list)
     unsafe: str | None = None
+    #: what imports that failed may have meant: that the name is missing needn't be said again
+    meant: set[str] = field(default_factory=set)
 
     def lookup(self, name: str) -> Declaration | None:
         found = self.names.get(name)
         if found is None and name in BUILTINS:
             return LangName(name)
-        return found
+        return LangName("<unknown>") if found is None and name in self.meant else found
 
 
 BUILTINS = frozenset(
@@ -265,8 +268,7 @@ class _Declarer:
                     self.bind(name, LangName(alias.name), alias)
                 else:
                     help = _width(alias.name) or suggestion(alias.name, VOCABULARY)
-                    self.error("NK0204", f"`neokernel.lang` has no `{alias.name}`", alias, help)
-                    self.scope.names[name] = LangName("<unknown>")
+                    self._lacks(LANG, alias, help)
             elif source in STANDARD:
                 if alias.name in STANDARD[source]:
                     if source != "__future__":
@@ -291,8 +293,15 @@ class _Declarer:
             self.bind(name, ModuleRef(submodule), alias)
         else:
             help = self._elsewhere(source, alias.name) or suggestion(alias.name, self.scopes[source].names)
-            self.error("NK0204", f"`{source}` has no `{alias.name}`", alias, help)
-            self.scope.names[name] = LangName("<unknown>")
+            self._lacks(source, alias, help)
+
+    def _lacks(self, source: str, alias: ast.alias, help: str) -> None:
+        """The module has no such name. Uses of it, and of what `help` says that was meant, are no further errors."""
+        self.error("NK0204", f"`{source}` has no `{alias.name}`", alias, help)
+        self.scope.names[alias.asname or alias.name] = LangName("<unknown>")
+        meant = re.fullmatch(r"did you mean `(\w+)`\?", help)
+        if meant is not None:
+            self.scope.meant.add(meant[1])
 
     def _elsewhere(self, package: str, name: str) -> str:
         """The import of a name from a module of the package, if a file there is called so."""
@@ -428,13 +437,17 @@ class _Declarer:
                 return found.name, keywords
             if found == LangName("<unknown>"):
                 return "", []
+            missing = unimported(self.module, target.id) if found is None else ""
+            if missing:
+                self.error("NK0208", f"`{target.id}` is not defined", target, missing)
+                return "", []
         name = target.id if isinstance(target, ast.Name) else target.attr if isinstance(target, ast.Attribute) else ""
         help = _DECORATED.get(name) or suggestion(name, DECORATORS)
         self.error(
             "NK0704",
             "this decorator is not in the language",
             node,
-            help or "there are: " + ", ".join(f"@{d}" for d in sorted(DECORATORS)),
+            help or "there are: " + ", ".join(f"@{d}" for d in sorted(DECORATORS | {"interface"})),
         )
         return "", []
 

@@ -61,13 +61,18 @@ class Rejected(Exception):
 
 @dataclass(slots=True)
 class Diagnostics:
-    """The diagnostics of one run, in the order found, without repetition."""
+    """The diagnostics of one run, in the order found, without repetition.
+
+    An import that is missing is one mistake, however often its name stands in the file.
+    """
 
     items: list[Diagnostic] = field(default_factory=list)
-    _seen: set[tuple[str, Span]] = field(default_factory=set)
+    _seen: set[tuple[str, Span | tuple[str, str]]] = field(default_factory=set)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        key = (diagnostic.code, diagnostic.span)
+        key: tuple[str, Span | tuple[str, str]] = (diagnostic.code, diagnostic.span)
+        if diagnostic.code == "NK0208" and diagnostic.help.startswith("write `from "):
+            key = (diagnostic.code, (diagnostic.span.file, diagnostic.message))
         if key not in self._seen:
             self._seen.add(key)
             self.items.append(diagnostic)

@@ -6,8 +6,6 @@ Invariant: one type object per (class, type arguments, array lengths): instance 
 from __future__ import annotations
 
 import ast
-import functools
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -25,6 +23,7 @@ from neokernel.compiler.declare import (
     TypeVarDecl,
 )
 from neokernel.compiler.diagnostics import Diagnostic, Rejected, suggestion
+from neokernel.compiler.forgotten import nearly, unimported
 from neokernel.compiler.generics import (
     Application,
     Bindings,
@@ -34,7 +33,6 @@ from neokernel.compiler.generics import (
     TypeParameter,
     is_open,
 )
-from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.compiler.types import (
     BOOL,
     BYTES,
@@ -59,7 +57,7 @@ from neokernel.compiler.types import (
     WireField,
     WireType,
 )
-from neokernel.compiler.vocabulary import BIT_FIELDS, ENDIAN, VOCABULARY, WIDTHS
+from neokernel.compiler.vocabulary import BIT_FIELDS, ENDIAN, WIDTHS
 
 _SCALARS: dict[str, Type] = {
     **INTS,
@@ -77,12 +75,6 @@ def reject(scope: Scope, code: str, message: str, node: ast.AST, help: str = "")
     """The exception that carries a diagnostic at `node`."""
     return Rejected(Diagnostic(code, message, scope.module.span(node), help))
 
-
-#: where names of the package are looked for that a program may have forgotten to import
-_OFFERING = ("abi/*.py", "runtime/*.py", "arch/riscv64/bare.py")
-_DEFINED = re.compile(r"^(?:(class|def) )?((?(1)[A-Za-z]|[A-Z])\w*)(?(1)|(?:: \w+)? = )", re.MULTILINE)
-#: the module of system calls is imported as a whole: many other things are called like one of its functions
-_CALLS = "system"
 
 #: a generic class within itself, with other arguments each time: a program that means it stops sooner
 _MOST_NESTED = 32
@@ -156,7 +148,7 @@ class Resolver:
             case ast.Name(id=name):
                 found = scope.lookup(name)
                 if found is None:
-                    help = unimported(scope, name) or _unknown(name, [*scope.names, *_SCALARS])
+                    help = unimported(scope.module, name) or _unknown(name, [*scope.names, *_SCALARS])
                     raise reject(scope, "NK0208", f"`{name}` is not defined", node, help)
                 return found
             case ast.Attribute(value=value, attr=name):
@@ -681,40 +673,6 @@ def _wrong(name: str) -> str:
     return _WRONG_TYPES.get(name, "")
 
 
-def unimported(scope: Scope, name: str) -> str:
-    """The import that is missing, if the vocabulary, a module that this one imports, or the package has the name."""
-    if name in VOCABULARY and name not in BIT_FIELDS:
-        return f"write `from neokernel.lang import {name}`"
-    sources = {module.name: module for module in scope.module.imports}
-    for found in sources.values():
-        if any(getattr(node, "name", None) == name or _assigns(node, name) for node in found.tree.body):
-            return f"write `from {found.name} import {name}`"
-    modules = _offered().get(name, [])
-    return f"write `from {modules[0]} import {name}`" if len(modules) == 1 else ""
-
-
-@functools.cache
-def _offered() -> dict[str, list[str]]:
-    """By the names that programs import from the package: the modules that define each."""
-    found: dict[str, list[str]] = {_CALLS: ["neokernel.runtime"]}
-    for pattern in _OFFERING:
-        for path in sorted((PACKAGE_ROOT / "neokernel").glob(pattern)):
-            module = ".".join(path.relative_to(PACKAGE_ROOT).with_suffix("").parts)
-            names = {
-                match[2]
-                for match in _DEFINED.finditer(path.read_text(encoding="utf-8"))
-                if match[1] != "def" or path.stem != _CALLS
-            }
-            for name in names:
-                found.setdefault(name, []).append(module)
-    return found
-
-
-def _assigns(node: ast.stmt, name: str) -> bool:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
-
-
 def _unknown(name: str, known: list[str]) -> str:
     if name in ("list", "List"):
         return "there are no lists: use `Array[T]` (fixed length), `Span[T]` (a view), or a container of the runtime"
@@ -724,7 +682,7 @@ def _unknown(name: str, known: list[str]) -> str:
         return "write `T | None`"
     if name in _SCALARS:
         return f"write `from neokernel.lang import {name}`"
-    return suggestion(name, known)
+    return suggestion(name, known) or nearly(name)
 
 
 def _same_kind(a: Type, b: Type) -> bool:

@@ -160,6 +160,12 @@ class Loader:
         return [name for name in names if self._places(name)]
 
     def _host(self, module: Module, importer: Module | None, node: ast.AST | None) -> None:
+        """A module that doesn't say that it belongs to the target; maybe it means to."""
+        for child in module.tree.body:
+            meant = [name for name in _imported(child) if name.startswith("neokernel.") and not self._places(name)]
+            if meant and not (PACKAGE_ROOT.joinpath(*meant[0].split("."))).is_dir():
+                self._report("NK0201", f"no target module `{meant[0]}`", module, child, self._near(meant[0]))
+                return
         names = ", ".join(_words(module.tree)) or "u64"
         help = f"if it belongs to the target, write `from {LANG} import {names}` at its top level"
         message = f"`{module.name}` is a host module: the compiler doesn't read it"
@@ -217,7 +223,9 @@ class Loader:
         base = PACKAGE_ROOT if name.startswith("neokernel.") else self.root
         folder = base.joinpath(*name.split(".")[:-1])
         prefix = name.rpartition(".")[0]
-        names = [f"{prefix}.{p.stem}".lstrip(".") for p in folder.glob("*.py")] if folder.is_dir() else []
+        packages = [path.parent for path in folder.glob("*/__init__.py")] if prefix else []
+        found = [*folder.glob("*.py"), *packages]
+        names = [f"{prefix}.{path.stem}".lstrip(".") for path in found]
         otherwise = "target modules import `neokernel.lang`, other target modules, and little else"
         return suggestion(name, names) or otherwise
 

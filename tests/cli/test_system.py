@@ -130,10 +130,45 @@ def test_a_warning_is_no_error(nk: Nk, tmp_path: Path) -> None:
     assert result.status == 0
     assert "warning[NK2206]: nobody uses `a`" in result.error
     assert result.output.splitlines() == [
-        "system.toml: nothing wrong; a system of 1 service on qemu-virt",
+        "system.toml: 1 warning; a system of 1 service on qemu-virt",
         "  memory: 8.25 MiB of 128 MiB given away",
     ]
     assert "warning[NK2206]" in nk("graph").error
     assert nk("check", "--json").json["programs"][0]["diagnostics"][0]["severity"] == "warning"
     (tmp_path / "plain.py").write_text((tmp_path / "plain.py").read_text().replace("u64(0)", "u64(-1)"))
     assert nk("check").status == Exit.COMPILE
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "code", "help"),
+    [
+        ("main.py", "import Provides, Setting, provides", "import Provides, Setting, provids", "NK0204", "`provides`?"),
+        ("main.py", "Provides, Setting, provides", "Setting, provides", "NK0208", "neokernel.lang import Provides"),
+        ("main.py", "neokernel.lang", "neokernel.lan", "NK0201", "did you mean `neokernel.lang`?"),
+        ("main.py", "from tally import Tally\n", "", "NK0208", "write `from tally import Tally`"),
+        ("main.py", "from tally import", "from taly import", "NK0201", "did you mean `tally`?"),
+        ("client.py", "objects import Console", "objects import Consol", "NK0204", "did you mean `Console`?"),
+        ("tally.py", "interface, ", "", "NK0208", "write `from neokernel.lang import interface`"),
+    ],
+)
+def test_an_import_that_is_missing_is_all_that_is_said(
+    nk: Nk, tmp_path: Path, file: str, before: str, after: str, code: str, help: str
+) -> None:
+    """Not that the declarations that can't be understood don't fit the system file."""
+    assert nk("new", "service", "tally").status == 0
+    source = tmp_path / "tally" / file
+    source.write_text(source.read_text().replace(before, after, 1))
+    found = nk("check", "tally", "--json").json["programs"][0]["diagnostics"]
+    assert [(item["code"], item["file"]) for item in found] == [(code, f"tally/{file}")]
+    assert help in found[0]["help"]
+    said = nk("build", "tally")
+    assert said.status == Exit.COMPILE and said.error.count("error[") == 1 and code in said.error
+
+
+def test_what_is_wrong_within_a_program_hides_no_grant(nk: Nk, tmp_path: Path) -> None:
+    assert nk("new", "service", "tally").status == 0
+    source, system = tmp_path / "tally" / "handler.py", tmp_path / "tally" / "system.toml"
+    source.write_text(source.read_text().replace("return self.total", 'return "all"'))
+    system.write_text(system.read_text().replace("tally.tally", "tally.other"))
+    found = nk("check", "tally", "--json").json["programs"][0]["diagnostics"]
+    assert [item["code"] for item in found] == ["NK2104"]

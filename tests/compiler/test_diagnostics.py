@@ -92,13 +92,21 @@ def test_programs_that_cannot_be_imported(tmp_path: Path, name: str, wanted: str
         ("index = PLATFORM", "write `from neokernel.abi.boot import PLATFORM`"),
         ("system.signal(3)", "write `from neokernel.runtime import system`"),
         ("a = hold", ""),
-        ("a: Console | None = None", ""),
+        ("must_gett(1)", "did you mean `must_get`? Write `from neokernel.runtime.must import must_get`"),
+        ("a: Level | None = None", "write `from neokernel.interfaces.log import Level`"),
+        ("a: Reason | None = None", "write `from neokernel.interfaces.system import Reason`"),
     ],
 )
 def test_names_of_the_package_that_are_not_imported(line: str, help: str) -> None:
-    """Unless several modules have the name, or it is a system call's, which aren't imported by their names."""
+    """But for system calls, which aren't imported by their names."""
     (found, *_) = analyse_source(f"from neokernel.lang import u8\n\n\ndef f() -> None:\n    {line}\n").diagnostics
     assert (found.code, found.help) == ("NK0208", help)
+
+
+def test_a_name_that_several_modules_of_the_package_have() -> None:
+    (found, *_) = analyse_source("from neokernel.lang import u8\n\na: Console | None = None\n").diagnostics
+    assert "`from neokernel.runtime.objects import Console`, or " in found.help
+    assert "`from neokernel.interfaces.console import Console`" in found.help
 
 
 @pytest.mark.parametrize(

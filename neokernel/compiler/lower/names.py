@@ -18,10 +18,10 @@ from neokernel.compiler.declare import (
     TypeVarDecl,
 )
 from neokernel.compiler.diagnostics import Rejected, suggestion
+from neokernel.compiler.forgotten import nearly, unimported
 from neokernel.compiler.ir import Const, Operand
 from neokernel.compiler.lower import constants
 from neokernel.compiler.lower.context import NOTHING, Context, Path, Value
-from neokernel.compiler.resolve import unimported
 from neokernel.compiler.types import NEVER, NONE, ArrayType, RefType, SpanType, StructType, Type, ValueType
 
 
@@ -44,8 +44,8 @@ def find(ctx: Context, node: ast.expr) -> Declaration:
         case ast.Name(id=name):
             found = ctx.scope.lookup(name)
             if found is None:
-                help = _MISSING.get(name, "") or unimported(ctx.scope, name)
-                help = help or suggestion(name, [*ctx.variables, *ctx.scope.names])
+                help = _MISSING.get(name, "") or unimported(ctx.scope.module, name)
+                help = help or suggestion(name, [*ctx.variables, *ctx.scope.names]) or nearly(name)
                 raise ctx.reject("NK0208", f"`{name}` is not defined", node, help)
             if found == LangName("<unknown>"):
                 raise Rejected.silent()

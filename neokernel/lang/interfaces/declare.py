@@ -19,6 +19,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import copy
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -36,6 +37,7 @@ from neokernel.lang.interfaces.generate import (
 from neokernel.lang.interfaces.model import (
     FLOATS,
     INTEGERS,
+    LANGUAGE,
     POST_WORDS,
     VOCABULARY,
     Bytes,
@@ -80,7 +82,7 @@ class Declaration:
 
 
 class Told(Problem):
-    """A name can't be imported: that is said where the import stands."""
+    """A name isn't, or can't be, imported: that is said where the import stands, or should."""
 
     def __init__(self, node: ast.AST) -> None:
         super().__init__("", "", node, "")
@@ -135,6 +137,8 @@ class Declarer(ast.NodeTransformer):
         if not keyword and annotated != "Setting":
             self.generic_visit(node)
             return node
+        if keyword and isinstance(node.annotation, ast.Subscript):
+            self.imported(node.annotation.value)
         if KEYWORDS.get(annotated) != keyword or not isinstance(node.target, ast.Name):
             raise Problem("NK0725", "this declares nothing", node, f"write {_FORMS}")
         assert isinstance(node.value, ast.Call)
@@ -236,12 +240,16 @@ class Declarer(ast.NodeTransformer):
             return node.slice
         if word == "Provides":
             name, module, _ = self.declared(node)
+            if self.is_undefined(node.slice):
+                return node.slice
             if module != self.names.module:
                 self.imports[f"from {module} import {server_name(name)}"] = None
             return ast.copy_location(ast.Name(server_name(name), ast.Load()), node)
         if word in ("Posts", "Takes"):
             self.posted(node)
             name, module, _ = self.declared(node)
+            if self.is_undefined(node.slice):
+                return node.slice
             class_ = poster_name(name) if word == "Posts" else taker_name(name)
             if module != self.names.module:
                 self.imports[f"from {module} import {class_}"] = None
@@ -252,13 +260,24 @@ class Declarer(ast.NodeTransformer):
         return node
 
     def declared(self, node: ast.Subscript) -> tuple[str, str, int]:
-        """What `Uses[I]` or `Provides[I]` is about: class, module, version."""
+        """What `Uses[I]` or `Provides[I]` is about: class, module, version.
+
+        A name that nobody has defined stands for itself: the compiler says so, as of any other.
+        """
         if isinstance(node.slice, ast.Name):
+            if self.is_undefined(node.slice):
+                return node.slice.id, self.names.module, 0
             where, name, found = self.names.follow(node.slice.id)
             if isinstance(found, ast.ClassDef) and where.decorated(found) == "interface":
                 return name, where.module, self.version(where, found)
             if where.module == OBJECTS and isinstance(found, ast.ClassDef) and self.names.word(node.value) == "Uses":
                 return name, where.module, 0
+            if (
+                isinstance(found, ast.ClassDef)
+                and "interface" not in where.table
+                and any(isinstance(each, ast.Name) and each.id == "interface" for each in found.decorator_list)
+            ):
+                raise Told(node)  # that the word isn't imported is said there
             if (
                 found is None
                 and isinstance(self.names.table.get(node.slice.id), ast.ImportFrom)
@@ -268,6 +287,21 @@ class Declarer(ast.NodeTransformer):
         message = f"`{ast.unparse(node.slice)}` is no interface"
         help = f"an interface is made by `@interface`; kernel objects that can be used are classes of `{OBJECTS}`"
         raise Problem("NK0726", message, node, help)
+
+    def imported(self, node: ast.expr) -> None:
+        """Is the word `Uses` or `Provides` imported? If it was misspelt there, that is said there."""
+        if self.is_undefined(node) and isinstance(node, ast.Name) and node.id in KEYWORDS:
+            imports = [each for each in self.names.table.values() if isinstance(each, ast.ImportFrom)]
+            known = [alias.name for each in imports if each.module == LANGUAGE for alias in each.names]
+            if difflib.get_close_matches(
+                node.id, [name for name in known if name not in {*KEYWORDS, *KEYWORDS.values()}], cutoff=0.7
+            ):
+                raise Told(node)
+            message, help = f"`{node.id}` is not defined", f"write `from {LANGUAGE} import {node.id}`"
+            raise Problem("NK0208", message, node, help)
+
+    def is_undefined(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Name) and node.id not in self.names.table and not self.names.word(node)
 
     def posted(self, node: ast.Subscript) -> None:
         """Can all of the interface's messages go into a ring?"""

@@ -34,7 +34,7 @@ HEADER = (
 )
 
 _EXPECTATION = re.compile(r"\s*(\^+( \+\d+:\d+)? NK\d{4}: |= (help|note): )")
-_VOCABULARY_IMPORT = re.compile(r"^from neokernel\.lang import|^import neokernel\.lang", re.MULTILINE)
+_VOCABULARY_IMPORT = re.compile(r"^from neokernel\.lang? import|^import neokernel\.lang", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
