@@ -187,7 +187,11 @@ class System(Protocol):
     def swap(
         self, index: u64, program: Annotated[bytes, up_to(MAXIMUM_NAME)], patience: u64
     ) -> Refused | Failure | None:
-        """Let another program of the archive take over. `patience`: microseconds for each side to do its part."""
+        """Let another program of the archive take over. `patience`: microseconds for each side to do its part.
+
+        Its state is what it preserves by the system's description: one that preserves nothing begins anew, and only
+        the calls to it are held. On the console init says so.
+        """
         ...
 
     def delegate(self, index: u64, place: u64, to: u64, at: u64, duration: u64) -> u64 | Refused | Failure:

@@ -22,8 +22,12 @@ waits for nothing. A task may be resumed without need.
 
 The thread needs time of its own (a SchedContext): on its callers' time there are no deadlines.
 
+When another version is to take over (HAND_OVER), no more requests are received: they wait for whoever comes next. Those
+that are worked on are answered first, and then the process hands over; other tasks end with it. So what is to outlive
+it is in order whenever an answer is given. If that takes longer than the supervisor waits, it goes on as before.
+
 Invariants: `ready` is the number of tasks in the groups' queues; the thread sleeps only while it is 0. There is at most
-one request in `inbox`, and none is received while nobody waits for one.
+one request in `inbox`, and none is received while nobody waits for one, or while `leaving` isn't None.
 """
 
 from __future__ import annotations
@@ -56,7 +60,7 @@ from neokernel.lang import (
 )
 from neokernel.runtime import system
 from neokernel.runtime.interface import REFUSED, Answer
-from neokernel.runtime.process import Process
+from neokernel.runtime.process import HAND_OVER, Process, current
 from neokernel.runtime.ring import Broken, Ring
 from neokernel.runtime.system import Failure, Message
 from neokernel.runtime.task import Queue, Task, Timers, Waiting
@@ -99,9 +103,13 @@ class Executor:
     endpoint: u64 = 0
     #: index of the notification that is bound to the thread: others get copies of it, with their signals as badges
     notification: u64 = 0
-    #: Replies that hold nobody
+    #: Replies that hold nobody, and how many there are in all
     replies: Array[u64] = array(MAXIMUM_REQUESTS)
     free: usize = 0
+    made: usize = 0
+    #: the supervisor's request to hand over, and until when it waits
+    leaving: Request | None = None
+    patience: u64 = NEVER
 
     def begin(self, process: Process, endpoint: u64 = 0, requests: u64 = 0) -> Failure | None:
         """Make what the executor of this thread needs. It has at most so many requests at a time."""
@@ -119,6 +127,7 @@ class Executor:
                 return reply
             self.replies[self.free] = reply
             self.free += 1
+        self.made = self.free
         self.now = system.now()
         return None
 
@@ -184,9 +193,11 @@ class Executor:
     def wait(self) -> Failure | None:
         """Let the thread sleep until a task can go on; if some can, only look what has arrived. One system call."""
         self.look()
-        deadline: u64 = NOW if self.ready > 0 else self.timers.soonest()
+        self.leave_if_done()
+        deadline: u64 = NOW if self.ready > 0 else min(self.timers.soonest(), self.patience)
         failure: Failure | None = None
-        if self.endpoint != 0 and self.free > 0 and self.inbox is None and self.waiting.listener() is not None:
+        receives = self.endpoint != 0 and self.free > 0 and self.inbox is None and self.leaving is None
+        if receives and self.waiting.listener() is not None:
             reply = self.replies[self.free - 1]
             arrived = system.receive(self.endpoint, reply, deadline)
             if isinstance(arrived, Failure):
@@ -195,7 +206,12 @@ class Executor:
                 self.signal(arrived.badge)
             else:
                 self.free -= 1
-                self.deliver(Request(reply, arrived))
+                if arrived.badge == 0 and arrived.label() == HAND_OVER and not arrived.is_fault():
+                    self.leaving = Request(reply, arrived)
+                    self.patience = arrived.w0 if arrived.length() > 0 else NEVER
+                    self.leave_if_done()
+                else:
+                    self.deliver(Request(reply, arrived))
         else:
             signals = system.wait(self.notification, deadline)
             if isinstance(signals, Failure):
@@ -204,6 +220,17 @@ class Executor:
                 self.signal(signals)
         self.look()
         return None if failure is not None and failure.status is Status.TIMED_OUT else failure
+
+    def leave_if_done(self) -> None:
+        """If another version is to take over: hand over if nothing else is owed, go on if that takes too long."""
+        request = self.leaving
+        if request is None or (self.free + 1 < self.made and self.now < self.patience):
+            return
+        if self.free + 1 == self.made:
+            # If it returns, nobody waits for it any more.
+            current().hand_over(request.reply)
+        self.leaving, self.patience = None, NEVER
+        _ = self.answer(request, refusal(Status.CANCELLED))
 
     def look(self) -> None:
         """Look at the clock: those whose time has come can go on."""

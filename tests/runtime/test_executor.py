@@ -6,6 +6,7 @@ The kernel here is three functions: time passes only while the thread sleeps, up
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from hypothesis import strategies as st
 from neokernel import lang
 from neokernel.abi.call import NEVER, SIGNALS_BIT, message
 from neokernel.abi.status import WORD, Status
+from neokernel.runtime import executor as executors
 from neokernel.runtime import ring as rings
 from neokernel.runtime import system
 from neokernel.runtime.interface import REFUSED
+from neokernel.runtime.process import HAND_OVER
 from neokernel.runtime.system import Failure, Message
 from neokernel.runtime.task import Task, Timers
 from tests.runtime.drivers import tasks_driver
@@ -73,6 +76,8 @@ class Kernel:
         found = self.sleep("receive", int(deadline), lambda event: True)
         if isinstance(found, Failure):
             return found
+        if isinstance(found, Message):
+            return found
         if isinstance(found, tuple):
             return Message(u64(5), message(u64(1), u64(4)), *(u64(word) for word in found))
         return Message(found, u64(SIGNALS_BIT), *[u64(0)] * 4)
@@ -124,7 +129,7 @@ def serve(kernel: Kernel, replies: int) -> None:
     executor.endpoint = 7
     for number in range(replies):
         executor.replies[number] = 20 + number
-    executor.free = replies
+    executor.free = executor.made = replies
 
 
 def spawn(kernel: Kernel, kind: int, a: int = 0, b: int = 0) -> bool:
@@ -217,6 +222,62 @@ def test_a_request_whose_task_is_cancelled_is_refused(kernel: Kernel) -> None:
     ((reply, word, _),) = kernel.answers
     assert (reply, word & 0xFF, bool(word & REFUSED)) == (20, Status.CANCELLED.value, True)
     assert (bench.executor.free, bench.group.living) == (1, 0)
+
+
+@dataclass
+class Successor:
+    """Who takes over: `waits` says until when."""
+
+    kernel: Kernel
+    waits: int = NEVER
+    took_over: int | None = None
+
+    def hand_over(self, reply: Any) -> None:
+        if self.kernel.now < self.waits:
+            self.took_over = self.kernel.now
+            raise SystemExit
+
+    def asks(self, time: int, *words: int) -> tuple[int, Message]:
+        return time, Message(u64(0), message(HAND_OVER, len(words)), *(u64(word) for word in (*words, 0, 0, 0, 0)[:4]))
+
+
+@pytest.fixture
+def successor(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> Successor:
+    made = Successor(kernel)
+    monkeypatch.setattr(executors, "current", lambda: made)
+    return made
+
+
+def test_a_successor_gets_the_state_when_all_that_was_asked_is_answered(kernel: Kernel, successor: Successor) -> None:
+    """And what is asked later isn't received: it is the successor's."""
+    serve(kernel, 4)
+    kernel.events = [(1, (100, 0, 0, 0)), successor.asks(2, 90), (3, (200, 0, 0, 0))]
+    spawn(kernel, ANSWER, 50, 0)
+    spawn(kernel, ANSWER, 10, 0)
+    with pytest.raises(SystemExit):
+        kernel.run()
+    assert [first for _, _, first in kernel.answers] == [100]
+    assert successor.took_over == kernel.now == 50 and [time for time, _ in kernel.events] == [3]
+
+
+def test_a_successor_that_has_waited_long_enough_is_forgotten(kernel: Kernel, successor: Successor) -> None:
+    """Then requests are received again; and the next one who asks is waited for as the first was."""
+    serve(kernel, 2)
+    successor.waits = 30
+    kernel.events = [(1, (100, 0, 0, 0)), successor.asks(2, 30), (3, (200, 0, 0, 0))]
+    spawn(kernel, ANSWER, 50, 0)
+    spawn(kernel, ANSWER, 10, 0)
+    spawn(kernel, SLEEP, 1, 100)
+    kernel.run()
+    assert sorted(first for _, word, first in kernel.answers if word == message(1, 1)) == [100, 200]
+    assert [word & 0xFF for _, word, _ in kernel.answers if word & REFUSED] == [Status.CANCELLED.value]
+    assert (kernel.bench.executor.free, kernel.bench.executor.leaving) == (2, None)
+    successor.waits = NEVER
+    kernel.events = [successor.asks(200)]
+    spawn(kernel, ANSWER, 0, 0)
+    with pytest.raises(SystemExit):
+        kernel.run()
+    assert successor.took_over == 200
 
 
 def test_an_answer_that_can_not_be_taken_is_a_refusal(kernel: Kernel) -> None:

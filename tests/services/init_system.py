@@ -24,8 +24,11 @@ PROGRAMS = {
         "clock",
         "counter3",
         "idle",
+        "later",
+        "later2",
         "mid",
         "mute",
+        "patient",
         "quitter",
         "replacer",
         "tester",
@@ -148,10 +151,10 @@ def replaced() -> System:
     return System("replaced", "qemu-virt", services)
 
 
-def typed(clients: int, swaps: int) -> System:
+def typed(clients: int, swaps: int, asker: str = "asker") -> System:
     """A typed interface: so many clients, and so many times what serves it is replaced."""
     (declared,) = [need for need in needs_of(PROGRAMS["asker"]) if need.name == "sums"]
-    asker: tuple[Grant, ...] = (
+    grants: tuple[Grant, ...] = (
         Uses("sums", "adder", "sums", declared.version, lend=declared.lend),
         Has("init", GrantKind.SYSTEM),
         Has("watch", GrantKind.SYSTEM, INIT_WATCH),
@@ -159,12 +162,12 @@ def typed(clients: int, swaps: int) -> System:
         Has("power", GrantKind.POWER),
         Has("processor", GrantKind.PROCESSOR, target=200),
     )
-    settings = (("clients", clients), ("swaps", swaps))
+    settings = (("clients", clients), ("swaps", swaps)) if asker == "asker" else ()
     return System(
         "typed",
         "qemu-virt",
         (
             Service("adder", "adder", (Provides("sums", declared.version),), state=STATE),
-            Service("asker", "asker", asker, settings, memory=8 << 20, capabilities=4096, priority=120),
+            Service("asker", asker, grants, settings, memory=8 << 20, capabilities=4096, priority=120),
         ),
     )

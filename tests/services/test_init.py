@@ -214,6 +214,45 @@ def test_a_typed_interface_is_served_on_while_versions_change(tmp_path: Path) ->
 
 
 @pytest.mark.qemu
+def test_a_service_with_tasks_is_replaced_between_its_answers(tmp_path: Path) -> None:
+    """Whatever is half done when its successor comes is answered first; what comes then is the successor's."""
+    image = tmp_path / "system.elf"
+    programs = {"adder": PROGRAMS["later"], "adder2": PROGRAMS["later2"], "asker": PROGRAMS["asker"]}
+    built = build_described(typed(clients=64, swaps=100), programs, image)
+    assert not built.diagnostics, built.diagnostics[0].message
+    ran = run(image)
+    assert (ran.status, ran.lines) == (
+        0,
+        [
+            "by another service: OTHER_NEEDS",
+            "the sum of what is lent: 55",
+            "and in its next life: 55",
+            "100 swaps, 100 times the right version answered",
+            "0 calls lost, True, True",
+        ],
+    )
+
+
+@pytest.mark.qemu
+def test_a_service_whose_tasks_take_too_long_is_not_replaced_and_serves_on(tmp_path: Path) -> None:
+    image = tmp_path / "system.elf"
+    programs = {"adder": PROGRAMS["later"], "adder2": PROGRAMS["later2"], "patient": PROGRAMS["patient"]}
+    built = build_described(typed(clients=0, swaps=0, asker="patient"), programs, image)
+    assert not built.diagnostics, built.diagnostics[0].message
+    ran = run(image)
+    assert (ran.status, ran.lines) == (
+        0,
+        [
+            "TIMED_OUT, in time: True",
+            "version 1 has counted 0; it answers 1 more",
+            "done: True, in time: True",
+            "version 2 has counted 6000; it answers 0 more",
+            "answered 6000, failed 0, 6000",
+        ],
+    )
+
+
+@pytest.mark.qemu
 def test_a_replacement_that_goes_wrong_leaves_a_service_that_serves(tmp_path: Path) -> None:
     """At whatever time it does: when nothing is left to be done, the machine goes on for a while, and ends with 1."""
     image = tmp_path / "system.elf"
@@ -236,6 +275,8 @@ def test_a_replacement_that_goes_wrong_leaves_a_service_that_serves(tmp_path: Pa
         "handed over: ENDING, RUNS",
         "its call: 0",
     ]
+    anew = [line for line in ran.lines if line.endswith("preserves nothing: its new version begins anew")]
+    assert anew == ["init: mid preserves nothing: its new version begins anew"]
     assert ran.status == 0
 
 

@@ -3,7 +3,8 @@
 1. The new version's process is made, with the same capabilities, and isn't started.
 2. The messenger, a thread of init's, calls the service at its own endpoint (HAND_OVER, badge 0: nobody else has that).
    The call waits in line like any other; when its turn comes, the service has answered all before it, or keeps them
-   until it has. It brings its state in order, in the memory that outlives it, and answers HANDED_OVER.
+   until it has. It brings its state in order, in the memory that outlives it, and answers HANDED_OVER. Until when init
+   waits is in the call: who doesn't answer at once knows when to give up, and serves on.
 3. The new version starts, the old one is ended. Calls that came meanwhile wait at the endpoint, and are the new one's.
 4. The new one says that it is ready, once it has understood the state. If it ends before, or isn't in time, the old
    version is started again on the same state.
@@ -20,7 +21,7 @@ from neokernel.abi.call import message
 from neokernel.abi.description import GrantKind
 from neokernel.abi.status import FIRST, INVOKED, Status
 from neokernel.interfaces.system import Phase, Reason, Refused
-from neokernel.lang import u8, u64
+from neokernel.lang import text_of, u8, u64
 from neokernel.runtime import system
 from neokernel.runtime.child import AWAITS_REPLY, state_of
 from neokernel.runtime.process import HAND_OVER, HANDED_OVER, Process
@@ -40,12 +41,12 @@ LOOKS: u64 = 100_000
 
 
 def deliver(orders: u64) -> None:
-    """The messenger: (endpoint, init's endpoint, number) → call HAND_OVER there, and tell how it ended."""
+    """The messenger: (endpoint, init's endpoint, number, deadline) → call HAND_OVER there, and tell how it ended."""
     while True:
         order = system.receive(orders, 0)
         if isinstance(order, Failure):
             continue
-        answer = system.call(order.w0, message(HAND_OVER))
+        answer = system.call(order.w0, message(HAND_OVER, 1), order.w3)
         status: u64 = 0
         label: u64 = 0
         if isinstance(answer, Failure):
@@ -77,14 +78,15 @@ def begin_swap(process: Process, init: Init, index: u64, program: bytes, patienc
     if failure is not None:
         return failed(failure)
     swap.serial = init.next_serial()
-    failure = system.try_send(init.orders, message(0, 3), endpoint, init.reports, swap.serial)
+    swap.patience = ticks(process, patience)
+    due = after(system.now(), swap.patience)
+    failure = system.try_send(init.orders, message(0, 4), endpoint, init.reports, swap.serial, due)
     if failure is not None:
         _ = swap.child.end(process)
         # It is about to wait, when a call was called off just before.
         return Refused(Reason.BUSY) if failure.status is Status.TIMED_OUT else failed(failure)
     swap.unit, swap.begun, swap.late, swap.failed = index + 1, False, False, False
-    swap.patience = ticks(process, patience)
-    swap.due = after(system.now(), swap.patience)
+    swap.due = due
     swap.old.assign(unit.program.view())
     swap.new.assign(program)
     # Who has asked waits in this Reply; init receives with the other one.
@@ -139,6 +141,9 @@ def has_reported(process: Process, init: Init, report: Message) -> None:
         give_up(process, init, Refused(Reason.ROLLED_BACK))
         return
     give_again(process, init, index, swap.child.number)
+    if init.service(index).state == 0:
+        name = text_of(init.name(index))
+        init.outbox.write(f"init: {name} preserves nothing: its new version begins anew\n")
     unit = init.units[index]
     unit.program.assign(swap.new.view())
     swap.begun = True

@@ -36,11 +36,15 @@ class Adder:
         return self.program
 
     def total(self, numbers: Lent) -> u64:
-        """The sum of bytes."""
-        copied: Array[u8] = array(100)
-        length = min(numbers.length, 100)
-        numbers.read(0, copied[:length])
-        found: u64 = 0
-        for byte in copied[:length]:
-            found += u64(byte)
-        return found
+        return total_of(numbers)
+
+
+def total_of(numbers: Lent) -> u64:
+    """The sum of bytes."""
+    copied: Array[u8] = array(100)
+    length = min(numbers.length, 100)
+    numbers.read(0, copied[:length])
+    found: u64 = 0
+    for byte in copied[:length]:
+        found += u64(byte)
+    return found
