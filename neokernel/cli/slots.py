@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +19,9 @@ from neokernel.image.systemfile.model import Kind, Slot
 from neokernel.image.systemfile.slots import SECTOR
 from neokernel.image.systemfile.units import show_size
 
+#: bytes of a Unix socket's path, as Linux has it
+MOST_PATH = 107
+
 
 @contextlib.contextmanager
 def plugged(path: Path, *, as_json: bool) -> Iterator[list[str]]:
@@ -28,7 +34,14 @@ def plugged(path: Path, *, as_json: bool) -> Iterator[list[str]]:
         return
     machine = machine_of(find_system(path), as_json=as_json, warn=False)
     with tempfile.TemporaryDirectory(prefix="nk-disks-") as folder:
-        yield arguments_of(machine, Path(folder))
+        arguments = arguments_of(machine, Path(folder))
+        try:
+            yield arguments
+        finally:
+            # QEMU that was stopped leaves them.
+            for slot in machine.slots.values():
+                for _, path in sockets_of(machine, slot):
+                    path.unlink(missing_ok=True)
 
 
 def arguments_of(machine: Machine, folder: Path) -> list[str]:
@@ -43,7 +56,35 @@ def arguments_of(machine: Machine, folder: Path) -> list[str]:
             case Kind.DISK:
                 file = disk_file(machine, name, slot, folder)
                 arguments += qemu.disk(bus, file, read_only=slot.read_only, temporary=slot.temporary)
+            case Kind.PORTS:
+                arguments += qemu.ports(bus, {name: free_socket(path) for name, path in sockets_of(machine, slot)})
     return arguments
+
+
+def sockets_of(machine: Machine, slot: Slot) -> list[tuple[str, Path]]:
+    return [(name, (machine.folder / path).absolute()) for name, path in slot.ports.items()]
+
+
+def free_socket(path: Path) -> Path:
+    """Where QEMU can make a socket. It would delete whatever is there."""
+    called = shown(path)
+    if len(os.fsencode(path)) > MOST_PATH:
+        message = f"{called} is too long for a socket: {len(os.fsencode(path))} bytes, and {MOST_PATH} can be"
+        raise ToolError("NK1107", message, "give it a shorter path in the system file, or move the system's folder")
+    try:
+        there = stat.S_ISSOCK(path.lstat().st_mode)
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise ToolError("NK1107", f"there is no folder for {called}", f"mkdir {shown(path.parent)}") from None
+        return path
+    except OSError as error:
+        raise ToolError("NK1107", f"{called} can't be used: {error.strerror or error}", "name another path") from error
+    if not there:
+        raise ToolError("NK1107", f"{called} is there, and isn't a socket", "name another path, or take it away")
+    with socket.socket(socket.AF_UNIX) as probe:
+        if probe.connect_ex(str(path)) == 0:
+            raise ToolError("NK1107", f"another machine has {called}", "stop it, or name another path")
+    return path
 
 
 def disk_file(machine: Machine, name: str, slot: Slot, folder: Path) -> Path:

@@ -103,6 +103,18 @@ def disk(bus: str, file: Path, *, read_only: bool = False, temporary: bool = Fal
     return ["-drive", options, "-device", f"virtio-blk-device,bus={bus},drive={name}"]
 
 
+def ports(bus: str, sockets: dict[str, Path]) -> list[str]:
+    """Ports by name, each with a Unix socket, to which one program at a time connects."""
+    device = f"ports-{bus}"
+    # Port 0 is the device's console, which is there or not; so there is one more.
+    arguments = ["-device", f"virtio-serial-device,bus={bus},id={device},max_ports={len(sockets) + 1}"]
+    for number, (name, socket) in enumerate(sockets.items(), 1):
+        path = str(socket).replace(",", ",,")
+        arguments += ["-chardev", f"socket,id={device}-{name},path={path},server=on,wait=off"]
+        arguments += ["-device", f"virtserialport,bus={device}.0,nr={number},chardev={device}-{name},name={name}"]
+    return arguments
+
+
 def run(
     arguments: list[str],
     console: ConsoleFilter,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from neokernel.cli.errors import ToolError
 from neokernel.cli.slots import plugged
+from neokernel.drivers.virtio.console import PORTS as PORTS_SERVED
+from neokernel.image.systemfile.model import MOST_PORTS
+from tests.support.nk import nk
 
 SYSTEM = """\
 [system]
@@ -79,3 +83,66 @@ def test_a_disk_that_wont_do_is_told(tmp_path: Path, size: int | None, lines: li
     with pytest.raises(ToolError) as told:
         arguments(path)
     assert told.value.code == "NK1106" and said in str(told.value.message) and help in str(told.value.help)
+
+
+# --- ports ------------------------------------------------------------------------------------------------------------
+
+PORTS = 'ports = { control = "a.sock", other = "b,c.sock" }'
+
+
+def with_ports(folder: Path, line: str = PORTS) -> Path:
+    return system(folder, 'size = "1 MiB"', "[slot.virtio1]", 'device = "ports"', line)
+
+
+def test_there_can_be_as_many_as_the_driver_serves() -> None:
+    assert MOST_PORTS == PORTS_SERVED
+
+
+def test_ports_are_sockets_which_are_gone_at_the_end(tmp_path: Path) -> None:
+    path = with_ports(tmp_path)
+    with plugged(path, as_json=False) as found:
+        said = " ".join(found)
+        assert "virtio-serial-device,bus=virtio-mmio-bus.1,id=ports-virtio-mmio-bus.1,max_ports=3" in said
+        assert f"path={tmp_path}/a.sock,server=on,wait=off" in said and f"path={tmp_path}/b,,c.sock" in said
+        assert "nr=2,chardev=ports-virtio-mmio-bus.1-other,name=other" in said
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(str(tmp_path / "a.sock"))
+    assert not (tmp_path / "a.sock").exists()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / "a.sock"))
+    assert "a.sock" in arguments(path), "what a machine has left behind is taken over"
+
+
+def test_a_socket_that_wont_do_is_told(tmp_path: Path) -> None:
+    def told(path: Path) -> ToolError:
+        with pytest.raises(ToolError) as found:
+            arguments(path)
+        assert found.value.code == "NK1107"
+        return found.value
+
+    path = with_ports(tmp_path)
+    (tmp_path / "a.sock").write_text("mine")
+    assert "isn't a socket" in told(path).message
+    assert (tmp_path / "a.sock").read_text() == "mine"
+    (tmp_path / "a.sock").unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(tmp_path / "a.sock"))
+        other.listen()
+        assert "another machine" in told(path).message
+    (tmp_path / "a.sock").unlink()
+    assert "107 can be" in told(with_ports(tmp_path, f'ports = {{ control = "{"x" * 110}" }}')).message
+    assert "no folder" in told(with_ports(tmp_path, 'ports = { control = "nowhere/a.sock" }')).message
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "the device in `virtio1` has no ports"),
+        ('file = "x"', "`file` means nothing of `virtio1`, which isn't a disk"),
+        ('ports = { Control = "x" }', "a name is small letters"),
+        ('ports = { a = "1", b = "2", c = "3", d = "4", e = "5" }', "4"),
+    ],
+)
+def test_ports_that_are_none_are_errors_of_the_file(tmp_path: Path, line: str, said: str) -> None:
+    found = nk("check", with_ports(tmp_path, line))
+    assert found.returncode == 3 and said in found.stderr + found.stdout, found

@@ -81,12 +81,11 @@ def test_what_cant_be_driven_is_told(change: dict[str, Any], problem: Problem) -
     assert problem is not Problem.FEATURES or device.status == mmio.FAILED
 
 
-@pytest.mark.parametrize(("most", "least", "ready"), [(0, 1, False), (7, 8, False), (9, 9, False), (8, 8, True)])
-def test_a_queue_that_wont_do_is_told(most: int, least: int, ready: bool) -> None:
+@pytest.mark.parametrize(("most", "least"), [(0, 1), (7, 8), (9, 9)])
+def test_a_queue_that_wont_do_is_told(most: int, least: int) -> None:
     device = Device(Bus(), KIND, most=most)
     transport, queue = driver(device)
     assert transport.begin(u32(KIND), u64(0)) is None
-    device.ready = ready
     found = transport.attach(u32(0), queue, u16(least), *map(u64, device.places))
     assert found is Problem.NO_QUEUE and device.status == mmio.FAILED
 
@@ -144,7 +143,7 @@ def test_indices_wrap() -> None:
     _, queue = started(device)
     near = u16((1 << 16) - 5)
     queue.closed = queue.published = queue.taken = near
-    device.seen = device.used = int(near)
+    device.sides[0].seen = device.sides[0].used = int(near)
     device.rings.available_index.number = device.rings.used_index.number = near
     for turn in range(12):
         queue.add(u64(turn), u32(1), True)

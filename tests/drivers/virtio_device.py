@@ -95,33 +95,112 @@ class Chain:
         return sum(length for _, length in self.writes)
 
 
-class Device:
-    """One queue, and registers that behave."""
+class Side:
+    """A queue as the device has it."""
 
-    def __init__(self, bus: Bus, kind: int, features: int = 0, most: int = SIZE, config: bytes = b"") -> None:
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
+        self.descriptors: Any = Descriptors()
+        self.rings: Any = Rings()
+        #: where the driver says that they are
+        self.places = (bus.address(), bus.address())
+        #: the registers that say so
+        self.said = bytearray(0x100)
+        self.size = 0
+        self.ready = False
+        self.seen = 0
+        self.used = 0
+
+    def reset(self) -> None:
+        self.ready, self.size, self.seen, self.used = False, 0, 0, 0
+
+    def check_places(self) -> None:
+        """The queue is where the driver's memory is."""
+        found = [int.from_bytes(self.said[low : low + 8], "little") for low in (0x80, 0x90, 0xA0)]
+        rings = self.places[1]
+        assert found == [self.places[0], rings, rings + int(lang.offset_of(Rings, "used_flags"))]
+
+    def chains(self, events: bool) -> Iterator[Chain]:
+        """What was handed over since it was last asked for; it asks to be notified of more."""
+        index = int(self.rings.available_index.number)
+        assert (index - self.seen) % WRAP <= self.size, "more chains than descriptors"
+        while self.seen != index:
+            head = int(self.rings.available[lang.usize(self.seen % self.size)].number)
+            self.seen = (self.seen + 1) % WRAP
+            yield self.chain(head)
+        if events:
+            self.rings.used[lang.usize(self.size)].head = lang.u32(self.seen)
+
+    def chain(self, head: int) -> Chain:
+        reads: list[tuple[int, int]] = []
+        writes: list[tuple[int, int]] = []
+        index = head
+        for _ in range(self.size):
+            entry = self.descriptors.entries[lang.usize(index)]
+            flags, part = int(entry.flags), (int(entry.address), int(entry.length))
+            if flags & WRITE:
+                writes.append(part)
+            else:
+                assert not writes, "what the device reads comes first (2.7.4.2)"
+                reads.append(part)
+            if not flags & NEXT:
+                return Chain(head, tuple(reads), tuple(writes))
+            index = int(entry.next)
+        raise AssertionError("a chain that goes in a circle")
+
+    def give_back(self, head: int, length: int, events: bool) -> bool:
+        """An entry of the used ring, whatever it says. True: the driver wants to be interrupted."""
+        entry = self.rings.used[lang.usize(self.used % self.size)]
+        entry.head, entry.length = lang.u32(head), lang.u32(length)
+        before, self.used = self.used, (self.used + 1) % WRAP
+        self.rings.used_index.number = lang.u16(self.used)
+        if events:
+            return int(self.rings.available[lang.usize(self.size)].number) == before
+        return not int(self.rings.available_flags.number) & SILENT
+
+
+class Device:
+    """Registers that behave, and queues; what has one queue only has its parts by their names."""
+
+    def __init__(
+        self, bus: Bus, kind: int, features: int = 0, most: int = SIZE, config: bytes = b"", queues: int = 1
+    ) -> None:
         self.bus = bus
         self.kind = kind
         self.offered = features | mmio.VERSION_1
         self.most = most
         self.config = bytearray(config)
-        self.descriptors: Any = Descriptors()
-        self.rings: Any = Rings()
-        #: where the driver says that they are
-        self.places = (bus.address(), bus.address())
+        self.sides = [Side(bus) for _ in range(queues)]
         self.registers = bytearray(0x100)
         self.status = 0
         self.resets = 0
         self.accepted = 0
-        self.size = 0
-        self.ready = False
         self.interrupts = 0
         self.generation = 0
+        #: notifications, and of which queues
         self.notified = 0
-        self.seen = 0
-        self.used = 0
+        self.bells: set[int] = set()
         #: answers to reads of a register that aren't its own: (offset, value)
         self.lies: dict[int, deque[int]] = {}
         self.accesses = 0
+
+    descriptors = property(lambda self: self.sides[0].descriptors)
+    rings = property(lambda self: self.sides[0].rings)
+    places = property(lambda self: self.sides[0].places)
+
+    @property
+    def size(self) -> int:
+        return self.sides[0].size
+
+    @property
+    def ready(self) -> bool:
+        return self.sides[0].ready
+
+    @property
+    def side(self) -> Side | None:
+        """The queue that is selected, if there is one."""
+        selected = self.word(0x30)
+        return self.sides[selected] if selected < len(self.sides) else None
 
     # --- registers ----------------------------------------------------------------------------------------------------
 
@@ -145,9 +224,9 @@ class Device:
             case 0x10:
                 return self.offered >> 32 * self.word(0x14) & 0xFFFF_FFFF
             case 0x34:
-                return self.most
+                return self.most if self.side is not None else 0
             case 0x44:
-                return int(self.ready)
+                return int(self.side is not None and self.side.ready)
             case 0x60:
                 return self.interrupts
             case 0x70:
@@ -172,94 +251,65 @@ class Device:
             case 0x20:
                 shift = 32 * self.word(0x24)
                 self.accepted = self.accepted & ~(0xFFFF_FFFF << shift) | number << shift
-            case 0x38:
-                self.size = number
-            case 0x44:
-                assert self.status & mmio.DRIVER_OK == 0, "queues come before DRIVER_OK (3.1.1)"
-                self.check_places()
-                self.ready = bool(number)
+            case 0x38 | 0x44 | 0x80 | 0x84 | 0x90 | 0x94 | 0xA0 | 0xA4:
+                self.set_queue(offset, number)
             case 0x50:
                 assert self.status & mmio.DRIVER_OK, "no notification before DRIVER_OK (3.1.1)"
                 self.notified += 1
+                self.bells.add(number)
             case 0x64:
                 self.interrupts &= ~number
             case 0x70:
                 self.set_status(number)
 
+    def set_queue(self, offset: int, number: int) -> None:
+        side = self.side
+        assert side is not None, "a queue that isn't there"
+        if offset == 0x38:
+            side.size = number
+        elif offset == 0x44:
+            assert self.status & mmio.DRIVER_OK == 0, "queues come before DRIVER_OK (3.1.1)"
+            side.check_places()
+            side.ready = bool(number)
+        else:
+            side.said[offset : offset + 4] = number.to_bytes(4, "little")
+
     def set_status(self, number: int) -> None:
         if number == 0:
             self.resets += 1
-            self.ready, self.size, self.accepted = False, 0, 0
-            self.seen = self.used = self.interrupts = 0
+            self.accepted = self.interrupts = 0
+            for side in self.sides:
+                side.reset()
         if number & mmio.FEATURES_OK and self.accepted & ~self.offered:
             number &= ~mmio.FEATURES_OK
         self.status = number
-
-    def check_places(self) -> None:
-        """The queue is where the driver's memory is."""
-        found = [self.word(low) | self.word(low + 4) << 32 for low in (0x80, 0x90, 0xA0)]
-        rings = self.places[1]
-        assert found == [self.places[0], rings, rings + int(lang.offset_of(Rings, "used_flags"))]
 
     @property
     def events(self) -> bool:
         return bool(self.accepted & mmio.EVENT_INDEX)
 
-    # --- the queue ----------------------------------------------------------------------------------------------------
+    # --- queues -------------------------------------------------------------------------------------------------------
 
-    def chains(self) -> Iterator[Chain]:
-        """What was handed over since it was last asked for; it asks to be notified of more."""
-        if not (self.ready and self.status & mmio.DRIVER_OK):
-            return
-        index = int(self.rings.available_index.number)
-        assert (index - self.seen) % WRAP <= self.size, "more chains than descriptors"
-        while self.seen != index:
-            head = int(self.rings.available[lang.usize(self.seen % self.size)].number)
-            self.seen = (self.seen + 1) % WRAP
-            yield self.chain(head)
-        if self.events:
-            self.rings.used[lang.usize(self.size)].head = lang.u32(self.seen)
-
-    def chain(self, head: int) -> Chain:
-        reads: list[tuple[int, int]] = []
-        writes: list[tuple[int, int]] = []
-        index = head
-        for _ in range(self.size):
-            entry = self.descriptors.entries[lang.usize(index)]
-            flags, part = int(entry.flags), (int(entry.address), int(entry.length))
-            if flags & WRITE:
-                writes.append(part)
-            else:
-                assert not writes, "what the device reads comes first (2.7.4.2)"
-                reads.append(part)
-            if not flags & NEXT:
-                return Chain(head, tuple(reads), tuple(writes))
-            index = int(entry.next)
-        raise AssertionError("a chain that goes in a circle")
+    def chains(self, queue: int = 0) -> Iterator[Chain]:
+        """What was handed over since it was last asked for."""
+        if self.sides[queue].ready and self.status & mmio.DRIVER_OK:
+            yield from self.sides[queue].chains(self.events)
 
     def read(self, chain: Chain) -> bytes:
         return b"".join(self.bus.read(*part) for part in chain.reads)
 
-    def finish(self, chain: Chain, data: bytes, length: int | None = None) -> None:
+    def finish(self, chain: Chain, data: bytes, length: int | None = None, queue: int = 0) -> None:
         """Write `data` where the chain has room for it, and hand the chain back."""
         left = data
         for address, room in chain.writes:
             self.bus.write(address, left[:room])
             left = left[room:]
         assert not left, "the device writes beyond the chain"
-        self.give_back(chain.head, len(data) if length is None else length)
+        self.give_back(chain.head, len(data) if length is None else length, queue)
 
-    def give_back(self, head: int, length: int) -> None:
+    def give_back(self, head: int, length: int, queue: int = 0) -> None:
         """An entry of the used ring, whatever it says; the driver is interrupted if it wants to."""
-        entry = self.rings.used[lang.usize(self.used % self.size)]
-        entry.head, entry.length = lang.u32(head), lang.u32(length)
-        before, self.used = self.used, (self.used + 1) % WRAP
-        self.rings.used_index.number = lang.u16(self.used)
-        if self.events:
-            wanted = int(self.rings.available[lang.usize(self.size)].number)
-            if wanted == before:
-                self.interrupts |= int(mmio.USED)
-        elif not int(self.rings.available_flags.number) & SILENT:
+        if self.sides[queue].give_back(head, length, self.events):
             self.interrupts |= int(mmio.USED)
 
 
@@ -325,3 +375,88 @@ class Disk(Device):
             case 4:
                 self.flushes += 1
         return b""
+
+
+class Ports(Device):
+    """Section 5.3 with ports, as QEMU has it: what each side of a port says is seen by the other one."""
+
+    def __init__(self, bus: Bus, names: dict[int, bytes], most: int = 8, features: int = 2) -> None:
+        super().__init__(bus, 3, features | int(mmio.EVENT_INDEX), 32, bytes(4) + most.to_bytes(4, "little"), 12)
+        self.names = names
+        #: by the port's number: is the host's side open, is the driver's; bytes for the driver, and of it
+        self.host = dict.fromkeys(names, False)
+        self.guest = dict.fromkeys(names, False)
+        self.to_send = dict.fromkeys(names, b"")
+        self.received = {number: bytearray() for number in names}
+        #: does somebody on the host take what the driver sends?
+        self.taking = dict.fromkeys(names, True)
+        self.buffers: dict[int, deque[Chain]] = {queue: deque() for queue in range(12)}
+        self.waiting: deque[bytes] = deque()
+        self.said: list[tuple[int, int, int]] = []
+        self.failed: list[int] = []
+
+    def set_status(self, number: int) -> None:
+        super().set_status(number)
+        if number == 0:
+            self.waiting.clear()
+            for found in self.buffers.values():
+                found.clear()
+            self.guest = dict.fromkeys(self.names, False)
+
+    def say(self, port: int, event: int, value: int, rest: bytes = b"") -> None:
+        message = port.to_bytes(4, "little") + event.to_bytes(2, "little") + value.to_bytes(2, "little") + rest
+        self.waiting.append(message)
+
+    def connect(self, port: int) -> None:
+        self.host[port] = True
+        self.say(port, 6, 1)
+
+    def disconnect(self, port: int) -> None:
+        self.host[port] = False
+        self.to_send[port] = b""
+        for chain in self.chains(3 + 2 * port):
+            self.give_back(chain.head, 0, 3 + 2 * port)
+        self.say(port, 6, 0)
+
+    def work(self) -> None:
+        for chain in self.chains(3):
+            self.heed(self.read(chain))
+            self.give_back(chain.head, 0, 3)
+        for queue in (2, *(2 + 2 * port for port in self.names)):
+            self.buffers[queue].extend(self.chains(queue))
+        while self.waiting and self.buffers[2]:
+            self.finish(self.buffers[2].popleft(), self.waiting.popleft(), queue=2)
+        for port in self.names:
+            self.carry(port)
+
+    def carry(self, port: int) -> None:
+        """Bytes, both ways."""
+        into = self.buffers[2 + 2 * port]
+        while self.guest[port] and self.to_send[port] and into:
+            chain = into.popleft()
+            part, self.to_send[port] = self.to_send[port][: chain.room], self.to_send[port][chain.room :]
+            self.finish(chain, part, queue=2 + 2 * port)
+        if self.taking[port] or not self.host[port]:
+            for chain in self.chains(3 + 2 * port):
+                if self.host[port]:
+                    self.received[port] += self.read(chain)
+                self.give_back(chain.head, 0, 3 + 2 * port)
+
+    def heed(self, message: bytes) -> None:
+        port, event, value = (
+            int.from_bytes(message[:4], "little"),
+            int.from_bytes(message[4:6], "little"),
+            int.from_bytes(message[6:8], "little"),
+        )
+        self.said.append((port, event, value))
+        if event == 0 and value:
+            for number in self.names:
+                self.say(number, 1, 1)
+        elif event == 3 and not value:
+            self.failed.append(port)
+        elif event == 3:
+            self.say(port, 7, 1, self.names[port] + b"\0")
+            if self.host[port]:
+                self.say(port, 6, 1)
+        elif event == 6:
+            self.guest[port] = bool(value)

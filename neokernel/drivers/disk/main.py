@@ -304,7 +304,7 @@ def main(process: Process) -> None:
     )
     executor = server.executor
     must(executor.begin(process, disk.slot, CALLS))
-    attach(process, executor, device, line)
+    attach(process, executor.notification, device, line)
     quieten(server.block.transport, BLOCK)
     server.pages.begin(process, space, memory)
     must(server.reach.begin(process, space.slot))

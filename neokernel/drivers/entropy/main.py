@@ -107,7 +107,7 @@ def main(process: Process) -> None:
     )
     executor = server.executor
     must(executor.begin(process, entropy.slot, CALLS))
-    attach(process, executor, device, line)
+    attach(process, executor.notification, device, line)
     quieten(server.source.transport, RANDOM)
     server.pages.begin(process, space, memory)
     server.source.address = server.pages.addresses[2]

@@ -152,11 +152,14 @@ class Transport:
         return self.features & feature != 0
 
     def attach(self, index: u32, queue: Queue, least: u16, descriptors: u64, rings: u64) -> Problem | None:
-        """Give the device a queue, of at least so many descriptors; its two pages' bus addresses."""
+        """Give the device a queue, of at least so many descriptors; its two pages' bus addresses.
+
+        It isn't asked whether the queue is in use already (4.2.3.2): it has just been reset.
+        """
         registers = self.registers
         registers.queue_select = index
         most = registers.queue_size_most
-        if registers.queue_ready != 0 or most < u32(least):
+        if most < u32(least):
             return self.give_up(Problem.NO_QUEUE)
         size: u16 = SIZE
         # A split queue's size is a power of two (2.7); more than the device's most isn't allowed.

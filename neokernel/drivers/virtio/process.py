@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from neokernel.abi.rights import SIGNAL
+from neokernel.abi.status import Status
 from neokernel.drivers.virtio.health import Health, Verdict
 from neokernel.drivers.virtio.mmio import CONFIG, Problem, Registers, Transport, explain
 from neokernel.drivers.virtio.queue import Descriptors, Rings
@@ -19,6 +20,7 @@ from neokernel.lang import Array, Span, object_at, span_at, struct, u8, u32, u64
 from neokernel.runtime import system
 from neokernel.runtime.dma import own_page
 from neokernel.runtime.executor import Executor, Expired, timeout
+from neokernel.runtime.interface import ANSWER, Answer, refused
 from neokernel.runtime.must import must, must_get
 from neokernel.runtime.objects import Device, Dma, Interrupt, Memory
 from neokernel.runtime.process import Process
@@ -33,7 +35,7 @@ PAGE: u64 = 0x1000
 #: where the registers are that are peculiar to the kind of device
 CONFIG_REGISTERS: u64 = REGISTERS + CONFIG
 
-#: the executor's signal for the device's interrupts; others are free from SIGNALS on
+#: the signal for the device's interrupts; others are free from SIGNALS on
 INTERRUPT: u64 = 1
 SIGNALS = 1
 
@@ -81,10 +83,10 @@ def registers() -> Registers:
     return object_at(Registers, REGISTERS)
 
 
-def attach(process: Process, executor: Executor, device: Device, line: Interrupt) -> None:
-    """Map the registers; interrupts are the executor's signal INTERRUPT."""
+def attach(process: Process, notification: u64, device: Device, line: Interrupt) -> None:
+    """Map the registers; interrupts are the signal INTERRUPT of the thread's notification."""
     must(map_device(process, device.slot, REGISTERS))
-    badged = must_get(process.derive(executor.notification, SIGNAL, INTERRUPT))
+    badged = must_get(process.derive(notification, SIGNAL, INTERRUPT))
     must(system.bind_interrupt(process.buffer, line.slot, badged))
     # A line that an earlier driver left unacknowledged would stay silent for ever.
     _ = system.acknowledge(line.slot)
@@ -120,3 +122,9 @@ def began(problem: Problem | None) -> None:
     """End the program if the device can't be driven."""
     if problem is not None:
         explain(problem)
+
+
+def respond(reply: u64, answer: Answer) -> None:
+    """Answer a call, by who receives otherwise than `serve` does: its caller learns it if it has no room for it."""
+    if system.reply(reply, answer.word, answer.w0, answer.w1, answer.w2, answer.w3) is not None:
+        _ = system.reply(reply, refused(Status.NO_BUFFER, ANSWER).word)

@@ -198,18 +198,25 @@ class SystemTable(Table):
     )
 
 
+#: ports of one device: those that `neokernel.drivers.ports` serves, which a test looks after
+MOST_PORTS = 4
+
+
 class Kind(Enum):
     """A device that `nk run` can put into a slot."""
 
     DISK = "disk"
     ENTROPY = "entropy"
+    PORTS = "ports"
 
 
 class Slot(Table):
     """`[slot.NAME]`: what stands in a slot of the board when `nk run` starts the machine. It grants nobody anything."""
 
     device: Kind = Field(
-        strict=False, description="`disk` (virtio-blk) or `entropy` (virtio-rng, with the host's random bytes)"
+        strict=False,
+        description="`disk` (virtio-blk), `entropy` (virtio-rng, with the host's random bytes) or `ports` "
+        "(virtio-console, for programs of the host)",
     )
     file: Annotated[str, StringConstraints(min_length=1, max_length=400)] | None = Field(
         None, description="of a disk: the host's file with its bytes, relative to the system file"
@@ -221,6 +228,12 @@ class Slot(Table):
     )
     read_only: bool = Field(False, description="of a disk: nobody can write it")
     temporary: bool = Field(False, description="of a disk: what is written is gone at the end")
+    ports: dict[Name, Annotated[str, StringConstraints(min_length=1, max_length=400)]] = Field(
+        default_factory=dict,
+        max_length=MOST_PORTS,
+        description="of ports: the Unix socket of each one on the host, by its name, relative to the system file; "
+        f"{MOST_PORTS} at most",
+    )
 
 
 class SystemFile(Table):

@@ -13,6 +13,13 @@ from neokernel.image.systemfile.model import BoardFile, Kind, Slot, SystemFile
 
 #: bytes that a disk's size is a multiple of
 SECTOR = 512
+#: what can be said of each kind of device, and what it is called
+KEYS = {
+    Kind.DISK: {"file", "size", "read_only", "temporary"},
+    Kind.PORTS: {"ports"},
+    Kind.ENTROPY: set[str](),
+}
+CALLED = {Kind.DISK: "a disk", Kind.PORTS: "ports", Kind.ENTROPY: "random bytes"}
 
 
 def slots_of(document: Document, model: SystemFile, board: BoardFile, findings: Findings) -> dict[str, Slot]:
@@ -40,12 +47,21 @@ def empty(machine: Machine, findings: Findings) -> None:
 
 def check(name: str, slot: Slot, document: Document, findings: Findings) -> None:
     """Does what is said of a device belong together?"""
-    if slot.device is not Kind.DISK:
-        for key in ("file", "size", "read_only", "temporary"):
-            if key in slot.model_fields_set:
-                message = f"`{key}` means nothing of `{name}`, which isn't a disk"
-                findings.error("NK2116", message, document.key("slot", name, key), "take the line out")
-        return
+    for key in sorted(slot.model_fields_set - {"device"} - KEYS[slot.device]):
+        owner = next(kind for kind, keys in KEYS.items() if key in keys)
+        message = f"`{key}` means nothing of `{name}`, which isn't {CALLED[owner]}"
+        findings.error("NK2116", message, document.key("slot", name, key), "take the line out")
+    match slot.device:
+        case Kind.DISK:
+            check_disk(name, slot, document, findings)
+        case Kind.PORTS if not slot.ports:
+            help = 'write `ports = { control = "control.sock" }`: the name of each, and its socket on the host'
+            findings.error("NK2116", f"the device in `{name}` has no ports", document.key("slot", name), help)
+        case _:
+            pass
+
+
+def check_disk(name: str, slot: Slot, document: Document, findings: Findings) -> None:
     if slot.file is None and slot.size is None:
         help = 'write `file = "disk.img"`, or `size = "16 MiB"` for one that is empty at each start'
         findings.error("NK2116", f"the disk in `{name}` has no bytes", document.key("slot", name), help)
