@@ -169,8 +169,8 @@ TOOL_CODES: dict[str, ToolCode] = {
     "NK1107": ToolCode(
         "a socket that can't be used",
         "A system file has ports, `[slot.NAME]` with `ports`, each of which is a Unix socket on the host, where "
-        "programs reach the machine while it runs. Its path may have 107 bytes; nothing else may stand there, nor another "
-        "machine's socket. One that a machine has left behind is taken over.",
+        "programs reach the machine while it runs. Its path may have 107 bytes; nothing else may stand there, nor "
+        "another machine's socket. One that a machine has left behind is taken over.",
         Exit.USAGE,
     ),
     "NK1201": ToolCode(

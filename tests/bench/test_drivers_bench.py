@@ -15,8 +15,6 @@ def test_unknown_item_is_an_error() -> None:
         drivers.run(["nothing"])
 
 
-# What else runs in the guest while the device works is counted, too: on some runs it is more than the request itself.
-@pytest.mark.slow
 @pytest.mark.qemu
 def test_requests_keep_their_budgets(tmp_path: Path) -> None:
     """At most 5,000 instructions for a block, and 60,000 for a MiB; many in one call are cheaper than one by one."""
