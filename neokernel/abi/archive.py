@@ -20,7 +20,6 @@ NAME_SIZE = 48
 #: Segment.flags, the bits of ELF's p_flags
 EXECUTABLE = 1
 WRITABLE = 2
-READABLE = 4
 
 
 @wire

@@ -62,7 +62,8 @@ class Call(Enum):
     #: On an Endpoint (RECEIVE): wait for a message, until a deadline. If it is a call, the Reply holds the caller then.
     #: `a6` = 0 names no Reply: calls can't be received. Signals of a bound notification end it, too.
     RECEIVE = 3
-    #: Answer the caller whom the Reply holds; `a0` is ignored. If it fails, the caller waits on. Any right.
+    #: Answer the caller whom the Reply holds; `a0` is ignored. If it fails, the caller waits on. If another answer is
+    #: there already, whose call is yet to be entered again, the caller goes on with that one. Any right.
     REPLY = 4
     #: On a Notification (WAIT): take its signals, wait for some until a deadline. `a0` gets the word of signals, and
     #: none are left; of a counting one it gets 1, and the count is one less.

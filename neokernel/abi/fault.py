@@ -7,6 +7,9 @@ resumes the thread. Its label says how; any label that isn't listed is STOP.
 A thread without a handler stops; so does one whose handler receives without a Reply, or ends (or its Reply does) while
 it has the report. If it runs in the root process's address space, the machine ends with a panic. If the handler's
 Endpoint ends before the report was received, the thread goes on where it was, and faults again.
+
+BUDGET differs: without a handler the thread neither stops nor ends the machine. It waits for time: until the context's
+budget comes back, or until it is given other time.
 """
 
 from enum import Enum
@@ -25,7 +28,8 @@ class Fault(Enum):
     MISALIGNED = 3
     #: `ebreak`, or a failed check. Payload: address, program counter
     BREAKPOINT = 4
-    #: a context ran out, or ended, while the thread ran on it for somebody else. Payload: identifier of the context,
+    #: a context ran out, ended, or was unbound, while the thread ran on it for somebody else; but of a context that has
+    #: gone so, who is held by a scheduler has no fault, and its scheduler is told. Payload: identifier of the context,
     #: program counter
     BUDGET = 5
     #: an `ecall` of a foreign thread, or a call that doesn't exist. Payload: `a7`, program counter (of the `ecall`),

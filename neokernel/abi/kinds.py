@@ -14,7 +14,8 @@ class Kind(Enum):
 
     #: an empty slot
     NONE = 0
-    #: rendezvous of threads that call and serve. It has no operations: it is sent to and received from
+    #: rendezvous of threads that call and serve. It has no operations: it is sent to and received from. (Who waits to
+    #: send by a badge is cancelled by an operation of a CapTable, CANCEL_SENDERS)
     ENDPOINT = 1
     #: holds a caller until it is answered. It has no operations
     REPLY = 2

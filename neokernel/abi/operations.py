@@ -56,7 +56,9 @@ class Operation(Enum):
     #: made it with this capability. Succeeds if the slot is empty. `a5` must be 0: the kernel keeps there how far it
     #: is. If a pinned frame is in the way (PINNED), what was deleted before is gone. A CapTable that ends with a pinned
     #: frame in it, or below one of its capabilities, is no failure: all else in it ends, the rest when the frame is
-    #: unpinned. Until then it is in the way of whoever deletes or revokes what it was made of
+    #: unpinned. Until then it is in the way of whoever deletes or revokes what it was made of. From the moment at which
+    #: its object begins to end, the capability has no rights (unless it is mapped or installed): if the thread ends in
+    #: the middle of DELETE, all that can be done is to do that again
     DELETE = 8
     #: CapTable (index): delete all that was derived from the slot's capability; otherwise like DELETE. Until it is
     #: done, nothing can be derived from the capability or what is below it (UNDERIVABLE), nor can it be moved. If the
@@ -85,7 +87,8 @@ class Operation(Enum):
     #: comes before WRONG_KIND and MISSING_RIGHT
     BIND = 15
     #: Thread (binding): let the thread no longer use what is bound. Without an address space or a table the thread
-    #: stops. WRONG_STATE: nothing is bound
+    #: stops. Of a SchedContext, the calls that it was lent with forget it, step by step, and who runs on it loses it
+    #: (fault BUDGET), as if the SchedContext had ended. WRONG_STATE: nothing is bound
     UNBIND = 16
     #: Thread (program counter, stack pointer, argument, second argument): start a stopped thread from the beginning,
     #: with the arguments in `a0` and `a1` and all other registers 0. WRONG_STATE: it isn't stopped
@@ -96,8 +99,10 @@ class Operation(Enum):
     #: Thread (): let a stopped thread go on where it was. WRONG_STATE: it isn't stopped
     RESUME = 19
     #: Thread () → pc, ra, sp, gp: read the registers of another thread: these four, and in the first words of the
-    #: caller's buffer (NO_BUFFER of argument 1 if it has none) the other 28, from tp to t6. WRONG_STATE: the thread is
-    #: the caller
+    #: caller's buffer (NO_BUFFER of argument 1 if it has none) the other 28, from tp to t6. Of a thread that waits in a
+    #: system call, or has just ended one, pc (behind the `ecall`), sp, gp, tp and s0 to s11 are its own; in the others,
+    #: which a system call doesn't preserve, may be what they held at some time before. WRONG_STATE: the thread is the
+    #: caller
     READ_REGISTERS = 20
     #: Thread (pc, ra, sp, gp): set these four registers, and from the first words of the caller's buffer (NO_BUFFER of
     #: argument 1 if it has none) the other 28, from tp to t6. WRONG_STATE: the thread is neither stopped, nor waiting
@@ -170,9 +175,16 @@ class Operation(Enum):
     #: Platform (status): end the machine; the status, 0 to 255, is what QEMU exits with
     POWER_OFF = 39
 
+    #: CapTable (index, badge): end the waits of all threads whose message, call or fault report is queued at the
+    #: Endpoint with this badge, 0 for those without, as the Endpoint's own end would (CANCELLED). Those who come
+    #: meanwhile stay; so who takes a badge back revokes its capabilities first. The slot's capability needs CONTROL
+    #: (MISSING_RIGHT of argument 2), and has no badge itself (BADGED). `a5` must be 0: the kernel keeps there whether
+    #: it has begun
+    CANCEL_SENDERS = 40
+
 
 def operation_of(label: u64) -> Operation | None:
-    return Operation(u8(label)) if 1 <= label <= u64(Operation.POWER_OFF.value) else None
+    return Operation(u8(label)) if 1 <= label <= u64(Operation.CANCEL_SENDERS.value) else None
 
 
 class Binding(Enum):

@@ -23,7 +23,8 @@ SIGNAL: u16 = 1 << 6
 #: Notification: wait; be bound to a thread
 WAIT: u16 = 1 << 7
 #: the object's own operations: retype Memory, fill a CapTable, map into an AddressSpace, control a Thread, …; to be
-#: named by another one's: install a PageTable, bind an AddressSpace, CapTable, SchedContext or Floats, configure
+#: named by another one's: install a PageTable, bind an AddressSpace, CapTable, SchedContext or Floats, configure,
+#: cancel an Endpoint's senders
 CONTROL: u16 = 1 << 8
 
 #: Memory: may become a DmaSpace, whose holder is trusted; Memory made of it has the right, too

@@ -73,7 +73,6 @@ WORD = 1
 FIRST = 2
 SECOND = 3
 THIRD = 4
-FOURTH = 5
 #: the Reply
 REPLY = 6
 #: the first capability that travels

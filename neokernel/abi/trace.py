@@ -1,8 +1,8 @@
 """The kernel's event ring: a page of header, then records, oldest overwritten first.
 
 `written` counts all records ever written: record n is at index n modulo the ring's size, so a reader that comes late
-sees how many it has missed. A record is complete when `written` is larger than its number. Identifiers are small
-numbers that are never used twice; no record holds an address of the kernel.
+sees how many it has missed. A record is complete when `written` is larger than its number. Identifiers count up from 1
+and are never used twice; `Record.thread` has the low 32 bits. No record holds an address of the kernel.
 """
 
 from enum import Enum
@@ -43,7 +43,10 @@ class Event(Enum):
 # `registers`: what is aligned, as here, takes one store a field instead of one a byte.
 @wire(registers=True)
 class Record:
-    """`time` in ticks, `thread` the identifier of the thread that ran, or of the sender that had waited; 0: none."""
+    """`time` in ticks, `thread` the identifier of the thread that ran, or of the sender that had waited, 0: none.
+
+    After 2^32 threads, spaces and contexts its 32 bits begin anew; `a` and `b` hold identifiers whole.
+    """
 
     time: u64
     thread: u32
@@ -66,6 +69,9 @@ class Header:
     frequency: u64
     rest: Array[u8] = array(PAGE_SIZE - 24)
 
+
+#: records in a page of the ring
+RECORDS = PAGE_SIZE // size_of(Record)
 
 assert size_of(Record) == 32, "records have 32 bytes"
 assert size_of(Header) == PAGE_SIZE, "the header is a page"

@@ -99,6 +99,9 @@ def interrupt_pending(cpu: Cpu) -> bool:
 
 def line_pending(cpu: Cpu) -> bool:
     """Is there a line to be claimed?"""
+    if cpu.unseen != 0:
+        cpu.unseen -= 1
+        return False
     return cpu.line != 0
 
 

@@ -37,7 +37,8 @@ from neokernel.abi.operations import Binding
 from neokernel.abi.rights import ALL, EXECUTE, READ, WRITE
 from neokernel.arch import cpu
 from neokernel.arch.riscv64 import boot as machine
-from neokernel.arch.riscv64.boot import RAM, TEST_DEVICE, UART, Console, Image, Pages, panic
+from neokernel.arch.riscv64.boot import RAM, Console, Image, Pages, panic
+from neokernel.arch.riscv64.panic import TEST_DEVICE, UART
 from neokernel.kernel import placement, schedule, space, syscall
 from neokernel.kernel.devicetree import Tree, open_blocks
 from neokernel.kernel.inventory import Inventory, Range, Ranges, take_inventory

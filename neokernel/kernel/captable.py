@@ -13,8 +13,7 @@ other is, and no thread uses it.
 """
 
 from neokernel.abi.call import argument_of, failure, status_of
-from neokernel.abi.fault import Fault
-from neokernel.abi.operations import Operation, Stop
+from neokernel.abi.operations import Operation
 from neokernel.abi.rights import ALL
 from neokernel.abi.status import FIRST, INVOKED, SECOND, THIRD, TRAVELLING, WINDOW, Status
 from neokernel.abi.trace import Event
@@ -23,7 +22,6 @@ from neokernel.arch.riscv64.registers import Registers
 from neokernel.kernel import thread as threads
 from neokernel.kernel import timer
 from neokernel.kernel.endpoint import immovable
-from neokernel.kernel.fault import raise_fault
 from neokernel.kernel.interrupt import release
 from neokernel.kernel.memory import give_back
 from neokernel.kernel.objects import (
@@ -45,12 +43,11 @@ from neokernel.kernel.objects import (
     Reply,
     SchedContext,
     Slot,
-    State,
     Thread,
     Trace,
 )
 from neokernel.kernel.outcome import AGAIN, answer
-from neokernel.kernel.reply import break_off, detach, end_dispatch, unchain
+from neokernel.kernel.reply import break_off
 from neokernel.kernel.schedule import forget_space
 from neokernel.kernel.slot import (
     begin_revocation,
@@ -76,6 +73,8 @@ from neokernel.lang import Order, cold, ensures, loop_bound, requires, u8, u16, 
 STEPS = 1 << 62
 #: slots of a dying table looked at in one step
 EMPTYING_STEP = 32
+#: senders looked at in one step
+CANCELLING_STEP = 32
 
 # --- copy, move, inspect ----------------------------------------------------------------------------------------------
 
@@ -87,6 +86,8 @@ def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation, given: 
     if not controlled(slot):
         return refuse_control()
     if not u64(Operation.COPY.value) <= u64(operation.value) <= u64(Operation.INSPECT.value):
+        if operation is Operation.CANCEL_SENDERS:
+            return cancel_senders(hart, caller.registers, table)
         return refuse_operation()
     index = caller.registers.a2
     if index >= len(table.slots):
@@ -278,15 +279,18 @@ def end_some(hart: Hart, slot: Slot) -> u64:
     if slot.flags & PINNED != 0:
         return STUCK
     if owns(slot):
+        if slot.holder is None:
+            # Nobody begins anew by it what the steps end: its holder could hold up who deletes it.
+            slot.rights = 0
         step = end_object(hart, slot)
         if step != GONE:
             return step
-        if has_children(slot):
-            return MORE
         # Nothing but a page table uses an owner: what is bound was derived.
         _ = leave_table(hart, slot)
-    else:
-        stop_using(hart, slot)
+    elif not stop_using(hart, slot):
+        return MORE
+    if has_children(slot):
+        return MORE
     drop(hart, slot)
     return GONE
 
@@ -307,21 +311,22 @@ def drop(hart: Hart, slot: Slot) -> None:
     empty(slot)
 
 
-def stop_using(hart: Hart, slot: Slot) -> None:
-    """Whatever uses the capability, which isn't its object's owner, stops."""
+def stop_using(hart: Hart, slot: Slot) -> bool:
+    """A step towards nothing using the capability, which isn't its object's owner. Was it the last?"""
     holder = slot.holder
     if holder is None:
-        return
+        return True
     user = holder.user
     match user:
         case PageTable():
             take_from_table(hart, user, u64(slot.entry), slot)
         case Thread():
-            _ = threads.lose(hart, user, slot)
+            return threads.lose(hart, user, slot)
         case Interrupt():
             release(hart, user)
         case _:
             pass
+    return True
 
 
 def end_object(hart: Hart, slot: Slot) -> u64:
@@ -384,22 +389,11 @@ def end_object(hart: Hart, slot: Slot) -> u64:
 
 def end_context(hart: Hart, context: SchedContext) -> u64:
     """A step: calls that it was lent with forget it; then nobody runs on it. Its owner has lost it before."""
-    top = context.top
-    if top is not None:
-        _ = unchain(top)
+    if not threads.take_time(hart, context):
         return MORE
     timer.remove(hart.wheel, context.timer)
-    borrower = context.thread
-    if borrower is not None and borrower.dispatcher is not None:
-        # The context goes to the dispatcher first, which loses it then.
-        end_dispatch(hart, borrower, Stop.STOPPED)
-        borrower = None
-    detach(hart, context)
     if hart.active is context:
         hart.active = None
-    if borrower is not None and borrower.state is State.RUNNABLE:
-        # Somebody else's time, which ends here: the server's handler decides.
-        raise_fault(hart, borrower, Fault.BUDGET, context.identifier, borrower.registers.pc, 0, 0)
     return GONE
 
 
@@ -419,6 +413,53 @@ def unpin_some(hart: Hart, space: DmaSpace) -> None:
             pin.slot = None
             space.used -= 1
         space.cursor = 0 if space.cursor + 1 == len(space.pins) else space.cursor + 1
+
+
+# --- senders of a badge -----------------------------------------------------------------------------------------------
+
+
+def cancel_senders(hart: Hart, registers: Registers, table: CapTable) -> u64:
+    """A step of CANCEL_SENDERS; a5 says whether it has begun.
+
+    Senders are looked at from the last to the first, so those who come meanwhile aren't: it ends, however fast they
+    come. What another call has begun is finished first.
+    """
+    if registers.a2 >= len(table.slots):
+        return failure(Status.OUT_OF_RANGE, FIRST)
+    place = table.slots[registers.a2]
+    endpoint = place.object
+    if endpoint is None:
+        return failure(Status.NO_CAPABILITY, FIRST)
+    if not isinstance(endpoint, Endpoint):
+        return failure(Status.WRONG_KIND, FIRST)
+    if not controlled(place):
+        return failure(Status.MISSING_RIGHT, FIRST)
+    if place.flags & BADGED != 0:
+        return failure(Status.BADGED, FIRST)
+    badge = registers.a3
+    if endpoint.cursor is None:
+        if registers.a5 != 0:
+            return 0
+        endpoint.cursor = endpoint.senders.tail
+        endpoint.ending = badge
+    if endpoint.ending == badge:
+        registers.a5 = 1
+    elif registers.a5 != 0:
+        return 0
+    cancel_some(hart, endpoint)
+    return AGAIN
+
+
+def cancel_some(hart: Hart, endpoint: Endpoint) -> None:
+    """Look at senders, up to the first that is cancelled."""
+    for _ in range(CANCELLING_STEP):
+        sender = endpoint.cursor
+        if sender is None:
+            return
+        if sender.badge == endpoint.ending:
+            threads.cancel(hart, sender, failure(Status.CANCELLED, INVOKED))
+            return
+        endpoint.cursor = sender.previous
 
 
 # --- tables that end --------------------------------------------------------------------------------------------------

@@ -271,6 +271,13 @@ def offer(hart: Hart, sender: Thread, endpoint: Endpoint, badge: u64, word: u64,
     return 0
 
 
+def take_sender(endpoint: Endpoint, sender: Thread) -> None:
+    """Take it out of the queue; who cancels senders goes on with the one before it."""
+    if endpoint.cursor is sender:
+        endpoint.cursor = sender.previous
+    take_out(endpoint.senders, sender)
+
+
 def has_time(server: Thread, caller: Thread) -> bool:
     """Will the server, when it serves the call, have time of its own, the caller's, or a scheduler's?
 
@@ -352,7 +359,7 @@ def _reject(
         refused = _obstacle(hart, sender, thread, sender.message, named)
     if refused == 0:
         return False
-    take_out(endpoint.senders, sender)
+    take_sender(endpoint, sender)
     if sender.faulted:
         # Whoever handles faults must receive by a Reply.
         sender.faulted = False
@@ -367,7 +374,7 @@ def take_message(
 ) -> None:
     """Take the message of the first sender, to which there is no obstacle."""
     requires(len(named) == NAMED)
-    take_out(endpoint.senders, sender)
+    take_sender(endpoint, sender)
     word = sender.message
     if not sender.faulted and needs_buffer(word):
         transfer_buffer(hart, sender, thread, word, named)
@@ -398,13 +405,16 @@ def respond(hart: Hart, server: Thread, reply: Reply) -> u64:
 
 
 def give(hart: Hart, server: Thread, caller: Thread) -> u64:
-    """The first half of an answer: the caller has it. AGAIN if an interrupt has come meanwhile."""
+    """The first half of an answer: the caller has it. AGAIN if an interrupt has come meanwhile.
+
+    Who has an answer already, of this call that is entered again or of another thread, keeps that.
+    """
     word = server.registers.a1
     refused = malformed(server, word)
-    if refused != 0 or caller.faulted:
+    if refused != 0 or caller.faulted or caller.state is State.ANSWERED:
         return refused
     if needs_buffer(word):
-        return 0 if caller.state is State.ANSWERED else give_more(hart, server, caller, word)
+        return give_more(hart, server, caller, word)
     transfer_registers(server, caller, 0, word)
     caller.state = State.ANSWERED
     return 0

@@ -122,6 +122,7 @@ def fast_reply_receive(
             caller = back.caller
             if (
                 caller is not None
+                and caller.state is State.REPLIED
                 and endpoint.senders.head is None
                 and server.notification is None
                 and caller.scheduler is None

@@ -10,7 +10,8 @@ from neokernel.abi.rights import SEND
 from neokernel.abi.trace import Event
 from neokernel.arch import cpu
 from neokernel.kernel.endpoint import offer
-from neokernel.kernel.objects import TRACING, Endpoint, Hart, State, Thread
+from neokernel.kernel.notification import tell_scheduler
+from neokernel.kernel.objects import TRACING, Endpoint, Hart, SchedContext, State, Thread
 from neokernel.kernel.outcome import BLOCKED
 from neokernel.kernel.schedule import stop, use_space
 from neokernel.kernel.tracing import record
@@ -23,7 +24,7 @@ ROOT_SPACE = 1
 def raise_fault(hart: Hart, thread: Thread, fault: Fault, w0: u64, w1: u64, w2: u64, w3: u64) -> None:
     """Report to the thread's handler; a thread without one stops, and the machine if it is the root's.
 
-    The thread runs or is ready.
+    The thread runs or is ready; but of BUDGET it has no time, and without a handler waits for some.
     """
     if hart.attention & TRACING != 0:
         record(hart, Event.FAULT, u64(fault.value), w0 if fault == Fault.PAGE else w1)
@@ -41,8 +42,19 @@ def raise_fault(hart: Hart, thread: Thread, fault: Fault, w0: u64, w1: u64, w2: 
         if offer(hart, thread, handler, slot.word, word, True, True) == BLOCKED:
             return
         thread.faulted = False
+    if fault is Fault.BUDGET:
+        return
     if thread.space.identifier == ROOT_SPACE:
         # Nothing would happen any more without it: the machine ends, so this needn't be bounded.
         use_space(hart, thread.space)
         cpu.crash(hart.cpu, thread.registers)
     stop(hart, thread, State.STOPPED)
+
+
+def lose_time(hart: Hart, thread: Thread, context: SchedContext) -> None:
+    """Somebody else's context, on which the runnable thread ran, has been taken from it."""
+    if thread.scheduler is not None:
+        # Who gives it time can go on doing that.
+        tell_scheduler(hart, thread)
+    else:
+        raise_fault(hart, thread, Fault.BUDGET, context.identifier, thread.registers.pc, 0, 0)

@@ -410,10 +410,15 @@ class ThreadQueue:
 
 @struct
 class Endpoint:
-    """Never both are waiting: who finds its counterpart doesn't queue."""
+    """Never both are waiting: who finds its counterpart doesn't queue.
+
+    While senders with the badge `ending` are cancelled, from the last to the first, `cursor` is who is looked at next.
+    """
 
     senders: Embedded[ThreadQueue] = ThreadQueue()
     receivers: Embedded[ThreadQueue] = ThreadQueue()
+    cursor: Thread | None = None
+    ending: u64 = 0
 
 
 @struct

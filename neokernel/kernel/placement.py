@@ -5,7 +5,7 @@ zero already isn't written; only references that must not be None are.
 """
 
 from neokernel.abi.buffer import Buffer
-from neokernel.abi.trace import Header, Record
+from neokernel.abi.trace import RECORDS, Header, Record
 from neokernel.arch import cpu
 from neokernel.kernel.objects import (
     MOST_PINS,
@@ -215,5 +215,5 @@ def trace_header(trace: Trace) -> Header:
 
 def trace_record(trace: Trace, index: u64) -> Record:
     """Record `index` of the ring, less than its capacity."""
-    requires(index < trace.pages * (PAGE // size_of(Record)))
+    requires(index < trace.pages * RECORDS)
     return object_at(Record, cpu.DIRECT + trace.base + PAGE + index * size_of(Record))

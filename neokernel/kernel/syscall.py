@@ -23,7 +23,7 @@ from neokernel.kernel import captable, dma, endpoint, interrupt, memory, notific
 from neokernel.kernel import thread as threads
 from neokernel.kernel import trace as traces
 from neokernel.kernel.fast import wake_driver
-from neokernel.kernel.fault import raise_fault
+from neokernel.kernel.fault import lose_time, raise_fault
 from neokernel.kernel.notification import go_on as resume
 from neokernel.kernel.objects import (
     TRACING,
@@ -64,9 +64,7 @@ from neokernel.kernel.slot import find, refuse, refuse_operation
 from neokernel.kernel.tracing import record
 from neokernel.lang import Order, cold, inline, loop_bound, requires, u8, u64, wrapping_sub
 
-#: steps of the timer wheel in one interrupt, which ends with the first timer that has expired
-WHEEL_STEPS = 4
-#: steps of a call; each is bounded, and looks at the interrupts afterwards: together they needn't be
+#: steps of a call, or of the timer wheel; each is bounded, with a look at the interrupts: together they needn't be
 STEPS = 1 << 62
 
 # --- system calls -----------------------------------------------------------------------------------------------------
@@ -325,7 +323,7 @@ def access_of(cause: u64) -> u64:
 
 
 def tick(hart: Hart) -> None:
-    """The timer has come: a wait ends, a budget comes back, or the active one is used up. What else is due comes next.
+    """The timer has come: waits end, budgets come back; or the active one is used up. What else is due comes next.
 
     The timer stays pending then: nobody computes in between, though who is more important may be chosen already.
     """
@@ -341,10 +339,9 @@ def tick(hart: Hart) -> None:
 
 
 def expire(hart: Hart, now: u64) -> None:
-    """Steps of the wheel up to the first timer that has expired."""
-    for _ in range(WHEEL_STEPS):
-        if hart.wheel.earliest > now:
-            return
+    """All timers that have expired, in the order of their times; until a device wants something."""
+    while hart.wheel.earliest <= now and not cpu.line_pending(hart.cpu):
+        loop_bound(STEPS)
         expired = timer.take_expired(hart.wheel, now)
         if expired is not None:
             match expired.owner:
@@ -354,7 +351,6 @@ def expire(hart: Hart, now: u64) -> None:
                     refill(hart, context, now)
                 case None:
                     pass
-            return
 
 
 def time_out(hart: Hart, thread: Thread) -> None:
@@ -392,7 +388,7 @@ def stop_dispatching(hart: Hart, thread: Thread) -> None:
     thread.state = State.RUNNABLE
     attach(hart, context, thread)
     if borrower is not None and borrower is not thread and borrower.state is State.RUNNABLE:
-        raise_fault(hart, borrower, Fault.BUDGET, context.identifier, borrower.registers.pc, 0, 0)
+        lose_time(hart, borrower, context)
 
 
 def refill(hart: Hart, context: SchedContext, now: u64) -> None:

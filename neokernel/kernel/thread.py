@@ -12,6 +12,8 @@ from neokernel.abi.rights import READ, SEND, SIGNAL, WAIT, WRITE
 from neokernel.abi.status import FIRST, INVOKED, TRAVELLING, WORD, Status
 from neokernel.arch import cpu
 from neokernel.kernel import timer
+from neokernel.kernel.endpoint import take_sender
+from neokernel.kernel.fault import lose_time
 from neokernel.kernel.notification import end_wait, go_on, start_timer, take, tell_scheduler, wake
 from neokernel.kernel.objects import (
     BOUND,
@@ -32,7 +34,7 @@ from neokernel.kernel.objects import (
     State,
     Thread,
 )
-from neokernel.kernel.outcome import BLOCKED, answer, give_answer
+from neokernel.kernel.outcome import AGAIN, BLOCKED, answer, give_answer
 from neokernel.kernel.placement import all_registers, buffer_at
 from neokernel.kernel.reply import (
     arm,
@@ -40,14 +42,23 @@ from neokernel.kernel.reply import (
     break_off,
     detach,
     end_dispatch,
+    forget,
     give_up,
     pass_on,
     take_back,
-    unchain,
     waits_for_reply,
 )
 from neokernel.kernel.schedule import make_ready, priority_of, stop, take_out
-from neokernel.kernel.slot import controlled, derivable, derive_bound, empty, refuse, refuse_control, refuse_operation
+from neokernel.kernel.slot import (
+    controlled,
+    derivable,
+    derive_bound,
+    empty,
+    has_children,
+    refuse,
+    refuse_control,
+    refuse_operation,
+)
 from neokernel.lang import cold, copy, inline, requires, u8, u16, u64
 
 
@@ -98,7 +109,7 @@ def leave_wait(hart: Hart, thread: Thread) -> None:
     match thread.state:
         case State.SENDING | State.CALLING:
             if endpoint is not None:
-                take_out(endpoint.senders, thread)
+                take_sender(endpoint, thread)
         case State.RECEIVING:
             if endpoint is not None:
                 take_out(endpoint.receivers, thread)
@@ -249,42 +260,37 @@ def take_signals(hart: Hart, thread: Thread) -> None:
 
 
 def lose(hart: Hart, thread: Thread, place: Slot) -> bool:
-    """Stop using what is bound in `place`, which is about to be emptied. True if that may have taken long."""
+    """A step towards not using what is bound in `place`, which is to be emptied. Was it the last?"""
     thing = place.object
     match thing:
         case AddressSpace():
             thread.space = hart.no_space
-            return halt(hart, thread)
+            _ = halt(hart, thread)
         case CapTable():
             thread.table = hart.no_table
             thread.slots = hart.no_table.slots
-            return halt(hart, thread)
+            _ = halt(hart, thread)
         case Frame():
             thread.buffer = None
         case SchedContext():
             held = thread.dispatched
-            reply = thread.awaited
             if thread.state is State.DISPATCHING and held is not None:
                 end_dispatch(hart, held, Stop.STOPPED)
+            if not take_time(hart, thing):
+                return False
             thing.home = None
             thread.home = None
-            if thread.context is thing:
-                detach(hart, thing)
-            elif waits_for_reply(thread) and reply is not None and unchain(reply) and thing.thread is None:
-                # It was lent with the call, which won't bring it back, and is parked.
-                pass_on(hart, thing)
             if thread.state is State.RECEIVING:
                 # From now on it is called with its callers' time, and never times out.
                 timer.remove(hart.wheel, thread.timer)
-            return True
         case Notification():
             if u64(place.entry) == SCHEDULER:
                 if thread.dispatcher is not None:
                     end_dispatch(hart, thread, Stop.STOPPED)
                 thread.scheduler = None
-                return True
-            thing.bound = None
-            thread.notification = None
+            else:
+                thing.bound = None
+                thread.notification = None
         case Floats():
             if hart.floating is thread:
                 # They are in the object for whoever is given it next.
@@ -294,7 +300,27 @@ def lose(hart: Hart, thread: Thread, place: Slot) -> bool:
             thread.floats = None
         case _:
             pass
-    return False
+    return True
+
+
+def take_time(hart: Hart, context: SchedContext) -> bool:
+    """A step towards nobody running on the context: the calls that it was lent with forget it. Was it the last?
+
+    Who ran on it for somebody else is told. Its home isn't: it loses the context now, or has lost it before.
+    """
+    top = context.top
+    if top is not None:
+        forget(hart, context, top)
+        return False
+    borrower = context.thread
+    if borrower is not None and borrower.dispatcher is not None:
+        # The context goes to the dispatcher first, which loses it then.
+        end_dispatch(hart, borrower, Stop.STOPPED)
+        borrower = None
+    detach(hart, context)
+    if borrower is not None and context.home is not borrower and borrower.state is State.RUNNABLE:
+        lose_time(hart, borrower, context)
+    return True
 
 
 def unbind(hart: Hart, caller: Thread, thread: Thread) -> u64:
@@ -305,9 +331,15 @@ def unbind(hart: Hart, caller: Thread, thread: Thread) -> u64:
     place = thread.bindings[u64(which.value)]
     if place.flags & BOUND == 0:
         return failure(Status.WRONG_STATE, FIRST)
-    _ = lose(hart, thread, place)
+    return 0 if let_go(hart, thread, place) else AGAIN
+
+
+def let_go(hart: Hart, thread: Thread, place: Slot) -> bool:
+    """A step towards nothing being bound in `place`. Was it the last?"""
+    if not lose(hart, thread, place) or has_children(place):
+        return False
     empty(place)
-    return 0
+    return True
 
 
 # --- floating point ---------------------------------------------------------------------------------------------------
@@ -485,9 +517,7 @@ def unhold(hart: Hart, thread: Thread) -> u64:
     place = thread.bindings[SCHEDULER]
     if place.flags & BOUND == 0:
         return failure(Status.WRONG_STATE, INVOKED)
-    _ = lose(hart, thread, place)
-    empty(place)
-    return 0
+    return 0 if let_go(hart, thread, place) else AGAIN
 
 
 def dispatch(hart: Hart, caller: Thread, thread: Thread) -> u64:
@@ -533,16 +563,11 @@ def destroy(hart: Hart, thread: Thread) -> bool:
         break_off(hart, reply)
         arm(thread, None)
         return False
-    if context is not None:
-        if context is thread.home:
-            detach(hart, context)
-        else:
-            pass_on(hart, context)
+    if context is not None and context is not thread.home:
+        pass_on(hart, context)
     for index in range(len(thread.bindings)):
         place = thread.bindings[index]
         if place.flags & BOUND != 0:
-            long = lose(hart, thread, place)
-            empty(place)
-            if long:
-                return False
+            _ = let_go(hart, thread, place)
+            return False
     return True

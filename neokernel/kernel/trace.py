@@ -5,6 +5,7 @@ from neokernel.abi.kinds import PAGE_SIZE
 from neokernel.abi.operations import Operation
 from neokernel.abi.rights import READ
 from neokernel.abi.status import FIRST, INVOKED, Status
+from neokernel.abi.trace import RECORDS
 from neokernel.kernel.captable import landing, refuse_landing
 from neokernel.kernel.objects import Hart, Slot, Thread, Trace
 from neokernel.kernel.placement import trace_header
@@ -30,7 +31,7 @@ def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation, trace: 
 def start(hart: Hart, caller: Thread, trace: Trace) -> u64:
     """TRACE_START: record the kinds in the mask into this ring, or stop."""
     header = trace_header(trace)
-    header.capacity = trace.pages * 128
+    header.capacity = trace.pages * RECORDS
     header.frequency = hart.frequency
     hart.trace = trace
     start_recording(hart, caller.registers.a2)

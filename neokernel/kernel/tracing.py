@@ -3,7 +3,7 @@
 Invariant: `Header.written` is stored after the record, so that a reader never takes a record that isn't whole.
 """
 
-from neokernel.abi.trace import Event
+from neokernel.abi.trace import RECORDS, Event
 from neokernel.arch import cpu
 from neokernel.kernel.objects import TRACING, Hart
 from neokernel.kernel.placement import trace_header, trace_record
@@ -40,7 +40,7 @@ def record_of(hart: Hart, thread: u64, event: Event, a: u64, b: u64) -> None:
         return
     header = trace_header(trace)
     number = header.written
-    place = trace_record(trace, number & (trace.pages * 128 - 1))
+    place = trace_record(trace, number & (trace.pages * RECORDS - 1))
     place.time = cpu.now(hart.cpu)
     place.thread = truncate(u32, thread)
     place.event = u8(event.value)

@@ -292,6 +292,11 @@ def revoke(table: u64, index: u64) -> Failure | None:
     return failure_of(invoke(table, Operation.REVOKE, 1, index))
 
 
+def cancel_senders(table: u64, index: u64, badge: u64) -> Failure | None:
+    """End the waits of all who wait to send by the badge, at the Endpoint whose unbadged capability is in the slot."""
+    return failure_of(invoke(table, Operation.CANCEL_SENDERS, 2, index, badge))
+
+
 @value
 class SlotInfo:
     """`kind` is a number of `Kind`, 0 for an empty slot; `depth`: how often it was derived."""

@@ -53,7 +53,7 @@ class TestDevice:
 
     def store(self, offset: int, data: bytes) -> None:
         word = int.from_bytes(data, "little")
-        if word & 0xFFFF == bare.TEST_PASS:
+        if word & 0xFFFF == panic.TEST_PASS:
             raise PoweredOff(0)
         if word & 0xFFFF == panic.TEST_FAIL:
             raise PoweredOff(word >> 16)
@@ -67,7 +67,7 @@ class BareMachine:
 
     @classmethod
     def with_console(cls, output: Callable[[bytes], object]) -> BareMachine:
-        return cls({bare.UART: Uart(output), bare.TEST_DEVICE: TestDevice()})
+        return cls({panic.UART: Uart(output), panic.TEST_DEVICE: TestDevice()})
 
     def object_at(self, kind: Any, address: int) -> Any:
         device = self.devices.get(address)

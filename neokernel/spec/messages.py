@@ -22,7 +22,9 @@ from neokernel.abi.call import (
 )
 from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.rights import GRANT, RECEIVE, SEND
-from neokernel.abi.status import INVOKED, REPLY, WORD, Status
+from neokernel.abi.status import FIRST, INVOKED, REPLY, WORD, Status
+from neokernel.arch.riscv64.registers import Registers
+from neokernel.kernel.captable import cancel_senders
 from neokernel.kernel.endpoint import (
     give,
     has_time,
@@ -32,12 +34,25 @@ from neokernel.kernel.endpoint import (
     respond,
     resume,
     send,
+    take_sender,
     transfer_registers,
 )
 from neokernel.kernel.fast import fast_call, fast_reply_receive
-from neokernel.kernel.objects import Endpoint, Hart, Notification, Reply, SchedContext, Slot, State, Thread
+from neokernel.kernel.objects import (
+    BADGED,
+    CapTable,
+    Endpoint,
+    Hart,
+    Notification,
+    Reply,
+    SchedContext,
+    Slot,
+    State,
+    Thread,
+)
 from neokernel.kernel.outcome import ANSWERED, BLOCKED
 from neokernel.kernel.reply import arm
+from neokernel.kernel.slot import controlled
 from neokernel.lang import requires, u64, value, wrapping_add
 
 # --- what a message, a call and an answer are -------------------------------------------------------------------------
@@ -319,12 +334,12 @@ def an_answer_needs_a_caller(hart: Hart, server: Thread, reply: Reply) -> None:
 
 
 def an_answer_is_given(hart: Hart, server: Thread, caller: Thread) -> None:
-    """Its first half: the caller has it, and waits on; who has faulted is told nothing."""
+    """Its first half: the caller has it, and waits on; who has faulted, or has an answer already, is told nothing."""
     requires(caller is not server and not needs_buffer(server.registers.a1) and not server.faulted)
     got, state = caller.registers, caller.state
     a0, a1 = got.a0, got.a1
     assert give(hart, server, caller) == 0
-    if caller.faulted:
+    if caller.faulted or state is State.ANSWERED:
         assert caller.state is state and got.a0 == a0 and got.a1 == a1
     else:
         assert caller.state is State.ANSWERED and hears(caller, 0, said(server, server.registers.a1))
@@ -354,3 +369,26 @@ def a_reply_and_its_server_know_each_other(thread: Thread, reply: Reply, other: 
     server = other.server
     arm(thread, reply)
     assert thread.reply is reply and reply.server is thread and other.server is server
+
+
+# --- who sends by a badge ---------------------------------------------------------------------------------------------
+
+
+def senders_are_cancelled_by_who_controls_the_endpoint(
+    hart: Hart, registers: Registers, table: CapTable, slot: Slot, endpoint: Endpoint
+) -> None:
+    """And has no badge itself. It is complete when nobody is left to be looked at."""
+    requires(registers.a2 < len(table.slots) and table.slots[registers.a2] is slot and slot.object is endpoint)
+    requires(endpoint.cursor is None and registers.a5 != 0)
+    able, own = controlled(slot), slot.flags & BADGED == 0
+    outcome = cancel_senders(hart, registers, table)
+    if able and own:
+        assert outcome == 0
+    else:
+        assert outcome == failure(Status.BADGED if able else Status.MISSING_RIGHT, FIRST)
+
+
+def who_leaves_a_queue_isnt_looked_at(endpoint: Endpoint, sender: Thread) -> None:
+    before, cursor = sender.previous, endpoint.cursor
+    take_sender(endpoint, sender)
+    assert endpoint.cursor is (before if cursor is sender else cursor)

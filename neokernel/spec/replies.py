@@ -9,6 +9,7 @@ from neokernel.kernel.endpoint import needs_buffer, receive
 from neokernel.kernel.objects import Endpoint, Hart, Reply, SchedContext, State, Thread
 from neokernel.kernel.outcome import AGAIN, ANSWERED
 from neokernel.kernel.reply import finish, give_up
+from neokernel.kernel.thread import take_time
 from neokernel.lang import requires
 
 
@@ -65,3 +66,12 @@ def who_gives_up_leaves_its_time(hart: Hart, reply: Reply, time: SchedContext, s
     below = reply.below
     give_up(hart, reply)
     assert reply.caller is None and reply.context is None and time.top is below and time.thread is server
+
+
+def time_is_taken_from_whoever_has_it(hart: Hart, time: SchedContext, thread: Thread, last: Reply) -> None:
+    """Its calls forget it first, from the last one on."""
+    requires(time.thread is thread and thread.dispatcher is None and time.home is thread)
+    requires(time.top is None or (time.top is last and last.context is time))
+    free, below = time.top is None, last.below
+    assert take_time(hart, time) == free
+    assert time.thread is None if free else time.top is below

@@ -156,10 +156,13 @@ def who_is_held(hart: Hart, thread: Thread, given: Slot) -> None:
 def a_fault_without_a_handler_stops(
     hart: Hart, thread: Thread, fault: Fault, w0: u64, w1: u64, w2: u64, w3: u64
 ) -> None:
-    """The thread; its report and its registers are kept."""
+    """The thread; its report and its registers are kept. But who is only without time waits for that."""
     requires(not isinstance(thread.bindings[u64(Binding.HANDLER.value)].object, Endpoint))
-    requires(thread.space.identifier != ROOT_SPACE and not thread.faulted)
+    requires(not thread.faulted)
+    requires(fault is Fault.BUDGET or thread.space.identifier != ROOT_SPACE)
+    timeless, state = fault is Fault.BUDGET, thread.state
     raise_fault(hart, thread, fault, w0, w1, w2, w3)
     report = thread.report
-    assert thread.state is State.STOPPED and not thread.faulted and thread.registers.full == 1
+    assert thread.state is (state if timeless else State.STOPPED)
+    assert not thread.faulted and thread.registers.full == 1
     assert report[0] == w0 and report[1] == w1 and report[2] == w2 and report[3] == w3

@@ -83,7 +83,15 @@ def step(fuzz: Fuzz) -> bool:
     resumed(fuzz, thread)
     remember(fuzz)
     look_before(fuzz, hart)
-    if hart.cpu.time >= hart.cpu.timer:
+    if hart.cpu.line != 0:
+        # It came while timers ended.
+        event(fuzz, hart, thread, LINE_ROW, syscall.INTERRUPT_BIT | syscall.EXTERNAL, 0)
+    elif hart.cpu.time >= hart.cpu.timer:
+        if fuzz.chance(4):
+            line = fuzz.below(LINES)
+            if not hart.lines[line].pending:
+                hart.cpu.line = u32(line + 1)
+                hart.cpu.unseen = 1 + fuzz.below(4)
         event(fuzz, hart, thread, TIMER_ROW, syscall.INTERRUPT_BIT | syscall.TIMER, 0)
     elif thread.space is hart.no_space:
         # Without an address space there is no instruction to execute.
@@ -145,6 +153,8 @@ def call(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
     fuzz.root = root_of(thread, row)
     fuzz.answering = reply_of(thread, row)
     target = target_of(thread, row)
+    fuzz.cancelling = 0 if again else endpoint_of(thread, row)
+    fuzz.badge = registers.a3
     allowed = allows(thread, row)
     caller = thread.identifier
     note(fuzz, thread, row)
@@ -189,7 +199,7 @@ def row_of(thread: Thread) -> u64:
     if registers.a0 < len(table.slots) and isinstance(table.slots[registers.a0].object, Endpoint):
         return 0
     label = label_of(registers.a1)
-    return OPERATIONS + label if label >= 1 and label <= 39 else u64(OPERATIONS)
+    return OPERATIONS + label if label >= 1 and label <= 40 else u64(OPERATIONS)
 
 
 def target_of(thread: Thread, row: u64) -> u64:
@@ -215,6 +225,25 @@ def root_of(thread: Thread, row: u64) -> u64:
     if not isinstance(table, CapTable) or registers.a2 >= len(table.slots):
         return 0
     return address_of(table.slots[registers.a2])
+
+
+def endpoint_of(thread: Thread, row: u64) -> u64:
+    """The address of the endpoint whose senders the call cancels."""
+    slots = thread.table.slots
+    if row != OPERATIONS + 40 or thread.registers.a5 != 0 or thread.registers.a0 >= len(slots):
+        return 0
+    table = slots[thread.registers.a0].object
+    if not isinstance(table, CapTable) or thread.registers.a2 >= len(table.slots):
+        return 0
+    endpoint = table.slots[thread.registers.a2].object
+    return address_of(endpoint) if isinstance(endpoint, Endpoint) else u64(0)
+
+
+def sends(thread: Thread, endpoint: u64, badge: u64) -> bool:
+    """Does it wait to send there, by this badge?"""
+    at = thread.endpoint
+    waits = thread.state is State.SENDING or thread.state is State.CALLING
+    return waits and at is not None and address_of(at) == endpoint and thread.badge == badge
 
 
 def reply_of(thread: Thread, row: u64) -> u64:
@@ -322,6 +351,12 @@ def result(fuzz: Fuzz, thread: Thread, row: u64, later: bool) -> None:
     count(fuzz, row, status, argument, later)
     if status == 0:
         fuzz.successes += 1
+        if fuzz.cancelling != 0 and not later:
+            # In one step: nobody has come in between.
+            for index in range(fuzz.thread_count):
+                sender = fuzz.threads[index]
+                left = sender is not None and sends(sender, fuzz.cancelling, fuzz.badge)
+                assert not left, "who should be cancelled waits on"
         if not has_payload(row):
             empty = registers.a0 == 0 and registers.a1 == 0 and payload(thread) == 0
             assert empty, "a call without results leaves something"
@@ -392,7 +427,7 @@ def remember(fuzz: Fuzz) -> None:
 def unchanged(fuzz: Fuzz, caller: Thread | None, target: u64) -> None:
     """Other threads have what they had, unless one was woken, or the call was about its registers.
 
-    Who has its answer keeps that, whatever happens, unless it is answered anew.
+    Who has its answer keeps that, whatever happens, even if it is answered anew.
     """
     for index in range(fuzz.thread_count):
         thread = fuzz.threads[index]
@@ -403,7 +438,7 @@ def unchanged(fuzz: Fuzz, caller: Thread | None, target: u64) -> None:
                     # It may fault at once, because the time that it was given is used up.
                     woken = not fuzz.idle[old] and (idle or (thread.faulted and not fuzz.faulted[old]))
                     if fuzz.answered[old]:
-                        woken = fuzz.replies[old] == fuzz.answering
+                        woken = False
                     assert woken or same(fuzz, thread, old), "another thread's registers have changed"
 
 

@@ -38,10 +38,10 @@ WEIGHTS: tuple[u64, ...] = (
     0, 40, 4, 4, 30, 14, 14, 14, 32, 10, 8,  # (none), RETYPE to INSPECT
     20, 16, 12, 10, 20, 10, 12, 8, 16, 6,  # MAP to READ_REGISTERS
     5, 3, 6, 6, 16, 5, 10, 6, 3, 4,  # WRITE_REGISTERS to CONTEXT_INFO
-    8, 4, 4, 10, 8, 4, 6, 8, 8,  # BIND_INTERRUPT to POWER_OFF
+    8, 4, 4, 10, 8, 4, 6, 8, 8, 12,  # BIND_INTERRUPT to CANCEL_SENDERS
 )
 # fmt: on
-TOTAL = 586
+TOTAL = 598
 
 #: what a capability is wanted for, beside its kind: Fit.ANY, or a state in which the operation succeeds
 ANY = 0
@@ -256,14 +256,14 @@ KINDS: tuple[u64, ...] = (
     0, 4, 4, 4, 8, 8, 8, 8, 8, 8, 8,
     7, 7, 5, 6, 9, 9, 9, 9, 9, 9,
     9, 9, 9, 9, 9, 9, 15, 15, 15, 10,
-    12, 12, 12, 13, 13, 14, 14, 16, 16,
+    12, 12, 12, 13, 13, 14, 14, 16, 16, 8,
 )
 STATES: tuple[u64, ...] = (
     6, 0, 6, 7, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 2, 2, 0, 0, 3, 4, 3, 3,
     3, 3, 1, 5, 6, 0, 0, 0, 0, 0,
-    1, 2, 7, 0, 0, 0, 0, 0, 0,
+    1, 2, 7, 0, 0, 0, 0, 0, 0, 0,
 )
 # fmt: on
 
@@ -399,7 +399,7 @@ def choose_call(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
         r.a1 = message(row - OPERATIONS, 0, 0)
         operation(fuzz, hart, thread, row - OPERATIONS)
         if fuzz.chance(256):
-            r.a1 = (r.a1 & ~u64(0xFFFF_FFFF)) | (40 + fuzz.below(1000))
+            r.a1 = (r.a1 & ~u64(0xFFFF_FFFF)) | (41 + fuzz.below(1000))
         if fuzz.chance(128):
             r.a0 = fuzz.below(len(thread.table.slots) + 1)
         if fuzz.chance(96):
@@ -513,7 +513,7 @@ def operation(fuzz: Fuzz, hart: Hart, thread: Thread, number: u64) -> None:
     match number:
         case 1 | 2 | 3:
             on_memory(fuzz, thread, number)
-        case 4 | 5 | 6 | 7 | 8 | 9 | 10:
+        case 4 | 5 | 6 | 7 | 8 | 9 | 10 | 40:
             on_table(fuzz, thread, number)
         case 11 | 12 | 13 | 14:
             on_space(fuzz, thread, number)
@@ -625,8 +625,33 @@ def on_table(fuzz: Fuzz, thread: Thread, number: u64) -> None:
         case 8 | 9:
             r.a2 = victim(fuzz, thread, table)
             r.a5 = 0
+        case 40:
+            cancelled(fuzz, thread, table)
         case _:
             r.a2 = fuzz.below(len(table.slots) + 1)
+
+
+def cancelled(fuzz: Fuzz, thread: Thread, table: CapTable) -> None:
+    """An endpoint, rather one at which somebody waits to send; and its badge."""
+    r = thread.registers
+    r.a5 = 0
+    r.a2 = fuzz.below(len(table.slots) + 1)
+    r.a3 = fuzz.below(4)
+    wanted = fuzz.below(8)
+    start = fuzz.below(len(table.slots))
+    for step in range(len(table.slots)):
+        slot = table.slots[(start + step) % len(table.slots)]
+        endpoint = slot.object
+        if isinstance(endpoint, Endpoint):
+            first = endpoint.senders.head
+            if wanted == 0 or (first is not None and (slot.flags & BADGED == 0 or wanted == 1)):
+                r.a2 = (start + step) % len(table.slots)
+                if first is not None:
+                    r.a3 = first.badge
+                    after = first.next
+                    if after is not None and fuzz.chance(2):
+                        r.a3 = after.badge
+                return
 
 
 def victim(fuzz: Fuzz, thread: Thread, table: CapTable) -> u64:

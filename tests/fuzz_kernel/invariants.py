@@ -229,6 +229,8 @@ def check_endpoint(fuzz: Fuzz, endpoint: Endpoint) -> None:
         assert thread.state is State.SENDING or thread.state is State.CALLING, "who doesn't send is among the senders"
         assert waits_at(thread, endpoint), "a sender waits for something else"
         thread = thread.next
+    cursor = endpoint.cursor
+    assert cursor is None or contains(endpoint.senders, cursor), "who is looked at next doesn't send"
     thread = endpoint.receivers.head
     while thread is not None:
         loop_bound(MOST_THREADS)
@@ -308,6 +310,8 @@ def check_context(fuzz: Fuzz, hart: Hart, context: SchedContext) -> None:
         assert home.home is context, "a home of one side"
         owner = home.context
         assert thread is not None or context.top is not None or owner is not None, "a context has got lost"
+    else:
+        assert thread is None and context.top is None, "somebody has time that is nobody's"
     check_timer(fuzz, hart, context.timer)
     assert context.timer.armed == context.empty, "a context waits for time that doesn't come, or doesn't know"
     if context.budget == 0:

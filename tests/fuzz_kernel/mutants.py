@@ -114,8 +114,32 @@ MUTANTS = (
     Mutant(
         "an answer's capabilities travel again",
         "endpoint",
-        "return 0 if caller.state is State.ANSWERED else give_more(hart, server, caller, word)",
-        "return give_more(hart, server, caller, word)",
+        "caller.faulted or caller.state is State.ANSWERED:",
+        "caller.faulted or (caller.state is State.ANSWERED and not needs_buffer(word)):",
+    ),
+    Mutant(
+        "a second answer takes the place of the first",
+        "endpoint",
+        "caller.faulted or caller.state is State.ANSWERED:",
+        "caller.faulted or (caller.state is State.ANSWERED and needs_buffer(word)):",
+    ),
+    Mutant(
+        "who cancels senders goes on with one that has gone",
+        "endpoint",
+        "        endpoint.cursor = sender.previous\n",
+        "        pass\n",
+    ),
+    Mutant(
+        "senders of other badges are cancelled",
+        "captable",
+        "if sender.badge == endpoint.ending:",
+        "if sender.badge != endpoint.ending:",
+    ),
+    Mutant(
+        "a context that is unbound stays with who runs on it",
+        "thread",
+        "            if not take_time(hart, thing):\n                return False\n",
+        "",
     ),
     Mutant(
         "a Reply keeps an answered caller that has gone",

@@ -50,11 +50,11 @@ MOST_THREADS = 64
 MOST_TABLES = 64
 #: rows of outcomes: 0 to 9 system calls, the last of them unknown ones; 10 + n operation n; then events
 OPERATIONS = 10
-EVENTS = 50
+EVENTS = 51
 #: rows of situations (`situations.py`), which are their arguments
-BETWEEN = 54
-AT_PINS = 55
-LATE = 56
+BETWEEN = 55
+AT_PINS = 56
+LATE = 57
 ROWS = 60
 #: what a step can end with beside a status: indices as if they were statuses
 WAITED = 32
@@ -132,6 +132,9 @@ class Fuzz:
     #: the slot that the call deletes or revokes; the Reply by which it answers
     root: u64 = 0
     answering: u64 = 0
+    #: the endpoint whose senders the call cancels, unless it began before; and their badge
+    cancelling: u64 = 0
+    badge: u64 = 0
     #: the active context before the call, and the time
     payer: u64 = 0
     budget: u64 = 0

@@ -356,6 +356,8 @@ def check_endpoint(endpoint: Endpoint) -> None:
     assert not senders or not receivers, "senders and receivers wait for each other"
     for thread in senders:
         assert thread.state in (State.SENDING, State.CALLING) and thread.endpoint is endpoint
+    cursor = endpoint.cursor
+    assert cursor is None or any(thread is cursor for thread in senders), "who is looked at next doesn't send"
     for thread in receivers:
         assert thread.state is State.RECEIVING and thread.endpoint is endpoint
 
@@ -471,6 +473,8 @@ def check_context(context: SchedContext) -> None:
     if context.home is not None:
         assert context.home.home is context
         assert context.thread or context.top or context.home.context, "a context has got lost"
+    else:
+        assert context.thread is None and context.top is None, "somebody has time that is nobody's"
     assert context.timer.armed == context.empty, "a context waits for time that doesn't come"
 
 

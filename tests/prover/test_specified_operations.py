@@ -11,7 +11,7 @@ from neokernel.abi.call import NEVER, Call
 from neokernel.abi.fault import Fault
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Operation, Stop
-from neokernel.abi.rights import READ, WRITE
+from neokernel.abi.rights import ALL, READ, SEND, WRITE
 from neokernel.kernel import schedule
 from neokernel.kernel.captable import BURIED, DRAINING, HELPING
 from neokernel.kernel.objects import FLOATING, PINNED, Endpoint, Interrupt, Reply, SchedContext, State
@@ -38,6 +38,16 @@ from tests.prover.support import kernel_with, mistakes
 
 #: a mistake in the kernel, the module that it is in, and the specification that finds it
 MISTAKES = [
+    (
+        "captable",
+        "    if place.flags & BADGED != 0:\n        return failure(Status.BADGED, FIRST)\n",
+        "",
+        "senders_are_cancelled",
+    ),
+    ("endpoint", "caller.faulted or caller.state is State.ANSWERED:", "caller.faulted:", "an_answer_is_given"),
+    ("endpoint", "        endpoint.cursor = sender.previous\n", "        pass\n", "who_leaves_a_queue"),
+    ("fault", "    if fault is Fault.BUDGET:\n        return\n", "", "a_fault_without"),
+    ("thread", "        forget(hart, context, top)\n", "        pass\n", "time_is_taken_from"),
     ("fast", "                    caller.registers.pc = w0\n", "                    pass\n", "a_handlers_answer"),
     ("fast", "back is not None and context.top is back and label", "back is not None and label", "a_handlers_answer"),
     ("memory", "    registers.a5 += 1\n", "", "objects_are_made"),
@@ -127,7 +137,8 @@ def test_threads_are_as_specified() -> None:
     thread.state = State.RUNNABLE
     threads.a_signal_ends_a_receive_that_began_before(hart, thread, given.object)
     spare = machine.spawn(PRIORITY - 2)[1]
-    threads.a_fault_without_a_handler_stops(hart, spare, Fault.PAGE, u64(1), u64(2), u64(3), u64(4))
+    for fault in (Fault.BUDGET, Fault.PAGE):
+        threads.a_fault_without_a_handler_stops(hart, spare, fault, u64(1), u64(2), u64(3), u64(4))
 
 
 def test_dispatching_is_as_specified() -> None:
@@ -229,6 +240,10 @@ def test_calls_that_wait_are_as_specified() -> None:
     hart.current, client.state, reply.caller = None, State.REPLIED, client
     reply.context, time.top, time.thread = time, reply, server
     replies.who_gives_up_leaves_its_time(hart, reply, time, server)
+    time.top, reply.context, time.thread, client.context, server.context = reply, time, client, time, None
+    for _ in range(2):
+        replies.time_is_taken_from_whoever_has_it(hart, time, client, reply)
+    assert client.context is None
 
 
 def test_who_calls_waits_as_specified() -> None:
@@ -241,6 +256,26 @@ def test_who_calls_waits_as_specified() -> None:
     assert caller.state is State.CALLING and time is not None
     replies.who_called_waits_for_the_reply(machine.hart, root, endpoint, caller, reply, time)
     assert reply.caller is caller
+
+
+def test_senders_are_cancelled_as_specified() -> None:
+    machine = Machine()
+    root = machine.boot()
+    (index,) = machine.make(Kind.ENDPOINT)
+    hart, endpoint, registers = machine.hart, thing(machine, index), root.registers
+    assert isinstance(endpoint, Endpoint)
+    slots = [machine.slot(index), *(machine.slot(machine.next_slot + number) for number in range(2))]
+    for copy, rights, badge in zip(slots[1:], (SEND, ALL), (0, 7), strict=True):
+        derive(hart, slots[0], copy, rights, u64(badge))
+    machine.next_slot += 2
+    for number, slot in enumerate(slots):
+        registers.a2, registers.a5 = u64(index + number), u64(1)
+        messages.senders_are_cancelled_by_who_controls_the_endpoint(hart, registers, machine.table, slot, endpoint)
+    sender = machine.spawn(PRIORITY + 1)[1]
+    machine.start(sender, Call.CALL, index, word(1), (0, 0, 0, 0), 0)
+    endpoint.cursor = sender
+    messages.who_leaves_a_queue_isnt_looked_at(endpoint, sender)
+    assert endpoint.cursor is None
 
 
 def test_a_handlers_answer_is_as_specified() -> None:

@@ -9,7 +9,7 @@ Invariant: code can't be written, constants and data can't be executed, the memo
 
 from typing import NoReturn
 
-from neokernel.arch.riscv64.panic import TEST_FAIL, TRANSMIT_READY
+from neokernel.arch.riscv64.panic import TEST_DEVICE, TEST_FAIL, TEST_PASS, TRANSMIT_READY, UART
 from neokernel.lang import (
     Embedded,
     asm,
@@ -25,12 +25,6 @@ from neokernel.lang import (
 )
 
 unsafe("the machine's registers are at fixed addresses, and no language has words for its first instructions")
-
-#: 16550 UART: the board's console
-UART = 0x1000_0000
-#: SiFive test device: a store ends QEMU, with a status
-TEST_DEVICE = 0x10_0000
-TEST_PASS = 0x5555
 
 
 @wire(registers=True)

@@ -17,7 +17,7 @@ constants aren't in the direct map. Accessed and dirty bits are set beforehand, 
 from typing import NoReturn
 
 from neokernel.arch.cpu import DIRECT, clear
-from neokernel.arch.riscv64.panic import TRANSMIT_READY
+from neokernel.arch.riscv64.panic import TEST_DEVICE, TRANSMIT_READY, UART
 from neokernel.arch.riscv64.registers import Registers
 from neokernel.lang import (
     Span,
@@ -42,9 +42,6 @@ unsafe("memory becomes page tables, and no language has words for the machine's 
 #: where the image is mapped, less where it is loaded (boards/kernel.ld)
 OFFSET = 0xFFFF_FFFF_0000_0000
 RAM = 0x8000_0000
-#: registers of the board that the kernel uses whatever the device tree says: console and power
-UART = 0x1000_0000
-TEST_DEVICE = 0x10_0000
 PAGE = 4096
 #: what `clear` takes multiples of
 LINE = 64

@@ -9,7 +9,7 @@ Invariants:
   own, its message's, or zero.
 """
 
-from neokernel.arch.riscv64.panic import TEST_FAIL, TRANSMIT_READY
+from neokernel.arch.riscv64.panic import TEST_DEVICE, TEST_FAIL, TEST_PASS, TRANSMIT_READY, UART
 from neokernel.arch.riscv64.registers import Registers
 from neokernel.lang import (
     Array,
@@ -36,9 +36,6 @@ unsafe("control registers, and the way between user and kernel, have no words in
 DIRECT = 0xFFFF_FFC0_0000_0000
 USER_END = 1 << 38
 
-UART = 0x1000_0000
-TEST_DEVICE = 0x10_0000
-TEST_PASS = 0x5555
 
 #: sip, sie: supervisor timer, supervisor external
 PENDING = 1 << 5 | 1 << 9

@@ -11,8 +11,13 @@ from neokernel.lang import assembly, unsafe
 
 unsafe("it must work when nothing else does")
 
-#: the bits of a 16550's line status and of SiFive's test device that are used here
+#: the board's console, a 16550, and SiFive's test device, a store to which ends QEMU with a status. They are used
+#: whatever the device tree says
+UART = 0x1000_0000
+TEST_DEVICE = 0x10_0000
+#: what is used of their registers: a bit of the line status, and what is stored
 TRANSMIT_READY = 0x20
+TEST_PASS = 0x5555
 TEST_FAIL = 0x3333
 
 #: what the machine's exit status is after a panic

@@ -6,6 +6,7 @@ refused has changed nothing.
 
 from __future__ import annotations
 
+from neokernel.abi.boot import OWN_TABLE
 from neokernel.abi.call import NEVER
 from neokernel.abi.description import FIRST_DECLARED, INIT_SYSTEM, MOST_TIME, GrantKind
 from neokernel.abi.rights import ALL
@@ -29,7 +30,7 @@ from neokernel.runtime.child import CONTEXT, TABLE, THREAD
 from neokernel.runtime.interface import client_of, provided_of
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure, Message
-from neokernel.services.init.build import authority
+from neokernel.services.init.build import authority, badge_of
 from neokernel.services.init.lifecycle import end, launch, power_off, stop
 from neokernel.services.init.post_mortem import POST_MORTEMS
 from neokernel.services.init.state import (
@@ -212,7 +213,7 @@ class Desk:
         for delegation in self.init.delegations:
             if delegation.copy != 0 and delegation.serial == number:
                 # A frame that a device may still reach can't be taken: later.
-                return None if revoke(self.process, delegation) else Refused(Reason.BUSY)
+                return None if revoke(self.process, self.init, delegation) else Refused(Reason.BUSY)
         return Refused(Reason.OUT_OF_RANGE)
 
     def post_mortem(self, number: u64, into: Span[u8]) -> usize | Refused:
@@ -262,17 +263,43 @@ def hand_out(
     return failure
 
 
-def revoke(process: Process, delegation: Delegation) -> bool:
-    """Nothing is left of it, wherever it went. False: that can't be done now."""
+def revoke(process: Process, init: Init, delegation: Delegation) -> bool:
+    """Nothing is left of it, wherever it went, nor of calls by it that wait. False: that can't be done now."""
     if process.drop(delegation.copy) is not None:
         return False
     delegation.copy = 0
+    grant = granted(init, delegation)
+    target = init.description.grant(grant).target
+    if kind_of_grant(init, grant) is GrantKind.USES and not uses(init, delegation.to, target):
+        # Nothing can be done about a server that has gone; its callers learn that.
+        _ = system.cancel_senders(OWN_TABLE, init.objects[target], badge_of(init, target, delegation.to))
     return True
+
+
+def granted(init: Init, delegation: Delegation) -> u64:
+    """The grant that is delegated."""
+    return grants_of(init, delegation.service).first + delegation.place
+
+
+def uses(init: Init, service: u64, target: u64) -> bool:
+    """May the service call the same, with the same badge, by a grant of its own or another delegation?"""
+    own = grants_of(init, service)
+    for grant in range(own.first, own.end):
+        if is_use(init, grant, target):
+            return True
+    for delegation in init.delegations:
+        if delegation.copy != 0 and delegation.to == service and is_use(init, granted(init, delegation), target):
+            return True
+    return False
+
+
+def is_use(init: Init, grant: u64, target: u64) -> bool:
+    return kind_of_grant(init, grant) is GrantKind.USES and init.description.grant(grant).target == target
 
 
 def do_due_delegations(process: Process, init: Init, now: u64) -> None:
     for delegation in init.delegations:
-        if delegation.copy != 0 and delegation.due <= now and not revoke(process, delegation):
+        if delegation.copy != 0 and delegation.due <= now and not revoke(process, init, delegation):
             delegation.due = after(now, process.frequency // 100)
 
 

@@ -10,8 +10,9 @@ from probe import add_floats, exchange_vector, probe
 from tap import Tap
 
 from neokernel.abi.buffer import Buffer
-from neokernel.abi.call import Call
+from neokernel.abi.call import Call, message
 from neokernel.abi.kinds import Kind
+from neokernel.abi.status import Status
 from neokernel.lang import address_of, asm, object_at, struct, u64, unsafe
 from neokernel.runtime import system
 from neokernel.runtime.process import Process
@@ -48,6 +49,8 @@ class Command(Enum):
     SERVE = 8
     #: the system call with the number in w0
     UNKNOWN_CALL = 9
+    #: send at `badge` again as often as that is cancelled: the status that it ends with
+    INSIST = 13
     #: fill the registers of `probe.py` from w0, make the system call, keep what is in them afterwards
     PROBE = 10
     END = 11
@@ -173,6 +176,8 @@ def work(agent: Agent) -> None:
                 spin(agent)
             case Command.SERVE:
                 serve(agent.badge, agent.reply)
+            case Command.INSIST:
+                agent.w0 = insist(agent.badge)
             case Command.UNKNOWN_CALL:
                 asm("ecall", agent.w0, inputs="a7", clobbers="a0 a1 a2 a3 a4 a5 a6 a7 ra t0 t1 t2 t3 t4 t5 t6 memory")
             case Command.PROBE:
@@ -186,6 +191,13 @@ def work(agent: Agent) -> None:
 def spin(agent: Agent) -> None:
     while asm("ld {result}, 0({0})", agent.w0, result=u64, clobbers="memory") == 0:
         agent.w1 += 1
+
+
+def insist(endpoint: u64) -> u64:
+    failure = system.send(endpoint, message(1))
+    while failure is not None and failure.status is Status.CANCELLED:
+        failure = system.send(endpoint, message(1))
+    return 0 if failure is None else u64(failure.status.value)
 
 
 def serve(endpoint: u64, reply: u64) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents import HIGHER, Agent
+from agents import HIGHER, Agent, Command
 from tap import failed, received
 from world import BEYOND, EMPTY, World
 
@@ -27,6 +27,8 @@ def run(w: World) -> None:
     transfers(w)
     moves(w)
     ends(w)
+    insistence(w)
+    badges(w)
     killed(w)
     suspensions(w)
     signals(w)
@@ -292,6 +294,50 @@ def ends(w: World) -> None:
     )
     w.process.slots().release(hold)
     w.drop(memory)
+
+
+def insistence(w: World) -> None:
+    """Who is more urgent than who deletes an endpoint, and sends there again whenever that ends."""
+    t, agent = w.t, w.high
+    endpoint = w.new(Kind.ENDPOINT)
+    agent.badge = endpoint
+    agent.order(Command.INSIST)
+    t.check(not agent.ended(), "SEND waits")
+    w.drop(endpoint)
+    t.check(agent.ended(), "and doesn't hold up the deletion of its endpoint")
+    t.equal(agent.w0, u64(Status.MISSING_RIGHT.value), "which has no rights any more")
+
+
+def badges(w: World) -> None:
+    """Senders are cancelled by the badge of the capability that they send by."""
+    t = w.t
+    one, other = w.copy(w.endpoint, SEND, 5), w.copy(w.endpoint, ALL, 6)
+    w.high.tell(Call.CALL, one, message(1), 1)
+    w.higher.tell(Call.SEND, other, message(1), 2)
+    t.succeeds(system.cancel_senders(OWN_TABLE, w.endpoint, 7), "CANCEL_SENDERS of a badge that nobody sends by")
+    t.check(not w.high.ended() and not w.higher.ended(), "ends no wait")
+    t.succeeds(system.cancel_senders(OWN_TABLE, w.endpoint, 5), "CANCEL_SENDERS")
+    failure = w.high.failure()
+    t.check(
+        w.high.ended() and failure is not None and failure.status is Status.CANCELLED, "ends the call by that badge"
+    )
+    t.check(not w.higher.ended(), "and no other's")
+    w.high.tell(Call.CALL, w.endpoint, message(1), 3)
+    t.succeeds(system.cancel_senders(OWN_TABLE, w.endpoint, 0), "CANCEL_SENDERS without a badge")
+    t.check(w.high.ended() and not w.higher.ended(), "ends what was sent without")
+    t.fails(system.cancel_senders(OWN_TABLE, other, 6), Status.BADGED, FIRST, "CANCEL_SENDERS by a badged capability")
+    t.fails(system.cancel_senders(OWN_TABLE, one, 5), Status.MISSING_RIGHT, FIRST, "CANCEL_SENDERS without CONTROL")
+    wrong = Status.WRONG_KIND
+    t.fails(system.cancel_senders(OWN_TABLE, w.notification, 6), wrong, FIRST, "CANCEL_SENDERS of a notification")
+    t.fails(system.cancel_senders(OWN_TABLE, EMPTY, 6), Status.NO_CAPABILITY, FIRST, "CANCEL_SENDERS of an empty slot")
+    t.fails(system.cancel_senders(OWN_TABLE, BEYOND, 6), Status.OUT_OF_RANGE, FIRST, "CANCEL_SENDERS beyond the table")
+    t.fails(system.cancel_senders(w.endpoint + BEYOND, 1, 6), Status.NO_CAPABILITY, INVOKED, "of no table")
+    t.check(not w.higher.ended(), "what fails ends no wait")
+    found = received(w.endpoint, w.reply)
+    t.check(not failed(found) and found.badge == 6 and found.w0 == 2, "whose message is received")
+    t.check(w.higher.ended(), "then it goes on")
+    w.drop(one)
+    w.drop(other)
 
 
 def killed(w: World) -> None:

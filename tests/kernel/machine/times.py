@@ -9,6 +9,7 @@ from world import EMPTY, World
 from neokernel.abi.boot import OWN_CONTEXT, OWN_THREAD, PROCESSOR
 from neokernel.abi.call import NEVER, Call, message
 from neokernel.abi.kinds import Kind
+from neokernel.abi.operations import Binding
 from neokernel.abi.status import FIRST, TRAVELLING, Status
 from neokernel.lang import Array, address_of, array, struct, u64, unsafe
 from neokernel.runtime import system
@@ -34,6 +35,8 @@ def run(w: World) -> None:
     floors(w)
     budgets(w)
     inversion(w)
+    withdrawal(w)
+    exhaustion(w)
 
 
 def information(w: World) -> None:
@@ -162,3 +165,58 @@ def inversion(w: World) -> None:
     w.high.finish()
     w.low.finish()
     t.check(w.higher.ended(), "and all of them go on")
+
+
+def lend(w: World, flag: Flag) -> None:
+    """The high agent serves a call of the low one, on its time, and spins."""
+    t = w.t
+    w.high.tell(Call.RECEIVE, w.endpoint, 0, NEVER, 0, w.high.own)
+    t.done(system.unbind(w.high.thread, Binding.CONTEXT))
+    w.low.tell(Call.CALL, w.endpoint, message(1), 1)
+    _ = system.wait(w.notification, system.now() + w.process.frequency // 500)
+    t.check(w.high.ended(), "a server without a context has a call")
+    w.high.touch(Command.SPIN, flag.address())
+    _ = system.wait(w.notification, system.now() + w.process.frequency // 500)
+
+
+def withdrawal(w: World) -> None:
+    """A client's context is unbound while a server runs on it."""
+    t, buffer = w.t, w.process.buffer
+    flag = Flag()
+    lend(w, flag)
+    t.check(w.high.w1 != 0, "and computes on its client's time")
+    t.succeeds(system.unbind(w.low.thread, Binding.CONTEXT), "UNBIND of a context that was lent")
+    before = w.high.w1
+    _ = system.wait(w.notification, system.now() + w.process.frequency // 500)
+    t.equal(w.high.w1, before, "takes it from the server")
+    flag.word[0] = 1
+    t.succeeds(system.bind(buffer, w.high.thread, Binding.CONTEXT, w.high.context), "which goes on with other time")
+    t.check(w.high.ended(), "at once")
+    w.high.tell(Call.REPLY, 0, message(2, 1), 7, 0, w.high.own)
+    t.check(w.high.ended() and w.high.failure() is None, "and answers")
+    t.check(not w.low.ended(), "the client can't go on without time")
+    t.succeeds(system.bind(buffer, w.low.thread, Binding.CONTEXT, w.low.context), "but when it has its context again")
+    w.low.finish()
+    t.equal(w.low.w0, 7, "it has the answer")
+
+
+def exhaustion(w: World) -> None:
+    """A server without a handler, in the root's address space, whose client's budget is used up."""
+    t, buffer = w.t, w.process.buffer
+    flag = Flag()
+    period = w.process.frequency // 50
+    t.done(system.configure(buffer, PROCESSOR, LOW, period // 5, period, w.low.context))
+    lend(w, flag)
+    _ = system.wait(w.notification, system.now() + 3 * period)
+    before = w.high.w1
+    t.check(before != 0 and not w.high.ended(), "a server whose client's time is used up waits for more")
+    _ = system.wait(w.notification, system.now() + 2 * period)
+    t.check(w.high.w1 > before, "and goes on when that comes")
+    flag.word[0] = 1
+    w.high.finish()
+    w.high.tell(Call.REPLY, 0, message(2, 1), 7, 0, w.high.own)
+    w.low.finish()
+    t.equal(w.low.w0, 7, "its client has the answer")
+    t.done(system.configure(buffer, PROCESSOR, LOW, w.process.frequency, w.process.frequency, w.low.context))
+    t.done(system.bind(buffer, w.high.thread, Binding.CONTEXT, w.high.context))
+    w.high.finish()

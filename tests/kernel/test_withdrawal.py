@@ -1,0 +1,424 @@
+"""What is taken back: time from who runs on it, rights from what ends, a place in a queue from who sends by a badge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from neokernel import lang
+from neokernel.abi import boot, call
+from neokernel.abi.call import NEVER, Call, message
+from neokernel.abi.fault import Fault
+from neokernel.abi.kinds import Kind
+from neokernel.abi.operations import Binding, Operation
+from neokernel.abi.rights import ALL, SEND
+from neokernel.abi.status import FIRST, INVOKED, Status
+from neokernel.kernel import captable, outcome, schedule
+from neokernel.kernel.fault import ROOT_SPACE
+from neokernel.kernel.objects import State, Thread
+from neokernel.kernel.slot import has_children
+from tests.kernel.support import ECALL, PRIORITY, Machine
+
+u64 = lang.u64
+CONTEXT = Binding.CONTEXT.value
+
+
+def word(label: int) -> int:
+    return int(message(u64(label)))
+
+
+def operate(machine: Machine, thread: Thread, capability: int, operation: Operation, *w: int) -> None:
+    """An operation, after which another thread may run."""
+    machine.start(thread, Call.CALL, capability, word(operation.value), (*w, 0, 0, 0, 0)[:4], 0)
+
+
+def index_of(machine: Machine, thing: object) -> int:
+    (found,) = (each for each in range(machine.next_slot) if machine.slot(each).object is thing)
+    return found
+
+
+# --- time -------------------------------------------------------------------------------------------------------------
+
+
+class Served:
+    """A client, and `count` servers that serve it one for the other, on its time; a supervisor is more urgent."""
+
+    def __init__(self, count: int = 1, handled: bool = False) -> None:
+        self.machine = machine = Machine()
+        machine.boot()
+        self.endpoints, self.replies = machine.make(Kind.ENDPOINT, 0, count), machine.make(Kind.REPLY, 0, count)
+        self.servers = [machine.serve(*each, True) for each in zip(self.endpoints, self.replies, strict=True)]
+        self.handler: Thread | None = None
+        if handled:
+            (faults,), (reply,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+            self.handler = machine.serve(faults, reply, False)
+            self.faults, self.way_back = faults, reply
+            bound = machine.invoke(
+                index_of(machine, self.servers[-1]), Operation.BIND, Binding.HANDLER.value, given=faults
+            )
+            assert bound.word == 0
+        (self.bell,) = machine.make(Kind.NOTIFICATION)
+        _, self.supervisor = machine.spawn(PRIORITY + 9)
+        machine.start(self.supervisor, Call.WAIT, self.bell, 0, (NEVER, 0, 0, 0), 0)
+        self.number, self.client = machine.spawn(PRIORITY + 5)
+        caller = self.client
+        for endpoint, server in zip(self.endpoints, self.servers, strict=True):
+            machine.start(caller, Call.CALL, endpoint, word(1), (0, 0, 0, 0), 0)
+            caller = server
+        assert machine.current is caller and caller.context is self.client.home
+
+    def ring(self) -> None:
+        """The supervisor goes on."""
+        machine = self.machine
+        assert machine.current is not None
+        machine.start(machine.current, Call.SIGNAL, self.bell, 0, (0, 0, 0, 0), 0)
+        assert machine.current is self.supervisor
+
+    def rest(self) -> None:
+        self.machine.start(self.supervisor, Call.WAIT, self.bell, 0, (NEVER, 0, 0, 0), 0)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_who_runs_on_time_that_is_unbound_loses_it(count: int) -> None:
+    """A server kept its client's time for as long as it liked."""
+    served = Served(count)
+    machine, last = served.machine, served.servers[-1]
+    context = served.client.home
+    assert context is not None
+    served.ring()
+    assert machine.invoke(served.number, Operation.UNBIND, CONTEXT, thread=served.supervisor).word == 0
+    machine.check()
+    assert served.client.home is None and context.thread is None and context.top is None
+    assert last.context is None and last.state is State.RUNNABLE
+    served.rest()
+    assert machine.current is machine.root, "nobody goes on with the time"
+    # With time of its own the server does its work; the others, and the client, have their answers, and no time.
+    given = index_of(machine, context)
+    number = index_of(machine, last)
+    operate_with(machine, machine.root, number, Operation.BIND, given, CONTEXT)
+    assert machine.current is last
+    machine.start(last, Call.REPLY_RECEIVE, served.endpoints[-1], word(2), (7, 0, 0, 0), served.replies[-1])
+    machine.check()
+    answered = served.client if count == 1 else served.servers[-2]
+    assert answered.state is State.RUNNABLE and answered.context is None and machine.current is machine.root
+    assert machine.result(answered).words[0] == 7
+
+
+def operate_with(machine: Machine, thread: Thread, capability: int, operation: Operation, given: int, *w: int) -> None:
+    """The same, with a capability."""
+    machine.name(thread, given)
+    sent = int(message(u64(operation.value), u64(0), u64(1)))
+    machine.start(thread, Call.CALL, capability, sent, (*w, 0, 0, 0, 0)[:4], 0)
+
+
+def test_time_is_unbound_in_steps_and_each_leaves_all_in_order() -> None:
+    served = Served(3)
+    machine, client = served.machine, served.client
+    served.ring()
+    processor = machine.hart.cpu
+    processor.pending = True
+    operate(machine, served.supervisor, served.number, Operation.UNBIND, CONTEXT)
+    machine.check()
+    assert client.home is not None and machine.result(served.supervisor).words[0] == CONTEXT
+    assert served.supervisor.registers.pc == ECALL, "it enters again"
+    processor.pending = False
+    machine.enter(served.supervisor)
+    machine.check()
+    assert machine.result(served.supervisor).word == 0
+    after: Any = client.home
+    assert after is None
+
+
+def test_who_loses_unbound_time_has_a_fault() -> None:
+    served = Served(1, True)
+    machine, server = served.machine, served.servers[0]
+    context = served.client.home
+    assert context is not None and served.handler is not None
+    served.ring()
+    assert machine.invoke(served.number, Operation.UNBIND, CONTEXT, thread=served.supervisor).word == 0
+    served.rest()
+    machine.check()
+    assert server.faulted and machine.current is served.handler
+    report = machine.result(served.handler)
+    assert call.label_of(u64(report.word)) == Fault.BUDGET.value and report.words[0] == context.identifier
+
+
+def test_a_binding_that_is_revoked_takes_the_time_back() -> None:
+    """As UNBIND does: who deletes the capability that was bound needs no more steps of its own."""
+    served = Served(2)
+    machine, last = served.machine, served.servers[-1]
+    context = served.client.home
+    assert context is not None
+    served.ring()
+    given = index_of(machine, context)
+    done = machine.invoke(boot.OWN_TABLE, Operation.REVOKE, given, thread=served.supervisor)
+    machine.check()
+    assert done.word == 0 and not has_children(machine.slot(given))
+    assert served.client.home is None and last.context is None and machine.slot(given).object is context
+
+
+def test_a_thread_that_ends_takes_its_time_from_its_server() -> None:
+    served = Served(2)
+    machine, last = served.machine, served.servers[-1]
+    served.ring()
+    assert machine.invoke(boot.OWN_TABLE, Operation.DELETE, served.number, thread=served.supervisor).word == 0
+    machine.check()
+    assert last.context is None and last.state is State.RUNNABLE
+
+
+# --- time that is used up, and nobody is told -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("space", [ROOT_SPACE, 0])
+def test_a_server_without_a_handler_waits_until_its_clients_time_comes_back(space: int) -> None:
+    """In the root's address space the machine ended with the client's budget; elsewhere the server stopped."""
+    served = Served()
+    machine, server = served.machine, served.servers[0]
+    machine.root.space.identifier = u64(space)
+    machine.tick(2000)
+    machine.check()
+    assert machine.hart.cpu.ended == 0 and machine.current is machine.root
+    assert server.state is State.RUNNABLE and server.context is served.client.home and not server.faulted
+    machine.tick(8000)
+    machine.check()
+    assert machine.current is server, "the budget has come back"
+    machine.start(server, Call.REPLY_RECEIVE, served.endpoints[0], word(2), (7, 0, 0, 0), served.replies[0])
+    assert machine.current is served.client and machine.result(served.client).words[0] == 7
+
+
+def test_a_server_without_a_handler_waits_for_other_time_when_its_clients_ends() -> None:
+    served = Served()
+    machine, server = served.machine, served.servers[0]
+    machine.root.space.identifier = u64(ROOT_SPACE)
+    context = served.client.home
+    served.ring()
+    assert (
+        machine.invoke(boot.OWN_TABLE, Operation.DELETE, index_of(machine, context), thread=served.supervisor).word == 0
+    )
+    machine.check()
+    assert machine.hart.cpu.ended == 0 and server.state is State.RUNNABLE and server.context is None
+    served.rest()
+    (given,) = machine.make(Kind.SCHED_CONTEXT)
+    configured = machine.invoke(boot.PROCESSOR, Operation.CONFIGURE, PRIORITY + 1, 1000, 1000, given=given)
+    assert configured.word == 0
+    operate_with(machine, machine.root, index_of(machine, server), Operation.BIND, given, CONTEXT)
+    assert machine.current is server
+
+
+def test_a_held_server_without_time_tells_its_scheduler() -> None:
+    served = Served()
+    machine, server = served.machine, served.servers[0]
+    number = index_of(machine, server)
+    served.ring()
+    (bell,) = machine_make(machine, served.supervisor, Kind.NOTIFICATION)
+    held = machine.invoke(number, Operation.HOLD, given=bell, thread=served.supervisor)
+    assert held.word == 0
+    assert machine.invoke(served.number, Operation.UNBIND, CONTEXT, thread=served.supervisor).word == 0
+    machine.check()
+    notification: Any = machine.slot(bell).object
+    assert notification.word == 1, "it could run, had it time"
+
+
+def machine_make(machine: Machine, thread: Thread, kind: Kind) -> list[int]:
+    """`Machine.make`, by another thread of the same table."""
+    first, machine.next_slot = machine.next_slot, machine.next_slot + 1
+    machine.window(first, 1, thread)
+    done = machine.invoke(8, Operation.RETYPE, kind.value, 0, 1, 0, thread=thread)
+    assert done.word == 0, done.failure
+    return [first]
+
+
+# --- what begins to end -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [Kind.ENDPOINT, Kind.NOTIFICATION])
+def test_nobody_waits_anew_at_what_is_being_deleted(kind: Kind) -> None:
+    """A more important thread of the same table waited again after each step: the deletion never ended."""
+    machine = Machine()
+    root = machine.boot()
+    (index,) = machine.make(kind)
+    waits = Call.SEND if kind is Kind.ENDPOINT else Call.WAIT
+    waiters = []
+    for place in range(2):
+        waiters.append(machine.spawn(PRIORITY + 1 + place)[1])
+        machine.start(waiters[-1], waits, index, 0, (NEVER, 0, 0, 0), 0)
+    assert machine.current is root
+    processor = machine.hart.cpu
+    processor.pending = True
+    operate(machine, root, boot.OWN_TABLE, Operation.DELETE, index)
+    processor.pending = False
+    assert machine.slot(index).object is not None and machine.slot(index).rights == 0
+    (woken,) = (waiter for waiter in waiters if waiter.state is State.RUNNABLE)
+    assert machine.current is woken and machine.result(woken).failure == (Status.CANCELLED, INVOKED)
+    refused = machine.call(waits, index, 0, (NEVER, 0, 0, 0), thread=woken)
+    assert refused.failure == (Status.MISSING_RIGHT, INVOKED)
+    # Nor by a copy, which has no more rights.
+    copy, machine.next_slot = machine.next_slot, machine.next_slot + 1
+    machine.invoke(boot.OWN_TABLE, Operation.COPY, copy, int(ALL), given=index, thread=woken)
+    assert machine.slot(copy).object is not None
+    refused = machine.call(waits, copy, 0, (NEVER, 0, 0, 0), thread=woken)
+    assert refused.failure == (Status.MISSING_RIGHT, INVOKED)
+    machine.start(woken, Call.WAIT, machine_make(machine, woken, Kind.NOTIFICATION)[0], 0, (NEVER, 0, 0, 0), 0)
+    while id(root) in machine.restarting and machine.current is not None:
+        current = machine.current
+        if current is root:
+            machine.enter(root)
+        else:
+            operate(machine, current, index_of(machine, current), Operation.SUSPEND)
+    machine.check()
+    assert machine.slot(index).object is None and machine.slot(copy).object is None
+
+
+def test_a_deletion_that_failed_has_taken_no_rights() -> None:
+    """A frame is deleted as a whole or not at all."""
+    machine = Machine()
+    machine.boot()
+    (frame,), (space,) = machine.make(Kind.FRAME), machine.make(Kind.DMA_SPACE, 1)
+    rights = machine.slot(frame).rights
+    assert machine.invoke(space, Operation.PIN, given=frame).status is Status.OK
+    assert machine.delete(frame).failure == (Status.PINNED, FIRST)
+    assert machine.slot(frame).rights == rights
+
+
+# --- senders of a badge -----------------------------------------------------------------------------------------------
+
+
+class Queue:
+    """Threads that wait to send, each by the badge in `badges`; 0: by the endpoint's own capability."""
+
+    def __init__(self, *badges: int) -> None:
+        self.machine = machine = Machine(1 << 25)
+        self.root = machine.boot()
+        (self.endpoint,) = machine.make(Kind.ENDPOINT)
+        self.slots = {0: self.endpoint}
+        for badge in sorted({*badges} - {0}):
+            self.slots[badge], machine.next_slot = machine.next_slot, machine.next_slot + 1
+            done = machine.invoke(
+                boot.OWN_TABLE, Operation.COPY, self.slots[badge], int(SEND), badge, given=self.endpoint
+            )
+            assert done.word == 0
+        self.senders: list[Thread] = []
+        self.badges = list(badges)
+        for place, badge in enumerate(badges):
+            self.send(badge, Call.CALL if place % 2 else Call.SEND)
+
+    def send(self, badge: int, made: Call = Call.SEND) -> Thread:
+        _, sender = self.machine.spawn(PRIORITY + 1)
+        self.machine.start(sender, made, self.slots[badge], word(1), (0, 0, 0, 0), 0)
+        self.senders.append(sender)
+        return sender
+
+    def step(self, badge: int, begun: int) -> int:
+        """One step, as the kernel makes it; gives what `a5` is afterwards, -1 if it was the last."""
+        registers = self.root.registers
+        registers.a2, registers.a3, registers.a5 = u64(self.endpoint), u64(badge), u64(begun)
+        done = captable.cancel_senders(self.machine.hart, registers, self.machine.table)
+        assert done in (0, outcome.AGAIN)
+        begun = int(registers.a5)
+        schedule.choose(self.machine.hart)
+        self.settle()
+        self.machine.check()
+        return -1 if done == 0 else begun
+
+    def settle(self) -> None:
+        """Whose wait was ended learns it, and stops."""
+        machine = self.machine
+        while machine.current is not self.root:
+            assert machine.current is not None
+            assert machine.result(machine.current).failure == (Status.CANCELLED, INVOKED)
+            operate(machine, machine.current, index_of(machine, machine.current), Operation.SUSPEND)
+
+    def waiting(self) -> list[int]:
+        """The places of those who wait still."""
+        return [place for place, each in enumerate(self.senders) if each.state in (State.SENDING, State.CALLING)]
+
+
+@pytest.mark.parametrize("badge", [0, 3, 5, 9])
+def test_who_sends_by_a_badge_is_cancelled(badge: int) -> None:
+    queue = Queue(3, 0, 5, 3, 3, 0, 5)
+    machine = queue.machine
+    before = queue.waiting()
+    assert len(before) == 7
+    operate(machine, queue.root, boot.OWN_TABLE, Operation.CANCEL_SENDERS, queue.endpoint, badge)
+    queue.settle()
+    while id(queue.root) in machine.restarting:
+        machine.enter(queue.root)
+        queue.settle()
+    machine.check()
+    assert machine.result(queue.root).word == 0
+    assert queue.waiting() == [place for place in before if queue.badges[place] != badge], "others wait on, in order"
+
+
+def test_who_comes_while_senders_are_cancelled_isnt() -> None:
+    """They come as fast as they can: it ends all the same."""
+    queue = Queue(3, 3, 3)
+    begun = queue.step(3, 0)
+    steps = 1
+    while begun != -1:
+        queue.send(3)
+        begun = queue.step(3, begun)
+        steps += 1
+        assert steps < 10
+    assert queue.waiting() == list(range(3, len(queue.senders)))
+
+
+def test_whoever_leaves_the_queue_in_between_leaves_the_rest_in_order() -> None:
+    """Also who would have been looked at next: it is received, stopped, or ends."""
+    queue = Queue(3, 5, 3, 5, 3)
+    machine = queue.machine
+    endpoint: Any = machine.slot(queue.endpoint).object
+    begun = queue.step(3, 0)
+    assert begun == 1 and queue.waiting() == [0, 1, 2, 3] and endpoint.cursor is queue.senders[3]
+    machine.invoke(index_of(machine, queue.senders[3]), Operation.SUSPEND)
+    machine.check()
+    assert endpoint.cursor is queue.senders[2]
+    machine.delete(index_of(machine, queue.senders[2]))
+    machine.check()
+    assert endpoint.cursor is queue.senders[1]
+    assert queue.step(3, begun) == 1 and queue.waiting() == [1]
+    assert queue.step(3, 1) == -1
+
+
+def test_what_another_has_begun_is_finished_first() -> None:
+    queue = Queue(3, 5, 3, 5)
+    first = queue.step(3, 0)
+    assert first == 1 and queue.waiting() == [0, 1, 3]
+    second = queue.step(5, 0)
+    assert second == 0 and queue.waiting() == [1, 3], "the other's senders come first"
+    assert queue.step(5, 0) == 1 and queue.waiting() == [1], "then the own"
+    assert queue.step(3, first) == -1, "the first is complete, though it wasn't there"
+    assert queue.step(5, 1) == 1 and queue.step(5, 1) == -1 and queue.waiting() == []
+
+
+def test_an_endpoint_that_ends_in_between_ends_all_waits() -> None:
+    queue = Queue(3, 5, 3)
+    assert queue.step(3, 0) == 1
+    operate(queue.machine, queue.root, boot.OWN_TABLE, Operation.DELETE, queue.endpoint)
+    queue.settle()
+    while id(queue.root) in queue.machine.restarting:
+        queue.machine.enter(queue.root)
+        queue.settle()
+    queue.machine.check()
+    assert queue.waiting() == [] and queue.machine.slot(queue.endpoint).object is None
+
+
+def test_a_fault_report_is_cancelled_with_its_badge() -> None:
+    """The thread goes on where it was, and faults again: its handler's capability has been revoked."""
+    queue = Queue(3)
+    machine = queue.machine
+    number, thread = machine.spawn(PRIORITY + 3)
+    operate(machine, thread, number, Operation.SUSPEND)
+    assert machine.invoke(number, Operation.BIND, Binding.HANDLER.value, given=queue.slots[3]).word == 0
+    operate(machine, queue.root, number, Operation.RESUME)
+    machine.trap(thread, 2)
+    assert machine.current is queue.root
+    done = machine.invoke(boot.OWN_TABLE, Operation.REVOKE, queue.slots[3])
+    assert done.word == 0 and machine.current is queue.root, "who waits isn't reached by REVOKE"
+    registers = queue.root.registers
+    registers.a2, registers.a3, registers.a5 = u64(queue.endpoint), u64(3), u64(0)
+    assert captable.cancel_senders(machine.hart, registers, machine.table) == outcome.AGAIN
+    assert schedule.choose(machine.hart) is thread and not thread.faulted
+    machine.trap(thread, 2)
+    machine.check()
+    assert thread.state is State.STOPPED and queue.waiting() == [0]
