@@ -32,15 +32,9 @@ MISTAKES = [
     ("space", "    slot.holder = None\n", "", "take_from_table", "is_mapped_as_allowed"),
     ("space", "    table.entries.entry[index] = 0\n", "", "take_from_table", "take_from_table"),
     ("placement", "    table.holder.user = table\n", "", "make_page_table", "holds"),
-    ("captable", "        if has_children(slot):\n            return MORE\n", "", "end_some", "drop"),
+    ("captable", "    if has_children(slot):\n        return MORE\n", "", "end_some", "drop"),
     ("endpoint", "    elif not has_children(slot):\n", "    else:\n", "hand_over", "relocate"),
-    (
-        "thread",
-        "    if place.flags & BOUND == 0:\n        return failure(Status.WRONG_STATE, FIRST)\n",
-        "",
-        "unbind",
-        "empty",
-    ),
+    ("thread", " or has_children(place)", "", "let_go", "empty"),
     ("space", "(read_write | u64(EXECUTE)) != read_write", "read_write != read_write", "map_frame", "put"),
     ("space", "wanted & ~u64(frame.rights) != 0", "wanted & ~u64(READ | frame.rights) != 0", "map_frame", "put"),
     (
