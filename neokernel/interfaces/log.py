@@ -3,7 +3,8 @@
 from enum import Enum
 from typing import Annotated, Protocol
 
-from neokernel.lang import Span, interface, u8, u32, u64, up_to, usize, value
+from neokernel.lang import Given, Span, interface, u8, u32, u64, up_to, usize, value
+from neokernel.runtime.objects import Notification
 from neokernel.runtime.system import Failure
 
 #: bytes of a record's text
@@ -60,6 +61,13 @@ class Journal(Protocol):
 
     def set_level(self, level: Level) -> Failure | None:
         """From which level on records are kept."""
+        ...
+
+    def notify(self, whom: Given[Notification], level: Level) -> Failure | None:
+        """Signal `whom` when a record of this level, or a worse one, is kept.
+
+        Who was to be told before isn't any more.
+        """
         ...
 
     def lost(self) -> u32 | Failure:

@@ -151,6 +151,24 @@ def test_a_warning_is_no_error(nk: Nk, tmp_path: Path) -> None:
         ("tally.py", "interface, ", "", "NK0208", "write `from neokernel.lang import interface`"),
     ],
 )
+def test_who_rules_init_reaches_the_power_switch_though_nobody_was_granted_it(nk: Nk, tmp_path: Path) -> None:
+    (tmp_path / "ruler.py").write_text(
+        "from neokernel.interfaces.system import System\nfrom neokernel.lang import Uses, uses\n"
+        "from neokernel.runtime.process import Process\n\ninit: Uses[System] = uses()\n\n\n"
+        "def main(process: Process) -> None:\n    _ = init.power_off()\n"
+    )
+    (tmp_path / "system.toml").write_text(
+        '[system]\nname = "test"\nboard = "qemu-virt"\n[service.a]\nprogram = "./ruler.py"\n'
+        'uses.init = "init.system"\ntrusted = true\n'
+    )
+    assert nk("cap", "why", "a", "kernel.power").output.splitlines() == [
+        "a reaches kernel.power, through init.system:",
+        "  a            init: System → init.system",
+        "  init.system  switches the machine off → kernel.power",
+    ]
+    assert "kernel.power" not in nk("graph").output, "it was granted to nobody"
+
+
 def test_an_import_that_is_missing_is_all_that_is_said(
     nk: Nk, tmp_path: Path, file: str, before: str, after: str, code: str, help: str
 ) -> None:

@@ -49,9 +49,9 @@ def services(machine: Conversation) -> dict[str, tuple[str, int]]:
 
 
 def test_what_runs(machine: Conversation) -> None:
-    assert services(machine) == dict.fromkeys(("console", "log", "shell"), ("runs", 1))
+    assert services(machine) == dict.fromkeys(("console", "log", "alerts", "shell"), ("runs", 1))
     (free,) = said(machine, "free")
-    assert re.fullmatch(r"\d+ KiB and \d+ slots are free; 3 of 3 services run", free)
+    assert re.fullmatch(r"\d+ KiB and \d+ slots are free; 4 of 4 services run", free)
     (uptime,) = said(machine, "uptime")
     assert re.fullmatch(r" +\d+\.\d{3} s", uptime)
 
@@ -188,7 +188,7 @@ def test_who_stands_on_something_is_asked_first(machine: Conversation) -> None:
     ):
         assert asked(machine, command, "n").startswith(words)
         machine.expect(PROMPT)
-    assert services(machine) == dict.fromkeys(("console", "log", "shell"), ("runs", 1)), "nothing was done"
+    assert services(machine) == dict.fromkeys(("console", "log", "alerts", "shell"), ("runs", 1)), "nothing was done"
     assert said(machine, "log") == ["no records"], "what wasn't done isn't told"
 
 
@@ -201,21 +201,25 @@ def test_power_off(machine: Conversation) -> None:
 def test_who_was_granted_what(machine: Conversation) -> None:
     assert said(machine, "caps log") == [
         "log",
-        "  console      calls console.console, and passes capabilities",
         "  log          is provided to shell",
-        "  journal      is provided to shell",
+        "  journal      is provided to alerts, shell",
     ]
     assert said(machine, "stop log") == []
     lines = said(machine, "caps")
-    assert [line for line in lines if not line.startswith(" ")] == ["console", "log", "shell"]
-    assert lines[1:4] == [
+    assert [line for line in lines if not line.startswith(" ")] == ["console", "log", "alerts", "shell"]
+    assert lines[1:5] == [
         "  device       registers at 0x10000000",
         "  line         interrupt 10",
-        "  console      is provided to log, shell",
+        "  console      is provided to alerts, shell",
+        "  keyboard     is provided to shell",
+    ]
+    assert lines[-7:-5] == [
+        "  console      calls console.console",
+        "  keyboard     calls console.keyboard, and passes capabilities",
     ]
     assert lines[-5:] == [
         "  log          calls log.log; it is down for good, until it is started",
-        "  journal      calls log.journal; it is down for good, until it is started",
+        "  journal      calls log.journal, and passes capabilities; it is down for good, until it is started",
         "  init         init.system: ends, starts and replaces every service, and lends what it has",
         "  watch        init.watch: sees what every service does, and what it has",
         "  trace        kernel.trace: records what the kernel does, in 16 pages",

@@ -140,23 +140,26 @@ ANSWERS = {
     "shell.trace": (True, True, False, True, True, True),
     "shell.journal": (True, True, True, False, True, True),
     "shell.log": (True, True, True, True, False, False),
-    "log.console": (True, True, True, True, True, False),
+    "alerts.console": (True, True, True, True, True, False),
+    "alerts.journal": (True, True, True, True, True, False),
 }
 SILENT = "shell.console"
+DEAF = "shell.keyboard"
 
 
 @pytest.fixture(scope="module")
 def minimal(folder: Path) -> Path:
-    """The system, whose log shows all that it keeps."""
+    """The system, which shows all that its log keeps."""
     text = SYSTEM.read_text(encoding="utf-8")
-    assert text.count('preserve = "64 KiB"') == 1
+    program = 'program = "neokernel.services.alerts"'
+    assert text.count(program) == 1
     path = folder / SYSTEM.name
-    path.write_text(text.replace('preserve = "64 KiB"', 'preserve = "64 KiB"\nconfig.shown = "INFO"'))
+    path.write_text(text.replace(program, f'{program}\nconfig.shown = "INFO"'))
     return path
 
 
 def test_all_of_minimal_is_denied_here() -> None:
-    assert sorted(grants_of(SYSTEM)) == sorted([*CRASHES, *filter(None, ANSWERS), SILENT])
+    assert sorted(grants_of(SYSTEM)) == sorted([*CRASHES, *filter(None, ANSWERS), SILENT, DEAF])
 
 
 @pytest.mark.parametrize("grant", CRASHES)
@@ -199,3 +202,11 @@ def test_a_shell_without_a_console_says_nothing(nk: Nk, folder: Path, minimal: P
     assert "= started" in shown
     assert ("nk>" in shown) == (not denied)
     assert [place_of(path, denied) in str(line) for line in lines_left_out(image)] == ([True] if denied else [])
+
+
+def test_a_shell_without_a_keyboard_shows_a_prompt(nk: Nk, folder: Path, minimal: Path) -> None:
+    """That it hears nothing then is in `test_console.py`."""
+    image = build_without(nk, minimal, DEAF, folder / "minimal.elf")
+    with Conversation(image) as machine:
+        machine.expect(PROMPT)
+    assert [place_of(minimal, DEAF) in str(line) for line in lines_left_out(image)] == [True]

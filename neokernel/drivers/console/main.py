@@ -1,4 +1,4 @@
-"""The console: a 16550's driver as a process, which serves `Console`.
+"""The console: a 16550's driver as a process, which serves `Console` and `Keyboard`.
 
 It receives calls and the line's interrupts at one place: the notification that the interrupt signals is bound to its
 thread. So it needs time of its own, and no lock.
@@ -10,9 +10,9 @@ from neokernel.abi.boot import OWN_THREAD
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
 from neokernel.drivers.uart16550 import Registers, Uart
-from neokernel.interfaces.console import Console
+from neokernel.interfaces.console import Console, Keyboard
 from neokernel.lang import Provides, Span, Uses, object_at, provides, struct, u8, u64, unsafe, uses, usize
-from neokernel.runtime import system
+from neokernel.runtime import interface, system
 from neokernel.runtime.must import must, must_get
 from neokernel.runtime.objects import Device, Interrupt, Notification
 from neokernel.runtime.process import Process
@@ -24,6 +24,7 @@ unsafe("the registers are where this process maps them")
 device: Uses[Device] = uses()
 line: Uses[Interrupt] = uses()
 console: Provides[Console] = provides()
+keyboard: Provides[Keyboard] = provides()
 
 #: where the registers are mapped
 REGISTERS: u64 = 0x3A_0000_0000
@@ -79,10 +80,20 @@ def main(process: Process) -> None:
     driver = Driver(process=process, uart=uart)
     # A line that an earlier driver left unacknowledged would stay silent for ever.
     _ = system.acknowledge(line.slot)
+    window = must_get(interface.open_window(process, 1))
     process.ready()
+    asked = system.receive(console.slot, reply)
     while True:
-        asked = console.serve_until_signals(process, driver, reply)
         if isinstance(asked, Failure):
             process.exit(1)
-        driver.interrupted()
-        _ = system.acknowledge(line.slot)
+        if asked.is_signals():
+            driver.interrupted()
+            _ = system.acknowledge(line.slot)
+            asked = system.receive(console.slot, reply)
+            continue
+        if interface.provided_of(asked.badge) == 0:
+            answer = console.dispatch(driver, asked)
+        else:
+            answer = keyboard.dispatch(driver, asked)
+        window = must_get(interface.next_window(process, window, 1, asked.capabilities(), answer.taken))
+        asked = interface.next_message(process, console.slot, reply, answer)

@@ -112,11 +112,16 @@ def number(value: float) -> str:
 
 def arranged(graph: Graph) -> Picture:
     """Everything at its place."""
-    nodes = [node for node in graph.nodes.values() if node.kind is not NodeKind.MEMORY]
     lines: dict[tuple[str, str], list[Edge]] = {}
     for edge in graph.edges:
         if ALL_MEMORY not in (edge.source, edge.target) and edge.source not in INIT_EDGES:
             lines.setdefault((edge.source, edge.target), []).append(edge)
+    reached = {target for _, target in lines}
+    nodes = [
+        node
+        for node in graph.nodes.values()
+        if node.kind is NodeKind.SERVICE or (node.kind is not NodeKind.MEMORY and node.name in reached)
+    ]
     if not nodes:
         return Picture([], {}, {}, {})
     index = {node.name: place for place, node in enumerate(nodes)}

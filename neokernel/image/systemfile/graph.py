@@ -3,7 +3,7 @@
 Nodes are services, devices, and what is the kernel's or init's own; an edge is a grant. Where a service can reach all
 memory, because a device masters the bus and no IOMMU stands between, there are edges from there to everything: that
 device is a way around every other line of the graph. So is init's interface `System`, which ends and replaces services,
-and lends one what another has; by `Watch` services are only seen.
+lends one what another has, and switches the machine off; by `Watch` services are only seen.
 
 Invariant: the same machine gives the same graph, in the same order.
 """
@@ -26,6 +26,8 @@ INTERRUPT = "interrupt"
 #: what init does with each service for who holds one of its interfaces
 RULED, SEEN = "ends and replaces it, and lends what it has", "tells how it is"
 INIT_EDGES = {RULES: RULED, "init.watch": SEEN}
+#: what switches the machine off
+POWER = "kernel.power"
 #: ways that `ways` finds at most
 MOST_WAYS = 1000
 
@@ -102,6 +104,10 @@ def graph_of(machine: Machine) -> Graph:
             if edge.unprotected and edge.target != ALL_MEMORY:
                 way = Edge(edge.target, ALL_MEMORY, "", "it masters the bus", True)
                 reaching += [] if way in reaching else [way]
+    if RULES in found.nodes:
+        # Also if nobody was granted it: init has it.
+        found.nodes.setdefault(POWER, Node(POWER, NodeKind.SPECIAL))
+        found.edges.append(Edge(RULES, POWER, "", "switches the machine off"))
     for special, what in INIT_EDGES.items():
         if special in found.nodes:
             found.edges += [Edge(special, name, "", what) for name in machine.services]

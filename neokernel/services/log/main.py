@@ -1,4 +1,4 @@
-"""The log's service: keeps what services write, and shows on the console what is bad enough.
+"""The log's service: keeps what services write. It calls nobody, so nothing that hangs can hold up who writes to it.
 
 Anybody may have `Log`, few `Journal`: calls of both come to the service's one endpoint, with badges that tell which.
 Records are in memory that outlives the process, so a restart loses none, and the dispatcher's hand-over is enough.
@@ -7,16 +7,11 @@ Records are in memory that outlives the process, so a restart loses none, and th
 from __future__ import annotations
 
 from neokernel.abi.kinds import Kind
-from neokernel.interfaces.console import Console
-from neokernel.interfaces.log import MOST_TEXT, Journal, Level, Log, NoRecord, Record
+from neokernel.interfaces.log import Journal, Level, Log, NoRecord, Record
 from neokernel.lang import (
-    Array,
     Provides,
     Setting,
     Span,
-    Uses,
-    array,
-    copy,
     provides,
     setting,
     struct,
@@ -24,42 +19,20 @@ from neokernel.lang import (
     u8,
     u32,
     u64,
-    uses,
-    usize,
     wire_view,
-    writer,
 )
 from neokernel.runtime import interface, system
 from neokernel.runtime.must import must_get
+from neokernel.runtime.objects import Notification
 from neokernel.runtime.process import Process
 from neokernel.runtime.records import Header, Records, circle_of
 from neokernel.runtime.system import Failure
 from neokernel.runtime.vec import Full
 
-console: Uses[Console] = uses()
 log: Provides[Log] = provides()
 journal: Provides[Journal] = provides()
-#: from which level on records are kept, and shown on the console; of Level
+#: from which level on records are kept
 level: Setting[Level] = setting(Level.INFO)
-shown: Setting[Level] = setting(Level.WARNING)
-
-#: bytes of a line on the console: time, level and source beside the text
-MOST_LINE = MOST_TEXT + 56
-
-
-@struct
-class Line:
-    """Text that is put together; what doesn't fit is cut off."""
-
-    data: Array[u8] = array(MOST_LINE)
-    length: usize = 0
-
-    @writer
-    def write(self, text: str) -> None:
-        more = text.encode()
-        taken = min(len(more), MOST_LINE - self.length)
-        copy(self.data[self.length : self.length + taken], more[:taken])
-        self.length += taken
 
 
 @struct
@@ -69,7 +42,9 @@ class Recorder:
     process: Process
     records: Records
     level: Level
-    shown: Level
+    #: whom to tell of records, 0 for nobody, and from which level on
+    listener: u64 = 0
+    told: Level = Level.INFO
 
     # --- Log ----------------------------------------------------------------------------------------------------------
 
@@ -80,8 +55,8 @@ class Recorder:
         time = system.now()
         while isinstance(self.records.append(time, u64(source) << 32 | u64(level.value), text.encode()), Full):
             _ = self.records.drop()
-        if u32(level.value) >= u32(self.shown.value):
-            self.show(time, source, level, text)
+        if u32(level.value) >= u32(self.told.value):
+            self.tell()
 
     # --- Journal ------------------------------------------------------------------------------------------------------
 
@@ -98,18 +73,18 @@ class Recorder:
     def lost(self) -> u32:
         return truncate(u32, min(self.records.header.damaged, 0xFFFF_FFFF))
 
-    # --- the console --------------------------------------------------------------------------------------------------
+    def notify(self, whom: Notification, level: Level) -> None:
+        if self.listener != 0:
+            _ = self.process.drop(self.listener)
+        self.listener, self.told = whom.slot, level
+        if self.records.oldest() is not None:
+            self.tell()
 
-    def show(self, time: u64, source: u32, level: Level, text: str) -> None:
-        """On the console, as far as it has room: nobody waits for it."""
-        frequency = self.process.frequency
-        micros = time % frequency * 1_000_000 // frequency
-        line = Line()
-        line.write(f"[{time // frequency:5}.{micros:06}] {level.name} of {source}: {text}")
-        if line.length > MOST_LINE - 2:
-            line.length = MOST_LINE - 2
-        line.write("\r\n")
-        _ = console.write(line.data[: line.length].bytes())
+    def tell(self) -> None:
+        if self.listener != 0 and system.signal(self.listener) is not None:
+            # Who was to be told has gone.
+            _ = self.process.drop(self.listener)
+            self.listener = 0
 
 
 def level_of(number: u64) -> Level:
@@ -121,8 +96,9 @@ def main(process: Process) -> None:
     memory = process.state()
     records = Records(header=wire_view(Header, memory), circle=circle_of(memory))
     records.adopt()
-    recorder = Recorder(process=process, records=records, level=level.get(process), shown=shown.get(process))
+    recorder = Recorder(process=process, records=records, level=level.get(process))
     reply = must_get(process.make(Kind.REPLY))
+    window = must_get(interface.open_window(process, 1))
     process.ready()
     asked = system.receive(log.slot, reply)
     while True:
@@ -133,4 +109,5 @@ def main(process: Process) -> None:
             answer = log.dispatch(recorder, asked, reply)
         else:
             answer = journal.dispatch(recorder, asked, reply)
+        window = must_get(interface.next_window(process, window, 1, asked.capabilities(), answer.taken))
         asked = interface.next_message(process, log.slot, reply, answer)

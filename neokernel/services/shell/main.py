@@ -9,7 +9,7 @@ from enum import Enum
 
 from neokernel.abi.description import FIRST_DECLARED, MAXIMUM_NAME, MAXIMUM_SERVICES
 from neokernel.abi.status import Status
-from neokernel.interfaces.console import Console
+from neokernel.interfaces.console import Console, Keyboard
 from neokernel.interfaces.log import MOST_TEXT, Journal, Level, Log, NoRecord
 from neokernel.interfaces.system import Phase, Reason, Refused, System, Unknown, Watch
 from neokernel.lang import Array, Embedded, Setting, Uses, array, setting, slot_of, struct, text_of, u8, u64, uses
@@ -26,6 +26,7 @@ from neokernel.services.shell.terminal import Terminal
 from neokernel.services.shell.words import Words, number_of
 
 console: Uses[Console] = uses()
+keyboard: Uses[Keyboard] = uses()
 log: Uses[Log] = uses()
 journal: Uses[Journal] = uses()
 init: Uses[System] = uses()
@@ -338,6 +339,7 @@ class Shell:
 
     def follow(self) -> None:
         place = self.show_from(0, 0)
+        self.terminal.write("any key ends this\n")
         while not self.was_pressed(system.now() + self.process.frequency // 10):
             place = self.show_from(place, 0)
 
@@ -375,7 +377,7 @@ def phase_text(phase: Phase) -> str:
 
 
 def main(process: Process) -> None:
-    terminal = Terminal(process=process, console=console)
+    terminal = Terminal(process=process, console=console, keyboard=keyboard)
     terminal.begin()
     roster = Roster(watch=watch)
     shell = Shell(

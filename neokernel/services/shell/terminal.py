@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from neokernel.abi.kinds import Kind
 from neokernel.abi.rights import SIGNAL
-from neokernel.interfaces.console import Console
+from neokernel.interfaces.console import Console, Keyboard
 from neokernel.lang import Array, Embedded, array, struct, u8, u64, usize, writer
 from neokernel.runtime import system
 from neokernel.runtime.must import must_get
@@ -30,6 +30,7 @@ class Terminal:
 
     process: Process
     console: Console
+    keyboard: Keyboard
     #: signalled when there is news
     news: u64 = 0
     shown: Embedded[Queue[u8]] = Queue(slots=array(4 * MOST_SHOWN))
@@ -44,7 +45,7 @@ class Terminal:
         copy = self.process.derive(self.news, SIGNAL)
         if isinstance(copy, Failure):
             return
-        if self.console.notify(Notification(copy)) is not None and self.process.slots().is_taken(copy):
+        if self.keyboard.notify(Notification(copy)) is not None and self.process.slots().is_taken(copy):
             _ = self.process.drop(copy)
 
     # --- out ----------------------------------------------------------------------------------------------------------
@@ -97,7 +98,7 @@ class Terminal:
         room = min(self.typed.room(), MOST_READ)
         if room == 0:
             return True
-        count = self.console.read(buffer[:room])
+        count = self.keyboard.read(buffer[:room])
         if isinstance(count, Failure):
             self.listen()
             return False
@@ -106,6 +107,8 @@ class Terminal:
 
     def read_line(self, editor: Editor) -> Edited:
         """The next line, in `editor`."""
+        # The editor draws into what is empty: a command may have left it almost full.
+        self.flush()
         editor.begin(self.shown)
         while True:
             self.flush()
