@@ -139,18 +139,6 @@ def test_a_warning_is_no_error(nk: Nk, tmp_path: Path) -> None:
     assert nk("check").status == Exit.COMPILE
 
 
-@pytest.mark.parametrize(
-    ("file", "before", "after", "code", "help"),
-    [
-        ("main.py", "import Provides, Setting, provides", "import Provides, Setting, provids", "NK0204", "`provides`?"),
-        ("main.py", "Provides, Setting, provides", "Setting, provides", "NK0208", "neokernel.lang import Provides"),
-        ("main.py", "neokernel.lang", "neokernel.lan", "NK0201", "did you mean `neokernel.lang`?"),
-        ("main.py", "from tally import Tally\n", "", "NK0208", "write `from tally import Tally`"),
-        ("main.py", "from tally import", "from taly import", "NK0201", "did you mean `tally`?"),
-        ("client.py", "objects import Console", "objects import Consol", "NK0204", "did you mean `Console`?"),
-        ("tally.py", "interface, ", "", "NK0208", "write `from neokernel.lang import interface`"),
-    ],
-)
 def test_who_rules_init_reaches_the_power_switch_though_nobody_was_granted_it(nk: Nk, tmp_path: Path) -> None:
     (tmp_path / "ruler.py").write_text(
         "from neokernel.interfaces.system import System\nfrom neokernel.lang import Uses, uses\n"
@@ -169,6 +157,18 @@ def test_who_rules_init_reaches_the_power_switch_though_nobody_was_granted_it(nk
     assert "kernel.power" not in nk("graph").output, "it was granted to nobody"
 
 
+@pytest.mark.parametrize(
+    ("file", "before", "after", "code", "help"),
+    [
+        ("main.py", "import Provides, Setting, provides", "import Provides, Setting, provids", "NK0204", "`provides`?"),
+        ("main.py", "Provides, Setting, provides", "Setting, provides", "NK0208", "neokernel.lang import Provides"),
+        ("main.py", "neokernel.lang", "neokernel.lan", "NK0201", "did you mean `neokernel.lang`?"),
+        ("main.py", "from tally import Tally\n", "", "NK0208", "write `from tally import Tally`"),
+        ("main.py", "from tally import", "from taly import", "NK0201", "did you mean `tally`?"),
+        ("client.py", "objects import Console", "objects import Consol", "NK0204", "did you mean `Console`?"),
+        ("tally.py", "interface, ", "", "NK0208", "write `from neokernel.lang import interface`"),
+    ],
+)
 def test_an_import_that_is_missing_is_all_that_is_said(
     nk: Nk, tmp_path: Path, file: str, before: str, after: str, code: str, help: str
 ) -> None:

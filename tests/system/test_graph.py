@@ -125,7 +125,7 @@ def test_who_has_inits_system_reaches_everything_and_who_watches_nothing(machine
     ruling = onlooker("System", "init.system")
     graph = graph_of(ruling)
     assert [hop.target for hop in shortest(graph, "eye", "uart0")] == ["init.system", "serial", "uart0"]
-    assert [hop.target for hop in shortest(graph, "eye", "kernel.power")] == ["init.system", "owner", "kernel.power"]
+    assert [hop.target for hop in shortest(graph, "eye", "kernel.power")] == ["init.system", "kernel.power"]
     assert shortest(graph, "eye", ALL_MEMORY)[0].target == "init.system", "by the driver's DMA"
     assert {edge.source for edges in arranged(graph).lines.values() for edge in edges} <= set(ruling.services)
     changes = {(change.sign, change.service, change.what) for change in differences(watching, ruling)}

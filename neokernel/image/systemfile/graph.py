@@ -104,13 +104,13 @@ def graph_of(machine: Machine) -> Graph:
             if edge.unprotected and edge.target != ALL_MEMORY:
                 way = Edge(edge.target, ALL_MEMORY, "", "it masters the bus", True)
                 reaching += [] if way in reaching else [way]
+    for special, what in INIT_EDGES.items():
+        if special in found.nodes:
+            found.edges += [Edge(special, name, "", what) for name in machine.services]
     if RULES in found.nodes:
         # Also if nobody was granted it: init has it.
         found.nodes.setdefault(POWER, Node(POWER, NodeKind.SPECIAL))
         found.edges.append(Edge(RULES, POWER, "", "switches the machine off"))
-    for special, what in INIT_EDGES.items():
-        if special in found.nodes:
-            found.edges += [Edge(special, name, "", what) for name in machine.services]
     if reaching:
         found.nodes.setdefault(ALL_MEMORY, Node(ALL_MEMORY, NodeKind.MEMORY, unprotected=True))
     found.edges += reaching
