@@ -140,7 +140,7 @@ def _callees_first(functions: list[ir.Function], diagnostics: Diagnostics) -> li
     """Functions with callees before callers, or None after reporting a recursion."""
     order: list[ir.Function] = []
     state: dict[ir.Function, bool] = {}
-    calls = {f: list(_calls(f.body)) for f in functions}
+    calls = {f: list(calls_in(f.body)) for f in functions}
     for function in functions:
         if function.coroutine is not None:
             calls[function.coroutine.cancel] = list(_calls_of_cancel(function))
@@ -173,7 +173,7 @@ def _callees_first(functions: list[ir.Function], diagnostics: Diagnostics) -> li
     return None if cycles else order
 
 
-def _calls(block: ir.Block) -> Iterator[ir.Call]:
+def calls_in(block: ir.Block) -> Iterator[ir.Call]:
     return (statement for statement in statements(block) if isinstance(statement, ir.Call))
 
 
@@ -184,7 +184,7 @@ def _calls_of_cancel(function: ir.Function) -> Iterator[ir.Call]:
             assert statement.function.coroutine is not None
             yield ir.Call(statement.span, None, (), statement.function.coroutine.cancel, ())
         if isinstance(statement, ir.Await | ir.Pause):
-            yield from _calls(statement.cleanup)
+            yield from calls_in(statement.cleanup)
 
 
 def _report_recursion(cycle: list[ir.Function], call: ir.Call, diagnostics: Diagnostics) -> None:

@@ -143,3 +143,16 @@ def test_a_mistake_is_noticed(
     except Exception:  # noqa: BLE001 - the compiler's own checks stop it
         return
     assert any(answer != right[name] for name, answer in found.items())
+
+
+def test_a_constant_that_is_computed_may_be_used_by_what_waits_to_be_lowered() -> None:
+    """`work` has been asked for, as frames of it were, when PAIR is computed: that isn't a circle."""
+    source = (
+        "from neokernel.lang import Tasks, pause, struct, tasks, u64, value\n\n\n"
+        "@value\nclass Pair:\n    a: u64\n    b: u64\n\n\n"
+        "def pair_of(a: u64) -> Pair:\n    return Pair(a, a + 1)\n\n\n"
+        "PAIR: Pair = pair_of(3)\n\n\n"
+        "async def work() -> None:\n    await pause()\n    assert PAIR.a == 3\n\n\n"
+        "@struct\nclass Room:\n    frames: Tasks = tasks(work, 2)\n"
+    )
+    assert pipeline.analyse_source(source).diagnostics == []

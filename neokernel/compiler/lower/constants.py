@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from neokernel.compiler import interpret, ir
 from neokernel.compiler.declare import ConstDecl, FunctionDecl, LangName, Scope
 from neokernel.compiler.diagnostics import Rejected
+from neokernel.compiler.effects import calls_in
 from neokernel.compiler.generics import Bindings, is_open
 from neokernel.compiler.ir import Const, ConstRecord, ConstValue, Operand
 from neokernel.compiler.lower.coerce import coerce, typed
-from neokernel.compiler.lower.context import Compilation, Context, Flow, Path, Untyped, Value
+from neokernel.compiler.lower.context import Compilation, Context, Flow, Path, Pending, Untyped, Value
 from neokernel.compiler.lower.dispatch import expression, lower
 from neokernel.compiler.resolve import reject
 from neokernel.compiler.types import BOOL, NEVER, NONE, U8, USIZE, IntType, RefType, SpanType, Type
@@ -82,7 +83,7 @@ def _run(
     machine: interpret.Machine | None = None,
 ) -> ConstValue:
     """Run a function whose callees may not have been lowered yet; its result as a constant."""
-    drain(compilation)
+    drain_callees(compilation, function)
     try:
         result = (machine or interpret.Machine()).call(function, arguments)
         return interpret.to_constant(result, function.result)
@@ -98,15 +99,35 @@ def _run(
 def drain(compilation: Compilation) -> None:
     """Lower the bodies that are waiting."""
     while compilation.pending:
-        work = compilation.pending.pop()
-        try:
-            compilation.lower_body(compilation, work)
-        except RecursionError:
-            decl = work.declaration
-            help = "split it into smaller functions"
-            compilation.report(reject(decl.scope, "NK0110", f"`{decl.title}` nests too deeply", decl.node, help))
-        except Rejected as rejected:
-            compilation.report(rejected)
+        _lower_body(compilation, compilation.pending.pop())
+
+
+def drain_callees(compilation: Compilation, function: ir.Function) -> None:
+    """Lower the waiting bodies of what the function calls, directly or not.
+
+    Others wait on: one may use the very constant that is computed by this function.
+    """
+    reached, waiting = {function}, [function]
+    while waiting:
+        for call in calls_in(waiting.pop().body):
+            if call.function not in reached:
+                reached.add(call.function)
+                waiting.append(call.function)
+                work = next((each for each in compilation.pending if each.function is call.function), None)
+                if work is not None:
+                    compilation.pending.remove(work)
+                    _lower_body(compilation, work)
+
+
+def _lower_body(compilation: Compilation, work: Pending) -> None:
+    try:
+        compilation.lower_body(compilation, work)
+    except RecursionError:
+        decl = work.declaration
+        help = "split it into smaller functions"
+        compilation.report(reject(decl.scope, "NK0110", f"`{decl.title}` nests too deeply", decl.node, help))
+    except Rejected as rejected:
+        compilation.report(rejected)
 
 
 def scratch(compilation: Compilation, scope: Scope) -> Context:
