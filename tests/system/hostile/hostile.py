@@ -186,12 +186,13 @@ def own_capabilities(process: Process, trial: Trial) -> None:
 
 
 def is_for(operation: Operation, kind: u64) -> bool:
-    """Is the operation one of that kind of object's? Labels of one kind follow each other."""
+    """Is the operation one of that kind of object's? Labels of one kind follow each other, but for the newest."""
     number = u64(operation.value)
     if kind == u64(Kind.MEMORY.value):
         return number <= u64(Operation.MEMORY_INFO.value)
     if kind == u64(Kind.CAP_TABLE.value):
-        return u64(Operation.COPY.value) <= number <= u64(Operation.INSPECT.value)
+        of_slots = u64(Operation.COPY.value) <= number <= u64(Operation.INSPECT.value)
+        return of_slots or operation is Operation.CANCEL_SENDERS
     if kind == u64(Kind.ADDRESS_SPACE.value):
         return number == u64(Operation.MAP.value) or number == u64(Operation.INSTALL.value)
     if kind == u64(Kind.FRAME.value):
