@@ -1,13 +1,14 @@
 """Packets that answer others and have no connection to be remembered in, until they are fetched.
 
-They are whole, from the header of IP on, and have the link address of whoever is answered: so they need no entry among
-the neighbours. When all places are taken, what comes is not answered.
+They are whole, from the header of IP (or ARP) on, and have the link address of whoever is answered: so they need no
+entry among the neighbours. When all places are taken, what comes is not answered.
 """
 
 from __future__ import annotations
 
-from neokernel.lang import Array, Embedded, Span, array, invariant, struct, u8, usize
+from neokernel.lang import Array, Embedded, Span, array, invariant, offset_of, struct, u8, u16, u32, usize
 from neokernel.services.network.address import LinkAddress
+from neokernel.services.network.ethernet import IPV4
 
 PLACES = 16
 SIZE = 1_536
@@ -15,10 +16,15 @@ SIZE = 1_536
 
 @struct
 class Place:
-    #: 64 bits in front, so that the packet is aligned
     to: LinkAddress = LinkAddress(0)
     length: usize = 0
+    kind: u16 = IPV4
+    padding0: u16 = 0
+    padding1: u32 = 0
     packet: Array[u8] = array(SIZE)
+
+
+assert offset_of(Place, "packet") % 8 == 0, "packets are aligned"
 
 
 @struct
@@ -40,10 +46,14 @@ class Backlog:
         return self.places[(self.first + self.count) % PLACES].packet[:length]
 
     def add(self, length: usize, to: LinkAddress) -> None:
-        """What was built in `room` is complete."""
+        """A packet of IP, built in `room`, is complete."""
+        self.add_kind(length, to, IPV4)
+
+    def add_kind(self, length: usize, to: LinkAddress, kind: u16) -> None:
+        """Something of that kind is complete."""
         assert self.count < PLACES and length <= SIZE, "`room` comes first"
         place = self.places[(self.first + self.count) % PLACES]
-        place.to, place.length = to, length
+        place.to, place.length, place.kind = to, length, kind
         self.count += 1
 
     def oldest(self) -> Place | None:

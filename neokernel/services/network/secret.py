@@ -22,6 +22,8 @@ MOST_AGE = 2
 SEQUENCE: u64 = 1
 TIME: u64 = 2
 COOKIE: u64 = 3
+PORT: u64 = 4
+TABLES: u64 = 5
 
 
 @value

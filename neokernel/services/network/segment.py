@@ -6,7 +6,7 @@ One object is filled again and again: by `parse`, or by who wants a segment buil
 from __future__ import annotations
 
 from neokernel.lang import Array, Span, array, size_of, struct, truncate, u8, u16, u32, usize, wire, wire_view
-from neokernel.services.network.checksum import checksum
+from neokernel.services.network.checksum import checksum, folded
 from neokernel.services.network.drop import Drop
 from neokernel.services.network.sequence import Range
 
@@ -242,6 +242,10 @@ class Segment:
     def close(self, into: Span[u8], pseudo: u32) -> None:
         """The checksum, as the last thing. `pseudo` is the sum of the pseudo-header."""
         wire_view(Header, into).check = checksum(into, pseudo)
+
+    def leave_sum(self, into: Span[u8], pseudo: u32) -> None:
+        """In the checksum's place, the sum of the pseudo-header: the device does the rest (VIRTIO 1.2, 5.1.6.2)."""
+        wire_view(Header, into).check = folded(pseudo)
 
 
 def put(into: Span[u8], place: usize, word: u32) -> usize:

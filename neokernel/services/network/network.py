@@ -1,0 +1,307 @@
+"""The whole of it: frames in and out, and who looks at what (docs/design/network.md).
+
+    network.receive(frame, verified, now)   # a frame came in
+    length = network.fetch(into, now)       # build the next frame that wants to go out; 0: there is none
+    network.deadline()                      # when `advance` must be called next
+    network.advance(now)                    # what was due
+
+`now` never goes back. Frames begin two bytes behind a multiple of eight. After any call, `has_output` says whether
+`fetch` should be asked.
+
+Packets to ourselves go no further than `fetch`: what it has built is received at once.
+"""
+
+from __future__ import annotations
+
+from neokernel.lang import Embedded, Span, copy, struct, u8, u16, u32, u64, usize, wire, wire_view
+from neokernel.runtime.hashing import Seed
+from neokernel.services.network import arp, ethernet, icmp, ipv4
+from neokernel.services.network.address import EVERYBODY, Address, Endpoint, Flow, LinkAddress
+from neokernel.services.network.drop import Drop
+from neokernel.services.network.host import Host
+from neokernel.services.network.ipv4 import Packet
+from neokernel.services.network.reassembly import Reassembly
+from neokernel.services.network.secret import TABLES
+from neokernel.services.network.tcp import Tcp
+
+#: packets to ourselves that one call of `fetch` delivers at most
+MOST_LOCAL = 64
+#: what an ICMP error says of the packet it is about: its header, and so much more (RFC 792)
+QUOTED = 8
+
+
+@wire(registers=True, endian="big")
+class Quoted:
+    """The part of a segment that an ICMP error has."""
+
+    source: u16
+    destination: u16
+    sequence: u32
+
+
+@struct
+class Network:
+    host: Embedded[Host] = Host()
+    tcp: Embedded[Tcp] = Tcp()
+    fragments: Embedded[Reassembly] = Reassembly()
+
+    def begin(self, link: LinkAddress, secret: Seed) -> None:
+        """Before anything else. `secret`: random, of this life only."""
+        self.host.link = link
+        self.host.secret.key = secret
+        nobody = Flow(Endpoint(), Endpoint())
+        hashes = Seed(self.host.secret.hash(TABLES, nobody, 0), self.host.secret.hash(TABLES, nobody, 1))
+        self.host.neighbours.seed = hashes
+        self.host.paths.seed = hashes
+        self.tcp.begin(hashes)
+
+    def configure(self, address: Address, prefix: u32, gateway: Address) -> None:
+        """Who the host is, from a system file or DHCP."""
+        self.host.address, self.host.prefix, self.host.gateway = address, prefix, gateway
+        self.host.up = True
+
+    def link_changed(self, up: bool, now: u64) -> None:
+        """The device says that its link is there, or not; or its driver has begun a new life."""
+        fresh = up and not self.host.up
+        self.host.up = up
+        if fresh:
+            self.host.neighbours.clear()
+            self.tcp.resolved()
+            self.tcp.try_at_once(now)
+
+    # --- in -----------------------------------------------------------------------------------------------------------
+
+    def receive(self, frame: Span[u8], verified: bool, now: u64) -> None:
+        """A frame came in. `verified`: the device has looked at the checksum of TCP or UDP."""
+        counters = self.host.counters
+        counters.frames_in += 1
+        counters.bytes_in += u64(len(frame))
+        outer = ethernet.parse(frame)
+        if isinstance(outer, Drop):
+            counters.drop(outer)
+            return
+        ours = outer.destination == self.host.link
+        if (not ours and not outer.destination.is_group()) or outer.source.is_group():
+            counters.drop(Drop.NOT_OURS)
+            return
+        inner = frame[ethernet.SIZE :]
+        if outer.kind == ethernet.IPV4:
+            self.receive_packet(inner, outer.source, ours, verified, now)
+        elif outer.kind == ethernet.ARP:
+            self.receive_arp(inner, now)
+        else:
+            counters.drop(Drop.NOT_OURS)
+
+    def receive_arp(self, data: Span[u8], now: u64) -> None:
+        """RFC 826, "packet reception"."""
+        host = self.host
+        packet = arp.parse(data)
+        if isinstance(packet, Drop):
+            host.counters.drop(packet)
+            return
+        sender = packet.sender
+        if not host.up or not sender.is_single() or sender == host.address:
+            host.counters.drop(Drop.SOURCE)
+            return
+        if not sender.within(host.address, host.prefix):
+            host.counters.drop(Drop.SOURCE)
+            return
+        for_us = packet.target == host.address
+        if host.neighbours.learn(sender, packet.sender_link, for_us, now):
+            self.tcp.resolved()
+        if for_us and packet.operation is arp.Operation.REQUEST:
+            room = host.backlog.room(arp.SIZE)
+            if room is None:
+                host.counters.drop(Drop.FULL)
+                return
+            answer = arp.Packet(arp.Operation.REPLY, host.link, host.address, packet.sender_link, sender)
+            arp.build(room, answer)
+            host.backlog.add_kind(arp.SIZE, packet.sender_link, ethernet.ARP)
+
+    def receive_packet(self, data: Span[u8], source: LinkAddress, ours: bool, verified: bool, now: u64) -> None:
+        """A packet from the link address `source`; `ours`: to us alone, not to a group."""
+        host = self.host
+        packet = ipv4.parse(data)
+        if isinstance(packet, Drop):
+            host.counters.drop(packet)
+            return
+        local = source.number == 0
+        if local != (packet.destination.is_loopback() or (local and packet.destination == host.address)):
+            host.counters.drop(Drop.NOT_OURS)
+            return
+        if not local and (packet.source.is_loopback() or packet.source == host.address):
+            # Nobody else has our addresses (RFC 1122, 3.2.1.3).
+            host.counters.drop(Drop.SOURCE)
+            return
+        single = packet.destination == host.address or local
+        if not single and not host.is_broadcast(packet.destination):
+            host.counters.drop(Drop.NOT_OURS)
+            return
+        payload = data[packet.payload : packet.length]
+        if not packet.is_fragment():
+            self.deliver(packet, payload, data, source, ours and single, verified, now)
+            return
+        whole = self.fragments.add(packet, payload, now)
+        if isinstance(whole, Drop):
+            host.counters.drop(whole)
+        elif whole is not None:
+            self.deliver(packet, self.fragments.bytes_of(whole), data, source, False, False, now)
+            self.fragments.release(whole)
+
+    def deliver(
+        self,
+        packet: Packet,
+        payload: Span[u8],
+        whole: Span[u8],
+        source: LinkAddress,
+        answerable: bool,
+        verified: bool,
+        now: u64,
+    ) -> None:
+        """To the protocol it is for. `whole` is the packet, for an answer that quotes it, if it is `answerable`."""
+        if not packet.source.is_single():
+            self.host.counters.drop(Drop.SOURCE)
+            return
+        match packet.protocol:
+            case 6:
+                if packet.destination == self.host.address or source.number == 0:
+                    self.tcp.arrive(self.host, packet.source, packet.destination, payload, source, verified, now)
+                else:
+                    # TCP is between two hosts (RFC 9293, 3.9.2.3).
+                    self.host.counters.drop(Drop.NOT_OURS)
+            case 1:
+                self.receive_icmp(packet, payload, source, answerable, now)
+            case _:
+                self.host.counters.drop(Drop.NOT_OURS)
+                if answerable:
+                    self.complain(packet, whole, source, icmp.PROTOCOL, now)
+
+    # --- ICMP ---------------------------------------------------------------------------------------------------------
+
+    def receive_icmp(self, packet: Packet, data: Span[u8], source: LinkAddress, answerable: bool, now: u64) -> None:
+        """RFC 1122, 3.2.2."""
+        message = icmp.parse(data)
+        if isinstance(message, Drop):
+            self.host.counters.drop(message)
+            return
+        if message.kind == icmp.ECHO and answerable:
+            self.echo(packet, message, data, source, now)
+        elif message.kind == icmp.UNREACHABLE:
+            self.receive_unreachable(message, data[icmp.SIZE :], now)
+
+    def echo(self, packet: Packet, message: icmp.Message, data: Span[u8], to: LinkAddress, now: u64) -> None:
+        """Send it back (RFC 1122, 3.2.2.6)."""
+        host = self.host
+        room = host.backlog.room(ipv4.SIZE + len(data))
+        if room is None or not host.errors.take(now):
+            host.counters.drop(Drop.FULL if room is None else Drop.RATE)
+            return
+        copy(room[ipv4.SIZE :], data.bytes())
+        icmp.build(icmp.Message(icmp.ECHO_REPLY, 0, message.rest), room[ipv4.SIZE :])
+        ipv4.build(room, packet.destination, packet.source, ipv4.ICMP, len(room), 0)
+        host.backlog.add(len(room), to)
+
+    def receive_unreachable(self, message: icmp.Message, quoted: Span[u8], now: u64) -> None:
+        """Something that we have sent didn't arrive. It is believed only of what is on its way (RFC 5927, 4)."""
+        host = self.host
+        if len(quoted) < ipv4.SIZE + QUOTED:
+            host.counters.drop(Drop.LENGTH)
+            return
+        header = wire_view(ipv4.Header, quoted)
+        sent, length = Address(header.source), u32(header.length)
+        remote, protocol = Address(header.destination), header.protocol
+        if header.version != 0x45 or not host.is_local(sent):
+            host.counters.drop(Drop.FORM)
+            return
+        if protocol != ipv4.TCP:
+            return
+        segment = wire_view(Quoted, quoted[ipv4.SIZE :])
+        flow = Flow(Endpoint(sent, segment.source), Endpoint(remote, segment.destination))
+        sequence = segment.sequence
+        if message.code != icmp.FRAGMENTATION_NEEDED:
+            self.tcp.hard_error(flow, sequence)
+            return
+        if not self.tcp.is_in_flight(flow, sequence):
+            host.counters.drop(Drop.NO_SOCKET)
+            return
+        mtu = host.paths.learn(remote, message.next_mtu(), length, host.mtu, now)
+        self.tcp.narrow(flow, ipv4.mss_of(mtu))
+
+    def complain(self, packet: Packet, whole: Span[u8], to: LinkAddress, code: u8, now: u64) -> None:
+        """Destination unreachable (RFC 1122, 3.2.2.1), with the beginning of what it is about."""
+        host = self.host
+        quoted = min(packet.payload + QUOTED, packet.length)
+        length = ipv4.SIZE + icmp.SIZE + quoted
+        room = host.backlog.room(length)
+        if room is None or not host.errors.take(now):
+            host.counters.drop(Drop.FULL if room is None else Drop.RATE)
+            return
+        data = room[ipv4.SIZE :]
+        copy(data[icmp.SIZE :], whole[:quoted].bytes())
+        icmp.build(icmp.Message(icmp.UNREACHABLE, code, 0), data)
+        ipv4.build(room, packet.destination, packet.source, ipv4.ICMP, length, 0)
+        host.backlog.add(length, to)
+
+    # --- out ----------------------------------------------------------------------------------------------------------
+
+    def has_output(self) -> bool:
+        """Is there something for `fetch` to look at, without any time passing?"""
+        return self.host.backlog.count != 0 or len(self.tcp.ready) != 0
+
+    def fetch(self, into: Span[u8], now: u64) -> usize:
+        """Build the next frame: its length, 0 if there is none. `into` has room for the MTU and Ethernet's header."""
+        host = self.host
+        packet = into[ethernet.SIZE :]
+        for _ in range(MOST_LOCAL):
+            length = self.fetch_packet(packet, now)
+            if length == 0:
+                return 0
+            if host.to.number != 0:
+                ethernet.build(into, ethernet.Frame(host.to, host.link, host.kind))
+                host.counters.frames_out += 1
+                host.counters.bytes_out += u64(length + ethernet.SIZE)
+                return length + ethernet.SIZE
+            self.receive_packet(packet[:length], LinkAddress(0), True, True, now)
+        return 0
+
+    def fetch_packet(self, into: Span[u8], now: u64) -> usize:
+        """What Ethernet carries next; `host.to` and `host.kind` say where, and what it is."""
+        host = self.host
+        place = host.backlog.oldest()
+        if place is not None:
+            length = place.length
+            host.to, host.kind = place.to, place.kind
+            copy(into[:length], place.packet[:length].bytes())
+            host.backlog.remove()
+            return length
+        length = self.fetch_request(into, now)
+        if length != 0:
+            return length
+        host.kind = ethernet.IPV4
+        length = self.tcp.fetch(host, into, now)
+        # Whoever has just looked for a neighbour waits for a request.
+        return length if length != 0 else self.fetch_request(into, now)
+
+    def fetch_request(self, into: Span[u8], now: u64) -> usize:
+        """A request of ARP, if one is due."""
+        host = self.host
+        asked = host.neighbours.request(now) if host.up else None
+        if host.neighbours.gave_up:
+            host.neighbours.gave_up = False
+            self.tcp.resolved()
+        if asked is None:
+            return 0
+        arp.build(into, arp.Packet(arp.Operation.REQUEST, host.link, host.address, LinkAddress(0), asked))
+        host.to, host.kind = EVERYBODY, ethernet.ARP
+        return arp.SIZE
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def deadline(self) -> u64:
+        """When `advance` must be called, and `fetch` after it."""
+        return min(self.tcp.deadline(), self.fragments.deadline(), self.host.neighbours.next)
+
+    def advance(self, now: u64) -> None:
+        self.tcp.advance(self.host, now)
+        for _ in range(self.fragments.expire(now)):
+            self.host.counters.drop(Drop.FRAGMENTS)

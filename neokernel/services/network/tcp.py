@@ -1,0 +1,709 @@
+"""TCP's table: which connection a segment is for, listeners, and what clients do. One of them is `connection.py`.
+
+A connection is known to its client by a handle, and inside by its slot. It stands in lines, when it has a reason to:
+`ready` has something to send, `unresolved` waits for its neighbour's link address, `changed` has news for its client,
+`buried` is over, and nobody has it.
+
+Invariants:
+- A slot is in `flows` exactly while its connection isn't CLOSED (a reset may be due after that).
+- A connection's buffers are its own until its client has closed it *and* it is CLOSED.
+- Connections are released in `bury` alone, when nobody holds a reference to one.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from neokernel.lang import (
+    Embedded,
+    Handle,
+    Span,
+    array,
+    struct,
+    truncate,
+    u8,
+    u16,
+    u32,
+    u64,
+    usize,
+    value,
+    wrapping_add,
+)
+from neokernel.runtime.hashing import Seed
+from neokernel.runtime.map import Map
+from neokernel.runtime.pool import Pool
+from neokernel.services.network import ipv4
+from neokernel.services.network.address import ANY, Address, Endpoint, Flow, LinkAddress
+from neokernel.services.network.buffers import Buffers
+from neokernel.services.network.checksum import pseudo_header
+from neokernel.services.network.clock import MILLISECOND, NEVER
+from neokernel.services.network.connection import (
+    Connection,
+    End,
+    State,
+    Verdict,
+    cookie_time,
+    scale_for,
+)
+from neokernel.services.network.drop import Drop
+from neokernel.services.network.host import Host
+from neokernel.services.network.limits import CLIENTS, CONNECTIONS, FLOWS, LISTENERS
+from neokernel.services.network.line import Line
+from neokernel.services.network.neighbours import Unknown
+from neokernel.services.network.secret import PORT
+from neokernel.services.network.segment import ACK, FIN, NO_SCALE, RST, SYN, Segment
+from neokernel.services.network.sequence import before, until
+from neokernel.services.network.time_wait import Ended, TimeWait
+from neokernel.services.network.timers import Timers
+
+#: ports that are chosen for clients (RFC 6335, 6)
+FIRST_PORT = 49_152
+PORTS = 16_384
+#: how many of them are tried
+TRIES = 64
+
+
+class TcpError(Enum):
+    """Why a client's request wasn't done."""
+
+    #: no such connection or listener, or it is another client's
+    HANDLE = 0
+    #: all places are taken
+    FULL = 1
+    #: all of the client's buffers are in use
+    BUFFERS = 2
+    #: somebody listens there, or this connection exists
+    IN_USE = 3
+    #: there is no way to that address
+    NO_ROUTE = 4
+    #: it isn't open any more, or in that direction; `end` says why
+    CLOSED = 5
+    #: that can't be an address or a port
+    ADDRESS = 6
+
+
+@value
+class Status:
+    """What a client may know of its connection."""
+
+    state: State
+    end: End
+    #: bytes to be read; room for bytes to be sent; bytes that aren't acknowledged
+    waiting: u32
+    room: u32
+    queued: u32
+    #: the peer has no more to send
+    peer_finished: bool
+
+
+@struct
+class Listener:
+    """`half_open` of its connections aren't established yet, `pending` are and haven't been accepted."""
+
+    local: Endpoint = Endpoint()
+    client: u32 = 0
+    backlog: u32 = 0
+    half_open: u32 = 0
+    pending: u32 = 0
+    first: Handle[Connection] = Handle(0, 0)
+    last: Handle[Connection] = Handle(0, 0)
+    #: there is one to be accepted, since `take_news` said so
+    news: bool = False
+
+
+@struct
+class Tcp:
+    connections: Embedded[Pool[Connection]] = Pool(slots=array(CONNECTIONS))
+    flows: Embedded[Map[Flow, u32]] = Map(seed=Seed(0, 0), slots=array(FLOWS))
+    listeners: Embedded[Pool[Listener]] = Pool(slots=array(LISTENERS))
+    ended: Embedded[TimeWait] = TimeWait()
+    buffers: Embedded[Buffers] = Buffers()
+    timers: Embedded[Timers] = Timers()
+    ready: Embedded[Line] = Line()
+    unresolved: Embedded[Line] = Line()
+    changed: Embedded[Line] = Line()
+    buried: Embedded[Line] = Line()
+    incoming: Embedded[Segment] = Segment()
+    outgoing: Embedded[Segment] = Segment()
+    port: u16 = 0
+
+    def begin(self, seed: Seed) -> None:
+        """Before anything else: hashes depend on a secret."""
+        self.flows.seed = seed
+        self.ended.flows.seed = seed
+
+    # --- clients' verbs -----------------------------------------------------------------------------------------------
+
+    def listen(self, client: u32, local: Endpoint, backlog: u32) -> Handle[Listener] | TcpError:
+        """Passive OPEN (3.10.1), on one address or on all (ANY). `backlog`: how many may wait to be accepted."""
+        if local.port == 0 or client >= CLIENTS or local.address.is_multicast():
+            return TcpError.ADDRESS
+        for index in range(len(self.listeners)):
+            known = self.listeners.at(index)
+            if known is not None and known.local == local:
+                return TcpError.IN_USE
+        handle = self.listeners.allocate()
+        if handle is None:
+            return TcpError.FULL
+        listener = self.listeners.get(handle)
+        assert listener is not None
+        listener.local, listener.client, listener.backlog = local, client, max(backlog, 1)
+        return handle
+
+    def accept(self, client: u32, handle: Handle[Listener]) -> Handle[Connection] | TcpError | None:
+        """The oldest connection that waits, if one does."""
+        listener = self.listeners.get(handle)
+        if listener is None or listener.client != client:
+            return TcpError.HANDLE
+        # Some may have ended meanwhile: these are shown, too, for what they have received.
+        first = listener.first
+        connection = self.connections.get(first)
+        if listener.pending == 0 or connection is None:
+            return None
+        listener.first = connection.following
+        listener.pending -= 1
+        connection.accepted = True
+        return first
+
+    def stop_listening(self, client: u32, handle: Handle[Listener]) -> TcpError | None:
+        """Nobody is accepted any more; who waits is reset. Steps: the connections."""
+        listener = self.listeners.get(handle)
+        if listener is None or listener.client != client:
+            return TcpError.HANDLE
+        for index in range(len(self.connections)):
+            connection = self.connections.at(index)
+            if connection is None or not connection.passive or connection.accepted:
+                continue
+            if connection.listener == handle.index and connection.open:
+                connection.abort(End.ABORTED)
+                connection.open = False
+                connection.accepted = True
+                self.settle(u32(index), connection)
+        _ = self.listeners.release(handle)
+        self.bury()
+        return None
+
+    def connect(self, host: Host, client: u32, remote: Endpoint, now: u64) -> Handle[Connection] | TcpError:
+        """Active OPEN (3.10.1), from a port of our choice."""
+        if remote.port == 0 or client >= CLIENTS or not remote.address.is_single() or host.is_broadcast(remote.address):
+            return TcpError.ADDRESS
+        if not host.is_local(remote.address) and (not host.up or host.next_hop(remote.address) is None):
+            return TcpError.NO_ROUTE
+        local = host.source_for(remote.address)
+        # RFC 6056, 3.3.3: each destination has its own sequence of ports.
+        first = u32(host.secret.hash(PORT, Flow(Endpoint(local, 0), remote), 0) >> 40)
+        for _ in range(TRIES):
+            port = u16(FIRST_PORT + (first + u32(self.port)) % PORTS)
+            self.port = wrapping_add(self.port, 1)
+            flow = Flow(Endpoint(local, port), remote)
+            if flow not in self.flows and flow not in self.ended.flows:
+                handle = self.open(host, client, flow, now)
+                if isinstance(handle, TcpError):
+                    return handle
+                connection = self.connections.get(handle)
+                assert connection is not None
+                connection.accepted = True
+                connection.connect(host, now)
+                host.counters.opened += 1
+                self.settle(handle.index, connection)
+                return handle
+        return TcpError.IN_USE
+
+    def send(self, client: u32, handle: Handle[Connection], data: Span[u8]) -> u32 | TcpError:
+        """SEND (3.10.2): how many of the bytes were taken; 0 when there is no room."""
+        connection = self.own(client, handle)
+        if connection is None:
+            return TcpError.HANDLE
+        if connection.finishing or connection.state is State.CLOSED:
+            return TcpError.CLOSED
+        count = connection.send(data)
+        self.settle(handle.index, connection)
+        return count
+
+    def receive(self, client: u32, handle: Handle[Connection], into: Span[u8]) -> u32 | TcpError:
+        """RECEIVE (3.10.3): how many bytes there were; 0 when there are none yet. CLOSED: there will be none."""
+        connection = self.own(client, handle)
+        if connection is None:
+            return TcpError.HANDLE
+        if connection.waiting == 0 and (connection.fin_taken or connection.state is State.CLOSED):
+            return TcpError.CLOSED
+        count = connection.receive(into)
+        self.settle(handle.index, connection)
+        return count
+
+    def finish(self, client: u32, handle: Handle[Connection], now: u64) -> TcpError | None:
+        """No more will be sent; what comes can be read."""
+        connection = self.own(client, handle)
+        if connection is None:
+            return TcpError.HANDLE
+        connection.finish(now)
+        self.settle(handle.index, connection)
+        return None
+
+    def close(self, client: u32, handle: Handle[Connection], now: u64) -> TcpError | None:
+        """The client is done with it, and the handle isn't good any more. What was sent will arrive, if it can."""
+        connection = self.own(client, handle)
+        if connection is None:
+            return TcpError.HANDLE
+        connection.leave(now)
+        self.settle(handle.index, connection)
+        self.bury()
+        return None
+
+    def abort(self, client: u32, handle: Handle[Connection]) -> TcpError | None:
+        """Reset it, and be done with it."""
+        connection = self.own(client, handle)
+        if connection is None:
+            return TcpError.HANDLE
+        connection.abort(End.ABORTED)
+        connection.open = False
+        self.settle(handle.index, connection)
+        self.bury()
+        return None
+
+    def status(self, client: u32, handle: Handle[Connection]) -> Status | TcpError:
+        connection = self.own(client, handle)
+        if connection is None:
+            return TcpError.HANDLE
+        return Status(
+            connection.state,
+            connection.end,
+            connection.waiting,
+            connection.room(),
+            connection.queued,
+            connection.fin_taken,
+        )
+
+    def own(self, client: u32, handle: Handle[Connection]) -> Connection | None:
+        """The client's, if it is that."""
+        connection = self.connections.get(handle)
+        if connection is None or connection.client != client or not connection.open or not connection.accepted:
+            return None
+        return connection
+
+    def take_news(self) -> Handle[Connection] | None:
+        """A connection that its client may want to look at: opened, bytes came, room for more, ended."""
+        for _ in range(len(self.changed)):
+            slot = self.changed.pop()
+            if slot is None:
+                return None
+            connection = self.connections.at(usize(slot))
+            if connection is not None and connection.news and connection.open and connection.accepted:
+                connection.news = False
+                return self.connections.handle_at(usize(slot))
+        return None
+
+    # --- segments come ------------------------------------------------------------------------------------------------
+
+    def arrive(
+        self,
+        host: Host,
+        source: Address,
+        destination: Address,
+        data: Span[u8],
+        to: LinkAddress,
+        verified: bool,
+        now: u64,
+    ) -> None:
+        """A segment from a host to us; `to` is where an answer goes that no connection sends."""
+        host.counters.segments_in += 1
+        segment = self.incoming
+        wrong = segment.parse(data, pseudo_header(source, destination, ipv4.TCP, len(data)), verified)
+        if wrong is not None:
+            host.counters.drop(wrong)
+            return
+        if segment.source == 0 or segment.destination == 0:
+            host.counters.drop(Drop.FORM)
+            return
+        flow = Flow(Endpoint(destination, segment.destination), Endpoint(source, segment.source))
+        slot = self.flows.get(flow)
+        if slot is not None:
+            self.arrive_at(host, slot, data, to, now)
+            self.bury()
+            return
+        ended = self.ended.find(flow)
+        if ended is not None and not self.reopens(ended, segment):
+            self.arrive_late(host, ended, to, now)
+            return
+        index = self.listener_of(flow.local)
+        if index is None:
+            host.counters.drop(Drop.NO_SOCKET)
+            self.refuse(host, flow, to, now)
+            return
+        if ended is not None:
+            self.ended.remove(ended)
+        self.arrive_listening(host, index, flow, data, to, now)
+        self.bury()
+
+    def arrive_at(self, host: Host, slot: u32, data: Span[u8], to: LinkAddress, now: u64) -> None:
+        connection = self.connections.at(usize(slot))
+        assert connection is not None, "what is in the table lives"
+        before_it = connection.state
+        verdict = connection.arrive(self.incoming, data[self.incoming.payload :], host, now)
+        if before_it is State.SYN_RECEIVED and connection.passive and connection.state is not State.SYN_RECEIVED:
+            self.left_opening(host, slot, connection)
+        match verdict:
+            case Verdict.REFUSE:
+                self.refuse(host, connection.flow, to, now)
+            case Verdict.WAIT:
+                self.wait(host, connection, to, now)
+            case Verdict.NOTHING:
+                pass
+        self.settle(slot, connection)
+
+    def left_opening(self, host: Host, slot: u32, connection: Connection) -> None:
+        """A listener's connection is established, or was lost before."""
+        listener = self.listeners.at(usize(connection.listener))
+        if listener is None or listener.client != connection.client:
+            return
+        listener.half_open -= min(listener.half_open, 1)
+        handle = self.connections.handle_at(usize(slot))
+        if connection.state is State.CLOSED or handle is None:
+            # Nobody has ever seen it.
+            connection.open = False
+            host.counters.failed += 1
+            return
+        host.counters.accepted += 1
+        last = self.connections.get(listener.last)
+        if listener.pending == 0 or last is None:
+            listener.first = handle
+        else:
+            last.following = handle
+        listener.last = handle
+        listener.pending += 1
+        listener.news = True
+
+    def arrive_listening(self, host: Host, index: usize, flow: Flow, data: Span[u8], to: LinkAddress, now: u64) -> None:
+        """In LISTEN (3.10.7.2)."""
+        segment = self.incoming
+        listener = self.listeners.at(index)
+        assert listener is not None
+        if segment.has(RST):
+            return
+        if segment.has(ACK):
+            if segment.has(SYN) or not self.resume_cookie(host, index, listener, flow, data, to, now):
+                self.refuse(host, flow, to, now)
+            return
+        if not segment.has(SYN) or segment.has(FIN):
+            host.counters.drop(Drop.FORM)
+            return
+        if listener.pending >= listener.backlog:
+            # It will be repeated: somebody may have been accepted by then.
+            host.counters.drop(Drop.FULL)
+            return
+        if listener.half_open + listener.pending >= listener.backlog:
+            self.send_cookie(host, listener, flow, to, now)
+            return
+        handle = self.open(host, listener.client, flow, now)
+        if isinstance(handle, TcpError):
+            self.send_cookie(host, listener, flow, to, now)
+            return
+        connection = self.connections.get(handle)
+        assert connection is not None
+        connection.listener = u32(index)
+        connection.answer_syn(segment, host, now)
+        listener.half_open += 1
+        self.settle(handle.index, connection)
+
+    def send_cookie(self, host: Host, listener: Listener, flow: Flow, to: LinkAddress, now: u64) -> None:
+        """Answer a SYN, and forget it (RFC 4987, 3.6)."""
+        syn, out = self.incoming, self.outgoing
+        region = self.buffers.regions[usize(listener.client)]
+        mss = syn.mss if syn.mss != 0 else u16(536)
+        out.clear(SYN | ACK)
+        out.sequence = host.secret.cookie(flow, syn.sequence, mss, now)
+        out.acknowledgment = wrapping_add(syn.sequence, 1)
+        out.window = u16(min(region.each, 0xFFFF))
+        out.mss = host.segment_size_to(flow.remote.address, now)
+        if syn.timed:
+            offset = host.secret.time_offset(flow)
+            out.timed, out.echo = True, syn.time
+            out.time = wrapping_add(cookie_time(syn, milliseconds(now)), offset)
+            out.sack_permitted = syn.sack_permitted
+            out.scale = NO_SCALE if syn.scale == NO_SCALE else scale_for(u32(region.each))
+        if host.answer(out, flow, to):
+            host.counters.cookies_out += 1
+
+    def resume_cookie(
+        self, host: Host, index: usize, listener: Listener, flow: Flow, data: Span[u8], to: LinkAddress, now: u64
+    ) -> bool:
+        """Is this the end of a handshake that was answered by a cookie? It becomes a connection, if there is room."""
+        segment = self.incoming
+        iss, peer = wrapping_add(segment.acknowledgment, 0xFFFF_FFFF), wrapping_add(segment.sequence, 0xFFFF_FFFF)
+        cookie = host.secret.check(iss, flow, peer, now)
+        if cookie is None:
+            host.counters.drop(Drop.COOKIE)
+            return False
+        if listener.pending >= listener.backlog:
+            # It will be repeated.
+            host.counters.drop(Drop.FULL)
+            return True
+        handle = self.open(host, listener.client, flow, now)
+        if isinstance(handle, TcpError):
+            host.counters.drop(Drop.FULL)
+            return True
+        connection = self.connections.get(handle)
+        assert connection is not None
+        connection.listener = u32(index)
+        connection.resume_cookie(segment, iss, cookie.mss, host, now)
+        listener.half_open += 1
+        host.counters.cookies_in += 1
+        self.arrive_at(host, handle.index, data, to, now)
+        return True
+
+    def refuse(self, host: Host, flow: Flow, to: LinkAddress, now: u64) -> None:
+        """A reset that fits the segment that came (3.10.7.1); never for a reset."""
+        segment, out = self.incoming, self.outgoing
+        if segment.has(RST):
+            return
+        if not host.resets.take(now):
+            host.counters.drop(Drop.RATE)
+            return
+        if segment.has(ACK):
+            out.clear(RST)
+            out.sequence, out.acknowledgment = segment.acknowledgment, 0
+        else:
+            out.clear(RST | ACK)
+            out.sequence, out.acknowledgment = 0, wrapping_add(segment.sequence, segment.size())
+        if host.answer(out, flow, to):
+            host.counters.resets_out += 1
+
+    # --- TIME-WAIT ----------------------------------------------------------------------------------------------------
+
+    def wait(self, host: Host, connection: Connection, to: LinkAddress, now: u64) -> None:
+        """Both sides have ended: what must be remembered is little (3.10.7.4)."""
+        ended = self.ended.add(connection.flow, now)
+        ended.nxt, ended.expected = connection.nxt, connection.expected
+        ended.timed, ended.recent, ended.time_offset = connection.timed, connection.recent, connection.time_offset
+        self.acknowledge_late(host, ended, to, now)
+        connection.close(End.DONE)
+
+    def arrive_late(self, host: Host, ended: Ended, to: LinkAddress, now: u64) -> None:
+        """In TIME-WAIT. Resets are ignored (RFC 1337, 3)."""
+        segment = self.incoming
+        if segment.has(RST):
+            host.counters.drop(Drop.WINDOW)
+            return
+        if segment.has(FIN) or segment.size() != 0 or segment.sequence != ended.expected:
+            if segment.has(FIN):
+                self.ended.restart(ended, now)
+            if host.challenges.take(now):
+                self.acknowledge_late(host, ended, to, now)
+
+    def acknowledge_late(self, host: Host, ended: Ended, to: LinkAddress, now: u64) -> None:
+        out = self.outgoing
+        out.clear(ACK)
+        out.sequence, out.acknowledgment = ended.nxt, ended.expected
+        out.timed, out.echo = ended.timed, ended.recent
+        out.time = wrapping_add(milliseconds(now), ended.time_offset)
+        _ = host.answer(out, ended.flow, to)
+
+    def reopens(self, ended: Ended, segment: Segment) -> bool:
+        """May a new connection begin in the place of the old one (RFC 6191, 2)?"""
+        if segment.flags & (SYN | ACK | RST | FIN) != SYN:
+            return False
+        if ended.timed and segment.timed and segment.time != ended.recent:
+            return before(ended.recent, segment.time)
+        return until(ended.expected, segment.sequence)
+
+    # --- segments go --------------------------------------------------------------------------------------------------
+
+    def fetch(self, host: Host, into: Span[u8], now: u64) -> usize:
+        """Build the next packet, from the header of IP on: its length; 0 when nobody has anything to send."""
+        for _ in range(len(self.ready)):
+            slot = self.ready.pop()
+            if slot is None:
+                return 0
+            connection = self.connections.at(usize(slot))
+            if connection is None:
+                continue
+            length = self.fetch_from(host, slot, connection, into, now)
+            self.settle(slot, connection)
+            if length != 0:
+                return length
+        return 0
+
+    def fetch_from(self, host: Host, slot: u32, connection: Connection, into: Span[u8], now: u64) -> usize:
+        remote = connection.flow.remote.address
+        host.to = LinkAddress(0)
+        if not host.is_local(remote):
+            hop = host.next_hop(remote)
+            if hop is None or not host.up:
+                # Retransmissions will ask again.
+                connection.wants_output = False
+                return 0
+            link = host.neighbours.look_up(hop, now)
+            if isinstance(link, Unknown):
+                connection.wants_output = False
+                match link:
+                    case Unknown.WAIT:
+                        self.unresolved.push(slot)
+                    case Unknown.NOBODY:
+                        self.unreachable(host, connection)
+                return 0
+            host.to = link
+        out = self.outgoing
+        piece = connection.compose(out, host, now)
+        if piece is None:
+            return 0
+        local = connection.flow.local
+        out.source, out.destination = local.port, connection.flow.remote.port
+        header = out.header_size()
+        size = header + usize(piece.length)
+        packet = into[: ipv4.SIZE + size]
+        data = packet[ipv4.SIZE :]
+        if piece.length != 0:
+            connection.sending.read(piece.left_of(connection.una), data[header:])
+        out.build(data)
+        pseudo = pseudo_header(local.address, remote, ipv4.TCP, size)
+        if host.completes_checksums and not host.is_local(remote):
+            out.leave_sum(data, pseudo)
+        else:
+            out.close(data, pseudo)
+        ipv4.build(packet, local.address, remote, ipv4.TCP, ipv4.SIZE + size, 0)
+        host.counters.segments_out += 1
+        if out.has(RST):
+            host.counters.resets_out += 1
+        return ipv4.SIZE + size
+
+    def unreachable(self, host: Host, connection: Connection) -> None:
+        """Nobody has that address on the link. Those that are open have their timers."""
+        if connection.state is State.SYN_SENT or connection.state is State.CLOSED:
+            connection.reset_due = False
+            if connection.state is State.SYN_SENT:
+                host.counters.failed += 1
+                connection.close(End.UNREACHABLE)
+
+    def resolved(self) -> None:
+        """A neighbour is known, or known not to be there: those that waited look again."""
+        for _ in range(len(self.unresolved)):
+            slot = self.unresolved.pop()
+            if slot is not None:
+                self.ready.push(slot)
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def deadline(self) -> u64:
+        """When `advance` has something to do."""
+        return min(self.timers.next(), self.ended.deadline())
+
+    def advance(self, host: Host, now: u64) -> None:
+        """What was due. Steps: at most the connections, as each is looked at once."""
+        self.ended.expire(now)
+        for _ in range(CONNECTIONS):
+            slot = self.timers.due(now)
+            if slot is None:
+                break
+            connection = self.connections.at(usize(slot))
+            if connection is None:
+                continue
+            before_it = connection.state
+            if connection.deadline() <= now:
+                connection.expire(host, now)
+            if before_it is State.SYN_RECEIVED and connection.passive and connection.state is State.CLOSED:
+                self.left_opening(host, slot, connection)
+            self.settle(slot, connection)
+        self.bury()
+
+    def try_at_once(self, now: u64) -> None:
+        """The link is there again: what waits for a retransmission doesn't wait for it any longer."""
+        for index in range(len(self.connections)):
+            connection = self.connections.at(index)
+            if connection is not None and connection.retransmit_at != NEVER:
+                connection.retransmit_at = min(connection.retransmit_at, now)
+                connection.trip.doublings = 0
+                self.timers.no_later(u32(index), now)
+
+    # --- ICMP ---------------------------------------------------------------------------------------------------------
+
+    def is_in_flight(self, flow: Flow, sequence: u32) -> bool:
+        """Is that one of the numbers that we have sent, and haven't had acknowledged (RFC 5927, 4.1)?"""
+        slot = self.flows.get(flow)
+        connection = self.connections.at(usize(slot)) if slot is not None else None
+        if connection is None:
+            return False
+        return until(connection.una, sequence) and before(sequence, connection.most_sent)
+
+    def narrow(self, flow: Flow, mss: u16) -> None:
+        """A router says that a segment was too large."""
+        slot = self.flows.get(flow)
+        connection = self.connections.at(usize(slot)) if slot is not None else None
+        if slot is not None and connection is not None:
+            connection.narrow(mss)
+            self.settle(slot, connection)
+
+    def hard_error(self, flow: Flow, sequence: u32) -> None:
+        """Unreachable, says ICMP: it ends what is being opened, and nothing else (RFC 5927, 5.2)."""
+        slot = self.flows.get(flow)
+        if slot is None:
+            return
+        connection = self.connections.at(usize(slot))
+        if connection is not None and connection.state is State.SYN_SENT and sequence == connection.iss:
+            connection.close(End.UNREACHABLE)
+            self.settle(slot, connection)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def open(self, host: Host, client: u32, flow: Flow, now: u64) -> Handle[Connection] | TcpError:
+        """A place, and the client's buffers."""
+        if len(self.flows) >= CONNECTIONS or self.connections.free() == 0:
+            return TcpError.FULL
+        region = self.buffers.regions[usize(client)]
+        pair = region.take()
+        if pair is None:
+            return TcpError.BUFFERS
+        handle = self.connections.allocate()
+        assert handle is not None, "one is free"
+        connection = self.connections.get(handle)
+        assert connection is not None
+        connection.client, connection.pair = client, pair
+        connection.begin(flow, region.part(pair, False), region.part(pair, True), host, now)
+        full = self.flows.insert(flow, handle.index)
+        assert full is None, "there is room for as many as there are connections"
+        return handle
+
+    def settle(self, slot: u32, connection: Connection) -> None:
+        """After anything has happened to a connection: which lines it stands in, and when it is looked at."""
+        if connection.wants_output:
+            self.ready.push(slot)
+        if connection.news:
+            self.changed.push(slot)
+        if connection.state is State.CLOSED:
+            found = self.flows.get(connection.flow)
+            if found is not None and found == slot:
+                _ = self.flows.remove(connection.flow)
+            if not connection.open and not connection.reset_due:
+                self.buried.push(slot)
+        else:
+            self.timers.no_later(slot, connection.deadline())
+
+    def bury(self) -> None:
+        """Give back what belongs to nobody any more."""
+        for _ in range(len(self.buried)):
+            slot = self.buried.pop()
+            if slot is None:
+                return
+            handle = self.connections.handle_at(usize(slot))
+            connection = self.connections.at(usize(slot))
+            if handle is None or connection is None:
+                continue
+            self.buffers.regions[usize(connection.client)].give_back(connection.pair)
+            self.timers.remove(slot)
+            _ = self.connections.release(handle)
+
+    def listener_of(self, local: Endpoint) -> usize | None:
+        """Who listens there: on this address, or else on all."""
+        found: usize | None = None
+        for index in range(len(self.listeners)):
+            listener = self.listeners.at(index)
+            if listener is not None and listener.local.port == local.port:
+                if listener.local.address == local.address:
+                    return index
+                if listener.local.address == ANY:
+                    found = index
+        return found
+
+
+def milliseconds(now: u64) -> u32:
+    """The clock of timestamps, without a connection's offset."""
+    return truncate(u32, now // MILLISECOND)
