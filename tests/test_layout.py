@@ -20,15 +20,17 @@ ALLOWED = {
     "runtime": {"lang", "abi"},
     "interfaces": {"lang", "abi", "runtime"},
     "drivers": {"lang", "abi", "interfaces", "runtime"},
-    "services": {"lang", "abi", "interfaces", "runtime"},
+    "services": {"lang", "abi", "crypto", "interfaces", "runtime", "stage"},
     "compiler": {"lang"},
     "prover": {"lang", "compiler"},
     "spec": {"lang", "abi", "arch", "kernel", "prover"},
     "sim": {"lang", "abi", "arch"},
     "image": {"lang", "abi", "stage", "compiler", "kernel", "runtime"},
+    "control": {"lang", "abi", "interfaces", "runtime", "services", "sim"},
     "bounds": {"lang", "abi", "kernel", "compiler", "image"},
     "bench": {"lang", "abi", "compiler", "image", "sim"},
-    "cli": {"lang", "abi", "arch", "compiler", "prover", "spec", "bounds", "sim", "image", "bench"},
+    "cli": {"lang", "abi", "arch", "compiler", "prover", "spec", "bounds", "sim", "image", "bench"}
+    | {"control", "interfaces"},
 }
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)

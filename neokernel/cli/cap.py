@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import json_option, print_json, styled
 from neokernel.cli.system import find_system, machine_of
+from neokernel.cli.target import complete_services, index_of, machine_option, session
 from neokernel.compiler.diagnostics import suggestion
 from neokernel.image.systemfile.graph import ALL_MEMORY, Edge, Hop, differences, graph_of, shortest, ways
 
@@ -72,6 +74,35 @@ def edge_as_json(edge: Edge) -> dict[str, object]:
         "what": edge.what,
         "unprotected": edge.unprotected,
     }
+
+
+@command.command(name="list")
+@click.argument("service", required=False, shell_complete=complete_services)
+@machine_option
+@json_option
+def list_(service: str | None, machine: str | None, key: Path | None, as_json: bool) -> None:
+    """Say what the services of a running machine have, or what SERVICE has: as init knows it.
+
+    Exit status: as `nk ps`; 2 there is no such service.
+    """
+    with session(machine, key) as view:
+        found = view.services()
+        if service is not None:
+            chosen = index_of(view, service)
+            found = [each for each in found if each.index == chosen]
+        grants = {each.name: view.grants(each.index) for each in found}
+        lent = view.lendings()
+    if as_json:
+        services = [{"name": name, "grants": [asdict(each) for each in has]} for name, has in grants.items()]
+        print_json({"services": services, "lent": [asdict(each) for each in lent], "exit": 0})
+        return
+    for name, has in grants.items():
+        click.echo(styled(name, bold=True))
+        for each in has:
+            click.echo(f"  {each.name:<12} {each.what}{'' if each.exists else '  (not there now)'}")
+        for lending in lent:
+            if lending.to == name:
+                click.echo(f"  slot {lending.slot:<7} {lending.owner}.{lending.grant}, for {lending.left:.1f} s more")
 
 
 @command.command()

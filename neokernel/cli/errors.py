@@ -208,6 +208,47 @@ TOOL_CODES: dict[str, ToolCode] = {
         "fetch both again from where they come.",
         Exit.TRUST,
     ),
+    "NK1601": ToolCode(
+        "no such machine runs",
+        "`nk ps` and its like talk to a machine that `nk run` has started, as this user, and that still runs. A "
+        "system can be asked if it has a control service (docs/guide/watching.md). With several machines, `--machine "
+        "NAME` says which one is meant; each is called like its system, and a second one of it NAME-2.",
+        Exit.UNREACHABLE,
+    ),
+    "NK1602": ToolCode(
+        "the machine doesn't answer",
+        "The machine, its control service or the driver of its line has ended, was restarted, or does something "
+        "else; or what answers isn't a control service. What was asked may have been done or not: ask again. A "
+        "machine that stands still can be looked at from outside: `nk post-mortem`.",
+        Exit.UNREACHABLE,
+    ),
+    "NK1603": ToolCode(
+        "the machine lets nobody in with this key",
+        "A control service hears operators: who has a private key whose public one stands in the board's enrolment, "
+        "as an operator's. `nk run` enrols your development key; `nk enrol --operator` others, and `--key FILE` says "
+        "which one you have. After a wrong key nobody is answered for a while, longer each time. If the machine "
+        "isn't the one that was meant, nothing was signed.",
+        Exit.TRUST,
+    ),
+    "NK1604": ToolCode(
+        "the control service may not do that",
+        "Operators reach what the system file grants the control service, and nothing else: "
+        "`neokernel.services.observe` sees what runs, `neokernel.services.control` changes it, too. `nk cap why "
+        "control init.system` shows what it has.",
+        Exit.NEGATIVE,
+    ),
+    "NK1605": ToolCode(
+        "no such service",
+        "The machine has no service of that name: `nk ps` lists those that it has.",
+        Exit.USAGE,
+    ),
+    "NK1606": ToolCode(
+        "the machine refuses",
+        "What was asked can't be done now, and nothing has changed: the service is down already, or runs already, or "
+        "is being replaced; the new version isn't in the image, declares something else, or didn't get ready in "
+        "time.",
+        Exit.NEGATIVE,
+    ),
     "NK1999": ToolCode(
         "internal error",
         "A fault of `nk` itself, not of your program. Run the command again with NK_DEBUG=1 in the environment, and "

@@ -15,6 +15,7 @@ import click
 
 from neokernel.cli.distribution import qemu_advice
 from neokernel.cli.errors import Exit, ToolError
+from neokernel.cli.findable import findable
 from neokernel.cli.output import json_option, print_json
 from neokernel.cli.program import REPOSITORY, build, find_program, is_boot_image, is_image, open_image
 from neokernel.cli.slots import plugged
@@ -82,8 +83,12 @@ def command(
             raise ToolError("NK1001", "--host runs the source under CPython, where nothing is signed", "leave it out")
         with tempfile.TemporaryDirectory(prefix="nk-run-") as folder:
             image, roots, secured = signed_boot(path, enrolment, Path(folder), as_json=as_json)
-            with plugged(path, as_json=as_json) as devices:
-                machine = [*qemu.signed_command(qemu_program(), secured), *devices]
+            qemu_path = qemu_program()
+            with (
+                findable(path, image.path, enrolment=secured.enrolment, as_json=as_json) as place,
+                plugged(path, as_json=as_json, sockets=place.folder) as devices,
+            ):
+                machine = [*qemu.signed_command(qemu_path, secured), *devices, *place.arguments]
                 return boot(machine, image, roots, timeout=timeout, raw=raw, as_json=as_json, secured=secured)
     if host:
         from neokernel.cli.host import run_on_host
@@ -94,8 +99,12 @@ def command(
             raise ToolError("NK1001", message, f"leave --host out; what can be tested under CPython: {TESTS}")
         return run_on_host(program, timeout, as_json=as_json)
     image, roots = image_of(path, as_json=as_json)  # a wrong program is one, with QEMU or without
-    with plugged(path, as_json=as_json) as devices:
-        machine = [*qemu.command(qemu_program(), image.path), *devices]
+    qemu_path = qemu_program()
+    with (
+        findable(path, image.path, enrolment=None, as_json=as_json) as place,
+        plugged(path, as_json=as_json, sockets=place.folder) as devices,
+    ):
+        machine = [*qemu.command(qemu_path, image.path), *devices, *place.arguments]
         return boot(machine, image, roots, timeout=timeout, raw=raw, as_json=as_json)
 
 

@@ -24,28 +24,29 @@ MOST_PATH = 107
 
 
 @contextlib.contextmanager
-def plugged(path: Path, *, as_json: bool) -> Iterator[list[str]]:
+def plugged(path: Path, *, as_json: bool, sockets: Path | None = None) -> Iterator[list[str]]:
     """QEMU's arguments for the devices of the system file at `path`; none, if it is something else that is run.
 
-    Disks without a file of their own last as long as the `with`.
+    `sockets`: the folder for those of ports that have no place of their own. Disks without a file of their own last as
+    long as the `with`.
     """
     if not is_system_file(path):
         yield []
         return
     machine = machine_of(find_system(path), as_json=as_json, warn=False)
     with tempfile.TemporaryDirectory(prefix="nk-disks-") as folder:
-        arguments = arguments_of(machine, Path(folder))
+        arguments = arguments_of(machine, Path(folder), sockets)
         try:
             yield arguments
         finally:
             # QEMU that was stopped leaves them.
             for slot in machine.slots.values():
-                for _, path in sockets_of(machine, slot):
+                for path in sockets_of(machine, slot, Path(folder)).values():
                     path.unlink(missing_ok=True)
 
 
-def arguments_of(machine: Machine, folder: Path) -> list[str]:
-    """`folder`: for disks that begin empty. Raises ToolError if a file won't do."""
+def arguments_of(machine: Machine, folder: Path, sockets: Path | None = None) -> list[str]:
+    """`folder`: for disks that begin empty, and sockets without a place. Raises ToolError if a file won't do."""
     arguments: list[str] = []
     for name, slot in machine.slots.items():
         bus = machine.board.device[name].slot
@@ -57,12 +58,16 @@ def arguments_of(machine: Machine, folder: Path) -> list[str]:
                 file = disk_file(machine, name, slot, folder)
                 arguments += qemu.disk(bus, file, read_only=slot.read_only, temporary=slot.temporary)
             case Kind.PORTS:
-                arguments += qemu.ports(bus, {name: free_socket(path) for name, path in sockets_of(machine, slot)})
+                places = sockets_of(machine, slot, sockets or folder)
+                arguments += qemu.ports(bus, {name: free_socket(path) for name, path in places.items()})
     return arguments
 
 
-def sockets_of(machine: Machine, slot: Slot) -> list[tuple[str, Path]]:
-    return [(name, (machine.folder / path).absolute()) for name, path in slot.ports.items()]
+def sockets_of(machine: Machine, slot: Slot, folder: Path) -> dict[str, Path]:
+    """Where the sockets of ports are, by their names. `folder`: of those without a place of their own."""
+    return {
+        name: folder / name if path is True else (machine.folder / path).absolute() for name, path in slot.ports.items()
+    }
 
 
 def free_socket(path: Path) -> Path:

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,25 +24,47 @@ from neokernel.cli.program import find_program, is_image, open_image, refuse, to
 from neokernel.cli.run import Seconds, exit_status, explained, image_of, out_of_time, qemu_program
 from neokernel.cli.slots import plugged
 from neokernel.cli.system import build_machine, find_system, image_path, is_system_file, machine_of, roots_of
+from neokernel.cli.target import chosen, machine_option, session
 from neokernel.image import qemu
 from neokernel.image.elf import Image
 from neokernel.image.panic import ConsoleFilter
 from neokernel.image.perfetto import chrome_trace
-from neokernel.image.ring import BadDump, find_names, find_ring, pack_dump
+from neokernel.image.ring import EVENTS, BadDump, Entry, Ring, find_names, find_ring, pack_dump
 from neokernel.image.standstill import activities
 
+if TYPE_CHECKING:
+    from neokernel.control.view import View
+
+#: every kind of record
+ALL_EVENTS = (1 << len(EVENTS)) - 1
 #: the end of the name of an image that is made to be traced
 TRACED = ".traced"
 
 
-@click.command()
+class Commands(click.Group):
+    """A group that runs a program, if the first word isn't one of its commands."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        known = args and (args[0] in self.commands and not Path(args[0]).exists())
+        return super().parse_args(ctx, args if known else ["run", *args])
+
+    def get_help(self, ctx: click.Context) -> str:
+        return self.commands["run"].get_help(ctx)
+
+
+@click.group(cls=Commands, add_help_option=False)
+def command() -> None:
+    """Run a system and write what its threads did, for Perfetto; or have a running one record."""
+
+
+@command.command(name="run", context_settings={"help_option_names": ["-h", "--help"]}, hidden=True)
 @click.argument("path", metavar="[PROGRAM | SYSTEM]", type=click.Path(path_type=Path), required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The trace; default: build/NAME.trace.json.")
 @click.option("--from", "source", metavar="DUMP", type=click.Path(path_type=Path), help="Read a dump; run nothing.")
 @click.option("--dump", type=click.Path(path_type=Path), help="Also write the ring as it is, for --from.")
 @click.option("--timeout", type=Seconds(), help="Stop the machine after so many seconds.")
 @json_option
-def command(
+def run_(
     path: Path | None, output: Path | None, source: Path | None, dump: Path | None, timeout: float | None, as_json: bool
 ) -> int:
     """Run PROGRAM, or an image, and write a trace of it: open it in https://ui.perfetto.dev, or chrome://tracing.
@@ -51,13 +73,15 @@ def command(
     (see `neokernel/runtime/tracing.py`, also for names of threads). The ring holds the latest records; how many came
     before is said. A DUMP is a ring's frames one after the other, or a machine's memory.
 
+    `nk trace record` has a machine record that runs already: `nk trace record --help`.
+
     The exit status is the guest's; 101 after a panic, 124 when the time is over, 130 after ctrl-C, as with `nk run`.
     The trace is written in any case. After ctrl-C or when the time is over, it also says what each thread was doing.
     """
     if (path is None) == (source is None):
         raise ToolError("NK1001", "name a program or an image, or a dump with --from", "`nk trace --help`")
     if source is not None:
-        return report(write_trace(source, output or default_output(source), dump), Run(), as_json=as_json)
+        return report(write_trace(source, output or default_output(source), dump, {}), Run(), as_json=as_json)
     assert path is not None
     image, roots = traced_image(path, as_json=as_json)
     with tempfile.TemporaryDirectory(prefix="nk-trace-") as folder:
@@ -65,7 +89,7 @@ def command(
         with plugged(path, as_json=as_json) as devices:
             machine = [*qemu.command(qemu_program(), image.path), *devices]
             run = boot(machine, image, roots, memory, timeout, as_json=as_json)
-        made = write_trace(memory, output or default_output(image.path), dump)
+        made = write_trace(memory, output or default_output(image.path), dump, methods_at(path))
     status = report(made, run, as_json=as_json)
     if run.timed_out and not as_json:
         assert timeout is not None
@@ -150,22 +174,37 @@ def opened(path: Path) -> Iterator[mmap.mmap | bytes]:
         raise ToolError("NK1008", f"{path} can't be read: {error.strerror or error}") from error
 
 
-def write_trace(source: Path, output: Path, dump: Path | None) -> Made:
+def write_to(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise ToolError("NK1005", f"{path} can't be written: {error.strerror or error}") from error
+
+
+def methods_at(path: Path) -> dict[int, str]:
+    """Of a system file, what its programs' methods are called, by the labels of messages."""
+    from neokernel.image.needs import methods_of
+    from neokernel.image.systemfile.describing import programs
+
+    if not is_system_file(path):
+        return {}
+    machine = machine_of(find_system(path), as_json=True, warn=False)
+    return {label: name for main in programs(machine).values() for label, name in methods_of(main).items()}
+
+
+def write_trace(source: Path, output: Path, dump: Path | None, methods: dict[int, str]) -> Made:
     """Write the trace of a dump, and its ring itself if that is wanted."""
     with opened(source) as memory:
         try:
             ring, _, _ = find_ring(memory)
             names = find_names(memory)
-            trace = chrome_trace(ring, names)
+            trace = chrome_trace(ring, names, methods)
             raw = pack_dump(memory) if dump is not None else b""
         except BadDump as error:
             raise ToolError("NK1008", str(error), "`nk explain NK1008` says how a program is traced") from error
-    for target, data in ((output, lines(trace).encode()), (dump, raw)):
-        if target is not None:
-            try:
-                target.write_bytes(data)
-            except OSError as error:
-                raise ToolError("NK1005", f"{target} can't be written: {error.strerror or error}") from error
+    write_to(output, lines(trace).encode())
+    if dump is not None:
+        write_to(dump, raw)
     duration = (ring.entries[-1].time - ring.entries[0].time) / ring.frequency
     threads = {names.get(number, f"thread {number}"): doing for number, doing in activities(ring).items()}
     return Made(output, len(ring.entries), ring.lost, duration, threads)
@@ -190,8 +229,7 @@ def boot(
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
 
-    backend = f"memory-backend-file,id=memory,share=on,size={qemu.MEMORY},mem-path={ram}"
-    arguments = [*machine, "-object", backend, "-machine", "memory-backend=memory"]
+    arguments = [*machine, *qemu.shared_memory(ram)]
     try:
         outcome = qemu.run(arguments, console, show, timeout=timeout)
     except KeyboardInterrupt:  # what was recorded so far is what the user waits for
@@ -231,3 +269,54 @@ def report(made: Made, run: Run, *, as_json: bool) -> int:
         for name, doing in made.threads.items():
             click.echo(f"  {name}: {doing}", err=True)
     return run.exit
+
+
+# --- a machine that runs ----------------------------------------------------------------------------------------------
+
+
+@command.command()
+@machine_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The trace; default: build/MACHINE.trace.json.")
+@click.option("-t", "--time", "duration", type=Seconds(), default=1.0, help="Record for so many seconds; default: 1.")
+@json_option
+def record(machine: str | None, key: Path | None, output: Path | None, duration: float, as_json: bool) -> int:
+    """Have a running machine record what its threads do, and write that as a trace: open it in Perfetto.
+
+    Threads are called like their services, messages like the methods that they call; arrows lead from who sends to
+    where the receiver goes on. The machine's control service needs `kernel.trace`; its ring keeps the latest records,
+    and how many were overwritten is said. What reads the ring is recorded, too, at the end.
+
+    Exit status: 0; 1 the control service isn't granted that; 5, 6 as `nk ps`.
+    """
+    import time
+
+    running = chosen(machine)
+    with session(running.name, key) as view:
+        before = int(view.ring(ALL_EVENTS).written)
+        time.sleep(duration)
+        ring = view.ring(0)
+        entries = entries_of(view, before, int(ring.written), int(ring.capacity))
+        names = {each.thread: each.name for each in view.services() if each.thread}
+    if not entries:
+        raise ToolError("NK1008", "nothing was recorded", "something else records, too: `trace` of the shell?")
+    found = Ring(int(ring.frequency), entries[0].number - before, entries)
+    place = output or default_output(Path(running.name))
+    methods = {} if running.system is None or not running.system.exists() else methods_at(running.system)
+    write_to(place, lines(chrome_trace(found, names, methods)).encode())
+    seconds = (entries[-1].time - entries[0].time) / found.frequency
+    threads = {names.get(number, f"thread {number}"): doing for number, doing in activities(found).items()}
+    return report(Made(place, len(entries), found.lost, seconds, threads), Run(), as_json=as_json)
+
+
+def entries_of(view: View, first: int, written: int, capacity: int) -> list[Entry]:
+    """The records from `first` on that are still there, as a ring that has stopped has them."""
+    number = max(first, written - capacity)
+    found: list[Entry] = []
+    while number < written:
+        records = view.events(number)
+        for place, (time, thread, kind, hart, _, a, b) in enumerate(records[: written - number]):
+            event = EVENTS.get(kind)
+            if event is not None:
+                found.append(Entry(number + place, time, thread, event, hart, a, b))
+        number += max(len(records), 1)
+    return found

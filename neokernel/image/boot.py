@@ -61,7 +61,7 @@ def development_boot(elf: Path, blob: Path | None, folder: Path) -> SignedBoot:
 
 
 def prepared(image: Path, blob: Path | None, folder: Path) -> SignedBoot:
-    """Files to start the image with, in `folder`. `blob`: the enrolment; without it, the development key's alone.
+    """Files to start the image with, in `folder`. `blob`: the enrolment; without it, the development key's.
 
     An image without a signature gets none: the first stage says so.
     """
@@ -73,7 +73,8 @@ def prepared(image: Path, blob: Path | None, folder: Path) -> SignedBoot:
     loaded.write_bytes(data + (signature.read_bytes() if signature.is_file() else b""))
     if blob is None:
         blob = folder / ENROLMENT
-        blob.write_bytes(enrolment([development_key()[1]]))
+        _, key = development_key()
+        blob.write_bytes(enrolment([key], [key]))
     else:
         blob.open("rb").close()  # if it can't be read, that is said here, and not by QEMU
     stage = folder / STAGE

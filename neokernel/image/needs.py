@@ -116,15 +116,7 @@ def placed_needs_of(path: Path) -> list[tuple[Need, Span]]:
     tree = parsed(path)
     if tree is None:
         return []
-    trees: dict[str, ast.Module | None] = {path.stem: tree}
-
-    def find(module: str) -> ast.Module | None:
-        if module not in trees:
-            base = PACKAGE_ROOT if module.split(".", maxsplit=1)[0] == "neokernel" else path.parent
-            file = base.joinpath(*module.split("."))
-            trees[module] = parsed(file.with_suffix(".py")) or parsed(file / "__init__.py")
-        return trees[module]
-
+    find = finder(path, tree)
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     file = path.relative_to(PACKAGE_ROOT).as_posix() if path.is_relative_to(PACKAGE_ROOT) else path.name
     made: list[tuple[Need, Span]] = []
@@ -136,6 +128,40 @@ def placed_needs_of(path: Path) -> list[tuple[Need, Span]]:
         )
         made.append((need, span_of(file, lines, item.node)))
     return made
+
+
+def finder(path: Path, tree: ast.Module) -> Callable[[str], ast.Module | None]:
+    """What finds the modules that the program in the file names."""
+    trees: dict[str, ast.Module | None] = {path.stem: tree}
+
+    def find(module: str) -> ast.Module | None:
+        if module not in trees:
+            base = PACKAGE_ROOT if module.split(".", maxsplit=1)[0] == "neokernel" else path.parent
+            file = base.joinpath(*module.split("."))
+            trees[module] = parsed(file.with_suffix(".py")) or parsed(file / "__init__.py")
+        return trees[module]
+
+    return find
+
+
+def methods_of(path: Path) -> dict[int, str]:
+    """The methods of the contracts that the program in the file speaks, as "Log.write", by labels of their requests."""
+    tree = parsed(path)
+    if tree is None:
+        return {}
+    find = finder(path, tree)
+    found: dict[int, str] = {}
+    for item in declarations_of(tree, path.stem, find):
+        there = find(item.module) if item.version else None
+        try:
+            contracts = contracts_of(there, item.module, find) if there is not None else []
+        except Problem:  # another interface of that module is wrong
+            continue
+        for contract in contracts:
+            base = contract.version >> 40 << 8
+            for number, method in enumerate(contract.methods, 1):
+                found[base | number] = f"{contract.name}.{method.name}"
+    return found
 
 
 def carries_capabilities(name: str, module: str, find: Callable[[str], ast.Module | None]) -> bool:

@@ -44,10 +44,10 @@ class Thread:
     expected: list[tuple[int, str]] = field(default_factory=list)
 
 
-def chrome_trace(ring: Ring, names: dict[int, str]) -> dict[str, Any]:
-    """The JSON object of a trace."""
+def chrome_trace(ring: Ring, names: dict[int, str], methods: dict[int, str] | None = None) -> dict[str, Any]:
+    """The JSON object of a trace. `methods`: of the contracts that are spoken, by the labels of their requests."""
     return {
-        "traceEvents": Writer(ring, names).events(),
+        "traceEvents": Writer(ring, names, methods or {}).events(),
         "displayTimeUnit": "ns",
         "otherData": {"records": len(ring.entries), "lost": ring.lost, "ticks per second": ring.frequency},
     }
@@ -56,9 +56,12 @@ def chrome_trace(ring: Ring, names: dict[int, str]) -> dict[str, Any]:
 class Writer:
     """Goes through the records once. What a call's end needs to know of the future is found out before."""
 
-    def __init__(self, ring: Ring, names: dict[int, str]) -> None:
+    def __init__(self, ring: Ring, names: dict[int, str], methods: dict[int, str]) -> None:
         self.ring = ring
         self.names = names
+        self.methods = methods
+        #: what a thread was asked last, by whom: (it, who asked)
+        self.asked: dict[tuple[int, int], str] = {}
         self.made: list[dict[str, Any]] = []
         self.threads: dict[int, Thread] = {}
         #: which thread each hart runs
@@ -119,10 +122,13 @@ class Writer:
         self.begin(entry.thread, name, {"capability": entry.b})
 
     def send(self, entry: Entry) -> None:
-        self.message(entry, "message")
+        name = self.methods.get(entry.b & call.LABEL_MASK, "message")
+        self.asked[entry.a & 0xFFFF_FFFF, entry.thread] = name
+        self.message(entry, name)
 
     def reply(self, entry: Entry) -> None:
-        self.message(entry, "reply")
+        asked = self.asked.pop((entry.thread, entry.a & 0xFFFF_FFFF), "message")
+        self.message(entry, "reply" if asked == "message" else f"{asked}: reply")
 
     def message(self, entry: Entry, name: str) -> None:
         """An instant where it is sent, and an arrow to where its receiver runs."""

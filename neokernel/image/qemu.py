@@ -68,14 +68,15 @@ def signed_command(program: str, boot: SignedBoot) -> list[str]:
     The keys are put into the flash by the loader, not as the drive behind it: from a second drive, versions before 8.1
     would start. A machine that is started again finds the file's keys there, whatever the guest has written.
     """
+    return [*command(program, boot.stage), *("-initrd", str(boot.loaded)), *enrolled(boot.enrolment)]
+
+
+def enrolled(blob: Path) -> list[str]:
+    """The keys of the enrolment blob in the flash device."""
     from neokernel.stage.format import ENROLMENT_ADDRESS
 
-    keys = str(boot.enrolment).replace(",", ",,")
-    return [
-        *command(program, boot.stage),
-        *("-initrd", str(boot.loaded)),
-        *("-device", f"loader,file={keys},addr={int(ENROLMENT_ADDRESS):#x},force-raw=on"),
-    ]
+    keys = str(blob).replace(",", ",,")
+    return ["-device", f"loader,file={keys},addr={int(ENROLMENT_ADDRESS):#x},force-raw=on"]
 
 
 def command(program: str, image: Path) -> list[str]:
@@ -113,6 +114,19 @@ def ports(bus: str, sockets: dict[str, Path]) -> list[str]:
         arguments += ["-chardev", f"socket,id={device}-{name},path={path},server=on,wait=off"]
         arguments += ["-device", f"virtserialport,bus={device}.0,nr={number},chardev={device}-{name},name={name}"]
     return arguments
+
+
+def monitor(socket: Path) -> list[str]:
+    """QEMU's own line (QMP), at a Unix socket."""
+    path = str(socket).replace(",", ",,")
+    return ["-chardev", f"socket,id=monitor,path={path},server=on,wait=off", "-mon", "chardev=monitor,mode=control"]
+
+
+def shared_memory(file: Path) -> list[str]:
+    """The machine's memory is this file's, which can be read while it runs and when it has ended."""
+    path = str(file).replace(",", ",,")
+    backend = f"memory-backend-file,id=memory,share=on,size={MEMORY},mem-path={path}"
+    return ["-object", backend, "-machine", "memory-backend=memory"]
 
 
 def run(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -228,11 +228,11 @@ class Slot(Table):
     )
     read_only: bool = Field(False, description="of a disk: nobody can write it")
     temporary: bool = Field(False, description="of a disk: what is written is gone at the end")
-    ports: dict[Name, Annotated[str, StringConstraints(min_length=1, max_length=400)]] = Field(
+    ports: dict[Name, Literal[True] | Annotated[str, StringConstraints(min_length=1, max_length=400)]] = Field(
         default_factory=dict,
         max_length=MOST_PORTS,
-        description="of ports: the Unix socket of each one on the host, by its name, relative to the system file; "
-        f"{MOST_PORTS} at most",
+        description="of ports: the Unix socket of each one on the host, by its name, relative to the system file, or "
+        f"`true`: one that `nk ps` and its like find; {MOST_PORTS} at most",
     )
 
 

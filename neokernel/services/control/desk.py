@@ -1,0 +1,259 @@
+"""What a control service does with each frame: one answer for each, put together in memory until the line takes it.
+
+A CALL is passed on as it came, to the capability that its `Peer` is, and to none but those that the program has. So the
+service's authority is what its system file grants, and its own code has none to give. What it passes on to init's
+`System` is said in the log, with the operator's name, before it is done.
+
+Invariant: `ready` bytes of `out` are one whole answer, or none is due.
+"""
+
+from __future__ import annotations
+
+from neokernel.abi.call import MAXIMUM_WORDS, REGISTER_WORDS, Call, failure, length_of, message
+from neokernel.abi.status import INVOKED, Status
+from neokernel.interfaces.log import Level, Log
+from neokernel.interfaces.recorder import Recorder
+from neokernel.lang import (
+    Array,
+    Embedded,
+    Provides,
+    Span,
+    array,
+    copy,
+    offset_of,
+    provides,
+    size_of,
+    struct,
+    text_of,
+    truncate,
+    u8,
+    u32,
+    u64,
+    usize,
+    wire_view,
+    writer,
+)
+from neokernel.runtime import system
+from neokernel.runtime.process import Process
+from neokernel.runtime.system import Message
+from neokernel.services.control.protocol import (
+    HEADER_SIZE,
+    MAGIC,
+    MOST_FRAME,
+    VERSION,
+    Asked,
+    Challenge,
+    Header,
+    Kind,
+    Peer,
+    Reason,
+    Refusal,
+    Welcome,
+)
+from neokernel.services.control.recorder import Tape
+from neokernel.services.control.session import Line
+
+PEERS = 4
+#: where they are in a Challenge
+MACHINE = offset_of(Challenge, "machine")
+NONCE = offset_of(Challenge, "nonce")
+#: bytes of a line in the log
+MOST_LINE = 200
+
+
+@struct
+class Text:
+    """What is said in the log; what doesn't fit is cut off."""
+
+    data: Array[u8] = array(MOST_LINE)
+    length: usize = 0
+
+    @writer
+    def write(self, text: str) -> None:
+        more = text.encode()
+        taken = min(len(more), MOST_LINE - self.length)
+        copy(self.data[self.length : self.length + taken], more[:taken])
+        self.length += taken
+
+
+@struct
+class Desk:
+    process: Process
+    log: Log
+    #: the index of each `Peer`'s capability, 0 for what this service hasn't; RECORDER is the service itself
+    peers: Array[u64] = array(PEERS)
+    line: Embedded[Line] = Line()
+    tape: Embedded[Tape] = Tape()
+    out: Array[u8] = array(MOST_FRAME)
+    ready: usize = 0
+    #: microseconds that nobody is greeted from now on, as somebody was refused
+    pause: u64 = 0
+
+    def greet(self, nonce: Span[u8]) -> None:
+        """Somebody has come. `nonce` are fresh random bytes, none if there aren't any."""
+        session = self.line.session
+        if self.line.operators.count == 0:
+            self.refuse(Reason.ENROLMENT, 0)
+            return
+        if len(nonce) != len(session.nonce):
+            self.refuse(Reason.ENTROPY, 0)
+            return
+        copy(session.nonce[:], nonce.bytes())
+        session.begin()
+        body = self.begin(Kind.CHALLENGE, size_of(Challenge))
+        challenge = wire_view(Challenge, body)
+        challenge.magic, challenge.version = MAGIC, VERSION
+        copy(body[MACHINE:NONCE], session.machine.bytes())
+        copy(body[NONCE:], session.nonce.bytes())
+
+    def hear(self, data: bytes) -> usize:
+        """Bytes that came, up to the end of a frame: how many. If an answer is `ready` then, it goes out first."""
+        session = self.line.session
+        taken = session.take(data)
+        found = session.due()
+        if isinstance(found, Reason):
+            self.line.guard.refused += 1
+            self.refuse(found, 0)
+        elif found is Kind.PROOF:
+            self.prove()
+            session.next()
+        elif found is Kind.CALL:
+            self.call()
+            session.next()
+        return taken
+
+    # --- answers ------------------------------------------------------------------------------------------------------
+
+    def begin(self, kind: Kind, length: usize) -> Span[u8]:
+        """A frame of this length: its bytes behind the header, zeroes at first."""
+        for place in range(HEADER_SIZE + length):
+            self.out[place] = 0
+        header = wire_view(Header, self.out[:HEADER_SIZE])
+        header.kind, header.length = u8(kind.value), u32(length)
+        self.ready = HEADER_SIZE + length
+        return self.out[HEADER_SIZE : HEADER_SIZE + length]
+
+    def refuse(self, reason: Reason, wait: u64) -> None:
+        """Say why, and hear nothing more."""
+        refusal = wire_view(Refusal, self.begin(Kind.REFUSED, size_of(Refusal)))
+        refusal.reason, refusal.wait = u32(reason.value), wait
+        self.line.session.shut()
+
+    def prove(self) -> None:
+        session, guard = self.line.session, self.line.guard
+        reason = session.prove(self.line.operators)
+        if reason is not None:
+            self.pause = guard.failed()
+            text = Text()
+            text.write(f"somebody without an operator's key has tried to begin a session, {guard.wrong} times by now")
+            self.say(Level.WARNING, text)
+            self.refuse(reason, self.pause)
+            return
+        guard.succeeded()
+        text = Text()
+        text.write(f"operator {self.line.operators.name(session.operator)} has begun a session")
+        self.say(Level.INFO, text)
+        welcome = wire_view(Welcome, self.begin(Kind.WELCOME, size_of(Welcome)))
+        welcome.frequency, welcome.time = self.process.frequency, system.now()
+        welcome.operator = u32(session.operator)
+        welcome.peers = 1
+        for number in range(usize(1), PEERS):
+            if self.peers[number] != 0:
+                welcome.peers |= u32(1) << u32(number)
+
+    def say(self, level: Level, text: Text) -> None:
+        _ = self.log.write(level, text_of(text.data[: text.length].bytes()))
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    def call(self) -> None:
+        """Make the call that the frame is, and answer with what it brought."""
+        session = self.line.session
+        peer = usize(session.header().peer)
+        body = session.body()
+        count = (len(body) - size_of(Asked)) // 8
+        self.tape.calls += 1
+        label = u64(wire_view(Asked, body[:8]).label)
+        if peer == usize(Peer.SYSTEM.value) and self.peers[peer] != 0:
+            # The log is called, too, so this comes before the words are in the thread's buffer.
+            self.note(label, word_at(body, size_of(Asked)) if count != 0 else 0)
+        words: Array[u64] = array(REGISTER_WORDS)
+        buffer = self.process.buffer
+        for place in range(count):
+            word = word_at(body, size_of(Asked) + place * 8)
+            if place < REGISTER_WORDS:
+                words[place] = word
+            else:
+                buffer.words[place - REGISTER_WORDS] = word
+        asked = message(label, count)
+        if peer == usize(Peer.RECORDER.value):
+            self.answer(self.own(asked, words))
+        elif peer >= PEERS or self.peers[peer] == 0:
+            self.answer(Message(0, failure(Status.NO_CAPABILITY, INVOKED), 0, 0, 0, 0))
+        else:
+            found = system.enter(Call.CALL, self.peers[peer], asked, words[0], words[1], words[2], words[3])
+            self.answer(found)
+
+    def own(self, asked: u64, words: Array[u64]) -> Message:
+        """Of the service itself."""
+        served: Provides[Recorder] = provides(0)
+        guard, tape = self.line.guard, self.tape
+        tape.sessions, tape.wrong, tape.refused = guard.sessions, guard.wrong, guard.refused
+        made = served.dispatch(self.tape, Message(1, asked, words[0], words[1], words[2], words[3]))
+        return Message(0, made.word, made.w0, made.w1, made.w2, made.w3)
+
+    def answer(self, found: Message) -> None:
+        count = min(length_of(found.word), MAXIMUM_WORDS)
+        body = self.begin(Kind.ANSWER, 8 + count * 8)
+        put_word(body, 0, found.word)
+        buffer = self.process.buffer
+        for place in range(count):
+            word = buffer.words[place - REGISTER_WORDS] if place >= REGISTER_WORDS else found.w3
+            if place == 0:
+                word = found.w0
+            elif place == 1:
+                word = found.w1
+            elif place == 2:
+                word = found.w2
+            put_word(body, 8 + place * 8, word)
+
+    def note(self, label: u64, index: u64) -> None:
+        text = Text()
+        name = self.line.operators.name(self.line.session.operator)
+        text.write(f"operator {name}: {method_name(label & 0xFF)} of service {index}")
+        self.say(Level.INFO, text)
+
+
+def method_name(number: u64) -> str:
+    """A method of `System`, by its number in messages."""
+    match number:
+        case 1:
+            return "kill"
+        case 2:
+            return "stop"
+        case 3:
+            return "start"
+        case 4:
+            return "swap"
+        case 5:
+            return "delegate"
+        case 6:
+            return "take_back"
+        case 7:
+            return "post_mortem"
+        case 8:
+            return "power_off"
+        case _:
+            return "nothing known"
+
+
+def word_at(data: Span[u8], place: usize) -> u64:
+    found: u64 = 0
+    for byte in range(usize(0), 8):
+        found |= u64(data[place + byte]) << u64(byte * 8)
+    return found
+
+
+def put_word(data: Span[u8], place: usize, word: u64) -> None:
+    for byte in range(usize(0), 8):
+        data[place + byte] = truncate(u8, word >> u64(byte * 8))

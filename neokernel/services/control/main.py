@@ -1,0 +1,41 @@
+"""The control service: an operator at a host asks and steers the running system.
+
+All that can be done by it is what its system file grants here: it passes calls on to these capabilities, and holds no
+others. `neokernel.services.observe` is the same without init's `System` and without the kernel's events.
+"""
+
+from __future__ import annotations
+
+from neokernel.interfaces.entropy import Entropy
+from neokernel.interfaces.log import Journal, Log
+from neokernel.interfaces.port import Port
+from neokernel.interfaces.system import System, Watch
+from neokernel.lang import Uses, slot_of, uses, usize
+from neokernel.runtime.objects import Device, Trace
+from neokernel.runtime.process import Process
+from neokernel.services.control.desk import Desk
+from neokernel.services.control.link import Link, enrol
+from neokernel.services.control.protocol import Peer
+
+#: the line, random bytes for nonces, and the flash device with the operators' keys
+port: Uses[Port] = uses()
+entropy: Uses[Entropy] = uses()
+enrolment: Uses[Device] = uses()
+#: where it says who has come, and what they did
+log: Uses[Log] = uses()
+#: what operators reach
+watch: Uses[Watch] = uses()
+init: Uses[System] = uses()
+journal: Uses[Journal] = uses()
+trace: Uses[Trace] = uses()
+
+
+def main(process: Process) -> None:
+    desk = Desk(process=process, log=log)
+    desk.peers[usize(Peer.WATCH.value)] = slot_of(watch)
+    desk.peers[usize(Peer.SYSTEM.value)] = slot_of(init)
+    desk.peers[usize(Peer.JOURNAL.value)] = slot_of(journal)
+    desk.tape.trace = slot_of(trace)
+    enrol(process, desk, enrolment)
+    link = Link(process=process, desk=desk, port=port, entropy=entropy)
+    link.serve()

@@ -1,0 +1,1 @@
+"""The control service without authority: an operator sees what runs, and changes nothing."""
