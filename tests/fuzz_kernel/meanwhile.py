@@ -7,7 +7,7 @@ Like `scene.py`: a function sets the registers of the thread's next call, or giv
 from neokernel.abi.call import MAXIMUM_WORDS, NEVER, message
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation
-from neokernel.abi.rights import CONTROL, RECEIVE
+from neokernel.abi.rights import ALL, CONTROL, RECEIVE
 from neokernel.arch import cpu
 from neokernel.kernel.objects import (
     OWNER,
@@ -27,7 +27,7 @@ from neokernel.kernel.objects import (
 )
 from neokernel.kernel.slot import first_leaf
 from neokernel.lang import loop_bound, u64
-from tests.fuzz_kernel.choose import FREE, pick
+from tests.fuzz_kernel.choose import FREE, pick, window
 from tests.fuzz_kernel.scene import RECEIVE_CALL, REPLY, giving, named, operation, own_table
 from tests.fuzz_kernel.state import MOST_SLOTS, Fuzz
 
@@ -159,6 +159,8 @@ def interfering(fuzz: Fuzz, hart: Hart, thread: Thread) -> bool:
     """Do something to a caller that has its answer while its call hasn't ended, to its server, or to their things."""
     if answers(thread) and fuzz.chance(2):
         return leaving(fuzz, hart, thread)
+    if fuzz.chance(4) and answering_too(fuzz, thread):
+        return True
     slots = thread.table.slots
     size = len(slots)
     start = fuzz.below(size)
@@ -179,6 +181,39 @@ def interfering(fuzz: Fuzz, hart: Hart, thread: Thread) -> bool:
                 case _:
                     pass
     return False
+
+
+def answering_too(fuzz: Fuzz, thread: Thread) -> bool:
+    """Answer somebody else's caller once more, by a Reply that the thread has; or get that."""
+    r = thread.registers
+    slots = thread.table.slots
+    for index in range(len(slots)):
+        if is_answered(slots[index], thread):
+            r.a7 = REPLY
+            r.a1 = message(fuzz.below(4), fuzz.below(5), 0)
+            r.a2 = fuzz.random() >> 8
+            r.a6 = index
+            return True
+    buffer = thread.buffer
+    for index in range(len(slots)):
+        table = slots[index].object
+        if isinstance(table, CapTable) and slots[index].rights & CONTROL != 0 and buffer is not None:
+            for place in range(len(table.slots)):
+                if is_answered(table.slots[place], thread):
+                    r.a2 = place
+                    r.a3 = u64(ALL)
+                    window(fuzz, thread, buffer, 1)
+                    return operation(thread, Operation.COPY_OUT, index)
+    return False
+
+
+def is_answered(slot: Slot, thread: Thread) -> bool:
+    """Is it a Reply by which another thread has given an answer?"""
+    reply = slot.object
+    if not isinstance(reply, Reply) or reply.server is thread:
+        return False
+    caller = reply.caller
+    return caller is not None and has_answer(caller)
 
 
 def leaving(fuzz: Fuzz, hart: Hart, thread: Thread) -> bool:

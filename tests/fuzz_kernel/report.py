@@ -44,6 +44,7 @@ SITUATIONS = {
         "server's answer fails",
         "server takes another Reply",
         "others run",
+        "another answers",
     ),
     AT_PINS: (
         "waits for a frame in it",

@@ -36,6 +36,7 @@ SERVER_FAULTS = 13
 FAILS = 14
 LEFT = 15
 OTHERS = 16
+ANSWERED_TWICE = 17
 
 #: AT_PINS: how tables come to wait there, and go on
 OWN_PIN = 0
@@ -142,12 +143,12 @@ def callers(fuzz: Fuzz, row: u64, caller: u64) -> None:
                 answers += 1
                 still(fuzz, old, row, caller, waiting)
             else:
-                count(fuzz, BETWEEN, 0, ended(fuzz, old, row, waiting), False)
+                count(fuzz, BETWEEN, 0, ended(fuzz, old, row, caller, waiting), False)
     for _ in range(fuzz.answers - answers):
         count(fuzz, BETWEEN, 0, INTERRUPTED, False)
 
 
-def ended(fuzz: Fuzz, old: u64, row: u64, waiting: Thread | None) -> u64:
+def ended(fuzz: Fuzz, old: u64, row: u64, caller: u64, waiting: Thread | None) -> u64:
     """How the caller's wait has ended."""
     if waiting is None:
         return CALLER_ENDS
@@ -159,7 +160,9 @@ def ended(fuzz: Fuzz, old: u64, row: u64, waiting: Thread | None) -> u64:
         # It ends in steps: it may still be there.
         return SERVER_ENDS
     assert row in (ROW_REPLY_RECEIVE, ROW_REPLY), "an answered caller goes on by itself"
-    return RECEIVED if row == ROW_REPLY_RECEIVE else u64(REPLIED)
+    if row == ROW_REPLY_RECEIVE:
+        return RECEIVED
+    return REPLIED if caller == fuzz.servers[old] else u64(ANSWERED_TWICE)
 
 
 def still(fuzz: Fuzz, old: u64, row: u64, caller: u64, waiting: Thread) -> None:
