@@ -472,7 +472,7 @@ class Connection:
         if wrapping_sub(edge, self.edge) >= min(capacity // 2, u32(self.mss)) and before(self.edge, edge):
             self.edge = edge
         # At most what can be said; FIN took a number without room.
-        window = wrapping_sub(self.edge, self.expected) if before(self.expected, self.edge) else 0
+        window = self.receive_window()
         return u16(min(window >> self.scale_in, 0xFFFF))
 
     def next_piece(self, now: u64) -> Piece | None:
@@ -490,7 +490,7 @@ class Connection:
                 return piece
         flight = self.in_flight()
         window = self.congestion.window
-        room = window - flight if window > flight else 0
+        room: u32 = window - flight if window > flight else 0
         lossy = self.recovering and self.sack and room >= mss
         if lossy:
             lost = self.board.next_lost(self.una, self.repeated, mss, True)
@@ -529,7 +529,7 @@ class Connection:
             return None
         available = self.queued - offset
         right = wrapping_add(self.una, self.window)
-        usable = wrapping_sub(right, self.nxt) if before(self.nxt, right) else 0
+        usable: u32 = wrapping_sub(right, self.nxt) if before(self.nxt, right) else 0
         length = min(available, mss, usable)
         if self.nxt != self.most_sent:
             length = self.board.room_from(self.nxt, length)
@@ -595,6 +595,12 @@ class Connection:
         if self.nxt == self.una and not left:
             self.retransmit_at = NEVER
         elif self.retransmit_at == NEVER:
+            self.start_timer(now)
+
+    def wait_for_link(self, now: u64) -> None:
+        """It can't be sent, as there is no way at the moment; but not for ever."""
+        self.wants_output = False
+        if self.retransmit_at == NEVER and self.state is not State.CLOSED:
             self.start_timer(now)
 
     def start_timer(self, now: u64) -> None:

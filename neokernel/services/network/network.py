@@ -17,6 +17,7 @@ from neokernel.lang import Embedded, Span, copy, struct, u8, u16, u32, u64, usiz
 from neokernel.runtime.hashing import Seed
 from neokernel.services.network import arp, ethernet, icmp, ipv4
 from neokernel.services.network.address import EVERYBODY, Address, Endpoint, Flow, LinkAddress
+from neokernel.services.network.clock import NEVER
 from neokernel.services.network.drop import Drop
 from neokernel.services.network.host import Host
 from neokernel.services.network.ipv4 import Packet
@@ -299,7 +300,8 @@ class Network:
 
     def deadline(self) -> u64:
         """When `advance` must be called, and `fetch` after it."""
-        return min(self.tcp.deadline(), self.fragments.deadline(), self.host.neighbours.next)
+        asking = self.host.neighbours.next if self.host.up else NEVER
+        return min(self.tcp.deadline(), self.fragments.deadline(), asking)
 
     def advance(self, now: u64) -> None:
         self.tcp.advance(self.host, now)

@@ -529,12 +529,12 @@ class Tcp:
         if not host.is_local(remote):
             hop = host.next_hop(remote)
             if hop is None or not host.up:
-                # Retransmissions will ask again.
-                connection.wants_output = False
+                connection.wait_for_link(now)
+                self.unresolved.push(slot)
                 return 0
             link = host.neighbours.look_up(hop, now)
             if isinstance(link, Unknown):
-                connection.wants_output = False
+                connection.wait_for_link(now)
                 match link:
                     case Unknown.WAIT:
                         self.unresolved.push(slot)
