@@ -6,11 +6,7 @@ refused has changed nothing.
 
 from __future__ import annotations
 
-from neokernel.abi.boot import OWN_TABLE
-from neokernel.abi.call import NEVER
 from neokernel.abi.description import FIRST_DECLARED, INIT_SYSTEM, MOST_TIME, GrantKind
-from neokernel.abi.rights import ALL
-from neokernel.abi.status import SECOND, Status
 from neokernel.interfaces.system import (
     Beginning,
     Delegated,
@@ -30,13 +26,12 @@ from neokernel.runtime.child import CONTEXT, TABLE, THREAD
 from neokernel.runtime.interface import client_of, provided_of
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure, Message
-from neokernel.services.init.build import authority, badge_of
+from neokernel.services.init.delegation import free_delegation, hand_out, revoke
 from neokernel.services.init.lifecycle import end, launch, power_off, stop
 from neokernel.services.init.post_mortem import POST_MORTEMS
 from neokernel.services.init.state import (
     ASKING,
     BEGAN,
-    Delegation,
     Init,
     after,
     failed,
@@ -231,81 +226,3 @@ def tell(into: Span[u8], text: bytes) -> usize:
     length = min(len(into), len(text))
     copy(into[:length], text[:length])
     return length
-
-
-# --- delegation -------------------------------------------------------------------------------------------------------
-
-
-def free_delegation(init: Init) -> Delegation | None:
-    for delegation in init.delegations:
-        if delegation.copy == 0:
-            return delegation
-    return None
-
-
-def hand_out(
-    process: Process, init: Init, delegation: Delegation, grant: u64, to: u64, table: u64, slot: u64
-) -> Failure | None:
-    """Put what a grant gives into `slot` of the table of the service `to`, by a copy of init's own."""
-    found = authority(process, init, grant, to)
-    if found is None:
-        return Failure(Status.NO_CAPABILITY, SECOND)
-    if isinstance(found, Failure):
-        return found
-    copied = process.derive(found.source, found.rights, found.badge)
-    if isinstance(copied, Failure):
-        return copied
-    failure = system.copy(process.buffer, table, slot, ALL, 0, copied)
-    if failure is None:
-        delegation.copy = copied
-    else:
-        _ = process.drop(copied)
-    return failure
-
-
-def revoke(process: Process, init: Init, delegation: Delegation) -> bool:
-    """Nothing is left of it, wherever it went, nor of calls by it that wait. False: that can't be done now."""
-    if process.drop(delegation.copy) is not None:
-        return False
-    delegation.copy = 0
-    grant = granted(init, delegation)
-    target = init.description.grant(grant).target
-    if kind_of_grant(init, grant) is GrantKind.USES and not uses(init, delegation.to, target):
-        # Nothing can be done about a server that has gone; its callers learn that.
-        _ = system.cancel_senders(OWN_TABLE, init.objects[target], badge_of(init, target, delegation.to))
-    return True
-
-
-def granted(init: Init, delegation: Delegation) -> u64:
-    """The grant that is delegated."""
-    return grants_of(init, delegation.service).first + delegation.place
-
-
-def uses(init: Init, service: u64, target: u64) -> bool:
-    """May the service call the same, with the same badge, by a grant of its own or another delegation?"""
-    own = grants_of(init, service)
-    for grant in range(own.first, own.end):
-        if is_use(init, grant, target):
-            return True
-    for delegation in init.delegations:
-        if delegation.copy != 0 and delegation.to == service and is_use(init, granted(init, delegation), target):
-            return True
-    return False
-
-
-def is_use(init: Init, grant: u64, target: u64) -> bool:
-    return kind_of_grant(init, grant) is GrantKind.USES and init.description.grant(grant).target == target
-
-
-def do_due_delegations(process: Process, init: Init, now: u64) -> None:
-    for delegation in init.delegations:
-        if delegation.copy != 0 and delegation.due <= now and not revoke(process, init, delegation):
-            delegation.due = after(now, process.frequency // 100)
-
-
-def next_due_delegation(init: Init) -> u64:
-    first: u64 = NEVER
-    for delegation in init.delegations:
-        if delegation.copy != 0:
-            first = min(first, delegation.due)
-    return first

@@ -25,6 +25,7 @@ from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
 from neokernel.services.init.autopsy import examine, not_made
 from neokernel.services.init.build import close_endpoint, make, open_endpoint
+from neokernel.services.init.delegation import end_with
 from neokernel.services.init.post_mortem import Cause
 from neokernel.services.init.state import Init, after, first_slot, grants_of, kind_of_grant, ticks
 
@@ -139,6 +140,7 @@ def take_down(process: Process, init: Init, index: u64) -> bool:
     if unit.number == 0:
         return True
     drop_device_spaces(process, init, index)
+    end_with(process, init, index)
     if end_child(process, unit.number) is not None:
         unit.phase = Phase.ENDING
         unit.due = after(system.now(), ticks(process, QUIET))
@@ -194,6 +196,7 @@ def stop(process: Process, init: Init, index: u64, phase: Phase = Phase.DOWN) ->
     if take_down(process, init, index):
         unit.phase = phase
     close_endpoint(process, init, index)
+    end_with(process, init, index)
 
 
 def again(process: Process, init: Init, index: u64, failed: bool) -> None:

@@ -30,7 +30,8 @@ from neokernel.runtime.process import READY, Process
 from neokernel.runtime.system import Failure, Message
 from neokernel.runtime.thread import make_thread, spawn, start_thread
 from neokernel.services.init.build import open_endpoint
-from neokernel.services.init.control import do_due_delegations, next_due_delegation, serve
+from neokernel.services.init.control import serve
+from neokernel.services.init.delegation import do_due_delegations, next_due_delegation
 from neokernel.services.init.description import Description, check, open_header
 from neokernel.services.init.lifecycle import do_due, has_died, is_noisy, is_ready, launch, lend_time, next_due
 from neokernel.services.init.outbox import Outbox

@@ -41,6 +41,9 @@ MORE: u64 = FIRST_DECLARED + 11
 WATCH: u64 = FIRST_DECLARED + 12
 #: microseconds that each version has to do its part of a replacement
 PATIENCE: u64 = 1_000_000
+#: microseconds for which something is lent, and the slot in which: of 256 a late one
+LONG: u64 = 1_000_000
+LENT: u64 = 200
 # Settings.
 KILLS: usize = 0
 SWAPS: usize = 1
@@ -311,6 +314,33 @@ def delegated(process: Process) -> None:
     tell_refusal(process, "take back", init().take_back(made))
     has = must_get(system.call(BARE, message(0, 1), FIRST_DECLARED + 1))
     process.console.write(f"taken back: kind {has.w1}\n")
+    outlived(process, own, bare)
+
+
+def outlived(process: Process, own: u64, bare: u64) -> None:
+    """What was lent ends with the process that has it, and with what it is; not with the process of the lender."""
+    counter, clock = service(b"counter"), service(b"clock")
+    assert isinstance(init().delegate(own, CONSOLE, bare, LENT, LONG), u64), "there is room"
+    assert init().kill(bare) is None, "it runs"
+    told_lent(process, "killed")
+    assert isinstance(init().delegate(own, CONSOLE, counter, LENT, LONG), u64), "there is room"
+    assert init().swap(counter, b"counter2", PATIENCE) is None, "it hands over"
+    told_lent(process, "replaced")
+    assert init().swap(counter, b"counter", PATIENCE) is None, "it hands over"
+    assert isinstance(init().delegate(clock, 3, bare, LENT, LONG), u64), "there is room"
+    assert init().kill(clock) is None, "it runs"
+    told_lent(process, "its space ended")
+    made = init().delegate(own, 4, bare, LENT, LONG)
+    assert isinstance(made, u64), "there is room"
+    assert init().kill(service(b"watched")) is None, "it runs"
+    told_lent(process, "its server restarted")
+    assert init().take_back(made) is None, "it is lent"
+
+
+def told_lent(process: Process, what: str) -> None:
+    has = must_get(system.call(BARE, message(0, 1), LENT))
+    lent = not isinstance(watch().delegated(0), Unknown | Failure)
+    process.console.write(f"{what}: kind {has.w1}, lent: {lent}\n")
 
 
 def refused(process: Process) -> None:
