@@ -29,6 +29,8 @@ def command(path: Path | None, output: Path | None, as_json: bool) -> None:
 
     Who reaches all memory, by DMA without an IOMMU, is marked. Without SYSTEM: the system file here.
     """
+    if output is not None and output.suffix.lower() != ".svg":
+        raise ToolError("NK1001", f"{output} would hold SVG, whatever it is called", "name a file that ends in .svg")
     machine = machine_of(find_system(path), as_json=as_json)
     graph = graph_of(machine)
     if output is not None:

@@ -41,7 +41,7 @@ COMMANDS = {
     "ps": "Show what the services of a running machine do.",
     "run": "Build a program and boot it.",
     "sign": "Sign a boot image.",
-    "size": "Show how large the kernel is, by source file.",
+    "size": "Show how large a program, a system or the kernel is.",
     "svc": "Show, restart, hold or replace a service of a running machine.",
     "test": "Run tests.",
     "top": "Show what services use of a running machine, as it changes.",

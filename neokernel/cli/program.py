@@ -16,6 +16,7 @@ from neokernel.cli.output import colored, print_json, progress, shown
 from neokernel.compiler.diagnostics import Diagnostic, render
 from neokernel.compiler.ir import Span
 from neokernel.image.elf import BadImage, Image
+from neokernel.image.sources import write_sources
 from neokernel.image.traceback import openable
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def build(program: Program, output: Path, *, checks: bool = True, release: bool 
         raise ToolError("NK1005", f"{output} can't be written: {error.strerror or error}") from error
     if result.diagnostics:
         refuse(result.diagnostics, program, as_json=as_json)
+    write_sources(output, program.source_roots)
     return output
 
 

@@ -16,6 +16,7 @@ import click
 from neokernel.cli.distribution import qemu_advice
 from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.findable import findable
+from neokernel.cli.keyboard import forget, unheard
 from neokernel.cli.output import json_option, print_json
 from neokernel.cli.program import REPOSITORY, build, find_program, is_boot_image, is_image, open_image
 from neokernel.cli.slots import plugged
@@ -25,6 +26,7 @@ from neokernel.image.checks import check_at
 from neokernel.image.crash import Crash, explain_crash, unexplained
 from neokernel.image.elf import Image
 from neokernel.image.panic import ROOT_SPACE, ConsoleFilter, PanicRecord
+from neokernel.image.sources import sources_of
 from neokernel.image.systemfile.left_out import lines_left_out
 
 if TYPE_CHECKING:
@@ -78,6 +80,8 @@ def command(
     over, 130 after ctrl-C.
     """
     path = find_system(None) if path is None else path
+    if not host:
+        click.get_current_context().with_resource(unheard())
     if is_boot_image(path) or signed or enrolment is not None:
         if host:
             raise ToolError("NK1001", "--host runs the source under CPython, where nothing is signed", "leave it out")
@@ -111,7 +115,7 @@ def command(
 def image_of(path: Path, *, as_json: bool, release: bool = True) -> tuple[Image, tuple[Path, ...]]:
     """The image at `path`, or the one built from the program or system there; and where its sources are."""
     if is_image(path):
-        return open_image(path), (Path.cwd(), REPOSITORY)
+        return open_image(path), (*sources_of(path), Path.cwd(), REPOSITORY)
     if is_system_file(path):
         machine = machine_of(find_system(path), as_json=as_json)
         place = image_path(machine) if release else image_path(machine).with_suffix(".debug.elf")
@@ -192,6 +196,7 @@ def boot(
             if raw:
                 show(data)
 
+        forget()
         outcome = qemu.run(machine, console, (lambda _: None) if raw else show, timeout=timeout, keep=keep)
     if outcome.status == 1 and not outcome.timed_out and not console.started:
         raise ToolError("NK1103", f"the machine didn't start: {outcome.complaint or 'QEMU says nothing'}", "nk doctor")

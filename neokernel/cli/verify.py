@@ -22,10 +22,14 @@ def command(image: Path, signature: Path | None, keys: tuple[Path, ...], as_json
     from neokernel.image.keys import read_public
     from neokernel.image.signed import header_of, signer_of
 
+    place = signature or signature_path(image)
+    if image.exists() and not place.exists():
+        help = f"`nk sign {shown(image)} --key KEY` signs it; `--signature PATH` names a signature that lies elsewhere"
+        raise ToolError("NK1502", f"{image} isn't signed: there is no {place}", help)
     with complaints(image):
         allowed = [read_public(key) for key in keys]
         data = image.read_bytes()
-        public = signer_of(data, (signature or signature_path(image)).read_bytes())
+        public = signer_of(data, place.read_bytes())
         rollback = int(header_of(data).rollback)
     names = [key.name for key in allowed if key.public == public]
     if keys and not names:

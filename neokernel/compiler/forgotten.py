@@ -18,6 +18,7 @@ _OFFERING = ("abi/*.py", "runtime/*.py", "interfaces/*.py", "arch/riscv64/bare.p
 _DEFINED = re.compile(r"^(?:(class|(?:async )?def) )?((?(1)[A-Za-z]|[A-Z])\w*)(?(1)|(?:: \w+)? = )", re.MULTILINE)
 #: the module of system calls is imported as a whole: many other things are called like one of its functions
 _CALLS = "system"
+_CALLS_MODULE = "neokernel.runtime.system"
 #: a name that more modules define is a common word
 _MOST_MODULES = 4
 _PACKAGE = "neokernel."
@@ -29,7 +30,9 @@ def unimported(module: Module, name: str) -> str:
         return f"write `from neokernel.lang import {name}`"
     for source in module.imports:
         own = not source.name.startswith(_PACKAGE)
-        if (own or name not in _offered()) and any(_defines(node, name) for node in source.tree.body):
+        if (own or (name not in _offered() and source.name != _CALLS_MODULE)) and any(
+            _defines(node, name) for node in source.tree.body
+        ):
             return f"write `from {source.name} import {name}`"
     return _written(name) or _beside(module, name)
 

@@ -52,7 +52,7 @@ def _report(chain: tuple[ir.Function, ...], total: int, limit: int, layout: Layo
             size = sum(size for size, _ in objects)
             notes.append((function.span, f"`{function.name}` keeps {size:_} bytes of objects in its frame"))
     names = " → ".join(function.name for function in chain)
-    message = f"{total:_} bytes of objects on the stack of {limit:_}"
+    message = f"objects of {total:_} bytes are on the stack at once, which has {limit:_}"
     path = [(None, f"the path: {names}")] if len(chain) > 1 else []
-    help = "make arrays smaller" + (", or make them in functions that don't wait for one another" if path else "")
+    help = "make arrays smaller" + (", or make them in functions that are called one after the other" if path else "")
     diagnostics.add(Diagnostic("NK0413", message, largest.span, help, (*path, *notes)))

@@ -175,6 +175,20 @@ def test_raw_shows_firmware_and_record(nk: Nk, tmp_path: Path) -> None:
 
 
 @pytest.mark.qemu
+def test_an_image_s_traceback_has_source_lines_wherever_it_is_run(
+    nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = shutil.copytree(EXAMPLES / "02_overflow", tmp_path / "program")
+    image = tmp_path / "elsewhere" / "failing.elf"
+    image.parent.mkdir()
+    assert nk("build", program, "-o", image).status == 0
+    monkeypatch.chdir("/")
+    assert "    total = total + step\n" in nk("run", image).error
+    image.with_suffix(".sources.json").write_text("nothing")
+    assert nk("run", image).status == 101, "then there are none"
+
+
+@pytest.mark.qemu
 def test_an_image_runs_without_its_source(nk: Nk, tmp_path: Path) -> None:
     built = nk("build", "--json", EXAMPLES / "02_overflow", "-o", "image.elf")
     assert built.status == 0

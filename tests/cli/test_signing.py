@@ -141,6 +141,11 @@ def test_sign_and_verify(nk: Nk, small: Path) -> None:
     for name in ("a", "b"):
         nk("key", "new", name)
     before = small.read_bytes()
+    unsigned = nk("verify", small)
+    assert unsigned.status == Exit.TRUST
+    assert (
+        "small.img isn't signed: there is no small.img.sig" in unsigned.error and "`nk sign small.img" in unsigned.error
+    )
     assert nk("sign", small, "--key", "a.key").status == 0
     assert small.read_bytes() == before
     first = Path("small.img.sig").read_bytes()

@@ -42,6 +42,9 @@ def test_the_graph_as_a_picture_and_as_data(nk: Nk, system: Path, tmp_path: Path
     assert {"from": "log", "to": "serial", "name": "line", "what": "Serial", "unprotected": False} in data["edges"]
     assert [node["name"] for node in data["nodes"] if node["reaches_all_memory"]] == ["store", "disk0", "all memory"]
     assert nk("graph", "-o", "nowhere/a.svg").status == Exit.USAGE
+    wrong = nk("graph", "-o", "a.png")
+    assert wrong.status == Exit.USAGE and "name a file that ends in .svg" in wrong.error
+    assert not (tmp_path / "a.png").exists()
 
 
 def test_why(nk: Nk, system: Path) -> None:

@@ -356,7 +356,7 @@ def write_full(folder: Path, count: int) -> Path:
 def test_objects_that_the_stack_of_a_process_cannot_hold_are_refused(tmp_path: Path) -> None:
     (found,) = build_image(write_full(tmp_path / "program", 20_000), tmp_path / "image.elf").diagnostics
     assert (found.code, found.span.file) == ("NK0413", "main.py")
-    assert found.message.endswith(" bytes of objects on the stack of 65_536")
+    assert found.message.endswith(" are on the stack at once, which has 65_536")
     assert [item.code for item in examine_program(tmp_path / "program" / "main.py")[1]] == ["NK0413"]
 
 

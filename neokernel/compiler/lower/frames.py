@@ -83,7 +83,7 @@ def unstarted(ctx: Context, function: ir.Function, arguments: list[ir.Operand], 
     if node not in ctx.expected_coroutines:
         raise ctx.reject(
             "NK0420",
-            f"`{function.name}` is an `async def`: calling it runs nothing",
+            f"`{function.name}` is an `async def`: a call of it runs nothing, and can't be kept",
             node,
             "write `await` before the call, or hand it to a function that takes a `Coroutine[…]`",
         )

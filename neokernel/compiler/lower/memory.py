@@ -22,6 +22,7 @@ from neokernel.compiler.types import (
     RefType,
     SpanType,
     StructType,
+    TupleType,
     Type,
     UnionType,
     ValueType,
@@ -126,11 +127,19 @@ _OF_TEXT = {
 
 def sequence(ctx: Context, node: ast.expr, use: str) -> Operand:
     """What is looped over or measured, evaluated; a number is neither."""
+    if isinstance(node, ast.Tuple | ast.List) and use == "loop":
+        raise no_loop_over_tuple(ctx, node)
     value = lower(ctx, node)
     if isinstance(value, Untyped):
         help = f"write `range({ast.unparse(node)})`" if use == "loop" else "`len` is for arrays, spans and views"
         raise ctx.reject("NK0319", "a number has no elements", node, help)
     return value
+
+
+def no_loop_over_tuple(ctx: Context, node: ast.AST) -> Rejected:
+    help = "make it a table at the top level of the module, `TABLE: tuple[u32, ...] = (1, 2, 3)`, and loop over that"
+    message = "a loop doesn't run over the values of a tuple: each may be of another type"
+    return ctx.reject("NK0319", message, node, help)
 
 
 def element_of(ctx: Context, base: Type, node: ast.AST, use: str = "index") -> ArrayType | SpanType:
@@ -145,6 +154,8 @@ def element_of(ctx: Context, base: Type, node: ast.AST, use: str = "index") -> A
     if isinstance(base, UnionType):
         raise no_attribute(ctx, base, "[]", node)
     help = "a loop runs over `range(…)`, arrays, spans and views" if use == "loop" else ""
+    if isinstance(base, TupleType) and use == "loop":
+        raise no_loop_over_tuple(ctx, node)
     if isinstance(base, IntType) and isinstance(node, ast.expr) and use == "loop":
         help = f"write `range({ast.unparse(node)})`"
     elif isinstance(base, RefType) and isinstance(base.target, StructType):

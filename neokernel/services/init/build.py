@@ -271,22 +271,24 @@ def lent_pages(init: Init, index: u64) -> u64:
     """How many pages a unit lends, and is lent."""
     pages: u64 = 0
     for user in range(init.description.grants()):
-        if kind_of_grant(init, user) is GrantKind.USES:
-            grant = init.description.grant(user)
-            if index in (u64(grant.owner), u64(init.description.grant(grant.target).owner)):
-                pages += pages_of(grant.size)
+        pages += pages_between(init, index, user)
     return pages
+
+
+def pages_between(init: Init, index: u64, user: u64) -> u64:
+    """The pages that are lent by the grant `user`, if the unit uses something by it, or is used; otherwise 0."""
+    if kind_of_grant(init, user) is not GrantKind.USES:
+        return 0
+    grant = init.description.grant(user)
+    concerned = index in (u64(grant.owner), u64(init.description.grant(grant.target).owner))
+    return pages_of(grant.size) if concerned else 0
 
 
 def share_lent(process: Process, init: Init, index: u64, child: Child) -> Failure | None:
     """Map what a unit lends, and what it is lent: the same frames for both, which are init's."""
     for user in range(init.description.grants()):
-        if kind_of_grant(init, user) is not GrantKind.USES:
-            continue
-        grant = init.description.grant(user)
-        pages, client = pages_of(grant.size), u64(grant.owner)
-        server = u64(init.description.grant(grant.target).owner)
-        if pages == 0 or index not in (client, server):
+        pages, client = pages_between(init, index, user), u64(init.description.grant(user).owner)
+        if pages == 0:
             continue
         failure = make_lent(process, init, user, pages)
         if failure is None and index == client:
