@@ -57,6 +57,10 @@ def arguments_of(machine: Machine, folder: Path, sockets: Path | None = None) ->
             case Kind.DISK:
                 file = disk_file(machine, name, slot, folder)
                 arguments += qemu.disk(bus, file, read_only=slot.read_only, temporary=slot.temporary)
+            case Kind.NETWORK if slot.tunnel is not None:
+                arguments += qemu.tunnel(bus, slot.tunnel.local, slot.tunnel.remote)
+            case Kind.NETWORK:
+                arguments += qemu.network(bus, slot.forward, outside=slot.outside)
             case Kind.PORTS:
                 places = sockets_of(machine, slot, sockets or folder)
                 arguments += qemu.ports(bus, {name: free_socket(path) for name, path in places.items()})

@@ -129,6 +129,23 @@ def shared_memory(file: Path) -> list[str]:
     return ["-object", backend, "-machine", "memory-backend=memory"]
 
 
+def network(bus: str, forward: dict[str, int], *, outside: bool = False) -> list[str]:
+    """QEMU's own network, where the machine is 10.0.2.15; some of its ports are the host's, on the loopback."""
+    name = f"network-{bus}"
+    options = f"user,id={name},restrict={'off' if outside else 'on'}"
+    for port, inside in forward.items():
+        protocol, number = port.split("/")
+        options += f",hostfwd={protocol}:127.0.0.1:{number}-:{inside}"
+    return ["-netdev", options, "-device", f"virtio-net-device,bus={bus},netdev={name}"]
+
+
+def tunnel(bus: str, local: int, remote: int) -> list[str]:
+    """Frames as datagrams, to and from another program."""
+    name = f"network-{bus}"
+    options = f"socket,id={name},udp=127.0.0.1:{remote},localaddr=127.0.0.1:{local}"
+    return ["-netdev", options, "-device", f"virtio-net-device,bus={bus},netdev={name}"]
+
+
 def run(
     arguments: list[str],
     console: ConsoleFilter,

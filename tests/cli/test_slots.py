@@ -5,13 +5,13 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import click
 import pytest
 
 from neokernel.cli.errors import ToolError
 from neokernel.cli.slots import plugged
 from neokernel.drivers.virtio.console import PORTS as PORTS_SERVED
 from neokernel.image.systemfile.model import MOST_PORTS
-from tests.support.nk import nk
 
 SYSTEM = """\
 [system]
@@ -24,7 +24,14 @@ device = "entropy"
 [slot.virtio0]
 device = "disk"
 """
-PROGRAM = "from neokernel.runtime.process import Process\n\ndef main(process: Process) -> None: ...\n"
+PROGRAM = """\
+from neokernel.lang import u64
+from neokernel.runtime.process import Process
+
+
+def main(process: Process) -> None:
+    process.exit(u64(0))
+"""
 
 
 def system(folder: Path, *lines: str) -> Path:
@@ -36,6 +43,13 @@ def system(folder: Path, *lines: str) -> Path:
 def arguments(path: Path) -> str:
     with plugged(path, as_json=False) as found:
         return " ".join(found)
+
+
+def refused(path: Path, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The system file is wrong, and that is told."""
+    with pytest.raises(click.exceptions.Exit):
+        arguments(path)
+    assert said in capsys.readouterr().err
 
 
 def test_devices_stand_in_their_slots(tmp_path: Path) -> None:
@@ -143,6 +157,41 @@ def test_a_socket_that_wont_do_is_told(tmp_path: Path) -> None:
         ('ports = { a = "1", b = "2", c = "3", d = "4", e = "5" }', "4"),
     ],
 )
-def test_ports_that_are_none_are_errors_of_the_file(tmp_path: Path, line: str, said: str) -> None:
-    found = nk("check", with_ports(tmp_path, line))
-    assert found.returncode == 3 and said in found.stderr + found.stdout, found
+def test_ports_that_are_none_are_errors_of_the_file(
+    tmp_path: Path, line: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(with_ports(tmp_path, line), said, capsys)
+
+
+# --- networks ---------------------------------------------------------------------------------------------------------
+
+
+def with_network(folder: Path, *lines: str) -> Path:
+    return system(folder, 'size = "1 MiB"', "[slot.virtio2]", 'device = "network"', *lines)
+
+
+def test_a_network_is_qemus_or_a_tunnel(tmp_path: Path) -> None:
+    said = arguments(with_network(tmp_path, 'forward = { "tcp/8080" = 80 }'))
+    assert "user,id=network-virtio-mmio-bus.2,restrict=on,hostfwd=tcp:127.0.0.1:8080-:80" in said
+    assert "virtio-net-device,bus=virtio-mmio-bus.2,netdev=network-virtio-mmio-bus.2" in said
+    assert "restrict=off" in arguments(with_network(tmp_path, "outside = true"))
+    said = arguments(with_network(tmp_path, "tunnel = { local = 7001, remote = 7002 }"))
+    assert "socket,id=network-virtio-mmio-bus.2,udp=127.0.0.1:7002,localaddr=127.0.0.1:7001" in said
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            ["tunnel = { local = 1, remote = 2 }", "outside = true"],
+            "`outside` of `virtio2` means nothing beside `tunnel`",
+        ),
+        (['forward = { "udp/7" = 7 }'], "whose answers QEMU drops without `outside`"),
+        (['forward = { "sctp/7" = 7 }'], 'it is "tcp/8080", or "udp/8080"'),
+        (["ports = {}"], "`ports` means nothing of `virtio2`, which isn't ports"),
+    ],
+)
+def test_networks_that_are_none_are_errors_of_the_file(
+    tmp_path: Path, lines: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(with_network(tmp_path, *lines), said, capsys)

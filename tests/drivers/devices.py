@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,29 @@ from tests.support.nk import nk
 MACHINE = Path(__file__).parent / "machine"
 
 
-def run(folder: Path, kills: int, timeout: int) -> dict[str, Any]:
-    """Build and boot it in `folder`; what `nk run --json` says."""
+def copied(folder: Path, kills: int, name: str = "system") -> Path:
+    """A system file of it, with everything, in `folder`."""
     system = folder / "machine"
     shutil.copytree(MACHINE, system, ignore=shutil.ignore_patterns("__pycache__"))
-    file = system / "system.toml"
+    file = system / f"{name}.toml"
     text = file.read_text()
-    text = re.sub(r'(?m)^program = "./(?:tester|killer).py"$', rf"\g<0>\nconfig.kills = {kills}", text)
+    text = re.sub(r'(?m)^program = "./(?:tester|circle|killer).py"$', rf"\g<0>\nconfig.kills = {kills}", text)
     file.write_text(text)
+    return file
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports for datagrams on this host that nobody has now."""
+    with contextlib.ExitStack() as stack:
+        made = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(count)]
+        for each in made:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in made]
+
+
+def run(folder: Path, kills: int, timeout: int) -> dict[str, Any]:
+    """Build and boot it in `folder`; what `nk run --json` says."""
+    system = copied(folder, kills)
     done = nk("run", "--json", "--timeout", str(timeout), system, timeout=timeout + 100, folder=folder)
     found: dict[str, Any] = json.loads(done.stdout)
     return found

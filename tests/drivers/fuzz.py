@@ -22,6 +22,7 @@ STEPS = 2000
 NAMES = {
     "disk": ("answers", "started", "done", "failed", "lost", "resets"),
     "random": ("answers", "delivered", "taken", "resets"),
+    "network": ("answers", "sent", "came", "refused", "joined", "resets"),
     "ports": ("answers", "taken", "given", "peers", "hung", "resets"),
 }
 

@@ -460,3 +460,46 @@ class Ports(Device):
                 self.say(port, 6, 1)
         elif event == 6:
             self.guest[port] = bool(value)
+
+
+class Card(Device):
+    """Section 5.1: a network device whose other end is the test."""
+
+    def __init__(self, bus: Bus, features: int, *, most: int = SIZE, mtu: int = 1500) -> None:
+        config = bytes.fromhex("525400123456") + (1).to_bytes(2, "little") + (1).to_bytes(2, "little")
+        config += mtu.to_bytes(2, "little")
+        super().__init__(bus, 1, features | int(mmio.EVENT_INDEX), most, config, 2)
+        #: frames that were sent, each behind its header
+        self.sent: list[tuple[bytes, bytes]] = []
+        self.buffers: deque[Chain] = deque()
+
+    def set_status(self, number: int) -> None:
+        super().set_status(number)
+        if number == 0:
+            self.buffers.clear()
+
+    def work(self) -> None:
+        """Send what was handed over."""
+        for chain in self.chains(1):
+            data = self.read(chain)
+            self.sent.append((data[:12], data[12:]))
+            self.give_back(chain.head, 0, 1)
+        self.buffers.extend(self.chains(0))
+
+    def bring(
+        self, frame: bytes, *, flags: int = 0, kind: int = 0, segment: int = 0, buffers: int | None = None
+    ) -> None:
+        """A frame, in as many buffers as it takes, or says that it does."""
+        self.buffers.extend(self.chains(0))
+        parts: list[tuple[Chain, bytes]] = []
+        left = bytes(12) + frame
+        while left:
+            chain = self.buffers.popleft()
+            parts.append((chain, left[: chain.room]))
+            left = left[chain.room :]
+        count = len(parts) if buffers is None else buffers
+        header = (
+            bytes((flags, kind)) + bytes(2) + segment.to_bytes(2, "little") + bytes(4) + count.to_bytes(2, "little")
+        )
+        for number, (chain, part) in enumerate(parts):
+            self.finish(chain, header + part[12:] if number == 0 else part)

@@ -276,7 +276,17 @@ class Queue:
 
     def may_sleep(self) -> bool:
         """Ask to be interrupted by the next completion. False: one is there already."""
+        return self.may_sleep_until(1)
+
+    def silence(self) -> None:
+        """Ask not to be interrupted, as far as the device can be: with event indices."""
         if self.events:
-            self.rings.available[usize(self.size)].number = self.taken
+            self.rings.available[usize(self.size)].number = wrapping_sub(self.taken, 1)
+
+    def may_sleep_until(self, count: u16) -> bool:
+        """The same, when so many are there; without event indices, when one is."""
+        wanted = max(count, 1) - 1
+        if self.events:
+            self.rings.available[usize(self.size)].number = wrapping_add(self.taken, wanted)
         fence(Order.SEQUENTIAL)
-        return self.rings.used_index.number == self.taken
+        return wrapping_sub(self.rings.used_index.number, self.taken) <= (wanted if self.events else 0)

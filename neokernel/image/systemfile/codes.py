@@ -187,7 +187,8 @@ CODES: dict[str, SystemCode] = {
         "a device in a slot",
         "`[slot.NAME]` says what stands in a slot of the board when `nk run` starts the machine. NAME is a device of "
         "the board's file that has a `slot`. A disk has a file on the host, or a size, or both; ports have names, "
-        "and sockets on the host. Who may use the device is another matter: its driver is granted it, by `devices`.",
+        "and sockets on the host; a network is one that QEMU has, or a tunnel. "
+        "Who may use the device is another matter: its driver is granted it, by `devices`.",
         '[slot.virtio0]\ndevice = "disk"\n',
         '[slot.virtio0]\ndevice = "disk"\nfile = "disk.img"\nsize = "16 MiB"\n',
     ),

@@ -198,6 +198,9 @@ class SystemTable(Table):
     )
 
 
+#: a port of the host's, for other programs of it
+HostPort = Annotated[str, BeforeValidator(_named(r"(tcp|udp)/[1-9][0-9]{0,4}", 'it is "tcp/8080", or "udp/8080"'))]
+
 #: ports of one device: those that `neokernel.drivers.ports` serves, which a test looks after
 MOST_PORTS = 4
 
@@ -208,6 +211,14 @@ class Kind(Enum):
     DISK = "disk"
     ENTROPY = "entropy"
     PORTS = "ports"
+    NETWORK = "network"
+
+
+class Tunnel(Table):
+    """`tunnel`: each frame is a UDP datagram on 127.0.0.1."""
+
+    local: int = Field(ge=1, le=65535, description="the port where frames for the machine come in")
+    remote: int = Field(ge=1, le=65535, description="the port to which its frames are sent")
 
 
 class Slot(Table):
@@ -215,8 +226,8 @@ class Slot(Table):
 
     device: Kind = Field(
         strict=False,
-        description="`disk` (virtio-blk), `entropy` (virtio-rng, with the host's random bytes) or `ports` "
-        "(virtio-console, for programs of the host)",
+        description="`disk` (virtio-blk), `entropy` (virtio-rng, with the host's random bytes), `ports` "
+        "(virtio-console, for programs of the host) or `network` (virtio-net)",
     )
     file: Annotated[str, StringConstraints(min_length=1, max_length=400)] | None = Field(
         None, description="of a disk: the host's file with its bytes, relative to the system file"
@@ -233,6 +244,16 @@ class Slot(Table):
         max_length=MOST_PORTS,
         description="of ports: the Unix socket of each one on the host, by its name, relative to the system file, or "
         f"`true`: one that `nk ps` and its like find; {MOST_PORTS} at most",
+    )
+    forward: dict[HostPort, Annotated[int, Field(ge=1, le=65535)]] = Field(
+        default_factory=dict,
+        description="of a network: ports of the machine that programs of the host reach, by the host's own: "
+        '`{ "tcp/8080" = 80 }`; on 127.0.0.1 only',
+    )
+    outside: bool = Field(False, description="of a network: the machine reaches the host, and what that reaches")
+    tunnel: Tunnel | None = Field(
+        None,
+        description="of a network: frames go to another program of the host, instead of to a network that QEMU has",
     )
 
 

@@ -17,9 +17,10 @@ SECTOR = 512
 KEYS = {
     Kind.DISK: {"file", "size", "read_only", "temporary"},
     Kind.PORTS: {"ports"},
+    Kind.NETWORK: {"forward", "outside", "tunnel"},
     Kind.ENTROPY: set[str](),
 }
-CALLED = {Kind.DISK: "a disk", Kind.PORTS: "ports", Kind.ENTROPY: "random bytes"}
+CALLED = {Kind.DISK: "a disk", Kind.PORTS: "ports", Kind.NETWORK: "a network", Kind.ENTROPY: "random bytes"}
 
 
 def slots_of(document: Document, model: SystemFile, board: BoardFile, findings: Findings) -> dict[str, Slot]:
@@ -57,6 +58,15 @@ def check(name: str, slot: Slot, document: Document, findings: Findings) -> None
         case Kind.PORTS if not slot.ports:
             help = 'write `ports = { control = "control.sock" }`: the name of each, and its socket on the host'
             findings.error("NK2116", f"the device in `{name}` has no ports", document.key("slot", name), help)
+        case Kind.NETWORK:
+            if any(port.startswith("udp/") for port in slot.forward) and not slot.outside:
+                message = f"`forward` of `{name}` has a port for UDP, whose answers QEMU drops without `outside`"
+                help = "write `outside = true`: the machine reaches the host and its networks then"
+                findings.error("NK2116", message, document.key("slot", name, "forward"), help)
+            for key in sorted(slot.model_fields_set & {"forward", "outside"}) if slot.tunnel is not None else ():
+                message = f"`{key}` of `{name}` means nothing beside `tunnel`"
+                help = "a tunnel's other end is a program that does what it likes; take one of them out"
+                findings.error("NK2116", message, document.key("slot", name, key), help)
         case _:
             pass
 

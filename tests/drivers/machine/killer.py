@@ -31,8 +31,8 @@ killing: Provides[Killing] = provides()
 kills: Setting[u32] = setting(6)
 ticks: Setting[u64] = setting(100_000)
 
-#: services, in the order in which they start
-DRIVERS = 2
+#: the first services, in the order in which they start
+drivers: Setting[u64] = setting(2)
 
 
 @struct
@@ -54,7 +54,7 @@ def main(process: Process) -> None:
     random: u64 = 1
     most = ticks.get(process)
     for _ in range(kills.get(process)):
-        for driver in range(u64(DRIVERS)):
+        for driver in range(drivers.get(process)):
             random = wrapping_add(wrapping_mul(random, 6364136223846793005), 1442695040888963407)
             _ = system.wait(never, system.now() + 200 + (random >> 33) % most)
             refused = init.kill(driver)

@@ -1,0 +1,522 @@
+"""A network device: the driver of a virtio-net device as a process, which serves `NetworkDevice`.
+
+The device reads and writes the client's region by itself; the driver looks at the 12 bytes of what came that are the
+device's, and at nothing else. One thread does all: calls, interrupts and the client's wake-ups come in at one place,
+and each time all is done that there is to do, in both directions.
+
+Nothing is kept that a new life would have to find: its client opens it again. A device that fails is reset, and has its
+client's buffers again; frames that it had are lost, as frames can be. If that happens too often the driver ends, and
+init decides.
+
+Invariant: for each frame or buffer that was taken there is room for an event, so nothing waits here to be told.
+"""
+
+from __future__ import annotations
+
+from neokernel.abi.boot import OWN_THREAD
+from neokernel.abi.call import NEVER
+from neokernel.abi.kinds import Kind
+from neokernel.abi.operations import Binding
+from neokernel.abi.rights import SIGNAL
+from neokernel.abi.status import Status
+from neokernel.drivers.virtio.mmio import Transport
+from neokernel.drivers.virtio.network import (
+    FEW_PARTS,
+    FRAMES,
+    MANY_PARTS,
+    NETWORK,
+    Config,
+    Header,
+    Network,
+    Offload,
+)
+from neokernel.drivers.virtio.process import (
+    CONFIG_REGISTERS,
+    SIGNALS,
+    Pages,
+    attach,
+    began,
+    data,
+    descriptors,
+    quieten,
+    registers,
+    respond,
+    rings,
+    settled,
+)
+from neokernel.drivers.virtio.queue import SIZE, Broken, Queue
+from neokernel.interfaces.network import (
+    CHECKSUM,
+    FIRST,
+    HEADER,
+    LEAST_BUFFER,
+    LEAST_FRAME,
+    LINK,
+    MOST_BUFFER,
+    MOST_FRAME,
+    MOST_SEGMENTED,
+    RECEIVED,
+    REFUSED,
+    SEGMENT,
+    SENT,
+    UP,
+    Buffer,
+    Description,
+    Event,
+    NetworkDevice,
+    NoRings,
+    Send,
+    buffer_slots,
+    event_slots,
+    send_slots,
+)
+from neokernel.lang import (
+    Embedded,
+    Provides,
+    Uses,
+    array,
+    object_at,
+    provides,
+    struct,
+    u16,
+    u32,
+    u64,
+    unsafe,
+    uses,
+    usize,
+)
+from neokernel.runtime import interface, system
+from neokernel.runtime.dma import Reach
+from neokernel.runtime.lend import REGION_SPACE, Lent, size_at
+from neokernel.runtime.must import must, must_get
+from neokernel.runtime.objects import Device, Dma, Interrupt, Memory, Notification
+from neokernel.runtime.post import is_ring, line_of
+from neokernel.runtime.process import Process
+from neokernel.runtime.ring import Broken as BrokenRing
+from neokernel.runtime.ring import Ring, Role
+from neokernel.runtime.system import Failure
+
+unsafe("the device's registers are where this process maps them")
+
+device: Uses[Device] = uses()
+line: Uses[Interrupt] = uses()
+#: for the device: five pages
+space: Uses[Dma] = uses()
+memory: Uses[Memory] = uses()
+network: Provides[NetworkDevice] = provides()
+
+#: signals: the device has interrupted, the client has filled a ring
+INTERRUPT: u64 = 1
+RINGS: u64 = 1 << SIGNALS
+#: seconds in which any device sends a frame
+PATIENCE = 5
+#: how often the device and the rings are looked at, before calls are
+MOST_LOOKS = 8
+#: slots of a ring at least
+LEAST_SLOTS = 4
+
+
+@struct
+class Server:
+    """What outlives a session: the device."""
+
+    process: Process
+    network: Embedded[Network]
+    #: the thread's notification, and a right to signal RINGS there
+    notification: u64
+    own: u64
+    #: ticks of PATIENCE
+    patience: u64
+    pages: Embedded[Pages] = Pages(addresses=array(5))
+    reach: Embedded[Reach] = Reach()
+    #: what the client has opened the device with; `wake` is 0 as long as nobody has
+    sends: Lent = Lent(0, 0)
+    buffers: Lent = Lent(0, 0)
+    events: Lent = Lent(0, 0)
+    wake: u64 = 0
+    wanted: u32 = 0
+    session: u64 = 0
+    latest: u64 = 0
+    #: where a capability may arrive
+    window: u64 = 0
+
+    # --- NetworkDevice ------------------------------------------------------------------------------------------------
+
+    def open(self, sends: Lent, buffers: Lent, events: Lent, wake: Notification, wanted: u32) -> Notification | NoRings:
+        self.close()
+        # From here on the device reaches nothing of the client's.
+        began(self.network.transport.reset())
+        if not is_ring(sends) or not is_ring(buffers) or not is_ring(events):
+            _ = self.process.drop(wake.slot)
+            self.restart()
+            return NoRings.PARTS
+        self.sends, self.buffers, self.events = sends, buffers, events
+        self.wake, self.wanted = wake.slot, wanted
+        self.latest = max(self.latest + 1, system.now())
+        self.session = self.latest
+        self.network.forget()
+        self.restart()
+        return Notification(must_get(self.process.derive(self.notification, SIGNAL, RINGS)))
+
+    def describe(self) -> Description:
+        found = self.network
+        return Description(found.address, found.mtu, found.offloads(), found.link, self.session)
+
+    # --- the device ---------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Nobody has the device any more."""
+        if self.wake != 0:
+            _ = self.process.drop(self.wake)
+        self.wake, self.session = 0, 0
+
+    def interrupted(self) -> None:
+        _ = settled(self, self.network.health, self.network.interrupted() is not None)
+
+    def waited(self) -> None:
+        pass
+
+    def restart(self) -> None:
+        began(self.network.begin(self.pages.addresses[:], self.wanted))
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    def receive(self, reply: u64, deadline: u64) -> u64:
+        """Wait for a call, and answer it; or for signals: those that have come."""
+        asked = system.receive(network.slot, reply, deadline)
+        if isinstance(asked, Failure):
+            assert asked.status is Status.TIMED_OUT, "calls can't be received"
+            return 0
+        if asked.is_signals():
+            return asked.badge
+        self.process.client = asked.badge
+        answer = network.dispatch(self, asked, reply)
+        self.window = must_get(interface.next_window(self.process, self.window, 1, asked.capabilities(), answer.taken))
+        respond(reply, answer)
+        if answer.moved != 0:
+            interface.handed_over(self.process, answer.moved)
+        return 0
+
+
+@struct
+class Session:
+    """A client's rings, from its `open` to the next one's."""
+
+    server: Server
+    number: u64
+    #: where its region is, and how large
+    base: u64
+    size: u64
+    sends: Embedded[Ring[Send]]
+    buffers: Embedded[Ring[Buffer]]
+    events: Embedded[Ring[Event]]
+    #: frames and buffers that the device has
+    held: u32 = 0
+    #: events that were written and not handed over
+    written: u32 = 0
+    link: bool = True
+    broken: bool = False
+
+    # --- the loop -----------------------------------------------------------------------------------------------------
+
+    def turn(self, signals: u64) -> None:
+        """All that there is to do, in both directions."""
+        now = system.now()
+        if signals & INTERRUPT != 0:
+            self.interrupted()
+            _ = system.acknowledge(line.slot)
+        for _ in range(MOST_LOOKS):
+            came = self.collect(now)
+            taken = self.accept(now)
+            if signals == 0 and self.server.network.is_late(now, self.server.patience):
+                self.failed()
+            self.hand_over()
+            if self.broken or (not came and not taken and self.may_sleep()):
+                return
+        # Calls have their turn, too.
+        _ = system.signal(self.server.own)
+
+    def may_sleep(self) -> bool:
+        """Ask to be woken by whatever could be done then; False: something can be done now."""
+        network = self.server.network
+        idle = network.may_sleep()
+        room = self.room()
+        if room <= 1:
+            wanted = self.held + 2
+            return idle and (usize(wanted) > len(self.events.slots) or self.sleeps(self.events.may_sleep(wanted)))
+        if network.receive_room() != 0:
+            idle = idle and self.sleeps(self.buffers.may_sleep(1))
+        if network.send_room(self.parts()) != 0:
+            idle = idle and self.sleeps(self.sends.may_sleep(1))
+        return idle
+
+    def sleeps(self, found: bool | BrokenRing) -> bool:
+        if isinstance(found, BrokenRing):
+            self.broken = True
+            return True
+        return found
+
+    def deadline(self) -> u64:
+        """When to look at the device though it hasn't interrupted."""
+        network = self.server.network
+        return NEVER if network.send.in_flight == 0 else network.since + self.server.patience + 1
+
+    def begin(self) -> None:
+        """Look at the rings as they are; one that can't be is `broken`."""
+        small = len(self.sends.slots) < LEAST_SLOTS or len(self.buffers.slots) < LEAST_SLOTS
+        self.broken = small or self.sends.attach() is not None or self.buffers.attach() is not None
+        self.broken = self.broken or len(self.events.slots) < LEAST_SLOTS or self.events.attach() is not None
+        self.link = self.server.network.link
+
+    # --- from the device ----------------------------------------------------------------------------------------------
+
+    def interrupted(self) -> None:
+        server = self.server
+        resets = server.network.health.resets
+        server.interrupted()
+        if server.network.health.resets != resets:
+            self.renew()
+
+    def renew(self) -> None:
+        """The device was reset: its frames are lost, and it has its buffers again."""
+        network = self.server.network
+        for number in range(FRAMES):
+            frame = network.lost_frame(number)
+            if frame is not None:
+                self.held -= 1
+                self.tell(SENT, 0, frame, 0, 0, 0)
+        for number in range(SIZE):
+            buffer = network.lost_buffer(number)
+            if buffer is not None:
+                self.put_buffer(buffer.token, buffer.length)
+
+    def failed(self) -> None:
+        """What the device said can't be: it is reset, and goes on."""
+        if settled(self.server, self.server.network.health, True):
+            self.renew()
+
+    def collect(self, now: u64) -> bool:
+        """Tell of what was sent and has come; True: there was something."""
+        network = self.server.network
+        before = self.held
+        while self.held != 0:
+            sent = network.next_sent(now)
+            if sent is None:
+                break
+            if isinstance(sent, Broken):
+                self.failed()
+                return True
+            self.held -= 1
+            self.tell(SENT, 0, sent, 0, 0, 0)
+        while self.held != 0:
+            came = network.next_received()
+            if came is None:
+                break
+            if isinstance(came, Broken) or not self.deliver(came.token, came.length, came.first):
+                self.failed()
+                return True
+        return before != self.held
+
+    def deliver(self, token: u32, length: u32, first: bool) -> bool:
+        """A buffer has come. False: what the device says of it can't be."""
+        self.held -= 1
+        network = self.server.network
+        if not first:
+            self.tell(RECEIVED, 0, token, length, network.left, 0)
+            return True
+        meaning = network.read(object_at(Header, self.base + u64(token)))
+        if isinstance(meaning, Broken):
+            # It is the client's again, with nothing in it.
+            self.tell(RECEIVED, FIRST, token + HEADER, 0, 0, 0)
+            return False
+        self.tell(RECEIVED, meaning.flags | FIRST, token + HEADER, length - HEADER, meaning.left, meaning.segment)
+        return True
+
+    def tell(self, kind: u16, flags: u16, place: u32, length: u32, left: u16, segment: u16) -> None:
+        """An event; there is room for it."""
+        event = self.events.slot(self.written)
+        event.kind, event.flags, event.place, event.length = kind, flags, place, length
+        event.left, event.segment = left, segment
+        self.written += 1
+
+    def hand_over(self) -> None:
+        """Let the client see events, and the device what it was given."""
+        if self.link != self.server.network.link and self.room() != 0:
+            self.link = self.server.network.link
+            self.tell(LINK, UP if self.link else 0, 0, 0, 0, 0)
+        if self.written != 0:
+            count, self.written = self.written, 0
+            if self.events.advance(count) and system.signal(self.server.wake) is not None:
+                self.broken = True
+        self.server.network.hand_over()
+
+    # --- from the client ----------------------------------------------------------------------------------------------
+
+    def room(self) -> u32:
+        """For how many more events there is room, beside those that are to come."""
+        free = self.events.available(u32(len(self.events.slots)))
+        if isinstance(free, BrokenRing):
+            self.broken = True
+            return 0
+        return free - self.written - self.held
+
+    def accept(self, now: u64) -> bool:
+        """Take frames and buffers, as many as there is room for everywhere; True: there were some."""
+        room = self.room()
+        # One is left for the link.
+        count = self.take_buffers(room - 1) if room > 1 else 0
+        return (self.take_frames(room - 1 - count, now) if room - count > 1 else 0) + count != 0
+
+    def take_buffers(self, room: u32) -> u32:
+        network = self.server.network
+        most = min(room, u32(network.receive_room()), u32(len(self.buffers.slots)))
+        if most == 0:
+            return 0
+        found = self.buffers.available(most)
+        if isinstance(found, BrokenRing):
+            self.broken = True
+            return 0
+        count = min(found, most)
+        for number in range(count):
+            slot = self.buffers.slot(number)
+            # Read once: the client can change them.
+            place, length = slot.place, slot.length
+            self.held += 1
+            if not LEAST_BUFFER <= length <= MOST_BUFFER or place % 8 != 0 or not self.is_lent(place, length):
+                self.refuse(place, length)
+            else:
+                self.put_buffer(place, length)
+        if count != 0 and self.buffers.advance(count):
+            _ = system.signal(self.server.wake)
+        return count
+
+    def put_buffer(self, place: u32, length: u32) -> None:
+        network = self.server.network
+        network.put_buffer(place, length)
+        part = Lent(self.base + u64(place), usize(length))
+        done: usize = 0
+        while done < part.length:
+            run = self.server.reach.run(part, done, part.length)
+            network.buffer_part(run.address, u32(run.length))
+            done += run.length
+        network.commit_buffer()
+
+    def take_frames(self, room: u32, now: u64) -> u32:
+        network = self.server.network
+        most = min(room, u32(network.send_room(self.parts())), u32(len(self.sends.slots)))
+        if most == 0:
+            return 0
+        found = self.sends.available(most)
+        if isinstance(found, BrokenRing):
+            self.broken = True
+            return 0
+        count = min(found, most)
+        for number in range(count):
+            slot = self.sends.slot(number)
+            place, length = slot.place, slot.length
+            offload = Offload(slot.checksum_start, slot.checksum_place, slot.segment, slot.header)
+            self.held += 1
+            if self.is_frame(place, length, offload):
+                self.put_frame(place, length, offload, now)
+            else:
+                self.refuse(place, length)
+        if count != 0 and self.sends.advance(count):
+            _ = system.signal(self.server.wake)
+        return count
+
+    def parts(self) -> u16:
+        """Of a frame on the bus, at most."""
+        return MANY_PARTS if self.server.network.offloads() & SEGMENT != 0 else FEW_PARTS
+
+    def is_frame(self, place: u32, length: u32, offload: Offload) -> bool:
+        """Can it be sent, with what the device can do?"""
+        found = self.server.network
+        able = found.offloads()
+        most = u32(MOST_FRAME) if offload.segment == 0 else MOST_SEGMENTED
+        if not LEAST_FRAME <= length <= most or not self.is_lent(place, length):
+            return False
+        if offload.checksum_start != 0:
+            end = u32(offload.checksum_start) + u32(offload.checksum_place) + 2
+            if able & CHECKSUM == 0 or end > length:
+                return False
+        if offload.segment != 0:
+            return able & SEGMENT != 0 and offload.checksum_start != 0 and u32(offload.header) < length
+        return True
+
+    def put_frame(self, place: u32, length: u32, offload: Offload, now: u64) -> None:
+        network = self.server.network
+        network.put_frame(place, offload)
+        part = Lent(self.base + u64(place), usize(length))
+        done: usize = 0
+        while done < part.length:
+            run = self.server.reach.run(part, done, part.length)
+            network.frame_part(run.address, u32(run.length))
+            done += run.length
+        network.commit_frame(now)
+
+    def refuse(self, place: u32, length: u32) -> None:
+        self.held -= 1
+        self.tell(REFUSED, 0, place, length, 0, 0)
+
+    def is_lent(self, place: u32, length: u32) -> bool:
+        return u64(place) <= self.size and u64(length) <= self.size - u64(place)
+
+
+def serve(server: Server, reply: u64) -> None:
+    """A session, from its `open` until somebody else opens the device, or the client's rings can't be."""
+    base = server.sends.address // REGION_SPACE * REGION_SPACE
+    sends, buffers, events = server.sends, server.buffers, server.events
+    session = Session(
+        server=server,
+        number=server.session,
+        base=base,
+        size=size_at(base),
+        sends=Ring(role=Role.CONSUMER, own=line_of(sends, 1), peer=line_of(sends, 0), slots=send_slots(sends)),
+        buffers=Ring(
+            role=Role.CONSUMER, own=line_of(buffers, 1), peer=line_of(buffers, 0), slots=buffer_slots(buffers)
+        ),
+        events=Ring(role=Role.PRODUCER, own=line_of(events, 0), peer=line_of(events, 1), slots=event_slots(events)),
+    )
+    session.begin()
+    signals: u64 = RINGS
+    while session.number == server.session:
+        session.turn(signals)
+        if session.broken:
+            # The device reaches nothing of the client's any more.
+            server.close()
+            server.network.forget()
+            server.restart()
+        else:
+            signals = server.receive(reply, session.deadline())
+
+
+def main(process: Process) -> None:
+    signals = must_get(process.make(Kind.NOTIFICATION))
+    must(system.bind(process.buffer, OWN_THREAD, Binding.NOTIFICATION, signals))
+    server = Server(
+        process=process,
+        network=Network(
+            transport=Transport(registers=registers()),
+            config=object_at(Config, CONFIG_REGISTERS),
+            receive=Queue(descriptors=descriptors(0), rings=rings(0)),
+            send=Queue(descriptors=descriptors(1), rings=rings(1)),
+            memory=data(4),
+        ),
+        notification=signals,
+        own=must_get(process.derive(signals, SIGNAL, RINGS)),
+        patience=process.frequency * PATIENCE,
+    )
+    attach(process, signals, device, line)
+    quieten(server.network.transport, NETWORK)
+    server.pages.begin(process, space, memory)
+    must(server.reach.begin(process, space.slot))
+    server.restart()
+    reply = must_get(process.make(Kind.REPLY))
+    server.window = must_get(interface.open_window(process, 1))
+    process.ready()
+    while True:
+        if server.session != 0:
+            serve(server, reply)
+        elif server.receive(reply, NEVER) & INTERRUPT != 0:
+            server.interrupted()
+            _ = system.acknowledge(line.slot)
