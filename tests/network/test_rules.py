@@ -13,8 +13,8 @@ from neokernel.services.network.connection import End, State
 from neokernel.services.network.drop import Drop
 from neokernel.services.network.tcp import TcpError
 from tests.network import packets
-from tests.network.packets import ACK, FIN, PSH, RST, SYN
-from tests.network.peer import CLIENT, FAR, GATEWAY, HERE, LINK, PEER_LINK, SECOND, THERE, Host, Peer, Tcp
+from tests.network.packets import ACK, FIN, PSH, RST, SYN, Tcp
+from tests.network.peer import CLIENT, FAR, GATEWAY, HERE, LINK, PEER_LINK, SECOND, THERE, Host, Peer
 
 GATEWAY_LINK = 0x02_00_00_00_00_FE
 ALL_OPTIONS = [(2, (1460).to_bytes(2)), (4, b""), (3, b"\7")]

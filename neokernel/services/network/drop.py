@@ -35,10 +35,12 @@ class Drop(Enum):
     COOKIE = 11
     #: an answer that wasn't given, as there were too many in this second
     RATE = 12
+    #: nobody on the link has the address that it should go to
+    UNREACHABLE = 13
 
 
 #: how many there are
-REASONS = 13
+REASONS = 14
 
 
 @struct

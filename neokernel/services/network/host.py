@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from neokernel.lang import Embedded, struct, u16, u32, u64
 from neokernel.services.network import ipv4
-from neokernel.services.network.address import ANY, BROADCAST, Address, Flow, LinkAddress
+from neokernel.services.network.address import ANY, BROADCAST, EVERYBODY, Address, Flow, LinkAddress
 from neokernel.services.network.backlog import Backlog
 from neokernel.services.network.checksum import pseudo_header
 from neokernel.services.network.drop import Counters, Drop
 from neokernel.services.network.ethernet import IPV4
-from neokernel.services.network.neighbours import Neighbours
+from neokernel.services.network.neighbours import Neighbours, Unknown
 from neokernel.services.network.path import Paths
 from neokernel.services.network.rate import Rate
 from neokernel.services.network.secret import Secret
@@ -34,6 +34,8 @@ class Host:
     #: where the packet goes that was built last; 0: to ourselves
     to: LinkAddress = LinkAddress(0)
     kind: u16 = IPV4
+    #: its checksum (of TCP) is the device's to make
+    partial: bool = False
     secret: Embedded[Secret] = Secret()
     counters: Embedded[Counters] = Counters()
     neighbours: Embedded[Neighbours] = Neighbours()
@@ -61,6 +63,18 @@ class Host:
         if destination.within(self.address, self.prefix):
             return destination
         return None if self.gateway.is_unspecified() else self.gateway
+
+    def link_to(self, destination: Address, now: u64) -> LinkAddress | Unknown:
+        """The link address for a packet that isn't local. WAIT: it is being asked for, or there is no way now."""
+        if self.is_broadcast(destination):
+            return EVERYBODY
+        if destination.is_multicast():
+            # RFC 1112, 6.4.
+            return LinkAddress(0x0100_5E00_0000 | u64(destination.number & 0x7F_FFFF))
+        hop = self.next_hop(destination)
+        if hop is None or not self.up:
+            return Unknown.WAIT
+        return self.neighbours.look_up(hop, now)
 
     def segment_size_to(self, destination: Address, now: u64) -> u16:
         """The largest segment that the path takes, as far as is known."""

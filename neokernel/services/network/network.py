@@ -13,17 +13,23 @@ Packets to ourselves go no further than `fetch`: what it has built is received a
 
 from __future__ import annotations
 
-from neokernel.lang import Embedded, Span, copy, struct, u8, u16, u32, u64, usize, wire, wire_view
+from neokernel.lang import Array, Embedded, Handle, Span, array, copy, struct, u8, u16, u32, u64, usize, wire, wire_view
 from neokernel.runtime.hashing import Seed
-from neokernel.services.network import arp, ethernet, icmp, ipv4
-from neokernel.services.network.address import EVERYBODY, Address, Endpoint, Flow, LinkAddress
+from neokernel.services.network import arp, dhcp, ethernet, icmp, ipv4, udp
+from neokernel.services.network.address import ANY, EVERYBODY, Address, Endpoint, Flow, LinkAddress
+from neokernel.services.network.checksum import pseudo_header
 from neokernel.services.network.clock import NEVER
+from neokernel.services.network.connection import Connection
+from neokernel.services.network.datagrams import Socket, Udp, UdpError
+from neokernel.services.network.dhcp import Dhcp, Event
 from neokernel.services.network.drop import Drop
+from neokernel.services.network.grants import Denied, Grants, Protocol, Verb
 from neokernel.services.network.host import Host
 from neokernel.services.network.ipv4 import Packet
+from neokernel.services.network.limits import CLIENTS
 from neokernel.services.network.reassembly import Reassembly
 from neokernel.services.network.secret import TABLES
-from neokernel.services.network.tcp import Tcp
+from neokernel.services.network.tcp import Listener, Tcp, TcpError
 
 #: packets to ourselves that one call of `fetch` delivers at most
 MOST_LOCAL = 64
@@ -44,7 +50,12 @@ class Quoted:
 class Network:
     host: Embedded[Host] = Host()
     tcp: Embedded[Tcp] = Tcp()
+    udp: Embedded[Udp] = Udp()
     fragments: Embedded[Reassembly] = Reassembly()
+    dhcp: Embedded[Dhcp] = Dhcp()
+    grants: Array[Embedded[Grants]] = array(CLIENTS)
+    link_up: bool = True
+    udp_first: bool = False
 
     def begin(self, link: LinkAddress, secret: Seed) -> None:
         """Before anything else. `secret`: random, of this life only."""
@@ -57,18 +68,63 @@ class Network:
         self.tcp.begin(hashes)
 
     def configure(self, address: Address, prefix: u32, gateway: Address) -> None:
-        """Who the host is, from a system file or DHCP."""
+        """Who the host is, from a system file or DHCP; ANY: nobody."""
+        before = self.host.address
         self.host.address, self.host.prefix, self.host.gateway = address, prefix, gateway
-        self.host.up = True
+        if before != address and not before.is_unspecified():
+            self.tcp.lose_address(before)
+        self.host.up = self.link_up and not address.is_unspecified()
+        self.resolved()
 
     def link_changed(self, up: bool, now: u64) -> None:
         """The device says that its link is there, or not; or its driver has begun a new life."""
-        fresh = up and not self.host.up
-        self.host.up = up
+        fresh = up and not self.link_up
+        self.link_up = up
+        self.host.up = up and not self.host.address.is_unspecified()
+        if fresh and self.dhcp.state is not dhcp.State.OFF:
+            # It may be another network.
+            self.dhcp.begin(self.host, now)
         if fresh:
             self.host.neighbours.clear()
-            self.tcp.resolved()
+            self.resolved()
             self.tcp.try_at_once(now)
+
+    # --- what clients may open ----------------------------------------------------------------------------------------
+
+    def listen(self, client: u32, local: Endpoint, backlog: u32) -> Handle[Listener] | TcpError | Denied:
+        """`Tcp.listen`, if a line grants it."""
+        if client >= CLIENTS:
+            return TcpError.ADDRESS
+        denied = self.grants[usize(client)].denied(Verb.LISTEN, Protocol.TCP, local)
+        return denied if denied is not None else self.tcp.listen(client, local, backlog)
+
+    def connect(self, client: u32, remote: Endpoint, now: u64) -> Handle[Connection] | TcpError | Denied:
+        """`Tcp.connect`, if a line grants it."""
+        if client >= CLIENTS:
+            return TcpError.ADDRESS
+        denied = self.grants[usize(client)].denied(Verb.CONNECT, Protocol.TCP, remote)
+        return denied if denied is not None else self.tcp.connect(self.host, client, remote, now)
+
+    def bind(self, client: u32, local: Endpoint, now: u64) -> Handle[Socket] | UdpError | Denied:
+        """`Udp.bind`, if a line grants that port; a port of our choice needs none, as `send_to` does."""
+        if client >= CLIENTS:
+            return UdpError.ADDRESS
+        if local.port != 0:
+            denied = self.grants[usize(client)].denied(Verb.LISTEN, Protocol.UDP, local)
+            if denied is not None:
+                return denied
+        return self.udp.bind(self.host, self.tcp.buffers, client, local, now)
+
+    def send_to(
+        self, client: u32, handle: Handle[Socket], remote: Endpoint, data: Span[u8], now: u64
+    ) -> UdpError | Denied | None:
+        """`Udp.send`, if a line grants it, or it goes to whom the client has just read a datagram of."""
+        if client >= CLIENTS:
+            return UdpError.ADDRESS
+        denied = self.grants[usize(client)].denied(Verb.CONNECT, Protocol.UDP, remote)
+        if denied is not None and not self.udp.answers(client, handle, remote):
+            return denied
+        return self.udp.send(self.host, client, handle, remote, data, now)
 
     # --- in -----------------------------------------------------------------------------------------------------------
 
@@ -109,7 +165,7 @@ class Network:
             return
         for_us = packet.target == host.address
         if host.neighbours.learn(sender, packet.sender_link, for_us, now):
-            self.tcp.resolved()
+            self.resolved()
         if for_us and packet.operation is arp.Operation.REQUEST:
             room = host.backlog.room(arp.SIZE)
             if room is None:
@@ -172,10 +228,33 @@ class Network:
                     self.host.counters.drop(Drop.NOT_OURS)
             case 1:
                 self.receive_icmp(packet, payload, source, answerable, now)
+            case 17 if self.dhcp.state is not dhcp.State.OFF and is_for(payload, dhcp.CLIENT_PORT):
+                self.receive_dhcp(packet, payload, verified, now)
+            case 17:
+                if not self.udp.arrive(self.host, packet, payload, verified) and answerable:
+                    self.complain(packet, whole, source, icmp.PORT, now)
             case _:
                 self.host.counters.drop(Drop.NOT_OURS)
                 if answerable:
                     self.complain(packet, whole, source, icmp.PROTOCOL, now)
+
+    def receive_dhcp(self, packet: Packet, payload: Span[u8], verified: bool, now: u64) -> None:
+        found = udp.parse(payload, pseudo_header(packet.source, packet.destination, ipv4.UDP, 0), verified)
+        if isinstance(found, Drop):
+            self.host.counters.drop(found)
+        elif found.source == dhcp.SERVER_PORT:
+            self.follow(self.dhcp.arrive(self.host, payload[udp.SIZE : found.length], now))
+
+    def follow(self, event: Event | None) -> None:
+        """What DHCP says."""
+        match event:
+            case Event.BOUND:
+                lease = self.dhcp.lease
+                self.configure(lease.address, lease.prefix, lease.gateway)
+            case Event.LOST:
+                self.configure(ANY, 24, ANY)
+            case None:
+                pass
 
     # --- ICMP ---------------------------------------------------------------------------------------------------------
 
@@ -247,7 +326,7 @@ class Network:
 
     def has_output(self) -> bool:
         """Is there something for `fetch` to look at, without any time passing?"""
-        return self.host.backlog.count != 0 or len(self.tcp.ready) != 0
+        return self.host.backlog.count != 0 or len(self.tcp.ready) != 0 or self.udp.ready != 0
 
     def fetch(self, into: Span[u8], now: u64) -> usize:
         """Build the next frame: its length, 0 if there is none. `into` has room for the MTU and Ethernet's header."""
@@ -268,20 +347,34 @@ class Network:
     def fetch_packet(self, into: Span[u8], now: u64) -> usize:
         """What Ethernet carries next; `host.to` and `host.kind` say where, and what it is."""
         host = self.host
+        host.partial = False
         place = host.backlog.oldest()
         if place is not None:
-            length = place.length
+            answered = place.length
             host.to, host.kind = place.to, place.kind
-            copy(into[:length], place.packet[:length].bytes())
+            copy(into[:answered], place.packet[:answered].bytes())
             host.backlog.remove()
-            return length
-        length = self.fetch_request(into, now)
-        if length != 0:
-            return length
+            return answered
+        asked = self.fetch_request(into, now)
+        if asked != 0:
+            return asked
         host.kind = ethernet.IPV4
-        length = self.tcp.fetch(host, into, now)
+        # In turns, so that neither waits for the other.
+        self.udp_first = not self.udp_first
+        length: usize = 0
+        if self.udp_first:
+            length = self.udp.fetch(host, into, now)
+        if length == 0:
+            length = self.tcp.fetch(host, into, now)
+        if length == 0 and not self.udp_first:
+            length = self.udp.fetch(host, into, now)
         # Whoever has just looked for a neighbour waits for a request.
         return length if length != 0 else self.fetch_request(into, now)
+
+    def resolved(self) -> None:
+        """Something has become known about a neighbour: who waits looks again."""
+        self.tcp.resolved()
+        self.udp.resolved()
 
     def fetch_request(self, into: Span[u8], now: u64) -> usize:
         """A request of ARP, if one is due."""
@@ -289,7 +382,7 @@ class Network:
         asked = host.neighbours.request(now) if host.up else None
         if host.neighbours.gave_up:
             host.neighbours.gave_up = False
-            self.tcp.resolved()
+            self.resolved()
         if asked is None:
             return 0
         arp.build(into, arp.Packet(arp.Operation.REQUEST, host.link, host.address, LinkAddress(0), asked))
@@ -301,9 +394,15 @@ class Network:
     def deadline(self) -> u64:
         """When `advance` must be called, and `fetch` after it."""
         asking = self.host.neighbours.next if self.host.up else NEVER
-        return min(self.tcp.deadline(), self.fragments.deadline(), asking)
+        return min(self.tcp.deadline(), self.fragments.deadline(), self.dhcp.deadline(), asking)
 
     def advance(self, now: u64) -> None:
         self.tcp.advance(self.host, now)
+        self.follow(self.dhcp.advance(self.host, now))
         for _ in range(self.fragments.expire(now)):
             self.host.counters.drop(Drop.FRAGMENTS)
+
+
+def is_for(data: Span[u8], port: u16) -> bool:
+    """Is a datagram for that port? (What is wrong with it is for others to find.)"""
+    return len(data) >= udp.SIZE and wire_view(udp.Header, data).destination == port

@@ -24,6 +24,7 @@ TIME: u64 = 2
 COOKIE: u64 = 3
 PORT: u64 = 4
 TABLES: u64 = 5
+LEASE: u64 = 6
 
 
 @value

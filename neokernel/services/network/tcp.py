@@ -527,12 +527,7 @@ class Tcp:
         remote = connection.flow.remote.address
         host.to = LinkAddress(0)
         if not host.is_local(remote):
-            hop = host.next_hop(remote)
-            if hop is None or not host.up:
-                connection.wait_for_link(now)
-                self.unresolved.push(slot)
-                return 0
-            link = host.neighbours.look_up(hop, now)
+            link = host.link_to(remote, now)
             if isinstance(link, Unknown):
                 connection.wait_for_link(now)
                 match link:
@@ -556,7 +551,8 @@ class Tcp:
             connection.sending.read(piece.left_of(connection.una), data[header:])
         out.build(data)
         pseudo = pseudo_header(local.address, remote, ipv4.TCP, size)
-        if host.completes_checksums and not host.is_local(remote):
+        host.partial = host.completes_checksums and not host.is_local(remote)
+        if host.partial:
             out.leave_sum(data, pseudo)
         else:
             out.close(data, pseudo)
@@ -613,6 +609,23 @@ class Tcp:
                 connection.retransmit_at = min(connection.retransmit_at, now)
                 connection.trip.doublings = 0
                 self.timers.no_later(u32(index), now)
+
+    def lose_address(self, address: Address) -> None:
+        """The host isn't that any more: its connections end, and nobody can be told. Steps: the connections."""
+        for index in range(len(self.connections)):
+            connection = self.connections.at(index)
+            if connection is None or connection.flow.local.address != address:
+                continue
+            before_it = connection.state
+            connection.close(End.UNREACHABLE)
+            if before_it is State.SYN_RECEIVED and connection.passive:
+                # Nobody has ever seen it.
+                connection.open = False
+                listener = self.listeners.at(usize(connection.listener))
+                if listener is not None and listener.client == connection.client:
+                    listener.half_open -= min(listener.half_open, 1)
+            self.settle(u32(index), connection)
+        self.bury()
 
     # --- ICMP ---------------------------------------------------------------------------------------------------------
 
