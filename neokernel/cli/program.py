@@ -16,7 +16,6 @@ from neokernel.cli.output import colored, print_json, progress, shown
 from neokernel.compiler.diagnostics import Diagnostic, render
 from neokernel.compiler.ir import Span
 from neokernel.image.elf import BadImage, Image
-from neokernel.image.sources import write_sources
 from neokernel.image.traceback import openable
 
 if TYPE_CHECKING:
@@ -143,7 +142,6 @@ def build(program: Program, output: Path, *, checks: bool = True, release: bool 
         raise ToolError("NK1005", f"{output} can't be written: {error.strerror or error}") from error
     if result.diagnostics:
         refuse(result.diagnostics, program, as_json=as_json)
-    write_sources(output, program.source_roots)
     return output
 
 

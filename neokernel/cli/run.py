@@ -22,11 +22,10 @@ from neokernel.cli.program import REPOSITORY, build, find_program, is_boot_image
 from neokernel.cli.slots import plugged
 from neokernel.cli.system import build_machine, find_system, image_path, is_system_file, machine_of, roots_of
 from neokernel.image import qemu
-from neokernel.image.checks import check_at
+from neokernel.image.checks import check_at, sources_of
 from neokernel.image.crash import Crash, explain_crash, unexplained
 from neokernel.image.elf import Image
 from neokernel.image.panic import ROOT_SPACE, ConsoleFilter, PanicRecord
-from neokernel.image.sources import sources_of
 from neokernel.image.systemfile.left_out import lines_left_out
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ def command(
 def image_of(path: Path, *, as_json: bool, release: bool = True) -> tuple[Image, tuple[Path, ...]]:
     """The image at `path`, or the one built from the program or system there; and where its sources are."""
     if is_image(path):
-        return open_image(path), (*sources_of(path), Path.cwd(), REPOSITORY)
+        return open_image(path), (Path.cwd(), REPOSITORY)
     if is_system_file(path):
         machine = machine_of(find_system(path), as_json=as_json)
         place = image_path(machine) if release else image_path(machine).with_suffix(".debug.elf")
@@ -250,7 +249,7 @@ def one_with(images: list[Image], panic: PanicRecord) -> Image:
 def explained(image: Image, panic: PanicRecord, roots: tuple[Path, ...]) -> Crash:
     """What happened: to the image's own code, or to a thread above the kernel."""
     if not panic.space and not panic.program:
-        return explain_crash(image, panic, check_at(image, panic), roots)
+        return explain_crash(image, panic, check_at(image, panic), sources(image, roots))
     from neokernel.image.kernel import named_program, root_program  # late, because the compiler is big
 
     if panic.program:
@@ -259,12 +258,18 @@ def explained(image: Image, panic: PanicRecord, roots: tuple[Path, ...]) -> Cras
         program = root_program(image) if panic.space == ROOT_SPACE else None
     if program is None:
         return unexplained(panic)
-    crash = explain_crash(program, panic, check_at(program, panic), roots)
+    crash = explain_crash(program, panic, check_at(program, panic), sources(program, roots))
     if not panic.program:
         return crash
     from neokernel.image.systemfile.denied import note_of
 
     return replace(crash, note=note_of(image, program, panic.program, crash.frames))
+
+
+def sources(image: Image, roots: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Where the image's files may be: also where they lay when it was built, if that is known."""
+    found = sources_of(image)
+    return roots if found is None else (*roots, found.folder)
 
 
 def exit_status(outcome: qemu.Outcome) -> int:

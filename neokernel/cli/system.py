@@ -12,7 +12,6 @@ from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import colored, print_json, progress, shown
 from neokernel.cli.program import REPOSITORY, Program, analyse, from_here, refuse, source_text, tool_complaints
 from neokernel.compiler.diagnostics import Diagnostic, render
-from neokernel.image.sources import write_sources
 from neokernel.image.systemfile.checking import examine
 from neokernel.image.systemfile.describing import Denied, describe, programs
 from neokernel.image.systemfile.document import did_you_mean
@@ -124,7 +123,6 @@ def build_machine(
         program, diagnostics = next((each for each in wrong if each[1]), (Program(machine_root()), result.diagnostics))
         refuse(diagnostics, program, as_json=as_json)
     write_left_out(output, machine, denied)
-    write_sources(output, roots_of(machine))
     return output
 
 
