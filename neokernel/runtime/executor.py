@@ -193,11 +193,12 @@ class Executor:
     def wait(self) -> Failure | None:
         """Let the thread sleep until a task can go on; if some can, only look what has arrived. One system call."""
         self.look()
-        self.leave_if_done()
+        if self.leaving is not None:
+            self.leave_if_done()
         deadline: u64 = NOW if self.ready > 0 else min(self.timers.soonest(), self.patience)
         failure: Failure | None = None
-        receives = self.endpoint != 0 and self.free > 0 and self.inbox is None and self.leaving is None
-        if receives and self.waiting.listener() is not None:
+        receives = self.endpoint != 0 and self.leaving is None
+        if receives and self.free > 0 and self.inbox is None and self.waiting.listener() is not None:
             reply = self.replies[self.free - 1]
             arrived = system.receive(self.endpoint, reply, deadline)
             if isinstance(arrived, Failure):
