@@ -57,8 +57,8 @@ class Operation(Enum):
     #: is. If a pinned frame is in the way (PINNED), what was deleted before is gone. A CapTable that ends with a pinned
     #: frame in it, or below one of its capabilities, is no failure: all else in it ends, the rest when the frame is
     #: unpinned. Until then it is in the way of whoever deletes or revokes what it was made of. From the moment at which
-    #: its object begins to end, the capability has no rights (unless it is mapped or installed): if the thread ends in
-    #: the middle of DELETE, all that can be done is to do that again
+    #: its object begins to end, the capability has no rights (unless it is mapped or installed), and can't be moved or
+    #: copied: if the thread ends in the middle of DELETE, all that can be done is to do that, or REVOKE, again
     DELETE = 8
     #: CapTable (index): delete all that was derived from the slot's capability; otherwise like DELETE. Until it is
     #: done, nothing can be derived from the capability or what is below it (UNDERIVABLE), nor can it be moved. If the

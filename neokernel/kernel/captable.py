@@ -243,7 +243,12 @@ def revoke_some(hart: Hart, registers: Registers, root: Slot, deleting: bool) ->
         step = end_some(hart, leaf)
     else:
         end_revocation(hart, root)
-        step = end_some(hart, root) if deleting and root.object is not None else GONE
+        step = GONE
+        if deleting and root.object is not None:
+            step = end_some(hart, root)
+            if root.object is not None:
+                # Half ended it can't be moved, nor copied: the next step finds it here.
+                begin_revocation(hart, root)
         if step == GONE:
             if registers.a5 & BURIED == 0 or hart.dying is None:
                 return 0
@@ -422,7 +427,7 @@ def cancel_senders(hart: Hart, registers: Registers, table: CapTable) -> u64:
     """A step of CANCEL_SENDERS; a5 says whether it has begun.
 
     Senders are looked at from the last to the first, so those who come meanwhile aren't: it ends, however fast they
-    come. What another call has begun is finished first.
+    come. What another call has begun with another badge is finished first; with the same, it is begun anew.
     """
     if registers.a2 >= len(table.slots):
         return failure(Status.OUT_OF_RANGE, FIRST)
@@ -437,9 +442,9 @@ def cancel_senders(hart: Hart, registers: Registers, table: CapTable) -> u64:
     if place.flags & BADGED != 0:
         return failure(Status.BADGED, FIRST)
     badge = registers.a3
-    if endpoint.cursor is None:
-        if registers.a5 != 0:
-            return 0
+    if endpoint.cursor is None and registers.a5 != 0:
+        return 0
+    if endpoint.cursor is None or (endpoint.ending == badge and registers.a5 == 0):
         endpoint.cursor = endpoint.senders.tail
         endpoint.ending = badge
     if endpoint.ending == badge:

@@ -360,12 +360,16 @@ def _reject(
     if refused == 0:
         return False
     take_sender(endpoint, sender)
-    if sender.faulted:
-        # Whoever handles faults must receive by a Reply.
-        sender.faulted = False
-        sender.state = State.STOPPED
-    else:
+    if not sender.faulted:
         wake(hart, sender, 0, refused)
+        return True
+    # Whoever handles faults must receive by a Reply.
+    sender.faulted = False
+    if label_of(sender.message) == u64(Fault.BUDGET.value):
+        # It lacks nothing but time, and goes on as one without a handler.
+        go_on(hart, sender)
+    else:
+        sender.state = State.STOPPED
     return True
 
 

@@ -82,7 +82,9 @@ def pass_on(hart: Hart, context: SchedContext) -> None:
     detach(hart, context)
     top = context.top
     owed = context.home if top is None else top.server
-    if owed is not None and owed.context is None and (owed.home is None or owed.home is context) and not lends(owed):
+    if owed is None or owed.context is not None or owed.dispatcher is not None or lends(owed):
+        return
+    if owed.home is None or owed.home is context:
         attach(hart, context, owed)
 
 

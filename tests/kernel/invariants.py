@@ -435,6 +435,7 @@ def check_thread(world: World, thread: Thread) -> None:
         assert thread.notification.bound is thread
     if thread.dispatcher is not None:
         assert thread.dispatcher.state is State.DISPATCHING and thread.dispatcher.dispatched is thread
+        assert thread.context is None or thread.context is thread.dispatcher.home, "it has no time but the scheduler's"
     check_bindings(world.hart, thread)
 
 

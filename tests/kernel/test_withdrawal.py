@@ -229,6 +229,61 @@ def machine_make(machine: Machine, thread: Thread, kind: Kind) -> list[int]:
     return [first]
 
 
+def test_a_dispatched_thread_gets_no_other_time() -> None:
+    """Its scheduler took that for its own, and lost its own, when its deadline came."""
+    machine = Machine(1 << 25)
+    root = machine.boot()
+    endpoints, replies = machine.make(Kind.ENDPOINT, 0, 3), machine.make(Kind.REPLY, 0, 3)
+    bell, never = machine.make(Kind.NOTIFICATION, 0, 2)
+    held, second, third = (machine.serve(*each, True) for each in zip(endpoints, replies, strict=True))
+    number = index_of(machine, held)
+    assert machine.invoke(number, Operation.HOLD, given=bell).word == 0
+    # The held thread has lent its client's time on when it is stopped, and goes on without.
+    _, client = machine.spawn(PRIORITY + 20)
+    machine.start(client, Call.CALL, endpoints[0], word(1), (0, 0, 0, 0), 0)
+    machine.start(held, Call.CALL, endpoints[1], word(1), (0, 0, 0, 0), 0)
+    machine.start(second, Call.WAIT, never, 0, (4096, 0, 0, 0), 0)
+    assert machine.invoke(number, Operation.SUSPEND).word == 0
+    assert machine.invoke(number, Operation.RESUME).word == 0
+    machine.tick(3800)
+    # Now a scheduler gives it time, until the same moment; it lends that on, too.
+    _, scheduler = machine.spawn(PRIORITY + 5)
+    machine.start(scheduler, Call.CALL, number, word(Operation.DISPATCH.value), (4096, 0, 0, 0), 0)
+    assert machine.current is held and held.context is scheduler.home
+    machine.start(held, Call.CALL, endpoints[2], word(1), (0, 0, 0, 0), 0)
+    assert machine.current is third
+    machine.tick(4096 - int(machine.hart.cpu.time))
+    if machine.current is second:
+        machine.start(second, Call.RECEIVE, endpoints[1], 0, (NEVER, 0, 0, 0), 0)
+    machine.check()
+    machine.tick(1)
+    machine.check()
+    assert scheduler.context is scheduler.home and scheduler.state is State.RUNNABLE
+    assert root.state is State.RUNNABLE
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["it waits", "it is busy"])
+def test_a_handler_that_cant_hear_of_lost_time_stops_nobody(busy: bool) -> None:
+    """It has no time to serve who has none. Whether the server stopped depended on whether it was busy."""
+    served = Served(1, True)
+    machine, server, handler = served.machine, served.servers[0], served.handler
+    assert handler is not None
+    served.ring()
+    assert machine.invoke(index_of(machine, handler), Operation.UNBIND, CONTEXT, thread=served.supervisor).word == 0
+    if busy:
+        number = index_of(machine, served.supervisor)
+        operate_with(machine, served.supervisor, number, Operation.BIND, served.faults, Binding.HANDLER.value)
+        machine.trap(served.supervisor, 2)
+        assert machine.current is handler and handler.context is served.supervisor.home
+        assert machine.invoke(served.number, Operation.UNBIND, CONTEXT, thread=handler).word == 0
+        assert server.state is State.CALLING and server.faulted
+        machine.start(handler, Call.REPLY_RECEIVE, served.faults, 1, (ECALL, 0, 0, 0), served.way_back)
+    else:
+        assert machine.invoke(served.number, Operation.UNBIND, CONTEXT, thread=served.supervisor).word == 0
+    machine.check()
+    assert server.state is State.RUNNABLE and server.context is None and not server.faulted
+
+
 # --- what begins to end -----------------------------------------------------------------------------------------------
 
 
@@ -253,12 +308,12 @@ def test_nobody_waits_anew_at_what_is_being_deleted(kind: Kind) -> None:
     assert machine.current is woken and machine.result(woken).failure == (Status.CANCELLED, INVOKED)
     refused = machine.call(waits, index, 0, (NEVER, 0, 0, 0), thread=woken)
     assert refused.failure == (Status.MISSING_RIGHT, INVOKED)
-    # Nor by a copy, which has no more rights.
-    copy, machine.next_slot = machine.next_slot, machine.next_slot + 1
-    machine.invoke(boot.OWN_TABLE, Operation.COPY, copy, int(ALL), given=index, thread=woken)
-    assert machine.slot(copy).object is not None
-    refused = machine.call(waits, copy, 0, (NEVER, 0, 0, 0), thread=woken)
-    assert refused.failure == (Status.MISSING_RIGHT, INVOKED)
+    # Nor can it be brought out of the deletion's way.
+    other, machine.next_slot = machine.next_slot, machine.next_slot + 1
+    moved = machine.invoke(boot.OWN_TABLE, Operation.MOVE, other, given=index, thread=woken)
+    assert moved.status is Status.HAS_CHILDREN
+    copied = machine.invoke(boot.OWN_TABLE, Operation.COPY, other, int(ALL), given=index, thread=woken)
+    assert copied.status is Status.UNDERIVABLE and machine.slot(other).object is None
     machine.start(woken, Call.WAIT, machine_make(machine, woken, Kind.NOTIFICATION)[0], 0, (NEVER, 0, 0, 0), 0)
     while id(root) in machine.restarting and machine.current is not None:
         current = machine.current
@@ -267,7 +322,7 @@ def test_nobody_waits_anew_at_what_is_being_deleted(kind: Kind) -> None:
         else:
             operate(machine, current, index_of(machine, current), Operation.SUSPEND)
     machine.check()
-    assert machine.slot(index).object is None and machine.slot(copy).object is None
+    assert machine.slot(index).object is None
 
 
 def test_a_deletion_that_failed_has_taken_no_rights() -> None:
@@ -389,6 +444,17 @@ def test_what_another_has_begun_is_finished_first() -> None:
     assert queue.step(5, 0) == 1 and queue.waiting() == [1], "then the own"
     assert queue.step(3, first) == -1, "the first is complete, though it wasn't there"
     assert queue.step(5, 1) == 1 and queue.step(5, 1) == -1 and queue.waiting() == []
+
+
+def test_what_another_has_begun_with_the_same_badge_is_begun_anew() -> None:
+    """Who had come since the other's call, which was never ended, was left in the queue."""
+    queue = Queue(3, 3)
+    assert queue.step(3, 0) == 1
+    queue.send(3)
+    begun = 0
+    while begun != -1:
+        begun = queue.step(3, begun)
+    assert queue.waiting() == []
 
 
 def test_an_endpoint_that_ends_in_between_ends_all_waits() -> None:
