@@ -15,7 +15,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -104,10 +104,17 @@ def remembered(note: Path) -> Made | None:
 
 
 def _digest(path: Path) -> str | None:
+    """Of a file's bytes. Programs share modules: while a file's time and size stay, it is read once."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        state = path.stat()
+        return _digest_of(path, state.st_mtime_ns, state.st_size)
     except OSError:
         return None
+
+
+@lru_cache(maxsize=4096)
+def _digest_of(path: Path, *_: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _neighbours(folder: Path) -> list[str]:

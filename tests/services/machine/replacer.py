@@ -1,5 +1,6 @@
 """Replacements that go wrong at any time, as a service that asks init for them, and says what it sees."""
 
+from asking import index_of, pause, system_at, watch_at
 from counting import READ, SPEND
 from mid import GIVE, WRITE
 
@@ -8,7 +9,7 @@ from neokernel.abi.description import FIRST_DECLARED
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
 from neokernel.interfaces.system import MOST_POST_MORTEM, Reason, Refused, ServiceStatus, System, Watch
-from neokernel.lang import Array, Uses, array, asm, u8, u64, unsafe, uses, usize
+from neokernel.lang import Array, array, asm, u8, u64, unsafe, usize
 from neokernel.runtime import system
 from neokernel.runtime.must import must, must_get
 from neokernel.runtime.process import Process
@@ -63,30 +64,20 @@ def main(process: Process) -> None:
 
 
 def init() -> System:
-    view: Uses[System] = uses(INIT)
-    return view
+    return system_at(INIT)
 
 
 def watch() -> Watch:
-    view: Uses[Watch] = uses(WATCH)
-    return view
+    return watch_at(WATCH)
 
 
 def service(name: bytes) -> u64:
-    found = watch().find(name)
-    assert isinstance(found, u64), "there is such a service"
-    return found
+    return index_of(watch(), name)
 
 
 def start(process: Process, argument: u64, priority: u64, finished: u64 = 0) -> None:
     slice = process.frequency // 100
     _ = must_get(spawn(process, argument, priority, slice, slice, finished))
-
-
-def pause(process: Process, microseconds: u64) -> None:
-    never = must_get(process.make(Kind.NOTIFICATION))
-    _ = system.wait(never, system.now() + microseconds * process.frequency // 1_000_000)
-    must(process.drop(never))
 
 
 def tell(process: Process, what: str, answer: Message | Failure) -> None:

@@ -1,5 +1,6 @@
 """The test itself, as a service: it uses the others, has init do things to them, and says what it sees."""
 
+from asking import index_of, pause, system_at, watch_at
 from counting import ADD, EXIT, FAIL, NOISE, READ, SETTING, SPEND, SPIN, THREAD
 from shared import make_shared, shared
 
@@ -87,25 +88,15 @@ def ask(process: Process, endpoint: u64, label: u64, w0: u64 = 0) -> u64:
 
 
 def init() -> System:
-    view: Uses[System] = uses(INIT)
-    return view
+    return system_at(INIT)
 
 
 def watch() -> Watch:
-    view: Uses[Watch] = uses(WATCH)
-    return view
+    return watch_at(WATCH)
 
 
 def service(name: bytes) -> u64:
-    found = watch().find(name)
-    assert isinstance(found, u64), "there is such a service"
-    return found
-
-
-def pause(process: Process, microseconds: u64) -> None:
-    never = must_get(process.make(Kind.NOTIFICATION))
-    _ = system.wait(never, system.now() + microseconds * process.frequency // 1_000_000)
-    must(process.drop(never))
+    return index_of(watch(), name)
 
 
 def status_of(name: bytes) -> ServiceStatus:
