@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import json_option, print_json
 from neokernel.cli.program import Program, build, find_program, is_image, open_image, refuse, tool_complaints
+from neokernel.cli.target import complete_services, machine_option
 from neokernel.compiler.diagnostics import Diagnostic
 from neokernel.lang.instrument import deep_recursion, instrument
 
@@ -51,17 +53,49 @@ STAGES: dict[str, Callable[[Program], str | list[Diagnostic]]] = {
 }
 
 
-@click.command()
-@click.argument("stage", type=click.Choice([*STAGES, "image"]))
-@click.argument("path", metavar="PROGRAM", type=click.Path(path_type=Path))
-@json_option
-def command(stage: str, path: Path, as_json: bool) -> None:
-    """Show PROGRAM at STAGE.
+#: a stage that isn't the compiler's
+IMAGE = "image"
 
-    syntax: Python's tree; instrumented: what CPython runs; ir: the typed IR; llvm: LLVM's text; assembly: riscv64;
-    image: sections and sizes (PROGRAM may be an image).
+
+def complete_words(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    stages = [CompletionItem(name) for name in (*STAGES, IMAGE) if name.startswith(incomplete)]
+    return stages + complete_services(ctx, parameter, incomplete)
+
+
+@click.command()
+@click.argument("stage", metavar="SERVICE | STAGE", shell_complete=complete_words)
+@click.argument("path", metavar="[PROGRAM]", type=click.Path(path_type=Path), required=False)
+@machine_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The core file; default: build/SERVICE.core.")
+@json_option
+def command(
+    stage: str, path: Path | None, machine: str | None, key: Path | None, output: Path | None, as_json: bool
+) -> None:
+    """Write SERVICE of a running machine as a core file, or show PROGRAM at STAGE of its compilation.
+
+    The core file (ELF) has the process's memory and the registers of its threads: gdb opens it, with Python lines. The
+    machine's clock stands while they are copied, some thousandths of a second of the host's: no service notices, and
+    this one goes on afterwards. Devices' registers aren't in the file. A machine that doesn't answer is looked at, too;
+    then SERVICE is the name of its program.
+
+    STAGE is syntax: Python's tree; instrumented: what CPython runs; ir: the typed IR; llvm: LLVM's text; assembly:
+    riscv64; image: sections and sizes (PROGRAM may be an image).
+
+    Exit status: 0; 2 there is no such service; 6 there is no machine, or it can't be looked at; of a PROGRAM as `nk
+    build`.
     """
-    if stage == "image":
+    if path is None:
+        if stage in (*STAGES, IMAGE):
+            raise ToolError(
+                "NK1001", f"of which program is {stage} to be shown?", "`nk dump --help` shows what it takes"
+            )
+        from neokernel.cli.process_dump import dump_process
+
+        dump_process(stage, machine, key, output, as_json=as_json)
+        return
+    if stage not in (*STAGES, IMAGE):
+        raise ToolError("NK1001", f"{stage!r} is no stage", f"there are: {', '.join((*STAGES, IMAGE))}")
+    if stage == IMAGE:
         image = path
         if not is_image(path):
             program = find_program(path)

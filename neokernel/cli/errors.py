@@ -219,7 +219,7 @@ TOOL_CODES: dict[str, ToolCode] = {
         "the machine doesn't answer",
         "The machine, its control service or the driver of its line has ended, was restarted, or does something "
         "else; or what answers isn't a control service. What was asked may have been done or not: ask again. A "
-        "machine that stands still can be looked at from outside: `nk post-mortem`.",
+        "machine that stands still can be looked at from outside: `nk autopsy`.",
         Exit.UNREACHABLE,
     ),
     "NK1603": ToolCode(

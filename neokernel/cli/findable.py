@@ -20,16 +20,20 @@ from neokernel.image.systemfile.model import Kind
 
 #: ports of this name, or one that begins so, lead to control services
 CONTROL = "control"
+#: the end of the name of what a machine leaves
+POST_MORTEM = ".post-mortem.txt"
 #: where files are that should be memory
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a file of its own, which only the user can open
 
 
 @dataclass(frozen=True)
 class Findable:
-    """`arguments` for QEMU; `folder` for sockets of ports that have no place of their own."""
+    """`arguments` for QEMU; `folder` for sockets of ports that have no place of their own; the file of its `memory`."""
 
     arguments: list[str] = field(default_factory=list)
     folder: Path | None = None
+    memory: Path | None = None
+    system: Path | None = None
 
 
 @contextlib.contextmanager
@@ -73,7 +77,7 @@ def findable(path: Path, image: Path, *, enrolment: Path | None, as_json: bool) 
             write_enrolment(enrolment)
             arguments += qemu.enrolled(enrolment)
         publish(replace(running, identity=enrolment.read_bytes()[-64:-32].hex()))
-        yield Findable(arguments, folder)
+        yield Findable(arguments, folder, memory, file)
 
 
 def write_enrolment(path: Path) -> None:
@@ -100,3 +104,19 @@ def memory_file() -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+def leave_post_mortem(place: Findable, image: Path) -> Path | None:
+    """Write what the machine did at its end beside its image: where. None if that can't be had."""
+    from neokernel.cli.autopsy import write
+    from neokernel.cli.outside import contents, known_of, seen_in
+
+    if place.memory is None:
+        return None
+    output = image.with_suffix(POST_MORTEM)
+    try:
+        write(output, seen_in(contents(place.memory), image, known_of(place.system)))
+    except ToolError:
+        # The machine's own end is what there is to say; it may have come before there was a kernel.
+        return None
+    return output

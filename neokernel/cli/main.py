@@ -21,13 +21,14 @@ from neokernel.cli.errors import Exit, ToolError
 
 #: name → what it does; each is `command` in the file of that name
 COMMANDS = {
+    "autopsy": "Show what every thread of a machine does that stands still.",
     "bench": "Measure, in instructions, beside the same work elsewhere.",
     "build": "Compile a program into a bootable image.",
     "cap": "Say who can reach what in a system, and what has changed.",
     "check": "Say what is wrong with a program or a system.",
     "debug": "Boot a program under gdb, stopped where its main begins.",
     "doctor": "Say whether this machine has what is needed.",
-    "dump": "Show a program between two passes of the compiler.",
+    "dump": "Write a running service as a core file, or show a program between two passes.",
     "enrol": "Say whose boot images a board starts.",
     "explain": "Explain an error code.",
     "graph": "Show who can reach what in a system.",

@@ -6,18 +6,19 @@ import contextlib
 import math
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from neokernel.arch.riscv64.panic import PANIC_STATUS
 from neokernel.cli.distribution import qemu_advice
 from neokernel.cli.errors import Exit, ToolError
-from neokernel.cli.findable import findable
+from neokernel.cli.findable import Findable, findable, leave_post_mortem
 from neokernel.cli.keyboard import forget, unheard
-from neokernel.cli.output import json_option, print_json
+from neokernel.cli.output import json_option, print_json, shown
 from neokernel.cli.program import REPOSITORY, build, find_program, is_boot_image, is_image, open_image
 from neokernel.cli.slots import plugged
 from neokernel.cli.system import build_machine, find_system, image_path, is_system_file, machine_of, roots_of
@@ -92,7 +93,10 @@ def command(
                 plugged(path, as_json=as_json, sockets=place.folder) as devices,
             ):
                 machine = [*qemu.signed_command(qemu_path, secured), *devices, *place.arguments]
-                return boot(machine, image, roots, timeout=timeout, raw=raw, as_json=as_json, secured=secured)
+                with post_mortem(place, image, as_json=as_json) as ended:
+                    return ended(
+                        boot(machine, image, roots, timeout=timeout, raw=raw, as_json=as_json, secured=secured)
+                    )
     if host:
         from neokernel.cli.host import run_on_host
 
@@ -108,7 +112,29 @@ def command(
         plugged(path, as_json=as_json, sockets=place.folder) as devices,
     ):
         machine = [*qemu.command(qemu_path, image.path), *devices, *place.arguments]
-        return boot(machine, image, roots, timeout=timeout, raw=raw, as_json=as_json)
+        with post_mortem(place, image, as_json=as_json) as ended:
+            return ended(boot(machine, image, roots, timeout=timeout, raw=raw, as_json=as_json))
+
+
+@contextlib.contextmanager
+def post_mortem(place: Findable, image: Image, *, as_json: bool) -> Iterator[Callable[[int], int]]:
+    """Leave one if the machine ends by a panic, or when its time is over; what is given is told its status."""
+    bad = False
+
+    def ended(status: int) -> int:
+        nonlocal bad
+        bad = status in (PANIC_STATUS, Exit.TIMEOUT)
+        return status
+
+    try:
+        yield ended
+    except ToolError as error:
+        bad = error.code == "NK1104"
+        raise
+    finally:
+        left = leave_post_mortem(place, image.path) if bad else None
+        if left is not None and not as_json:
+            click.echo(f"what every thread did is in {shown(left)}", err=True)
 
 
 def image_of(path: Path, *, as_json: bool, release: bool = True) -> tuple[Image, tuple[Path, ...]]:

@@ -175,7 +175,7 @@ def told_of(machine: Running) -> Iterator[None]:
     except ChannelError as error:
         if not is_alive(machine.folder):
             raise ToolError("NK1602", f"{name} has ended", "`nk run` starts it again") from error
-        help = "ask again" if isinstance(error, Gone) else "`nk post-mortem` looks at it from outside"
+        help = "ask again" if isinstance(error, Gone) else "`nk autopsy` looks at it from outside"
         raise ToolError("NK1602", f"{name} doesn't answer: {error}", help) from error
 
 

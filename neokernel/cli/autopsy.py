@@ -1,0 +1,154 @@
+"""`nk autopsy`: what a machine does that stands still, or did at its end: threads, the log, the last events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from neokernel.cli.errors import ToolError
+from neokernel.cli.output import json_option, print_json, shown
+from neokernel.cli.target import chosen, machine_option
+
+if TYPE_CHECKING:
+    from neokernel.cli.outside import Seen
+    from neokernel.image.memory import ThreadState
+
+#: of the log, and of the kernel's events
+MOST_LINES = 20
+#: the log's program
+LOG = "log"
+
+
+@click.command()
+@machine_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write it into this file, too.")
+@json_option
+def command(machine: str | None, key: Path | None, output: Path | None, as_json: bool) -> None:
+    """Show what each thread of a running machine is doing, by its memory: also of one that doesn't answer.
+
+    Where each thread is, as Python lines; the log's last records; and the kernel's latest events, if it recorded any.
+    The machine's clock stands for some thousandths of a second while its memory is copied; then it goes on.
+
+    When a machine panics, or is stopped by `--timeout`, `nk run` writes the same beside its image, by itself.
+
+    Exit status: 0; 6 there is no machine, or it can't be looked at.
+    """
+    from neokernel.cli.outside import look
+
+    running = chosen(machine)
+    seen = look(running, key)
+    if output is not None:
+        write(output, seen)
+    if as_json:
+        print_json({"machine": running.name, **as_data(seen), "exit": 0})
+    else:
+        click.echo("\n".join(lines_of(seen)))
+
+
+def write(path: Path, seen: Seen) -> None:
+    try:
+        path.write_text("\n".join(lines_of(seen)) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ToolError("NK1005", f"{shown(path)} can't be written: {error.strerror or error}") from error
+
+
+def lines_of(seen: Seen) -> list[str]:
+    """For people, at most as wide as the sources are."""
+    found = [processor_of(seen)]
+    for thread in seen.kernel.threads:
+        found += ["", f"{owner_of(seen, thread)}, thread {thread.identifier}: {doing(thread)}", *seen.traceback(thread)]
+    records = log_of(seen)
+    if records:
+        found += ["", "the log's last records:", *(f"  {line}" for line in records[-MOST_LINES:])]
+    events = events_of(seen)
+    if events:
+        found += ["", "the kernel's latest events:", *(f"  {line}" for line in events)]
+    return found
+
+
+def as_data(seen: Seen) -> dict[str, Any]:
+    threads = [
+        {
+            "thread": thread.identifier,
+            "service": owner_of(seen, thread),
+            "state": thread.state,
+            "faulted": thread.faulted,
+            "running": thread.current,
+            "pc": hex(seen.registers(thread)[0]),
+            "frames": [
+                {"function": frame.function, "file": frame.file, "line": frame.line} for frame in seen.frames(thread)
+            ],
+        }
+        for thread in seen.kernel.threads
+    ]
+    return {"processor": processor_of(seen), "threads": threads, "log": log_of(seen), "events": events_of(seen)}
+
+
+def processor_of(seen: Seen) -> str:
+    running = next((thread for thread in seen.kernel.threads if thread.current), None)
+    if running is None:
+        return "the processor idles: every thread waits"
+    if seen.processor and seen.processor["pc"] < 1 << 63:
+        return f"the processor runs thread {running.identifier}, {owner_of(seen, running)}"
+    return f"the processor is in the kernel, for thread {running.identifier}, {owner_of(seen, running)}"
+
+
+def owner_of(seen: Seen, thread: ThreadState) -> str:
+    return seen.owners.get(thread.space, "a process whose program isn't known")
+
+
+def doing(thread: ThreadState) -> str:
+    """What the thread does, in words."""
+    if thread.current:
+        return "runs"
+    if thread.faulted:
+        return f"has faulted, and waits for who handles it (at {thread.fault[1]:#x})"
+    words = {
+        "STOPPED": "stopped",
+        "RUNNABLE": "ready, or without time",
+        "SENDING": "waits until somebody takes its message",
+        "CALLING": "waits until its call is received",
+        "RECEIVING": "waits for messages",
+        "REPLIED": "waits for an answer",
+        "WAITING": "waits for signals",
+        "DISPATCHING": "lends its time to another thread",
+        "ANSWERED": "is being answered",
+    }
+    return words.get(thread.state, thread.state)
+
+
+def log_of(seen: Seen) -> list[str]:
+    """The records that the log keeps, if there is one."""
+    from neokernel.control.kept import kept_records
+    from neokernel.image.memory import PAGE
+    from neokernel.runtime.process import STATE_ADDRESS
+
+    space = next((space for space, program in seen.programs.items() if program == LOG), None)
+    if space is None:
+        return []
+    state = b""
+    while (more := seen.kernel.read(space, int(STATE_ADDRESS) + len(state), PAGE)) is not None:
+        state += more
+    frequency = max(seen.kernel.get("Hart", "frequency", seen.kernel.hart), 1)
+    return [
+        f"{each.time / frequency:>11.3f}  {each.level.upper():<7}  {seen.named(each.source)}: {each.text}"
+        for each in kept_records(state)
+    ]
+
+
+def events_of(seen: Seen) -> list[str]:
+    """The latest of what the kernel has recorded, if it has."""
+    from neokernel.image.ring import BadDump, find_ring
+
+    try:
+        ring, _, _ = find_ring(seen.kernel.memory)
+    except BadDump:
+        return []
+    names = {thread.identifier: owner_of(seen, thread) for thread in seen.kernel.threads}
+    return [
+        f"{entry.time / ring.frequency:>13.6f}  {names.get(entry.thread, entry.thread or 'nobody')!s:<16} "
+        f"{entry.event.name:<9} {entry.a:#x} {entry.b:#x}"
+        for entry in ring.entries[-MOST_LINES:]
+    ]

@@ -1,0 +1,44 @@
+"""The log's records out of the memory that outlives its process, read without the log.
+
+They are what `services/log` keeps: it is the same code that reads them, under CPython.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from neokernel import lang
+from neokernel.interfaces.log import MOST_TEXT, Level
+from neokernel.lang import wire_view
+from neokernel.runtime.records import LEAST, Header, Records, circle_of
+
+
+@dataclass(frozen=True)
+class Kept:
+    """`time` in ticks; `source`: the service's number, from 1 on, 0 for nobody's."""
+
+    time: int
+    source: int
+    level: str
+    text: str
+
+
+def kept_records(state: bytes) -> Iterator[Kept]:
+    """The records in a log's state, the oldest first; none, if it is no log's."""
+    if len(state) < LEAST:
+        return
+    memory = lang.byte_span(bytearray(state))
+    records = Records(header=wire_view(Header, memory), circle=circle_of(memory))
+    records.adopt()
+    place = 0
+    while True:
+        text = bytearray(int(MOST_TEXT))
+        found = records.read(lang.u64(place), lang.byte_span(text))
+        if found is None:
+            return
+        level = int(found.b) & 0xFF
+        name = Level(level).name.lower() if level <= int(Level.ERROR.value) else "error"
+        said = bytes(text[: int(found.length)]).decode("utf-8", "replace")
+        yield Kept(int(found.a), int(found.b) >> 32, name, said)
+        place = int(found.next)
