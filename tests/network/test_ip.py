@@ -189,8 +189,8 @@ def test_a_rate() -> None:
     rate: Any = Rate(per_second=u64(10))
     assert sum(rate.take(u64(0)) for _ in range(200)) == 100, "what a quiet time leaves"
     taken = sum(rate.take(u64(millisecond * 1000)) for millisecond in range(10_000))
-    assert taken == 99 or taken == 100
-    assert rate.take(u64(11 * SECONDS)) and sum(rate.take(u64(1 << 60)) for _ in range(200)) <= 20
+    assert 60 <= taken <= 101, "a few are lost, so that nobody can count"
+    assert sum(rate.take(u64(1 << 60)) for _ in range(200)) <= 20
 
 
 def test_the_backlog() -> None:

@@ -346,7 +346,8 @@ def test_a_syn_in_a_connection_is_challenged(host: Host) -> None:
 def test_challenges_are_bounded(host: Host) -> None:
     peer = opened(host)
     answers = sum(len(peer.say(SYN, seq=peer.seq)) for _ in range(150))
-    assert 90 <= answers <= 101
+    assert answers == 10
+    assert opened(host).say(SYN, seq=5_000_001) != [], "others have their own"
 
 
 def test_old_timestamps_are_refused(host: Host) -> None:
@@ -537,7 +538,7 @@ def test_ping(host: Host) -> None:
     assert answer == packets.ethernet(expected, PEER_LINK, LINK)
     assert ping(host, b"x", to=packets.ip("10.0.0.255"), link=0xFFFF_FFFF_FFFF) == [], "not to everybody"
     assert ping(host, b"x", source=packets.ip("224.0.0.1")) == [] and ping(host, b"x", source=HERE) == []
-    assert sum(len(ping(host, b"x")) for _ in range(200)) <= 101
+    assert 80 <= sum(len(ping(host, b"x")) for _ in range(200)) <= 101
 
 
 def test_a_packet_in_fragments(host: Host) -> None:

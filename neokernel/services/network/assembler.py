@@ -42,6 +42,13 @@ class Assembler:
         self.count = kept + 1
         return True
 
+    def reaches_beyond(self, number: u32) -> bool:
+        """Has anything come from there on?"""
+        found = False
+        for known in self.ranges[: self.count]:
+            found = found or before(number, known.right)
+        return found
+
     def take(self, next: u32) -> u32:
         """All up to `next` has come: how far there is no gap then. What lies before is forgotten."""
         reached = next

@@ -37,7 +37,7 @@ from neokernel.services.network import segment as wire
 from neokernel.services.network.address import Flow
 from neokernel.services.network.assembler import Assembler
 from neokernel.services.network.circle import Circle
-from neokernel.services.network.clock import MILLISECOND, NEVER
+from neokernel.services.network.clock import MILLISECOND, NEVER, SECOND
 from neokernel.services.network.congestion import Congestion
 from neokernel.services.network.drop import Drop
 from neokernel.services.network.host import Host
@@ -62,6 +62,8 @@ DEFAULT_MSS: u16 = 536
 TIMESTAMP_LIFE: u64 = 24 * 86_400_000_000
 #: retransmissions before a connection is given up
 LEAST_TRIES = 5
+#: in a second, to one peer
+MOST_CHALLENGES: u32 = 10
 #: duplicate acknowledgements that mean a loss
 DUPLICATES = 3
 
@@ -189,6 +191,10 @@ class Connection:
     ack_now: bool = False
     #: bytes that came since the last acknowledgement
     unanswered: u32 = 0
+
+    #: challenges in the second that began then
+    challenged: u32 = 0
+    challenged_from: u64 = 0
 
     # --- timestamps (RFC 7323)
     timed: bool = False
@@ -795,8 +801,14 @@ class Connection:
             host.counters.drop(Drop.WINDOW)
 
     def challenge(self, host: Host, now: u64) -> None:
-        """Let the peer say whether it was it (RFC 5961, 7: so many a second)."""
-        if host.challenges.take(now):
+        """Let the peer say whether it was it: so many a second (RFC 5961, 7), of each connection for itself.
+
+        A number for all could be counted by others (see `rate.py`).
+        """
+        if now - self.challenged_from >= SECOND:
+            self.challenged_from, self.challenged = now, 0
+        if self.challenged != MOST_CHALLENGES:
+            self.challenged += 1
             host.counters.challenges += 1
             self.ack_now, self.wants_output = True, True
         else:
@@ -932,7 +944,8 @@ class Connection:
         if self.fin_known:
             right = earlier(right, self.fin_at)
         if segment.has(FIN) and right == end and not self.fin_known and until(self.expected, end):
-            self.fin_known, self.fin_at = True, end
+            # Not if bytes have come that would be behind it.
+            self.fin_known, self.fin_at = not self.beyond.reaches_beyond(end), end
         if not before(left, right):
             # Nothing new in it: perhaps an acknowledgement was lost.
             self.ack_now, self.wants_output = True, True

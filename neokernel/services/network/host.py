@@ -42,7 +42,6 @@ class Host:
     paths: Embedded[Paths] = Paths()
     backlog: Embedded[Backlog] = Backlog()
     resets: Embedded[Rate] = Rate()
-    challenges: Embedded[Rate] = Rate()
     errors: Embedded[Rate] = Rate()
 
     def is_local(self, address: Address) -> bool:

@@ -65,6 +65,8 @@ class Network:
         hashes = Seed(self.host.secret.hash(TABLES, nobody, 0), self.host.secret.hash(TABLES, nobody, 1))
         self.host.neighbours.seed = hashes
         self.host.paths.seed = hashes
+        self.host.resets.noise = hashes.first
+        self.host.errors.noise = hashes.second
         self.tcp.begin(hashes)
 
     def configure(self, address: Address, prefix: u32, gateway: Address) -> None:

@@ -487,7 +487,7 @@ class Tcp:
         if segment.has(FIN) or segment.size() != 0 or segment.sequence != ended.expected:
             if segment.has(FIN):
                 self.ended.restart(ended, now)
-            if host.challenges.take(now):
+            if host.resets.take(now):
                 self.acknowledge_late(host, ended, to, now)
 
     def acknowledge_late(self, host: Host, ended: Ended, to: LinkAddress, now: u64) -> None:
