@@ -124,10 +124,10 @@ MUTANTS = (
         "caller.faulted or (caller.state is State.ANSWERED and needs_buffer(word)):",
     ),
     Mutant(
-        "who cancels senders goes on with one that has gone",
+        "who cancels senders goes on behind the one that has gone",
         "endpoint",
         "        endpoint.cursor = sender.previous\n",
-        "        pass\n",
+        "        endpoint.cursor = sender.next\n",
     ),
     Mutant(
         "senders of other badges are cancelled",
