@@ -38,6 +38,7 @@ from neokernel.kernel.objects import (
     Slot,
     State,
     Thread,
+    fits,
 )
 from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, answer
 from neokernel.kernel.reply import arm, finish, link, release
@@ -74,7 +75,7 @@ def transfer(hart: Hart, sender: Thread, receiver: Thread, badge: u64, word: u64
     The receiver's argument registers are overwritten: the caller has read what it needs of them. AGAIN, and nothing is
     moved, if an interrupt has come while it was checked.
     """
-    requires(capabilities_of(word) <= MAXIMUM_CAPABILITIES and length_of(word) <= MAXIMUM_WORDS)
+    requires(fits(word))
     if not sender.faulted and needs_buffer(word):
         refused = transfer_more(hart, sender, receiver, word)
         if refused != 0:
@@ -104,7 +105,7 @@ def transfer_registers(sender: Thread, receiver: Thread, badge: u64, word: u64) 
 @cold
 def transfer_more(hart: Hart, sender: Thread, receiver: Thread, word: u64) -> u64:
     """The part of a message that isn't in registers."""
-    requires(capabilities_of(word) <= MAXIMUM_CAPABILITIES and length_of(word) <= MAXIMUM_WORDS)
+    requires(fits(word))
     named: Array[u64] = array(NAMED)
     refused = _obstacle(hart, sender, receiver, word, named)
     if refused != 0:
@@ -118,7 +119,7 @@ def transfer_more(hart: Hart, sender: Thread, receiver: Thread, word: u64) -> u6
 @cold
 def transfer_buffer(hart: Hart, sender: Thread, receiver: Thread, word: u64, named: Span[u64]) -> None:
     """The same, to which there is no `_obstacle`, with the capabilities that it found."""
-    requires(capabilities_of(word) <= MAXIMUM_CAPABILITIES and length_of(word) <= MAXIMUM_WORDS)
+    requires(fits(word))
     requires(len(named) == NAMED)
     source = sender.buffer
     target = receiver.buffer
@@ -243,7 +244,7 @@ def offer(hart: Hart, sender: Thread, endpoint: Endpoint, badge: u64, word: u64,
     A call needs a receiver with a Reply, and can bring the time to serve it; a message without a call can't, so its
     receiver must have a context.
     """
-    requires(capabilities_of(word) <= MAXIMUM_CAPABILITIES and length_of(word) <= MAXIMUM_WORDS)
+    requires(fits(word))
     receiver = endpoint.receivers.head
     if receiver is None:
         if not waiting:
@@ -427,7 +428,7 @@ def give(hart: Hart, server: Thread, caller: Thread) -> u64:
 @cold
 def give_more(hart: Hart, server: Thread, caller: Thread, word: u64) -> u64:
     """The same, when not all of it is in registers."""
-    requires(capabilities_of(word) <= MAXIMUM_CAPABILITIES and length_of(word) <= MAXIMUM_WORDS)
+    requires(fits(word))
     refused = transfer_more(hart, server, caller, word)
     if refused != 0:
         return refused

@@ -16,7 +16,21 @@ from neokernel.abi.kinds import PAGE_SIZE
 from neokernel.abi.rights import EXECUTE, READ, WRITE
 from neokernel.arch.cpu import Cpu
 from neokernel.arch.riscv64.registers import Registers
-from neokernel.lang import Array, Embedded, Ghost, Span, array, invariant, size_of, struct, u8, u16, u32, u64
+from neokernel.lang import (
+    Array,
+    Embedded,
+    Ghost,
+    Span,
+    array,
+    ghost,
+    invariant,
+    size_of,
+    struct,
+    u8,
+    u16,
+    u32,
+    u64,
+)
 
 PRIORITIES = 256
 MAXIMUM_DEPTH = 64
@@ -393,7 +407,13 @@ class Thread:
 
     @invariant
     def message_is_well_formed(self) -> bool:
-        return capabilities_of(self.message) <= MAXIMUM_CAPABILITIES and length_of(self.message) <= MAXIMUM_WORDS
+        return fits(self.message)
+
+
+@ghost
+def fits(word: u64) -> bool:
+    """Does the message word say no more than a message can have?"""
+    return capabilities_of(word) <= MAXIMUM_CAPABILITIES and length_of(word) <= MAXIMUM_WORDS
 
 
 #: Thread.bindings: the one that isn't of `Binding`
@@ -673,6 +693,17 @@ class Hart:
     @invariant
     def in_bounds(self) -> bool:
         return self.best <= PRIORITIES and self.asid_limit <= ASIDS and self.next_asid < ASIDS
+
+    @invariant
+    def best_is_first_on_the_map(self) -> bool:
+        place = PRIORITIES - min(self.best, PRIORITIES)
+        bit = u64(1) << (place % 64)
+        for word in range(len(self.ready)):
+            if word == place // 64:
+                return self.ready[word] & (bit | (bit - 1)) == bit
+            if self.ready[word] != 0:
+                return False
+        return True
 
 
 #: Hart.attention: events are recorded; the floating-point unit is on

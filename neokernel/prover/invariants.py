@@ -231,7 +231,7 @@ class Invariants(NoInvariants):
         for cells in sorted(reads(x, invariant), key=lambda cells: cells.name):
             for _, name, _ in x.memory.components(cells):
                 for entry in x.memory.logs.get(name, ()):
-                    if entry.stamp > since and _may_be_of(entry, fields.get(cells)):
+                    if entry.stamp > since and _may_be_of(x, entry, fields.get(cells)):
                         yield entry
 
     def leave(self, x: Executor, frame: Frame, node: ir.Call, state: State) -> None:
@@ -283,12 +283,30 @@ def _parts(x: Executor, reference: Term, type_: Type) -> Iterator[tuple[Term, Ty
             yield from _parts(x, t.inline_element(reference, x.fresh("place", 64)), target)
 
 
-def _may_be_of(entry: Entry, fields: set[str] | None) -> bool:
-    """May it have been written to an array that is one of these fields? Of two made in different ways, it is known."""
+def _may_be_of(x: Executor, entry: Entry, fields: set[str] | None) -> bool:
+    """May it have been written to an array that is one of these fields? Of two made in different ways, it is known; and
+    of a new object, by the arrays that lie in it."""
     match entry:
+        case Cleared(object=object) if fields is not None:
+            made = [type_ for whole, type_, _ in x.made if whole is object]
+            return not made or any(fields & set(_arrays_in(x, type_)) for type_ in made)
         case Write(location=(array, _)) | Fill(array=array) | Moved(target=array) if fields is not None:
             return not t.is_made(array) or (array.op == "field" and array.args[0] in fields)
     return True
+
+
+def _arrays_in(x: Executor, type_: Type) -> Iterator[str]:
+    """The fields that are arrays, of an object and of what lies in it."""
+    match type_:
+        case StructType(fields=fields):
+            for f in fields.values():
+                if f.inline:
+                    target = f.type.target if isinstance(f.type, RefType) else f.type
+                    if isinstance(target, ArrayType):
+                        yield f"{x.layout.name(type_)}.{f.name}"
+                    yield from _arrays_in(x, target)
+        case ArrayType(element=element, inline=True):
+            yield from _arrays_in(x, element.target if isinstance(element, RefType) else element)
 
 
 def arrays(x: Executor, function: ir.Function) -> dict[Cells, set[str]]:

@@ -180,8 +180,7 @@ def move_does_what_may_be_done(place: Slot, source: Slot | None) -> None:
         allowed = False
     else:
         allowed = allowed and source.flags & (PINNED | REVOKING) == 0 and not has_children(source)
-    done = status_of(move_in(place, source)) == 0
-    assert done == allowed
+    assert (status_of(move_in(place, source)) == 0) == allowed
 
 
 def refusals_say_why(hart: Hart, caller: Thread, place: Slot, source: Slot | None) -> None:
@@ -270,9 +269,7 @@ def what_travels_is_handed_over(hart: Hart, slot: Slot, place: Slot, moving: boo
 def there_must_be_room_to_derive(hart: Hart, slot: Slot) -> None:
     """Nothing else is asked for while nothing is revoked."""
     requires(slot.object is not None)
-    possible = derivable(hart, slot)
-    assert is_fertile(slot) or not possible
-    assert possible or not is_fertile(slot) or hart.revocations != 0
+    assert derivable(hart, slot) or not is_fertile(slot) or hart.revocations != 0
 
 
 def a_revocation_is_counted_once(hart: Hart, slot: Slot, other: Slot) -> None:

@@ -72,6 +72,7 @@ def time_is_taken_from_whoever_has_it(hart: Hart, time: SchedContext, thread: Th
     """Its calls forget it first, from the last one on."""
     requires(time.thread is thread and thread.dispatcher is None and time.home is thread)
     requires(time.top is None or (time.top is last and last.context is time))
-    free, below = time.top is None, last.below
+    free = time.top is None
+    below = last.below
     assert take_time(hart, time) == free
     assert time.thread is None if free else time.top is below

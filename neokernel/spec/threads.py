@@ -83,8 +83,7 @@ def registers_are_read_and_written(caller: Thread, thread: Thread) -> None:
     first = Words(u64(32) << LENGTH_SHIFT, its[0], its[1], its[2], its[3])
     assert read_registers(caller, thread) == ANSWERED and hears(caller, 0, first)
     stopped = thread.state is State.STOPPED or thread.faulted
-    outcome = write_registers(caller, thread)
-    assert outcome == (0 if stopped else failure(Status.WRONG_STATE, INVOKED))
+    assert write_registers(caller, thread) == (0 if stopped else failure(Status.WRONG_STATE, INVOKED))
     assert not stopped or thread.registers.full == 1
 
 
@@ -160,7 +159,8 @@ def a_fault_without_a_handler_stops(
     requires(not isinstance(thread.bindings[u64(Binding.HANDLER.value)].object, Endpoint))
     requires(not thread.faulted)
     requires(fault is Fault.BUDGET or thread.space.identifier != ROOT_SPACE)
-    timeless, state = fault is Fault.BUDGET, thread.state
+    timeless = fault is Fault.BUDGET
+    state = thread.state
     raise_fault(hart, thread, fault, w0, w1, w2, w3)
     report = thread.report
     assert thread.state is (state if timeless else State.STOPPED)

@@ -48,6 +48,7 @@ from neokernel.kernel.objects import (
     Trace,
     Wheel,
 )
+from neokernel.lang.records import check_invariants
 
 size_of, u64 = lang.size_of, lang.u64
 
@@ -222,6 +223,7 @@ def check(hart: Hart, tables: Iterable[CapTable] = ()) -> World:
     check_holders(world)
     check_dying(world)
     check_asids(world)
+    check_invariants(hart)
     return world
 
 

@@ -1120,6 +1120,54 @@ def test_an_invariant_is_due_of_a_new_object_that_isnt_written_to(body: str, bro
     assert failures(UNWRITTEN.format(body)) == (["invariant"] if broken else [])
 
 
+FILLED = """
+unsafe("a test")
+
+@struct
+class Filled:
+    numbers: Array[u32] = array(2)
+
+    @invariant
+    def holds(self) -> bool:
+        return self.numbers[0] > 0
+
+@struct
+class Holder:
+    first: u32 = 0
+    second: Embedded[Filled] = Filled()
+
+@struct
+class Many:
+    parts: Array[Embedded[Filled]] = array(2)
+
+@struct
+class Other:
+    numbers: Array[u32] = array(2)
+    child: Filled | None = None
+
+def f(c: bool, place: u64) -> None:
+    {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "broken"),
+    [
+        ("new_at(Filled, place)", True),
+        ("new_at(Holder, place)", True),
+        ("new_at(Many, place)", True),
+        ("if c:\n        new_at(Many, place)", True),
+        ("new_at(Filled, place).numbers[0] = 1", False),
+        ("new_at(Filled, place).numbers[1] = 1", True),
+        ("new_at(Other, place)", False),
+        ("new_at(Other, place).numbers[0] = 0", False),
+        ("new_at(Other, place)\n    if c:\n        new_at(Holder, place).first = 1", True),
+    ],
+)
+def test_an_invariant_of_an_array_is_due_of_the_new_objects_that_it_lies_in(body: str, broken: bool) -> None:
+    assert failures(FILLED.format(body)) == (["invariant"] if broken else [])
+
+
 NEW = """
 unsafe("a test")
 
