@@ -1,22 +1,37 @@
-"""Reads and writes a disk, and says what that takes from the call to its answer: all instructions but the idler's."""
+"""Reads and writes a disk, has frames go round, and says what that takes: all instructions but the idler's."""
 
 from __future__ import annotations
 
 from counting import Count, Counting
 
+from neokernel.abi.kinds import Kind
 from neokernel.interfaces.block import SECTOR, BlockDevice, Request, put
+from neokernel.interfaces.clients.frames import (
+    BUFFERS_AT,
+    BUFFERS_SIZE,
+    EVENTS_AT,
+    EVENTS_SIZE,
+    REGION,
+    SENDS_AT,
+    SENDS_SIZE,
+    Frames,
+)
 from neokernel.interfaces.entropy import Entropy, NoEntropy
-from neokernel.lang import Array, Uses, array, saturating_sub, slot_of, struct, u8, u64, uses, usize, wire_view
+from neokernel.interfaces.network import RECEIVED, NetworkDevice, buffer_slots, event_slots, send_slots
+from neokernel.lang import Array, Uses, array, saturating_sub, slot_of, struct, u8, u32, u64, uses, usize, wire_view
 from neokernel.runtime import system
 from neokernel.runtime.lend import Lent, region
 from neokernel.runtime.must import must, must_get
 from neokernel.runtime.objects import Console, Power
+from neokernel.runtime.post import line_of
 from neokernel.runtime.process import Process
+from neokernel.runtime.ring import Ring, Role
 from neokernel.runtime.system import Failure
 
 disk: Uses[BlockDevice] = uses(lend=256 << 10)
 counting: Uses[Counting] = uses(lend=4096)
 entropy: Uses[Entropy] = uses()
+network: Uses[NetworkDevice] = uses(lend=REGION)
 console: Uses[Console] = uses()
 power: Uses[Power] = uses()
 
@@ -26,6 +41,9 @@ SECTORS = 2048
 BATCH: usize = 16
 BLOCK: usize = 4096
 LARGE: usize = 256 << 10
+#: frames at a time, and bytes of each
+BURST: u64 = 16
+FRAME: u32 = 1514
 
 
 def others() -> u64:
@@ -74,6 +92,7 @@ def main(process: Process) -> None:
         assert not isinstance(filled, Failure | NoEntropy), "random bytes"
         samples.add(since(before))
     process.console.write(f"= random {samples.median()}\n")
+    packets(process)
     must(system.power_off(slot_of(power), 0))
 
 
@@ -102,3 +121,53 @@ def batches(process: Process, lent: Lent) -> None:
         assert must_get(disk.run(batch)) == 0
         samples.add(since(before) // BATCH)
     process.console.write(f"= batched {samples.median()}\n")
+
+
+# --- frames -----------------------------------------------------------------------------------------------------------
+
+
+def packets(process: Process) -> None:
+    """A network that brings back what is sent: from the frame to the driver's sleep, and from there to the client."""
+    mine = must_get(process.make(Kind.NOTIFICATION))
+    whole = region(slot_of(network))
+    sends, buffers = whole.part(SENDS_AT, SENDS_SIZE), whole.part(BUFFERS_AT, BUFFERS_SIZE)
+    events = whole.part(EVENTS_AT, EVENTS_SIZE)
+    frames = Frames(
+        region=whole,
+        sends=Ring(role=Role.PRODUCER, own=line_of(sends, 0), peer=line_of(sends, 1), slots=send_slots(sends)),
+        buffers=Ring(
+            role=Role.PRODUCER, own=line_of(buffers, 0), peer=line_of(buffers, 1), slots=buffer_slots(buffers)
+        ),
+        events=Ring(role=Role.CONSUMER, own=line_of(events, 1), peer=line_of(events, 0), slots=event_slots(events)),
+    )
+    assert frames.open(process, slot_of(network), mine, 0) is None, "a device that works"
+    around(frames, mine, 1, Samples(), Samples())
+    sent, came = Samples(), Samples()
+    around(frames, mine, 1, sent, came)
+    process.console.write(f"= send {sent.median()}\n= receive {came.median()}\n")
+    sent, came = Samples(), Samples()
+    around(frames, mine, BURST, sent, came)
+    process.console.write(f"= send_many {sent.median()}\n= receive_many {came.median()}\n")
+
+
+def around(frames: Frames, mine: u64, burst: u64, sent: Samples, came: Samples) -> None:
+    """Frames that go round, so many at a time: what each takes."""
+    for _ in range(ROUNDS):
+        before = others()
+        for _ in range(burst):
+            place = frames.frame()
+            assert place is not None, "they come back"
+            frames.send(place, FRAME)
+        frames.flush()
+        sent.add(since(before) // burst)
+        before = others()
+        left = burst
+        while left != 0:
+            found = frames.next()
+            if found is not None:
+                assert found.kind == RECEIVED and found.length == FRAME
+                frames.give_back(found.place)
+                left -= 1
+            elif frames.may_sleep():
+                _ = system.wait(mine)
+        came.add(since(before) // burst)

@@ -6,12 +6,19 @@ works for the device, only the idler runs. Nothing else happens meanwhile, as ev
 run takes: with the usual time slices, their timers would be counted, more of them the slower the host is. What is left
 is the request's; it differs a little by when interrupts come, so what is shown is the median of 64, or of 16 large
 ones, and of two runs the lesser.
+
+Frames are sent to a program here, which sends them back a little later, when the machine has nothing more to do: so
+what sending takes is over before anything is received.
 """
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import tempfile
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from neokernel.bench.kernel import Line, command, read_reports, run_command
@@ -29,10 +36,16 @@ LINES = {
     "large": Line("1 MiB read, in requests of 256 KiB", 60_000),
     "large_write": Line("1 MiB written"),
     "random": Line("256 random bytes"),
+    "send": Line("a frame of 1,514 bytes sent, one at a time"),
+    "receive": Line("a frame received, one at a time"),
+    "send_many": Line("a frame sent, of 16 at a time", 1_500),
+    "receive_many": Line("a frame received, of 16 at a time", 1_500),
 }
 RUNS = 2
 #: microseconds for which a service may run: more than any run takes
 UNINTERRUPTED = 1_000_000_000
+#: seconds for which a frame is away
+AWAY = 0.002
 #: bytes of the disk
 DISK = 1 << 20
 
@@ -50,7 +63,8 @@ def run(only: Sequence[str] | None = None, progress: Progress = lambda _: None, 
         found: list[dict[str, int]] = []
         for number in range(RUNS):
             progress(f"run {number + 1} of {RUNS}")
-            found.append(read_reports(run_command(machine(image, folder), "drivers")))
+            with relay() as ports:
+                found.append(read_reports(run_command(machine(image, folder, ports), "drivers")))
     rows = []
     for name in only or LINES:
         line = LINES[name]
@@ -63,13 +77,50 @@ def run(only: Sequence[str] | None = None, progress: Progress = lambda _: None, 
     return rows
 
 
-def machine(image: Path, folder: Path) -> list[str]:
+def machine(image: Path, folder: Path, ports: tuple[int, int]) -> list[str]:
     from neokernel.image import qemu
 
     disk = folder / "disk.img"
     disk.write_bytes(bytes(DISK))
     slots = [*qemu.disk("virtio-mmio-bus.0", disk), *qemu.entropy("virtio-mmio-bus.7")]
+    slots += qemu.tunnel("virtio-mmio-bus.2", *ports)
     return [*command(image), *qemu.MODERN, *slots]
+
+
+@contextlib.contextmanager
+def relay() -> Iterator[tuple[int, int]]:
+    """A program that sends frames back, when the machine has gone to sleep: its tunnel's ports, local and remote."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free,
+    ):
+        made.bind(("127.0.0.1", 0))
+        free.bind(("127.0.0.1", 0))
+        local, remote = free.getsockname()[1], made.getsockname()[1]
+        free.close()
+        made.settimeout(0.1)
+        over = threading.Event()
+
+        def work() -> None:
+            while not over.is_set():
+                with contextlib.suppress(TimeoutError):
+                    frames = [made.recv(65536)]
+                    time.sleep(AWAY)
+                    made.setblocking(False)
+                    with contextlib.suppress(BlockingIOError):
+                        while True:
+                            frames.append(made.recv(65536))
+                    made.settimeout(0.1)
+                    for frame in frames:
+                        made.sendto(frame, ("127.0.0.1", local))
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield local, remote
+        finally:
+            over.set()
+            thread.join()
 
 
 def build(folder: Path) -> Path:
@@ -81,7 +132,7 @@ def build(folder: Path) -> Path:
         grants = (
             Has("device", GrantKind.DEVICE, target=address),
             Has("line", GrantKind.INTERRUPT, target=line),
-            Has("space", GrantKind.DMA, size=4),
+            Has("space", GrantKind.DMA, size=5),
             Has("memory", GrantKind.MEMORY, size=64 << 10),
             Provides(name),
         )
@@ -94,17 +145,19 @@ def build(folder: Path) -> Path:
         Uses("disk", "disk", "disk", lend=256 << 10),
         Uses("counting", "idler", "counting", lend=4096),
         Uses("entropy", "entropy", "entropy"),
+        Uses("network", "network", "network", lend=256 << 10),
         Has("console", GrantKind.CONSOLE),
         Has("power", GrantKind.POWER),
     )
     services = (
         driver("disk", 0x1000_1000, 1),
         driver("entropy", 0x1000_8000, 8),
+        driver("network", 0x1000_3000, 3),
         service("idler", (Provides("counting"),), 512 << 10, 1),
         service("meter", grants, 1 << 20, 40),
     )
     programs = {name: SOURCES / f"{name}.py" for name in ("idler", "meter")}
-    programs |= {name: DRIVERS / name / "main.py" for name in ("disk", "entropy")}
+    programs |= {name: DRIVERS / name / "main.py" for name in ("disk", "entropy", "network")}
     missing = [path.name for path in programs.values() if not path.is_file()]
     if missing:
         raise BenchError(f"{missing[0]} is missing: the benchmark needs the project's checkout")
