@@ -8,8 +8,8 @@ A thread without a handler stops; so does one whose handler receives without a R
 it has the report. If it runs in the root process's address space, the machine ends with a panic. If the handler's
 Endpoint ends before the report was received, the thread goes on where it was, and faults again.
 
-BUDGET differs: without a handler, or with one that can't take the report, the thread neither stops nor ends the machine.
-It waits for time: until the context's budget comes back, or until it is given other time.
+BUDGET differs: without a handler, or with one that can't take the report, the thread neither stops nor ends the
+machine. It waits for time: until the context's budget comes back, or until it is given other time.
 """
 
 from enum import Enum
