@@ -77,7 +77,8 @@ class Talk:
 class World:
     network: Embedded[Network] = Network()
     memory: Array[u8] = array(2 * PAIRS * EACH)
-    padding0: u16 = 0
+    padding0: u32 = 0
+    padding1: u16 = 0
     frame: Array[u8] = array(2_048)
     built: Array[u8] = array(2_048)
     scratch: Array[u8] = array(2_048)

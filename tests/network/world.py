@@ -103,7 +103,7 @@ class Frame:
     order: u64 = 0
     to_right: bool = False
     length: usize = 0
-    padding: u64 = 0
+    padding: u32 = 0
     padding2: u16 = 0
     data: Array[u8] = array(FRAME)
 
@@ -140,7 +140,8 @@ class World:
     right: Embedded[Side] = Side()
     flying: Array[Embedded[Frame]] = array(FLYING)
     scratch: Array[u8] = array(4_096)
-    padding: u16 = 0
+    padding: u32 = 0
+    padding2: u16 = 0
     built: Array[u8] = array(FRAME)
     random: u64 = 0
     now: u64 = 1_000_000

@@ -1,6 +1,8 @@
 """Ethernet II frames (RFC 894).
 
-A frame begins two bytes behind a multiple of eight, so that what it carries is aligned.
+A frame begins six bytes behind a multiple of eight. So IP's header, and every field of 32 bits behind it, is aligned;
+and the bytes of a segment of TCP with timestamps begin at a multiple of eight, as a client's buffers do: they are
+copied in words.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@
     network.deadline()                      # when `advance` must be called next
     network.advance(now)                    # what was due
 
-`now` never goes back. Frames begin two bytes behind a multiple of eight. After any call, `has_output` says whether
-`fetch` should be asked.
+`now` never goes back. Frames begin six bytes behind a multiple of eight (`ethernet.py`). After any call, `has_output`
+says whether `fetch` should be asked.
 
 Packets to ourselves go no further than `fetch`: what it has built is received at once.
 """
