@@ -88,6 +88,12 @@ MUTANTS = (
         "who replies needs no right to receive", "syscall", "    if slot.rights & RECEIVE == 0:\n", "    if False:\n"
     ),
     Mutant(
+        "a device waits while the timer is reported",
+        "syscall",
+        "    if cpu.line_pending(hart.cpu):\n        interrupt.serve",
+        "    if False:\n        interrupt.serve",
+    ),
+    Mutant(
         "a pinned capability can be moved",
         "endpoint",
         "    if slot.flags & PINNED != 0:\n        return failure(Status.PINNED, argument)\n",
