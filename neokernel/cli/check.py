@@ -1,4 +1,4 @@
-"""`nk check`: all that is wrong with a program or a system, without building anything."""
+"""`nk check`: all that is wrong with a program or a system. It builds only what has little memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ import click
 from neokernel.cli.errors import Exit
 from neokernel.cli.output import json_option, print_json, shown
 from neokernel.cli.program import Program, analyse, find_program, from_here
-from neokernel.cli.system import described, examined, failure, find_system, is_system_file, print_count, print_findings
+from neokernel.cli.system import (
+    described,
+    examined,
+    failure,
+    find_system,
+    is_system_file,
+    print_count,
+    print_findings,
+    short_of_memory,
+)
 from neokernel.compiler.diagnostics import Diagnostic
 from neokernel.image.needs import Need
 
@@ -78,6 +87,10 @@ def check(path: Path) -> Checked:
             return Checked(path, ["a system"], findings, failure(findings), {})
         programs = dict.fromkeys(Program(service.program.main) for service in machine.services.values())
         wrong = [item for program in programs for item in checked_program(program)]
+        if not any(item.severity == "error" for item in wrong):
+            short = short_of_memory(machine)
+            if short:
+                return Checked(path, ["a system"], [*findings, *short], failure(short), {})
         return Checked(path, described(machine), [*findings, *dict.fromkeys(wrong)], Exit.COMPILE, {})
     program = find_program(path)
     return Checked(program.root, [program.kind], checked_program(program), Exit.COMPILE, program.needs)

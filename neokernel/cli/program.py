@@ -130,6 +130,12 @@ def analyse(program: Program) -> list[Diagnostic]:
     return found
 
 
+def unwritable(output: Path, error: OSError) -> ToolError:
+    """What stood in the way of writing `output`, which may be another file or folder beside it."""
+    place = shown(Path(error.filename)) if isinstance(error.filename, str) else str(output)
+    return ToolError("NK1005", f"{place} can't be written: {error.strerror or error}")
+
+
 def build(program: Program, output: Path, *, checks: bool = True, release: bool = True, as_json: bool = False) -> Path:
     """Build the program's image, or print its diagnostics and end the command."""
     from neokernel.image.build import build_image
@@ -139,7 +145,7 @@ def build(program: Program, output: Path, *, checks: bool = True, release: bool 
         with progress(f"building {program.name}"), tool_complaints():
             result = build_image(program.root, output, checks=checks, release=release)
     except OSError as error:
-        raise ToolError("NK1005", f"{output} can't be written: {error.strerror or error}") from error
+        raise unwritable(output, error) from error
     if result.diagnostics:
         refuse(result.diagnostics, program, as_json=as_json)
     return output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import NoReturn
 
@@ -10,14 +11,25 @@ import click
 
 from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import colored, print_json, progress, shown
-from neokernel.cli.program import REPOSITORY, Program, analyse, from_here, refuse, source_text, tool_complaints
+from neokernel.cli.program import (
+    REPOSITORY,
+    Program,
+    analyse,
+    from_here,
+    refuse,
+    source_text,
+    tool_complaints,
+    unwritable,
+)
 from neokernel.compiler.diagnostics import Diagnostic, render
+from neokernel.image.archive import program_entry
+from neokernel.image.elf import Image
 from neokernel.image.systemfile.checking import examine
 from neokernel.image.systemfile.describing import Denied, describe, programs
-from neokernel.image.systemfile.document import did_you_mean
+from neokernel.image.systemfile.document import Findings, did_you_mean
 from neokernel.image.systemfile.left_out import write_left_out
 from neokernel.image.systemfile.machine import Machine
-from neokernel.image.systemfile.resources import total
+from neokernel.image.systemfile.resources import enough_memory, tight, total
 from neokernel.image.systemfile.timing import percent, promised
 from neokernel.image.systemfile.units import show_size
 
@@ -107,7 +119,8 @@ def build_machine(
 
     `traced`: init starts a trace.
     """
-    from neokernel.image.system import build_described  # late, because the compiler is big
+    from neokernel.image.kernel import archive_of  # late, because the compiler is big
+    from neokernel.image.system import build_described
 
     found = programs(machine)
     try:
@@ -116,14 +129,35 @@ def build_machine(
             described = describe(machine, denied)
             result = build_described(described, found, output, checks=checks, release=release, traced=traced)
     except OSError as error:
-        raise ToolError("NK1005", f"{output} can't be written: {error.strerror or error}") from error
+        raise unwritable(output, error) from error
     if result.diagnostics:
         # Of which program they are isn't said: the first that has some.
         wrong = ((Program(main), analyse(Program(main))) for main in found.values())
         program, diagnostics = next((each for each in wrong if each[1]), (Program(machine_root()), result.diagnostics))
         refuse(diagnostics, program, as_json=as_json)
+    short = Findings()
+    parts = {entry.name: entry.parts for entry in archive_of(Image(output))}
+    for service in machine.services.values():
+        enough_memory(machine, service, short, parts[service.program.name])
+    if short.errors:
+        output.unlink()  # it would boot, and init would give them up
+        refuse_system(Path(machine.file), short.errors, as_json=as_json)
     write_left_out(output, machine, denied)
     return output
+
+
+def short_of_memory(machine: Machine) -> list[Diagnostic]:
+    """Who has too little memory to begin with, which for some only the size of their programs tells: they are built."""
+    from neokernel.image.program import THREAD_START, build_program  # late, because the compiler is big
+
+    found = Findings()
+    with tempfile.TemporaryDirectory(prefix="nk-check-") as folder, tool_complaints():
+        for service in machine.services.values():
+            output = Path(folder) / f"{service.program.name}.elf"
+            if tight(machine, service) and not build_program(service.program.main, output).diagnostics:
+                parts = program_entry(service.program.name, output, THREAD_START).parts
+                enough_memory(machine, service, found, parts)
+    return found.items
 
 
 def machine_root() -> Path:

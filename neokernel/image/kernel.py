@@ -89,8 +89,9 @@ def build_image_of(
             return replace(built, image=output)
         entries.append(program_entry(name, built.image, THREAD_START))
     for path in folder.iterdir():
-        if path.name.partition(".")[0] not in {entry.name for entry in entries}:
-            path.unlink()  # of a program that is no more
+        # Folders are what another build writes in, or left when it was killed.
+        if not path.is_dir() and path.name.partition(".")[0] not in {entry.name for entry in entries}:
+            path.unlink(missing_ok=True)  # of a program that is no more
     found = kernel_objects(checks=checks)
     if isinstance(found, list):
         return BuildResult(output, found)

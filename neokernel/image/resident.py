@@ -25,6 +25,8 @@ from neokernel.runtime.process import START_INFO_ADDRESS, STATE_ADDRESS
 #: bits of a segment's flags
 WRITABLE = 2
 GIGABYTE = 1 << 30
+#: of the smallest program: a page of code, where programs begin (boards/program.ld)
+EMPTY = (Part(0x1_0000, 0, PAGE_SIZE, PAGE_SIZE, 5),)
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,17 @@ class Marks:
                 self.take(Kind.PAGE_TABLE)
 
 
-def resident(machine: Machine, service: Service, parts: Iterable[Part], floats: bool = False) -> Resident:
-    """`parts`: the program's segments. `floats`: it computes with them, on a processor without vectors."""
+@dataclass
+class Made:
+    """What init has made for a service before it gives it the rest of its Memory; pages, shared and its own."""
+
+    marks: Marks = field(default_factory=Marks)
+    shared: int = 0
+    private: int = 0
+
+
+def made(machine: Machine, service: Service, parts: Iterable[Part]) -> Made:
+    """Objects in init's order; the program has `parts`, its segments."""
     shared, private = 0, 0
     marks, parts = Marks(), tuple(parts)
     beside = [*pages(STATE_ADDRESS, service.preserve.value), *regions(machine, service)]
@@ -97,6 +108,20 @@ def resident(machine: Machine, service: Service, parts: Iterable[Part], floats: 
             marks.map(address)
     for address in beside:
         marks.map(address)
+    return Made(marks, shared, private)
+
+
+def least_memory(machine: Machine, service: Service, parts: Iterable[Part] = EMPTY) -> int:
+    """The smallest `memory` with which init can make the service; without `parts`, one whose program has no data."""
+    marks = made(machine, service, parts).marks
+    least = marks.low + marks.high + int(MAKERS_SHARE) + PAGE_SIZE
+    return -(-least // PAGE_SIZE) * PAGE_SIZE
+
+
+def resident(machine: Machine, service: Service, parts: Iterable[Part], floats: bool = False) -> Resident:
+    """`parts`: the program's segments. `floats`: it computes with them, on a processor without vectors."""
+    before = made(machine, service, parts)
+    marks, shared, private = before.marks, before.shared, before.private
     own = (service.memory.value - marks.low - marks.high - int(MAKERS_SHARE)) // PAGE_SIZE * PAGE_SIZE
     marks.take(Kind.MEMORY, own)
     marks.take(Kind.SCHED_CONTEXT)

@@ -318,6 +318,20 @@ def test_output_that_can_not_be_written(nk: Nk, tmp_path: Path) -> None:
     assert "error[NK1005]" in result.error
 
 
+def test_what_a_killed_build_left_is_in_nobodys_way(nk: Nk, tmp_path: Path) -> None:
+    imports = "from neokernel.lang import u64\nfrom neokernel.runtime.process import Process\n"
+    (tmp_path / "small.py").write_text(f"{imports}\n\ndef main(process: Process) -> None:\n    process.exit(u64(1))\n")
+    folder = tmp_path / "build" / "small.programs"
+    (folder / ".nk-left").mkdir(parents=True)
+    (folder / "gone.elf").write_text("")
+    assert nk("build", "small.py").status == 0
+    assert {path.name for path in folder.iterdir()} == {".nk-left", "small.elf", "small.checks.json"}
+    shutil.rmtree(folder)
+    folder.write_text("")
+    result = nk("build", "small.py")
+    assert result.error == "error[NK1005]: build/small.programs can't be written: File exists\n"
+
+
 def test_a_broken_image(nk: Nk, tmp_path: Path) -> None:
     nk("build", EXAMPLES / "01_hello", "-o", "whole.elf")
     whole = (tmp_path / "whole.elf").read_bytes()

@@ -10,12 +10,15 @@ import pytest
 from neokernel.abi.description import GrantKind
 from neokernel.cli.errors import Exit
 from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.image.archive import Part
 from neokernel.image.description import Has
 from neokernel.image.description import read as described
 from neokernel.image.elf import Image
 from neokernel.image.kernel import archive_of
-from neokernel.image.systemfile.resources import LEAST_MEMORY, SLOT_SIZE
-from neokernel.image.systemfile.units import show_size
+from neokernel.image.resident import EMPTY
+from neokernel.image.systemfile.checking import examine
+from neokernel.image.systemfile.document import Findings
+from neokernel.image.systemfile.resources import enough_memory
 from tests.cli.conftest import nk
 from tests.cli.support import Nk
 from tests.docs import snippets
@@ -57,10 +60,34 @@ def test_it_runs_where_it_lies(nk: Nk, tmp_path: Path) -> None:
     places = nk("where", "system.toml", f"{visitor.entry:#x}", "--json").json["addresses"][0]["places"]
     assert "visitor" in [place["program"] for place in places]
     assert "hasn't been built here" in nk("where", PACKAGE_ROOT / "systems" / "minimal.toml", "0x10000").error
-    least = show_size(LEAST_MEMORY + 256 * SLOT_SIZE)
-    more = f'first = 9\nmemory = "{least}"'
-    (tmp_path / "system.toml").write_text(GREET["greet/system.toml"].replace("first = 7", more))
+    limits(tmp_path, 100)
+    found = nk("check", "--json")
+    least = re.search(r"begins with (\d+) KiB", found.output)
+    assert found.status == Exit.MANIFEST and least is not None
+    limits(tmp_path, int(least[1]) - 4)
+    assert "error[NK2203]" in nk("check").error
+    limits(tmp_path, int(least[1]))
+    assert nk("check").status == 0
     assert nk("run", "--timeout", "60").status == 9, "with no more memory than the checks demand"
+
+
+def limits(folder: Path, memory: int) -> None:
+    """Let the greeter, which preserves something, have so many KiB of memory."""
+    more = f'first = 9\nmemory = "{memory} KiB"\npreserve = "64 KiB"'
+    (folder / "system.toml").write_text(GREET["greet/system.toml"].replace("config.first = 7", f"config.{more}"))
+
+
+def test_data_of_a_program_counts(tmp_path: Path) -> None:
+    machine, _ = examine(write(tmp_path))
+    assert machine is not None
+    greeter = machine.services["greeter"]
+    data = Part(0x20_0000, 0, 0, 100 << 10, 6)
+    found = Findings()
+    enough_memory(machine, greeter, found)
+    enough_memory(machine, greeter, found, EMPTY)
+    assert not found.items
+    enough_memory(machine, greeter, found, (*EMPTY, data))
+    assert [item.code for item in found.errors] == ["NK2203"]
 
 
 #: what is denied → the operation that fails then

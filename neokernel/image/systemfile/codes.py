@@ -220,7 +220,8 @@ CODES: dict[str, SystemCode] = {
     "NK2203": SystemCode(
         "too little memory to begin with",
         "A service's memory holds all that it is made of: its table of capabilities (64 bytes a slot), its stack, page "
-        "tables, its program's data, and what it makes. This is less than an empty program takes.",
+        "tables, also for what it preserves and shares, its program's data, and what it makes. With less than this, "
+        "init can't make it: not with an empty program, or, once it is built, not with the one that it has.",
     ),
     "NK2204": SystemCode(
         "too many",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from neokernel import lang
 from neokernel.abi.description import (
     LEAST_CAPABILITIES,
@@ -13,6 +15,8 @@ from neokernel.abi.description import (
     slots_needed,
 )
 from neokernel.abi.kinds import PAGE_SIZE
+from neokernel.image.archive import Part
+from neokernel.image.resident import least_memory, regions
 from neokernel.image.systemfile.document import Findings
 from neokernel.image.systemfile.machine import Kind, Machine, Placed, Service
 from neokernel.image.systemfile.matching import MOST_PINNED
@@ -21,9 +25,8 @@ from neokernel.image.systemfile.units import show_size, show_time
 
 #: what a capability takes (`Slot` in the kernel's objects.py)
 SLOT_SIZE = 64
-#: what a process without data takes besides its table: 16 pages of stack, its buffer and first pages, page tables, the
-#: thread, the table of what is mapped (a test starts a service with so much)
-LEAST_MEMORY = 156 << 10
+#: what a program's data rarely exceeds, in bytes
+TIGHT = 16 << 10
 #: microseconds between a service's restarts, on average over many: each takes init some 90,000 instructions
 LEAST_BETWEEN = 1000
 
@@ -81,15 +84,27 @@ def quotas(machine: Machine, service: Service, findings: Findings) -> None:
         message = f"`{service.name}` has {service.capabilities.value} slots for capabilities, and begins with {slots}"
         help = f"write `capabilities = {-(-slots // 32) * 32}` or more: what it makes needs slots, too"
         findings.error("NK2202", message, service.capabilities.span, help)
-    table = service.capabilities.value * SLOT_SIZE
-    least = LEAST_MEMORY + table
-    if service.memory.value < least:
-        has = show_size(service.memory.value)
-        message = f"`{service.name}` has {has} of memory, and begins with {show_size(least)}"
-        help = (
-            f"{show_size(table)} of that are for {service.capabilities.value} capabilities; the program has data, too"
-        )
-        findings.error("NK2203", message, service.memory.span, help)
+    if service.preserve.value <= MOST_STATE:
+        enough_memory(machine, service, findings)
+
+
+def enough_memory(machine: Machine, service: Service, findings: Findings, parts: Iterable[Part] | None = None) -> None:
+    """Can init make it? `parts`: the segments of its program, if that is built already."""
+    least = least_memory(machine, service) if parts is None else least_memory(machine, service, parts)
+    if service.memory.value >= least:
+        return
+    has, table = show_size(service.memory.value), service.capabilities.value * SLOT_SIZE
+    message = f"`{service.name}` has {has} of memory, and begins with {show_size(least)}"
+    reached = service.preserve.value + sum(1 for _ in regions(machine, service)) * PAGE_SIZE
+    mapped = f"; page tables reach the {show_size(reached)} that it preserves or shares" if reached else ""
+    rest = "the program has data, too" if parts is None else "what it makes comes on top"
+    help = f"{show_size(table)} of that are for {service.capabilities.value} capabilities{mapped}; {rest}"
+    findings.error("NK2203", message, service.memory.span, help)
+
+
+def tight(machine: Machine, service: Service) -> bool:
+    """Does it depend on its program's size whether init can make it?"""
+    return service.memory.value < least_memory(machine, service) + TIGHT
 
 
 def memory(machine: Machine, findings: Findings) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from neokernel.abi.boot import OWN_SPACE, OWN_TABLE
 from neokernel.abi.kinds import PAGE_SIZE
 from neokernel.abi.rights import READ
+from neokernel.abi.status import Status
 from neokernel.lang import Array, array, copy, span_at, u64, unsafe, usize
 from neokernel.runtime import system
 from neokernel.runtime.child import CHILD_STACK_PAGES, CHILD_STACK_TOP, CONTEXT, KEPT, THREAD, Death
@@ -56,7 +57,10 @@ def not_made(init: Init, index: u64, failure: Failure) -> None:
     post_mortem = next_post_mortem(init, index, Cause.NOT_MADE)
     post_mortem.status, post_mortem.argument = u64(failure.status.value), failure.argument
     show(init.outbox, init.name(index), post_mortem, False)
-    init.outbox.write(f"{failure.status.name} of argument {failure.argument}\n")
+    init.outbox.write(f"{failure.status.name} of argument {failure.argument}")
+    if failure.status is Status.OUT_OF_MEMORY:
+        init.outbox.write("; its `memory` is too small, or the machine's is used up")
+    init.outbox.write("\n")
 
 
 def examine(process: Process, init: Init, index: u64, cause: Cause, death: Death | None) -> None:
