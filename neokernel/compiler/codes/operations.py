@@ -11,7 +11,8 @@ CODES: dict[str, Code] = {
     "NK0315": Code(
         "no such field, method or member",
         "The class declares no member of this name. Fields are declared in the class, with their types; none is added "
-        "later.",
+        "later. Of a handler: it has a method for each of the interface that it serves, with that name and the same "
+        "parameters; what the interface gives `| Failure`, it gives without.",
         f"from neokernel.lang import struct, u32\n\n{_POINT}def f(p: Point) -> u32:\n    return p.y\n",
         f"from neokernel.lang import struct, u32\n\n{_POINT}def f(p: Point) -> u32:\n    return p.x\n",
     ),
