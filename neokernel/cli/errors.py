@@ -258,6 +258,10 @@ TOOL_CODES: dict[str, ToolCode] = {
 }
 
 
+class Terminated(KeyboardInterrupt):
+    """By SIGTERM, which ends a command as ctrl-C does."""
+
+
 class ToolError(Exception):
     """An error that the user sees: one of `TOOL_CODES`, what happened, and what to do about it."""
 

@@ -12,12 +12,31 @@ import json
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import NoReturn
 
-import click
 
-from neokernel.cli.errors import Exit, ToolError
+def too_early(number: int, frame: FrameType | None) -> NoReturn:
+    """Interrupted while nk itself is still read: nothing is there yet that could say so, or be stopped."""
+    os.write(2, b"error[NK1105]: interrupted\n")
+    os._exit(130)
+
+
+#: may it be told here? Only the main thread may, and who has a handler of his own keeps it
+STARTING = (
+    threading.current_thread() is threading.main_thread()
+    and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+)
+if STARTING:
+    signal.signal(signal.SIGINT, too_early)
+
+import click  # noqa: E402 - it takes its time, in which a user may think better of it
+
+from neokernel.cli.errors import Exit, Terminated, ToolError  # noqa: E402
+
+if STARTING:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: name → what it does; each is `command` in the file of that name
 COMMANDS = {
@@ -134,8 +153,10 @@ def guarded(arguments: list[str]) -> int:
         context = getattr(error, "ctx", None)
         help_text = f"`{context.command_path} --help` shows what it takes" if context is not None else ""
         return report(ToolError("NK1001", error.format_message().rstrip("."), help_text), arguments)
-    except (KeyboardInterrupt, click.Abort):
-        return report(ToolError("NK1105", "interrupted"), arguments)
+    except (KeyboardInterrupt, click.Abort) as stop:
+        # Click makes an Abort of the first.
+        ended = any(isinstance(each, Terminated) for each in (stop, stop.__cause__, stop.__context__))
+        return report(ToolError("NK1105", "ended by SIGTERM" if ended else "interrupted"), arguments)
     except Exception as error:  # noqa: BLE001 - the promise is that no traceback reaches a user
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             return report(ToolError("NK1005", f"the output can't be written: {error.strerror}"), arguments)
@@ -183,4 +204,4 @@ def wants_json(arguments: list[str]) -> bool:
 
 def as_interrupt(number: int, frame: FrameType | None) -> NoReturn:
     """End as by ctrl-C, so that children are reaped and the terminal restored."""
-    raise KeyboardInterrupt
+    raise Terminated

@@ -87,7 +87,7 @@ def find_program(path: Path) -> Program:
         if not (path / "main.py").is_file():
             raise ToolError("NK1002", f"{path} has no main.py", "name a folder with a main.py, or a module's file")
     elif not path.exists():
-        raise ToolError("NK1002", f"{path} doesn't exist")
+        raise ToolError("NK1002", f"{path} doesn't exist", "name a folder with a main.py, or a module's file")
     elif path.suffix != ".py":
         raise ToolError("NK1002", f"{path} is no Python source", "name a folder with a main.py, or a module's file")
     return Program(path)

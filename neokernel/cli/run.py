@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ import click
 
 from neokernel.arch.riscv64.panic import PANIC_STATUS
 from neokernel.cli.distribution import qemu_advice
-from neokernel.cli.errors import Exit, ToolError
+from neokernel.cli.errors import Exit, Terminated, ToolError
 from neokernel.cli.findable import Findable, findable, leave_post_mortem
 from neokernel.cli.keyboard import forget, unheard
 from neokernel.cli.output import json_option, print_json, shown
@@ -221,8 +223,17 @@ def boot(
             if raw:
                 show(data)
 
+        if not as_json and input_is_lost():
+            click.echo("note: the machine doesn't get this input: only a terminal is passed on", err=True)
         forget()
-        outcome = qemu.run(machine, console, (lambda _: None) if raw else show, timeout=timeout, keep=keep)
+        try:
+            outcome = qemu.run(machine, console, (lambda _: None) if raw else show, timeout=timeout, keep=keep)
+        except KeyboardInterrupt as stop:
+            if as_json or isinstance(stop, Terminated):
+                raise
+            # For a system that runs on and on, that is how it ends.
+            click.echo("\nstopped by ctrl-C", err=True)
+            return Exit.INTERRUPT
     if outcome.status == 1 and not outcome.timed_out and not console.started:
         raise ToolError("NK1103", f"the machine didn't start: {outcome.complaint or 'QEMU says nothing'}", "nk doctor")
     images = [image] if secured is None else [open_image(secured.stage), image]
@@ -251,6 +262,15 @@ def boot(
     if outcome.complaint:
         click.echo(outcome.complaint, err=True)
     return status
+
+
+def input_is_lost() -> bool:
+    """Does a file or a pipe wait to be read? QEMU gets the terminal, or nothing."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (AttributeError, OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
 def is_system(image: Image) -> bool:

@@ -77,7 +77,8 @@ def test_errors_as_json(nk: Nk) -> None:
     result = nk("run", "--json", "nowhere")
     assert result.error == ""
     assert result.status == result.json["exit"] == Exit.USAGE
-    assert result.json["error"] == {"code": "NK1002", "message": "nowhere doesn't exist", "help": ""}
+    help = "name a folder with a main.py, or a module's file"
+    assert result.json["error"] == {"code": "NK1002", "message": "nowhere doesn't exist", "help": help}
 
 
 @pytest.mark.parametrize("command", ["run", "build", "check", "debug"])

@@ -19,7 +19,7 @@ from neokernel.compiler.llvm.checks import read_checks
 from neokernel.image.checks import BREAKPOINT, check_at
 from neokernel.image.elf import Image
 from neokernel.image.panic import PanicRecord
-from tests.cli.support import EXAMPLES, Nk, Result, start, write_program
+from tests.cli.support import EXAMPLES, REPOSITORY, Nk, Result, start, write_program
 
 MACHINES = [pytest.param((), marks=pytest.mark.qemu, id="qemu"), pytest.param(("--host",), id="host")]
 
@@ -118,6 +118,23 @@ def test_a_reader_that_goes_away(tmp_path: Path, machine: tuple[str, ...]) -> No
         assert process.wait(30) == Exit.BROKEN_PIPE
 
 
+def test_an_interrupt_while_nk_is_read_leaves_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    line = [sys.executable, "-c", "from neokernel.cli.main import main; main()", "--version"]
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{REPOSITORY}"}
+    done = subprocess.run(line, check=False, capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (Exit.INTERRUPT, b"error[NK1105]: interrupted\n")
+
+
+@pytest.mark.qemu
+def test_input_that_is_no_terminal_is_not_passed_on_and_said(tmp_path: Path) -> None:
+    program = write_program(tmp_path, "machine.console.write('on\\n')")
+    line = [sys.executable, "-c", "from neokernel.cli.main import main; main()", "run", str(program)]
+    done = subprocess.run(line, check=False, capture_output=True, input=b"help\n", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr == b"note: the machine doesn't get this input: only a terminal is passed on\n"
+
+
 @pytest.mark.qemu
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_stops_the_machine(tmp_path: Path, number: signal.Signals) -> None:
@@ -130,7 +147,8 @@ def test_interrupt_stops_the_machine(tmp_path: Path, number: signal.Signals) -> 
         process.send_signal(number)
         _, error = process.communicate(timeout=30)
     assert process.returncode == Exit.INTERRUPT
-    assert error.strip() == b"error[NK1105]: interrupted"
+    said = {signal.SIGINT: b"stopped by ctrl-C", signal.SIGTERM: b"error[NK1105]: ended by SIGTERM"}
+    assert error.strip() == said[number]
     deadline = time.monotonic() + 5
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         assert time.monotonic() < deadline
