@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,7 +151,7 @@ def load_program(
         why = "it has no `main`" if takes is None else "its `main` takes no `Process`"
         help = "a service's program has `def main(process: Process) -> None:`"
         if parsed(main) is None:
-            why, help = "it isn't Python", f"`nk check {shown(main)}` says what is wrong with it"
+            why, help = f"it isn't Python{first_wrong(main)}", f"`nk check {shown(main)}` says what is wrong with it"
         findings.error("NK2011", f"{shown(main)} is no program of a service: {why}", span, help)
         return None
     taken = {INIT, DESCRIPTION_NAME, *(program.name for program in known.values())}
@@ -161,6 +162,17 @@ def load_program(
         called, number = f"{plain[:40]}-{number}", number + 1
     known[main] = Program(called, main, tuple(declared(main, findings)))
     return known[main]
+
+
+def first_wrong(main: Path) -> str:
+    """Where a file stops being Python, if that can be told."""
+    try:
+        ast.parse(main.read_bytes())
+    except SyntaxError as error:
+        return "" if error.lineno is None else f" (line {error.lineno})"
+    except (OSError, ValueError, RecursionError, MemoryError):
+        pass
+    return ""
 
 
 def declared(main: Path, findings: Findings) -> list[Need]:
