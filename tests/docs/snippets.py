@@ -261,7 +261,7 @@ def _commands(block: Block) -> Iterator[tuple[str, str]]:
 
 
 def fits(expected: str, printed: str) -> bool:
-    """Is `printed` what the page says? A line `…` stands for any lines, `…` at a line's end for any rest of it."""
+    """Is `printed` what the page says? A line `…` stands for any lines, `…` in a line for any part of it."""
     pattern = "".join(map(_pattern, expected.splitlines(keepends=True)))
     return re.fullmatch(pattern, printed) is not None
 
@@ -269,7 +269,7 @@ def fits(expected: str, printed: str) -> bool:
 def _pattern(line: str) -> str:
     if line.strip() == "…":
         return r"(?:.*\n)*?"
-    return re.escape(line[:-2]) + ".*\n" if line.endswith("…\n") else re.escape(line)
+    return re.escape(line).replace("…", ".*")
 
 
 def in_order(expected: str, lines: list[str]) -> str | None:
