@@ -121,16 +121,13 @@ def doing(thread: ThreadState) -> str:
 
 def log_of(seen: Seen) -> list[str]:
     """The records that the log keeps, if there is one."""
-    from neokernel.control.kept import kept_records
+    from neokernel.control.kept import kept_records, kept_state
     from neokernel.image.memory import PAGE
-    from neokernel.runtime.process import STATE_ADDRESS
 
     space = next((space for space, program in seen.programs.items() if program == LOG), None)
     if space is None:
         return []
-    state = b""
-    while (more := seen.kernel.read(space, int(STATE_ADDRESS) + len(state), PAGE)) is not None:
-        state += more
+    state = kept_state(lambda address, size: seen.kernel.read(space, address, size), PAGE)
     frequency = max(seen.kernel.get("Hart", "frequency", seen.kernel.hart), 1)
     return [
         f"{each.time / frequency:>11.3f}  {each.level.upper():<7}  {seen.named(each.source)}: {each.text}"

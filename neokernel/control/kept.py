@@ -5,12 +5,13 @@ They are what `services/log` keeps: it is the same code that reads them, under C
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from neokernel import lang
 from neokernel.interfaces.log import MOST_TEXT, Level
 from neokernel.lang import wire_view
+from neokernel.runtime.process import STATE_ADDRESS
 from neokernel.runtime.records import LEAST, Header, Records, circle_of
 
 
@@ -22,6 +23,14 @@ class Kept:
     source: int
     level: str
     text: str
+
+
+def kept_state(read: Callable[[int, int], bytes | None], page: int) -> bytes:
+    """What a process has preserved. `read`: `page` bytes at an address in it, or None if nothing is there."""
+    state = b""
+    while (more := read(int(STATE_ADDRESS) + len(state), page)) is not None:
+        state += more
+    return state
 
 
 def kept_records(state: bytes) -> Iterator[Kept]:

@@ -365,7 +365,7 @@ def test_a_stack_that_is_too_small_is_said(tmp_path: Path) -> None:
     """The largest array that the build lets pass: what the machine code keeps beside it is too much."""
     words = stack.PROCESS // 8
     (found,) = build_image(write_full(tmp_path / "program", words), tmp_path / "image.elf").diagnostics
-    excess = int(found.message.split()[0].replace("_", "")) - stack.PROCESS
+    excess = int(found.message.split()[2].replace("_", "")) - stack.PROCESS
     image = built(write_full(tmp_path / "program", words - excess // 8), tmp_path / "image.elf")
     outcome, _ = run(image)
     assert (
