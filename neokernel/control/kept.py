@@ -27,10 +27,10 @@ class Kept:
 
 def kept_state(read: Callable[[int, int], bytes | None], page: int) -> bytes:
     """What a process has preserved. `read`: `page` bytes at an address in it, or None if nothing is there."""
-    state = b""
+    state = bytearray()
     while (more := read(int(STATE_ADDRESS) + len(state), page)) is not None:
         state += more
-    return state
+    return bytes(state)
 
 
 def kept_records(state: bytes) -> Iterator[Kept]:
