@@ -1,7 +1,7 @@
 """A client's side of a network device: its rings, and frames and buffers of 2 KiB each, in one region of 256 KiB.
 
     device: Uses[NetworkDevice] = uses(lend=REGION)
-    frames = client_of_device(region(slot_of(device)))
+    frames = Frames(region=whole, sends=…, buffers=…, events=…)     # a `Ring` each, in the part that is named below
     frames.open(process, slot_of(device), mine, 0)      # again after the driver's end; what was under way is lost
 
     place = frames.frame()                              # None: all are under way
