@@ -91,7 +91,8 @@ def test_vectors_are_an_extension_of_one_letter(isa: bytes, vectors: bool) -> No
 @pytest.mark.qemu
 def test_the_facts_of_a_real_machine() -> None:
     _, found = taken(blob_of("harts"), hart=2)
-    assert (int(found.plic.base), int(found.lines)) == (0xC00_0000, 96)
+    assert int(found.plic.base) == 0xC00_0000
+    assert int(found.lines) in (95, 96)  # some versions of QEMU count line 0, which isn't one
     assert found.context() == 5  # each hart has two: M and S
     assert found.frequency == 10_000_000
     assert bytes(found.mmu).startswith(b"riscv,sv")
