@@ -165,7 +165,7 @@ def program(subject: Program) -> Subject:
         return builder(root, output, checks=checks).diagnostics
 
     state = pipeline.state_of(root)
-    state.roots.append(MEMORY)
+    state.roots.extend(MEMORY)
     return Subject(subject, build, loaded(state))
 
 

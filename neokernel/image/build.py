@@ -49,7 +49,7 @@ def examine(root: Path) -> tuple[State, list[Diagnostic]]:
     state = state_of(root)
     main = state.roots[0]
     state.overlay[ENTRY] = entry_source(main)
-    state.roots += [ENTRY, MEMORY]
+    state.roots += [ENTRY, *MEMORY]
     run_front_end(state)
     return state, of_the_program(state, main, HELP, "`machine.power_off(u8(3))`")
 

@@ -49,7 +49,7 @@ MESSAGES = {
     "dead": "the object has been retired",
 }
 
-#: in `arch/riscv64/memory.py`: LLVM makes calls of them out of the program's fills, copies and comparisons
+#: in `arch/riscv64/`, `memory.py` and `copy_*.py`: LLVM makes calls of them out of fills, copies and comparisons
 MEMORY_FUNCTIONS = {"memset", "memcpy", "memmove", "memcmp", "bcmp"}
 
 #: the module that the build makes for a program, as debug information names it

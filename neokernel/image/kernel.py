@@ -24,7 +24,7 @@ from neokernel.image.checks import Sources, text_digest, write_check_table
 from neokernel.image.elf import BadImage, Image
 from neokernel.image.needs import placed_needs_of
 from neokernel.image.notes import Made, note_of, remember, remembered, sources_of
-from neokernel.image.program import MEMORY, THREAD_START, BuildResult, build_program, programs_of
+from neokernel.image.program import MEMORY_BELOW, THREAD_START, BuildResult, build_program, programs_of
 from neokernel.image.proofs import RECORD, discharge
 
 LINK_SCRIPT = PACKAGE_ROOT / "boards" / "kernel.ld"
@@ -158,7 +158,7 @@ def program_of(image: Image, entry: Entry) -> Image | None:
 
 def kernel_state(*more: str) -> State:
     """The kernel's program, before the compiler's passes; and `more` modules, which say something about it."""
-    return State(PACKAGE_ROOT, [*ROOTS, MEMORY, *more], substitutes=SUBSTITUTES, stack=stack.KERNEL)
+    return State(PACKAGE_ROOT, [*ROOTS, *MEMORY_BELOW, *more], substitutes=SUBSTITUTES, stack=stack.KERNEL)
 
 
 def kernel_objects(*, checks: bool = True, proofs: bool = True) -> Made | list[Diagnostic]:

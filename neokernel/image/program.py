@@ -32,8 +32,9 @@ from neokernel.lang import is_target_source
 
 PROCESS = "neokernel.runtime.process"
 TRACING = "neokernel.runtime.tracing"
-#: the functions that LLVM expects to find
-MEMORY = "neokernel.arch.riscv64.memory"
+#: the functions that LLVM expects to find: of programs, and of the kernel and the first stage
+MEMORY = ("neokernel.arch.riscv64.memory", "neokernel.arch.riscv64.copy_any")
+MEMORY_BELOW = ("neokernel.arch.riscv64.memory", "neokernel.arch.riscv64.copy_aligned")
 ENTRY = "neokernel.entry"
 LINK_SCRIPT = PACKAGE_ROOT / "boards" / "program.ld"
 
@@ -148,7 +149,7 @@ def examine_program(path: Path, *, traced: bool = False) -> tuple[State, list[Di
     state.stack = stack.PROCESS
     main = state.roots[0]
     state.overlay[ENTRY] = entry_source(main, threads="thread" in _functions(path), traced=traced)
-    state.roots += [ENTRY, MEMORY]
+    state.roots += [ENTRY, *MEMORY]
     run_front_end(state)
     help = HELP if path.name == "main.py" else f"{HELP}; a function that isn't a program's beginning has another name"
     return state, of_the_program(state, main, help, "`process.exit(3)`")

@@ -8,7 +8,7 @@ from neokernel.compiler import toolchain
 from neokernel.compiler.pipeline import State, export, make_objects, run_front_end
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.checks import sources_in, write_check_table
-from neokernel.image.program import MEMORY, BuildResult
+from neokernel.image.program import MEMORY_BELOW, BuildResult
 
 ROOT = "neokernel.stage.main"
 LINK_SCRIPT = PACKAGE_ROOT / "boards" / "stage.ld"
@@ -18,7 +18,7 @@ STACK = 2 << 20
 
 def stage_state() -> State:
     """The first stage, before any pass of the compiler."""
-    return State(PACKAGE_ROOT, [ROOT, MEMORY], stack=STACK)
+    return State(PACKAGE_ROOT, [ROOT, *MEMORY_BELOW], stack=STACK)
 
 
 def build_stage(output: Path, *, checks: bool = True) -> BuildResult:
