@@ -22,6 +22,7 @@ from neokernel.services.network.clock import NEVER
 from neokernel.services.network.connection import Connection
 from neokernel.services.network.datagrams import Socket, Udp, UdpError
 from neokernel.services.network.dhcp import Dhcp, Event
+from neokernel.services.network.dispatch import arrive
 from neokernel.services.network.drop import Drop
 from neokernel.services.network.grants import Denied, Grants, Protocol, Verb
 from neokernel.services.network.host import Host
@@ -30,6 +31,7 @@ from neokernel.services.network.limits import CLIENTS
 from neokernel.services.network.reassembly import Reassembly
 from neokernel.services.network.secret import TABLES
 from neokernel.services.network.tcp import Listener, Tcp, TcpError
+from neokernel.services.network.transmission import fetch
 
 #: packets to ourselves that one call of `fetch` delivers at most
 MOST_LOCAL = 64
@@ -224,7 +226,7 @@ class Network:
         match packet.protocol:
             case 6:
                 if packet.destination == self.host.address or source.number == 0:
-                    self.tcp.arrive(self.host, packet.source, packet.destination, payload, source, verified, now)
+                    arrive(self.tcp, self.host, packet.source, packet.destination, payload, source, verified, now)
                 else:
                     # TCP is between two hosts (RFC 9293, 3.9.2.3).
                     self.host.counters.drop(Drop.NOT_OURS)
@@ -367,7 +369,7 @@ class Network:
         if self.udp_first:
             length = self.udp.fetch(host, into, now)
         if length == 0:
-            length = self.tcp.fetch(host, into, now)
+            length = fetch(self.tcp, host, into, now)
         if length == 0 and not self.udp_first:
             length = self.udp.fetch(host, into, now)
         # Whoever has just looked for a neighbour waits for a request.

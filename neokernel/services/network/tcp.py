@@ -1,4 +1,7 @@
-"""TCP's table: which connection a segment is for, listeners, and what clients do. One of them is `connection.py`.
+"""TCP's table: connections and listeners, and what clients do. One of them is `connection.py`.
+
+Which of them a segment is for is found out in `dispatch.py`, what has ended is answered in `lingering.py`, and
+`transmission.py` builds the packets of those that have something to say.
 
 A connection is known to its client by a handle, and inside by its slot. It stands in lines, when it has a reason to:
 `ready` has something to send, `unresolved` waits for its neighbour's link address, `changed` has news for its client,
@@ -32,28 +35,22 @@ from neokernel.lang import (
 from neokernel.runtime.hashing import Seed
 from neokernel.runtime.map import Map
 from neokernel.runtime.pool import Pool
-from neokernel.services.network import ipv4
-from neokernel.services.network.address import ANY, Address, Endpoint, Flow, LinkAddress
+from neokernel.services.network.address import ANY, Address, Endpoint, Flow
 from neokernel.services.network.buffers import Buffers
-from neokernel.services.network.checksum import pseudo_header
 from neokernel.services.network.clock import MILLISECOND, NEVER
 from neokernel.services.network.connection import (
     Connection,
     End,
     State,
-    Verdict,
-    cookie_time,
-    scale_for,
 )
-from neokernel.services.network.drop import Drop
+from neokernel.services.network.deadlines import expire, narrow
 from neokernel.services.network.host import Host
 from neokernel.services.network.limits import CLIENTS, CONNECTIONS, FLOWS, LISTENERS
 from neokernel.services.network.line import Line
-from neokernel.services.network.neighbours import Unknown
 from neokernel.services.network.secret import PORT
-from neokernel.services.network.segment import ACK, FIN, NO_SCALE, RST, SYN, Segment
+from neokernel.services.network.segment import Segment
 from neokernel.services.network.sequence import before, until
-from neokernel.services.network.time_wait import Ended, TimeWait
+from neokernel.services.network.time_wait import TimeWait
 from neokernel.services.network.timers import Timers
 
 #: ports that are chosen for clients (RFC 6335, 6)
@@ -293,63 +290,7 @@ class Tcp:
                 return self.connections.handle_at(usize(slot))
         return None
 
-    # --- segments come ------------------------------------------------------------------------------------------------
-
-    def arrive(
-        self,
-        host: Host,
-        source: Address,
-        destination: Address,
-        data: Span[u8],
-        to: LinkAddress,
-        verified: bool,
-        now: u64,
-    ) -> None:
-        """A segment from a host to us; `to` is where an answer goes that no connection sends."""
-        host.counters.segments_in += 1
-        segment = self.incoming
-        wrong = segment.parse(data, pseudo_header(source, destination, ipv4.TCP, len(data)), verified)
-        if wrong is not None:
-            host.counters.drop(wrong)
-            return
-        if segment.source == 0 or segment.destination == 0:
-            host.counters.drop(Drop.FORM)
-            return
-        flow = Flow(Endpoint(destination, segment.destination), Endpoint(source, segment.source))
-        slot = self.flows.get(flow)
-        if slot is not None:
-            self.arrive_at(host, slot, data, to, now)
-            self.bury()
-            return
-        ended = self.ended.find(flow)
-        if ended is not None and not self.reopens(ended, segment):
-            self.arrive_late(host, ended, to, now)
-            return
-        index = self.listener_of(flow.local)
-        if index is None:
-            host.counters.drop(Drop.NO_SOCKET)
-            self.refuse(host, flow, to, now)
-            return
-        if ended is not None:
-            self.ended.remove(ended)
-        self.arrive_listening(host, index, flow, data, to, now)
-        self.bury()
-
-    def arrive_at(self, host: Host, slot: u32, data: Span[u8], to: LinkAddress, now: u64) -> None:
-        connection = self.connections.at(usize(slot))
-        assert connection is not None, "what is in the table lives"
-        before_it = connection.state
-        verdict = connection.arrive(self.incoming, data[self.incoming.payload :], host, now)
-        if before_it is State.SYN_RECEIVED and connection.passive and connection.state is not State.SYN_RECEIVED:
-            self.left_opening(host, slot, connection)
-        match verdict:
-            case Verdict.REFUSE:
-                self.refuse(host, connection.flow, to, now)
-            case Verdict.WAIT:
-                self.wait(host, connection, to, now)
-            case Verdict.NOTHING:
-                pass
-        self.settle(slot, connection)
+    # --- listeners and neighbours -------------------------------------------------------------------------------------
 
     def left_opening(self, host: Host, slot: u32, connection: Connection) -> None:
         """A listener's connection is established, or was lost before."""
@@ -372,203 +313,6 @@ class Tcp:
         listener.last = handle
         listener.pending += 1
         listener.news = True
-
-    def arrive_listening(self, host: Host, index: usize, flow: Flow, data: Span[u8], to: LinkAddress, now: u64) -> None:
-        """In LISTEN (3.10.7.2)."""
-        segment = self.incoming
-        listener = self.listeners.at(index)
-        assert listener is not None
-        if segment.has(RST):
-            return
-        if segment.has(ACK):
-            if segment.has(SYN) or not self.resume_cookie(host, index, listener, flow, data, to, now):
-                self.refuse(host, flow, to, now)
-            return
-        if not segment.has(SYN) or segment.has(FIN):
-            host.counters.drop(Drop.FORM)
-            return
-        if listener.pending >= listener.backlog:
-            # It will be repeated: somebody may have been accepted by then.
-            host.counters.drop(Drop.FULL)
-            return
-        if listener.half_open + listener.pending >= listener.backlog:
-            self.send_cookie(host, listener, flow, to, now)
-            return
-        handle = self.open(host, listener.client, flow, now)
-        if isinstance(handle, TcpError):
-            self.send_cookie(host, listener, flow, to, now)
-            return
-        connection = self.connections.get(handle)
-        assert connection is not None
-        connection.listener = u32(index)
-        connection.answer_syn(segment, host, now)
-        listener.half_open += 1
-        self.settle(handle.index, connection)
-
-    def send_cookie(self, host: Host, listener: Listener, flow: Flow, to: LinkAddress, now: u64) -> None:
-        """Answer a SYN, and forget it (RFC 4987, 3.6)."""
-        syn, out = self.incoming, self.outgoing
-        region = self.buffers.regions[usize(listener.client)]
-        mss = syn.mss if syn.mss != 0 else u16(536)
-        out.clear(SYN | ACK)
-        out.sequence = host.secret.cookie(flow, syn.sequence, mss, now)
-        out.acknowledgment = wrapping_add(syn.sequence, 1)
-        out.window = u16(min(region.each, 0xFFFF))
-        out.mss = host.segment_size_to(flow.remote.address, now)
-        if syn.timed:
-            offset = host.secret.time_offset(flow)
-            out.timed, out.echo = True, syn.time
-            out.time = wrapping_add(cookie_time(syn, milliseconds(now)), offset)
-            out.sack_permitted = syn.sack_permitted
-            out.scale = NO_SCALE if syn.scale == NO_SCALE else scale_for(u32(region.each))
-        if host.answer(out, flow, to):
-            host.counters.cookies_out += 1
-
-    def resume_cookie(
-        self, host: Host, index: usize, listener: Listener, flow: Flow, data: Span[u8], to: LinkAddress, now: u64
-    ) -> bool:
-        """Is this the end of a handshake that was answered by a cookie? It becomes a connection, if there is room."""
-        segment = self.incoming
-        iss, peer = wrapping_add(segment.acknowledgment, 0xFFFF_FFFF), wrapping_add(segment.sequence, 0xFFFF_FFFF)
-        cookie = host.secret.check(iss, flow, peer, now)
-        if cookie is None:
-            host.counters.drop(Drop.COOKIE)
-            return False
-        if listener.pending >= listener.backlog:
-            # It will be repeated.
-            host.counters.drop(Drop.FULL)
-            return True
-        handle = self.open(host, listener.client, flow, now)
-        if isinstance(handle, TcpError):
-            host.counters.drop(Drop.FULL)
-            return True
-        connection = self.connections.get(handle)
-        assert connection is not None
-        connection.listener = u32(index)
-        connection.resume_cookie(segment, iss, cookie.mss, host, now)
-        listener.half_open += 1
-        host.counters.cookies_in += 1
-        self.arrive_at(host, handle.index, data, to, now)
-        return True
-
-    def refuse(self, host: Host, flow: Flow, to: LinkAddress, now: u64) -> None:
-        """A reset that fits the segment that came (3.10.7.1); never for a reset."""
-        segment, out = self.incoming, self.outgoing
-        if segment.has(RST):
-            return
-        if not host.resets.take(now):
-            host.counters.drop(Drop.RATE)
-            return
-        if segment.has(ACK):
-            out.clear(RST)
-            out.sequence, out.acknowledgment = segment.acknowledgment, 0
-        else:
-            out.clear(RST | ACK)
-            out.sequence, out.acknowledgment = 0, wrapping_add(segment.sequence, segment.size())
-        if host.answer(out, flow, to):
-            host.counters.resets_out += 1
-
-    # --- TIME-WAIT ----------------------------------------------------------------------------------------------------
-
-    def wait(self, host: Host, connection: Connection, to: LinkAddress, now: u64) -> None:
-        """Both sides have ended: what must be remembered is little (3.10.7.4)."""
-        ended = self.ended.add(connection.flow, now)
-        ended.nxt, ended.expected = connection.nxt, connection.expected
-        ended.timed, ended.recent, ended.time_offset = connection.timed, connection.recent, connection.time_offset
-        self.acknowledge_late(host, ended, to, now)
-        connection.close(End.DONE)
-
-    def arrive_late(self, host: Host, ended: Ended, to: LinkAddress, now: u64) -> None:
-        """In TIME-WAIT. Resets are ignored (RFC 1337, 3)."""
-        segment = self.incoming
-        if segment.has(RST):
-            host.counters.drop(Drop.WINDOW)
-            return
-        if segment.has(FIN) or segment.size() != 0 or segment.sequence != ended.expected:
-            if segment.has(FIN):
-                self.ended.restart(ended, now)
-            if host.resets.take(now):
-                self.acknowledge_late(host, ended, to, now)
-
-    def acknowledge_late(self, host: Host, ended: Ended, to: LinkAddress, now: u64) -> None:
-        out = self.outgoing
-        out.clear(ACK)
-        out.sequence, out.acknowledgment = ended.nxt, ended.expected
-        out.timed, out.echo = ended.timed, ended.recent
-        out.time = wrapping_add(milliseconds(now), ended.time_offset)
-        _ = host.answer(out, ended.flow, to)
-
-    def reopens(self, ended: Ended, segment: Segment) -> bool:
-        """May a new connection begin in the place of the old one (RFC 6191, 2)?"""
-        if segment.flags & (SYN | ACK | RST | FIN) != SYN:
-            return False
-        if ended.timed and segment.timed and segment.time != ended.recent:
-            return before(ended.recent, segment.time)
-        return until(ended.expected, segment.sequence)
-
-    # --- segments go --------------------------------------------------------------------------------------------------
-
-    def fetch(self, host: Host, into: Span[u8], now: u64) -> usize:
-        """Build the next packet, from the header of IP on: its length; 0 when nobody has anything to send."""
-        for _ in range(len(self.ready)):
-            slot = self.ready.pop()
-            if slot is None:
-                return 0
-            connection = self.connections.at(usize(slot))
-            if connection is None:
-                continue
-            length = self.fetch_from(host, slot, connection, into, now)
-            self.settle(slot, connection)
-            if length != 0:
-                return length
-        return 0
-
-    def fetch_from(self, host: Host, slot: u32, connection: Connection, into: Span[u8], now: u64) -> usize:
-        remote = connection.flow.remote.address
-        host.to = LinkAddress(0)
-        if not host.is_local(remote):
-            link = host.link_to(remote, now)
-            if isinstance(link, Unknown):
-                connection.wait_for_link(now)
-                match link:
-                    case Unknown.WAIT:
-                        self.unresolved.push(slot)
-                    case Unknown.NOBODY:
-                        self.unreachable(host, connection)
-                return 0
-            host.to = link
-        out = self.outgoing
-        piece = connection.compose(out, host, now)
-        if piece is None:
-            return 0
-        local = connection.flow.local
-        out.source, out.destination = local.port, connection.flow.remote.port
-        header = out.header_size()
-        size = header + usize(piece.length)
-        packet = into[: ipv4.SIZE + size]
-        data = packet[ipv4.SIZE :]
-        if piece.length != 0:
-            connection.sending.read(piece.left_of(connection.una), data[header:])
-        out.build(data)
-        pseudo = pseudo_header(local.address, remote, ipv4.TCP, size)
-        host.partial = host.completes_checksums and not host.is_local(remote)
-        if host.partial:
-            out.leave_sum(data, pseudo)
-        else:
-            out.close(data, pseudo)
-        ipv4.build(packet, local.address, remote, ipv4.TCP, ipv4.SIZE + size, 0)
-        host.counters.segments_out += 1
-        if out.has(RST):
-            host.counters.resets_out += 1
-        return ipv4.SIZE + size
-
-    def unreachable(self, host: Host, connection: Connection) -> None:
-        """Nobody has that address on the link. Those that are open have their timers."""
-        if connection.state is State.SYN_SENT or connection.state is State.CLOSED:
-            connection.reset_due = False
-            if connection.state is State.SYN_SENT:
-                host.counters.failed += 1
-                connection.close(End.UNREACHABLE)
 
     def resolved(self) -> None:
         """A neighbour is known, or known not to be there: those that waited look again."""
@@ -595,7 +339,7 @@ class Tcp:
                 continue
             before_it = connection.state
             if connection.deadline() <= now:
-                connection.expire(host, now)
+                expire(connection, host, now)
             if before_it is State.SYN_RECEIVED and connection.passive and connection.state is State.CLOSED:
                 self.left_opening(host, slot, connection)
             self.settle(slot, connection)
@@ -642,7 +386,7 @@ class Tcp:
         slot = self.flows.get(flow)
         connection = self.connections.at(usize(slot)) if slot is not None else None
         if slot is not None and connection is not None:
-            connection.narrow(mss)
+            narrow(connection, mss)
             self.settle(slot, connection)
 
     def hard_error(self, flow: Flow, sequence: u32) -> None:

@@ -1,0 +1,178 @@
+"""Which connection a segment is for: one that lives, one that has ended, or one that a listener begins with it.
+
+RFC 9293, 3.10.7, in the order of its states: those with a connection (`arrival.py`), TIME-WAIT (`lingering.py`),
+LISTEN, and CLOSED, which answers with a reset. SYNs beyond what a listener has room for are answered with cookies
+(RFC 4987).
+"""
+
+from __future__ import annotations
+
+from neokernel.lang import Span, u8, u16, u32, u64, usize, wrapping_add
+from neokernel.services.network import ipv4
+from neokernel.services.network.address import Address, Endpoint, Flow, LinkAddress
+from neokernel.services.network.arrival import arrive as arrive_at_connection
+from neokernel.services.network.checksum import pseudo_header
+from neokernel.services.network.connection import State, Verdict
+from neokernel.services.network.cookie_options import cookie_time, scale_for
+from neokernel.services.network.drop import Drop
+from neokernel.services.network.host import Host
+from neokernel.services.network.lingering import arrive_late, reopens, wait
+from neokernel.services.network.segment import ACK, FIN, NO_SCALE, RST, SYN
+from neokernel.services.network.tcp import Listener, Tcp, TcpError, milliseconds
+
+
+def arrive(
+    tcp: Tcp,
+    host: Host,
+    source: Address,
+    destination: Address,
+    data: Span[u8],
+    to: LinkAddress,
+    verified: bool,
+    now: u64,
+) -> None:
+    """A segment from a host to us; `to` is where an answer goes that no connection sends."""
+    host.counters.segments_in += 1
+    segment = tcp.incoming
+    wrong = segment.parse(data, pseudo_header(source, destination, ipv4.TCP, len(data)), verified)
+    if wrong is not None:
+        host.counters.drop(wrong)
+        return
+    if segment.source == 0 or segment.destination == 0:
+        host.counters.drop(Drop.FORM)
+        return
+    flow = Flow(Endpoint(destination, segment.destination), Endpoint(source, segment.source))
+    slot = tcp.flows.get(flow)
+    if slot is not None:
+        arrive_at(tcp, host, slot, data, to, now)
+        tcp.bury()
+        return
+    ended = tcp.ended.find(flow)
+    if ended is not None and not reopens(ended, segment):
+        arrive_late(tcp, host, ended, to, now)
+        return
+    index = tcp.listener_of(flow.local)
+    if index is None:
+        host.counters.drop(Drop.NO_SOCKET)
+        refuse(tcp, host, flow, to, now)
+        return
+    if ended is not None:
+        tcp.ended.remove(ended)
+    arrive_listening(tcp, host, index, flow, data, to, now)
+    tcp.bury()
+
+
+def arrive_at(tcp: Tcp, host: Host, slot: u32, data: Span[u8], to: LinkAddress, now: u64) -> None:
+    connection = tcp.connections.at(usize(slot))
+    assert connection is not None, "what is in the table lives"
+    before_it = connection.state
+    verdict = arrive_at_connection(connection, tcp.incoming, data[tcp.incoming.payload :], host, now)
+    if before_it is State.SYN_RECEIVED and connection.passive and connection.state is not State.SYN_RECEIVED:
+        tcp.left_opening(host, slot, connection)
+    match verdict:
+        case Verdict.REFUSE:
+            refuse(tcp, host, connection.flow, to, now)
+        case Verdict.WAIT:
+            wait(tcp, host, connection, to, now)
+        case Verdict.NOTHING:
+            pass
+    tcp.settle(slot, connection)
+
+
+def arrive_listening(tcp: Tcp, host: Host, index: usize, flow: Flow, data: Span[u8], to: LinkAddress, now: u64) -> None:
+    """In LISTEN (3.10.7.2)."""
+    segment = tcp.incoming
+    listener = tcp.listeners.at(index)
+    assert listener is not None
+    if segment.has(RST):
+        return
+    if segment.has(ACK):
+        if segment.has(SYN) or not resume_cookie(tcp, host, index, listener, flow, data, to, now):
+            refuse(tcp, host, flow, to, now)
+        return
+    if not segment.has(SYN) or segment.has(FIN):
+        host.counters.drop(Drop.FORM)
+        return
+    if listener.pending >= listener.backlog:
+        # It will be repeated: somebody may have been accepted by then.
+        host.counters.drop(Drop.FULL)
+        return
+    if listener.half_open + listener.pending >= listener.backlog:
+        send_cookie(tcp, host, listener, flow, to, now)
+        return
+    handle = tcp.open(host, listener.client, flow, now)
+    if isinstance(handle, TcpError):
+        send_cookie(tcp, host, listener, flow, to, now)
+        return
+    connection = tcp.connections.get(handle)
+    assert connection is not None
+    connection.listener = u32(index)
+    connection.answer_syn(segment, host, now)
+    listener.half_open += 1
+    tcp.settle(handle.index, connection)
+
+
+def send_cookie(tcp: Tcp, host: Host, listener: Listener, flow: Flow, to: LinkAddress, now: u64) -> None:
+    """Answer a SYN, and forget it (RFC 4987, 3.6)."""
+    syn, out = tcp.incoming, tcp.outgoing
+    region = tcp.buffers.regions[usize(listener.client)]
+    mss = syn.mss if syn.mss != 0 else u16(536)
+    out.clear(SYN | ACK)
+    out.sequence = host.secret.cookie(flow, syn.sequence, mss, now)
+    out.acknowledgment = wrapping_add(syn.sequence, 1)
+    out.window = u16(min(region.each, 0xFFFF))
+    out.mss = host.segment_size_to(flow.remote.address, now)
+    if syn.timed:
+        offset = host.secret.time_offset(flow)
+        out.timed, out.echo = True, syn.time
+        out.time = wrapping_add(cookie_time(syn, milliseconds(now)), offset)
+        out.sack_permitted = syn.sack_permitted
+        out.scale = NO_SCALE if syn.scale == NO_SCALE else scale_for(u32(region.each))
+    if host.answer(out, flow, to):
+        host.counters.cookies_out += 1
+
+
+def resume_cookie(
+    tcp: Tcp, host: Host, index: usize, listener: Listener, flow: Flow, data: Span[u8], to: LinkAddress, now: u64
+) -> bool:
+    """Is this the end of a handshake that was answered by a cookie? It becomes a connection, if there is room."""
+    segment = tcp.incoming
+    iss, peer = wrapping_add(segment.acknowledgment, 0xFFFF_FFFF), wrapping_add(segment.sequence, 0xFFFF_FFFF)
+    cookie = host.secret.check(iss, flow, peer, now)
+    if cookie is None:
+        host.counters.drop(Drop.COOKIE)
+        return False
+    if listener.pending >= listener.backlog:
+        # It will be repeated.
+        host.counters.drop(Drop.FULL)
+        return True
+    handle = tcp.open(host, listener.client, flow, now)
+    if isinstance(handle, TcpError):
+        host.counters.drop(Drop.FULL)
+        return True
+    connection = tcp.connections.get(handle)
+    assert connection is not None
+    connection.listener = u32(index)
+    connection.resume_cookie(segment, iss, cookie.mss, host, now)
+    listener.half_open += 1
+    host.counters.cookies_in += 1
+    arrive_at(tcp, host, handle.index, data, to, now)
+    return True
+
+
+def refuse(tcp: Tcp, host: Host, flow: Flow, to: LinkAddress, now: u64) -> None:
+    """A reset that fits the segment that came (3.10.7.1); never for a reset."""
+    segment, out = tcp.incoming, tcp.outgoing
+    if segment.has(RST):
+        return
+    if not host.resets.take(now):
+        host.counters.drop(Drop.RATE)
+        return
+    if segment.has(ACK):
+        out.clear(RST)
+        out.sequence, out.acknowledgment = segment.acknowledgment, 0
+    else:
+        out.clear(RST | ACK)
+        out.sequence, out.acknowledgment = 0, wrapping_add(segment.sequence, segment.size())
+    if host.answer(out, flow, to):
+        host.counters.resets_out += 1
