@@ -11,6 +11,7 @@ from neokernel.cli.errors import Exit
 from neokernel.cli.output import json_option, print_json, shown
 from neokernel.cli.program import Program, analyse, find_program, from_here
 from neokernel.cli.system import (
+    about_state,
     described,
     examined,
     failure,
@@ -81,16 +82,20 @@ class Checked:
 
 
 def check(path: Path) -> Checked:
+    from neokernel.image.program import examine_program, uses_state  # late, because the compiler is big
+
     if is_system_file(path):
         machine, findings = examined(find_system(path))
         if machine is None or any(item.severity == "error" for item in findings):
             return Checked(path, ["a system"], findings, failure(findings), {})
-        programs = dict.fromkeys(Program(service.program.main) for service in machine.services.values())
-        wrong = [item for program in programs for item in checked_program(program)]
-        if not any(item.severity == "error" for item in wrong):
+        programs = dict.fromkeys(service.program.main for service in machine.services.values())
+        examined_all = {main: examine_program(main) for main in programs}
+        wrong = [item for main, (_, found) in examined_all.items() for item in from_here(found, Program(main))]
+        if not wrong:
             short = short_of_memory(machine)
             if short:
                 return Checked(path, ["a system"], [*findings, *short], failure(short), {})
+            findings += about_state(machine, {main: uses_state(state) for main, (state, _) in examined_all.items()})
         return Checked(path, described(machine), [*findings, *dict.fromkeys(wrong)], Exit.COMPILE, {})
     program = find_program(path)
     return Checked(program.root, [program.kind], checked_program(program), Exit.COMPILE, program.needs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,12 +25,14 @@ from neokernel.cli.program import (
 from neokernel.compiler.diagnostics import Diagnostic, render
 from neokernel.image.archive import program_entry
 from neokernel.image.elf import Image
+from neokernel.image.needs import asks_for_state
 from neokernel.image.systemfile.checking import examine
 from neokernel.image.systemfile.describing import Denied, describe, programs
 from neokernel.image.systemfile.document import Findings, did_you_mean
 from neokernel.image.systemfile.left_out import write_left_out
 from neokernel.image.systemfile.machine import Machine
 from neokernel.image.systemfile.resources import enough_memory, tight, total
+from neokernel.image.systemfile.state import check as check_state
 from neokernel.image.systemfile.timing import percent, promised
 from neokernel.image.systemfile.units import show_size
 
@@ -119,7 +122,7 @@ def build_machine(
 
     `traced`: init starts a trace.
     """
-    from neokernel.image.kernel import archive_of  # late, because the compiler is big
+    from neokernel.image.kernel import archive_of, programs_folder  # late, because the compiler is big
     from neokernel.image.system import build_described
 
     found = programs(machine)
@@ -142,6 +145,11 @@ def build_machine(
     if short.errors:
         output.unlink()  # it would boot, and init would give them up
         refuse_system(Path(machine.file), short.errors, as_json=as_json)
+    if not as_json:
+        folder = programs_folder(output)
+        print_findings(
+            about_state(machine, {main: asks_for_state(folder / f"{name}.elf") for name, main in found.items()})
+        )
     write_left_out(output, machine, denied)
     return output
 
@@ -157,6 +165,13 @@ def short_of_memory(machine: Machine) -> list[Diagnostic]:
             if tight(machine, service) and not build_program(service.program.main, output).diagnostics:
                 parts = program_entry(service.program.name, output, THREAD_START).parts
                 enough_memory(machine, service, found, parts)
+    return found.items
+
+
+def about_state(machine: Machine, asks: Mapping[Path, bool]) -> list[Diagnostic]:
+    """Whose state nobody keeps or uses. `asks`: of each program's `main`, whether it asks for what outlives it."""
+    found = Findings()
+    check_state(machine, asks, found)
     return found.items
 
 

@@ -9,6 +9,8 @@ and, behind the needs, the room that it has for tasks, if it has any:
 
     "tasks": [{"function": "answer", "count": 64, "frame": 312}]
 
+and `"state": true` if it asks for the memory that outlives it (`process.state()`).
+
 Needs stand in the order of declaration: need i that isn't a setting is the capability in slot FIRST_DECLARED + i,
 setting j the j-th setting. `version` is a contract's, 16 hexadecimal digits; kernel objects have none. `grants`: its
 calls carry capabilities, so the client's copy of the endpoint needs GRANT. `lend`: bytes that the client lends the
@@ -196,17 +198,19 @@ def _parsed(path: Path, *_: int) -> ast.Module | None:
 # --- of the file ------------------------------------------------------------------------------------------------------
 
 
-def packed(needs: list[Need], tasks: Sequence[Tasks] = ()) -> bytes:
+def packed(needs: list[Need], tasks: Sequence[Tasks] = (), *, state: bool = False) -> bytes:
     """The section's content."""
     whole: dict[str, object] = {"format": FORMAT, "needs": [need.as_json() for need in needs]}
     if tasks:
         whole["tasks"] = [asdict(each) for each in tasks]
+    if state:
+        whole["state"] = True
     return json.dumps(whole, separators=(",", ":"), sort_keys=True).encode()
 
 
-def section_of(needs: list[Need], tasks: Sequence[Tasks] = ()) -> str:
+def section_of(needs: list[Need], tasks: Sequence[Tasks] = (), *, state: bool = False) -> str:
     """The section, as assembly that goes into the program."""
-    data = packed(needs, tasks)
+    data = packed(needs, tasks, state=state)
     rows = [", ".join(map(str, data[first : first + 32])) for first in range(0, len(data), 32)]
     return f'.pushsection {SECTION},"",@progbits\n' + "".join(f".byte {row}\n" for row in rows) + ".popsection\n"
 
@@ -219,6 +223,11 @@ def needs_in(elf: Path) -> list[Need]:
 def tasks_in(elf: Path) -> list[Tasks]:
     """The room for tasks that the section tells of."""
     return unpacked_tasks(section_in(elf), str(elf))
+
+
+def asks_for_state(elf: Path) -> bool:
+    """Does the section say that the program asks for the memory that outlives it?"""
+    return opened(section_in(elf), str(elf)).get("state") is True
 
 
 def section_in(elf: Path) -> bytes:

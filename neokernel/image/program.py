@@ -20,6 +20,7 @@ from pathlib import Path
 from neokernel.compiler import stack, toolchain
 from neokernel.compiler.declare import FunctionDecl, Scope
 from neokernel.compiler.diagnostics import Diagnostic
+from neokernel.compiler.digest import reachable
 from neokernel.compiler.layout import Layout
 from neokernel.compiler.pipeline import State, export, make_objects, run_front_end, state_of, target_of
 from neokernel.compiler.resolve import reject
@@ -31,6 +32,8 @@ from neokernel.image.notes import Made, note_of, remember, remembered
 from neokernel.lang import is_target_source
 
 PROCESS = "neokernel.runtime.process"
+#: what gives a program the memory that outlives it
+STATE = f"{PROCESS}.Process.state"
 TRACING = "neokernel.runtime.tracing"
 #: the functions that LLVM expects to find: of programs, and of the kernel and the first stage
 MEMORY = ("neokernel.arch.riscv64.memory", "neokernel.arch.riscv64.copy_any")
@@ -129,7 +132,7 @@ def compile_program(state: State, path: Path, *, checks: bool, release: bool) ->
     """The objects of a program that has been examined, and found well."""
     assert state.program is not None
     export(state.program, {f"{ENTRY}.start": START, f"{ENTRY}.start_thread": THREAD_START})
-    state.program.assembly.append(section_of(needs_of(path), tasks_of(state)))
+    state.program.assembly.append(section_of(needs_of(path), tasks_of(state), state=uses_state(state)))
     files, records = make_objects(state.program, checks=checks, release=release)
     sources = sources_in(state.folder, state.modules)
     return Made(files, records, {FLOATS: target_of(state.program).has_floats}, dict(sources.digests))
@@ -141,6 +144,13 @@ def tasks_of(state: State) -> list[Tasks]:
     known = Layout()
     found = sorted(state.compilation.tasks.items())
     return [Tasks(function, count, known.size(frame)) for _, (function, count, frame) in found]
+
+
+def uses_state(state: State) -> bool:
+    """Does the program, in anything that its threads may call, ask for the memory that outlives it?"""
+    assert state.program is not None
+    began = [one for one in state.program.functions if one.module == ENTRY]
+    return any(one.symbol == STATE for one in reachable(began))
 
 
 def examine_program(path: Path, *, traced: bool = False) -> tuple[State, list[Diagnostic]]:

@@ -142,6 +142,28 @@ def test_a_warning_is_no_error(nk: Nk, tmp_path: Path) -> None:
     assert nk("check").status == Exit.COMPILE
 
 
+def test_state_that_nobody_keeps_is_told(nk: Nk, tmp_path: Path) -> None:
+    """By the check and by the build; also if a library asks for it, and only if it is asked for."""
+    head = "from neokernel.lang import Span, u8\nfrom neokernel.runtime.process import Process\n\n\n"
+    (tmp_path / "library.py").write_text(head + "def kept(own: Process) -> Span[u8]:\n    return own.state()\n")
+    main = "def main(process: Process) -> None:\n"
+    (tmp_path / "plain.py").write_text("from library import kept\n" + head + main + "    pass\n")
+    (tmp_path / "keeper.py").write_text("from library import kept\n" + head + main + "    _ = len(kept(process))\n")
+    (tmp_path / "system.toml").write_text(
+        '[system]\nname = "test"\nboard = "qemu-virt"\n[service.a]\nprogram = "./keeper.py"\n'
+        '[service.b]\nprogram = "./plain.py"\npreserve = "4 KiB"\n'
+    )
+    for command in ("check", "build"):
+        result = nk(command)
+        assert result.status == 0
+        assert "warning[NK2209]: `a` asks for `process.state()`" in result.error
+        assert "asked for here (library.py:6)" in result.error
+        assert "warning[NK2210]: `b` has memory that is preserved" in result.error
+    swapped = (tmp_path / "system.toml").read_text().replace("keeper", "x").replace("plain", "keeper")
+    (tmp_path / "system.toml").write_text(swapped.replace("./x", "./plain"))
+    assert nk("check").error == nk("build").error == ""
+
+
 def test_who_rules_init_reaches_the_power_switch_though_nobody_was_granted_it(nk: Nk, tmp_path: Path) -> None:
     (tmp_path / "ruler.py").write_text(
         "from neokernel.interfaces.system import System\nfrom neokernel.lang import Uses, uses\n"

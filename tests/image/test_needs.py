@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.build import build_image
 from neokernel.image.needs import (
     BadNeeds,
     Need,
     Tasks,
+    asks_for_state,
     needs_in,
     needs_of,
     packed,
@@ -65,6 +67,14 @@ def test_room_for_tasks_is_counted(tmp_path: Path) -> None:
     assert found[1].frame > found[0].frame, "a request, and what its handler keeps"
     assert needs_in(built.image) == needs_of(later / "main.py"), "which is another matter"
     assert tasks_in(build_program(later / "client.py", tmp_path / "client.elf").image) == []
+
+
+def test_that_a_program_asks_for_its_state(tmp_path: Path) -> None:
+    log, clock = (PACKAGE_ROOT / "neokernel" / name / "main.py" for name in ("services/log", "drivers/clock"))
+    for path, asks in ((log, True), (clock, False)):
+        built = build_program(path, tmp_path / "main.elf")
+        assert not built.diagnostics and asks_for_state(built.image) is asks
+        assert needs_in(built.image) == needs_of(path), "which is another matter"
 
 
 @pytest.mark.parametrize("tasks", [3, [3], [{}], [{"function": "f", "count": 1, "frame": "8"}]])

@@ -17,7 +17,7 @@ import pytest
 
 import neokernel.image.systemfile
 from neokernel.compiler.diagnostics import Diagnostic
-from neokernel.image.systemfile import document
+from neokernel.image.systemfile import document, state
 from neokernel.image.systemfile.checking import examine
 from neokernel.image.systemfile.codes import CODES
 from neokernel.image.systemfile.document import Findings
@@ -120,6 +120,64 @@ def test_too_many(
     assert [item.message for item in found] == messages
 
 
+STATE = """@
+[service.forgets]
+program = "./keeper.py"
+[service.empty]
+program = "./keeper.py"
+preserve = "0 KiB"
+[service.wastes]
+program = "./plain.py"
+preserve = "4 KiB"
+[service.keeps]
+program = "./keeper.py"
+preserve = "4 KiB"
+"""
+KEEPER = """from neokernel.runtime.process import Process
+
+def main(process: Process) -> None:
+    _ = process.state()
+"""
+SAID_OF_STATE = """warning[NK2209]: `forgets` asks for `process.state()` and preserves nothing: it gets no bytes
+ --> system.toml:4:1
+  |
+4 | [service.forgets]
+  | ^^^^^^^^^^^^^^^^^
+  = help: write `preserve = "4 KiB"`, or as much as its state needs
+  = note: asked for here (keeper.py:4)
+
+warning[NK2209]: `empty` asks for `process.state()` and preserves nothing: it gets no bytes
+ --> system.toml:8:12
+  |
+8 | preserve = "0 KiB"
+  |            ^^^^^^^
+  = help: write `preserve = "4 KiB"`, or as much as its state needs
+  = note: asked for here (keeper.py:4)
+
+warning[NK2210]: `wastes` has memory that is preserved, and never asks for `process.state()`
+  --> system.toml:11:12
+   |
+11 | preserve = "4 KiB"
+   |            ^^^^^^^
+   = help: take the line out, or read and write there what is to outlive the process
+
+"""
+
+
+def of_state(folder: Path) -> Findings:
+    """What is said once it is known that `keeper.py` asks for its state, and `plain.py` doesn't."""
+    machine, findings = examine(cases.Case("state", {"system.toml": STATE, "keeper.py": KEEPER}).write(folder))
+    assert machine is not None and not findings.items
+    asks = {service.program.main: service.program.name == "keeper" for service in machine.services.values()}
+    state.check(machine, asks, findings)
+    return findings
+
+
+def test_state_that_nobody_keeps_or_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cases.shown(of_state(tmp_path)) == SAID_OF_STATE
+
+
 def test_programs_that_come_with_neokernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which there are changes."""
     monkeypatch.chdir(tmp_path)
@@ -180,6 +238,7 @@ def test_every_place_that_reports_has_a_case(tmp_path: Path, monkeypatch: pytest
     unreadable(tmp_path)
     for counts, _ in LARGE:
         large(tmp_path, *counts)
+    of_state(tmp_path)
     missing = [
         first
         for first, last in sites()

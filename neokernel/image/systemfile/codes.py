@@ -254,6 +254,21 @@ CODES: dict[str, SystemCode] = {
         '[service.log]\nrestart = { backoff = "0 ms", window = "1 us" }\n',
         '[service.log]\nrestart = { backoff = "1 ms", window = "10 s" }\n',
     ),
+    "NK2209": SystemCode(
+        "state that nobody keeps",
+        "A warning. A program asks for the memory that outlives it, and its service preserves none: the program gets "
+        "no bytes, and a view of a record there fails at once, by IndexOutOfRange. How much a service needs can stand "
+        "in its manifest, beside the program.",
+        '[service.tally]\nprogram = "./tally.py"  # calls process.state()\n',
+        '[service.tally]\nprogram = "./tally.py"\npreserve = "4 KiB"\n',
+    ),
+    "NK2210": SystemCode(
+        "state that nobody uses",
+        "A warning. A service preserves memory, and its program never asks for it: nothing that it knows outlives it, "
+        "neither its crashes nor a replacement, whatever its file seems to say.",
+        '[service.hello]\nprogram = "./hello.py"  # never calls process.state()\npreserve = "4 KiB"\n',
+        '[service.hello]\nprogram = "./hello.py"\n',
+    ),
     "NK2301": SystemCode(
         "not a budget",
         "A budget is how much time a service may use in each period: both are given or neither, the budget is at most "
