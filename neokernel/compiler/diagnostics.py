@@ -11,7 +11,7 @@ import ast
 import difflib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from neokernel.compiler import columns
 from neokernel.compiler.ir import Span
@@ -53,6 +53,14 @@ class Rejected(Exception):
     def __init__(self, diagnostic: Diagnostic | None) -> None:
         super().__init__(diagnostic.message if diagnostic else "reported")
         self.diagnostic = diagnostic
+
+    def with_note(self, place: Span, text: str) -> Rejected:
+        """The same, with something more to know: `place` is what the text is about, if that isn't in the same line."""
+        if self.diagnostic is None:
+            return self
+        if (place.file, place.line) == (self.diagnostic.span.file, self.diagnostic.span.line):
+            return self
+        return Rejected(replace(self.diagnostic, notes=(*self.diagnostic.notes, (place, text))))
 
     @staticmethod
     def silent() -> Rejected:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 
 from neokernel.compiler import ir
 from neokernel.compiler.diagnostics import Rejected
 from neokernel.compiler.generics import is_open
 from neokernel.compiler.ir import Kind, Operand
 from neokernel.compiler.lower import calls, names, operators
-from neokernel.compiler.lower.coerce import coerce, type_within, typed
+from neokernel.compiler.lower.coerce import coerce, coerce_field, type_within, typed
 from neokernel.compiler.lower.context import Context, Untyped, Value
 from neokernel.compiler.lower.dispatch import inferred, lower
 from neokernel.compiler.lower.memory import element_of, field_of, index_operand, no_wire_field, read_field
@@ -114,11 +113,10 @@ def _as_declared(ctx: Context, value: Value, var: ir.Var, target: ast.Name, plac
     try:
         return coerce(ctx, value, var.type, place)
     except Rejected as rejected:
-        found = rejected.diagnostic
-        if found is None or var.span is None or var.span == ctx.span(target):
+        if var.span is None or var.span == ctx.span(target):
             raise
-        note = (var.span, f"a variable has one type: `{var.name}` is `{var.type}` from here on")
-        raise Rejected(dataclasses.replace(found, notes=(*found.notes, note))) from None
+        text = f"a variable has one type: `{var.name}` is `{var.type}` from here on"
+        raise rejected.with_note(var.span, text) from None
 
 
 def _assign_field(ctx: Context, target: ast.Attribute, value: Value, value_node: ast.AST) -> None:
@@ -131,7 +129,7 @@ def _assign_field(ctx: Context, target: ast.Attribute, value: Value, value_node:
             raise no_wire_field(ctx, wire, name, target)
         if isinstance(found_wire.type, WireType | ArrayType):
             raise ctx.reject("NK0331", f"`{name}` is part of the object: it is changed in place", target)
-        operand = coerce(ctx, value, found_wire.type, value_node)
+        operand = coerce_field(ctx, value, wire, name, found_wire.type, value_node)
         kinds = (Kind.CONVERSION,) if found_wire.bits < _bits(found_wire.type) else ()
         ctx.do(ir.StoreWire, target, base, wire, name, operand, kinds=kinds)
         ctx.forget_memory(target)
@@ -154,7 +152,7 @@ def _assign_field(ctx: Context, target: ast.Attribute, value: Value, value_node:
         )
     if found.atomic:
         raise ctx.reject("NK0318", f"`{name}` is atomic", target, f"write it with `.{name}.store(…)`")
-    operand = coerce(ctx, value, found.type, value_node)
+    operand = coerce_field(ctx, value, base.type.target, name, found.type, value_node)
     ctx.do(ir.StoreField, target, base, base.type.target, name, operand)
     ctx.forget_memory(target)
     path = path_of(target)

@@ -48,6 +48,7 @@ from neokernel.compiler.types import (
     WireType,
 )
 from neokernel.compiler.vocabulary import ARITHMETIC, CONTRACTS, UNARY
+from neokernel.lang.interfaces.generate import PREFIX
 
 
 def call(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
@@ -226,6 +227,21 @@ def arrange(
     return pairs
 
 
+def _as_parameter(ctx: Context, value: Value, pattern: Type, matcher: Matcher, place: ast.AST) -> Operand:
+    """`value` as what a parameter takes; what that leaves open is decided by it."""
+    if not is_open(pattern):
+        return coerce(ctx, value, pattern, place)
+    operand = (
+        typed(ctx, value, place)
+        if not isinstance(value, Untyped)
+        else coerce(ctx, value, close(pattern, matcher.bindings), place)
+    )
+    concrete = matcher.match(pattern, operand.type)
+    if concrete is None:
+        raise mismatch(ctx, operand.type, close(pattern, matcher.bindings), place)
+    return coerce(ctx, operand, concrete, place)
+
+
 def _call(
     ctx: Context,
     decl: FunctionDecl,
@@ -262,21 +278,15 @@ def _call(
             width = pattern if isinstance(pattern, IntType | FloatType) else width_for(value.value)
             message = f"the constant {value.value} is passed for a type variable, and CPython can't know its width"
             raise ctx.reject("NK0314", message, place, f"write `{width}({value.value})`")
-        if not is_open(pattern):
-            values[parameter.name] = coerce(ctx, value, pattern, place)
-            continue
-        operand = (
-            typed(ctx, value, place)
-            if not isinstance(value, Untyped)
-            else coerce(ctx, value, close(pattern, matcher.bindings), place)
-        )
-        concrete = matcher.match(pattern, operand.type)
-        if concrete is None:
-            wanted = close(pattern, matcher.bindings)
-            raise mismatch(ctx, operand.type, wanted, place)
-        values[parameter.name] = coerce(ctx, operand, concrete, place)
+        try:
+            values[parameter.name] = _as_parameter(ctx, value, pattern, matcher, place)
+        except Rejected as rejected:
+            if decl.owner is not None and decl.owner.name.startswith(PREFIX):  # nobody wrote that
+                raise
+            text = f"`{decl.title}` declares `{ast.unparse(parameter.node)}` here"
+            raise rejected.with_note(decl.module.span(parameter.node), text) from None
         if isinstance(pattern, OpenCoroutine):
-            hand_over(ctx, concrete)
+            hand_over(ctx, values[parameter.name].type)
     if hint is not None and decl.node.returns is not None and not is_open(hint):
         matcher.match(ctx.resolver.resolve(decl.node.returns, decl.scope, bindings), hint)
     for parameter in decl.parameters[1 if receiver is not None else 0 :]:

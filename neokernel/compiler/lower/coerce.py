@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from neokernel.compiler import ir
+from neokernel.compiler.diagnostics import Rejected
 from neokernel.compiler.generics import Matcher, OpenArray, is_open
 from neokernel.compiler.ir import Const, Operand
 from neokernel.compiler.lower.context import Context, Untyped, Value, arms_of
@@ -55,6 +56,25 @@ def width_for(number: int | float) -> str:
     if isinstance(number, float):
         return "f64"
     return next((name for name in ("u32", "i32", "u64", "i64") if INTS[name].holds(number)), "u64")
+
+
+def coerce_field(ctx: Context, value: Value, owner: Type, name: str, expected: Type, node: ast.AST) -> Operand:
+    """`value` as what the field `name` of `owner` holds; a diagnostic says where that is declared."""
+    try:
+        return coerce(ctx, value, expected, node)
+    except Rejected as rejected:
+        raise about_field(ctx, rejected, owner, name) from None
+
+
+def about_field(ctx: Context, rejected: Rejected, owner: Type, name: str) -> Rejected:
+    """The same diagnostic, with where the field is declared, if a program's source does that."""
+    origin = ctx.resolver.origins.get(owner)
+    declared = None if origin is None else origin.declaration.fields.get(name)
+    if origin is None or declared is None:
+        return rejected
+    module = origin.declaration.module
+    text = f"`{owner}` declares `{name}: {ast.unparse(declared.annotation)}` here"
+    return rejected.with_note(module.span(declared.node), text)
 
 
 def coerce(ctx: Context, value: Value, expected: Type, node: ast.AST) -> Operand:
@@ -172,6 +192,8 @@ def mismatch(ctx: Context, actual: Type, expected: Type, node: ast.AST) -> Excep
         help = "there is no truthiness: write `x != 0`"
     elif isinstance(actual, IntType | FloatType) and isinstance(expected, IntType | FloatType):
         help = f"convert it: `{expected}(...)`"
+    elif actual in (STR, BYTES) and _has_number(expected):
+        help = _hint_text(expected, node)
     elif expected == STR:
         help = "write `text_of(…)`" if actual == BYTES else ""
     elif isinstance(actual, EnumType) and isinstance(expected, IntType):
@@ -183,6 +205,23 @@ def mismatch(ctx: Context, actual: Type, expected: Type, node: ast.AST) -> Excep
     elif actual == NONE:
         help = f"if it may be `None`, say so: `{expected} | None`"
     return ctx.reject("NK0310", message, node, help)
+
+
+def _has_number(expected: Type) -> bool:
+    return any(isinstance(arm, IntType | FloatType | EnumType) for arm in arms_of(expected))
+
+
+def _hint_text(expected: Type, node: ast.AST) -> str:
+    """What to write where a text stands for a number or an enum's member."""
+    text = node.value if isinstance(node, ast.Constant) else None
+    for arm in arms_of(expected):
+        if isinstance(arm, EnumType):
+            wanted = text.upper() if isinstance(text, str) else ""
+            member = wanted if wanted in arm.members else next(iter(arm.members), "MEMBER")
+            return f"write `{arm}.{member}`"
+    if isinstance(text, str) and text.isascii() and text.isdigit():
+        return f"write `{int(text)}`, without quotes"
+    return "a text isn't read as a number: write one, or let the place have a type for text"
 
 
 def _is_open_array(type_: Type) -> bool:

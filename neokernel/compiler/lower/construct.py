@@ -17,10 +17,10 @@ from neokernel.compiler.generics import Application, Bindings, Matcher, OpenArra
 from neokernel.compiler.ir import Const, Kind, Operand
 from neokernel.compiler.lower import constants
 from neokernel.compiler.lower.arguments import single
-from neokernel.compiler.lower.coerce import coerce, width_for
+from neokernel.compiler.lower.coerce import coerce, coerce_field, width_for
 from neokernel.compiler.lower.context import NOTHING, Compilation, Context, Untyped, Value
 from neokernel.compiler.lower.counting import counted
-from neokernel.compiler.lower.dispatch import VOCABULARY, expression, inferred, trial
+from neokernel.compiler.lower.dispatch import VOCABULARY, expression, inferred, lower, trial
 from neokernel.compiler.lower.frames import CANCELLED, STATE
 from neokernel.compiler.lower.names import find, is_global
 from neokernel.compiler.types import (
@@ -214,7 +214,7 @@ def _record(
         if found.ghost:
             _ghost_argument(ctx, found, argument)
         else:
-            values[item.name] = expression(ctx, argument, found.type)
+            values[item.name] = _given(ctx, type_, found, argument)
     items = []
     for name, found in type_.fields.items():
         if found.ghost:
@@ -244,7 +244,7 @@ def replace(ctx: Context, node: ast.Call) -> Operand:
         if found.ghost:
             _ghost_argument(ctx, found, keyword.value)
         else:
-            changed[found.name] = expression(ctx, keyword.value, found.type)
+            changed[found.name] = _given(ctx, base.type, found, keyword.value)
     items = []
     stored = [f for f in base.type.fields.values() if not f.ghost]
     for index, found in enumerate(stored):
@@ -282,7 +282,7 @@ def _plan_struct(ctx: Context, type_: StructType, node: ast.Call) -> StructPlan:
         if found.ghost:
             _ghost_argument(ctx, found, argument)
             continue
-        given[item.name] = plan_inline(ctx, found, argument) if found.inline else _initial(ctx, found, argument)
+        given[item.name] = plan_inline(ctx, found, argument) if found.inline else _initial(ctx, type_, found, argument)
     return StructPlan(type_, [(f, given.get(f.name)) for f in type_.fields.values() if not f.ghost])
 
 
@@ -351,13 +351,18 @@ def _default(ctx: Context, owner: StructType, found: Field) -> Operand:
     default = origin.declaration.fields[found.name].default
     assert default is not None
     with constants.in_scope(ctx, origin.declaration.scope, ctx.resolver.bindings_of(owner)):
-        return _initial(ctx, found, default)
+        return _initial(ctx, owner, found, default)
 
 
-def _initial(ctx: Context, found: Field, node: ast.expr) -> Operand:
+def _given(ctx: Context, owner: Type, found: Field, node: ast.expr) -> Operand:
+    """What a field of `owner` is given."""
+    return coerce_field(ctx, lower(ctx, node, found.type), owner, found.name, found.type, node)
+
+
+def _initial(ctx: Context, owner: Type, found: Field, node: ast.expr) -> Operand:
     """What a field holds at first; an atomic one is given as `Atomic(number)`, or `Atomic()` for 0."""
     if not found.atomic:
-        return expression(ctx, node, found.type)
+        return _given(ctx, owner, found, node)
     match node:
         case ast.Call(func=function, args=[] | [_], keywords=[]) if is_global(ctx, function):
             if find(ctx, function) == LangName("Atomic"):
@@ -377,7 +382,7 @@ def check_defaults(compilation: Compilation, type_: StructType | ValueType) -> N
             if found.inline:
                 plan_inline(ctx, found, default)
             else:
-                _initial(ctx, found, default)
+                _initial(ctx, type_, found, default)
         except Rejected as rejected:
             compilation.report(rejected)
 

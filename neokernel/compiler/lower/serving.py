@@ -42,8 +42,14 @@ def name_the_server(compilation: Compilation, decl: FunctionDecl, function: ir.F
         said = replace(item, span=place)
         if method is not None and wanted is not None:
             said = as_declared(said, method, wanted, waits=name.startswith(LATER))
-        told.append(replace(said, notes=(*said.notes, (item.span, "the interface wants this"))))
+        # Where the handler declares it is where this stands.
+        notes = tuple(note for note in said.notes if note[0] is None or not same_line(note[0], said.span))
+        told.append(replace(said, notes=(*notes, (item.span, "the interface wants this"))))
     found[first:] = told
+
+
+def same_line(one: ir.Span, other: ir.Span) -> bool:
+    return (one.file, one.line) == (other.file, other.line)
 
 
 def interface_method(decl: FunctionDecl, name: str) -> FunctionDecl | None:

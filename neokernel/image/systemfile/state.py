@@ -22,8 +22,8 @@ def check(machine: Machine, asks: Mapping[Path, bool], findings: Findings) -> No
             place = first_place(service.program.main, is_asking)
             message = f"`{service.name}` asks for `process.state()` and preserves nothing: it gets no bytes"
             help = 'write `preserve = "4 KiB"`, or as much as its state needs'
-            note = None if place is None else (place, "asked for here")
-            findings.warning("NK2209", message, service.span if not kept.given else kept.span, help, note)
+            notes = () if place is None else ((place, "asked for here"),)
+            findings.warning("NK2209", message, kept.span, help, *notes)
         elif kept.value != 0 and not asked:
             message = f"`{service.name}` has memory that is preserved, and never asks for `process.state()`"
             help = "take the line out, or read and write there what is to outlive the process"

@@ -582,7 +582,10 @@ class {server_name(name)}:
         taken = len(method.of(Capability))
         fills = method.of(Fill)
         if [arm.kind for arm in method.arms] == [Nothing()]:
-            return [f"    {call}", *self.answer(0, Nothing(), "", fills, lengths, taken, "    ")]
+            return [
+                f"    {PREFIX}_result: None = {call}",
+                *self.answer(0, Nothing(), "", fills, lengths, taken, "    "),
+            ]
         result = f"{PREFIX}_result"
         lines = [f"    {result}: {results_of(method)} = {call}"]
         # The success is what is left after the others.
@@ -710,7 +713,7 @@ class {taker_name(name)}:
         expected = self.word(self.base | number, None, [""] * words.count, 0)
         wrong = [f"asked.word != {expected}", *(f"not ({test})" for test in tests)]
         lines += [f"    if {' or '.join(wrong)}:", "        return False", *looks]
-        lines += [f"    handler.{method.name}({', '.join(arguments)})", "    return True"]
+        lines += [f"    {PREFIX}_result: None = handler.{method.name}({', '.join(arguments)})", "    return True"]
         return "\n".join(lines) + "\n"
 
 

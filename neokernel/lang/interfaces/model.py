@@ -296,6 +296,14 @@ _RESULTS = (
 )
 
 
+def bound_of(node: ast.expr) -> ast.expr:
+    """The `n` of an `Annotated[T, up_to(n)]`, as it is written."""
+    match node:
+        case ast.Subscript(slice=ast.Tuple(elts=[_, ast.Call(args=[bound])])):
+            return bound
+    return node
+
+
 class Reader:
     """Reads the interfaces of one module."""
 
@@ -389,7 +397,11 @@ class Reader:
             case ast.Tuple(elts=[inner, ast.Call(func=func, args=[bound], keywords=[])]):
                 if self.names.word(func) == "up_to":
                     return inner, self.number(bound, self.names, bound)
-        raise Problem("NK0722", "`Annotated` says here how long something is", node, "write `Annotated[T, up_to(n)]`")
+            case ast.Tuple(elts=[inner, ast.Constant(value=int() as most)]):
+                help = f"write `Annotated[{ast.unparse(inner)}, up_to({most})]`"
+                raise Problem("NK0722", "the number of bytes stands in `up_to(…)`", node, help)
+        help = "write `Annotated[bytes, up_to(200)]`, or how many bytes there can be"
+        raise Problem("NK0722", "`Annotated` says here how long something is", node, help)
 
     def number(self, node: ast.expr, names: Names, whole: ast.expr) -> int:
         """A constant of the module, or of one that it imports from."""
@@ -435,8 +447,41 @@ class Reader:
             case _:
                 kind = self.simple(node, self.names)
         if kind is None or bound is not None:
-            raise Problem("NK0722", f"`{ast.unparse(whole)}` can't be a parameter of an interface", whole, _ARGUMENTS)
+            raise self.not_an_argument(node, bound, whole)
         return kind
+
+    def not_an_argument(self, node: ast.expr, bound: int | None, whole: ast.expr) -> Problem:
+        """What is wrong with a parameter's type, with what to write where that can be told."""
+        shown = ast.unparse(node)
+        size = "200" if bound is None or bound < 1 else ast.unparse(bound_of(whole))
+        help = _ARGUMENTS
+        message = f"`{ast.unparse(whole)}` can't be a parameter of an interface"
+        match node:
+            case ast.Name() if self.names.word(node) in ("bytes", "str"):
+                wanted = shown
+            case ast.Subscript(value=ast.Name(id="list" | "Array" | "Span" as kind), slice=inner) if (
+                self.names.word(inner) == "u8"
+            ):
+                # Only a span is what a server can fill; an array is memory of one side's.
+                wanted = "Span[u8]" if kind == "Span" else "bytes"
+            case ast.Name(id="int"):
+                return Problem(
+                    "NK0722", "`int` has no width, and a message has", whole, "write `u64`, or how wide it is"
+                )
+            case _ if bound is not None:
+                message = f"`{shown}` has one length: `up_to` is for `bytes`, `str` and `Span[u8]`"
+                return Problem("NK0722", message, whole, f"write `{shown}`")
+            case _:
+                return Problem("NK0722", message, whole, help)
+        help = f"write `Annotated[{wanted}, up_to({size})]`"
+        if bound is None:
+            help += ", or how many bytes there can be"
+            message = f"a message has an end: the interface must say how long `{shown}` can be"
+        elif bound < 1:
+            message = f"`{ast.unparse(whole)}` has room for nothing"
+        if wanted == "Span[u8]":
+            help += f"; the server fills that: what it is sent is `Annotated[bytes, up_to({size})]`"
+        return Problem("NK0722", message, whole, help)
 
     def simple(self, node: ast.expr, names: Names) -> Plain | Capability | None:
         """A type of fixed size, by its name."""
