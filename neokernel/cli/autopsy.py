@@ -139,8 +139,9 @@ def events_of(seen: Seen) -> list[str]:
     """The latest of what the kernel has recorded, if it has."""
     from neokernel.image.ring import BadDump, find_ring
 
+    memory = seen.kernel.memory
     try:
-        ring, _, _ = find_ring(seen.kernel.memory)
+        ring, _, _ = find_ring(memory if isinstance(memory, bytes) else memory[:])
     except BadDump:
         return []
     names = {thread.identifier: owner_of(seen, thread) for thread in seen.kernel.threads}

@@ -57,6 +57,7 @@ COMMANDS = {
     "manual": "Write the reference manuals from the sources.",
     "metrics": "Print the counters of a running machine, for Prometheus.",
     "new": "Begin a service: program, interface, manifest, test and system file.",
+    "profile": "Show in which lines the time of a running machine goes.",
     "prove": "Prove that a program's checks never fail, and that its contracts hold.",
     "ps": "Show what the services of a running machine do.",
     "run": "Build a program and boot it.",

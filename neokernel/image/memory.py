@@ -9,12 +9,12 @@ Invariants: whatever the memory holds, looking at it ends, and what can't be rai
 
 from __future__ import annotations
 
-import mmap
 import struct
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 from neokernel.abi.boot import ROOT_SLOTS
 from neokernel.image.elf import Image
@@ -31,6 +31,14 @@ MOST_SLOTS = 1 << 20
 #: user addresses are below (Sv39)
 USER_END = 1 << 38
 REGISTERS = 32
+
+
+class Memory(Protocol):
+    """A machine's RAM, or what can be read as such."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, wanted: slice, /) -> bytes: ...
 
 
 class NoSystem(Exception):
@@ -70,13 +78,13 @@ class Kernel:
     """The kernel of `image`, in `memory`, which is the machine's RAM."""
 
     image: Image
-    memory: bytes | mmap.mmap
+    memory: Memory
 
     @cached_property
     def layouts(self) -> Layouts:
         return Layouts(self.image.path)
 
-    def later(self, memory: bytes | mmap.mmap) -> Kernel:
+    def later(self, memory: Memory) -> Kernel:
         """The same machine at another time: what doesn't change isn't looked for anew."""
         found = Kernel(self.image, memory)
         found.layouts, found.hart = self.layouts, self.hart

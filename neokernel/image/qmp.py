@@ -20,6 +20,8 @@ PATIENCE = 10.0
 #: registers in QEMU's words, and control registers
 REGISTER = re.compile(r"\bx(\d+)/\w+\s+([0-9a-f]{16})")
 CSR = re.compile(r"^ (\w+)\s+([0-9a-f]{1,16})$", re.MULTILINE)
+#: how QEMU is told to stop between any two instructions: from 8.1 on, and before
+SINGLE_INSTRUCTIONS = ("one-insn-per-tb", "singlestep")
 
 
 class NoMonitor(Exception):
@@ -86,9 +88,20 @@ class Monitor:
             if ran:
                 self.command("cont")
 
+    def words(self, line: str) -> str:
+        """What QEMU answers to a line of its monitor for people."""
+        return str(self.command("human-monitor-command", **{"command-line": line})).replace("\r", "")
+
+    def single_instructions(self, on: bool) -> bool:
+        """From when the machine next goes on, let it be stopped between any two instructions, which makes it slow.
+
+        Else it stops only where a run of instructions without a branch ends. False: this QEMU can't.
+        """
+        return any(not self.words(f"{name} {'on' if on else 'off'}") for name in SINGLE_INSTRUCTIONS)
+
     def registers(self) -> dict[str, int]:
         """pc, x1 to x31 and what else QEMU tells of the hart (satp, scause, …)."""
-        text = str(self.command("human-monitor-command", **{"command-line": "info registers"})).replace("\r", "")
+        text = self.words("info registers")
         found = {name: int(number, 16) for name, number in CSR.findall(text)}
         found.update((f"x{number}", int(word, 16)) for number, word in REGISTER.findall(text))
         if "pc" not in found or "x2" not in found:

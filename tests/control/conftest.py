@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
+import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from neokernel.compiler.source import PACKAGE_ROOT
 from tests.cli.support import Nk, start
 
 SYSTEM = PACKAGE_ROOT / "systems" / "watched.toml"
+BUSY = PACKAGE_ROOT / "tests" / "control" / "busy" / "system.toml"
 #: seconds after which a machine that isn't up never will be
 PATIENCE = 150
 
@@ -40,11 +44,25 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def machine(folders: Path) -> Iterator[str]:
     """The name of a machine that is up."""
-    with start("run", SYSTEM, cwd=folders) as process:
+    with up(SYSTEM, folders):
+        yield "watched"
+
+
+@pytest.fixture(scope="module")
+def busy(folders: Path) -> Iterator[str]:
+    """Likewise, with a service that works all the time."""
+    with up(BUSY, folders):
+        yield "busy"
+
+
+@contextmanager
+def up(system: Path, folders: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The machine of a system file, started in the folder `folders`."""
+    with start("run", system, cwd=folders) as process:
         end = time.monotonic() + PATIENCE
-        socket = folders / "run" / "watched" / "control"
+        socket = folders / "run" / tomllib.loads(system.read_text())["system"]["name"] / "control"
         while not socket.exists():
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < end, "the machine doesn't start"
             time.sleep(0.1)
-        yield "watched"
+        yield process

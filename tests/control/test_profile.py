@@ -1,0 +1,107 @@
+"""Where a machine's time goes, by samples: a known load is seen as what it is, and pictures are what was counted."""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neokernel.cli.errors import Exit
+from neokernel.image.flame import flame_graph, folded
+from tests.cli.support import Nk
+
+SAMPLES = 300
+#: of standard deviations that a share may be off: more in one of some 16,000 runs
+DEVIATIONS = 4
+
+STACKS = {("a", "main (a.py:1)", "work <b> (a.py:2)"): 3, ("a", "main (a.py:1)"): 1, ("(idle)",): 4, ("a;b",): 2}
+
+
+@pytest.fixture
+def found(busy: str, nk: Nk, folders: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.chdir(folders)
+    made = nk("profile", "-n", SAMPLES, "-r", 200, "--json")
+    assert made.status == 0, made.error
+    return made.json
+
+
+@pytest.mark.qemu
+def test_a_known_load_is_seen_as_it_is(found: Any, folders: Path) -> None:
+    """Fourteen steps of twenty are coarse's, and both functions are one run of instructions."""
+    assert found["samples"] == SAMPLES
+    assert sum(each["samples"] for each in found["services"]) == SAMPLES
+    assert sum(each["samples"] for each in found["stacks"]) == SAMPLES
+    if not found["exact"]:
+        pytest.skip("this QEMU can't be stopped between any two instructions")
+    first = found["services"][0]
+    assert first["service"] == "worker"
+    assert first["samples"] > 0.8 * SAMPLES
+    seen = dict.fromkeys(("coarse", "fine"), 0)
+    for stack in found["stacks"]:
+        functions = [frame.partition(" (")[0] for frame in stack["frames"]]
+        for name in seen:
+            if name in functions:
+                assert functions[:4] == ["worker", "main", "work", name]
+                seen[name] += stack["samples"]
+    both = sum(seen.values())
+    assert both > 0.8 * first["samples"]
+    assert abs(seen["coarse"] / both - 0.7) < DEVIATIONS * math.sqrt(0.7 * 0.3 / both), seen
+    innermost = next(each for each in found["lines"] if each["function"] == "step")
+    assert innermost["file"].endswith("worker.py")
+    assert innermost["self"] > 0.7 * first["samples"]
+    picture = ET.parse(folders / found["graph"]).getroot()
+    titles = [each.text or "" for each in picture.iter("{http://www.w3.org/2000/svg}title")]
+    assert any(title.startswith("work (") for title in titles), titles
+
+
+@pytest.mark.qemu
+def test_of_one_service(busy: str, nk: Nk, folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folders)
+    shown = nk("profile", "worker", "-n", 20, "-r", 200, "--folded", "stacks")
+    assert shown.status == 0, shown.error
+    lines = shown.output.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "in work" in shown.output
+    assert "worker.py:" in shown.output
+    assert all(line.startswith("worker") for line in (folders / "stacks").read_text().splitlines())
+    assert (folders / "build" / "busy.profile.svg").exists()
+    waits = nk("profile", "alerts", "-n", 3, "-r", 200)
+    assert waits.status == 0
+    assert "alerts" in waits.output
+    wrong = nk("profile", "wroker", "-n", 1)
+    assert wrong.status == Exit.USAGE
+    assert "NK1605" in wrong.error
+    assert nk("ps").status == 0, "it goes on"
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def test_folded_stacks_are_lines() -> None:
+    assert folded(STACKS) == ("(idle) 4\na,b 2\na;main (a.py:1) 1\na;main (a.py:1);work <b> (a.py:2) 3\n"), (
+        "sorted, and a semicolon parts calls only"
+    )
+
+
+def test_a_flame_graph_has_a_bar_for_each_call() -> None:
+    picture = ET.fromstring(flame_graph(STACKS, "a & b", "10 samples"))
+    bars = {}
+    for group in picture.iter("{http://www.w3.org/2000/svg}g"):
+        title, bar = group[0].text or "", group[1]
+        bars[title.partition(":")[0]] = (float(bar.get("x", "")), float(bar.get("y", "")), float(bar.get("width", "")))
+    assert list(bars) == ["all", "(idle)", "a", "main (a.py", "work <b> (a.py", "a;b"], "by their names"
+    wide = bars["all"][2]
+    assert bars["(idle)"][2] == pytest.approx(0.4 * wide)
+    assert bars["work <b> (a.py"][2] == pytest.approx(0.3 * wide)
+    assert bars["main (a.py"][:1] == bars["a"][:1], "upon its caller"
+    assert bars["main (a.py"][1] < bars["a"][1]
+    assert flame_graph(dict(reversed(STACKS.items())), "a & b", "10 samples") == flame_graph(
+        STACKS, "a & b", "10 samples"
+    ), "the same stacks, the same picture"
+
+
+def test_a_picture_of_nothing() -> None:
+    ET.fromstring(flame_graph({}, "nothing"))
