@@ -61,6 +61,9 @@ ENTRIES = FIRST_FUNCTIONS | {"nk_start"}
 #: the kernel's function that ends the machine (`neokernel/arch/riscv64/boot.py`)
 PANIC = "panic"
 
+#: where programs end because a call failed
+MUST = "neokernel/runtime/must.py"
+
 #: an access this far below the stack is one that ran off its end (boards/virt.ld leaves that much)
 GUARD = 1 << 30
 
@@ -135,12 +138,28 @@ def explain_crash(
     if check is not None:
         frames = with_check(frames, check)
         name, message = failure_of(check)
+    elif panic.cause == BREAKPOINT and frames and frames[-1].file == MUST:
+        # What matters is whose call it was.
+        while len(frames) > 1 and frames[-1].file == MUST:
+            frames.pop()
+        name, message = failure_name("assert"), said_by_a_call(panic)
     elif panic.cause == BREAKPOINT and frames and frames[-1].function == PANIC:
         frames.pop()
         name, message = "Panic", "the kernel gave up, and said why on the console"
     else:
         name, message = name_trap(image, panic)
     return Crash(name, message, tuple(replace(frame, file=openable(frame.file, roots)) for frame in frames), cut)
+
+
+def said_by_a_call(panic: PanicRecord) -> str:
+    """What `must` or `must_get` has left in the registers."""
+    from neokernel.lang import u64  # late: it is a module of the target, and most tracebacks need none
+    from neokernel.runtime.must import T3, T4, T5, what_was_said
+
+    said = what_was_said(*(u64(panic.registers[register]) for register in (T3, T4, T5)))
+    if said is None:
+        return "a call failed that must not"
+    return f"the call said {said.status.name} of argument {said.argument}"
 
 
 def with_check(frames: list[Frame], check: CheckPoint) -> list[Frame]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from neokernel.lang.failures import StaticError
+from neokernel.lang.failures import AssertionFailed, StaticError
 from neokernel.lang.integers import u64, usize
 
 
@@ -76,6 +76,8 @@ def asm(
 
     `inputs` names the registers of the operands, `results` those that hold a u64 each afterwards: gives their tuple.
     """
+    if template == "ebreak" and SEAM.simulator is None:
+        raise AssertionFailed("a breakpoint: the program ends itself here")
     simulator = SEAM.need("asm")
     given: Any = dict(zip(inputs.replace(",", " ").split(), operands, strict=True)) if inputs else operands
     if results:

@@ -39,6 +39,7 @@ from neokernel.abi.call import (
 from neokernel.abi.operations import Operation
 from neokernel.abi.status import INVOKED, TRAVELLING, WINDOW, WORD, Status
 from neokernel.lang.shapes import shape_of
+from neokernel.runtime.must import what_was_said
 
 #: badge, message word, four words
 Registers = tuple[int, int, int, int, int, int]
@@ -182,6 +183,8 @@ class Loopback:
         assert self.current is not None, "no process is running"
         if template == "mv {result}, tp":
             return self.parties.index(self.current)
+        if template == "ebreak":
+            raise lang.AssertionFailed(said(inputs))
         if template != "ecall" or int(inputs["a7"]) != Call.CALL.value:
             raise NotModelled(f"{template!r} takes a kernel")
         words = tuple(int(inputs[f"a{number}"]) for number in range(6))
@@ -241,3 +244,9 @@ class Loopback:
         for place in range(beyond):
             target.buffer.words[place] = source.buffer.words[place]
         target.memory[: beyond * 8] = source.memory[: beyond * 8]
+
+
+def said(inputs: dict[str, int]) -> str:
+    """Why a program ends itself: by `must`, with what a call has said."""
+    failure = what_was_said(*(lang.u64(int(inputs.get(name, 0))) for name in ("t3", "t4", "t5")))
+    return "a breakpoint" if failure is None else f"the call said {failure.status.name} of argument {failure.argument}"

@@ -14,7 +14,8 @@ The info string of a block says what it is:
   rest of it. They find `examples` and `systems`.
 - `json trace`: lines that a trace has in this order, perhaps with others between; `…` stands for anything in a line.
 
-Lines in messages are counted from the first line of the block they are about, and its file is called `guide.py`; of
+Lines in messages are counted from the first line of the block they are about, and its file is called `guide.py`; what a
+note of them is about may be "above"; of
 a traceback, frames above the block aren't shown.
 `python -m tests.docs.snippets PAGE` writes what is printed today into the page's `text` and `console` blocks.
 """
@@ -140,10 +141,17 @@ def messages(block: Block) -> str:
         moved = dataclasses.replace(
             diagnostic,
             span=_moved(diagnostic.span, block),
-            notes=tuple((where and _moved(where, block), note) for where, note in diagnostic.notes),
+            notes=tuple(_noted(where, note, block) for where, note in diagnostic.notes),
         )
         texts.append(render(moved, block.text) + "\n")
     return "\n".join(texts)
+
+
+def _noted(where: Span | None, note: str, block: Block) -> tuple[Span | None, str]:
+    """What a note is about may stand above the block, where the page's lines have no numbers."""
+    if where is not None and where.line <= block.offset:
+        return None, f"{note.removesuffix('here')}above"
+    return where and _moved(where, block), note
 
 
 def _moved(span: Span, block: Block) -> Span:

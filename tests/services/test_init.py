@@ -65,7 +65,7 @@ def build(system: System, image: Path, root: Path = INIT) -> Path:
     return image
 
 
-CRASH = "init: counter has failed: BREAKPOINT at …"
+CRASH = "init: counter has failed: a check failed at …"
 SAID = [
     "setting 42; ours: True",
     "bare has 9 capabilities; where it was denied one: 0",
@@ -106,7 +106,7 @@ SAID = [
     "init: lonely talks nonsense, at …",
     "noise: PEER_DIED of argument 0",
     "thread: 0",
-    "init: lonely has failed: BREAKPOINT at …",
+    "init: lonely has failed: a check failed at …",
     "and then: 42",
     "lonely: PEER_DIED of argument 0",
     "lonely: CANCELLED of argument 0",

@@ -12,6 +12,7 @@ from enum import Enum
 
 from neokernel.abi.fault import Fault
 from neokernel.lang import Array, Embedded, Span, array, copy, struct, text_of, truncate, u8, u64, usize
+from neokernel.runtime.must import T3, T4, T5, what_was_said
 from neokernel.runtime.system import THREAD_REGISTERS
 from neokernel.services.init.name import Name
 from neokernel.services.init.outbox import Outbox
@@ -170,6 +171,20 @@ def trap_of(fault: Fault, access: u64) -> u64:
             return BUS_CAUSES[which]
 
 
+def write_fault(outbox: Outbox, post_mortem: PostMortem, fault: Fault | None) -> None:
+    """What a program did that ended it. A failed check is a breakpoint, and so is the end by `must`."""
+    if fault is not Fault.BREAKPOINT:
+        if fault is not None:
+            outbox.write(f"{fault.name}")
+        return
+    registers = post_mortem.registers
+    said = what_was_said(registers[T3], registers[T4], registers[T5])
+    if said is None:
+        outbox.write("a check failed")
+    else:
+        outbox.write(f"a call said {said.status.name} of argument {said.argument}")
+
+
 def show(outbox: Outbox, service: bytes, post_mortem: PostMortem, whole: bool) -> None:
     """One line; `whole`: and all that a traceback can be made of, if there is room for it."""
     name = text_of(service)
@@ -185,8 +200,9 @@ def show(outbox: Outbox, service: bytes, post_mortem: PostMortem, whole: bool) -
         case Cause.NOT_MADE:
             outbox.write(f"init: {name} can't be made: ")
         case Cause.FAULT:
-            if fault is not None:
-                outbox.write(f"init: {name} has failed: {fault.name} at {counter:#x}\n")
+            outbox.write(f"init: {name} has failed: ")
+            write_fault(outbox, post_mortem, fault)
+            outbox.write(f" at {counter:#x}\n")
     if not whole or outbox.room() < WHOLE or post_mortem.cause in (u64(Cause.EXIT.value), u64(Cause.NOT_MADE.value)):
         return
     outbox.write(f"\x1enk-crash 1\nprogram {text_of(post_mortem.program.view())}\n")
