@@ -30,6 +30,7 @@ run: $(CORE) qemu ## build and boot SYSTEM (default: examples/01_hello)
 
 test: $(TEST) ## everything that CI runs: style, types, tests
 	@$(MAKE) --no-print-directory qemu || echo "make test: without QEMU; the tests that boot a machine are skipped" >&2
+	@tools/setup.sh gdb || echo "make test: without gdb; the tests of the debugger are skipped" >&2
 	@# The tests run even when the style is wrong: one run says everything.
 	@status=0; $(MAKE) --no-print-directory --keep-going lint || status=1; $(BIN)/pytest -m "not slow" $(ARGS) && exit $$status
 

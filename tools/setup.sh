@@ -4,6 +4,7 @@
 #   tools/setup.sh core     packages that build and run systems
 #   tools/setup.sh test     those, and what the tests need
 #   tools/setup.sh qemu     qemu-system-riscv64, installed if this is root on Debian or Ubuntu
+#   tools/setup.sh gdb      likewise, a gdb that knows riscv64: tests of the debugger need it, nothing else does
 #
 # Idempotent. The Makefile calls it only when the project's settings or the locked list of packages have changed.
 set -euo pipefail
@@ -96,6 +97,24 @@ macOS|brew install qemu
 END
 }
 
+readonly apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120)
+
+has_gdb() { command -v gdb-multiarch || command -v riscv64-unknown-elf-gdb || command -v riscv64-linux-gnu-gdb; }
+
+install_gdb() {
+    if has_gdb >/dev/null 2>&1; then
+        return
+    fi
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+        say "setup: no gdb that knows riscv64 (Debian, Ubuntu: apt-get install gdb-multiarch)"
+        return 1
+    fi
+    say "setup: installing gdb with apt-get"
+    "${apt[@]}" install -y --no-install-recommends gdb-multiarch </dev/null >&2 && return
+    "${apt[@]}" update </dev/null >&2 || true
+    "${apt[@]}" install -y --no-install-recommends gdb-multiarch </dev/null >&2
+}
+
 install_qemu() {
     if has_qemu; then
         return
@@ -105,7 +124,6 @@ install_qemu() {
         return 1
     fi
     say "setup: installing QEMU with apt-get"
-    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120)
     "${apt[@]}" update </dev/null >&2 || say "setup: apt-get update failed; going on with what is known"
     # Distributions name the package differently, and some ship the firmware apart.
     local package
@@ -123,8 +141,9 @@ case "${1:-}" in
 core) install_packages tools/requirements.txt ;;
 test) install_packages tools/requirements-test.txt ;;
 qemu) install_qemu ;;
+gdb) install_gdb ;;
 *)
-    say "usage: tools/setup.sh core|test|qemu"
+    say "usage: tools/setup.sh core|test|qemu|gdb"
     exit 2
     ;;
 esac

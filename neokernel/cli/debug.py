@@ -1,4 +1,4 @@
-"""`nk debug`: the machine stopped where the program begins, and gdb on it, with the Python sources."""
+"""`nk debug`: gdb with the Python sources, on a machine stopped where its program begins, or on a service that runs."""
 
 from __future__ import annotations
 
@@ -10,32 +10,65 @@ import tempfile
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import json_option, print_json
+from neokernel.cli.process_debug import SCRIPT
 from neokernel.cli.program import Program, find_program, is_image
 from neokernel.cli.run import image_of, kept, qemu_program
 from neokernel.cli.slots import plugged
 from neokernel.cli.system import is_system_file, machine_root
+from neokernel.cli.target import complete_services, machine_option
 from neokernel.image import qemu
 
 CANDIDATES = ("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb", "riscv64-linux-gnu-gdb", "gdb")
 
 
+class Programs(click.Path):
+    """A path, or a service that the shell completes."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return super().shell_complete(ctx, param, incomplete) + complete_services(ctx, param, incomplete)
+
+
 @click.command()
-@click.argument("path", metavar="PROGRAM", type=click.Path(path_type=Path))
+@click.argument("path", metavar="PROGRAM | SERVICE", type=Programs())
+@machine_option
 @click.option("--gdb", "wanted", metavar="PROGRAM", help="The gdb to use; default: the first that knows riscv64.")
 @click.option("--execute", "-ex", multiple=True, metavar="COMMAND", help="A gdb command to begin with (repeatable).")
 @click.option("--batch", is_flag=True, help="End after those commands.")
 @json_option
-def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: bool, as_json: bool) -> int:
+def command(
+    path: Path,
+    machine: str | None,
+    key: Path | None,
+    wanted: str | None,
+    execute: tuple[str, ...],
+    batch: bool,
+    as_json: bool,
+) -> int:
     """Boot PROGRAM under gdb, stopped where its main begins: a folder with a main.py, a module's file, or an image.
 
     Of a system file, init is stopped. An image stops where the boot code calls the program. Source is built as `nk
     build --development` does, so that more variables and lines are left to look at.
 
-    With --json nothing is started: the two command lines are printed.
+    Or SERVICE of a running machine: it is stopped where it next goes on, and breakpoints stop it alone, though other
+    processes have the same addresses; those in the kernel stop everybody. The whole machine stands still meanwhile, its
+    clock too. When gdb ends, it goes on. What is called like a file here is a PROGRAM.
+
+    With --json nothing is started: the command lines are printed.
+
+    Exit status: gdb's; of a SERVICE, 2 there is none, 6 there is no machine, or it can't be looked at.
     """
+    if is_service(path):
+        from neokernel.cli.process_debug import debug_process
+
+        commands = list(execute)
+        return debug_process(str(path), machine, key, find_gdb(wanted), commands, batch, as_json=as_json)
     from neokernel.image.kernel import root_program  # late, because the compiler is big
 
     opened, roots = image_of(path, as_json=as_json, release=False)
@@ -48,7 +81,7 @@ def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: boo
     with plugged(path, as_json=as_json) as devices, tempfile.TemporaryDirectory(prefix="nk-debug-") as folder:
         socket = Path(folder) / "gdb"
         log = image.with_suffix(".console")
-        machine = [
+        emulated = [
             *qemu.command(emulator, image),
             *devices,
             *("-S", "-chardev", f"socket,path={socket},server=on,wait=off,id=gdb", "-gdb", "chardev:gdb"),
@@ -56,6 +89,7 @@ def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: boo
         front = [
             *(debugger, "-q", *(["-nx", "-batch"] if batch else [])),
             *(option for root in roots for option in ("-ex", f"directory {root}")),
+            *("-ex", f"source {SCRIPT}"),
             *("-ex", "set confirm off", "-ex", "set architecture riscv:rv64", "-ex", f"target remote {socket}"),
             *(("-ex", f"add-symbol-file {user.path}") if user else ()),
             *("-ex", f"tbreak {begin}", "-ex", "continue"),
@@ -63,14 +97,14 @@ def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: boo
             str(image),
         ]
         if as_json:
-            print_json({"qemu": machine, "gdb": front, "exit": 0})
+            print_json({"qemu": emulated, "gdb": front, "exit": 0})
             return 0
         with kept(log) as file:
             click.echo(f"the machine's console goes to {log if file is not None else 'nowhere'}", err=True)
             console = subprocess.DEVNULL if file is None else file
             # A session of its own: ctrl-C is gdb's, not the machine's.
             child = subprocess.Popen(
-                machine, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True
+                emulated, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True
             )
             # Ours to ignore, while gdb, a new program, has the default again.
             before = signal.signal(signal.SIGINT, lambda number, frame: None)
@@ -80,6 +114,18 @@ def command(path: Path, wanted: str | None, execute: tuple[str, ...], batch: boo
             finally:
                 signal.signal(signal.SIGINT, before)
                 qemu.reap(child)
+
+
+def is_service(path: Path) -> bool:
+    """Is it a name, and no file, while a machine runs?"""
+    from neokernel.control.machines import NoFolder, running
+
+    if path.exists() or len(path.parts) != 1 or path.suffix:
+        return False
+    try:
+        return bool(running()[0])
+    except (NoFolder, OSError):
+        return False
 
 
 def started(path: Path) -> Program:

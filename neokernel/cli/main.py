@@ -45,7 +45,7 @@ COMMANDS = {
     "build": "Compile a program into a bootable image.",
     "cap": "Say who can reach what in a system, and what has changed.",
     "check": "Say what is wrong with a program or a system.",
-    "debug": "Boot a program under gdb, stopped where its main begins.",
+    "debug": "Look at a program with gdb, from its main on, or at a service that runs.",
     "doctor": "Say whether this machine has what is needed.",
     "dump": "Write a running service as a core file, or show a program between two passes.",
     "enrol": "Say whose boot images a board starts.",
