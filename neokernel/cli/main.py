@@ -12,31 +12,19 @@ import json
 import os
 import signal
 import sys
-import threading
 from types import FrameType
 from typing import NoReturn
 
+from neokernel import early
 
-def too_early(number: int, frame: FrameType | None) -> NoReturn:
-    """Interrupted while nk itself is still read: nothing is there yet that could say so, or be stopped."""
-    os.write(2, b"error[NK1105]: interrupted\n")
-    os._exit(130)
-
-
-#: may it be told here? Only the main thread may, and who has a handler of his own keeps it
-STARTING = (
-    threading.current_thread() is threading.main_thread()
-    and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-)
-if STARTING:
-    signal.signal(signal.SIGINT, too_early)
+early.arm()
 
 import click  # noqa: E402 - it takes its time, in which a user may think better of it
 
 from neokernel.cli.errors import Exit, Terminated, ToolError  # noqa: E402
 
-if STARTING:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+if not early.is_script():
+    early.disarm()
 
 #: name → what it does; each is `command` in the file of that name
 COMMANDS = {
@@ -131,12 +119,16 @@ def nk() -> None:
 def main() -> NoReturn:
     """The console script."""
     signal.signal(signal.SIGTERM, as_interrupt)
-    sys.exit(guarded(sys.argv[1:]))
+    status = guarded(sys.argv[1:])
+    # All is done and said: an interrupt of what Python does at its end changes nothing.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(status)
 
 
 def guarded(arguments: list[str]) -> int:
     """Run a command line; its exit status. No exception gets out."""
     try:
+        early.disarm()
         result = nk.main(arguments, prog_name="nk", standalone_mode=False)
         sys.stdout.flush()
         return int(result) if isinstance(result, int) else Exit.SUCCESS

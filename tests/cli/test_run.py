@@ -126,6 +126,26 @@ def test_an_interrupt_while_nk_is_read_leaves_no_traceback(tmp_path: Path) -> No
     assert (done.returncode, done.stderr) == (Exit.INTERRUPT, b"error[NK1105]: interrupted\n")
 
 
+@pytest.mark.parametrize("module", ["neokernel.lang.hook", "neokernel.cli.main", "click"])
+def test_an_interrupt_at_any_time_before_the_command_leaves_no_traceback(tmp_path: Path, module: str) -> None:
+    """As the console script, which is stopped when a module is about to be read."""
+    script = tmp_path / "nk"
+    script.write_text(
+        "import os, signal, sys\n"
+        "class Stop:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Stop())\n"
+        "from neokernel.cli.main import main\n"
+        "main()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    line = [sys.executable, str(script), "explain", "NK2209"]
+    done = subprocess.run(line, check=False, capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (Exit.INTERRUPT, b"error[NK1105]: interrupted\n")
+
+
 @pytest.mark.qemu
 def test_input_that_is_no_terminal_is_not_passed_on_and_said(tmp_path: Path) -> None:
     program = write_program(tmp_path, "machine.console.write('on\\n')")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.services.shell.help import NAMES
 from tests.docs import snippets
 from tests.support.conversation import Conversation
 
@@ -65,6 +66,7 @@ def commands(machine: Conversation) -> list[str]:
 def test_help_knows_every_command(machine: Conversation) -> None:
     listed = set(commands(machine))
     assert {"ps", "caps", "trace", "swap", "start", "poweroff", "help"} <= listed
+    assert listed == set(bytes(NAMES).decode().split()), "what is like one of them is found"
     for name in sorted(listed):
         assert any(line.startswith(name) for line in said(machine, f"help {name}")), "it says more"
         assert re.search(rf"(`|nk> ){name}\b", GUIDE), "the guide has it"
@@ -102,7 +104,14 @@ def test_mistakes(machine: Conversation) -> None:
     assert said(machine, "foo bar") == ["there is no command foo; `help` lists them"]
     assert said(machine, "kill") == ["which service? `ps` lists them; `help` shows what commands take"]
     assert said(machine, "kill nobody") == ["there is no service nobody; `ps` lists them"]
-    assert said(machine, "start log") == ["it does that already"]
+    assert said(machine, "kill lgo") == ["there is no service lgo; did you mean log?"]
+    assert said(machine, "start log") == ["log runs"]
+    assert said(machine, "swap log") == ["by which program? `swap SERVICE PROGRAM`; `help swap` says more"]
+    assert said(machine, "lgo") == ["there is no command lgo; did you mean log?"]
+    assert said(machine, "help power") == ["there is no command power; did you mean poweroff?"]
+    for command, words in (("free log", "nothing"), ("kill log alerts", "one word"), ("swap log log now", "two words")):
+        name = command.split()[0]
+        assert said(machine, command) == [f"{name} takes {words}, and here is more; `help {name}` says what it does"]
     cannot = "it can't be replaced: it doesn't hand over, or a device reaches its memory"
     assert said(machine, "swap shell shell") == [cannot]
     other = "that program declares other capabilities, contracts or settings"
@@ -110,10 +119,10 @@ def test_mistakes(machine: Conversation) -> None:
     assert said(machine, "swap log nothing") == ["the image has no program of that name"]
     assert said(machine, f"kill {'x' * 49}") == ["no service has such a long name; `ps` lists them"]
     assert said(machine, "caps nobody") == ["there is no service nobody; `ps` lists them"]
-    assert said(machine, "trace maybe") == ["`trace on`, `trace off`, `trace` or `trace N`"]
-    assert said(machine, "log x") == ["`log`, `log N` or `log -f`"]
-    assert said(machine, "level high") == ["debug, info, warning or error?"]
-    assert said(machine, "a b c d e f g h i") == ["too many words"]
+    assert said(machine, "trace maybe") == ["trace what? `trace on`, `trace off`, `trace`, or `trace N` with a number"]
+    assert said(machine, "log x") == ["which records? `log`, `log N` with a number, or `log -f`"]
+    assert said(machine, "level high") == ["from which level on? `level` takes debug, info, warning or error"]
+    assert said(machine, "a b c d e f g h i") == ["too many words: no command takes more than two"]
     assert said(machine, "") == []
 
 
@@ -136,7 +145,9 @@ def test_services_come_back(machine: Conversation) -> None:
 
 def test_the_log(machine: Conversation) -> None:
     assert said(machine, "stop log") == []
-    assert said(machine, "log") == ["the log doesn't answer: NO_CAPABILITY"]
+    down = ["log is down; `start log` starts it"]
+    for command in ("log", "log -f", "level error", "kill log", "stop log", "swap log log"):
+        assert said(machine, command)[:1] == down, command
     assert services(machine)["log"] == ("down", 1)
     assert said(machine, "start log") == []
     assert services(machine)["log"] == ("runs", 2)

@@ -17,6 +17,7 @@ from neokernel.abi.call import NEVER
 from neokernel.abi.description import MAXIMUM_SERVICES, Escalation, GrantKind, RestartPolicy
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
+from neokernel.abi.status import TRAVELLING, Status
 from neokernel.interfaces.system import Phase
 from neokernel.lang import Array, array, text_of, u16, u64, usize
 from neokernel.runtime import system
@@ -113,21 +114,31 @@ def take_time(process: Process, init: Init, index: u64) -> None:
     """Take the time of a unit away that waits for its clients; of one that doesn't wait yet, later."""
     unit = init.units[index]
     thread = first_slot(process, unit.number) + THREAD
-    unit.idle_due = after(system.now(), ticks(process, IDLE))
-    if state_of(thread) == RECEIVES and system.unbind(thread, Binding.CONTEXT) is None:
-        # Somebody more urgent may have called in between.
-        if state_of(thread) == RECEIVES:
-            unit.idle_due = 0
-        else:
-            lend_time(process, init, index)
+    if state_of(thread) != RECEIVES:
+        unit.idle_due = after(system.now(), ticks(process, IDLE))
+        return
+    unit.idle_due = 0
+    # If it has none of its own any more, there is nothing to take.
+    if system.unbind(thread, Binding.CONTEXT) is None and state_of(thread) != RECEIVES:
+        # Somebody more urgent has called in between.
+        if not lend_time(process, init, index):
+            is_silent(process, init, index)
 
 
-def lend_time(process: Process, init: Init, index: u64) -> None:
-    """A client's time has ended for good in a unit that lives on it: it gets its own, until it waits again."""
+def lend_time(process: Process, init: Init, index: u64) -> bool:
+    """A client's time has ended for good in a unit that lives on it: it gets its own, until it waits again.
+
+    False: it can't be given any, and stands still.
+    """
     unit = init.units[index]
     first = first_slot(process, unit.number)
-    _ = system.bind(process.buffer, first + THREAD, Binding.CONTEXT, first + CONTEXT)
-    unit.idle_due = after(system.now(), ticks(process, IDLE))
+    failure = system.bind(process.buffer, first + THREAD, Binding.CONTEXT, first + CONTEXT)
+    if failure is not None and failure.status is not Status.OCCUPIED:
+        return False
+    # OCCUPIED of the thread: a client's time has come meanwhile. Of what travels: it has its own already.
+    on_its_own = failure is None or failure.argument == TRAVELLING
+    unit.idle_due = after(system.now(), ticks(process, IDLE)) if on_its_own else 0
+    return True
 
 
 # --- ending -----------------------------------------------------------------------------------------------------------

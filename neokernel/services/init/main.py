@@ -192,7 +192,6 @@ def hear(process: Process, init: Init, event: Message) -> None:
 def dies(process: Process, init: Init, index: u64, death: Death) -> None:
     """A unit's process has come to its end, or has run out of its clients' time."""
     fault = death.fault
-    if fault is not None and fault is Fault.BUDGET and init.service(index).passive != 0:
-        lend_time(process, init, index)
-    else:
+    runs_on = fault is not None and fault is Fault.BUDGET and init.service(index).passive != 0
+    if not runs_on or not lend_time(process, init, index):
         has_died(process, init, index, death)

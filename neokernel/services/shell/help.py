@@ -1,9 +1,10 @@
 """What the shell knows to do, in a line each, and more of each.
 
-Invariant: `about` knows each command of COMMANDS (a test holds them to each other).
+Invariant: `about`, `takes` and NAMES know each command of COMMANDS (a test holds them to each other).
 """
 
-from neokernel.lang import cold
+from neokernel.lang import cold, usize
+from neokernel.services.shell.words import SPACE, is_near
 
 COMMANDS = """\
 ps                   services: what they do, how often they were started, time and memory
@@ -22,6 +23,35 @@ swap SERVICE PROGRAM replace it by another version, while it is called
 poweroff             end all services, and switch the machine off
 help [COMMAND]       this list, or more about one of them
 """
+
+
+#: each command, and a space
+NAMES = b"ps top caps log level trace free uptime kill stop start swap poweroff help "
+
+
+def takes(command: bytes) -> usize | None:
+    """How many words a command takes at most; None if there is none such."""
+    match command:
+        case b"ps" | b"top" | b"free" | b"uptime" | b"poweroff":
+            return 0
+        case b"caps" | b"log" | b"level" | b"trace" | b"kill" | b"stop" | b"start" | b"help":
+            return 1
+        case b"swap":
+            return 2
+        case _:
+            return None
+
+
+@cold
+def meant(word: bytes) -> bytes:
+    """The command that `word` may be meant to be; empty if it is like none."""
+    begin: usize = 0
+    for place, byte in enumerate(NAMES):
+        if byte == SPACE:
+            if is_near(word, NAMES[begin:place]):
+                return NAMES[begin:place]
+            begin = place + 1
+    return NAMES[:0]
 
 
 @cold

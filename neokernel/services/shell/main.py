@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from neokernel.abi.description import FIRST_DECLARED, MAXIMUM_NAME, MAXIMUM_SERVICES
+from neokernel.abi.description import FIRST_DECLARED, MAXIMUM_NAME, MAXIMUM_SERVICES, GrantKind
 from neokernel.abi.status import Status
 from neokernel.interfaces.console import Console, Keyboard
 from neokernel.interfaces.log import MOST_TEXT, Journal, Level, Log, NoRecord
@@ -20,7 +20,7 @@ from neokernel.runtime.system import Failure
 from neokernel.services.shell.authority import Authority
 from neokernel.services.shell.editor import Edited, Editor
 from neokernel.services.shell.events import Events
-from neokernel.services.shell.help import COMMANDS, about
+from neokernel.services.shell.help import COMMANDS, about, meant, takes
 from neokernel.services.shell.roster import Roster
 from neokernel.services.shell.terminal import Terminal
 from neokernel.services.shell.words import Words, number_of
@@ -64,12 +64,21 @@ class Shell:
     def run(self, line: bytes) -> None:
         """A command line."""
         if not self.words.split(line):
-            self.terminal.write("too many words\n")
+            self.terminal.write("too many words: no command takes more than two\n")
             return
         command, name = self.words.word(line, 0), self.words.word(line, 1)
+        if len(command) == 0:
+            return
+        most = takes(command)
+        if most is None:
+            self.unknown(command)
+            return
+        if self.words.count > most + 1:
+            self.terminal.write(f"{text_of(command)} takes ")
+            self.terminal.write("nothing" if most == 0 else "one word" if most == 1 else "two words")
+            self.terminal.write(f", and here is more; `help {text_of(command)}` says what it does\n")
+            return
         match command:
-            case b"":
-                pass
             case b"help":
                 self.help(name)
             case b"ps":
@@ -100,7 +109,16 @@ class Shell:
             case b"poweroff":
                 self.power_off(line)
             case _:
-                self.terminal.write(f"there is no command {text_of(command)}; `help` lists them\n")
+                self.unknown(command)
+
+    def unknown(self, command: bytes) -> None:
+        """There is no such command."""
+        self.terminal.write(f"there is no command {text_of(command)}; ")
+        like = meant(command)
+        if len(like) == 0:
+            self.terminal.write("`help` lists them\n")
+        else:
+            self.terminal.write(f"did you mean {text_of(like)}?\n")
 
     def help(self, command: bytes) -> None:
         if len(command) == 0:
@@ -108,7 +126,7 @@ class Shell:
             return
         more = about(command)
         if more is None:
-            self.terminal.write(f"there is no command {text_of(command)}; `help` lists them\n")
+            self.unknown(command)
         else:
             self.terminal.write(more)
 
@@ -180,15 +198,16 @@ class Shell:
 
     def act(self, action: Action, line: bytes) -> None:
         service, program = self.words.word(line, 1), self.words.word(line, 2)
-        if action is Action.SWAP and len(program) == 0:
-            service = b""
+        if action is Action.SWAP and len(service) != 0 and len(program) == 0:
+            self.terminal.write("by which program? `swap SERVICE PROGRAM`; `help swap` says more\n")
+            return
         index = self.roster.find(self.terminal, service)
         if index is None or not self.may(action, index, service):
             return
         self.note(line)
         answer = self.ask(action, index, program)
         if isinstance(answer, Refused):
-            self.complain(answer)
+            self.complain(answer, index)
         elif isinstance(answer, Failure):
             self.unanswered(answer)
 
@@ -222,10 +241,10 @@ class Shell:
             self.terminal.write("its restart policy says whether it comes back; what is on its way is lost. ")
         return self.terminal.confirm()
 
-    def complain(self, refused: Refused) -> None:
+    def complain(self, refused: Refused, index: u64) -> None:
         match refused.reason:
             case Reason.WRONG_PHASE:
-                self.terminal.write("it does that already\n")
+                self.roster.tell_phase(self.terminal, index)
             case Reason.BUSY:
                 self.terminal.write("it is being replaced\n")
             case Reason.TIMED_OUT:
@@ -239,12 +258,23 @@ class Shell:
             case Reason.FAILED if refused.status is Status.NO_PROGRAM:
                 self.terminal.write("the image has no program of that name\n")
             case Reason.FAILED:
-                self.terminal.write(f"init has failed: {refused.status.name} of argument {refused.argument}\n")
+                self.terminal.write(f"it can't be done: {refused.status.name} of argument {refused.argument}\n")
             case Reason.OUT_OF_RANGE:
                 self.terminal.write("init knows no such service\n")
 
     def unanswered(self, failure: Failure) -> None:
-        self.terminal.write(f"init doesn't answer: {failure.status.name}\n")
+        self.terminal.write(f"init can't be asked: {failure.status.name}\n")
+
+    def silent(self, failure: Failure) -> None:
+        """The log doesn't answer: it may have ended, or have been denied to the shell."""
+        none: Array[u8] = array(1)
+        own = watch.own()
+        if not isinstance(own, Failure):
+            grant = watch.grant(own, slot_of(journal) - FIRST_DECLARED, none[:0])
+            if not isinstance(grant, Unknown | Failure) and grant.kind is GrantKind.USES and not grant.exists:
+                self.roster.tell_phase(self.terminal, grant.target)
+                return
+        self.terminal.write(f"the log doesn't answer: {failure.status.name}\n")
 
     def power_off(self, line: bytes) -> None:
         self.terminal.write("all services end, and the machine is switched off. ")
@@ -268,7 +298,7 @@ class Shell:
             case _:
                 wanted = number_of(what)
                 if wanted is None:
-                    self.terminal.write("`trace on`, `trace off`, `trace` or `trace N`\n")
+                    self.terminal.write("trace what? `trace on`, `trace off`, `trace`, or `trace N` with a number\n")
                 else:
                     self.events.latest(wanted)
 
@@ -297,7 +327,7 @@ class Shell:
             return
         wanted: u64 | None = RECORDS if len(which) == 0 else number_of(which)
         if wanted is None:
-            self.terminal.write("`log`, `log N` or `log -f`\n")
+            self.terminal.write("which records? `log`, `log N` with a number, or `log -f`\n")
             return
         # First how many there are: places aren't counted.
         count: u64 = 0
@@ -306,7 +336,7 @@ class Shell:
         while True:
             record = journal.read(place, text[:0])
             if isinstance(record, Failure):
-                self.terminal.write(f"the log doesn't answer: {record.status.name}\n")
+                self.silent(record)
                 return
             if isinstance(record, NoRecord):
                 break
@@ -314,16 +344,16 @@ class Shell:
             place = record.next
         if count == 0:
             self.terminal.write("no records\n")
-        self.show_from(0, count - min(wanted, count))
+        _ = self.show_from(0, count - min(wanted, count))
 
-    def show_from(self, place: u64, skipped: u64) -> u64:
-        """The records from a place on, without the first `skipped`: where the next one will be."""
+    def show_from(self, place: u64, skipped: u64) -> u64 | None:
+        """The records from a place on, without the first `skipped`: where the next one will be; None: it isn't told."""
         text: Array[u8] = array(MOST_TEXT)
         while True:
             record = journal.read(place, text[:])
             if isinstance(record, Failure):
-                self.terminal.write(f"the log doesn't answer: {record.status.name}\n")
-                return place
+                self.silent(record)
+                return None
             if isinstance(record, NoRecord):
                 return place
             place = record.next
@@ -339,8 +369,9 @@ class Shell:
 
     def follow(self) -> None:
         place = self.show_from(0, 0)
-        self.terminal.write("any key ends this\n")
-        while not self.was_pressed(system.now() + self.process.frequency // 10):
+        if place is not None:
+            self.terminal.write("any key ends this\n")
+        while place is not None and not self.was_pressed(system.now() + self.process.frequency // 10):
             place = self.show_from(place, 0)
 
     def level(self, name: bytes) -> None:
@@ -354,12 +385,12 @@ class Shell:
             case b"error":
                 self.set_level(Level.ERROR)
             case _:
-                self.terminal.write("debug, info, warning or error?\n")
+                self.terminal.write("from which level on? `level` takes debug, info, warning or error\n")
 
     def set_level(self, level: Level) -> None:
         failure = journal.set_level(level)
         if failure is not None:
-            self.terminal.write(f"the log doesn't answer: {failure.status.name}\n")
+            self.silent(failure)
 
 
 def phase_text(phase: Phase) -> str:

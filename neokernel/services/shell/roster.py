@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from neokernel.abi.description import MAXIMUM_NAME
-from neokernel.interfaces.system import Unknown, Watch
+from neokernel.interfaces.system import Phase, Unknown, Watch
 from neokernel.lang import Array, array, struct, text_of, u8, u64
 from neokernel.runtime.system import Failure
 from neokernel.services.shell.terminal import Terminal
+from neokernel.services.shell.words import is_near
 
 
 @struct
@@ -38,12 +39,37 @@ class Roster:
             return None
         found = self.watch.find(name)
         if isinstance(found, Failure):
-            terminal.write(f"init doesn't answer: {found.status.name}\n")
+            terminal.write(f"init can't be asked: {found.status.name}\n")
             return None
         if isinstance(found, Unknown):
-            terminal.write(f"there is no service {text_of(name)}; `ps` lists them\n")
+            terminal.write(f"there is no service {text_of(name)}; ")
+            for index in range(self.services()):
+                like = self.name(index)
+                if is_near(name, like.encode()):
+                    terminal.write(f"did you mean {like}?\n")
+                    return None
+            terminal.write("`ps` lists them\n")
             return None
         return found
+
+    def tell_phase(self, terminal: Terminal, index: u64) -> None:
+        """Why a service that was asked for something can't do it, or what it does already."""
+        found = self.watch.service(index, self.text[:])
+        if isinstance(found, Unknown | Failure) or found.length > len(self.text):
+            terminal.write("init doesn't know it any more\n")
+            return
+        name = text_of(self.text[: found.length].bytes())
+        match found.phase:
+            case Phase.DOWN:
+                terminal.write(f"{name} is down; `start {name}` starts it\n")
+            case Phase.GIVEN_UP:
+                terminal.write(f"{name} was given up, as it failed too often; `start {name}` tries it again\n")
+            case Phase.WAITING:
+                terminal.write(f"{name} has ended, and is about to be started again\n")
+            case Phase.ENDING:
+                terminal.write(f"{name} is ending: a device may still reach its memory\n")
+            case Phase.RUNS:
+                terminal.write(f"{name} runs\n")
 
     def services(self) -> u64:
         """How many there are."""

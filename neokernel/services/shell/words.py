@@ -37,6 +37,25 @@ class Words:
         return line[self.begins[index] : self.ends[index]] if index < self.count else b""
 
 
+def is_near(word: bytes, name: bytes) -> bool:
+    """Could `word` be meant as `name`? One letter more, less or other, two swapped, or the end left out."""
+    if len(word) < 2 or len(name) < 2:
+        return False
+    same: usize = 0
+    while same < min(len(word), len(name)) and word[same] == name[same]:
+        same += 1
+    if same == len(word):
+        return True
+    rest, wanted = word[same:], name[same:]
+    tail: usize = 0
+    while tail < min(len(rest), len(wanted)) and rest[len(rest) - 1 - tail] == wanted[len(wanted) - 1 - tail]:
+        tail += 1
+    more, less = len(rest) - tail, len(wanted) - tail
+    if more == 2 and less == 2:
+        return rest[0] == wanted[1] and rest[1] == wanted[0]
+    return more <= 1 and less <= 1
+
+
 def number_of(word: bytes) -> u64 | None:
     """A decimal number, of nine digits at most."""
     if len(word) == 0 or len(word) > 9:
