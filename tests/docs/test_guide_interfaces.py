@@ -14,6 +14,7 @@ def test_the_page_checks_runs_and_tests_its_program() -> None:
     assert commands == [
         "$ nk run alarm/system.toml",
         "$ nk size alarm/system.toml",
+        "$ nk run alarm/swapped.toml",
         *("$ nk check stock", "$ nk run stock", "$ nk test -q stock"),
     ]
     assert {name.split("/")[0] for name in PAGE.programs} == {"stock", "alarm"}
