@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from neokernel.control.machines import Running
     from neokernel.image.traceback import Frame
 
-#: samples a second; each has the machine run slowly for less than a thousandth of one
-RATE = 50.0
-SAMPLES = 500
+#: looks a second; each has the machine run slowly for less than a thousandth of one, unless it idles
+RATE = 100.0
+LOOKS = 1000
 #: lines that are shown
 MOST_LINES = 20
 WIDTH = 80
-#: who isn't a service: nobody, what is below the kernel, the kernel between two services, a process that has ended
-IDLE, FIRMWARE, KERNEL_ALONE, UNKNOWN = "(idle)", "(firmware)", "(kernel)", "(ended)"
+#: who isn't a service: what is below the kernel, the kernel between two services, a process that has ended
+FIRMWARE, KERNEL_ALONE, UNKNOWN = "(firmware)", "(kernel)", "(ended)"
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,12 @@ class Line:
 
 @dataclass
 class Profile:
-    """What was seen in `count` samples. `exact`: it could be stopped between any two instructions."""
+    """What was seen in `looks`, of which `count` are samples: the processor worked for somebody.
 
+    `exact`: it could be stopped between any two instructions.
+    """
+
+    looks: int = 0
     count: int = 0
     seconds: float = 0.0
     exact: bool = True
@@ -90,10 +94,10 @@ class Profile:
 @click.argument("service", required=False, shell_complete=complete_services)
 @machine_option
 @click.option(
-    "-n", "--samples", type=click.IntRange(1, 1_000_000), default=SAMPLES, help=f"How many; default: {SAMPLES}."
+    "-n", "--looks", type=click.IntRange(1, 1_000_000), default=LOOKS, help=f"How often to look; default: {LOOKS}."
 )
 @click.option(
-    "-r", "--rate", type=click.FloatRange(1, 1000), default=RATE, help=f"Samples a second, at most; default: {RATE:g}."
+    "-r", "--rate", type=click.FloatRange(1, 1000), default=RATE, help=f"Looks a second, at most; default: {RATE:g}."
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Graph; default: build/MACHINE.profile.svg.")
 @click.option("--folded", type=click.Path(path_type=Path), help="Also write the stacks, one a line.")
@@ -102,7 +106,7 @@ def command(
     service: str | None,
     machine: str | None,
     key: Path | None,
-    samples: int,
+    looks: int,
     rate: float,
     output: Path | None,
     folded: Path | None,
@@ -112,8 +116,9 @@ def command(
 
     The machine is stopped at random moments, some thousandths of a second long in which its clock stands, and looked at
     from outside. SELF is the share of samples in which a line was the innermost one, TOTAL that with the calls that it
-    makes; both are of all samples, also of a SERVICE. A line of the kernel counts for the service that it works for.
-    Beside the table, a flame graph is written: open it in a browser.
+    makes. Shares are of the time in which the processor worked, also of a SERVICE; `nk top` says how much that is. A
+    line of the kernel counts for the service that it works for. Beside the table, a flame graph is written: open it in
+    a browser.
 
     Exit status: 0; 2 there is no such service; 6 there is no machine, or it can't be looked at.
     """
@@ -121,7 +126,7 @@ def command(
     from neokernel.image.flame import folded as lines_of
 
     running = chosen(machine)
-    found = profile(running, key, samples, rate, service)
+    found = profile(running, key, looks, rate, service)
     place = output or default_output(running.name)
     about = f"{running.name}: {service or 'all services'}"
     note = f"{found.count:,} samples; shares are right within {found.error:.1%}, 19 times of 20"
@@ -151,10 +156,10 @@ def write(path: Path, text: str) -> None:
         raise ToolError("NK1005", f"{path} can't be written: {error.strerror or error}") from error
 
 
-def profile(running: Running, key: Path | None, samples: int, rate: float, service: str | None) -> Profile:
+def profile(running: Running, key: Path | None, looks: int, rate: float, service: str | None) -> Profile:
     """Look at the machine so often, and say what was seen; of one service, if one is named."""
     from neokernel.cli.outside import look
-    from neokernel.cli.sampling import Reader, Sampler, live
+    from neokernel.cli.sampling import Mode, Reader, Sampler, live
     from neokernel.image.memory import NoSystem
     from neokernel.image.qmp import Monitor, NoMonitor
 
@@ -171,9 +176,9 @@ def profile(running: Running, key: Path | None, samples: int, rate: float, servi
         try:
             with Monitor(running.monitor) as monitor:
                 sampler = Sampler(monitor, seen.kernel.later(memory))
-                for sample in sampler.take(samples, 1 / rate):
+                for sample in sampler.take(looks, 1 / rate):
                     taken.append(sample)
-                    say(f"{len(taken):,} of {samples:,} samples")
+                    say(f"{len(taken):,} of {looks:,} looks")
             found.exact = sampler.exact
         except (NoMonitor, NoSystem) as error:
             if not taken:
@@ -189,7 +194,8 @@ def profile(running: Running, key: Path | None, samples: int, rate: float, servi
             names |= {e.identifier: later.owners[e.space] for e in later.kernel.threads if e.space in later.owners}
         for sample in taken:
             count(found, reader, sample, names, service)
-    found.count = len(taken)
+    found.looks = len(taken)
+    found.count = sum(each.mode is not Mode.IDLE for each in taken)
     return found
 
 
@@ -197,8 +203,8 @@ def count(found: Profile, reader: Reader, sample: Sample, names: dict[int, str],
     from neokernel.cli.sampling import Mode
 
     if sample.mode is Mode.IDLE:
-        owner = IDLE
-    elif sample.mode is Mode.FIRMWARE:
+        return
+    if sample.mode is Mode.FIRMWARE:
         owner = FIRMWARE
     else:
         owner = names.get(sample.thread, UNKNOWN) if sample.thread else KERNEL_ALONE
@@ -226,6 +232,7 @@ def as_data(found: Profile) -> dict[str, Any]:
         for line, whole in ranked(found)
     ]
     return {
+        "looks": found.looks,
         "samples": found.count,
         "seconds": round(found.seconds, 3),
         "error": round(found.error, 4),
@@ -248,14 +255,13 @@ def ranked(found: Profile) -> list[tuple[Line, int]]:
 def screen(found: Profile, service: str | None) -> list[str]:
     """At most 80 characters a line."""
     ended = "; then the machine ended" if found.ended else ""
-    lines = [
-        styled(f"{found.count:,} samples in {found.seconds:.1f} s{ended}; shares are right within", dim=True)
-        + styled(f" {found.error:.1%}, 19 times of 20", dim=True)
-    ]
+    said = f"{found.looks:,} looks in {found.seconds:.1f} s{ended}; in {found.count:,} of them it worked."
+    right = f"Shares are of these, and right within {found.error:.1%}, 19 times of 20."
+    lines = [styled(said, dim=True), *([styled(right, dim=True)] if found.count else [])]
     if not found.exact:
         lines.append("this QEMU stops only between blocks: a block's time may be shown as its successor's")
     if not found.services:
-        lines.append(f"{service} was never seen running: it waits; `nk autopsy` says for what")
+        lines.append(f"{service or 'whoever there is'} was never seen running; `nk autopsy` says what is waited for")
         return lines
     lines += ["", styled(f"{'SERVICE':<24}  SHARE  OF IT IN THE KERNEL", bold=True)]
     for name, number in found.services.most_common():

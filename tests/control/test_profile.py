@@ -31,16 +31,17 @@ def found(busy: str, nk: Nk, folders: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.qemu
 def test_a_known_load_is_seen_as_it_is(found: Any, folders: Path) -> None:
     """Fourteen steps of twenty are coarse's, and both functions are one run of instructions."""
-    assert found["samples"] == SAMPLES
-    assert sum(each["samples"] for each in found["services"]) == SAMPLES
-    assert sum(each["samples"] for each in found["stacks"]) == SAMPLES
+    assert found["looks"] == SAMPLES
+    assert 0.8 * SAMPLES < found["samples"] <= SAMPLES, "it never idles"
+    assert sum(each["samples"] for each in found["services"]) == found["samples"]
+    assert sum(each["samples"] for each in found["stacks"]) == found["samples"]
     if not found["exact"]:
         pytest.skip("this QEMU can't be stopped between any two instructions")
     samples = {each["service"]: each["samples"] for each in found["services"]}
     assert set(list(samples)[:2]) == {"worker", "twin"}
     worked = samples["worker"] + samples["twin"]
     assert abs(samples["worker"] / worked - 0.5) < 2 * DEVIATIONS * math.sqrt(0.25 / worked), "they take turns"
-    assert worked > 0.8 * SAMPLES
+    assert worked > 0.8 * found["samples"]
     seen = dict.fromkeys(("coarse", "fine"), 0)
     for stack in found["stacks"]:
         functions = [frame.partition(" (")[0] for frame in stack["frames"]]

@@ -1,0 +1,56 @@
+"""The guide to a slow service tells the truth: its commands look at the system that it shows, and at the mended one."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from neokernel.compiler.source import PACKAGE_ROOT
+from tests.control.conftest import up
+from tests.docs import snippets
+
+pytestmark = [pytest.mark.qemu]
+
+PAGE = snippets.read(PACKAGE_ROOT / "docs" / "guide" / "why-slow.md")
+EXAMPLE = PACKAGE_ROOT / "examples" / "10_slow"
+BLOCKS = PAGE.having("console")
+#: what differs from run to run: numbers, bars, and how far columns are apart for them
+VARIES = re.compile(r"[\d.,]+%?|[█▏▎▍▌▋▊▉]+|an hour|min|h(?= )")
+
+
+def alike(text: str) -> str:
+    """The text without what differs from run to run; names of files and their lines stay."""
+    kept = re.sub(r"(\S+\.py:)(\d+)", lambda found: found[1] + "".join("abcdefghij"[int(x)] for x in found[2]), text)
+    kept = kept.replace("10_slow", "ten_slow")
+    return re.sub(r" +", " ", VARIES.sub("#", kept)).replace("# #", "#")
+
+
+def as_shown(block: snippets.Block, printed: str) -> bool:
+    """Has the output the block's lines, whatever the numbers are, and so whichever comes before the other?"""
+    return set(alike(block.text).splitlines()) - {"…"} <= set(alike(printed).splitlines())
+
+
+def test_who_and_where_and_what_it_waits_for(folders: Path) -> None:
+    here = folders / "slow"
+    shutil.copytree(EXAMPLE, here / "examples" / "10_slow", ignore=shutil.ignore_patterns("__pycache__", "build"))
+    who, where, waits, mended = BLOCKS
+    with up(EXAMPLE / "system.toml", folders):
+        for block in (who, where, waits):
+            printed = snippets.run(PAGE, block, folders)
+            assert as_shown(block, printed), printed
+        lines = [each.removesuffix(",") for each in (folders / "build/slow.trace.json").read_text().splitlines()]
+        for block in PAGE.having("trace"):
+            assert snippets.in_order(block.text, lines) is None
+    (change,) = mended.changes
+    mended.changes = []
+    shop = here / change.option
+    shop.write_text(snippets.changed(shop.read_text(), change.text))
+    with up(here / "examples" / "10_slow" / "system.toml", folders):
+        printed = snippets.run(PAGE, mended, folders)
+        assert as_shown(mended, printed), printed
+        printed = snippets.run(PAGE, who, folders)
+        shares = dict(re.findall(r"^(\w+) +runs +\d+ +([\d.]+)%", printed, re.MULTILINE))
+        assert float(shares["shop"]) < 1.5 * float(shares["till"]), "no longer the one that uses most by far"
