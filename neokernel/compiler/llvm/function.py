@@ -38,7 +38,9 @@ class FunctionWriter(Builder):
         attributes = "#3" if function.module in module.options.small else "#0"
         if function.naked or function.cold or function.inline:
             attributes = "#2" if function.naked else "#4" if function.cold else "#1"
-        attributes += " noreturn" if isinstance(function.result, NeverType) else ""
+        if isinstance(function.result, NeverType):
+            # The call is what a traceback ends at: two that were made one would have no line.
+            attributes += " noreturn nomerge" if function.cold else " noreturn"
         section = f" section {quote(function.section)}" if function.section else ""
         linkage = "" if exported else "internal "
         head = f"define {linkage}{convention}{returned} {name}({typed}) {attributes}{section}{suffix} {{"
