@@ -18,7 +18,6 @@ from neokernel.compiler.forgotten import unimported
 from neokernel.compiler.source import LANG, STANDARD, Module
 from neokernel.compiler.types import INTS, EnumType
 from neokernel.compiler.vocabulary import DECORATORS, VOCABULARY
-from neokernel.lang.interfaces.generate import server_name
 
 
 @dataclass(eq=False, slots=True)
@@ -56,8 +55,7 @@ class FunctionDecl:
 
     @property
     def title(self) -> str:
-        # What is generated for an interface is known by the interface's name.
-        return f"{self.owner.name.removeprefix(server_name(''))}.{self.name}" if self.owner else self.name
+        return f"{self.owner.name}.{self.name}" if self.owner else self.name
 
 
 @dataclass(eq=False, slots=True)
