@@ -52,6 +52,13 @@ MOST_LENT = 0x4_0000
 #: outlives it. Each grant may take one more
 MOST_SLOTS = 4096
 SLOTS_EACH = 14
+#: what clients of a network service may do there is a text, its setting `grants`: records of so many characters, in
+#: hexadecimal but for the letters. The client's number in badges (2) | `l` or `c`, to listen or to connect | `t` or
+#: `u` | prefix (2) | address (8) | first port (4) | last port (4)
+NETWORK_LINE = 22
+#: lines of one client; clients
+MOST_NETWORK_LINES = 16
+MOST_NETWORK_CLIENTS = 32
 #: what init serves: having services ended, started and replaced; seeing what they do
 INIT_SYSTEM = 0
 INIT_WATCH = 1

@@ -116,7 +116,10 @@ class Send:
 
 @wire(registers=True)
 class Buffer:
-    """Room for frames: from LEAST_BUFFER to MOST_BUFFER bytes, from a multiple of 8 on."""
+    """Room for frames: from LEAST_BUFFER to MOST_BUFFER bytes, from an even place on.
+
+    The frame begins HEADER bytes behind that: two bytes behind a multiple of eight let the header of IP be aligned.
+    """
 
     place: u32
     length: u32

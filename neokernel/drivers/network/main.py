@@ -382,7 +382,7 @@ class Session:
             # Read once: the client can change them.
             place, length = slot.place, slot.length
             self.held += 1
-            if not LEAST_BUFFER <= length <= MOST_BUFFER or place % 8 != 0 or not self.is_lent(place, length):
+            if not LEAST_BUFFER <= length <= MOST_BUFFER or place % 2 != 0 or not self.is_lent(place, length):
                 self.refuse(place, length)
             else:
                 self.put_buffer(place, length)

@@ -207,6 +207,14 @@ CODES: dict[str, SystemCode] = {
         '[service.disk]\ndevices.device = "virtio0"\n',
         '[slot.virtio0]\ndevice = "disk"\nsize = "16 MiB"\n\n[service.disk]\ndevices.device = "virtio0"\n',
     ),
+    "NK2119": SystemCode(
+        "nothing that could be done on a network",
+        "`[service.NAME.network]` lists the ports at which others may reach the service, and the addresses and ports "
+        "that it may reach: all that it can do on the network. A line that means nothing, that no program asks for, or "
+        "that is one too many, is an error.",
+        '[service.web.network]\nlisten = ["8080"]\nconnect = ["tcp/db.local:5432"]\n',
+        '[service.web.network]\nlisten = ["tcp/8080"]\nconnect = ["tcp/10.0.2.2:5432"]\n',
+    ),
     "NK2201": SystemCode(
         "more memory than there is",
         "What services have (`memory`, `preserve`, `pools`, what they lend) and what is reserved is more than the "

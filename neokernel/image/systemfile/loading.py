@@ -12,6 +12,7 @@ from neokernel.abi.description import DESCRIPTION_NAME, MOST_TIME
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.needs import parsed
 from neokernel.image.program import main_takes, takes_process
+from neokernel.image.systemfile import sockets
 from neokernel.image.systemfile.document import Document, Findings, did_you_mean, read
 from neokernel.image.systemfile.machine import RESERVED, USUAL_PRIORITY, Machine, Placed, Program, Service
 from neokernel.image.systemfile.matching import grant_all
@@ -97,6 +98,7 @@ def load(path: Path, findings: Findings) -> Machine | None:
         grant_all(machine, service, document, model, findings)
         configs = [(source.document, source.path, source.table.config) for source in sources[name]]
         set_all(service, configs, findings)
+    sockets.grant_all(machine, document, model, findings)
     settle_priorities(machine)
     return machine
 

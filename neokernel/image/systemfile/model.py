@@ -151,6 +151,19 @@ class Manifest(Table):
     )
 
 
+class Network(Table):
+    """`[service.NAME.network]`: what it may do on the network, by whoever provides it `Sockets`; nothing else."""
+
+    listen: list[Annotated[str, StringConstraints(max_length=100)]] = Field(
+        default_factory=list,
+        description='ports of this host\'s that others may reach it at: `["tcp/8080", "udp/5000-5010"]`',
+    )
+    connect: list[Annotated[str, StringConstraints(max_length=100)]] = Field(
+        default_factory=list,
+        description='whom it may reach, by address and port: `["tcp/10.0.2.2:53", "udp/10.0.2.0/24:123"]`',
+    )
+
+
 class Service(Manifest):
     """`[service.NAME]`: a program, and all that it may do. What the manifest gives can be left out."""
 
@@ -178,6 +191,7 @@ class Service(Manifest):
     pools: dict[Declared, Size] = Field(
         default_factory=dict, description="memory beyond its own that it makes objects of, by declared names: how much"
     )
+    network: Network | None = Field(None, description="what it may do on the network")
     trusted: bool = Field(
         False,
         description="it may hold what reaches everything: a device that masters the bus, or DMA, where no IOMMU stands "

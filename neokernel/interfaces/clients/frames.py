@@ -69,6 +69,10 @@ PLACES_AT = 8192
 PLACE = 2048
 BUFFERS = 64
 FRAMES = (REGION - PLACES_AT) // PLACE - BUFFERS
+#: where in its place a buffer begins, and a frame to be sent: frames are six bytes behind a multiple of eight, so that
+#: headers of IP and all behind them are aligned
+BUFFER_AT = 2
+FRAME_AT = 6
 #: buffers that are given back at a time
 BATCH = 16
 
@@ -132,7 +136,7 @@ class Frames:
         while self.spare.pop() is not None:
             pass
         for number in range(FRAMES):
-            _ = self.spare.push(PLACES_AT + (BUFFERS + u32(number)) * PLACE)
+            _ = self.spare.push(PLACES_AT + (BUFFERS + u32(number)) * PLACE + FRAME_AT)
         for number in range(BUFFERS):
             self.give_back(PLACES_AT + u32(number) * PLACE)
         return None
@@ -147,15 +151,19 @@ class Frames:
         """Room for a frame that is to be sent."""
         return self.spare.pop()
 
-    def send(self, place: u32, length: u32) -> None:
-        """Of what `frame` gave; `flush` hands it over. (There are as many slots as frames.)"""
+    def keep(self, place: u32) -> None:
+        """Of what `frame` gave: it isn't needed."""
+        _ = self.spare.push(place)
+
+    def send(self, place: u32, length: u32, checksum_start: u16 = 0, checksum_place: u16 = 0) -> None:
+        """Of what `frame` gave; `flush` hands it over. (There are as many slots as frames.) Checksums as in `Send`."""
         free = self.sends.available(self.to_send + 1)
         if isinstance(free, Broken) or free <= self.to_send:
             _ = self.spare.push(place)
             return
         slot = self.sends.slot(self.to_send)
         slot.place, slot.length = place, length
-        slot.checksum_start, slot.checksum_place, slot.segment, slot.header = 0, 0, 0, 0
+        slot.checksum_start, slot.checksum_place, slot.segment, slot.header = checksum_start, checksum_place, 0, 0
         self.to_send += 1
 
     def flush(self) -> None:
@@ -184,7 +192,7 @@ class Frames:
         return None
 
     def has_sent(self, place: u32) -> None:
-        if place >= PLACES_AT + BUFFERS * PLACE and place % PLACE == 0 and usize(place) + PLACE <= REGION:
+        if place >= PLACES_AT + BUFFERS * PLACE and place % PLACE == FRAME_AT and usize(place) < REGION:
             _ = self.spare.push(place)
 
     def hand_back(self) -> None:
@@ -200,7 +208,7 @@ class Frames:
         if isinstance(free, Broken) or free <= self.to_give:
             return
         slot = self.buffers.slot(self.to_give)
-        slot.place, slot.length = PLACES_AT + number * PLACE, PLACE
+        slot.place, slot.length = PLACES_AT + number * PLACE + BUFFER_AT, PLACE - BUFFER_AT
         self.to_give += 1
         if self.to_give == BATCH:
             self.to_give = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from neokernel.lang import (
     u32,
     u64,
+    wrapping_add,
     wrapping_sub,
 )
 from neokernel.services.network.clock import MILLISECOND, NEVER
@@ -77,6 +78,7 @@ def advance(connection: Connection, segment: Segment, host: Host, now: u64) -> N
         connection.fin_acked = True
     connection.sending.advance(data)
     connection.queued -= data
+    connection.acknowledged = wrapping_add(connection.acknowledged, data)
     connection.una = number
     connection.nxt = later(connection.nxt, number)
     connection.repeated = later(connection.repeated, number)

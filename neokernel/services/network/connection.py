@@ -105,6 +105,8 @@ class Connection:
     #: whose it is, and which pair of its buffers; `open`: the client has it still (or is to accept it)
     client: u32 = 0
     pair: u32 = 0
+    #: false once the pair was given back, as its client has gone
+    has_buffers: bool = True
     open: bool = False
     #: it came to a listener, which its client hasn't accepted yet
     passive: bool = False
@@ -129,6 +131,8 @@ class Connection:
     most_window: u32 = 0
     wl1: u32 = 0
     wl2: u32 = 0
+    #: bytes that the peer has acknowledged in all, modulo 2**32
+    acknowledged: u32 = 0
     scale_out: u8 = 0
     #: SMSS: what the peer and the path take, without options
     mss: u16 = DEFAULT_MSS
@@ -159,6 +163,8 @@ class Connection:
     # --- what is received
     receiving: Embedded[Circle] = Circle()
     waiting: u32 = 0
+    #: bytes that have come in order in all, modulo 2**32
+    arrived: u32 = 0
     beyond: Embedded[Assembler] = Assembler()
     irs: u32 = 0
     expected: u32 = 0
@@ -288,14 +294,23 @@ class Connection:
         """SEND (3.10.2): how many of the bytes were taken."""
         count = min(u32(len(data)), self.room())
         self.sending.write(self.queued, data[: usize(count)])
+        self.commit(count)
+        return count
+
+    def commit(self, count: u32) -> None:
+        """So many bytes were put into the buffer, behind those that are queued; there must have been room."""
         self.queued += count
         self.wants_output = True
-        return count
 
     def receive(self, into: Span[u8]) -> u32:
         """RECEIVE (3.10.3): how many bytes there were."""
         count = min(u32(len(into)), self.waiting)
         self.receiving.read(0, into[: usize(count)])
+        self.consume(count)
+        return count
+
+    def consume(self, count: u32) -> None:
+        """The oldest `count` of the bytes that wait have been read."""
         self.receiving.advance(count)
         self.waiting -= count
         # Tell of the room, when it is worth it (3.8.6.2.2).
@@ -303,7 +318,6 @@ class Connection:
             fresh = wrapping_sub(wrapping_add(self.expected, self.receiving.capacity() - self.waiting), self.edge)
             if fresh >= min(self.receiving.capacity() // 2, 2 * u32(self.mss)):
                 self.ack_now, self.wants_output = True, True
-        return count
 
     def finish(self, now: u64) -> None:
         """CLOSE (3.10.4): there is no more to send. What comes can still be read."""

@@ -10,7 +10,22 @@ from __future__ import annotations
 
 from enum import Enum
 
-from neokernel.lang import Array, Embedded, Handle, Span, array, invariant, struct, u8, u16, u32, u64, usize, value
+from neokernel.lang import (
+    Array,
+    Embedded,
+    Handle,
+    Span,
+    array,
+    invariant,
+    struct,
+    u8,
+    u16,
+    u32,
+    u64,
+    usize,
+    value,
+    wrapping_add,
+)
 from neokernel.runtime.pool import Pool
 from neokernel.services.network import ipv4, udp
 from neokernel.services.network.address import Endpoint, Flow, LinkAddress
@@ -50,7 +65,7 @@ class UdpError(Enum):
 
 @value
 class Record:
-    """A datagram in a queue: who it is from or for, and its length."""
+    """A datagram in a queue: who it is from or for, and its length. For port 0: its bytes are skipped."""
 
     peer: Endpoint = Endpoint()
     length: u32 = 0
@@ -76,9 +91,18 @@ class Queue:
     def push(self, peer: Endpoint, data: Span[u8]) -> None:
         """There must be room."""
         self.circle.write(self.used, data)
-        self.records[(self.first + self.count) % MOST] = Record(peer, u32(len(data)))
+        self.note(peer, u32(len(data)))
+
+    def note(self, peer: Endpoint, length: u32) -> None:
+        """A datagram whose bytes are in the circle; there must be room."""
+        self.records[(self.first + self.count) % MOST] = Record(peer, length)
         self.count += 1
-        self.used += u32(len(data))
+        self.used += length
+
+    def at(self, number: usize) -> Record:
+        """The oldest is number 0."""
+        assert number < self.count, "a datagram that isn't there"
+        return self.records[(self.first + number) % MOST]
 
     def oldest(self) -> Record | None:
         return self.records[self.first] if self.count != 0 else None
@@ -103,7 +127,13 @@ class Socket:
     latest: Endpoint = Endpoint()
     #: its neighbour is being asked for
     blocked: bool = False
+    #: the client may want to look: of those that came it was told of `told`; `gone` aren't to be sent any more, and one
+    #: of these was `refused`
     news: bool = False
+    told: usize = 0
+    gone: u32 = 0
+    gone_bytes: u32 = 0
+    refused: bool = False
 
 
 @struct
@@ -113,6 +143,8 @@ class Udp:
     ready: usize = 0
     #: whose turn it is
     turn: usize = 0
+    #: a socket has news, since whoever asks has set it to False
+    changed: bool = False
 
     # --- clients' verbs -----------------------------------------------------------------------------------------------
 
@@ -154,19 +186,34 @@ class Udp:
         socket = self.own(client, handle)
         if socket is None:
             return UdpError.HANDLE
-        if remote.port == 0 or remote.address.is_this_network():
-            return UdpError.ADDRESS
-        local = host.is_local(remote.address)
-        if not local and (not host.up or host.next_hop(remote.address) is None):
-            return UdpError.NO_ROUTE
-        mtu = host.mtu if local else host.paths.mtu_to(remote.address, host.mtu, now)
-        if len(data) + HEADERS > usize(mtu) or u32(len(data)) > socket.outgoing.circle.capacity():
-            return UdpError.TOO_LONG
+        wrong = self.takes(host, socket, remote, u32(len(data)), now)
+        if wrong is not None:
+            return wrong
         if not socket.outgoing.has_room(u32(len(data))):
             return UdpError.WAIT
         socket.outgoing.push(remote, data)
         self.ready += 0 if socket.blocked else 1
         return None
+
+    def post(self, host: Host, client: u32, handle: Handle[Socket], remote: Endpoint, length: u32, now: u64) -> None:
+        """The same, of bytes that the client has put into the buffer by itself. Without a port they are skipped."""
+        socket = self.own(client, handle)
+        if socket is None or not socket.outgoing.has_room(length):
+            # That is no datagram of ours: whoever says so has lost its own.
+            return
+        right = remote.port != 0 and self.takes(host, socket, remote, length, now) is None
+        socket.refused = socket.refused or not right
+        socket.outgoing.note(remote if right else Endpoint(), length)
+        self.ready += 0 if socket.blocked else 1
+
+    def take(self, client: u32, handle: Handle[Socket]) -> None:
+        """The client has read the oldest datagram in its buffer."""
+        socket = self.own(client, handle)
+        record = socket.incoming.oldest() if socket is not None else None
+        if socket is not None and record is not None:
+            socket.incoming.pop()
+            socket.told -= min(socket.told, 1)
+            socket.latest = record.peer
 
     def receive(self, client: u32, handle: Handle[Socket], into: Span[u8]) -> Record | UdpError | None:
         """The oldest datagram, as much of it as there is room for; its own length is told. None: there is none."""
@@ -190,6 +237,25 @@ class Udp:
             self.ready -= socket.outgoing.count
         buffers.regions[usize(client)].give_back(socket.pair)
         _ = self.sockets.release(handle)
+        return None
+
+    def forget(self, buffers: Buffers, client: u32) -> None:
+        """The client has gone. Steps: as many as sockets."""
+        for index in range(PORTS):
+            socket, handle = self.sockets.at(index), self.sockets.handle_at(index)
+            if socket is not None and handle is not None and socket.client == client:
+                _ = self.close(buffers, client, handle)
+
+    def takes(self, host: Host, socket: Socket, remote: Endpoint, length: u32, now: u64) -> UdpError | None:
+        """Can a datagram go there?"""
+        if remote.port == 0 or remote.address.is_this_network():
+            return UdpError.ADDRESS
+        local = host.is_local(remote.address)
+        if not local and (not host.up or host.next_hop(remote.address) is None):
+            return UdpError.NO_ROUTE
+        mtu = host.mtu if local else host.paths.mtu_to(remote.address, host.mtu, now)
+        if usize(length) + HEADERS > usize(mtu) or length > socket.outgoing.circle.capacity():
+            return UdpError.TOO_LONG
         return None
 
     def answers(self, client: u32, handle: Handle[Socket], remote: Endpoint) -> bool:
@@ -223,7 +289,7 @@ class Udp:
             host.counters.drop(Drop.FULL)
             return True
         socket.incoming.push(Endpoint(packet.source, found.source), content)
-        socket.news = True
+        socket.news, self.changed = True, True
         return True
 
     def fetch(self, host: Host, into: Span[u8], now: u64) -> usize:
@@ -236,6 +302,9 @@ class Udp:
             if socket is None or socket.blocked:
                 continue
             record = socket.outgoing.oldest()
+            while record is not None and record.peer.port == 0:
+                self.drop_oldest(socket)
+                record = socket.outgoing.oldest()
             if record is None:
                 continue
             length = self.fetch_from(host, socket, record, into, now)
@@ -275,8 +344,13 @@ class Udp:
         return length
 
     def drop_oldest(self, socket: Socket) -> None:
+        """It was sent, or won't be."""
+        record = socket.outgoing.at(0)
         socket.outgoing.pop()
         self.ready -= 1
+        socket.gone = wrapping_add(socket.gone, 1)
+        socket.gone_bytes = wrapping_add(socket.gone_bytes, record.length)
+        socket.news, self.changed = True, True
 
     def resolved(self) -> None:
         """A neighbour is known, or known not to be there."""

@@ -59,6 +59,7 @@ def take_data(connection: Connection, segment: Segment, data: Span[u8], now: u64
         connection.ack_now, connection.wants_output = True, True
     count = wrapping_sub(reached, connection.expected)
     connection.waiting += count
+    connection.arrived = wrapping_add(connection.arrived, count)
     connection.expected = reached
     connection.unanswered += count
     connection.news = True

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+from neokernel.abi.description import MOST_NETWORK_LINES
 from neokernel.lang import Array, array, struct, u16, u32, usize, value
 from neokernel.services.network.address import ANY, Address, Endpoint
-
-#: lines of one client
-MOST = 16
 
 
 class Verb(Enum):
@@ -50,12 +48,12 @@ class Denied:
 class Grants:
     """Of one client; at first none."""
 
-    lines: Array[Grant] = array(MOST)
+    lines: Array[Grant] = array(MOST_NETWORK_LINES)
     count: usize = 0
 
     def add(self, grant: Grant) -> bool:
         """False: there are too many."""
-        if self.count == MOST:
+        if self.count == MOST_NETWORK_LINES:
             return False
         self.lines[self.count] = grant
         self.count += 1

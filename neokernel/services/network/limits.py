@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from neokernel.abi.description import MOST_NETWORK_CLIENTS
 from neokernel.lang import u64
 from neokernel.services.network.clock import MILLISECOND, MINUTE, SECOND
 
@@ -14,7 +15,7 @@ LISTENERS = 64
 #: UDP
 PORTS = 64
 #: clients with memory of their own, and pairs of buffers of each
-CLIENTS = 32
+CLIENTS = MOST_NETWORK_CLIENTS
 PAIRS = 1_024
 
 # --- TCP: times -------------------------------------------------------------------------------------------------------

@@ -93,6 +93,15 @@ class Network:
             self.resolved()
             self.tcp.try_at_once(now)
 
+    def device_restarted(self, now: u64) -> None:
+        """What the device had is lost: what waits for a retransmission doesn't wait for it any longer."""
+        self.tcp.try_at_once(now)
+
+    def forget(self, client: u32) -> None:
+        """The client has gone, or begins anew: all that it had is closed, and its memory isn't used any more."""
+        self.tcp.forget(client)
+        self.udp.forget(self.tcp.buffers, client)
+
     # --- what clients may open ----------------------------------------------------------------------------------------
 
     def listen(self, client: u32, local: Endpoint, backlog: u32) -> Handle[Listener] | TcpError | Denied:
@@ -129,6 +138,14 @@ class Network:
         if denied is not None and not self.udp.answers(client, handle, remote):
             return denied
         return self.udp.send(self.host, client, handle, remote, data, now)
+
+    def post(self, client: u32, handle: Handle[Socket], remote: Endpoint, length: u32, now: u64) -> None:
+        """`send_to` of bytes that the client has put into the buffer by itself: what isn't granted is skipped."""
+        if client >= CLIENTS:
+            return
+        denied = self.grants[usize(client)].denied(Verb.CONNECT, Protocol.UDP, remote)
+        granted = denied is None or self.udp.answers(client, handle, remote)
+        self.udp.post(self.host, client, handle, remote if granted else Endpoint(), length, now)
 
     # --- in -----------------------------------------------------------------------------------------------------------
 

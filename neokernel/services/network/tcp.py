@@ -31,6 +31,7 @@ from neokernel.lang import (
     usize,
     value,
     wrapping_add,
+    wrapping_sub,
 )
 from neokernel.runtime.hashing import Seed
 from neokernel.runtime.map import Map
@@ -123,6 +124,8 @@ class Tcp:
     incoming: Embedded[Segment] = Segment()
     outgoing: Embedded[Segment] = Segment()
     port: u16 = 0
+    #: a listener has a connection to be accepted, since whoever asks has set it to False
+    came: bool = False
 
     def begin(self, seed: Seed) -> None:
         """Before anything else: hashes depend on a secret."""
@@ -228,6 +231,32 @@ class Tcp:
         self.settle(handle.index, connection)
         return count
 
+    def commit(self, client: u32, handle: Handle[Connection], written: u32) -> bool:
+        """The client has put bytes into its buffer by itself: `written` in all, modulo 2**32. False: that can't be."""
+        connection = self.own(client, handle)
+        if connection is None or connection.finishing or connection.state is State.CLOSED:
+            return True
+        count = wrapping_sub(written, wrapping_add(connection.acknowledged, connection.queued))
+        if count > connection.room():
+            return False
+        if count != 0:
+            connection.commit(count)
+            self.settle(handle.index, connection)
+        return True
+
+    def consume(self, client: u32, handle: Handle[Connection], read: u32) -> bool:
+        """The client has read bytes in its buffer: `read` in all, modulo 2**32. False: that can't be."""
+        connection = self.own(client, handle)
+        if connection is None:
+            return True
+        count = wrapping_sub(read, wrapping_sub(connection.arrived, connection.waiting))
+        if count > connection.waiting:
+            return False
+        if count != 0:
+            connection.consume(count)
+            self.settle(handle.index, connection)
+        return True
+
     def finish(self, client: u32, handle: Handle[Connection], now: u64) -> TcpError | None:
         """No more will be sent; what comes can be read."""
         connection = self.own(client, handle)
@@ -257,6 +286,24 @@ class Tcp:
         self.settle(handle.index, connection)
         self.bury()
         return None
+
+    def forget(self, client: u32) -> None:
+        """The client has gone: its memory isn't used any more, and peers are told. Steps: listeners and connections."""
+        for index in range(len(self.listeners)):
+            listener, known = self.listeners.at(index), self.listeners.handle_at(index)
+            if listener is not None and known is not None and listener.client == client:
+                _ = self.listeners.release(known)
+        for index in range(len(self.connections)):
+            connection = self.connections.at(index)
+            if connection is None or connection.client != client or not connection.has_buffers:
+                continue
+            connection.abort(End.ABORTED)
+            connection.open, connection.accepted, connection.has_buffers = False, True, False
+            connection.sending.detach()
+            connection.receiving.detach()
+            self.buffers.regions[usize(client)].give_back(connection.pair)
+            self.settle(u32(index), connection)
+        self.bury()
 
     def status(self, client: u32, handle: Handle[Connection]) -> Status | TcpError:
         connection = self.own(client, handle)
@@ -290,6 +337,13 @@ class Tcp:
                 return self.connections.handle_at(usize(slot))
         return None
 
+    def owe(self, handle: Handle[Connection]) -> None:
+        """The client couldn't be told of it now: `take_news` gives it again."""
+        connection = self.connections.get(handle)
+        if connection is not None:
+            connection.news = True
+            self.changed.push(handle.index)
+
     # --- listeners and neighbours -------------------------------------------------------------------------------------
 
     def left_opening(self, host: Host, slot: u32, connection: Connection) -> None:
@@ -312,7 +366,7 @@ class Tcp:
             last.following = handle
         listener.last = handle
         listener.pending += 1
-        listener.news = True
+        listener.news, self.came = True, True
 
     def resolved(self) -> None:
         """A neighbour is known, or known not to be there: those that waited look again."""
@@ -444,7 +498,8 @@ class Tcp:
             connection = self.connections.at(usize(slot))
             if handle is None or connection is None:
                 continue
-            self.buffers.regions[usize(connection.client)].give_back(connection.pair)
+            if connection.has_buffers:
+                self.buffers.regions[usize(connection.client)].give_back(connection.pair)
             self.timers.remove(slot)
             _ = self.connections.release(handle)
 

@@ -1,0 +1,770 @@
+"""A program's sockets: TCP and UDP as `async` functions, many at a time, over `interfaces/sockets.py`.
+
+    network: Uses[Sockets] = uses(lend=256 << 10)
+
+    places: Array[Embedded[Socket]] = array(15)
+    net = Net(executor=executor, slot=slot_of(network), sockets=places[:], each=8192)
+    must_open(net.open(process))
+    group.spawn(executor, attend(net))                  # a task that takes news: once, beside those that use `net`
+
+    listener = await net.listen(80, 16)                 # granted by `listen = ["tcp/80"]`
+    stream = await net.accept(listener)
+    count = await net.receive(stream, into[:])          # 0: the peer has finished
+    ended = await net.send(stream, into[:count])
+    net.close(stream)
+
+All sockets of a program share the region that it lends: `each` bytes a buffer, two buffers a socket. A program that has
+used up its own can't open another one; nobody else's is touched.
+
+One task at a time receives from a socket, one sends to it, and one accepts at a listener.
+
+When the network service has begun a new life, all connections are over (End.RESET), and listeners listen again by
+themselves: who accepts goes on.
+
+Invariants:
+- A `Stream`, a `Datagrams` or a `Listener` is good until it is closed: then it names nothing, also if its place is
+  used again.
+- Counts that the service tells are held against the buffers: one that lies ends that socket, and harms nothing else.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from neokernel.abi.rights import SIGNAL
+from neokernel.interfaces.sockets import MOST_DATAGRAMS, End, News, NoSockets, Orders, Refusal, Sockets
+from neokernel.lang import (
+    Array,
+    Embedded,
+    Posts,
+    Span,
+    Takes,
+    Uses,
+    array,
+    copy,
+    outbox_of,
+    pause,
+    posts,
+    struct,
+    takes,
+    u8,
+    u16,
+    u32,
+    u64,
+    uses,
+    usize,
+    value,
+    wrapping_add,
+    wrapping_sub,
+)
+from neokernel.runtime.executor import Executor
+from neokernel.runtime.lend import Lent, region
+from neokernel.runtime.objects import Notification
+from neokernel.runtime.process import Process, current
+from neokernel.runtime.ring import Broken
+from neokernel.runtime.system import Failure
+from neokernel.runtime.task import Task
+
+#: where the parts of the region are
+ORDERS_AT = 0
+ORDERS_SIZE = 128 + 64 * 64
+NEWS_AT = ORDERS_AT + ORDERS_SIZE
+NEWS_SIZE = 128 + 128 * 64
+BUFFERS_AT = 16 << 10
+#: what waits for an answer of the service at a time, and listeners
+REQUESTS = 16
+LISTENERS = 8
+#: news that are taken before others have their turn
+MOST_NEWS = 64
+#: times a second that the service is asked whether it is the one that was opened
+LOOKS = 4
+NOBODY = 0xFFFF_FFFF
+
+assert NEWS_AT + NEWS_SIZE <= BUFFERS_AT, "rings and buffers lie apart"
+
+
+class Gone(Enum):
+    """Why there is nothing to be had."""
+
+    #: it was closed, or never was
+    CLOSED = 0
+
+
+@value
+class Peer:
+    """An address, the first byte the highest, and a port."""
+
+    address: u32
+    port: u16
+
+
+@value
+class Listener:
+    index: u32
+    generation: u32
+
+
+@value
+class Stream:
+    """A connection. `peer`: whom with."""
+
+    pair: u32
+    number: u64
+    peer: Peer
+
+
+@value
+class Datagrams:
+    """A UDP socket, and its port."""
+
+    pair: u32
+    number: u64
+    port: u16
+
+
+@value
+class Datagram:
+    """One that has come: its bytes are in the span that was given, as many as fit."""
+
+    peer: Peer
+    length: usize
+
+
+@struct
+class Socket:
+    """A pair of buffers. `number` is the service's; 0: nobody has it."""
+
+    number: u64 = 0
+    peer: Peer = Peer(0, 0)
+    #: bytes of the stream in all, modulo 2**32, and where the next one is in its buffer
+    written: u32 = 0
+    acknowledged: u32 = 0
+    write_at: usize = 0
+    arrived: u32 = 0
+    read: u32 = 0
+    read_at: usize = 0
+    established: bool = False
+    finished: bool = False
+    end: End = End.NONE
+    #: what the service is to be told
+    moved: bool = False
+    finishing: bool = False
+    finish_told: bool = False
+    closing: bool = False
+    aborting: bool = False
+    #: it stands in the list of those that have something to tell
+    dirty: bool = False
+    next_dirty: u32 = NOBODY
+    #: of a listener: the next one that waits to be accepted
+    following: u32 = NOBODY
+    reader: Task | None = None
+    writer: Task | None = None
+    #: of UDP: who has sent what waits to be read, the oldest first, and how long it is
+    datagrams: bool = False
+    peers: Array[Peer] = array(MOST_DATAGRAMS, Peer(0, 0))
+    lengths: Array[u32] = array(MOST_DATAGRAMS)
+    first: usize = 0
+    count: usize = 0
+    #: of UDP: datagrams that aren't sent yet
+    sending: u32 = 0
+
+
+@struct
+class Listening:
+    """`generation` is odd while somebody has it; `number` is the service's, 0 until it has answered."""
+
+    number: u64 = 0
+    generation: u32 = 0
+    address: u32 = 0
+    port: u16 = 0
+    backlog: u32 = 0
+    first: u32 = NOBODY
+    last: u32 = NOBODY
+    waiter: Task | None = None
+
+
+@struct
+class Request:
+    """Something that was asked for: `done` when there is an answer."""
+
+    taken: bool = False
+    done: bool = False
+    why: Refusal | None = None
+    pair: u32 = 0
+    number: u64 = 0
+    port: u16 = 0
+    waiter: Task | None = None
+    #: the listener that it is about, which asks by itself after a restart; NOBODY: none
+    listener: u32 = NOBODY
+
+
+@struct
+class Net:
+    """`open` comes first; `attend` is a task as long as it is used. `signal`: one of the executor's, for it alone."""
+
+    executor: Executor
+    slot: u64
+    #: as many as can be open at a time
+    sockets: Span[Embedded[Socket]]
+    each: u32
+    signal: u64 = 1 << 40
+    whole: Lent = Lent(0, 0)
+    wake: u64 = 0
+    session: u64 = 0
+    look_at: u64 = 0
+    listeners: Array[Embedded[Listening]] = array(LISTENERS)
+    requests: Array[Embedded[Request]] = array(REQUESTS)
+    first_dirty: u32 = NOBODY
+    last_dirty: u32 = NOBODY
+    #: times that datagrams weren't sent because nothing grants it
+    denied: u64 = 0
+
+    # --- it begins ----------------------------------------------------------------------------------------------------
+
+    def open(self, process: Process) -> NoSockets | Failure | None:
+        """Have the network: with nothing open."""
+        if self.wake != 0:
+            _ = process.drop(self.wake)
+            self.wake = 0
+        self.whole = region(self.slot)
+        orders, news = self.part(ORDERS_AT, ORDERS_SIZE), self.part(NEWS_AT, NEWS_SIZE)
+        nothing: Array[u8] = array(128)
+        orders.write(0, nothing[:].bytes())
+        news.write(0, nothing[:].bytes())
+        own = process.derive(self.executor.notification, SIGNAL, self.signal)
+        if isinstance(own, Failure):
+            return own
+        network: Uses[Sockets] = uses(self.slot)
+        size = min(self.whole.length - BUFFERS_AT, 2 * usize(self.each) * len(self.sockets))
+        opened = network.open(orders, news, self.part(BUFFERS_AT, size), self.each, Notification(own))
+        if isinstance(opened, NoSockets | Failure):
+            if process.slots().is_taken(own):
+                _ = process.drop(own)
+            return opened
+        self.wake = opened.slot
+        session = network.session()
+        self.session = session if not isinstance(session, Failure) else 0
+        return None
+
+    def part(self, first: usize, length: usize) -> Lent:
+        return self.whole.part(first, length)
+
+    # --- what programs do ---------------------------------------------------------------------------------------------
+
+    async def listen(self, port: u16, backlog: u32, address: u32 = 0) -> Listener | Refusal:
+        """Let others connect to a port, of this address of the host's, or of all."""
+        for index in range(u32(LISTENERS)):
+            listening = self.listeners[usize(index)]
+            if listening.generation % 2 == 0:
+                listening.generation = wrapping_add(listening.generation, 1)
+                listening.address, listening.port, listening.backlog = address, port, backlog
+                listening.number, listening.first, listening.last = 0, NOBODY, NOBODY
+                request = await self.request()
+                self.requests[request].listener = index
+                while not self.ask_listen(request, listening):
+                    await self.executor.turn()
+                await self.answered(request)
+                why, number = self.requests[request].why, self.requests[request].number
+                self.requests[request].taken = False
+                if why is not None:
+                    listening.generation = wrapping_add(listening.generation, 1)
+                    return why
+                listening.number = number
+                return Listener(index, listening.generation)
+        return Refusal.FULL
+
+    async def accept(self, listener: Listener) -> Stream | Gone:
+        """The next one who connects."""
+        while True:
+            listening = self.listening_of(listener)
+            if listening is None:
+                return Gone.CLOSED
+            pair = listening.first
+            if pair != NOBODY:
+                socket = self.sockets[usize(pair)]
+                listening.first = socket.following
+                return Stream(pair, socket.number, socket.peer)
+            listening.waiter = self.executor.running()
+            await pause()
+
+    async def connect(self, address: u32, port: u16) -> Stream | Refusal | End:
+        """A connection, when the peer has answered."""
+        request = await self.request()
+        while not self.ask_connect(request, address, port):
+            await self.executor.turn()
+        await self.answered(request)
+        found = self.requests[request]
+        why, stream = found.why, Stream(found.pair, found.number, Peer(address, port))
+        found.taken = False
+        if why is not None:
+            return why
+        while True:
+            socket = self.stream_of(stream)
+            if socket is None:
+                return End.RESET
+            if socket.established or socket.end is not End.NONE:
+                break
+            socket.writer = self.executor.running()
+            await pause()
+        end = socket.end
+        if end is not End.NONE and not socket.established:
+            self.close(stream)
+            return end
+        socket.peer = stream.peer
+        return stream
+
+    async def send(self, stream: Stream, data: Span[u8]) -> End | None:
+        """Hand all the bytes over, to be sent. End: it is over, or it was closed; nobody knows what has arrived."""
+        done: usize = 0
+        while done < len(data):
+            socket = self.stream_of(stream)
+            if socket is None or socket.finishing:
+                return End.ABORTED
+            if socket.end is not End.NONE:
+                return socket.end
+            count = min(usize(self.room(socket)), len(data) - done)
+            if count == 0:
+                socket.writer = self.executor.running()
+                await pause()
+                continue
+            self.put(stream.pair, socket, data[done : done + count])
+            done += count
+            socket.moved = True
+            self.tell(stream.pair)
+        return None
+
+    async def receive(self, stream: Stream, into: Span[u8]) -> usize | End:
+        """Bytes that have come, as many as fit, at least one; 0 when the peer has sent all that it will."""
+        while True:
+            socket = self.stream_of(stream)
+            if socket is None:
+                return End.ABORTED
+            waiting = wrapping_sub(socket.arrived, socket.read)
+            if waiting != 0:
+                count = min(usize(waiting), len(into))
+                self.get(stream.pair, socket, into[:count])
+                socket.read = wrapping_add(socket.read, u32(count))
+                socket.moved = True
+                self.tell(stream.pair)
+                return count
+            if socket.finished:
+                return 0
+            if socket.end is not End.NONE:
+                return 0 if socket.end is End.DONE else socket.end
+            socket.reader = self.executor.running()
+            await pause()
+
+    def finish(self, stream: Stream) -> None:
+        """There is no more to send; what comes can be read."""
+        socket = self.stream_of(stream)
+        if socket is not None and not socket.finishing:
+            socket.finishing = True
+            self.tell(stream.pair)
+
+    def close(self, stream: Stream) -> None:
+        """Be done with it; what was sent will arrive, if it can."""
+        socket = self.stream_of(stream)
+        if socket is not None:
+            socket.closing = True
+            self.tell(stream.pair)
+
+    def abort(self, stream: Stream) -> None:
+        """Reset it, and be done with it."""
+        socket = self.stream_of(stream)
+        if socket is not None:
+            socket.closing, socket.aborting = True, True
+            self.tell(stream.pair)
+
+    # --- UDP ----------------------------------------------------------------------------------------------------------
+
+    async def bind(self, port: u16, address: u32 = 0) -> Datagrams | Refusal:
+        """A UDP socket; on port 0, which needs no grant, one that the service chooses."""
+        request = await self.request()
+        while not self.ask_bind(request, address, port):
+            await self.executor.turn()
+        await self.answered(request)
+        found = self.requests[request]
+        found.taken = False
+        why = found.why
+        if why is not None:
+            return why
+        self.sockets[usize(found.pair)].datagrams = True
+        return Datagrams(found.pair, found.number, found.port)
+
+    async def send_to(self, own: Datagrams, peer: Peer, data: Span[u8]) -> Gone | None:
+        """Hand a datagram over. What isn't granted, or goes nowhere, isn't sent: UDP promises nothing."""
+        while True:
+            socket = self.datagrams_of(own)
+            if socket is None or len(data) > usize(self.each):
+                return Gone.CLOSED
+            if socket.sending < MOST_DATAGRAMS and usize(self.room(socket)) >= len(data):
+                if self.post_datagram(own, socket, peer, data):
+                    return None
+                await self.executor.turn()
+                continue
+            socket.writer = self.executor.running()
+            await pause()
+
+    async def receive_from(self, own: Datagrams, into: Span[u8]) -> Datagram | Gone:
+        """The oldest datagram, as much of it as fits."""
+        while True:
+            socket = self.datagrams_of(own)
+            if socket is None:
+                return Gone.CLOSED
+            if socket.count != 0:
+                peer, length = socket.peers[socket.first], usize(socket.lengths[socket.first])
+                count = min(length, len(into))
+                self.get(own.pair, socket, into[:count])
+                socket.read_at = self.behind(socket.read_at, length - count)
+                socket.first = (socket.first + 1) % MOST_DATAGRAMS
+                socket.count -= 1
+                while not self.post_taken(own):
+                    await self.executor.turn()
+                return Datagram(peer, count)
+            socket.reader = self.executor.running()
+            await pause()
+
+    async def unbind(self, own: Datagrams) -> None:
+        """Be done with a UDP socket: what wasn't sent is lost."""
+        socket = self.datagrams_of(own)
+        if socket is not None:
+            while not self.post_unbind(own):
+                await self.executor.turn()
+            self.free(socket)
+
+    # --- inside: places -----------------------------------------------------------------------------------------------
+
+    def listening_of(self, listener: Listener) -> Listening | None:
+        found = self.listeners[usize(listener.index)]
+        return found if found.generation == listener.generation else None
+
+    def stream_of(self, stream: Stream) -> Socket | None:
+        socket = self.sockets[usize(stream.pair)]
+        return socket if socket.number == stream.number and not socket.closing and stream.number != 0 else None
+
+    def datagrams_of(self, own: Datagrams) -> Socket | None:
+        socket = self.sockets[usize(own.pair)]
+        return socket if socket.number == own.number and own.number != 0 else None
+
+    def room(self, socket: Socket) -> u32:
+        return self.each - min(wrapping_sub(socket.written, socket.acknowledged), self.each)
+
+    def behind(self, place: usize, count: usize) -> usize:
+        rest = usize(self.each) - place
+        return place + count if count < rest else count - rest
+
+    def buffer(self, pair: u32, second: bool) -> Span[u8]:
+        return self.part(BUFFERS_AT + (2 * usize(pair) + usize(second)) * usize(self.each), usize(self.each)).span()
+
+    def put(self, pair: u32, socket: Socket, data: Span[u8]) -> None:
+        """Into the buffer, behind what was written; there is room."""
+        memory = self.buffer(pair, False)
+        straight = min(len(data), len(memory) - socket.write_at)
+        copy(memory[socket.write_at : socket.write_at + straight], data[:straight].bytes())
+        if straight < len(data):
+            copy(memory[: len(data) - straight], data[straight:].bytes())
+        socket.write_at = self.behind(socket.write_at, len(data))
+        socket.written = wrapping_add(socket.written, u32(len(data)))
+
+    def get(self, pair: u32, socket: Socket, into: Span[u8]) -> None:
+        """Out of the buffer: the oldest bytes that have come."""
+        memory = self.buffer(pair, True)
+        straight = min(len(into), len(memory) - socket.read_at)
+        copy(into[:straight], memory[socket.read_at : socket.read_at + straight].bytes())
+        if straight < len(into):
+            copy(into[straight:], memory[: len(into) - straight].bytes())
+        socket.read_at = self.behind(socket.read_at, len(into))
+
+    # --- inside: orders -----------------------------------------------------------------------------------------------
+
+    async def request(self) -> usize:
+        """A place for a request; others wait for one."""
+        while True:
+            for index in range(REQUESTS):
+                if not self.requests[index].taken:
+                    found = self.requests[index]
+                    found.taken, found.done, found.why, found.listener = True, False, None, NOBODY
+                    return index
+            await self.executor.turn()
+
+    async def answered(self, request: usize) -> None:
+        while not self.requests[request].done:
+            self.requests[request].waiter = self.executor.running()
+            await pause()
+
+    def ask_listen(self, tag: usize, listening: Listening) -> bool:
+        """False: the ring is full now."""
+        orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
+        return orders.listen(u32(tag), listening.address, listening.port, listening.backlog) is None
+
+    def ask_connect(self, tag: usize, address: u32, port: u16) -> bool:
+        orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
+        return orders.connect(u32(tag), address, port) is None
+
+    def ask_bind(self, tag: usize, address: u32, port: u16) -> bool:
+        orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
+        return orders.bind(u32(tag), address, port) is None
+
+    def post_datagram(self, own: Datagrams, socket: Socket, peer: Peer, data: Span[u8]) -> bool:
+        """The bytes are in the buffer before anybody is told of them. False: there is no room now."""
+        orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
+        room = outbox_of(orders).room()
+        if isinstance(room, Broken) or room == 0:
+            return False
+        self.put(own.pair, socket, data)
+        socket.sending += 1
+        _ = orders.send_to(own.number, peer.address, peer.port, u32(len(data)))
+        return True
+
+    def post_taken(self, own: Datagrams) -> bool:
+        orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
+        return orders.taken(own.number, 1) is None
+
+    def post_unbind(self, own: Datagrams) -> bool:
+        orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
+        return orders.unbind(own.number) is None
+
+    def tell(self, pair: u32) -> None:
+        """The socket has something to tell: at once, if there is room, or later."""
+        socket = self.sockets[usize(pair)]
+        if not socket.dirty:
+            socket.dirty, socket.next_dirty = True, NOBODY
+            if self.first_dirty == NOBODY:
+                self.first_dirty = pair
+            else:
+                self.sockets[usize(self.last_dirty)].next_dirty = pair
+            self.last_dirty = pair
+        self.flush()
+
+    def flush(self) -> None:
+        """Post what sockets have to tell, as far as there is room."""
+        orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
+        for _ in range(len(self.sockets)):
+            pair = self.first_dirty
+            room = outbox_of(orders).room()
+            # A socket has three things to tell at most.
+            if pair == NOBODY or isinstance(room, Broken) or room < 3:
+                return
+            socket = self.sockets[usize(pair)]
+            self.first_dirty, socket.dirty = socket.next_dirty, False
+            if socket.number == 0:
+                continue
+            if socket.moved and not socket.aborting:
+                _ = orders.moved(socket.number, socket.written, socket.read)
+            if socket.closing:
+                _ = orders.abort(socket.number) if socket.aborting else orders.close(socket.number)
+                self.free(socket)
+            elif socket.finishing and not socket.finish_told:
+                socket.finish_told = True
+                _ = orders.finish(socket.number)
+            socket.moved = False
+
+    def free(self, socket: Socket) -> None:
+        """Nobody has it any more; who waits for it finds out."""
+        socket.number = 0
+        self.wake_all(socket)
+
+    def wake_all(self, socket: Socket) -> None:
+        reader, writer = socket.reader, socket.writer
+        socket.reader, socket.writer = None, None
+        if reader is not None:
+            self.executor.wake(reader)
+        if writer is not None:
+            self.executor.wake(writer)
+
+    # --- inside: News, which the service posts ------------------------------------------------------------------------
+
+    def listening(self, tag: u32, listener: u64) -> None:
+        self.done(tag, 0, listener, 0, None)
+
+    def refused(self, tag: u32, why: Refusal) -> None:
+        self.done(tag, 0, 0, 0, why)
+
+    def opened(self, tag: u32, pair: u32, socket: u64, port: u16) -> None:
+        self.begin(pair, socket, Peer(0, 0))
+        self.done(tag, pair, socket, port, None)
+
+    def done(self, tag: u32, pair: u32, number: u64, port: u16, why: Refusal | None) -> None:
+        if usize(tag) >= REQUESTS or not self.requests[usize(tag)].taken:
+            return
+        request = self.requests[usize(tag)]
+        request.done, request.pair, request.number, request.port, request.why = True, pair, number, port, why
+        if usize(pair) >= len(self.sockets):
+            request.pair, request.why = 0, Refusal.BUFFERS
+        listener = request.listener
+        if listener != NOBODY and why is None:
+            # Those who connect may be told of before the task that has asked goes on.
+            self.listeners[usize(listener)].number = number
+        waiter = request.waiter
+        request.waiter = None
+        if waiter is not None:
+            self.executor.wake(waiter)
+        elif listener != NOBODY:
+            # It was asked for again, and nobody waits.
+            request.taken = False
+
+    def accepted(self, listener: u64, pair: u32, socket: u64, address: u32, port: u16) -> None:
+        if not self.begin(pair, socket, Peer(address, port)):
+            return
+        for listening in self.listeners:
+            if listening.number == listener and listening.generation % 2 == 1:
+                if listening.first == NOBODY:
+                    listening.first = pair
+                else:
+                    self.sockets[usize(listening.last)].following = pair
+                listening.last = pair
+                self.sockets[usize(pair)].established = True
+                waiter = listening.waiter
+                listening.waiter = None
+                if waiter is not None:
+                    self.executor.wake(waiter)
+                return
+        # Nobody listens any more.
+        self.sockets[usize(pair)].closing, self.sockets[usize(pair)].aborting = True, True
+        self.tell(pair)
+
+    def begin(self, pair: u32, number: u64, peer: Peer) -> bool:
+        """A pair of buffers is somebody's from now on. False: there is no such pair."""
+        if usize(pair) >= len(self.sockets):
+            return False
+        socket = self.sockets[usize(pair)]
+        self.wake_all(socket)
+        socket.number, socket.peer = number, peer
+        socket.written, socket.acknowledged, socket.write_at = 0, 0, 0
+        socket.arrived, socket.read, socket.read_at = 0, 0, 0
+        socket.established, socket.finished, socket.end = False, False, End.NONE
+        socket.moved, socket.finishing, socket.finish_told = False, False, False
+        socket.closing, socket.aborting, socket.datagrams = False, False, False
+        socket.following, socket.first, socket.count, socket.sending = NOBODY, 0, 0, 0
+        return True
+
+    def moved(self, pair: u32, arrived: u32, acknowledged: u32, established: bool, finished: bool, end: End) -> None:
+        if usize(pair) >= len(self.sockets) or self.sockets[usize(pair)].number == 0:
+            return
+        socket = self.sockets[usize(pair)]
+        fresh = wrapping_sub(arrived, socket.read)
+        gone = wrapping_sub(acknowledged, socket.acknowledged)
+        if fresh > self.each or gone > wrapping_sub(socket.written, socket.acknowledged):
+            # That can't be: whatever is in its buffers isn't what the peer has said.
+            socket.end = End.ABORTED
+            self.wake_all(socket)
+            return
+        socket.arrived, socket.acknowledged = arrived, acknowledged
+        socket.established = socket.established or established
+        socket.finished, socket.end = finished, end
+        self.wake_all(socket)
+
+    def came(self, pair: u32, address: u32, port: u16, length: u32) -> None:
+        if usize(pair) >= len(self.sockets) or not self.sockets[usize(pair)].datagrams or length > self.each:
+            return
+        socket = self.sockets[usize(pair)]
+        if socket.count < MOST_DATAGRAMS:
+            place = (socket.first + socket.count) % MOST_DATAGRAMS
+            socket.peers[place], socket.lengths[place] = Peer(address, port), length
+            socket.count += 1
+            self.wake_all(socket)
+
+    def gone(self, pair: u32, datagrams: u32, length: u32, refused: bool) -> None:
+        if usize(pair) >= len(self.sockets):
+            return
+        socket = self.sockets[usize(pair)]
+        socket.acknowledged = wrapping_add(socket.acknowledged, length)
+        socket.sending -= min(socket.sending, datagrams)
+        self.denied += 1 if refused else 0
+        self.wake_all(socket)
+
+    # --- inside: the service ------------------------------------------------------------------------------------------
+
+    def take(self) -> bool:
+        """Take news. True: there may be more."""
+        news: Takes[News] = takes(self.part(NEWS_AT, NEWS_SIZE), self.wake)
+        taken = news.take(self, MOST_NEWS)
+        return not isinstance(taken, Broken) and taken == MOST_NEWS
+
+    def may_sleep(self) -> bool:
+        """Ask to be woken by news, or by room for orders; False: there is something now."""
+        news: Takes[News] = takes(self.part(NEWS_AT, NEWS_SIZE), self.wake)
+        orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
+        sleeps = news.may_sleep()
+        if isinstance(sleeps, Broken) or sleeps:
+            if self.first_dirty != NOBODY:
+                full = outbox_of(orders).may_sleep(3)
+                return isinstance(full, Broken) or full
+            return True
+        return False
+
+    def look(self) -> None:
+        """Is the service the one that was opened? If not, all was lost, and listeners listen again."""
+        process = current()
+        self.look_at = self.executor.now + process.frequency // LOOKS
+        network: Uses[Sockets] = uses(self.slot)
+        session = network.session()
+        if not isinstance(session, Failure) and session == self.session and session != 0:
+            self.listen_again()
+            return
+        for index in range(len(self.sockets)):
+            socket = self.sockets[index]
+            socket.dirty, socket.moved = False, False
+            if socket.closing:
+                self.free(socket)
+            if socket.number != 0:
+                # No number of the new service's: nothing is told of it.
+                socket.end = End.RESET
+                self.wake_all(socket)
+        self.first_dirty = NOBODY
+        for listening in self.listeners:
+            listening.number, listening.first = 0, NOBODY
+        opened = self.open(process) is None
+        for tag in range(REQUESTS):
+            request = self.requests[tag]
+            if request.taken and not request.done:
+                listener = request.listener
+                if not opened or listener == NOBODY or not self.ask_listen(tag, self.listeners[usize(listener)]):
+                    self.refuse(request)
+
+    def refuse(self, request: Request) -> None:
+        """The service has gone, and with it what was asked."""
+        request.done, request.why = True, Refusal.NO_ROUTE
+        waiter = request.waiter
+        request.waiter = None
+        if waiter is not None:
+            self.executor.wake(waiter)
+        elif request.listener != NOBODY:
+            request.taken = False
+
+    def listen_again(self) -> None:
+        """Ask for the listeners that the service doesn't know."""
+        for index in range(LISTENERS):
+            listening = self.listeners[index]
+            if listening.generation % 2 == 0 or listening.number != 0 or self.is_asked(u32(index)):
+                continue
+            for tag in range(REQUESTS):
+                request = self.requests[tag]
+                if not request.taken:
+                    request.taken, request.done, request.why = True, False, None
+                    request.listener, request.waiter = u32(index), None
+                    if not self.ask_listen(tag, listening):
+                        request.taken = False
+                    break
+
+    def is_asked(self, listener: u32) -> bool:
+        found = False
+        for request in self.requests:
+            found = found or (request.taken and request.listener == listener)
+        return found
+
+
+async def attend(net: Net) -> None:
+    """Take what the service tells, for as long as the program lives."""
+    while True:
+        net.executor.signalled &= ~net.signal
+        more = net.take()
+        net.flush()
+        if net.executor.now >= net.look_at:
+            net.look()
+        if more or not net.may_sleep():
+            await net.executor.turn()
+        else:
+            net.executor.watch(net.signal)
+            net.executor.until(net.look_at)
+            await pause()

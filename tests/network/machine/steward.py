@@ -1,0 +1,149 @@
+"""Does what the test says, by lines on port 9, and answers each with a line.
+
+kill card            end a service as if it had crashed
+listen 81            may it listen there?
+connect 127.0.0.1 5  connect, and say what the peer says first
+off                  switch the machine off, without an answer
+"""
+
+from __future__ import annotations
+
+from neokernel.interfaces.clients.sockets import Gone, Net, Socket, Stream, attend
+from neokernel.interfaces.sockets import End, Refusal, Sockets
+from neokernel.interfaces.system import Refused, System, Unknown, Watch
+from neokernel.lang import Array, Embedded, Span, Uses, array, slot_of, tasks, u8, u16, u32, uses, usize
+from neokernel.runtime import system
+from neokernel.runtime.executor import Executor, Group
+from neokernel.runtime.must import must
+from neokernel.runtime.objects import Power
+from neokernel.runtime.process import Process
+from neokernel.runtime.system import Failure
+from neokernel.services.network.configuration import Wrong, place_of
+
+network: Uses[Sockets] = uses(lend=256 << 10)
+init: Uses[System] = uses()
+watch: Uses[Watch] = uses()
+power: Uses[Power] = uses()
+
+SOCKETS = 8
+EACH: u32 = 4096
+
+
+async def serve(net: Net) -> None:
+    """One peer after the other."""
+    line: Array[u8] = array(64)
+    listener = await net.listen(9, 4)
+    assert not isinstance(listener, Refusal), "it is granted"
+    while True:
+        stream = await net.accept(listener)
+        if isinstance(stream, Gone):
+            return
+        while True:
+            length = await read_line(net, stream, line[:])
+            if length == 0:
+                break
+            await obey(net, stream, line[:length])
+        net.close(stream)
+
+
+async def read_line(net: Net, stream: Stream, into: Span[u8]) -> usize:
+    """A line without its end; 0: there is none."""
+    length: usize = 0
+    while length < len(into):
+        came = await net.receive(stream, into[length : length + 1])
+        if isinstance(came, End) or came == 0:
+            return 0
+        if into[length] == 10:
+            break
+        length += 1
+    return length
+
+
+async def obey(net: Net, stream: Stream, line: Span[u8]) -> None:
+    space: usize = 0
+    while space < len(line) and line[space] != 32:
+        space += 1
+    rest = line[min(space + 1, len(line)) :]
+    match line[0]:
+        case 107:
+            kill(rest)
+            await say(net, stream, "killed\n")
+        case 108:
+            listener = await net.listen(u16(number_of(rest)), 1)
+            await say(net, stream, name_of(listener) if isinstance(listener, Refusal) else "listening\n")
+        case 99:
+            await connect(net, stream, rest)
+        case _:
+            must(system.power_off(slot_of(power), 0))
+
+
+async def connect(net: Net, stream: Stream, rest: Span[u8]) -> None:
+    space: usize = 0
+    while space < len(rest) and rest[space] != 32:
+        space += 1
+    place = place_of(rest[:space].bytes())
+    assert not isinstance(place, Wrong), "an address"
+    data: Array[u8] = array(64)
+    made = await net.connect(place.address.number, u16(number_of(rest[space + 1 :])))
+    if isinstance(made, Refusal):
+        await say(net, stream, name_of(made))
+    elif isinstance(made, End):
+        await say(net, stream, "REFUSED\n" if made is End.REFUSED else "ended\n")
+    else:
+        came = await net.receive(made, data[:])
+        if not isinstance(came, End):
+            _ = await net.send(stream, data[:came])
+        net.close(made)
+
+
+async def say(net: Net, stream: Stream, text: str) -> None:
+    data: Array[u8] = array(32)
+    length: usize = 0
+    for byte in text.encode():
+        data[length] = byte
+        length += 1
+    _ = await net.send(stream, data[:length])
+
+
+def name_of(why: Refusal) -> str:
+    match why:
+        case Refusal.DENIED:
+            return "DENIED\n"
+        case Refusal.IN_USE:
+            return "IN_USE\n"
+        case Refusal.NO_ROUTE:
+            return "NO_ROUTE\n"
+        case _:
+            return "another\n"
+
+
+def number_of(text: Span[u8]) -> u32:
+    number: u32 = 0
+    for byte in text:
+        number = 10 * number + u32(byte - 48)
+    return number
+
+
+def kill(name: Span[u8]) -> None:
+    """End the service of that name."""
+    found = watch.find(name.bytes())
+    assert not isinstance(found, Unknown | Failure), "there is a service of that name"
+    refused = init.kill(found)
+    assert refused is None or isinstance(refused, Refused | Failure)
+
+
+def main(process: Process) -> None:
+    executor = Executor()
+    must(executor.begin(process))
+    places: Array[Embedded[Socket]] = array(SOCKETS)
+    net = Net(executor=executor, slot=slot_of(network), sockets=places[:], each=EACH)
+    assert net.open(process) is None, "the network service has a place for this client"
+    attending = Group(frames=tasks(attend, 1), tasks=array(1))
+    serving = Group(frames=tasks(serve, 1), tasks=array(1))
+    assert attending.spawn(executor, attend(net)) is not None
+    assert serving.spawn(executor, serve(net)) is not None
+    process.ready()
+    while True:
+        must(executor.wait())
+        attending.run(executor)
+        serving.run(executor)
