@@ -24,10 +24,13 @@ A message word:
 | 42–44 | how many capabilities travel, named in the buffer |
 | 45 | kernel: what arrived are the signals of the bound notification |
 | 46 | kernel: what arrived is a fault report |
+| 47 | kernel: this answer has been given; the call that gave it is entered again |
 | 48–55 | kernel: status |
 | 56–63 | kernel: which argument the status is about |
 
-The bits of the kernel are zero in what a thread sends: a server can't forge a status.
+The bits of the kernel are zero in what a thread sends: a server can't forge a status. Only of REPLY and REPLY_RECEIVE
+bit 47 is looked at: with it they give no answer, and complete a call that has one. The kernel sets it when an interrupt
+comes between.
 
 A message arrives whole or not at all. If the receiver can't take it (it has no buffer, its window is too small, it has
 no Reply for a call), the sender fails, whether it came first or waited, and the receiver goes on waiting.
@@ -62,8 +65,8 @@ class Call(Enum):
     #: On an Endpoint (RECEIVE): wait for a message, until a deadline. If it is a call, the Reply holds the caller then.
     #: `a6` = 0 names no Reply: calls can't be received. Signals of a bound notification end it, too.
     RECEIVE = 3
-    #: Answer the caller whom the Reply holds; `a0` is ignored. If it fails, the caller waits on. If another answer is
-    #: there already, whose call is yet to be entered again, the caller goes on with that one. Any right.
+    #: Answer the caller whom the Reply holds; `a0` is ignored. If it fails, the caller waits on. If another thread's
+    #: answer is there already, whose REPLY is yet to be entered again, the caller goes on with that one. Any right.
     REPLY = 4
     #: On a Notification (WAIT): take its signals, wait for some until a deadline. `a0` gets the word of signals, and
     #: none are left; of a counting one it gets 1, and the count is one less.
@@ -90,6 +93,7 @@ CAPABILITIES_SHIFT = 42
 CAPABILITIES_MASK = 7
 SIGNALS_BIT = 1 << 45
 FAULT_BIT = 1 << 46
+GIVEN_BIT = 1 << 47
 STATUS_SHIFT = 48
 STATUS_MASK = 0xFF
 ARGUMENT_SHIFT = 56

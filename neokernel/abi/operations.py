@@ -88,7 +88,8 @@ class Operation(Enum):
     BIND = 15
     #: Thread (binding): let the thread no longer use what is bound. Without an address space or a table the thread
     #: stops. Of a SchedContext, the calls that it was lent with forget it, step by step, and who runs on it loses it
-    #: (fault BUDGET), as if the SchedContext had ended. WRONG_STATE: nothing is bound
+    #: (fault BUDGET), as if the SchedContext had ended; so do, when they could go on, those who wait meanwhile.
+    #: WRONG_STATE: nothing is bound
     UNBIND = 16
     #: Thread (program counter, stack pointer, argument, second argument): start a stopped thread from the beginning,
     #: with the arguments in `a0` and `a1` and all other registers 0. WRONG_STATE: it isn't stopped
@@ -116,7 +117,8 @@ class Operation(Enum):
     #: who waits there is held itself, so is its scheduler, and that one's: three in all. OCCUPIED of argument 0: it is
     #: held, or has a SchedContext
     HOLD = 23
-    #: Thread (): let the scheduler no longer hold the thread. WRONG_STATE: it isn't held
+    #: Thread (): let the scheduler no longer hold the thread; it goes on with time that a caller has lent it, if there
+    #: is some. WRONG_STATE: it isn't held
     RELEASE = 24
     #: Thread (deadline) → why: run a held thread, which could run, on the caller's own SchedContext, until it stops or
     #: the deadline has come; the caller waits meanwhile. `why` it stopped is a number of `Stop`. WRONG_STATE: the

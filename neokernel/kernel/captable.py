@@ -393,9 +393,7 @@ def end_object(hart: Hart, slot: Slot) -> u64:
 
 
 def end_context(hart: Hart, context: SchedContext) -> u64:
-    """A step: calls that it was lent with forget it; then nobody runs on it. Its owner has lost it before."""
-    if not threads.take_time(hart, context):
-        return MORE
+    """Its owner has lost it before, and with that everybody whom it was lent to (`thread.lose`)."""
     timer.remove(hart.wheel, context.timer)
     if hart.active is context:
         hart.active = None

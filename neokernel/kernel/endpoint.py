@@ -10,6 +10,7 @@ thread's `endpoint` is that one, and its state says why.
 from neokernel.abi.buffer import MOVE, Buffer
 from neokernel.abi.call import (
     CAPABILITIES_SHIFT,
+    GIVEN_BIT,
     LENGTH_SHIFT,
     MAXIMUM_CAPABILITIES,
     MAXIMUM_WORDS,
@@ -299,7 +300,7 @@ def receive(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply | None,
     requires(not answering or deadline == NEVER)
     caller = None if reply is None else reply.caller
     if caller is not None:
-        if not answering:
+        if not answering or answers_another(thread, caller):
             return failure(Status.OCCUPIED, REPLY)
         refused = give(hart, thread, caller)
         if refused != 0:
@@ -307,9 +308,9 @@ def receive(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply | None,
     named: Array[u64] = array(NAMED)
     first = endpoint.senders.head
     if first is not None and _reject(hart, thread, endpoint, first, reply, caller is not None, named):
-        return AGAIN
+        return enter_again(thread, caller)
     if cpu.interrupt_pending(hart.cpu):
-        return AGAIN
+        return enter_again(thread, caller)
     if caller is not None and reply is not None:
         end_call(hart, thread, reply, caller)
     notification = thread.notification
@@ -400,8 +401,9 @@ def take_message(
 def respond(hart: Hart, server: Thread, reply: Reply) -> u64:
     """REPLY: answer the caller whom `reply` holds."""
     caller = reply.caller
-    if caller is None:
-        return failure(Status.WRONG_STATE, REPLY)
+    if caller is None or answers_another(server, caller):
+        # If it has given its answer, another thread has ended the call meanwhile.
+        return 0 if has_given(server) else failure(Status.WRONG_STATE, REPLY)
     refused = give(hart, server, caller)
     if refused != 0:
         return refused
@@ -415,9 +417,13 @@ def give(hart: Hart, server: Thread, caller: Thread) -> u64:
     Who has an answer already, of this call that is entered again or of another thread, keeps that.
     """
     word = server.registers.a1
+    if word & GIVEN_BIT != 0:
+        return 0
     refused = malformed(server, word)
-    if refused != 0 or caller.faulted or caller.state is State.ANSWERED:
+    if refused != 0 or caller.faulted:
         return refused
+    if caller.state is State.ANSWERED:
+        return 0
     if needs_buffer(word):
         return give_more(hart, server, caller, word)
     transfer_registers(server, caller, 0, word)
@@ -434,13 +440,30 @@ def give_more(hart: Hart, server: Thread, caller: Thread, word: u64) -> u64:
         return refused
     transfer_registers(server, caller, 0, word)
     caller.state = State.ANSWERED
-    return AGAIN if cpu.interrupt_pending(hart.cpu) else u64(0)
+    return enter_again(server, caller) if cpu.interrupt_pending(hart.cpu) else u64(0)
+
+
+def enter_again(server: Thread, caller: Thread | None) -> u64:
+    """AGAIN; the server's message word keeps that the caller has its answer."""
+    if caller is not None and caller.state is State.ANSWERED:
+        server.registers.a1 |= GIVEN_BIT
+    return AGAIN
+
+
+def has_given(server: Thread) -> bool:
+    """Has it given its answer, by this call that is entered again?"""
+    return server.registers.a1 & GIVEN_BIT != 0
+
+
+def answers_another(server: Thread, caller: Thread) -> bool:
+    """Was the answer that it has given to another call than the one of `caller`, who has none yet?"""
+    return has_given(server) and caller.state is not State.ANSWERED
 
 
 def end_call(hart: Hart, server: Thread, reply: Reply, caller: Thread) -> None:
     """The second: the caller, whom `reply` holds, goes on, and has its time back. The answer is well-formed."""
     requires(reply.caller is caller)
-    word = server.registers.a1
+    word = server.registers.a1 & ~u64(GIVEN_BIT)
     if hart.attention & TRACING != 0:
         record(hart, Event.REPLY, caller.identifier, word)
     finish(hart, reply, resume(server, caller, word) if caller.faulted else State.RUNNABLE)

@@ -9,13 +9,13 @@ from neokernel.abi.operations import Binding
 from neokernel.abi.rights import SEND
 from neokernel.abi.trace import Event
 from neokernel.arch import cpu
+from neokernel.arch.riscv64.registers import Registers
 from neokernel.kernel.endpoint import offer
-from neokernel.kernel.notification import tell_scheduler
-from neokernel.kernel.objects import TRACING, Endpoint, Hart, SchedContext, State, Thread
+from neokernel.kernel.objects import TRACING, Endpoint, Hart, State, Thread
 from neokernel.kernel.outcome import BLOCKED
 from neokernel.kernel.schedule import stop, use_space
 from neokernel.kernel.tracing import record
-from neokernel.lang import u64
+from neokernel.lang import cold, u64
 
 #: boot gives the root's address space the first identifier
 ROOT_SPACE = 1
@@ -28,6 +28,8 @@ def raise_fault(hart: Hart, thread: Thread, fault: Fault, w0: u64, w1: u64, w2: 
     """
     if hart.attention & TRACING != 0:
         record(hart, Event.FAULT, u64(fault.value), w0 if fault == Fault.PAGE else w1)
+    if thread.registers.full == 0:
+        lose_unstored(thread.registers)
     thread.registers.full = 1
     thread.report[0] = w0
     thread.report[1] = w1
@@ -51,10 +53,22 @@ def raise_fault(hart: Hart, thread: Thread, fault: Fault, w0: u64, w1: u64, w2: 
     stop(hart, thread, State.STOPPED)
 
 
-def lose_time(hart: Hart, thread: Thread, context: SchedContext) -> None:
-    """Somebody else's context, on which the runnable thread ran, has been taken from it."""
-    if thread.scheduler is not None:
-        # Who gives it time can go on doing that.
-        tell_scheduler(hart, thread)
-    else:
-        raise_fault(hart, thread, Fault.BUDGET, context.identifier, thread.registers.pc, 0, 0)
+@cold
+def miss_time(hart: Hart, thread: Thread) -> None:
+    """What `notification.want_time` has put off: the thread's handler is told that it has no time, if it has none."""
+    taken = thread.taken
+    thread.taken = 0
+    raise_fault(hart, thread, Fault.BUDGET, taken, thread.registers.pc, 0, 0)
+
+
+@cold
+def lose_unstored(registers: Registers) -> None:
+    """Zero what a system call doesn't preserve and its way in doesn't store: a fault restores all registers."""
+    registers.ra = 0
+    registers.t0 = 0
+    registers.t1 = 0
+    registers.t2 = 0
+    registers.t3 = 0
+    registers.t4 = 0
+    registers.t5 = 0
+    registers.t6 = 0

@@ -6,7 +6,7 @@ woken to stand still.
 Invariant: nobody waits, and no bound thread with a context receives, while the word isn't 0.
 """
 
-from neokernel.abi.call import NEVER, SIGNALS_BIT, failure
+from neokernel.abi.call import NEVER, NOW, SIGNALS_BIT, failure
 from neokernel.abi.rights import SIGNAL, WAIT
 from neokernel.abi.status import FIRST, INVOKED, Status
 from neokernel.abi.trace import Event
@@ -17,7 +17,7 @@ from neokernel.kernel.outcome import BLOCKED, answer, give_answer
 from neokernel.kernel.schedule import append, make_ready, program, stop, take_out
 from neokernel.kernel.slot import refuse
 from neokernel.kernel.tracing import record
-from neokernel.lang import requires, saturating_add, u64
+from neokernel.lang import cold, requires, saturating_add, u64
 
 #: schedulers whose threads are held by schedulers, and so on: who is beyond isn't told
 NESTED_SCHEDULERS = 3
@@ -29,22 +29,24 @@ def signal(hart: Hart, notification: Notification, badge: u64) -> None:
         record(hart, Event.SIGNAL, badge, 0)
     woken = deliver(hart, notification, u64(1) if badge == 0 else badge)
     if woken is not None:
-        tell_scheduler(hart, woken)
+        proceed(hart, woken)
 
 
 def deliver(hart: Hart, notification: Notification, badge: u64) -> Thread | None:
-    """Give the signal to a thread that waits; otherwise keep it. Gives that thread, if it has no time to go on with."""
+    """Give the signal to a thread that waits, which then can go on, and is given back; otherwise keep it."""
     added = u64(1) if notification.counting else badge
     waiter = notification.waiters.head
     if waiter is not None:
         take_out(notification.waiters, waiter)
-        return end_wait(hart, waiter, added, 0)
+        end_wait(hart, waiter, added, 0)
+        return waiter
     bound = notification.bound
     if bound is not None and bound.state is State.RECEIVING and bound.context is not None:
         endpoint = bound.endpoint
         if endpoint is not None:
             take_out(endpoint.receivers, bound)
-            return end_wait(hart, bound, added, SIGNALS_BIT)
+            end_wait(hart, bound, added, SIGNALS_BIT)
+            return bound
     if notification.counting:
         notification.word = saturating_add(notification.word, 1)
     else:
@@ -52,23 +54,18 @@ def deliver(hart: Hart, notification: Notification, badge: u64) -> Thread | None
     return None
 
 
-def end_wait(hart: Hart, thread: Thread, badge: u64, word: u64) -> Thread | None:
-    """`thread`, which isn't in a queue any more, can go on with this answer. If it has no time to, it is given back."""
+def end_wait(hart: Hart, thread: Thread, badge: u64, word: u64) -> None:
+    """`thread`, which isn't in a queue any more, can go on with this answer."""
     timer.remove(hart.wheel, thread.timer)
     thread.state = State.RUNNABLE
     if not thread.faulted:
         give_answer(thread, badge, word)
-    if thread.context is None:
-        return thread
-    make_ready(hart, thread)
-    return None
 
 
 def wake(hart: Hart, thread: Thread, badge: u64, word: u64) -> None:
-    """The same, and its scheduler is told."""
-    held = end_wait(hart, thread, badge, word)
-    if held is not None:
-        tell_scheduler(hart, held)
+    """And it does, as soon as it can."""
+    end_wait(hart, thread, badge, word)
+    proceed(hart, thread)
 
 
 def go_on(hart: Hart, thread: Thread) -> None:
@@ -78,24 +75,35 @@ def go_on(hart: Hart, thread: Thread) -> None:
 
 
 def proceed(hart: Hart, thread: Thread) -> None:
-    """A runnable thread goes on as soon as it can: now, or when its scheduler gives it time."""
+    """A runnable thread goes on as soon as it can: now, or when somebody gives it time."""
     if thread.context is not None:
         make_ready(hart, thread)
     else:
-        tell_scheduler(hart, thread)
+        want_time(hart, thread)
 
 
-def tell_scheduler(hart: Hart, thread: Thread) -> None:
-    """A thread that could run, but has no context: if it is held, signal its scheduler, which may be held itself."""
-    held: Thread | None = thread
+@cold
+def want_time(hart: Hart, thread: Thread) -> None:
+    """A thread could run, but has no context: tell its scheduler, which may be held itself, or else its handler.
+
+    The handler is told only what it doesn't know, that time was taken away; and by the timer, because a fault is a
+    call, which may end other waits.
+    """
+    timeless = thread
     for _ in range(NESTED_SCHEDULERS):
-        if held is None:
-            return
-        scheduler = held.scheduler
+        scheduler = timeless.scheduler
         if scheduler is None:
+            break
+        word = timeless.bindings[SCHEDULER].word
+        woken = deliver(hart, scheduler, u64(1) if word == 0 else word)
+        if woken is None:
             return
-        word = held.bindings[SCHEDULER].word
-        held = deliver(hart, scheduler, u64(1) if word == 0 else word)
+        if woken.context is not None:
+            make_ready(hart, woken)
+            return
+        timeless = woken
+    if timeless.taken != 0 and timeless.scheduler is None and not timeless.timer.armed:
+        start_timer(hart, timeless, NOW)
 
 
 def take(notification: Notification) -> u64:

@@ -383,6 +383,8 @@ class Thread:
     floats: Floats | None = None
     #: its own context, if it has one: home.home is this thread
     home: SchedContext | None = None
+    #: identifier of the context of somebody else's that was taken from it, until it has other time or a fault: or 0
+    taken: u64 = 0
     #: a scheduler in user space holds it: signals go there, and the thread that runs it now by DISPATCH
     scheduler: Notification | None = None
     dispatcher: Thread | None = None

@@ -12,11 +12,11 @@ from neokernel.abi.call import NOW, failure
 from neokernel.abi.operations import Stop
 from neokernel.abi.status import INVOKED, Status
 from neokernel.kernel import timer
-from neokernel.kernel.notification import proceed, tell_scheduler
+from neokernel.kernel.notification import proceed, want_time
 from neokernel.kernel.objects import Hart, Reply, SchedContext, State, Thread
 from neokernel.kernel.outcome import answer, give_answer
 from neokernel.kernel.schedule import dequeue, make_ready, program, stop
-from neokernel.lang import requires, u64
+from neokernel.lang import cold, requires, u64
 
 
 def detach(hart: Hart, context: SchedContext) -> None:
@@ -35,6 +35,7 @@ def attach(hart: Hart, context: SchedContext, thread: Thread) -> None:
     """Let `thread`, which has none, run on the context, which nobody has."""
     context.thread = thread
     thread.context = context
+    thread.taken = 0
     if thread.state is State.RUNNABLE:
         make_ready(hart, thread)
 
@@ -199,7 +200,7 @@ def finish(hart: Hart, reply: Reply, state: State) -> None:
                 # which it is the server, it may get it at once, and is ready then.
                 pass_on(hart, context)
                 if state is State.RUNNABLE and context.thread is not caller:
-                    tell_scheduler(hart, caller)
+                    want_time(hart, caller)
                 return
             if direct:
                 hart.current = caller
@@ -239,3 +240,27 @@ def forget(hart: Hart, context: SchedContext, reply: Reply) -> None:
     if unchain(reply) and context.thread is None:
         # It was parked in this Reply: nobody else would pass it on.
         pass_on(hart, context)
+
+
+@cold
+def withdraw(hart: Hart, context: SchedContext) -> bool:
+    """A step towards no call having lent the context: who made the last one doesn't get it back. Was there none?
+
+    Who misses it is told when it could go on. Not so the owner: it loses the context now, or has lost it before.
+    """
+    top = context.top
+    if top is None:
+        return True
+    caller = top.caller
+    if caller is not None and caller is not context.home:
+        caller.taken = context.identifier
+    forget(hart, context, top)
+    return False
+
+
+@cold
+def lose_time(hart: Hart, thread: Thread, context: SchedContext) -> None:
+    """Somebody else's context, on which the thread ran, has been taken from it."""
+    thread.taken = context.identifier
+    if thread.state is State.RUNNABLE:
+        want_time(hart, thread)

@@ -23,7 +23,7 @@ from neokernel.kernel import captable, dma, endpoint, interrupt, memory, notific
 from neokernel.kernel import thread as threads
 from neokernel.kernel import trace as traces
 from neokernel.kernel.fast import wake_driver
-from neokernel.kernel.fault import lose_time, raise_fault
+from neokernel.kernel.fault import miss_time, raise_fault
 from neokernel.kernel.notification import go_on as resume
 from neokernel.kernel.objects import (
     TRACING,
@@ -46,7 +46,7 @@ from neokernel.kernel.objects import (
     Trace,
 )
 from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, answer, give_answer
-from neokernel.kernel.reply import attach, detach, end_dispatch, forget
+from neokernel.kernel.reply import attach, detach, end_dispatch, lose_time, withdraw
 from neokernel.kernel.schedule import (
     begin_slice,
     charge,
@@ -79,7 +79,6 @@ def system_call(thread: Thread) -> Registers:
         record(hart, Event.SYSCALL, number, registers.a0)
     if number > u64(Call.TRY_SEND.value):
         registers.pc = wrapping_sub(registers.pc, 4)
-        lose_unstored(registers)
         report_call(hart, thread)
         return leave(hart, thread)
     conclude(hart, thread, perform(hart, thread, Call(u8(number))))
@@ -123,18 +122,6 @@ def go_on(hart: Hart, thread: Thread) -> None:
             return
     registers.pc = wrapping_sub(registers.pc, 4)
     registers.full = 1
-
-
-def lose_unstored(registers: Registers) -> None:
-    """Zero what a system call doesn't preserve and its way in doesn't store: a fault restores all registers."""
-    registers.ra = 0
-    registers.t0 = 0
-    registers.t1 = 0
-    registers.t2 = 0
-    registers.t3 = 0
-    registers.t4 = 0
-    registers.t5 = 0
-    registers.t6 = 0
 
 
 def report_call(hart: Hart, thread: Thread) -> None:
@@ -366,11 +353,14 @@ def expire(hart: Hart, now: u64) -> None:
 
 
 def time_out(hart: Hart, thread: Thread) -> None:
-    """A thread has waited long enough."""
-    if thread.state is State.DISPATCHING:
-        stop_dispatching(hart, thread)
-    else:
-        threads.cancel(hart, thread, failure(Status.TIMED_OUT, 2))
+    """A thread has waited long enough; or it waits for nothing but time."""
+    match thread.state:
+        case State.DISPATCHING:
+            stop_dispatching(hart, thread)
+        case State.RUNNABLE:
+            miss_time(hart, thread)
+        case _:
+            threads.cancel(hart, thread, failure(Status.TIMED_OUT, 2))
 
 
 def stop_dispatching(hart: Hart, thread: Thread) -> None:
@@ -380,12 +370,9 @@ def stop_dispatching(hart: Hart, thread: Thread) -> None:
     """
     context = thread.home
     held = thread.dispatched
-    if context is not None:
-        top = context.top
-        if top is not None:
-            forget(hart, context, top)
-            timer.insert(hart.wheel, thread.timer, NOW)
-            return
+    if context is not None and not withdraw(hart, context):
+        timer.insert(hart.wheel, thread.timer, NOW)
+        return
     if held is not None and held.context is not None:
         end_dispatch(hart, held, Stop.EXHAUSTED)
         return
@@ -399,7 +386,7 @@ def stop_dispatching(hart: Hart, thread: Thread) -> None:
     detach(hart, context)
     thread.state = State.RUNNABLE
     attach(hart, context, thread)
-    if borrower is not None and borrower is not thread and borrower.state is State.RUNNABLE:
+    if borrower is not None and borrower is not thread:
         lose_time(hart, borrower, context)
 
 

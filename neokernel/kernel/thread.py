@@ -13,8 +13,7 @@ from neokernel.abi.status import FIRST, INVOKED, TRAVELLING, WORD, Status
 from neokernel.arch import cpu
 from neokernel.kernel import timer
 from neokernel.kernel.endpoint import take_sender
-from neokernel.kernel.fault import lose_time
-from neokernel.kernel.notification import end_wait, go_on, start_timer, take, tell_scheduler, wake
+from neokernel.kernel.notification import go_on, start_timer, take, wake, want_time
 from neokernel.kernel.objects import (
     BOUND,
     DEVICE,
@@ -42,11 +41,12 @@ from neokernel.kernel.reply import (
     break_off,
     detach,
     end_dispatch,
-    forget,
     give_up,
+    lends,
+    lose_time,
     pass_on,
     take_back,
-    waits_for_reply,
+    withdraw,
 )
 from neokernel.kernel.schedule import make_ready, priority_of, stop, take_out
 from neokernel.kernel.slot import (
@@ -140,10 +140,9 @@ def halt(hart: Hart, thread: Thread) -> bool:
     """Stop the thread, whatever it does; a wait ends with CANCELLED when it goes on. False if it is stopped already."""
     if thread.state is State.STOPPED:
         return False
-    if thread.state is not State.RUNNABLE:
-        leave_wait(hart, thread)
-        if not thread.faulted and thread.state is not State.ANSWERED:
-            give_answer(thread, 0, failure(Status.CANCELLED, INVOKED))
+    leave_wait(hart, thread)
+    if not thread.faulted and thread.state is not State.ANSWERED and thread.state is not State.RUNNABLE:
+        give_answer(thread, 0, failure(Status.CANCELLED, INVOKED))
     thread.faulted = False
     dispatcher = thread.dispatcher
     stop(hart, thread, State.STOPPED)
@@ -209,8 +208,8 @@ def borrows(thread: Thread) -> bool:
 
     It would have to keep two apart.
     """
-    lends = waits_for_reply(thread) or thread.state is State.DISPATCHING
-    return thread.context is not None or thread.scheduler is not None or lends
+    lent = lends(thread) or thread.state is State.DISPATCHING
+    return thread.context is not None or thread.scheduler is not None or lent
 
 
 def needs(kind: bool, right: bool) -> u64:
@@ -256,7 +255,7 @@ def take_signals(hart: Hart, thread: Thread) -> None:
     if bound is None or bound.word == 0 or thread.context is None or thread.state is not State.RECEIVING:
         return
     leave_wait(hart, thread)
-    _ = end_wait(hart, thread, take(bound), SIGNALS_BIT)
+    wake(hart, thread, take(bound), SIGNALS_BIT)
 
 
 def lose(hart: Hart, thread: Thread, place: Slot) -> bool:
@@ -283,11 +282,13 @@ def lose(hart: Hart, thread: Thread, place: Slot) -> bool:
             if thread.state is State.RECEIVING:
                 # From now on it is called with its callers' time, and never times out.
                 timer.remove(hart.wheel, thread.timer)
+            regain_time(hart, thread)
         case Notification():
             if u64(place.entry) == SCHEDULER:
                 if thread.dispatcher is not None:
                     end_dispatch(hart, thread, Stop.STOPPED)
                 thread.scheduler = None
+                regain_time(hart, thread)
             else:
                 thing.bound = None
                 thread.notification = None
@@ -304,23 +305,25 @@ def lose(hart: Hart, thread: Thread, place: Slot) -> bool:
 
 
 def take_time(hart: Hart, context: SchedContext) -> bool:
-    """A step towards nobody running on the context: the calls that it was lent with forget it. Was it the last?
-
-    Who ran on it for somebody else is told. Its home isn't: it loses the context now, or has lost it before.
-    """
-    top = context.top
-    if top is not None:
-        forget(hart, context, top)
+    """A step towards nobody running on the context: the calls that it was lent with forget it. Was it the last?"""
+    if not withdraw(hart, context):
         return False
     borrower = context.thread
-    if borrower is not None and borrower.dispatcher is not None:
-        # The context goes to the dispatcher first, which loses it then.
-        end_dispatch(hart, borrower, Stop.STOPPED)
-        borrower = None
     detach(hart, context)
-    if borrower is not None and context.home is not borrower and borrower.state is State.RUNNABLE:
+    if borrower is not None and context.home is not borrower:
         lose_time(hart, borrower, context)
     return True
+
+
+@cold
+def regain_time(hart: Hart, thread: Thread) -> None:
+    """What gave the thread time is gone: it goes on with what it was lent, which may wait in its Reply, or tells."""
+    reply = thread.reply
+    context = None if reply is None else reply.context
+    if context is not None and context.thread is None and context.top is reply and thread.state is not State.RECEIVING:
+        pass_on(hart, context)
+    if thread.state is State.RUNNABLE and thread.context is None:
+        want_time(hart, thread)
 
 
 def unbind(hart: Hart, caller: Thread, thread: Thread) -> u64:
@@ -406,6 +409,7 @@ def start(hart: Hart, caller: Thread, thread: Thread) -> u64:
     registers.sp = given.a3
     registers.a0 = given.a4
     registers.a1 = given.a5
+    thread.taken = 0
     go_on(hart, thread)
     return 0
 
@@ -507,8 +511,9 @@ def hold(hart: Hart, thread: Thread, given: Slot | None) -> u64:
         return failure(Status.UNDERIVABLE, TRAVELLING)
     derive_bound(hart, given, place, thread.holder, SCHEDULER)
     use(hart, thread, place)
+    timer.remove(hart.wheel, thread.timer)
     if thread.state is State.RUNNABLE and thread.context is None:
-        tell_scheduler(hart, thread)
+        want_time(hart, thread)
     return 0
 
 
@@ -541,6 +546,7 @@ def dispatch(hart: Hart, caller: Thread, thread: Thread) -> u64:
     caller.context = None
     thread.dispatcher = caller
     thread.context = context
+    thread.taken = 0
     context.thread = thread
     start_timer(hart, caller, deadline)
     if hart.current is None and hart.active is context:

@@ -386,7 +386,10 @@ def check_thread(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
     check_timer(fuzz, hart, thread.timer)
     if thread.timer.armed:
         waits = thread.state is State.RECEIVING or thread.state is State.WAITING or thread.state is State.DISPATCHING
-        assert waits, "a deadline of nothing"
+        assert waits or is_about_to_miss_time(thread), "a deadline of nothing"
+    else:
+        assert not is_about_to_miss_time(thread), "it stands still, and nobody is told"
+    assert thread.taken == 0 or thread.context is None, "it misses time, and has some"
     check_parts(fuzz, hart, thread)
     context = thread.context
     if context is not None:
@@ -398,6 +401,12 @@ def check_thread(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
         assert contains(hart.queues[u64(thread.priority)], thread), "ready, and nobody knows"
     if hart.current is not thread:
         assert runs == thread.ready, "can run and isn't ready, or the other way round"
+
+
+def is_about_to_miss_time(thread: Thread) -> bool:
+    """Will the timer tell its handler that its time was taken away?"""
+    idle = thread.state is State.RUNNABLE and thread.context is None
+    return idle and thread.taken != 0 and thread.scheduler is None
 
 
 def check_parts(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:

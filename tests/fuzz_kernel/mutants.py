@@ -108,8 +108,8 @@ MUTANTS = (
     Mutant(
         "a suspended thread loses the answer that it has",
         "thread",
-        "if not thread.faulted and thread.state is not State.ANSWERED:",
-        "if not thread.faulted:",
+        "if not thread.faulted and thread.state is not State.ANSWERED and",
+        "if not thread.faulted and",
     ),
     Mutant(
         "a Reply that ends takes the answer along",
@@ -120,14 +120,38 @@ MUTANTS = (
     Mutant(
         "an answer's capabilities travel again",
         "endpoint",
-        "caller.faulted or caller.state is State.ANSWERED:",
-        "caller.faulted or (caller.state is State.ANSWERED and not needs_buffer(word)):",
+        "    if caller.state is State.ANSWERED:\n        return 0\n",
+        "    if caller.state is State.ANSWERED and not needs_buffer(word):\n        return 0\n",
     ),
     Mutant(
         "a second answer takes the place of the first",
         "endpoint",
-        "caller.faulted or caller.state is State.ANSWERED:",
-        "caller.faulted or (caller.state is State.ANSWERED and needs_buffer(word)):",
+        "    if caller.state is State.ANSWERED:\n        return 0\n",
+        "    if caller.state is State.ANSWERED and needs_buffer(word):\n        return 0\n",
+    ),
+    Mutant(
+        "an answer goes to the next caller, too",
+        "endpoint",
+        "    return has_given(server) and caller.state is not State.ANSWERED\n",
+        "    return False\n",
+    ),
+    Mutant(
+        "who misses its time isn't told",
+        "reply",
+        "        caller.taken = context.identifier\n",
+        "        pass\n",
+    ),
+    Mutant(
+        "time that waits in a Reply isn't passed on",
+        "thread",
+        "                thread.scheduler = None\n                regain_time(hart, thread)\n",
+        "                thread.scheduler = None\n",
+    ),
+    Mutant(
+        "who is stopped still has a fault to come",
+        "thread",
+        "    leave_wait(hart, thread)\n    if not thread.faulted and",
+        "    if thread.state is not State.RUNNABLE:\n        leave_wait(hart, thread)\n    if not thread.faulted and",
     ),
     Mutant(
         "who cancels senders goes on behind the one that has gone",

@@ -7,7 +7,7 @@ from neokernel.abi.operations import Operation
 from neokernel.abi.status import INVOKED, TRAVELLING, WORD, Status
 from neokernel.cli.failures import collect
 from tests.fuzz_kernel.campaign import Found, Outcomes, Step
-from tests.fuzz_kernel.state import AT_PINS, BETWEEN, EVENTS, FAULTED, GONE, LATE, OPERATIONS, RESTARTED, WAITED
+from tests.fuzz_kernel.state import AT_PINS, BETWEEN, EVENTS, FAULTED, GONE, LATE, MISSED, OPERATIONS, RESTARTED, WAITED
 
 SPECIAL = {WAITED: "waits", RESTARTED: "restarts", FAULTED: "faults", GONE: "caller gone"}
 ROWS = {
@@ -22,6 +22,7 @@ ROWS = {
     BETWEEN: "between answer and receive",
     AT_PINS: "tables at pins",
     LATE: "late charges",
+    MISSED: "time taken away",
 }
 
 #: of each row of situations, what is counted, in the order of `situations.py`
@@ -58,6 +59,7 @@ SITUATIONS = {
         "UNPIN restarts",
     ),
     LATE: ("more used than the refill", "still more", "paid", "nothing left to pay with", "configured anew"),
+    MISSED: ("while it waits", "while it could run", "its handler is told", "nobody is told", "other time"),
 }
 
 #: what a CALL ends with if it isn't on an Endpoint

@@ -13,7 +13,7 @@ from neokernel.kernel.objects import CapTable, Hart, Pin, SchedContext, Slot, St
 from neokernel.kernel.slot import first_leaf
 from neokernel.lang import address_of, loop_bound, object_at, size_of, u64, unsafe, wrapping_sub
 from tests.fuzz_kernel.invariants import CAP_TABLE, REPLY, SCHED_CONTEXT
-from tests.fuzz_kernel.state import AT_PINS, BETWEEN, ECALL_AT, LATE, MOST_TABLES, OPERATIONS, Fuzz, count
+from tests.fuzz_kernel.state import AT_PINS, BETWEEN, ECALL_AT, LATE, MISSED, MOST_TABLES, OPERATIONS, Fuzz, count
 from tests.fuzz_kernel.walk import lives
 
 unsafe("objects that were seen before the call are looked at by their addresses")
@@ -56,6 +56,13 @@ PAYS = 2
 FORGIVEN = 3
 CONFIGURED = 4
 
+#: MISSED: when somebody else's time is taken from a thread, and what becomes of that
+WAITS_THEN = 0
+COULD_RUN = 1
+TOLD = 2
+UNHEARD = 3
+OTHER_TIME = 4
+
 #: what the server does
 NOBODY = 0
 RUNS = 1
@@ -75,6 +82,7 @@ def look_before(fuzz: Fuzz, hart: Hart) -> None:
     for index in range(fuzz.remembered):
         thread = fuzz.threads[index]
         fuzz.answered[index] = False
+        fuzz.taken[index] = 0 if thread is None else thread.taken
         if thread is not None and thread.state is State.ANSWERED:
             reply = thread.awaited
             if reply is not None:
@@ -120,6 +128,7 @@ def look_back(fuzz: Fuzz, hart: Hart, row: u64, caller: u64) -> None:
     tables(fuzz, row)
     stopped(fuzz, row, caller)
     late(fuzz, hart)
+    missed(fuzz)
 
 
 # --- between answer and receive ---------------------------------------------------------------------------------------
@@ -328,3 +337,22 @@ def late(fuzz: Fuzz, hart: Hart) -> None:
         count(fuzz, LATE, 0, FORGIVEN, False)
     elif fuzz.owed != 0:
         count(fuzz, LATE, 0, PAYS, False)
+
+
+# --- time that is taken away ------------------------------------------------------------------------------------------
+
+
+def missed(fuzz: Fuzz) -> None:
+    """Who misses time is told when it could go on, unless it has other time by then."""
+    for old in range(fuzz.remembered):
+        thread = find(fuzz, fuzz.identifiers[old])
+        if thread is None:
+            continue
+        if thread.taken != 0:
+            if fuzz.taken[old] == 0:
+                count(fuzz, MISSED, 0, COULD_RUN if thread.state is State.RUNNABLE else u64(WAITS_THEN), False)
+        elif fuzz.taken[old] != 0:
+            if thread.context is not None:
+                count(fuzz, MISSED, 0, OTHER_TIME, False)
+            else:
+                count(fuzz, MISSED, 0, TOLD if thread.faulted else u64(UNHEARD), False)

@@ -55,6 +55,7 @@ EVENTS = 51
 BETWEEN = 55
 AT_PINS = 56
 LATE = 57
+MISSED = 58
 ROWS = 60
 #: what a step can end with beside a status: indices as if they were statuses
 WAITED = 32
@@ -120,6 +121,8 @@ class Fuzz:
     doings: Array[u64] = array(MOST_THREADS)
     #: how many there are now
     answers: u64 = 0
+    #: what was taken from each thread before the call (`Thread.taken`)
+    taken: Array[u64] = array(MOST_THREADS)
     #: tables that wait at a pin, and at which, before the call and now; and those that did, and haven't ended
     stuck: Array[u64] = array(MOST_TABLES)
     stuck_at: Array[u64] = array(MOST_TABLES)

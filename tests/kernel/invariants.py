@@ -424,7 +424,11 @@ def check_thread(world: World, thread: Thread) -> None:
     if thread.faulted:
         assert thread.state in (State.CALLING, State.REPLIED), "a fault that nobody handles"
     if thread.timer.armed:
-        assert thread.state in (State.RECEIVING, State.WAITING, State.DISPATCHING), "a deadline of nothing"
+        waiting = thread.state in (State.RECEIVING, State.WAITING, State.DISPATCHING)
+        assert waiting or is_about_to_miss_time(thread), "a deadline of nothing"
+    else:
+        assert not is_about_to_miss_time(thread), "it stands still, and nobody is told"
+    assert thread.taken == 0 or thread.context is None, "it misses time, and has some"
     if thread.context is not None:
         assert thread.context.thread is thread and thread.context in world.objects
     if thread.home is not None:
@@ -439,6 +443,12 @@ def check_thread(world: World, thread: Thread) -> None:
         assert thread.dispatcher.state is State.DISPATCHING and thread.dispatcher.dispatched is thread
         assert thread.context is None or thread.context is thread.dispatcher.home, "it has no time but the scheduler's"
     check_bindings(world.hart, thread)
+
+
+def is_about_to_miss_time(thread: Thread) -> bool:
+    """Will the timer tell its handler that its time was taken away?"""
+    idle = thread.state is State.RUNNABLE and thread.context is None
+    return idle and thread.taken != 0 and thread.scheduler is None
 
 
 def check_bindings(hart: Hart, thread: Thread) -> None:

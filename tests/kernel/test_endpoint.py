@@ -6,11 +6,11 @@ import pytest
 
 from neokernel.abi import boot
 from neokernel.abi.buffer import MOVE
-from neokernel.abi.call import NEVER, SIGNALS_BIT, Call, message
+from neokernel.abi.call import GIVEN_BIT, NEVER, SIGNALS_BIT, Call, message
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation
 from neokernel.abi.rights import ALL
-from neokernel.abi.status import TRAVELLING, WINDOW, Status
+from neokernel.abi.status import REPLY, TRAVELLING, WINDOW, Status
 from neokernel.kernel.objects import State, Thread
 from neokernel.lang import u64
 from tests.kernel.support import ECALL, PRIORITY, Machine, Result
@@ -188,6 +188,57 @@ def test_an_interrupt_comes_while_a_long_answer_is_given(passive: bool, then: st
     got = machine.result(client)
     assert (got.word, got.words) == (word(9, 5, 1), (1, 2, 3, 4)) and client.buffer.words[0] == 11
     assert machine.slot(60).parent is machine.slot(given)
+
+
+@pytest.mark.parametrize("then", ["nobody calls", "next call"])
+def test_of_two_answers_the_caller_gets_the_first_and_nobody_else_gets_one(then: str) -> None:
+    """The second came while the first was interrupted, which then had nobody to answer, or answered the next caller."""
+    pair = Pair(True, False)
+    machine, client, server = pair.machine, pair.client, pair.server
+    (bell,) = machine.make(Kind.NOTIFICATION)
+    _, other = machine.spawn(PRIORITY + 5)
+    assert other.buffer is not None
+    machine.start(other, Call.WAIT, bell, 0, (NEVER, 0, 0, 0), 0)
+    pair.call(word(1), 0, 0, 0, 0)
+    machine.start(server, Call.SIGNAL, bell, 0, (0, 0, 0, 0), 0)
+    assert machine.current is other
+    # The other thread's answer is given when an interrupt comes, and then its time is up.
+    processor = machine.hart.cpu
+    processor.pending, processor.unseen = True, u64(1)
+    other.buffer.words[0] = u64(11)
+    machine.start(other, Call.REPLY, 0, word(9, 5), (1, 2, 3, 4), pair.reply)
+    processor.pending = False
+    assert client.state is State.ANSWERED and other.registers.a1 == word(9, 5) | GIVEN_BIT
+    machine.tick(2500)
+    assert machine.current is server
+    pair.answer(word(8, 4), 5, 6, 7, 8)
+    machine.check()
+    assert machine.current is client and client.buffer is not None
+    got = machine.result(client)
+    assert (got.word, got.words, client.buffer.words[0]) == (word(9, 5), (1, 2, 3, 4), 11)
+    if then == "next call":
+        pair.call(word(2), 0, 0, 0, 0)
+        assert machine.current is server
+    machine.tick(8000)
+    assert machine.current is other
+    machine.enter(other)
+    machine.check()
+    assert machine.result(other).word == 0, "it has answered"
+    assert client.state is (State.REPLIED if then == "next call" else State.RUNNABLE)
+
+
+def test_who_says_that_it_has_answered_answers_nobody() -> None:
+    """The kernel says so of a call that is entered again. Who says so itself harms nobody else."""
+    pair = Pair(True, False)
+    machine, client = pair.machine, pair.client
+    pair.call(word(1), 0, 0, 0, 0)
+    machine.start(pair.server, Call.REPLY, 0, word(9) | GIVEN_BIT, (1, 2, 3, 4), pair.reply)
+    assert machine.result(pair.server).word == 0 and client.state is State.REPLIED
+    pair.answer(word(9) | GIVEN_BIT, 1, 2, 3, 4)
+    assert machine.result(pair.server).failure == (Status.OCCUPIED, REPLY) and client.state is State.REPLIED
+    machine.check()
+    pair.answer(word(9), 1, 2, 3, 4)
+    assert machine.current is client and machine.result(client).word == word(9)
 
 
 @pytest.mark.parametrize("order", [(0, MOVE), (MOVE, 0), (MOVE, MOVE)])

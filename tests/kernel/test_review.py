@@ -141,10 +141,13 @@ def test_the_end_of_a_context_is_told_to_the_handler_of_who_runs_on_it() -> None
     (owner,) = (each for each in range(machine.next_slot) if machine.slot(each).object is context)
     operate(machine, server, boot.OWN_TABLE, Operation.DELETE, owner)
     machine.check()
-    assert server.faulted and server.context is None and machine.current is handler
+    assert server.context is None and server.taken == context.identifier and machine.current is machine.root
+    machine.tick(1)
+    machine.check()
+    assert server.faulted and server.taken == 0 and machine.current is handler
     assert call.label_of(u64(machine.result(handler).word)) == Fault.BUDGET.value
     # It was in the middle of a system call, which it will enter again.
-    assert machine.result(handler).words == (context.identifier, ECALL + 4, 0, 0)
+    assert machine.result(handler).words == (context.identifier, ECALL, 0, 0)
     assert server.registers.pc == ECALL
 
 

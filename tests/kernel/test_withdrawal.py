@@ -16,7 +16,7 @@ from neokernel.abi.rights import ALL, SEND
 from neokernel.abi.status import FIRST, INVOKED, Status
 from neokernel.kernel import captable, outcome, schedule
 from neokernel.kernel.fault import ROOT_SPACE
-from neokernel.kernel.objects import State, Thread
+from neokernel.kernel.objects import SchedContext, State, Thread
 from neokernel.kernel.slot import has_children
 from tests.kernel.support import ECALL, PRIORITY, Machine
 
@@ -58,7 +58,10 @@ class Served:
                 index_of(machine, self.servers[-1]), Operation.BIND, Binding.HANDLER.value, given=faults
             )
             assert bound.word == 0
-        (self.bell,) = machine.make(Kind.NOTIFICATION)
+        # What a server may wait for: a signal, and the answer of a server with time of its own.
+        (self.elsewhere,), (self.its_reply,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+        self.active = machine.serve(self.elsewhere, self.its_reply, False)
+        self.bell, self.signals = machine.make(Kind.NOTIFICATION, 0, 2)
         _, self.supervisor = machine.spawn(PRIORITY + 9)
         machine.start(self.supervisor, Call.WAIT, self.bell, 0, (NEVER, 0, 0, 0), 0)
         self.number, self.client = machine.spawn(PRIORITY + 5)
@@ -139,9 +142,183 @@ def test_who_loses_unbound_time_has_a_fault() -> None:
     assert machine.invoke(served.number, Operation.UNBIND, CONTEXT, thread=served.supervisor).word == 0
     served.rest()
     machine.check()
-    assert server.faulted and machine.current is served.handler
-    report = machine.result(served.handler)
+    machine.tick(1)
+    machine.check()
+    hears_of_lost_time(served, server, context)
+
+
+def hears_of_lost_time(served: Served, server: Thread, context: SchedContext) -> None:
+    assert served.handler is not None
+    assert server.faulted and served.machine.current is served.handler
+    report = served.machine.result(served.handler)
     assert call.label_of(u64(report.word)) == Fault.BUDGET.value and report.words[0] == context.identifier
+
+
+@pytest.mark.parametrize("then", ["signal", "deadline", "suspended", "called", "deleted"])
+def test_who_waits_while_its_time_is_taken_has_a_fault_when_the_wait_ends(then: str) -> None:
+    """It stood still, and nobody knew."""
+    served = Served(1, True)
+    machine, server, supervisor = served.machine, served.servers[0], served.supervisor
+    context = served.client.home
+    assert context is not None and served.handler is not None
+    number = index_of(machine, server)
+    if then == "called":
+        machine.start(server, Call.CALL, served.elsewhere, word(3), (0, 0, 0, 0), 0)
+        assert machine.current is served.active
+    else:
+        until = 500 if then == "deadline" else NEVER
+        machine.start(server, Call.WAIT, served.signals, 0, (until, 0, 0, 0), 0)
+        assert machine.current is machine.root
+    served.ring()
+    # The context is taken from the client, or ends.
+    if then == "deleted":
+        owner = index_of(machine, context)
+        assert machine.invoke(boot.OWN_TABLE, Operation.DELETE, owner, thread=supervisor).word == 0
+    else:
+        assert machine.invoke(served.number, Operation.UNBIND, CONTEXT, thread=supervisor).word == 0
+    machine.check()
+    assert server.context is None and not server.faulted and server.state is not State.RUNNABLE
+    if then == "suspended":
+        assert machine.invoke(number, Operation.SUSPEND, thread=supervisor).word == 0
+        machine.check()
+        assert machine.invoke(number, Operation.RESUME, thread=supervisor).word == 0
+    served.rest()
+    match then:
+        case "deadline":
+            machine.tick(500)
+        case "called":
+            machine.start(served.active, Call.REPLY_RECEIVE, served.elsewhere, word(4), (7, 0, 0, 0), served.its_reply)
+            assert server.registers.a2 == 7
+        case "signal" | "deleted":
+            assert machine.current is not None
+            machine.start(machine.current, Call.SIGNAL, served.signals, 0, (0, 0, 0, 0), 0)
+            assert server.registers.a0 == 1
+        case _:
+            pass
+    machine.check()
+    machine.tick(1)
+    machine.check()
+    hears_of_lost_time(served, server, context)
+    # With time, it goes on as if nothing had been.
+    (given,) = machine_make(machine, served.handler, Kind.SCHED_CONTEXT)
+    machine.name(served.handler, given)
+    configure = int(message(u64(Operation.CONFIGURE.value), u64(0), u64(1)))
+    machine.start(served.handler, Call.CALL, boot.PROCESSOR, configure, (PRIORITY + 1, 1000, 1000, 0), 0)
+    operate_with(machine, served.handler, number, Operation.BIND, given, CONTEXT)
+    machine.start(served.handler, Call.REPLY_RECEIVE, served.faults, 0, (0, 0, 0, 0), served.way_back)
+    machine.check()
+    assert machine.current is server and server.taken == 0
+
+
+def test_each_server_of_a_chain_hears_of_lost_time() -> None:
+    """Only the last did, who runs; the others stood still when they had their answers."""
+    served = Served(3, True)
+    machine, last, before = served.machine, served.servers[-1], served.servers[-2]
+    context = served.client.home
+    assert context is not None and served.handler is not None
+    bound = machine.invoke(
+        index_of(machine, before), Operation.BIND, Binding.HANDLER.value, given=served.faults, thread=last
+    )
+    assert bound.word == 0
+    served.ring()
+    assert machine.invoke(served.number, Operation.UNBIND, CONTEXT, thread=served.supervisor).word == 0
+    assert [each.taken for each in served.servers] == [context.identifier] * 3 and served.client.taken == 0
+    served.rest()
+    machine.tick(1)
+    hears_of_lost_time(served, last, context)
+    # Its handler gives it the time that was the client's; so it answers.
+    operate_with(machine, served.handler, index_of(machine, last), Operation.BIND, index_of(machine, context), CONTEXT)
+    assert machine.result(served.handler).word == 0, machine.result(served.handler).failure
+    machine.start(served.handler, Call.REPLY_RECEIVE, served.faults, 0, (0, 0, 0, 0), served.way_back)
+    assert machine.current is last
+    machine.start(last, Call.REPLY_RECEIVE, served.endpoints[-1], word(2), (7, 0, 0, 0), served.replies[-1])
+    machine.check()
+    machine.tick(1)
+    machine.check()
+    hears_of_lost_time(served, before, context)
+    assert before.registers.a2 == 7
+
+
+def test_who_misses_time_and_is_held_then_has_no_fault() -> None:
+    served = Served(1, True)
+    machine, server, supervisor = served.machine, served.servers[0], served.supervisor
+    number = index_of(machine, server)
+    served.ring()
+    (bell,) = machine_make(machine, supervisor, Kind.NOTIFICATION)
+    assert machine.invoke(served.number, Operation.UNBIND, CONTEXT, thread=supervisor).word == 0
+    assert server.timer.armed
+    assert machine.invoke(number, Operation.HOLD, given=bell, thread=supervisor).word == 0
+    machine.check()
+    notification: Any = machine.slot(bell).object
+    assert notification.word == 1
+    served.rest()
+    machine.tick(1)
+    assert machine.current is machine.root
+    # But when nobody holds it any more, who handles its faults is told.
+    served.ring()
+    assert machine.invoke(number, Operation.RELEASE, thread=supervisor).word == 0
+    served.rest()
+    machine.tick(1)
+    machine.check()
+    assert server.faulted and machine.current is served.handler
+
+
+def test_who_misses_time_and_ends_is_forgotten() -> None:
+    served = Served(1, True)
+    machine, server, supervisor = served.machine, served.servers[0], served.supervisor
+    number = index_of(machine, server)
+    served.ring()
+    assert machine.invoke(served.number, Operation.UNBIND, CONTEXT, thread=supervisor).word == 0
+    assert server.timer.armed
+    assert machine.invoke(boot.OWN_TABLE, Operation.DELETE, number, thread=supervisor).word == 0
+    machine.check()
+    assert not server.timer.armed
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["its scheduler's", "its own"])
+def test_a_server_that_loses_other_time_goes_on_with_its_clients(own: bool) -> None:
+    """That waited in its Reply, and nobody passed it on."""
+    machine = Machine(1 << 25)
+    root = machine.boot()
+    endpoints, replies = machine.make(Kind.ENDPOINT, 0, 2), machine.make(Kind.REPLY, 0, 2)
+    bell, never = machine.make(Kind.NOTIFICATION, 0, 2)
+    first, second = (machine.serve(*each, True) for each in zip(endpoints, replies, strict=True))
+    number = index_of(machine, first)
+    if not own:
+        assert machine.invoke(number, Operation.HOLD, given=bell).word == 0
+    _, client = machine.spawn(PRIORITY + 20)
+    machine.start(client, Call.CALL, endpoints[0], word(1), (0, 0, 0, 0), 0)
+    machine.start(first, Call.CALL, endpoints[1], word(1), (0, 0, 0, 0), 0)
+    machine.start(second, Call.WAIT, never, 0, (4096, 0, 0, 0), 0)
+    # It doesn't wait for its time any more, gets other time, and the client's comes back.
+    assert machine.invoke(number, Operation.SUSPEND).word == 0
+    assert machine.invoke(number, Operation.RESUME).word == 0
+    if own:
+        (given,) = machine.make(Kind.SCHED_CONTEXT)
+        configured = machine.invoke(boot.PROCESSOR, Operation.CONFIGURE, PRIORITY - 1, 1000, 1000, given=given)
+        assert configured.word == 0
+        operate_with(machine, root, number, Operation.BIND, given, CONTEXT)
+    else:
+        _, scheduler = machine.spawn(PRIORITY + 5)
+        machine.start(scheduler, Call.CALL, number, word(Operation.DISPATCH.value), (NEVER, 0, 0, 0), 0)
+        assert machine.current is first
+    machine.tick(4096 - int(machine.hart.cpu.time))
+    assert machine.current is second
+    machine.start(second, Call.RECEIVE, endpoints[1], 0, (NEVER, 0, 0, 0), replies[1])
+    machine.check()
+    context: Any = client.home
+    assert context.thread is None and context.top is first.reply, "the client's time waits in the Reply"
+    current = machine.current
+    assert current is not None
+    if own:
+        operate(machine, current, number, Operation.UNBIND, CONTEXT)
+    else:
+        machine.start(first, Call.YIELD, 0, 0, (0, 0, 0, 0), 0)
+        current = machine.current
+        assert current is not None
+        operate(machine, current, number, Operation.RELEASE)
+    machine.check()
+    assert first.context is context and machine.current is first
 
 
 def test_a_binding_that_is_revoked_takes_the_time_back() -> None:
@@ -276,10 +453,13 @@ def test_a_handler_that_cant_hear_of_lost_time_stops_nobody(busy: bool) -> None:
         machine.trap(served.supervisor, 2)
         assert machine.current is handler and handler.context is served.supervisor.home
         assert machine.invoke(served.number, Operation.UNBIND, CONTEXT, thread=handler).word == 0
+        machine.tick(1)
         assert server.state is State.CALLING and server.faulted
         machine.start(handler, Call.REPLY_RECEIVE, served.faults, 1, (ECALL, 0, 0, 0), served.way_back)
     else:
         assert machine.invoke(served.number, Operation.UNBIND, CONTEXT, thread=served.supervisor).word == 0
+    machine.check()
+    machine.tick(1)
     machine.check()
     assert server.state is State.RUNNABLE and server.context is None and not server.faulted
 

@@ -8,8 +8,10 @@ from world import EMPTY, World
 
 from neokernel.abi.boot import OWN_CONTEXT, OWN_THREAD, PROCESSOR
 from neokernel.abi.call import NEVER, Call, message
+from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
+from neokernel.abi.rights import SEND
 from neokernel.abi.status import FIRST, TRAVELLING, Status
 from neokernel.lang import Array, address_of, array, struct, u64, unsafe
 from neokernel.runtime import system
@@ -36,6 +38,7 @@ def run(w: World) -> None:
     budgets(w)
     inversion(w)
     withdrawal(w)
+    absence(w)
     exhaustion(w)
 
 
@@ -198,6 +201,35 @@ def withdrawal(w: World) -> None:
     t.succeeds(system.bind(buffer, w.low.thread, Binding.CONTEXT, w.low.context), "but when it has its context again")
     w.low.finish()
     t.equal(w.low.w0, 7, "it has the answer")
+
+
+def absence(w: World) -> None:
+    """The same while the server waits for something: it is told when it could go on."""
+    t, buffer = w.t, w.process.buffer
+    faults = w.new(Kind.ENDPOINT)
+    handler = w.copy(faults, SEND, 5)
+    t.done(system.bind(buffer, w.high.thread, Binding.HANDLER, handler))
+    w.high.tell(Call.RECEIVE, w.endpoint, 0, NEVER, 0, w.high.own)
+    t.done(system.unbind(w.high.thread, Binding.CONTEXT))
+    w.low.tell(Call.CALL, w.endpoint, message(1), 1)
+    _ = system.wait(w.notification, system.now() + w.process.frequency // 500)
+    t.check(w.high.ended(), "a server waits on its client's time")
+    t.succeeds(system.unbind(w.low.thread, Binding.CONTEXT), "which is taken away")
+    soon = system.now() + w.process.frequency // 500
+    t.check(failed(received(faults, w.reply, soon)), "nobody is told while it waits")
+    w.high.tell(Call.REPLY, 0, message(2, 1), 7, 0, w.high.own)
+    found = received(faults, w.reply, system.now() + w.process.frequency // 10)
+    t.check(found.is_fault() and found.label() == u64(Fault.BUDGET.value), "when the wait has ended, its handler is")
+    t.check(not w.high.ended(), "it waits for the handler")
+    t.succeeds(system.bind(buffer, w.high.thread, Binding.CONTEXT, w.high.context), "which can give it time at once")
+    t.done(system.resume_faulted(w.reply, Resume.RETRY))
+    t.check(w.high.ended() and w.high.failure() is None, "with which it answers")
+    t.done(system.bind(buffer, w.low.thread, Binding.CONTEXT, w.low.context))
+    w.low.finish()
+    t.equal(w.low.w0, 7, "its client has the answer of who was away")
+    t.done(system.unbind(w.high.thread, Binding.HANDLER))
+    w.drop(handler)
+    w.drop(faults)
 
 
 def exhaustion(w: World) -> None:
