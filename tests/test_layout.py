@@ -28,7 +28,7 @@ ALLOWED = {
     "image": {"lang", "abi", "stage", "compiler", "kernel", "runtime"},
     "control": {"lang", "abi", "interfaces", "runtime", "services", "sim"},
     "bounds": {"lang", "abi", "kernel", "compiler", "image"},
-    "bench": {"lang", "abi", "compiler", "image", "sim"},
+    "bench": {"lang", "abi", "compiler", "image", "sim", "control"},
     "cli": {"lang", "abi", "arch", "compiler", "prover", "spec", "bounds", "sim", "image", "bench"}
     | {"control", "interfaces"},
 }

@@ -24,6 +24,7 @@ BENCHES = {
     "kernel": "instructions of the kernel's work, beside other kernels'",
     "system": "instructions of what stands above the kernel",
     "drivers": "instructions of requests to drivers, from a client's call to its answer",
+    "watching": "what it costs to record the kernel's events, and to look at a machine",
     "stage": "what a signed start costs, and what that is made of",
     "build": "seconds to build 10,000 lines: cold, and after an edit of one line",
 }
@@ -32,7 +33,7 @@ BENCHES = {
 WIDE = 100
 
 #: those that boot a machine
-BOOTS = {"compiler", "drivers", "kernel", "stage", "system"}
+BOOTS = {"compiler", "drivers", "kernel", "stage", "system", "watching"}
 
 
 def run(
@@ -59,6 +60,10 @@ def run(
         from neokernel.bench import drivers
 
         return drivers.run(only, progress, keep)
+    if name == "watching":
+        from neokernel.bench import watching
+
+        return watching.run(only, progress, keep)
     if name == "stage":
         from neokernel.bench import stage
 

@@ -56,7 +56,7 @@ def write(path: Path, seen: Seen) -> None:
 
 def lines_of(seen: Seen) -> list[str]:
     """For people, at most as wide as the sources are."""
-    found = [processor_of(seen)]
+    found = [processor_of(seen), *seen.kernel_traceback()]
     for thread in seen.kernel.threads:
         found += ["", f"{owner_of(seen, thread)}, thread {thread.identifier}: {doing(thread)}", *seen.traceback(thread)]
     records = log_of(seen)
@@ -90,6 +90,8 @@ def processor_of(seen: Seen) -> str:
     running = next((thread for thread in seen.kernel.threads if thread.current), None)
     if running is None:
         return "the processor idles: every thread waits"
+    if not seen.processor:
+        return f"the processor was last given to thread {running.identifier}, {owner_of(seen, running)}"
     if seen.processor and seen.processor["pc"] < 1 << 63:
         return f"the processor runs thread {running.identifier}, {owner_of(seen, running)}"
     return f"the processor is in the kernel, for thread {running.identifier}, {owner_of(seen, running)}"

@@ -104,7 +104,12 @@ def command(
             console = subprocess.DEVNULL if file is None else file
             # A session of its own: ctrl-C is gdb's, not the machine's.
             child = subprocess.Popen(
-                emulated, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True
+                emulated,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+                preexec_fn=qemu.end_with_parent(),  # noqa: PLW1509 - one system call, and no lock
             )
             # Ours to ignore, while gdb, a new program, has the default again.
             before = signal.signal(signal.SIGINT, lambda number, frame: None)

@@ -20,6 +20,8 @@ from neokernel.image.systemfile.model import Kind
 
 #: ports of this name, or one that begins so, lead to control services
 CONTROL = "control"
+#: QEMU's own line; seconds that it has to answer when the machine is about to be stopped
+MONITOR, LAST_PATIENCE = "monitor", 1.0
 #: the end of the name of what a machine leaves
 POST_MORTEM = ".post-mortem.txt"
 #: where files are that should be memory
@@ -28,12 +30,26 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a file of its own, which only t
 
 @dataclass(frozen=True)
 class Findable:
-    """`arguments` for QEMU; `folder` for sockets of ports that have no place of their own; the file of its `memory`."""
+    """`arguments` for QEMU; `folder` for sockets of ports that have no place of their own; the file of its `memory`.
+
+    `processor`: its registers at the end, if they could be had.
+    """
 
     arguments: list[str] = field(default_factory=list)
     folder: Path | None = None
     memory: Path | None = None
     system: Path | None = None
+    processor: dict[str, int] = field(default_factory=dict)
+
+    def last_look(self) -> None:
+        """Before the machine is stopped: where its processor is."""
+        from neokernel.image.qmp import Monitor, NoMonitor
+
+        if self.folder is None:
+            return
+        with contextlib.suppress(NoMonitor, OSError), Monitor(self.folder / MONITOR, LAST_PATIENCE) as monitor:
+            with monitor.stopped():
+                self.processor.update(monitor.registers())
 
 
 @contextlib.contextmanager
@@ -68,10 +84,10 @@ def findable(path: Path, image: Path, *, enrolment: Path | None, as_json: bool) 
             system=file.absolute(),
             ports=sockets,
             control=tuple(sorted(name for name in sockets if name.startswith(CONTROL))),
-            monitor=folder / "monitor",
+            monitor=folder / MONITOR,
             memory=memory,
         )
-        arguments = [*qemu.monitor(folder / "monitor"), *qemu.shared_memory(memory)]
+        arguments = [*qemu.monitor(folder / MONITOR), *qemu.shared_memory(memory)]
         if enrolment is None:
             enrolment = folder / "enrolment"
             write_enrolment(enrolment)
@@ -115,7 +131,7 @@ def leave_post_mortem(place: Findable, image: Path) -> Path | None:
         return None
     output = image.with_suffix(POST_MORTEM)
     try:
-        write(output, seen_in(contents(place.memory), image, known_of(place.system)))
+        write(output, seen_in(contents(place.memory), image, known_of(place.system), processor=place.processor))
     except ToolError:
         # The machine's own end is what there is to say; it may have come before there was a kernel.
         return None

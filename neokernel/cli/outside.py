@@ -48,6 +48,20 @@ class Stack(dict[int, int]):
         return default if data is None else int.from_bytes(data, "little")
 
 
+class KernelStack(dict[int, int]):
+    """The kernel's words, likewise."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        super().__init__()
+        self.kernel = kernel
+
+    def get(self, address: int, default: Any = None) -> Any:
+        try:
+            return self.kernel.word(address)
+        except NoSystem:
+            return default
+
+
 @dataclass(frozen=True)
 class Known:
     """What the system file says: where sources may be, and how services are called, in the order of their start."""
@@ -122,6 +136,19 @@ class Seen:
             return explain_crash(program, record, None, self.known.roots).frames
         except (BadImage, NoSystem):
             return ()
+
+    def kernel_traceback(self) -> list[str]:
+        """Where in the kernel the processor is, if it is there for somebody."""
+        pc = self.processor.get("pc", 0)
+        if pc < USER_END or not any(each.current for each in self.kernel.threads):
+            return []
+        registers = (0, *(self.processor.get(f"x{number}", 0) for number in range(1, 32)))
+        record = PanicRecord(USER_CALL, pc, 0, registers, KernelStack(self.kernel))
+        try:
+            frames = explain_crash(self.kernel.image, record, None, self.known.roots).frames
+        except (BadImage, NoSystem):
+            return []
+        return [line for frame in frames for line in render_frame(frame)]
 
     def named(self, source: int) -> str:
         """Who has written a record of the log, by the number that the log knows."""

@@ -34,6 +34,8 @@ from neokernel.image.systemfile.left_out import lines_left_out
 if TYPE_CHECKING:
     from neokernel.image.boot import SignedBoot
 
+#: of a machine that init has switched off, as a service failed too often (`services/init/lifecycle.py`)
+HALTED = 102
 #: how to find out why a system stands still
 STANDSTILL = "`nk trace --timeout 5 PROGRAM` says what each thread waits for, or where it faulted"
 
@@ -97,7 +99,16 @@ def command(
                 machine = [*qemu.signed_command(qemu_path, secured), *devices, *place.arguments]
                 with post_mortem(place, image, as_json=as_json) as ended:
                     return ended(
-                        boot(machine, image, roots, timeout=timeout, raw=raw, as_json=as_json, secured=secured)
+                        boot(
+                            machine,
+                            image,
+                            roots,
+                            timeout=timeout,
+                            raw=raw,
+                            as_json=as_json,
+                            secured=secured,
+                            last=place.last_look,
+                        )
                     )
     if host:
         from neokernel.cli.host import run_on_host
@@ -115,17 +126,21 @@ def command(
     ):
         machine = [*qemu.command(qemu_path, image.path), *devices, *place.arguments]
         with post_mortem(place, image, as_json=as_json) as ended:
-            return ended(boot(machine, image, roots, timeout=timeout, raw=raw, as_json=as_json))
+            return ended(boot(machine, image, roots, timeout=timeout, raw=raw, as_json=as_json, last=place.last_look))
 
 
 @contextlib.contextmanager
 def post_mortem(place: Findable, image: Image, *, as_json: bool) -> Iterator[Callable[[int], int]]:
-    """Leave one if the machine ends by a panic, or when its time is over; what is given is told its status."""
+    """Leave one if the machine ends badly, or is stopped; what is given is told its status.
+
+    Also after ctrl-C: whether a machine that does nothing waits or stands still can't be told from outside. Another
+    ctrl-C, and there is none.
+    """
     bad = False
 
     def ended(status: int) -> int:
         nonlocal bad
-        bad = status in (PANIC_STATUS, Exit.TIMEOUT)
+        bad = status in (PANIC_STATUS, HALTED, Exit.TIMEOUT, Exit.INTERRUPT)
         return status
 
     try:
@@ -134,7 +149,9 @@ def post_mortem(place: Findable, image: Image, *, as_json: bool) -> Iterator[Cal
         bad = error.code == "NK1104"
         raise
     finally:
-        left = leave_post_mortem(place, image.path) if bad else None
+        left = None
+        with contextlib.suppress(KeyboardInterrupt):
+            left = leave_post_mortem(place, image.path) if bad else None
         if left is not None and not as_json:
             click.echo(f"what every thread did is in {shown(left)}", err=True)
 
@@ -199,8 +216,12 @@ def boot(
     raw: bool,
     as_json: bool,
     secured: SignedBoot | None = None,
+    last: Callable[[], object] | None = None,
 ) -> int:
-    """Run the image by QEMU's command `machine` and report how it ended. `secured`: through the first stage."""
+    """Run the image by QEMU's command `machine` and report how it ended. `secured`: through the first stage.
+
+    `last` is called before a machine is stopped that hasn't ended.
+    """
     denied = [str(line) for line in lines_left_out(image.path)]
     if not as_json:
         for line in denied:
@@ -227,7 +248,9 @@ def boot(
             click.echo("note: the machine doesn't get this input: only a terminal is passed on", err=True)
         forget()
         try:
-            outcome = qemu.run(machine, console, (lambda _: None) if raw else show, timeout=timeout, keep=keep)
+            outcome = qemu.run(
+                machine, console, (lambda _: None) if raw else show, timeout=timeout, keep=keep, last=last
+            )
         except KeyboardInterrupt as stop:
             if as_json or isinstance(stop, Terminated):
                 raise

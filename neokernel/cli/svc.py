@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import json_option, print_json, styled
 from neokernel.cli.ps import COLORS
-from neokernel.cli.target import index_of, machine_option, service_argument, session
+from neokernel.cli.target import chosen, index_of, machine_option, service_argument, session
 
 if TYPE_CHECKING:
+    from neokernel.control.deaths import Death
+    from neokernel.control.machines import Running
     from neokernel.control.view import Service, View
     from neokernel.interfaces.system import Refused
 
+#: crashes that are shown
+MOST_CRASHES = 5
 #: phases that a service doesn't leave by itself
 ENDED = ("down", "given up")
 #: seconds that a service has to be up again, before that is said
@@ -39,7 +44,10 @@ def command() -> None:
 @machine_option
 @json_option
 def show(service: str, machine: str | None, key: Path | None, as_json: bool) -> None:
-    """Show what SERVICE does, and what it may do.
+    """Show what SERVICE does, what it may do, and how it has crashed.
+
+    Of its crashes init remembers the last ones, and of the latest one the traceback is shown; for that, the machine's
+    control service needs `init.system`.
 
     Exit status: 0; 2 there is no such service; 5 the machine doesn't know your key; 6 it doesn't answer.
     """
@@ -47,9 +55,18 @@ def show(service: str, machine: str | None, key: Path | None, as_json: bool) -> 
         index = index_of(view, service)
         found, grants = known(view, index), view.grants(index)
         lent = [each for each in view.lendings() if each.to == found.name]
+        crashes = crashes_of(view, index, chosen(machine))
     if as_json:
         rows = [{"name": each.name, "kind": each.kind, "what": each.what, "exists": each.exists} for each in grants]
-        print_json({**found.as_json(), "grants": rows, "lent": len(lent), "exit": 0})
+        print_json(
+            {
+                **found.as_json(),
+                "grants": rows,
+                "lent": len(lent),
+                "crashes": [each.as_json() for each in crashes],
+                "exit": 0,
+            }
+        )
         return
     phase = styled(found.phase, fg=COLORS.get(found.phase, "green"))
     times = "once" if found.starts == 1 else f"{found.starts} times"
@@ -62,6 +79,12 @@ def show(service: str, machine: str | None, key: Path | None, as_json: bool) -> 
         click.echo(f"  {each.name:<{wide}}  {each.what}{gone}")
     for lending in lent:
         click.echo(f"  slot {lending.slot}: {lending.owner}.{lending.grant}, for {lending.left:.1f} s more")
+    if crashes:
+        click.echo(styled("its last crashes:", bold=True))
+    for crash in crashes:
+        click.echo(f"  {crash.time:>11.3f}  start {crash.starts}: {styled(crash.said, fg='red')}")
+    if crashes and crashes[0].text:
+        click.echo(crashes[0].text.rstrip("\n"))
 
 
 @command.command()
@@ -145,6 +168,55 @@ def swap(service: str, program: str | None, machine: str | None, key: Path | Non
         refuse(view.order("swap", number(index), byte_view(name), u64(PATIENCE)), service)
         after = known(view, index)
     report(after, after.phase == "runs", "was replaced", as_json=as_json)
+
+
+# --- how it has crashed -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Crashed:
+    """`time`: seconds since the machine started. `text`: its traceback, of the latest one only."""
+
+    time: float
+    starts: int
+    said: str
+    text: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def crashes_of(view: View, index: int, machine: Running) -> list[Crashed]:
+    """The service's, the latest first; none if the control service mayn't know."""
+    from neokernel.control.view import NotGranted
+
+    try:
+        deaths = [each for each in view.deaths() if each.service == index][:MOST_CRASHES]
+    except NotGranted:
+        return []
+    found = []
+    for number, death in enumerate(deaths):
+        said, text = told(death, machine)
+        found.append(Crashed(view.seconds(death.time), death.starts, said, "" if number else text))
+    return found
+
+
+def told(death: Death, machine: Running) -> tuple[str, str]:
+    """What a crash was, in a line; and its traceback, if it is known where it was."""
+    from neokernel.cli.outside import known_of
+    from neokernel.cli.program import open_image
+    from neokernel.cli.run import explained
+    from neokernel.image.panic import PanicRecord
+
+    if not death.has_place:
+        return (f"it ended with status {death.status}" if death.cause.name == "EXIT" else "it couldn't be made"), ""
+    pc, *others = death.registers
+    record = PanicRecord(death.trap, pc, death.address, (0, *others), death.stack, program=death.program)
+    try:
+        crash = explained(open_image(machine.image), record, known_of(machine.system).roots)
+    except ToolError:
+        return f"it failed at {pc:#x}", ""
+    return crash.last_line, crash.text
 
 
 # --- what happens -----------------------------------------------------------------------------------------------------

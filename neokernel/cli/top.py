@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from neokernel.cli.ps import COLORS, duration, shortened, width
 from neokernel.cli.target import machine_option, session
 
 if TYPE_CHECKING:
-    from neokernel.control.view import Service, View
+    from neokernel.control.view import Look, Service
 
 #: characters of a bar
 BAR = 20
@@ -37,12 +36,12 @@ def command(machine: str | None, key: Path | None, interval: float, count: int |
     looks = count if count is not None else None if live else 1
     with session(machine, key) as view:
         name = machine or "machine"
-        before = look(view)
+        before = view.look()
         found: list[dict[str, Any]] = []
         shown = height = 0
         while looks is None or shown < looks:
             time.sleep(interval)
-            after = look(view)
+            after = view.look()
             if as_json:
                 found.append(as_data(before, after))
             else:
@@ -57,19 +56,6 @@ def command(machine: str | None, key: Path | None, interval: float, count: int |
             shown += 1
     if as_json:
         print_json({"machine": name, "looks": found, "exit": 0})
-
-
-@dataclass(frozen=True)
-class Look:
-    """`time`: seconds since the machine started."""
-
-    time: float
-    services: list[Service]
-    memory: int
-
-
-def look(view: View) -> Look:
-    return Look(view.seconds(view.counters().time), view.services(), int(view.resources().memory))
 
 
 def shares(before: Look, after: Look) -> list[tuple[Service, float]]:

@@ -14,12 +14,14 @@ from neokernel import lang
 from neokernel.abi.description import MAXIMUM_NAME, MAXIMUM_SERVICES, GrantKind
 from neokernel.abi.rights import GRANT
 from neokernel.control.channel import Session
+from neokernel.control.deaths import Death, death_of
 from neokernel.control.remote import Remote
 from neokernel.interfaces.log import MOST_TEXT, Level, NoRecord
 from neokernel.interfaces.recorder import MOST_RECORDS, RECORD_SIZE, Counters, NoRing, Ring
 from neokernel.interfaces.system import MOST_POST_MORTEM, Phase, Refused, Resources, Unknown
 from neokernel.runtime.system import Failure
 from neokernel.services.control.protocol import Peer
+from neokernel.services.init.post_mortem import POST_MORTEMS
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -60,6 +62,15 @@ class Service:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Look:
+    """All services at one moment. `time`: seconds since the machine started; `memory`: bytes that init has left."""
+
+    time: float
+    services: list[Service]
+    memory: int
 
 
 @dataclass(frozen=True)
@@ -145,6 +156,10 @@ class View:
                 break
             found.append(service)
         return found
+
+    def look(self) -> Look:
+        """What `nk top` shows; of two of them it makes shares."""
+        return Look(self.seconds(self.counters().time), self.services(), int(self.resources().memory))
 
     def name(self, index: int) -> str:
         """The service's name; "" if there is none."""
@@ -239,6 +254,17 @@ class View:
         method = self.remote.system.post_mortem
         found = self.ask(Peer.SYSTEM, method, lang.u64(number), lang.byte_span(data))
         return None if isinstance(found, Refused) else bytes(data[: int(found)])
+
+    def deaths(self) -> list[Death]:
+        """How services have come to their end, as many as init remembers, the latest first."""
+        found: list[Death] = []
+        for number in range(int(POST_MORTEMS)):
+            data = self.post_mortem(number)
+            death = None if data is None else death_of(data)
+            if death is None:
+                break
+            found.append(death)
+        return found
 
     # --- the log ------------------------------------------------------------------------------------------------------
 

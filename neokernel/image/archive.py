@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from elftools.elf.elffile import ELFFile
 
 from neokernel import lang
 from neokernel.abi.archive import MAGIC, NAME_SIZE, File, Header, Segment
 from neokernel.abi.kinds import PAGE_SIZE
+from neokernel.image.elf import symbols_of
 from neokernel.lang.wire import wire_over
 
 HEADER_SIZE, FILE_SIZE, SEGMENT_SIZE = (int(lang.size_of(kind)) for kind in (Header, File, Segment))
@@ -63,9 +63,7 @@ def program_entry(name: str, path: Path, thread_symbol: str) -> Entry:
             Part(part["p_vaddr"], part["p_offset"], part["p_filesz"], part["p_memsz"], part["p_flags"])
             for part in loaded
         )
-        symbols: Any = elf.get_section_by_name(".symtab")
-        found = symbols.get_symbol_by_name(thread_symbol) if symbols is not None else None
-        thread_entry = found[0]["st_value"] if found else 0
+        thread_entry = next((address for found, address, _, _ in symbols_of(elf) if found == thread_symbol), 0)
         entry = elf["e_entry"]
         floats = elf["e_flags"] & FLOAT_ABI != 0
     for part in parts:

@@ -1,15 +1,18 @@
 """Running an image in QEMU: its console as it comes, its panics, its end.
 
-Invariants: the child is always reaped and the terminal restored, however the run ends; a run with a time limit ends.
+Invariants: the child is always reaped and the terminal restored, however the run ends; a run with a time limit ends. On
+Linux no child outlives us.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import re
 import selectors
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 PROGRAM = "qemu-system-riscv64"
 OLDEST = (7, 2)
+
+#: of `prctl`: the signal that a process gets when its parent ends
+PDEATHSIG = 1
 
 #: the machine's memory; boards/virt.ld counts on it
 MEMORY = "128M"
@@ -153,13 +159,23 @@ def run(
     *,
     timeout: float | None = None,
     keep: Callable[[bytes], object] | None = None,
+    last: Callable[[], object] | None = None,
 ) -> Outcome:
-    """Run QEMU until it ends or `timeout` seconds have passed. `show` gets the console, `keep` all of it."""
+    """Run QEMU until it ends or `timeout` seconds have passed. `show` gets the console, `keep` all of it.
+
+    `last` is called before a machine is stopped that hasn't ended.
+    """
     deadline = None if timeout is None else time.monotonic() + timeout
     outcome = Outcome()
     standard_input = None if sys.stdin is not None and sys.stdin.isatty() else subprocess.DEVNULL
     with terminal_restored(), tempfile.TemporaryFile() as errors:
-        child = subprocess.Popen(arguments, stdin=standard_input, stdout=subprocess.PIPE, stderr=errors)
+        child = subprocess.Popen(
+            arguments,
+            stdin=standard_input,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            preexec_fn=end_with_parent(),  # noqa: PLW1509 - one system call, and no lock
+        )
         try:
             for data in stream(child, deadline):
                 if keep is not None:
@@ -171,6 +187,8 @@ def run(
             except subprocess.TimeoutExpired:
                 outcome.timed_out = True
         finally:
+            if last is not None and child.poll() is None:
+                last()
             reap(child)
             # What came before an interrupt is shown too.
             show(console.finish())
@@ -180,6 +198,24 @@ def run(
     outcome.status = child.returncode
     outcome.panics = console.panics
     return outcome
+
+
+def end_with_parent() -> Callable[[], None] | None:
+    """What a child calls before it becomes QEMU, so that it ends when we do, even if we are killed.
+
+    Linux alone has that (`prctl`, PR_SET_PDEATHSIG). Elsewhere a QEMU whose `nk` was killed by SIGKILL goes on.
+    """
+    if sys.platform != "linux":
+        return None
+    # Looked up here: between fork and exec as little as possible is done.
+    prctl, parent = ctypes.CDLL(None, use_errno=True).prctl, os.getpid()
+
+    def call() -> None:
+        prctl(PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it was too late
+            os._exit(1)
+
+    return call
 
 
 def stream(child: subprocess.Popen[bytes], deadline: float | None) -> Iterator[bytes]:

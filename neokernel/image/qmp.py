@@ -29,9 +29,9 @@ class NoMonitor(Exception):
 
 
 class Monitor:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: float = PATIENCE) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(PATIENCE)
+        self.socket.settimeout(patience)
         self.unread = b""
         try:
             self.socket.connect(str(path))

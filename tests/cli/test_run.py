@@ -175,6 +175,23 @@ def test_interrupt_stops_the_machine(tmp_path: Path, number: signal.Signals) -> 
 
 
 @pytest.mark.qemu
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process can't be told that its parent has ended")
+def test_a_killed_nk_leaves_no_machine(tmp_path: Path) -> None:
+    program = write_program(tmp_path, "machine.console.write('on\\n')\nwhile True:\n    pass")
+    with start("run", program) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"on\n"
+        (pid,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.kill()
+        process.communicate()
+        deadline = time.monotonic() + 60
+        # Nobody may have taken notice of its end yet: then it is a zombie.
+        while (stat := Path(f"/proc/{pid}/stat")).exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+@pytest.mark.qemu
 def test_control_c_on_a_terminal(tmp_path: Path) -> None:
     """The terminal's interrupt reaches us and QEMU at once; the terminal is as it was."""
     program = write_program(tmp_path, "machine.console.write('on\\n')\nwhile True:\n    pass")

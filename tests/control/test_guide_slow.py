@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -48,9 +49,16 @@ def test_who_and_where_and_what_it_waits_for(folders: Path) -> None:
     mended.changes = []
     shop = here / change.option
     shop.write_text(snippets.changed(shop.read_text(), change.text))
-    with up(here / "examples" / "10_slow" / "system.toml", folders):
+    with up(here / "examples" / "10_slow" / "system.toml", folders) as process:
         printed = snippets.run(PAGE, mended, folders)
         assert as_shown(mended, printed), printed
         printed = snippets.run(PAGE, who, folders)
         shares = dict(re.findall(r"^(\w+) +runs +\d+ +([\d.]+)%", printed, re.MULTILINE))
         assert float(shares["shop"]) < 1.5 * float(shares["till"]), "no longer the one that uses most by far"
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=120)
+    assert b"stopped by ctrl-C" in error
+    left = (folders / "build" / "slow.post-mortem.txt").read_text()
+    assert left.startswith("the processor "), "what every thread did is left there"
+    assert "\nshop, thread " in left
+    assert 'shop.py", line ' in left

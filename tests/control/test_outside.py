@@ -121,10 +121,11 @@ def test_what_a_machine_leaves(machine: str, here: Path, tmp_path: Path) -> None
     with post_mortem(place, image, as_json=True) as ended:
         assert ended(0) == 0
     assert not left.exists()
-    with post_mortem(place, image, as_json=True) as ended:
-        assert ended(101) == 101
-    assert "\nconsole, thread " in left.read_text()
-    left.unlink()
+    for status in (101, 102, Exit.INTERRUPT):
+        with post_mortem(place, image, as_json=True) as ended:
+            assert ended(status) == status
+        assert "\nconsole, thread " in left.read_text()
+        left.unlink()
     with pytest.raises(ToolError), post_mortem(place, image, as_json=True):
         raise ToolError("NK1104", "still running")
     assert "\nconsole, thread " in left.read_text()
