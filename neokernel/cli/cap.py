@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from neokernel.cli.errors import Exit, ToolError
-from neokernel.cli.output import json_option, print_json, styled
+from neokernel.cli.output import hanging, json_option, print_json, styled
 from neokernel.cli.system import find_system, machine_of
 from neokernel.cli.target import complete_services, index_of, machine_option, session
 from neokernel.compiler.diagnostics import suggestion
@@ -96,10 +96,12 @@ def list_(service: str | None, machine: str | None, key: Path | None, as_json: b
         services = [{"name": name, "grants": [asdict(each) for each in has]} for name, has in grants.items()]
         print_json({"services": services, "lent": [asdict(each) for each in lent], "exit": 0})
         return
+    wide = max([12, *(len(each.name) for has in grants.values() for each in has)])
     for name, has in grants.items():
-        click.echo(styled(name, bold=True))
+        click.echo(styled(name, bold=True) + ("" if has else ": nothing but its own memory and time"))
         for each in has:
-            click.echo(f"  {each.name:<12} {each.what}{'' if each.exists else '  (not there now)'}")
+            gone = "" if each.exists else styled("  (not there now)", fg="yellow")
+            click.echo(hanging(f"  {each.name:<{wide}} ", each.what) + gone)
         for lending in lent:
             if lending.to == name:
                 click.echo(f"  slot {lending.slot:<7} {lending.owner}.{lending.grant}, for {lending.left:.1f} s more")

@@ -68,6 +68,12 @@ def paragraphs(text: str, indent: int = 0) -> list[str]:
     ]
 
 
+def hanging(head: str, text: str) -> str:
+    """`text` behind `head`; what is too long for the terminal goes on below its own beginning."""
+    room = max(shutil.get_terminal_size().columns - len(head), 20)
+    return head + ("\n" + " " * len(head)).join(textwrap.wrap(text, room) or [""])
+
+
 def print_error(error: ToolError) -> None:
     red, bold, plain = ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") if colored(sys.stderr) else ("", "", "")
     click.echo(f"{red}error[{error.code}]{plain}{bold}: {error.message}{plain}", err=True)

@@ -39,9 +39,7 @@ def command(machine: str | None, key: Path | None, as_json: bool) -> None:
     for each in services:
         click.echo(row(each, wide))
     running = sum(each.phase == "runs" for each in services)
-    said = (
-        f"{running} of {len(services)} services run; up for {duration(time)}; {int(left.memory) >> 10:,} KiB are free"
-    )
+    said = f"{running} of {len(services)} services run; up for {duration(time)}; {amount(int(left.memory))} are free"
     click.echo(styled(said, dim=True))
 
 
@@ -61,12 +59,20 @@ def row(service: Service, wide: int) -> str:
         phase = styled(phase, fg=COLORS[service.phase])
     alive = service.phase == "runs"
     cpu = f"{service.cpu:>9.3f} s" if alive else f"{'-':>11}"
-    free = f"{service.free / 1024:>7,.0f} KiB" if alive else f"{'-':>11}"
+    free = f"{amount(service.free):>11}" if alive else f"{'-':>11}"
     return f"{shortened(service.name, wide):<{wide}}  {phase}  {service.starts:>6} {cpu} {free}"
 
 
 def shortened(name: str, wide: int) -> str:
     return name if len(name) <= wide else name[: wide - 1] + "…"
+
+
+def amount(size: int) -> str:
+    """Of memory, in nine characters at most, up to 9,999 GiB."""
+    for unit, shift in (("KiB", 10), ("MiB", 20)):
+        if size >> shift < 10_000:
+            return f"{size >> shift:,} {unit}"
+    return f"{size >> 30:,} GiB"
 
 
 def duration(seconds: float) -> str:

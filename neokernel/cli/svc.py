@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neokernel.cli.errors import ToolError
-from neokernel.cli.output import json_option, print_json, styled
+from neokernel.cli.output import hanging, json_option, print_json, styled
 from neokernel.cli.ps import COLORS
 from neokernel.cli.target import chosen, index_of, machine_option, service_argument, session
 
@@ -76,7 +76,7 @@ def show(service: str, machine: str | None, key: Path | None, as_json: bool) -> 
     wide = max([10, *(len(each.name) for each in grants)])
     for each in grants:
         gone = "" if each.exists else styled("  (not there now)", fg="yellow")
-        click.echo(f"  {each.name:<{wide}}  {each.what}{gone}")
+        click.echo(hanging(f"  {each.name:<{wide}}  ", each.what) + gone)
     for lending in lent:
         click.echo(f"  slot {lending.slot}: {lending.owner}.{lending.grant}, for {lending.left:.1f} s more")
     if crashes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -10,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neokernel.cli.output import colored, json_option, print_json, styled
-from neokernel.cli.ps import COLORS, duration, shortened, width
+from neokernel.cli.ps import COLORS, amount, duration, shortened, width
 from neokernel.cli.target import machine_option, session
 
 if TYPE_CHECKING:
     from neokernel.control.view import Look, Service
 
-#: characters of a bar
-BAR = 20
+#: characters of a bar, and of a name
+BAR, MOST_NAME = 20, 23
 
 
 @click.command()
@@ -46,6 +47,8 @@ def command(machine: str | None, key: Path | None, interval: float, count: int |
                 found.append(as_data(before, after))
             else:
                 lines = screen(before, after)
+                if live:
+                    lines = fitting(lines, shutil.get_terminal_size().lines)
                 if live and colored(sys.stdout) and shown:
                     # Over the last picture: its lines, and what is longer than ours of each.
                     click.echo(f"\x1b[{height}F" + "\n".join(f"{line}\x1b[K" for line in lines) + "\x1b[J")
@@ -74,20 +77,30 @@ def screen(before: Look, after: Look) -> list[str]:
     """The picture: at most 80 characters a line."""
     found = shares(before, after)
     used = sum(share for _, share in found)
-    head = f"up for {duration(after.time)}; services use {used:.1%}; {after.memory >> 10:,} KiB are free"
-    wide = min(width(after.services), 24)
+    head = f"up for {duration(after.time)}; services use {used:.1%}; {amount(after.memory)} are free"
+    wide = min(width(after.services), MOST_NAME)
     lines = [
         styled(head, dim=True),
         styled(f"{'SERVICE':<{wide}}  PHASE     STARTS     CPU  {'':<{BAR}}     FREE", bold=True),
     ]
-    for service, share in sorted(found, key=lambda each: -each[1]):
+    # Who has ended comes last.
+    for service, share in sorted(found, key=lambda each: (each[0].phase != "runs", -each[1])):
         phase = f"{service.phase:<8}"
         if service.phase in COLORS:
             phase = styled(phase, fg=COLORS[service.phase])
-        free = f"{service.free / 1024:>5,.0f} KiB" if service.phase == "runs" else f"{'-':>9}"
+        free = f"{amount(service.free):>9}" if service.phase == "runs" else f"{'-':>9}"
         name = f"{shortened(service.name, wide):<{wide}}"
-        lines.append(f"{name}  {phase}  {service.starts:>6}  {share:>6.1%}  {bar(share)}{free}")
+        shown = f"{share:>6.1%}  {bar(share)}" if service.phase == "runs" else f"{'-':>6}  {'':<{BAR}}"
+        lines.append(f"{name}  {phase}  {service.starts:>6}  {shown}{free}")
     return lines
+
+
+def fitting(lines: list[str], most: int) -> list[str]:
+    """As many as the terminal has, but for the one below: what has left it can't be written over."""
+    if len(lines) < most:
+        return lines
+    kept = max(most - 2, 3)
+    return [*lines[:kept], styled(f"{len(lines) - kept} more; `nk ps` shows all", dim=True)]
 
 
 def bar(share: float) -> str:

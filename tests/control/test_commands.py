@@ -30,7 +30,7 @@ def test_ps_shows_services_in_the_order_of_their_start(machine: str, nk: Nk) -> 
     assert shown.status == 0, shown.error
     lines = shown.output.splitlines()
     assert [line.split()[0] for line in lines[1:-1]] == SERVICES
-    assert re.fullmatch(r"6 of 6 services run; up for .*; [\d,]+ KiB are free", lines[-1])
+    assert re.fullmatch(r"6 of 6 services run; up for .*; [\d,]+ MiB are free", lines[-1])
     assert max(map(len, lines)) <= WIDTH
     assert "\x1b" not in shown.output, "no colours where nobody sees them"
     found = nk("ps", "--json", "--machine", machine).json

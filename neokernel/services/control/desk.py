@@ -2,7 +2,7 @@
 
 A CALL is passed on as it came, to the capability that its `Peer` is, and to none but those that the program has. So the
 service's authority is what its system file grants, and its own code has none to give. What it passes on to init's
-`System` is said in the log, with the operator's name, before it is done.
+`System` is said in the log, with the operator's name, before it is done; what only reads isn't.
 
 Invariant: `ready` bytes of `out` are one whole answer, or none is due.
 """
@@ -57,6 +57,8 @@ PEERS = 4
 #: where they are in a Challenge
 MACHINE = offset_of(Challenge, "machine")
 NONCE = offset_of(Challenge, "nonce")
+#: `System.post_mortem`, which changes nothing, by its number in messages
+POST_MORTEM: u64 = 7
 #: bytes of a line in the log
 MOST_LINE = 200
 
@@ -174,7 +176,7 @@ class Desk:
         count = (len(body) - size_of(Asked)) // 8
         self.tape.calls += 1
         label = u64(wire_view(Asked, body[:8]).label)
-        if peer == usize(Peer.SYSTEM.value) and self.peers[peer] != 0:
+        if peer == usize(Peer.SYSTEM.value) and self.peers[peer] != 0 and label & 0xFF != POST_MORTEM:
             # The log is called, too, so this comes before the words are in the thread's buffer.
             self.note(label, word_at(body, size_of(Asked)) if count != 0 else 0)
         words: Array[u64] = array(REGISTER_WORDS)
@@ -239,8 +241,6 @@ def method_name(number: u64) -> str:
             return "delegate"
         case 6:
             return "take_back"
-        case 7:
-            return "post_mortem"
         case 8:
             return "power_off"
         case _:
