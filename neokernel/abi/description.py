@@ -46,8 +46,9 @@ MOST_MEMORY: u64 = 1 << 40
 MOST_TIME: u64 = 1 << 40
 #: bytes of memory that a service keeps when it is started again
 MOST_STATE = 1 << 24
-#: bytes that a service lends another one
-MOST_LENT = 0x4_0000
+#: bytes that a service lends another one; those of whom it lends more are in frames of 2 MiB, and a multiple of that
+MOST_LENT = 0x400_0000
+MOST_LENT_IN_PAGES = 0x4_0000
 #: slots of init's table; what a service takes of them: its process, the next one while it is replaced, and what
 #: outlives it. Each grant may take one more
 MOST_SLOTS = 4096
@@ -73,7 +74,7 @@ class GrantKind(Enum):
     PROVIDES = 1
     #: somebody else's Endpoint, to call. `target`: the index of the grant that provides it. Its badge is the index of
     #: the client among the services, plus 1; from bit 32 on, how many others the server provides before this one.
-    #: `size`: bytes that the client lends the server, in whole pages: at most MOST_LENT, and one region for each server
+    #: `size`: bytes that the client lends the server, in whole frames: at most MOST_LENT; each server has one region
     USES = 2
     #: the Memory of a device's registers. `target`: their physical address
     DEVICE = 3

@@ -25,6 +25,7 @@ from neokernel.abi.description import (
     RestartPolicy,
     SettingKind,
 )
+from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE
 from neokernel.abi.rights import GRANT as TRANSFER
 from neokernel.abi.rights import SEND
 from neokernel.image.archive import Entry
@@ -352,8 +353,9 @@ def _grant(where: str, service: Service, grant: Grant, interfaces: dict[tuple[st
                 told = f"{version:016x}, and this was made for {grant.interface:016x}"
                 raise BadDescription(f"{where}: {grant.service}.{grant.endpoint} has the contract {told}")
             _within(f"{where}: bytes that it lends", grant.lend, 0, layout.MOST_LENT)
-            if grant.lend % 4096:
-                raise BadDescription(f"{where}: {grant.lend} bytes that it lends are no whole pages of 4096")
+            each = PAGE_SIZE if grant.lend <= layout.MOST_LENT_IN_PAGES else LARGE_SIZE
+            if grant.lend % each:
+                raise BadDescription(f"{where}: {grant.lend} bytes that it lends are no whole frames of {each}")
         case Has(kind=GrantKind.PROVIDES | GrantKind.USES):
             raise BadDescription(f"{where}: endpoints are described by Provides and Uses")
         case Has(kind=GrantKind.PROCESSOR):

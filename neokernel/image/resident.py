@@ -9,7 +9,7 @@ Invariant: `own` is what the process finds as its own Memory, to the byte; a tes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from neokernel import lang
@@ -19,7 +19,7 @@ from neokernel.image.archive import Part
 from neokernel.image.systemfile.machine import Machine, Service
 from neokernel.kernel.memory import footprint
 from neokernel.runtime.child import CHILD_STACK_PAGES, CHILD_STACK_TOP, MAKERS_SHARE, MORE_KEPT
-from neokernel.runtime.lend import LENDS_ADDRESS, LENT_ADDRESS, REGION_SPACE
+from neokernel.runtime.lend import frame_size, lends_at, lent_at
 from neokernel.runtime.process import START_INFO_ADDRESS, STATE_ADDRESS
 
 #: bits of a segment's flags
@@ -66,10 +66,10 @@ class Marks:
         if kind in (Kind.PAGE_TABLE, Kind.ADDRESS_SPACE):
             self.tables += int(need.below)
 
-    def map(self, address: int) -> None:
-        """The page tables that are missing on the way to an address."""
+    def map(self, address: int, size: int = PAGE_SIZE) -> None:
+        """The page tables that are missing on the way to a frame of so many bytes at an address."""
         for place in ((2, address // GIGABYTE), (1, address // LARGE_SIZE)):
-            if place not in self.known:
+            if place not in self.known and (place[0] == 2 or size == PAGE_SIZE):
                 self.known.add(place)
                 self.take(Kind.PAGE_TABLE)
 
@@ -87,7 +87,8 @@ def made(machine: Machine, service: Service, parts: Iterable[Part]) -> Made:
     """Objects in init's order; the program has `parts`, its segments."""
     shared, private = 0, 0
     marks, parts = Marks(), tuple(parts)
-    beside = [*pages(STATE_ADDRESS, service.preserve.value), *regions(machine, service)]
+    beside = [(page, PAGE_SIZE) for page in pages(STATE_ADDRESS, service.preserve.value)]
+    beside += regions(machine, service)
     kept = MORE_KEPT + len(beside) + CHILD_STACK_PAGES + sum(pages_of(part.memory_size) for part in parts)
     marks.take(Kind.ADDRESS_SPACE)
     marks.take(Kind.CAP_TABLE, service.capabilities.value)
@@ -106,8 +107,8 @@ def made(machine: Machine, service: Service, parts: Iterable[Part]) -> Made:
             if not is_shared:
                 marks.take(Kind.FRAME)
             marks.map(address)
-    for address in beside:
-        marks.map(address)
+    for address, size in beside:
+        marks.map(address, size)
     return Made(marks, shared, private)
 
 
@@ -135,17 +136,24 @@ def resident(machine: Machine, service: Service, parts: Iterable[Part], floats: 
     return Resident(shared * PAGE_SIZE, private * PAGE_SIZE, stack, marks.tables, objects, own)
 
 
-def regions(machine: Machine, service: Service) -> Iterator[int]:
-    """Where it has what it lends, and what it is lent: see `runtime/lend.py`."""
+def regions(machine: Machine, service: Service) -> Iterator[tuple[int, int]]:
+    """The frames that it lends, and is lent: where each is, and its size. See `runtime/lend.py`."""
     for client in machine.starting_order():
         declared = [need for need in client.program.needs if need.role.value != "Setting"]
         peers = {grant.name: grant.peer for grant in client.peers()}
         for place, need in enumerate(declared):
             if need.lend and client is service:
-                yield from pages(int(LENDS_ADDRESS) + place * int(REGION_SPACE), need.lend)
+                yield from lent_frames(lends_at, place, need.lend)
             elif need.lend and peers.get(need.name) == service.name:
                 number = machine.starting_order().index(client) + 1
-                yield from pages(int(LENT_ADDRESS) + number * int(REGION_SPACE), need.lend)
+                yield from lent_frames(lent_at, number, need.lend)
+
+
+def lent_frames(at: Callable[[int, int], int], number: int, size: int) -> Iterator[tuple[int, int]]:
+    """Of a region; `at`: where such regions are."""
+    count = lang.u64(pages_of(size))
+    address, each = int(at(lang.u64(number), count)), int(frame_size(count))
+    yield from ((place, each) for place in range(address, address + size, each))
 
 
 def pages(address: int, size: int) -> Iterator[int]:

@@ -42,7 +42,7 @@ from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.operations import Binding
 from neokernel.abi.rights import ALL, BEYOND, EXECUTE, READ, SEND, SIGNAL, WRITE
 from neokernel.abi.status import FIRST, INVOKED, WINDOW, Status
-from neokernel.lang import Array, Embedded, array, copy, object_at, struct, u8, u16, u64, unsafe, value
+from neokernel.lang import Array, Embedded, array, object_at, struct, u8, u16, u64, unsafe, value
 from neokernel.runtime import system
 from neokernel.runtime.capabilities import Holding
 from neokernel.runtime.lend import LENDS_ADDRESS, LENT_ADDRESS, MAXIMUM_LENDERS, MOST_PAGES, REGION_SPACE
@@ -98,8 +98,8 @@ class Child:
     #: the values of its configuration
     settings: Embedded[Settings] = Settings()
     #: pages of memory that it lends, by the declared capability, and that it is lent, by the badge
-    lends: Array[u8] = array(MAXIMUM_GRANTS)
-    lent: Array[u8] = array(MAXIMUM_LENDERS)
+    lends: Array[u16] = array(MAXIMUM_GRANTS)
+    lent: Array[u16] = array(MAXIMUM_LENDERS)
     #: where it has the frames of all that it is lent, 0 if it hasn't
     lent_frames: u64 = 0
     #: bytes that are shared at STATE_ADDRESS
@@ -272,14 +272,14 @@ class Child:
     def lend(self, process: Process, slot: u64, frames: u64, pages: u64) -> Failure | None:
         """Let it lend these frames of its maker's to who serves its declared capability in that slot."""
         place = slot - FIRST_DECLARED
-        assert pages <= MOST_PAGES, "a region that is too large"
-        self.lends[place] = u8(pages)
+        assert pages <= MOST_PAGES, "a region that is too large for pages"
+        self.lends[place] = u16(pages)
         return self.share_all(process, LENDS_ADDRESS + place * REGION_SPACE, frames, pages)
 
     def borrow(self, process: Process, client: u64, frames: u64, pages: u64) -> Failure | None:
         """Let it have what the client with this number in its badge lends: the same frames."""
-        assert client < MAXIMUM_LENDERS and pages <= MOST_PAGES, "a region that is too large, or nobody's"
-        self.lent[client] = u8(pages)
+        assert client < MAXIMUM_LENDERS and pages <= MOST_PAGES, "a region that is too large for pages, or nobody's"
+        self.lent[client] = u16(pages)
         return self.share_all(process, LENT_ADDRESS + client * REGION_SPACE, frames, pages)
 
     def share_all(self, process: Process, address: u64, frames: u64, pages: u64) -> Failure | None:
@@ -317,7 +317,7 @@ class Child:
         return index
 
     def give_lent_frame(self, process: Process, frame: u64) -> Failure | None:
-        """Give it the frame of a page that it is lent, which its maker doesn't need: all of them, in their order."""
+        """Give it a frame that it is lent, which its maker doesn't need: all of them, in their order."""
         index = self.next_slot
         failure = released(process, frame, system.move(process.buffer, self.table, index, frame))
         if failure is None:
@@ -401,8 +401,10 @@ class Child:
         info.heartbeat = self.heartbeat
         info.state_size = self.state_size
         info.settings.assign(self.settings)
-        copy(info.lends, self.lends.bytes())
-        copy(info.lent, self.lent.bytes())
+        for place in range(MAXIMUM_GRANTS):
+            info.lends[place] = self.lends[place]
+        for place in range(MAXIMUM_LENDERS):
+            info.lent[place] = self.lent[place]
         info.lent_frames = self.lent_frames
         info.memory = self.own_memory
         info.frequency = process.frequency

@@ -21,7 +21,7 @@ from neokernel.abi.rights import READ, WRITE
 from neokernel.abi.status import FIRST, Status
 from neokernel.lang import Array, array, struct, u16, u64, usize, value
 from neokernel.runtime import system
-from neokernel.runtime.lend import LENT_ADDRESS, MAXIMUM_LENDERS, REGION_SPACE, Lent
+from neokernel.runtime.lend import MAXIMUM_LENDERS, Lent, base_of, client_at, frame_size, frames_of
 from neokernel.runtime.process import Process
 from neokernel.runtime.space import map_at
 from neokernel.runtime.system import Failure
@@ -67,25 +67,30 @@ class Reach:
         """Pin all that is lent. NO_CAPABILITY: who made the process gave no frames; OUT_OF_MEMORY: it is too much."""
         info = process.start_info()
         frames = info.lent_frames
+        pinned: u64 = 0
         for client in range(MAXIMUM_LENDERS):
             self.first[client] = u16(self.count)
-            for _ in range(usize(info.lent[client])):
+            lent = u64(info.lent[client])
+            each = usize(frame_size(lent) // PAGE_SIZE)
+            for _ in range(frames_of(lent)):
                 if frames == 0:
                     return Failure(Status.NO_CAPABILITY, FIRST)
-                if self.count == MOST_PAGES:
+                if each > MOST_PAGES - self.count:
                     return Failure(Status.OUT_OF_MEMORY, FIRST)
-                address = system.pin(process.buffer, space, frames + self.count)
+                address = system.pin(process.buffer, space, frames + pinned)
                 if isinstance(address, Failure):
                     return address
-                self.pages[self.count] = address
-                self.count += 1
+                for page in range(each):
+                    self.pages[self.count + page] = address + page * PAGE_SIZE
+                self.count += each
+                pinned += 1
         return None
 
     def run(self, lent: Lent, place: usize, most: usize) -> Run:
         """The part of `lent` from `place` on that lies together on the bus: at least a byte, at most `most` of them."""
         assert place < lent.length and most != 0, "nothing is left of what is lent"
-        start = lent.address + place - LENT_ADDRESS
-        client, offset = start // REGION_SPACE, start % REGION_SPACE
+        start = lent.address + place
+        client, offset = client_at(start), start - base_of(start)
         page = usize(self.first[client]) + offset // PAGE_SIZE
         inside = offset % PAGE_SIZE
         left = min(lent.length - place, most)

@@ -22,10 +22,16 @@ Invariant: a `Lent` of `region` or `borrowed` lies within memory that is mapped 
 
 from __future__ import annotations
 
-from neokernel.abi.description import FIRST_DECLARED, MAXIMUM_GRANTS, MAXIMUM_SERVICES
-from neokernel.abi.kinds import PAGE_SIZE
+from neokernel.abi.description import (
+    FIRST_DECLARED,
+    MAXIMUM_GRANTS,
+    MAXIMUM_SERVICES,
+    MOST_LENT,
+    MOST_LENT_IN_PAGES,
+)
+from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE
 from neokernel.abi.status import Status
-from neokernel.lang import Order, Span, copy, fence, span_at, u8, u64, unsafe, usize, value, wrapping_mul, wrapping_sub
+from neokernel.lang import Order, Span, copy, fence, span_at, u8, u64, unsafe, usize, value, wrapping_sub
 from neokernel.runtime.interface import client_of
 from neokernel.runtime.process import current
 
@@ -34,14 +40,25 @@ unsafe("regions are where this module says, as far as the process's maker says t
 #: where a client has what it lends, and a server what it is lent
 LENDS_ADDRESS = 0x39_0000_0000
 LENT_ADDRESS = 0x39_2000_0000
-#: how far regions are apart
-REGION_SPACE = 0x4_0000
-#: the largest region
+#: how far regions are apart, and how many pages one has at most
+REGION_SPACE = MOST_LENT_IN_PAGES
 MOST_PAGES = REGION_SPACE // PAGE_SIZE
+#: the same of larger ones, which are made of frames of 2 MiB: apart, so that small ones share page tables
+LARGE_LENDS_ADDRESS = 0x30_0000_0000
+LARGE_LENT_ADDRESS = 0x31_0000_0000
+LARGE_SPACE = MOST_LENT
+LARGE_PAGES = LARGE_SIZE // PAGE_SIZE
+#: an offset that lies in no region
+ELSEWHERE = LARGE_SPACE
 #: clients of a server that can lend it memory: their numbers are less
 MAXIMUM_LENDERS = MAXIMUM_SERVICES + 1
 
+#: where the large ones end
+LARGE_END = LARGE_LENT_ADDRESS + MAXIMUM_LENDERS * LARGE_SPACE
+
 assert LENDS_ADDRESS + MAXIMUM_GRANTS * REGION_SPACE <= LENT_ADDRESS, "the regions lie apart"
+assert LARGE_LENDS_ADDRESS + MAXIMUM_GRANTS * LARGE_SPACE <= LARGE_LENT_ADDRESS, "the large ones, too"
+assert LARGE_END <= LENDS_ADDRESS and LARGE_SPACE % LARGE_SIZE == 0
 
 
 @value
@@ -77,17 +94,64 @@ def region(slot: u64) -> Lent:
     place = wrapping_sub(slot, FIRST_DECLARED)
     if place >= MAXIMUM_GRANTS:
         return Lent(LENDS_ADDRESS, 0)
-    base = LENDS_ADDRESS + place * REGION_SPACE
+    base = base_for(slot)
     return Lent(base, size_at(base))
+
+
+def frames_of(pages: u64) -> u64:
+    """In how many frames a region of so many pages is."""
+    return pages if pages <= MOST_PAGES else pages // LARGE_PAGES
+
+
+def frame_size(pages: u64) -> u64:
+    """How large each of these is."""
+    return PAGE_SIZE if pages <= MOST_PAGES else LARGE_SIZE
+
+
+def lends_at(place: u64, pages: u64) -> u64:
+    """Where a process has what it lends by its declared capability of that number."""
+    small = pages <= MOST_PAGES
+    return LENDS_ADDRESS + place * REGION_SPACE if small else LARGE_LENDS_ADDRESS + place * LARGE_SPACE
+
+
+def lent_at(client: u64, pages: u64) -> u64:
+    """Where a process has what the client of that number lends it."""
+    small = pages <= MOST_PAGES
+    return LENT_ADDRESS + client * REGION_SPACE if small else LARGE_LENT_ADDRESS + client * LARGE_SPACE
+
+
+def base_of(address: u64) -> u64:
+    """Where the region begins in which an address lies."""
+    large = LARGE_LENDS_ADDRESS <= address < LARGE_END
+    return address // LARGE_SPACE * LARGE_SPACE if large else address // REGION_SPACE * REGION_SPACE
+
+
+def client_at(address: u64) -> u64:
+    """Which client's region an address of what the process is lent lies in."""
+    if address < LARGE_END:
+        return (address - LARGE_LENT_ADDRESS) // LARGE_SPACE
+    return (address - LENT_ADDRESS) // REGION_SPACE
 
 
 # --- for generated code -----------------------------------------------------------------------------------------------
 
 
+def base_for(slot: u64) -> u64:
+    """Where the region for the server in that slot begins, if there is one."""
+    process, place = current(), wrapping_sub(slot, FIRST_DECLARED)
+    if process.is_root or place >= MAXIMUM_GRANTS:
+        return LENDS_ADDRESS + (place if place < MAXIMUM_GRANTS else 0) * REGION_SPACE
+    return lends_at(place, u64(process.start_info().lends[place]))
+
+
 def offset_in(slot: u64, lent: Lent) -> u64:
-    """Where in the region for the server in that slot something lies; REGION_SPACE or more: in another one."""
-    base = wrapping_mul(wrapping_sub(slot, FIRST_DECLARED), REGION_SPACE)
-    return wrapping_sub(wrapping_sub(lent.address, LENDS_ADDRESS), base)
+    """Where in the region for the server in that slot something lies; ELSEWHERE: in another one."""
+    return offset_from(base_for(slot), lent.address)
+
+
+def offset_from(base: u64, address: u64) -> u64:
+    """Where in the region that begins there an address lies; ELSEWHERE: in another one."""
+    return address - base if base_of(address) == base else ELSEWHERE
 
 
 def within(base: u64, offset: u64, length: u64) -> Lent | Status:
@@ -104,13 +168,23 @@ def size_at(base: u64) -> u64:
     """Bytes of the region that begins at an address, 0 if there is none."""
     process = current()
     pages: u64 = 0
-    if not process.is_root and base % REGION_SPACE == 0:
-        info = process.start_info()
-        if LENDS_ADDRESS <= base < LENDS_ADDRESS + MAXIMUM_GRANTS * REGION_SPACE:
-            pages = u64(info.lends[(base - LENDS_ADDRESS) // REGION_SPACE])
-        elif LENT_ADDRESS <= base < LENT_ADDRESS + MAXIMUM_LENDERS * REGION_SPACE:
-            pages = u64(info.lent[(base - LENT_ADDRESS) // REGION_SPACE])
-    return min(pages, MOST_PAGES) * PAGE_SIZE
+    if process.is_root:
+        return 0
+    info = process.start_info()
+    large = LARGE_LENDS_ADDRESS <= base < LARGE_END
+    if base != base_of(base):
+        return 0
+    if LENDS_ADDRESS <= base < LENDS_ADDRESS + MAXIMUM_GRANTS * REGION_SPACE:
+        pages = u64(info.lends[(base - LENDS_ADDRESS) // REGION_SPACE])
+    elif LENT_ADDRESS <= base < LENT_ADDRESS + MAXIMUM_LENDERS * REGION_SPACE:
+        pages = u64(info.lent[(base - LENT_ADDRESS) // REGION_SPACE])
+    elif LARGE_LENDS_ADDRESS <= base < LARGE_LENDS_ADDRESS + MAXIMUM_GRANTS * LARGE_SPACE:
+        pages = u64(info.lends[(base - LARGE_LENDS_ADDRESS) // LARGE_SPACE])
+    elif LARGE_LENT_ADDRESS <= base < LARGE_END:
+        pages = u64(info.lent[(base - LARGE_LENT_ADDRESS) // LARGE_SPACE])
+    if (pages > MOST_PAGES) != large:
+        return 0
+    return min(pages, LARGE_SPACE // PAGE_SIZE) * PAGE_SIZE
 
 
 def borrowed(badge: u64, offset: u64, length: u64) -> Lent | Status:
@@ -118,4 +192,8 @@ def borrowed(badge: u64, offset: u64, length: u64) -> Lent | Status:
     client = client_of(badge)
     if client >= MAXIMUM_LENDERS:
         return Status.NO_BUFFER
-    return within(LENT_ADDRESS + client * REGION_SPACE, offset, length)
+    process = current()
+    pages: u64 = 0
+    if not process.is_root:
+        pages = u64(process.start_info().lent[client])
+    return within(lent_at(client, pages), offset, length)

@@ -33,10 +33,9 @@ from neokernel.lang import (
     usize,
     value,
     wire,
-    wrapping_sub,
 )
 from neokernel.runtime import system
-from neokernel.runtime.lend import REGION_SPACE, Lent, within
+from neokernel.runtime.lend import Lent, base_of, offset_from, within
 from neokernel.runtime.ring import Broken, Line, Ring
 from neokernel.runtime.system import Failure
 
@@ -130,8 +129,8 @@ class Outbox:
         return self.ring.slot(0)
 
     def offset_of(self, lent: Lent) -> u64:
-        """Where in the ring's own region something lies; REGION_SPACE or more: in another one."""
-        return wrapping_sub(lent.address, self.memory.address // REGION_SPACE * REGION_SPACE)
+        """Where in the ring's own region something lies; ELSEWHERE: in another one."""
+        return offset_from(base_of(self.memory.address), lent.address)
 
     def hand_over(self) -> Failure | None:
         """The message is complete: wake the taker if it sleeps."""
@@ -179,7 +178,7 @@ class Inbox:
 
     def lent(self, offset: u64, length: u64) -> Lent | Status:
         """What a message says is lent, in the ring's own region."""
-        return within(self.memory.address // REGION_SPACE * REGION_SPACE, offset, length)
+        return within(base_of(self.memory.address), offset, length)
 
     def done(self, count: u32) -> Failure | None:
         """Give the slots of the first `count` back, and wake the poster if it sleeps."""

@@ -123,8 +123,8 @@ class StartInfo:
     #: index of the first thread's Floats, 0 if the program has no floats
     floats: u64 = 0
     #: pages of memory that it lends, by the declared capability, and that it is lent, by the badge: see `lend.py`
-    lends: Array[u8] = array(MAXIMUM_GRANTS)
-    lent: Array[u8] = array(MAXIMUM_SERVICES + 1)
+    lends: Array[u16] = array(MAXIMUM_GRANTS)
+    lent: Array[u16] = array(MAXIMUM_SERVICES + 1)
     #: of who has a DmaSpace: the first of the slots with the frames of all that it is lent, in the order of the badges,
     #: for its device to reach; 0 if there are none
     lent_frames: u64 = 0

@@ -98,9 +98,9 @@ class Trial:
         self.machine.map(self.client, lend.LENDS_ADDRESS, memory)
         self.machine.map(self.server, lend.LENT_ADDRESS + BADGE * lend.REGION_SPACE, memory)
         with self.machine.running(self.client):
-            self.client.start_info().lends[0] = lang.u8(1)
+            self.client.start_info().lends[0] = lang.u16(1)
         with self.machine.running(self.server):
-            self.server.start_info().lent[BADGE] = lang.u8(1)
+            self.server.start_info().lent[BADGE] = lang.u16(1)
 
     def __getattr__(self, name: str) -> Any:
         """As the handler."""

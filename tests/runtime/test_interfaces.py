@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from neokernel import lang
 from neokernel.abi import call
 from neokernel.abi.description import FIRST_DECLARED
-from neokernel.abi.kinds import PAGE_SIZE
+from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE
 from neokernel.abi.status import WORD, Status
 from neokernel.lang.interfaces import declare, generate, model
 from neokernel.runtime import interface, lend, system
@@ -105,7 +105,8 @@ def test_the_generator_knows_the_layouts_of_others() -> None:
     assert model.MAXIMUM_CAPABILITIES == call.MAXIMUM_CAPABILITIES
     assert (generate.LENGTH_SHIFT, generate.CAPABILITIES_SHIFT) == (call.LENGTH_SHIFT, call.CAPABILITIES_SHIFT)
     assert (generate.STATUS_SHIFT, 1 << generate.KERNEL_SHIFT) == (call.STATUS_SHIFT, call.SIGNALS_BIT)
-    assert (declare.PAGE_SIZE, declare.MOST_LENT) == (PAGE_SIZE, lend.MOST_PAGES * PAGE_SIZE)
+    assert (declare.PAGE_SIZE, declare.MOST_LENT) == (PAGE_SIZE, lend.LARGE_SPACE)
+    assert (declare.LARGE_SIZE, declare.MOST_LENT_IN_PAGES) == (LARGE_SIZE, lend.REGION_SPACE)
     assert interface.BUFFER_WORDS == call.MAXIMUM_WORDS - call.REGISTER_WORDS
 
 
@@ -322,9 +323,9 @@ def lending() -> Iterator[tuple[Pair, bytearray]]:
         pair.machine.map(pair.server, lend.LENT_ADDRESS + BADGE * lend.REGION_SPACE, memory)
         pair.machine.grant(pair.client, FIRST, pair.machine.endpoint(pair.server, pair.keep), BADGE)
         with pair.machine.running(pair.client):
-            pair.client.start_info().lends[index] = lang.u8(PAGES)
+            pair.client.start_info().lends[index] = lang.u16(PAGES)
         with pair.machine.running(pair.server):
-            pair.server.start_info().lent[BADGE] = lang.u8(PAGES)
+            pair.server.start_info().lent[BADGE] = lang.u16(PAGES)
         yield pair, memory
 
 

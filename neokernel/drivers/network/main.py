@@ -87,7 +87,7 @@ from neokernel.lang import (
 )
 from neokernel.runtime import interface, system
 from neokernel.runtime.dma import Reach
-from neokernel.runtime.lend import REGION_SPACE, Lent, size_at
+from neokernel.runtime.lend import Lent, base_of, size_at
 from neokernel.runtime.must import must, must_get
 from neokernel.runtime.objects import Device, Dma, Interrupt, Memory, Notification
 from neokernel.runtime.post import is_ring, line_of
@@ -464,7 +464,7 @@ class Session:
 
 def serve(server: Server, reply: u64) -> None:
     """A session, from its `open` until somebody else opens the device, or the client's rings can't be."""
-    base = server.sends.address // REGION_SPACE * REGION_SPACE
+    base = base_of(server.sends.address)
     sends, buffers, events = server.sends, server.buffers, server.events
     session = Session(
         server=server,

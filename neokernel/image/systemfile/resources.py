@@ -10,11 +10,12 @@ from neokernel.abi.description import (
     MAXIMUM_GRANTS,
     MAXIMUM_SERVICES,
     MAXIMUM_SETTINGS,
+    MOST_LENT_IN_PAGES,
     MOST_SLOTS,
     MOST_STATE,
     slots_needed,
 )
-from neokernel.abi.kinds import PAGE_SIZE
+from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE
 from neokernel.image.archive import Part
 from neokernel.image.resident import least_memory, regions
 from neokernel.image.systemfile.document import Findings
@@ -22,6 +23,7 @@ from neokernel.image.systemfile.machine import Kind, Machine, Placed, Service
 from neokernel.image.systemfile.matching import MOST_PINNED
 from neokernel.image.systemfile.model import Escalation, Policy
 from neokernel.image.systemfile.units import show_size, show_time
+from neokernel.runtime.lend import frames_of
 
 #: what a capability takes (`Slot` in the kernel's objects.py)
 SLOT_SIZE = 64
@@ -95,7 +97,7 @@ def enough_memory(machine: Machine, service: Service, findings: Findings, parts:
         return
     has, table = show_size(service.memory.value), service.capabilities.value * SLOT_SIZE
     message = f"`{service.name}` has {has} of memory, and begins with {show_size(least)}"
-    reached = service.preserve.value + sum(1 for _ in regions(machine, service)) * PAGE_SIZE
+    reached = service.preserve.value + sum(size for _, size in regions(machine, service))
     mapped = f"; page tables reach the {show_size(reached)} that it preserves or shares" if reached else ""
     rest = "the program has data, too" if parts is None else "what it makes comes on top"
     help = f"{show_size(table)} of that are for {service.capabilities.value} capabilities{mapped}; {rest}"
@@ -135,14 +137,15 @@ def total(service: Service) -> int:
 
 def lent(service: Service) -> int:
     """What it lends to others: init makes that memory, since it outlives both sides."""
-    return sum(need.lend for need in service.program.used())
+    # A large frame begins where it can, so there may be as much in front of each region.
+    return sum(need.lend + (LARGE_SIZE if need.lend > MOST_LENT_IN_PAGES else 0) for need in service.program.used())
 
 
 def pinned_pages(machine: Machine, service: Service) -> int:
-    """How many pages it is lent that its device reaches: each takes a slot of its table."""
+    """How many frames it is lent that its device reaches: each takes a slot of its table."""
     if not any(grant.kind is Kind.DMA for grant in service.grants):
         return 0
-    return sum(-(-grant.need.lend // PAGE_SIZE) for _, grant in machine.clients(service.name))
+    return sum(int(frames_of(lang.u64(-(-grant.need.lend // PAGE_SIZE)))) for _, grant in machine.clients(service.name))
 
 
 def restarts(machine: Machine, service: Service, findings: Findings) -> None:

@@ -51,8 +51,9 @@ from neokernel.lang.interfaces.model import (
 
 #: where the classes of kernel objects are that a program may use
 OBJECTS = "neokernel.runtime.objects"
-#: of what is lent: a page, and the largest region (a test holds them to `runtime/lend.py`)
-PAGE_SIZE, MOST_LENT = 4096, 1 << 18
+#: of what is lent: a page, a large one, the largest region of pages, and of large ones (a test holds them to
+#: `runtime/lend.py`)
+PAGE_SIZE, LARGE_SIZE, MOST_LENT_IN_PAGES, MOST_LENT = 4096, 2 << 20, 1 << 18, 64 << 20
 KEYWORDS = {"Uses": "uses", "Provides": "provides", "Setting": "setting", "Posts": "posts", "Takes": "takes"}
 #: what only functions make, of memory that is lent
 RINGS = ("posts", "takes")
@@ -182,10 +183,12 @@ class Declarer(ast.NodeTransformer):
         if size is None and not takes:
             return 0
         number = Reader(self.names).number(size, self.names, size) if size is not None else 0
-        if not takes or number % PAGE_SIZE or not 0 < number <= MOST_LENT:
+        each = PAGE_SIZE if number <= MOST_LENT_IN_PAGES else LARGE_SIZE
+        if not takes or number % each or not 0 < number <= MOST_LENT:
             shown = ast.unparse(annotation.slice)
             message = f"how much memory is `{shown}` lent?" if takes else f"`{shown}` isn't lent memory"
-            help = f"write `uses(lend=4096)`: whole pages, {MOST_LENT} bytes at most" if takes else "leave `lend` out"
+            help = "write `uses(lend=4096)`: whole pages, up to 256 KiB; or `uses(lend=2 << 20)`: a multiple of 2 MiB, "
+            help = f"{help}up to 64 MiB" if takes else "leave `lend` out"
             raise Problem("NK0725", message, size or node, help)
         return number
 

@@ -297,7 +297,7 @@ class Generator:
                 case Lent():
                     offset = f"{PREFIX}_offset_{parameter.name}"
                     lines.append(f"    {offset} = {PREFIX}_lend.offset_in(self.slot, {parameter.name})")
-                    lines.append(f"    if {offset} >= {PREFIX}_lend.REGION_SPACE:")
+                    lines.append(f"    if {offset} >= {PREFIX}_lend.ELSEWHERE:")
                     lines.append(f"        return {PREFIX}.not_lent({place})")
                     words += [offset, f"{parameter.name}.length"]
                 case Capability():
@@ -642,7 +642,7 @@ class {server_name(name)}:
             if isinstance(parameter.kind, Lent):
                 offset = f"{PREFIX}_offset_{parameter.name}"
                 lines.append(f"    {offset} = self.outbox.offset_of({parameter.name})")
-                lines.append(f"    if {offset} >= {PREFIX}_lend.REGION_SPACE:")
+                lines.append(f"    if {offset} >= {PREFIX}_lend.ELSEWHERE:")
                 lines.append(f"        return {PREFIX}.not_lent({place})")
                 words += [offset, f"{parameter.name}.length"]
             elif isinstance(parameter.kind, Number | Enumeration | Record):

@@ -7,15 +7,15 @@ those that the program declares is in slot FIRST_DECLARED + i; what was denied l
 from __future__ import annotations
 
 from neokernel.abi.boot import PLATFORM, PROCESSOR
-from neokernel.abi.description import FIRST_DECLARED, MOST_LENT, GrantKind, SettingKind
+from neokernel.abi.description import FIRST_DECLARED, GrantKind, SettingKind
 from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.rights import ALL, BEYOND, CONTROL, READ, RECEIVE, SEND, WRITE
 from neokernel.abi.status import FIRST, Status
-from neokernel.lang import u8, u16, u64, usize, value
+from neokernel.lang import u16, u64, usize, value
 from neokernel.runtime import system
 from neokernel.runtime.child import MORE_KEPT, TABLE, Child, memory_source
 from neokernel.runtime.interface import PROVIDED_SHIFT
-from neokernel.runtime.lend import LENDS_ADDRESS, LENT_ADDRESS, REGION_SPACE
+from neokernel.runtime.lend import frame_size, frames_of, lends_at, lent_at
 from neokernel.runtime.process import STATE_ADDRESS, Process
 from neokernel.runtime.space import Kept, released
 from neokernel.runtime.system import Failure
@@ -28,8 +28,6 @@ ENDPOINT_ROOM: u64 = PAGE_SIZE
 DMA_HEADER: u64 = 256
 PIN_SIZE: u64 = 32
 
-assert MOST_LENT == REGION_SPACE, "a region fills the room that there is for it"
-
 
 def make(process: Process, init: Init, index: u64, program: bytes, child: Child) -> Failure | None:
     """The process of unit `index`, that runs `program`, stopped."""
@@ -38,7 +36,7 @@ def make(process: Process, init: Init, index: u64, program: bytes, child: Child)
     failure = make_region(process, init, index, pages)
     if failure is None:
         slots = u64(service.capabilities)
-        more = MORE_KEPT + pages + lent_pages(init, index)
+        more = MORE_KEPT + pages + lent_frames(init, index)
         failure = child.create(process, program, init.events, service.memory, slots, more, True)
     if failure is not None:
         return failure
@@ -171,7 +169,7 @@ def device_space(process: Process, init: Init, grant: u64) -> Authority | Failur
             if isinstance(home, Failure):
                 return home
             unit.device_spaces = home
-        pins = record.size + lent_pages(init, u64(record.owner))
+        pins = record.size + lent_frames(init, u64(record.owner))
         made = process.make_of(unit.device_spaces, Kind.DMA_SPACE, pins)
         if isinstance(made, Failure):
             return made
@@ -186,7 +184,7 @@ def room_for_pins(init: Init, index: u64) -> u64:
     for grant in range(grants.first, grants.end):
         if kind_of_grant(init, grant) is GrantKind.DMA:
             # What it is lent is pinned beside what it has itself.
-            size += DMA_HEADER + (init.description.grant(grant).size + lent_pages(init, index)) * PIN_SIZE
+            size += DMA_HEADER + (init.description.grant(grant).size + lent_frames(init, index)) * PIN_SIZE
     return pages_of(size) * PAGE_SIZE
 
 
@@ -252,27 +250,29 @@ def share_state(process: Process, init: Init, index: u64, child: Child) -> Failu
     return share_frames(process, init.units[index].region, pages, child, STATE_ADDRESS)
 
 
-def share_frames(process: Process, table: u64, pages: u64, child: Child, address: u64) -> Failure | None:
-    """Map the frames in a table of init's, from its first slot on, into a process."""
-    for page in range(pages):
+def share_frames(
+    process: Process, table: u64, frames: u64, child: Child, address: u64, size: u64 = PAGE_SIZE
+) -> Failure | None:
+    """Map the frames in a table of init's, from its first slot on, into a process; `size`: of each."""
+    for frame in range(frames):
         slot = process.slot()
         if isinstance(slot, Failure):
             return slot
-        failure = system.copy_out(process.buffer, table, page, READ | WRITE, slot)
+        failure = system.copy_out(process.buffer, table, frame, READ | WRITE, slot)
         if failure is not None:
             return released(process, slot, failure)
-        failure = child.map_kept(process, address + page * PAGE_SIZE, READ | WRITE, slot)
+        failure = child.map_kept(process, address + frame * size, READ | WRITE, slot)
         if failure is not None:
             return failure
     return None
 
 
-def lent_pages(init: Init, index: u64) -> u64:
-    """How many pages a unit lends, and is lent."""
-    pages: u64 = 0
+def lent_frames(init: Init, index: u64) -> u64:
+    """How many frames a unit lends, and is lent."""
+    frames: u64 = 0
     for user in range(init.description.grants()):
-        pages += pages_between(init, index, user)
-    return pages
+        frames += frames_of(pages_between(init, index, user))
+    return frames
 
 
 def pages_between(init: Init, index: u64, user: u64) -> u64:
@@ -293,15 +293,15 @@ def share_lent(process: Process, init: Init, index: u64, child: Child) -> Failur
         failure = make_lent(process, init, user, pages)
         if failure is None and index == client:
             place = user - grants_of(init, client).first
-            child.lends[place] = u8(pages)
-            address: u64 = LENDS_ADDRESS + place * REGION_SPACE
-            failure = share_frames(process, init.objects[user], pages, child, address)
+            child.lends[place] = u16(pages)
+            address = lends_at(place, pages)
+            failure = share_frames(process, init.objects[user], frames_of(pages), child, address, frame_size(pages))
         elif failure is None:
-            child.lent[client + 1] = u8(pages)
-            address = LENT_ADDRESS + (client + 1) * REGION_SPACE
-            failure = share_frames(process, init.objects[user], pages, child, address)
+            child.lent[client + 1] = u16(pages)
+            address = lent_at(client + 1, pages)
+            failure = share_frames(process, init.objects[user], frames_of(pages), child, address, frame_size(pages))
             if failure is None and has_device_space(init, index):
-                failure = give_frames(process, init.objects[user], pages, child)
+                failure = give_frames(process, init.objects[user], frames_of(pages), child)
         if failure is not None:
             return failure
     return None
@@ -315,13 +315,13 @@ def has_device_space(init: Init, index: u64) -> bool:
     return found
 
 
-def give_frames(process: Process, table: u64, pages: u64, child: Child) -> Failure | None:
+def give_frames(process: Process, table: u64, frames: u64, child: Child) -> Failure | None:
     """Let a process pin what it is lent. Clients stand in the order of their badges, and so do their frames."""
-    for page in range(pages):
+    for frame in range(frames):
         slot = process.slot()
         if isinstance(slot, Failure):
             return slot
-        failure = system.copy_out(process.buffer, table, page, READ | WRITE, slot)
+        failure = system.copy_out(process.buffer, table, frame, READ | WRITE, slot)
         if failure is not None:
             return released(process, slot, failure)
         failure = child.give_lent_frame(process, slot)
@@ -334,11 +334,12 @@ def make_lent(process: Process, init: Init, grant: u64, pages: u64) -> Failure |
     """The frames that a client lends a server, once: in a table, in their order."""
     if init.objects[grant] != 0:
         return None
-    table = process.make(Kind.CAP_TABLE, pages)
+    frames = frames_of(pages)
+    table = process.make(Kind.CAP_TABLE, frames)
     if isinstance(table, Failure):
         return table
     kept = Kept(table=table)
-    failure = fill_table(process, kept, pages)
+    failure = fill_table(process, kept, frames, frame_size(pages))
     if failure is not None:
         _ = process.drop(table)
         return failure
@@ -346,10 +347,10 @@ def make_lent(process: Process, init: Init, grant: u64, pages: u64) -> Failure |
     return None
 
 
-def fill_table(process: Process, kept: Kept, pages: u64) -> Failure | None:
+def fill_table(process: Process, kept: Kept, frames: u64, size: u64 = PAGE_SIZE) -> Failure | None:
     """Make frames up to so many, and keep them."""
-    while kept.next < pages:
-        frame = process.make(Kind.FRAME)
+    while kept.next < frames:
+        frame = process.make(Kind.FRAME, 0 if size == PAGE_SIZE else 1)
         failure = kept.keep(process, frame) if not isinstance(frame, Failure) else frame
         if failure is not None:
             return failure

@@ -26,6 +26,7 @@ from neokernel.abi.description import (
     MAXIMUM_TEXT,
     MOST_CAPABILITIES,
     MOST_LENT,
+    MOST_LENT_IN_PAGES,
     MOST_MEMORY,
     MOST_SLOTS,
     MOST_STATE,
@@ -44,7 +45,7 @@ from neokernel.abi.description import (
     checksum,
     slots_needed,
 )
-from neokernel.abi.kinds import PAGE_SIZE
+from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE
 from neokernel.abi.rights import ALL
 from neokernel.lang import (
     Span,
@@ -350,7 +351,7 @@ def problem_of_use(description: Description, owner: u64, interface: u64, target:
         return Problem.TARGET
     if provided.interface != interface:
         return Problem.CONTRACT
-    if size > MOST_LENT or size % PAGE_SIZE != 0:
+    if size > MOST_LENT or size % (PAGE_SIZE if size <= MOST_LENT_IN_PAGES else LARGE_SIZE) != 0:
         return Problem.MEMORY
     return None
 

@@ -20,13 +20,13 @@ from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
 from neokernel.services.network.configuration import Wrong, place_of
 
-network: Uses[Sockets] = uses(lend=256 << 10)
+network: Uses[Sockets] = uses(lend=6 << 20)
 init: Uses[System] = uses()
 watch: Uses[Watch] = uses()
 power: Uses[Power] = uses()
 
 SOCKETS = 8
-EACH: u32 = 4096
+EACH: u32 = 256 << 10
 
 
 async def serve(net: Net) -> None:

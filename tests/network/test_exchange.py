@@ -1,0 +1,119 @@
+"""What clients say to the network service: orders that make sense and orders that don't, in any order, of any number.
+
+Nothing that a client says fails a check, or gives it what isn't its own.
+"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from neokernel.lang import byte_span, u16, u32, u64, usize
+from neokernel.runtime.hashing import Seed
+from neokernel.services.network.address import Address, LinkAddress
+from neokernel.services.network.connection import State
+from neokernel.services.network.exchange import Exchange, packed
+from neokernel.services.network.grants import Grant, Protocol, Verb
+
+CLIENT, OTHER = 1, 2
+HERE = 0x7F00_0001
+EACH = 1024
+PAIRS = 6
+
+
+def exchange() -> tuple[Exchange, bytearray]:
+    """A host with two clients, of which each may do all on 127.0.0.1."""
+    made = Exchange()
+    made.network.begin(LinkAddress(u64(0x02_0000_0000_01)), Seed(u64(1), u64(2)))
+    memory = bytearray(2 * EACH * PAIRS)
+    for client in (CLIENT, OTHER):
+        made.network.tcp.buffers.regions[usize(client)].attach(byte_span(bytearray(2 * EACH * PAIRS)), usize(EACH))
+        for verb in Verb:
+            for protocol in Protocol:
+                grant = Grant(verb, protocol, Address(u32(HERE)), u32(8), u16(1), u16(0xFFFF))
+                assert made.network.grants[usize(client)].add(grant)
+    made.client = u32(CLIENT)
+    return made, memory
+
+
+def settle(made: Exchange) -> None:
+    """Let the host talk to itself until it has nothing to say."""
+    frame = bytearray(1600)
+    for _ in range(200):
+        if not made.network.has_output():
+            return
+        made.network.fetch(byte_span(frame), made.now)
+
+
+def answers(made: Exchange) -> list[int]:
+    """The numbers of what was opened."""
+    found = []
+    while (answer := made.answers.pop()) is not None:
+        found.append(int(answer.socket))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_orders(seed: int) -> None:
+    made, _ = exchange()
+    choose = random.Random(seed)
+    known: list[int] = [0]
+    for step in range(250):
+        made.now = u64(1_000_000 + 1000 * step)
+        made.client = u32(choose.choice((CLIENT, CLIENT, OTHER)))
+        number = u64(choose.choice([*known, packed(u32(choose.randrange(1100)), u32(choose.randrange(4)))]))
+        port, count = u16(choose.choice((0, 7, 8))), u32(choose.choice((0, 1, 100, EACH, EACH + 1, 0xFFFF_FFFF)))
+        match choose.randrange(11):
+            case 0:
+                made.listen(u32(1), u32(0), port, u32(4))
+            case 1 | 2:
+                made.connect(u32(1), u32(choose.choice((HERE, HERE, 0x0A00_0202))), port)
+            case 3 | 4:
+                made.moved(number, count, u32(choose.choice((0, 1, 100))))
+            case 5:
+                made.finish(number)
+            case 6:
+                choose.choice((made.close, made.abort, made.unbind, made.stop))(number)
+            case 7:
+                made.bind(u32(1), u32(0), port)
+            case 8:
+                made.send_to(number, u32(HERE), port, count)
+            case 9:
+                made.taken(number, count)
+            case _:
+                settle(made)
+        known = (known + answers(made))[-20:]
+        if step % 10 == 9:
+            made.network.advance(made.now)
+    made.network.forget(u32(CLIENT))
+    made.network.forget(u32(OTHER))
+    for client in (CLIENT, OTHER):
+        assert made.network.tcp.buffers.regions[usize(client)].taken == 0, "all buffers are given back"
+
+
+def test_a_client_cannot_name_another_ones_socket() -> None:
+    made, _ = exchange()
+    made.listen(u32(1), u32(0), u16(7), u32(4))
+    made.client = u32(OTHER)
+    made.connect(u32(2), u32(HERE), u16(7))
+    settle(made)
+    listener, stream = answers(made)
+
+    def state() -> tuple[State, bool]:
+        connection = made.network.tcp.connections.at(usize(stream & 0xFFFF_FFFF))
+        assert connection is not None
+        return connection.state, connection.open
+
+    assert state() == (State.ESTABLISHED, True)
+    made.client = u32(CLIENT)
+    for order in (made.finish, made.close, made.abort):
+        order(u64(stream))
+    made.moved(u64(stream), u32(5000), u32(5000))
+    assert state() == (State.ESTABLISHED, True)
+    made.client = u32(OTHER)
+    made.stop(u64(listener))
+    assert made.network.tcp.listeners.at(usize(listener & 0xFFFF_FFFF)) is not None
+    # A count that can't be resets the connection of who says it.
+    made.moved(u64(stream), u32(EACH + 1), u32(0))
+    assert state() == (State.CLOSED, True)
