@@ -4,8 +4,8 @@
 
     places: Array[Embedded[Socket]] = array(15)
     net = Net(executor=executor, slot=slot_of(network), sockets=places[:], each=8192)
-    must_open(net.open(process))
-    group.spawn(executor, attend(net))                  # a task that takes news: once, beside those that use `net`
+    assert net.open(process) is None
+    group.spawn(executor, attend(net))                  # `attending.py`: once, beside the tasks that use `net`
 
     listener = await net.listen(80, 16)                 # granted by `listen = ["tcp/80"]`
     stream = await net.accept(listener)
@@ -29,9 +29,20 @@ Invariants:
 
 from __future__ import annotations
 
-from enum import Enum
-
 from neokernel.abi.rights import SIGNAL
+from neokernel.interfaces.clients.socket import (
+    NOBODY,
+    Datagram,
+    Datagrams,
+    Gone,
+    Listener,
+    Listening,
+    Peer,
+    Request,
+    Socket,
+    Stream,
+    behind,
+)
 from neokernel.interfaces.sockets import MOST_DATAGRAMS, End, News, NoSockets, Orders, Refusal, Sockets
 from neokernel.lang import (
     Array,
@@ -41,7 +52,6 @@ from neokernel.lang import (
     Takes,
     Uses,
     array,
-    copy,
     outbox_of,
     pause,
     posts,
@@ -53,17 +63,15 @@ from neokernel.lang import (
     u64,
     uses,
     usize,
-    value,
     wrapping_add,
     wrapping_sub,
 )
 from neokernel.runtime.executor import Executor
 from neokernel.runtime.lend import Lent, region
 from neokernel.runtime.objects import Notification
-from neokernel.runtime.process import Process, current
+from neokernel.runtime.process import Process
 from neokernel.runtime.ring import Broken
 from neokernel.runtime.system import Failure
-from neokernel.runtime.task import Task
 
 #: where the parts of the region are
 ORDERS_AT = 0
@@ -76,126 +84,8 @@ REQUESTS = 16
 LISTENERS = 8
 #: news that are taken before others have their turn
 MOST_NEWS = 64
-#: times a second that the service is asked whether it is the one that was opened
-LOOKS = 4
-NOBODY = 0xFFFF_FFFF
 
 assert NEWS_AT + NEWS_SIZE <= BUFFERS_AT, "rings and buffers lie apart"
-
-
-class Gone(Enum):
-    """Why there is nothing to be had."""
-
-    #: it was closed, or never was
-    CLOSED = 0
-
-
-@value
-class Peer:
-    """An address, the first byte the highest, and a port."""
-
-    address: u32
-    port: u16
-
-
-@value
-class Listener:
-    index: u32
-    generation: u32
-
-
-@value
-class Stream:
-    """A connection. `peer`: whom with."""
-
-    pair: u32
-    number: u64
-    peer: Peer
-
-
-@value
-class Datagrams:
-    """A UDP socket, and its port."""
-
-    pair: u32
-    number: u64
-    port: u16
-
-
-@value
-class Datagram:
-    """One that has come: its bytes are in the span that was given, as many as fit."""
-
-    peer: Peer
-    length: usize
-
-
-@struct
-class Socket:
-    """A pair of buffers. `number` is the service's; 0: nobody has it."""
-
-    number: u64 = 0
-    peer: Peer = Peer(0, 0)
-    #: bytes of the stream in all, modulo 2**32, and where the next one is in its buffer
-    written: u32 = 0
-    acknowledged: u32 = 0
-    write_at: usize = 0
-    arrived: u32 = 0
-    read: u32 = 0
-    read_at: usize = 0
-    established: bool = False
-    finished: bool = False
-    end: End = End.NONE
-    #: what the service is to be told
-    moved: bool = False
-    finishing: bool = False
-    finish_told: bool = False
-    closing: bool = False
-    aborting: bool = False
-    #: it stands in the list of those that have something to tell
-    dirty: bool = False
-    next_dirty: u32 = NOBODY
-    #: of a listener: the next one that waits to be accepted
-    following: u32 = NOBODY
-    reader: Task | None = None
-    writer: Task | None = None
-    #: of UDP: who has sent what waits to be read, the oldest first, and how long it is
-    datagrams: bool = False
-    peers: Array[Peer] = array(MOST_DATAGRAMS, Peer(0, 0))
-    lengths: Array[u32] = array(MOST_DATAGRAMS)
-    first: usize = 0
-    count: usize = 0
-    #: of UDP: datagrams that aren't sent yet
-    sending: u32 = 0
-
-
-@struct
-class Listening:
-    """`generation` is odd while somebody has it; `number` is the service's, 0 until it has answered."""
-
-    number: u64 = 0
-    generation: u32 = 0
-    address: u32 = 0
-    port: u16 = 0
-    backlog: u32 = 0
-    first: u32 = NOBODY
-    last: u32 = NOBODY
-    waiter: Task | None = None
-
-
-@struct
-class Request:
-    """Something that was asked for: `done` when there is an answer."""
-
-    taken: bool = False
-    done: bool = False
-    why: Refusal | None = None
-    pair: u32 = 0
-    number: u64 = 0
-    port: u16 = 0
-    waiter: Task | None = None
-    #: the listener that it is about, which asks by itself after a restart; NOBODY: none
-    listener: u32 = NOBODY
 
 
 @struct
@@ -322,12 +212,12 @@ class Net:
                 return End.ABORTED
             if socket.end is not End.NONE:
                 return socket.end
-            count = min(usize(self.room(socket)), len(data) - done)
+            count = min(usize(socket.room(self.each)), len(data) - done)
             if count == 0:
                 socket.writer = self.executor.running()
                 await pause()
                 continue
-            self.put(stream.pair, socket, data[done : done + count])
+            socket.put(self.buffer(stream.pair, False), data[done : done + count])
             done += count
             socket.moved = True
             self.tell(stream.pair)
@@ -342,7 +232,7 @@ class Net:
             waiting = wrapping_sub(socket.arrived, socket.read)
             if waiting != 0:
                 count = min(usize(waiting), len(into))
-                self.get(stream.pair, socket, into[:count])
+                socket.get(self.buffer(stream.pair, True), into[:count])
                 socket.read = wrapping_add(socket.read, u32(count))
                 socket.moved = True
                 self.tell(stream.pair)
@@ -397,7 +287,7 @@ class Net:
             socket = self.datagrams_of(own)
             if socket is None or len(data) > usize(self.each):
                 return Gone.CLOSED
-            if socket.sending < MOST_DATAGRAMS and usize(self.room(socket)) >= len(data):
+            if socket.sending < MOST_DATAGRAMS and usize(socket.room(self.each)) >= len(data):
                 if self.post_datagram(own, socket, peer, data):
                     return None
                 await self.executor.turn()
@@ -414,8 +304,8 @@ class Net:
             if socket.count != 0:
                 peer, length = socket.peers[socket.first], usize(socket.lengths[socket.first])
                 count = min(length, len(into))
-                self.get(own.pair, socket, into[:count])
-                socket.read_at = self.behind(socket.read_at, length - count)
+                socket.get(self.buffer(own.pair, True), into[:count])
+                socket.read_at = behind(socket.read_at, length - count, usize(self.each))
                 socket.first = (socket.first + 1) % MOST_DATAGRAMS
                 socket.count -= 1
                 while not self.post_taken(own):
@@ -446,34 +336,8 @@ class Net:
         socket = self.sockets[usize(own.pair)]
         return socket if socket.number == own.number and own.number != 0 else None
 
-    def room(self, socket: Socket) -> u32:
-        return self.each - min(wrapping_sub(socket.written, socket.acknowledged), self.each)
-
-    def behind(self, place: usize, count: usize) -> usize:
-        rest = usize(self.each) - place
-        return place + count if count < rest else count - rest
-
     def buffer(self, pair: u32, second: bool) -> Span[u8]:
         return self.part(BUFFERS_AT + (2 * usize(pair) + usize(second)) * usize(self.each), usize(self.each)).span()
-
-    def put(self, pair: u32, socket: Socket, data: Span[u8]) -> None:
-        """Into the buffer, behind what was written; there is room."""
-        memory = self.buffer(pair, False)
-        straight = min(len(data), len(memory) - socket.write_at)
-        copy(memory[socket.write_at : socket.write_at + straight], data[:straight].bytes())
-        if straight < len(data):
-            copy(memory[: len(data) - straight], data[straight:].bytes())
-        socket.write_at = self.behind(socket.write_at, len(data))
-        socket.written = wrapping_add(socket.written, u32(len(data)))
-
-    def get(self, pair: u32, socket: Socket, into: Span[u8]) -> None:
-        """Out of the buffer: the oldest bytes that have come."""
-        memory = self.buffer(pair, True)
-        straight = min(len(into), len(memory) - socket.read_at)
-        copy(into[:straight], memory[socket.read_at : socket.read_at + straight].bytes())
-        if straight < len(into):
-            copy(into[straight:], memory[: len(into) - straight].bytes())
-        socket.read_at = self.behind(socket.read_at, len(into))
 
     # --- inside: orders -----------------------------------------------------------------------------------------------
 
@@ -511,7 +375,7 @@ class Net:
         room = outbox_of(orders).room()
         if isinstance(room, Broken) or room == 0:
             return False
-        self.put(own.pair, socket, data)
+        socket.put(self.buffer(own.pair, False), data)
         socket.sending += 1
         _ = orders.send_to(own.number, peer.address, peer.port, u32(len(data)))
         return True
@@ -692,79 +556,3 @@ class Net:
                 return isinstance(full, Broken) or full
             return True
         return False
-
-    def look(self) -> None:
-        """Is the service the one that was opened? If not, all was lost, and listeners listen again."""
-        process = current()
-        self.look_at = self.executor.now + process.frequency // LOOKS
-        network: Uses[Sockets] = uses(self.slot)
-        session = network.session()
-        if not isinstance(session, Failure) and session == self.session and session != 0:
-            self.listen_again()
-            return
-        for index in range(len(self.sockets)):
-            socket = self.sockets[index]
-            socket.dirty, socket.moved = False, False
-            if socket.closing:
-                self.free(socket)
-            if socket.number != 0:
-                # No number of the new service's: nothing is told of it.
-                socket.end = End.RESET
-                self.wake_all(socket)
-        self.first_dirty = NOBODY
-        for listening in self.listeners:
-            listening.number, listening.first = 0, NOBODY
-        opened = self.open(process) is None
-        for tag in range(REQUESTS):
-            request = self.requests[tag]
-            if request.taken and not request.done:
-                listener = request.listener
-                if not opened or listener == NOBODY or not self.ask_listen(tag, self.listeners[usize(listener)]):
-                    self.refuse(request)
-
-    def refuse(self, request: Request) -> None:
-        """The service has gone, and with it what was asked."""
-        request.done, request.why = True, Refusal.NO_ROUTE
-        waiter = request.waiter
-        request.waiter = None
-        if waiter is not None:
-            self.executor.wake(waiter)
-        elif request.listener != NOBODY:
-            request.taken = False
-
-    def listen_again(self) -> None:
-        """Ask for the listeners that the service doesn't know."""
-        for index in range(LISTENERS):
-            listening = self.listeners[index]
-            if listening.generation % 2 == 0 or listening.number != 0 or self.is_asked(u32(index)):
-                continue
-            for tag in range(REQUESTS):
-                request = self.requests[tag]
-                if not request.taken:
-                    request.taken, request.done, request.why = True, False, None
-                    request.listener, request.waiter = u32(index), None
-                    if not self.ask_listen(tag, listening):
-                        request.taken = False
-                    break
-
-    def is_asked(self, listener: u32) -> bool:
-        found = False
-        for request in self.requests:
-            found = found or (request.taken and request.listener == listener)
-        return found
-
-
-async def attend(net: Net) -> None:
-    """Take what the service tells, for as long as the program lives."""
-    while True:
-        net.executor.signalled &= ~net.signal
-        more = net.take()
-        net.flush()
-        if net.executor.now >= net.look_at:
-            net.look()
-        if more or not net.may_sleep():
-            await net.executor.turn()
-        else:
-            net.executor.watch(net.signal)
-            net.executor.until(net.look_at)
-            await pause()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from neokernel.interfaces.clients.sockets import Gone, Net, Socket, Stream, attend
+from neokernel.interfaces.clients.attending import attend
+from neokernel.interfaces.clients.socket import Gone, Socket, Stream
+from neokernel.interfaces.clients.sockets import Net
 from neokernel.interfaces.log import Level, Log
 from neokernel.interfaces.sockets import End, Refusal, Sockets
 from neokernel.lang import (

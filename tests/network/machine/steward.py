@@ -8,7 +8,9 @@ off                  switch the machine off, without an answer
 
 from __future__ import annotations
 
-from neokernel.interfaces.clients.sockets import Gone, Net, Socket, Stream, attend
+from neokernel.interfaces.clients.attending import attend
+from neokernel.interfaces.clients.socket import Gone, Socket, Stream
+from neokernel.interfaces.clients.sockets import Net
 from neokernel.interfaces.sockets import End, Refusal, Sockets
 from neokernel.interfaces.system import Refused, System, Unknown, Watch
 from neokernel.lang import Array, Embedded, Span, Uses, array, slot_of, tasks, u8, u16, u32, uses, usize

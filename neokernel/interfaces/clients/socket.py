@@ -1,0 +1,173 @@
+"""What a program knows of one socket: its counts, its places in the buffers, who waits for it.
+
+They are used by `sockets.py`.
+
+Invariant: `acknowledged <= written <= acknowledged + each`, and `read <= arrived <= read + each`, modulo 2**32.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from neokernel.interfaces.sockets import MOST_DATAGRAMS, End, Refusal
+from neokernel.lang import (
+    Array,
+    Span,
+    array,
+    copy,
+    struct,
+    u8,
+    u16,
+    u32,
+    u64,
+    usize,
+    value,
+    wrapping_add,
+    wrapping_sub,
+)
+from neokernel.runtime.task import Task
+
+#: no socket, no listener
+NOBODY = 0xFFFF_FFFF
+
+
+class Gone(Enum):
+    """Why there is nothing to be had."""
+
+    #: it was closed, or never was
+    CLOSED = 0
+
+
+@value
+class Peer:
+    """An address, the first byte the highest, and a port."""
+
+    address: u32
+    port: u16
+
+
+@value
+class Listener:
+    index: u32
+    generation: u32
+
+
+@value
+class Stream:
+    """A connection. `peer`: whom with."""
+
+    pair: u32
+    number: u64
+    peer: Peer
+
+
+@value
+class Datagrams:
+    """A UDP socket, and its port."""
+
+    pair: u32
+    number: u64
+    port: u16
+
+
+@value
+class Datagram:
+    """One that has come: its bytes are in the span that was given, as many as fit."""
+
+    peer: Peer
+    length: usize
+
+
+@struct
+class Socket:
+    """A pair of buffers. `number` is the service's; 0: nobody has it."""
+
+    number: u64 = 0
+    peer: Peer = Peer(0, 0)
+    #: bytes of the stream in all, modulo 2**32, and where the next one is in its buffer
+    written: u32 = 0
+    acknowledged: u32 = 0
+    write_at: usize = 0
+    arrived: u32 = 0
+    read: u32 = 0
+    read_at: usize = 0
+    established: bool = False
+    finished: bool = False
+    end: End = End.NONE
+    #: what the service is to be told
+    moved: bool = False
+    finishing: bool = False
+    finish_told: bool = False
+    closing: bool = False
+    aborting: bool = False
+    #: it stands in the list of those that have something to tell
+    dirty: bool = False
+    next_dirty: u32 = NOBODY
+    #: of a listener: the next one that waits to be accepted
+    following: u32 = NOBODY
+    reader: Task | None = None
+    writer: Task | None = None
+    #: of UDP: who has sent what waits to be read, the oldest first, and how long it is
+    datagrams: bool = False
+    peers: Array[Peer] = array(MOST_DATAGRAMS, Peer(0, 0))
+    lengths: Array[u32] = array(MOST_DATAGRAMS)
+    first: usize = 0
+    count: usize = 0
+    #: of UDP: datagrams that aren't sent yet
+    sending: u32 = 0
+
+    def room(self, each: u32) -> u32:
+        """How many more bytes can be written; `each`: of the buffer."""
+        return each - min(wrapping_sub(self.written, self.acknowledged), each)
+
+    def put(self, memory: Span[u8], data: Span[u8]) -> None:
+        """Into the buffer, behind what was written; there is room."""
+        straight = min(len(data), len(memory) - self.write_at)
+        copy(memory[self.write_at : self.write_at + straight], data[:straight].bytes())
+        if straight < len(data):
+            copy(memory[: len(data) - straight], data[straight:].bytes())
+        self.write_at = behind(self.write_at, len(data), len(memory))
+        self.written = wrapping_add(self.written, u32(len(data)))
+
+    def get(self, memory: Span[u8], into: Span[u8]) -> None:
+        """Out of the buffer: the oldest bytes that have come."""
+        straight = min(len(into), len(memory) - self.read_at)
+        copy(into[:straight], memory[self.read_at : self.read_at + straight].bytes())
+        if straight < len(into):
+            copy(into[straight:], memory[: len(into) - straight].bytes())
+        self.read_at = behind(self.read_at, len(into), len(memory))
+
+
+def behind(place: usize, count: usize, size: usize) -> usize:
+    """So many bytes behind a place in a circle."""
+    rest = size - place
+    return place + count if count < rest else count - rest
+
+
+@struct
+class Listening:
+    """`generation` is odd while somebody has it; `number` is the service's, 0 until it has answered."""
+
+    number: u64 = 0
+    generation: u32 = 0
+    address: u32 = 0
+    port: u16 = 0
+    backlog: u32 = 0
+    first: u32 = NOBODY
+    last: u32 = NOBODY
+    waiter: Task | None = None
+
+
+@struct
+class Request:
+    """Something that was asked for: `done` when there is an answer."""
+
+    taken: bool = False
+    done: bool = False
+    why: Refusal | None = None
+    pair: u32 = 0
+    number: u64 = 0
+    port: u16 = 0
+    waiter: Task | None = None
+    #: the listener that it is about, which asks by itself after a restart; NOBODY: none
+    listener: u32 = NOBODY
