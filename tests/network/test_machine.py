@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +65,13 @@ class Running:
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("machine")
+    with running(tmp_path_factory.mktemp("machine")) as found:
+        yield found
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Running]:
+    """The machine, built in `folder`."""
     system = folder / "machine"
     shutil.copytree(MACHINE, system, ignore=shutil.ignore_patterns("__pycache__"))
     echo, control = free_ports(2)

@@ -1,0 +1,68 @@
+"""Kills the driver of the network card again and again, while bytes go to a machine and back by TCP.
+
+    python -m tests.network.campaign --kills 200
+
+Says how many connections were lost (none may be), how many bytes went there and back (all as they were), and how long
+nothing came at most after a kill, by the host's clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+from tests.network.test_machine import CHUNK, running
+
+#: seconds between two kills
+PAUSE = 0.05
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    kills = int(parser.parse_args().kills)
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as machine:
+        with closing(machine.connect()) as made, closing(machine.connect(machine.control)) as control:
+            done, sent, came, wrong, longest = threading.Event(), 0, 0, 0, 0.0
+            out, back = random.Random(1), random.Random(1)
+
+            def send() -> None:
+                nonlocal sent
+                while not done.is_set():
+                    made.sendall(out.randbytes(CHUNK))
+                    sent += CHUNK
+
+            def kill() -> None:
+                answers = control.makefile()
+                for _ in range(kills):
+                    time.sleep(PAUSE)
+                    control.sendall(b"kill card\n")
+                    assert answers.readline() == "killed\n"
+                done.set()
+
+            threads = [threading.Thread(target=send), threading.Thread(target=kill)]
+            for thread in threads:
+                thread.start()
+            wanted, last = b"", time.monotonic()
+            while not done.is_set() or came < sent:
+                part = made.recv(CHUNK)
+                assert part, "the connection is lost"
+                longest, last = max(longest, time.monotonic() - last), time.monotonic()
+                while len(wanted) < len(part):
+                    wanted += back.randbytes(CHUNK)
+                wrong += wanted[: len(part)] != part
+                wanted, came = wanted[len(part) :], came + len(part)
+            for thread in threads:
+                thread.join()
+        print(f"{kills} kills: no connection lost of 2; {came:,} bytes there and back, {wrong} parts wrong")
+        print(f"nothing came for {longest * 1000:.0f} ms at most")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
