@@ -57,7 +57,8 @@ class Call(Enum):
     CALL = 0
     #: On an Endpoint (RECEIVE): answer the caller whom the Reply holds, if it holds one, then receive with the same
     #: Reply, without a deadline. If answering fails, nothing is received, and the caller waits on. If an interrupt
-    #: comes in between, the caller has its answer, and goes on when the call, which is entered again, is complete.
+    #: comes in between, the caller has its answer, and goes on when the call, which is entered again, is complete. Has
+    #: another thread completed it meanwhile, and the Reply holds the next caller: OCCUPIED of argument 6.
     REPLY_RECEIVE = 1
     #: On an Endpoint (SEND; GRANT if capabilities travel): wait until somebody takes the message. There is no reply.
     #: The receiver must have time of its own.

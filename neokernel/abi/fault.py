@@ -28,9 +28,10 @@ class Fault(Enum):
     MISALIGNED = 3
     #: `ebreak`, or a failed check. Payload: address, program counter
     BREAKPOINT = 4
-    #: a context ran out, ended, or was unbound, while the thread ran on it for somebody else, or had lent it on; but of
-    #: a context that has gone so, who is held by a scheduler has no fault, and its scheduler is told. A thread that
-    #: waits meanwhile has the fault when it could go on. Payload: identifier of the context, program counter
+    #: a context ran out while the thread ran on it for somebody else; or it ended, was unbound, or its DISPATCH came to
+    #: its deadline, while the thread ran on it so, or had lent it on, or was owed it: then who is held by a scheduler
+    #: has no fault, and its scheduler is told; and who waits has the fault when it could go on. Payload: identifier of
+    #: the context, program counter
     BUDGET = 5
     #: an `ecall` of a foreign thread, or a call that doesn't exist. Payload: `a7`, program counter (of the `ecall`),
     #: `a0`, `a1`

@@ -118,7 +118,7 @@ class Operation(Enum):
     #: held, or has a SchedContext
     HOLD = 23
     #: Thread (): let the scheduler no longer hold the thread; it goes on with time that a caller has lent it, if there
-    #: is some. WRONG_STATE: it isn't held
+    #: is some; if what it had was taken from it, it has a fault (BUDGET). WRONG_STATE: it isn't held
     RELEASE = 24
     #: Thread (deadline) → why: run a held thread, which could run, on the caller's own SchedContext, until it stops or
     #: the deadline has come; the caller waits meanwhile. `why` it stopped is a number of `Stop`. WRONG_STATE: the

@@ -91,6 +91,9 @@ def transfer_registers(sender: Thread, receiver: Thread, badge: u64, word: u64) 
     registers.a0 = badge
     registers.a1 = word
     if sender.faulted:
+        if label_of(word) == u64(Fault.BUDGET.value):
+            # Now its handler knows.
+            sender.taken = 0
         registers.a2 = sender.report[0]
         registers.a3 = sender.report[1]
         registers.a4 = sender.report[2]
@@ -369,6 +372,7 @@ def _reject(
     sender.faulted = False
     if label_of(sender.message) == u64(Fault.BUDGET.value):
         # It lacks nothing but time, and goes on as one without a handler.
+        sender.taken = 0
         go_on(hart, sender)
     else:
         sender.state = State.STOPPED
@@ -461,7 +465,7 @@ def answers_another(server: Thread, caller: Thread) -> bool:
 
 
 def end_call(hart: Hart, server: Thread, reply: Reply, caller: Thread) -> None:
-    """The second: the caller, whom `reply` holds, goes on, and has its time back. The answer is well-formed."""
+    """The second: the caller, whom `reply` holds, goes on, and has its time back. It has a well-formed answer."""
     requires(reply.caller is caller)
     word = server.registers.a1 & ~u64(GIVEN_BIT)
     if hart.attention & TRACING != 0:

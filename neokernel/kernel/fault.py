@@ -55,10 +55,11 @@ def raise_fault(hart: Hart, thread: Thread, fault: Fault, w0: u64, w1: u64, w2: 
 
 @cold
 def miss_time(hart: Hart, thread: Thread) -> None:
-    """What `notification.want_time` has put off: the thread's handler is told that it has no time, if it has none."""
-    taken = thread.taken
-    thread.taken = 0
-    raise_fault(hart, thread, Fault.BUDGET, taken, thread.registers.pc, 0, 0)
+    """What `notification.want_time` has put off: the handler of the runnable thread is told that it has no time."""
+    raise_fault(hart, thread, Fault.BUDGET, thread.taken, thread.registers.pc, 0, 0)
+    if not thread.faulted:
+        # Nobody listens.
+        thread.taken = 0
 
 
 @cold

@@ -311,7 +311,7 @@ class AddressSpace:
 
 @struct
 class Timer:
-    """A time at which something happens: to a thread that waits, or to a context whose budget comes back.
+    """A time at which something happens: to a thread that waits, or misses time, or to a context that gets some back.
 
     Invariant: it is in `bucket` of the wheel while `armed`.
     """
@@ -383,7 +383,8 @@ class Thread:
     floats: Floats | None = None
     #: its own context, if it has one: home.home is this thread
     home: SchedContext | None = None
-    #: identifier of the context of somebody else's that was taken from it, until it has other time or a fault: or 0
+    #: identifier of the context of somebody else's that was taken from it; 0 if none was, it has other time since, or
+    #: its handler has heard of that. So it has no context while this isn't 0
     taken: u64 = 0
     #: a scheduler in user space holds it: signals go there, and the thread that runs it now by DISPATCH
     scheduler: Notification | None = None

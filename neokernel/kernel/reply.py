@@ -37,6 +37,7 @@ def attach(hart: Hart, context: SchedContext, thread: Thread) -> None:
     thread.context = context
     thread.taken = 0
     if thread.state is State.RUNNABLE:
+        timer.remove(hart.wheel, thread.timer)
         make_ready(hart, thread)
 
 
@@ -244,23 +245,42 @@ def forget(hart: Hart, context: SchedContext, reply: Reply) -> None:
 
 @cold
 def withdraw(hart: Hart, context: SchedContext) -> bool:
-    """A step towards no call having lent the context: who made the last one doesn't get it back. Was there none?
+    """A step towards no call having lent the context: who made the last one doesn't get it back, nor does its server.
 
-    Who misses it is told when it could go on. Not so the owner: it loses the context now, or has lost it before.
+    Was there none?
     """
     top = context.top
     if top is None:
         return True
     caller = top.caller
-    if caller is not None and caller is not context.home:
-        caller.taken = context.identifier
+    server = top.server
     forget(hart, context, top)
+    if caller is not None:
+        lose_time(hart, caller, context)
+    if server is not None:
+        lose_time(hart, server, context)
     return False
 
 
 @cold
 def lose_time(hart: Hart, thread: Thread, context: SchedContext) -> None:
-    """Somebody else's context, on which the thread ran, has been taken from it."""
-    thread.taken = context.identifier
-    if thread.state is State.RUNNABLE:
+    """The context has been taken away, which the thread was lent: unless it has other time, it will be told.
+
+    Not so the owner: it loses the context now, or has lost it before.
+    """
+    if thread.home is None and thread.context is None and not lends(thread):
+        thread.taken = context.identifier
+        regain_time(hart, thread)
+
+
+@cold
+def regain_time(hart: Hart, thread: Thread) -> None:
+    """What gave the thread time is gone: it goes on with what a caller has lent it, if that waits in its Reply."""
+    reply = thread.reply
+    # Without a caller, the Reply's context may be one that has gone.
+    if reply is not None and reply.caller is not None:
+        context = reply.context
+        if context is not None and context.thread is None and context.top is reply:
+            pass_on(hart, context)
+    if thread.state is State.RUNNABLE and thread.context is None:
         want_time(hart, thread)

@@ -386,7 +386,7 @@ def stop_dispatching(hart: Hart, thread: Thread) -> None:
     detach(hart, context)
     thread.state = State.RUNNABLE
     attach(hart, context, thread)
-    if borrower is not None and borrower is not thread:
+    if borrower is not None:
         lose_time(hart, borrower, context)
 
 

@@ -45,6 +45,7 @@ from neokernel.kernel.reply import (
     lends,
     lose_time,
     pass_on,
+    regain_time,
     take_back,
     withdraw,
 )
@@ -310,20 +311,9 @@ def take_time(hart: Hart, context: SchedContext) -> bool:
         return False
     borrower = context.thread
     detach(hart, context)
-    if borrower is not None and context.home is not borrower:
+    if borrower is not None:
         lose_time(hart, borrower, context)
     return True
-
-
-@cold
-def regain_time(hart: Hart, thread: Thread) -> None:
-    """What gave the thread time is gone: it goes on with what it was lent, which may wait in its Reply, or tells."""
-    reply = thread.reply
-    context = None if reply is None else reply.context
-    if context is not None and context.thread is None and context.top is reply and thread.state is not State.RECEIVING:
-        pass_on(hart, context)
-    if thread.state is State.RUNNABLE and thread.context is None:
-        want_time(hart, thread)
 
 
 def unbind(hart: Hart, caller: Thread, thread: Thread) -> u64:
@@ -511,8 +501,9 @@ def hold(hart: Hart, thread: Thread, given: Slot | None) -> u64:
         return failure(Status.UNDERIVABLE, TRAVELLING)
     derive_bound(hart, given, place, thread.holder, SCHEDULER)
     use(hart, thread, place)
-    timer.remove(hart.wheel, thread.timer)
     if thread.state is State.RUNNABLE and thread.context is None:
+        # Its scheduler is told, in place of its handler.
+        timer.remove(hart.wheel, thread.timer)
         want_time(hart, thread)
     return 0
 

@@ -70,8 +70,9 @@ def who_gives_up_leaves_its_time(hart: Hart, reply: Reply, time: SchedContext, s
 
 def time_is_taken_from_whoever_has_it(hart: Hart, time: SchedContext, thread: Thread, last: Reply) -> None:
     """Its calls forget it first, from the last one on."""
-    requires(time.thread is thread and time.home is thread)
-    requires(time.top is None or (time.top is last and last.context is time))
+    requires(time.thread is thread and time.home is thread and thread.home is time)
+    requires(time.top is None or (time.top is last and last.context is time and last.caller is thread))
+    requires(last.server is None)
     free = time.top is None
     below = last.below
     assert take_time(hart, time) == free

@@ -241,6 +241,7 @@ def test_calls_that_wait_are_as_specified() -> None:
     reply.context, time.top, time.thread = time, reply, server
     replies.who_gives_up_leaves_its_time(hart, reply, time, server)
     time.top, reply.context, time.thread, client.context, server.context = reply, time, client, time, None
+    reply.caller, reply.server = client, None
     for _ in range(2):
         replies.time_is_taken_from_whoever_has_it(hart, time, client, reply)
     assert client.context is None
