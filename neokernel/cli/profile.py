@@ -63,6 +63,8 @@ class Profile:
 
     looks: int = 0
     count: int = 0
+    #: of how many the line is their own
+    settled: int = 0
     seconds: float = 0.0
     exact: bool = True
     ended: bool = False
@@ -76,7 +78,7 @@ class Profile:
     @property
     def error(self) -> float:
         """Half of the interval in which a share of a half lies, 19 times of 20 (normal approximation)."""
-        return 1.96 * math.sqrt(0.25 / max(self.count, 1))
+        return 1.96 * math.sqrt(0.25 / max(self.settled or self.count, 1))
 
     def add(self, service: str, user: tuple[Frame, ...], kernel: tuple[Frame, ...], *, in_kernel: bool) -> None:
         self.services[service] += 1
@@ -159,7 +161,7 @@ def write(path: Path, text: str) -> None:
 def profile(running: Running, key: Path | None, looks: int, rate: float, service: str | None) -> Profile:
     """Look at the machine so often, and say what was seen; of one service, if one is named."""
     from neokernel.cli.outside import look
-    from neokernel.cli.sampling import Mode, Reader, Sampler, live
+    from neokernel.cli.sampling import Mode, Reader, Sampler, live, settled
     from neokernel.image.memory import NoSystem
     from neokernel.image.qmp import Monitor, NoMonitor
 
@@ -192,10 +194,11 @@ def profile(running: Running, key: Path | None, looks: int, rate: float, service
             reader = Reader(look(running, key))
             later = reader.seen
             names |= {e.identifier: later.owners[e.space] for e in later.kernel.threads if e.space in later.owners}
-        for sample in taken:
+        for sample in settled(taken):
             count(found, reader, sample, names, service)
     found.looks = len(taken)
     found.count = sum(each.mode is not Mode.IDLE for each in taken)
+    found.settled = sum(each.settled for each in taken)
     return found
 
 
@@ -234,6 +237,7 @@ def as_data(found: Profile) -> dict[str, Any]:
     return {
         "looks": found.looks,
         "samples": found.count,
+        "settled": found.settled,
         "seconds": round(found.seconds, 3),
         "error": round(found.error, 4),
         "exact": found.exact,

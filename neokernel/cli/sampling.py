@@ -5,7 +5,8 @@ meanwhile. Moments are random, so that they don't go in step with what a machine
 
 QEMU stops a processor only where a run of instructions without a branch ends. Alone, that would give each run's time to
 the next one. So from the first stop the machine goes on for a moment in which it can be stopped between any two
-instructions, and that second stop says which line; the first one says who runs, as that moment is a slow one.
+instructions, and that second stop says which line; the first one says who runs, as that moment is a slow one. Where
+somebody else runs by then, the line is that of another sample of the same thread, taken at random (`settled`).
 
 Invariant: a sample counts once, whatever becomes of its stack: what can't be unwound keeps its innermost frames.
 """
@@ -17,7 +18,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,8 @@ from neokernel.image.unwind import walk
 
 #: seconds that the machine goes on for instruction by instruction, at least and at most: some thousand instructions
 SLOWLY = (0.0002, 0.0006)
+#: how often that is done anew while nothing has changed: a busy host may not have let the processor go on at all
+MOST_WAITS = 20
 #: bytes of a stack, from its lowest used one on, that are kept of a sample
 MOST_STACK = 16384
 #: of the kernel's
@@ -66,6 +69,8 @@ class Sample:
     stack: dict[int, int] = field(default_factory=dict)
     kernel: tuple[int, ...] = ()
     kernel_stack: dict[int, int] = field(default_factory=dict)
+    #: it is known between which two instructions; else only which run of them was next
+    settled: bool = False
 
 
 class Live:
@@ -110,14 +115,18 @@ class Sampler:
                 first = self.look()
                 if not first.thread or not self.slow(on=True):
                     return first
-            time.sleep(slowly)
-            with self.monitor.stopped():
-                second = self.look()
-                self.slow(on=False)
+            second = first
+            for number in range(MOST_WAITS):
+                time.sleep(slowly)
+                with self.monitor.stopped():
+                    second = self.look()
+                    if second != first or number == MOST_WAITS - 1:
+                        self.slow(on=False)
+                        break
         finally:
             if self.is_slow:
                 self.slow(on=False)
-        return second if second.thread == first.thread else first
+        return replace(second, settled=True) if second.thread == first.thread and second != first else first
 
     def slow(self, *, on: bool) -> bool:
         """Instruction by instruction, or not any more. False: this QEMU can't."""
@@ -203,6 +212,16 @@ class Sampler:
         except NoSystem:
             return {}
         return dict(zip(range(pointer, pointer + size, 8), map(word, pieces(data)), strict=False))
+
+
+def settled(samples: list[Sample]) -> list[Sample]:
+    """Instead of each sample whose line isn't known, another one of its thread, if there is any whose line is."""
+    choose = random.Random()  # noqa: S311 - samples, not secrets
+    known: dict[int, list[Sample]] = {}
+    for each in samples:
+        if each.settled:
+            known.setdefault(each.thread, []).append(each)
+    return [each if each.settled or each.thread not in known else choose.choice(known[each.thread]) for each in samples]
 
 
 def pieces(data: bytes) -> Iterator[bytes]:

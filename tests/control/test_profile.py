@@ -52,7 +52,10 @@ def test_a_known_load_is_seen_as_it_is(found: Any, folders: Path) -> None:
                 seen[name] += stack["samples"]
     both = sum(seen.values())
     assert both > 0.8 * worked
-    assert abs(seen["coarse"] / both - 0.7) < DEVIATIONS * math.sqrt(0.7 * 0.3 / both), seen
+    # A busy host leaves fewer samples whose line is their own; the others repeat these. And QEMU doesn't take the same
+    # time for each instruction (docs/design/control.md).
+    known = min(found["settled"], both) / 2
+    assert abs(seen["coarse"] / both - 0.7) < DEVIATIONS * math.sqrt(0.7 * 0.3 / known), seen
     innermost = next(each for each in found["lines"] if (each["service"], each["function"]) == ("worker", "step"))
     assert innermost["file"].endswith("worker.py")
     assert innermost["self"] > 0.7 * samples["worker"]
