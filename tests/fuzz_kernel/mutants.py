@@ -138,7 +138,7 @@ MUTANTS = (
     Mutant(
         "who misses its time isn't told",
         "reply",
-        "        caller.taken = context.identifier\n",
+        "        thread.taken = context.identifier\n",
         "        pass\n",
     ),
     Mutant(
