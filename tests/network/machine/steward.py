@@ -68,8 +68,7 @@ async def obey(net: Net, stream: Stream, line: Span[u8]) -> None:
     rest = line[min(space + 1, len(line)) :]
     match line[0]:
         case 107:
-            kill(rest)
-            await say(net, stream, "killed\n")
+            await say(net, stream, "killed\n" if kill(rest) else "refused\n")
         case 108:
             listener = await net.listen(u16(number_of(rest)), 1)
             await say(net, stream, name_of(listener) if isinstance(listener, Refusal) else "listening\n")
@@ -126,12 +125,11 @@ def number_of(text: Span[u8]) -> u32:
     return number
 
 
-def kill(name: Span[u8]) -> None:
-    """End the service of that name."""
+def kill(name: Span[u8]) -> bool:
+    """End the service of that name. False: it isn't running now."""
     found = watch.find(name.bytes())
     assert not isinstance(found, Unknown | Failure), "there is a service of that name"
-    refused = init.kill(found)
-    assert refused is None or isinstance(refused, Refused | Failure)
+    return not isinstance(init.kill(found), Refused | Failure)
 
 
 def main(process: Process) -> None:
