@@ -24,13 +24,13 @@ ALLOWED = {
     "compiler": {"lang"},
     "prover": {"lang", "compiler"},
     "spec": {"lang", "abi", "arch", "kernel", "prover"},
-    "sim": {"lang", "abi", "arch"},
+    "sim": {"lang", "abi", "arch", "runtime"},
     "image": {"lang", "abi", "stage", "compiler", "kernel", "runtime"},
     "control": {"lang", "abi", "interfaces", "runtime", "services", "sim"},
     "bounds": {"lang", "abi", "kernel", "compiler", "image"},
     "bench": {"lang", "abi", "compiler", "image", "sim", "control"},
     "cli": {"lang", "abi", "arch", "compiler", "prover", "spec", "bounds", "sim", "image", "bench"}
-    | {"control", "interfaces"},
+    | {"control", "interfaces", "early"},
 }
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)
