@@ -114,6 +114,7 @@ SAID = [
     "passive: 1",
     "passive: 2",
     "passive: 3",
+    "passive: 3",
     "passive: 1 start, time of its own: True",
     CRASH,
     "crash: PEER_DIED of argument 0",

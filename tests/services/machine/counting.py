@@ -21,6 +21,7 @@ SPIN = 6
 SPEND = 7
 NOISE = 8
 THREAD = 9
+WAIT = 10
 
 
 @wire
@@ -36,6 +37,7 @@ def serve(process: Process, version: u64) -> None:
     state = wire_view(State, process.state())
     state.version = version
     reply = must_get(process.make(Kind.REPLY))
+    never = must_get(process.make(Kind.NOTIFICATION))
     process.ready()
     asked = system.receive(REQUESTS, reply)
     while not isinstance(asked, Failure):
@@ -59,6 +61,8 @@ def serve(process: Process, version: u64) -> None:
             until = system.now() + asked.w0
             while system.now() < until:
                 pass
+        elif label == WAIT:
+            _ = system.wait(never, system.now() + asked.w0)
         elif label == NOISE:
             while True:
                 _ = system.send(process.supervisor, message(77))

@@ -1,7 +1,7 @@
 """The test itself, as a service: it uses the others, has init do things to them, and says what it sees."""
 
 from asking import index_of, pause, system_at, watch_at
-from counting import ADD, EXIT, FAIL, NOISE, READ, SETTING, SPEND, SPIN, THREAD
+from counting import ADD, EXIT, FAIL, NOISE, READ, SETTING, SPEND, SPIN, THREAD, WAIT
 from shared import make_shared, shared
 
 from neokernel.abi.boot import PLATFORM
@@ -58,6 +58,7 @@ ABOVE: u64 = 130
 CLIENT: u64 = 0
 SLOW: u64 = 1
 WAITER: u64 = 2
+AWAY: u64 = 3
 
 
 def main(process: Process) -> None:
@@ -236,6 +237,14 @@ def on_clients_time(process: Process) -> None:
     must(process.drop(context))
     drop_thread(process, gone)
     process.console.write(f"passive: {ask(process, PASSIVE, ADD, 1)}\n")
+    # Once more, while it waits for something itself.
+    context = must_get(process.context(PRIORITY, budget, 10 * budget))
+    away = must_get(make_thread(process, AWAY | 20 * budget << 8, PRIORITY))
+    must(start_thread(process, away.thread, context))
+    pause(process, 300)
+    must(process.drop(context))
+    drop_thread(process, away)
+    process.console.write(f"passive: {ask(process, PASSIVE, READ)}\n")
     status = status_of(b"passive")
     process.console.write(f"passive: {status.starts} start, time of its own: {status.used != used}\n")
 
@@ -528,6 +537,9 @@ def thread(process: Process, argument: u64) -> None:
     kind, rest = argument & 0xFF, argument >> 8
     if kind == WAITER:
         tell_call(process, "lonely", system.call(LONELY, message(rest, 1)))
+        return
+    if kind == AWAY:
+        _ = system.call(PASSIVE, message(WAIT, 1), rest)
         return
     if kind == SLOW:
         endpoint = COUNTER if rest >> 55 != 0 else PASSIVE
