@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -410,6 +411,34 @@ def test_dump(nk: Nk, stage: str) -> None:
     assert result.status == 0
     assert "add_up" in result.output or stage == "image"
     assert nk("dump", "--json", stage, EXAMPLES / "02_overflow").json["exit"] == 0
+
+
+ENDLESS = """\
+\"\"\"Two loops that end, in one that doesn't, of which nothing is seen.\"\"\"
+
+from neokernel.arch.riscv64.bare import Machine
+from neokernel.lang import u64, wrapping_mul
+
+
+def work(x: u64, rounds: u64) -> u64:
+    for _ in range(rounds):
+        x = wrapping_mul(x, 6364136223846793005)
+    return x
+
+
+def main(machine: Machine) -> None:
+    x: u64 = 1
+    while True:
+        x = work(x, 56)
+        x = work(x, 24)
+"""
+
+
+def test_a_loop_without_end_is_left_in(nk: Nk, tmp_path: Path) -> None:
+    """It was taken for finite, and then for unreachable: the program fell off its end."""
+    (tmp_path / "program.py").write_text(ENDLESS)
+    text = nk("dump", "assembly", "program.py").output
+    assert re.search(r"^(\.L\w+):.*\n(?:\s*[.#].*\n|\s*\n|\.L\w+:\n)*\s+j\s+\1$", text, re.MULTILINE), text
 
 
 @pytest.mark.parametrize("stage", ["ir", "llvm", "assembly"])

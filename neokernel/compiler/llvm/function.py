@@ -255,10 +255,22 @@ class FunctionWriter(Builder):
             self.block(s.step)
             if self.live:
                 self.at(s.span)
+                self._keep_endless(s)
                 self.branch(labels.body, self._loop_facts(s))
         self.live = False
         if labels.left:
             self.start_block(labels.after)
+
+    def _keep_endless(self, s: ir.Loop) -> None:
+        """A loop without end that does nothing to be seen isn't for LLVM to leave out.
+
+        It would: the branch that ends an inner loop can become that of this one, too, and what was said of the one is
+        said of both. `llvm.sideeffect` is no instruction (LLVM's language reference). Whose bound is stated, ends.
+        """
+        inner = any(isinstance(i, ir.Call | ir.Loop) for i in statements([*s.body, *s.step]))
+        if inner and s.trip is None and s.bound is None:
+            self.module.declare("@llvm.sideeffect", "declare void @llvm.sideeffect()")
+            self.emit("call void @llvm.sideeffect()")
 
     def _loop_facts(self, s: ir.Loop) -> str:
         """A counted loop ends, unless something inside it doesn't: LLVM takes the whole nest for finite."""
