@@ -37,9 +37,10 @@ def test_rejected(file: Path) -> None:
         return
     for case in found:
         analysis = case.analyse()
-        assert analysis.diagnostics, f"{case.name} is accepted"
-        assert analysis.program is None
-        assert case.annotated(analysis.diagnostics) == case.text, case.name
+        # Only texts are compared: pytest would show the whole program of what fails, in minutes and gigabytes.
+        accepted, told, wanted = analysis.program is not None, case.annotated(analysis.diagnostics), case.text
+        assert not accepted, f"{case.name} is accepted"
+        assert told == wanted, case.name
 
 
 def test_there_are_many_cases() -> None:
