@@ -12,7 +12,7 @@ from sweeps import next_random, sweep_instructions, sweep_machine, sweep_memory,
 from trial import Trial
 
 from neokernel.abi.boot import BOOT_INFO_ADDRESS, OWN_SPACE, OWN_TABLE, OWN_THREAD, PROCESSOR
-from neokernel.abi.call import NOW, Call, message, status_of
+from neokernel.abi.call import GIVEN_BIT, NOW, Call, message, status_of
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation, operation_of
 from neokernel.abi.rights import ALL, EXECUTE, READ, WRITE
@@ -363,8 +363,8 @@ def bad_server(process: Process, trial: Trial) -> None:
         if state & 7 == 7:
             word = message(1 << 31 | state >> 8 & 0xFFFF)
         answered = system.reply(reply, word, state >> 3 & 0x1FF, state >> 5 & 7, state, state)
-        if answered is not None:
-            # A word that can't be sent: the caller waits on, and gets another one.
+        if answered is not None or word & GIVEN_BIT != 0:
+            # A word that can't be sent, or says that it has been: the caller waits on, and gets another one.
             must(system.reply(reply, message(0)))
         trial.check(asked.badge != 0, 0)
         asked = must_get(system.receive(bait.slot, reply))

@@ -57,6 +57,8 @@ SYSTEM: u32 = 0x0000_0073
 CSRS = 4096
 ECALL: u64 = 0
 EBREAK: u64 = 1
+WRS_NTO = 0x00D
+WRS_STO = 0x01D
 #: cycle, time, instret: all that user mode may read
 COUNTERS: u64 = 0xC00
 COUNTERS_END: u64 = 0xC03
@@ -171,7 +173,10 @@ def sweep_instructions(prober: Prober, trial: Trial) -> None:
         for place in range(IN_PAGE):
             number = max(first + place, EBREAK)
             found = prober.execute(place)
-            trial.check(found == (BREAK if number == EBREAK else ILLEGAL), u64(SYSTEM), number, found)
+            right = found == (BREAK if number == EBREAK else ILLEGAL)
+            # Extension Zawrs, if there is one: a program may wait for a reservation's end, as long as it runs.
+            right = right or (number in (WRS_NTO, WRS_STO) and found == FINE)
+            trial.check(right, u64(SYSTEM), number, found)
         must(prober.process.drop(frame))
     trial.end("wfi, sfence.vma, sret and others")
     count: u64 = 0
