@@ -68,7 +68,8 @@ def test_hold_of_a_dispatcher_whose_home_is_unbound() -> None:
     assert scheduler.state is State.RUNNABLE
 
 
-def test_bind_before_the_timer() -> None:
+def given_time_at_once() -> Served:
+    """A server whose time is taken away, and which has other time before the timer tells its handler."""
     served = Served(1, True)
     machine, server, supervisor = served.machine, served.servers[0], served.supervisor
     number = index_of(machine, server)
@@ -83,6 +84,12 @@ def test_bind_before_the_timer() -> None:
     assert machine.invoke(served.number, Operation.UNBIND, CONTEXT, thread=supervisor).word == 0
     assert machine.invoke(number, Operation.BIND, CONTEXT, given=given, thread=supervisor).word == 0
     served.rest()
+    return served
+
+
+def test_bind_before_the_timer() -> None:
+    served = given_time_at_once()
+    machine, server = served.machine, served.servers[0]
     assert server.taken == 0
     machine.tick(1)
     assert not server.faulted, "it has time"
@@ -232,20 +239,8 @@ def test_the_context_of_an_answered_call_isnt_looked_at() -> None:
 
 def test_bind_and_wait_before_the_timer() -> None:
     """Twice in the wheel."""
-    served = Served(1, True)
-    machine, server, supervisor = served.machine, served.servers[0], served.supervisor
-    number = index_of(machine, server)
-    served.ring()
-    (given,) = machine_make(machine, supervisor, Kind.SCHED_CONTEXT)
-    assert (
-        machine.invoke(
-            boot.PROCESSOR, Operation.CONFIGURE, PRIORITY + 1, 1000, 1000, given=given, thread=supervisor
-        ).word
-        == 0
-    )
-    assert machine.invoke(served.number, Operation.UNBIND, CONTEXT, thread=supervisor).word == 0
-    assert machine.invoke(number, Operation.BIND, CONTEXT, given=given, thread=supervisor).word == 0
-    served.rest()
+    served = given_time_at_once()
+    machine, server = served.machine, served.servers[0]
     assert machine.current is server
     machine.start(server, Call.WAIT, served.signals, 0, (500, 0, 0, 0), 0)
     machine.check()
