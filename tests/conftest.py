@@ -6,9 +6,12 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
+
+from neokernel import lang
 
 # Time limits per example fail on a busy machine and say nothing about the code; pytest-timeout bounds the tests.
 hypothesis.settings.register_profile("neokernel", deadline=None, print_blob=True)
@@ -34,6 +37,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         if key in config.stash:
             del os.environ[name]
             shutil.rmtree(config.stash[key], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _without_simulator_afterwards() -> Iterator[None]:
+    """Whoever played the machine in a test, nobody does in the next."""
+    yield
+    lang.set_simulator(None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -34,14 +34,23 @@ def as_shown(block: snippets.Block, printed: str) -> bool:
     return set(alike(block.text).splitlines()) - {"…"} <= set(alike(printed).splitlines())
 
 
+def looks_at_work(printed: str) -> dict[int, int]:
+    """Of `nk profile`: how many looks there were, and in how many of them the service worked."""
+    return {
+        int(n): int(k) for n, k in re.findall(r"^(\d+) looks in .*; in (\d+) of them it worked", printed, re.MULTILINE)
+    }
+
+
 def test_who_and_where_and_what_it_waits_for(folders: Path) -> None:
     here = folders / "slow"
     shutil.copytree(EXAMPLE, here / "examples" / "10_slow", ignore=shutil.ignore_patterns("__pycache__", "build"))
     who, where, waits, mended = BLOCKS
     with up(EXAMPLE / "system.toml", folders):
+        worked = {}
         for block in (who, where, waits):
             printed = snippets.run(PAGE, block, folders)
             assert as_shown(block, printed), printed
+            worked |= looks_at_work(printed)
         lines = [each.removesuffix(",") for each in (folders / "build/slow.trace.json").read_text().splitlines()]
         for block in PAGE.having("trace"):
             assert snippets.in_order(block.text, lines) is None
@@ -51,7 +60,9 @@ def test_who_and_where_and_what_it_waits_for(folders: Path) -> None:
     shop.write_text(snippets.changed(shop.read_text(), change.text))
     with up(here / "examples" / "10_slow" / "system.toml", folders) as process:
         printed = snippets.run(PAGE, mended, folders)
-        assert as_shown(mended, printed), printed
+        # Which of few looks hit the shop is chance, so its lines may be missing.
+        assert looks_at_work(printed).keys() == worked.keys(), printed
+        assert all(now < worked[looks] / 2 for looks, now in looks_at_work(printed).items()), printed
         printed = snippets.run(PAGE, who, folders)
         shares = dict(re.findall(r"^(\w+) +runs +\d+ +([\d.]+)%", printed, re.MULTILINE))
         assert float(shares["shop"]) < 1.5 * float(shares["till"]), "no longer the one that uses most by far"
