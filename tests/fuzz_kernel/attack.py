@@ -9,7 +9,7 @@ from neokernel.lang import address_of, copy, size_of, span_at, u16, u32, u64, un
 from tests.fuzz_kernel.choose import choose_call, strange, tend
 from tests.fuzz_kernel.invariants import THREAD, deep, shallow
 from tests.fuzz_kernel.machine import gardener, make
-from tests.fuzz_kernel.meanwhile import burying, interfering
+from tests.fuzz_kernel.meanwhile import burying, depriving, interfering
 from tests.fuzz_kernel.scene import begin_scene, scene
 from tests.fuzz_kernel.situations import look_back, look_before
 from tests.fuzz_kernel.state import (
@@ -183,9 +183,13 @@ def call(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
 
 def in_between(fuzz: Fuzz, hart: Hart, thread: Thread) -> bool:
     """A call in a situation that passes soon, if there is one."""
-    if fuzz.answers != 0 and fuzz.below(4) != 0:
+    if fuzz.answers != 0 and fuzz.below(8) != 0:
         begin_scene(thread)
         if len(thread.table.slots) != 0 and interfering(fuzz, hart, thread):
+            return True
+    if fuzz.chance(48):
+        begin_scene(thread)
+        if len(thread.table.slots) != 0 and depriving(fuzz, thread):
             return True
     if fuzz.below(16) == 0 or (fuzz.blocked_count != 0 and fuzz.chance(4)):
         begin_scene(thread)

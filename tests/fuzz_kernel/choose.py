@@ -339,7 +339,10 @@ def revive(fuzz: Fuzz, thread: Thread, held: Thread, first: u64) -> None:
     r.a6 = 0
     context = held.context
     waits = held.state is not State.STOPPED and held.state is not State.RUNNABLE
-    if held.home is None and context is None and held.scheduler is None and not (waits and fuzz.below(4) != 0):
+    if held.taken != 0 and fuzz.below(4) != 0:
+        # Its handler will be told.
+        r.a7 = 7
+    elif held.home is None and context is None and held.scheduler is None and not (waits and fuzz.below(4) != 0):
         # A thread without time: it gets its own.
         given = thread.table.slots[first + 3].object
         if isinstance(given, SchedContext) and given.budget == 0:

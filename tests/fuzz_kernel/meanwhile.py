@@ -1,5 +1,5 @@
 """Scenes in which others come in between: tables that end while a frame is pinned, callers that have their answer while
-their server has yet to receive.
+their server has yet to receive, time that is taken from who runs on it.
 
 Like `scene.py`: a function sets the registers of the thread's next call, or gives False if it hasn't what it takes.
 """
@@ -149,6 +149,25 @@ def pins(table: CapTable) -> bool:
             leaf = first_leaf(slot)
             if slot.flags & PINNED != 0 or (leaf is not None and leaf.flags & PINNED != 0):
                 return True
+    return False
+
+
+# --- time that is taken away ------------------------------------------------------------------------------------------
+
+
+def depriving(fuzz: Fuzz, thread: Thread) -> bool:
+    """Take from somebody the time that another runs on, or waits with."""
+    slots = thread.table.slots
+    size = len(slots)
+    start = fuzz.below(size)
+    for step in range(size):
+        index = (start + step) % size
+        lender = slots[index].object
+        if isinstance(lender, Thread) and slots[index].rights & CONTROL != 0 and lender is not thread:
+            home = lender.home
+            if home is not None and home.thread is not None and home.thread is not lender:
+                thread.registers.a2 = u64(Binding.CONTEXT.value)
+                return operation(thread, Operation.UNBIND, index)
     return False
 
 
