@@ -1,4 +1,4 @@
-"""`nk size`: the kernel's size by source file, as shipped, with all checks and with none; programs, images, systems."""
+"""`nk size`: systems by service; programs, images and the kernel by source file, with all checks and with none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import json_option, print_json, progress
 from neokernel.cli.program import Program, find_program, is_image, refuse, tool_complaints, warn_of_stale_proofs
-from neokernel.cli.system import is_system_file
+from neokernel.cli.system import find_system, is_system_file, systems_here
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.elf import BadImage
 from neokernel.image.sizes import Size, count_lines, measure
@@ -39,34 +39,42 @@ Row = dict[str, int | None]
 
 @click.command()
 @click.argument("path", metavar="[PROGRAM | SYSTEM]", type=click.Path(path_type=Path), required=False)
-@click.option("--stage", is_flag=True, help="Of the first stage, which checks signatures, instead.")
+@click.option("--kernel", "of_kernel", is_flag=True, help="Of the kernel, wherever you are.")
+@click.option("--stage", is_flag=True, help="Of the first stage, which checks signatures.")
 @json_option
-def command(path: Path | None, stage: bool, as_json: bool) -> None:
-    """Show the size of the kernel's code by source file; or of PROGRAM's, each one of a system's; or of an image's.
+def command(path: Path | None, of_kernel: bool, stage: bool, as_json: bool) -> None:
+    """Show the size of SYSTEM's services; or of PROGRAM's code, an image's, or the kernel's, by source file.
 
-    text: bytes of code after boot, as it ships: the kernel without the checks that are proven never to fail, a program
-    with all; checked: with all checks; unchecked: with none; boot: code that only starts the kernel, and what lies in
-    its section; rodata: constants; lines: source lines that are neither blank, comment nor docstring, of
-    neokernel/kernel and neokernel/arch, and of a program's own modules. A dash: not counted, or not known.
+    Without a name: of the system file here; where there is none, of the kernel.
+
+    Of SYSTEM, a system file: by service. text, rodata: what services that run the same program share; data: of its own,
+    at first; memory: all that it is given for its objects, stack and data; tasks: frames of `tasks(f, n)`, which lie
+    there, too, and are listed below; preserve, pools, lent: beside that.
+
+    Of code, by source file. text: bytes of code after boot, as it ships: the kernel without the checks that are proven
+    never to fail, a program with all; checked: with all checks; unchecked: with none; boot: code that only starts the
+    kernel, and what lies in its section; rodata: constants; lines: source lines that are neither blank, comment nor
+    docstring, of neokernel/kernel and neokernel/arch, and of a program's own modules. A dash: not counted, not known.
 
     Below, for a program with coroutines: the bytes that each keeps while it waits.
 
     Functions that the compiler inlined count in the file of the function that they were inlined into. The rows add up
     to the image's sections: (padding) is between functions. An image doesn't say what it would be with more checks or
     fewer, nor how many lines it was made of.
-
-    Of SYSTEM, a system file: by service. text, rodata: what services that run the same program share; data: of its own,
-    at first; memory: all that it is given for its objects, stack and data; tasks: frames of `tasks(f, n)`, which lie
-    there, too, and are listed below; preserve, pools, lent: beside that.
     """
-    if path is not None and is_system_file(path) and not stage:
+    whole = of_kernel or stage
+    if whole and (path is not None or (of_kernel and stage)):
+        option, other = ("--kernel", "--stage") if of_kernel else ("--stage", "")
+        message = f"{option} takes no program" if path is not None else f"{option} and {other} are two things"
+        raise ToolError("NK1001", message, "leave one of them out")
+    if path is None and not whole and len(systems_here()) == 1:
+        path = find_system(None)
+    if path is not None and is_system_file(path):
         from neokernel.cli.system_size import show_system
 
         show_system(path, as_json=as_json)
         return
     frames: dict[str, int] = {}
-    if stage and path is not None:
-        raise ToolError("NK1001", "--stage takes no program", "leave one of them out")
     if stage:
         tables = {"first stage": measure_sources(first_stage(), as_json=as_json)}
     elif path is None:

@@ -46,6 +46,11 @@ def is_system_file(path: Path) -> bool:
     return (path / USUAL).is_file() if path.is_dir() else path.suffix == SUFFIX
 
 
+def systems_here() -> list[Path]:
+    """What may be meant where no system file is named: `system.toml` here, or else those in `systems`."""
+    return [USUAL] if USUAL.is_file() else sorted(FOLDER.glob(f"*{SUFFIX}"))
+
+
 def find_system(path: Path | None) -> Path:
     """The system file at `path`; if none is named, `system.toml` here, or the only one in `systems`."""
     if path is not None:
@@ -57,9 +62,7 @@ def find_system(path: Path | None) -> Path:
         if not path.exists():
             raise ToolError("NK1010", f"{path} doesn't exist", "`nk check FILE` says what is wrong with one")
         return path
-    if USUAL.is_file():
-        return USUAL
-    found = sorted(FOLDER.glob(f"*{SUFFIX}"))
+    found = systems_here()
     if len(found) == 1:
         return found[0]
     if found:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from neokernel.bench import registry
-from neokernel.cli import bench
+from neokernel.cli import bench, size
 from neokernel.cli.errors import Exit
 from neokernel.cli.size import COLUMNS
 from neokernel.compiler import toolchain
@@ -205,7 +205,7 @@ def test_an_image(nk: Nk) -> None:
 
 
 def test_the_kernel(nk: Nk, tmp_path: Path) -> None:
-    result = nk("size", "--json")
+    result = nk("size", "--kernel", "--json")
     assert result.status == 0, result.error
     total, files = result.json["total"], result.json["files"]
     assert {column: sum(row[column] for row in files.values()) for column in COLUMNS} == total
@@ -246,13 +246,13 @@ def test_a_kernel_that_is_not_as_shipped_is_said(
     record.write_text('{"program": "another", "proven": {}}')
     monkeypatch.setattr(registry, "run", lambda *_: [])
     monkeypatch.setattr(bench, "qemu_program", lambda: None)
-    lines: list[tuple[object, ...]] = [("size",), ("build", "program.py"), ("bench", "kernel")]
+    lines: list[tuple[object, ...]] = [("size", "--kernel"), ("build", "program.py"), ("bench", "kernel")]
     for line in lines * 2:
         result = nk(*line)
         assert (result.status, result.error.count("\n")) == (0, 1)
         assert result.error.startswith("warning: the kernel is built with all its checks, ")
         assert "`nk prove --record`" in result.error
-    total = nk("size", "--json").json["total"]
+    total = nk("size", "--kernel", "--json").json["total"]
     assert total["text"] == total["text_checked"]
     assert nk("build", "program.py", "--no-checks").error == nk("size", "program.py").error == ""
 
@@ -328,5 +328,37 @@ def test_the_first_stage(nk: Nk) -> None:
     assert files["neokernel/stage/verify.py"]["lines"] > 100
     assert 20_000 < found["total"]["text"] < 32_000
     assert found["total"]["text_unchecked"] < found["total"]["text"]
-    wrong = nk("size", "--stage", "program")
-    assert wrong.error.startswith("error[NK1001]: --stage takes no program")
+
+
+def test_what_is_measured_without_a_name(nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with the other commands, the system file here: it is found, and understood."""
+    monkeypatch.setattr(size, "kernel", lambda: pytest.fail("the kernel is measured"))
+    (tmp_path / "systems").mkdir()
+    for folder in ("systems", "."):
+        (tmp_path / folder / "system.toml").write_text("[system]\n")
+        refused = nk("size")
+        assert (refused.status, "system.toml:1:1" in refused.error) == (Exit.MANIFEST, True), refused.error
+    measured: list[str] = []
+    monkeypatch.setattr(size, "kernel", lambda: measured.append("kernel"))
+    monkeypatch.setattr(size, "measure_sources", lambda *_, **__: {})
+    assert nk("size", "--kernel").status == 0
+    (tmp_path / "system.toml").unlink()
+    (tmp_path / "systems" / "other.toml").write_text("")
+    assert nk("size").status == 0
+    (tmp_path / "systems" / "system.toml").unlink()
+    (tmp_path / "systems" / "other.toml").unlink()
+    assert nk("size").status == 0
+    assert measured == ["kernel"] * 3, "when it is asked for, when one of several systems may be meant, and without any"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--stage", "program"), "--stage takes no program"),
+        (("--kernel", "program"), "--kernel takes no program"),
+        (("--kernel", "--stage"), "--kernel and --stage are two things"),
+    ],
+)
+def test_what_is_two_things(nk: Nk, arguments: tuple[str, ...], said: str) -> None:
+    wrong = nk("size", *arguments)
+    assert (wrong.status, wrong.error.partition("\n")[0]) == (Exit.USAGE, f"error[NK1001]: {said}")
