@@ -11,6 +11,7 @@ from pathlib import Path
 
 from neokernel.image.checks import BREAKPOINT, CheckPoint
 from neokernel.image.elf import BadImage, Image, Place
+from neokernel.image.needs import main_in
 from neokernel.image.panic import PanicRecord
 from neokernel.image.traceback import Frame, openable, render_traceback, shown_path
 from neokernel.image.unwind import FIRST_FUNCTIONS, STACK_POINTER, walk
@@ -128,7 +129,9 @@ def explain_crash(
     cut = False
     try:
         found = walk(image, panic)
-        cut = found.cut
+        # What calls `main` is never shown, so behind its frame, however large that is, nothing is missing.
+        outermost = image.function_at(found.addresses[-1])
+        cut = found.cut and (outermost is None or outermost != main_in(image))
         *outer, innermost = reversed(found.addresses)
         for address in outer:
             frames += frames_at(image, address, innermost=False)

@@ -111,6 +111,12 @@ class Image:
             raise BadImage(f"{path} isn't for riscv64")
         self.functions.sort()
 
+    def section(self, name: str) -> bytes | None:
+        """A section's content."""
+        with reading(f"{self.path} has a broken section {name}"):
+            found = self._elf.get_section_by_name(name)
+            return None if found is None else bytes(found.data())
+
     def function_at(self, address: int) -> str | None:
         """The name of the function that `address` lies in."""
         index = bisect_right(self.functions, address, key=lambda function: function[0]) - 1

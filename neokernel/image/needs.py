@@ -9,7 +9,8 @@ and, behind the needs, the room that it has for tasks, if it has any:
 
     "tasks": [{"function": "answer", "count": 64, "frame": 312}]
 
-and `"state": true` if it asks for the memory that outlives it (`process.state()`).
+`"state": true` if it asks for the memory that outlives it (`process.state()`), and `"main": "shop.main"`, the symbol of
+its `main`, which nobody but the machine's way in calls.
 
 Needs stand in the order of declaration: need i that isn't a setting is the capability in slot FIRST_DECLARED + i,
 setting j the j-th setting. `version` is a contract's, 16 hexadecimal digits; kernel objects have none. `grants`: its
@@ -37,6 +38,7 @@ from elftools.elf.elffile import ELFFile
 from neokernel.compiler.diagnostics import span_of
 from neokernel.compiler.ir import Span
 from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.image.elf import Image
 from neokernel.lang.interfaces import Problem, contracts_of, declarations_of
 from neokernel.lang.interfaces.model import Capability
 
@@ -198,9 +200,11 @@ def _parsed(path: Path, *_: int) -> ast.Module | None:
 # --- of the file ------------------------------------------------------------------------------------------------------
 
 
-def packed(needs: list[Need], tasks: Sequence[Tasks] = (), *, state: bool = False) -> bytes:
+def packed(needs: list[Need], tasks: Sequence[Tasks] = (), *, state: bool = False, main: str = "") -> bytes:
     """The section's content."""
     whole: dict[str, object] = {"format": FORMAT, "needs": [need.as_json() for need in needs]}
+    if main:
+        whole["main"] = main
     if tasks:
         whole["tasks"] = [asdict(each) for each in tasks]
     if state:
@@ -208,9 +212,9 @@ def packed(needs: list[Need], tasks: Sequence[Tasks] = (), *, state: bool = Fals
     return json.dumps(whole, separators=(",", ":"), sort_keys=True).encode()
 
 
-def section_of(needs: list[Need], tasks: Sequence[Tasks] = (), *, state: bool = False) -> str:
+def section_of(needs: list[Need], tasks: Sequence[Tasks] = (), *, state: bool = False, main: str = "") -> str:
     """The section, as assembly that goes into the program."""
-    data = packed(needs, tasks, state=state)
+    data = packed(needs, tasks, state=state, main=main)
     rows = [", ".join(map(str, data[first : first + 32])) for first in range(0, len(data), 32)]
     return f'.pushsection {SECTION},"",@progbits\n' + "".join(f".byte {row}\n" for row in rows) + ".popsection\n"
 
@@ -228,6 +232,16 @@ def tasks_in(elf: Path) -> list[Tasks]:
 def asks_for_state(elf: Path) -> bool:
     """Does the section say that the program asks for the memory that outlives it?"""
     return opened(section_in(elf), str(elf)).get("state") is True
+
+
+def main_in(image: Image) -> str | None:
+    """The symbol of the program's `main`; None of an image that is no program above the kernel."""
+    data = image.section(SECTION)
+    try:
+        main = None if data is None else opened(data, str(image.path)).get("main")
+    except BadNeeds:
+        return None
+    return main if isinstance(main, str) else None
 
 
 def section_in(elf: Path) -> bytes:

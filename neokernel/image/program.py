@@ -132,7 +132,9 @@ def compile_program(state: State, path: Path, *, checks: bool, release: bool) ->
     """The objects of a program that has been examined, and found well."""
     assert state.program is not None
     export(state.program, {f"{ENTRY}.start": START, f"{ENTRY}.start_thread": THREAD_START})
-    state.program.assembly.append(section_of(needs_of(path), tasks_of(state), state=uses_state(state)))
+    main = f"{state.roots[0]}.main"
+    section = section_of(needs_of(path), tasks_of(state), state=uses_state(state), main=main)
+    state.program.assembly.append(section)
     files, records = make_objects(state.program, checks=checks, release=release)
     sources = sources_in(state.folder, state.modules)
     return Made(files, records, {FLOATS: target_of(state.program).has_floats}, dict(sources.digests))

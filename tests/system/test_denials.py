@@ -171,6 +171,8 @@ def test_a_driver_without_its_device_fails(nk: Nk, folder: Path, minimal: Path, 
     console.feed(shown.encode())
     crash = explained(Image(image), console.crashes[0], ())
     assert f"    {CRASHES[grant]}\n" in crash.text
+    # The driver's frame is larger than what a record has of the stack; but nothing is behind it.
+    assert [frame.function for frame in crash.frames] == ["main"] and not crash.cut
     assert place_of(minimal, grant) in crash.note
 
 
