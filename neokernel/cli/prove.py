@@ -259,6 +259,7 @@ def from_record(record: dict[str, Any]) -> Told:
 
 
 def prove_now(session: Session, function: ir.Function, roots: frozenset[ir.Function], *, explain: bool) -> Told:
+    from neokernel.lang.interfaces.generate import as_written
     from neokernel.prover import counterexample, report
     from neokernel.prover.solve import Answer
 
@@ -266,10 +267,10 @@ def prove_now(session: Session, function: ir.Function, roots: frozenset[ir.Funct
     # What fails in another module, that module's own proof shows; but what was taken for granted counts.
     mine = [v for v in proof.verdicts if v.obligation.check is None or v.obligation.function.module == function.module]
     failed = [verdict for verdict in mine if verdict.answer is not Answer.PROVEN]
-    told = Told(function.name, len(mine) - len(failed), len(mine), proof.seconds)
+    told = Told(as_written(function.name), len(mine) - len(failed), len(mine), proof.seconds)
     told.elsewhere = dict(Counter(one.obligation.function.module for one in proof.failed if one not in failed))
-    told.bounds = [f"{f.name}, line {span.line}" for f, span in proof.findings.assumed_bounds]
-    told.relied_on = [f.symbol for f in proof.findings.summarised if f.ensures and f not in roots]
+    told.bounds = [f"{as_written(f.name)}, line {span.line}" for f, span in proof.findings.assumed_bounds]
+    told.relied_on = [as_written(f.symbol) for f in proof.findings.summarised if f.ensures and f not in roots]
     told.checks = session.own_checks(proof)
     shown_as: dict[int, counterexample.Counterexample] = {}
     ways: dict[int, Way] = {}

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from neokernel.compiler import columns
 from neokernel.compiler.ir import Span
+from neokernel.lang.interfaces.generate import as_written, is_generated
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Diagnostics:
     _seen: set[tuple[str, Span | tuple[str, str]]] = field(default_factory=set)
 
     def add(self, diagnostic: Diagnostic) -> None:
+        diagnostic = in_words_of_the_user(diagnostic)
         key: tuple[str, Span | tuple[str, str]] = (diagnostic.code, diagnostic.span)
         if diagnostic.code == "NK0208" and diagnostic.help.startswith("write `from "):
             key = (diagnostic.code, (diagnostic.span.file, diagnostic.message))
@@ -91,6 +93,12 @@ class Diagnostics:
 
     def sorted(self) -> list[Diagnostic]:
         return sorted(self.items, key=lambda d: (d.span.file, d.span.line, d.span.column, d.code))
+
+
+def in_words_of_the_user(said: Diagnostic) -> Diagnostic:
+    """Names of code that was generated for interfaces and declarations as those of what it was generated from."""
+    notes = tuple((where, as_written(text)) for where, text in said.notes)
+    return replace(said, message=as_written(said.message), help=as_written(said.help), notes=notes)
 
 
 def span_of(file: str, lines: list[str], node: ast.AST) -> Span:
@@ -123,8 +131,8 @@ def _characters(lines: list[str], line: int, offset: int) -> int:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """`did you mean …?`, or an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    """`did you mean …?`, or an empty string. Nobody means what was generated."""
+    close = difflib.get_close_matches(name, [each for each in known if not is_generated(each)], n=1, cutoff=0.6)
     return f"did you mean `{close[0]}`?" if close else ""
 
 

@@ -123,15 +123,21 @@ class Resolver:
     def parameter(self, parameter: Parameter, scope: Scope, bindings: Bindings) -> Type:
         """The type of a parameter. One annotated with a protocol is generic: it takes any struct with those methods."""
         assert parameter.annotation is not None
-        if isinstance(parameter.annotation, ast.Name | ast.Attribute):
-            found = self.find(parameter.annotation, scope)
-            if isinstance(found, ProtocolDecl):
-                name = f"{parameter.name}: {found.name}"
-                return bindings.get(name, TypeParameter(name))
+        protocol = self.protocol(parameter, scope)
+        if protocol is not None:
+            name = f"{parameter.name}: {protocol}"
+            return bindings.get(name, TypeParameter(name))
         if isinstance(parameter.annotation, ast.Subscript):
             if self.find(parameter.annotation.value, scope) == LangName("Coroutine"):
                 return OpenCoroutine(self.resolve(parameter.annotation.slice, scope, bindings))
         return self.resolve(parameter.annotation, scope, bindings)
+
+    def protocol(self, parameter: Parameter, scope: Scope) -> str | None:
+        """The name of the protocol that a parameter is annotated with."""
+        if isinstance(parameter.annotation, ast.Name | ast.Attribute):
+            found = self.find(parameter.annotation, scope)
+            return found.name if isinstance(found, ProtocolDecl) else None
+        return None
 
     def _parse(self, text: str, node: ast.Constant, scope: Scope) -> ast.expr:
         try:

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import PurePosixPath
 
 from neokernel.compiler import ir
-from neokernel.compiler.diagnostics import Diagnostic
+from neokernel.compiler.diagnostics import Diagnostic, in_words_of_the_user
 from neokernel.compiler.ir import Kind
 from neokernel.prover.counterexample import Counterexample
 from neokernel.prover.obligations import Duty, Obligation
@@ -92,4 +92,4 @@ def diagnostic(obligation: Obligation, answer: Answer, found: Counterexample | N
         help = "say what must hold before: `requires`, an `@invariant`, a `loop_invariant`; or check it"
     else:
         help = "the solver gave up: a smaller function, or an `ensures` on what it calls, asks it less"
-    return Diagnostic("NK1401", what(obligation), obligation.span, help, tuple(notes))
+    return in_words_of_the_user(Diagnostic("NK1401", what(obligation), obligation.span, help, tuple(notes)))

@@ -43,6 +43,11 @@ def test_rejected(file: Path) -> None:
         assert told == wanted, case.name
 
 
+def test_names_of_generated_code_are_not_shown() -> None:
+    """Each case's messages are the compiler's: `test_rejected` says so."""
+    assert [case.name for case in cases.all_cases() if "_nki" in case.text] == []
+
+
 def test_there_are_many_cases() -> None:
     assert len(cases.all_cases()) >= 220
 

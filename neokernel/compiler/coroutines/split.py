@@ -53,6 +53,7 @@ from neokernel.compiler.types import (
     Type,
     WireType,
 )
+from neokernel.lang.interfaces.generate import as_written
 
 
 def split(program: ir.Program, diagnostics: Diagnostics) -> None:
@@ -78,13 +79,13 @@ def split(program: ir.Program, diagnostics: Diagnostics) -> None:
 
 
 def frame_sizes(program: ir.Program) -> dict[str, int]:
-    """The bytes of each frame, by the symbol of its coroutine."""
+    """The bytes of each frame, by the symbol of its coroutine, as users know it."""
     layout = Layout()
     sizes = {}
     for function in program.functions:
         match [var.type for var in function.parameters]:
             case [RefType(FrameType() as frame)] if function.result == BOOL:
-                sizes[function.symbol] = layout.size(frame)
+                sizes[as_written(function.symbol)] = layout.size(frame)
     return sizes
 
 

@@ -26,6 +26,7 @@ from neokernel.compiler.types import (
     ValueType,
     WireType,
 )
+from neokernel.lang.interfaces.generate import as_written
 
 
 def _escape(text: str) -> str:
@@ -124,9 +125,9 @@ class DebugInfo:
             for name, kind, size, offset, extra in self._members(of)
         ]
         elements = self.metadata.node("!{" + ", ".join(self.metadata.node(member) for member in members) + "}")
+        name = _escape(as_written(str(of)))
         return (
-            f'distinct !DICompositeType(tag: DW_TAG_structure_type, name: "{_escape(str(of))}", size: {bits}, '
-            f"elements: {elements})"
+            f'distinct !DICompositeType(tag: DW_TAG_structure_type, name: "{name}", size: {bits}, elements: {elements})'
         )
 
     def _enumeration(self, name: str, members: dict[str, int], storage: IntType) -> str:

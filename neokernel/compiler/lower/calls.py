@@ -274,6 +274,11 @@ def _call(
             if isinstance(pattern, OpenCoroutine):
                 ctx.expected_coroutines.add(argument)
             value = lower(ctx, argument, close(pattern, matcher.bindings))
+        wanted = ctx.resolver.protocol(parameter, decl.scope)
+        if wanted is not None and not has_methods(value):
+            shown = f"the constant {value.value}" if isinstance(value, Untyped) else f"`{value.type}`"
+            message = f"expected an object with the methods of `{wanted}`, and this is {shown}"
+            raise ctx.reject("NK0310", message, place, "pass an object of a class that has them")
         if isinstance(value, Untyped) and isinstance(parameter_type(ctx, decl, parameter, {}), TypeParameter):
             width = pattern if isinstance(pattern, IntType | FloatType) else width_for(value.value)
             message = f"the constant {value.value} is passed for a type variable, and CPython can't know its width"
@@ -306,6 +311,11 @@ def _call(
     if function.result == NEVER:
         ctx.flow.dead = True
     return result
+
+
+def has_methods(value: Value) -> bool:
+    """Is it of a class, so that it may have the methods of a protocol?"""
+    return not isinstance(value, Untyped) and isinstance(value.type, RefType | ValueType | WireType | TypeParameter)
 
 
 def parameter_type(ctx: Context, decl: FunctionDecl, parameter: Parameter, bindings: Bindings) -> Type:

@@ -140,6 +140,7 @@ class Declarer(ast.NodeTransformer):
             return node
         if keyword and isinstance(node.annotation, ast.Subscript):
             self.imported(node.annotation.value)
+            self.misspelt(node.annotation.value, keyword)
         if KEYWORDS.get(annotated) != keyword or not isinstance(node.target, ast.Name):
             raise Problem("NK0725", "this declares nothing", node, f"write {_FORMS}")
         assert isinstance(node.value, ast.Call)
@@ -287,9 +288,17 @@ class Declarer(ast.NodeTransformer):
                 and where.module not in VOCABULARY
             ):
                 raise Told(node)
+        self.named_directly(node.slice)
         message = f"`{ast.unparse(node.slice)}` is no interface"
         help = f"an interface is made by `@interface`; kernel objects that can be used are classes of `{OBJECTS}`"
         raise Problem("NK0726", message, node, help)
+
+    def named_directly(self, node: ast.expr) -> None:
+        """Refuse `module.Class`."""
+        help = self.names.without_module(node)
+        if help:
+            message = f"`{ast.unparse(node)}`: what is declared is named without its module"
+            raise Problem("NK0726", message, node, help)
 
     def imported(self, node: ast.expr) -> None:
         """Is the word `Uses` or `Provides` imported? If it was misspelt there, that is said there."""
@@ -302,6 +311,12 @@ class Declarer(ast.NodeTransformer):
                 raise Told(node)
             message, help = f"`{node.id}` is not defined", f"write `from {LANGUAGE} import {node.id}`"
             raise Problem("NK0208", message, node, help)
+
+    def misspelt(self, node: ast.expr, keyword: str) -> None:
+        """Is the word before a keyword one that nobody has defined, as `Setings[u8] = setting(1)`?"""
+        word = next((word for word, made_by in KEYWORDS.items() if made_by == keyword), "")
+        if self.is_undefined(node) and isinstance(node, ast.Name) and node.id not in KEYWORDS and word:
+            raise Problem("NK0208", f"`{node.id}` is not defined", node, f"did you mean `{word}`?")
 
     def is_undefined(self, node: ast.expr) -> bool:
         return isinstance(node, ast.Name) and node.id not in self.names.table and not self.names.word(node)
@@ -341,6 +356,7 @@ class Declarer(ast.NodeTransformer):
         reader = Reader(self.names)
         word = self.names.word(annotation.slice)
         kind = Bytes(0, word == "str") if word in ("str", "bytes") else reader.simple(annotation.slice, self.names)
+        self.named_directly(annotation.slice)
         if not isinstance(kind, Number | Enumeration | Bytes) or not (len(call.args) == 1 and not call.keywords):
             help = "write `name: Setting[T] = setting(default)`, `T` being an integer, a float, `bool`, an Enum, `str`"
             raise Problem("NK0727", f"`{name}` isn't declared as a setting is", node, f"{help} or `bytes`")

@@ -22,6 +22,7 @@ type has; a proxy gives a value only after the same of the answer. Nothing that 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -113,6 +114,23 @@ def is_generated(function: str) -> bool:
         plain += character if depth == 0 else ""
         depth += character == "["
     return any(part.startswith(f"{PREFIX}_") for part in plain.split("."))
+
+
+#: what people write for a generated class
+WRITTEN = {"server": "Provides", "poster": "Posts", "taker": "Takes", "setting": "Setting"}
+
+
+def as_written(text: str) -> str:
+    """A text about a program, with names of generated code as those of what the user wrote.
+
+    `_nki_server_Log.serve` is `Provides[Log].serve`; `_nki_handler_Log`, what a handler must have, is what `Log` has;
+    `_nki_later_write` and `_nki_write`, made of a method, are `write`.
+    """
+    if PREFIX not in text:
+        return text
+    made = rf"\b{PREFIX}_({'|'.join(WRITTEN)})_(\w+)"
+    text = re.sub(made, lambda found: f"{WRITTEN[found[1]]}[{found[2]}]", text)
+    return re.sub(rf"\b{PREFIX}_(?:{LATER}|handler_)?(?=\w)", "", text)
 
 
 def server_name(name: str) -> str:

@@ -89,6 +89,21 @@ class Names:
         where, original, _ = self.follow(name)
         return where.module, original
 
+    def without_module(self, node: ast.expr) -> str:
+        """What to write for `module.Name`, or '': imports are followed by the names that they bring in."""
+        if not isinstance(node, ast.Attribute):
+            return ""
+        module = self.module_called(ast.unparse(node.value))
+        return f"write `from {module} import {node.attr}`, and `{node.attr}` here" if module else ""
+
+    def module_called(self, name: str) -> str:
+        """The module that a name stands for here, dotted or not, or ''."""
+        for node in self.tree.body:
+            for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else ():
+                if (alias.asname or alias.name) == name:
+                    return f"{node.module}.{alias.name}" if isinstance(node, ast.ImportFrom) else alias.name
+        return ""
+
     def word(self, node: ast.expr) -> str:
         """The word of the language, of `typing` or of Python that an expression is, or ''."""
         if not isinstance(node, ast.Name):
@@ -454,7 +469,7 @@ class Reader:
         """What is wrong with a parameter's type, with what to write where that can be told."""
         shown = ast.unparse(node)
         size = "200" if bound is None or bound < 1 else ast.unparse(bound_of(whole))
-        help = _ARGUMENTS
+        help = self.names.without_module(node) or _ARGUMENTS
         message = f"`{ast.unparse(whole)}` can't be a parameter of an interface"
         match node:
             case ast.Name() if self.names.word(node) in ("bytes", "str"):
@@ -548,7 +563,8 @@ class Reader:
                 return
         kind = self.simple(inner, names)
         if kind is None or (inner is not node and not isinstance(kind, Capability)):
-            raise Problem("NK0723", f"`{ast.unparse(node)}` can't be a result of an interface", node, _RESULTS)
+            help = names.without_module(inner) or _RESULTS
+            raise Problem("NK0723", f"`{ast.unparse(node)}` can't be a result of an interface", node, help)
         yield (
             (
                 Capability(kind.module, kind.name, given=True)
