@@ -221,7 +221,9 @@ class Records:
                     shown = min(length, len(data))
                     begin = offset + RECORD_HEADER
                     copy(data[:shown], self.circle[begin : begin + shown].bytes())
-                    return Record(found.a, found.b, found.number, shown, place + size_of_record(length))
+                    # Not beyond the end, or a damaged length would lead back to the first record, for ever.
+                    after = min(place + size_of_record(length), self.end)
+                    return Record(found.a, found.b, found.number, shown, after)
             place += left
         return None
 

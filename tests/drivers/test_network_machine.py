@@ -24,7 +24,7 @@ def test_frames_survive_their_driver(tmp_path: Path) -> None:
     file = copied(tmp_path, KILLS, "network")
     file.write_text(file.read_text().replace("40001", str(circle)).replace("40002", str(echo)))
     found: list[str] = []
-    machine = threading.Thread(target=lambda: found.append(nk("run", "--json", "--timeout", "100", file).stdout))
+    machine = threading.Thread(target=lambda: found.append(nk("run", "--json", "--timeout", "280", file).stdout))
     machine.start()
     answers = echoed(machine, ("127.0.0.1", echo))
     machine.join()
@@ -45,12 +45,10 @@ def echoed(machine: threading.Thread, address: tuple[str, int]) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
         made.settimeout(0.3)
         said = b""
-        for number in range(400):
-            said = said or heard(made, b"message %d" % number, address)
+        while machine.is_alive():
+            said = said or heard(made, b"message", address)
             if said:
                 heard(made, b"quit, please", address)
-            if not machine.is_alive():
-                break
         return said.startswith(b"message")
 
 

@@ -164,6 +164,17 @@ def test_damaged_while_it_is_used(junk: bytes, place: int) -> None:
     assert records(store)[-1][3] == b"z" * 60
 
 
+def test_reading_ends_whatever_length_the_last_record_says_it_has() -> None:
+    memory = Memory()
+    store = opened(memory)
+    add(store, 1, b"first")
+    place = int(HEADER) + int(store.end)
+    add(store, 2, b"last")
+    at = place + 24  # `length`, behind three numbers
+    memory.data[at : at + 4] = (200).to_bytes(4, "little")
+    assert [record[0] for record in records(store)] == [0, 1]
+
+
 @given(st.lists(st.tuples(st.booleans(), st.binary(max_size=MOST)), max_size=30))
 def test_like_a_queue(steps: list[tuple[bool, bytes]]) -> None:
     store = opened(Memory())
