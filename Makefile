@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-slow lint lint-style lint-format lint-types lint-target format clean coverage-kernel fuzz-compiler fuzz-prover fuzz-kernel fuzz-stage fuzz-systems prove mutate bench lock qemu
+.PHONY: help setup run test test-slow lint lint-style lint-format lint-types lint-target format clean coverage-kernel fuzz-compiler fuzz-prover fuzz-kernel fuzz-stage fuzz-http fuzz-systems prove mutate bench lock qemu
 
 BIN := .venv/bin
 CORE := .venv/.core-installed
@@ -80,6 +80,9 @@ fuzz-kernel: $(TEST) qemu ## CALLS=100000000 random system calls, from SEED=1 on
 
 fuzz-stage: $(TEST) ## corrupt COUNT=100000 boot images, signatures and enrolment blobs, from SEED=0 on
 	$(BIN)/python -m tests.fuzz_stage --seed $(or $(SEED),0) --count $(or $(COUNT),100000)
+
+fuzz-http: $(TEST) ## damage COUNT=10000000 connections' bytes of HTTP, from SEED=1 on, and read them in pieces
+	$(BIN)/python -m tests.fuzz_http --seed $(or $(SEED),1) --count $(or $(COUNT),10000000)
 
 mutate: $(TEST) ## plant COUNT=500 mistakes in the kernel by SEED=1: who finds them? RECORD=1 writes the reference's page
 	$(BIN)/python -m tests.mutate --count $(or $(COUNT),500) --seed $(or $(SEED),1) $(if $(FILES),--files $(FILES)) $(if $(PART),--part $(PART)) $(if $(QUICK),--quick) $(if $(SO_FAR),--so-far) $(if $(RECORD),--commit HEAD --record)

@@ -120,12 +120,12 @@ class Socket:
         """How many more bytes can be written; `each`: of the buffer."""
         return each - min(wrapping_sub(self.written, self.acknowledged), each)
 
-    def put(self, memory: Span[u8], data: Span[u8]) -> None:
+    def put(self, memory: Span[u8], data: bytes) -> None:
         """Into the buffer, behind what was written; there is room."""
         straight = min(len(data), len(memory) - self.write_at)
-        copy(memory[self.write_at : self.write_at + straight], data[:straight].bytes())
+        copy(memory[self.write_at : self.write_at + straight], data[:straight])
         if straight < len(data):
-            copy(memory[: len(data) - straight], data[straight:].bytes())
+            copy(memory[: len(data) - straight], data[straight:])
         self.write_at = behind(self.write_at, len(data), len(memory))
         self.written = wrapping_add(self.written, u32(len(data)))
 

@@ -10,7 +10,7 @@
     listener = await net.listen(80, 16)                 # granted by `listen = ["tcp/80"]`
     stream = await net.accept(listener)
     count = await net.receive(stream, into[:])          # 0: the peer has finished
-    ended = await net.send(stream, into[:count])
+    ended = await net.send(stream, into[:count].bytes())
     net.close(stream)
 
 All sockets of a program share the region that it lends: `each` bytes a buffer, two buffers a socket. A program that has
@@ -55,6 +55,7 @@ from neokernel.lang import (
     outbox_of,
     pause,
     posts,
+    renew,
     struct,
     takes,
     u8,
@@ -82,6 +83,8 @@ BUFFERS_AT = 16 << 10
 #: what waits for an answer of the service at a time, and listeners
 REQUESTS = 16
 LISTENERS = 8
+#: the executor's signal that tells of news
+SIGNAL_BIT = 1 << 40
 #: news that are taken before others have their turn
 MOST_NEWS = 64
 
@@ -97,7 +100,7 @@ class Net:
     #: as many as can be open at a time
     sockets: Span[Embedded[Socket]]
     each: u32
-    signal: u64 = 1 << 40
+    signal: u64 = SIGNAL_BIT
     whole: Lent = Lent(0, 0)
     wake: u64 = 0
     session: u64 = 0
@@ -108,6 +111,14 @@ class Net:
     last_dirty: u32 = NOBODY
     #: times that datagrams weren't sent because nothing grants it
     denied: u64 = 0
+
+    def clear(self) -> None:
+        """Be as one that has just been made: for one that was placed in memory of zeroes."""
+        self.signal, self.first_dirty, self.last_dirty = SIGNAL_BIT, NOBODY, NOBODY
+        for index in range(LISTENERS):
+            renew(self.listeners[index])
+        for index in range(REQUESTS):
+            renew(self.requests[index])
 
     # --- it begins ----------------------------------------------------------------------------------------------------
 
@@ -203,45 +214,29 @@ class Net:
         socket.peer = stream.peer
         return stream
 
-    async def send(self, stream: Stream, data: Span[u8]) -> End | None:
+    async def send(self, stream: Stream, data: bytes) -> End | None:
         """Hand all the bytes over, to be sent. End: it is over, or it was closed; nobody knows what has arrived."""
         done: usize = 0
         while done < len(data):
-            socket = self.stream_of(stream)
-            if socket is None or socket.finishing:
-                return End.ABORTED
-            if socket.end is not End.NONE:
-                return socket.end
-            count = min(usize(socket.room(self.each)), len(data) - done)
+            count = self.put(stream, data[done:])
+            if isinstance(count, End):
+                return count
             if count == 0:
-                socket.writer = self.executor.running()
+                self.expect_room(stream)
                 await pause()
                 continue
-            socket.put(self.buffer(stream.pair, False), data[done : done + count])
             done += count
-            socket.moved = True
-            self.tell(stream.pair)
+            self.push(stream)
         return None
 
     async def receive(self, stream: Stream, into: Span[u8]) -> usize | End:
         """Bytes that have come, as many as fit, at least one; 0 when the peer has sent all that it will."""
         while True:
-            socket = self.stream_of(stream)
-            if socket is None:
-                return End.ABORTED
-            waiting = wrapping_sub(socket.arrived, socket.read)
-            if waiting != 0:
-                count = min(usize(waiting), len(into))
-                socket.get(self.buffer(stream.pair, True), into[:count])
-                socket.read = wrapping_add(socket.read, u32(count))
-                socket.moved = True
-                self.tell(stream.pair)
+            count = self.get(stream, into)
+            if count is not None:
+                self.push(stream)
                 return count
-            if socket.finished:
-                return 0
-            if socket.end is not End.NONE:
-                return 0 if socket.end is End.DONE else socket.end
-            socket.reader = self.executor.running()
+            self.expect_input(stream)
             await pause()
 
     def finish(self, stream: Stream) -> None:
@@ -264,6 +259,57 @@ class Net:
         if socket is not None:
             socket.closing, socket.aborting = True, True
             self.tell(stream.pair)
+
+    # --- the same in pieces: for who waits with a deadline, or tells the service of several at once -------------------
+
+    def put(self, stream: Stream, data: bytes) -> usize | End:
+        """Hand over as many of the bytes as there is room for, at least none. `push` tells the service."""
+        socket = self.stream_of(stream)
+        if socket is None or socket.finishing:
+            return End.ABORTED
+        if socket.end is not End.NONE:
+            return socket.end
+        count = min(usize(socket.room(self.each)), len(data))
+        if count != 0:
+            socket.put(self.buffer(stream.pair, False), data[:count])
+            socket.moved = True
+        return count
+
+    def get(self, stream: Stream, into: Span[u8]) -> usize | End | None:
+        """Bytes that have come, as `receive` has them; None: not yet. `push` tells the service that there is room."""
+        socket = self.stream_of(stream)
+        if socket is None:
+            return End.ABORTED
+        waiting = wrapping_sub(socket.arrived, socket.read)
+        if waiting != 0:
+            count = min(usize(waiting), len(into))
+            socket.get(self.buffer(stream.pair, True), into[:count])
+            socket.read = wrapping_add(socket.read, u32(count))
+            socket.moved = True
+            return count
+        if socket.finished:
+            return 0
+        if socket.end is not End.NONE:
+            return 0 if socket.end is End.DONE else socket.end
+        return None
+
+    def push(self, stream: Stream) -> None:
+        """Tell the service what was put and got."""
+        socket = self.stream_of(stream)
+        if socket is not None and socket.moved:
+            self.tell(stream.pair)
+
+    def expect_input(self, stream: Stream) -> None:
+        """The running task is to be resumed when there is something to get; it may be before."""
+        socket = self.stream_of(stream)
+        if socket is not None:
+            socket.reader = self.executor.running()
+
+    def expect_room(self, stream: Stream) -> None:
+        """The running task is to be resumed when there is room to put something; it may be before."""
+        socket = self.stream_of(stream)
+        if socket is not None:
+            socket.writer = self.executor.running()
 
     # --- UDP ----------------------------------------------------------------------------------------------------------
 
@@ -375,7 +421,7 @@ class Net:
         room = outbox_of(orders).room()
         if isinstance(room, Broken) or room == 0:
             return False
-        socket.put(self.buffer(own.pair, False), data)
+        socket.put(self.buffer(own.pair, False), data.bytes())
         socket.sending += 1
         _ = orders.send_to(own.number, peer.address, peer.port, u32(len(data)))
         return True

@@ -58,7 +58,7 @@ async def echo(net: Net, stream: Stream) -> None:
         came = await net.receive(stream, data[:])
         if isinstance(came, End) or came == 0:
             break
-        if await net.send(stream, data[:came]) is not None:
+        if await net.send(stream, data[:came].bytes()) is not None:
             break
     net.close(stream)
 

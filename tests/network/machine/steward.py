@@ -93,7 +93,7 @@ async def connect(net: Net, stream: Stream, rest: Span[u8]) -> None:
     else:
         came = await net.receive(made, data[:])
         if not isinstance(came, End):
-            _ = await net.send(stream, data[:came])
+            _ = await net.send(stream, data[:came].bytes())
         net.close(made)
 
 
@@ -103,7 +103,7 @@ async def say(net: Net, stream: Stream, text: str) -> None:
     for byte in text.encode():
         data[length] = byte
         length += 1
-    _ = await net.send(stream, data[:length])
+    _ = await net.send(stream, data[:length].bytes())
 
 
 def name_of(why: Refusal) -> str:
