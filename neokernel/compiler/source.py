@@ -14,6 +14,7 @@ import re
 import sys
 import warnings
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, span_of, suggestion
@@ -197,26 +198,20 @@ class Loader:
 
     def _parse(self, name: str, path: Path, text: str) -> Module | None:
         file = self.shown(path) if name not in self.overlay else str(path)
-        tree: ast.Module | None = None
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                tree = ast.parse(text, filename=file, feature_version=(3, 11))
-                # Some errors show only when CPython compiles: `break` outside a loop, a parameter twice, …
-                compile(tree, file, "exec", dont_inherit=True)
+            tree = parsed(text, file)
         except (SyntaxError, ValueError) as failure:
             error = failure if isinstance(failure, SyntaxError) else SyntaxError(str(failure))
             line, column = error.lineno or 1, max((error.offset or 1) - 1, 0)
             end_line = error.end_lineno or line
             end_column = max((error.end_offset or 0) - 1, column + 1 if end_line == line else 1)
             message = f"not valid Python: {error.msg}"
-            help = _capture(error.msg, tree) if tree is not None else ""
+            help = _capture(error.msg, text)
             self.diagnostics.add(Diagnostic("NK0101", message, Span(file, line, column, end_line, end_column), help))
             return None
         except (RecursionError, MemoryError):
             self.diagnostics.add(Diagnostic("NK0110", "an expression nests too deeply", Span(file, 1, 0, 1, 1)))
             return None
-        place_fields(tree)
         return Module(name, path, file, text, tree, text.split("\n"), tree)
 
     def _near(self, name: str) -> str:
@@ -233,13 +228,30 @@ class Loader:
         self.diagnostics.add(Diagnostic(code, message, module.span(node), help))
 
 
-def _capture(message: str, tree: ast.Module) -> str:
+@lru_cache(maxsize=1024)
+def parsed(text: str, file: str) -> ast.Module:
+    """The tree of a source text, which is everybody's: nobody changes it. Programs share most of their modules.
+
+    Raises SyntaxError, ValueError, RecursionError, MemoryError.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = ast.parse(text, filename=file, feature_version=(3, 11))
+        # Some errors show only when CPython compiles: `break` outside a loop, a parameter twice, …
+        compile(tree, file, "exec", dont_inherit=True)
+    place_fields(tree)
+    return tree
+
+
+def _capture(message: str, text: str) -> str:
     """Help for `case NAME:` before other cases: whoever writes it means the thing that is called so."""
     matched = re.match(r"name capture '(\w+)'", message)
     if matched is None:
         return ""
     name = matched[1]
-    classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef) and name in _targets(node.body)]
+    # Only CPython's compiler says so, so it can be parsed.
+    body = ast.parse(text).body
+    classes = [node.name for node in body if isinstance(node, ast.ClassDef) and name in _targets(node.body)]
     if classes:
         return f"`{name}` captures everything: write `{classes[0]}.{name}`"
     return (

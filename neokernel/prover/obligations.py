@@ -25,6 +25,8 @@ class Duty(Enum):
     UNCHANGED = "unchanged"
     #: an assertion of a specification
     SPECIFIED = "specified"
+    #: that what a specification requires can be: of what can't happen, anything is proven
+    POSSIBLE = "possible"
 
 
 @dataclass(eq=False, slots=True)

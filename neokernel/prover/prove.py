@@ -200,6 +200,17 @@ class Run:
             if answer is not Answer.PROVEN and obligation.check is not None:
                 failed.add(id(obligation.check))
             yield Verdict(obligation, answer, time.perf_counter() - began)
+        if self.executor.specifying:
+            yield self._possible()
+
+    def _possible(self) -> Verdict:
+        """Is there a way to the specification's end? A solver that gives up says that none is known to be missing."""
+        began = time.perf_counter()
+        facts = len(self.executor.findings.facts)
+        path = START if self.end is None else self.end.path
+        obligation = Obligation(Duty.POSSIBLE, self.function, self.function.span, path, t.TRUE, facts)
+        never = self.end is None or self.solver().prove(path, t.FALSE) is Answer.PROVEN
+        return Verdict(obligation, Answer.REFUTED if never else Answer.PROVEN, time.perf_counter() - began)
 
 
 def prove(

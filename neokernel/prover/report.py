@@ -35,6 +35,7 @@ _DUTIES = {
     Duty.ARM: "this value may be of another type",
     Duty.GHOST: "a check in this ghost code may fail",
     Duty.UNCHANGED: "`{function}` may fail and leave `{callee}` changed",
+    Duty.POSSIBLE: "`{function}` says nothing: what it requires can't be, or its end isn't reached",
 }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
+
 from neokernel.compiler import pipeline
-from neokernel.compiler.source import place_fields
+from neokernel.compiler.source import PACKAGE_ROOT, parsed, place_fields
 
 TEXT = '''\
 a = f"one {x} two {x + 1:>{y}} three"
@@ -55,3 +57,15 @@ def test_who_forgets_the_import_of_the_language_is_told_the_line(tmp_path: Path)
     assert (wrong.code, wrong.help) == ("NK0201", f"if it belongs to the target, write `{line}` at its top level")
     program.write_text(f"{line}\n{program.read_text()}")
     assert pipeline.analyse(program).diagnostics == []
+
+
+@pytest.mark.parametrize("root", ["neokernel.services.echo.main", "neokernel.spec.notifications"])
+def test_a_tree_is_everybodys_and_nobody_changes_it(root: str) -> None:
+    """Interfaces and tasks; contracts with `old`."""
+    state = pipeline.State(PACKAGE_ROOT, [root])
+    assert pipeline.run_front_end(state).program is not None, state.diagnostics.items
+    for module in state.modules:
+        again = ast.parse(module.text, feature_version=(3, 11))
+        place_fields(again)
+        kept = ast.dump(parsed(module.text, module.file), include_attributes=True)
+        assert kept == ast.dump(again, include_attributes=True), module.name

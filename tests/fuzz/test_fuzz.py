@@ -87,8 +87,8 @@ def test_what_dies_is_an_answer() -> None:
 
 
 def test_coroutines_mean_the_same_in_all_readings() -> None:
-    state = State(7000, 60, 7000, list(meanings.readings_here()))
-    different = run_batch(state, range(7000, 7060), generate_coroutines)
+    state = State(7000, 20, 7000, list(meanings.readings_here()))
+    different = run_batch(state, range(7000, 7020), generate_coroutines)
     assert not different, explain(different[0], state.readings, seconds=30)
-    assert sum(map(len, state.rejected.values())) <= 3 and state.rejected.keys() <= {"NK0316"}
-    assert state.finished > 30 and sum(state.failed.values()) > 8
+    assert sum(map(len, state.rejected.values())) <= 1 and state.rejected.keys() <= {"NK0316"}
+    assert state.finished > 10 and sum(state.failed.values()) > 2

@@ -10,7 +10,7 @@ from tests.fuzz_prover.campaign import OPERATIONS, Batch, Tally, ask, program_of
 from tests.fuzz_prover.mutants import MUTANTS, Mutant
 from tests.fuzz_prover.report import table
 
-FIRST, COUNT = 20000, 20
+FIRST, COUNT = 20000, 8
 #: in which order programs are asked about a mistake, first the ways and numbers that find most; it may survive all
 ASKED = (
     ("known", 0, 60),

@@ -169,6 +169,7 @@ def test_what_changes_nothing_is_equivalent(campaign: Campaign, snapshot: Snapsh
     assert campaign.judge(in_brackets).outcome == SAME_IR
 
 
+@pytest.mark.slow
 def test_what_the_machine_does_alike_is_equivalent(campaign: Campaign, snapshot: Snapshot) -> None:
     bound = "u64(slot.depth) < MAXIMUM_DEPTH"
     other_way_round = exchange(snapshot, bound, "MAXIMUM_DEPTH > u64(slot.depth)")
@@ -226,6 +227,7 @@ def test_a_kernel_that_hangs_is_found(campaign: Campaign, snapshot: Snapshot, mo
     assert result.verdicts["tests"].hung
 
 
+@pytest.mark.slow
 def test_a_mistake_is_gone_afterwards(campaign: Campaign, snapshot: Snapshot, tests: KernelTests) -> None:
     campaign.judge(exchange(snapshot, GUARD, "    if False:"))
     assert (snapshot.folder / SLOT).read_text() == snapshot.sources[SLOT]
@@ -233,6 +235,7 @@ def test_a_mistake_is_gone_afterwards(campaign: Campaign, snapshot: Snapshot, te
     assert not tests.judge(no_mistake, Planted(snapshot, no_mistake)).killed
 
 
+@pytest.mark.slow
 def test_what_no_test_executes_survives(campaign: Campaign, snapshot: Snapshot, sound: Meaning) -> None:
     mutant = exchange(snapshot, GUARD, "    if False:")
     nowhere = Mutant(**{**vars(mutant), "first": 10_000, "last": 10_000})
@@ -279,11 +282,13 @@ def test_the_prover_finds_what_it_proved_before(prover: Prover, snapshot: Snapsh
     assert elsewhere == Verdict(None, "no proof looks into it")
 
 
+@pytest.mark.slow
 def test_the_prover_asks_specifications(prover: Prover, snapshot: Snapshot) -> None:
     found = judged(prover, snapshot, "slot", "    slot.flags = 0\n", "    pass\n")
     assert found.by == "neokernel.spec.capabilities.what_is_deleted_is_gone"
 
 
+@pytest.mark.slow
 def test_a_proof_over_its_limit_is_not_made(
     prover: Prover, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,6 +298,7 @@ def test_a_proof_over_its_limit_is_not_made(
     assert found.why == LIMIT
 
 
+@pytest.mark.slow
 def test_what_the_prover_knows_is_kept(
     prover: Prover, snapshot: Snapshot, sound: Meaning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,6 +313,7 @@ def test_what_the_prover_knows_is_kept(
     assert again.stands(passed, let_pass)
 
 
+@pytest.mark.slow
 def test_a_new_proof_is_asked_of_what_it_looks_into(
     prover: Prover, snapshot: Snapshot, sound: Meaning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -323,6 +330,7 @@ def test_a_new_proof_is_asked_of_what_it_looks_into(
     assert again.stands(elsewhere, verdicts[1])
 
 
+@pytest.mark.slow
 def test_a_short_run(snapshot: Snapshot, sound: Meaning, tests: KernelTests, tmp_path: Path) -> None:
     """Five mutants, by seed. A run that is begun again takes the results that were kept."""
     results = Campaign(snapshot, tmp_path, sound, [tests], ["slot"]).run(5, seed=1)

@@ -7,42 +7,38 @@ import pytest
 from neokernel.abi.call import NEVER, Call
 from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.kinds import Kind
-from neokernel.compiler import ir
-from neokernel.compiler.pipeline import run_front_end
-from neokernel.compiler.types import NONE
-from neokernel.image.kernel import kernel_state
+from neokernel.compiler.pipeline import analyse_source
 from neokernel.kernel.objects import Endpoint, Notification, Reply
 from neokernel.kernel.objects import State as ThreadState
 from neokernel.lang import u16, u64
 from neokernel.prover import invariants
-from neokernel.prover import terms as t
-from neokernel.prover.prove import Run, Session
-from neokernel.prover.solve import EFFORT, Answer
+from neokernel.prover.obligations import Duty
+from neokernel.prover.prove import Session, roots
+from neokernel.prover.solve import EFFORT
 from neokernel.prover.states import is_specification
-from neokernel.spec import MODULES, capabilities, messages, notifications, queues, timers
+from neokernel.spec import capabilities, messages, notifications, queues, timers
 from tests.kernel.support import PRIORITY, Machine
 from tests.kernel.test_endpoint import Pair, word
 from tests.prover.support import kernel_with, mistakes
 
 
-@pytest.fixture(scope="module")
-def kernel() -> ir.Program:
-    program = run_front_end(kernel_state(*MODULES)).program
-    assert program is not None
-    return program
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_what_is_required_can_be(kernel: ir.Program, module: str) -> None:
-    """Of what can't happen, anything is proven."""
-    stated = [one for one in kernel.functions if one.module == module and one.result == NONE]
-    of = invariants.of_program(kernel)
-    for function in stated:
-        run = Run(function, of)
-        run.execute()
-        assert run.end is not None, function.name
-        assert run.solver().prove(run.end.path, t.FALSE) is not Answer.PROVEN, function.name
-    assert stated
+@pytest.mark.parametrize(
+    ("body", "possible"),
+    [
+        ("requires(a < 4)\n    assert a < 5", True),
+        ("requires(a < 4)\n    requires(a > 4)\n    assert a == 7", False),
+        ("assert a >= 0\n    unreachable('never gets there')", False),
+    ],
+)
+def test_what_is_required_can_be(body: str, possible: bool) -> None:
+    """Of what can't happen, anything is proven; so that isn't a specification."""
+    module = "neokernel.spec.planted"
+    source = f"from neokernel.lang import requires, u8, unreachable\n\ndef stated(a: u8) -> None:\n    {body}\n"
+    found = analyse_source(source, module)
+    assert found.program is not None, found.diagnostics
+    (function,) = roots(found.program, [module])
+    failed = Session({}).prove(function).failed
+    assert (Duty.POSSIBLE in [verdict.obligation.duty for verdict in failed]) != possible
 
 
 #: a mistake in the kernel, the module that it is in, and a specification that finds it

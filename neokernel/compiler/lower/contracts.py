@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 
 from neokernel.compiler import ir
 from neokernel.compiler.declare import FunctionDecl, LangName
@@ -67,7 +68,7 @@ def _ensures(ctx: Context, node: ast.expr) -> ir.Ghost:
     if len(names) != wanted or not plain:
         form = "lambda: …" if wanted == 0 else "lambda result: …"
         raise ctx.reject("NK0901", f"this function returns `{ctx.function.result}`", node, f"write `ensures({form})`")
-    body = _Old(ctx).visit(node.body)
+    body = _Old(ctx).visit(copy.deepcopy(node.body))
     saved = dict(ctx.variables)
     var: ir.Var | None = None
     for name in names:
