@@ -156,7 +156,11 @@ def offset_from(base: u64, address: u64) -> u64:
 
 def within(base: u64, offset: u64, length: u64) -> Lent | Status:
     """A part of the region that begins at `base`, the client's or the server's, if it is one; statuses as below."""
-    size = size_at(base)
+    return part_of(base, size_at(base), offset, length)
+
+
+def part_of(base: u64, size: u64, offset: u64, length: u64) -> Lent | Status:
+    """A part of a region of `size` bytes, if it is one."""
     if size == 0:
         return Status.NO_BUFFER
     if offset > size or length > size - offset:
@@ -184,6 +188,11 @@ def size_at(base: u64) -> u64:
         pages = u64(info.lent[(base - LARGE_LENT_ADDRESS) // LARGE_SPACE])
     if (pages > MOST_PAGES) != large:
         return 0
+    return size_of_pages(pages)
+
+
+def size_of_pages(pages: u64) -> u64:
+    """Bytes of a region of so many pages; whatever the StartInfo says, it ends before the next one begins."""
     return min(pages, LARGE_SPACE // PAGE_SIZE) * PAGE_SIZE
 
 
@@ -196,4 +205,4 @@ def borrowed(badge: u64, offset: u64, length: u64) -> Lent | Status:
     pages: u64 = 0
     if not process.is_root:
         pages = u64(process.start_info().lent[client])
-    return within(lent_at(client, pages), offset, length)
+    return part_of(lent_at(client, pages), size_of_pages(pages), offset, length)
