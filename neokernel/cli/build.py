@@ -35,6 +35,8 @@ def command(
     if output is not None and not output.parent.exists():
         help = "make it first; without -o the image goes to build/ in the current folder"
         raise ToolError("NK1005", f"{output} can't be written: there is no folder {output.parent}", help)
+    if output is not None and output.is_dir():
+        raise ToolError("NK1005", f"{output} can't be written: it is a folder", f"name a file in it: `{output}/x.elf`")
     if path is None or is_system_file(path):
         machine = machine_of(find_system(path), as_json=as_json)
         denied = denials(machine, deny)

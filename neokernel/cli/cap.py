@@ -41,6 +41,8 @@ def why(source: str, target: str, path: Path | None, every: bool, as_json: bool)
         if name not in graph.nodes:
             help = suggestion(name, graph.nodes) or f"there are: {', '.join(graph.nodes)}"
             raise ToolError("NK1011", f"there is no {name!r} in this system", help)
+    if source == target:
+        raise ToolError("NK1011", f"A and B are both {source}", "name another B: whom it could reach")
     found = ways(graph, source, target) if every else [way for way in [shortest(graph, source, target)] if way]
     status = Exit.SUCCESS if found else Exit.NEGATIVE
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import keyword
 import re
 import sys
@@ -20,6 +21,8 @@ TEMPLATES = Path(__file__).parent / "templates" / "service"
 SUFFIX = ".in"
 #: modules and services that a new one has beside its own
 TAKEN = ("main", "handler", "client", *RESERVED)
+#: what the service's own files import: a module of that name would be in the way
+IMPORTED = (*sys.stdlib_module_names, "neokernel", "pytest")
 
 
 @click.group()
@@ -46,7 +49,8 @@ def service(name: str, directory: Path, as_json: bool) -> None:
     if not re.fullmatch(NAME, name) or len(name) > LONGEST_NAME or name.endswith("-"):
         help = f"small letters, digits and `-`, beginning with a letter, at most {LONGEST_NAME} characters"
         raise ToolError("NK1013", f"a service can't be called {name!r}", help)
-    if module in sys.stdlib_module_names or keyword.iskeyword(module) or name in TAKEN:
+    taken = module in IMPORTED or keyword.iskeyword(module) or name in TAKEN
+    if taken or not names_in_templates().isdisjoint({module, class_name(name)}):
         raise ToolError("NK1013", f"a service can't be called {name!r}: that is taken", "choose another name")
     folder = directory / name
     try:
@@ -64,9 +68,26 @@ def service(name: str, directory: Path, as_json: bool) -> None:
     click.echo(f"next: cd {shown(folder)}; nk run; nk test")
 
 
+def class_name(name: str) -> str:
+    """The interface's."""
+    return "".join(part.capitalize() for part in name.split("-"))
+
+
+def names_in_templates() -> set[str]:
+    """What the service's files call something else: variables, classes, what they import."""
+    found: set[str] = set()
+    for path in TEMPLATES.glob(f"*.py{SUFFIX}"):
+        text = Template(path.read_text(encoding="utf-8")).substitute(name="", module="_", Class="_")
+        for node in ast.walk(ast.parse(text)):
+            match node:
+                case ast.Name(id=name) | ast.arg(arg=name) | ast.alias(name=name) | ast.ClassDef(name=name):
+                    found.add(name)
+    return found
+
+
 def write(template: Path, folder: Path, name: str, module: str) -> Path:
     """A file of the service."""
     path = folder / template.name.removesuffix(SUFFIX).replace("NAME", module)
-    words = {"name": name, "module": module, "Class": "".join(part.capitalize() for part in name.split("-"))}
+    words = {"name": name, "module": module, "Class": class_name(name)}
     path.write_text(Template(template.read_text(encoding="utf-8")).substitute(words), encoding="utf-8")
     return path

@@ -22,7 +22,7 @@ from neokernel.cli.program import (
     tool_complaints,
     unwritable,
 )
-from neokernel.compiler.diagnostics import Diagnostic, render
+from neokernel.compiler.diagnostics import Diagnostic, render, suggestion
 from neokernel.image.archive import program_entry
 from neokernel.image.elf import Image
 from neokernel.image.needs import asks_for_state
@@ -54,14 +54,16 @@ def systems_here() -> list[Path]:
 def find_system(path: Path | None) -> Path:
     """The system file at `path`; if none is named, `system.toml` here, or the only one in `systems`."""
     if path is not None:
+        help = f"name a file that ends in {SUFFIX}, or a folder with {USUAL}"
         if not is_system_file(path):
-            raise ToolError(
-                "NK1010", f"{path} is no system file", f"name a file that ends in .toml, or a folder with {USUAL}"
-            )
+            raise ToolError("NK1010", f"{path} is no system file", help)
         path = path / USUAL if path.is_dir() else path
         if not path.exists():
-            raise ToolError("NK1010", f"{path} doesn't exist", "`nk check FILE` says what is wrong with one")
+            near = suggestion(path.name, [each.name for each in path.parent.glob(f"*{SUFFIX}")])
+            raise ToolError("NK1010", f"{path} doesn't exist", near or help)
         return path
+    if USUAL.is_dir():
+        raise ToolError("NK1010", f"{USUAL} is a folder", "a system file is text; `nk new service NAME` makes one")
     found = systems_here()
     if len(found) == 1:
         return found[0]
@@ -195,7 +197,9 @@ def denials(machine: Machine, written: tuple[str, ...]) -> frozenset[Denied]:
     """What `--deny SERVICE.NAME` names."""
     found: set[Denied] = set()
     for each in written:
-        name, _, entry = each.partition(".")
+        name, dot, entry = each.partition(".")
+        if not dot:
+            raise ToolError("NK1012", f"--deny {each!r} doesn't say what to leave out", "write `--deny SERVICE.NAME`")
         service = machine.services.get(name)
         if service is None:
             help = did_you_mean(name, machine.services, "services", "")

@@ -385,7 +385,8 @@ def test_what_a_killed_build_left_is_in_nobodys_way(nk: Nk, tmp_path: Path) -> N
     shutil.rmtree(folder)
     folder.write_text("")
     result = nk("build", "small.py")
-    assert result.error == "error[NK1005]: build/small.programs can't be written: File exists\n"
+    said = "build/small.programs can't be written: it is a file, and was to be a folder"
+    assert result.error == f"error[NK1005]: {said}\n  help: move it away\n"
 
 
 def test_a_broken_image(nk: Nk, tmp_path: Path) -> None:

@@ -215,3 +215,50 @@ def test_what_is_wrong_within_a_program_hides_no_grant(nk: Nk, tmp_path: Path) -
     system.write_text(system.read_text().replace("tally.tally", "tally.other"))
     found = nk("check", "tally", "--json").json["programs"][0]["diagnostics"]
     assert [item["code"] for item in found] == ["NK2104"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said", "help"),
+    [
+        (("check", "sytem.toml"), Exit.USAGE, "NK1010]: sytem.toml doesn't exist", "did you mean `system.toml`?"),
+        (("run", "x.toml"), Exit.USAGE, "NK1010]: x.toml doesn't exist", "name a file that ends in .toml, or a folder"),
+        (
+            ("build", "--deny", "one"),
+            Exit.USAGE,
+            "NK1012]: --deny 'one' doesn't say what",
+            "write `--deny SERVICE.NAME`",
+        ),
+        (
+            ("build", "-o", "folder"),
+            Exit.USAGE,
+            "NK1005]: folder can't be written: it is a",
+            "name a file in it: `folder/x",
+        ),
+        (("build",), Exit.USAGE, "NK1005]: build can't be written: it is a file, and was to be a", "move it away"),
+        (("cap", "why", "one", "one"), Exit.USAGE, "NK1011]: A and B are both one", "name another B"),
+        (("check", "empty"), Exit.USAGE, "NK1002]: empty has no main.py", "name a folder with a main.py"),
+    ],
+)
+def test_what_cannot_be_meant(
+    nk: Nk, tmp_path: Path, arguments: tuple[str, ...], status: int, said: str, help: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "build").write_text("")
+    (tmp_path / "one.py").write_text(
+        "from neokernel.runtime.process import Process\n\ndef main(process: Process) -> None:\n    process.ready()\n"
+    )
+    (tmp_path / "system.toml").write_text(
+        '[system]\nname = "x"\nboard = "qemu-virt"\n[service.one]\nprogram = "./one.py"\n'
+    )
+    result = nk(*arguments)
+    first, second = result.error.splitlines()[:2]
+    assert (result.status, first.startswith(f"error[{said}"), second.startswith(f"  help: {help}")) == (
+        status, True, True,
+    ), result.error  # fmt: skip
+
+
+def test_a_folder_is_no_system_file(nk: Nk, tmp_path: Path) -> None:
+    (tmp_path / "system.toml").mkdir()
+    result = nk("check")
+    assert (result.status, result.error.splitlines()[0]) == (Exit.USAGE, "error[NK1010]: system.toml is a folder")

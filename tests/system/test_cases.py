@@ -53,6 +53,7 @@ def test_what_is_said(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def unreadable(folder: Path) -> list[Diagnostic]:
     contents = {
         "latin.toml": "# é\n".encode("latin-1"),
+        "mark.toml": b"\xef\xbb\xbf[system]\n",
         "long.toml": b"#" * (document.LONGEST + 1),
         "deep.toml": b"x = " + b"[" * 5000,
         "number.toml": b"x = " + b"1" * 5000,
@@ -72,6 +73,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     said = [(item.code, item.message, item.span.line) for item in unreadable(tmp_path)]
     assert said == [
         ("NK2001", "not UTF-8: byte 2 is 0xe9, in line 1", 0),
+        ("NK2001", "the file begins with a byte order mark", 0),
         ("NK2001", "long.toml is longer than 1,048,576 bytes", 0),
         ("NK2002", "not valid TOML: too deeply nested", 1),
         ("NK2002", "not valid TOML: a number is too long", 1),

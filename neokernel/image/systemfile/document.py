@@ -7,6 +7,7 @@ nearest one around it, so that each finding has a line to point at.
 from __future__ import annotations
 
 import ast
+import codecs
 import re
 import tomllib
 from bisect import bisect_right
@@ -116,6 +117,9 @@ def read(path: Path, file: str, findings: Findings) -> Document | None:
         return None
     if len(raw) > LONGEST:
         findings.error("NK2001", f"{file} is longer than {LONGEST:,} bytes", nowhere, "is it a system file at all?")
+        return None
+    if raw.startswith(codecs.BOM_UTF8):
+        findings.error("NK2001", "the file begins with a byte order mark", nowhere, "save it as UTF-8 without one")
         return None
     try:
         text = raw.decode("utf-8")

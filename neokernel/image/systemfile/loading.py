@@ -206,9 +206,13 @@ def near_programs(document: Document, written: str) -> str:
         place = document.path.parent / written
         if is_folder(place):
             return f"{shown(place)} has no main.py"
-        known = [each.name for each in neighbours(place.parent)]
+        if is_file(place):
+            return f"{shown(place)} is no Python source: name a file that ends in .py, or a folder with a main.py"
+        # As they are written here: the folder in which they are stands before their names.
+        before = written[: len(written) - len(place.name)] if written.endswith(place.name) else ""
+        known = [f"{before}{each.name}" for each in neighbours(place.parent)]
         folder = f"`{shown(place.parent)}`"
-        return did_you_mean(place.name, known, f"programs in {folder}", f"there is no program in {folder}")
+        return did_you_mean(f"{before}{place.name}", known, f"programs in {folder}", f"there is no program in {folder}")
     beside = document.path.parent / written
     if is_folder(beside) or is_file(beside.with_name(f"{beside.name}.py")):
         return f'the path of a program of your own begins with `.`: "./{written}"'
@@ -234,7 +238,7 @@ def manifest_of(program: Program, findings: Findings) -> list[Source]:
     """The program's manifest, if it has one: `service.toml` in its folder, or `NAME.service.toml` beside NAME.py."""
     main = program.main
     path = main.parent / MANIFEST if main.stem == "main" else main.with_suffix(".service.toml")
-    if not is_file(path):
+    if not is_there(path):
         return []
     document = read(path, shown(path), findings)
     table = None if document is None else validate(document, Manifest, findings)
@@ -245,6 +249,14 @@ def is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def is_there(path: Path) -> bool:
+    """Also one that can't be read: that is an error, not nothing."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
         return False
 
 

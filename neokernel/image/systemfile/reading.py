@@ -5,6 +5,7 @@ Invariant: whatever the document holds, there is a model or an error, never an e
 
 from __future__ import annotations
 
+import difflib
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -12,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from neokernel.compiler.diagnostics import suggestion
 from neokernel.image.systemfile.document import Document, Findings, did_you_mean
-from neokernel.image.systemfile.model import SystemFile
+from neokernel.image.systemfile.model import Manifest, SystemFile
 from neokernel.image.systemfile.units import shortened
 
 M = TypeVar("M", bound=BaseModel)
@@ -28,6 +29,9 @@ WANTED = {
     "model_attributes_type": "a table",
 }
 
+#: what only the system file says of a service
+GRANTING = ("uses", "devices", "interrupts", "dma", "pools", "trusted")
+
 #: what pydantic calls a limit that wasn't kept → the limit's name, and how we say it
 LIMITS = {
     "greater_than_equal": ("ge", "at least"),
@@ -41,9 +45,22 @@ def validate(document: Document, kind: type[M], findings: Findings) -> M | None:
     try:
         return kind.model_validate(document.data)
     except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            explain(document, kind, detail, findings)
+        details = error.errors(include_url=False)
+        misspelt = {meant for detail in details if (meant := meant_by(kind, detail)) is not None}
+        for detail in details:
+            # What is missing because it is misspelt is said once.
+            if detail["type"] != "missing" or tuple(detail["loc"]) not in misspelt:
+                explain(document, kind, detail, findings)
         return None
+
+
+def meant_by(kind: type[BaseModel], detail: ErrorDetails) -> tuple[int | str, ...] | None:
+    """The key that an unknown one was to be, if there is one like it."""
+    *inside, last = detail["loc"] or [""]
+    model = model_at(kind, inside) if detail["type"] == "extra_forbidden" else None
+    fields = list(model.model_fields) if model is not None else []
+    meant = difflib.get_close_matches(str(last), fields, n=1, cutoff=0.6)
+    return (*inside, meant[0]) if meant else None
 
 
 def explain(document: Document, kind: type[BaseModel], detail: ErrorDetails, findings: Findings) -> None:
@@ -60,6 +77,8 @@ def explain(document: Document, kind: type[BaseModel], detail: ErrorDetails, fin
             where = f"in `{dotted(inside)}`" if inside else "here"
             others = [name for name in fields if name not in given(document, inside)]
             help = suggestion(str(last), fields)
+            if kind is Manifest and str(last) in GRANTING:
+                help = f"a manifest grants nothing: write `{last}` into the system file, at the service"
             help = help or did_you_mean(str(last), others, "others that can be there", "no others can be there")
             findings.error("NK2003", f"unknown key `{shortened(str(last))}` {where}", document.key(*place), help)
         case "missing":

@@ -83,7 +83,9 @@ def quotas(machine: Machine, service: Service, findings: Findings) -> None:
             message = f"`dma.{grant.name}` is {grant.target}, and clients lend {show_size(pinned * PAGE_SIZE)}"
             findings.error("NK2006", message, grant.span, f"together at most {show_size(MOST_PINNED * PAGE_SIZE)}")
     if service.capabilities.value < slots:
-        message = f"`{service.name}` has {service.capabilities.value} slots for capabilities, and begins with {slots}"
+        message = (
+            f"`{service.name}` has {service.capabilities.value} slots for capabilities, and needs {slots} to begin with"
+        )
         help = f"write `capabilities = {-(-slots // 32) * 32}` or more: what it makes needs slots, too"
         findings.error("NK2202", message, service.capabilities.span, help)
     if service.preserve.value <= MOST_STATE:
@@ -96,7 +98,7 @@ def enough_memory(machine: Machine, service: Service, findings: Findings, parts:
     if service.memory.value >= least:
         return
     has, table = show_size(service.memory.value), service.capabilities.value * SLOT_SIZE
-    message = f"`{service.name}` has {has} of memory, and begins with {show_size(least)}"
+    message = f"`{service.name}` has {has} of memory, and needs {show_size(least)} to begin with"
     reached = service.preserve.value + sum(size for _, size in regions(machine, service))
     mapped = f"; page tables reach the {show_size(reached)} that it preserves or shares" if reached else ""
     rest = "the program has data, too" if parts is None else "what it makes comes on top"
