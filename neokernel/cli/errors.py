@@ -121,6 +121,12 @@ TOOL_CODES: dict[str, ToolCode] = {
         "as services are called; its module, with `_` for `-`, mustn't be one of Python's own.",
         Exit.USAGE,
     ),
+    "NK1014": ToolCode(
+        "the files can't be embedded",
+        "`nk embed FOLDER -o NAME.py` writes the files in FOLDER as a module, which a program imports. Their names are "
+        "printable ASCII, they have 8 MiB together at most, and NAME is one that a module can have.",
+        Exit.USAGE,
+    ),
     "NK1101": ToolCode(
         "QEMU is missing or too old",
         "Systems are booted in qemu-system-riscv64, version 7.2 or newer. `make setup` installs it on Debian and "

@@ -36,6 +36,7 @@ COMMANDS = {
     "debug": "Look at a program with gdb, from its main on, or at a service that runs.",
     "doctor": "Say whether this machine has what is needed.",
     "dump": "Write a running service as a core file, or show a program between two passes.",
+    "embed": "Write a folder of files as a module of a program.",
     "enrol": "Say whose boot images a board starts.",
     "explain": "Explain an error code.",
     "graph": "Show who can reach what in a system.",

@@ -6,6 +6,8 @@
         case Look.READY: …              # method, path, fields: all that follows is body
         case Look.REFUSED: …            # answer request.status, and hang up: where the next one begins nobody knows
 
+An answer's head differs in its first line, and in what its fields must say: with `answers`, a client reads that.
+
 Specification: RFC 9112 (syntax, framing), RFC 9110 (meaning).
 
 **What two readers could take for different things is refused:** a line that doesn't end by CR LF, a CR or another
@@ -92,6 +94,9 @@ class Request:
     at: usize = 0
     seen: usize = 0
     stage: Stage = Stage.LINE
+    #: it is an answer's head; then `code` is its status
+    answers: bool = False
+    code: u16 = 0
     #: of a refused one: what to answer
     status: u16 = 0
     method: Method = Method.GET
@@ -205,7 +210,7 @@ class Request:
                 # An empty line before a request is passed over (RFC 9112, 2.2).
                 return 0
             self.stage = Stage.FIELDS
-            return self.take_request_line(first, end)
+            return self.take_status_line(first, end) if self.answers else self.take_request_line(first, end)
         if first == end:
             self.stage = Stage.DONE
             return self.conclude()
@@ -229,6 +234,17 @@ class Request:
             return 501
         self.method = method
         return self.take_target(first + space + 1, end - 9)
+
+    def take_status_line(self, first: usize, end: usize) -> u16:
+        """`HTTP/1.1 200`, and what the status is called, which says nothing (RFC 9112, 4)."""
+        line = self.input[first:end].bytes()
+        if len(line) < 12 or line[8] != SPACE or (len(line) > 12 and line[12] != SPACE):
+            return 400
+        code = number_of(line[9:12])
+        if code is None or not 100 <= code <= 599:
+            return 400
+        self.code = u16(code)
+        return self.take_version(line[:8])
 
     def take_version(self, version: bytes) -> u16:
         if version == b"HTTP/1.1":
@@ -295,10 +311,10 @@ class Request:
         self.count += 1
         name, text = self.input[first:colon].bytes(), self.input[start:stop].bytes()
         match len(name):
-            case 4 if is_alike(name, b"host"):
+            case 4 if not self.answers and is_alike(name, b"host"):
                 self.hosts += 1
                 return 0 if is_host(text) and self.hosts == 1 else 400
-            case 6 if is_alike(name, b"expect"):
+            case 6 if not self.answers and is_alike(name, b"expect"):
                 self.expects = True
                 return 0 if self.minor == 0 or is_alike(text, b"100-continue") else 417
             case 10 if is_alike(name, b"connection"):
@@ -338,7 +354,7 @@ class Request:
             # HTTP/1.0 ends with each request unless both want to go on, and knows no 100.
             self.expects = False
             self.last = self.last or not self.keeps
-        elif self.hosts == 0:
+        elif self.hosts == 0 and not self.answers:
             return 400
         if self.unclean:
             length = cleaned(self.input[self.path_at : self.path_end])

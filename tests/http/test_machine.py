@@ -34,30 +34,35 @@ pytestmark = [pytest.mark.qemu, pytest.mark.skipif(QEMU is None, reason="needs q
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    with running(MACHINE, tmp_path_factory.mktemp("machine")) as found:
-        yield found
+def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
+    site, asker = free_ports(2)
+    with running(MACHINE, tmp_path_factory.mktemp("machine"), {site: 80, asker: 81}):
+        yield site, asker
+
+
+@pytest.fixture(scope="module")
+def port(ports: tuple[int, int]) -> int:
+    return ports[0]
 
 
 @contextmanager
-def running(system: Path, folder: Path) -> Iterator[int]:
-    """The machine of a system file's folder, built in `folder`: the host's port of its site."""
-    (found,) = free_ports(1)
+def running(system: Path, folder: Path, forwarded: dict[int, int]) -> Iterator[None]:
+    """The machine of a folder, built in another one. `forwarded`: its ports by the host's, a site's first."""
     built = nk("build", system / "system.toml", "-o", folder / "image.elf")
     assert built.returncode == 0, built.stderr
     assert QEMU is not None
     command = [
         *qemu.command(QEMU, folder / "image.elf"),
         *qemu.entropy("virtio-mmio-bus.0"),
-        *qemu.network("virtio-mmio-bus.2", {f"tcp/{found}": 80}),
+        *qemu.network("virtio-mmio-bus.2", {f"tcp/{here}": there for here, there in forwarded.items()}, outside=True),
     ]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
         until = time.monotonic() + PATIENCE
-        while not said(found, b"GET / HTTP/1.0\r\n\r\n", patience=2):
+        while not said(next(iter(forwarded)), b"GET / HTTP/1.0\r\n\r\n", patience=2):
             assert time.monotonic() < until and process.poll() is None, "the machine doesn't answer"
             time.sleep(0.1)
-        yield found
+        yield
     finally:
         process.kill()
         process.wait()
@@ -284,3 +289,49 @@ def test_sixty_connections_at_once(port: int) -> None:
     while (living := counters(port)["living"]) != 1:
         assert time.monotonic() < until, f"{living} connections are left"
         time.sleep(0.2)
+
+
+# --- the client -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "said_of_it"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "200 5 bytes"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", "200 GONE"),
+        (b"HTTP/1.0 404 \r\n\r\nuntil the end", "404 13 bytes"),
+        (b"HTTP/1.1 201\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n", "201 4 bytes"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n", "200 MALFORMED"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 2 + b"HTTP/1.1 204 No Content\r\n\r\n", "204 0 bytes"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n" + bytes(300), "200 300 bytes"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 301\r\n\r\n" + bytes(301), "200 TOO_LARGE"),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + bytes(301), "200 TOO_LARGE"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 9, "MALFORMED"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "MALFORMED"),
+        (b"SSH-2.0-x\r\n", "MALFORMED"),
+        (b"HTTP/1.1 20 OK\r\n", "MALFORMED"),
+        (b"", "GONE"),
+        (None, "TIMED_OUT"),
+    ],
+)
+def test_what_the_client_makes_of_answers(ports: tuple[int, int], answer: bytes | None, said_of_it: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(PATIENCE)
+        with socket.create_connection(("127.0.0.1", ports[1]), PATIENCE) as asking:
+            asking.sendall(b"%d\n" % server.getsockname()[1])
+            peer, _ = server.accept()
+            with peer:
+                asked = b""
+                while not asked.endswith(b"question"):
+                    asked += peer.recv(1 << 16)
+                assert asked.startswith(b"POST /path?query HTTP/1.1\r\nHost: host\r\n"), asked
+                if answer is not None:
+                    peer.sendall(answer)
+                    peer.shutdown(socket.SHUT_WR)
+                assert asking.makefile().readline() == f"{said_of_it}\n"
+
+
+def test_the_client_finds_nobody(ports: tuple[int, int]) -> None:
+    (unused,) = free_ports(1)
+    assert said(ports[1], b"%d\n" % unused) == b"GONE\n"
+    assert said(ports[1], b"80\n") == b"REFUSED\n", "no line grants it"

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from neokernel.http import conditions
 from neokernel.http.beginning import begin
+from neokernel.http.characters import number_of
+from neokernel.http.client import Fetch, FetchError, Place
 from neokernel.http.conditions import Condition, NoRange, Version
 from neokernel.http.exchange import BodyError, Exchange
 from neokernel.http.limits import Limits
-from neokernel.http.method import GET, POST, PUT
+from neokernel.http.method import GET, POST, PUT, Method
 from neokernel.http.server import Server
 from neokernel.http.target import decoded, value_of
 from neokernel.http.text import Text
 from neokernel.interfaces.clients.attending import attend
 from neokernel.interfaces.clients.socket import Gone, Socket, Stream
 from neokernel.interfaces.clock import Clock
-from neokernel.interfaces.sockets import Refusal, Sockets
-from neokernel.lang import Array, Embedded, Uses, array, slot_of, struct, tasks, u8, u64, uses, usize
+from neokernel.interfaces.sockets import End, Refusal, Sockets
+from neokernel.lang import Array, Embedded, Uses, array, slot_of, struct, tasks, u8, u16, u32, u64, uses, usize
 from neokernel.runtime.executor import Executor, Group
 from neokernel.runtime.must import must
 from neokernel.runtime.placing import placed
@@ -24,6 +26,8 @@ from neokernel.runtime.process import Process
 CONNECTIONS = 64
 EACH = 8_192
 PLAIN = b"text/plain"
+#: 10.0.2.2: QEMU's host
+HOST: u32 = 0x0A00_0202
 
 network: Uses[Sockets] = uses(lend=2 << 20)
 clock: Uses[Clock] = uses()
@@ -179,18 +183,51 @@ async def counters(site: Site, http: Exchange) -> None:
     await http.reply(200, PLAIN, text.written())
 
 
+async def ask(server: Server) -> None:
+    """Asks a server of the host's, for who connects to port 81 and sends its port and a line's end."""
+    net = server.net
+    data: Array[u8] = array(300)
+    memory: Array[u8] = array(100)
+    listener = await net.listen(81, 4)
+    assert not isinstance(listener, Refusal), "its entry grants it"
+    fetch = Fetch(net=net, frequency=server.frequency, limits=server.limits)
+    while True:
+        stream = await net.accept(listener)
+        if isinstance(stream, Gone):
+            return
+        came = await net.receive(stream, data[:])
+        if not isinstance(came, End) and came != 0:
+            port = number_of(data[: came - 1].bytes())
+            if port is not None and port < 65_536:
+                text = Text(data=memory[:])
+                place = Place(HOST, u16(port), b"host")
+                status = await fetch.ask(Method.POST, place, b"/path?query", PLAIN, b"question")
+                if isinstance(status, FetchError):
+                    text.write(f"{status.name}\n")
+                else:
+                    length = await fetch.read_all(data[:])
+                    if isinstance(length, FetchError):
+                        text.write(f"{status} {length.name}\n")
+                    else:
+                        text.write(f"{status} {length} bytes\n")
+                fetch.close()
+                _ = await net.send(stream, text.written())
+        net.close(stream)
+
+
 @struct
 class Site:
     executor: Embedded[Executor] = Executor()
-    sockets: Array[Embedded[Socket]] = array(CONNECTIONS + 1)
+    sockets: Array[Embedded[Socket]] = array(CONNECTIONS + 3)
     attending: Embedded[Group] = Group(frames=tasks(attend, 1), tasks=array(1))
     listening: Embedded[Group] = Group(frames=tasks(listen, 1), tasks=array(1))
+    asking: Embedded[Group] = Group(frames=tasks(ask, 1), tasks=array(1))
     serving: Embedded[Group] = Group(frames=tasks(serve, CONNECTIONS), tasks=array(CONNECTIONS))
     page: Array[u8] = array(4_096)
 
 
 def main(process: Process) -> None:
-    site: Site = placed(process, 320)
+    site: Site = placed(process, 340)
     executor = site.executor
     must(executor.begin(process))
     limits = Limits(head=3_000, idle=6_000, body=3_000, write=3_000, linger=1_000)
@@ -200,9 +237,11 @@ def main(process: Process) -> None:
         site.page[place] = u8(place * 7 % 251)
     assert site.attending.spawn(executor, attend(server.net)) is not None
     assert site.listening.spawn(executor, listen(site, server)) is not None
+    assert site.asking.spawn(executor, ask(server)) is not None
     process.ready()
     while True:
         must(executor.wait())
         site.attending.run(executor)
         site.listening.run(executor)
+        site.asking.run(executor)
         site.serving.run(executor)
