@@ -18,8 +18,8 @@ hypothesis.settings.register_profile("neokernel", deadline=None, print_blob=True
 hypothesis.settings.load_profile("neokernel")
 
 
-#: folders of the session's own, for the processes that this one starts: object files, and a user's keys
-FOLDERS = {name: pytest.StashKey[str]() for name in ("NK_CACHE", "NK_STATE")}
+#: folders of the session's own, for the processes that this one starts: object files, a user's keys, modules' code
+FOLDERS = {name: pytest.StashKey[str]() for name in ("NK_CACHE", "NK_STATE", "PYTHONPYCACHEPREFIX")}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,6 +27,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell's background jobs ignore interrupts, and so would all that is started here.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Hundreds of processes are started, and each would make the code of all modules anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for name, key in FOLDERS.items():
         if name not in os.environ:
             config.stash[key] = os.environ[name] = tempfile.mkdtemp(prefix="neokernel-tests-")

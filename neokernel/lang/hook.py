@@ -1,7 +1,7 @@
 """The import hook: target modules are instrumented as they are imported; all others are none of its business.
 
-A target module is one with a top-level `from neokernel.lang import …`. Its code isn't cached: an instrumented `.pyc`
-would lie where the interpreter expects the plain one.
+A target module is one with a top-level `from neokernel.lang import …`. Its code is kept beside the plain one, in files
+of another name (`instrumented.py`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
+from neokernel.lang import instrumented
 from neokernel.lang.failures import StaticError
 from neokernel.lang.instrument import LANGUAGE, deep_recursion, instrument
-from neokernel.lang.interfaces import Problem, expand
+from neokernel.lang.interfaces import Find, Problem, expand
 
 #: where programs above the kernel have the type of their `main`'s parameter from
 PROCESS = "neokernel.runtime.process"
@@ -45,8 +46,11 @@ def is_target(tree: ast.Module) -> bool:
     )
 
 
-def compile_target(source: bytes | str, filename: str, module: str) -> CodeType:
-    """The code of a target module. Annotations stay text, whether or not the module asks for it."""
+def compile_target(source: bytes | str, filename: str, module: str, find: Find | None = None) -> CodeType:
+    """The code of a target module. Annotations stay text, whether or not the module asks for it.
+
+    `find` gives the trees of other modules, as they were written.
+    """
     flags = __future__.annotations.compiler_flag
 
     def reject(problem: Problem) -> NoReturn:
@@ -54,20 +58,14 @@ def compile_target(source: bytes | str, filename: str, module: str) -> CodeType:
         raise StaticError(f"{filename}:{line}: {problem.message}: {problem.help}")
 
     with deep_recursion():
-        tree = instrument(expand(ast.parse(source, filename), module, as_written, reject))
+        tree = instrument(expand(ast.parse(source, filename), module, find or as_written, reject))
         code: CodeType = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
     return code
 
 
 def as_written(module: str) -> ast.Module | None:
     """The tree of a module, which isn't imported for that; None if it can't be had."""
-    file = getattr(sys.modules.get(module), "__file__", None)
-    if file is None:
-        try:
-            spec = importlib.util.find_spec(module)
-        except (ImportError, ValueError):
-            return None
-        file = None if spec is None else spec.origin
+    file = file_of(module)
     try:
         # Of a module that was made of text, the lines are kept for tracebacks.
         return ast.parse("".join(linecache.getlines(file))) if file is not None else None
@@ -75,12 +73,39 @@ def as_written(module: str) -> ast.Module | None:
         return None
 
 
+def file_of(module: str) -> str | None:
+    """The file that a module's source is in, as far as is known; it isn't imported for that."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None:
+        try:
+            spec = importlib.util.find_spec(module)
+        except (ImportError, ValueError):
+            return None
+        file = None if spec is None else spec.origin
+    return file
+
+
 class TargetLoader(SourceFileLoader):
-    """Loads a target module from its source."""
+    """Loads a target module from its source, or what was made of that earlier."""
+
+    kept: CodeType | None = None
 
     def get_code(self, fullname: str) -> CodeType:
+        if self.kept is not None:
+            return self.kept
         filename = self.get_filename(fullname)
-        return compile_target(self.get_data(filename), filename, fullname)
+        source = self.get_data(filename)
+        read: set[str] = set()
+
+        def find(module: str) -> ast.Module | None:
+            found = as_written(module)
+            if found is not None:
+                read.add(file_of(module) or "")
+            return found
+
+        code = compile_target(source, filename, fullname, find)
+        instrumented.keep(filename, source, read, code)
+        return code
 
 
 def is_host_name(fullname: str) -> bool:
@@ -110,8 +135,10 @@ class TargetFinder(MetaPathFinder):
                 source = loader.get_data(loader.path)
             except OSError:
                 return spec
-            if is_target_source(source):
-                spec.loader = TargetLoader(fullname, loader.path)
+            kept = instrumented.kept(loader.path, source)
+            if kept is not None or is_target_source(source):
+                spec.loader = made = TargetLoader(fullname, loader.path)
+                made.kept = kept
                 spec.cached = None
         return spec
 

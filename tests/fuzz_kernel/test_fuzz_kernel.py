@@ -17,7 +17,7 @@ from tests.fuzz_kernel.report import describe, documented, table
 from tests.fuzz_kernel.state import OPERATIONS, WAITED
 from tests.support.nk import nk
 
-CALLS = 600_000
+CALLS = 400_000
 PROGRAM = Path(__file__).parent / "machine_attack"
 
 

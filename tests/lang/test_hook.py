@@ -1,6 +1,7 @@
 """The import hook: which modules it touches, and what it leaves of them."""
 
 import importlib
+import importlib.util
 import inspect
 import subprocess
 import sys
@@ -53,7 +54,7 @@ def test_targets_are_instrumented(write: Write, tmp_path: Path) -> None:
     assert type(m.f(3)) is u8
     assert m.__doc__ == "Docstring."
     assert isinstance(m.__loader__, TargetLoader)
-    assert not (tmp_path / "__pycache__").exists()
+    assert not Path(importlib.util.cache_from_source(str(tmp_path / "hook_target.py"))).exists()
     assert inspect.getsource(m.f) == "def f(x: u8) -> u8:\n    return x + 1\n"
     with pytest.raises(lang.IntegerOverflow) as caught:
         m.f(255)

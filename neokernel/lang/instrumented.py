@@ -1,0 +1,68 @@
+"""Instrumented code that is kept from one process to the next, as Python keeps plain code: in `__pycache__`.
+
+A file holds the digest of all that the code depends on, the files that were read for it beside the module's own, and
+the code. It is used only if the digest is that of what is there now: the module's text, those files, the language's own
+source, and Python. Whatever is wrong with a file, or with the folder, the code is made anew.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import marshal
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import CodeType
+
+#: Python's word for a variant of cached code, part of the file's name
+VARIANT = "instrumented"
+
+
+def kept(filename: str, source: bytes) -> CodeType | None:
+    """The code that was made of this source, if nothing that it depends on has changed."""
+    try:
+        digest, others, code = marshal.loads(Path(_place(filename)).read_bytes())  # noqa: S302 - as Python does
+        return code if digest == _digest(filename, source, others) and isinstance(code, CodeType) else None
+    except (OSError, ValueError, EOFError, TypeError, NotImplementedError):
+        return None
+
+
+def keep(filename: str, source: bytes, others: Iterable[str], code: CodeType) -> None:
+    """Keep the code for other processes, if that is possible. `others`: the files that were read for it."""
+    if sys.dont_write_bytecode:
+        return
+    try:
+        place = Path(_place(filename))
+        read = sorted(others)
+        data = marshal.dumps((_digest(filename, source, read), read, code))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # Others may read, or write it, at this moment.
+        made = place.with_name(f"{place.name}.{os.getpid()}")
+        made.write_bytes(data)
+        made.replace(place)
+    except (OSError, ValueError, NotImplementedError):
+        return
+
+
+def _place(filename: str) -> str:
+    return importlib.util.cache_from_source(filename, optimization=VARIANT)
+
+
+def _digest(filename: str, source: bytes, others: list[str]) -> bytes:
+    made = hashlib.sha256(_language())
+    for text in (filename.encode(), source, *(Path(other).read_bytes() for other in others)):
+        made.update(len(text).to_bytes(8, "little") + text)
+    return made.digest()
+
+
+@functools.cache
+def _language() -> bytes:
+    """Of Python, and of what makes the code: the language's own files, by their times."""
+    made = hashlib.sha256(importlib.util.MAGIC_NUMBER)
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        found = path.stat()
+        made.update(f"{path} {found.st_mtime_ns} {found.st_size}\n".encode())
+    return made.digest()
