@@ -10,12 +10,13 @@ from neokernel.image.systemfile import document, matching, positions
 from tests.system import fuzz
 
 
-def test_changed_systems_are_accepted_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("count", [400, pytest.param(4_000, marks=pytest.mark.slow)])
+def test_changed_systems_are_accepted_or_refused(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    found = fuzz.attack(1_000, 1, tmp_path)
+    found = fuzz.attack(count, 1, tmp_path)
     assert not found.failures
-    assert found.outcomes["accepted"] > 50 and found.outcomes["refused"] > 500
-    assert sum(count > 0 for count in found.codes.values()) > 15
+    assert found.outcomes["accepted"] > count // 20 and found.outcomes["refused"] > count // 2
+    assert sum(number > 0 for number in found.codes.values()) > 15
 
 
 PLANTED = [
