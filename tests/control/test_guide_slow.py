@@ -46,7 +46,7 @@ def test_who_and_where_and_what_it_waits_for(folders: Path) -> None:
     shutil.copytree(EXAMPLE, here / "examples" / "10_slow", ignore=shutil.ignore_patterns("__pycache__", "build"))
     who, where, waits, mended = BLOCKS
     with up(EXAMPLE / "system.toml", folders):
-        worked = {}
+        worked: dict[int, int] = {}
         for block in (who, where, waits):
             printed = snippets.run(PAGE, block, folders)
             assert as_shown(block, printed), printed
