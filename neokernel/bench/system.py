@@ -62,6 +62,12 @@ PROGRAMS: dict[str, Program] = {
             "idle": Line("the executor's look into the kernel: a system call"),
         }
     ),
+    "requests": Program(
+        {
+            "request": Line("HTTP request on a kept connection, answered with 1,024 bytes: the service's part"),
+            "head": Line("of that: its head of 86 bytes read"),
+        }
+    ),
 }
 
 #: Linux, which has its own ways to the same ends: a round trip over two eventfds, a process made anew (vfork and exec),

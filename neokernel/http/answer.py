@@ -128,11 +128,20 @@ class Head:
         for byte in name:
             if CLASSES[usize(byte)] & TOKEN == 0:
                 self.spoiled = True
+        self.add(name)
+        self.add(COLON_SPACE)
+        self.value(value)
+
+    def kind(self, kind: bytes) -> None:
+        """The media type of the body."""
+        self.add(b"Content-Type: ")
+        self.value(kind)
+
+    def value(self, value: bytes) -> None:
+        """A field's value, and the line's end."""
         for byte in value:
             if is_control(byte) and byte != TAB:
                 self.spoiled = True
-        self.add(name)
-        self.add(COLON_SPACE)
         self.add(value)
         self.add(END_OF_LINE)
 

@@ -207,13 +207,13 @@ class Exchange:
     async def reply(self, status: u16, kind: bytes, body: bytes) -> None:
         """Answer. `kind`: the body's media type."""
         self.begin(status)
-        self.head.field(b"Content-Type", kind)
+        self.head.kind(kind)
         await self.send(body)
 
     async def refuse(self, status: u16) -> None:
         """Answer with what the status is called."""
         self.begin(status)
-        self.head.field(b"Content-Type", TEXT)
+        self.head.kind(TEXT)
         await self.send(reason(status))
 
     def begin(self, status: u16) -> None:
