@@ -265,6 +265,10 @@ class _Carriers:
 # --- escape -------------------------------------------------------------------------------------------------------
 
 
+def _order(span: ir.Span) -> tuple[str, int, int]:
+    return span.file, span.line, span.column
+
+
 class _Escape:
     """One function: origins of all its references, and where they go."""
 
@@ -484,8 +488,10 @@ class _Escape:
                 if stored not in self.summary.stores:
                     self.summary.stores.add(stored)
                     self.changed = True
-                known = (place or node.span, self.summary.places.get(stored, place or node.span))
-                self.summary.places[stored] = min(known, key=lambda span: (span.file, span.line, span.column))
+                here = place or node.span
+                known = self.summary.places.get(stored)
+                if known is None or (known is not here and _order(here) < _order(known)):
+                    self.summary.places[stored] = here
             if isinstance(target, Given):
                 self.add(self.given.setdefault(Given(target.place, True), set()), lasting)
 
