@@ -28,7 +28,7 @@ KEYS = {
     "kill all": [b"\x15"],
     "kill word": [b"\x17"],
     "swap": [b"\x14"],
-    "enter": [b"\r", b"\r\n"],
+    "enter": [b"\r", b"\n"],
     "cancel": [b"\x03"],
     "nothing": [b"\x1b[5~", b"\x1bx", b"\x00", b"\x9c", b"\xff", b"\x1b[1;5P"],
 }

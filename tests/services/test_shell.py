@@ -20,6 +20,8 @@ SYSTEM = PACKAGE_ROOT / "systems" / "minimal.toml"
 NK = [sys.executable, "-c", "import sys; from neokernel.cli.main import main; sys.exit(main())"]
 GUIDE = PAGE.path.read_text(encoding="utf-8")
 PROMPT = "nk> \x1b[K\r\x1b[04C"
+#: what is as wide as a terminal may wrap there
+COLUMNS = 80
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,9 @@ def said(machine: Conversation, command: str) -> list[str]:
     """What a command shows."""
     machine.type(f"{command}\r")
     machine.expect("\r\n")
-    return machine.expect(PROMPT).splitlines()[:-1]
+    lines = machine.expect(PROMPT).splitlines()[:-1]
+    assert all(len(line) < COLUMNS for line in lines), lines
+    return lines
 
 
 def services(machine: Conversation) -> dict[str, tuple[str, int]]:
@@ -119,11 +123,32 @@ def test_mistakes(machine: Conversation) -> None:
     assert said(machine, "swap log nothing") == ["the image has no program of that name"]
     assert said(machine, f"kill {'x' * 49}") == ["no service has such a long name; `ps` lists them"]
     assert said(machine, "caps nobody") == ["there is no service nobody; `ps` lists them"]
-    assert said(machine, "trace maybe") == ["trace what? `trace on`, `trace off`, `trace`, or `trace N` with a number"]
-    assert said(machine, "log x") == ["which records? `log`, `log N` with a number, or `log -f`"]
+    assert said(machine, "trace maybe") == ["trace what? `trace on`, `trace off`, `trace`, or `trace N`, N from 1 on"]
+    assert said(machine, "trace 0") == said(machine, "trace maybe")
+    assert said(machine, "log x") == ["which records? `log`, `log N`, N from 1 on, or `log -f`"]
+    assert said(machine, "log 0") == said(machine, "log x")
+    assert said(machine, "exit") == [
+        "there is no command exit; `poweroff` switches the machine off,",
+        "and under `nk run` Ctrl-C ends it at once",
+    ]
     assert said(machine, "level high") == ["from which level on? `level` takes debug, info, warning or error"]
     assert said(machine, "a b c d e f g h i") == ["too many words: no command takes more than two"]
     assert said(machine, "") == []
+    told = [record.split(maxsplit=2)[2] for record in said(machine, "log")]
+    asked = ("start log", "swap shell shell", "swap log shell", "swap log nothing")
+    wanted = [f"INFO    shell: {begin}{line}" for line in asked for begin in ("", "refused: ")]
+    assert told == wanted, "what init refused is told as refused; what it wasn't asked isn't told"
+
+
+def test_lines_end_with_either_byte_or_both(machine: Conversation) -> None:
+    machine.type("level info\nlevel debug\r\nlevel warning\r")
+    for _ in range(3):
+        machine.expect(PROMPT)
+    assert [line.split("shell: ")[1] for line in said(machine, "log")] == ["level info", "level debug", "level warning"]
+    machine.type("poweroff\r\n")
+    machine.expect("Go on? [y/N] ")
+    machine.type("y")
+    assert machine.rest().endswith("switched off\n"), "the line feed is no answer"
 
 
 def test_services_come_back(machine: Conversation) -> None:
@@ -157,7 +182,6 @@ def test_the_log(machine: Conversation) -> None:
     assert said(machine, "level error") == []
     before = said(machine, "log")
     assert said(machine, "kill nobody") and said(machine, "log") == before, "what is less bad isn't kept any more"
-    assert said(machine, "log 0") == []
     machine.type("log -f\r")
     machine.expect("level error")
     machine.type("\x03")
@@ -193,7 +217,7 @@ def asked(machine: Conversation, command: str, answer: str) -> str:
 def test_who_stands_on_something_is_asked_first(machine: Conversation) -> None:
     for command, words in (
         ("stop shell", "this is the shell that you are talking to: nobody will listen here"),
-        ("kill console", "this shell talks to you by console: its restart policy says whether it comes back"),
+        ("kill console", "this shell talks to you by console: what is on its way is lost"),
         ("stop console", "this shell talks to you by console: nobody will listen here"),
         ("poweroff", "all services end, and the machine is switched off."),
     ):
@@ -224,14 +248,17 @@ def test_who_was_granted_what(machine: Conversation) -> None:
         "  console      is provided to alerts, shell",
         "  keyboard     is provided to shell",
     ]
-    assert lines[-7:-5] == [
+    assert lines[-10:-8] == [
         "  console      calls console.console",
         "  keyboard     calls console.keyboard, and passes capabilities",
     ]
-    assert lines[-5:] == [
-        "  log          calls log.log; it is down for good, until it is started",
-        "  journal      calls log.journal, and passes capabilities; it is down for good, until it is started",
-        "  init         init.system: ends, starts and replaces every service, and lends what it has",
+    assert lines[-8:] == [
+        "  log          calls log.log;",
+        "               it is down for good, until it is started",
+        "  journal      calls log.journal, and passes capabilities;",
+        "               it is down for good, until it is started",
+        "  init         init.system: ends, starts and replaces every service,",
+        "               and lends what it has",
         "  watch        init.watch: sees what every service does, and what it has",
         "  trace        kernel.trace: records what the kernel does, in 16 pages",
     ]

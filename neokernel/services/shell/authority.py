@@ -10,6 +10,9 @@ from neokernel.runtime.system import Failure
 from neokernel.services.shell.roster import Roster
 from neokernel.services.shell.terminal import Terminal
 
+#: goes on below what a capability is: a line of all of it would be wider than a terminal
+BELOW = "\n               "
+
 
 @struct
 class Authority:
@@ -51,7 +54,9 @@ class Authority:
                 if grant.rights & GRANT != 0:
                     terminal.write(", and passes capabilities")
                 if not grant.exists:
-                    terminal.write("; it is down for good, until it is started")
+                    terminal.write(";")
+                    terminal.write(BELOW)
+                    terminal.write("it is down for good, until it is started")
             case GrantKind.DEVICE:
                 terminal.write(f"registers at {target:#x}")
             case GrantKind.INTERRUPT:
@@ -68,7 +73,9 @@ class Authority:
                 terminal.write(f"memory beyond its own: {size // 1024} KiB")
             case GrantKind.SYSTEM:
                 if target == INIT_SYSTEM:
-                    terminal.write("init.system: ends, starts and replaces every service, and lends what it has")
+                    terminal.write("init.system: ends, starts and replaces every service,")
+                    terminal.write(BELOW)
+                    terminal.write("and lends what it has")
                 else:
                     terminal.write("init.watch: sees what every service does, and what it has")
             case GrantKind.TRACE:

@@ -3,6 +3,8 @@
 The line scrolls sideways if it is longer than the terminal is wide, so that one row is all that is ever drawn.
 Keys: arrows, Home, End, Delete, Backspace; Ctrl with A, B, D, E, F, H, K, L, N, P, T, U, W as in other shells.
 
+Lines end with a carriage return or a line feed; of a pair of them, who reads the keys passes one on.
+
 Invariants: `cursor <= length <= LINE`. A byte that means nothing rings the bell, and changes nothing. History holds the
 latest lines, none empty, none twice in a row; lines that are looked at are copies, so editing them changes no history.
 """
@@ -303,14 +305,12 @@ def control_key(byte: u8) -> Key:
             return Key.RIGHT
         case 0x08 | 0x7F:
             return Key.BACKSPACE
-        case 0x0A:
-            # Terminals send a carriage return; a line feed after it, from a file, is nothing more.
-            return Key.NOTHING
         case 0x0B:
             return Key.KILL_REST
         case 0x0C:
             return Key.REDRAW
-        case 0x0D:
+        case 0x0A | 0x0D:
+            # Terminals send a carriage return; a text that is pasted or sent may have line feeds. Of both, one comes.
             return Key.ENTER
         case 0x0E:
             return Key.DOWN

@@ -12,7 +12,7 @@ from neokernel.abi.status import Status
 from neokernel.interfaces.console import Console, Keyboard
 from neokernel.interfaces.log import MOST_TEXT, Journal, Level, Log, NoRecord
 from neokernel.interfaces.system import Phase, Reason, Refused, System, Unknown, Watch
-from neokernel.lang import Array, Embedded, Setting, Uses, array, setting, slot_of, struct, text_of, u8, u64, uses
+from neokernel.lang import Array, Embedded, Setting, Uses, array, copy, setting, slot_of, struct, text_of, u8, u64, uses
 from neokernel.runtime import system
 from neokernel.runtime.objects import Trace
 from neokernel.runtime.process import Process
@@ -37,6 +37,8 @@ welcome: Setting[str] = setting("neokernel: `help` lists the commands")
 
 #: records that `log` shows if nobody says how many
 RECORDS: u64 = 20
+#: what begins the record of what init has refused
+REFUSED = b"refused: "
 #: microseconds that each version has to do its part of a replacement
 PATIENCE: u64 = 1_000_000
 
@@ -90,8 +92,7 @@ class Shell:
             case b"log":
                 self.log(name)
             case b"level":
-                self.note(line)
-                self.level(name)
+                self.level(name, line)
             case b"trace":
                 self.trace(name)
             case b"free":
@@ -115,7 +116,10 @@ class Shell:
         """There is no such command."""
         self.terminal.write(f"there is no command {text_of(command)}; ")
         like = meant(command)
-        if len(like) == 0:
+        if command == b"exit" or command == b"quit" or command == b"logout":
+            self.terminal.write("`poweroff` switches the machine off,\n")
+            self.terminal.write("and under `nk run` Ctrl-C ends it at once\n")
+        elif len(like) == 0:
             self.terminal.write("`help` lists them\n")
         else:
             self.terminal.write(f"did you mean {text_of(like)}?\n")
@@ -133,6 +137,14 @@ class Shell:
     def note(self, line: bytes) -> None:
         """Who did what, for whoever wonders later. Without a log it is done all the same."""
         _ = log.write(Level.INFO, text_of(line[: min(len(line), MOST_TEXT)]))
+
+    def note_refused(self, line: bytes) -> None:
+        """What was noted hasn't been done by init."""
+        text: Array[u8] = array(MOST_TEXT)
+        length = len(REFUSED) + min(len(line), MOST_TEXT - len(REFUSED))
+        copy(text[: len(REFUSED)], REFUSED)
+        copy(text[len(REFUSED) : length], line[: length - len(REFUSED)])
+        _ = log.write(Level.INFO, text_of(text[:length].bytes()))
 
     # --- services -----------------------------------------------------------------------------------------------------
 
@@ -204,11 +216,15 @@ class Shell:
         index = self.roster.find(self.terminal, service)
         if index is None or not self.may(action, index, service):
             return
+        # First, as what ends may be the log, or this shell.
         self.note(line)
         answer = self.ask(action, index, program)
+        if answer is None:
+            return
+        self.note_refused(line)
         if isinstance(answer, Refused):
             self.complain(answer, index)
-        elif isinstance(answer, Failure):
+        else:
             self.unanswered(answer)
 
     def ask(self, action: Action, index: u64, program: bytes) -> Refused | Failure | None:
@@ -236,9 +252,10 @@ class Shell:
         else:
             return True
         if action is Action.STOP:
-            self.terminal.write("nobody will listen here until the machine is started again. ")
+            self.terminal.write("nobody will listen here\nuntil the machine is started again. ")
         else:
-            self.terminal.write("its restart policy says whether it comes back; what is on its way is lost. ")
+            self.terminal.write("what is on its way is lost;\n")
+            self.terminal.write("its restart policy says whether it comes back. ")
         return self.terminal.confirm()
 
     def complain(self, refused: Refused, index: u64) -> None:
@@ -297,8 +314,8 @@ class Shell:
                 self.events.stop()
             case _:
                 wanted = number_of(what)
-                if wanted is None:
-                    self.terminal.write("trace what? `trace on`, `trace off`, `trace`, or `trace N` with a number\n")
+                if wanted is None or wanted == 0:
+                    self.terminal.write("trace what? `trace on`, `trace off`, `trace`, or `trace N`, N from 1 on\n")
                 else:
                     self.events.latest(wanted)
 
@@ -326,8 +343,8 @@ class Shell:
             self.follow()
             return
         wanted: u64 | None = RECORDS if len(which) == 0 else number_of(which)
-        if wanted is None:
-            self.terminal.write("which records? `log`, `log N` with a number, or `log -f`\n")
+        if wanted is None or wanted == 0:
+            self.terminal.write("which records? `log`, `log N`, N from 1 on, or `log -f`\n")
             return
         # First how many there are: places aren't counted.
         count: u64 = 0
@@ -374,20 +391,22 @@ class Shell:
         while place is not None and not self.was_pressed(system.now() + self.process.frequency // 10):
             place = self.show_from(place, 0)
 
-    def level(self, name: bytes) -> None:
+    def level(self, name: bytes, line: bytes) -> None:
         match name:
             case b"debug":
-                self.set_level(Level.DEBUG)
+                self.set_level(Level.DEBUG, line)
             case b"info":
-                self.set_level(Level.INFO)
+                self.set_level(Level.INFO, line)
             case b"warning":
-                self.set_level(Level.WARNING)
+                self.set_level(Level.WARNING, line)
             case b"error":
-                self.set_level(Level.ERROR)
+                self.set_level(Level.ERROR, line)
             case _:
                 self.terminal.write("from which level on? `level` takes debug, info, warning or error\n")
 
-    def set_level(self, level: Level) -> None:
+    def set_level(self, level: Level, line: bytes) -> None:
+        # First, as it may be a level at which this isn't kept.
+        self.note(line)
         failure = journal.set_level(level)
         if failure is not None:
             self.silent(failure)

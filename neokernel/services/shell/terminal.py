@@ -1,7 +1,8 @@
 """The terminal as the shell uses it: lines in, text out, whatever the console has room for at a time.
 
 Invariant: what was written goes out in order, and nothing is dropped here. What a driver of the console had taken may
-be lost when it is restarted; the terminal tells the next one whom to notify.
+be lost when it is restarted; the terminal tells the next one whom to notify. Of a carriage return and a line feed after
+it, the line feed isn't typed: it would enter another line, answer a question, or be the key that ends `top`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from neokernel.runtime.queue import Queue, pop_bytes, push_bytes
 from neokernel.runtime.system import Failure
 from neokernel.services.shell.editor import MOST_SHOWN, Edited, Editor
 
+LINE_FEED = 0x0A
+CARRIAGE_RETURN = 0x0D
 #: bytes read at once
 MOST_READ: usize = 64
 #: how often, in a second, a console is asked anew that doesn't answer, or says nothing
@@ -35,6 +38,8 @@ class Terminal:
     news: u64 = 0
     shown: Embedded[Queue[u8]] = Queue(slots=array(4 * MOST_SHOWN))
     typed: Embedded[Queue[u8]] = Queue(slots=array(2 * MOST_READ))
+    #: was the latest byte a carriage return?
+    returned: bool = False
 
     def begin(self) -> None:
         self.news = must_get(self.process.make(Kind.NOTIFICATION))
@@ -102,8 +107,15 @@ class Terminal:
         if isinstance(count, Failure):
             self.listen()
             return False
-        _ = push_bytes(self.typed, buffer[: min(count, room)].bytes())
-        return count != 0
+        kept: usize = 0
+        for place in range(min(count, room)):
+            byte = buffer[place]
+            if byte != LINE_FEED or not self.returned:
+                buffer[kept] = byte
+                kept += 1
+            self.returned = byte == CARRIAGE_RETURN
+        _ = push_bytes(self.typed, buffer[:kept].bytes())
+        return kept != 0
 
     def read_line(self, editor: Editor) -> Edited:
         """The next line, in `editor`."""
