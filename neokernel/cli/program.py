@@ -87,10 +87,17 @@ def find_program(path: Path) -> Program:
         if not (path / "main.py").is_file():
             raise ToolError("NK1002", f"{path} has no main.py", "name a folder with a main.py, or a module's file")
     elif not path.exists():
-        raise ToolError("NK1002", f"{path} doesn't exist", "name a folder with a main.py, or a module's file")
+        raise ToolError("NK1002", f"{path} doesn't exist", what_to_name(path))
     elif path.suffix != ".py":
         raise ToolError("NK1002", f"{path} is no Python source", "name a folder with a main.py, or a module's file")
     return Program(path)
+
+
+def what_to_name(path: Path) -> str:
+    """A help for who has named what isn't there."""
+    if path.suffix == ".elf":
+        return f"`nk build -o {path}` makes an image of that name"
+    return "name a folder with a main.py, a module's file, or a system file"
 
 
 def is_image(path: Path) -> bool:

@@ -77,8 +77,9 @@ def test_errors_as_json(nk: Nk) -> None:
     result = nk("run", "--json", "nowhere")
     assert result.error == ""
     assert result.status == result.json["exit"] == Exit.USAGE
-    help = "name a folder with a main.py, or a module's file"
+    help = "name a folder with a main.py, a module's file, or a system file"
     assert result.json["error"] == {"code": "NK1002", "message": "nowhere doesn't exist", "help": help}
+    assert nk("run", "--json", "x.elf").json["error"]["help"] == "`nk build -o x.elf` makes an image of that name"
 
 
 @pytest.mark.parametrize("command", ["run", "build", "check", "debug"])

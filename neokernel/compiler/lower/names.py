@@ -113,7 +113,7 @@ def narrowed(ctx: Context, path: Path | None, value: Operand, node: ast.AST) -> 
 
 
 _MISSING = {
-    "print": "hand text to a writer: `console.write(…)`",
+    "print": "hand text to a writer, such as `process.console.write(…)` in a service",
     "int": "integers have a width: `u32(…)`",
     "float": "floats have a width: `f64(…)`",
     "list": "use `Array[T]`, or a container of the runtime",

@@ -79,6 +79,18 @@ class Document:
         found = self.positions.headers.get(key)
         return self.span(found) if found is not None else self.value(*key)
 
+    def entries(self, table: Key, name: str, values: Iterable[str]) -> str:
+        """How the file would have an entry of `table` with one of these values, as it has that table: for a help."""
+        depth, ranges = len(table), self.positions
+        while depth > 0 and table[:depth] not in ranges.values and table[:depth] not in ranges.headers:
+            depth -= 1
+        outer = table[:depth]
+        key = ".".join(map(str, (*table[depth:], name)))
+        shown = " or ".join(f"`{key} = {value}`" for value in values)
+        if outer in ranges.values:
+            return f"{shown} between the braces of `{outer[-1]}`"
+        return f"{shown} below `[{'.'.join(map(str, outer))}]`" if depth == len(table) else shown
+
     def _nearest(self, key: Key, ranges: dict[Key, Range]) -> Span:
         while key:
             if key in ranges:
@@ -154,6 +166,8 @@ def parse(path: Path, file: str, text: str, findings: Findings) -> Document | No
 COORDINATES = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 #: a key, as the parser shows it
 PARTS = re.compile(r"\((?:'[\w-]+',? ?)+\)")
+#: what the parser says of one who adds to a table in braces
+CLOSED = "Cannot mutate immutable namespace"
 #: what the parser says → what to write instead; {} stands for what was found
 ADVICE = (
     ("Invalid value", 'text stands in quotes: "256 KiB"; true and false are in lower case; numbers have no unit'),
@@ -166,7 +180,7 @@ ADVICE = (
     ("Cannot declare", "this table is there already: put the entries together"),
     ("Cannot overwrite a value", "this key is there already: keep one of the two"),
     ("Duplicate inline table key", "this key is there already: keep one of the two"),
-    ("Cannot mutate immutable namespace", "a table in braces is complete: write the entry between the braces"),
+    (CLOSED, "write the entry between the braces"),
     ("Cannot redefine namespace", "this key is there already: keep one of the two"),
     ("Expected ']' at the end", "a table's header is `[service.NAME]`"),
     ("Expected ']]' at the end", "a table's header is `[service.NAME]`"),
@@ -197,6 +211,8 @@ def complaint(file: str, text: str, said: str) -> tuple[str, Span, str]:
         word = re.compile(r"[^\s,\]}=#]+").match(shown, column)
         start, end = column, word.end() if word is not None else column + 1
     help = next((advice for beginning, advice in ADVICE if message.startswith(beginning)), "")
+    if message.startswith(CLOSED):
+        message = f"{message.removeprefix(CLOSED).strip()} is complete, as it stands in braces, and here is more of it"
     message = PARTS.sub(lambda match: f"`{'.'.join(ast.literal_eval(match[0]))}`", message[:1].lower() + message[1:])
     return f"not valid TOML: {message}", Span(file, line, start, line, max(end, start + 1)), help
 

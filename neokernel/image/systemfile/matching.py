@@ -132,18 +132,22 @@ class Matching:
         if need.is_object and need.type not in OBJECTS:
             return f"a system file can't grant a {need.type}: who has one passes it on, by a method of an interface"
         if table == "uses" and need.special is not None:
-            return f'write `uses.{need.name} = "{need.special}"`'
+            return f"write {self.entries(table, need, need.special)}"
         if table == "uses":
             who = self.providers(need)
             if not who:
                 return f"no service provides {need.short}: add one that does"
-            return "write " + " or ".join(f'`uses.{need.name} = "{peer}"`' for peer in who[:3])
+            return f"write {self.entries(table, need, *who[:3])}"
         if table in ("dma", "pools"):
-            return f'write `{table}.{need.name} = "64 KiB"`, or how much it needs'
+            return f"write {self.entries(table, need, '64 KiB')}, or how much it needs"
         devices = self.machine.board.device
         known = sorted(name for name, device in devices.items() if table == "devices" or lines_of(device))
         rest = f", where NAME is one of the board's: {', '.join(known[:8])}" if known else "; the board has none"
-        return f'write `{table}.{need.name} = "NAME"`{rest}'
+        return f"write {self.entries(table, need, 'NAME')}{rest}"
+
+    def entries(self, table: str, need: Need, *texts: str) -> str:
+        """Lines, any of which grants what is needed, as they can stand in this file."""
+        return self.document.entries(("service", self.service.name, table), need.name, (f'"{each}"' for each in texts))
 
     def providers(self, need: Need) -> list[str]:
         """Who provides what is needed: "SERVICE.NAME"."""

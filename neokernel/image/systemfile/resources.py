@@ -102,7 +102,8 @@ def enough_memory(machine: Machine, service: Service, findings: Findings, parts:
     reached = service.preserve.value + sum(size for _, size in regions(machine, service))
     mapped = f"; page tables reach the {show_size(reached)} that it preserves or shares" if reached else ""
     rest = "the program has data, too" if parts is None else "what it makes comes on top"
-    help = f"{show_size(table)} of that are for {service.capabilities.value} capabilities{mapped}; {rest}"
+    help = f'write `memory = "{show_size(least)}"` or more: '
+    help += f"{show_size(table)} of that are for {service.capabilities.value} capabilities{mapped}; {rest}"
     findings.error("NK2203", message, service.memory.span, help)
 
 

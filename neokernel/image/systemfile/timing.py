@@ -177,7 +177,7 @@ def inversion(machine: Machine, service: Service, findings: Findings) -> None:
         return
     client, grant = clients[0]
     others = [other for other, _ in clients if other.priority.value < client.priority.value]
-    help = f"a server is as urgent as its most urgent client: `priority = {client.priority.value}`, or leave it out"
+    help = f"a server is as urgent as its most urgent client: `cpu.priority = {client.priority.value}`, or leave it out"
     who = f"`{client.name}` (priority {client.priority.value}) waits for `{service.name}` ({service.priority.value})"
     note = (grant.span, "it is called here")
     if others:

@@ -177,10 +177,11 @@ class Declarer(ast.NodeTransformer):
         """How many bytes the client lends this server."""
         assert isinstance(annotation.slice, ast.Name)
         where, _, found = self.names.follow(annotation.slice.id)
-        takes = False
+        takes = ""
         if isinstance(found, ast.ClassDef) and where.decorated(found) == "interface":
             with contextlib.suppress(Problem):
-                takes = any(method.of(Lent) for method in Reader(where).contract(found).methods)
+                methods = Reader(where).contract(found).methods
+                takes = next((method.name for method in methods if method.of(Lent)), "")
         if size is None and not takes:
             return 0
         number = Reader(self.names).number(size, self.names, size) if size is not None else 0
@@ -190,6 +191,8 @@ class Declarer(ast.NodeTransformer):
             message = f"how much memory is `{shown}` lent?" if takes else f"`{shown}` isn't lent memory"
             help = "write `uses(lend=4096)`: whole pages, up to 256 KiB; or `uses(lend=2 << 20)`: a multiple of 2 MiB, "
             help = f"{help}up to 64 MiB" if takes else "leave `lend` out"
+            if size is None:
+                help = f"its `{takes}` takes a `Lent`, and who may call that lends, even who never does: {help}"
             raise Problem("NK0725", message, size or node, help)
         return number
 
