@@ -198,9 +198,12 @@ def denials(machine: Machine, written: tuple[str, ...]) -> frozenset[Denied]:
     found: set[Denied] = set()
     for each in written:
         name, dot, entry = each.partition(".")
-        if not dot:
-            raise ToolError("NK1012", f"--deny {each!r} doesn't say what to leave out", "write `--deny SERVICE.NAME`")
         service = machine.services.get(name)
+        if not dot:
+            names = sorted(grant.name for grant in service.grants) if service else []
+            granted = ", ".join(f"`{one}`" for one in names)
+            help = "write `--deny SERVICE.NAME`" + (f"; {name} is granted: {granted}" if granted else "")
+            raise ToolError("NK1012", f"--deny {each!r} doesn't say what to leave out", help)
         if service is None:
             help = did_you_mean(name, machine.services, "services", "")
             raise ToolError("NK1012", f"there is no service {name!r} in {machine.name}", help)

@@ -62,7 +62,7 @@ def test_it_runs_where_it_lies(nk: Nk, tmp_path: Path) -> None:
     assert "hasn't been built here" in nk("where", PACKAGE_ROOT / "systems" / "minimal.toml", "0x10000").error
     limits(tmp_path, 100)
     found = nk("check", "--json")
-    least = re.search(r"begins with (\d+) KiB", found.output)
+    least = re.search(r"needs (\d+) KiB", found.output)
     assert found.status == Exit.MANIFEST and least is not None
     limits(tmp_path, int(least[1]) - 4)
     assert "error[NK2203]" in nk("check").error
@@ -128,7 +128,7 @@ def test_what_cannot_be_denied(nk: Nk, tmp_path: Path) -> None:
         ("visiter.console", "did you mean `visitor`?"),
         ("visitor.consol", "did you mean `console`?"),
         ("greeter.greeting", "it is granted nothing"),
-        ("visitor", "it is granted: `console`, `greeting`, `power`"),
+        ("visitor", "; visitor is granted: `console`, `greeting`, `power`"),
     ):
         result = nk("build", "--deny", denied)
         assert result.status == Exit.USAGE
