@@ -30,7 +30,7 @@ def command() -> None:
     """Begin a service: program, interface, manifest, test and system file."""
 
 
-@command.command()
+@command.command(short_help="Make a folder with a service, a client, and tests.")
 @click.argument("name")
 @click.option(
     "-d",

@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 #: of a machine that init has switched off, as a service failed too often (`services/init/lifecycle.py`)
 HALTED = 102
 #: how to find out why a system stands still
-STANDSTILL = "`nk trace --timeout 5 PROGRAM` says what each thread waits for, or where it faulted"
+STANDSTILL = (
+    "`nk trace --timeout 5 PROGRAM` says what each thread waits for, or where it faulted; "
+    "`nk autopsy` in another terminal says it while the machine runs"
+)
 
 
 #: where it stands how programs above the kernel are tested

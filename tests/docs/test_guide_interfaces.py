@@ -15,6 +15,6 @@ def test_the_page_checks_runs_and_tests_its_program() -> None:
         "$ nk run alarm/system.toml",
         "$ nk size alarm/system.toml",
         "$ nk run alarm/swapped.toml",
-        *("$ nk check stock", "$ nk run stock", "$ nk test -q stock"),
+        *("$ nk check stock", "$ nk run stock", "$ nk run sums/system.toml", "$ nk test -q stock"),
     ]
-    assert {name.split("/")[0] for name in PAGE.programs} == {"stock", "alarm"}
+    assert {name.split("/")[0] for name in PAGE.programs} == {"stock", "alarm", "sums"}
