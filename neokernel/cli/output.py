@@ -36,6 +36,11 @@ def colored(stream: IO[str]) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def columns(stream: IO[str]) -> int:
+    """How wide the terminal is that `stream` goes to; 0: it goes to none, and lines are of any length."""
+    return shutil.get_terminal_size().columns if stream.isatty() else 0
+
+
 def console(*, error: bool = False) -> Console:
     """A rich console on standard output or error, plain unless that is a terminal."""
     from rich.console import Console
@@ -71,14 +76,16 @@ def paragraphs(text: str, indent: int = 0) -> list[str]:
 def hanging(head: str, text: str) -> str:
     """`text` behind `head`; what is too long for the terminal goes on below its own beginning."""
     room = max(shutil.get_terminal_size().columns - len(head), 20)
-    return head + ("\n" + " " * len(head)).join(textwrap.wrap(text, room) or [""])
+    return head + ("\n" + " " * len(head)).join(
+        textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    )
 
 
 def print_error(error: ToolError) -> None:
     red, bold, plain = ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") if colored(sys.stderr) else ("", "", "")
     click.echo(f"{red}error[{error.code}]{plain}{bold}: {error.message}{plain}", err=True)
     if error.help:
-        click.echo(f"  help: {error.help}", err=True)
+        click.echo(hanging("  help: ", error.help) if sys.stderr.isatty() else f"  help: {error.help}", err=True)
 
 
 def shows_progress() -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from neokernel.cli.errors import Exit, ToolError
-from neokernel.cli.output import colored, print_json, progress, shown
+from neokernel.cli.output import colored, columns, print_json, progress, shown
 from neokernel.compiler.diagnostics import Diagnostic, render
 from neokernel.compiler.ir import Span
 from neokernel.image.elf import BadImage, Image
@@ -197,7 +197,9 @@ def refuse(diagnostics: list[Diagnostic], program: Program, *, as_json: bool) ->
 def print_diagnostics(diagnostics: list[Diagnostic], program: Program) -> None:
     """All of them with their source lines, on standard error, and how many there were."""
     for item in from_here(diagnostics, program):
-        click.echo(render(item, source_text(item.span.file), color=colored(sys.stderr)), err=True)
+        click.echo(
+            render(item, source_text(item.span.file), color=colored(sys.stderr), columns=columns(sys.stderr)), err=True
+        )
     count = len(diagnostics)
     plural = "s" if count > 1 else ""
     click.echo(

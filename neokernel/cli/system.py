@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from neokernel.cli.errors import Exit, ToolError
-from neokernel.cli.output import colored, print_json, progress, shown
+from neokernel.cli.output import colored, columns, print_json, progress, shown
 from neokernel.cli.program import (
     REPOSITORY,
     Program,
@@ -234,7 +234,9 @@ def failure(found: list[Diagnostic]) -> Exit:
 
 def print_findings(found: list[Diagnostic]) -> None:
     for item in found:
-        click.echo(render(item, source_text(item.span.file), color=colored(sys.stderr)), err=True)
+        click.echo(
+            render(item, source_text(item.span.file), color=colored(sys.stderr), columns=columns(sys.stderr)), err=True
+        )
 
 
 def print_count(path: Path, found: list[Diagnostic]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import difflib
 import re
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -136,10 +137,11 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"did you mean `{close[0]}`?" if close else ""
 
 
-def render(diagnostic: Diagnostic, source: str | None, color: bool = False) -> str:
+def render(diagnostic: Diagnostic, source: str | None, color: bool = False, columns: int = 0) -> str:
     """The message as a person sees it: code, place, source lines with carets, help.
 
-    `source` is the text of the file of the diagnostic's span, or None when it can't be had.
+    `source` is the text of the file of the diagnostic's span, or None when it can't be had. Helps and notes go on
+    below themselves if they are wider than `columns`; 0: they are lines, however long.
     """
     bold, red, blue, green, reset = (f"\x1b[{n}m" if color else "" for n in ("1", "1;31", "1;34", "1;32", "0"))
     span = diagnostic.span
@@ -151,11 +153,20 @@ def render(diagnostic: Diagnostic, source: str | None, color: bool = False) -> s
     out.append(f"{' ' * width}{blue}-->{reset} {span.file}{place}")
     out += _excerpt(span, source, width, red, blue, reset)
     if diagnostic.help:
-        out.append(f"{' ' * width} {blue}={reset} {green}help{reset}: {diagnostic.help}")
+        out.append(f"{' ' * width} {blue}={reset} {green}help{reset}: {_wrapped(diagnostic.help, width + 9, columns)}")
     for where, text in diagnostic.notes:
         place = f" ({where.file}:{where.line})" if where else ""
-        out.append(f"{' ' * width} {blue}={reset} note: {text}{place}")
+        out.append(f"{' ' * width} {blue}={reset} note: {_wrapped(text + place, width + 9, columns)}")
     return "\n".join(out)
+
+
+def _wrapped(text: str, begin: int, columns: int) -> str:
+    """Text that begins in column `begin`, wrapped between words at `columns`; 0: as it is."""
+    if not columns:
+        return text
+    room = max(columns - begin, 20)
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return ("\n" + " " * begin).join(lines)
 
 
 def _excerpt(span: Span, source: str | None, width: int, red: str, blue: str, reset: str) -> list[str]:

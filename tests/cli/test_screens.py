@@ -8,6 +8,8 @@ import pytest
 
 from neokernel.cli import top
 from neokernel.cli.output import hanging
+from neokernel.compiler.diagnostics import Diagnostic, render
+from neokernel.compiler.ir import Span
 from neokernel.control.view import Look, Service
 
 WORKS = Service(
@@ -33,6 +35,15 @@ def test_a_picture_that_is_written_over_fits_the_terminal(count: int, most: int)
     shown = top.fitting(lines, most)
     assert len(shown) < max(most, 5)
     assert shown == lines or shown[-1].startswith(f"{count - len(shown) + 1} more")
+
+
+def test_helps_and_notes_of_a_diagnostic_go_on_below_themselves() -> None:
+    span = Span("a.py", 12, 0, 12, 1)
+    told = Diagnostic("NK0101", "wrong", span, "do this " * 12 + "`a-long-name`", ((span, "because " * 12),))
+    lines = render(told, None, columns=80).splitlines()
+    assert max(map(len, lines)) <= 80 and lines[2].startswith("   = help: do this")
+    assert lines[3].startswith(" " * 11 + "do") or lines[3].startswith(" " * 11 + "this")
+    assert len(render(told, None).splitlines()) == 4, "where there is no terminal they are lines"
 
 
 def test_what_is_too_long_goes_on_below_itself(monkeypatch: pytest.MonkeyPatch) -> None:
