@@ -155,6 +155,14 @@ def test_whatever_the_link_does(seed: int, parts: dict[str, Any]) -> None:
     assert found["complete"] <= 2 * parts["connections"]
 
 
+def test_who_isnt_told_that_its_peer_has_gone() -> None:
+    """It has sent all, and waits for what never comes; a reset was lost."""
+    parts = {"mtu": 689, "loss": 90, "corrupt": 142, "duplicate": 253, "reorder": 206, "rate": 1_000_000, "delay": 5}
+    more = {"connections": 7, "size": 9_367, "buffer": 73, "eager": 300, "jump": 3, "backlog": 14, "new_reno": True}
+    found = compiled(552_501, **parts, **more)
+    assert found["complete"] + found["failed"] == 14 and found["failed"] == 2
+
+
 def test_plans_at_random() -> None:
     found = campaign(1, 40)
     assert found["complete"] > 3 * found["failed"] and found["cookies"] > 0 and found["recoveries"] > 10

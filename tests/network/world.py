@@ -42,6 +42,8 @@ CLIENT: u32 = 3
 
 #: frames on the link at one time, both ways; what comes beyond is lost, as in a router
 FLYING = 96
+#: rounds in which nothing is sent until programs give up: hours, longer than any timer
+PATIENCE = 50_000
 FRAME = 1_536
 MEMORY = 1 << 19
 #: connections at one time
@@ -229,7 +231,12 @@ def run(world: World, plan: Plan) -> None:
             quiet += 1
             # Programs that wait for nothing but their own mood.
             world.now += 1_000
-            assert quiet < 200_000, "nothing happens any more"
+        if max(quiet, world.idle) > PATIENCE:
+            # Its peer has given up, and what that said has been lost: who has nothing to send, and no keep-alive, would
+            # wait for ever (RFC 9293, 3.5.1).
+            assert world.seen.failed != 0, "nothing happens any more"
+            give_up(world, world.left)
+            give_up(world, world.right)
     assert opened == plan.connections and is_quiet(world), "it comes to an end"
     settle(world, plan)
     left, right = world.left.network.host.counters, world.right.network.host.counters
@@ -250,6 +257,17 @@ def begin(world: World, side: Side, link: LinkAddress, address: Address, plan: P
     network.configure(address, 24, Address(0))
     network.host.mtu = u32(plan.mtu)
     network.tcp.buffers.regions[usize(CLIENT)].attach(side.memory, usize(plan.buffer))
+
+
+def give_up(world: World, side: Side) -> None:
+    """Who still waits does so no longer."""
+    for index in range(PAIRS):
+        program = side.programs[index]
+        if program.used:
+            gone = side.network.tcp.abort(CLIENT, program.handle)
+            assert gone is None
+            program.used = False
+            world.seen = replace(world.seen, failed=world.seen.failed + 1)
 
 
 def open_one(world: World, plan: Plan) -> bool:
