@@ -95,16 +95,15 @@ class TargetLoader(SourceFileLoader):
             return self.kept
         filename = self.get_filename(fullname)
         source = self.get_data(filename)
-        read: set[str] = set()
+        read: dict[str, str] = {}
 
         def find(module: str) -> ast.Module | None:
-            found = as_written(module)
-            if found is not None:
-                read.add(file_of(module) or "")
-            return found
+            file = file_of(module) or ""
+            read[file] = "".join(linecache.getlines(file))
+            return as_written(module)
 
         code = compile_target(source, filename, fullname, find)
-        instrumented.keep(filename, source, read, code)
+        instrumented.keep(filename, fullname, source, read, code)
         return code
 
 
@@ -135,7 +134,7 @@ class TargetFinder(MetaPathFinder):
                 source = loader.get_data(loader.path)
             except OSError:
                 return spec
-            kept = instrumented.kept(loader.path, source)
+            kept = instrumented.kept(loader.path, fullname, source)
             if kept is not None or is_target_source(source):
                 spec.loader = made = TargetLoader(fullname, loader.path)
                 made.kept = kept

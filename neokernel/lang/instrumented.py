@@ -13,7 +13,6 @@ import importlib.util
 import marshal
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from types import CodeType
 
@@ -21,23 +20,28 @@ from types import CodeType
 VARIANT = "instrumented"
 
 
-def kept(filename: str, source: bytes) -> CodeType | None:
+def kept(filename: str, module: str, source: bytes) -> CodeType | None:
     """The code that was made of this source, if nothing that it depends on has changed."""
     try:
         digest, others, code = marshal.loads(Path(_place(filename)).read_bytes())  # noqa: S302 - as Python does
-        return code if digest == _digest(filename, source, others) and isinstance(code, CodeType) else None
+        return code if digest == _digest(filename, module, source, others) and isinstance(code, CodeType) else None
     except (OSError, ValueError, EOFError, TypeError, NotImplementedError):
         return None
 
 
-def keep(filename: str, source: bytes, others: Iterable[str], code: CodeType) -> None:
-    """Keep the code for other processes, if that is possible. `others`: the files that were read for it."""
+def keep(filename: str, module: str, source: bytes, read: dict[str, str], code: CodeType) -> None:
+    """Keep the code for other processes, if that is possible. `read`: the files that it was made of, and their texts.
+
+    If one of them has another text by now, or isn't a file, nothing is kept.
+    """
     if sys.dont_write_bytecode:
         return
     try:
+        digest = _digest(filename, module, source, sorted(read))
+        if any(Path(file).read_text(encoding="utf-8") != text for file, text in read.items()):
+            return
         place = Path(_place(filename))
-        read = sorted(others)
-        data = marshal.dumps((_digest(filename, source, read), read, code))
+        data = marshal.dumps((digest, sorted(read), code))
         place.parent.mkdir(parents=True, exist_ok=True)
         # Others may read, or write it, at this moment.
         made = place.with_name(f"{place.name}.{os.getpid()}")
@@ -51,9 +55,9 @@ def _place(filename: str) -> str:
     return importlib.util.cache_from_source(filename, optimization=VARIANT)
 
 
-def _digest(filename: str, source: bytes, others: list[str]) -> bytes:
+def _digest(filename: str, module: str, source: bytes, others: list[str]) -> bytes:
     made = hashlib.sha256(_language())
-    for text in (filename.encode(), source, *(Path(other).read_bytes() for other in others)):
+    for text in (filename.encode(), module.encode(), source, *(Path(other).read_bytes() for other in others)):
         made.update(len(text).to_bytes(8, "little") + text)
     return made.digest()
 

@@ -100,3 +100,17 @@ def test_none_is_kept_where_none_can_be(folder: Folder) -> None:
     assert folder.files() == []
     folder.kept.write_text("a file, not a folder")
     assert folder.ask() == "3 False 2"
+
+
+def test_what_changes_while_it_is_made_is_not_kept(folder: Folder) -> None:
+    """A process remembers the texts that it has read."""
+    folder.write("limits", "from neokernel.lang import u32\n\nMOST: u32 = 3\n")
+    user = PROGRAM.replace("from contracts", "from limits import MOST\nfrom contracts").replace("= 3", "= MOST")
+    folder.write("program", user)
+    folder.write("earlier", user)
+    code = "import neokernel, earlier; from pathlib import Path; p = Path('contracts.py'); "
+    code += "p.write_text(p.read_text() + '    def dim(self) -> u32 | Failure: ...\\n'); import program"
+    place = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder.kept)}
+    subprocess.run([sys.executable, "-c", code], cwd=folder.path, env=place, check=True)
+    assert not [path for path in folder.files() if path.name.startswith("program")]
+    assert [path for path in folder.files() if path.name.startswith("limits")]
