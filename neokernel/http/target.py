@@ -9,7 +9,7 @@ Invariant: a path that `cleaned` gives begins with `/`, has no segment `.` or `.
 from __future__ import annotations
 
 from neokernel.http.characters import DOT, PERCENT, SLASH, SPACE, digit_of, find, is_control
-from neokernel.lang import Span, copy, u8, usize
+from neokernel.lang import Span, cold, copy, u8, usize
 
 AMPERSAND = 0x26
 EQUALS = 0x3D
@@ -28,15 +28,11 @@ def cleaned(path: Span[u8]) -> usize | None:
         byte = path[read]
         read += 1
         if byte == PERCENT:
-            if len(path) - read < 2:
+            meant = escaped(path.bytes(), read)
+            if meant is None or meant == SLASH or is_control(meant):
                 return None
-            high, low = digit_of(path[read]), digit_of(path[read + 1])
-            if high is None or low is None:
-                return None
-            byte = high << 4 | low
+            byte = meant
             read += 2
-            if byte == SLASH or is_control(byte):
-                return None
         path[length] = byte
         length += 1
     return without_dots(path[:length])
@@ -106,15 +102,24 @@ def decoded(value: bytes, into: Span[u8]) -> usize | None:
         if byte == PLUS:
             byte = SPACE
         elif byte == PERCENT:
-            if len(value) - read < 2:
+            meant = escaped(value, read)
+            if meant is None:
                 return None
-            high, low = digit_of(value[read]), digit_of(value[read + 1])
-            if high is None or low is None:
-                return None
-            byte = high << 4 | low
+            byte = meant
             read += 2
         if length == len(into):
             return None
         into[length] = byte
         length += 1
     return length
+
+
+@cold
+def escaped(data: bytes, place: usize) -> u8 | None:
+    """The byte that is meant by the two digits at `place`, behind a `%`. None: there aren't two."""
+    if len(data) - place < 2:
+        return None
+    high, low = digit_of(data[place]), digit_of(data[place + 1])
+    if high is None or low is None:
+        return None
+    return high << 4 | low
