@@ -169,7 +169,7 @@ class Head:
     def allow(self, methods: u16) -> None:
         self.add(b"Allow: ")
         first = True
-        for number in range(u16(METHODS)):
+        for number in range(METHODS):
             if methods >> number & 1 != 0:
                 if not first:
                     self.add(b", ")

@@ -17,15 +17,20 @@ class Method(Enum):
     PATCH = 6
 
 
-METHODS = 7
+def bit_of(method: Method) -> u16:
+    return u16(1) << u16(method.value)
+
+
+#: how many there are; they are numbered from 0
+METHODS: u16 = u16(Method.PATCH.value) + 1
 #: sets of them, for `Exchange.allows`
-GET: u16 = 1
-HEAD: u16 = 2
-POST: u16 = 4
-PUT: u16 = 8
-DELETE: u16 = 16
-OPTIONS: u16 = 32
-PATCH: u16 = 64
+GET = bit_of(Method.GET)
+HEAD = bit_of(Method.HEAD)
+POST = bit_of(Method.POST)
+PUT = bit_of(Method.PUT)
+DELETE = bit_of(Method.DELETE)
+OPTIONS = bit_of(Method.OPTIONS)
+PATCH = bit_of(Method.PATCH)
 
 
 def method_of(name: bytes) -> Method | None:
@@ -46,10 +51,6 @@ def method_of(name: bytes) -> Method | None:
             return Method.PATCH
         case _:
             return None
-
-
-def bit_of(method: Method) -> u16:
-    return u16(1) << u16(method.value)
 
 
 def name_of(method: Method) -> str:
