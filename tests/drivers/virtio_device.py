@@ -454,6 +454,9 @@ class Ports(Device):
                 self.say(number, 1, 1)
         elif event == 3 and not value:
             self.failed.append(port)
+        elif port not in self.names:
+            # A broken device told of it, and the driver believed it: QEMU reports the number and goes on.
+            return
         elif event == 3:
             self.say(port, 7, 1, self.names[port] + b"\0")
             if self.host[port]:
