@@ -24,13 +24,15 @@ from neokernel.lang.failures import StaticError
 from neokernel.lang.instrument import LANGUAGE, deep_recursion, instrument
 from neokernel.lang.interfaces import Find, Problem, expand
 
+#: what is somewhere in the source of every target module
+MARK = LANGUAGE.encode()
 #: where programs above the kernel have the type of their `main`'s parameter from
 PROCESS = "neokernel.runtime.process"
 
 
 def is_target_source(source: bytes) -> bool:
     """Does the module declare itself a target, by a top-level `from neokernel.lang import …`?"""
-    if LANGUAGE.encode() not in source:
+    if MARK not in source:
         return False
     try:
         with deep_recursion():
@@ -133,6 +135,8 @@ class TargetFinder(MetaPathFinder):
             try:
                 source = loader.get_data(loader.path)
             except OSError:
+                return spec
+            if MARK not in source:
                 return spec
             kept = instrumented.kept(loader.path, fullname, source)
             if kept is not None or is_target_source(source):
