@@ -67,12 +67,22 @@ def compile_target(source: bytes | str, filename: str, module: str, find: Find |
 
 def as_written(module: str) -> ast.Module | None:
     """The tree of a module, which isn't imported for that; None if it can't be had."""
-    file = file_of(module)
+    found = text_of(module)
+    return None if found is None else parsed(found[1])
+
+
+def parsed(text: str) -> ast.Module | None:
     try:
-        # Of a module that was made of text, the lines are kept for tracebacks.
-        return ast.parse("".join(linecache.getlines(file))) if file is not None else None
+        return ast.parse(text)
     except (SyntaxError, ValueError):
         return None
+
+
+def text_of(module: str) -> tuple[str, str] | None:
+    """The file that a module's source is in, and its text as far as it can be read. None: there is no such module."""
+    file = file_of(module)
+    # Of a module that was made of text, the lines are kept for tracebacks.
+    return None if file is None else (file, "".join(linecache.getlines(file)))
 
 
 def file_of(module: str) -> str | None:
@@ -98,14 +108,20 @@ class TargetLoader(SourceFileLoader):
         filename = self.get_filename(fullname)
         source = self.get_data(filename)
         read: dict[str, str] = {}
+        missing: set[str] = set()
 
         def find(module: str) -> ast.Module | None:
-            file = file_of(module) or ""
-            read[file] = "".join(linecache.getlines(file))
-            return as_written(module)
+            found = text_of(module)
+            if found is None:
+                missing.add(module)
+                return None
+            file, text = found
+            read[file] = text
+            return parsed(text)
 
         code = compile_target(source, filename, fullname, find)
-        instrumented.keep(filename, fullname, source, read, code)
+        if not missing:
+            instrumented.keep(filename, fullname, source, read, code)
         return code
 
 

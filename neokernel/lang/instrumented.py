@@ -3,6 +3,10 @@
 A file holds the digest of all that the code depends on, the files that were read for it beside the module's own, and
 the code. It is used only if the digest is that of what is there now: the module's text, those files, the language's own
 source, and Python. Whatever is wrong with a file, or with the folder, the code is made anew.
+
+Code for which a module was looked for and not found isn't kept (`hook.py`): nobody would see that it is there by now.
+What isn't seen is that a module's name has come to mean another file, earlier on `sys.path`, while the one that was
+read stays as it was: who does that removes `__pycache__`.
 """
 
 from __future__ import annotations
@@ -24,7 +28,8 @@ def kept(filename: str, module: str, source: bytes) -> CodeType | None:
     """The code that was made of this source, if nothing that it depends on has changed."""
     try:
         digest, others, code = marshal.loads(Path(_place(filename)).read_bytes())  # noqa: S302 - as Python does
-        return code if digest == _digest(filename, module, source, others) and isinstance(code, CodeType) else None
+        texts = {other: _text(other) for other in others}
+        return code if digest == _digest(filename, module, source, texts) and isinstance(code, CodeType) else None
     except (OSError, ValueError, EOFError, TypeError, NotImplementedError):
         return None
 
@@ -37,11 +42,10 @@ def keep(filename: str, module: str, source: bytes, read: dict[str, str], code: 
     if sys.dont_write_bytecode:
         return
     try:
-        digest = _digest(filename, module, source, sorted(read))
-        if any(Path(file).read_text(encoding="utf-8") != text for file, text in read.items()):
+        if any(_text(file) != text for file, text in read.items()):
             return
         place = Path(_place(filename))
-        data = marshal.dumps((digest, sorted(read), code))
+        data = marshal.dumps((_digest(filename, module, source, read), sorted(read), code))
         place.parent.mkdir(parents=True, exist_ok=True)
         # Others may read, or write it, at this moment.
         made = place.with_name(f"{place.name}.{os.getpid()}")
@@ -55,9 +59,14 @@ def _place(filename: str) -> str:
     return importlib.util.cache_from_source(filename, optimization=VARIANT)
 
 
-def _digest(filename: str, module: str, source: bytes, others: list[str]) -> bytes:
+def _text(file: str) -> str:
+    return Path(file).read_text(encoding="utf-8")
+
+
+def _digest(filename: str, module: str, source: bytes, read: dict[str, str]) -> bytes:
     made = hashlib.sha256(_language())
-    for text in (filename.encode(), module.encode(), source, *(Path(other).read_bytes() for other in others)):
+    texts = (text.encode() for _, text in sorted(read.items()))
+    for text in (filename.encode(), module.encode(), source, *texts):
         made.update(len(text).to_bytes(8, "little") + text)
     return made.digest()
 
