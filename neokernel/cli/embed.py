@@ -27,12 +27,12 @@ def command(folder: Path, output: Path, check: bool, as_json: bool) -> Exit:
     if output.suffix != ".py" or not output.stem.isidentifier():
         raise ToolError("NK1014", f"{shown(output)} can't be a module", "it is called like one: `www_files.py`")
     try:
-        source = source_of(folder, output)
-        count = len(files_of(folder))
+        files = files_of(folder)
     except BadFolder as error:
         raise ToolError("NK1014", f"{shown(folder)} can't be embedded: {error}") from error
     except OSError as error:
         raise ToolError("NK1014", f"{shown(folder)} can't be read: {error.strerror or error}") from error
+    source = source_of(files, folder, output)
     try:
         fresh = output.is_file() and output.read_text(encoding="utf-8") == source
         if not check:
@@ -41,9 +41,9 @@ def command(folder: Path, output: Path, check: bool, as_json: bool) -> Exit:
         raise ToolError("NK1005", f"{shown(output)} can't be written: {error.strerror or error}") from error
     status = Exit.NEGATIVE if check and not fresh else Exit.SUCCESS
     if as_json:
-        print_json({"module": str(output), "files": count, "fresh": fresh or not check, "exit": int(status)})
+        print_json({"module": str(output), "files": len(files), "fresh": fresh or not check, "exit": int(status)})
     elif status is not Exit.SUCCESS:
         click.echo(f"{shown(output)} isn't what {shown(folder)} makes: `nk embed {shown(folder)} -o {shown(output)}`")
     else:
-        click.echo(f"{shown(output)}: {count} files of {shown(folder)}{', nothing new' if fresh else ''}")
+        click.echo(f"{shown(output)}: {len(files)} files of {shown(folder)}{', nothing new' if fresh else ''}")
     return status

@@ -60,7 +60,10 @@ class BadFolder(Exception):
 
 
 def files_of(folder: Path) -> list[tuple[str, bytes]]:
-    """Paths, from the folder on, and contents; by paths. What begins with a dot is left out."""
+    """Paths, from the folder on, and contents; by paths. What begins with a dot is left out.
+
+    Raises BadFolder, OSError.
+    """
     found: list[tuple[str, bytes]] = []
     total = 0
     for path in sorted(folder.rglob("*")):
@@ -80,9 +83,8 @@ def files_of(folder: Path) -> list[tuple[str, bytes]]:
     return sorted(found)
 
 
-def source_of(folder: Path, module: Path) -> str:
-    """The module's text. Raises BadFolder, OSError."""
-    files = files_of(folder)
+def source_of(files: list[tuple[str, bytes]], folder: Path, module: Path) -> str:
+    """The text of the module that has these files of the folder's."""
     total = sum(len(content) for _, content in files)
     text = HEAD.format(folder=folder.name, module=module.name, total=total)
     for name, content in files:

@@ -11,7 +11,7 @@ import pytest
 from neokernel import lang
 from neokernel.cli.errors import Exit
 from neokernel.image import embedding
-from neokernel.image.embedding import KINDS, source_of
+from neokernel.image.embedding import KINDS, files_of, source_of
 from tests.cli.support import EXAMPLES, Nk
 
 
@@ -30,7 +30,7 @@ def test_the_module_has_every_byte(tmp_path: Path) -> None:
         "every.txt": bytes(range(256)),
     }
     folder = folder_of(tmp_path / "www", files | {".hidden": b"x", ".git/x": b"y"})
-    source = source_of(folder, tmp_path / "www_files.py")
+    source = source_of(files_of(folder), folder, tmp_path / "www_files.py")
     assert max(map(len, source.splitlines())) <= 120
     module = lang.load_module(source, "www_files")
     found = {bytes(each.path): each for each in module.FILES}
