@@ -264,10 +264,15 @@ def give_up(world: World, side: Side) -> None:
     for index in range(PAIRS):
         program = side.programs[index]
         if program.used:
-            gone = side.network.tcp.abort(CLIENT, program.handle)
-            assert gone is None
-            program.used = False
-            world.seen = replace(world.seen, failed=world.seen.failed + 1)
+            abort(world, side, program)
+
+
+def abort(world: World, side: Side, program: Program) -> None:
+    """A program gives up on its connection."""
+    gone = side.network.tcp.abort(CLIENT, program.handle)
+    assert gone is None
+    program.used = False
+    world.seen = replace(world.seen, failed=world.seen.failed + 1)
 
 
 def open_one(world: World, plan: Plan) -> bool:
@@ -318,10 +323,7 @@ def turn(world: World, side: Side, plan: Plan) -> None:
         program = side.programs[index]
         if program.used and (plan.eager >= 1_000 or world.happens(plan.eager)):
             if world.happens(plan.abort):
-                gone = side.network.tcp.abort(CLIENT, program.handle)
-                assert gone is None
-                program.used = False
-                world.seen = replace(world.seen, failed=world.seen.failed + 1)
+                abort(world, side, program)
             else:
                 work(world, side, program, plan)
 
