@@ -197,9 +197,7 @@ def refuse(diagnostics: list[Diagnostic], program: Program, *, as_json: bool) ->
 def print_diagnostics(diagnostics: list[Diagnostic], program: Program) -> None:
     """All of them with their source lines, on standard error, and how many there were."""
     for item in from_here(diagnostics, program):
-        click.echo(
-            render(item, source_text(item.span.file), color=colored(sys.stderr), columns=columns(sys.stderr)), err=True
-        )
+        click.echo(rendered(item), err=True)
     count = len(diagnostics)
     plural = "s" if count > 1 else ""
     click.echo(
@@ -220,6 +218,11 @@ def from_here(diagnostics: list[Diagnostic], program: Program) -> list[Diagnosti
         replace(item, span=moved(item.span), notes=tuple((where and moved(where), text) for where, text in item.notes))
         for item in diagnostics
     ]
+
+
+def rendered(item: Diagnostic) -> str:
+    """A diagnostic as it goes to standard error; its file is named as it can be opened."""
+    return render(item, source_text(item.span.file), color=colored(sys.stderr), columns=columns(sys.stderr))
 
 
 def source_text(file: str) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,11 +12,11 @@ import click
 from neokernel.cli.annotations import show_annotations
 from neokernel.cli.demonstration import NO_END, instead
 from neokernel.cli.errors import Exit
-from neokernel.cli.output import colored, columns, json_option, print_json, progress, shown
+from neokernel.cli.output import json_option, print_json, progress, shown
 from neokernel.cli.paths import ALL, show_paths
-from neokernel.cli.program import Program, find_program, from_here, refuse, source_text
+from neokernel.cli.program import Program, find_program, from_here, refuse, rendered
 from neokernel.cli.whole import prove_kernel
-from neokernel.compiler.diagnostics import Diagnostic, render
+from neokernel.compiler.diagnostics import Diagnostic
 from neokernel.compiler.ir import Span
 
 if TYPE_CHECKING:
@@ -295,11 +294,7 @@ def show(program: Program, found: list[Told], *, table: bool) -> None:
             click.echo(f"{one.name:40} {one.proven:4} of {one.obligations:4} {one.seconds:7.2f} s")
     else:
         for item in from_here([item for one in found for item in one.diagnostics], program):
-            click.echo(
-                render(item, source_text(item.span.file), color=colored(sys.stderr), columns=columns(sys.stderr))
-                + "\n",
-                err=True,
-            )
+            click.echo(rendered(item) + "\n", err=True)
     for bound in dict.fromkeys(bound for one in found for bound in one.bounds):
         click.echo(f"assumed: the `loop_bound` of {bound}")
     for name in dict.fromkeys(name for one in found for name in one.relied_on):

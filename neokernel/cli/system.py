@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,18 +10,18 @@ from typing import NoReturn
 import click
 
 from neokernel.cli.errors import Exit, ToolError
-from neokernel.cli.output import colored, columns, print_json, progress, shown
+from neokernel.cli.output import print_json, progress, shown
 from neokernel.cli.program import (
     REPOSITORY,
     Program,
     analyse,
     from_here,
     refuse,
-    source_text,
+    rendered,
     tool_complaints,
     unwritable,
 )
-from neokernel.compiler.diagnostics import Diagnostic, render, suggestion
+from neokernel.compiler.diagnostics import Diagnostic, suggestion
 from neokernel.image.archive import program_entry
 from neokernel.image.elf import Image
 from neokernel.image.needs import asks_for_state
@@ -234,9 +233,7 @@ def failure(found: list[Diagnostic]) -> Exit:
 
 def print_findings(found: list[Diagnostic]) -> None:
     for item in found:
-        click.echo(
-            render(item, source_text(item.span.file), color=colored(sys.stderr), columns=columns(sys.stderr)), err=True
-        )
+        click.echo(rendered(item), err=True)
 
 
 def print_count(path: Path, found: list[Diagnostic]) -> None:
