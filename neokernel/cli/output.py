@@ -14,6 +14,8 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from neokernel.compiler.columns import wrapped
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -59,9 +61,9 @@ def paragraphs(text: str, indent: int = 0) -> list[str]:
     width = max(shutil.get_terminal_size().columns, indent + 20)
     margin = " " * indent
     return [
-        wrapped
+        each
         for line in text.split("\n")
-        for wrapped in textwrap.wrap(
+        for each in textwrap.wrap(
             line,
             width,
             initial_indent=margin,
@@ -75,10 +77,7 @@ def paragraphs(text: str, indent: int = 0) -> list[str]:
 
 def hanging(head: str, text: str) -> str:
     """`text` behind `head`; what is too long for the terminal goes on below its own beginning."""
-    room = max(shutil.get_terminal_size().columns - len(head), 20)
-    return head + ("\n" + " " * len(head)).join(
-        textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
-    )
+    return head + wrapped(text, len(head), shutil.get_terminal_size().columns)
 
 
 def print_error(error: ToolError) -> None:

@@ -1,10 +1,11 @@
-"""Source lines as a terminal shows them: wide characters take two cells, and a very long line is shown in part.
+"""Lines as a terminal shows them: wide characters take two cells, and a very long line of source is shown in part.
 
 Invariant: marks made by `underline` stand below the characters that they mean, in what `window` shows.
 """
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 
 #: a longer line is shown as a part of this many characters around what is meant
@@ -37,3 +38,12 @@ def underline(line: str, start: int, marks: str) -> str:
     margin = "".join("\t" if character == "\t" else " " * cells(character) for character in line[:start].ljust(start))
     below = line[start : start + len(marks)].ljust(len(marks))
     return margin + ("".join(mark * cells(character) for mark, character in zip(marks, below, strict=True)) or marks)
+
+
+def wrapped(text: str, begin: int, columns: int) -> str:
+    """Text that begins in column `begin`, wrapped between words at `columns`, below itself; 0: as it is."""
+    if not columns:
+        return text
+    room = max(columns - begin, 20)
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return ("\n" + " " * begin).join(lines)

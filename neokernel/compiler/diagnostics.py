@@ -10,11 +10,10 @@ from __future__ import annotations
 import ast
 import difflib
 import re
-import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from neokernel.compiler import columns
+from neokernel.compiler.columns import underline, window, wrapped
 from neokernel.compiler.ir import Span
 from neokernel.lang.interfaces.generate import as_written, is_generated
 
@@ -132,9 +131,15 @@ def _characters(lines: list[str], line: int, offset: int) -> int:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """`did you mean …?`, or an empty string. Nobody means what was generated."""
+    """`did you mean …?`, or an empty string."""
+    meant = closest(name, known)
+    return f"did you mean `{meant}`?" if meant else ""
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """The one that is meant by a misspelt name, or an empty string. Nobody means what was generated."""
     close = difflib.get_close_matches(name, [each for each in known if not is_generated(each)], n=1, cutoff=0.6)
-    return f"did you mean `{close[0]}`?" if close else ""
+    return close[0] if close else ""
 
 
 def render(diagnostic: Diagnostic, source: str | None, color: bool = False, columns: int = 0) -> str:
@@ -153,20 +158,11 @@ def render(diagnostic: Diagnostic, source: str | None, color: bool = False, colu
     out.append(f"{' ' * width}{blue}-->{reset} {span.file}{place}")
     out += _excerpt(span, source, width, red, blue, reset)
     if diagnostic.help:
-        out.append(f"{' ' * width} {blue}={reset} {green}help{reset}: {_wrapped(diagnostic.help, width + 9, columns)}")
+        out.append(f"{' ' * width} {blue}={reset} {green}help{reset}: {wrapped(diagnostic.help, width + 9, columns)}")
     for where, text in diagnostic.notes:
         place = f" ({where.file}:{where.line})" if where else ""
-        out.append(f"{' ' * width} {blue}={reset} note: {_wrapped(text + place, width + 9, columns)}")
+        out.append(f"{' ' * width} {blue}={reset} note: {wrapped(text + place, width + 9, columns)}")
     return "\n".join(out)
-
-
-def _wrapped(text: str, begin: int, columns: int) -> str:
-    """Text that begins in column `begin`, wrapped between words at `columns`; 0: as it is."""
-    if not columns:
-        return text
-    room = max(columns - begin, 20)
-    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
-    return ("\n" + " " * begin).join(lines)
 
 
 def _excerpt(span: Span, source: str | None, width: int, red: str, blue: str, reset: str) -> list[str]:
@@ -181,8 +177,8 @@ def _excerpt(span: Span, source: str | None, width: int, red: str, blue: str, re
         start = span.column if number == span.line else len(text) - len(text.lstrip())
         end = span.end_column if number == span.end_line else len(text)
         end = max(end, start + 1)
-        text, start, end = columns.window(text, start, end)
-        marks = columns.underline(text, start, "^" * (end - start))
+        text, start, end = window(text, start, end)
+        marks = underline(text, start, "^" * (end - start))
         carets = marks.lstrip()
         out.append(f"{blue}{number:>{width}} |{reset} {text}")
         out.append(f"{bar} {marks[: len(marks) - len(carets)]}{red}{carets}{reset}")
