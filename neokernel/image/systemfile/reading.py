@@ -5,13 +5,12 @@ Invariant: whatever the document holds, there is a model or an error, never an e
 
 from __future__ import annotations
 
-import difflib
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from neokernel.compiler.diagnostics import suggestion
+from neokernel.compiler.diagnostics import closest, suggestion
 from neokernel.image.systemfile.document import Document, Findings, did_you_mean
 from neokernel.image.systemfile.model import Manifest, SystemFile
 from neokernel.image.systemfile.units import shortened
@@ -59,8 +58,8 @@ def meant_by(kind: type[BaseModel], detail: ErrorDetails) -> tuple[int | str, ..
     *inside, last = detail["loc"] or [""]
     model = model_at(kind, inside) if detail["type"] == "extra_forbidden" else None
     fields = list(model.model_fields) if model is not None else []
-    meant = difflib.get_close_matches(str(last), fields, n=1, cutoff=0.6)
-    return (*inside, meant[0]) if meant else None
+    meant = closest(str(last), fields)
+    return (*inside, meant) if meant else None
 
 
 def explain(document: Document, kind: type[BaseModel], detail: ErrorDetails, findings: Findings) -> None:
