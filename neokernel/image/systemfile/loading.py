@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -246,23 +247,22 @@ def manifest_of(program: Program, findings: Findings) -> list[Source]:
 
 
 def is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name that no file can have
-        return False
+    return holds(Path.is_file, path)
 
 
 def is_there(path: Path) -> bool:
     """Also one that can't be read: that is an error, not nothing."""
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
+    return holds(Path.exists, path)
 
 
 def is_folder(path: Path) -> bool:
+    return holds(Path.is_dir, path)
+
+
+def holds(question: Callable[[Path], bool], path: Path) -> bool:
+    """Is that so of what is there? No, if the name is one that no file can have."""
     try:
-        return path.is_dir()
+        return question(path)
     except (OSError, ValueError):
         return False
 
