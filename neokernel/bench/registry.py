@@ -24,6 +24,7 @@ BENCHES = {
     "kernel": "instructions of the kernel's work, beside other kernels'",
     "system": "instructions of what stands above the kernel",
     "drivers": "instructions of requests to drivers, from a client's call to its answer",
+    "network": "HTTP and TCP with a client on the host, counted and by the clock",
     "watching": "what it costs to record the kernel's events, and to look at a machine",
     "stage": "what a signed start costs, and what that is made of",
     "build": "seconds to build 10,000 lines: cold, and after an edit of one line",
@@ -33,7 +34,7 @@ BENCHES = {
 WIDE = 100
 
 #: those that boot a machine
-BOOTS = {"compiler", "drivers", "kernel", "stage", "system", "watching"}
+BOOTS = {"compiler", "drivers", "kernel", "network", "stage", "system", "watching"}
 
 
 def run(
@@ -60,6 +61,10 @@ def run(
         from neokernel.bench import drivers
 
         return drivers.run(only, progress, keep)
+    if name == "network":
+        from neokernel.bench import network
+
+        return network.run(only, progress, keep)
     if name == "watching":
         from neokernel.bench import watching
 
@@ -78,7 +83,7 @@ def run(
 def _number(value: float | None, unit: str) -> str:
     if value is None:
         return ""
-    if unit in ("instructions", "bytes"):
+    if unit in ("instructions", "bytes", "requests/s"):
         return f"{value:,.0f}"
     return f"{value:.3f}"
 

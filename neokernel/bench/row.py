@@ -16,7 +16,8 @@ class BenchError(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement beside its peer's. `ratio` is ours / theirs: less than 1 is better than the peer.
+    """One measurement beside its peer's. `ratio` is ours / theirs: less than 1 is better than the peer. (Of what there
+    should be much of, in a second, it is theirs / ours.)
 
     `budget`: what it may be at most, if that is fixed. `builds`: the same of other builds of ours than the one that
     ships, by their names.
