@@ -10,6 +10,9 @@ the kernel. When the driver ends, its DmaSpace does, too, and nothing is pinned 
 until the driver's next life has reset it, but only into memory that stays what it was: the driver's own, and these
 regions.
 
+The bus address of each frame is kept, of a large one as of a small one: so a driver can be lent MOST_FRAMES frames,
+whatever their size. `nk check` holds system files against that.
+
 Invariant: a `Run` lies within one region, and in memory that is pinned.
 """
 
@@ -21,13 +24,13 @@ from neokernel.abi.rights import READ, WRITE
 from neokernel.abi.status import FIRST, Status
 from neokernel.lang import Array, array, struct, u16, u64, usize, value
 from neokernel.runtime import system
-from neokernel.runtime.lend import MAXIMUM_LENDERS, Lent, base_of, client_at, frame_size, frames_of
+from neokernel.runtime.lend import MAXIMUM_LENDERS, Lent, base_of, client_at, frame_size_at, frames_of
 from neokernel.runtime.process import Process
 from neokernel.runtime.space import map_at
 from neokernel.runtime.system import Failure
 
-#: pages of all regions that are lent to one driver: 4 MiB
-MOST_PAGES = 1024
+#: frames of all regions that are lent to one driver, of 4 KiB or of 2 MiB
+MOST_FRAMES = 1024
 
 
 def own_page(process: Process, space: u64, memory: u64, address: u64) -> u64 | Failure:
@@ -58,47 +61,43 @@ class Run:
 class Reach:
     """Where the device finds what clients lend. `begin` comes first."""
 
-    #: bus addresses of all pages; by client, how many pages are before its own
-    pages: Array[u64] = array(MOST_PAGES)
+    #: bus addresses of all frames; by client, how many frames are before its own
+    frames: Array[u64] = array(MOST_FRAMES)
     first: Array[u16] = array(MAXIMUM_LENDERS)
     count: usize = 0
 
     def begin(self, process: Process, space: u64) -> Failure | None:
         """Pin all that is lent. NO_CAPABILITY: who made the process gave no frames; OUT_OF_MEMORY: it is too much."""
         info = process.start_info()
-        frames = info.lent_frames
-        pinned: u64 = 0
+        slot = info.lent_frames
         for client in range(MAXIMUM_LENDERS):
             self.first[client] = u16(self.count)
             lent = u64(info.lent[client])
-            each = usize(frame_size(lent) // PAGE_SIZE)
             for _ in range(frames_of(lent)):
-                if frames == 0:
+                if slot == 0:
                     return Failure(Status.NO_CAPABILITY, FIRST)
-                if each > MOST_PAGES - self.count:
+                if self.count == MOST_FRAMES:
                     return Failure(Status.OUT_OF_MEMORY, FIRST)
-                address = system.pin(process.buffer, space, frames + pinned)
+                address = system.pin(process.buffer, space, slot + self.count)
                 if isinstance(address, Failure):
                     return address
-                for page in range(each):
-                    self.pages[self.count + page] = address + page * PAGE_SIZE
-                self.count += each
-                pinned += 1
+                self.frames[self.count] = address
+                self.count += 1
         return None
 
     def run(self, lent: Lent, place: usize, most: usize) -> Run:
         """The part of `lent` from `place` on that lies together on the bus: at least a byte, at most `most` of them."""
         assert place < lent.length and most != 0, "nothing is left of what is lent"
         start = lent.address + place
-        client, offset = client_at(start), start - base_of(start)
-        page = usize(self.first[client]) + offset // PAGE_SIZE
-        inside = offset % PAGE_SIZE
+        each, offset = usize(frame_size_at(start)), start - base_of(start)
+        frame = usize(self.first[client_at(start)]) + offset // each
+        inside = offset % each
         left = min(lent.length - place, most)
-        address = self.pages[page] + inside
-        length = min(PAGE_SIZE - inside, left)
-        while length < left and self.pages[page + 1] == self.pages[page] + PAGE_SIZE:
-            page += 1
-            length = min(length + PAGE_SIZE, left)
+        address = self.frames[frame] + inside
+        length = min(each - inside, left)
+        while length < left and self.frames[frame + 1] == self.frames[frame] + each:
+            frame += 1
+            length = min(length + each, left)
         return Run(address, length)
 
 

@@ -108,6 +108,11 @@ def frame_size(pages: u64) -> u64:
     return PAGE_SIZE if pages <= MOST_PAGES else LARGE_SIZE
 
 
+def frame_size_at(address: u64) -> u64:
+    """How large the frames are of the region in which an address lies."""
+    return LARGE_SIZE if LARGE_LENDS_ADDRESS <= address < LARGE_END else PAGE_SIZE
+
+
 def lends_at(place: u64, pages: u64) -> u64:
     """Where a process has what it lends by its declared capability of that number."""
     small = pages <= MOST_PAGES
@@ -122,7 +127,7 @@ def lent_at(client: u64, pages: u64) -> u64:
 
 def base_of(address: u64) -> u64:
     """Where the region begins in which an address lies."""
-    large = LARGE_LENDS_ADDRESS <= address < LARGE_END
+    large = frame_size_at(address) == LARGE_SIZE
     return address // LARGE_SPACE * LARGE_SPACE if large else address // REGION_SPACE * REGION_SPACE
 
 

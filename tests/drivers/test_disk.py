@@ -50,7 +50,7 @@ class Machine:
         self.lent.append(self.lent[-1] + PAGE)
         self.disk.bus.pages[self.lent[-1]] = bytearray(PAGE)
         for number, page in enumerate(self.lent):
-            server.reach.pages[usize(number)] = u64(page)
+            server.reach.frames[usize(number)] = u64(page)
         server.reach.count = usize(PAGES)
         self.server = server
         self.bench: Any = disk_bench.Bench(server=server)

@@ -23,6 +23,7 @@ from neokernel.image.systemfile.machine import Kind, Machine, Placed, Service
 from neokernel.image.systemfile.matching import MOST_PINNED
 from neokernel.image.systemfile.model import Escalation, Policy
 from neokernel.image.systemfile.units import show_size, show_time
+from neokernel.runtime.dma import MOST_FRAMES
 from neokernel.runtime.lend import frames_of
 
 #: what a capability takes (`Slot` in the kernel's objects.py)
@@ -76,12 +77,13 @@ def quotas(machine: Machine, service: Service, findings: Findings) -> None:
         if count > most:
             message = f"`{service.program.name}` declares {count} {what}"
             findings.error("NK2204", message, service.span, f"a program declares at most {most}")
-    pinned = pinned_pages(machine, service)
+    pinned = pinned_frames(machine, service, findings)
     slots = LEAST_CAPABILITIES + declared + pinned
     for grant in service.grants:
-        if grant.kind is Kind.DMA and grant.number // PAGE_SIZE + pinned > MOST_PINNED:
-            message = f"`dma.{grant.name}` is {grant.target}, and clients lend {show_size(pinned * PAGE_SIZE)}"
-            findings.error("NK2006", message, grant.span, f"together at most {show_size(MOST_PINNED * PAGE_SIZE)}")
+        own = grant.number // PAGE_SIZE
+        if grant.kind is Kind.DMA and own + pinned > MOST_PINNED:
+            message = f"`dma.{grant.name}` is {grant.target}, {own:,} frames, and clients lend {pinned:,} frames more"
+            findings.error("NK2006", message, grant.span, f"together at most {MOST_PINNED:,}")
     if service.capabilities.value < slots:
         message = (
             f"`{service.name}` has {service.capabilities.value} slots for capabilities, and needs {slots} to begin with"
@@ -144,11 +146,23 @@ def lent(service: Service) -> int:
     return sum(need.lend + (LARGE_SIZE if need.lend > MOST_LENT_IN_PAGES else 0) for need in service.program.used())
 
 
-def pinned_pages(machine: Machine, service: Service) -> int:
-    """How many frames it is lent that its device reaches: each takes a slot of its table."""
+def pinned_frames(machine: Machine, service: Service, findings: Findings) -> int:
+    """How many frames it is lent that its device reaches: each takes a slot. More than can be are found."""
     if not any(grant.kind is Kind.DMA for grant in service.grants):
         return 0
-    return sum(int(frames_of(lang.u64(-(-grant.need.lend // PAGE_SIZE)))) for _, grant in machine.clients(service.name))
+    frames = 0
+    for client, grant in machine.clients(service.name):
+        before = frames
+        frames += int(frames_of(lang.u64(-(-grant.need.lend // PAGE_SIZE))))
+        if before <= MOST_FRAMES < frames:
+            message = f"with what `{client.name}` lends it, `{service.name}` is lent {frames:,} frames for its device"
+            help = (
+                f"at most {MOST_FRAMES:,} can be: they are "
+                f"{show_size(PAGE_SIZE)} each in regions of up to {show_size(MOST_LENT_IN_PAGES)}, "
+                f"{show_size(LARGE_SIZE)} in larger ones"
+            )
+            findings.error("NK2006", message, grant.span, help, (grant.need.span, "declared here"))
+    return frames
 
 
 def restarts(machine: Machine, service: Service, findings: Findings) -> None:

@@ -38,7 +38,7 @@ from neokernel.runtime.objects import Console, Power
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
 
-disk: Uses[BlockDevice] = uses(lend=128 << 10)
+disk: Uses[BlockDevice] = uses(lend=8 << 20)
 entropy: Uses[Entropy] = uses()
 clock: Uses[Clock] = uses()
 init: Uses[Watch] = uses()
@@ -55,6 +55,8 @@ BLOCK = 4096
 YEAR: u64 = 31_556_952 * 1_000_000_000
 SECTORS = 8
 BLOCKS = 16
+#: where the buffers are in what is lent: half of them in its first frame of 2 MiB, half in its second
+BUFFERS = (2 << 20) - BLOCKS // 2 * BLOCK
 
 
 @wire(registers=True)
@@ -163,7 +165,7 @@ class Tester:
 
 def main(process: Process) -> None:
     lent = region(slot_of(disk))
-    tester = Tester(buffers=lent.part(0, BLOCKS * BLOCK), batch=lent.part(BLOCKS * BLOCK, MOST_ENTRIES * 32))
+    tester = Tester(buffers=lent.part(BUFFERS, BLOCKS * BLOCK), batch=lent.part(0, MOST_ENTRIES * 32))
     geometry = must_get(disk.geometry())
     process.console.write(f"{geometry.sectors} sectors, blocks of {geometry.block}, at most {geometry.most_bytes}\n")
     errors(process, lent)
@@ -242,7 +244,7 @@ def errors(process: Process, lent: Lent) -> None:
     told(process, "zeroes", disk.write_zeroes(0, 8))
     batch = lent.part(64 << 10, 64)
     put(batch, 0, Request.READ, 0, lent, lent.part(0, 512))
-    put(batch, 1, Request.READ, 0, lent, Lent(lent.address + (128 << 10), 512))
+    put(batch, 1, Request.READ, 0, lent, Lent(lent.address + lent.length, 512))
     failed = must_get(disk.run(batch))
     result = result_of(batch, 1)
     assert result is not None and result_of(batch, 0) is None
