@@ -22,8 +22,8 @@ unsafe("pages that were mapped for it hold the object, and nothing else")
 
 T = TypeVar("T")
 
-#: where it is
-PLACED_ADDRESS = 0x3A_0000_0000
+#: where it is, apart from what a program maps itself (docs/design/system.md has the map)
+PLACED_ADDRESS = 0x38_0000_0000
 
 
 def placed(process: Process, pages: u64) -> T:  # type: ignore[type-var]
