@@ -8,11 +8,14 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from neokernel import lang
 from neokernel.abi.description import DESCRIPTION_NAME, Escalation, GrantKind, RestartPolicy
+from neokernel.abi.kinds import LARGE_SIZE, Kind
+from neokernel.abi.status import Status
 from neokernel.cli.run import explained
 from neokernel.image import qemu
 from neokernel.image.archive import Entry
@@ -21,8 +24,14 @@ from neokernel.image.elf import Image
 from neokernel.image.kernel import build_image_of
 from neokernel.image.panic import ConsoleFilter
 from neokernel.image.system import INIT, INIT_NAME, build_described
+from neokernel.runtime import system as system_calls
+from neokernel.runtime.process import Process
+from neokernel.runtime.space import Kept
+from neokernel.runtime.system import Failure
+from neokernel.services.init.build import make_frames
 from neokernel.services.init.lifecycle import backoff
 from neokernel.services.init.name import Name
+from neokernel.sim.loopback import Loopback
 from tests.services.init_system import MACHINE, PROGRAMS, replaced, system, typed
 from tests.support.machine import QEMU
 
@@ -319,6 +328,30 @@ def test_what_cant_be_made_is_told(tmp_path: Path) -> None:
     assert ran.lines.count(f"init: small can't be made: {failed}") == 2
     assert "init: small has failed too often: it is given up" in ran.lines
     assert ran.lines.count("quits") == 3
+
+
+def test_what_a_failure_leaves_undone_of_a_region_is_done_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No frame is made twice: memory isn't given back."""
+    made: list[Kind] = []
+    room = 3
+
+    def make(view: Any, kind: Kind, _: Any = 0) -> Any:
+        if len(made) == room:
+            return Failure(Status.OUT_OF_MEMORY, lang.u64(0))
+        made.append(kind)
+        return view.slot()
+
+    monkeypatch.setattr(Process, "make", make)
+    monkeypatch.setattr(system_calls, "move", lambda *_: None)
+    region: Any = Kept()
+    with Loopback() as machine:
+        process = machine.process(Process, range(16, 200))
+        failure: Any = make_frames(process, region, lang.u64(4), lang.u64(LARGE_SIZE))
+        assert failure.status is Status.OUT_OF_MEMORY and int(region.next) == 2
+        room = 100
+        for _ in range(2):
+            assert make_frames(process, region, lang.u64(4), lang.u64(LARGE_SIZE)) is None
+    assert made == [Kind.CAP_TABLE, *[Kind.FRAME] * 4] and int(region.next) == 4
 
 
 @pytest.mark.qemu

@@ -33,7 +33,7 @@ def make(process: Process, init: Init, index: u64, program: bytes, child: Child)
     """The process of unit `index`, that runs `program`, stopped."""
     service = init.service(index)
     pages = pages_of(service.state)
-    failure = make_region(process, init, index, pages)
+    failure = make_frames(process, init.units[index].region, pages)
     if failure is None:
         slots = u64(service.capabilities)
         more = MORE_KEPT + pages + lent_frames(init, index)
@@ -229,25 +229,29 @@ def pages_of(size: u64) -> u64:
     return (size + (PAGE_SIZE - 1)) // PAGE_SIZE
 
 
-def make_region(process: Process, init: Init, index: u64, pages: u64) -> Failure | None:
-    """The frames of a unit's state, once: zeroes at first."""
-    unit = init.units[index]
-    if pages != 0 and unit.region == 0:
-        table = process.make(Kind.CAP_TABLE, pages)
+def make_frames(process: Process, region: Kept, frames: u64, size: u64 = PAGE_SIZE) -> Failure | None:
+    """The frames of a region, each of `size`, in their order, once: zeroes at first.
+
+    What a failure leaves undone is done the next time: memory isn't given back, so what was made is kept.
+    """
+    if frames != 0 and region.table == 0:
+        table = process.make(Kind.CAP_TABLE, frames)
         if isinstance(table, Failure):
             return table
-        unit.region = table
-    kept = Kept(table=unit.region, next=unit.region_pages)
-    failure = fill_table(process, kept, pages)
-    unit.region_pages = kept.next
-    return failure
+        region.table = table
+    while region.next < frames:
+        frame = process.make(Kind.FRAME, 0 if size == PAGE_SIZE else 1)
+        failure = region.keep(process, frame) if not isinstance(frame, Failure) else frame
+        if failure is not None:
+            return failure
+    return None
 
 
 def share_state(process: Process, init: Init, index: u64, child: Child) -> Failure | None:
     """Map the unit's state into its process."""
     child.state_size = init.service(index).state
     pages = pages_of(child.state_size)
-    return share_frames(process, init.units[index].region, pages, child, STATE_ADDRESS)
+    return share_frames(process, init.units[index].region.table, pages, child, STATE_ADDRESS)
 
 
 def share_frames(
@@ -290,18 +294,17 @@ def share_lent(process: Process, init: Init, index: u64, child: Child) -> Failur
         pages, client = pages_between(init, index, user), u64(init.description.grant(user).owner)
         if pages == 0:
             continue
-        failure = make_lent(process, init, user, pages)
+        region, frames, size = init.regions[user], frames_of(pages), frame_size(pages)
+        failure = make_frames(process, region, frames, size)
         if failure is None and index == client:
             place = user - grants_of(init, client).first
             child.lends[place] = u16(pages)
-            address = lends_at(place, pages)
-            failure = share_frames(process, init.objects[user], frames_of(pages), child, address, frame_size(pages))
+            failure = share_frames(process, region.table, frames, child, lends_at(place, pages), size)
         elif failure is None:
             child.lent[client + 1] = u16(pages)
-            address = lent_at(client + 1, pages)
-            failure = share_frames(process, init.objects[user], frames_of(pages), child, address, frame_size(pages))
+            failure = share_frames(process, region.table, frames, child, lent_at(client + 1, pages), size)
             if failure is None and has_device_space(init, index):
-                failure = give_frames(process, init.objects[user], frames_of(pages), child)
+                failure = give_frames(process, region.table, frames, child)
         if failure is not None:
             return failure
     return None
@@ -325,33 +328,6 @@ def give_frames(process: Process, table: u64, frames: u64, child: Child) -> Fail
         if failure is not None:
             return released(process, slot, failure)
         failure = child.give_lent_frame(process, slot)
-        if failure is not None:
-            return failure
-    return None
-
-
-def make_lent(process: Process, init: Init, grant: u64, pages: u64) -> Failure | None:
-    """The frames that a client lends a server, once: in a table, in their order."""
-    if init.objects[grant] != 0:
-        return None
-    frames = frames_of(pages)
-    table = process.make(Kind.CAP_TABLE, frames)
-    if isinstance(table, Failure):
-        return table
-    kept = Kept(table=table)
-    failure = fill_table(process, kept, frames, frame_size(pages))
-    if failure is not None:
-        _ = process.drop(table)
-        return failure
-    init.objects[grant] = table
-    return None
-
-
-def fill_table(process: Process, kept: Kept, frames: u64, size: u64 = PAGE_SIZE) -> Failure | None:
-    """Make frames up to so many, and keep them."""
-    while kept.next < frames:
-        frame = process.make(Kind.FRAME, 0 if size == PAGE_SIZE else 1)
-        failure = kept.keep(process, frame) if not isinstance(frame, Failure) else frame
         if failure is not None:
             return failure
     return None

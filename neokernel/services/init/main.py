@@ -35,7 +35,14 @@ from neokernel.services.init.delegation import do_due_delegations, next_due_dele
 from neokernel.services.init.description import Description, check, open_header
 from neokernel.services.init.lifecycle import do_due, has_died, is_noisy, is_ready, launch, lend_time, next_due
 from neokernel.services.init.outbox import Outbox
-from neokernel.services.init.place import find_description, make_objects, make_outbox, make_post_mortems, make_units
+from neokernel.services.init.place import (
+    find_description,
+    make_objects,
+    make_outbox,
+    make_post_mortems,
+    make_units,
+    regions_behind,
+)
 from neokernel.services.init.state import ASKING, BEGAN, MESSENGER, Init
 from neokernel.services.init.swap import deliver, do_due_swap, finish, has_reported
 
@@ -101,11 +108,13 @@ def supervise(process: Process) -> None:
     events, orders = must_get(process.make(Kind.ENDPOINT)), must_get(process.make(Kind.ENDPOINT))
     messenger = spawn(process, DELIVER | orders << 32, PRIORITY, process.frequency // 100, process.frequency // 100)
     outbox = Outbox(memory=make_outbox(process))
+    objects = make_objects(process, description.grants())
     init = Init(
         description=description,
         outbox=outbox,
         units=make_units(process, description.services()),
-        objects=make_objects(process, description.grants()),
+        objects=objects,
+        regions=regions_behind(objects),
         post_mortems=make_post_mortems(process),
         events=events,
         reply=must_get(process.make(Kind.REPLY)),

@@ -43,8 +43,14 @@ def make_units(process: Process, count: u64) -> Span[Embedded[Unit]]:
 
 
 def make_objects(process: Process, count: u64) -> Span[u64]:
-    reserve(process, OBJECTS, count * 8 + 8)
+    """With room for as many regions behind them."""
+    reserve(process, OBJECTS, count * (8 + size_of(Kept)) + 8)
     return span_at(u64, OBJECTS, count)
+
+
+def regions_behind(objects: Span[u64]) -> Span[Embedded[Kept]]:
+    """The regions of as many grants as there are objects, for which `make_objects` has left room."""
+    return span_at(Embedded[Kept], OBJECTS + len(objects) * 8, len(objects))
 
 
 def make_post_mortems(process: Process) -> Span[Embedded[PostMortem]]:

@@ -19,6 +19,7 @@ from neokernel.runtime import system
 from neokernel.runtime.capabilities import MAXIMUM_CHILDREN
 from neokernel.runtime.child import TABLE, Child
 from neokernel.runtime.process import Process
+from neokernel.runtime.space import Kept
 from neokernel.runtime.system import Failure
 from neokernel.services.init.description import Description
 from neokernel.services.init.name import Name
@@ -63,9 +64,8 @@ class Unit:
     beat_due: u64
     #: when to look whether it waits, and its time can be taken away; 0 if not
     idle_due: u64
-    #: index of a table with the frames of its state, and how many there are; 0 for none yet
-    region: u64
-    region_pages: u64
+    #: the frames of its state
+    region: Embedded[Kept]
     #: index of a Memory that its endpoint is made of, and of one for its DmaSpaces: memory isn't given back in parts,
     #: so what ends before the system does is made of what can be used again as a whole
     endpoint: u64
@@ -120,6 +120,8 @@ class Init:
     units: Span[Embedded[Unit]]
     #: by grant, the index of the object that it names, if init has made one
     objects: Span[u64]
+    #: by grant, the frames of what is lent by it
+    regions: Span[Embedded[Kept]]
     post_mortems: Span[Embedded[PostMortem]]
     outbox: Outbox
     #: index of the endpoint where init hears of everything
