@@ -50,6 +50,8 @@ LARGE_SPACE = MOST_LENT
 LARGE_PAGES = LARGE_SIZE // PAGE_SIZE
 #: an offset that lies in no region
 ELSEWHERE = LARGE_SPACE
+#: an address at which no region begins
+NOWHERE = REGION_SPACE - 1
 #: clients of a server that can lend it memory: their numbers are less
 MAXIMUM_LENDERS = MAXIMUM_SERVICES + 1
 
@@ -91,9 +93,6 @@ class Lent:
 
 def region(slot: u64) -> Lent:
     """What the process can lend who serves its declared capability in that slot; nothing, if there is no region."""
-    place = wrapping_sub(slot, FIRST_DECLARED)
-    if place >= MAXIMUM_GRANTS:
-        return Lent(LENDS_ADDRESS, 0)
     base = base_for(slot)
     return Lent(base, size_at(base))
 
@@ -142,10 +141,12 @@ def client_at(address: u64) -> u64:
 
 
 def base_for(slot: u64) -> u64:
-    """Where the region for the server in that slot begins, if there is one."""
+    """Where the region for the server in that slot begins, if there is one; NOWHERE: it is none of those declared."""
     process, place = current(), wrapping_sub(slot, FIRST_DECLARED)
-    if process.is_root or place >= MAXIMUM_GRANTS:
-        return LENDS_ADDRESS + (place if place < MAXIMUM_GRANTS else 0) * REGION_SPACE
+    if place >= MAXIMUM_GRANTS:
+        return NOWHERE
+    if process.is_root:
+        return LENDS_ADDRESS + place * REGION_SPACE
     return lends_at(place, u64(process.start_info().lends[place]))
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from neokernel import lang
 from neokernel.abi import call
-from neokernel.abi.description import FIRST_DECLARED
+from neokernel.abi.description import FIRST_DECLARED, MAXIMUM_GRANTS
 from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE
 from neokernel.abi.status import WORD, Status
 from neokernel.lang.interfaces import declare, generate, model
@@ -374,6 +374,20 @@ def test_only_what_is_in_the_region_is_lent(offset: int, length: int, badge: int
         else:
             assert answer.word == 1 << 32
         assert len(pair.heard.calls) == (known and offset + length <= SIZE)
+
+
+@pytest.mark.parametrize("slot", [FIRST_DECLARED + MAXIMUM_GRANTS, FIRST_DECLARED - 1, 4095])
+def test_who_was_not_declared_has_no_region(slot: int) -> None:
+    """Not even that of the first capability that was declared."""
+    with lending() as (pair, memory):
+        pair.machine.map(pair.client, lend.LENDS_ADDRESS, memory)
+        pair.machine.grant(pair.client, slot, pair.machine.endpoint(pair.server, pair.keep), BADGE)
+        pair.heard.result = lang.u64(1)
+        with pair.machine.running(pair.client):
+            pair.client.start_info().lends[0] = lang.u16(PAGES)
+            assert lend.region(slot).length == 0
+            found = type(pair.store)(lang.u64(slot)).sum(lend.Lent(lend.LENDS_ADDRESS, lang.usize(8)))
+        assert found == Failure(Status.NO_BUFFER, interface.FIRST_PARAMETER) and not pair.heard.calls
 
 
 @contextmanager
