@@ -68,7 +68,7 @@ INIT_WATCH = 1
 class GrantKind(Enum):
     """What a service has, and what a Grant's `target` and `size` mean; where nothing is said, they are 0."""
 
-    #: nothing: what it would be was denied
+    #: nothing: what it would be was denied. `size`: of what it would lend memory by, as below; it has that for itself
     NONE = 0
     #: the Endpoint at which it serves: one for all that it provides. `interface`: that of its contract
     PROVIDES = 1

@@ -72,7 +72,7 @@ class Uses:
 class Has:
     """It has a kernel object, or an authority of init's: `abi/description.py` says what `target` and `size` mean.
 
-    Of kind NONE: what was denied.
+    Of kind NONE: what was denied; `size`: what it would lend by it.
     """
 
     name: str
@@ -352,12 +352,11 @@ def _grant(where: str, service: Service, grant: Grant, interfaces: dict[tuple[st
             if version != grant.interface:
                 told = f"{version:016x}, and this was made for {grant.interface:016x}"
                 raise BadDescription(f"{where}: {grant.service}.{grant.endpoint} has the contract {told}")
-            _within(f"{where}: bytes that it lends", grant.lend, 0, layout.MOST_LENT)
-            each = PAGE_SIZE if grant.lend <= layout.MOST_LENT_IN_PAGES else LARGE_SIZE
-            if grant.lend % each:
-                raise BadDescription(f"{where}: {grant.lend} bytes that it lends are no whole frames of {each}")
+            _lend(where, grant.lend)
         case Has(kind=GrantKind.PROVIDES | GrantKind.USES):
             raise BadDescription(f"{where}: endpoints are described by Provides and Uses")
+        case Has(kind=GrantKind.NONE):
+            _lend(where, grant.size)
         case Has(kind=GrantKind.PROCESSOR):
             _within(f"{where}: highest priority", grant.target, 1, HIGHEST_PRIORITY)
         case Has(kind=GrantKind.DMA | GrantKind.TRACE):
@@ -370,6 +369,13 @@ def _grant(where: str, service: Service, grant: Grant, interfaces: dict[tuple[st
             _within(f"{where}: which of init's interfaces", grant.target, layout.INIT_SYSTEM, layout.INIT_WATCH)
         case Has():
             _within(f"{where}: target", grant.target, 0, MOST)
+
+
+def _lend(where: str, size: int) -> None:
+    _within(f"{where}: bytes that it lends", size, 0, layout.MOST_LENT)
+    each = PAGE_SIZE if size <= layout.MOST_LENT_IN_PAGES else LARGE_SIZE
+    if size % each:
+        raise BadDescription(f"{where}: {size} bytes that it lends are no whole frames of {each}")
 
 
 def _settings(where: str, service: Service) -> None:

@@ -57,7 +57,7 @@ def described(service: Service, denied: frozenset[Denied]) -> description.Servic
         name=service.name,
         program=service.program.name,
         grants=tuple(
-            description.Has(need.name, GrantKind.NONE)
+            description.Has(need.name, GrantKind.NONE, size=need.lend)
             if (service.name, need.name) in denied
             else given(service, need, grants.get(need.name))
             for need in declared

@@ -280,11 +280,19 @@ def lent_frames(init: Init, index: u64) -> u64:
 
 
 def pages_between(init: Init, index: u64, user: u64) -> u64:
-    """The pages that are lent by the grant `user`, if the unit uses something by it, or is used; otherwise 0."""
-    if kind_of_grant(init, user) is not GrantKind.USES:
-        return 0
+    """The pages that are lent by the grant `user`, if the unit uses something by it, or is used; otherwise 0.
+
+    Who was denied what it would lend by has the region all the same, which nobody else has then: so a program comes to
+    the call that the denial is about.
+    """
     grant = init.description.grant(user)
-    concerned = index in (u64(grant.owner), u64(init.description.grant(grant.target).owner))
+    match kind_of_grant(init, user):
+        case GrantKind.USES:
+            concerned = index in (u64(grant.owner), u64(init.description.grant(grant.target).owner))
+        case GrantKind.NONE:
+            concerned = index == u64(grant.owner)
+        case _:
+            concerned = False
     return pages_of(grant.size) if concerned else 0
 
 

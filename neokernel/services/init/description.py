@@ -328,6 +328,8 @@ def problem_of_grant(description: Description, owner: u64, grant: Grant) -> Prob
     if grant.rights & ~ALL != 0:
         return Problem.RIGHTS
     match GrantKind(number):
+        case GrantKind.NONE:
+            return None if can_be_lent(size) else Problem.MEMORY
         case GrantKind.USES:
             return problem_of_use(description, owner, grant.interface, target, size)
         case GrantKind.PROCESSOR:
@@ -351,9 +353,12 @@ def problem_of_use(description: Description, owner: u64, interface: u64, target:
         return Problem.TARGET
     if provided.interface != interface:
         return Problem.CONTRACT
-    if size > MOST_LENT or size % (PAGE_SIZE if size <= MOST_LENT_IN_PAGES else LARGE_SIZE) != 0:
-        return Problem.MEMORY
-    return None
+    return None if can_be_lent(size) else Problem.MEMORY
+
+
+def can_be_lent(size: u64) -> bool:
+    """Can a region have so many bytes, or is it none at all?"""
+    return size <= MOST_LENT and size % (PAGE_SIZE if size <= MOST_LENT_IN_PAGES else LARGE_SIZE) == 0
 
 
 def is_name(text: bytes) -> bool:

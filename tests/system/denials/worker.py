@@ -96,6 +96,8 @@ def echoes() -> Failure | None:
 
 def stores() -> Failure | None:
     whole = region(slot_of(store))
+    # What would be lent is there, whether there is somebody to lend it to or not.
+    whole.part((64 << 10) - 8, 8).write(0, b"see this")
     found = store.size(whole)
     if isinstance(found, Failure):
         return found
