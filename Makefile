@@ -91,10 +91,11 @@ bench: $(CORE) qemu ## measure, in instructions
 	@$(BIN)/nk bench
 
 lock: ## pin all packages anew, with hashes (needs uv)
-	@for extra in "" test; do \
-	  { if [ -z "$$extra" ]; \
-	    then echo "# What the toolchain is made of, each file by its hash. Written by \`make lock\`; don't edit."; \
-	    else echo "# The same, and what the tests need. Written by \`make lock\`; don't edit."; fi; \
+	@for extra in "" model test; do \
+	  { case "$$extra" in \
+	    "") echo "# What the toolchain is made of, each file by its hash. Written by \`make lock\`; don't edit." ;; \
+	    model) echo "# The same, and what reads models. Written by \`make lock\`; don't edit." ;; \
+	    *) echo "# The same, and what the tests need. Written by \`make lock\`; don't edit." ;; esac; \
 	    sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | \
 	    uv pip compile $${extra:+--extra $$extra} --universal --python-version 3.11 --generate-hashes --quiet \
 	      --no-header --no-annotate pyproject.toml -; \

@@ -27,11 +27,12 @@ ALLOWED = {
     "spec": {"lang", "abi", "arch", "kernel", "prover"},
     "sim": {"lang", "abi", "arch", "runtime"},
     "image": {"lang", "abi", "stage", "compiler", "kernel", "runtime"},
+    "model": {"lang", "abi", "compiler", "image"},
     "control": {"lang", "abi", "interfaces", "runtime", "services", "sim"},
     "bounds": {"lang", "abi", "kernel", "compiler", "image"},
     "bench": {"lang", "abi", "compiler", "image", "sim", "control"},
     "cli": {"lang", "abi", "arch", "compiler", "prover", "spec", "bounds", "sim", "image", "bench"}
-    | {"control", "interfaces", "early"},
+    | {"control", "interfaces", "early", "model"},
 }
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)

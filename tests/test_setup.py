@@ -35,6 +35,7 @@ def test_locked_packages_are_the_pinned_ones() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     for file, wanted in (
         ("requirements.txt", project["dependencies"]),
+        ("requirements-model.txt", [*project["dependencies"], *project["optional-dependencies"]["model"]]),
         ("requirements-test.txt", [*project["dependencies"], *project["optional-dependencies"]["test"]]),
     ):
         text = (REPOSITORY / "tools" / file).read_text()

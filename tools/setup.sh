@@ -2,7 +2,8 @@
 # Makes what the other targets need: a virtual environment with the pinned packages, and QEMU.
 #
 #   tools/setup.sh core     packages that build and run systems
-#   tools/setup.sh test     those, and what the tests need
+#   tools/setup.sh model    those, and what reads models (`nk model`)
+#   tools/setup.sh test     all of these, and what the tests need
 #   tools/setup.sh qemu     qemu-system-riscv64, installed if this is root on Debian or Ubuntu
 #   tools/setup.sh gdb      likewise, a gdb that knows riscv64: tests of the debugger need it, nothing else does
 #
@@ -139,11 +140,12 @@ install_qemu() {
 
 case "${1:-}" in
 core) install_packages tools/requirements.txt ;;
+model) install_packages tools/requirements-model.txt ;;
 test) install_packages tools/requirements-test.txt ;;
 qemu) install_qemu ;;
 gdb) install_gdb ;;
 *)
-    say "usage: tools/setup.sh core|test|qemu|gdb"
+    say "usage: tools/setup.sh core|model|test|qemu|gdb"
     exit 2
     ;;
 esac
