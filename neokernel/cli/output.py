@@ -103,11 +103,19 @@ def progress_line() -> Iterator[Callable[[str], None]]:
 
 
 @contextlib.contextmanager
-def progress(what: str) -> Iterator[None]:
-    """Say on a terminal that something is being done."""
+def progress(what: str, *, plain: bool = False) -> Iterator[None]:
+    """Say on a terminal that something is being done. `plain`: and elsewhere, in a line of its own that stays."""
+    if plain:
+        say_plainly(what)
     with progress_line() as say:
         say(what)
         yield
+
+
+def say_plainly(what: str) -> None:
+    """A line on standard error that says what is being done, where no line of progress does."""
+    if not shows_progress():
+        click.echo(what, err=True)
 
 
 def shown(path: Path) -> str:

@@ -151,7 +151,7 @@ def build(program: Program, output: Path, *, checks: bool = True, release: bool 
 
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with progress(f"building {program.name}"), tool_complaints():
+        with progress(f"building {program.name}", plain=not as_json), tool_complaints():
             result = build_image(program.root, output, checks=checks, release=release)
     except OSError as error:
         raise unwritable(output, error) from error

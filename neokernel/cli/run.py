@@ -20,7 +20,7 @@ from neokernel.cli.distribution import qemu_advice
 from neokernel.cli.errors import Exit, Terminated, ToolError
 from neokernel.cli.findable import Findable, findable, leave_post_mortem
 from neokernel.cli.keyboard import forget, unheard
-from neokernel.cli.output import json_option, print_json, shown
+from neokernel.cli.output import json_option, print_json, say_plainly, shown
 from neokernel.cli.program import REPOSITORY, build, find_program, is_boot_image, is_image, open_image
 from neokernel.cli.slots import plugged
 from neokernel.cli.system import build_machine, find_system, image_path, is_system_file, machine_of, roots_of
@@ -186,14 +186,14 @@ def signed_boot(
     from neokernel.image.boot import development_boot, elf_of, prepared
 
     if is_boot_image(path):
-        with progress("building the first stage"), complaints(path):
+        with progress("building the first stage", plain=not as_json), complaints(path):
             secured = prepared(path, enrolment, folder)
         return open_image(elf_of(path) or secured.stage), (Path.cwd(), REPOSITORY), secured
     image, roots = image_of(path, as_json=as_json)
     if not is_system(image):
         help = "leave --signed out; a program whose `main` takes a Process has a kernel"
         raise ToolError("NK1502", f"{path} runs without a kernel: only kernel and programs can be signed", help)
-    with progress("signing"), complaints():
+    with progress("signing", plain=not as_json), complaints():
         return image, roots, development_boot(image.path, enrolment, folder)
 
 
@@ -227,13 +227,14 @@ def boot(
     """
     denied = [str(line) for line in lines_left_out(image.path)]
     if not as_json:
+        say_plainly(f"booting {shown(image.path if secured is None else secured.image)}")
         for line in denied:
             click.echo(f"note: {line}", err=True)
     console = ConsoleFilter("nk_start_text" in image.symbols, lambda record: explained(image, record, roots).text)
-    shown = bytearray()
+    output = bytearray()
 
     def show(data: bytes) -> None:
-        shown.extend(data)
+        output.extend(data)
         if not as_json:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
@@ -268,7 +269,7 @@ def boot(
     if as_json:
         print_json(
             {
-                "console": bytes(shown).decode(errors="replace"),
+                "console": bytes(output).decode(errors="replace"),
                 "panics": [crash.as_json() for crash in crashes],
                 "crashes": [told_of(image, record, roots) for record in console.crashes],
                 "denied": denied,
@@ -278,7 +279,7 @@ def boot(
             }
         )
         return status
-    if crashes and shown and not shown.endswith(b"\n"):
+    if crashes and output and not output.endswith(b"\n"):
         click.echo()
     for crash in crashes:
         click.echo(crash.text, err=True, nl=False)

@@ -132,7 +132,7 @@ def build_machine(
     found = programs(machine)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with progress(f"building {machine.name}"), tool_complaints():
+        with progress(f"building {machine.name}", plain=not as_json), tool_complaints():
             described = describe(machine, denied)
             result = build_described(described, found, output, checks=checks, release=release, traced=traced)
     except OSError as error:

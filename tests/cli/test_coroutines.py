@@ -48,7 +48,7 @@ def test_a_traceback_goes_through_what_is_awaited(nk: Nk, tmp_path: Path, machin
     (tmp_path / "program.py").write_text(PROGRAM)
     result = nk("run", *machine, tmp_path / "program.py")
     assert result.output == "paused\n" * 4
-    *lines, last = result.error.splitlines()
+    *lines, last = result.error[result.error.index("Traceback") :].splitlines()
     shown = [line.strip() for line in lines[1:] if not line.lstrip().startswith(("^", "~"))]
     assert shown == [
         'File "program.py", line 30, in main',

@@ -28,7 +28,8 @@ MACHINES = [pytest.param((), marks=pytest.mark.qemu, id="qemu"), pytest.param(("
 @pytest.mark.parametrize("machine", MACHINES)
 def test_hello(nk: Nk, machine: tuple[str, ...]) -> None:
     result = nk("run", *machine, EXAMPLES / "01_hello")
-    assert (result.status, result.error) == (0, "")
+    told = "" if machine else f"building 01_hello\nbooting {Path('build/01_hello.elf')}\n"
+    assert (result.status, result.error) == (0, told)
     assert result.output.startswith("Hello from Python, with no Python below it.\nfibonacci(5) = 5\n")
     assert result.output.endswith("fibonacci(9) = 34\n")
 
@@ -38,7 +39,7 @@ def test_overflow_is_a_python_traceback(nk: Nk, machine: tuple[str, ...]) -> Non
     result = nk("run", *machine, EXAMPLES / "02_overflow")
     assert result.status == 101
     assert result.output.startswith("ten times 25 is 250\n")
-    *lines, last = result.error.splitlines()
+    *lines, last = result.error[result.error.index("Traceback") :].splitlines()
     path = EXAMPLES / "02_overflow" / "main.py"
     assert lines == [
         "Traceback (most recent call last):",
@@ -114,7 +115,8 @@ def test_a_reader_that_goes_away(tmp_path: Path, machine: tuple[str, ...]) -> No
         assert process.stdout.readline() == b"on\n"
         process.stdout.close()
         assert process.stderr is not None
-        assert process.stderr.read() == b""
+        said = process.stderr.read().splitlines()
+        assert said == ([] if machine else [b"building program", b"booting build/program.elf"])
         process.stderr.close()
         assert process.wait(30) == Exit.BROKEN_PIPE
 
@@ -153,7 +155,9 @@ def test_input_that_is_no_terminal_is_not_passed_on_and_said(tmp_path: Path) -> 
     line = [sys.executable, "-c", "from neokernel.cli.main import main; main()", "run", str(program)]
     done = subprocess.run(line, check=False, capture_output=True, input=b"help\n", cwd=tmp_path)
     assert done.returncode == 0
-    assert done.stderr == b"note: the machine doesn't get this input: only a terminal is passed on\n"
+    building, booting, note = done.stderr.decode().splitlines()
+    assert (building, booting) == ("building program", "booting build/program.elf")
+    assert note == "note: the machine doesn't get this input: only a terminal is passed on"
 
 
 @pytest.mark.qemu
@@ -169,7 +173,7 @@ def test_interrupt_stops_the_machine(tmp_path: Path, number: signal.Signals) -> 
         _, error = process.communicate(timeout=30)
     assert process.returncode == Exit.INTERRUPT
     said = {signal.SIGINT: b"stopped by ctrl-C", signal.SIGTERM: b"error[NK1105]: ended by SIGTERM"}
-    assert error.strip() == said[number]
+    assert error.splitlines()[-1] == said[number]
     deadline = time.monotonic() + 5
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         assert time.monotonic() < deadline
@@ -312,7 +316,7 @@ def test_qemu_that_fails(nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     result = nk("run", "image.elf")
     assert result.status == Exit.UNREACHABLE
-    assert result.error.startswith("error[NK1103]: the machine didn't start: no such machine\n")
+    assert result.error.startswith("booting image.elf\nerror[NK1103]: the machine didn't start: no such machine\n")
     as_json = nk("run", "--json", "image.elf")
     assert (as_json.status, as_json.error) == (Exit.UNREACHABLE, "")
     assert as_json.json["error"]["code"] == "NK1103"
@@ -325,7 +329,7 @@ def test_qemu_may_take_its_time_to_end(nk: Nk, tmp_path: Path, monkeypatch: pyte
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     result = nk("run", "image.elf")
-    assert (result.status, result.output, result.error) == (5, "hello", "")
+    assert (result.status, result.output, result.error) == (5, "hello", "booting image.elf\n")
     assert nk("run", "image.elf", "--timeout", "1").status == Exit.TIMEOUT
 
 
@@ -386,7 +390,7 @@ def test_what_a_killed_build_left_is_in_nobodys_way(nk: Nk, tmp_path: Path) -> N
     folder.write_text("")
     result = nk("build", "small.py")
     said = "build/small.programs can't be written: it is a file, and was to be a folder"
-    assert result.error == f"error[NK1005]: {said}\n  help: move it away\n"
+    assert result.error == f"building small\nerror[NK1005]: {said}\n  help: move it away\n"
 
 
 def test_a_broken_image(nk: Nk, tmp_path: Path) -> None:
@@ -519,7 +523,9 @@ def test_the_host_says_what_the_compiler_says(nk: Nk, tmp_path: Path, name: str)
     result = nk("run", "--host", name)
     assert (result.status, result.output) == (Exit.COMPILE, "")
     assert result.error.startswith(f"error[{code}]")
-    assert result == nk("run", name)
+    built = nk("run", name)
+    assert built.error.removeprefix(f"building {name.removesuffix('.py')}\n") == result.error
+    assert (built.status, built.output) == (result.status, result.output)
     as_json = nk("run", "--host", "--json", name)
     assert (as_json.status, as_json.error) == (Exit.COMPILE, "")
     assert as_json.json["diagnostics"][0]["code"] == code
@@ -546,7 +552,7 @@ def test_paths_can_be_opened_from_where_the_user_is(
 def test_paths_in_tracebacks_of_the_machine(nk: Nk, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     write_program(tmp_path / "folder", "unreachable('here')", "main")
-    assert nk("run", "folder").error.splitlines()[1] == '  File "folder/main.py", line 8, in main'
+    assert nk("run", "folder").error.splitlines()[3] == '  File "folder/main.py", line 8, in main'
     assert nk("run", "--json", "folder").json["panics"][0]["frames"][0]["file"] == "folder/main.py"
 
 
