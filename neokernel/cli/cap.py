@@ -9,7 +9,7 @@ import click
 
 from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import hanging, json_option, print_json, styled
-from neokernel.cli.system import find_system, machine_of
+from neokernel.cli.system import find_system, machine_in_part, machine_of, print_unread, unread_as_json
 from neokernel.cli.target import complete_services, index_of, machine_option, session
 from neokernel.compiler.diagnostics import suggestion
 from neokernel.image.systemfile.graph import ALL_MEMORY, Edge, Hop, differences, graph_of, shortest, ways
@@ -32,11 +32,13 @@ def why(source: str, target: str, path: Path | None, every: bool, as_json: bool)
     """Say whether A can reach B, and by which capabilities.
 
     A and B are services, devices, "kernel.power" and the like, or "all memory". A way through other services is one
-    that they decide about: each does what it does when it is asked.
+    that they decide about: each does what it does when it is asked. A service whose program can't be read has what
+    the system file grants it.
 
     Exit status: 0 there is a way, 1 there is none.
     """
-    graph = graph_of(machine_of(find_system(path), as_json=as_json, warn=False))
+    machine, unread = machine_in_part(find_system(path), as_json=as_json, warn=False)
+    graph = graph_of(machine)
     for name in (source, target):
         if name not in graph.nodes:
             help = suggestion(name, graph.nodes) or f"there are: {', '.join(graph.nodes)}"
@@ -47,8 +49,9 @@ def why(source: str, target: str, path: Path | None, every: bool, as_json: bool)
     status = Exit.SUCCESS if found else Exit.NEGATIVE
     if as_json:
         said = [[edge_as_json(edge) for hop in way for edge in hop.edges] for way in found]
-        print_json({"ways": said, "exit": int(status)})
+        print_json({"ways": said, "unread": unread_as_json(unread), "exit": int(status)})
         return status
+    print_unread(unread)
     if not found:
         click.echo(f"{source} can't reach {target}: nothing that it holds leads there")
     for way in found:

@@ -10,7 +10,7 @@ import click
 from neokernel.cli.cap import edge_as_json
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import console, json_option, print_json, shown
-from neokernel.cli.system import described, find_system, machine_of
+from neokernel.cli.system import described, find_system, machine_in_part, print_unread, unread_as_json
 from neokernel.image.systemfile.graph import Graph, NodeKind, graph_of
 from neokernel.image.systemfile.machine import Grant, Kind
 
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 def command(path: Path | None, output: Path | None, as_json: bool) -> None:
     """Show who can reach what in SYSTEM, a system file: by which name a service knows it, and what it is.
 
-    Who reaches all memory, by DMA without an IOMMU, is marked. Without SYSTEM: the system file here.
+    Who reaches all memory, by DMA without an IOMMU, is marked. A service whose program can't be read is shown as the
+    file has it. Without SYSTEM: the system file here.
     """
     if output is not None and output.suffix.lower() != ".svg":
         raise ToolError("NK1001", f"{output} would hold SVG, whatever it is called", "name a file that ends in .svg")
-    machine = machine_of(find_system(path), as_json=as_json)
+    machine, unread = machine_in_part(find_system(path), as_json=as_json)
     graph = graph_of(machine)
     if output is not None:
         from neokernel.image.systemfile.drawing import drawing  # late, because igraph is big
@@ -41,8 +42,11 @@ def command(path: Path | None, output: Path | None, as_json: bool) -> None:
         except OSError as error:
             raise ToolError("NK1005", f"{output} can't be written: {error.strerror or error}") from error
     if as_json:
-        print_json({**as_data(graph), **({"image": str(output)} if output is not None else {}), "exit": 0})
-    elif output is not None:
+        image = {"image": str(output)} if output is not None else {}
+        print_json({**as_data(graph), **image, "unread": unread_as_json(unread), "exit": 0})
+        return
+    print_unread(unread)
+    if output is not None:
         click.echo(f"{shown(output)}: {len(machine.services)} services")
     else:
         console().print(tree(machine, graph))

@@ -92,6 +92,46 @@ def examined(path: Path) -> tuple[Machine | None, list[Diagnostic]]:
     return machine, [*(item for item in findings.items if not is_of_declarations(item)), *unread]
 
 
+def machine_in_part(path: Path, *, as_json: bool, warn: bool = True) -> tuple[Machine, dict[str, Diagnostic]]:
+    """The machine that a system file describes; what keeps a program from being read is no reason to say nothing.
+
+    Of such services, by their names, what is wrong: what they declare is assumed (`systemfile/assumed.py`). Anything
+    else that is wrong ends the command.
+    """
+    machine, findings = examine(path)
+    if machine is None or not findings.errors:
+        return machine_of(path, as_json=as_json, warn=warn), {}
+    wrong = dict(machine.unread)
+    if any(is_of_declarations(item) for item in findings.errors):
+        said: dict[Path, list[Diagnostic]] = {}
+        for service in machine.services.values():
+            program = Program(service.program.main)
+            if program.main not in said:
+                found = from_here(analyse(program), program)
+                said[program.main] = [item for item in found if item.code.startswith(UNREAD)]
+            if said[program.main]:
+                wrong[service.name] = said[program.main][0]
+    assumed, rest = examine(path, frozenset(wrong))
+    if not wrong or assumed is None or rest.errors:
+        return machine_of(path, as_json=as_json, warn=warn), {}
+    if warn and not as_json:
+        print_findings(rest.items)
+    return assumed, wrong
+
+
+def print_unread(wrong: Mapping[str, Diagnostic]) -> None:
+    """Whose program couldn't be read, and what therefore isn't shown."""
+    for name, item in wrong.items():
+        place = f"{item.span.file}:{item.span.line}:{item.span.column + 1}"
+        said = f"`{name}` is shown as the system file has it, as its program can't be read"
+        rest = "what it provides that nobody uses isn't shown, nor an interface that only it names"
+        click.echo(f"warning: {said}: {item.message} ({place}); {rest}", err=True)
+
+
+def unread_as_json(wrong: Mapping[str, Diagnostic]) -> list[dict[str, object]]:
+    return [{"service": name, **item.as_json()} for name, item in wrong.items()]
+
+
 def is_of_declarations(item: Diagnostic) -> bool:
     """Does it hold the system file against what programs declare?"""
     return item.code.startswith("NK21")

@@ -66,10 +66,48 @@ def test_why_not(nk: Nk, system: Path) -> None:
     result = nk("cap", "why", "serial", "client")
     assert result.status == Exit.NEGATIVE
     assert result.output == "serial can't reach client: nothing that it holds leads there\n"
-    assert nk("cap", "why", "serial", "client", "--json").json == {"ways": [], "exit": 1}
+    assert nk("cap", "why", "serial", "client", "--json").json == {"ways": [], "unread": [], "exit": 1}
     wrong = nk("cap", "why", "serial", "clint")
     assert wrong.status == Exit.USAGE
     assert "error[NK1011]" in wrong.error and "did you mean `client`?" in wrong.error
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "services"),
+    [
+        ("client.py", "def main", "def (", {"client"}),
+        ("main.py", "from tally import", "from taly import", {"tally"}),
+        ("tally.py", "class Tally", "class (", {"client", "tally"}),
+    ],
+)
+def test_programs_that_cannot_be_read_hide_no_authority(
+    nk: Nk, tmp_path: Path, file: str, before: str, after: str, services: set[str]
+) -> None:
+    """What the system file says alone is answered; on standard error, whose program is meant, and where it is wrong."""
+    assert nk("new", "service", "tally").status == 0
+    source = tmp_path / "tally" / file
+    whole = nk("graph", "tally").output
+    source.write_text(source.read_text().replace(before, after, 1))
+    assert nk("check", "tally").status in (Exit.MANIFEST, Exit.COMPILE)
+    found = nk("graph", "tally")
+    assert (found.status, found.output) == (0, whole.replace("  Tally", "  ?" if len(services) == 2 else "  Tally"))
+    for line, said in zip(found.error.splitlines(), sorted(services, key=whole.index), strict=True):
+        assert line.startswith(f"warning: `{said}` is shown as the system file has it, as its program can't be read")
+        assert f"tally/{file}" in line
+    why = nk("cap", "why", "client", "tally", "-s", "tally")
+    assert (why.status, why.output.splitlines()[0], why.error) == (0, "client reaches tally directly:", found.error)
+    assert nk("cap", "why", "tally", "kernel.power", "-s", "tally").status == Exit.NEGATIVE
+    as_json = nk("graph", "--json", "-o", "a.svg", "tally")
+    assert (as_json.error, {each["service"] for each in as_json.json["unread"]}) == ("", services)
+
+
+def test_a_wrong_line_is_no_answer(nk: Nk, system: Path, tmp_path: Path) -> None:
+    """Programs that can't be read excuse no mistake of the system file."""
+    (tmp_path / "log.py").write_text("def (\n")
+    system.write_text(system.read_text().replace('uses.line = "serial.serial"', 'uses.line = "seral"'))
+    for line in (("graph",), ("cap", "why", "client", "uart0")):
+        result = nk(*line)
+        assert (result.status, result.output) == (Exit.MANIFEST, "") and "NK2011" in result.error
 
 
 def test_diff(nk: Nk, system: Path, tmp_path: Path) -> None:

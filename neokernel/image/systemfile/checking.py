@@ -10,10 +10,13 @@ from neokernel.image.systemfile.loading import load
 from neokernel.image.systemfile.machine import Machine
 
 
-def examine(path: Path) -> tuple[Machine | None, Findings]:
-    """The machine that the system file describes, as far as it can be understood, and what is wrong with it."""
+def examine(path: Path, assumed: frozenset[str] = frozenset()) -> tuple[Machine | None, Findings]:
+    """The machine that the system file describes, as far as it can be understood, and what is wrong with it.
+
+    What the programs of the services `assumed` declare isn't looked at, but taken to be what the file says.
+    """
     findings = Findings()
-    machine = load(path, findings)
+    machine = load(path, findings, assumed)
     if machine is not None and not missing(findings):
         for each in (authority, resources, timing, unheard):
             each.check(machine, findings)

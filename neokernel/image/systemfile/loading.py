@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from neokernel.abi.description import DESCRIPTION_NAME, MOST_TIME
+from neokernel.compiler.diagnostics import Diagnostic
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.needs import parsed
 from neokernel.image.program import main_takes, takes_process
 from neokernel.image.systemfile import sockets
+from neokernel.image.systemfile.assumed import assume
 from neokernel.image.systemfile.document import Document, Findings, did_you_mean, read
 from neokernel.image.systemfile.machine import RESERVED, USUAL_PRIORITY, Machine, Placed, Program, Service
 from neokernel.image.systemfile.matching import grant_all
@@ -61,8 +63,11 @@ class Source:
     path: tuple[str, ...]
 
 
-def load(path: Path, findings: Findings) -> Machine | None:
-    """The machine that the system file at `path` describes, as far as it can be understood; None if not at all."""
+def load(path: Path, findings: Findings, assumed: frozenset[str] = frozenset()) -> Machine | None:
+    """The machine that the system file at `path` describes, as far as it can be understood; None if not at all.
+
+    The programs of the services `assumed` aren't read.
+    """
     document = read(path, shown(path), findings)
     model = None if document is None else validate(document, SystemFile, findings)
     if document is None or model is None:
@@ -71,18 +76,26 @@ def load(path: Path, findings: Findings) -> Machine | None:
     services: dict[str, Service] = {}
     sources: dict[str, list[Source]] = {}
     programs: dict[Path, Program] = {}
+    unread: dict[str, Diagnostic] = {}
     for name, table in model.service.items():
         if name in RESERVED:
             place = document.key("service", name)
             findings.error("NK2007", f'no service can be called "{name}"', place, "it means what every system has")
             continue
-        program = load_program(document, name, table, programs, findings)
-        if program is None:
-            continue
+        if name in assumed:
+            main = find_program(document, table.program) or document.path.parent / table.program
+            program = Program(main.parent.name if main.stem == "main" else main.stem, main, ())
+        else:
+            found = load_program(document, name, table, programs, findings)
+            if isinstance(found, Diagnostic):
+                unread[name] = found
+                continue
+            program = found
         sources[name] = [Source(document, table, ("service", name)), *manifest_of(program, findings)]
         services[name] = assemble(document, name, program, sources[name], findings)
     if board is None:
         return None
+    assume(services, set(assumed), document, model)
     reserve = model.system.reserve
     machine = Machine(
         model.system.name,
@@ -94,9 +107,14 @@ def load(path: Path, findings: Findings) -> Machine | None:
         services,
         slots_of(document, model, board, findings),
         document.path.parent,
+        document,
+        unread,
+        assumed,
     )
     for name, service in services.items():
         grant_all(machine, service, document, model, findings)
+        if name in assumed:
+            continue
         configs = [(source.document, source.path, source.table.config) for source in sources[name]]
         set_all(service, configs, findings)
     sockets.grant_all(machine, document, model, findings)
@@ -139,13 +157,14 @@ def load_board(document: Document, model: SystemFile, findings: Findings) -> Boa
 
 def load_program(
     document: Document, name: str, table: ServiceTable, known: dict[Path, Program], findings: Findings
-) -> Program | None:
+) -> Program | Diagnostic:
+    """The program of a service, or what was found wrong with it."""
     span = document.value("service", name, "program")
     main = find_program(document, table.program)
     if main is None:
         help = near_programs(document, table.program)
         findings.error("NK2010", f'there is no program "{table.program}"', span, help)
-        return None
+        return findings.items[-1]
     main = main.resolve()
     if main in known:
         return known[main]
@@ -156,7 +175,7 @@ def load_program(
         if parsed(main) is None:
             why, help = f"it isn't Python{first_wrong(main)}", f"`nk check {shown(main)}` says what is wrong with it"
         findings.error("NK2011", f"{shown(main)} is no program of a service: {why}", span, help)
-        return None
+        return findings.items[-1]
     taken = {INIT, DESCRIPTION_NAME, *(program.name for program in known.values())}
     plain = re.sub(r"[^!-~]", "-", main.parent.name if main.stem == "main" else main.stem)
     called = plain[:40]

@@ -3,7 +3,8 @@
 `loading.py` makes it of files, `matching.py` of grants and declarations; what follows only reads it.
 
 Invariant: in a machine without errors each declaration has its grant or its value, each grant its declaration, each
-peer is there and speaks the same interface. In one with errors something may be missing, but nothing is made up.
+peer is there and speaks the same interface. In one with errors something may be missing, but nothing is made up,
+except where it was asked for: then `assumed.py` says how.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from neokernel.compiler.diagnostics import Diagnostic
 from neokernel.compiler.ir import Span
+from neokernel.image.systemfile.document import Document
 from neokernel.image.systemfile.model import BoardFile, Device, Escalation, Policy, Slot
 from neokernel.image.systemfile.needs import Need, Role
 
@@ -149,6 +152,11 @@ class Machine:
     #: what stands in slots of the board, by the board's names; files are relative to `folder`
     slots: dict[str, Slot]
     folder: Path
+    document: Document
+    #: services that the file has, and whose programs can't be read, with what is wrong: they are no `services`
+    unread: dict[str, Diagnostic] = field(default_factory=dict)
+    #: services whose declarations are assumed
+    assumed: frozenset[str] = frozenset()
 
     def clients(self, name: str) -> Iterator[tuple[Service, Grant]]:
         """Who calls a service, with the grant that lets it."""
