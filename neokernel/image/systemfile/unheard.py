@@ -21,7 +21,8 @@ def check(machine: Machine, findings: Findings) -> None:
         place = first_place(service.program.main, is_write)
         if place is not None:
             message = f"`{service.name}` writes to `process.console` and isn't granted it: nobody will see that"
-            help = f'declare `console: Uses[Console] = uses()`, and under `uses` write `console = "{CONSOLE}"`'
+            line = machine.document.entries(("service", service.name, "uses"), "console", [f'"{CONSOLE}"'])
+            help = f"declare `console: Uses[Console] = uses()`, and write {line}"
             findings.warning("NK2117", message, service.span, help, (place, "written here"))
 
 
