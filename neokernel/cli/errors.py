@@ -117,8 +117,8 @@ TOOL_CODES: dict[str, ToolCode] = {
     ),
     "NK1013": ToolCode(
         "nothing new can be made",
-        "`nk new service NAME` makes a folder NAME, which mustn't be there yet. NAME is small letters, digits and `-`, "
-        "as services are called; its module, with `_` for `-`, mustn't be one of Python's own.",
+        "`nk new service NAME` and `nk new driver NAME` make a folder NAME, which mustn't be there yet. NAME is small "
+        "letters, digits and `-`, as services are called; its module, with `_` for `-`, mustn't be one of Python's own.",
         Exit.USAGE,
     ),
     "NK1014": ToolCode(

@@ -1,4 +1,4 @@
-"""`nk new`: the beginning of a service, which runs and passes its tests as it is."""
+"""`nk new`: the beginning of a service or of a driver, which runs and passes its tests as it is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import keyword
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from string import Template
 
@@ -16,46 +17,64 @@ from neokernel.cli.output import json_option, print_json, shown
 from neokernel.image.systemfile.machine import RESERVED
 from neokernel.image.systemfile.model import LONGEST_NAME, NAME
 
-TEMPLATES = Path(__file__).parent / "templates" / "service"
-#: what is added to a template's name; `NAME` in it stands for the service's module
+#: a folder of files for each kind of thing
+TEMPLATES = Path(__file__).parent / "templates"
+#: what is added to a template's name; `NAME` in it stands for the module that has the interface
 SUFFIX = ".in"
-#: modules and services that a new one has beside its own
-TAKEN = ("main", "handler", "client", *RESERVED)
-#: what the service's own files import: a module of that name would be in the way
-IMPORTED = (*sys.stdlib_module_names, "neokernel", "pytest")
+#: what the files import: a module of that name would be in the way
+IMPORTED = (*sys.stdlib_module_names, "neokernel", "pytest", "hypothesis")
 
 
 @click.group()
 def command() -> None:
-    """Begin a service: program, interface, manifest, test and system file."""
+    """Begin a service or a driver: program, interface, manifest, tests and system file."""
+
+
+def in_directory(function: Callable[..., None]) -> Callable[..., None]:
+    """The option that all of them have."""
+    help = "Where its folder is made; default: here."
+    option = click.option("-d", "--directory", type=click.Path(path_type=Path), default=Path(), help=help)
+    return option(function)
 
 
 @command.command(short_help="Make a folder with a service, a client, and tests.")
 @click.argument("name")
-@click.option(
-    "-d",
-    "--directory",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    help="Where its folder is made; default: here.",
-)
+@in_directory
 @json_option
 def service(name: str, directory: Path, as_json: bool) -> None:
     """Make a folder NAME with a service, an interface, a client, a manifest, a system file and a test.
 
     `nk run` and `nk test` work there at once.
     """
+    begin("service", name, directory, as_json)
+
+
+@command.command(short_help="Make a folder with a driver, a model of its device, a client, and tests.")
+@click.argument("name")
+@in_directory
+@json_option
+def driver(name: str, directory: Path, as_json: bool) -> None:
+    """Make a folder NAME with a driver, an interface, a model of the device, a client, a manifest and tests.
+
+    `nk run` and `nk test` work there at once. The device is the board's clock until you put another one there.
+    """
+    begin("driver", name, directory, as_json)
+
+
+def begin(kind: str, name: str, directory: Path, as_json: bool) -> None:
+    """Make the folder; `kind` is that of the templates, and what people call it."""
     module = name.replace("-", "_")
+    templates = sorted((TEMPLATES / kind).glob(f"*{SUFFIX}"))
     if not re.fullmatch(NAME, name) or len(name) > LONGEST_NAME or name.endswith("-"):
         help = f"small letters, digits and `-`, beginning with a letter, at most {LONGEST_NAME} characters"
-        raise ToolError("NK1013", f"a service can't be called {name!r}", help)
-    taken = module in IMPORTED or keyword.iskeyword(module) or name in TAKEN
-    if taken or not names_in_templates().isdisjoint({module, class_name(name)}):
-        raise ToolError("NK1013", f"a service can't be called {name!r}: that is taken", "choose another name")
+        raise ToolError("NK1013", f"a {kind} can't be called {name!r}", help)
+    taken = module in IMPORTED or keyword.iskeyword(module) or name in RESERVED or name in stems(templates)
+    if taken or not names_in(templates).isdisjoint({module, class_name(name)}):
+        raise ToolError("NK1013", f"a {kind} can't be called {name!r}: that is taken", "choose another name")
     folder = directory / name
     try:
         folder.mkdir(parents=True)
-        made = [write(path, folder, name, module) for path in sorted(TEMPLATES.glob(f"*{SUFFIX}"))]
+        made = [write(path, folder, name, module) for path in templates]
     except FileExistsError as error:
         raise ToolError("NK1013", f"{shown(folder)} is there already", "choose another name, or remove it") from error
     except OSError as error:
@@ -68,15 +87,22 @@ def service(name: str, directory: Path, as_json: bool) -> None:
     click.echo(f"next: cd {shown(folder)}; nk run; nk test")
 
 
+def stems(templates: list[Path]) -> set[str]:
+    """The modules that are made beside the one of its name; a client is a service, too."""
+    return {path.name.removesuffix(f".py{SUFFIX}") for path in templates if path.name.endswith(f".py{SUFFIX}")}
+
+
 def class_name(name: str) -> str:
     """The interface's."""
     return "".join(part.capitalize() for part in name.split("-"))
 
 
-def names_in_templates() -> set[str]:
-    """What the service's files call something else: variables, classes, what they import."""
+def names_in(templates: list[Path]) -> set[str]:
+    """What the files call something else: variables, classes, what they import."""
     found: set[str] = set()
-    for path in TEMPLATES.glob(f"*.py{SUFFIX}"):
+    for path in templates:
+        if not path.name.endswith(f".py{SUFFIX}"):
+            continue
         text = Template(path.read_text(encoding="utf-8")).substitute(name="", module="_", Class="_")
         for node in ast.walk(ast.parse(text)):
             match node:
@@ -86,7 +112,7 @@ def names_in_templates() -> set[str]:
 
 
 def write(template: Path, folder: Path, name: str, module: str) -> Path:
-    """A file of the service."""
+    """One of its files."""
     path = folder / template.name.removesuffix(SUFFIX).replace("NAME", module)
     words = {"name": name, "module": module, "Class": class_name(name)}
     path.write_text(Template(template.read_text(encoding="utf-8")).substitute(words), encoding="utf-8")

@@ -8,6 +8,7 @@ The info string of a block says what it is:
 - `python fails=KIND`: continues the module with a function that fails so; `text traceback`: what that prints.
 - `python program=NAME`: a file that the `console` blocks below find in their folder.
 - `python file=PATH`: lines of the repository's file, as they stand there.
+- `python made=PATH`: lines of a file that commands of the page have made, as it is there.
 - `diff change=PATH`: a change of an example, for the next `console` block: lines begin with ` `, `-` or `+`; a line
   `@@` stands between its parts.
 - `console`: commands after `$ `, each with its output; a line `…` stands for any lines, `…` at a line's end for any
@@ -44,7 +45,20 @@ from neokernel.image.traceback import Frame
 from tests.support import meanings
 
 SHOWN = "guide.py"
-ROLES = {"module", "continue", "error", "fails", "program", "traceback", "plain", "console", "file", "change", "trace"}
+ROLES = {
+    "module",
+    "continue",
+    "error",
+    "fails",
+    "program",
+    "traceback",
+    "plain",
+    "console",
+    "file",
+    "change",
+    "made",
+    "trace",
+}
 
 _FENCE = re.compile(r"^```([^`\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _EXAMPLE = re.compile(r"^def (example\w*)\(\) -> None:", re.MULTILINE)

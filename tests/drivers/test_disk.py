@@ -10,9 +10,9 @@ import pytest
 from neokernel import lang
 from neokernel.abi.status import Status
 from neokernel.drivers.disk.main import Server
+from neokernel.drivers.health import MOST_IDLE, MOST_RESETS
 from neokernel.drivers.virtio import mmio
 from neokernel.drivers.virtio.block import Block, Config
-from neokernel.drivers.virtio.health import MOST_IDLE, MOST_RESETS
 from neokernel.drivers.virtio.mmio import Registers, Transport
 from neokernel.drivers.virtio.queue import Queue
 from neokernel.interfaces.block import BlockError

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neokernel import lang
+from neokernel.drivers.health import MOST_IDLE, MOST_RESETS, Health, Verdict
 from neokernel.drivers.virtio import mmio
-from neokernel.drivers.virtio.health import MOST_IDLE, MOST_RESETS, Health, Verdict
 from neokernel.drivers.virtio.mmio import Problem, Registers, Transport
 from neokernel.drivers.virtio.queue import Broken, Queue
 from neokernel.drivers.virtio.random import POOL, Source

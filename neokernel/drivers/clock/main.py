@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from neokernel.drivers.goldfish_rtc import Registers, Rtc
+from neokernel.drivers.process import REGISTERS
 from neokernel.interfaces.clock import Clock
 from neokernel.lang import Provides, Uses, object_at, provides, u64, unsafe, uses
 from neokernel.runtime.must import must
@@ -14,9 +15,6 @@ unsafe("the registers are where this process maps them")
 
 device: Uses[Device] = uses()
 clock: Provides[Clock] = provides()
-
-#: where the registers are mapped
-REGISTERS: u64 = 0x3A_0000_0000
 
 
 def main(process: Process) -> None:

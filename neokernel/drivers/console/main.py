@@ -9,6 +9,7 @@ from __future__ import annotations
 from neokernel.abi.boot import OWN_THREAD
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
+from neokernel.drivers.process import REGISTERS
 from neokernel.drivers.uart16550 import Registers, Uart
 from neokernel.interfaces.console import Console, Keyboard
 from neokernel.lang import Provides, Span, Uses, object_at, provides, struct, u8, u64, unsafe, uses, usize
@@ -25,9 +26,6 @@ device: Uses[Device] = uses()
 line: Uses[Interrupt] = uses()
 console: Provides[Console] = provides()
 keyboard: Provides[Keyboard] = provides()
-
-#: where the registers are mapped
-REGISTERS: u64 = 0x3A_0000_0000
 
 
 @struct

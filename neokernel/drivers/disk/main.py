@@ -10,21 +10,18 @@ decides. Nothing is kept between calls, so a new life has nothing to find again.
 
 from __future__ import annotations
 
+from neokernel.drivers.process import SIGNALS, attach, attended, settled
 from neokernel.drivers.virtio.block import BLOCK, REQUESTS, Block, Config
 from neokernel.drivers.virtio.mmio import Transport
 from neokernel.drivers.virtio.process import (
     CONFIG_REGISTERS,
-    SIGNALS,
     Pages,
-    attach,
-    attended,
     began,
     data,
     descriptors,
     quieten,
     registers,
     rings,
-    settled,
 )
 from neokernel.drivers.virtio.queue import Broken, Queue
 from neokernel.interfaces.block import ENTRY, MOST_ENTRIES, BlockDevice, BlockError, Geometry, Request, entry_of

@@ -6,20 +6,9 @@ happens too often the driver ends, and init decides.
 
 from __future__ import annotations
 
+from neokernel.drivers.process import SIGNALS, attach, attended, settled
 from neokernel.drivers.virtio.mmio import Transport
-from neokernel.drivers.virtio.process import (
-    SIGNALS,
-    Pages,
-    attach,
-    attended,
-    began,
-    data,
-    descriptors,
-    quieten,
-    registers,
-    rings,
-    settled,
-)
+from neokernel.drivers.virtio.process import Pages, began, data, descriptors, quieten, registers, rings
 from neokernel.drivers.virtio.queue import Queue
 from neokernel.drivers.virtio.random import RANDOM, Source
 from neokernel.interfaces.entropy import Entropy, NoEntropy

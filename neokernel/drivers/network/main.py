@@ -19,6 +19,7 @@ from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
 from neokernel.abi.rights import SIGNAL
 from neokernel.abi.status import Status
+from neokernel.drivers.process import SIGNALS, attach, settled
 from neokernel.drivers.virtio.mmio import Transport
 from neokernel.drivers.virtio.network import (
     FEW_PARTS,
@@ -32,9 +33,7 @@ from neokernel.drivers.virtio.network import (
 )
 from neokernel.drivers.virtio.process import (
     CONFIG_REGISTERS,
-    SIGNALS,
     Pages,
-    attach,
     began,
     data,
     descriptors,
@@ -42,7 +41,6 @@ from neokernel.drivers.virtio.process import (
     registers,
     respond,
     rings,
-    settled,
 )
 from neokernel.drivers.virtio.queue import SIZE, Broken, Queue
 from neokernel.interfaces.network import (

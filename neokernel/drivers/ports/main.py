@@ -22,13 +22,13 @@ from neokernel.abi.call import NEVER
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
 from neokernel.abi.status import Status
+from neokernel.drivers.process import attach, settled
 from neokernel.drivers.virtio.console import CONSOLE, PAGES, PORTS, SAID_PAGE, Config, Console
 from neokernel.drivers.virtio.console import Port as Side
 from neokernel.drivers.virtio.mmio import Transport
 from neokernel.drivers.virtio.process import (
     CONFIG_REGISTERS,
     Pages,
-    attach,
     began,
     data,
     descriptors,
@@ -36,7 +36,6 @@ from neokernel.drivers.virtio.process import (
     registers,
     respond,
     rings,
-    settled,
 )
 from neokernel.drivers.virtio.queue import Queue
 from neokernel.interfaces.port import Gone, Port, Size

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from neokernel.drivers.virtio.health import Health
+from neokernel.drivers.health import Health
 from neokernel.drivers.virtio.mmio import CHANGED, MOST_READS, Problem, Transport
 from neokernel.drivers.virtio.queue import Broken, Queue
 from neokernel.lang import (

@@ -20,7 +20,7 @@ Invariants:
 
 from __future__ import annotations
 
-from neokernel.drivers.virtio.health import Health
+from neokernel.drivers.health import Health
 from neokernel.drivers.virtio.mmio import CHANGED, MOST_READS, Problem, Transport
 from neokernel.drivers.virtio.queue import SIZE, Broken, Queue
 from neokernel.interfaces.network import CHECK, CHECKED, CHECKSUM, HEADER, JOIN, SEGMENT

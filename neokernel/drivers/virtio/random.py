@@ -6,7 +6,7 @@ request is with the device; each call ends after a stated number of steps.
 
 from __future__ import annotations
 
-from neokernel.drivers.virtio.health import Health
+from neokernel.drivers.health import Health
 from neokernel.drivers.virtio.mmio import CHANGED, Problem, Transport
 from neokernel.drivers.virtio.queue import Broken, Queue
 from neokernel.lang import Array, Embedded, Order, Span, array, copy, fence, struct, u8, u32, u64, usize
