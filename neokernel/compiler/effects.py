@@ -289,6 +289,8 @@ class _Escape:
         self.made: dict[ir.New, Made] = {}
         self.homes: dict[ir.Var, tuple[int, ...]] = {}
         self.given: dict[Given, set[Origin]] = {}
+        #: what is about references, in the order of the source, and the loops around it
+        self.concerned: list[tuple[ir.Statement, tuple[int, ...]]] = []
         self.changed = True
         self.reporting = False
 
@@ -296,26 +298,46 @@ class _Escape:
         for index, var in enumerate(self.function.parameters):
             if self.carriers.carries(var.type):
                 self.vars[var] = {Given(index)}
-        self._find_homes(self.function.body, ())
+        self._prepare(self.function.body, ())
         while self.changed:
             self.changed = False
-            self._block(self.function.body, ())
+            self._round()
         self.reporting = True
-        self._block(self.function.body, ())
+        self._round()
         return self.summary
 
-    def _find_homes(self, block: ir.Block, region: tuple[int, ...]) -> None:
-        """The innermost loop that holds all uses of each variable."""
+    def _prepare(self, block: ir.Block, region: tuple[int, ...]) -> None:
+        """Find the innermost loop that holds all uses of each variable, and the statements that are about references.
+
+        The rounds look at those only: most statements of a program are about numbers.
+        """
+        carries = self.carriers.carries
         for statement in block:
-            if isinstance(statement, ir.Get | ir.Set):
-                home = self.homes.get(statement.var, region)
-                common = 0
-                while common < min(len(home), len(region)) and home[common] == region[common]:
-                    common += 1
-                self.homes[statement.var] = home[:common]
+            match statement:
+                case ir.Get(var=var) | ir.Set(var=var):
+                    home = self.homes.get(var, region)
+                    if home != region:
+                        common = 0
+                        while common < min(len(home), len(region)) and home[common] == region[common]:
+                            common += 1
+                        home = home[:common]
+                    self.homes[var] = home
+                    concerned = carries(var.type)
+                case ir.StoreField(value=value) | ir.StoreElement(value=value) | ir.FillArray(value=value):
+                    concerned = carries(value.type)
+                case ir.Call() | ir.Copy() | ir.Retire() | ir.Renew():
+                    concerned = True
+                case ir.Instruction(result=result):
+                    concerned = result is not None and carries(result.type)
+                case ir.Return(value=value):
+                    concerned = value is not None and carries(self.function.result)
+                case _:
+                    concerned = False
+            if concerned:
+                self.concerned.append((statement, region))
             inner = (*region, statement.label) if isinstance(statement, ir.Loop) else region
             for nested in blocks_of(statement):
-                self._find_homes(nested, inner)
+                self._prepare(nested, inner)
 
     def of(self, operand: ir.Operand) -> Origins:
         return frozenset(self.temps.get(operand, ())) if isinstance(operand, ir.Temp) else NOWHERE
@@ -329,16 +351,12 @@ class _Escape:
         if node.result is not None and origins:
             self.add(self.temps.setdefault(node.result, set()), origins)
 
-    def _block(self, block: ir.Block, region: tuple[int, ...]) -> None:
-        for statement in block:
+    def _round(self) -> None:
+        for statement, region in self.concerned:
             if isinstance(statement, ir.Instruction):
                 self._instruction(statement, region)
-            elif isinstance(statement, ir.Return):
-                if statement.value is not None and self.carriers.carries(self.function.result):
-                    self._return(statement, self.of(statement.value))
-            inner = (*region, statement.label) if isinstance(statement, ir.Loop) else region
-            for nested in blocks_of(statement):
-                self._block(nested, inner)
+            elif isinstance(statement, ir.Return) and statement.value is not None:
+                self._return(statement, self.of(statement.value))
 
     def _instruction(self, node: ir.Instruction, region: tuple[int, ...]) -> None:
         carries = self.carriers.carries

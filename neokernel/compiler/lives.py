@@ -8,7 +8,7 @@ Invariant: kinds are numbered by first occurrence in the program, so equal progr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from neokernel.compiler import ir
 from neokernel.compiler.types import U8, ArrayType, RefType, SpanType, StructType, Type, WireType
@@ -34,25 +34,29 @@ def statements(block: ir.Block) -> Iterator[ir.Statement]:
     """Every statement in a block and in the blocks inside it; ghost code is left out."""
     for statement in block:
         yield statement
-        for inner in blocks_of(statement):
-            yield from statements(inner)
+        if type(statement) in _HOLDERS:
+            for inner in blocks_of(statement):
+                yield from statements(inner)
 
 
-def blocks_of(statement: ir.Statement) -> Iterator[ir.Block]:
+#: statements with blocks inside: most have none, and are passed by
+_HOLDERS = frozenset({ir.If, ir.Switch, ir.Loop, ir.Await, ir.Pause})
+
+
+def blocks_of(statement: ir.Statement) -> Sequence[ir.Block]:
     """The blocks inside a statement, ghost code left out."""
+    if type(statement) not in _HOLDERS:
+        return ()
     match statement:
         case ir.If():
-            yield statement.then
-            yield statement.otherwise
+            return statement.then, statement.otherwise
         case ir.Switch():
-            for _, block in statement.cases:
-                yield block
-            yield statement.default
+            return [*(block for _, block in statement.cases), statement.default]
         case ir.Loop():
-            yield statement.body
-            yield statement.step
+            return statement.body, statement.step
         case ir.Await() | ir.Pause():
-            yield statement.cleanup
+            return (statement.cleanup,)
+    return ()
 
 
 def accessed(i: ir.Statement) -> tuple[ir.Operand, ...]:

@@ -21,6 +21,7 @@ from neokernel.compiler.diagnostics import Diagnostic, Diagnostics, span_of, sug
 from neokernel.compiler.ir import Span
 from neokernel.compiler.vocabulary import VOCABULARY
 from neokernel.lang.interfaces import BROKEN, Problem, expand, is_concerned
+from neokernel.lang.trees import walk
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
@@ -239,8 +240,13 @@ def parsed(text: str, file: str) -> ast.Module:
         tree = ast.parse(text, filename=file, feature_version=(3, 11))
         # Some errors show only when CPython compiles: `break` outside a loop, a parameter twice, …
         compile(tree, file, "exec", dont_inherit=True)
-    place_fields(tree)
+    if _FORMATTED.search(text):
+        place_fields(tree)
     return tree
+
+
+#: how an f-string begins; most modules have none
+_FORMATTED = re.compile("[fF][rR]?[\"']")
 
 
 def _capture(message: str, text: str) -> str:
@@ -269,7 +275,7 @@ def place_fields(tree: ast.AST) -> None:
 
     A field stands where its expression does, text where the whole f-string does; Python 3.12 began to tell more.
     """
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.JoinedStr):
             for part in node.values:
                 if isinstance(part, ast.FormattedValue):
@@ -302,7 +308,7 @@ def _is_target(tree: ast.Module) -> bool:
 def _words(tree: ast.Module) -> list[str]:
     """The words of the language that a module uses without having them from anywhere, ordered as imports are."""
     used, bound = set[str](), set[str]()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Name():
                 (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)

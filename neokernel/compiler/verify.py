@@ -189,13 +189,15 @@ class _Verifier(Scope):
         self.checks(i.checks, kinds)
         if result is None:
             self.expect(i.result is None, "has no result")
-        elif i.result is not None:
-            self.expect(i.result.type == result, f"the result is {result}, not {i.result.type}")
-        else:
+        elif i.result is None:
             self.expect(isinstance(i, (ir.Call, ir.Atomic, ir.Asm)), "the result is missing")
+        elif i.result.type != result:
+            raise self.fail(f"the result is {result}, not {i.result.type}")
         if i.result is not None:
-            self.expect(i.result.number not in self.numbers, f"%{i.result.number} is defined twice")
-            self.expect(i.result.number < self.function.temps, f"%{i.result.number} is beyond the function's count")
+            if i.result.number in self.numbers:
+                raise self.fail(f"%{i.result.number} is defined twice")
+            if i.result.number >= self.function.temps:
+                raise self.fail(f"%{i.result.number} is beyond the function's count")
             self.numbers.add(i.result.number)
             self.visible.add(i.result)
         if isinstance(i, ir.Call) and i.function.result == NEVER:

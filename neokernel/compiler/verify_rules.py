@@ -74,21 +74,24 @@ class Scope:
         return MalformedIR(self.function, self.statement, reason)
 
     def expect(self, condition: bool, reason: str) -> None:
+        """For what is rarely asked: a reason that takes work is made by those who `fail`."""
         if not condition:
             raise self.fail(reason)
 
     def operand(self, operand: ir.Operand, of: Type | None = None) -> None:
         if isinstance(operand, ir.Temp):
-            self.expect(operand in self.visible, f"%{operand.number} is not defined here")
+            if operand not in self.visible:
+                raise self.fail(f"%{operand.number} is not defined here")
         else:
             self.constant(operand)
-        if of is not None:
-            self.expect(operand.type == of, f"{operand.type} where {of} is due")
+        if of is not None and operand.type != of:
+            raise self.fail(f"{operand.type} where {of} is due")
 
     def integer_operand(self, operand: ir.Operand, unsigned: bool = False) -> None:
         self.operand(operand)
         of = operand.type
-        self.expect(isinstance(of, IntType) and not (unsigned and of.signed), f"{of} where an integer is due")
+        if not isinstance(of, IntType) or (unsigned and of.signed):
+            raise self.fail(f"{of} where an integer is due")
 
     def constant(self, c: ir.ConstValue) -> None:
         of = c.type
@@ -123,12 +126,14 @@ class Scope:
         else:
             nullable = isinstance(of, NoneType) or (isinstance(of, UnionType) and of.is_optional_reference)
             good = nullable and value is None
-        self.expect(good, f"{value!r} is no constant of {of}")
+        if not good:
+            raise self.fail(f"{value!r} is no constant of {of}")
 
     def checks(self, checks: Sequence[ir.Check], wanted: Kinds) -> None:
         """The kinds are those with which the instruction can fail, in their order; what can't happen is discharged."""
-        found = tuple(check.kind for check in checks)
-        self.expect(found == wanted, f"checks {_kinds(found)}, and it can fail with {_kinds(wanted)}")
+        found = tuple([check.kind for check in checks])
+        if found != wanted:
+            raise self.fail(f"checks {_kinds(found)}, and it can fail with {_kinds(wanted)}")
         for check in checks:
             self.expect(check.index not in self.indices, f"check {check.index} occurs twice")
             self.indices.add(check.index)

@@ -17,6 +17,8 @@ import copy
 from collections.abc import Callable
 from typing import TypeVar
 
+from neokernel.lang.trees import walk
+
 WIDTH_NAMES = frozenset(("u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "usize", "f32", "f64"))
 #: makes the expression that gives a constant its width
 Model = Callable[[ast.expr], ast.expr]
@@ -25,7 +27,7 @@ Node = TypeVar("Node", bound=ast.AST)
 
 def place(new: Node, where: ast.AST) -> Node:
     """Give every node of `new` the position of `where`."""
-    for node in ast.walk(new):
+    for node in walk(new):
         ast.copy_location(node, where)
     return new
 
@@ -96,7 +98,7 @@ def model_of(node: ast.expr) -> Model | None:
 def readable(node: ast.expr) -> ast.expr:
     """A copy of a path, to be loaded."""
     made = copy.deepcopy(node)
-    for inner in ast.walk(made):
+    for inner in walk(made):
         if isinstance(inner, (ast.Name, ast.Attribute)):
             inner.ctx = ast.Load()
     return made
@@ -128,9 +130,9 @@ def settle_branches(node: ast.IfExp) -> None:
 def bound_elsewhere(function: ast.AST) -> set[str]:
     """The names that loops, patterns, `with` and `:=` bind in a function."""
     found: set[str] = set()
-    for node in ast.walk(function):
+    for node in walk(function):
         if isinstance(node, (ast.For, ast.NamedExpr)):
-            found.update(inner.id for inner in ast.walk(node.target) if isinstance(inner, ast.Name))
+            found.update(inner.id for inner in walk(node.target) if isinstance(inner, ast.Name))
         elif isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
             found.add(node.optional_vars.id)
         elif isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name is not None:

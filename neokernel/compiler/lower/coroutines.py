@@ -20,6 +20,7 @@ from neokernel.compiler.lower.functions import declared_instance
 from neokernel.compiler.lower.names import find, is_global
 from neokernel.compiler.resolve import reject
 from neokernel.compiler.types import BOOL, NEVER, U16, ArrayType, CoroutineType, FrameType, RefType, Type
+from neokernel.lang.trees import walk
 
 # --- await ------------------------------------------------------------------------------------------------------------
 
@@ -211,7 +212,7 @@ def _only_started(ctx: Context, decl: FunctionDecl, name: str) -> bool:
     """Does the function do nothing with its parameter but hand it to `start`?"""
     started = set[ast.expr]()
     used = set[ast.expr]()
-    for node in (each for statement in decl.node.body for each in ast.walk(statement)):
+    for node in (each for statement in decl.node.body for each in walk(statement)):
         match node:
             case ast.Call(func=ast.Name(id=called), args=[_, ast.Name(id=given) as argument]) if given == name:
                 if ctx.scope.lookup(called) == LangName("start"):

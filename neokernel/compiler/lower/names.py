@@ -23,6 +23,7 @@ from neokernel.compiler.ir import Const, Operand
 from neokernel.compiler.lower import constants
 from neokernel.compiler.lower.context import NOTHING, Context, Path, Value
 from neokernel.compiler.types import NEVER, NONE, ArrayType, RefType, SpanType, StructType, Type, ValueType
+from neokernel.lang.trees import walk
 
 
 def path_of(node: ast.expr) -> Path | None:
@@ -171,7 +172,7 @@ def assigned_names(body: list[ast.stmt]) -> frozenset[str]:
     """Every name that the statements bind: as in Python, they are local to the whole function."""
     names: set[str] = set()
     for statement in body:
-        for node in ast.walk(statement):
+        for node in walk(statement):
             match node:
                 case ast.Name(id=name, ctx=ast.Store()):
                     names.add(name)

@@ -18,6 +18,7 @@ from neokernel.compiler.lower.context import Compilation, Context
 from neokernel.compiler.lower.functions import function_instance, result_type
 from neokernel.compiler.lower.names import assigned_names, find
 from neokernel.compiler.types import NONE, ArrayType, RefType, Type, UnionType
+from neokernel.lang.trees import walk
 
 #: forms that stand in functions, but not as expressions of their own
 _PARTS = (ast.Lambda, ast.Slice, ast.Starred)
@@ -79,7 +80,7 @@ def _look(compilation: Compilation, decl: FunctionDecl) -> None:
         compilation.resolver.resolve(decl.node.returns, decl.scope, {})
     function = ir.Function(decl.name, decl.name, decl.module.name, decl.module.span(decl.node), [], NONE)
     ctx = Context(compilation, decl.scope, {}, function, [])
-    lambdas = [node for node in ast.walk(decl.node) if isinstance(node, ast.Lambda)]
+    lambdas = [node for node in walk(decl.node) if isinstance(node, ast.Lambda)]
     arguments = {argument.arg for node in lambdas for argument in node.args.args}
     known = assigned_names(decl.node.body) | arguments | {p.name for p in decl.parameters}
     for statement in decl.node.body:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import copy
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,6 +47,7 @@ from neokernel.lang.interfaces.model import (
     Problem,
     Reader,
 )
+from neokernel.lang.trees import copied, walk
 
 #: where the classes of kernel objects are that a program may use
 OBJECTS = "neokernel.runtime.objects"
@@ -107,7 +107,7 @@ class Declarer(ast.NodeTransformer):
         made: list[ast.stmt] = []
         for node in body:
             try:
-                made.append(self.visit(copy.deepcopy(node)))
+                made.append(self.visit(copied(node)))
             except Problem as problem:
                 if not isinstance(problem, Told):
                     self.report(problem)
@@ -201,7 +201,7 @@ class Declarer(ast.NodeTransformer):
         if keyword == "setting" or len(call.args) != 1 or call.keywords:
             raise Problem("NK0725", f"`{keyword}` can't stand here so", node, f"write {_FORMS}")
         node.annotation = self.visit_Subscript(annotation)
-        call.func = copy.deepcopy(node.annotation)
+        call.func = copied(node.annotation)
         self.generic_visit(call)
         return node
 
@@ -220,14 +220,14 @@ class Declarer(ast.NodeTransformer):
             f"peer={PREFIX}_post.line_of({memory}, {peer}), slots={PREFIX}_post.slots_of({memory})))"
         )
         made = ast.parse(text, mode="eval").body
-        for part in ast.walk(made):
+        for part in walk(made):
             ast.copy_location(part, call)
         assert isinstance(made, ast.Call)
         made.keywords[1].value = self.visit(call.args[1])
         first = ast.copy_location(ast.Assign([ast.Name(memory, ast.Store())], self.visit(call.args[0])), node)
         ast.copy_location(first.targets[0], node)
         keywords = [ast.copy_location(ast.keyword(f"{end}box", made), call)]
-        node.annotation, node.value = class_, ast.copy_location(ast.Call(copy.deepcopy(class_), [], keywords), call)
+        node.annotation, node.value = class_, ast.copy_location(ast.Call(copied(class_), [], keywords), call)
         return [first, node]
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
@@ -438,10 +438,10 @@ class {name}:
         assert node.value is not None
         for item, written in zip(given, arguments, strict=True):
             if isinstance(written, str):
-                for part in ast.walk(item):
+                for part in walk(item):
                     ast.copy_location(part, node.value)
         node.annotation = class_
-        node.value = ast.copy_location(ast.Call(copy.deepcopy(class_), given, []), node.value)
+        node.value = ast.copy_location(ast.Call(copied(class_), given, []), node.value)
         return node
 
     def classes(self, where: ast.stmt) -> list[ast.stmt]:

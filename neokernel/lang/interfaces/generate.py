@@ -48,6 +48,7 @@ from neokernel.lang.interfaces.model import (
     Result,
     words_of,
 )
+from neokernel.lang.trees import walk
 
 #: names that generated code uses begin so
 PREFIX = "_nki"
@@ -771,7 +772,7 @@ def relocate(made: ast.AST, where: ast.stmt) -> None:
     if isinstance(where, ast.ClassDef | ast.FunctionDef):
         column += len("class " if isinstance(where, ast.ClassDef) else "def ")
         end_line, end_column = line, column + len(where.name)
-    for node in ast.walk(made):
+    for node in walk(made):
         if isinstance(node, ast.stmt | ast.expr | ast.arg | ast.keyword | ast.alias | ast.pattern):
             node.lineno, node.col_offset, node.end_lineno, node.end_col_offset = line, column, end_line, end_column
     # A definition begins at its keyword, as elsewhere.
