@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from neokernel.bounds.code import Code
 from neokernel.bounds.longest import Loop
 from neokernel.bounds.operations import names
-from neokernel.bounds.report import LIMIT, Row, Share
-from neokernel.cli.paths import fitted
+from neokernel.bounds.report import LIMIT, Bounds, Row, Share
+from neokernel.cli import paths
+from neokernel.cli.paths import fitted, kernel_bounds
 from neokernel.cli.prove import command
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +24,21 @@ PAGE = ROOT / "docs" / "reference" / "paths.md"
 
 def prove(*arguments: str) -> Result:
     return CliRunner().invoke(command, [*arguments], standalone_mode=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _each_kernel_once() -> Iterator[None]:
+    """The kernel with its checks, and the one without, are built and gone through once, whatever the commands show."""
+    kept: dict[bool, tuple[Code, Bounds]] = {}
+
+    def once(image: Path, *, checks: bool, as_json: bool) -> tuple[Code, Bounds]:
+        if checks not in kept:
+            kept[checks] = kernel_bounds(image, checks=checks, as_json=as_json)
+        return kept[checks]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "kernel_bounds", once)
+        yield
 
 
 @pytest.fixture(scope="module", params=["--checks", "--no-checks"])
