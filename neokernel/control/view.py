@@ -194,7 +194,7 @@ class View:
     def what(self, kind: GrantKind, target: int, size: int, rights: int) -> str:
         match kind:
             case GrantKind.NONE:
-                return "denied"
+                return "isn't granted"
             case GrantKind.PROVIDES:
                 return "serves it"
             case GrantKind.USES:

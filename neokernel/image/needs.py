@@ -15,7 +15,7 @@ its `main`, which nobody but the machine's way in calls.
 Needs stand in the order of declaration: need i that isn't a setting is the capability in slot FIRST_DECLARED + i,
 setting j the j-th setting. `version` is a contract's, 16 hexadecimal digits; kernel objects have none. `grants`: its
 calls carry capabilities, so the client's copy of the endpoint needs GRANT. `lend`: bytes that the client lends the
-server. A setting has its `default`, and `members` if it is an Enum. `frame`: bytes of one task's frame.
+server. `optional`: a system file may leave it out. A setting has its `default`, and `members` if it is an Enum. `frame`: bytes of one task's frame.
 
 Invariant: what `needs_in` reads of a program that was built is what `needs_of` reads of its source; bytes that are no
 such section raise `BadNeeds`, nothing else.
@@ -70,6 +70,8 @@ class Need:
     #: of a setting; of an Enum's member its number, of `bytes` their hexadecimal digits
     default: int | float | bool | str | None = None
     members: tuple[tuple[str, int], ...] = ()
+    #: may a system file leave it out?
+    optional: bool = False
 
     def __str__(self) -> str:
         """As `nk check` lists it."""
@@ -82,7 +84,8 @@ class Need:
             )
         contract = f", contract {self.version:016x}" if self.version else ""
         lent = f", {self.lend} bytes lent" if self.lend else ""
-        return f"{self.kind} {self.name}: {self.type}{contract}{lent}"
+        optional = ", optional" if self.optional else ""
+        return f"{self.kind} {self.name}: {self.type}{contract}{lent}{optional}"
 
     def as_json(self) -> dict[str, Any]:
         """As the section has it."""
@@ -128,7 +131,16 @@ def placed_needs_of(path: Path) -> list[tuple[Need, Span]]:
         default = item.default if item.kind == "setting" else None
         grants = bool(item.version) and carries_capabilities(item.type, item.module, find)
         need = Need(
-            item.kind, item.name, item.type, item.module, item.version, grants, item.lend, default, item.members
+            item.kind,
+            item.name,
+            item.type,
+            item.module,
+            item.version,
+            grants,
+            item.lend,
+            default,
+            item.members,
+            item.optional,
         )
         made.append((need, span_of(file, lines, item.node)))
     return made
@@ -305,5 +317,5 @@ def _need(item: Any, shown: str) -> Need:
     return Need(
         item["kind"], texts["name"], texts["type"], texts["module"], version, item.get("grants") is True,
         lend if type(lend) is int else 0, default,
-        tuple((name, number) for name, number in members),
+        tuple((name, number) for name, number in members), item.get("optional") is True,
     )  # fmt: skip

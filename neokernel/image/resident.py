@@ -142,7 +142,7 @@ def regions(machine: Machine, service: Service) -> Iterator[tuple[int, int]]:
         declared = [need for need in client.program.needs if need.role.value != "Setting"]
         peers = {grant.name: grant.peer for grant in client.peers()}
         for place, need in enumerate(declared):
-            if need.lend and client is service:
+            if need.lend and client is service and need.name in peers:
                 yield from lent_frames(lends_at, place, need.lend)
             elif need.lend and peers.get(need.name) == service.name:
                 number = machine.starting_order().index(client) + 1

@@ -57,6 +57,17 @@ def test_the_file_says_what_the_source_says(tmp_path: Path) -> None:
     assert needs_in(tmp_path / "main.elf") == []
 
 
+def test_what_a_program_can_do_without(tmp_path: Path) -> None:
+    text = HEAD + INTERFACE.format(type="u8")
+    text += "log: Uses[Log] = uses(optional=True)\nline: Uses[Interrupt] = uses(optional=False)\n"
+    built = build_program(written(tmp_path, text + MAIN), tmp_path / "program.elf")
+    assert not built.diagnostics
+    found = needs_in(built.image)
+    assert found == needs_of(tmp_path / "program.py")
+    assert [(each.name, each.optional) for each in found] == [("log", True), ("line", False)]
+    assert str(found[0]).endswith(", optional")
+
+
 def test_room_for_tasks_is_counted(tmp_path: Path) -> None:
     later = PROGRAMS.parent / "later"
     built = build_program(later / "main.py", tmp_path / "main.elf")

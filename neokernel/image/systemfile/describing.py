@@ -84,6 +84,8 @@ def described(service: Service, denied: frozenset[Denied]) -> description.Servic
 
 def given(service: Service, need: Need, grant: Grant | None) -> description.Grant:
     """What a declaration becomes. Of what is provided there is no grant: init makes it."""
+    if grant is None and need.role is Role.USES:
+        return description.Has(need.name, GrantKind.NONE)
     if grant is None:
         return description.Provides(need.name, need.version)
     match grant.kind:

@@ -1,7 +1,8 @@
 """What a system file grants a service, held against what its program declares.
 
 Nothing is granted by guessing: a declaration without a line in the system file is an error that shows the line, even
-where only one would do, because the file is the list of all authority there is.
+where only one would do, because the file is the list of all authority there is. What a program declares as optional
+isn't granted without a line either; that is no error then.
 """
 
 from __future__ import annotations
@@ -122,6 +123,8 @@ class Matching:
         """A declaration that nothing is granted for."""
         if suggestion(need.name, spare):
             return  # a misspelled grant, and told as that
+        if need.optional:
+            return
         help = self.line(need)
         message = f"`{self.service.name}` isn't granted `{need}`, which its program declares"
         self.findings.error("NK2101", message, self.service.span, help, (need.span, "declared here"))

@@ -68,6 +68,8 @@ class Need:
     members: tuple[tuple[str, int], ...] = ()
     #: is it the kernel's?
     is_object: bool = False
+    #: may a system file leave it out?
+    optional: bool = False
 
     @property
     def short(self) -> str:
@@ -109,6 +111,7 @@ def need_of(found: Declared, span: Span) -> Need:
         0 if found.default is None else found.default,
         found.members,
         is_object,
+        found.optional,
     )
 
 

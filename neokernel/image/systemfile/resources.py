@@ -143,7 +143,8 @@ def total(service: Service) -> int:
 def lent(service: Service) -> int:
     """What it lends to others: init makes that memory, since it outlives both sides."""
     # A large frame begins where it can, so there may be as much in front of each region.
-    return sum(need.lend + (LARGE_SIZE if need.lend > MOST_LENT_IN_PAGES else 0) for need in service.program.used())
+    granted = [grant.need.lend for grant in service.peers()]
+    return sum(lend + (LARGE_SIZE if lend > MOST_LENT_IN_PAGES else 0) for lend in granted)
 
 
 def pinned_frames(machine: Machine, service: Service, findings: Findings) -> int:

@@ -8,7 +8,7 @@
 Slots are given in the order of declaration, and settings are counted for themselves. Of several `Provides`, each also
 has its number among them, from 1 on (`_nki_server_Echo(FIRST_DECLARED + 2, 1)`): its `serve` answers nobody else's
 calls. So the program's code doesn't depend on the system that it becomes part of; the list goes into its ELF file, and
-the build holds it against the system file. Within functions, `log: Uses[Log] = uses(slot)` is a view of a capability
+the build holds it against the system file. What is `uses(optional=True)` has its slot, too, where nothing is granted. Within functions, `log: Uses[Log] = uses(slot)` is a view of a capability
 that came from elsewhere.
 
 Invariant: only a program's own module declares: its libraries are handed what they use.
@@ -80,6 +80,8 @@ class Declaration:
     #: of a setting that is an Enum: its members
     members: tuple[tuple[str, int], ...]
     node: ast.AnnAssign
+    #: may a system file leave it out?
+    optional: bool = False
 
 
 class Told(Problem):
@@ -156,13 +158,16 @@ class Declarer(ast.NodeTransformer):
         if keyword == "setting":
             return self.setting(node, node.target.id, node.annotation, node.value)
         options = {item.arg: item.value for item in node.value.keywords}
-        if node.value.args or options.keys() - ({"lend"} if keyword == "uses" else set()):
+        if node.value.args or options.keys() - ({"lend", "optional"} if keyword == "uses" else set()):
             help = "leave it out: the slot follows from the order of the declarations"
             raise Problem("NK0725", f"`{keyword}` of a declaration has no such argument", node.value, help)
         type_, module, version = self.declared(node.annotation)
         lend = self.lent(node, node.annotation, options.get("lend")) if keyword == "uses" else 0
         slot = sum(item.kind != "setting" for item in self.found)
-        self.found.append(Declaration(KEYWORDS[annotated], node.target.id, type_, module, version, lend, 0, (), node))  # type: ignore[arg-type]
+        optional = self.flag(options.get("optional"))
+        self.found.append(
+            Declaration(KEYWORDS[annotated], node.target.id, type_, module, version, lend, 0, (), node, optional)  # type: ignore[arg-type]
+        )
         arguments = [f"{PREFIX}_FIRST_DECLARED + {slot}"]
         if keyword == "provides" and self.provides_several():
             arguments.append(str(sum(item.kind == "provides" for item in self.found)))
@@ -172,6 +177,16 @@ class Declarer(ast.NodeTransformer):
         """Then calls of all of them arrive at one endpoint, and each `serve` refuses those of the others."""
         declared = [node.value for node in self.names.tree.body if isinstance(node, ast.AnnAssign)]
         return sum(self.keyword(value, KEYWORDS) == "provides" for value in declared) > 1
+
+    @staticmethod
+    def flag(node: ast.expr | None) -> bool:
+        """What `optional` says."""
+        if node is None:
+            return False
+        if isinstance(node, ast.Constant) and isinstance(node.value, bool):
+            return node.value
+        message = "whether a grant is optional is said by the declaration itself"
+        raise Problem("NK0725", message, node, "write `uses(optional=True)`, or leave it out")
 
     def lent(self, node: ast.AnnAssign, annotation: ast.Subscript, size: ast.expr | None) -> int:
         """How many bytes the client lends this server."""

@@ -17,8 +17,11 @@ def interface(kind: Any) -> Any:
     raise _outside("interface")
 
 
-def uses(slot: Any = None, *, lend: Any = None) -> Any:
-    """A client's view of what some service provides, or a kernel object. `lend`: bytes that it lends the server."""
+def uses(slot: Any = None, *, lend: Any = None, optional: Any = None) -> Any:
+    """A client's view of what some service provides, or a kernel object. `lend`: bytes that it lends the server.
+
+    `optional=True`: a system file may leave it out; calls fail then, with NO_CAPABILITY.
+    """
     raise _outside("uses")
 
 
