@@ -45,6 +45,7 @@ COMMANDS = {
     "logs": "Show the log of a running machine.",
     "manual": "Write the reference manuals from the sources.",
     "metrics": "Print the counters of a running machine, for Prometheus.",
+    "net": "Show the network of a running machine.",
     "new": "Begin a service: program, interface, manifest, test and system file.",
     "profile": "Show in which lines the time of a running machine goes.",
     "prove": "Prove that a program's checks never fail, and that its contracts hold.",

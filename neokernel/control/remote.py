@@ -20,6 +20,7 @@ from neokernel import lang
 from neokernel.abi.call import MAXIMUM_WORDS, REGISTER_WORDS, capabilities_of, label_of, length_of
 from neokernel.control.channel import Channel, Nonsense
 from neokernel.interfaces.log import Journal
+from neokernel.interfaces.network_watch import NetworkWatch
 from neokernel.interfaces.recorder import Recorder
 from neokernel.interfaces.system import System, Watch
 from neokernel.runtime.process import Process
@@ -44,6 +45,7 @@ class Remote(Loopback):
         self.watch = proxy(Watch, Peer.WATCH)
         self.system = proxy(System, Peer.SYSTEM)
         self.journal = proxy(Journal, Peer.JOURNAL)
+        self.network = proxy(NetworkWatch, Peer.NETWORK)
 
     def ask(self, method: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """Call a method of one of the proxies."""

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 from neokernel import lang
 from neokernel.abi.description import MAXIMUM_NAME, MAXIMUM_SERVICES, GrantKind
 from neokernel.abi.rights import GRANT
+from neokernel.abi.status import Status
 from neokernel.control.channel import Session
 from neokernel.control.deaths import Death, death_of
 from neokernel.control.remote import Remote
@@ -33,7 +34,15 @@ PHASES = {
     Phase.GIVEN_UP: "given up",
     Phase.ENDING: "ending",
 }
-CALLED = {Peer.WATCH: "init.watch", Peer.SYSTEM: "init.system", Peer.JOURNAL: "the log", Peer.RECORDER: "kernel.trace"}
+CALLED = {
+    Peer.WATCH: "init.watch",
+    Peer.SYSTEM: "init.system",
+    Peer.JOURNAL: "the log",
+    Peer.RECORDER: "kernel.trace",
+    Peer.NETWORK: "the network",
+}
+#: what a control service's program calls those that a system file may leave out
+OPTIONAL = {Peer.NETWORK: "network"}
 
 
 class NotTold(Exception):
@@ -122,8 +131,17 @@ class View:
             raise NotGranted(CALLED[peer], "isn't granted to the machine's control service")
         found = self.remote.ask(method, *arguments, **named)
         if isinstance(found, Failure):
+            if found.status is Status.NO_CAPABILITY and self.is_left_out(peer):
+                raise NotGranted(CALLED[peer], "isn't granted to the machine's control service")
             raise NotTold(CALLED[peer], f"doesn't answer: {found.status.name}")
         return found
+
+    def is_left_out(self, peer: Peer) -> bool:
+        """Hasn't the control service a line for it in its system file?"""
+        own = self.ask(Peer.WATCH, self.remote.watch.own) if peer in OPTIONAL else None
+        if own is None or isinstance(own, Unknown):
+            return False
+        return any(each.name == OPTIONAL[peer] and each.kind == "none" for each in self.grants(int(own)))
 
     def seconds(self, ticks: int) -> float:
         return int(ticks) / self.session.frequency

@@ -15,7 +15,8 @@ its `main`, which nobody but the machine's way in calls.
 Needs stand in the order of declaration: need i that isn't a setting is the capability in slot FIRST_DECLARED + i,
 setting j the j-th setting. `version` is a contract's, 16 hexadecimal digits; kernel objects have none. `grants`: its
 calls carry capabilities, so the client's copy of the endpoint needs GRANT. `lend`: bytes that the client lends the
-server. `optional`: a system file may leave it out. A setting has its `default`, and `members` if it is an Enum. `frame`: bytes of one task's frame.
+server. `optional`: a system file may leave it out. A setting has its `default`, and `members` if it is an Enum.
+`frame`: bytes of one task's frame.
 
 Invariant: what `needs_in` reads of a program that was built is what `needs_of` reads of its source; bytes that are no
 such section raise `BadNeeds`, nothing else.

@@ -95,7 +95,7 @@ CODES: dict[str, SystemCode] = {
         "a declaration without a grant",
         "The program declares that it uses something, and the system file doesn't say what that is here. Nothing is "
         "granted by guessing, even if only one thing would fit: the file is the list of all authority in the system. "
-        "The message shows the line to write. (A program that can do without it declares it with `uses(optional=True)`.)",
+        "The message shows the line to write. A program that can do without it says `uses(optional=True)`.",
         '# the program: log: Uses[Log] = uses()\n[service.shell]\nprogram = "../shell"\n',
         '[service.shell]\nprogram = "../shell"\nuses.log = "log.log"\n',
     ),

@@ -4,7 +4,7 @@
     connect = ["tcp/10.0.2.2:53", "udp/10.0.2.0/24:123-130"]    # a host's, or a network's: a port, or some
 
 They become the setting `grants` of whoever provides `Sockets` to the service, in the form that `abi/description.py`
-has, each with the number by which that knows its client.
+has, each with the number by which that knows its client. The setting `clients` has what these are called.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from neokernel.image.systemfile.model import SystemFile
 
 INTERFACE = "neokernel.interfaces.sockets.Sockets"
 SETTING = "grants"
+NAMES = "clients"
 VERBS = ("listen", "connect")
 MOST_PORT = 65_535
 FORMS = {
@@ -80,16 +81,30 @@ def grant_all(machine: Machine, document: Document, model: SystemFile, findings:
         if len(known) > MOST_NETWORK_CLIENTS:
             message, help = f"`{name}` has {len(known)} clients", f"it has room for {MOST_NETWORK_CLIENTS}"
             findings.error("NK2119", message, service.span, help)
-        give(service, texts.get(name, ""), findings)
+        give(service, SETTING, texts.get(name, ""))
+        fits(service, findings)
+        names = " ".join(f"{numbers[each]:02x}{each}" for each in sorted(known, key=numbers.__getitem__))
+        if length_of(service) + len(names) <= MAXIMUM_TEXT:
+            # They are for what the service says; what may be done comes first.
+            give(service, NAMES, names)
 
 
-def give(server: Service, text: str, findings: Findings) -> None:
-    """Let the service have its clients' lines."""
+def give(server: Service, name: str, text: str) -> None:
+    """Let the service have it as that setting, if it has one."""
     for place, setting in enumerate(server.settings):
-        if setting.need.name == SETTING:
+        if setting.need.name == name:
             server.settings[place] = replace(setting, value=text.encode())
-            length = sum(len(each.value) for each in server.settings if isinstance(each.value, bytes))
-            if length > MAXIMUM_TEXT:
-                message = f"what clients of `{server.name}` may do on the network has {length:,} bytes"
-                help = f"there is room for {MAXIMUM_TEXT:,}, some 90 lines: a line can name a network, and more ports"
-                findings.error("NK2119", message, server.span, help)
+
+
+def fits(server: Service, findings: Findings) -> None:
+    """Is there room for what it was given?"""
+    length = length_of(server)
+    if length > MAXIMUM_TEXT:
+        message = f"what clients of `{server.name}` may do on the network has {length:,} bytes"
+        help = f"there is room for {MAXIMUM_TEXT:,}, some 90 lines: a line can name a network, and more ports"
+        findings.error("NK2119", message, server.span, help)
+
+
+def length_of(server: Service) -> int:
+    """Bytes of its settings that are texts."""
+    return sum(len(each.value) for each in server.settings if isinstance(each.value, bytes))

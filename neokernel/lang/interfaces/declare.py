@@ -8,8 +8,8 @@
 Slots are given in the order of declaration, and settings are counted for themselves. Of several `Provides`, each also
 has its number among them, from 1 on (`_nki_server_Echo(FIRST_DECLARED + 2, 1)`): its `serve` answers nobody else's
 calls. So the program's code doesn't depend on the system that it becomes part of; the list goes into its ELF file, and
-the build holds it against the system file. What is `uses(optional=True)` has its slot, too, where nothing is granted. Within functions, `log: Uses[Log] = uses(slot)` is a view of a capability
-that came from elsewhere.
+the build holds it against the system file. What is `uses(optional=True)` has its slot, too, where nothing is granted.
+Within functions, `log: Uses[Log] = uses(slot)` is a view of a capability that came from elsewhere.
 
 Invariant: only a program's own module declares: its libraries are handed what they use.
 """

@@ -53,7 +53,7 @@ from neokernel.services.control.protocol import (
 from neokernel.services.control.recorder import Tape
 from neokernel.services.control.session import Line
 
-PEERS = 4
+PEERS = 5
 #: where they are in a Challenge
 MACHINE = offset_of(Challenge, "machine")
 NONCE = offset_of(Challenge, "nonce")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from neokernel.interfaces.entropy import Entropy
 from neokernel.interfaces.log import Journal, Log
+from neokernel.interfaces.network_watch import NetworkWatch
 from neokernel.interfaces.port import Port
 from neokernel.interfaces.system import System, Watch
 from neokernel.lang import Uses, slot_of, uses, usize
@@ -28,6 +29,8 @@ watch: Uses[Watch] = uses()
 init: Uses[System] = uses()
 journal: Uses[Journal] = uses()
 trace: Uses[Trace] = uses()
+#: of systems that have a network
+network: Uses[NetworkWatch] = uses(optional=True)
 
 
 def main(process: Process) -> None:
@@ -35,6 +38,7 @@ def main(process: Process) -> None:
     desk.peers[usize(Peer.WATCH.value)] = slot_of(watch)
     desk.peers[usize(Peer.SYSTEM.value)] = slot_of(init)
     desk.peers[usize(Peer.JOURNAL.value)] = slot_of(journal)
+    desk.peers[usize(Peer.NETWORK.value)] = slot_of(network)
     desk.tape.trace = slot_of(trace)
     enrol(process, desk, enrolment)
     link = Link(process=process, desk=desk, port=port, entropy=entropy)

@@ -63,6 +63,8 @@ class Peer(Enum):
     SYSTEM = 2
     #: the log's `Journal`
     JOURNAL = 3
+    #: the network service's `NetworkWatch`
+    NETWORK = 4
 
 
 class Reason(Enum):

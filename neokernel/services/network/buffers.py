@@ -18,13 +18,14 @@ assert WORDS * 64 == PAIRS
 
 @struct
 class Region:
-    """`pairs` pairs of `each` bytes a buffer."""
+    """`pairs` pairs of `each` bytes a buffer. `owner`: the client's number in badges, 0 if nobody has this place."""
 
     memory: Span[u8] | None = None
     each: usize = 0
     pairs: usize = 0
     taken: usize = 0
     used: Array[u64] = array(WORDS)
+    owner: u64 = 0
 
     def attach(self, memory: Span[u8], each: usize) -> None:
         """Begin anew with this memory; there must be no connection. What remains of it isn't used."""

@@ -2,7 +2,8 @@
 
 `address` is "10.0.2.15/24", or nothing: then DHCP is asked. `gateway` is "10.0.2.2", or nothing.
 
-`grants` is written by the build, of the clients' `[service.NAME.network]`: `abi/description.py` says how.
+`grants` is written by the build, of the clients' `[service.NAME.network]`: `abi/description.py` says how. `clients` is,
+too: what they are called, as "05echo 06web", each behind its number in badges.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from enum import Enum
 
 from neokernel.abi.description import NETWORK_LINE
-from neokernel.lang import u8, u16, u32, usize, value
+from neokernel.lang import u8, u16, u32, u64, usize, value
 from neokernel.services.network.address import Address
 from neokernel.services.network.grants import Grant, Protocol, Verb
 
@@ -76,6 +77,19 @@ def line_of(record: bytes) -> Line | Wrong:
     verb = Verb.LISTEN if listens else Verb.CONNECT
     protocol = Protocol.TCP if tcp else Protocol.UDP
     return Line(client, Grant(verb, protocol, Address(address), prefix, u16(first), u16(last)))
+
+
+def name_of(clients: bytes, client: u64) -> bytes:
+    """What a client is called; nothing, if that isn't known. Steps: characters."""
+    begin: usize = 0
+    for place in range(len(clients) + 1):
+        if place == len(clients) or clients[place] == 32:
+            if place - begin > 2:
+                number = hexadecimal(clients[begin : begin + 2])
+                if number is not None and u64(number) == client:
+                    return clients[begin + 2 : place]
+            begin = place + 1
+    return clients[:0]
 
 
 def hexadecimal(text: bytes) -> u32 | None:

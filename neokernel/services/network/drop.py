@@ -51,6 +51,8 @@ class Counters:
     frames_out: u64 = 0
     bytes_in: u64 = 0
     bytes_out: u64 = 0
+    #: how often the card's driver was another one
+    restarts: u64 = 0
     dropped: Array[u64] = array(REASONS)
     #: TCP (RFC 4022's names, in words)
     opened: u64 = 0

@@ -47,6 +47,7 @@ from neokernel.interfaces.network import (
     event_slots,
     send_slots,
 )
+from neokernel.interfaces.network_watch import NetworkWatch
 from neokernel.interfaces.sockets import LEAST_BUFFER, MOST_BUFFER, News, NoSockets, Orders, Sockets
 from neokernel.lang import (
     Array,
@@ -68,6 +69,7 @@ from neokernel.lang import (
     slot_of,
     struct,
     takes,
+    text_of,
     u8,
     u32,
     u64,
@@ -77,7 +79,7 @@ from neokernel.lang import (
 )
 from neokernel.runtime import interface, system
 from neokernel.runtime.hashing import Seed
-from neokernel.runtime.interface import client_of
+from neokernel.runtime.interface import client_of, provided_of
 from neokernel.runtime.lend import Lent, region
 from neokernel.runtime.must import must, must_get
 from neokernel.runtime.objects import Notification
@@ -89,8 +91,9 @@ from neokernel.runtime.system import Failure
 from neokernel.services.network import ethernet
 from neokernel.services.network.address import ANY, LinkAddress
 from neokernel.services.network.clock import MILLISECOND, SECOND
-from neokernel.services.network.configuration import Line, Wrong, place_of
+from neokernel.services.network.configuration import Line, Wrong, name_of, place_of
 from neokernel.services.network.configuration import line_of as grant_line_of
+from neokernel.services.network.denials import Sentence, say
 from neokernel.services.network.exchange import (
     MOST_ORDERS,
     Exchange,
@@ -101,6 +104,7 @@ from neokernel.services.network.exchange import (
 )
 from neokernel.services.network.ipv4 import SIZE as IPV4_SIZE
 from neokernel.services.network.limits import CLIENTS
+from neokernel.services.network.watching import Watching
 
 unsafe("the core is too large for a stack: it is where this process maps fresh memory for it")
 
@@ -108,12 +112,14 @@ device: Uses[NetworkDevice] = uses(lend=REGION)
 entropy: Uses[Entropy] = uses()
 log: Uses[Log] = uses()
 sockets: Provides[Sockets] = provides()
+watch: Provides[NetworkWatch] = provides()
 #: "10.0.2.15/24"; nothing: by DHCP
 address: Setting[str] = setting("")
 #: "10.0.2.2"; nothing: there is none, or DHCP tells
 gateway: Setting[str] = setting("")
 #: by the build
 grants: Setting[str] = setting("")
+clients: Setting[str] = setting("")
 
 #: where the core is
 CORE: u64 = 0x20_0000_0000
@@ -128,6 +134,8 @@ LOOK: u64 = 100 * MILLISECOND
 BEAT: u64 = SECOND
 #: room for a frame: Ethernet's header, and what its MTU is
 FRAME: u32 = 1_536
+#: that are told in the log, in a second
+MOST_DENIALS = 4
 #: where TCP's checksum is in a segment
 CHECKSUM_PLACE = 16
 
@@ -155,6 +163,7 @@ class Service:
     #: ticks in a second
     frequency: u64
     exchange: Exchange
+    watching: Watching
     sessions: Array[Embedded[Session]] = array(CLIENTS)
     #: of the driver: it is another one after each of its ends
     opened: u64 = 0
@@ -196,6 +205,7 @@ class Service:
         for number in range(CLIENTS):
             if self.sessions[number].badge == 0:
                 self.sessions[number].badge = badge
+                self.exchange.network.tcp.buffers.regions[number].owner = badge
                 return number
         return None
 
@@ -239,6 +249,7 @@ class Service:
                 wake = self.sessions[number].wake
                 if wake != 0 and system.signal(wake) is not None:
                     self.end(number)
+            self.tell_denials()
 
     def take_frames(self, now: u64) -> bool:
         """What came in. True: there may be more."""
@@ -348,6 +359,19 @@ class Service:
         else:
             session.owed = True
 
+    def tell_denials(self) -> None:
+        """Say in the log what was denied, a few lines at a time: the others wait, or are forgotten."""
+        for _ in range(MOST_DENIALS):
+            denial = self.exchange.network.denials.take() if self.exchange.network.denials.fresh else None
+            if denial is None:
+                return
+            name = name_of(
+                clients.get(current()).encode(), self.exchange.network.tcp.buffers.regions[usize(denial.client)].owner
+            )
+            said = Sentence()
+            say(denial, text_of(name), said)
+            _ = log.write(Level.WARNING, text_of(said.data[: said.used].bytes()))
+
     # --- the loop -----------------------------------------------------------------------------------------------------
 
     def turn(self, now: u64) -> bool:
@@ -392,7 +416,11 @@ class Service:
         if asked.is_signals():
             return window
         current().client = asked.badge
-        answer = sockets.dispatch(self, asked, reply)
+        if provided_of(asked.badge) == 0:
+            answer = sockets.dispatch(self, asked, reply)
+        else:
+            self.watching.now, self.watching.refused = self.now(), self.frames.refused
+            answer = watch.dispatch(self.watching, asked, reply)
         opened = must_get(interface.next_window(current(), window, 1, asked.capabilities(), answer.taken))
         if system.reply(reply, answer.word, answer.w0, answer.w1, answer.w2, answer.w3) is not None:
             # The caller has no room for it.
@@ -482,10 +510,12 @@ def main(process: Process) -> None:
     whole = region(slot_of(device))
     sends, buffers = whole.part(SENDS_AT, SENDS_SIZE), whole.part(BUFFERS_AT, BUFFERS_SIZE)
     events = whole.part(EVENTS_AT, EVENTS_SIZE)
+    exchange = placed(process)
     service = Service(
         signals=signals,
         frequency=process.frequency,
-        exchange=placed(process),
+        exchange=exchange,
+        watching=Watching(network=exchange.network),
         frames=Frames(
             region=whole,
             sends=Ring(role=Role.PRODUCER, own=line_of(sends, 0), peer=line_of(sends, 1), slots=send_slots(sends)),

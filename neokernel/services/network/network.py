@@ -21,6 +21,7 @@ from neokernel.services.network.checksum import pseudo_header
 from neokernel.services.network.clock import NEVER
 from neokernel.services.network.connection import Connection
 from neokernel.services.network.datagrams import Socket, Udp, UdpError
+from neokernel.services.network.denials import Denials
 from neokernel.services.network.dhcp import Dhcp, Event
 from neokernel.services.network.dispatch import arrive
 from neokernel.services.network.drop import Drop
@@ -56,6 +57,7 @@ class Network:
     fragments: Embedded[Reassembly] = Reassembly()
     dhcp: Embedded[Dhcp] = Dhcp()
     grants: Array[Embedded[Grants]] = array(CLIENTS)
+    denials: Embedded[Denials] = Denials()
     link_up: bool = True
     udp_first: bool = False
 
@@ -95,6 +97,7 @@ class Network:
 
     def device_restarted(self, now: u64) -> None:
         """What the device had is lost: what waits for a retransmission doesn't wait for it any longer."""
+        self.host.counters.restarts += 1
         self.tcp.try_at_once(now)
 
     def forget(self, client: u32) -> None:
@@ -108,14 +111,14 @@ class Network:
         """`Tcp.listen`, if a line grants it."""
         if client >= CLIENTS:
             return TcpError.ADDRESS
-        denied = self.grants[usize(client)].denied(Verb.LISTEN, Protocol.TCP, local)
+        denied = self.denied(client, Verb.LISTEN, Protocol.TCP, local)
         return denied if denied is not None else self.tcp.listen(client, local, backlog)
 
     def connect(self, client: u32, remote: Endpoint, now: u64) -> Handle[Connection] | TcpError | Denied:
         """`Tcp.connect`, if a line grants it."""
         if client >= CLIENTS:
             return TcpError.ADDRESS
-        denied = self.grants[usize(client)].denied(Verb.CONNECT, Protocol.TCP, remote)
+        denied = self.denied(client, Verb.CONNECT, Protocol.TCP, remote)
         return denied if denied is not None else self.tcp.connect(self.host, client, remote, now)
 
     def bind(self, client: u32, local: Endpoint, now: u64) -> Handle[Socket] | UdpError | Denied:
@@ -123,7 +126,7 @@ class Network:
         if client >= CLIENTS:
             return UdpError.ADDRESS
         if local.port != 0:
-            denied = self.grants[usize(client)].denied(Verb.LISTEN, Protocol.UDP, local)
+            denied = self.denied(client, Verb.LISTEN, Protocol.UDP, local)
             if denied is not None:
                 return denied
         return self.udp.bind(self.host, self.tcp.buffers, client, local, now)
@@ -136,6 +139,7 @@ class Network:
             return UdpError.ADDRESS
         denied = self.grants[usize(client)].denied(Verb.CONNECT, Protocol.UDP, remote)
         if denied is not None and not self.udp.answers(client, handle, remote):
+            self.denials.note(client, denied)
             return denied
         return self.udp.send(self.host, client, handle, remote, data, now)
 
@@ -145,7 +149,16 @@ class Network:
             return
         denied = self.grants[usize(client)].denied(Verb.CONNECT, Protocol.UDP, remote)
         granted = denied is None or self.udp.answers(client, handle, remote)
+        if denied is not None and not granted:
+            self.denials.note(client, denied)
         self.udp.post(self.host, client, handle, remote if granted else Endpoint(), length, now)
+
+    def denied(self, client: u32, verb: Verb, protocol: Protocol, endpoint: Endpoint) -> Denied | None:
+        """What no line grants the client, which is remembered; None: one does."""
+        found = self.grants[usize(client)].denied(verb, protocol, endpoint)
+        if found is not None:
+            self.denials.note(client, found)
+        return found
 
     # --- in -----------------------------------------------------------------------------------------------------------
 

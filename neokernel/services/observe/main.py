@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from neokernel.interfaces.entropy import Entropy
 from neokernel.interfaces.log import Journal, Log
+from neokernel.interfaces.network_watch import NetworkWatch
 from neokernel.interfaces.port import Port
 from neokernel.interfaces.system import Watch
 from neokernel.lang import Uses, slot_of, uses, usize
@@ -22,12 +23,15 @@ enrolment: Uses[Device] = uses()
 log: Uses[Log] = uses()
 watch: Uses[Watch] = uses()
 journal: Uses[Journal] = uses()
+#: of systems that have a network
+network: Uses[NetworkWatch] = uses(optional=True)
 
 
 def main(process: Process) -> None:
     desk = Desk(process=process, log=log)
     desk.peers[usize(Peer.WATCH.value)] = slot_of(watch)
     desk.peers[usize(Peer.JOURNAL.value)] = slot_of(journal)
+    desk.peers[usize(Peer.NETWORK.value)] = slot_of(network)
     enrol(process, desk, enrolment)
     link = Link(process=process, desk=desk, port=port, entropy=entropy)
     link.serve()

@@ -1,0 +1,101 @@
+"""What clients have wanted and no line grants, so that who wrote the system file learns which line is missing.
+
+Sixteen different ones, each with how often; a new one takes the place of the one that was new the longest time ago. A
+client that tries everything so pushes out what others have tried, and nothing else: what is denied is denied without
+this.
+"""
+
+from __future__ import annotations
+
+from neokernel.lang import Array, Embedded, array, copy, struct, u8, u32, u64, usize, writer
+from neokernel.services.network.address import Address, Endpoint
+from neokernel.services.network.grants import Denied, Protocol, Verb
+
+PLACES = 16
+#: bytes of what is said about one
+MOST_SAID = 200
+
+
+@struct
+class Denial:
+    """`count` 0: a free place. Of LISTEN the address counts for nothing, as no line names one."""
+
+    client: u32 = 0
+    verb: Verb = Verb.LISTEN
+    protocol: Protocol = Protocol.TCP
+    endpoint: Endpoint = Endpoint()
+    count: u64 = 0
+    #: nobody was told of it yet
+    fresh: bool = False
+
+
+@struct
+class Denials:
+    places: Array[Embedded[Denial]] = array(PLACES)
+    next: usize = 0
+    #: one of them is
+    fresh: bool = False
+
+    def note(self, client: u32, denied: Denied) -> None:
+        endpoint = denied.endpoint if denied.verb is Verb.CONNECT else Endpoint(port=denied.endpoint.port)
+        for index in range(PLACES):
+            known = self.places[index]
+            if (
+                known.count != 0
+                and known.client == client
+                and known.verb is denied.verb
+                and known.protocol is denied.protocol
+                and known.endpoint == endpoint
+            ):
+                known.count += 1
+                return
+        place = self.places[self.next]
+        self.next = (self.next + 1) % PLACES
+        place.client, place.verb, place.protocol, place.endpoint = client, denied.verb, denied.protocol, endpoint
+        place.count, place.fresh, self.fresh = 1, True, True
+
+    def take(self) -> Denial | None:
+        """One that nobody was told of."""
+        for index in range(PLACES):
+            if self.places[index].fresh:
+                self.places[index].fresh = False
+                return self.places[index]
+        self.fresh = False
+        return None
+
+
+@struct
+class Sentence:
+    """What is said; what doesn't fit is left out."""
+
+    data: Array[u8] = array(MOST_SAID)
+    used: usize = 0
+
+    @writer
+    def write(self, text: str) -> None:
+        data = text.encode()
+        taken = min(len(data), MOST_SAID - self.used)
+        copy(self.data[self.used : self.used + taken], data[:taken])
+        self.used += taken
+
+    def address(self, address: Address) -> None:
+        for place in range(u32(4)):
+            self.write("." if place != 0 else "")
+            self.write(f"{address.number >> (8 * (3 - place)) & 0xFF}")
+
+
+def say(denial: Denial, name: str, said: Sentence) -> None:
+    """In the terms of a system file, so that the line can be written. `name`: of the client."""
+    listens = denial.verb is Verb.LISTEN
+    verb = "listen" if listens else "connect"
+    protocol = "tcp" if denial.protocol is Protocol.TCP else "udp"
+    if name == "":
+        said.write("a client")
+    said.write(f"{name} was denied what no line grants: ")
+    if name != "":
+        said.write(f"[service.{name}] ")
+    said.write(f'network.{verb} = ["{protocol}/')
+    if not listens:
+        said.address(denial.endpoint.address)
+        said.write(":")
+    said.write(f'{denial.endpoint.port}"]')
