@@ -255,6 +255,13 @@ TOOL_CODES: dict[str, ToolCode] = {
         "time.",
         Exit.NEGATIVE,
     ),
+    "NK1607": ToolCode(
+        "a filter that says nothing",
+        "`nk net capture` copies the frames that fit what is named: `arp`, `ip`, `icmp`, `tcp` or `udp`; `host "
+        "ADDRESS` or `net ADDRESS/BITS`, which is either address of a packet; `port NUMBER`, which is either port. "
+        "Each at most once, in any order. Without a filter all frames are copied.",
+        Exit.USAGE,
+    ),
     "NK1999": ToolCode(
         "internal error",
         "A fault of `nk` itself, not of your program. Run the command again with NK_DEBUG=1 in the environment, and "

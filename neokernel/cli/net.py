@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from neokernel.cli import net_capture
 from neokernel.cli.output import hanging, json_option, print_json, styled
 from neokernel.cli.target import machine_option, session
 
@@ -46,6 +47,9 @@ def command(ctx: click.Context, machine: str | None, key: Path | None, as_json: 
         return
     for line in shown(found):
         click.echo(line)
+
+
+command.add_command(net_capture.command, "capture")
 
 
 def shown(found: State) -> Iterator[str]:

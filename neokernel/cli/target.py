@@ -1,6 +1,6 @@
 """The machine that a command talks to: which one it is, a session with it, and what is said when there is none.
 
-Invariant: whatever the other end does, a user sees one of the errors NK1601 to NK1606, and no traceback.
+Invariant: whatever the other end does, a user sees one of the errors NK1601 to NK1607, and no traceback.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from typing import Any, ParamSpec, TypeVar
 from neokernel import lang
 from neokernel.abi.call import MAXIMUM_WORDS, REGISTER_WORDS, capabilities_of, label_of, length_of
 from neokernel.control.channel import Channel, Nonsense
+from neokernel.interfaces.capture import Capture
 from neokernel.interfaces.log import Journal
 from neokernel.interfaces.network_watch import NetworkWatch
 from neokernel.interfaces.recorder import Recorder
@@ -46,6 +47,7 @@ class Remote(Loopback):
         self.system = proxy(System, Peer.SYSTEM)
         self.journal = proxy(Journal, Peer.JOURNAL)
         self.network = proxy(NetworkWatch, Peer.NETWORK)
+        self.capture = proxy(Capture, Peer.CAPTURE)
 
     def ask(self, method: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """Call a method of one of the proxies."""

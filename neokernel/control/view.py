@@ -40,9 +40,10 @@ CALLED = {
     Peer.JOURNAL: "the log",
     Peer.RECORDER: "kernel.trace",
     Peer.NETWORK: "the network",
+    Peer.CAPTURE: "network.capture",
 }
 #: what a control service's program calls those that a system file may leave out
-OPTIONAL = {Peer.NETWORK: "network"}
+OPTIONAL = {Peer.NETWORK: "network", Peer.CAPTURE: "capture"}
 
 
 class NotTold(Exception):

@@ -18,7 +18,7 @@ from tests.cli.support import Nk, start
 SYSTEM = PACKAGE_ROOT / "systems" / "watched.toml"
 BUSY = PACKAGE_ROOT / "tests" / "control" / "busy" / "system.toml"
 #: seconds after which a machine that isn't up never will be
-PATIENCE = 150
+PATIENCE = 400
 
 
 @pytest.fixture

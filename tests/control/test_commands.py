@@ -198,3 +198,13 @@ def test_a_service_that_isnt_there(machine: str, nk: Nk) -> None:
     assert wrong.status == Exit.USAGE
     assert "NK1605" in wrong.error
     assert "did you mean `console`?" in wrong.error
+
+
+def test_a_system_without_a_network_says_so(machine: str, nk: Nk) -> None:
+    gone = nk("net")
+    assert gone.status == Exit.NEGATIVE
+    assert "error[NK1604]: the network isn't granted to the machine's control service" in gone.error
+    denied = nk("net", "capture", "-o", "nothing.pcapng")
+    assert denied.status == Exit.NEGATIVE
+    assert "error[NK1604]: network.capture isn't granted" in denied.error
+    assert "neokernel_network" not in nk("metrics").output

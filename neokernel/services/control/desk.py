@@ -2,7 +2,8 @@
 
 A CALL is passed on as it came, to the capability that its `Peer` is, and to none but those that the program has. So the
 service's authority is what its system file grants, and its own code has none to give. What it passes on to init's
-`System` is said in the log, with the operator's name, before it is done; what only reads isn't.
+`System` is said in the log, with the operator's name, before it is done, and so is that somebody listens to a network;
+what only reads isn't.
 
 Invariant: `ready` bytes of `out` are one whole answer, or none is due.
 """
@@ -53,12 +54,14 @@ from neokernel.services.control.protocol import (
 from neokernel.services.control.recorder import Tape
 from neokernel.services.control.session import Line
 
-PEERS = 5
+PEERS = 6
 #: where they are in a Challenge
 MACHINE = offset_of(Challenge, "machine")
 NONCE = offset_of(Challenge, "nonce")
 #: `System.post_mortem`, which changes nothing, by its number in messages
 POST_MORTEM: u64 = 7
+#: `Capture.begin`, likewise
+BEGIN: u64 = 1
 #: bytes of a line in the log
 MOST_LINE = 200
 
@@ -179,6 +182,10 @@ class Desk:
         if peer == usize(Peer.SYSTEM.value) and self.peers[peer] != 0 and label & 0xFF != POST_MORTEM:
             # The log is called, too, so this comes before the words are in the thread's buffer.
             self.note(label, word_at(body, size_of(Asked)) if count != 0 else 0)
+        if peer == usize(Peer.CAPTURE.value) and self.peers[peer] != 0 and label & 0xFF == BEGIN:
+            text = Text()
+            text.write(f"operator {self.line.operators.name(session.operator)}: has frames of the network copied")
+            self.say(Level.INFO, text)
         words: Array[u64] = array(REGISTER_WORDS)
         buffer = self.process.buffer
         for place in range(count):

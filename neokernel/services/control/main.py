@@ -6,6 +6,7 @@ others. `neokernel.services.observe` is the same without init's `System` and wit
 
 from __future__ import annotations
 
+from neokernel.interfaces.capture import Capture
 from neokernel.interfaces.entropy import Entropy
 from neokernel.interfaces.log import Journal, Log
 from neokernel.interfaces.network_watch import NetworkWatch
@@ -31,6 +32,7 @@ journal: Uses[Journal] = uses()
 trace: Uses[Trace] = uses()
 #: of systems that have a network
 network: Uses[NetworkWatch] = uses(optional=True)
+capture: Uses[Capture] = uses(optional=True)
 
 
 def main(process: Process) -> None:
@@ -39,6 +41,7 @@ def main(process: Process) -> None:
     desk.peers[usize(Peer.SYSTEM.value)] = slot_of(init)
     desk.peers[usize(Peer.JOURNAL.value)] = slot_of(journal)
     desk.peers[usize(Peer.NETWORK.value)] = slot_of(network)
+    desk.peers[usize(Peer.CAPTURE.value)] = slot_of(capture)
     desk.tape.trace = slot_of(trace)
     enrol(process, desk, enrolment)
     link = Link(process=process, desk=desk, port=port, entropy=entropy)

@@ -65,6 +65,8 @@ class Peer(Enum):
     JOURNAL = 3
     #: the network service's `NetworkWatch`
     NETWORK = 4
+    #: the network service's `Capture`
+    CAPTURE = 5
 
 
 class Reason(Enum):

@@ -22,6 +22,7 @@ from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.operations import Binding
 from neokernel.abi.rights import READ, SIGNAL, WRITE
 from neokernel.abi.status import Status
+from neokernel.interfaces.capture import Capture
 from neokernel.interfaces.clients.frames import (
     BUFFERS_AT,
     BUFFERS_SIZE,
@@ -90,6 +91,7 @@ from neokernel.runtime.space import map_new
 from neokernel.runtime.system import Failure
 from neokernel.services.network import ethernet
 from neokernel.services.network.address import ANY, LinkAddress
+from neokernel.services.network.capturing import Capturing
 from neokernel.services.network.clock import MILLISECOND, SECOND
 from neokernel.services.network.configuration import Line, Wrong, name_of, place_of
 from neokernel.services.network.configuration import line_of as grant_line_of
@@ -113,6 +115,7 @@ entropy: Uses[Entropy] = uses()
 log: Uses[Log] = uses()
 sockets: Provides[Sockets] = provides()
 watch: Provides[NetworkWatch] = provides()
+capture: Provides[Capture] = provides()
 #: "10.0.2.15/24"; nothing: by DHCP
 address: Setting[str] = setting("")
 #: "10.0.2.2"; nothing: there is none, or DHCP tells
@@ -163,7 +166,8 @@ class Service:
     #: ticks in a second
     frequency: u64
     exchange: Exchange
-    watching: Watching
+    watching: Embedded[Watching]
+    capturing: Embedded[Capturing]
     sessions: Array[Embedded[Session]] = array(CLIENTS)
     #: of the driver: it is another one after each of its ends
     opened: u64 = 0
@@ -418,9 +422,12 @@ class Service:
         current().client = asked.badge
         if provided_of(asked.badge) == 0:
             answer = sockets.dispatch(self, asked, reply)
-        else:
+        elif provided_of(asked.badge) == 1:
             self.watching.now, self.watching.refused = self.now(), self.frames.refused
             answer = watch.dispatch(self.watching, asked, reply)
+        else:
+            self.capturing.now = self.now()
+            answer = capture.dispatch(self.capturing, asked, reply)
         opened = must_get(interface.next_window(current(), window, 1, asked.capabilities(), answer.taken))
         if system.reply(reply, answer.word, answer.w0, answer.w1, answer.w2, answer.w3) is not None:
             # The caller has no room for it.
@@ -516,6 +523,7 @@ def main(process: Process) -> None:
         frequency=process.frequency,
         exchange=exchange,
         watching=Watching(network=exchange.network),
+        capturing=Capturing(network=exchange.network),
         frames=Frames(
             region=whole,
             sends=Ring(role=Role.PRODUCER, own=line_of(sends, 0), peer=line_of(sends, 1), slots=send_slots(sends)),

@@ -13,6 +13,7 @@ Packets to ourselves go no further than `fetch`: what it has built is received a
 
 from __future__ import annotations
 
+from neokernel.interfaces.capture import CAME, STAYED, WENT
 from neokernel.lang import Array, Embedded, Handle, Span, array, copy, struct, u8, u16, u32, u64, usize, wire, wire_view
 from neokernel.runtime.hashing import Seed
 from neokernel.services.network import arp, dhcp, ethernet, icmp, ipv4, udp
@@ -31,6 +32,7 @@ from neokernel.services.network.ipv4 import Packet
 from neokernel.services.network.limits import CLIENTS
 from neokernel.services.network.reassembly import Reassembly
 from neokernel.services.network.secret import TABLES
+from neokernel.services.network.tap import Tap
 from neokernel.services.network.tcp import Listener, Tcp, TcpError
 from neokernel.services.network.transmission import fetch
 
@@ -58,6 +60,7 @@ class Network:
     dhcp: Embedded[Dhcp] = Dhcp()
     grants: Array[Embedded[Grants]] = array(CLIENTS)
     denials: Embedded[Denials] = Denials()
+    tap: Embedded[Tap] = Tap()
     link_up: bool = True
     udp_first: bool = False
 
@@ -167,6 +170,8 @@ class Network:
         counters = self.host.counters
         counters.frames_in += 1
         counters.bytes_in += u64(len(frame))
+        if self.tap.number != 0:
+            self.tap.take(frame, CAME, False, now)
         outer = ethernet.parse(frame)
         if isinstance(outer, Drop):
             counters.drop(outer)
@@ -374,7 +379,11 @@ class Network:
                 ethernet.build(into, ethernet.Frame(host.to, host.link, host.kind))
                 host.counters.frames_out += 1
                 host.counters.bytes_out += u64(length + ethernet.SIZE)
+                if self.tap.number != 0:
+                    self.tap.take(into[: length + ethernet.SIZE], WENT, host.partial, now)
                 return length + ethernet.SIZE
+            if self.tap.number != 0:
+                self.tap.take(packet[:length], STAYED, False, now)
             self.receive_packet(packet[:length], LinkAddress(0), True, True, now)
         return 0
 
