@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from neokernel.control.network import Client, Interface, Socket, State
 
 WIDTH = 80
+#: bytes of a frame that a capture keeps, as `interfaces/capture.py` has it, which isn't imported for `--help`
+LEAST, MOST = 14, 1_536
 #: of "255.255.255.255:65535"
 MOST_ENDPOINT = 21
 #: what states are called in ten characters
@@ -49,7 +51,34 @@ def command(ctx: click.Context, machine: str | None, key: Path | None, as_json: 
         click.echo(line)
 
 
-command.add_command(net_capture.command, "capture")
+@command.command()
+@machine_option
+@click.argument("words", metavar="[FILTER]...", nargs=-1)
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The file, pcapng; -: to a pipe.")
+@click.option("-c", "--count", type=click.IntRange(min=1), help="End after so many frames; else ctrl-C ends it.")
+@click.option(
+    "-s", "--snap", type=click.IntRange(LEAST, MOST), default=MOST, help="Keep so many bytes of each frame at most."
+)
+@json_option
+def capture(
+    machine: str | None,
+    key: Path | None,
+    words: tuple[str, ...],
+    output: Path,
+    count: int | None,
+    snap: int,
+    as_json: bool,
+) -> None:
+    """Copy frames of a running machine into a file for Wireshark, those that fit FILTER, or all.
+
+    FILTER: `arp`, `ip`, `icmp`, `tcp` or `udp`; `host ADDRESS` or `net ADDRESS/BITS`; `port NUMBER`; all that is named
+    must fit. Nothing in the machine waits for it: frames that come faster than they are read aren't copied, and it is
+    said how many.
+
+    Exit status: 0; 1 the control service isn't granted that; 2 FILTER says nothing; 5, 6 as `nk ps`; 130 after ctrl-C,
+    and the file is complete.
+    """
+    net_capture.capture(machine, key, words, output, count, snap, as_json)
 
 
 def shown(found: State) -> Iterator[str]:

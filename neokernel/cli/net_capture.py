@@ -12,41 +12,19 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from neokernel.cli.errors import ToolError
-from neokernel.cli.output import json_option, print_json, progress_line, shown
-from neokernel.cli.target import machine_option, session
+from neokernel.cli.output import print_json, progress_line, shown
+from neokernel.cli.target import session
 
 if TYPE_CHECKING:
     from neokernel.control.frames import Copies
     from neokernel.control.pcapng import Writer
 
-LEAST, MOST = 14, 1_536
 
-
-@click.command()
-@machine_option
-@click.argument("words", metavar="[FILTER]...", nargs=-1)
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The file, pcapng; -: to a pipe.")
-@click.option("-c", "--count", type=click.IntRange(min=1), help="End after so many frames; else ctrl-C ends it.")
-@click.option("-s", "--snap", type=click.IntRange(LEAST, MOST), default=MOST, help="Keep so many bytes of each frame.")
-@json_option
-def command(
-    machine: str | None,
-    key: Path | None,
-    words: tuple[str, ...],
-    output: Path,
-    count: int | None,
-    snap: int,
+def capture(
+    machine: str | None, key: Path | None, words: tuple[str, ...], output: Path, count: int | None, snap: int,
     as_json: bool,
-) -> None:
-    """Copy frames of a running machine into a file for Wireshark, those that fit FILTER, or all.
-
-    FILTER: `arp`, `ip`, `icmp`, `tcp` or `udp`; `host ADDRESS` or `net ADDRESS/BITS`; `port NUMBER`; all that is named
-    must fit. Nothing in the machine waits for it: frames that come faster than they are read aren't copied, and it is
-    said how many.
-
-    Exit status: 0; 1 the control service isn't granted that; 2 FILTER says nothing; 5, 6 as `nk ps`; 130 after ctrl-C,
-    and the file is complete.
-    """
+) -> None:  # fmt: skip
+    """The command, with what stands on its line."""
     from neokernel.control.filters import NoFilter, parsed
     from neokernel.control.frames import Copies
 

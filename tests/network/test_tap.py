@@ -9,9 +9,10 @@ from collections import deque
 
 import pytest
 
+from neokernel.cli import net
 from neokernel.control.filters import NoFilter, Wanted, parsed
 from neokernel.control.pcapng import Card, Writer
-from neokernel.interfaces.capture import CAME, MOST_SNAP, RECORD_SIZE, STAYED, Filter
+from neokernel.interfaces.capture import CAME, LEAST_SNAP, MOST_SNAP, RECORD_SIZE, STAYED, Filter
 from neokernel.lang import byte_span, u8, u16, u32, u64
 from neokernel.services.network.tap import Tap
 from tests.network.pcapng import read
@@ -156,3 +157,7 @@ def test_a_file_has_what_was_written() -> None:
         (1, 1_700_000_000_123_457, 3, b"xyz"),
     ]
     assert found.dropped == {0: 4}
+
+
+def test_the_commands_bounds_are_the_interfaces() -> None:
+    assert (net.LEAST, net.MOST) == (LEAST_SNAP, MOST_SNAP)
