@@ -13,6 +13,7 @@ from neokernel.cli.output import console, json_option, print_json, shown
 from neokernel.cli.system import described, find_system, machine_in_part, print_unread, unread_as_json
 from neokernel.image.systemfile.graph import Graph, NodeKind, graph_of
 from neokernel.image.systemfile.machine import Grant, Kind
+from neokernel.image.systemfile.sockets import INTERFACE
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -43,7 +44,7 @@ def command(path: Path | None, output: Path | None, as_json: bool) -> None:
             raise ToolError("NK1005", f"{output} can't be written: {error.strerror or error}") from error
     if as_json:
         image = {"image": str(output)} if output is not None else {}
-        print_json({**as_data(graph), **image, "unread": unread_as_json(unread), "exit": 0})
+        print_json({**as_data(machine, graph), **image, "unread": unread_as_json(unread), "exit": 0})
         return
     print_unread(unread)
     if output is not None:
@@ -52,12 +53,17 @@ def command(path: Path | None, output: Path | None, as_json: bool) -> None:
         console().print(tree(machine, graph))
 
 
-def as_data(graph: Graph) -> dict[str, object]:
+def as_data(machine: Machine, graph: Graph) -> dict[str, object]:
     nodes = [
         {"name": node.name, "kind": node.kind.value, "detail": node.detail, "reaches_all_memory": node.unprotected}
         for node in graph.nodes.values()
     ]
-    return {"nodes": nodes, "edges": [edge_as_json(edge) for edge in graph.edges]}
+    network = [
+        {"service": service.name, "verb": line.verb, "what": line.text, "by": list(line.servers)}
+        for service in machine.services.values()
+        for line in service.network
+    ]
+    return {"nodes": nodes, "edges": [edge_as_json(edge) for edge in graph.edges], "network": network}
 
 
 def tree(machine: Machine, graph: Graph) -> Tree:
@@ -83,7 +89,10 @@ def tree(machine: Machine, graph: Graph) -> Tree:
             line.append(" → ", style="dim")
             line.append(grant.target, style="red" if grant in machine.unprotected(machine.services[node.name]) else "")
             line.append(f"  {what(grant)}", style="dim")
-            branch.add(line)
+            below = branch.add(line)
+            for way in machine.services[node.name].network:
+                if grant.kind is Kind.ENDPOINT and grant.need.type == INTERFACE and grant.peer in way.servers:
+                    below.add(Text(str(way), style="dim"))
     return found
 
 

@@ -246,7 +246,7 @@ def denials(machine: Machine, written: tuple[str, ...]) -> frozenset[Denied]:
         if service is None:
             help = did_you_mean(name, machine.services, "services", "")
             raise ToolError("NK1012", f"there is no service {name!r} in {machine.name}", help)
-        known = [grant.name for grant in service.grants]
+        known = [*(grant.name for grant in service.grants), *(line.name for line in service.network)]
         if entry not in known:
             help = did_you_mean(entry, known, "it is granted", "it is granted nothing")
             raise ToolError("NK1012", f"{name} isn't granted {entry!r}", help)

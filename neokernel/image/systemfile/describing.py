@@ -9,7 +9,8 @@ from neokernel.abi.description import GrantKind, RestartPolicy
 from neokernel.abi.kinds import PAGE_SIZE
 from neokernel.abi.rights import GRANT, SEND
 from neokernel.image import description
-from neokernel.image.systemfile.machine import Grant, Kind, Machine, Service
+from neokernel.image.systemfile import sockets
+from neokernel.image.systemfile.machine import Grant, Kind, Machine, NetworkLine, Service, Setting
 from neokernel.image.systemfile.model import Escalation, Policy
 from neokernel.image.systemfile.needs import Need, Role
 
@@ -41,7 +42,7 @@ Denied = tuple[str, str]
 
 def describe(machine: Machine, denied: frozenset[Denied] = frozenset()) -> description.System:
     """The description of a machine without errors. `denied`: grants, by service and name, that aren't given."""
-    services = tuple(described(service, denied) for service in machine.starting_order())
+    services = tuple(described(machine, service, denied) for service in machine.starting_order())
     return description.System(machine.name, machine.board.board.name, services)
 
 
@@ -50,7 +51,7 @@ def programs(machine: Machine) -> dict[str, Path]:
     return {service.program.name: service.program.main for service in machine.services.values()}
 
 
-def described(service: Service, denied: frozenset[Denied]) -> description.Service:
+def described(machine: Machine, service: Service, denied: frozenset[Denied]) -> description.Service:
     grants = {grant.name: grant for grant in service.grants}
     declared = [need for need in service.program.needs if need.role is not Role.SETTING]
     return description.Service(
@@ -62,7 +63,7 @@ def described(service: Service, denied: frozenset[Denied]) -> description.Servic
             else given(service, need, grants.get(need.name))
             for need in declared
         ),
-        settings=tuple((setting.need.name, setting.value) for setting in service.settings),
+        settings=tuple((each.need.name, value_of(machine, service, each, denied)) for each in service.settings),
         memory=service.memory.value,
         capabilities=service.capabilities.value,
         priority=service.priority.value,
@@ -80,6 +81,17 @@ def described(service: Service, denied: frozenset[Denied]) -> description.Servic
         state=service.preserve.value,
         heartbeat=service.heartbeat.value,
     )
+
+
+def value_of(machine: Machine, service: Service, setting: Setting, denied: frozenset[Denied]) -> int | bytes:
+    """Of a setting that has what clients may do on a network, without what is denied."""
+    if setting.need.name == sockets.SETTING and any(service.name in line.servers for line in lines_of(machine)):
+        return sockets.grants_of(machine, service, denied).encode()
+    return setting.value
+
+
+def lines_of(machine: Machine) -> list[NetworkLine]:
+    return [line for service in machine.services.values() for line in service.network]
 
 
 def given(service: Service, need: Need, grant: Grant | None) -> description.Grant:

@@ -283,6 +283,8 @@ def authority(machine: Machine, name: str) -> dict[tuple[str, ...], str]:
             Kind.POOL: "has memory beyond its own",
         }[grant.kind]
         found[(grant.kind.value, target, *((grant.name,) if not target else ()))] = text
+    for line in service.network:
+        found[("network", line.verb, line.text)] = f"{line}"
     if machine.unprotected(service):
         found[("unprotected",)] = "reaches all memory: it is trusted"
     return found

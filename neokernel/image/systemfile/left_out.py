@@ -49,6 +49,12 @@ def write_left_out(image: Path, machine: Machine, denied: frozenset[Denied]) -> 
         for grant in service.grants
         if (service.name, grant.name) in denied
     ]  # fmt: skip
+    lines += [
+        Line(service.name, line.name, f'network.{line.verb} = ["{line.text}"]', line.span.file, line.span.line)
+        for service in machine.services.values()
+        for line in service.network
+        if (service.name, line.name) in denied
+    ]
     found = {"image": digest(image), "denied": [asdict(line) for line in lines]}
     path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 

@@ -91,6 +91,28 @@ class Grant:
 
 
 @dataclass(frozen=True)
+class NetworkLine:
+    """What a service may do on a network: `verb` is "listen" or "connect", `text` what is written, "tcp/8080"."""
+
+    verb: str
+    text: str
+    #: where it is said
+    span: Span
+    #: as `abi/description.py` has it, and the services that provide it
+    record: str
+    servers: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """As `nk build --deny` names it."""
+        return f"network.{self.verb}={self.text}"
+
+    def __str__(self) -> str:
+        """As people say it: "listens on tcp/8080"."""
+        return f"{'listens on' if self.verb == 'listen' else 'connects to'} {self.text}"
+
+
+@dataclass(frozen=True)
 class Setting:
     """A setting's value as the process gets it: a number (an enum's, a float's bits), or bytes."""
 
@@ -126,6 +148,7 @@ class Service:
     trusted: Placed[bool]
     grants: list[Grant] = field(default_factory=list)
     settings: list[Setting] = field(default_factory=list)
+    network: list[NetworkLine] = field(default_factory=list)
 
     @property
     def is_reserved(self) -> bool:

@@ -10,12 +10,13 @@ has, each with the number by which that knows its client. The setting `clients` 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 
 from neokernel.abi.description import MAXIMUM_TEXT, MOST_NETWORK_CLIENTS, MOST_NETWORK_LINES
 from neokernel.image.systemfile.document import Document, Findings
-from neokernel.image.systemfile.machine import Machine, Service
+from neokernel.image.systemfile.machine import Machine, NetworkLine, Service
 from neokernel.image.systemfile.model import SystemFile
 
 INTERFACE = "neokernel.interfaces.sockets.Sockets"
@@ -50,7 +51,6 @@ def encoded(verb: str, line: str) -> str | None:
 def grant_all(machine: Machine, document: Document, model: SystemFile, findings: Findings) -> None:
     """Fill in the setting of each service that provides `Sockets`; what can't be is found."""
     numbers = {service.name: number for number, service in enumerate(machine.starting_order(), 1)}
-    texts: dict[str, str] = {}
     clients: dict[str, set[str]] = {}
     for service in machine.services.values():
         table = model.service[service.name].network
@@ -70,8 +70,9 @@ def grant_all(machine: Machine, document: Document, model: SystemFile, findings:
                 span = document.value("service", service.name, "network", verb, place)
                 findings.error("NK2119", f'"{line}" says nothing that a service could {verb} to', span, FORMS[verb])
             else:
-                for server in servers:
-                    texts[server] = texts.get(server, "") + f"{numbers[service.name]:02x}{found}"
+                span = document.value("service", service.name, "network", verb, place)
+                record = f"{numbers[service.name]:02x}{found}"
+                service.network.append(NetworkLine(verb, line, span, record, tuple(servers)))
         if len(written) > MOST_NETWORK_LINES:
             message = f"`{service.name}` has {len(written)} lines for the network"
             help = f"there is room for {MOST_NETWORK_LINES}: a line can name a network, and a range of ports"
@@ -81,12 +82,22 @@ def grant_all(machine: Machine, document: Document, model: SystemFile, findings:
         if len(known) > MOST_NETWORK_CLIENTS:
             message, help = f"`{name}` has {len(known)} clients", f"it has room for {MOST_NETWORK_CLIENTS}"
             findings.error("NK2119", message, service.span, help)
-        give(service, SETTING, texts.get(name, ""))
+        give(service, SETTING, grants_of(machine, service))
         fits(service, findings)
         names = " ".join(f"{numbers[each]:02x}{each}" for each in sorted(known, key=numbers.__getitem__))
         if length_of(service) + len(names) <= MAXIMUM_TEXT:
             # They are for what the service says; what may be done comes first.
             give(service, NAMES, names)
+
+
+def grants_of(machine: Machine, server: Service, denied: Collection[tuple[str, str]] = ()) -> str:
+    """The lines of all its clients, but for those that are denied, as the service reads them."""
+    return "".join(
+        line.record
+        for service in machine.services.values()
+        for line in service.network
+        if server.name in line.servers and (service.name, line.name) not in denied
+    )
 
 
 def give(server: Service, name: str, text: str) -> None:
