@@ -315,7 +315,8 @@ def callees_first(functions: Iterable[ir.Function]) -> list[ir.Function]:
 
 
 def roots(program: ir.Program, modules: Iterable[str]) -> list[ir.Function]:
-    """The functions of modules that are proven by themselves: all but ghosts, and private ones that others call."""
+    """The functions of modules that are proven by themselves: all but ghosts, and private ones that others call and
+    look into: what one of these promises, its callers take for granted."""
     wanted = set(modules)
     called = {
         node.function
@@ -329,5 +330,5 @@ def roots(program: ir.Program, modules: Iterable[str]) -> list[ir.Function]:
         if function.module in wanted
         and not function.ghost
         and not function.naked
-        and not (is_private(function) and function in called)
+        and not (is_private(function) and function in called and not function.ensures)
     ]

@@ -1067,6 +1067,16 @@ def test_private_functions_are_looked_at_where_they_are_called() -> None:
     assert failures(text, "g") == ["overflow"]
 
 
+def test_what_a_private_function_promises_is_proven() -> None:
+    """Its callers don't look into it then."""
+    text = (
+        "def _half(a: u8) -> u8:\n    ensures(lambda result: result < {})\n    return a >> 1\n"
+        "def f(a: u8) -> u8:\n    return 120 + _half(a)"
+    )
+    assert failures(text.format(128), "_half") == [] and failures(text.format(128), "f") == []
+    assert failures(text.format(100), "_half") == ["ensures"] and not proof(text.format(100), "_half").sound
+
+
 def test_invariants_hold_in_each_round_of_a_loop_elsewhere() -> None:
     then = (
         "def f(q: Queue, n: u32) -> None:\n    for _ in range(n):\n        if q.count < 8:\n            q.put(1)\n"
