@@ -27,8 +27,9 @@ time.
 
 **When the driver ends**, what was under way is lost, as frames can be, and the region stays the device's until the next
 life has answered `open`: then all of it is the client's, and it supplies buffers anew. A client that waits asks
-`describe` now and then, some times a second: a `session` that isn't its own says that nobody serves its rings. When the
-driver resets its device, the client isn't concerned: frames are lost, and told as sent; buffers stay where they are.
+`describe` now and then, some times a second: a `session` that isn't its own, or 0, says that nobody serves its rings.
+(It knows its own by `describe`, before which the driver may have ended already: then it was told 0.) When the driver
+resets its device, the client isn't concerned: frames are lost, and told as sent; buffers stay where they are.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from tests.drivers.devices import copied, free_ports
 from tests.support.machine import QEMU
 from tests.support.nk import nk
 
-KILLS = 12
+#: at most two milliseconds apart, so some come between any two steps of the client
+KILLS = 100
 
 
 @pytest.mark.qemu

@@ -195,7 +195,8 @@ def turn(process: Process, tester: Tester) -> None:
         signals = system.wait(tester.mine, system.now() + process.frequency // 1000)
         if isinstance(signals, Failure):
             found = device.describe()
-            if isinstance(found, Failure) or found.session != tester.session:
+            # Killed between `open` and `describe`, the driver has a new life that nobody has opened: number 0.
+            if isinstance(found, Failure) or found.session != tester.session or found.session == 0:
                 tester.outages += 1
                 tester.open(process)
 
