@@ -309,7 +309,8 @@ CODES: dict[str, SystemCode] = {
     "NK2305": SystemCode(
         "a server less urgent than its only clients",
         "A warning. Nobody less urgent calls the server, but what it does by itself, such as answering an interrupt, "
-        "is done at its own priority, and its clients wait until that is finished.",
+        "is done at its own priority, behind all services whose priorities lie in between, and its clients wait until "
+        "that is finished. Without such a service there is no warning.",
     ),
     "NK2306": SystemCode(
         "no such hart",

@@ -184,7 +184,9 @@ def inversion(machine: Machine, service: Service, findings: Findings) -> None:
         last = min(others, key=lambda other: (other.priority.value, other.name))
         message = f"{who}, which may be serving `{last.name}` ({last.priority.value}) then, behind all in between"
         findings.error("NK2304", message, service.priority.span, help, note)
-    else:
+        return
+    between = range(service.priority.value, client.priority.value)
+    if any(each.priority.value in between for each in machine.services.values() if each is not service):
         message = f"{who}, which may be busy with work of its own then, behind all in between"
         findings.warning("NK2305", message, service.priority.span, help, note)
 
