@@ -18,3 +18,5 @@ class Counting(Protocol):
 class Count:
     #: instructions that the idler has executed
     own: u64
+    #: what all others had when it ran last: the machine has had nothing else to do then
+    others: u64

@@ -85,6 +85,15 @@ class Reach:
                 self.count += 1
         return None
 
+    def first_of(self, client: usize) -> usize:
+        """The number of a client's first page."""
+        return usize(self.first[client])
+
+    def within(self, first: usize, place: u64, length: u64) -> u64 | None:
+        """Where on the bus a part of a region lies, which begins with that page. None: not in one page."""
+        inside = place % PAGE_SIZE
+        return self.pages[first + place // PAGE_SIZE] + inside if inside + length <= PAGE_SIZE else None
+
     def run(self, lent: Lent, place: usize, most: usize) -> Run:
         """The part of `lent` from `place` on that lies together on the bus: at least a byte, at most `most` of them."""
         assert place < lent.length and most != 0, "nothing is left of what is lent"

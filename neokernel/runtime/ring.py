@@ -24,7 +24,8 @@ Invariants (`place` and `limit` are private):
 
 Wake-ups: an end that finds too little asks `may_sleep`. That has then written into its line at which index it wants to
 be woken; the peer's `advance` that reaches that index says "notify". So there is one notification for each sleep, and
-none while both work. A peer that lies there harms itself, or wakes us for nothing.
+none while both work. An end that is awake for another reason says so by `stay_awake`. A peer that lies there harms
+itself, or wakes us for nothing.
 """
 
 from enum import Enum
@@ -162,6 +163,10 @@ class Ring(Generic[M]):
         if isinstance(found, Broken):
             return found
         return found < wanted
+
+    def stay_awake(self) -> None:
+        """Don't be notified of what `may_sleep` has asked for: this end works, and will look before it sleeps."""
+        self.own.wake_at.store(wrapping_sub(wrapping_sub(self.place, self.lead()), 1), Order.RELAXED)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 

@@ -116,17 +116,28 @@ def use(world: World, network: Network, now: u64) -> None:
     number = usize(world.chance.next(FRAMES))
     if world.chance.next(2) == 0:
         if network.send_room(2) != 0 and not world.out[number]:
-            network.put_frame(u32(number), Offload(34, 6, 0, 0))
-            network.frame_part(BUFFERS_AT + u64(number) * ROOM, 60)
-            network.commit_frame(now)
+            offload = Offload(34, 6, 0, 0) if world.chance.next(2) == 0 else Offload()
+            address = BUFFERS_AT + u64(number) * ROOM
+            if world.chance.next(4) == 0:
+                network.put_frame(u32(number), offload)
+                network.frame_part(address, 30)
+                network.frame_part(address + 30, 30)
+                network.commit_frame(now)
+            else:
+                network.put_frame_at(u32(number), offload, address, 60, now)
             world.out[number] = True
             world.frames += 1
     else:
         number += FRAMES
         if network.receive_room() != 0 and not world.out[number]:
-            network.put_buffer(u32(number), ROOM)
-            network.buffer_part(BUFFERS_AT + u64(number) * ROOM, ROOM)
-            network.commit_buffer()
+            address = BUFFERS_AT + u64(number) * ROOM
+            if world.chance.next(4) == 0:
+                network.put_buffer(u32(number))
+                network.buffer_part(address, ROOM // 2)
+                network.buffer_part(address + ROOM // 2, ROOM // 2)
+                network.commit_buffer()
+            else:
+                network.put_buffer_at(u32(number), address, ROOM)
             world.out[number] = True
             world.buffers += 1
     if world.chance.next(3) != 0:
@@ -199,11 +210,10 @@ def listen(world: World, network: Network, seen: Seen, now: u64) -> Seen:
         return seen
     world.settle()
     begin(world, network)
-    for number in range(FRAMES):
+    for number in range(SIZE):
         frame = network.lost_frame(number)
         if frame is not None:
             world.back(frame, True)
-    for number in range(SIZE):
         buffer = network.lost_buffer(number)
         if buffer is not None:
             world.back(buffer.token, False)

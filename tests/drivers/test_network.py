@@ -13,7 +13,7 @@ from neokernel.drivers.virtio import mmio
 from neokernel.drivers.virtio import network as driver_module
 from neokernel.drivers.virtio.mmio import Problem, Registers, Transport
 from neokernel.drivers.virtio.network import Config, Header, Network, Offload
-from neokernel.drivers.virtio.queue import Broken, Queue
+from neokernel.drivers.virtio.queue import SIZE, Broken, Queue
 from neokernel.interfaces.network import CHECK, CHECKED, CHECKSUM, JOIN, SEGMENT
 from neokernel.lang import u16, u32, u64, usize
 from tests.drivers import fuzz, hostile_network, hostile_ports
@@ -55,17 +55,14 @@ class Host:
     def supply(self, count: int = 8) -> None:
         for token in range(count):
             assert self.network.receive_room() != 0
-            self.network.put_buffer(u32(token), u32(ROOM))
-            self.network.buffer_part(u64(self.memory[token]), u32(ROOM))
-            self.network.commit_buffer()
+            self.network.put_buffer_at(u32(token), u64(self.memory[token]), u32(ROOM))
         self.network.hand_over()
 
     def send(self, token: int, frame: bytes, offload: Any = None, now: int = 0) -> None:
         assert self.network.send_room(u16(2)) != 0
         self.card.bus.write(self.memory[token], frame)
-        self.network.put_frame(u32(token), Offload() if offload is None else offload)
-        self.network.frame_part(u64(self.memory[token]), u32(len(frame)))
-        self.network.commit_frame(u64(now))
+        asked = Offload() if offload is None else offload
+        self.network.put_frame_at(u32(token), asked, u64(self.memory[token]), u32(len(frame)), u64(now))
         self.network.hand_over()
 
     def came(self) -> list[tuple[bytes, Any]]:
@@ -211,7 +208,7 @@ def test_lies_about_what_came(length: int, buffers: int) -> None:
         came = machine.network.read(machine.header(0))
     assert came is Broken.LENGTH
     assert machine.begin() is None
-    lost = [machine.network.lost_buffer(usize(number)) for number in range(256)]
+    lost = [machine.network.lost_buffer(usize(number)) for number in range(int(SIZE))]
     assert 7 <= sum(each is not None for each in lost) <= 8
     machine.supply()
     machine.card.bring(b"again" * 20)
@@ -225,11 +222,11 @@ def test_what_was_lost_is_told_once() -> None:
     machine.send(6, bytes(60))
     assert machine.network.is_late(u64(11), u64(10)) and not machine.network.is_late(u64(10), u64(10))
     assert machine.begin() is None
-    frames = [machine.network.lost_frame(usize(number)) for number in range(128)]
-    buffers = [machine.network.lost_buffer(usize(number)) for number in range(256)]
+    frames = [machine.network.lost_frame(usize(number)) for number in range(int(SIZE))]
+    buffers = [machine.network.lost_buffer(usize(number)) for number in range(int(SIZE))]
     assert {int(each) for each in frames if each is not None} == {5, 6}
     assert {int(each.token) for each in buffers if each is not None} == {0, 1, 2}
-    assert all(machine.network.lost_frame(usize(number)) is None for number in range(128))
+    assert all(machine.network.lost_frame(usize(number)) is None for number in range(int(SIZE)))
 
 
 @settings(max_examples=40)
@@ -270,7 +267,7 @@ def test_whatever_the_device_does(data: st.DataObject) -> None:
                 if broken is not None:
                     card.config[:] = Card(Bus(), ALL).config
                     assert machine.begin() is None
-                    lost = [network.lost_frame(usize(number)) for number in range(128)]
+                    lost = [network.lost_frame(usize(number)) for number in range(int(SIZE))]
                     assert {int(each) for each in lost if each is not None} == out, "each once"
                     out.clear()
         assert int(network.send.in_flight) == len(out)

@@ -4,11 +4,17 @@ The device reads and writes the client's region by itself; the driver looks at t
 device's, and at nothing else. One thread does all: calls, interrupts and the client's wake-ups come in at one place,
 and each time all is done that there is to do, in both directions.
 
+What comes goes to the client before anything else is done. A client that is more urgent than the driver runs then,
+until it sleeps; what it has handed over meanwhile is taken afterwards, without having woken anybody.
+
 Nothing is kept that a new life would have to find: its client opens it again. A device that fails is reset, and has its
 client's buffers again; frames that it had are lost, as frames can be. If that happens too often the driver ends, and
 init decides.
 
-Invariant: for each frame or buffer that was taken there is room for an event, so nothing waits here to be told.
+Invariants:
+- For each frame or buffer that was taken there is room for an event, so nothing waits here for room to be told.
+- The device has what was taken and isn't told: what its queues have in flight.
+- Of frames that were sent, less than LATER aren't told when the driver sleeps. They alone wake nobody.
 """
 
 from __future__ import annotations
@@ -23,7 +29,7 @@ from neokernel.drivers.process import SIGNALS, attach, settled
 from neokernel.drivers.virtio.mmio import Transport
 from neokernel.drivers.virtio.network import (
     FEW_PARTS,
-    FRAMES,
+    LATER,
     MANY_PARTS,
     NETWORK,
     Config,
@@ -73,6 +79,7 @@ from neokernel.lang import (
     Provides,
     Uses,
     array,
+    cold,
     object_at,
     provides,
     struct,
@@ -85,7 +92,7 @@ from neokernel.lang import (
 )
 from neokernel.runtime import interface, system
 from neokernel.runtime.dma import Reach
-from neokernel.runtime.lend import Lent, base_of, size_at
+from neokernel.runtime.lend import Lent, base_of, client_at, size_at
 from neokernel.runtime.must import must, must_get
 from neokernel.runtime.objects import Device, Dma, Interrupt, Memory, Notification
 from neokernel.runtime.post import is_ring, line_of
@@ -112,6 +119,8 @@ PATIENCE = 5
 MOST_LOOKS = 8
 #: slots of a ring at least
 LEAST_SLOTS = 4
+#: events for which there is room, as far as is known, without another look
+PLENTY: u32 = 32
 
 
 @struct
@@ -205,13 +214,17 @@ class Session:
     #: where its region is, and how large
     base: u64
     size: u64
+    #: the number of its first page
+    first: usize
     sends: Embedded[Ring[Send]]
     buffers: Embedded[Ring[Buffer]]
     events: Embedded[Ring[Event]]
-    #: frames and buffers that the device has
-    held: u32 = 0
     #: events that were written and not handed over
     written: u32 = 0
+    #: one of them is to be told at once
+    news: bool = False
+    #: the next buffer is asked for already
+    asked: bool = False
     link: bool = True
     broken: bool = False
 
@@ -219,30 +232,30 @@ class Session:
 
     def turn(self, signals: u64) -> None:
         """All that there is to do, in both directions."""
-        now = system.now()
         if signals & INTERRUPT != 0:
             self.interrupted()
             _ = system.acknowledge(line.slot)
         for _ in range(MOST_LOOKS):
-            came = self.collect(now)
-            taken = self.accept(now)
-            if signals == 0 and self.server.network.is_late(now, self.server.patience):
-                self.failed()
-            self.hand_over()
-            if self.broken or (not came and not taken and self.may_sleep()):
+            self.collect()
+            if self.news or self.untold() >= LATER:
+                self.tell_news()
+            room = self.accept()
+            if self.news or self.untold() >= LATER:
+                self.tell_news()
+            self.server.network.hand_over()
+            if self.broken or self.may_sleep(room):
                 return
         # Calls have their turn, too.
         _ = system.signal(self.server.own)
 
-    def may_sleep(self) -> bool:
-        """Ask to be woken by whatever could be done then; False: something can be done now."""
+    def may_sleep(self, room: u32) -> bool:
+        """Ask to be woken by whatever could be done then; False: something can be done now. `room`: for events."""
         network = self.server.network
         idle = network.may_sleep()
-        room = self.room()
         if room <= 1:
-            wanted = self.held + 2
+            wanted = self.held() + 2
             return idle and (usize(wanted) > len(self.events.slots) or self.sleeps(self.events.may_sleep(wanted)))
-        if network.receive_room() != 0:
+        if network.receive_room() != 0 and not self.asked:
             idle = idle and self.sleeps(self.buffers.may_sleep(1))
         if network.send_room(self.parts()) != 0:
             idle = idle and self.sleeps(self.sends.may_sleep(1))
@@ -255,9 +268,12 @@ class Session:
         return found
 
     def deadline(self) -> u64:
-        """When to look at the device though it hasn't interrupted."""
+        """When to look at the device though it hasn't interrupted: if nothing else makes the driver look in time.
+
+        As long as that isn't needed for room, the client's next frame does: until then nobody misses one of the last.
+        """
         network = self.server.network
-        return NEVER if network.send.in_flight == 0 else network.since + self.server.patience + 1
+        return network.since + self.server.patience + 1 if network.waits else NEVER
 
     def begin(self) -> None:
         """Look at the rings as they are; one that can't be is `broken`."""
@@ -269,19 +285,17 @@ class Session:
     # --- from the device ----------------------------------------------------------------------------------------------
 
     def interrupted(self) -> None:
-        server = self.server
-        resets = server.network.health.resets
-        server.interrupted()
-        if server.network.health.resets != resets:
+        network = self.server.network
+        if settled(self.server, network.health, network.interrupted() is not None):
             self.renew()
+        self.look_at_link()
 
     def renew(self) -> None:
         """The device was reset: its frames are lost, and it has its buffers again."""
         network = self.server.network
-        for number in range(FRAMES):
+        for number in range(SIZE):
             frame = network.lost_frame(number)
             if frame is not None:
-                self.held -= 1
                 self.tell(SENT, 0, frame, 0, 0, 0)
         for number in range(SIZE):
             buffer = network.lost_buffer(number)
@@ -292,32 +306,36 @@ class Session:
         """What the device said can't be: it is reset, and goes on."""
         if settled(self.server, self.server.network.health, True):
             self.renew()
+        self.look_at_link()
 
-    def collect(self, now: u64) -> bool:
-        """Tell of what was sent and has come; True: there was something."""
-        network = self.server.network
-        before = self.held
-        while self.held != 0:
+    def look_at_link(self) -> None:
+        """It may have come or gone."""
+        self.news = self.news or self.link != self.server.network.link
+
+    def collect(self) -> None:
+        """Note as events what was sent and has come."""
+        network, now = self.server.network, system.now()
+        while network.has_sent():
             sent = network.next_sent(now)
             if sent is None:
                 break
             if isinstance(sent, Broken):
                 self.failed()
-                return True
-            self.held -= 1
+                return
             self.tell(SENT, 0, sent, 0, 0, 0)
-        while self.held != 0:
+        while network.has_received():
             came = network.next_received()
             if came is None:
                 break
+            self.news = True
             if isinstance(came, Broken) or not self.deliver(came.token, came.length, came.first):
                 self.failed()
-                return True
-        return before != self.held
+                return
+        if network.is_late(now, self.server.patience):
+            self.failed()
 
     def deliver(self, token: u32, length: u32, first: bool) -> bool:
         """A buffer has come. False: what the device says of it can't be."""
-        self.held -= 1
         network = self.server.network
         if not first:
             self.tell(RECEIVED, 0, token, length, network.left, 0)
@@ -337,60 +355,87 @@ class Session:
         event.left, event.segment = left, segment
         self.written += 1
 
-    def hand_over(self) -> None:
-        """Let the client see events, and the device what it was given."""
-        if self.link != self.server.network.link and self.room() != 0:
-            self.link = self.server.network.link
+    def untold(self) -> u32:
+        """How many frames that were handed over aren't the client's again, as far as it knows."""
+        return self.written + u32(self.server.network.send.in_flight)
+
+    def tell_news(self) -> None:
+        """Let the client see events: one of them is more than a frame that was sent, or these are many."""
+        network = self.server.network
+        if self.link != network.link and self.room() != 0:
+            self.link = network.link
             self.tell(LINK, UP if self.link else 0, 0, 0, 0, 0)
-        if self.written != 0:
-            count, self.written = self.written, 0
-            if self.events.advance(count) and system.signal(self.server.wake) is not None:
-                self.broken = True
-        self.server.network.hand_over()
+        # News of the link waits for room.
+        count, self.written, self.news = self.written, 0, self.link != network.link
+        # Whatever the client hands over now is seen afterwards.
+        self.sends.stay_awake()
+        self.buffers.stay_awake()
+        if self.events.advance(count) and system.signal(self.server.wake) is not None:
+            self.broken = True
 
     # --- from the client ----------------------------------------------------------------------------------------------
 
+    def held(self) -> u32:
+        """How many frames and buffers the device has."""
+        return u32(self.server.network.send.in_flight) + u32(self.server.network.receive.in_flight)
+
     def room(self) -> u32:
-        """For how many more events there is room, beside those that are to come."""
-        free = self.events.available(u32(len(self.events.slots)))
+        """For how many more events there is room, beside those that are to come: so many at least, or PLENTY."""
+        taken = self.written + self.held()
+        free = self.events.available(taken + PLENTY)
         if isinstance(free, BrokenRing):
             self.broken = True
             return 0
-        return free - self.written - self.held
+        return free - taken
 
-    def accept(self, now: u64) -> bool:
-        """Take frames and buffers, as many as there is room for everywhere; True: there were some."""
+    def accept(self) -> u32:
+        """Take frames and buffers, as many as there is room for everywhere. For how many more events there is room."""
         room = self.room()
         # One is left for the link.
-        count = self.take_buffers(room - 1) if room > 1 else 0
-        return (self.take_frames(room - 1 - count, now) if room - count > 1 else 0) + count != 0
+        if room > 1:
+            room -= self.take_buffers(room - 1)
+        if room > 1:
+            room -= self.take_frames(room - 1)
+        return room
 
     def take_buffers(self, room: u32) -> u32:
         network = self.server.network
         most = min(room, u32(network.receive_room()), u32(len(self.buffers.slots)))
         if most == 0:
+            self.asked = False
             return 0
-        found = self.buffers.available(most)
+        # Mostly there is none, as clients give back many at a time: so asking for the next one is looking for it.
+        self.asked = self.sleeps(self.buffers.may_sleep(1))
+        if self.asked:
+            return 0
+        found = self.buffers.available(1)
         if isinstance(found, BrokenRing):
-            self.broken = True
             return 0
         count = min(found, most)
-        for number in range(count):
-            slot = self.buffers.slot(number)
+        reach, base = self.server.reach, self.first
+        # What `slot` does, with what doesn't change taken out of the loop.
+        slots, first = self.buffers.slots, usize(self.buffers.place)
+        for number in range(usize(count)):
+            slot = slots[(first + number) & (len(slots) - 1)]
             # Read once: the client can change them.
             place, length = slot.place, slot.length
-            self.held += 1
             if not LEAST_BUFFER <= length <= MOST_BUFFER or place % 2 != 0 or not self.is_lent(place, length):
                 self.refuse(place, length)
+                continue
+            address = reach.within(base, u64(place), u64(length))
+            if address is not None:
+                network.put_buffer_at(place, address, length)
             else:
                 self.put_buffer(place, length)
         if count != 0 and self.buffers.advance(count):
             _ = system.signal(self.server.wake)
         return count
 
+    @cold
     def put_buffer(self, place: u32, length: u32) -> None:
+        """One that may lie in several places on the bus."""
         network = self.server.network
-        network.put_buffer(place, length)
+        network.put_buffer(place)
         part = Lent(self.base + u64(place), usize(length))
         done: usize = 0
         while done < part.length:
@@ -399,7 +444,7 @@ class Session:
             done += run.length
         network.commit_buffer()
 
-    def take_frames(self, room: u32, now: u64) -> u32:
+    def take_frames(self, room: u32) -> u32:
         network = self.server.network
         most = min(room, u32(network.send_room(self.parts())), u32(len(self.sends.slots)))
         if most == 0:
@@ -413,9 +458,8 @@ class Session:
             slot = self.sends.slot(number)
             place, length = slot.place, slot.length
             offload = Offload(slot.checksum_start, slot.checksum_place, slot.segment, slot.header)
-            self.held += 1
             if self.is_frame(place, length, offload):
-                self.put_frame(place, length, offload, now)
+                self.put_frame(place, length, offload)
             else:
                 self.refuse(place, length)
         if count != 0 and self.sends.advance(count):
@@ -441,8 +485,12 @@ class Session:
             return able & SEGMENT != 0 and offload.checksum_start != 0 and u32(offload.header) < length
         return True
 
-    def put_frame(self, place: u32, length: u32, offload: Offload, now: u64) -> None:
-        network = self.server.network
+    def put_frame(self, place: u32, length: u32, offload: Offload) -> None:
+        network, now = self.server.network, system.now()
+        address = self.server.reach.within(self.first, u64(place), u64(length))
+        if address is not None:
+            network.put_frame_at(place, offload, address, length, now)
+            return
         network.put_frame(place, offload)
         part = Lent(self.base + u64(place), usize(length))
         done: usize = 0
@@ -453,8 +501,8 @@ class Session:
         network.commit_frame(now)
 
     def refuse(self, place: u32, length: u32) -> None:
-        self.held -= 1
         self.tell(REFUSED, 0, place, length, 0, 0)
+        self.news = True
 
     def is_lent(self, place: u32, length: u32) -> bool:
         return u64(place) <= self.size and u64(length) <= self.size - u64(place)
@@ -469,6 +517,7 @@ def serve(server: Server, reply: u64) -> None:
         number=server.session,
         base=base,
         size=size_at(base),
+        first=server.reach.first_of(client_at(base)),
         sends=Ring(role=Role.CONSUMER, own=line_of(sends, 1), peer=line_of(sends, 0), slots=send_slots(sends)),
         buffers=Ring(
             role=Role.CONSUMER, own=line_of(buffers, 1), peer=line_of(buffers, 0), slots=buffer_slots(buffers)

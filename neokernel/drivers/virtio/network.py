@@ -1,9 +1,12 @@
 """A network device (section 5.1): frames to be sent, and room for those that come.
 
-    network.put_frame(token, offload)       # begin a frame; there must be room: `send_room`
-    network.frame_part(address, length)     # where it lies on the bus
-    network.commit_frame(now)
-    network.hand_over()                     # once for as many as there are; buffers likewise
+    network.put_frame_at(token, offload, address, length, now)      # a frame; there must be room: `send_room`
+    network.put_buffer_at(token, address, length)                   # room for one that comes; `receive_room`
+    network.hand_over()                                             # once for as many as there are
+
+    network.put_frame(token, offload)       # the same of a frame that lies in several places on the bus
+    network.frame_part(address, length)
+    network.commit_frame(now)               # buffers likewise
 
     token = network.next_sent()             # None: there is none
     came = network.next_received()
@@ -12,7 +15,7 @@
 Knows nothing of processes. Tokens are the caller's, of 32 bits each: where in a client's region something lies.
 
 Invariants:
-- What the device has is `out` in `sending` or `filling`, by the number in its chain; other numbers are in spare lists.
+- What the device has is what the queues have in flight; the token of each is its chain's.
 - What the device says of a frame is read once and within what was agreed on; buffers of one frame are at most as many
   as it had.
 - Each call ends after a number of steps that doesn't depend on the device.
@@ -29,6 +32,7 @@ from neokernel.lang import (
     Embedded,
     Span,
     array,
+    copy,
     size_of,
     struct,
     u8,
@@ -40,7 +44,6 @@ from neokernel.lang import (
     wire,
     wire_view,
 )
-from neokernel.runtime.queue import Queue as Fifo
 
 #: kind of device
 NETWORK = 1
@@ -63,8 +66,9 @@ SEND = 1
 LEAST_QUEUE = 64
 #: frames with the device at a time: two descriptors each at least
 FRAMES = SIZE // 2
-#: bytes of the driver's page for each frame's header
-SLOT = 32
+#: in the driver's page: headers by the first descriptor of their frames, and behind them one of zeroes, for all frames
+#: to which nothing is to be done
+PLAIN_AT = SIZE * HEADER
 #: parts on the bus, at most: of a buffer, or a frame that isn't cut; and of one that is
 FEW_PARTS = 2
 MANY_PARTS = 18
@@ -80,7 +84,7 @@ LINK_UP = 1
 USUAL_MTU = 1500
 LEAST_MTU = 68
 
-assert FRAMES * SLOT == 4096, "the headers fill a page"
+assert PLAIN_AT + HEADER <= 4096, "the headers are in a page"
 
 
 @wire(registers=True)
@@ -143,10 +147,10 @@ class Meaning:
 
 
 @struct
-class Placed:
-    """A frame or buffer, if the device has it."""
+class Lost:
+    """A frame or buffer that the device had when it was begun anew, until its user is told."""
 
-    out: bool = False
+    untold: bool = False
     token: u32 = 0
     length: u32 = 0
 
@@ -163,13 +167,11 @@ class Network:
     memory: Span[u8]
     headers: u64 = 0
     health: Embedded[Health] = Health()
-    #: by the number in a chain
-    sending: Array[Embedded[Placed]] = array(FRAMES)
-    filling: Array[Embedded[Placed]] = array(SIZE)
-    spare_frames: Embedded[Fifo[u8]] = Fifo(slots=array(FRAMES))
-    spare_buffers: Embedded[Fifo[u8]] = Fifo(slots=array(SIZE))
-    #: the number of the one that is being made
-    current: u8 = 0
+    #: by the first descriptor that each had
+    lost_frames: Array[Embedded[Lost]] = array(SIZE)
+    lost_buffers: Array[Embedded[Lost]] = array(SIZE)
+    #: of the one that is being made of parts
+    token: u32 = 0
     #: buffers that the frame which is coming still has
     left: u16 = 0
     address: u64 = 0
@@ -177,11 +179,15 @@ class Network:
     link: bool = True
     #: since when frames are with the device, of which it has sent none since
     since: u64 = 0
+    #: the device was asked to interrupt when it has sent some
+    waits: bool = False
 
     # --- the device ---------------------------------------------------------------------------------------------------
 
     def begin(self, pages: Span[u64], wanted: u32) -> Problem | None:
         """Set the device up, in whatever state it is: bus addresses of two pages of each queue, and of the headers."""
+        lose(self.send, self.lost_frames[:])
+        lose(self.receive, self.lost_buffers[:])
         problem = self.transport.begin(NETWORK, ALWAYS | features_for(wanted))
         if problem is None:
             problem = self.transport.attach(RECEIVE, self.receive, LEAST_QUEUE, pages[0], pages[1])
@@ -192,8 +198,9 @@ class Network:
         if problem is not None:
             return problem
         self.headers = pages[4]
-        self.left = 0
-        self.refill()
+        self.left, self.waits = 0, False
+        nothing: Array[u8] = array(HEADER)
+        copy(self.memory[PLAIN_AT : PLAIN_AT + HEADER], nothing[:].view())
         self.transport.go()
         return None
 
@@ -222,61 +229,47 @@ class Network:
         joins = self.transport.has(GUEST_TSO4) and self.transport.has(GUEST_CSUM) and self.transport.has(MERGE)
         return found | (JOIN if joins else 0)
 
-    def refill(self) -> None:
-        """The device has nothing any more."""
-        while self.spare_frames.pop() is not None:
-            pass
-        while self.spare_buffers.pop() is not None:
-            pass
-        for number in range(FRAMES):
-            _ = self.spare_frames.push(u8(number))
-        for number in range(SIZE):
-            _ = self.spare_buffers.push(u8(number))
-
     def forget(self) -> None:
-        """What it had before isn't wanted back."""
-        for number in range(FRAMES):
-            self.sending[number].out = False
+        """What the device had before isn't wanted back; `begin` comes next, or has come."""
         for number in range(SIZE):
-            self.filling[number].out = False
+            self.send.chains[number].live, self.receive.chains[number].live = False, False
+            self.lost_frames[number].untold, self.lost_buffers[number].untold = False, False
 
     def lost_frame(self, number: usize) -> u32 | None:
-        """The token of a frame that the device had before it was begun anew, each once."""
-        found = self.sending[number]
-        was, found.out = found.out, False
+        """The token of a frame that the device had before it was begun anew, each once; numbers are below SIZE."""
+        found = self.lost_frames[number]
+        was, found.untold = found.untold, False
         return found.token if was else None
 
     def lost_buffer(self, number: usize) -> Came | None:
-        """The same of a buffer, with its length; in order, whoever gets them may put each again at once."""
-        found = self.filling[number]
-        was, found.out = found.out, False
+        """The same of a buffer, with its length; whoever gets them may put each again at once."""
+        found = self.lost_buffers[number]
+        was, found.untold = found.untold, False
         return Came(found.token, found.length, False) if was else None
 
     # --- to the device ------------------------------------------------------------------------------------------------
 
     def send_room(self, parts: u16) -> usize:
         """How many frames of at most so many parts can be put now."""
-        return min(usize(self.send.free // (parts + 1)), len(self.spare_frames))
+        return usize(self.send.free // (parts + 1))
 
     def receive_room(self) -> usize:
-        return min(usize(self.receive.free // FEW_PARTS), len(self.spare_buffers))
+        return usize(self.receive.free // FEW_PARTS)
+
+    def put_frame_at(self, token: u32, offload: Offload, address: u64, length: u32, now: u64) -> None:
+        """A frame that lies together on the bus; there is room for it, and what is to be done to it was agreed on."""
+        if self.send.in_flight == 0:
+            self.since = now
+        self.send.put_behind(self.header_of(offload), HEADER, token, address, length)
+
+    def put_buffer_at(self, token: u32, address: u64, length: u32) -> None:
+        """A buffer that lies together on the bus; there is room for it."""
+        self.receive.put(token, address, length, True)
 
     def put_frame(self, token: u32, offload: Offload) -> None:
-        """Begin a frame; there is room for it, and what the device is to do was agreed on."""
-        number = self.spare_frames.pop()
-        assert number is not None, "no room: look at `send_room` before"
-        start = usize(number) * SLOT
-        header = wire_view(Header, self.memory[start : start + SLOT])
-        segmented = offload.segment != 0
-        header.flags = u8(NEEDS_CHECKSUM) if offload.checksum_start != 0 else 0
-        header.kind = u8(TCP4) if segmented else NO_SEGMENTS
-        header.header, header.segment = offload.header, offload.segment
-        header.start, header.place = offload.checksum_start, offload.checksum_place
-        header.buffers = 0
-        self.current = number
-        frame = self.sending[usize(number)]
-        frame.out, frame.token = True, token
-        self.send.add(self.headers + start, HEADER, False)
+        """Begin a frame that lies in several places: what holds for `put_frame_at` holds here."""
+        self.token = token
+        self.send.add(self.header_of(offload), HEADER, False)
 
     def frame_part(self, address: u64, length: u32) -> None:
         self.send.add(address, length, False)
@@ -284,21 +277,31 @@ class Network:
     def commit_frame(self, now: u64) -> None:
         if self.send.in_flight == 0:
             self.since = now
-        self.send.close(u32(self.current))
+        self.send.close(self.token)
 
-    def put_buffer(self, token: u32, length: u32) -> None:
-        """Begin a buffer; there is room for it."""
-        number = self.spare_buffers.pop()
-        assert number is not None, "no room: look at `receive_room` before"
-        self.current = number
-        buffer = self.filling[usize(number)]
-        buffer.out, buffer.token, buffer.length = True, token, length
+    def put_buffer(self, token: u32) -> None:
+        """Begin a buffer that lies in several places."""
+        self.token = token
 
     def buffer_part(self, address: u64, length: u32) -> None:
         self.receive.add(address, length, True)
 
     def commit_buffer(self) -> None:
-        self.receive.close(u32(self.current))
+        self.receive.close(self.token)
+
+    def header_of(self, offload: Offload) -> u64:
+        """The header of the frame that begins now: where on the bus."""
+        segmented = offload.segment != 0
+        if not segmented and offload.checksum_start == 0:
+            return self.headers + PLAIN_AT
+        start = usize(self.send.first_free) * HEADER
+        header = wire_view(Header, self.memory[start : start + HEADER])
+        header.flags = u8(NEEDS_CHECKSUM) if offload.checksum_start != 0 else 0
+        header.kind = u8(TCP4) if segmented else NO_SEGMENTS
+        header.header, header.segment = offload.header, offload.segment
+        header.start, header.place = offload.checksum_start, offload.checksum_place
+        header.buffers = 0
+        return self.headers + start
 
     def hand_over(self) -> None:
         """Let the device see what was put."""
@@ -317,6 +320,13 @@ class Network:
                 return Broken.ASKED
         return None
 
+    def has_sent(self) -> bool:
+        """Is it worth while to ask `next_sent`?"""
+        return self.send.has_done()
+
+    def has_received(self) -> bool:
+        return self.receive.has_done()
+
     def next_sent(self, now: u64) -> u32 | Broken | None:
         """The token of a frame that was sent."""
         done = self.send.take()
@@ -324,26 +334,18 @@ class Network:
             return done
         self.health.progress()
         self.since = now
-        assert self.spare_frames.push(u8(done.token)) is None, "there are as many places as frames"
-        frame = self.sending[usize(done.token)]
-        frame.out = False
-        return frame.token
+        return done.token
 
     def next_received(self) -> Came | Broken | None:
         """A buffer that was filled; if a frame begins in it, `read` comes next."""
-        done = self.receive.take()
+        first = self.left == 0
+        done = self.receive.take(HEADER + 1 if first else 1)
         if done is None or isinstance(done, Broken):
             return done
         self.health.progress()
-        first = self.left == 0
-        if done.length == 0 or (first and done.length <= HEADER):
-            return Broken.LENGTH
-        assert self.spare_buffers.push(u8(done.token)) is None, "there are as many places as buffers"
         if not first:
             self.left -= 1
-        buffer = self.filling[usize(done.token)]
-        buffer.out = False
-        return Came(buffer.token, done.length, first)
+        return Came(done.token, done.length, first)
 
     def read(self, header: Header) -> Meaning | Broken:
         """What the device says of the frame that begins; each field is read once, as anybody may change them."""
@@ -364,7 +366,8 @@ class Network:
         """Ask to be interrupted when something comes, or when most of many frames were sent. False: it is so."""
         came = self.receive.may_sleep()
         waiting = self.send.in_flight
-        if waiting < LATER and self.send.free >= self.send.size // 2:
+        self.waits = waiting >= LATER or self.send.free < self.send.size // 2
+        if not self.waits:
             self.send.silence()
             return came
         return came and self.send.may_sleep_until(waiting * 3 // 4)
@@ -375,7 +378,16 @@ class Network:
 
 
 #: as many frames with the device are waited for; fewer are told of when the driver runs anyway
-LATER: u16 = 16
+LATER = 16
+
+
+def lose(queue: Queue, lost: Span[Embedded[Lost]]) -> None:
+    """What a queue has in flight won't come back: note it, to be told."""
+    for number in range(SIZE):
+        chain = queue.chains[number]
+        if chain.live:
+            chain.live = False
+            lost[number].untold, lost[number].token, lost[number].length = True, chain.token, chain.writable
 
 
 def features_for(wanted: u32) -> u64:

@@ -3,6 +3,8 @@
     queue.add(address, 16, False)               # a chain, a descriptor at a time: what the device reads,
     queue.add(buffer, 4096, True)               # and then what it writes
     queue.close(token)                          # it is complete
+    queue.put(token, buffer, 4096, True)        # one of a single descriptor
+    queue.put_behind(header, 12, token, data, 64)   # and of two, which the device reads
     if queue.publish(): transport.notify(0)     # once for as many chains as are closed
 
     done = queue.take()                         # Completion, None, or Broken
@@ -146,8 +148,9 @@ class Queue:
 
     descriptors: Descriptors
     rings: Rings
-    #: a power of two
+    #: a power of two, and one less
     size: u16 = 0
+    mask: u16 = 0
     events: bool = False
     first_free: u16 = 0
     free: u16 = 0
@@ -172,7 +175,7 @@ class Queue:
     def begin(self, size: u16, events: bool) -> None:
         """An empty queue; the device doesn't know it, or has been reset. `events`: event indices were agreed on."""
         requires(0 < size <= SIZE and size & (size - 1) == 0)
-        self.size, self.events = size, events
+        self.size, self.mask, self.events = size, size - 1, events
         self.closed, self.published, self.taken = 0, 0, 0
         self.count, self.in_flight = 0, 0
         for index in range(usize(size)):
@@ -223,13 +226,42 @@ class Queue:
         """The chain is complete; `publish` lets the device see it."""
         assert self.count != 0, "a chain has a descriptor at least"
         self.descriptors.entries[usize(self.last)].flags = self.flags
-        chain = self.chains[usize(self.head)]
-        chain.live, chain.last, chain.count = True, self.last, self.count
-        chain.token, chain.writable = token, self.writable
-        self.rings.available[usize(self.closed & (self.size - 1))].number = self.head
+        self.enter(token, self.head, self.last, self.count, self.writable)
+        self.count = 0
+
+    def put(self, token: u32, address: u64, length: u32, writes: bool) -> None:
+        """A chain of one descriptor, complete: what `add` and `close` do, in fewer steps. One must be free."""
+        assert self.free != 0 and self.count == 0, "a descriptor is free, and no chain has begun"
+        index = self.first_free
+        self.first_free = self.links[usize(index)]
+        self.free -= 1
+        entry = self.descriptors.entries[usize(index)]
+        entry.address, entry.length = address, length
+        entry.flags = u16(WRITE) if writes else 0
+        self.enter(token, index, index, 1, length if writes else 0)
+
+    def put_behind(self, header: u64, size: u32, token: u32, address: u64, length: u32) -> None:
+        """The same of two descriptors, for the device to read: a header, and what is behind it. Two must be free."""
+        assert self.free > 1 and self.count == 0, "two descriptors are free, and no chain has begun"
+        entries, links = self.descriptors.entries, self.links
+        head = self.first_free
+        last = links[usize(head)]
+        self.first_free = links[usize(last)]
+        self.free -= 2
+        entry = entries[usize(head)]
+        entry.address, entry.length, entry.flags, entry.next = header, size, NEXT, last
+        entry = entries[usize(last)]
+        entry.address, entry.length, entry.flags = address, length, 0
+        self.enter(token, head, last, 2, 0)
+
+    def enter(self, token: u32, head: u16, last: u16, count: u16, writable: u32) -> None:
+        """Note what is known of a chain that is complete, and put it into the ring."""
+        chain = self.chains[usize(head)]
+        chain.live, chain.last, chain.count = True, last, count
+        chain.token, chain.writable = token, writable
+        self.rings.available[usize(self.closed & self.mask)].number = head
         self.closed = wrapping_add(self.closed, 1)
         self.in_flight += 1
-        self.count = 0
 
     def publish(self) -> bool:
         """Let the device see all chains that are closed. True: it wants to be notified."""
@@ -248,8 +280,12 @@ class Queue:
 
     # --- from the device ----------------------------------------------------------------------------------------------
 
-    def take(self) -> Completion | Broken | None:
-        """A chain that the device is done with; its descriptors are free again."""
+    def has_done(self) -> bool:
+        """Does the device say that it is done with a chain?"""
+        return self.rings.used_index.number != self.taken
+
+    def take(self, least: u32 = 0) -> Completion | Broken | None:
+        """A chain that the device is done with; its descriptors are free again. `least`: bytes that it must write."""
         waiting = wrapping_sub(self.rings.used_index.number, self.taken)
         if waiting == 0:
             return None
@@ -257,14 +293,14 @@ class Queue:
             return Broken.INDEX
         # Who sees the index sees what the device wrote before it.
         fence(Order.ACQUIRE)
-        entry = self.rings.used[usize(self.taken & (self.size - 1))]
+        entry = self.rings.used[usize(self.taken & self.mask)]
         head, length = entry.head, entry.length
         if head >= u32(self.size):
             return Broken.HEAD
         chain = self.chains[usize(head)]
         if not chain.live:
             return Broken.HEAD
-        if length > chain.writable:
+        if not least <= length <= chain.writable:
             return Broken.LENGTH
         chain.live = False
         self.links[usize(chain.last)] = self.first_free
