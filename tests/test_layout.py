@@ -27,7 +27,7 @@ ALLOWED = {
     "spec": {"lang", "abi", "arch", "kernel", "prover"},
     "sim": {"lang", "abi", "arch", "runtime"},
     "image": {"lang", "abi", "stage", "compiler", "kernel", "runtime"},
-    "model": {"lang", "abi", "compiler", "image"},
+    "model": {"lang", "abi", "stage", "compiler"},
     "control": {"lang", "abi", "interfaces", "runtime", "services", "sim"},
     "bounds": {"lang", "abi", "kernel", "compiler", "image"},
     "bench": {"lang", "abi", "compiler", "image", "sim", "control"},

@@ -262,6 +262,48 @@ TOOL_CODES: dict[str, ToolCode] = {
         "Each at most once, in any order. Without a filter all frames are copied.",
         Exit.USAGE,
     ),
+    "NK1701": ToolCode(
+        "the model can't be read",
+        "`nk model import` takes a model in ONNX: one file, with its weights in it. The message says what is wrong "
+        "with this one. A file that was cut off or changed is exported again; docs/guide/models.md shows how.",
+        Exit.COMPILE,
+    ),
+    "NK1702": ToolCode(
+        "the model needs something that isn't supported",
+        "An operator, a version of one, an attribute, a type of elements or a size. The message names the node, as the "
+        "model does, its operator, and the version of that: the version of ONNX's operators that last changed it. "
+        "docs/reference/operators.md lists what is supported. Often another version helps: `onnx.version_converter` "
+        "converts models, and exporters can be told which version to write (opset_version=21).",
+        Exit.COMPILE,
+    ),
+    "NK1703": ToolCode(
+        "something must be known before the model runs",
+        "Models are compiled for fixed shapes: each dimension is a number, and what decides how code is made (a shape, "
+        "axes, pads, scales, zero points) is a constant. `--dimension NAME=NUMBER` gives a number to a dimension that "
+        "the model only names, such as its batch; `--fix NAME=FILE.npy` makes an input a constant.",
+        Exit.COMPILE,
+    ),
+    "NK1704": ToolCode(
+        "a node of the model doesn't fit",
+        "The shapes, types or attributes of a node contradict each other, or what the model says of a result isn't "
+        "what comes out. `onnx.checker.check_model(model, full_check=True)` may say more. If that finds nothing wrong "
+        "and other programs run the model, please report it.",
+        Exit.COMPILE,
+    ),
+    "NK1705": ToolCode(
+        "no bundle of a model, or a signature that doesn't fit",
+        "A bundle, NAME.nkm, is a model as `nk model import` compiled it: a manifest, code and constants. The message "
+        "says what is wrong: the file is something else, was cut off, or changed; or its signature is another's. Make "
+        "it again, or fetch it again from where it comes.",
+        Exit.TRUST,
+    ),
+    "NK1706": ToolCode(
+        "a model isn't given what it takes",
+        "`nk model show` lists a model's inputs, with their types and shapes. An array is a file as NumPy writes it "
+        "(`numpy.save`), of exactly this type and shape: `--input NAME=FILE.npy`, or `--input FILE.npy` if there is "
+        "one input.",
+        Exit.USAGE,
+    ),
     "NK1999": ToolCode(
         "internal error",
         "A fault of `nk` itself, not of your program. Run the command again with NK_DEBUG=1 in the environment, and "

@@ -21,6 +21,7 @@ def complaints(image: Path | None = None) -> Iterator[None]:
     from neokernel.image.elf import BadImage
     from neokernel.image.keys import BadKey
     from neokernel.image.signed import BadBootImage
+    from neokernel.model.problem import ModelError
 
     try:
         yield
@@ -29,6 +30,8 @@ def complaints(image: Path | None = None) -> Iterator[None]:
     except (BadBootImage, BadImage) as error:
         named = f"{image}: {error}" if image is not None else str(error)
         raise ToolError("NK1502", named, f"`nk image` makes boot images, `nk sign` signs them; {READ_MORE}") from error
+    except ModelError as error:
+        raise ToolError(error.code, f"{image}: {error.message}" if image else error.message, error.help) from error
     except BrokenStage as error:
         raise ToolError("NK1502", str(error), "`nk check neokernel/stage/main.py` says more") from error
     except FileExistsError as error:

@@ -21,8 +21,9 @@ import numpy as np
 
 from neokernel.model.graph import Array, ElementType, TensorType
 
-F32, I16, I32, I64, BOOL = (
+F32, F64, I16, I32, I64, BOOL = (
     ElementType.FLOAT32,
+    ElementType.FLOAT64,
     ElementType.INT16,
     ElementType.INT32,
     ElementType.INT64,
@@ -37,11 +38,14 @@ class Machine:
     """What code is shaped for. `lanes`: elements of 32 bits that are computed side by side.
 
     `accumulators`: groups of so many that fit into registers, beside what is loaded to be added to them.
+    `integers_as_floats`: products of small integers are computed by floats, which is as exact (`sums.py`): there are
+    more registers for these, and one instruction does what takes integers two.
     """
 
     name: str
     lanes: int
     accumulators: int
+    integers_as_floats: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,34 @@ def read(
 
     `dimensions`: numbers for the dimensions that the model only names. `fixed`: inputs that are made constants.
     """
+    model = parsed(data)
+    with unreadable("the model can't be read"):
+        return _Reader(model, dimensions or {}, fixed or {}).graph()
+
+
+def bound(data: bytes, dimensions: Mapping[str, int], fixed: Mapping[str, Array]) -> bytes:
+    """The same model in ONNX with these dimensions and inputs put in, so that `read` needs none."""
+    model = parsed(data)
+    if not dimensions and not fixed:
+        return data
+    with unreadable("the model can't be read"):
+        _Reader(model, dimensions, fixed).graph()  # complains, if there is anything to complain of
+        kept = [each for each in model.graph.input if each.name not in fixed]
+        del model.graph.input[:]
+        model.graph.input.extend(kept)
+        for each in model.graph.input:
+            for dimension in each.type.tensor_type.shape.dim:
+                if dimension.dim_param in dimensions:
+                    dimension.dim_value = dimensions[dimension.dim_param]
+        others = [each for each in model.graph.initializer if each.name not in fixed]
+        del model.graph.initializer[:]
+        model.graph.initializer.extend(others)
+        for name, array in fixed.items():
+            model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+        return bytes(model.SerializeToString(deterministic=True))
+
+
+def parsed(data: bytes) -> onnx.ModelProto:
     if len(data) > MOST_BYTES:
         raise ModelError(UNREADABLE, f"the file has {len(data)} bytes; a model in ONNX has {MOST_BYTES} at most")
     model = onnx.ModelProto()
@@ -48,8 +76,7 @@ def read(
         raise ModelError(UNREADABLE, "the file is no model in ONNX, or a damaged one", "export it again") from error
     if not model.HasField("graph") or not model.opset_import:
         raise ModelError(UNREADABLE, "the file is no model in ONNX: it has no graph, or no version", "export it again")
-    with unreadable("the model can't be read"):
-        return _Reader(model, dimensions or {}, fixed or {}).graph()
+    return model
 
 
 @contextlib.contextmanager
@@ -81,7 +108,6 @@ class _Reader:
         self.version = self._version()
         self.tensors: dict[str, Tensor] = {}
         self.nodes: list[Node] = []
-        self.unnamed = 0
 
     def _version(self) -> int:
         found = [each.version for each in self.model.opset_import if each.domain in DOMAINS]
@@ -120,6 +146,9 @@ class _Reader:
         names = {proto.name for proto in self.proto.input}
         for name in self.fixed.keys() - names:
             raise ModelError(BAD_INPUT, f"the model has no input {name!r} to be fixed", f"it has: {listed(names)}")
+        used = {each.dim_param for proto in self.proto.input for each in proto.type.tensor_type.shape.dim}
+        for name in self.dimensions.keys() - used:
+            raise ModelError(BAD_INPUT, f"no input has a dimension {name!r}", f"there are: {listed(used - {''})}")
         for proto in self.proto.input:
             known = self.tensors.get(proto.name)
             if known is not None and proto.name not in self.fixed:
@@ -136,9 +165,6 @@ class _Reader:
                     raise ModelError(BAD_INPUT, f"input {proto.name!r} is {type_}, and is to be fixed to {given}")
                 tensor = constant_tensor(proto.name, array)
             self._add(tensor)
-        used = {each.dim_param for proto in self.proto.input for each in proto.type.tensor_type.shape.dim}
-        for name in self.dimensions.keys() - used:
-            raise ModelError(BAD_INPUT, f"no input has a dimension {name!r}", f"there are: {listed(used - {''})}")
         return found
 
     def _type_of(self, proto: onnx.ValueInfoProto, what: str, *, empty: bool = False) -> TensorType:
@@ -189,7 +215,7 @@ class _Reader:
     # --- nodes --------------------------------------------------------------------------------------------------------
 
     def _node(self, proto: onnx.NodeProto) -> None:
-        name = proto.name or (proto.output[0] if proto.output else "")
+        name = proto.name or next(filter(None, proto.output), f"#{len(self.nodes)}")
         node = self._read_node(proto, name)
         support = OPERATORS[proto.op_type]
         made = support.read(node)

@@ -2,6 +2,9 @@
 
 A sum of products is computed for a block of results at once, which stay in registers: so each element that is loaded
 is used several times. Elements are F32, summed up in F32, or I16 (8-bit ones less their zero points), in I32.
+
+Integers can be summed up as floats as well, without a rounding, as long as no sum can reach beyond the integers that
+the float has all of: 2²⁴ for F32, 2⁵³ for F64. `factors_for` looks at the weights, and knows.
 """
 
 from __future__ import annotations
@@ -13,11 +16,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from neokernel.model import expression as expressions
-from neokernel.model.code import F32, I16, I32, Code, Index, Operand, Value
+from neokernel.model.code import F32, F64, I16, I32, Code, Index, Operand, Value
 from neokernel.model.expression import Expression, Input
 from neokernel.model.graph import ElementType, row_major
 from neokernel.model.strided import Place, broadcast_strides, emit_map, places_of
 
+#: below, each integer is an F32
+EXACT_F32 = float(1 << 24)
+#: what an 8-bit number less its zero point can be, without its sign
+MOST_FACTOR = 255
 #: an F32 as it is
 AS_IT_IS = Input(0, F32)
 
@@ -60,7 +67,30 @@ def laid_out(code: Code, operand: Operand, blocks: Sequence[Block], expression: 
 
 def sum_type(factor: ElementType) -> ElementType:
     """What products of such factors are summed up in."""
-    return I32 if factor is I16 else F32
+    return I32 if factor is I16 else factor
+
+
+def factors_for(
+    code: Code, left: Expression, right: Expression, weights: Operand, axis: int, products: int, start: Operand | None
+) -> tuple[Expression, Expression]:
+    """What elements become before they are multiplied, on this machine.
+
+    `axis`: of the weights, along which results differ; `products`: how many are in a sum; `start`: what sums begin
+    with.
+    """
+    if right.element is not I16 or not code.machine.integers_as_floats:
+        return left, right
+    sums = float(products * MOST_FACTOR)
+    if weights.constant is not None:
+        factors = expressions.compute(right, [weights.constant])
+        assert factors is not None
+        others = tuple(each for each in range(factors.ndim) if each != axis % factors.ndim)
+        sums = float(np.abs(factors.astype(np.float64)).sum(axis=others).max())
+    most = sums * MOST_FACTOR
+    if start is not None:
+        most += 2.0**31 if start.constant is None else float(np.abs(start.constant.astype(np.float64)).max())
+    exact = F32 if most < EXACT_F32 else F64
+    return expressions.convert(left, exact), expressions.convert(right, exact)
 
 
 def multiply_add(code: Code, a: Value, b: Value, total: Value) -> Value:
@@ -77,7 +107,8 @@ def spread(width: int, lanes: int) -> list[tuple[int, int]]:
 class Finish:
     """What sums begin with and end as. All operands are broadcast to the result's shape.
 
-    `expression`: of the sum (its input 0) and the other operands (from input 1 on).
+    `expression`: of the sum (its input 0) and the other operands (from input 1 on). Of a sum of integers, it is
+    converted to F32 before all else: so it can come as any type that has the number.
     """
 
     output: Operand
@@ -89,7 +120,7 @@ class Finish:
         """What the sums of a row of results begin with; `position`: the first one's index in the result."""
         if self.start is None:
             return code.number(sum_type(factor), 0, lanes)
-        return code.splat(self._load(code, self.start, position, lanes), lanes)
+        return code.splat(code.convert(self._load(code, self.start, position, lanes), sum_type(factor)), lanes)
 
     def store(self, code: Code, total: Value, position: Sequence[Index]) -> None:
         values = [total, *(self._load(code, other, position, total.lanes) for other in self.others)]

@@ -16,7 +16,7 @@ from tests.docs.snippets import Block, Page
 GUIDE = PACKAGE_ROOT / "docs" / "guide"
 PAGES = {path.relative_to(GUIDE).as_posix(): snippets.read(path) for path in sorted(GUIDE.rglob("*.md"))}
 #: their commands have tests of their own
-APART = {"drivers.md", "proving.md", "tutorial.md", "watching.md", "why-slow.md"}
+APART = {"drivers.md", "models.md", "proving.md", "tutorial.md", "watching.md", "why-slow.md"}
 
 
 def blocks(role: str, language: str | None = None, without: frozenset[str] = frozenset()) -> pytest.MarkDecorator:

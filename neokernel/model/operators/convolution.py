@@ -13,7 +13,7 @@ from neokernel.model.code import F32, Code, Index, Operand, Value, pieces
 from neokernel.model.expression import Expression
 from neokernel.model.graph import Operation, Tensor, TensorType
 from neokernel.model.onnx_node import Made, OnnxNode, Support
-from neokernel.model.sums import AS_IT_IS, Block, Finish, finish_of, laid_out, multiply_add
+from neokernel.model.sums import AS_IT_IS, Block, Finish, factors_for, finish_of, laid_out, multiply_add
 from neokernel.model.windows import Laid, Window, read_window, under_windows
 
 #: up to so many places of a window are written out; beyond, only those of a row
@@ -45,7 +45,7 @@ class Convolution(Operation):
     def emit(self, code: Code, inputs: Sequence[Operand], outputs: Sequence[Operand]) -> None:
         kernel = _Kernel(self, code, inputs, outputs[0])
         with code.loop(self.shape[0]) as image:
-            laid = under_windows(code, inputs[0], image, self.window, self.left, 0)
+            laid = under_windows(code, inputs[0], image, self.window, kernel.left, 0)
             kernel.emit(image, laid)
 
 
@@ -71,8 +71,11 @@ class _Kernel:
         room = machine.lanes * machine.accumulators // self.lanes
         self.block = min(self.results, max(1, min(room, machine.accumulators)))
         self.rows = max(1, min(height, room // self.block))
-        self.weights = laid_out(code, inputs[1], list(self._weight_blocks()), operation.right)
-        self.factor = operation.right.element
+        products = self.channels * len(self.taps)
+        start = self.finish.start
+        self.left, right = factors_for(code, operation.left, operation.right, inputs[1], 0, products, start)
+        self.weights = laid_out(code, inputs[1], list(self._weight_blocks()), right)
+        self.factor = right.element
 
     def _channel_blocks(self) -> Iterator[tuple[int, int, int]]:
         """Channels of a group in blocks: (the first one, how many there are in all, how many in a block)."""

@@ -17,7 +17,7 @@ from neokernel.model.expression import Expression, Input, Literal, apply
 from neokernel.model.graph import Operation, Tensor, TensorType, row_major
 from neokernel.model.onnx_node import Made, OnnxNode, Support
 from neokernel.model.strided import broadcast_strides
-from neokernel.model.sums import AS_IT_IS, Block, finish_of, laid_out, multiply_add, spread
+from neokernel.model.sums import AS_IT_IS, Block, factors_for, finish_of, laid_out, multiply_add, spread
 
 #: rounds of the sum that are written out
 UNROLLED = 4
@@ -68,33 +68,35 @@ class _Kernel:
         self.rows = min(ROWS, self.height)
         room = max(1, machine.lanes * machine.accumulators // self.rows // self.lanes)
         self.columns = min(self.width, room * self.lanes)
-        self.factor = operation.right.element
         self.finish = finish_of(
             inputs,
             output.shaped(operation.shape),
             operation.finish,
             starts=operation.starts,
         )
+        self.left_factor, self.right_factor = factors_for(
+            code, operation.left, operation.right, inputs[1], -1, self.inner, self.finish.start
+        )
+        self.factor = self.right_factor.element
         self._lay_out_left(inputs[0])
         self._lay_out_right(inputs[1])
 
     def _lay_out_left(self, operand: Operand) -> None:
         self.left, self.left_strides = operand.pointer, self.operation.left_strides
-        if isinstance(self.operation.left, Input):
+        if isinstance(self.left_factor, Input):
             return
         # What is converted is converted once, not in each block.
         shape = operand.type.shape
         block = Block(shape, row_major(shape))
-        self.left = laid_out(self.code, operand, [block], self.operation.left)
+        self.left = laid_out(self.code, operand, [block], self.left_factor)
 
     def _lay_out_right(self, operand: Operand) -> None:
         *batch, step, column = self.operation.right_strides
         whole, rest = pieces(self.width, self.columns)
-        self.right = operand.pointer
-        self.direct = column == 1 and isinstance(self.operation.right, Input) and operand.constant is None
+        self.direct = column == 1 and isinstance(self.right_factor, Input) and operand.constant is None
         self.right_batch: tuple[int, ...] = tuple(batch)
         if self.direct:
-            self.right_step, self.panel = step, self.columns
+            self.right, self.right_step = operand.pointer, step
             return
         sizes = [size if stride else 1 for size, stride in zip(self.batch, batch, strict=True)]
         one = self.inner * self.width
@@ -107,7 +109,7 @@ class _Kernel:
                 if count:
                     shape = (count // size, self.inner, size)
                     blocks.append(Block(shape, (size * column, step, column), offset + first * column))
-        self.right = laid_out(self.code, operand, blocks, self.operation.right)
+        self.right = laid_out(self.code, operand, blocks, self.right_factor)
 
     def emit(self) -> None:
         self._batches([], 0, 0)
@@ -165,7 +167,7 @@ class _Kernel:
             after = []
             for number in range(rows):
                 place = code.index((k, inner_stride), (left, 1), start=number * row_stride)
-                element = code.load(self.left, self.operation.left.element, place)
+                element = code.load(self.left, self.left_factor.element, place)
                 for each, vector in enumerate(panel):
                     after.append(multiply_add(code, vector, element, before[number * len(vectors) + each]))
             return after

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from neokernel.model.graph import Graph
+from neokernel.model.passes.affine import fold_affine
 from neokernel.model.passes.dead import drop_dead
+from neokernel.model.passes.fuse import fuse
 from neokernel.model.passes.outputs import own_outputs
 
-PASSES: tuple[Callable[[Graph], None], ...] = (drop_dead, own_outputs)
+PASSES: tuple[Callable[[Graph], None], ...] = (drop_dead, fold_affine, fuse, own_outputs)
 
 
 def improve(graph: Graph) -> Graph:

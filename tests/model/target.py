@@ -1,0 +1,96 @@
+"""Models on the bare machine, in QEMU: what they compute there, and how many instructions that takes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from neokernel.compiler import toolchain
+from neokernel.compiler.llvm.target import riscv64
+from neokernel.model.graph import Array, Graph
+from neokernel.model.machine import SCALAR, Variant
+
+FOLDER = Path(__file__).parent / "machine"
+WARNINGS = ("-Wall", "-Wextra", "-Werror")
+TIMEOUT = 120.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A model's code for the machine, what else it needs, and its inputs."""
+
+    graph: Graph
+    code: bytes
+    constants: bytes
+    arena_size: int
+    inputs: dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Answer:
+    instructions: int
+    results: list[Array]
+
+
+def run(jobs: Sequence[Job], variant: Variant, folder: Path) -> list[Answer]:
+    """All on one machine, one after the other."""
+    (folder / "cases.bin").write_bytes(packed(jobs))
+    target = riscv64()
+    objects = [folder / "start.o", folder / "harness.o"]
+    toolchain.assemble((FOLDER / "start.S").read_text(), objects[0], target, [f"-I{folder}"])
+    headers = f"-isystem{Path(toolchain.zig()).parent / 'lib' / 'include'}"
+    toolchain.compile_c((FOLDER / "harness.c").read_text(), objects[1], target, options=[headers, *WARNINGS])
+    image = folder / "models.elf"
+    toolchain.link(objects, image, (FOLDER / "image.ld").read_text())
+    return answers(jobs, boot(image, vector=variant is not SCALAR))
+
+
+def boot(image: Path, *, vector: bool) -> str:
+    qemu = shutil.which("qemu-system-riscv64")
+    assert qemu is not None
+    command = [qemu, "-M", "virt", "-m", "128M", "-bios", "default", "-display", "none", "-serial", "stdio"]
+    command += ["-monitor", "none", "-no-reboot", "-icount", "shift=0,sleep=off", "-kernel", str(image)]
+    command += ["-cpu", f"rv64,v={'true' if vector else 'false'}"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False)
+    printed = done.stdout.decode("ascii", "replace")
+    assert "\ndone\n" in printed.replace("\r", ""), printed[-500:] + done.stderr.decode()
+    return printed
+
+
+def packed(jobs: Sequence[Job]) -> bytes:
+    """As harness.c reads it."""
+    words = 1 + sum(5 + len(job.graph.inputs) + len(job.graph.outputs) for job in jobs)
+    data = bytearray(words * 8)
+    table = [len(jobs)]
+
+    def put(content: bytes) -> int:
+        data.extend(bytes(-len(data) % 64))
+        begin = len(data)
+        data.extend(content)
+        return begin
+
+    for job in jobs:
+        table += [put(job.code), put(job.constants), job.arena_size, len(job.graph.inputs), len(job.graph.outputs)]
+        table += [put(np.ascontiguousarray(job.inputs[tensor.name]).tobytes()) for tensor in job.graph.inputs]
+        table += [tensor.type.size for tensor in job.graph.outputs]
+    data[: words * 8] = b"".join(word.to_bytes(8, "little") for word in table)
+    return bytes(data)
+
+
+def answers(jobs: Sequence[Job], printed: str) -> list[Answer]:
+    lines = [line.split() for line in printed.splitlines() if line.startswith("case ")]
+    assert len(lines) == len(jobs)
+    found = []
+    for job, line in zip(jobs, lines, strict=True):
+        data = bytes.fromhex(line[3]) if len(line) > 3 else b""
+        results = []
+        for tensor in job.graph.outputs:
+            part, data = data[: tensor.type.size], data[tensor.type.size :]
+            results.append(np.frombuffer(part, tensor.type.element.dtype).reshape(tensor.type.shape))
+        found.append(Answer(int(line[2], 16), results))
+    return found
