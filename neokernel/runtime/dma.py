@@ -57,6 +57,14 @@ class Run:
     length: usize
 
 
+@value
+class Region:
+    """What one client lends: the number of its first frame, and bytes of each."""
+
+    first: usize
+    each: u64
+
+
 @struct
 class Reach:
     """Where the device finds what clients lend. `begin` comes first."""
@@ -85,14 +93,14 @@ class Reach:
                 self.count += 1
         return None
 
-    def first_of(self, client: usize) -> usize:
-        """The number of a client's first page."""
-        return usize(self.first[client])
+    def region_at(self, address: u64) -> Region:
+        """The region in which an address lies."""
+        return Region(usize(self.first[client_at(address)]), frame_size_at(address))
 
-    def within(self, first: usize, place: u64, length: u64) -> u64 | None:
-        """Where on the bus a part of a region lies, which begins with that page. None: not in one page."""
-        inside = place % PAGE_SIZE
-        return self.pages[first + place // PAGE_SIZE] + inside if inside + length <= PAGE_SIZE else None
+    def within(self, region: Region, place: u64, length: u64) -> u64 | None:
+        """Where on the bus a part of a region lies, which begins at that place. None: not in one frame."""
+        inside = place % region.each
+        return self.frames[region.first + place // region.each] + inside if inside + length <= region.each else None
 
     def run(self, lent: Lent, place: usize, most: usize) -> Run:
         """The part of `lent` from `place` on that lies together on the bus: at least a byte, at most `most` of them."""

@@ -91,8 +91,8 @@ from neokernel.lang import (
     usize,
 )
 from neokernel.runtime import interface, system
-from neokernel.runtime.dma import Reach
-from neokernel.runtime.lend import Lent, base_of, client_at, size_at
+from neokernel.runtime.dma import Reach, Region
+from neokernel.runtime.lend import Lent, base_of, size_at
 from neokernel.runtime.must import must, must_get
 from neokernel.runtime.objects import Device, Dma, Interrupt, Memory, Notification
 from neokernel.runtime.post import is_ring, line_of
@@ -214,8 +214,7 @@ class Session:
     #: where its region is, and how large
     base: u64
     size: u64
-    #: the number of its first page
-    first: usize
+    region: Region
     sends: Embedded[Ring[Send]]
     buffers: Embedded[Ring[Buffer]]
     events: Embedded[Ring[Event]]
@@ -328,25 +327,26 @@ class Session:
             if came is None:
                 break
             self.news = True
-            if isinstance(came, Broken) or not self.deliver(came.token, came.length, came.first):
+            if isinstance(came, Broken):
                 self.failed()
                 return
+            self.deliver(came.token, came.length, came.first)
         if network.is_late(now, self.server.patience):
             self.failed()
 
-    def deliver(self, token: u32, length: u32, first: bool) -> bool:
-        """A buffer has come. False: what the device says of it can't be."""
+    def deliver(self, token: u32, length: u32, first: bool) -> None:
+        """A buffer has come."""
         network = self.server.network
         if not first:
             self.tell(RECEIVED, 0, token, length, network.left, 0)
-            return True
+            return
         meaning = network.read(object_at(Header, self.base + u64(token)))
         if isinstance(meaning, Broken):
-            # It is the client's again, with nothing in it.
+            # The device or the client has written what can't be, as the header is in memory of both. Were it held
+            # against the device, a client could wear out the driver: so the buffer is the client's, with nothing in it.
             self.tell(RECEIVED, FIRST, token + HEADER, 0, 0, 0)
-            return False
+            return
         self.tell(RECEIVED, meaning.flags | FIRST, token + HEADER, length - HEADER, meaning.left, meaning.segment)
-        return True
 
     def tell(self, kind: u16, flags: u16, place: u32, length: u32, left: u16, segment: u16) -> None:
         """An event; there is room for it."""
@@ -412,7 +412,7 @@ class Session:
         if isinstance(found, BrokenRing):
             return 0
         count = min(found, most)
-        reach, base = self.server.reach, self.first
+        reach, region = self.server.reach, self.region
         # What `slot` does, with what doesn't change taken out of the loop.
         slots, first = self.buffers.slots, usize(self.buffers.place)
         for number in range(usize(count)):
@@ -422,7 +422,7 @@ class Session:
             if not LEAST_BUFFER <= length <= MOST_BUFFER or place % 2 != 0 or not self.is_lent(place, length):
                 self.refuse(place, length)
                 continue
-            address = reach.within(base, u64(place), u64(length))
+            address = reach.within(region, u64(place), u64(length))
             if address is not None:
                 network.put_buffer_at(place, address, length)
             else:
@@ -487,7 +487,7 @@ class Session:
 
     def put_frame(self, place: u32, length: u32, offload: Offload) -> None:
         network, now = self.server.network, system.now()
-        address = self.server.reach.within(self.first, u64(place), u64(length))
+        address = self.server.reach.within(self.region, u64(place), u64(length))
         if address is not None:
             network.put_frame_at(place, offload, address, length, now)
             return
@@ -517,7 +517,7 @@ def serve(server: Server, reply: u64) -> None:
         number=server.session,
         base=base,
         size=size_at(base),
-        first=server.reach.first_of(client_at(base)),
+        region=server.reach.region_at(base),
         sends=Ring(role=Role.CONSUMER, own=line_of(sends, 1), peer=line_of(sends, 0), slots=send_slots(sends)),
         buffers=Ring(
             role=Role.CONSUMER, own=line_of(buffers, 1), peer=line_of(buffers, 0), slots=buffer_slots(buffers)
