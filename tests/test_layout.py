@@ -30,7 +30,7 @@ ALLOWED = {
     "model": {"lang", "abi", "stage", "compiler"},
     "control": {"lang", "abi", "interfaces", "runtime", "services", "sim"},
     "bounds": {"lang", "abi", "kernel", "compiler", "image"},
-    "bench": {"lang", "abi", "compiler", "image", "sim", "control"},
+    "bench": {"lang", "abi", "compiler", "image", "model", "sim", "control"},
     "cli": {"lang", "abi", "arch", "compiler", "prover", "spec", "bounds", "sim", "image", "bench"}
     | {"control", "interfaces", "early", "model"},
 }

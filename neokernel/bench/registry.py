@@ -25,6 +25,7 @@ BENCHES = {
     "system": "instructions of what stands above the kernel",
     "drivers": "instructions of requests to drivers, from a client's call to its answer",
     "network": "HTTP and TCP with a client on the host, counted and by the clock",
+    "models": "instructions of models, as native code, beside C",
     "watching": "what it costs to record the kernel's events, and to look at a machine",
     "stage": "what a signed start costs, and what that is made of",
     "build": "seconds to build 10,000 lines: cold, and after an edit of one line",
@@ -34,7 +35,7 @@ BENCHES = {
 WIDE = 100
 
 #: those that boot a machine
-BOOTS = {"compiler", "drivers", "kernel", "network", "stage", "system", "watching"}
+BOOTS = {"compiler", "drivers", "kernel", "models", "network", "stage", "system", "watching"}
 
 
 def run(
@@ -69,6 +70,10 @@ def run(
         from neokernel.bench import watching
 
         return watching.run(only, progress, keep)
+    if name == "models":
+        from neokernel.bench import models
+
+        return models.run(only, progress, keep)
     if name == "stage":
         from neokernel.bench import stage
 

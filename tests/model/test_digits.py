@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neokernel.bench.model_machine import Job, run
 from neokernel.model.emit import emit
 from neokernel.model.graph import Array
 from neokernel.model.host import compiled
 from neokernel.model.machine import VARIANTS, Variant, machine_code
 from tests.model.digits import MODELS, graph_of, held_out, onnx_of
-from tests.model.target import Job, run
 from tests.model.test_networks import session
 
 #: of the images that were held out, those that run on the machine too

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neokernel.bench.model_machine import Job, run
 from neokernel.model.emit import emit
 from neokernel.model.machine import SCALAR, VARIANTS, VECTOR, Variant, machine_code
 from tests.model import node_cases
-from tests.model.target import Job, run
 
 #: every SAMPLE-th operator test; all of them are a slow test
 SAMPLE = 9

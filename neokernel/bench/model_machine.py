@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from neokernel.bench.row import BenchError
 from neokernel.compiler import toolchain
 from neokernel.compiler.llvm.target import riscv64
 from neokernel.model.graph import Array, Graph
 from neokernel.model.machine import SCALAR, Variant
 
-FOLDER = Path(__file__).parent / "machine"
+FOLDER = Path(__file__).parents[2] / "benches" / "models" / "support"
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
 TIMEOUT = 120.0
 
@@ -52,13 +53,19 @@ def run(jobs: Sequence[Job], variant: Variant, folder: Path) -> list[Answer]:
 
 def boot(image: Path, *, vector: bool) -> str:
     qemu = shutil.which("qemu-system-riscv64")
-    assert qemu is not None
+    if qemu is None:
+        raise BenchError("qemu-system-riscv64 is missing: `nk doctor` says how to get it")
     command = [qemu, "-M", "virt", "-m", "128M", "-bios", "default", "-display", "none", "-serial", "stdio"]
     command += ["-monitor", "none", "-no-reboot", "-icount", "shift=0,sleep=off", "-kernel", str(image)]
     command += ["-cpu", f"rv64,v={'true' if vector else 'false'}"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False)
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        raise BenchError(f"{image.name}: no end after {TIMEOUT:.0f} s") from None
     printed = done.stdout.decode("ascii", "replace")
-    assert "\ndone\n" in printed.replace("\r", ""), printed[-500:] + done.stderr.decode()
+    if "done" not in printed.splitlines():
+        trap = next((line for line in printed.splitlines() if line.startswith("trap ")), "no `done`")
+        raise BenchError(f"{image.name}: {trap} {done.stderr.decode(errors='replace')}")
     return printed
 
 
@@ -84,7 +91,8 @@ def packed(jobs: Sequence[Job]) -> bytes:
 
 def answers(jobs: Sequence[Job], printed: str) -> list[Answer]:
     lines = [line.split() for line in printed.splitlines() if line.startswith("case ")]
-    assert len(lines) == len(jobs)
+    if len(lines) != len(jobs):
+        raise BenchError(f"{len(lines)} answers for {len(jobs)} models")
     found = []
     for job, line in zip(jobs, lines, strict=True):
         data = bytes.fromhex(line[3]) if len(line) > 3 else b""
