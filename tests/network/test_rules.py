@@ -17,6 +17,8 @@ from tests.network.packets import ACK, FIN, PSH, RST, SYN, Tcp
 from tests.network.peer import CLIENT, FAR, GATEWAY, HERE, LINK, PEER_LINK, SECOND, THERE, Host, Peer
 
 GATEWAY_LINK = 0x02_00_00_00_00_FE
+#: bytes of a segment where the path takes 1,460: a multiple of eight
+SEGMENT = 1456
 ALL_OPTIONS = [(2, (1460).to_bytes(2)), (4, b""), (3, b"\7")]
 
 
@@ -240,14 +242,35 @@ def test_the_window_closes_and_opens(host: Host) -> None:
     assert peer.read() == b"z" * 4092
 
 
+def test_a_wrong_checksum_leaves_nothing_behind(host: Host) -> None:
+    """What just goes on is put to its place while it is summed: who reads sees nothing of it if the sum is wrong."""
+    peer = opened(host)
+    before, drops = peer.seq, host.dropped(Drop.CHECKSUM)
+    made = Tcp(peer.own, peer.port, peer.seq, peer.ack, ACK, 60_000, [], b"w" * 1000).data(THERE, HERE)
+    frame = packets.ethernet(packets.ipv4(made[:-1] + b"!", THERE, HERE, 6), LINK, PEER_LINK)
+    assert peer.of(host.give(frame)) == [] and host.dropped(Drop.CHECKSUM) == drops + 1
+    assert peer.read() == b"" and peer.seq == before
+    peer.say(ACK, b"right" * 10)
+    assert peer.read() == b"right" * 10
+
+
+def test_segments_and_windows_are_multiples_of_eight(host: Host) -> None:
+    """So that one that follows another lies as that one did: what is said to the peer, and what is sent."""
+    peer = opened(host)
+    assert len(peer.write(b"x" * 4000)[0].payload) == SEGMENT
+    handle, port = host.listen()
+    answer = Peer(host, port).open(listener=handle)
+    assert answer.option(2) == SEGMENT.to_bytes(2) and answer.window % 8 == 0
+
+
 def test_nagle(host: Host) -> None:
     peer = opened(host)
     assert [len(made.payload) for made in peer.write(b"a" * 10)] == [10]
     assert peer.write(b"b" * 10) == [], "something is on its way"
     assert [made.payload for made in peer.say(ACK, ack=peer.ack + 10)] == [b"b" * 10]
     peer.ack += 10
-    assert [len(made.payload) for made in peer.write(b"c" * 2000)] == [1460]
-    assert [len(made.payload) for made in peer.say(ACK, ack=peer.ack + 10 + 1460)] == [540]
+    assert [len(made.payload) for made in peer.write(b"c" * 2000)] == [SEGMENT]
+    assert [len(made.payload) for made in peer.say(ACK, ack=peer.ack + 10 + SEGMENT)] == [2000 - SEGMENT]
 
 
 def test_a_peer_without_room_is_probed(host: Host) -> None:
@@ -282,9 +305,9 @@ def test_three_duplicates_are_a_loss(host: Host) -> None:
     peer.say(ACK)
     peer.say(ACK)
     again = [made for made in peer.say(ACK) if made.sequence == peer.ack]
-    assert len(again) == 1 and len(again[0].payload) == 1460
+    assert len(again) == 1 and len(again[0].payload) == SEGMENT
     # A partial acknowledgement: the next one is lost, too (RFC 6582).
-    partial = peer.ack + 1460
+    partial = peer.ack + SEGMENT
     assert partial in [made.sequence for made in peer.say(ACK, ack=partial)]
 
 
@@ -299,20 +322,20 @@ def test_what_sack_names_isnt_sent_again(host: Host) -> None:
         blocks = struct.pack(f">{len(edges)}I", *(first + edge for edge in edges))
         return peer.say(ACK, ack=first, options=[(5, blocks)])
 
-    sack(1460, 2920)
-    sack(1460, 4380)
-    again = sack(1460, 5840)
+    sack(SEGMENT, 2 * SEGMENT)
+    sack(SEGMENT, 3 * SEGMENT)
+    again = sack(SEGMENT, 4 * SEGMENT)
     assert [made.sequence - first for made in again if made.sequence < first + 5840] == [0]
-    assert again[0].payload == b"s" * 1460
+    assert again[0].payload == b"s" * SEGMENT
 
 
 def test_sack_blocks_that_lie_are_ignored(host: Host) -> None:
     peer = opened(host, options=ALL_OPTIONS)
-    peer.write(b"t" * 2920)
+    peer.write(b"t" * (2 * SEGMENT))
     for left, right in ((0, 10), (2000, 1000), (2000, 900_000), (-5000, -10)):
         edges = struct.pack(">II", (peer.ack + left) % 2**32, (peer.ack + right) % 2**32)
         peer.say(ACK, options=[(5, edges)])
-    assert peer.say(ACK, ack=peer.ack + 2920) == [] and peer.state().queued == 0
+    assert peer.say(ACK, ack=peer.ack + 2 * SEGMENT) == [] and peer.state().queued == 0
 
 
 def test_what_was_never_sent_isnt_acknowledged(host: Host) -> None:
@@ -560,7 +583,7 @@ def test_an_unknown_protocol(host: Host) -> None:
 def test_a_narrow_path(host: Host) -> None:
     peer = opened(host)
     sent = peer.write(b"p" * 4000)
-    assert len(sent[0].payload) == 1460
+    assert len(sent[0].payload) == SEGMENT
 
     def complain(sequence: int, mtu: int) -> list[Tcp]:
         quoted = struct.pack(">HHI", peer.port, peer.own, sequence % 2**32)

@@ -26,6 +26,7 @@ from neokernel.services.network.scoreboard import Scoreboard
 from neokernel.services.network.secret import SIZES, Secret, absorb, finish
 from neokernel.services.network.sequence import Range
 from neokernel.services.network.timers import Timers
+from tests.network.packets import internet_checksum
 
 #: sequence numbers of the models begin here, so that they wrap
 BASE = 2**32 - 40
@@ -112,6 +113,21 @@ def test_a_circle(rounds: list[tuple[int, int]]) -> None:
         assert into == model[take:]
         circle.advance(u32(take))
         del model[:take]
+
+
+@given(st.integers(0, 23), st.integers(0, 24), st.integers(0, 16), st.randoms(use_true_random=False))
+def test_a_circle_sums_what_it_copies(first: int, count: int, lead: int, chance: Any) -> None:
+    """Wherever it lies, in one piece or two: the same bytes, and their sum."""
+    memory, data = bytearray(24), chance.randbytes(count)
+    circle: Any = Circle()
+    circle.attach(byte_span(memory))
+    circle.advance(u32(first))
+    expected = {0xFFFF - internet_checksum(data)}
+    expected |= {0, 0xFFFF} if expected & {0, 0xFFFF} else set()
+    assert int(circle.write_summed(u32(0), byte_span(bytearray(data)), usize(lead))) in expected
+    into = bytearray(count)
+    assert int(circle.read_summed(u32(0), byte_span(into), usize(lead))) in expected
+    assert into == data and (memory * 2)[first : first + count] == data
 
 
 def test_pairs_of_buffers() -> None:

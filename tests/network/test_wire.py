@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from neokernel.lang import byte_span, u8, u16, u32, u64, usize
 from neokernel.services.network import arp, ethernet, icmp, ipv4, udp
 from neokernel.services.network.address import Address, LinkAddress
-from neokernel.services.network.checksum import adjusted, checksum, pseudo_header
+from neokernel.services.network.checksum import adjusted, checksum, copy_summed, pseudo_header, sum_of
 from neokernel.services.network.drop import REASONS, Drop
 from neokernel.services.network.segment import NO_SCALE, Segment
 from neokernel.services.network.sequence import Range, before, until
@@ -46,6 +46,19 @@ def test_every_length() -> None:
         assert checksum(span(data), u32(0)) == packets.internet_checksum(data), length
     for data in (b"\xff" * 131, bytes(130), b"\xff\xff\xff\xfe" * 17):
         assert checksum(span(data), u32(0)) == packets.internet_checksum(data)
+
+
+def test_what_is_copied_is_summed() -> None:
+    """As it is by itself: any length, and words whose carries leave 64 bits."""
+    chance = random.Random(2)
+    for data in (*(chance.randbytes(length) for length in range(200)), b"\xff" * 200, bytes(130), b"\xff" * 8 + b"\1"):
+        into = bytearray(len(data))
+        assert int(copy_summed(byte_span(into), span(data))) in same_sums(int(sum_of(span(data)))) and into == data
+
+
+def same_sums(sum: int) -> set[int]:
+    """Zero is written in two ways."""
+    return {0, 0xFFFF} if sum in (0, 0xFFFF) else {sum}
 
 
 @given(st.binary(max_size=80), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 255))

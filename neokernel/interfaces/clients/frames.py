@@ -70,9 +70,10 @@ PLACE = 2048
 BUFFERS = 64
 FRAMES = (REGION - PLACES_AT) // PLACE - BUFFERS
 #: where in its place a buffer begins, and a frame to be sent: frames are six bytes behind a multiple of eight, so that
-#: headers of IP and all behind them are aligned
+#: headers of IP and all behind them are aligned; both may begin some bytes later, fewer than LATER
 BUFFER_AT = 2
 FRAME_AT = 6
+LATER = 64
 #: buffers that are given back at a time
 BATCH = 16
 
@@ -106,6 +107,8 @@ class Frames:
     to_send: u32 = 0
     to_give: u32 = 0
     seen: u32 = 0
+    #: so many bytes later begin buffers that are given back: an even number below LATER
+    shift: u32 = 0
     #: frames that the driver wouldn't send
     refused: u64 = 0
 
@@ -156,10 +159,13 @@ class Frames:
         _ = self.spare.push(place)
 
     def send(self, place: u32, length: u32, checksum_start: u16 = 0, checksum_place: u16 = 0) -> None:
-        """Of what `frame` gave; `flush` hands it over. (There are as many slots as frames.) Checksums as in `Send`."""
+        """Of what `frame` gave, or some bytes later; `flush` hands it over. Checksums as in `Send`.
+
+        (There are as many slots as frames.)
+        """
         free = self.sends.available(self.to_send + 1)
         if isinstance(free, Broken) or free <= self.to_send:
-            _ = self.spare.push(place)
+            self.has_sent(place)
             return
         slot = self.sends.slot(self.to_send)
         slot.place, slot.length = place, length
@@ -192,8 +198,8 @@ class Frames:
         return None
 
     def has_sent(self, place: u32) -> None:
-        if place >= PLACES_AT + BUFFERS * PLACE and place % PLACE == FRAME_AT and usize(place) < REGION:
-            _ = self.spare.push(place)
+        if place >= PLACES_AT + BUFFERS * PLACE and usize(place) < REGION and FRAME_AT <= place % PLACE < LATER:
+            _ = self.spare.push(place - place % PLACE + FRAME_AT)
 
     def hand_back(self) -> None:
         """The slots of events that were read are the driver's again."""
@@ -208,7 +214,8 @@ class Frames:
         if isinstance(free, Broken) or free <= self.to_give:
             return
         slot = self.buffers.slot(self.to_give)
-        slot.place, slot.length = PLACES_AT + number * PLACE + BUFFER_AT, PLACE - BUFFER_AT
+        begin = BUFFER_AT + self.shift
+        slot.place, slot.length = PLACES_AT + number * PLACE + begin, PLACE - begin
         self.to_give += 1
         if self.to_give == BATCH:
             self.to_give = 0

@@ -19,7 +19,7 @@ from neokernel.services.network.connection import Connection, End, State, Verdic
 from neokernel.services.network.delivery import take_data, take_fin
 from neokernel.services.network.drop import Drop
 from neokernel.services.network.host import Host
-from neokernel.services.network.segment import ACK, RST, SYN, Segment
+from neokernel.services.network.segment import ACK, MOST_WINDOW, RST, SYN, Segment
 from neokernel.services.network.sequence import Range, before, until
 
 #: a timestamp older than this says nothing (RFC 7323, 5.5): 24 days
@@ -72,7 +72,7 @@ def arrive(connection: Connection, segment: Segment, data: Span[u8], host: Host,
         return Verdict.NOTHING
     if connection.state is State.CLOSED:
         return Verdict.NOTHING
-    if not take_data(connection, segment, data, now):
+    if segment.size() != 0 and not take_data(connection, segment, data, now):
         # Nobody will read it: the peer is to know that it is lost (3.10.4 and RFC 1122, 4.2.2.13).
         connection.abort(End.ABORTED)
         return Verdict.NOTHING
@@ -98,7 +98,7 @@ def arrive_opening(connection: Connection, segment: Segment, host: Host, now: u6
     connection.take_syn(segment, now)
     connection.heard_at = now
     # What the SYN offered.
-    connection.edge = wrapping_add(connection.expected, min(connection.receiving.capacity(), 0xFFFF))
+    connection.edge = wrapping_add(connection.expected, min(connection.receiving.capacity(), MOST_WINDOW))
     if acknowledges:
         connection.established(segment, now)
         connection.ack_now = True

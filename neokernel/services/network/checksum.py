@@ -4,11 +4,13 @@ The sum doesn't depend on byte order but for the order of its own two bytes (RFC
 summed as it lies there, 32 bits at a time, and the result is turned round once.
 
 Data begins at a multiple of four in memory (what IP's header does, and all that stands behind it).
+
+What is copied anyway is summed on its way (`copy_summed`), if both places lie alike modulo eight.
 """
 
 from __future__ import annotations
 
-from neokernel.lang import Span, byte_swap, truncate, u8, u16, u32, u64, usize, wire, wire_view, wrapping_add
+from neokernel.lang import Span, byte_swap, size_of, truncate, u8, u16, u32, u64, usize, wire, wire_view, wrapping_add
 from neokernel.services.network.address import Address
 
 
@@ -35,8 +37,47 @@ class Block:
 
 
 @wire(registers=True)
+class Words:
+    """The same."""
+
+    w0: u64
+    w1: u64
+    w2: u64
+    w3: u64
+    w4: u64
+    w5: u64
+    w6: u64
+    w7: u64
+
+
+@wire(registers=True)
+class Four:
+    w0: u32
+    w1: u32
+    w2: u32
+    w3: u32
+
+
+@wire(registers=True)
+class Five:
+    w0: u32
+    w1: u32
+    w2: u32
+    w3: u32
+    w4: u32
+
+
+@wire(registers=True)
 class Word:
     word: u32
+
+
+@wire(registers=True)
+class Long:
+    word: u64
+
+
+HEADER = size_of(Five)
 
 
 def checksum(data: Span[u8], others: u32) -> u16:
@@ -46,27 +87,117 @@ def checksum(data: Span[u8], others: u32) -> u16:
 
 def sum_of(data: Span[u8]) -> u16:
     """The one's complement sum of big-endian words, the last one filled with a zero byte. Steps: a fourth of it."""
+    if len(data) == HEADER:
+        # What IP's header has, and most of TCP's without data.
+        header = wire_view(Five, data)
+        first = u64(header.w0) + u64(header.w1) + u64(header.w2)
+        return turned(first + u64(header.w3) + u64(header.w4))
+    return turned(total_of(data))
+
+
+def total_of(data: Span[u8]) -> u64:
+    """The sum of the words as they lie in memory."""
     # No sum of 32-bit words leaves 64 bits: there are fewer than 2**32 of them.
     total: u64 = 0
-    blocks = len(data) & ~usize(63)
-    for place in range(0, blocks, 64):
-        block = wire_view(Block, data[place:])
+    blocks = len(data) & ~usize(127)
+    for place in range(0, blocks, 128):
+        block, other = wire_view(Block, data[place:]), wire_view(Block, data[place + 64 :])
         first = u64(block.w0) + u64(block.w1) + u64(block.w2) + u64(block.w3)
         second = u64(block.w4) + u64(block.w5) + u64(block.w6) + u64(block.w7)
         third = u64(block.w8) + u64(block.w9) + u64(block.w10) + u64(block.w11)
         fourth = u64(block.w12) + u64(block.w13) + u64(block.w14) + u64(block.w15)
         total = wrapping_add(total, first + second + third + fourth)
+        first = u64(other.w0) + u64(other.w1) + u64(other.w2) + u64(other.w3)
+        second = u64(other.w4) + u64(other.w5) + u64(other.w6) + u64(other.w7)
+        third = u64(other.w8) + u64(other.w9) + u64(other.w10) + u64(other.w11)
+        fourth = u64(other.w12) + u64(other.w13) + u64(other.w14) + u64(other.w15)
+        total = wrapping_add(total, first + second + third + fourth)
+    quarters = len(data) & ~usize(15)
+    for place in range(blocks, quarters, 16):
+        four = wire_view(Four, data[place:])
+        total = wrapping_add(total, u64(four.w0) + u64(four.w1) + u64(four.w2) + u64(four.w3))
     words = len(data) & ~usize(3)
-    for place in range(blocks, words, 4):
+    for place in range(quarters, words, 4):
         total = wrapping_add(total, u64(wire_view(Word, data[place:]).word))
     rest: u64 = 0
     for place in reversed(range(words, len(data))):
         rest = rest << 8 | u64(data[place])
-    total = wrapping_add(total, rest)
+    return wrapping_add(total, rest)
+
+
+def turned(total: u64) -> u16:
+    """The sum of big-endian words, of one of words as they lie in memory."""
     halves = (total >> 32) + (total & 0xFFFF_FFFF)
     short = (halves >> 16) + (halves & 0xFFFF)
     shorter = (short >> 16) + (short & 0xFFFF)
     return byte_swap(folded(u32(shorter)))
+
+
+def copy_summed(into: Span[u8], data: Span[u8]) -> u16:
+    """Copy, and what `sum_of` says of it, in one go. Both are of one length, and begin at multiples of eight."""
+    assert len(into) == len(data), "all of it is copied"
+    total: u64 = 0
+    carries: u64 = 0
+    blocks = len(data) & ~usize(127)
+    for place in range(0, blocks, 128):
+        source, target = wire_view(Words, data[place:]), wire_view(Words, into[place:])
+        source2, target2 = wire_view(Words, data[place + 64 :]), wire_view(Words, into[place + 64 :])
+        # Each word is read once: whoever else has the memory may change it meanwhile.
+        w0, w1, w2, w3 = source.w0, source.w1, source.w2, source.w3
+        w4, w5, w6, w7 = source.w4, source.w5, source.w6, source.w7
+        target.w0, target.w1, target.w2, target.w3 = w0, w1, w2, w3
+        target.w4, target.w5, target.w6, target.w7 = w4, w5, w6, w7
+        total = wrapping_add(total, w0)
+        carries = wrapping_add(carries, u64(total < w0))
+        total = wrapping_add(total, w1)
+        carries = wrapping_add(carries, u64(total < w1))
+        total = wrapping_add(total, w2)
+        carries = wrapping_add(carries, u64(total < w2))
+        total = wrapping_add(total, w3)
+        carries = wrapping_add(carries, u64(total < w3))
+        total = wrapping_add(total, w4)
+        carries = wrapping_add(carries, u64(total < w4))
+        total = wrapping_add(total, w5)
+        carries = wrapping_add(carries, u64(total < w5))
+        total = wrapping_add(total, w6)
+        carries = wrapping_add(carries, u64(total < w6))
+        total = wrapping_add(total, w7)
+        carries = wrapping_add(carries, u64(total < w7))
+        w0, w1, w2, w3 = source2.w0, source2.w1, source2.w2, source2.w3
+        w4, w5, w6, w7 = source2.w4, source2.w5, source2.w6, source2.w7
+        target2.w0, target2.w1, target2.w2, target2.w3 = w0, w1, w2, w3
+        target2.w4, target2.w5, target2.w6, target2.w7 = w4, w5, w6, w7
+        total = wrapping_add(total, w0)
+        carries = wrapping_add(carries, u64(total < w0))
+        total = wrapping_add(total, w1)
+        carries = wrapping_add(carries, u64(total < w1))
+        total = wrapping_add(total, w2)
+        carries = wrapping_add(carries, u64(total < w2))
+        total = wrapping_add(total, w3)
+        carries = wrapping_add(carries, u64(total < w3))
+        total = wrapping_add(total, w4)
+        carries = wrapping_add(carries, u64(total < w4))
+        total = wrapping_add(total, w5)
+        carries = wrapping_add(carries, u64(total < w5))
+        total = wrapping_add(total, w6)
+        carries = wrapping_add(carries, u64(total < w6))
+        total = wrapping_add(total, w7)
+        carries = wrapping_add(carries, u64(total < w7))
+    words = len(data) & ~usize(7)
+    for place in range(blocks, words, 8):
+        word = wire_view(Long, data[place:]).word
+        wire_view(Long, into[place:]).word = word
+        total = wrapping_add(total, word)
+        carries = wrapping_add(carries, u64(total < word))
+    rest: u64 = 0
+    for place in reversed(range(words, len(data))):
+        byte = data[place]
+        into[place] = byte
+        rest = rest << 8 | u64(byte)
+    total = wrapping_add(total, rest)
+    carries = wrapping_add(carries, u64(total < rest))
+    # A carry out of 64 bits counts as one (RFC 1071, section 2 (A)); there are fewer of them than bytes.
+    return turned(wrapping_add((total >> 32) + (total & 0xFFFF_FFFF), carries))
 
 
 def folded(total: u32) -> u16:

@@ -73,9 +73,19 @@ def compose(connection: Connection, out: Segment, host: Host, now: u64) -> Piece
     connection.keep_probe = False
     found = compose_piece(connection, out, piece, now)
     note_sent(connection, piece, host, now)
-    # There may be more: it is asked again when its turn comes.
-    connection.wants_output = True
+    # If there may be more, it is asked again when its turn comes.
+    connection.wants_output = may_have_more(connection)
+    if not connection.wants_output:
+        arm(connection, now)
     return found
+
+
+def may_have_more(connection: Connection) -> bool:
+    """Might there be another segment to send at once? False: all is sent, in order, and nothing is to be repeated."""
+    if connection.ack_now or connection.probe or connection.repeat_first or connection.recovering:
+        return True
+    sent = wrapping_sub(connection.nxt, connection.una)
+    return connection.finishing or connection.nxt != connection.most_sent or sent < connection.queued
 
 
 def empty_number(connection: Connection) -> u32:
@@ -88,13 +98,16 @@ def compose_syn(connection: Connection, out: Segment, host: Host, now: u64) -> P
     out.clear(SYN | ACK if answers else SYN)
     out.sequence, out.acknowledgment = connection.iss, connection.expected if answers else 0
     out.mss = host.segment_size_to(connection.flow.remote.address, now)
+    if answers and not connection.timed:
+        # A multiple of eight, as `segment_size` is.
+        out.mss &= ~u16(7)
     out.scale = connection.scale_in
     if answers and connection.scale_in == 0 and connection.scale_out == 0:
         out.scale = wire.NO_SCALE
     out.sack_permitted, out.timed = connection.sack, connection.timed
     out.time, out.echo = connection.time(now), connection.recent if answers else 0
     # Never scaled (RFC 7323, 2.2).
-    window = min(connection.receiving.capacity(), 0xFFFF)
+    window = min(connection.receiving.capacity(), wire.MOST_WINDOW)
     out.window = u16(window)
     connection.edge = wrapping_add(connection.expected, window)
     connection.nxt = wrapping_add(connection.iss, 1)
@@ -138,7 +151,7 @@ def offer(connection: Connection) -> u16:
         connection.edge = edge
     # At most what can be said; FIN took a number without room.
     window = connection.receive_window()
-    return u16(min(window >> connection.scale_in, 0xFFFF))
+    return u16(min(window >> connection.scale_in, wire.MOST_WINDOW))
 
 
 def next_piece(connection: Connection, now: u64) -> Piece | None:

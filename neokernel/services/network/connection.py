@@ -239,7 +239,7 @@ class Connection:
         self.nxt, self.most_sent = wrapping_add(iss, 1), wrapping_add(iss, 1)
         self.irs = wrapping_sub(ack.sequence, 1)
         self.expected, self.last_ack = ack.sequence, ack.sequence
-        self.edge = wrapping_add(self.expected, min(self.receiving.capacity(), 0xFFFF))
+        self.edge = wrapping_add(self.expected, min(self.receiving.capacity(), wire.MOST_WINDOW))
         self.timed = ack.timed
         self.scale_in, self.scale_out, self.sack = cookie_options(ack, self.time_offset, self.scale_in)
         if ack.timed:
@@ -301,6 +301,24 @@ class Connection:
         """So many bytes were put into the buffer, behind those that are queued; there must have been room."""
         self.queued += count
         self.wants_output = True
+
+    def has_moved(self, written: u32, read: u32) -> bool:
+        """The client has put bytes into one buffer by itself, and has read some in the other.
+
+        `written`, `read`: how many in all, modulo 2**32. False: that can't be.
+        """
+        taken = wrapping_sub(read, wrapping_sub(self.arrived, self.waiting))
+        if taken > self.waiting:
+            return False
+        if not self.finishing and self.state is not State.CLOSED:
+            put = wrapping_sub(written, wrapping_add(self.acknowledged, self.queued))
+            if put > self.room():
+                return False
+            if put != 0:
+                self.commit(put)
+        if taken != 0:
+            self.consume(taken)
+        return True
 
     def receive(self, into: Span[u8]) -> u32:
         """RECEIVE (3.10.3): how many bytes there were."""
@@ -369,8 +387,8 @@ class Connection:
     # --- what the other files ask -------------------------------------------------------------------------------------
 
     def segment_size(self) -> u32:
-        """Bytes that a segment carries at most."""
-        return u32(self.mss) - wire.TIMESTAMPS_SIZE if self.timed else u32(self.mss)
+        """Bytes that a segment carries at most: a multiple of eight, so that the next one lies as this one does."""
+        return (u32(self.mss) - wire.TIMESTAMPS_SIZE if self.timed else u32(self.mss)) & ~u32(7)
 
     def time(self, now: u64) -> u32:
         """The clock of our timestamps: a tick a millisecond (RFC 7323, 5.4)."""

@@ -1,6 +1,7 @@
 """What a segment carries: its bytes go to their place in the client's buffer, and FIN is taken behind the last.
 
-Each byte is put where its number says, also beyond a gap: it is copied once.
+Each byte is put where its number says, also beyond a gap: it is copied once. What just goes on is summed while it is
+copied, before anybody knows whether the segment is right: if it isn't, the bytes are in free room, and are overwritten.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from neokernel.lang import (
     Span,
     u8,
+    u16,
     u32,
     u64,
     usize,
@@ -19,14 +21,29 @@ from neokernel.services.network.connection import Connection, State, Verdict
 from neokernel.services.network.limits import (
     ACK_DELAY,
 )
-from neokernel.services.network.segment import FIN, Segment
+from neokernel.services.network.segment import FIN, RST, SYN, Segment
 from neokernel.services.network.sequence import Range, before, earlier, later, until
 
 
+def is_next(connection: Connection, segment: Segment) -> bool:
+    """Do its bytes, if it is right, just go on? Then they may be put to their place at once: nobody looks there yet."""
+    if segment.length == 0 or segment.sequence != connection.expected or segment.flags & (SYN | RST | FIN) != 0:
+        return False
+    if connection.state is not State.ESTABLISHED or not connection.open or connection.fin_known:
+        return False
+    if connection.beyond.count != 0 or segment.length > connection.receive_window():
+        return False
+    return segment.length <= connection.receiving.capacity() - connection.waiting
+
+
+def place_data(connection: Connection, segment: Segment, data: Span[u8], lead: usize) -> u16:
+    """Put the bytes of one that `is_next` to their place, and give their sum. `lead`: as of `Circle.write_summed`."""
+    segment.placed = True
+    return connection.receiving.write_summed(connection.waiting, data, lead)
+
+
 def take_data(connection: Connection, segment: Segment, data: Span[u8], now: u64) -> bool:
-    """Put the bytes to their place. False: the client is gone, and nobody will read them."""
-    if segment.size() == 0:
-        return True
+    """Put the bytes of one that isn't empty to their place. False: the client is gone, and nobody will read them."""
     end = wrapping_add(segment.sequence, segment.length)
     left, right = (
         later(segment.sequence, connection.expected),
@@ -52,7 +69,8 @@ def take_data(connection: Connection, segment: Segment, data: Span[u8], now: u64
         if connection.beyond.add(Range(left, right)):
             connection.receiving.write(connection.waiting + offset, part)
         return True
-    connection.receiving.write(connection.waiting, part)
+    if not segment.placed:
+        connection.receiving.write(connection.waiting, part)
     reached = right
     if connection.beyond.count != 0:
         reached = connection.beyond.take(right)

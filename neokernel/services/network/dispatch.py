@@ -11,13 +11,14 @@ from neokernel.lang import Span, u8, u16, u32, u64, usize, wrapping_add
 from neokernel.services.network import ipv4
 from neokernel.services.network.address import Address, Endpoint, Flow, LinkAddress
 from neokernel.services.network.arrival import arrive as arrive_at_connection
-from neokernel.services.network.checksum import pseudo_header
+from neokernel.services.network.checksum import checksum, pseudo_header
 from neokernel.services.network.connection import State, Verdict
 from neokernel.services.network.cookie_options import cookie_time, scale_for
+from neokernel.services.network.delivery import is_next, place_data
 from neokernel.services.network.drop import Drop
 from neokernel.services.network.host import Host
 from neokernel.services.network.lingering import arrive_late, reopens, wait
-from neokernel.services.network.segment import ACK, FIN, NO_SCALE, RST, SYN
+from neokernel.services.network.segment import ACK, FIN, MOST_WINDOW, NO_SCALE, RST, SYN
 from neokernel.services.network.tcp import Listener, Tcp, TcpError, milliseconds
 
 
@@ -34,7 +35,8 @@ def arrive(
     """A segment from a host to us; `to` is where an answer goes that no connection sends."""
     host.counters.segments_in += 1
     segment = tcp.incoming
-    wrong = segment.parse(data, pseudo_header(source, destination, ipv4.TCP, len(data)), verified)
+    pseudo = pseudo_header(source, destination, ipv4.TCP, len(data))
+    wrong = segment.parse(data, pseudo, True)
     if wrong is not None:
         host.counters.drop(wrong)
         return
@@ -42,10 +44,24 @@ def arrive(
         host.counters.drop(Drop.FORM)
         return
     flow = Flow(Endpoint(destination, segment.destination), Endpoint(source, segment.source))
-    slot = tcp.flows.get(flow)
+    slot = tcp.find(flow)
+    connection = tcp.connections.at(usize(slot)) if slot is not None else None
+    if not verified:
+        header = segment.payload
+        if connection is not None and is_next(connection, segment):
+            pseudo += u32(place_data(connection, segment, data[header:], host.lead_in + header))
+            right = checksum(data[:header], pseudo) == 0
+        else:
+            right = checksum(data, pseudo) == 0
+        if not right:
+            host.counters.drop(Drop.CHECKSUM)
+            return
     if slot is not None:
+        if segment.length != 0:
+            host.header_in = segment.payload
         arrive_at(tcp, host, slot, data, to, now)
-        tcp.bury()
+        if len(tcp.buried) != 0:
+            tcp.bury()
         return
     ended = tcp.ended.find(flow)
     if ended is not None and not reopens(ended, segment):
@@ -120,8 +136,10 @@ def send_cookie(tcp: Tcp, host: Host, listener: Listener, flow: Flow, to: LinkAd
     out.clear(SYN | ACK)
     out.sequence = host.secret.cookie(flow, syn.sequence, mss, now)
     out.acknowledgment = wrapping_add(syn.sequence, 1)
-    out.window = u16(min(region.each, 0xFFFF))
+    out.window = u16(min(u32(region.each), MOST_WINDOW))
     out.mss = host.segment_size_to(flow.remote.address, now)
+    if not syn.timed:
+        out.mss &= ~u16(7)
     if syn.timed:
         offset = host.secret.time_offset(flow)
         out.timed, out.echo = True, syn.time

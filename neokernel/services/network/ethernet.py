@@ -2,7 +2,7 @@
 
 A frame begins six bytes behind a multiple of eight. So IP's header, and every field of 32 bits behind it, is aligned;
 and the bytes of a segment of TCP with timestamps begin at a multiple of eight, as a client's buffers do: they are
-copied in words.
+copied in words. Those of one without timestamps do in a frame that begins SHIFT bytes later.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Header:
 
 
 SIZE = size_of(Header)
+SHIFT = 4
 
 assert SIZE == 14
 

@@ -71,14 +71,12 @@ class Exchange:
 
     def moved(self, socket: u64, written: u32, read: u32) -> None:
         tcp, handle = self.network.tcp, connection_of(socket)
-        right = tcp.commit(self.client, handle, written)
-        right = tcp.consume(self.client, handle, read) and right
-        if not right:
-            # Nobody knows any more what is in its buffers.
-            connection = tcp.own(self.client, handle)
-            if connection is not None:
+        connection = tcp.own(self.client, handle)
+        if connection is not None:
+            if not connection.has_moved(written, read):
+                # Nobody knows any more what is in its buffers.
                 connection.abort(core.End.ABORTED)
-                tcp.settle(handle.index, connection)
+            tcp.settle(handle.index, connection)
 
     def finish(self, socket: u64) -> None:
         _ = self.network.tcp.finish(self.client, connection_of(socket), self.now)

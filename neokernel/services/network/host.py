@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neokernel.lang import Embedded, struct, u16, u32, u64
+from neokernel.lang import Embedded, struct, u16, u32, u64, usize
 from neokernel.services.network import ipv4
 from neokernel.services.network.address import ANY, BROADCAST, EVERYBODY, Address, Flow, LinkAddress
 from neokernel.services.network.backlog import Backlog
@@ -36,6 +36,13 @@ class Host:
     kind: u16 = IPV4
     #: its checksum (of TCP) is the device's to make
     partial: bool = False
+    #: may frames begin SHIFT bytes later (`ethernet.py`), so that bytes lie as in the buffer? By how many this one does
+    may_lead: bool = False
+    lead: usize = 0
+    #: so many bytes later began the frame that has come: 0 or SHIFT
+    lead_in: usize = 0
+    #: bytes of the header, with options, of the last segment that came with any data
+    header_in: usize = 0
     secret: Embedded[Secret] = Secret()
     counters: Embedded[Counters] = Counters()
     neighbours: Embedded[Neighbours] = Neighbours()

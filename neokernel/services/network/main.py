@@ -28,6 +28,7 @@ from neokernel.interfaces.clients.frames import (
     BUFFERS_SIZE,
     EVENTS_AT,
     EVENTS_SIZE,
+    FRAME_AT,
     REGION,
     SENDS_AT,
     SENDS_SIZE,
@@ -96,6 +97,7 @@ from neokernel.services.network.clock import MILLISECOND, SECOND
 from neokernel.services.network.configuration import Line, Wrong, name_of, place_of
 from neokernel.services.network.configuration import line_of as grant_line_of
 from neokernel.services.network.denials import Sentence, say
+from neokernel.services.network.ethernet import SHIFT
 from neokernel.services.network.exchange import (
     MOST_ORDERS,
     Exchange,
@@ -136,7 +138,7 @@ MOST_FRAMES = 64
 LOOK: u64 = 100 * MILLISECOND
 BEAT: u64 = SECOND
 #: room for a frame: Ethernet's header, and what its MTU is
-FRAME: u32 = 1_536
+FRAME: u32 = 1_540
 #: that are told in the log, in a second
 MOST_DENIALS = 4
 #: where TCP's checksum is in a segment
@@ -179,6 +181,8 @@ class Service:
 
     def open(self, orders: Lent, news: Lent, buffers: Lent, each: u32, wake: Notification) -> Notification | NoSockets:
         whole = LEAST_BUFFER <= each <= MOST_BUFFER and buffers.length >= 2 * usize(each) and each % 8 == 0
+        # They are copied in words.
+        whole = whole and buffers.address % 8 == 0
         if not whole or not is_ring(orders) or not is_ring(news):
             _ = current().drop(wake.slot)
             return NoSockets.PARTS
@@ -235,8 +239,9 @@ class Service:
             return False
         self.opened = told.session
         host = self.exchange.network.host
-        host.link, host.mtu = link_address(told.address), min(u32(told.mtu), FRAME - ethernet.SIZE)
+        host.link, host.mtu = link_address(told.address), min(u32(told.mtu), FRAME - SHIFT - ethernet.SIZE)
         host.completes_checksums = told.offloads & CHECKSUM != 0
+        host.may_lead = True
         self.exchange.network.link_changed(told.link, now)
         return True
 
@@ -264,9 +269,14 @@ class Service:
             if news.kind == LINK:
                 self.exchange.network.link_changed(news.flags & UP != 0, now)
             elif news.kind == RECEIVED:
-                if news.flags & FIRST != 0 and news.left == 0:
+                # Where it begins is what the driver says.
+                lead = (news.place + (8 - FRAME_AT)) % 8
+                if news.flags & FIRST != 0 and news.left == 0 and (lead == 0 or lead == SHIFT):
+                    self.exchange.network.host.lead_in = usize(lead)
                     frame = self.frames.bytes(news.place, news.length)
                     self.exchange.network.receive(frame, news.flags & CHECKED != 0, now)
+                    # Of the next ones like it the bytes begin at a multiple of eight.
+                    self.frames.shift = SHIFT if self.exchange.network.host.header_in % 8 == SHIFT else 0
                 self.frames.give_back(news.place)
         return True
 
@@ -280,6 +290,7 @@ class Service:
             if length == 0:
                 self.frames.keep(place)
                 break
+            place += u32(self.exchange.network.host.lead)
             if self.exchange.network.host.partial:
                 self.frames.send(place, u32(length), ethernet.SIZE + IPV4_SIZE, CHECKSUM_PLACE)
             else:

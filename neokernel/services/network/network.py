@@ -368,7 +368,10 @@ class Network:
         return self.host.backlog.count != 0 or len(self.tcp.ready) != 0 or self.udp.ready != 0
 
     def fetch(self, into: Span[u8], now: u64) -> usize:
-        """Build the next frame: its length, 0 if there is none. `into` has room for the MTU and Ethernet's header."""
+        """Build the next frame: its length, 0 if there is none. `into` has room for the MTU and Ethernet's header.
+
+        It begins at `host.lead`, which is 0, or SHIFT if it may be (`host.may_lead`).
+        """
         host = self.host
         packet = into[ethernet.SIZE :]
         for _ in range(MOST_LOCAL):
@@ -376,21 +379,22 @@ class Network:
             if length == 0:
                 return 0
             if host.to.number != 0:
-                ethernet.build(into, ethernet.Frame(host.to, host.link, host.kind))
+                ethernet.build(into[host.lead :], ethernet.Frame(host.to, host.link, host.kind))
                 host.counters.frames_out += 1
                 host.counters.bytes_out += u64(length + ethernet.SIZE)
                 if self.tap.number != 0:
-                    self.tap.take(into[: length + ethernet.SIZE], WENT, host.partial, now)
+                    self.tap.take(into[host.lead : host.lead + length + ethernet.SIZE], WENT, host.partial, now)
                 return length + ethernet.SIZE
+            stays = packet[host.lead : host.lead + length]
             if self.tap.number != 0:
-                self.tap.take(packet[:length], STAYED, False, now)
-            self.receive_packet(packet[:length], LinkAddress(0), True, True, now)
+                self.tap.take(stays, STAYED, False, now)
+            self.receive_packet(stays, LinkAddress(0), True, True, now)
         return 0
 
     def fetch_packet(self, into: Span[u8], now: u64) -> usize:
         """What Ethernet carries next; `host.to` and `host.kind` say where, and what it is."""
         host = self.host
-        host.partial = False
+        host.partial, host.lead = False, 0
         place = host.backlog.oldest()
         if place is not None:
             answered = place.length
@@ -398,18 +402,20 @@ class Network:
             copy(into[:answered], place.packet[:answered].bytes())
             host.backlog.remove()
             return answered
-        asked = self.fetch_request(into, now)
-        if asked != 0:
-            return asked
+        if host.neighbours.next <= now:
+            asked = self.fetch_request(into, now)
+            if asked != 0:
+                return asked
         host.kind = ethernet.IPV4
         # In turns, so that neither waits for the other.
         self.udp_first = not self.udp_first
+        waits = self.udp.ready != 0
         length: usize = 0
-        if self.udp_first:
+        if self.udp_first and waits:
             length = self.udp.fetch(host, into, now)
         if length == 0:
             length = fetch(self.tcp, host, into, now)
-        if length == 0 and not self.udp_first:
+        if length == 0 and not self.udp_first and waits:
             length = self.udp.fetch(host, into, now)
         # Whoever has just looked for a neighbour waits for a request.
         return length if length != 0 else self.fetch_request(into, now)

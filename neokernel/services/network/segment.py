@@ -33,6 +33,8 @@ NO_SCALE: u8 = 255
 MOST_SCALE: u8 = 14
 #: what options take in a segment that isn't the first
 TIMESTAMPS_SIZE = 12
+#: the largest window, before it is scaled: a multiple of eight, as sizes of segments are, so that what fills it is one
+MOST_WINDOW: u32 = 0xFFF8
 
 
 @wire(registers=True, endian="big")
@@ -95,6 +97,8 @@ class Segment:
     timed: bool = False
     time: u32 = 0
     echo: u32 = 0
+    #: its bytes are where they belong already
+    placed: bool = False
     block_count: usize = 0
     blocks: Array[Range] = array(MOST_BLOCKS)
 
@@ -107,7 +111,7 @@ class Segment:
 
     def clear(self, flags: u8) -> None:
         """No options, no bytes."""
-        self.flags, self.length, self.window = flags, 0, 0
+        self.flags, self.length, self.window, self.placed = flags, 0, 0, False
         self.mss, self.scale = 0, NO_SCALE
         self.sack_permitted, self.timed = False, False
         self.block_count = 0
@@ -115,7 +119,7 @@ class Segment:
     # --- in -----------------------------------------------------------------------------------------------------------
 
     def parse(self, data: Span[u8], pseudo: u32, verified: bool) -> Drop | None:
-        """`pseudo`: the sum of the pseudo-header; `verified`: the device has checked the checksum."""
+        """`pseudo`: the sum of the pseudo-header; `verified`: the checksum was looked at, or will be."""
         if len(data) < SIZE:
             return Drop.LENGTH
         header = wire_view(Header, data)
@@ -211,7 +215,7 @@ class Segment:
         return size
 
     def build(self, into: Span[u8]) -> None:
-        """The header of the segment that is all of `into`, whose payload is there already; no checksum."""
+        """The header, into the first bytes, of a segment whose payload is there already; no checksum."""
         begin = self.header_size()
         header = wire_view(Header, into)
         header.source, header.destination = self.source, self.destination
@@ -239,9 +243,9 @@ class Segment:
                 place = put(into, place, block.right)
         assert place == begin, "options are as long as was said"
 
-    def close(self, into: Span[u8], pseudo: u32) -> None:
-        """The checksum, as the last thing. `pseudo` is the sum of the pseudo-header."""
-        wire_view(Header, into).check = checksum(into, pseudo)
+    def close(self, into: Span[u8], others: u32) -> None:
+        """The checksum, as the last thing. `others` is the sum of the pseudo-header, and of bytes behind `into`."""
+        wire_view(Header, into).check = checksum(into, others)
 
     def leave_sum(self, into: Span[u8], pseudo: u32) -> None:
         """In the checksum's place, the sum of the pseudo-header: the device does the rest (VIRTIO 1.2, 5.1.6.2)."""

@@ -31,7 +31,6 @@ from neokernel.lang import (
     usize,
     value,
     wrapping_add,
-    wrapping_sub,
 )
 from neokernel.runtime.hashing import Seed
 from neokernel.runtime.map import Map
@@ -124,6 +123,8 @@ class Tcp:
     incoming: Embedded[Segment] = Segment()
     outgoing: Embedded[Segment] = Segment()
     port: u16 = 0
+    #: the place of the connection that a segment came for last
+    latest: u32 = 0
     #: a listener has a connection to be accepted, since whoever asks has set it to False
     came: bool = False
 
@@ -230,32 +231,6 @@ class Tcp:
         count = connection.receive(into)
         self.settle(handle.index, connection)
         return count
-
-    def commit(self, client: u32, handle: Handle[Connection], written: u32) -> bool:
-        """The client has put bytes into its buffer by itself: `written` in all, modulo 2**32. False: that can't be."""
-        connection = self.own(client, handle)
-        if connection is None or connection.finishing or connection.state is State.CLOSED:
-            return True
-        count = wrapping_sub(written, wrapping_add(connection.acknowledged, connection.queued))
-        if count > connection.room():
-            return False
-        if count != 0:
-            connection.commit(count)
-            self.settle(handle.index, connection)
-        return True
-
-    def consume(self, client: u32, handle: Handle[Connection], read: u32) -> bool:
-        """The client has read bytes in its buffer: `read` in all, modulo 2**32. False: that can't be."""
-        connection = self.own(client, handle)
-        if connection is None:
-            return True
-        count = wrapping_sub(read, wrapping_sub(connection.arrived, connection.waiting))
-        if count > connection.waiting:
-            return False
-        if count != 0:
-            connection.consume(count)
-            self.settle(handle.index, connection)
-        return True
 
     def finish(self, client: u32, handle: Handle[Connection], now: u64) -> TcpError | None:
         """No more will be sent; what comes can be read."""
@@ -472,6 +447,16 @@ class Tcp:
         full = self.flows.insert(flow, handle.index)
         assert full is None, "there is room for as many as there are connections"
         return handle
+
+    def find(self, flow: Flow) -> u32 | None:
+        """The place of the connection that is open between these two: mostly it is the one that was asked for last."""
+        connection = self.connections.at(usize(self.latest))
+        if connection is not None and connection.state is not State.CLOSED and connection.flow == flow:
+            return self.latest
+        slot = self.flows.get(flow)
+        if slot is not None:
+            self.latest = slot
+        return slot
 
     def settle(self, slot: u32, connection: Connection) -> None:
         """After anything has happened to a connection: which lines it stands in, and when it is looked at."""

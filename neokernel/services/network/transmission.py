@@ -9,6 +9,7 @@ from neokernel.services.network.checksum import pseudo_header
 from neokernel.services.network.composing import compose
 from neokernel.services.network.connection import Connection, End, State
 from neokernel.services.network.deadlines import wait_for_link
+from neokernel.services.network.ethernet import SHIFT
 from neokernel.services.network.host import Host
 from neokernel.services.network.neighbours import Unknown
 from neokernel.services.network.segment import RST
@@ -53,17 +54,23 @@ def fetch_from(tcp: Tcp, host: Host, slot: u32, connection: Connection, into: Sp
     out.source, out.destination = local.port, connection.flow.remote.port
     header = out.header_size()
     size = header + usize(piece.length)
-    packet = into[: ipv4.SIZE + size]
+    place = piece.left_of(connection.una)
+    if piece.length != 0 and host.may_lead:
+        # Bytes are copied in words if they lie alike.
+        host.lead = SHIFT if (header + connection.sending.alignment(place)) % 8 == SHIFT else 0
+    packet = into[host.lead : host.lead + ipv4.SIZE + size]
     data = packet[ipv4.SIZE :]
-    if piece.length != 0:
-        connection.sending.read(piece.left_of(connection.una), data[header:])
-    out.build(data)
     pseudo = pseudo_header(local.address, remote, ipv4.TCP, size)
     host.partial = host.completes_checksums and not host.is_local(remote)
+    out.build(data)
     if host.partial:
+        if piece.length != 0:
+            connection.sending.read(place, data[header:])
         out.leave_sum(data, pseudo)
     else:
-        out.close(data, pseudo)
+        if piece.length != 0:
+            pseudo += u32(connection.sending.read_summed(place, data[header:], host.lead + header))
+        out.close(data[:header], pseudo)
     ipv4.build(packet, local.address, remote, ipv4.TCP, ipv4.SIZE + size, 0)
     host.counters.segments_out += 1
     if out.has(RST):
