@@ -19,6 +19,7 @@ from neokernel.lang import Array, array, copy, struct, u8, u16, u64, usize
 VERSION = b"HTTP/1.1 "
 COLON_SPACE = b": "
 END_OF_LINE = b"\r\n"
+SPACES = b"       "
 MOST_DIGITS = 20
 
 
@@ -145,9 +146,17 @@ class Head:
         self.add(value)
         self.add(END_OF_LINE)
 
-    def length(self, length: u64) -> None:
+    def length(self, length: u64, place: usize | None = None) -> None:
+        """How long the body is. `place`: the head begins so many bytes behind a multiple of eight, and ends with this.
+
+        Then spaces stand behind the number, which mean nothing (RFC 9112, 5), so that the body begins at a multiple of
+        eight: it is copied in words, here and in the network service.
+        """
         self.add(b"Content-Length: ")
         self.number(length)
+        if place is not None:
+            end = place + self.used + 2 * len(END_OF_LINE)
+            self.add(SPACES[: (8 - end % 8) % 8])
         self.add(END_OF_LINE)
 
     def range(self, first: u64, last: u64, size: u64) -> None:

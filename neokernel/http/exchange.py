@@ -45,6 +45,8 @@ from neokernel.runtime.executor import Expired
 
 #: what is read past of a body that a program didn't want, before the connection is closed instead
 MOST_UNREAD = 64 << 10
+#: bytes of a body that are worth some spaces in the head, which have them copied in words
+LARGE = 256
 TEXT = b"text/plain; charset=utf-8"
 HEXADECIMAL = b"0123456789abcdef"
 
@@ -299,7 +301,9 @@ class Exchange:
         self.in_chunks, self.left = False, 0
         if not bodiless:
             if length is not None:
-                head.length(length)
+                ends = not request.last and request.minor != 0 and self.body.done
+                worth = length >= LARGE and not self.silent and ends
+                head.length(length, self.server.net.place(self.stream) if worth else None)
                 self.left = length if not self.silent else 0
             elif request.minor != 0:
                 head.add(b"Transfer-Encoding: chunked\r\n")

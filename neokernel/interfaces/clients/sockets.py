@@ -293,6 +293,11 @@ class Net:
             return 0 if socket.end is End.DONE else socket.end
         return None
 
+    def place(self, stream: Stream) -> usize:
+        """How many bytes behind a multiple of eight the next byte lies that is put."""
+        socket = self.stream_of(stream)
+        return socket.write_at % 8 if socket is not None else 0
+
     def push(self, stream: Stream) -> None:
         """Tell the service what was put and got."""
         socket = self.stream_of(stream)
