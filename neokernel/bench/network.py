@@ -10,7 +10,8 @@ machine counts them itself (`-icount shift=0`), and its site says how many there
 off. They differ a little from run to run, by what comes together: what is shown is the median of three.
 
 *By the clock* is the same work on the machine as `nk run` starts it, without counting: it says as much about this host
-as about the machine, so it is worth something beside a peer that ran at the same time only.
+as about the machine, so it is worth something only beside a peer that ran at the same time. That is Linux, if a kernel
+is given (`linux.py`), with `linux.c` as its only program: both machines are there all the time, and work in turns.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from neokernel.bench import linux
 from neokernel.bench.boot import ROOT, built
 from neokernel.bench.row import BenchError, Progress, Row
 from neokernel.compiler import toolchain
@@ -39,6 +41,9 @@ PATIENCE = 120.0
 COUNT, INSTRUCTIONS, PER_BYTE = ("-icount", "shift=0,sleep=on"), "instructions", "instructions/byte"
 REQUESTS_PER_SECOND, MEGABYTES_PER_SECOND = "requests/s", "MB/s"
 MEGABYTE = 1_000_000
+#: why there is nothing beside what is measured by the clock
+NO_LINUX = "no Linux: see --linux-kernel"
+DEBIAN = "debian"
 
 
 @dataclass(frozen=True)
@@ -101,8 +106,16 @@ class Machine:
         return first, second, third, fourth
 
 
-def run(only: Sequence[str] | None = None, progress: Progress = lambda _: None, keep: Path | None = None) -> list[Row]:
-    """Rows of the items named in `only`, or of all: counted, then by the clock. `keep`: a folder for what is built."""
+def run(
+    only: Sequence[str] | None = None,
+    progress: Progress = lambda _: None,
+    keep: Path | None = None,
+    kernel: str | None = None,
+) -> list[Row]:
+    """Rows of the items named in `only`, or of all: counted, then by the clock.
+
+    `keep`: a folder for what is built. `kernel`: the package of Linux's kernel, `debian` for Debian's; None: no Linux.
+    """
     unknown = set(only or ()) - WORKS.keys()
     if unknown:
         raise BenchError(f"no item {', '.join(sorted(unknown))}; there are {', '.join(WORKS)}")
@@ -112,7 +125,8 @@ def run(only: Sequence[str] | None = None, progress: Progress = lambda _: None, 
         folder.mkdir(parents=True, exist_ok=True)
         progress("building")
         image, client = build(folder), build_client(folder)
-        return counted(works, image, client, progress) + timed(works, image, client, progress)
+        peer = None if kernel is None else linux_command(kernel, folder)
+        return counted(works, image, client, progress) + timed(works, image, client, progress, peer)
 
 
 def counted(works: Sequence[Work], image: Path, client: Path, progress: Progress = lambda _: None) -> list[Row]:
@@ -128,15 +142,31 @@ def counted(works: Sequence[Work], image: Path, client: Path, progress: Progress
     return rows
 
 
-def timed(works: Sequence[Work], image: Path, client: Path, progress: Progress = lambda _: None) -> list[Row]:
-    """By the clock."""
+def timed(
+    works: Sequence[Work],
+    image: Path,
+    client: Path,
+    progress: Progress = lambda _: None,
+    peer: Sequence[str] | None = None,
+) -> list[Row]:
+    """By the clock. `peer`: the command of a machine with Linux."""
     rows = []
-    with running(command(image), client) as machine:
+    with contextlib.ExitStack() as stack:
+        machine = stack.enter_context(running(command(image), client))
+        other = None if peer is None else stack.enter_context(running(peer, client))
         for work in works:
             progress(f"{work.title}: by the clock")
-            ours = median(rate(work, machine) for _ in range(RUNS))
+            ours, theirs = [], []
+            for _ in range(RUNS):
+                ours.append(rate(work, machine))
+                theirs += [] if other is None else [rate(work, other)]
             unit = MEGABYTES_PER_SECOND if work.moves_bytes else REQUESTS_PER_SECOND
-            rows.append(Row(work.title, unit, ours, "", None, None))
+            if other is None:
+                rows.append(Row(work.title, unit, median(ours), NO_LINUX, None, None))
+            else:
+                # As with instructions, less than 1 is better than the peer.
+                ratio = median(theirs) / median(ours)
+                rows.append(Row(work.title, unit, median(ours), "Linux", median(theirs), ratio))
     return rows
 
 
@@ -174,10 +204,21 @@ def compile_c(words: Sequence[str]) -> None:
 def command(image: Path) -> list[str]:
     from neokernel.image import qemu
 
+    return [*qemu.command(qemu_program(), image), *qemu.entropy("virtio-mmio-bus.0")]
+
+
+def linux_command(kernel: str, folder: Path) -> list[str]:
+    package = linux.from_debian(folder) if kernel == DEBIAN else Path(kernel)
+    return linux.guest(qemu_program(), package, SOURCES / "linux.c", folder)
+
+
+def qemu_program() -> str:
+    from neokernel.image import qemu
+
     program = qemu.find_qemu()
     if program is None:
         raise BenchError("qemu-system-riscv64 is missing: `nk doctor` says how to get it")
-    return [*qemu.command(program, image), *qemu.entropy("virtio-mmio-bus.0")]
+    return program
 
 
 @contextlib.contextmanager
@@ -185,7 +226,7 @@ def running(machine: Sequence[str], client: Path, *, counts: bool = False) -> It
     """The machine, on QEMU's own network, when its site answers. Without `counts` nobody asks how many instructions."""
     from neokernel.image import qemu
 
-    ports = dict(zip((WEB, TAKES, GIVES), free_ports(3), strict=True))
+    ports: dict[int, int] = dict(zip((WEB, TAKES, GIVES), free_ports(3), strict=True))
     network = qemu.network("virtio-mmio-bus.2", {f"tcp/{outside}": inside for inside, outside in ports.items()})
     child = subprocess.Popen(
         [*machine, *network, *(COUNT if counts else ())],

@@ -37,14 +37,23 @@ WIDE = 100
 #: those that boot a machine
 BOOTS = {"compiler", "drivers", "kernel", "models", "network", "stage", "system", "watching"}
 
+#: those that can run beside a Linux
+LINUX = {"network"}
+
 
 def run(
     name: str,
     only: Sequence[str] | None = None,
     progress: Progress = lambda _: None,
     keep: Path | None = None,
+    linux_kernel: str | None = None,
 ) -> list[Row]:
-    """Run a benchmark. `only`: some of its items. `keep`: a folder for what it builds. Raises BenchError."""
+    """Run a benchmark. `only`: some of its items. `keep`: a folder for what it builds. Raises BenchError.
+
+    `linux_kernel`: for those of LINUX, the package of a kernel that runs as peer; or `debian`.
+    """
+    if linux_kernel is not None and name not in LINUX:
+        raise BenchError(f"{name} starts no Linux: --linux-kernel is for {', '.join(sorted(LINUX))}")
     # Imported here, so that listing benchmarks doesn't load the compiler.
     if name == "compiler":
         from neokernel.bench import compiler
@@ -65,7 +74,7 @@ def run(
     if name == "network":
         from neokernel.bench import network
 
-        return network.run(only, progress, keep)
+        return network.run(only, progress, keep, linux_kernel)
     if name == "watching":
         from neokernel.bench import watching
 

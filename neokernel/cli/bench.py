@@ -18,8 +18,13 @@ from neokernel.cli.run import qemu_program
 @click.argument("name", type=click.Choice(sorted(registry.BENCHES)), default="compiler")
 @click.option("--only", multiple=True, metavar="ITEM", help="Measure only this item (repeatable).")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="A folder for what is built.")
+@click.option(
+    "--linux-kernel",
+    metavar="PATH",
+    help="network: run Linux beside it, by a Debian package of a riscv64 kernel; `debian` fetches Debian's.",
+)
 @json_option
-def command(name: str, only: tuple[str, ...], keep: Path | None, as_json: bool) -> None:
+def command(name: str, only: tuple[str, ...], keep: Path | None, linux_kernel: str | None, as_json: bool) -> None:
     """Run benchmark NAME (default: compiler).
 
     With --json: a list of objects {item, unit, ours, peer, theirs, ratio, budget, builds}; a ratio below 1 is better
@@ -29,7 +34,7 @@ def command(name: str, only: tuple[str, ...], keep: Path | None, as_json: bool) 
     if name in registry.BOOTS:
         qemu_program()
     with progress_line() as say:
-        rows = measure(name, only, say, keep)
+        rows = measure(name, only, say, keep, linux_kernel)
     if name == "kernel":
         warn_of_stale_proofs()
     if as_json:
@@ -40,8 +45,10 @@ def command(name: str, only: tuple[str, ...], keep: Path | None, as_json: bool) 
         terminal.print(shown, soft_wrap=False)
 
 
-def measure(name: str, only: tuple[str, ...], say: Progress, keep: Path | None) -> list[Row]:
+def measure(
+    name: str, only: tuple[str, ...], say: Progress, keep: Path | None, linux_kernel: str | None = None
+) -> list[Row]:
     try:
-        return registry.run(name, list(only) or None, say, keep)
+        return registry.run(name, list(only) or None, say, keep, linux_kernel)
     except BenchError as error:
         raise ToolError("NK1301", str(error)) from error
