@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
 from pathlib import Path
 
 import click
 
-from neokernel.cli.output import json_option, print_json, styled
+from neokernel.cli.output import columns, json_option, print_json, styled
 from neokernel.cli.target import complete_services, index_of, machine_option, session
+from neokernel.compiler.columns import wrapped
 
 LEVELS = ["debug", "info", "warning", "error"]
 COLORS = {"debug": "bright_black", "warning": "yellow", "error": "red"}
@@ -75,11 +77,13 @@ def command(
 
 
 def line_of(record: object) -> str:
+    """A record as it is shown; on a terminal, what is too long goes on below its own beginning."""
     from neokernel.control.view import Record
 
     assert isinstance(record, Record)
-    level = f"{record.level.upper():<7}"
+    level, source = f"{record.level.upper():<7}", record.source or "somebody"
+    # Where there is no terminal, a record stays one line.
+    text = wrapped(record.text, len(f"{record.time:>11.3f}  {level}  {source}: "), columns(sys.stdout))
     if record.level in COLORS:
         level = styled(level, fg=COLORS[record.level])
-    source = styled(record.source or "somebody", bold=True)
-    return f"{record.time:>11.3f}  {level}  {source}: {record.text}"
+    return f"{record.time:>11.3f}  {level}  {styled(source, bold=True)}: {text}"

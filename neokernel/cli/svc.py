@@ -13,7 +13,7 @@ import click
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import hanging, json_option, print_json, styled
 from neokernel.cli.ps import COLORS
-from neokernel.cli.target import chosen, index_of, machine_option, service_argument, session
+from neokernel.cli.target import chosen, complete_programs, index_of, machine_option, service_argument, session
 
 if TYPE_CHECKING:
     from neokernel.control.deaths import Death
@@ -69,8 +69,7 @@ def show(service: str, machine: str | None, key: Path | None, as_json: bool) -> 
         )
         return
     phase = styled(found.phase, fg=COLORS.get(found.phase, "green"))
-    times = "once" if found.starts == 1 else f"{found.starts} times"
-    click.echo(f"{styled(found.name, bold=True)}: {phase}, was started {times}")
+    click.echo(f"{styled(found.name, bold=True)}: {phase}, was started {times(found.starts)}")
     if found.phase == "runs":
         click.echo(f"  {found.cpu:.3f} s of processor time since, {found.free >> 10:,} KiB of its memory are free")
     wide = max([10, *(len(each.name) for each in grants)])
@@ -104,7 +103,7 @@ def restart(service: str, machine: str | None, key: Path | None, as_json: bool) 
     try:
         with session(machine, key) as view:
             ordered = True
-            refuse(view.order("start" if before.phase in ENDED else "kill", number(index)), service)
+            refuse(view, index, view.order("start" if before.phase in ENDED else "kill", number(index)))
             after = again(view, index, before)
     except ToolError as error:
         if error.code != "NK1602" or not ordered:
@@ -126,7 +125,7 @@ def hold(service: str, machine: str | None, key: Path | None, as_json: bool) -> 
     """
     with session(machine, key) as view:
         index = index_of(view, service)
-        refuse(view.order("stop", number(index)), service)
+        refuse(view, index, view.order("stop", number(index)))
         after = settled(view, index, lambda each: each.phase == "down")
     report(after, after.phase in ("down", "ending"), "is held", as_json=as_json)
 
@@ -142,14 +141,14 @@ def start(service: str, machine: str | None, key: Path | None, as_json: bool) ->
     """
     with session(machine, key) as view:
         index = index_of(view, service)
-        refuse(view.order("start", number(index)), service)
+        refuse(view, index, view.order("start", number(index)))
         after = settled(view, index, lambda each: each.phase == "runs")
     report(after, after.phase == "runs", "runs", as_json=as_json)
 
 
 @command.command()
 @service_argument
-@click.argument("program", required=False)
+@click.argument("program", required=False, shell_complete=complete_programs)
 @machine_option
 @json_option
 def swap(service: str, program: str | None, machine: str | None, key: Path | None, as_json: bool) -> None:
@@ -165,7 +164,7 @@ def swap(service: str, program: str | None, machine: str | None, key: Path | Non
     with session(machine, key) as view:
         index = index_of(view, service)
         name = (program or service).encode()
-        refuse(view.order("swap", number(index), byte_view(name), u64(PATIENCE)), service)
+        refuse(view, index, view.order("swap", number(index), byte_view(name), u64(PATIENCE)))
         after = known(view, index)
     report(after, after.phase == "runs", "was replaced", as_json=as_json)
 
@@ -226,7 +225,7 @@ def again(view: View, index: int, before: Service) -> Service:
     """The service when it was started once more; one that isn't to come back by itself is started."""
     after = settled(view, index, lambda each: each.phase == "runs" and each.starts > before.starts)
     if after.phase == "down":
-        refuse(view.order("start", number(index)), after.name)
+        refuse(view, index, view.order("start", number(index)))
         after = settled(view, index, lambda each: each.phase == "runs")
     return after
 
@@ -254,15 +253,26 @@ def settled(view: View, index: int, wanted: Callable[[Service], bool]) -> Servic
         time.sleep(0.05)
 
 
-def refuse(refused: Refused | None, service: str) -> None:
+#: what a service does already, that is asked to do what it can't do so
+ALREADY = {
+    "runs": "it runs already",
+    "down": "it is down already",
+    "given up": "it was given up, and is down",
+    "waits": "it has ended, and is about to be started again",
+    "ending": "it is ending: a device may still reach its memory",
+}
+
+
+def refuse(view: View, index: int, refused: Refused | None) -> None:
     """Say why nothing has happened."""
     if refused is None:
         return
     from neokernel.interfaces.system import Reason
 
+    service = known(view, index)
     why = {
         Reason.OUT_OF_RANGE: "the machine has none of that number",
-        Reason.WRONG_PHASE: "it runs already, or is down already",
+        Reason.WRONG_PHASE: ALREADY.get(service.phase, "it can't do so now"),
         Reason.BUSY: "a service is being replaced just now",
         Reason.TIMED_OUT: "it didn't hand over in time, and goes on",
         Reason.REFUSED: "it can't be replaced: it hands no state over, or a device reaches its memory",
@@ -273,14 +283,18 @@ def refuse(refused: Refused | None, service: str) -> None:
     said = why.get(refused.reason, refused.reason.name)
     if refused.reason is Reason.FAILED and refused.status.name == "NO_PROGRAM":
         said = "the image has no program of that name"
-    raise ToolError("NK1606", f"{service}: {said}", "`nk svc show` says how it is")
+    raise ToolError("NK1606", f"{service.name}: {said}", f"`nk svc show {service.name}` says how it is")
+
+
+def times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def report(service: Service, well: bool, said: str, *, as_json: bool) -> None:
     if as_json:
         print_json({**service.as_json(), "exit": 0 if well else 1})
     elif well:
-        click.echo(f"{service.name} {said}; it was started {service.starts} times by now")
+        click.echo(f"{service.name} {said}; it was started {times(service.starts)} by now")
     else:
         click.echo(f"{service.name}: {service.phase}; `nk logs` may say why")
     if not well:

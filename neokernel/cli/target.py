@@ -46,6 +46,19 @@ def complete_services(ctx: click.Context, parameter: click.Parameter, incomplete
     return [CompletionItem(each.name, help=each.phase) for each in found if each.name.startswith(incomplete)]
 
 
+def complete_programs(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The programs in the image of the machine that runs: init is none that a service could be replaced by."""
+    from neokernel.image.archive import BadArchive
+    from neokernel.image.elf import BadImage, Image
+    from neokernel.image.kernel import archive_of
+
+    try:
+        entries = archive_of(Image(chosen(ctx.params.get("machine")).image))
+    except (ToolError, OSError, BadArchive, BadImage):
+        return []
+    return [CompletionItem(each.name) for each in entries[1:] if each.parts and each.name.startswith(incomplete)]
+
+
 def machine_option(function: F) -> F:
     """`--machine` and `--key`, as every command has them that talks to one: the parameters `machine` and `key`."""
     function = click.option(
