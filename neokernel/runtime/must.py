@@ -11,7 +11,7 @@ and no console. The traceback ends at the call. For what may well fail, test for
 from typing import NoReturn, TypeVar
 
 from neokernel.abi.status import Status
-from neokernel.lang import asm, cold, u8, u64, unreachable, unsafe
+from neokernel.lang import asm, cold, inline, u8, u64, unreachable, unsafe
 from neokernel.runtime.system import Failure
 
 unsafe("what a call has said is put into registers")
@@ -26,12 +26,16 @@ T4 = 29
 T5 = 30
 
 
+# Inlined, so that `fail` is called by who says `must`. On its own it would be a function that calls nothing that comes
+# back, and such a one doesn't keep where it was called from: the traceback would lack that line.
+@inline
 def must(failure: Failure | None) -> None:
     """If it wasn't done, end the program."""
     if failure is not None:
         fail(failure)
 
 
+@inline
 def must_get(result: T | Failure) -> T:
     """What was got; if nothing was, end the program."""
     if isinstance(result, Failure):
