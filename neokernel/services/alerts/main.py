@@ -9,10 +9,13 @@ ended while it wrote it.
 
 from __future__ import annotations
 
+from neokernel.abi.description import MAXIMUM_NAME
 from neokernel.abi.kinds import Kind
 from neokernel.abi.rights import SIGNAL
+from neokernel.interfaces.clients.names import Names
 from neokernel.interfaces.console import Console
 from neokernel.interfaces.log import MOST_TEXT, Journal, Level, Record
+from neokernel.interfaces.system import Watch
 from neokernel.lang import (
     Array,
     Embedded,
@@ -40,11 +43,13 @@ from neokernel.runtime.system import Failure
 
 console: Uses[Console] = uses()
 journal: Uses[Journal] = uses()
+#: who wrote a record
+watch: Uses[Watch] = uses()
 #: from which level on records are shown
 shown: Setting[Level] = setting(Level.WARNING)
 
 #: bytes of a line: time, level and source beside the text
-MOST_LINE = MOST_TEXT + 56
+MOST_LINE = MOST_TEXT + 40 + MAXIMUM_NAME
 #: how often in a second a console is asked again that has no room, or doesn't answer
 TRIES: u64 = 20
 
@@ -82,6 +87,7 @@ class Alerts:
     news: u64
     #: never signalled
     never: u64
+    names: Embedded[Names]
     line: Embedded[Line] = Line()
 
     def listen(self) -> None:
@@ -110,8 +116,21 @@ class Alerts:
     def show(self, record: Record, text: str) -> None:
         frequency = self.process.frequency
         micros = record.time % frequency * 1_000_000 // frequency
-        self.line.write(f"[{record.time // frequency:5}.{micros:06}] {record.level.name} of {record.source}: {text}")
+        self.line.write(f"[{record.time // frequency:5}.{micros:06}] {record.level.name} of ")
+        self.tell_source(u64(record.source))
+        self.line.write(f": {text}")
         self.put()
+
+    def tell_source(self, source: u64) -> None:
+        """Who has written a record: the index of a service plus 1, or 0."""
+        if source == 0:
+            self.line.write("somebody")
+            return
+        name = self.names.of(source - 1)
+        if len(name) == 0:
+            self.line.write(f"service {source - 1}")
+        else:
+            self.line.write(text_of(name))
 
     def put(self) -> None:
         """The line, with its end. Waits for the console, as long as that takes."""
@@ -135,6 +154,7 @@ def main(process: Process) -> None:
         shown=shown.get(process),
         news=must_get(process.make(Kind.NOTIFICATION)),
         never=must_get(process.make(Kind.NOTIFICATION)),
+        names=Names(watch=watch),
     )
     process.ready()
     alerts.listen()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from neokernel.abi.call import MAXIMUM_WORDS, REGISTER_WORDS, Call, failure, length_of, message
 from neokernel.abi.status import INVOKED, Status
+from neokernel.interfaces.clients.names import Names
 from neokernel.interfaces.log import Level, Log
 from neokernel.interfaces.recorder import Recorder
 from neokernel.lang import (
@@ -85,6 +86,7 @@ class Text:
 class Desk:
     process: Process
     log: Log
+    names: Embedded[Names]
     #: the index of each `Peer`'s capability, 0 for what this service hasn't; RECORDER is the service itself
     peers: Array[u64] = array(PEERS)
     line: Embedded[Line] = Line()
@@ -181,7 +183,7 @@ class Desk:
         label = u64(wire_view(Asked, body[:8]).label)
         if peer == usize(Peer.SYSTEM.value) and self.peers[peer] != 0 and label & 0xFF != POST_MORTEM:
             # The log is called, too, so this comes before the words are in the thread's buffer.
-            self.note(label, word_at(body, size_of(Asked)) if count != 0 else 0)
+            self.note(label, body, count)
         if peer == usize(Peer.CAPTURE.value) and self.peers[peer] != 0 and label & 0xFF == BEGIN:
             text = Text()
             text.write(f"operator {self.line.operators.name(session.operator)}: has frames of the network copied")
@@ -226,32 +228,48 @@ class Desk:
                 word = found.w2
             put_word(body, 8 + place * 8, word)
 
-    def note(self, label: u64, index: u64) -> None:
+    def note(self, label: u64, body: Span[u8], count: usize) -> None:
+        """What is about to be asked of `System`: in words, by the method's number in messages."""
         text = Text()
-        name = self.line.operators.name(self.line.session.operator)
-        text.write(f"operator {name}: {method_name(label & 0xFF)} of service {index}")
+        text.write(f"operator {self.line.operators.name(self.line.session.operator)}: ")
+        first = argument(body, 0, count)
+        match label & 0xFF:
+            case 1:
+                text.write("kill ")
+                self.tell_name(text, first)
+            case 2:
+                text.write("stop ")
+                self.tell_name(text, first)
+            case 3:
+                text.write("start ")
+                self.tell_name(text, first)
+            case 4:
+                text.write("swap ")
+                self.tell_name(text, first)
+            case 5:
+                text.write("lend a capability of ")
+                self.tell_name(text, first)
+                text.write(" to ")
+                self.tell_name(text, argument(body, 2, count))
+            case 6:
+                text.write(f"take back loan {first}")
+            case 8:
+                text.write("power off")
+            case _:
+                text.write("nothing that is known")
         self.say(Level.INFO, text)
 
+    def tell_name(self, text: Text, index: u64) -> None:
+        name = self.names.of(index)
+        if len(name) == 0:
+            text.write(f"service {index}, of which nothing is known")
+        else:
+            text.write(text_of(name))
 
-def method_name(number: u64) -> str:
-    """A method of `System`, by its number in messages."""
-    match number:
-        case 1:
-            return "kill"
-        case 2:
-            return "stop"
-        case 3:
-            return "start"
-        case 4:
-            return "swap"
-        case 5:
-            return "delegate"
-        case 6:
-            return "take_back"
-        case 8:
-            return "power_off"
-        case _:
-            return "nothing known"
+
+def argument(body: Span[u8], place: usize, count: usize) -> u64:
+    """A word of the call; 0 of one that it hasn't."""
+    return word_at(body, size_of(Asked) + place * 8) if place < count else 0
 
 
 def word_at(data: Span[u8], place: usize) -> u64:

@@ -7,6 +7,7 @@ others. `neokernel.services.observe` is the same without init's `System` and wit
 from __future__ import annotations
 
 from neokernel.interfaces.capture import Capture
+from neokernel.interfaces.clients.names import Names
 from neokernel.interfaces.entropy import Entropy
 from neokernel.interfaces.log import Journal, Log
 from neokernel.interfaces.network_watch import NetworkWatch
@@ -36,7 +37,7 @@ capture: Uses[Capture] = uses(optional=True)
 
 
 def main(process: Process) -> None:
-    desk = Desk(process=process, log=log)
+    desk = Desk(process=process, log=log, names=Names(watch=watch))
     desk.peers[usize(Peer.WATCH.value)] = slot_of(watch)
     desk.peers[usize(Peer.SYSTEM.value)] = slot_of(init)
     desk.peers[usize(Peer.JOURNAL.value)] = slot_of(journal)

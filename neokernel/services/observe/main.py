@@ -5,6 +5,7 @@ The journal's level of records can: that is `Journal`'s, and costs nobody anythi
 
 from __future__ import annotations
 
+from neokernel.interfaces.clients.names import Names
 from neokernel.interfaces.entropy import Entropy
 from neokernel.interfaces.log import Journal, Log
 from neokernel.interfaces.network_watch import NetworkWatch
@@ -28,7 +29,7 @@ network: Uses[NetworkWatch] = uses(optional=True)
 
 
 def main(process: Process) -> None:
-    desk = Desk(process=process, log=log)
+    desk = Desk(process=process, log=log, names=Names(watch=watch))
     desk.peers[usize(Peer.WATCH.value)] = slot_of(watch)
     desk.peers[usize(Peer.JOURNAL.value)] = slot_of(journal)
     desk.peers[usize(Peer.NETWORK.value)] = slot_of(network)

@@ -9,6 +9,7 @@ from enum import Enum
 
 from neokernel.abi.description import FIRST_DECLARED, MAXIMUM_NAME, MAXIMUM_SERVICES, GrantKind
 from neokernel.abi.status import Status
+from neokernel.interfaces.clients.names import Names
 from neokernel.interfaces.console import Console, Keyboard
 from neokernel.interfaces.log import MOST_TEXT, Journal, Level, Log, NoRecord
 from neokernel.interfaces.system import Phase, Reason, Refused, System, Unknown, Watch
@@ -429,7 +430,7 @@ def phase_text(phase: Phase) -> str:
 def main(process: Process) -> None:
     terminal = Terminal(process=process, console=console, keyboard=keyboard)
     terminal.begin()
-    roster = Roster(watch=watch)
+    roster = Roster(watch=watch, names=Names(watch=watch))
     shell = Shell(
         process=process,
         terminal=terminal,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from neokernel.abi.description import MAXIMUM_NAME
+from neokernel.interfaces.clients.names import Names
 from neokernel.interfaces.system import Phase, Unknown, Watch
-from neokernel.lang import Array, array, struct, text_of, u8, u64
+from neokernel.lang import Array, Embedded, array, struct, text_of, u8, u64
 from neokernel.runtime.system import Failure
 from neokernel.services.shell.terminal import Terminal
 from neokernel.services.shell.words import is_near
@@ -13,14 +14,13 @@ from neokernel.services.shell.words import is_near
 @struct
 class Roster:
     watch: Watch
+    names: Embedded[Names]
     text: Array[u8] = array(MAXIMUM_NAME)
 
     def name(self, index: u64) -> str:
         """A service's name: good until the next one is asked for."""
-        found = self.watch.service(index, self.text[:])
-        if isinstance(found, Unknown | Failure) or found.length > len(self.text):
-            return "nobody"
-        return text_of(self.text[: found.length].bytes())
+        found = self.names.of(index)
+        return "nobody" if len(found) == 0 else text_of(found)
 
     def grant(self, index: u64, place: u64) -> str:
         """What a service calls its grant at `place`: good as long as a name is."""
