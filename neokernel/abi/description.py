@@ -60,9 +60,10 @@ NETWORK_LINE = 22
 #: lines of one client; clients
 MOST_NETWORK_LINES = 16
 MOST_NETWORK_CLIENTS = 32
-#: what init serves: having services ended, started and replaced; seeing what they do
+#: what init serves: having services ended, started and replaced; seeing what they do; having all others ended
 INIT_SYSTEM = 0
 INIT_WATCH = 1
+INIT_SHUTDOWN = 2
 
 
 class GrantKind(Enum):
@@ -90,7 +91,8 @@ class GrantKind(Enum):
     CONSOLE = 8
     #: Memory beyond its own. `size`: in bytes
     MEMORY = 9
-    #: init itself. `target`: which of its interfaces (`interfaces/system.py`) can be called, INIT_SYSTEM or INIT_WATCH
+    #: init itself. `target`: which of its interfaces (`interfaces/system.py`) can be called, INIT_SYSTEM to
+    #: INIT_SHUTDOWN
     SYSTEM = 10
     #: the kernel's event ring. `size`: in pages of records
     TRACE = 11

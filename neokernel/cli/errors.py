@@ -118,7 +118,7 @@ TOOL_CODES: dict[str, ToolCode] = {
     "NK1013": ToolCode(
         "nothing new can be made",
         "`nk new service NAME` and `nk new driver NAME` make a folder NAME, which mustn't be there yet. NAME is small "
-        "letters, digits and `-`, as services are called; its module, with `_` for `-`, mustn't be one of Python's own.",
+        "letters, digits and `-`, as services are called; its module, with `_` for `-`, mustn't be one of Python's.",
         Exit.USAGE,
     ),
     "NK1014": ToolCode(

@@ -6,6 +6,7 @@ import ast
 import keyword
 import re
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from string import Template
@@ -14,11 +15,13 @@ import click
 
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import json_option, print_json, shown
+from neokernel.image.systemfile.loading import BOARDS
 from neokernel.image.systemfile.machine import RESERVED
 from neokernel.image.systemfile.model import LONGEST_NAME, NAME
 
 #: a folder of files for each kind of thing
 TEMPLATES = Path(__file__).parent / "templates"
+BOARD = BOARDS / "qemu-virt.toml"
 #: what is added to a template's name; `NAME` in it stands for the module that has the interface
 SUFFIX = ".in"
 #: what the files import: a module of that name would be in the way
@@ -68,7 +71,8 @@ def begin(kind: str, name: str, directory: Path, as_json: bool) -> None:
     if not re.fullmatch(NAME, name) or len(name) > LONGEST_NAME or name.endswith("-"):
         help = f"small letters, digits and `-`, beginning with a letter, at most {LONGEST_NAME} characters"
         raise ToolError("NK1013", f"a {kind} can't be called {name!r}", help)
-    taken = module in IMPORTED or keyword.iskeyword(module) or name in RESERVED or name in stems(templates)
+    taken = module in IMPORTED or keyword.iskeyword(module) or name in stems(templates)
+    taken = taken or name in RESERVED or name in devices()
     if taken or not names_in(templates).isdisjoint({module, class_name(name)}):
         raise ToolError("NK1013", f"a {kind} can't be called {name!r}: that is taken", "choose another name")
     folder = directory / name
@@ -85,6 +89,11 @@ def begin(kind: str, name: str, directory: Path, as_json: bool) -> None:
     for path in made:
         click.echo(shown(path))
     click.echo(f"next: cd {shown(folder)}; nk run; nk test")
+
+
+def devices() -> set[str]:
+    """Those of the board that the system files name: no service is called like one."""
+    return set(tomllib.loads(BOARD.read_text(encoding="utf-8"))["device"])
 
 
 def stems(templates: list[Path]) -> set[str]:

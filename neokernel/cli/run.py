@@ -83,6 +83,8 @@ def command(
 
     A boot image, which `nk image` made, starts through the first stage, with the signature that lies beside it.
 
+    A system that resets its machine starts again.
+
     The exit status is the guest's; 5 if the first stage refuses the image, 101 after a panic, 124 when the time is
     over, 130 after ctrl-C.
     """
@@ -99,7 +101,7 @@ def command(
                 findable(path, image.path, enrolment=secured.enrolment, as_json=as_json) as place,
                 plugged(path, as_json=as_json, sockets=place.folder) as devices,
             ):
-                machine = [*qemu.signed_command(qemu_path, secured), *devices, *place.arguments]
+                machine = [*qemu.signed_command(qemu_path, secured, reboots=True), *devices, *place.arguments]
                 with post_mortem(place, image, as_json=as_json) as ended:
                     return ended(
                         boot(
@@ -127,7 +129,7 @@ def command(
         findable(path, image.path, enrolment=None, as_json=as_json) as place,
         plugged(path, as_json=as_json, sockets=place.folder) as devices,
     ):
-        machine = [*qemu.command(qemu_path, image.path), *devices, *place.arguments]
+        machine = [*qemu.command(qemu_path, image.path, reboots=True), *devices, *place.arguments]
         with post_mortem(place, image, as_json=as_json) as ended:
             return ended(boot(machine, image, roots, timeout=timeout, raw=raw, as_json=as_json, last=place.last_look))
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from neokernel import lang
-from neokernel.abi.description import MAXIMUM_NAME, MAXIMUM_SERVICES, GrantKind
+from neokernel.abi.description import INIT_SHUTDOWN, INIT_SYSTEM, INIT_WATCH, MAXIMUM_NAME, MAXIMUM_SERVICES, GrantKind
 from neokernel.abi.rights import GRANT
 from neokernel.abi.status import Status
 from neokernel.control.channel import Session
@@ -33,6 +33,12 @@ PHASES = {
     Phase.RUNS: "runs",
     Phase.GIVEN_UP: "given up",
     Phase.ENDING: "ending",
+}
+#: what init serves, by the number in a grant
+INIT = {
+    INIT_SYSTEM: "init.system: ends, starts and replaces every service, and lends what it has",
+    INIT_WATCH: "init.watch: sees what every service does, and has",
+    INIT_SHUTDOWN: "init.shutdown: ends all other services",
 }
 CALLED = {
     Peer.WATCH: "init.watch",
@@ -234,8 +240,7 @@ class View:
             case GrantKind.MEMORY:
                 return f"{size // 1024} KiB of memory beyond its own"
             case GrantKind.SYSTEM:
-                rules = "init.system: ends, starts and replaces every service, and lends what it has"
-                return "init.watch: sees what every service does, and has" if target else rules
+                return INIT.get(target, "init")
             case GrantKind.TRACE:
                 return f"kernel.trace: records what the kernel does, in {size} pages"
 

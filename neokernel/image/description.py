@@ -366,7 +366,7 @@ def _grant(where: str, service: Service, grant: Grant, interfaces: dict[tuple[st
             if grant.size % 4096:
                 raise BadDescription(f"{where}: {grant.size} bytes are no whole pages of 4096")
         case Has(kind=GrantKind.SYSTEM):
-            _within(f"{where}: which of init's interfaces", grant.target, layout.INIT_SYSTEM, layout.INIT_WATCH)
+            _within(f"{where}: which of init's interfaces", grant.target, layout.INIT_SYSTEM, layout.INIT_SHUTDOWN)
         case Has():
             _within(f"{where}: target", grant.target, 0, MOST)
 

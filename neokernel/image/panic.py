@@ -24,6 +24,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 START = b"\x1enk-start 1\n"
+#: how the firmware names itself, when the machine has reset, and how much it says at most
+FIRMWARE = b"OpenSBI v"
+MOST_FIRMWARE = 16 << 10
 PANIC = b"\x1enk-panic 1\n"
 PANIC_END = b"nk-panic-end\n"
 CRASH = b"\x1enk-crash 1\n"
@@ -96,8 +99,8 @@ class PanicRecord:
 class ConsoleFilter:
     """Splits a console's bytes, as they come, into what the user sees and panic records.
 
-    `after_start`: hold back everything before the start marker, which is the firmware's. `tell`: what is shown in the
-    place of a record of init's; without it, nothing is.
+    `after_start`: hold back everything before the start marker, which is the firmware's; also when the machine resets,
+    from where the firmware names itself. `tell`: what is shown in the place of a record of init's; without it, nothing.
     """
 
     def __init__(self, after_start: bool, tell: Callable[[PanicRecord], str] | None = None) -> None:
@@ -107,6 +110,9 @@ class ConsoleFilter:
         self._tell = tell
         #: has the firmware handed over?
         self.started = not after_start
+        self._firmware = after_start
+        #: a program may have used the firmware's words: what it says then isn't held back for ever
+        self._most = 0
         #: markers of the record that it is in
         self._record: tuple[bytes, bytes] | None = None
         self._held = b""
@@ -131,7 +137,10 @@ class ConsoleFilter:
         if not self.started:
             _, marker, rest = self._held.partition(START)
             if not marker:
-                return None
+                if not 0 < self._most < len(self._held):
+                    return None
+                held, self._held, self.started = self._held, b"", True
+                return held
             self._held, self.started = rest, True
             return b""
         if self._record is not None:
@@ -139,6 +148,11 @@ class ConsoleFilter:
         places = [(place, pair) for pair in RECORDS if (place := self._held.find(pair[0])) >= 0]
         place, record = min(places, default=(len(self._held), None))
         begun = self._held.find(START, 0, place)
+        reset = self._held.find(FIRMWARE, 0, place) if self._firmware else -1
+        if reset >= 0 and not 0 <= begun < reset:
+            before, self._held = self._held[:reset], self._held[reset:]
+            self.started, self._most = False, MOST_FIRMWARE
+            return before
         if begun >= 0:
             # Whoever was started has started the next: the kernel, after the first stage.
             before, self._held = self._held[:begun], self._held[begun + len(START) :]
@@ -146,7 +160,7 @@ class ConsoleFilter:
         if record is not None:
             before, self._held, self._record = self._held[:place], self._held[place + len(record[0]) :], record
             return before
-        keep = max(partial_length(self._held, begin) for begin in (START, PANIC, CRASH))
+        keep = max(partial_length(self._held, begin) for begin in (START, FIRMWARE, PANIC, CRASH))
         shown, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
         return shown or None
 

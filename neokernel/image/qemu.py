@@ -68,13 +68,13 @@ def qemu_version(program: str) -> tuple[int, ...] | None:
     return tuple(map(int, found.groups())) if found else None
 
 
-def signed_command(program: str, boot: SignedBoot) -> list[str]:
+def signed_command(program: str, boot: SignedBoot, *, reboots: bool = False) -> list[str]:
     """The machine as a signed start has it: the first stage, what it is to check, and the keys in the flash device.
 
     The keys are put into the flash by the loader, not as the drive behind it: from a second drive, versions before 8.1
     would start. A machine that is started again finds the file's keys there, whatever the guest has written.
     """
-    return [*command(program, boot.stage), *("-initrd", str(boot.loaded)), *enrolled(boot.enrolment)]
+    return [*command(program, boot.stage, reboots=reboots), *("-initrd", str(boot.loaded)), *enrolled(boot.enrolment)]
 
 
 def enrolled(blob: Path) -> list[str]:
@@ -85,11 +85,15 @@ def enrolled(blob: Path) -> list[str]:
     return ["-device", f"loader,file={keys},addr={int(ENROLMENT_ADDRESS):#x},force-raw=on"]
 
 
-def command(program: str, image: Path) -> list[str]:
-    """The machine, without a window, its serial port on our input and output."""
+def command(program: str, image: Path, *, reboots: bool = False) -> list[str]:
+    """The machine, without a window, its serial port on our input and output.
+
+    `reboots`: when it resets itself, it starts again; else that is its end, with status 0.
+    """
     return [
         *(program, "-M", "virt", "-smp", "1", "-m", MEMORY, "-bios", "default"),
-        *("-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"),
+        *("-display", "none", "-monitor", "none", "-serial", "stdio"),
+        *(() if reboots else ("-no-reboot",)),
         *MODERN,
         *("-kernel", str(image)),
     ]

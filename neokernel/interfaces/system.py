@@ -1,8 +1,9 @@
-"""Init, for services that may ask it: what runs (`Watch`), and to have services ended, started, replaced (`System`).
+"""Init, for services that may ask it: what runs (`Watch`), to have services ended, started, replaced (`System`), and to
+have all of them ended (`Shutdown`).
 
-Two interfaces, so that a system file can grant the one without the other: "init.watch" and "init.system". Services are
-named by their indices, from 0 on, in the order in which they start; `Watch` knows their names. What is refused has
-changed nothing.
+Three interfaces, so that a system file can grant one without the others: "init.watch", "init.system", "init.shutdown".
+Services are named by their indices, from 0 on, in the order in which they start; `Watch` knows their names. What is
+refused has changed nothing.
 """
 
 from enum import Enum
@@ -217,5 +218,17 @@ class System(Protocol):
         """End all services, those that are used after those that use them, and switch the machine off with status 0.
 
         Who asks is ended, too: there is no answer.
+        """
+        ...
+
+
+@interface
+class Shutdown(Protocol):
+    """The end of all services, for who then ends the machine."""
+
+    def end_others(self) -> Refused | Failure | None:
+        """End all services but the one that asks, those that are used after those that use them. They stay ended.
+
+        What it is refused for: BUSY, one is being replaced.
         """
         ...

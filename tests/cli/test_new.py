@@ -85,7 +85,7 @@ def test_names_that_cannot_be(nk: Nk, tmp_path: Path, name: str) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["timer", "server", "device", "model", "trouble", "line", "registers", "handler-"])
+@pytest.mark.parametrize("name", ["timer", "server", "device", "model", "trouble", "line", "registers", "end-", "rtc"])
 def test_names_that_a_driver_cannot_have(nk: Nk, tmp_path: Path, name: str) -> None:
     result = nk("new", "driver", name)
     assert result.status == Exit.USAGE and "error[NK1013]: a driver can't be called" in result.error

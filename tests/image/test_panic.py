@@ -9,6 +9,7 @@ from neokernel.image.panic import (
     CRASH,
     CRASH_END,
     LONGEST_RECORD,
+    MOST_FIRMWARE,
     PANIC,
     PANIC_END,
     START,
@@ -32,6 +33,17 @@ def test_a_record_is_read() -> None:
     assert (panic.cause, panic.pc, panic.value) == (3, 0x82200000, 0)
     assert panic.registers == tuple(range(32))
     assert panic.memory == {0x1000: 7, 0x1008: 8}
+
+
+def test_the_firmware_is_left_out_whenever_it_speaks() -> None:
+    stream = b"\nOpenSBI v1.5.1\nwords\n" + START + b"one\n\nOpenSBI v1.5.1\nwords\n" + START + b"two\n"
+    for size in (1, 7, len(stream)):
+        console = ConsoleFilter(after_start=True)
+        shown = b"".join(console.feed(stream[at : at + size]) for at in range(0, len(stream), size))
+        assert shown + console.finish() == b"one\n\ntwo\n"
+    console = ConsoleFilter(after_start=True)
+    shown = console.feed(START + b"OpenSBI v" + b"x" * MOST_FIRMWARE)
+    assert shown == b"OpenSBI v" + b"x" * MOST_FIRMWARE, "a program said so: it isn't held back for ever"
 
 
 def test_what_is_no_record_gives_none() -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 from neokernel.abi import boot
 from neokernel.abi.description import MAXIMUM_GRANTS, MOST_STATE
 from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE
-from neokernel.drivers.clock import main as clock
-from neokernel.drivers.console import main as console
+from neokernel.drivers import process as drivers
 from neokernel.drivers.virtio import process as virtio
 from neokernel.http import beginning
 from neokernel.runtime import lend, placing, space, thread
@@ -37,10 +36,8 @@ RUNTIME = {
 }
 #: what services and drivers map themselves
 PROGRAMS = {
-    "virtio registers": (virtio.REGISTERS, PAGE_SIZE),
+    "drivers' registers": (drivers.REGISTERS, PAGE_SIZE),
     "virtio pages": (virtio.PAGES, LARGE_SIZE),
-    "clock": (clock.REGISTERS, PAGE_SIZE),
-    "console": (console.REGISTERS, PAGE_SIZE),
     "enrolment": (link.ENROLMENT, LARGE_SIZE),
     "recorder's ring": (recorder.RING, LARGE_SIZE),
     "network core": (network.CORE, GIGABYTE),

@@ -20,6 +20,8 @@ SYSTEM = PACKAGE_ROOT / "systems" / "minimal.toml"
 NK = [sys.executable, "-c", "import sys; from neokernel.cli.main import main; sys.exit(main())"]
 GUIDE = PAGE.path.read_text(encoding="utf-8")
 PROMPT = "nk> \x1b[K\r\x1b[04C"
+#: its services
+ALL = ("console", "power", "log", "alerts", "shell")
 #: what is as wide as a terminal may wrap there
 COLUMNS = 80
 
@@ -54,9 +56,9 @@ def services(machine: Conversation) -> dict[str, tuple[str, int]]:
 
 
 def test_what_runs(machine: Conversation) -> None:
-    assert services(machine) == dict.fromkeys(("console", "log", "alerts", "shell"), ("runs", 1))
+    assert services(machine) == dict.fromkeys(ALL, ("runs", 1))
     (free,) = said(machine, "free")
-    assert re.fullmatch(r"\d+ KiB and \d+ slots are free; 4 of 4 services run", free)
+    assert re.fullmatch(r"\d+ KiB and \d+ slots are free; 5 of 5 services run", free)
     (uptime,) = said(machine, "uptime")
     assert re.fullmatch(r" +\d+\.\d{3} s", uptime)
 
@@ -148,7 +150,7 @@ def test_lines_end_with_either_byte_or_both(machine: Conversation) -> None:
     machine.type("poweroff\r\n")
     machine.expect("Go on? [y/N] ")
     machine.type("y")
-    assert machine.rest().endswith("switched off\n"), "the line feed is no answer"
+    assert machine.rest().endswith("switched off: wanted at the console\n"), "the line feed is no answer"
 
 
 def test_services_come_back(machine: Conversation) -> None:
@@ -220,17 +222,44 @@ def test_who_stands_on_something_is_asked_first(machine: Conversation) -> None:
         ("kill console", "this shell talks to you by console: what is on its way is lost"),
         ("stop console", "this shell talks to you by console: nobody will listen here"),
         ("poweroff", "all services end, and the machine is switched off."),
+        ("reboot", "all services end, and the machine starts again."),
     ):
         assert asked(machine, command, "n").startswith(words)
         machine.expect(PROMPT)
-    assert services(machine) == dict.fromkeys(("console", "log", "alerts", "shell"), ("runs", 1)), "nothing was done"
+    assert services(machine) == dict.fromkeys(ALL, ("runs", 1)), "nothing was done"
     assert said(machine, "log") == ["no records"], "what wasn't done isn't told"
 
 
 def test_power_off(machine: Conversation) -> None:
     asked(machine, "poweroff", "y")
+    assert machine.rest().endswith("power: the machine is switched off: wanted at the console\n")
+    assert machine.process.returncode == 0
+
+
+def test_power_off_without_the_driver(machine: Conversation) -> None:
+    assert said(machine, "stop power") == []
+    assert said(machine, "caps shell")[-2:] == [
+        "  power        calls power.power;",
+        "               it is down for good, until it is started",
+    ]
+    machine.type("reboot\ry")
+    assert "the power driver doesn't answer: " in machine.expect(PROMPT)
+    asked(machine, "poweroff", "y")
     assert machine.rest().endswith("init: all services have ended: the machine is switched off\n")
     assert machine.process.returncode == 0
+
+
+def test_the_machine_starts_again(image: Path) -> None:
+    with Conversation(image, reboots=True) as machine:
+        machine.expect(PROMPT)
+        assert said(machine, "kill log") == []
+        asked(machine, "reboot", "y")
+        machine.expect("power: the machine starts again: wanted at the console\n")
+        machine.expect(PROMPT)
+        assert services(machine) == dict.fromkeys(ALL, ("runs", 1))
+        asked(machine, "poweroff", "y")
+        machine.rest()
+        assert machine.process.returncode == 0
 
 
 def test_who_was_granted_what(machine: Conversation) -> None:
@@ -241,18 +270,18 @@ def test_who_was_granted_what(machine: Conversation) -> None:
     ]
     assert said(machine, "stop log") == []
     lines = said(machine, "caps")
-    assert [line for line in lines if not line.startswith(" ")] == ["console", "log", "alerts", "shell"]
+    assert [line for line in lines if not line.startswith(" ")] == list(ALL)
     assert lines[1:5] == [
         "  device       registers at 0x10000000",
         "  line         interrupt 10",
         "  console      is provided to alerts, shell",
         "  keyboard     is provided to shell",
     ]
-    assert lines[-10:-8] == [
+    assert lines[-11:-9] == [
         "  console      calls console.console",
         "  keyboard     calls console.keyboard, and passes capabilities",
     ]
-    assert lines[-8:] == [
+    assert lines[-9:] == [
         "  log          calls log.log;",
         "               it is down for good, until it is started",
         "  journal      calls log.journal, and passes capabilities;",
@@ -261,6 +290,7 @@ def test_who_was_granted_what(machine: Conversation) -> None:
         "               and lends what it has",
         "  watch        init.watch: sees what every service does, and what it has",
         "  trace        kernel.trace: records what the kernel does, in 16 pages",
+        "  power        calls power.power",
     ]
 
 

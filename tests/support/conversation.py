@@ -25,10 +25,13 @@ INVISIBLE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|\r")
 class Conversation:
     """`with Conversation(image) as machine:`"""
 
-    def __init__(self, image: Path, *options: str) -> None:
+    def __init__(self, image: Path, *options: str, reboots: bool = False) -> None:
         assert QEMU is not None
         self.process = subprocess.Popen(
-            [*qemu.command(QEMU, image), *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+            [*qemu.command(QEMU, image, reboots=reboots), *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
         )
         self.watch = threading.Timer(PATIENCE, self.process.kill)
         self.unread = b""

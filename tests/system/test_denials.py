@@ -127,6 +127,7 @@ def test_what_was_denied_is_told_before_it_starts(nk: Nk, folder: Path) -> None:
 PROMPT = "nk> \x1b[K\r\x1b[04C"
 #: what crashes without it, and the line that fails
 CRASHES = {
+    "power.device": "must(map_device(process, device.slot, REGISTERS))",
     "console.device": "must(map_device(process, device.slot, REGISTERS))",
     "console.line": "must(system.bind_interrupt(process.buffer, line.slot, signals))",
 }
@@ -142,9 +143,19 @@ ANSWERS = {
     "shell.log": (True, True, True, True, False, False),
     "alerts.console": (True, True, True, True, True, False),
     "alerts.journal": (True, True, True, True, True, False),
+    # It names nobody then.
+    "alerts.watch": (True, True, True, True, True, True),
 }
 #: what the shell wrote, as it is shown at once, and as the log tells it
-ALERT, KEPT = re.compile(r"\] INFO of \d+: level info"), re.compile(r"s INFO +\w+: level info")
+ALERT, KEPT = re.compile(r"\] INFO of (\w+|service \d): level info"), re.compile(r"s INFO +\w+: level info")
+#: by what is denied, what is said last when the machine is to be switched off
+ENDS = {
+    "shell.power": "init: all services have ended: the machine is switched off",
+    "power.services": "init: all services have ended: the machine is switched off",
+    "power.console": "all services end, and the machine is switched off. Go on? [y/N] y",
+    # The kernel's switch is for the case that the board's does nothing.
+    "power.switch": "power: the machine is switched off: wanted at the console",
+}
 SILENT = "shell.console"
 DEAF = "shell.keyboard"
 
@@ -161,7 +172,19 @@ def minimal(folder: Path) -> Path:
 
 
 def test_all_of_minimal_is_denied_here() -> None:
-    assert sorted(grants_of(SYSTEM)) == sorted([*CRASHES, *filter(None, ANSWERS), SILENT, DEAF])
+    assert sorted(grants_of(SYSTEM)) == sorted([*CRASHES, *filter(None, ANSWERS), *ENDS, SILENT, DEAF])
+
+
+@pytest.mark.parametrize("grant", ENDS)
+def test_the_machine_ends_all_the_same(nk: Nk, folder: Path, minimal: Path, grant: str) -> None:
+    image = build_without(nk, minimal, grant, folder / "minimal.elf")
+    with Conversation(image) as machine:
+        machine.expect(PROMPT)
+        machine.type("poweroff\r")
+        machine.expect("\r\n")
+        machine.type("y")
+        assert machine.rest().splitlines()[-1] == ENDS[grant]
+        assert machine.process.returncode == 0
 
 
 @pytest.mark.parametrize("grant", CRASHES)

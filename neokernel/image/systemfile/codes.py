@@ -65,8 +65,8 @@ CODES: dict[str, SystemCode] = {
     "NK2007": SystemCode(
         "not a name",
         "Services, systems and devices are called by small letters, digits and `-`: they are names of files, arguments "
-        "of commands, parts of `uses`. `kernel` and `init` are taken. What a program declares has a name as Python's "
-        "variables have.",
+        "of commands, parts of `uses`. `kernel` and `init` are taken, so are the names of the board's devices. What "
+        "a program declares has a name as Python's variables have.",
         "[service.Log_Service]\n",
         "[service.log-service]\n",
     ),
@@ -107,7 +107,7 @@ CODES: dict[str, SystemCode] = {
     "NK2103": SystemCode(
         "no such service",
         '`uses` names services of this file as "SERVICE.NAME", or what every system has: "kernel.console", '
-        '"kernel.power", "kernel.processor", "kernel.trace", "init.system", "init.watch".',
+        '"kernel.power", "kernel.processor", "kernel.trace", "init.system", "init.watch", "init.shutdown".',
         '[service.shell]\nuses.log = "logger.log"\n',
         '[service.shell]\nuses.log = "log.log"\n',
     ),

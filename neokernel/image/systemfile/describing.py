@@ -31,9 +31,14 @@ SPECIAL = {
     "kernel.trace": GrantKind.TRACE,
     "init.system": GrantKind.SYSTEM,
     "init.watch": GrantKind.SYSTEM,
+    "init.shutdown": GrantKind.SYSTEM,
 }
 #: which of init's interfaces
-INIT_PLACES = {"init.system": layout.INIT_SYSTEM, "init.watch": layout.INIT_WATCH}
+INIT_PLACES = {
+    "init.system": layout.INIT_SYSTEM,
+    "init.watch": layout.INIT_WATCH,
+    "init.shutdown": layout.INIT_SHUTDOWN,
+}
 #: pages of records of the kernel's event ring
 TRACE_PAGES = 16
 

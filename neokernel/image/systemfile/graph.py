@@ -3,7 +3,7 @@
 Nodes are services, devices, and what is the kernel's or init's own; an edge is a grant. Where a service can reach all
 memory, because a device masters the bus and no IOMMU stands between, there are edges from there to everything: that
 device is a way around every other line of the graph. So is init's interface `System`, which ends and replaces services,
-lends one what another has, and switches the machine off; by `Watch` services are only seen.
+lends one what another has, and switches the machine off; by `Watch` services are only seen, by `Shutdown` only ended.
 
 Invariant: the same machine gives the same graph, in the same order.
 """
@@ -24,8 +24,8 @@ ALL_MEMORY = "all memory"
 #: what an edge to a device is, beside its registers
 INTERRUPT = "interrupt"
 #: what init does with each service for who holds one of its interfaces
-RULED, SEEN = "ends and replaces it, and lends what it has", "tells how it is"
-INIT_EDGES = {RULES: RULED, "init.watch": SEEN}
+RULED, SEEN, ENDED = "ends and replaces it, and lends what it has", "tells how it is", "ends it, with all others"
+INIT_EDGES = {RULES: RULED, "init.watch": SEEN, "init.shutdown": ENDED}
 #: what switches the machine off
 POWER = "kernel.power"
 #: ways that `ways` finds at most
@@ -63,8 +63,8 @@ class Edge:
 
     @property
     def leads_on(self) -> bool:
-        """Does what can be done with the target open the target's own ways? To be told of something doesn't."""
-        return self.what not in (INTERRUPT, SEEN)
+        """Does what can be done with the target open the target's own ways? To be told of it, or to end it, doesn't."""
+        return self.what not in (INTERRUPT, SEEN, ENDED)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.what}" if self.name else self.what

@@ -82,6 +82,12 @@ def load(path: Path, findings: Findings, assumed: frozenset[str] = frozenset()) 
             place = document.key("service", name)
             findings.error("NK2007", f'no service can be called "{name}"', place, "it means what every system has")
             continue
+        if board is not None and name in board.device:
+            # Who reaches whom is asked and told by names alone.
+            place = document.key("service", name)
+            help = "the board has a device of that name; choose another one"
+            findings.error("NK2007", f'no service can be called "{name}" here', place, help)
+            continue
         if name in assumed:
             main = find_program(document, table.program) or document.path.parent / table.program
             program = Program(main.parent.name if main.stem == "main" else main.stem, main, ())

@@ -28,7 +28,7 @@ USUAL_PRIORITY = 16
 #: what ends and replaces every service, and lends what any of them has
 RULES = "init.system"
 #: names of what isn't a service, but is granted like one's interface
-RESERVED = {"kernel": ("console", "power", "processor", "trace"), "init": ("system", "watch")}
+RESERVED = {"kernel": ("console", "power", "processor", "trace"), "init": ("system", "watch", "shutdown")}
 
 
 @dataclass(frozen=True)

@@ -175,8 +175,8 @@ class Service(Manifest):
         default_factory=dict,
         description='whom it calls, by the names that its program declares: "SERVICE.NAME", where the other program '
         'declares NAME as `Provides`; "SERVICE" alone if that provides only one such interface. '
-        '"kernel.console", "kernel.power", "kernel.processor", "kernel.trace", "init.system", "init.watch": what no '
-        "service provides",
+        '"kernel.console", "kernel.power", "kernel.processor", "kernel.trace", "init.system", "init.watch", '
+        '"init.shutdown": what no service provides',
     )
     devices: dict[Declared, Peer] = Field(
         default_factory=dict, description="devices of the board whose registers it gets, by declared names"

@@ -40,7 +40,11 @@ OBJECTS = {
     "Trace": "kernel.trace",
 }
 #: the interfaces of init, which is no service: by their full names
-INIT = {"neokernel.interfaces.system.System": "init.system", "neokernel.interfaces.system.Watch": "init.watch"}
+INIT = {
+    "neokernel.interfaces.system.System": "init.system",
+    "neokernel.interfaces.system.Watch": "init.watch",
+    "neokernel.interfaces.system.Shutdown": "init.shutdown",
+}
 
 #: integer types of settings: least and greatest value
 WIDTHS = {f"u{bits}": (0, (1 << bits) - 1) for bits in (8, 16, 32, 64)} | {"usize": (0, (1 << 64) - 1)}

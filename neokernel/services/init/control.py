@@ -1,4 +1,4 @@
-"""What init is asked by who may: it serves `Watch` and `System` (`neokernel/interfaces/system.py`) at its endpoint.
+"""What init is asked by who may: it serves the interfaces of `neokernel/interfaces/system.py` at its endpoint.
 
 Invariant: whatever is asked, in whatever words, is answered, now or when a replacement has come to its end; what is
 refused has changed nothing.
@@ -6,7 +6,7 @@ refused has changed nothing.
 
 from __future__ import annotations
 
-from neokernel.abi.description import FIRST_DECLARED, INIT_SYSTEM, MOST_TIME, GrantKind
+from neokernel.abi.description import FIRST_DECLARED, INIT_SHUTDOWN, INIT_SYSTEM, MOST_TIME, GrantKind
 from neokernel.interfaces.system import (
     Beginning,
     Delegated,
@@ -16,6 +16,7 @@ from neokernel.interfaces.system import (
     Refused,
     Resources,
     ServiceStatus,
+    Shutdown,
     System,
     Unknown,
     Watch,
@@ -27,7 +28,7 @@ from neokernel.runtime.interface import client_of, provided_of
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure, Message
 from neokernel.services.init.delegation import free_delegation, hand_out, revoke
-from neokernel.services.init.lifecycle import end, launch, power_off, stop
+from neokernel.services.init.lifecycle import end, launch, power_off, stop, stop_all
 from neokernel.services.init.post_mortem import POST_MORTEMS
 from neokernel.services.init.state import (
     ASKING,
@@ -53,6 +54,9 @@ def serve(process: Process, init: Init, asked: Message) -> None:
     if provided_of(asked.badge) == INIT_SYSTEM:
         system_: Provides[System] = provides(init.events)
         answer = system_.dispatch(desk, asked)
+    elif provided_of(asked.badge) == INIT_SHUTDOWN:
+        shutdown: Provides[Shutdown] = provides(init.events)
+        answer = shutdown.dispatch(desk, asked)
     else:
         watch: Provides[Watch] = provides(init.events)
         answer = watch.dispatch(desk, asked)
@@ -219,6 +223,15 @@ class Desk:
 
     def power_off(self) -> None:
         power_off(self.process, self.init)
+
+    # --- Shutdown -----------------------------------------------------------------------------------------------------
+
+    def end_others(self) -> Refused | None:
+        init = self.init
+        if init.swap.unit != 0:
+            return Refused(Reason.BUSY)
+        stop_all(self.process, init, self.client)
+        return None
 
 
 def tell(into: Span[u8], text: bytes) -> usize:

@@ -15,7 +15,7 @@ from enum import Enum
 from neokernel.abi.description import (
     CHECKED_FROM,
     HIGHEST_PRIORITY,
-    INIT_WATCH,
+    INIT_SHUTDOWN,
     LEAST_CAPABILITIES,
     MAGIC,
     MAXIMUM_GRANTS,
@@ -337,7 +337,7 @@ def problem_of_grant(description: Description, owner: u64, grant: Grant) -> Prob
         case GrantKind.DMA | GrantKind.TRACE:
             return None if 1 <= size <= 4096 else Problem.TARGET
         case GrantKind.SYSTEM:
-            return None if target <= INIT_WATCH else Problem.TARGET
+            return None if target <= INIT_SHUTDOWN else Problem.TARGET
         case GrantKind.MEMORY:
             return None if PAGE_SIZE <= size <= MOST_MEMORY and size % PAGE_SIZE == 0 else Problem.MEMORY
         case _:

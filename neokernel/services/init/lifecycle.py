@@ -293,10 +293,16 @@ def restart_with_dependants(process: Process, init: Init, index: u64, due: u64) 
 
 def power_off(process: Process, init: Init) -> None:
     """End all services, who uses before who is used, and the machine."""
-    for index in reversed(range(init.description.services())):
-        stop(process, init, index)
+    stop_all(process, init, init.description.services())
     init.outbox.write("init: all services have ended: the machine is switched off\n")
     switch_off(process, init, 0)
+
+
+def stop_all(process: Process, init: Init, but: u64) -> None:
+    """Stop all services but this one, who uses before who is used."""
+    for index in reversed(range(init.description.services())):
+        if index != but:
+            stop(process, init, index)
 
 
 def switch_off(process: Process, init: Init, status: u64) -> None:

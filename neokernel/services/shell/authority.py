@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from neokernel.abi.description import INIT_SYSTEM, MAXIMUM_GRANTS, MAXIMUM_NAME, MAXIMUM_SERVICES, GrantKind
+from neokernel.abi.description import (
+    INIT_SHUTDOWN,
+    INIT_SYSTEM,
+    MAXIMUM_GRANTS,
+    MAXIMUM_NAME,
+    MAXIMUM_SERVICES,
+    GrantKind,
+)
 from neokernel.abi.rights import GRANT
 from neokernel.interfaces.system import GrantInfo, Unknown, Watch
 from neokernel.lang import Array, array, struct, text_of, u8, u64
@@ -76,6 +83,8 @@ class Authority:
                     terminal.write("init.system: ends, starts and replaces every service,")
                     terminal.write(BELOW)
                     terminal.write("and lends what it has")
+                elif target == INIT_SHUTDOWN:
+                    terminal.write("init.shutdown: ends all other services")
                 else:
                     terminal.write("init.watch: sees what every service does, and what it has")
             case GrantKind.TRACE:

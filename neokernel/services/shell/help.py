@@ -21,19 +21,19 @@ uptime               since the machine started
 kill SERVICE         end it as if it had crashed; its restart policy goes on
 stop, start SERVICE  end it for good; start it again
 swap SERVICE PROGRAM replace it by another version, while it is called
-poweroff             end all services, and switch the machine off
+poweroff, reboot     end all services; switch the machine off, or start it anew
 help [COMMAND]       this list, or more about one of them
 """
 
 
 #: each command, and a space
-NAMES = b"ps top caps log level trace free uptime kill stop start swap poweroff help "
+NAMES = b"ps top caps log level trace free uptime kill stop start swap poweroff reboot help "
 
 
 def takes(command: bytes) -> usize | None:
     """How many words a command takes at most; None if there is none such."""
     match command:
-        case b"ps" | b"top" | b"free" | b"uptime" | b"poweroff":
+        case b"ps" | b"top" | b"free" | b"uptime" | b"poweroff" | b"reboot":
             return 0
         case b"caps" | b"log" | b"level" | b"trace" | b"kill" | b"stop" | b"start" | b"help":
             return 1
@@ -125,10 +125,11 @@ swap SERVICE PROGRAM: another version takes over, with the state: PROGRAM is
 one of the image's, by its name there, and declares what the old one does.
 Calls that come meanwhile wait. If it isn't ready in time, the old one goes on.
 """
-        case b"poweroff":
+        case b"poweroff" | b"reboot":
             return """\
 poweroff: every service ends, who uses another one before that one, and the
 machine is switched off, with status 0.
+reboot: the same, and then the machine starts again.
 """
         case b"help":
             return """\

@@ -12,6 +12,7 @@ from neokernel.abi.status import Status
 from neokernel.interfaces.clients.names import Names
 from neokernel.interfaces.console import Console, Keyboard
 from neokernel.interfaces.log import MOST_TEXT, Journal, Level, Log, NoRecord
+from neokernel.interfaces.power import PowerControl, Unable
 from neokernel.interfaces.system import Phase, Reason, Refused, System, Unknown, Watch
 from neokernel.lang import Array, Embedded, Setting, Uses, array, copy, setting, slot_of, struct, text_of, u8, u64, uses
 from neokernel.runtime import system
@@ -33,6 +34,7 @@ journal: Uses[Journal] = uses()
 init: Uses[System] = uses()
 watch: Uses[Watch] = uses()
 trace: Uses[Trace] = uses()
+power: Uses[PowerControl] = uses()
 #: shown when it begins
 welcome: Setting[str] = setting("neokernel: `help` lists the commands")
 
@@ -40,6 +42,8 @@ welcome: Setting[str] = setting("neokernel: `help` lists the commands")
 RECORDS: u64 = 20
 #: what begins the record of what init has refused
 REFUSED = b"refused: "
+#: why, if somebody at the console wants it
+AT_THE_CONSOLE = b"wanted at the console"
 #: microseconds that each version has to do its part of a replacement
 PATIENCE: u64 = 1_000_000
 
@@ -110,6 +114,8 @@ class Shell:
                 self.act(Action.SWAP, line)
             case b"poweroff":
                 self.power_off(line)
+            case b"reboot":
+                self.reboot(line)
             case _:
                 self.unknown(command)
 
@@ -299,9 +305,28 @@ class Shell:
         if not self.terminal.confirm():
             return
         self.note(line)
-        failure = init.power_off()
-        if failure is not None:
-            self.unanswered(failure)
+        found = power.power_off(AT_THE_CONSOLE)
+        if isinstance(found, Unable):
+            self.busy()
+        elif found is not None:
+            # The driver is down, or was denied to the shell: init ends the machine as well.
+            failure = init.power_off()
+            if failure is not None:
+                self.unanswered(failure)
+
+    def reboot(self, line: bytes) -> None:
+        self.terminal.write("all services end, and the machine starts again. ")
+        if not self.terminal.confirm():
+            return
+        self.note(line)
+        found = power.reboot(AT_THE_CONSOLE)
+        if isinstance(found, Unable):
+            self.busy()
+        elif found is not None:
+            self.terminal.write(f"the power driver doesn't answer: {found.status.name}\n")
+
+    def busy(self) -> None:
+        self.terminal.write("a service is being replaced: try again when that has come to an end\n")
 
     # --- the machine --------------------------------------------------------------------------------------------------
 
