@@ -11,7 +11,7 @@ from neokernel.cli.errors import Exit
 from neokernel.cli.output import json_option, print_json, shown
 from neokernel.cli.program import Program, analyse, find_program, from_here
 from neokernel.cli.system import (
-    about_state,
+    about_habits,
     described,
     examined,
     failure,
@@ -82,7 +82,7 @@ class Checked:
 
 
 def check(path: Path) -> Checked:
-    from neokernel.image.program import examine_program, uses_state  # late, because the compiler is big
+    from neokernel.image.program import examine_program, habits_of  # late, because the compiler is big
 
     if is_system_file(path):
         machine, findings = examined(find_system(path))
@@ -95,7 +95,7 @@ def check(path: Path) -> Checked:
             short = short_of_memory(machine)
             if short:
                 return Checked(path, ["a system"], [*findings, *short], failure(short), {})
-            findings += about_state(machine, {main: uses_state(state) for main, (state, _) in examined_all.items()})
+            findings += about_habits(machine, {main: habits_of(state) for main, (state, _) in examined_all.items()})
         return Checked(path, described(machine), [*findings, *dict.fromkeys(wrong)], Exit.COMPILE, {})
     program = find_program(path)
     return Checked(program.root, [program.kind], checked_program(program), Exit.COMPILE, program.needs)

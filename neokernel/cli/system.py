@@ -24,12 +24,13 @@ from neokernel.cli.program import (
 from neokernel.compiler.diagnostics import Diagnostic, suggestion
 from neokernel.image.archive import program_entry
 from neokernel.image.elf import Image
-from neokernel.image.needs import asks_for_state
+from neokernel.image.needs import Habits, habits_in
 from neokernel.image.systemfile.checking import examine
 from neokernel.image.systemfile.describing import Denied, describe, programs
 from neokernel.image.systemfile.document import Findings, did_you_mean
 from neokernel.image.systemfile.left_out import write_left_out
 from neokernel.image.systemfile.machine import Machine
+from neokernel.image.systemfile.readiness import check as check_readiness
 from neokernel.image.systemfile.resources import enough_memory, tight, total
 from neokernel.image.systemfile.state import check as check_state
 from neokernel.image.systemfile.timing import percent, promised
@@ -191,9 +192,7 @@ def build_machine(
         refuse_system(Path(machine.file), short.errors, as_json=as_json)
     if not as_json:
         folder = programs_folder(output)
-        print_findings(
-            about_state(machine, {main: asks_for_state(folder / f"{name}.elf") for name, main in found.items()})
-        )
+        print_findings(about_habits(machine, {main: habits_in(folder / f"{name}.elf") for name, main in found.items()}))
     write_left_out(output, machine, denied)
     return output
 
@@ -212,10 +211,11 @@ def short_of_memory(machine: Machine) -> list[Diagnostic]:
     return found.items
 
 
-def about_state(machine: Machine, asks: Mapping[Path, bool]) -> list[Diagnostic]:
-    """Whose state nobody keeps or uses. `asks`: of each program's `main`, whether it asks for what outlives it."""
+def about_habits(machine: Machine, habits: Mapping[Path, Habits]) -> list[Diagnostic]:
+    """Whose state nobody keeps or uses, and who is never ready. `habits`: of programs, by the file of their `main`."""
     found = Findings()
-    check_state(machine, asks, found)
+    check_state(machine, {main: each.state for main, each in habits.items()}, found)
+    check_readiness(machine, {main: each.ready for main, each in habits.items()}, found)
     return found.items
 
 

@@ -14,11 +14,10 @@ from neokernel.abi.fault import Fault
 from neokernel.runtime.system import THREAD_REGISTERS
 from neokernel.services.init.post_mortem import (
     MESSAGES,
-    NO_HEARTBEAT,
-    NONSENSE,
     STACK_WORDS,
     Cause,
     trap_of,
+    word_of,
 )
 
 #: as `PostMortem.write` puts it together: numbers, the program's name, registers, messages of four numbers, the stack
@@ -47,7 +46,7 @@ class Death:
     @property
     def has_place(self) -> bool:
         """Is it known where it was?"""
-        return self.cause in (Cause.FAULT, Cause.SILENT, Cause.NOISY)
+        return self.cause in (Cause.FAULT, Cause.SILENT, Cause.NOISY, Cause.UNREADY)
 
 
 def death_of(data: bytes) -> Death | None:
@@ -59,7 +58,7 @@ def death_of(data: bytes) -> Death | None:
     words = found[-int(STACK_WORDS) :][: min(count, int(STACK_WORDS))]
     try:
         kind = Cause(cause)
-        trap = int(NONSENSE if kind is Cause.NOISY else NO_HEARTBEAT)
+        trap = int(word_of(kind))
         if fault:
             trap = int(trap_of(Fault(fault), lang.u64(access)))
     except ValueError:

@@ -34,7 +34,8 @@ CAUSES = {
     13: "LoadPageFault",
     15: "StorePageFault",
     1 << 63 | 5: "BudgetExhausted",  # the timer, of a thread without a handler
-    1 << 63 | 62: "Nonsense",  # these two are init's words
+    1 << 63 | 61: "NotReady",  # these three are init's words
+    1 << 63 | 62: "Nonsense",
     1 << 63 | 63: "NoHeartbeat",
 }
 ADDRESS_CAUSES = {0, 1, 4, 5, 6, 7, 12, 13, 15}

@@ -28,7 +28,7 @@ import ast
 import json
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -109,6 +109,19 @@ class Tasks:
     @property
     def size(self) -> int:
         return self.count * self.frame
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What a program does in anything that its threads may call. The section has those that are so, by their names."""
+
+    #: it asks for the memory that outlives it
+    state: bool = False
+    #: it says that it is ready to serve
+    ready: bool = False
+
+
+NO_HABITS = Habits()
 
 
 # --- of the source ----------------------------------------------------------------------------------------------------
@@ -213,21 +226,20 @@ def _parsed(path: Path, *_: int) -> ast.Module | None:
 # --- of the file ------------------------------------------------------------------------------------------------------
 
 
-def packed(needs: list[Need], tasks: Sequence[Tasks] = (), *, state: bool = False, main: str = "") -> bytes:
+def packed(needs: list[Need], tasks: Sequence[Tasks] = (), *, habits: Habits = NO_HABITS, main: str = "") -> bytes:
     """The section's content."""
     whole: dict[str, object] = {"format": FORMAT, "needs": [need.as_json() for need in needs]}
     if main:
         whole["main"] = main
     if tasks:
         whole["tasks"] = [asdict(each) for each in tasks]
-    if state:
-        whole["state"] = True
+    whole |= {name: True for name, has in asdict(habits).items() if has}
     return json.dumps(whole, separators=(",", ":"), sort_keys=True).encode()
 
 
-def section_of(needs: list[Need], tasks: Sequence[Tasks] = (), *, state: bool = False, main: str = "") -> str:
+def section_of(needs: list[Need], tasks: Sequence[Tasks] = (), *, habits: Habits = NO_HABITS, main: str = "") -> str:
     """The section, as assembly that goes into the program."""
-    data = packed(needs, tasks, state=state, main=main)
+    data = packed(needs, tasks, habits=habits, main=main)
     rows = [", ".join(map(str, data[first : first + 32])) for first in range(0, len(data), 32)]
     return f'.pushsection {SECTION},"",@progbits\n' + "".join(f".byte {row}\n" for row in rows) + ".popsection\n"
 
@@ -242,9 +254,10 @@ def tasks_in(elf: Path) -> list[Tasks]:
     return unpacked_tasks(section_in(elf), str(elf))
 
 
-def asks_for_state(elf: Path) -> bool:
-    """Does the section say that the program asks for the memory that outlives it?"""
-    return opened(section_in(elf), str(elf)).get("state") is True
+def habits_in(elf: Path) -> Habits:
+    """What the section says that the program does."""
+    whole = opened(section_in(elf), str(elf))
+    return Habits(**{each.name: whole.get(each.name) is True for each in fields(Habits)})
 
 
 def main_in(image: Image) -> str | None:

@@ -27,13 +27,14 @@ from neokernel.compiler.resolve import reject
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.compiler.types import NEVER, NONE
 from neokernel.image.checks import Sources, sources_in, write_check_table
-from neokernel.image.needs import Tasks, needs_of, section_of
+from neokernel.image.needs import Habits, Tasks, needs_of, section_of
 from neokernel.image.notes import Made, note_of, remember, remembered
 from neokernel.lang import is_target_source
 
 PROCESS = "neokernel.runtime.process"
 #: what gives a program the memory that outlives it
 STATE = f"{PROCESS}.Process.state"
+READY = f"{PROCESS}.Process.ready"
 TRACING = "neokernel.runtime.tracing"
 #: the functions that LLVM expects to find: of programs, and of the kernel and the first stage
 MEMORY = ("neokernel.arch.riscv64.memory", "neokernel.arch.riscv64.copy_any")
@@ -133,7 +134,7 @@ def compile_program(state: State, path: Path, *, checks: bool, release: bool) ->
     assert state.program is not None
     export(state.program, {f"{ENTRY}.start": START, f"{ENTRY}.start_thread": THREAD_START})
     main = f"{state.roots[0]}.main"
-    section = section_of(needs_of(path), tasks_of(state), state=uses_state(state), main=main)
+    section = section_of(needs_of(path), tasks_of(state), habits=habits_of(state), main=main)
     state.program.assembly.append(section)
     files, records = make_objects(state.program, checks=checks, release=release)
     sources = sources_in(state.folder, state.modules)
@@ -148,11 +149,12 @@ def tasks_of(state: State) -> list[Tasks]:
     return [Tasks(function, count, known.size(frame)) for _, (function, count, frame) in found]
 
 
-def uses_state(state: State) -> bool:
-    """Does the program, in anything that its threads may call, ask for the memory that outlives it?"""
+def habits_of(state: State) -> Habits:
+    """What the program does in anything that its threads may call."""
     assert state.program is not None
     began = [one for one in state.program.functions if one.module == ENTRY]
-    return any(one.symbol == STATE for one in reachable(began))
+    called = {one.symbol for one in reachable(began)}
+    return Habits(state=STATE in called, ready=READY in called)
 
 
 def examine_program(path: Path, *, traced: bool = False) -> tuple[State, list[Diagnostic]]:

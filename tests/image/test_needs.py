@@ -14,9 +14,10 @@ from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.build import build_image
 from neokernel.image.needs import (
     BadNeeds,
+    Habits,
     Need,
     Tasks,
-    asks_for_state,
+    habits_in,
     needs_in,
     needs_of,
     packed,
@@ -80,11 +81,11 @@ def test_room_for_tasks_is_counted(tmp_path: Path) -> None:
     assert tasks_in(build_program(later / "client.py", tmp_path / "client.elf").image) == []
 
 
-def test_that_a_program_asks_for_its_state(tmp_path: Path) -> None:
+def test_what_a_program_does_in_anything_that_it_calls(tmp_path: Path) -> None:
     log, clock = (PACKAGE_ROOT / "neokernel" / name / "main.py" for name in ("services/log", "drivers/clock"))
-    for path, asks in ((log, True), (clock, False)):
+    for path, habits in ((log, Habits(True, True)), (clock, Habits(ready=True)), (PROGRAMS / "main.py", Habits())):
         built = build_program(path, tmp_path / "main.elf")
-        assert not built.diagnostics and asks_for_state(built.image) is asks
+        assert not built.diagnostics and habits_in(built.image) == habits
         assert needs_in(built.image) == needs_of(path), "which is another matter"
 
 

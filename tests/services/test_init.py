@@ -281,6 +281,7 @@ def test_a_replacement_that_goes_wrong_leaves_a_service_that_serves(tmp_path: Pa
         "in time: True, too late: True, all: True",
         *["at once: TIMED_OUT"] * 3,
         *["waits: 0", "never ready: ROLLED_BACK", "soon: True"] * 2,
+        "asleep: ROLLED_BACK",
         "swap: done",
         "its call: 0",
         "writes: PEER_DIED",
@@ -294,6 +295,9 @@ def test_a_replacement_that_goes_wrong_leaves_a_service_that_serves(tmp_path: Pa
     ]
     anew = [line for line in ran.lines if line.endswith("preserves nothing: its new version begins anew")]
     assert anew == ["init: mid preserves nothing: its new version begins anew"]
+    unready = [line.partition(" in time, at 0x")[0] for line in ran.lines if "process.ready()" in line]
+    assert unready == ["init: counter hasn't called process.ready()"]
+    assert [text.splitlines()[-1].partition(": ")[0] for text in ran.crashes].count("NotReady") == 1
     assert ran.status == 0
 
 
@@ -317,17 +321,22 @@ def test_the_machine_is_switched_off_when_a_service_fails_too_often(tmp_path: Pa
 
 @pytest.mark.qemu
 def test_what_cant_be_made_is_told(tmp_path: Path) -> None:
-    """A device that the board hasn't, and too little memory: the others run."""
+    """A device that the board hasn't, and too little memory: the others run. So is a passive one that isn't ready."""
     missing = Service("missing", "idle", (Has("registers", GrantKind.DEVICE, 0x1234000),))
     small = Service("small", "idle", memory=8192, restart=Restart(limit=1, backoff=0))
-    later = replace(QUITTER, restart=replace(QUITTER.restart, backoff=20_000, longest_backoff=20_000))
-    ran = run(build(System("tests", "qemu-virt", (missing, small, later)), tmp_path / "system.elf"))
+    dozer = Service("dozer", "idle", passive=True)
+    later = replace(
+        QUITTER, restart=replace(QUITTER.restart, backoff=600_000, longest_backoff=600_000, window=10_000_000)
+    )
+    ran = run(build(System("tests", "qemu-virt", (missing, small, dozer, later)), tmp_path / "system.elf"))
     assert ran.status == 102
     assert "init: missing can't be made: NO_CAPABILITY of argument 2" in ran.lines
     failed = "OUT_OF_MEMORY of argument 0; its `memory` is too small, or the machine's is used up"
     assert ran.lines.count(f"init: small can't be made: {failed}") == 2
     assert "init: small has failed too often: it is given up" in ran.lines
     assert ran.lines.count("quits") == 3
+    unready = "init: dozer is passive and keeps time of its own: it hasn't called process.ready()"
+    assert ran.lines.count(unready) == 1
 
 
 def test_what_a_failure_leaves_undone_of_a_region_is_done_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:

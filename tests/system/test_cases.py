@@ -17,7 +17,7 @@ import pytest
 
 import neokernel.image.systemfile
 from neokernel.compiler.diagnostics import Diagnostic
-from neokernel.image.systemfile import document, state
+from neokernel.image.systemfile import document, readiness, state
 from neokernel.image.systemfile.checking import examine
 from neokernel.image.systemfile.codes import CODES
 from neokernel.image.systemfile.document import Findings
@@ -180,6 +180,85 @@ def test_state_that_nobody_keeps_or_uses(tmp_path: Path, monkeypatch: pytest.Mon
     assert cases.shown(of_state(tmp_path)) == SAID_OF_STATE
 
 
+READINESS = """@
+[service.asleep]
+program = "./server.py"
+cpu.passive = true
+preserve = "4 KiB"
+[service.stuck]
+program = "./server.py"
+preserve = "4 KiB"
+[service.plain]
+program = "./server.py"
+[service.ready]
+program = "./ready.py"
+preserve = "4 KiB"
+cpu.passive = true
+[service.client]
+program = "./client.py"
+uses = { one = "asleep.service", two = "ready.service" }
+preserve = "4 KiB"
+"""
+SERVING = """from typing import Protocol
+
+from neokernel.lang import Provides, interface, provides
+from neokernel.runtime.process import Process
+from neokernel.runtime.system import Failure
+
+@interface
+class Service(Protocol):
+    def ask(self) -> None | Failure: ...
+
+service: Provides[Service] = provides()
+
+def main(process: Process) -> None:
+    pass
+"""
+ASKING = """from server import Service
+
+from neokernel.lang import Uses, uses
+from neokernel.runtime.process import Process
+
+one: Uses[Service] = uses()
+two: Uses[Service] = uses()
+
+def main(process: Process) -> None:
+    pass
+"""
+SAID_OF_READINESS = """warning[NK2211]: `asleep` is passive, and never calls `process.ready()`: it keeps time of its own
+ --> system.toml:6:15
+  |
+6 | cpu.passive = true
+  |               ^^^^
+  = help: call `process.ready()` in server.py, right before it serves
+
+warning[NK2211]: `stuck` has state to hand over, and never calls `process.ready()`: no version of it can replace another
+  --> system.toml:10:12
+   |
+10 | preserve = "4 KiB"
+   |            ^^^^^^^
+   = help: call `process.ready()` in server.py, right before it serves
+
+"""
+
+
+def of_readiness(folder: Path) -> Findings:
+    """What is said once it is known that only `ready.py` says that it is ready."""
+    ready = SERVING.replace("@interface\nclass Service(Protocol):\n    def ask(self) -> None | Failure: ...\n", "")
+    files = {"system.toml": READINESS, "server.py": SERVING, "client.py": ASKING}
+    files["ready.py"] = f"from server import Service\n{ready}"
+    machine, findings = examine(cases.Case("readiness", files).write(folder))
+    assert machine is not None and not findings.items, findings.items
+    says = {service.program.main: service.program.name == "ready" for service in machine.services.values()}
+    readiness.check(machine, says, findings)
+    return findings
+
+
+def test_who_is_never_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cases.shown(of_readiness(tmp_path)) == SAID_OF_READINESS
+
+
 def test_programs_that_come_with_neokernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which there are changes."""
     monkeypatch.chdir(tmp_path)
@@ -241,6 +320,9 @@ def test_every_place_that_reports_has_a_case(tmp_path: Path, monkeypatch: pytest
     for counts, _ in LARGE:
         large(tmp_path, *counts)
     of_state(tmp_path)
+    (tmp_path / "readiness").mkdir()
+    monkeypatch.chdir(tmp_path / "readiness")
+    of_readiness(Path.cwd())
     missing = [
         first
         for first, last in sites()

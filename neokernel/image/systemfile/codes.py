@@ -277,6 +277,15 @@ CODES: dict[str, SystemCode] = {
         '[service.hello]\nprogram = "./hello.py"  # never calls process.state()\npreserve = "4 KiB"\n',
         '[service.hello]\nprogram = "./hello.py"\n',
     ),
+    "NK2211": SystemCode(
+        "a service that is never ready",
+        "A warning. `process.ready()` tells init that the next thing a program does is to serve. A passive service has "
+        "time of its own until then; and init waits for it when a new version has taken over an old one's state: one "
+        "that doesn't say it in time is ended, and the old one is back. This program never calls it, in nothing that "
+        "its threads may call.",
+        "def main(process: Process) -> None:\n    failure = tally.serve(process, Handler())\n",
+        "def main(process: Process) -> None:\n    process.ready()\n    failure = tally.serve(process, Handler())\n",
+    ),
     "NK2301": SystemCode(
         "not a budget",
         "A budget is how much time a service may use in each period: both are given or neither, the budget is at most "

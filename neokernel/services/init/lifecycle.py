@@ -36,6 +36,8 @@ HALTED: u64 = 102
 #: waits
 QUIET: u64 = 10_000
 IDLE: u64 = 500
+#: microseconds after which init tells of a passive service that isn't ready
+UNREADY: u64 = 1_000_000
 #: how often a busy console is tried before the machine is switched off
 LAST_WORDS = 1_000_000
 #: messages to init that mean nothing, in one life of a service
@@ -83,6 +85,7 @@ def begin(process: Process, init: Init, index: u64, child: Child) -> Failure | N
     if service.passive != 0:
         # Whoever calls it: it has this priority at least.
         _ = system.set_floor(process.buffer, PROCESSOR, u64(service.priority), child.thread)
+        unit.idle_due = after(system.now(), ticks(process, UNREADY))
     if unit.beat != 0:
         _ = system.poll(unit.beat)
         # It has time to begin.
@@ -332,7 +335,12 @@ def do_due(process: Process, init: Init, index: u64, now: u64) -> None:
         else:
             unit.beat_due = after(now, ticks(process, init.service(index).heartbeat))
     if unit.idle_due != 0 and unit.idle_due <= now:
-        take_time(process, init, index)
+        if unit.ready:
+            take_time(process, init, index)
+        else:
+            unit.idle_due = 0
+            name = text_of(init.name(index))
+            init.outbox.write(f"init: {name} is passive and keeps time of its own: it hasn't called process.ready()\n")
 
 
 def next_due(init: Init, index: u64) -> u64:

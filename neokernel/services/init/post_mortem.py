@@ -38,6 +38,8 @@ class Cause(Enum):
     NOT_MADE = 3
     #: it told init too often what means nothing
     NOISY = 4
+    #: it was to take over from another version, and didn't say in time that it is ready
+    UNREADY = 5
 
 
 @struct
@@ -149,6 +151,18 @@ WHOLE: usize = 12_288
 #: none of the machine's: it didn't show in time that it lives, it talked nonsense
 NO_HEARTBEAT: u64 = 1 << 63 | 63
 NONSENSE: u64 = 1 << 63 | 62
+NOT_READY: u64 = 1 << 63 | 61
+
+
+def word_of(cause: Cause) -> u64:
+    """What stands in the place of a trap where there was none."""
+    match cause:
+        case Cause.NOISY:
+            return NONSENSE
+        case Cause.UNREADY:
+            return NOT_READY
+        case _:
+            return NO_HEARTBEAT
 
 
 def trap_of(fault: Fault, access: u64) -> u64:
@@ -197,6 +211,8 @@ def show(outbox: Outbox, service: bytes, post_mortem: PostMortem, whole: bool) -
             outbox.write(f"init: {name} is silent, at {counter:#x}\n")
         case Cause.NOISY:
             outbox.write(f"init: {name} talks nonsense, at {counter:#x}\n")
+        case Cause.UNREADY:
+            outbox.write(f"init: {name} hasn't called process.ready() in time, at {counter:#x}\n")
         case Cause.NOT_MADE:
             outbox.write(f"init: {name} can't be made: ")
         case Cause.FAULT:
@@ -206,9 +222,7 @@ def show(outbox: Outbox, service: bytes, post_mortem: PostMortem, whole: bool) -
     if not whole or outbox.room() < WHOLE or post_mortem.cause in (u64(Cause.EXIT.value), u64(Cause.NOT_MADE.value)):
         return
     outbox.write(f"\x1enk-crash 1\nprogram {text_of(post_mortem.program.view())}\n")
-    trap = NONSENSE if post_mortem.cause == u64(Cause.NOISY.value) else NO_HEARTBEAT
-    if fault is not None:
-        trap = trap_of(fault, post_mortem.access)
+    trap = word_of(Cause(u8(post_mortem.cause))) if fault is None else trap_of(fault, post_mortem.access)
     outbox.write(f"scause {trap:016x}\nsepc {counter:016x}\nstval {post_mortem.address:016x}\nregisters")
     for register in post_mortem.registers[1:]:
         outbox.write(f" {register:016x}")

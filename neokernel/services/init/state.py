@@ -62,7 +62,7 @@ class Unit:
     #: index of its notification, 0 for none, and when it is looked at
     beat: u64
     beat_due: u64
-    #: when to look whether it waits, and its time can be taken away; 0 if not
+    #: of a passive one: when to look whether it waits, and its time can be taken away, or whether it is ready; 0 if not
     idle_due: u64
     #: the frames of its state
     region: Embedded[Kept]

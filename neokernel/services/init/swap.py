@@ -194,7 +194,7 @@ def do_due_swap(process: Process, init: Init, now: u64) -> None:
     if swap.due == 0 or swap.due > now:
         return
     if swap.begun:
-        examine(process, init, swap.unit - 1, Cause.SILENT, None)
+        examine(process, init, swap.unit - 1, Cause.UNREADY, None)
         return_to_old(process, init)
         return
     swap.late = True

@@ -140,6 +140,8 @@ def never_ready(process: Process) -> None:
         _ = system.wait(done)
         told(process, "never ready", refused)
         process.console.write(f"soon: {soon}\n")
+    told(process, "asleep", init().swap(service(b"counter"), b"idle", 20_000))
+    _ = must_get(system.call(COUNTER, message(READ)))
 
 
 def without_server(process: Process) -> None:
