@@ -37,14 +37,15 @@ def command(paths: tuple[Path, ...], as_json: bool) -> int:
 
     Exit status: 0 nothing, 3 something in a system file, 4 something in a program.
     """
-    found = [check(path) for path in paths or (find_system(None),)]
+    found: list[Checked] = []
+    for path in paths or (find_system(None),):
+        found.append(check(path))
+        if not as_json:
+            found[-1].show()  # each as soon as it is known: of many, the last one takes its time
     statuses = {each.status for each in found}
     status = next((each for each in (Exit.MANIFEST, Exit.COMPILE) if each in statuses), Exit.SUCCESS)
     if as_json:
         print_json({"programs": [each.as_json() for each in found], "exit": int(status)})
-        return status
-    for each in found:
-        each.show()
     return status
 
 

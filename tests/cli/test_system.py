@@ -110,6 +110,14 @@ def test_a_wrong_line_is_no_answer(nk: Nk, system: Path, tmp_path: Path) -> None
         assert (result.status, result.output) == (Exit.MANIFEST, "") and "NK2011" in result.error
 
 
+def test_each_target_is_told_of_as_soon_as_it_is_known(nk: Nk, system: Path, tmp_path: Path) -> None:
+    """What comes after it, or that it can't be looked at, takes nothing back."""
+    (tmp_path / "module.py").write_text('"""Nothing."""\n')
+    result = nk("check", "module.py", "absent.py")
+    assert (result.status, "NK1002" in result.error) == (Exit.USAGE, True)
+    assert result.output.startswith("module.py: nothing wrong; a module")
+
+
 def test_diff(nk: Nk, system: Path, tmp_path: Path) -> None:
     text = system.read_text()
     new = text.replace('memory = "512 KiB"', 'memory = "1 MiB"').replace(
