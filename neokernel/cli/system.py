@@ -276,12 +276,21 @@ def print_findings(found: list[Diagnostic]) -> None:
         click.echo(rendered(item), err=True)
 
 
+#: files that are named together, where it is said how many errors there are
+MOST_FILES = 3
+
+
 def print_count(path: Path, found: list[Diagnostic]) -> None:
+    """How many errors there are, and in which files: those of a system are its manifests and programs, too."""
     errors = [item for item in found if item.severity == "error"]
     if errors:
         plural = "s" if len(errors) > 1 else ""
-        said = f"{len(errors)} error{plural} in {shown(path)}; `nk explain {errors[0].code}` says more"
-        click.echo(said, err=True)
+        files = list(dict.fromkeys(item.span.file or shown(path) for item in errors))
+        *others, last = files
+        where = f"{', '.join(others)} and {last}" if others else last
+        if len(files) > MOST_FILES:
+            where = f"{len(files)} files of {shown(path)}"
+        click.echo(f"{len(errors)} error{plural} in {where}; `nk explain {errors[0].code}` says more", err=True)
 
 
 def described(machine: Machine) -> list[str]:

@@ -110,6 +110,14 @@ def test_a_wrong_line_is_no_answer(nk: Nk, system: Path, tmp_path: Path) -> None
         assert (result.status, result.output) == (Exit.MANIFEST, "") and "NK2011" in result.error
 
 
+def test_how_many_errors_there_are_says_in_which_files(nk: Nk, system: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "client.service.toml"
+    manifest.write_text("memry = 1\n" + manifest.read_text())
+    assert "1 error in client.service.toml; `nk explain NK2003` says more" in nk("check").error
+    system.write_text(system.read_text().replace("./owner.py", "./onwer.py"))
+    assert "2 errors in client.service.toml and system.toml; `nk explain" in nk("check").error
+
+
 def test_each_target_is_told_of_as_soon_as_it_is_known(nk: Nk, system: Path, tmp_path: Path) -> None:
     """What comes after it, or that it can't be looked at, takes nothing back."""
     (tmp_path / "module.py").write_text('"""Nothing."""\n')
