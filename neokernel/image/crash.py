@@ -16,7 +16,6 @@ from neokernel.image.panic import PanicRecord
 from neokernel.image.traceback import Frame, openable, render_traceback, shown_path
 from neokernel.image.unwind import FIRST_FUNCTIONS, STACK_POINTER, walk
 from neokernel.lang.failures import CheckFailed
-from neokernel.lang.interfaces.generate import PREFIX, is_generated
 
 #: names of traps (privileged specification, table "supervisor cause register values after trap")
 CAUSES = {
@@ -205,7 +204,7 @@ def frames_at(image: Image, address: int, *, innermost: bool = True) -> list[Fra
     if not places:
         return unknown(image, address)
     last = places[-1] if innermost else None
-    return [frame_of(place) for place in places if place is last or not is_generated(place.function)]
+    return [frame_of(place) for place in places if place is last or not place.generated]
 
 
 def unexplained(panic: PanicRecord) -> Crash:
@@ -220,8 +219,7 @@ def is_synthetic(place: Place) -> bool:
 
 
 def frame_of(place: Place) -> Frame:
-    name = plain_name(place.function).removeprefix(f"{PREFIX}_")
-    return Frame(name, place.file, place.line, place.column - 1 if place.column else None)
+    return Frame(plain_name(place.function), place.file, place.line, place.column - 1 if place.column else None)
 
 
 def plain_name(function: str) -> str:

@@ -37,6 +37,8 @@ class Place:
     file: str
     line: int
     column: int
+    #: of a function that was generated for an interface
+    generated: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,8 @@ class Image:
         file, line, column = self._line(unit, address)
         places = []
         for entry in reversed(chain):
-            places.append(Place(self._name(entry), file, line, column))
+            name, generated = self._function(entry)
+            places.append(Place(name, file, line, column, generated))
             if "DW_AT_call_line" in entry.attributes:
                 file = self._file(unit, entry.attributes["DW_AT_call_file"].value)
                 line = entry.attributes["DW_AT_call_line"].value
@@ -184,15 +187,16 @@ class Image:
             low, high = attributes["DW_AT_low_pc"].value, attributes["DW_AT_high_pc"]
             yield low, high.value if describe_form_class(high.form) == "address" else low + high.value
 
-    def _name(self, entry: Any) -> str:
+    def _function(self, entry: Any) -> tuple[str, bool]:
+        """Its name, and whether it was generated."""
         while "DW_AT_name" not in entry.attributes:
             for link in ("DW_AT_abstract_origin", "DW_AT_specification"):
                 if link in entry.attributes:
                     entry = entry.get_DIE_from_attribute(link)
                     break
             else:
-                return "?"
-        return str(entry.attributes["DW_AT_name"].value.decode())
+                return "?", False
+        return str(entry.attributes["DW_AT_name"].value.decode()), "DW_AT_artificial" in entry.attributes
 
     def _line(self, unit: Any, address: int) -> tuple[str, int, int]:
         program = self._dwarf.line_program_for_CU(unit)

@@ -26,7 +26,7 @@ from neokernel.compiler.types import (
     ValueType,
     WireType,
 )
-from neokernel.lang.interfaces.generate import as_written
+from neokernel.lang.interfaces.generate import as_written, is_generated
 
 
 def _escape(text: str) -> str:
@@ -67,10 +67,14 @@ class DebugInfo:
         name = function.name
         if not name.startswith(function.module + "."):
             name = f"{function.module}.{name}"
+        # What is generated for an interface has the name that the user wrote, and is marked (DW_AT_artificial).
+        # Debuggers prefer a linkage name where there is one, so that such a function's is only in the symbol table.
+        written, made = as_written(name), " | DIFlagArtificial" if is_generated(name) else ""
+        symbol = f'linkageName: "{_escape(function.symbol)}", ' if written == name else ""
         return self.metadata.distinct(
-            f'!DISubprogram(name: "{_escape(name)}", linkageName: "{_escape(function.symbol)}", '
+            f'!DISubprogram(name: "{_escape(written)}", {symbol}'
             f"scope: {file}, file: {file}, line: {function.span.line}, type: {signature}, "
-            f"scopeLine: {function.span.line}, flags: DIFlagPrototyped, spFlags: {flags}, unit: {unit})"
+            f"scopeLine: {function.span.line}, flags: DIFlagPrototyped{made}, spFlags: {flags}, unit: {unit})"
         )
 
     def location(self, span: ir.Span, subprogram: str) -> str:
@@ -82,7 +86,7 @@ class DebugInfo:
         file, _ = self.unit(span.file)
         position = f"arg: {argument}, " if argument else ""
         return self.metadata.node(
-            f'!DILocalVariable(name: "{_escape(var.name)}", {position}scope: {subprogram}, file: {file}, '
+            f'!DILocalVariable(name: "{_escape(as_written(var.name))}", {position}scope: {subprogram}, file: {file}, '
             f"line: {span.line}, type: {self.type(var.type)})"
         )
 
