@@ -93,6 +93,8 @@ def member(package: bytes, prefix: str) -> bytes:
     while place + 60 <= len(package):
         head = package[place : place + 60]
         name, size = head[:16].decode("ascii", "replace").strip().rstrip("/"), int(head[48:58])
+        if place + 60 + size > len(package):
+            raise ValueError("it is cut off")
         if name.startswith(prefix):
             return package[place + 60 : place + 60 + size]
         place += 60 + size + size % 2

@@ -69,11 +69,11 @@ class Work:
 
 
 WORKS = {
-    "keep": Work("HTTP request, 64 connections that are kept", "keep", WEB, 64, 4_096, 20_000, 31_376, 12_000),
-    "alone": Work("HTTP request, one connection that is kept", "keep", WEB, 1, 1_000, 2_000, 35_020),
-    "each": Work("HTTP request, a connection for each", "each", WEB, 1, 300, 500, 134_700, 60_000),
-    "in": Work("TCP, a byte to the machine", "in", TAKES, 1, 8 << 20, 64 << 20, 5.26, 2.5),
-    "out": Work("TCP, a byte from the machine", "out", GIVES, 1, 8 << 20, 64 << 20, 9.13, 2.5),
+    "keep": Work("HTTP request, 64 connections that are kept", "keep", WEB, 64, 4_096, 10_000, 31_376, 12_000),
+    "alone": Work("HTTP request, one connection that is kept", "keep", WEB, 1, 1_000, 1_000, 35_020),
+    "each": Work("HTTP request, a connection for each", "each", WEB, 1, 300, 300, 134_700, 60_000),
+    "in": Work("TCP, a byte to the machine", "in", TAKES, 1, 8 << 20, 32 << 20, 5.26, 2.5),
+    "out": Work("TCP, a byte from the machine", "out", GIVES, 1, 8 << 20, 32 << 20, 9.13, 2.5),
 }
 
 

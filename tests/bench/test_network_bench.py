@@ -9,8 +9,9 @@ import pytest
 from neokernel.bench import network
 from neokernel.bench.row import BenchError
 
-#: what comes together depends on how the host runs client and machine: some is left for that
-LEEWAY = 1.7
+#: what comes together depends on how the host runs client and machine: some is left for that, and for bytes, which are
+#: above their budget (docs/reference/benchmarks-network.md)
+LEEWAY = 1.5
 
 
 def test_unknown_item_is_an_error() -> None:
@@ -19,7 +20,7 @@ def test_unknown_item_is_an_error() -> None:
 
 
 @pytest.mark.qemu
-def test_requests_and_bytes_keep_their_budgets(tmp_path: Path) -> None:
+def test_requests_and_bytes_stay_near_their_budgets(tmp_path: Path) -> None:
     """Of 64 connections, a request shares turns with others; one with a connection of its own opens and closes it."""
     image, client = network.build(tmp_path), network.build_client(tmp_path)
     keep, alone, each, inwards, outwards = network.counted(list(network.WORKS.values()), image, client)
