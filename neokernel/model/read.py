@@ -26,6 +26,8 @@ from neokernel.model.problem import BAD_INPUT, MISFIT, NOT_CONSTANT, UNREADABLE,
 MOST_BYTES = (1 << 31) - 1
 #: elements of one tensor
 MOST_ELEMENTS = 1 << 28
+#: elements of a constant that is computed here; a larger one, such as a small one padded, is computed by the model
+MOST_FOLDED = 1 << 24
 #: dimensions of one
 MOST_DIMENSIONS = 8
 #: names of the domain whose operators these are
@@ -234,7 +236,7 @@ class _Reader:
             checked_type(tensor.type.element, tensor.type.shape, f"{node.place}: {tensor.name!r}")
         known = [tensor.constant for tensor in made.inputs]
         arrays = [array for array in known if array is not None]
-        if len(arrays) == len(known):
+        if len(arrays) == len(known) and all(tensor.type.count <= MOST_FOLDED for tensor in outputs):
             computed = made.operation.evaluate(arrays)
             for tensor, value in zip(outputs, computed or [], strict=False):
                 tensor.constant = value

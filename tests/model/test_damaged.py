@@ -171,6 +171,11 @@ REFUSED = {
         "NK1704",
         "can't be multiplied: 4 columns, 3 rows",
     ),
+    "dimensions": (
+        model(node("Concat", "x", "w", axis=1), constants={"w": np.ones(4, np.float32)}),
+        "NK1704",
+        "differ in more than axis 1",
+    ),
     "types": (
         model(node("Add", "x", "w"), constants={"w": np.ones(4, np.int64)}),
         "NK1704",

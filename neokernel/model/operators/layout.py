@@ -191,11 +191,10 @@ def read_concat(node: OnnxNode) -> Made:
     element = node.same_type(tensors)
     rank = len(tensors[0].type.shape)
     axis = node.axis(node.integer("axis", 1), rank)
+    first = tensors[0].type.shape
     for tensor in tensors:
-        if [*tensor.type.shape[:axis], *tensor.type.shape[axis + 1 :]] != [
-            *tensors[0].type.shape[:axis],
-            *tensors[0].type.shape[axis + 1 :],
-        ]:
+        others = [size == same for size, same in zip(tensor.type.shape, first, strict=False)]
+        if len(tensor.type.shape) != rank or not all([*others[:axis], *others[axis + 1 :]]):
             node.refuse(f"{tensor!r} and {tensors[0]!r} differ in more than axis {axis}")
     shape = list(tensors[0].type.shape)
     shape[axis] = sum(tensor.type.shape[axis] for tensor in tensors)
