@@ -27,6 +27,7 @@ NAMES = (
     "recoveries",
     "cookies",
     "elapsed",
+    "connections",
 )
 MODULE = "tests.network.world"
 

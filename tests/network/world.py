@@ -95,6 +95,7 @@ class Seen:
     cookies: u64 = 0
     #: microseconds until the last stream was read
     elapsed: u64 = 0
+    connections: u64 = 0
 
 
 @struct
@@ -246,6 +247,7 @@ def run(world: World, plan: Plan) -> None:
         timeouts=left.timeouts + right.timeouts,
         recoveries=left.recoveries + right.recoveries,
         cookies=right.cookies_in,
+        connections=world.seen.connections + opened,
     )
     assert world.right.network.tcp.stop_listening(CLIENT, listener) is None
 

@@ -1,0 +1,118 @@
+"""Campaigns against the network's code, compiled for the host with all its checks: as long as they are let run.
+
+    python -m tests.network.fuzz streams --seconds 600     # two hosts on bad links (world.py)
+    python -m tests.network.fuzz peers --seconds 600       # a peer that says anything (hostile.py)
+    python -m tests.network.fuzz parsers --seconds 600     # damaged frames for every parser (mutation.py)
+
+A run that fails a check, or an assertion about streams and connections, ends with it, and its seed; one that ends by
+itself says what it has done. `docs/reference/fuzz-network.md` has the recorded ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from neokernel.services.network.connection import State
+from tests.network import hostile, mutation, packets
+from tests.network.support import library
+from tests.network.test_tcp import named
+
+STATES = int(hostile.STATES)
+#: that one call does
+PLANS, STEPS, FRAMES = 20, 20_000, 200_000
+
+
+def streams(seed: int, until: float) -> Counter[str]:
+    """Plans at random; each is some connections, one after the other or at a time."""
+    found: Counter[str] = Counter()
+    while time.monotonic() < until:
+        told = library("world", "walk", "campaign").call("tests.network.world.campaign", seed, PLANS)
+        found.update(named(told))
+        found["plans"] += PLANS
+        seed += PLANS
+    del found["elapsed"]
+    return found
+
+
+def peers(seed: int, until: float) -> Counter[str]:
+    """Steps of a walk; which states were left for which is counted."""
+    found: Counter[str] = Counter()
+    transitions = (ctypes.c_uint64 * (STATES * STATES))()
+    while time.monotonic() < until:
+        told = library("hostile", "walk").call(
+            "tests.network.hostile.walk", seed, STEPS, (transitions, STATES * STATES)
+        )
+        found.update(dict(zip(("segments", "answers", "opened", "ended", "bytes read"), map(int, told), strict=True)))
+        found["steps"] += STEPS
+        seed += 1
+    for place, times in enumerate(transitions):
+        if times:
+            found[f"{State(place // STATES).name} to {State(place % STATES).name}"] = times
+    return found
+
+
+def parsers(seed: int, until: float) -> Counter[str]:
+    """Frames; how far each came in `parsers.look`."""
+    corpus = corpus_of(frames())
+    memory = (ctypes.c_uint8 * len(corpus)).from_buffer_copy(corpus)
+    levels = (ctypes.c_uint64 * int(mutation.LEVELS))()
+    found: Counter[str] = Counter()
+    while time.monotonic() < until:
+        room = (levels, int(mutation.LEVELS))
+        library("mutation", "walk").call("tests.network.mutation.walk", (memory, len(corpus)), seed, FRAMES, room)
+        found["frames"] += FRAMES
+        seed += 1
+    for level, times in enumerate(levels):
+        found[f"came to {level}"] = times
+    return found
+
+
+def frames() -> list[bytes]:
+    """Right ones, of each kind that is looked at."""
+    here, there = packets.ip("10.0.2.15"), packets.ip("10.0.2.2")
+    link, peer = 0x525400123456, 0x525400ABCDEF
+
+    def carried(protocol: int, data: bytes, **more: Any) -> bytes:
+        return packets.ethernet(packets.ipv4(data, there, here, protocol, **more), link, peer)
+
+    options = [(2, b"\x05\xb4"), (4, b""), (8, bytes(8)), (3, b"\x07")]
+    syn = packets.Tcp(50_000, 80, 1, 0, 2, 65_535, options=options)
+    blocks = [(8, bytes(8)), (5, bytes(range(16)))]
+    sack = packets.Tcp(50_000, 80, 2, 9, 16, 1_000, options=blocks)
+    data = packets.Tcp(50_000, 80, 2, 9, 24, 1_000, payload=b"GET / HTTP/1.1\r\n\r\n")
+    return [
+        packets.ethernet(packets.arp(1, peer, there, 0, here), link, peer, 0x0806),
+        packets.ethernet(packets.arp(2, peer, there, link, here), link, peer, 0x0806),
+        carried(1, packets.icmp(8, 0, 7, b"ping")),
+        carried(1, packets.icmp(3, 4, 1_400, bytes(28))),
+        carried(17, packets.udp(b"a datagram", there, here, 53, 5_000)),
+        *(carried(6, each.data(there, here)) for each in (syn, sack, data)),
+    ]
+
+
+def corpus_of(found: list[bytes]) -> bytes:
+    return b"".join((len(each).to_bytes(2, "little") + each).ljust(int(mutation.EACH), b"\0") for each in found)
+
+
+CAMPAIGNS: dict[str, Callable[[int, float], Counter[str]]] = {"streams": streams, "peers": peers, "parsers": parsers}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("campaign", choices=CAMPAIGNS)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    until = time.monotonic() + float(arguments.seconds)
+    for name, count in CAMPAIGNS[str(arguments.campaign)](int(arguments.seed), until).items():
+        print(f"{name:<32} {count:>16,}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
