@@ -623,13 +623,32 @@ def test_the_link_comes_back(host: Host) -> None:
     assert peer.write(b"into nothing") == []
     assert host.rest(20) == []
     host.network.link_changed(True, u64(host.now))
-    assert [made.payload for made in peer.of(host.sent())] == [b"into nothing"]
+    assert [made.payload for made in peer.of(host.sent())] == [b"into nothing", b"", b"", b""]
     peer.write(b"lost with the driver")
     host.network.link_changed(False, u64(host.now))
     host.rest(1)
     host.network.link_changed(True, u64(host.now))
     host.network.advance(u64(host.now))
     assert b"into nothing" in peer.of(host.sent())[0].payload, "at once"
+
+
+def test_a_peer_is_reminded_of_what_was_lost_with_the_driver(host: Host) -> None:
+    """Three duplicates of the last acknowledgement: a peer that counts them sends again, before its timer is due."""
+    peer = opened(host)
+    peer.say(ACK, b"the first")
+    host.rest(1)
+    host.network.device_restarted(u64(host.now))
+    said = peer.of(host.sent())
+    assert [(made.flags, made.acknowledgment, made.payload) for made in said] == [(ACK, peer.seq, b"")] * 3
+    host.rest(120)
+    host.network.device_restarted(u64(host.now))
+    assert host.sent() == [], "of one that has said nothing for long nothing was lost"
+
+
+def test_a_peer_with_sack_is_not(host: Host) -> None:
+    opened(host, options=ALL_OPTIONS)
+    host.network.device_restarted(u64(host.now))
+    assert host.sent() == []
 
 
 def test_loopback(host: Host) -> None:

@@ -111,6 +111,8 @@ class Frames:
     shift: u32 = 0
     #: frames that the driver wouldn't send
     refused: u64 = 0
+    #: the driver couldn't be woken: it has ended, or begun a new life
+    gone: bool = False
 
     def open(self, process: Process, slot: u64, mine: u64, wanted: u32) -> NoRings | Failure | None:
         """Have the device, anew. `mine`: the notification that is signalled for events."""
@@ -132,7 +134,7 @@ class Frames:
             if process.slots().is_taken(own):
                 _ = process.drop(own)
             return opened
-        self.wake = opened.slot
+        self.wake, self.gone = opened.slot, False
         ours = self.sends.attach() is None and self.buffers.attach() is None and self.events.attach() is None
         assert ours, "rings of zeroes"
         self.to_send, self.to_give, self.seen = 0, 0, 0
@@ -176,7 +178,7 @@ class Frames:
         """Let the driver have all that was filled."""
         count, self.to_send = self.to_send, 0
         if count != 0 and self.sends.advance(count):
-            _ = system.signal(self.wake)
+            self.signal()
 
     # --- what comes ---------------------------------------------------------------------------------------------------
 
@@ -205,7 +207,7 @@ class Frames:
         """The slots of events that were read are the driver's again."""
         count, self.seen = self.seen, 0
         if count != 0 and self.events.advance(count):
-            _ = system.signal(self.wake)
+            self.signal()
 
     def give_back(self, place: u32) -> None:
         """The buffer of which this is a part can be filled again; many are handed over at a time."""
@@ -220,7 +222,16 @@ class Frames:
         if self.to_give == BATCH:
             self.to_give = 0
             if self.buffers.advance(BATCH):
-                _ = system.signal(self.wake)
+                self.signal()
+
+    def signal(self) -> None:
+        """Wake the driver."""
+        if system.signal(self.wake) is not None:
+            self.gone = True
+
+    def is_sending(self) -> bool:
+        """Has the driver frames that it hasn't given back?"""
+        return len(self.spare) < FRAMES
 
     def may_sleep(self) -> bool:
         """Ask to be signalled for the next event. False: there is one."""

@@ -67,6 +67,9 @@ def compose(connection: Connection, out: Segment, host: Host, now: u64) -> Piece
             piece = Piece(wrapping_sub(connection.una, 1), 0, False)
         elif connection.ack_now:
             piece = Piece(empty_number(connection), 0, False)
+        elif connection.reminders != 0:
+            connection.reminders -= 1
+            piece = Piece(empty_number(connection), 0, False)
         else:
             arm(connection, now)
             return None

@@ -177,6 +177,8 @@ class Connection:
     ack_now: bool = False
     #: bytes that came since the last acknowledgement
     unanswered: u32 = 0
+    #: acknowledgements that are to be sent although nothing new has come
+    reminders: u32 = 0
 
     #: challenges in the second that began then
     challenged: u32 = 0
@@ -383,6 +385,11 @@ class Connection:
 
     def is_synchronized(self) -> bool:
         return self.state not in (State.CLOSED, State.SYN_SENT, State.SYN_RECEIVED)
+
+    def may_wait_for_us(self, now: u64) -> bool:
+        """Has the peer perhaps sent what never came? One that was heard lately, counts duplicates, and may say more."""
+        lately = now < self.heard_at + FIN_WAIT
+        return lately and self.is_synchronized() and not self.sack and not self.fin_known
 
     # --- what the other files ask -------------------------------------------------------------------------------------
 

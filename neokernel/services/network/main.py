@@ -134,8 +134,10 @@ DEVICE: u64 = 1
 CLIENT: u64 = 2
 #: that come in, in a turn
 MOST_FRAMES = 64
-#: how often the driver is asked whether it is the one that was opened, and it is found out whether clients live
+#: how often the driver is asked whether it is the one that was opened: while it has frames to send, and else; and how
+#: often it is found out whether clients live
 LOOK: u64 = 100 * MILLISECOND
+BUSY_LOOK: u64 = 10 * MILLISECOND
 BEAT: u64 = SECOND
 #: room for a frame: Ethernet's header, and what its MTU is
 FRAME: u32 = 1_540
@@ -247,10 +249,13 @@ class Service:
 
     def look(self, now: u64) -> None:
         """Is the driver the one that was opened? Are the clients there?"""
-        self.look_at = now + LOOK
+        self.look_at = now + (BUSY_LOOK if self.frames.is_sending() else LOOK)
+        self.frames.gone = False
         told = device.describe()
         if isinstance(told, Failure) or told.session != self.opened or self.opened == 0:
+            first = self.opened == 0
             if self.open_device(now):
+                self.exchange.network.host.counters.restarts += 0 if first else 1
                 self.exchange.network.device_restarted(now)
         if now >= self.beat_at:
             self.beat_at = now + BEAT
@@ -395,7 +400,7 @@ class Service:
         more = self.take_orders(now) or more
         if self.exchange.network.deadline() <= now:
             self.exchange.network.advance(now)
-        if self.look_at <= now:
+        if self.look_at <= now or self.frames.gone:
             self.look(now)
         self.send_frames(now)
         self.tell()

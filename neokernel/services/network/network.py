@@ -100,7 +100,6 @@ class Network:
 
     def device_restarted(self, now: u64) -> None:
         """What the device had is lost: what waits for a retransmission doesn't wait for it any longer."""
-        self.host.counters.restarts += 1
         self.tcp.try_at_once(now)
 
     def forget(self, client: u32) -> None:

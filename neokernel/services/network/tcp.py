@@ -35,6 +35,7 @@ from neokernel.lang import (
 from neokernel.runtime.hashing import Seed
 from neokernel.runtime.map import Map
 from neokernel.runtime.pool import Pool
+from neokernel.services.network.acknowledgment import DUPLICATES
 from neokernel.services.network.address import ANY, Address, Endpoint, Flow
 from neokernel.services.network.buffers import Buffers
 from neokernel.services.network.clock import MILLISECOND, NEVER
@@ -375,13 +376,23 @@ class Tcp:
         self.bury()
 
     def try_at_once(self, now: u64) -> None:
-        """The link is there again: what waits for a retransmission doesn't wait for it any longer."""
+        """The link is there again: what waits for a retransmission doesn't wait for it any longer.
+
+        Nor does the peer, if it counts duplicates: who hears the same acknowledgement often enough takes the segment
+        behind it for lost, and sends it again at once (RFC 5681, 3.2; Goff and others, "Freeze-TCP", 2000). With SACK
+        it would want to hear what has come instead. What it has in flight it alone knows.
+        """
         for index in range(len(self.connections)):
             connection = self.connections.at(index)
-            if connection is not None and connection.retransmit_at != NEVER:
+            if connection is None:
+                continue
+            if connection.retransmit_at != NEVER:
                 connection.retransmit_at = min(connection.retransmit_at, now)
                 connection.trip.doublings = 0
                 self.timers.no_later(u32(index), now)
+            if connection.may_wait_for_us(now):
+                connection.reminders, connection.wants_output = DUPLICATES, True
+                self.ready.push(u32(index))
 
     def lose_address(self, address: Address) -> None:
         """The host isn't that any more: its connections end, and nobody can be told. Steps: the connections."""
