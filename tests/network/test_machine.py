@@ -195,6 +195,12 @@ def test_it_connects_to_the_host(machine: Running) -> None:
         assert answer == ["from the host"]
 
 
+def test_who_is_cancelled_while_it_connects_keeps_nothing(machine: Running) -> None:
+    """The steward has eight sockets, of which its listener's peer has one: after more attempts it has them still."""
+    assert machine.ask("try 24") == "tried"
+    test_it_connects_to_the_host(machine)
+
+
 def test_connections_survive_the_driver(machine: Running) -> None:
     """The card's driver is killed while bytes are under way, again and again: none is lost, none is wrong."""
     data = random.Random(2).randbytes(400_000)

@@ -69,7 +69,7 @@ def refuse(net: Net, request: Request) -> None:
     request.waiter = None
     if waiter is not None:
         net.executor.wake(waiter)
-    elif request.listener != NOBODY:
+    elif request.listener != NOBODY or request.abandoned:
         request.taken = False
 
 

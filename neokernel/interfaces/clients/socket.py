@@ -171,3 +171,6 @@ class Request:
     waiter: Task | None = None
     #: the listener that it is about, which asks by itself after a restart; NOBODY: none
     listener: u32 = NOBODY
+    #: who asked was cancelled: what is opened is for nobody. `datagrams`: it is a UDP socket then
+    abandoned: bool = False
+    datagrams: bool = False

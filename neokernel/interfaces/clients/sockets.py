@@ -92,6 +92,45 @@ assert NEWS_AT + NEWS_SIZE <= BUFFERS_AT, "rings and buffers lie apart"
 
 
 @struct
+class Asking:
+    """Something that was asked for, as long as a `with` lasts: of a task that is cancelled in it nothing stays open."""
+
+    net: Net
+    request: usize
+    #: of UDP
+    datagrams: bool = False
+    #: the service has the order
+    asked: bool = False
+    #: it has answered, so the request's place is free: what it has opened
+    taken: bool = False
+    pair: u32 = 0
+    number: u64 = 0
+    #: whoever asked has it
+    kept: bool = False
+
+    def __enter__(self) -> Asking:  # noqa: PYI034 - the language has no `Self`
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        request = self.net.requests[self.request]
+        if not self.taken and self.asked and not request.done:
+            # The answer will come, and find nobody.
+            request.abandoned, request.waiter = True, None
+            return
+        if not self.taken and self.take() is not None:
+            return
+        if self.asked and not self.kept:
+            self.net.drop(self.pair, self.number, self.datagrams)
+
+    def take(self) -> Refusal | None:
+        """The answer, which gives the request's place back."""
+        request = self.net.requests[self.request]
+        self.taken, self.pair, self.number = True, request.pair, request.number
+        request.taken = False
+        return request.why
+
+
+@struct
 class Net:
     """`open` comes first; `attend` is a task as long as it is used. `signal`: one of the executor's, for it alone."""
 
@@ -191,28 +230,30 @@ class Net:
     async def connect(self, address: u32, port: u16) -> Stream | Refusal | End:
         """A connection, when the peer has answered."""
         request = await self.request()
-        while not self.ask_connect(request, address, port):
-            await self.executor.turn()
-        await self.answered(request)
-        found = self.requests[request]
-        why, stream = found.why, Stream(found.pair, found.number, Peer(address, port))
-        found.taken = False
-        if why is not None:
-            return why
-        while True:
-            socket = self.stream_of(stream)
-            if socket is None:
-                return End.RESET
-            if socket.established or socket.end is not End.NONE:
-                break
-            socket.writer = self.executor.running()
-            await pause()
-        end = socket.end
-        if end is not End.NONE and not socket.established:
-            self.close(stream)
-            return end
-        socket.peer = stream.peer
-        return stream
+        with Asking(net=self, request=request) as asking:
+            while not self.ask_connect(request, address, port):
+                await self.executor.turn()
+            asking.asked = True
+            await self.answered(request)
+            why = asking.take()
+            if why is not None:
+                return why
+            stream = Stream(asking.pair, asking.number, Peer(address, port))
+            while True:
+                socket = self.stream_of(stream)
+                if socket is None:
+                    return End.RESET
+                if socket.established or socket.end is not End.NONE:
+                    break
+                socket.writer = self.executor.running()
+                await pause()
+            end = socket.end
+            if end is not End.NONE and not socket.established:
+                self.close(stream)
+                return end
+            asking.kept = True
+            socket.peer = stream.peer
+            return stream
 
     async def send(self, stream: Stream, data: bytes) -> End | None:
         """Hand all the bytes over, to be sent. End: it is over, or it was closed; nobody knows what has arrived."""
@@ -321,16 +362,18 @@ class Net:
     async def bind(self, port: u16, address: u32 = 0) -> Datagrams | Refusal:
         """A UDP socket; on port 0, which needs no grant, one that the service chooses."""
         request = await self.request()
-        while not self.ask_bind(request, address, port):
-            await self.executor.turn()
-        await self.answered(request)
-        found = self.requests[request]
-        found.taken = False
-        why = found.why
-        if why is not None:
-            return why
-        self.sockets[usize(found.pair)].datagrams = True
-        return Datagrams(found.pair, found.number, found.port)
+        self.requests[request].datagrams = True
+        with Asking(net=self, request=request, datagrams=True) as asking:
+            while not self.ask_bind(request, address, port):
+                await self.executor.turn()
+            asking.asked = True
+            await self.answered(request)
+            why = asking.take()
+            if why is not None:
+                return why
+            asking.kept = True
+            self.sockets[usize(asking.pair)].datagrams = True
+            return Datagrams(asking.pair, asking.number, self.requests[request].port)
 
     async def send_to(self, own: Datagrams, peer: Peer, data: Span[u8]) -> Gone | None:
         """Hand a datagram over. What isn't granted, or goes nowhere, isn't sent: UDP promises nothing."""
@@ -399,6 +442,7 @@ class Net:
                 if not self.requests[index].taken:
                     found = self.requests[index]
                     found.taken, found.done, found.why, found.listener = True, False, None, NOBODY
+                    found.abandoned, found.datagrams = False, False
                     return index
             await self.executor.turn()
 
@@ -467,12 +511,24 @@ class Net:
             if socket.moved and not socket.aborting:
                 _ = orders.moved(socket.number, socket.written, socket.read)
             if socket.closing:
-                _ = orders.abort(socket.number) if socket.aborting else orders.close(socket.number)
+                if socket.datagrams:
+                    _ = orders.unbind(socket.number)
+                else:
+                    _ = orders.abort(socket.number) if socket.aborting else orders.close(socket.number)
                 self.free(socket)
             elif socket.finishing and not socket.finish_told:
                 socket.finish_told = True
                 _ = orders.finish(socket.number)
             socket.moved = False
+
+    def drop(self, pair: u32, number: u64, datagrams: bool) -> None:
+        """What was opened is nobody's."""
+        if usize(pair) >= len(self.sockets):
+            return
+        socket = self.sockets[usize(pair)]
+        if number != 0 and socket.number == number and not socket.closing:
+            socket.datagrams, socket.closing, socket.aborting = datagrams, True, True
+            self.tell(pair)
 
     def free(self, socket: Socket) -> None:
         """Nobody has it any more; who waits for it finds out."""
@@ -506,6 +562,10 @@ class Net:
         request.done, request.pair, request.number, request.port, request.why = True, pair, number, port, why
         if usize(pair) >= len(self.sockets):
             request.pair, request.why = 0, Refusal.BUFFERS
+        if request.abandoned:
+            request.taken = False
+            self.drop(pair, number, request.datagrams)
+            return
         listener = request.listener
         if listener != NOBODY and why is None:
             # Those who connect may be told of before the task that has asked goes on.

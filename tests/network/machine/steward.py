@@ -3,6 +3,7 @@
 kill card            end a service as if it had crashed
 listen 81            may it listen there?
 connect 127.0.0.1 5  connect, and say what the peer says first
+try 24               begin to connect to who isn't there, and be cancelled sooner or later, so many times
 off                  switch the machine off, without an answer
 """
 
@@ -13,7 +14,7 @@ from neokernel.interfaces.clients.socket import Gone, Socket, Stream
 from neokernel.interfaces.clients.sockets import Net
 from neokernel.interfaces.sockets import End, Refusal, Sockets
 from neokernel.interfaces.system import Refused, System, Unknown, Watch
-from neokernel.lang import Array, Embedded, Span, Uses, array, slot_of, tasks, u8, u16, u32, uses, usize
+from neokernel.lang import Array, Embedded, Span, Uses, array, slot_of, struct, tasks, u8, u16, u32, u64, uses, usize
 from neokernel.runtime import system
 from neokernel.runtime.executor import Executor, Group
 from neokernel.runtime.must import must
@@ -28,11 +29,14 @@ watch: Uses[Watch] = uses()
 power: Uses[Power] = uses()
 
 SOCKETS = 8
+#: 10.0.2.77
+NOBODY: u32 = 0x0A00_024D
 EACH: u32 = 256 << 10
 
 
-async def serve(net: Net) -> None:
+async def serve(steward: Steward) -> None:
     """One peer after the other."""
+    net = steward.net
     line: Array[u8] = array(64)
     listener = await net.listen(9, 4)
     assert not isinstance(listener, Refusal), "it is granted"
@@ -44,7 +48,7 @@ async def serve(net: Net) -> None:
             length = await read_line(net, stream, line[:])
             if length == 0:
                 break
-            await obey(net, stream, line[:length])
+            await obey(steward, stream, line[:length])
         net.close(stream)
 
 
@@ -61,7 +65,8 @@ async def read_line(net: Net, stream: Stream, into: Span[u8]) -> usize:
     return length
 
 
-async def obey(net: Net, stream: Stream, line: Span[u8]) -> None:
+async def obey(steward: Steward, stream: Stream, line: Span[u8]) -> None:
+    net = steward.net
     space: usize = 0
     while space < len(line) and line[space] != 32:
         space += 1
@@ -74,8 +79,36 @@ async def obey(net: Net, stream: Stream, line: Span[u8]) -> None:
             await say(net, stream, name_of(listener) if isinstance(listener, Refusal) else "listening\n")
         case 99:
             await connect(net, stream, rest)
+        case 116:
+            for number in range(number_of(rest)):
+                await begin_and_stop(steward, u64(number))
+            await say(net, stream, "tried\n")
         case _:
             must(system.power_off(slot_of(power), 0))
+
+
+async def attempt(net: Net) -> None:
+    """Nobody has that address."""
+    _ = await net.connect(NOBODY, 2000)
+
+
+@struct
+class Steward:
+    net: Net
+    #: of `try`
+    trying: Embedded[Group] = Group(frames=tasks(attempt, 1), tasks=array(1))
+
+
+async def begin_and_stop(steward: Steward, number: u64) -> None:
+    """Before the order is given, before it is answered, or while the peer is waited for."""
+    executor = steward.net.executor
+    made = steward.trying.spawn(executor, attempt(steward.net))
+    assert made is not None, "the one before was cancelled"
+    for _ in range(number % 4):
+        await executor.turn()
+    if number % 8 >= 4:
+        await executor.sleep_until(executor.now + 20_000 * (number % 4))
+    _ = steward.trying.cancel(executor, made)
 
 
 async def connect(net: Net, stream: Stream, rest: Span[u8]) -> None:
@@ -141,9 +174,11 @@ def main(process: Process) -> None:
     attending = Group(frames=tasks(attend, 1), tasks=array(1))
     serving = Group(frames=tasks(serve, 1), tasks=array(1))
     assert attending.spawn(executor, attend(net)) is not None
-    assert serving.spawn(executor, serve(net)) is not None
+    steward = Steward(net=net)
+    assert serving.spawn(executor, serve(steward)) is not None
     process.ready()
     while True:
         must(executor.wait())
         attending.run(executor)
         serving.run(executor)
+        steward.trying.run(executor)
