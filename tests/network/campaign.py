@@ -2,8 +2,8 @@
 
     python -m tests.network.campaign --kills 200 --pause 0.05
 
-Says how many connections were lost (none may be), how many bytes went there and back (all as they were), and for how long
-nothing came after a kill, by the host's clock: the longest time without a byte before the next kill, of each.
+Says how many connections were lost (none may be), how many bytes went there and back (all as they were), and how long
+nothing came after each kill, by the host's clock: the longest time without a byte, up to the next kill.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def main() -> int:
         print(f"{came:,} bytes there and back, {wrong} parts wrong")
         found = sorted(outages(killed, arrivals))
         shown = {"half": 0.5, "9 of 10": 0.9, "99 of 100": 0.99, "all": 1.0}
-        for name, part in shown.items():
-            place = min(int(part * len(found)), len(found) - 1)
+        for name, share in shown.items():
+            place = min(int(share * len(found)), len(found) - 1)
             print(f"of {name} kills, nothing came for {found[place] * 1000:,.0f} ms at most")
     return 1 if wrong else 0
 

@@ -4,7 +4,7 @@
     python -m tests.network.fuzz peers --seconds 600       # a peer that says anything (hostile.py)
     python -m tests.network.fuzz parsers --seconds 600     # damaged frames for every parser (mutation.py)
 
-A run that fails a check, or an assertion about streams and connections, ends with it, and its seed; one that ends by
+A run that fails a check, or an assertion about streams and connections, ends with it, behind its seed; one that ends by
 itself says what it has done. `docs/reference/fuzz-network.md` has the recorded ones.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -31,6 +32,7 @@ def streams(seed: int, until: float) -> Counter[str]:
     """Plans at random; each is some connections, one after the other or at a time."""
     found: Counter[str] = Counter()
     while time.monotonic() < until:
+        print(f"plans from {seed:,} on", end="\r", file=sys.stderr, flush=True)
         told = library("world", "walk", "campaign").call("tests.network.world.campaign", seed, PLANS)
         found.update(named(told))
         found["plans"] += PLANS
@@ -44,6 +46,7 @@ def peers(seed: int, until: float) -> Counter[str]:
     found: Counter[str] = Counter()
     transitions = (ctypes.c_uint64 * (STATES * STATES))()
     while time.monotonic() < until:
+        print(f"walk {seed:,}", end="\r", file=sys.stderr, flush=True)
         told = library("hostile", "walk").call(
             "tests.network.hostile.walk", seed, STEPS, (transitions, STATES * STATES)
         )
@@ -63,6 +66,7 @@ def parsers(seed: int, until: float) -> Counter[str]:
     levels = (ctypes.c_uint64 * int(mutation.LEVELS))()
     found: Counter[str] = Counter()
     while time.monotonic() < until:
+        print(f"frames of {seed:,}", end="\r", file=sys.stderr, flush=True)
         room = (levels, int(mutation.LEVELS))
         library("mutation", "walk").call("tests.network.mutation.walk", (memory, len(corpus)), seed, FRAMES, room)
         found["frames"] += FRAMES
