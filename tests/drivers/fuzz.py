@@ -1,6 +1,6 @@
 """Drivers against devices that answer at random: `python -m tests.drivers.fuzz disk --answers 10000000`.
 
-Driver and device (`hostile_disk.py`, `hostile_random.py`) are compiled for the host, with all checks.
+Driver and device (`hostile_*.py`) are compiled for the host, with all checks.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ NAMES = {
     "disk": ("answers", "started", "done", "failed", "lost", "resets"),
     "random": ("answers", "delivered", "taken", "resets"),
     "network": ("answers", "sent", "came", "refused", "joined", "resets"),
+    "clock": ("answers", "later", "same", "earlier", "begun"),
     "ports": ("answers", "taken", "given", "peers", "hung", "resets"),
 }
 
