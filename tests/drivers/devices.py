@@ -15,13 +15,15 @@ from tests.support.nk import nk
 MACHINE = Path(__file__).parent / "machine"
 
 
-def copied(folder: Path, kills: int, name: str = "system") -> Path:
-    """A system file of it, with everything, in `folder`."""
+def copied(folder: Path, kills: int, name: str = "system", *, paced: bool = False) -> Path:
+    """A system file of it, with everything, in `folder`. `paced`: a driver is killed when its client has used it."""
     system = folder / "machine"
     shutil.copytree(MACHINE, system, ignore=shutil.ignore_patterns("__pycache__"))
     file = system / f"{name}.toml"
     text = file.read_text()
     text = re.sub(r'(?m)^program = "./(?:tester|circle|killer).py"$', rf"\g<0>\nconfig.kills = {kills}", text)
+    if paced:
+        text = re.sub(r'(?m)^program = "./(?:circle|killer).py"$', r"\g<0>\nconfig.paced = 1", text)
     file.write_text(text)
     return file
 

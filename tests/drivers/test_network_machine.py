@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,17 +22,9 @@ KILLS = 100
 @pytest.mark.qemu
 @pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_frames_survive_their_driver(tmp_path: Path) -> None:
-    circle, echo = free_ports(2)
-    file = copied(tmp_path, KILLS, "network")
-    file.write_text(file.read_text().replace("40001", str(circle)).replace("40002", str(echo)))
-    found: list[str] = []
-    machine = threading.Thread(target=lambda: found.append(nk("run", "--json", "--timeout", "280", file).stdout))
-    machine.start()
-    answers = echoed(machine, ("127.0.0.1", echo))
-    machine.join()
-    said = json.loads(found[0])
+    said = survived(tmp_path, KILLS, 280)
     assert said["exit"] == 0 and not said["crashes"] and not said["panics"], said
-    assert answers, "the machine has answered ARP, and a datagram"
+    assert said["answered"], "the machine has answered ARP, and a datagram"
     lines = said["console"].splitlines()[1:]
     assert re.fullmatch("mtu 1500, link True, address 0x[0-9a-f]+", lines[0]), lines
     # What each frame was like was checked there.
@@ -39,6 +32,24 @@ def test_frames_survive_their_driver(tmp_path: Path) -> None:
     assert told and int(told[1]) > 0, lines
     sent, came = map(int, re.findall("[0-9]+", lines[2]))
     assert 1000 <= came <= sent, lines
+
+
+def survived(folder: Path, kills: int, timeout: int, *, paced: bool = False) -> dict[str, Any]:
+    """What `nk run` says of the machine, and whether it has `answered`."""
+    circle, echo = free_ports(2)
+    file = copied(folder, kills, "network", paced=paced)
+    file.write_text(file.read_text().replace("40001", str(circle)).replace("40002", str(echo)))
+    found: list[str] = []
+
+    def run() -> None:
+        found.append(nk("run", "--json", "--timeout", str(timeout), file, timeout=timeout + 100).stdout)
+
+    machine = threading.Thread(target=run)
+    machine.start()
+    answers = echoed(machine, ("127.0.0.1", echo))
+    machine.join()
+    said: dict[str, Any] = json.loads(found[0])
+    return said | {"answered": answers}
 
 
 def echoed(machine: threading.Thread, address: tuple[str, int]) -> bool:

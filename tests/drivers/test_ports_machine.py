@@ -5,35 +5,38 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.drivers.killed_ports import HELLO, Echo, Wrong, killed, stream
 from tests.support.machine import QEMU
 from tests.support.nk import nk
 
 SOURCES = Path(__file__).parent / "ports"
-HELLO = b"hello\n"
+KILLS = 10
+#: seconds in which a machine that runs says something, on any host
+PATIENCE = 100
+#: a file that says that the machine has ended
+OVER = "over"
 
 
 @contextmanager
 def peer(path: Path) -> Iterator[socket.socket]:
-    """A connection, once the machine is there and has greeted."""
-    deadline = time.monotonic() + 100
-    while True:
-        with socket.socket(socket.AF_UNIX) as made:
-            made.settimeout(60)
-            if made.connect_ex(str(path)) == 0:
-                assert read(made, len(HELLO)) == HELLO
-                yield made
-                return
-        assert time.monotonic() < deadline, "the machine doesn't come up"
+    """A connection, once the machine is there and has greeted. One that never is ends with its own time."""
+    while not path.exists():
         time.sleep(0.1)
+        assert path.parent.exists() and not (path.parent / OVER).exists(), "the machine has ended"
+    with socket.socket(socket.AF_UNIX) as made:
+        made.settimeout(PATIENCE)
+        made.connect(str(path))
+        assert read(made, len(HELLO)) == HELLO
+        yield made
 
 
 def read(peer: socket.socket, count: int) -> bytes:
@@ -54,15 +57,29 @@ def echoed(peer: socket.socket, data: bytes) -> bytes:
     return got
 
 
+@contextmanager
+def running(folder: Path, timeout: int) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The system's folder, while its machine runs; afterwards, what `nk run` says of it."""
+    system, found = folder / "ports", dict[str, Any]()
+    shutil.copytree(SOURCES, system, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def run() -> None:
+        done = nk("run", "--json", "--timeout", str(timeout), system, timeout=timeout + 100)
+        (system / OVER).touch()
+        found.update(json.loads(done.stdout))
+
+    machine = threading.Thread(target=run)
+    machine.start()
+    try:
+        yield system, found
+    finally:
+        machine.join()
+
+
 @pytest.mark.qemu
 @pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_peers_come_and_go(tmp_path: Path) -> None:
-    system = tmp_path / "ports"
-    shutil.copytree(SOURCES, system, ignore=shutil.ignore_patterns("__pycache__"))
-    found: list[subprocess.CompletedProcess[str]] = []
-    machine = threading.Thread(target=lambda: found.append(nk("run", "--json", "--timeout", "100", system)))
-    machine.start()
-    try:
+    with running(tmp_path, 200) as (system, found):
         with peer(system / "echo.sock") as first, peer(system / "other.sock") as other:
             data = bytes(range(256)) * 256
             data = data.replace(b"k", b".").replace(b"q", b".").replace(b"h", b".")
@@ -81,11 +98,59 @@ def test_peers_come_and_go(tmp_path: Path) -> None:
             with pytest.raises(TimeoutError):
                 victim.recv(1)
             assert echoed(witness, b"goes on") == b"goes on"
-        with peer(system / "echo.sock") as last:
-            last.sendall(b"q")
-            machine.join(60)
-    finally:
-        machine.join(110)
-    said = json.loads(found[0].stdout)
-    assert said["exit"] == 0 and not said["crashes"] and not said["panics"], said
-    assert said["console"].endswith("good-bye\n") and not (system / "echo.sock").exists()
+        with peer(system / "echo.sock") as killer, peer(system / "other.sock") as witness:
+            found_there = killed(killer, witness, KILLS)
+            assert found_there.pieces == KILLS and found_there.came > KILLS
+        switch_off(system)
+    assert found["exit"] == 0 and not found["crashes"] and not found["panics"], found
+    assert found["console"].endswith("init has as much as before\ngood-bye\n")
+    assert not (system / "echo.sock").exists()
+
+
+def outlived(folder: Path, kills: int, timeout: int) -> tuple[dict[str, Any], Echo]:
+    """A machine whose driver was killed so often: how it has ended, and what came back."""
+    with running(folder, timeout) as (system, found):
+        with peer(system / "echo.sock") as killer, peer(system / "other.sock") as witness:
+            echo = killed(killer, witness, kills)
+        switch_off(system)
+    return found, echo
+
+
+def switch_off(system: Path) -> None:
+    with peer(system / "echo.sock") as last:
+        last.sendall(b"q")
+        # Until the machine has gone.
+        assert last.recv(1) in (b"", b"q")
+
+
+def fed(*parts: bytes) -> Echo:
+    echo = Echo(sent=10_000)
+    for part in parts:
+        echo.feed(part)
+    return echo
+
+
+def test_what_may_come_back() -> None:
+    """Parts of any length; pieces with gaps between them, some too short to say where they are."""
+    data = stream(0, 5000) + HELLO + stream(5003, 7) + HELLO + stream(6001, 2000) + HELLO + HELLO + stream(9001, 999)
+    for size in (1, 5, 17, 4096):
+        echo = fed(*[data[place : place + size] for place in range(0, len(data), size)])
+        assert (echo.pieces, echo.came, echo.end) == (4, 5000 + 7 + 2000 + 999, 10_000)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [stream(1, 100)],
+        [stream(0, 100), stream(108, 100)],
+        [stream(0, 100), stream(99, 100)],
+        [stream(0, 100), HELLO, stream(96, 100)],
+        [stream(0, 100), HELLO, b"x" * 100],
+        [stream(0, 9990), HELLO, stream(9992, 16)],
+        [stream(0, 9990), HELLO, b"0000", HELLO],
+    ],
+)
+def test_what_may_not(parts: list[bytes]) -> None:
+    """Lost, twice, in another order, somebody else's, or never sent."""
+    with pytest.raises(Wrong):
+        fed(*parts)

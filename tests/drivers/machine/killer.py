@@ -1,4 +1,7 @@
-"""Kills the drivers in turn, at any moment, when it is told to begin: it is more urgent than all whom it disturbs."""
+"""Kills the drivers in turn, at any moment, when it is told to begin: it is more urgent than all whom it disturbs.
+
+With `paced`, it is told each time: so its client has done something with each life of the drivers.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,8 @@ killing: Provides[Killing] = provides()
 #: how often each driver is killed, and ticks between two kills, at most
 kills: Setting[u32] = setting(6)
 ticks: Setting[u64] = setting(100_000)
+#: 1: each time only when told
+paced: Setting[u32] = setting(0)
 
 #: the first services, in the order in which they start
 drivers: Setting[u64] = setting(2)
@@ -50,10 +55,11 @@ def main(process: Process) -> None:
     must(system.bind(process.buffer, OWN_THREAD, Binding.NOTIFICATION, bell))
     reply = must_get(process.make(Kind.REPLY))
     handler = Handler(bell=bell)
-    _ = must_get(killing.serve_until_signals(process, handler, reply))
     random: u64 = 1
     most = ticks.get(process)
-    for _ in range(kills.get(process)):
+    for number in range(kills.get(process)):
+        if number == 0 or paced.get(process) != 0:
+            _ = must_get(killing.serve_until_signals(process, handler, reply))
         for driver in range(drivers.get(process)):
             random = wrapping_add(wrapping_mul(random, 6364136223846793005), 1442695040888963407)
             _ = system.wait(never, system.now() + 200 + (random >> 33) % most)

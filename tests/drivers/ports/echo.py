@@ -1,6 +1,7 @@
 """Greets whoever connects, and sends back what it is sent, on two ports.
 
-Of a first byte `k` it kills the ports' driver, of `h` it hangs up, of `q` it switches the machine off.
+Of a first byte `k` it kills the ports' driver, of `h` it hangs up, of `q` it switches the machine off. Before that it
+says whether init has as much as at the beginning.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from neokernel.abi.kinds import Kind
 from neokernel.abi.rights import SIGNAL
 from neokernel.interfaces.port import MOST_BYTES, Gone, Port
-from neokernel.interfaces.system import System
+from neokernel.interfaces.system import Resources, System, Watch
 from neokernel.lang import Array, Uses, array, copy, slot_of, struct, u8, u64, uses, usize
 from neokernel.runtime import system
 from neokernel.runtime.must import must, must_get
@@ -20,6 +21,7 @@ first: Uses[Port] = uses()
 second: Uses[Port] = uses()
 third: Uses[Port] = uses()
 init: Uses[System] = uses()
+watch: Uses[Watch] = uses()
 power: Uses[Power] = uses()
 console: Uses[Console] = uses()
 
@@ -32,6 +34,8 @@ class Session:
     """One of the ports."""
 
     slot: u64
+    #: of init, at the beginning
+    resources: Resources
     buffer: Array[u8] = array(MOST_BYTES)
     number: u64 = 0
     #: what was read and not yet sent back
@@ -79,6 +83,9 @@ class Session:
             case 107:
                 assert init.kill(DRIVER) is None
             case 113:
+                left = resources()
+                same = left.memory == self.resources.memory and left.slots == self.resources.slots
+                process.console.write("init has as much as before\n" if same else "init has less than before\n")
                 process.console.write("good-bye\n")
                 must(system.power_off(slot_of(power), 0))
             case _:
@@ -87,22 +94,42 @@ class Session:
 
 def main(process: Process) -> None:
     signals = must_get(process.make(Kind.NOTIFICATION))
-    one, other = Session(slot=slot_of(first)), Session(slot=slot_of(second))
+    held = resources()
+    one, other = Session(slot=slot_of(first), resources=held), Session(slot=slot_of(second), resources=held)
     assert must_get(third.connection()) == 0 and third.write(0, b"x") is Gone.PEER, "a port that the device hasn't"
     listen(process, signals)
     while True:
         found = one.attend(process)
         more = other.attend(process)
-        if isinstance(found, Failure) or isinstance(more, Failure) or found or more:
-            continue
-        if isinstance(system.wait(signals, system.now() + process.frequency // 10), Failure):
+        if isinstance(found, Failure) or isinstance(more, Failure):
             # The driver's next life knows nothing of whom to tell.
+            listen(process, signals)
+        elif (
+            not found and not more and isinstance(system.wait(signals, system.now() + process.frequency // 10), Failure)
+        ):
+            # One that has come and gone meanwhile didn't, either.
             listen(process, signals)
 
 
 def listen(process: Process, signals: u64) -> None:
     """Be told by the driver of this life."""
-    while first.notify(Notification(must_get(process.derive(signals, SIGNAL)))) is not None:
-        pass
-    while second.notify(Notification(must_get(process.derive(signals, SIGNAL)))) is not None:
-        pass
+    ask(process, signals, slot_of(first))
+    ask(process, signals, slot_of(second))
+
+
+def ask(process: Process, signals: u64, slot: u64) -> None:
+    port: Uses[Port] = uses(slot)
+    while True:
+        own = must_get(process.derive(signals, SIGNAL))
+        if port.notify(Notification(own)) is None:
+            return
+        if process.slots().is_taken(own):
+            _ = process.drop(own)
+
+
+def resources() -> Resources:
+    """When all services run."""
+    while True:
+        found = must_get(watch.resources())
+        if found.running == found.services:
+            return found
