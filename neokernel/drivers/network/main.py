@@ -20,7 +20,7 @@ Invariants:
 from __future__ import annotations
 
 from neokernel.abi.boot import OWN_THREAD
-from neokernel.abi.call import NEVER
+from neokernel.abi.call import NEVER, NOW
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
 from neokernel.abi.rights import SIGNAL
@@ -129,9 +129,8 @@ class Server:
 
     process: Process
     network: Embedded[Network]
-    #: the thread's notification, and a right to signal RINGS there
+    #: the thread's
     notification: u64
-    own: u64
     #: ticks of PATIENCE
     patience: u64
     pages: Embedded[Pages] = Pages(addresses=array(5))
@@ -229,8 +228,8 @@ class Session:
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 
-    def turn(self, signals: u64) -> None:
-        """All that there is to do, in both directions."""
+    def turn(self, signals: u64) -> bool:
+        """All that there is to do, in both directions. True: there may be more at once."""
         if signals & INTERRUPT != 0:
             self.interrupted()
             _ = system.acknowledge(line.slot)
@@ -243,16 +242,15 @@ class Session:
                 self.tell_news()
             self.server.network.hand_over()
             if self.broken or self.may_sleep(room):
-                return
-        # Calls have their turn, too.
-        _ = system.signal(self.server.own)
+                return False
+        return True
 
     def may_sleep(self, room: u32) -> bool:
         """Ask to be woken by whatever could be done then; False: something can be done now. `room`: for events."""
         network = self.server.network
         idle = network.may_sleep()
         if room <= 1:
-            wanted = self.held() + 2
+            wanted = self.written + self.held() + 2
             return idle and (usize(wanted) > len(self.events.slots) or self.sleeps(self.events.may_sleep(wanted)))
         if network.receive_room() != 0 and not self.asked:
             idle = idle and self.sleeps(self.buffers.may_sleep(1))
@@ -527,14 +525,15 @@ def serve(server: Server, reply: u64) -> None:
     session.begin()
     signals: u64 = RINGS
     while session.number == server.session:
-        session.turn(signals)
+        more = session.turn(signals)
         if session.broken:
             # The device reaches nothing of the client's any more.
             server.close()
             server.network.forget()
             server.restart()
         else:
-            signals = server.receive(reply, session.deadline())
+            # Calls have their turn, too: whoever keeps the rings busy doesn't keep others from having the device.
+            signals = server.receive(reply, NOW if more else session.deadline())
 
 
 def main(process: Process) -> None:
@@ -550,7 +549,6 @@ def main(process: Process) -> None:
             memory=data(4),
         ),
         notification=signals,
-        own=must_get(process.derive(signals, SIGNAL, RINGS)),
         patience=process.frequency * PATIENCE,
     )
     attach(process, signals, device, line)
