@@ -6,7 +6,8 @@ from www_files import FILES
 
 from neokernel.http.beginning import begin
 from neokernel.http.exchange import Exchange
-from neokernel.http.files import find, give
+from neokernel.http.files import offer
+from neokernel.http.overload import turn_away
 from neokernel.http.server import Server
 from neokernel.interfaces.clients.attending import attend
 from neokernel.interfaces.clients.socket import Gone, Socket, Stream
@@ -17,7 +18,7 @@ from neokernel.runtime.must import must
 from neokernel.runtime.placing import placed
 from neokernel.runtime.process import Process
 
-#: at a time; others wait until there is room
+#: at a time; one more is told that there is no room, others wait until there is
 CONNECTIONS = 14
 
 network: Uses[Sockets] = uses(lend=256 << 10)
@@ -32,18 +33,15 @@ async def listen(site: Site, server: Server) -> None:
         if isinstance(stream, Gone):
             return
         if site.serving.spawn(site.executor, serve(server, stream)) is None:
-            server.net.abort(stream)
+            if site.turning.spawn(site.executor, turn_away(server, stream)) is None:
+                server.net.abort(stream)
 
 
 async def serve(server: Server, stream: Stream) -> None:
     """One request after the other, until the connection ends."""
     http = Exchange(server=server, stream=stream)
     while await http.next():
-        file = find(FILES, http.path())
-        if file is None:
-            await http.refuse(404)
-        else:
-            await give(http, file)
+        await offer(http, FILES)
 
 
 @struct
@@ -53,6 +51,7 @@ class Site:
     attending: Embedded[Group] = Group(frames=tasks(attend, 1), tasks=array(1))
     listening: Embedded[Group] = Group(frames=tasks(listen, 1), tasks=array(1))
     serving: Embedded[Group] = Group(frames=tasks(serve, CONNECTIONS), tasks=array(CONNECTIONS))
+    turning: Embedded[Group] = Group(frames=tasks(turn_away, 1), tasks=array(1))
 
 
 def main(process: Process) -> None:
@@ -68,3 +67,4 @@ def main(process: Process) -> None:
         site.attending.run(site.executor)
         site.listening.run(site.executor)
         site.serving.run(site.executor)
+        site.turning.run(site.executor)

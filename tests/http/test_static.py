@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -33,8 +35,34 @@ def test_every_file_comes_as_it_is(port: int) -> None:
         assert curl(port, at(port, f"/{name}")).encode("latin-1") == path.read_bytes()
     index = (EXAMPLE / "www" / "about" / "index.html").read_bytes()
     assert curl(port, at(port, "/about/")).encode("latin-1") == index
-    for name in ("/about", "/nothing", "/style.css/", "/www_files.py"):
+    for name in ("/nothing", "/style.css/", "/www_files.py"):
         assert statuses(curl(port, "-i", at(port, name)).encode()) == [404], name
+
+
+def test_a_folder_is_under_its_path_with_a_slash(port: int) -> None:
+    told = curl(port, "-i", at(port, "/about?a=%20b"))
+    assert statuses(told.encode()) == [308]
+    assert "Location: /about/?a=%20b" in told.splitlines()
+    index = (EXAMPLE / "www" / "about" / "index.html").read_bytes()
+    assert curl(port, "-L", at(port, "/about")).encode("latin-1") == index
+    assert "Allow: GET, HEAD, OPTIONS" in curl(port, "-i", "-X", "POST", at(port, "/about"))
+
+
+def test_who_comes_when_there_is_no_room_is_told(port: int) -> None:
+    """Fourteen connections stay; one more is answered, and those that stay go on."""
+    request = b"GET /style.css HTTP/1.1\r\nHost: here\r\n\r\n"
+    with ExitStack() as stack:
+        kept = [stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60)) for _ in range(14)]
+        for each in kept:
+            each.sendall(request)
+            assert each.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as late:
+            late.sendall(request)
+            told = b"".join(iter(lambda: late.recv(65536), b""))
+        assert told.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        assert b"\r\nRetry-After: 1\r\n" in told and b"\r\nConnection: close\r\n" in told
+        kept[7].sendall(request)
+        assert kept[7].recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 def test_a_browser_that_has_it_isnt_sent_it_again(port: int) -> None:
