@@ -255,10 +255,10 @@ def run(
 
     The code is made for this machine, of the ONNX model, which a bundle holds too: it isn't the bundle's own code.
     """
-    import numpy as np
-
     data = read_file(path, "NK1705" if path.suffix == ".nkm" else "NK1701")
     with complaints(path):
+        import numpy as np
+
         from neokernel.model import bundle as bundles
         from neokernel.model.host import compiled
         from neokernel.model.passes import improve

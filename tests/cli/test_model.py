@@ -90,6 +90,19 @@ def test_a_bundle_is_signed(nk: Nk) -> None:
 
 
 @pytest.mark.parametrize(
+    "arguments", [["import", DIGITS], ["show", DIGITS], ["run", DIGITS]], ids=lambda given: given[0]
+)
+def test_without_the_packages_it_is_said_how_they_are_had(
+    nk: Nk, arguments: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    result = nk("model", *arguments)
+    assert result.status == Exit.UNREACHABLE
+    assert "error[NK1201]: the package numpy is missing" in result.error
+    assert "tools/setup.sh model" in result.error
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "status"),
     [
         (["import", "none.onnx"], "NK1701", Exit.COMPILE),
