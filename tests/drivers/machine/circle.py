@@ -175,8 +175,8 @@ def main(process: Process) -> None:
     process.console.write(f"mtu {described.mtu}, link {described.link}, address {described.address & 0xFFFFFF:#x}\n")
     held = resources()
     deaths = u64(kills.get(process))
-    _ = must_get(killing.begin())
     life, came = starts(), tester.came
+    _ = must_get(killing.begin())
     while starts() <= deaths or tester.came < 1000:
         for _ in range(20):
             turn(process, tester)
