@@ -468,7 +468,9 @@ def test_bytes_for_nobody_are_answered_with_a_reset(host: Host) -> None:
 def test_closing_without_having_read_resets(host: Host) -> None:
     peer = opened(host)
     peer.say(ACK, b"unread")
+    live = int(host.network.tcp.connections.live)
     assert [made.flags & RST for made in peer.close()] == [RST], "RFC 2525, 2.17"
+    assert host.network.tcp.connections.live == live - 1, "it was kept for its reset, and that has gone"
 
 
 def test_half_a_connection_isnt_kept_for_ever(host: Host) -> None:

@@ -87,8 +87,10 @@ def may_have_more(connection: Connection) -> bool:
     """Might there be another segment to send at once? False: all is sent, in order, and nothing is to be repeated."""
     if connection.ack_now or connection.probe or connection.repeat_first or connection.recovering:
         return True
+    if connection.finishing or connection.reminders != 0:
+        return True
     sent = wrapping_sub(connection.nxt, connection.una)
-    return connection.finishing or connection.nxt != connection.most_sent or sent < connection.queued
+    return connection.nxt != connection.most_sent or sent < connection.queued
 
 
 def empty_number(connection: Connection) -> u32:

@@ -29,6 +29,8 @@ def fetch(tcp: Tcp, host: Host, into: Span[u8], now: u64) -> usize:
         tcp.settle(slot, connection)
         if length != 0:
             return length
+    # What was only kept for its reset is over when that has gone.
+    tcp.bury()
     return 0
 
 
