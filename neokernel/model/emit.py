@@ -20,6 +20,8 @@ from neokernel.model.graph import Graph, Node, Tensor
 from neokernel.model.plan import Plan, Spot, Where, plan, steps_of
 
 ENTRY = "infer"
+#: where the callers' pointers are
+TABLES = {Where.INPUT: "%inputs", Where.OUTPUT: "%outputs"}
 #: no call of memset or memcpy is made of a loop: there is nobody to be called
 ATTRIBUTES = (
     'attributes #0 = { nounwind "no-builtins" }\nattributes #1 = { nounwind noinline norecurse "no-builtins" }\n'
@@ -89,7 +91,8 @@ def infer_function(planned: Plan, prefix: str) -> str:
             if spot.where is Where.ARENA:
                 lines.append(f"  {name} = getelementptr inbounds i8, ptr %arena, i64 {spot.number}")
             else:
-                table = "%inputs" if spot.where is Where.INPUT else "%outputs"
+                assert spot.where in TABLES, "constants have no pointer here: nodes' functions know their places"
+                table = TABLES[spot.where]
                 lines.append(f"  {name}a = getelementptr inbounds ptr, ptr {table}, i64 {spot.number}")
                 lines.append(f"  {name} = load ptr, ptr {name}a")
             pointers[spot] = name

@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
-from neokernel.model.graph import Array, ElementType, Graph, Node, Tensor, TensorType
+from neokernel.model.graph import Array, ElementType, Graph, Node, Tensor, TensorType, View
 from neokernel.model.onnx_node import OnnxNode
 from neokernel.model.operators.registry import OPERATORS
 from neokernel.model.problem import BAD_INPUT, MISFIT, NOT_CONSTANT, UNREADABLE, UNSUPPORTED, ModelError
@@ -236,7 +236,9 @@ class _Reader:
             checked_type(tensor.type.element, tensor.type.shape, f"{node.place}: {tensor.name!r}")
         known = [tensor.constant for tensor in made.inputs]
         arrays = [array for array in known if array is not None]
-        if len(arrays) == len(known) and all(tensor.type.count <= MOST_FOLDED for tensor in outputs):
+        # A view of a constant costs nothing, and must be one: it has no place in memory of its own.
+        free = isinstance(made.operation, View)
+        if len(arrays) == len(known) and (free or all(tensor.type.count <= MOST_FOLDED for tensor in outputs)):
             computed = made.operation.evaluate(arrays)
             for tensor, value in zip(outputs, computed or [], strict=False):
                 tensor.constant = value

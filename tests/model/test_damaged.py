@@ -12,10 +12,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from neokernel.model import bundle as bundles
+from neokernel.model import read as reading
 from neokernel.model.bundle import Bundle, Code, Port, Step
 from neokernel.model.emit import emit
-from neokernel.model.graph import ElementType, TensorType
-from neokernel.model.host import HOST
+from neokernel.model.graph import ElementType, TensorType, View
+from neokernel.model.host import HOST, compiled
 from neokernel.model.passes import improve
 from neokernel.model.problem import ModelError
 from neokernel.model.read import bound, read
@@ -196,6 +197,24 @@ def test_what_cant_be_compiled_is_refused_with_its_place(name: str) -> None:
         read(data)
     assert caught.value.code == code
     assert text in caught.value.message
+
+
+def test_a_view_of_a_constant_is_one_however_large_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is too large to be computed while it is read is computed by the model; a view has no code that could."""
+    monkeypatch.setattr(reading, "MOST_FOLDED", 1)
+    weights = np.arange(8, dtype=np.float32)
+    nodes = [
+        helper.make_node("Reshape", ["w", "shape"], ["v"]),
+        helper.make_node("Transpose", ["v"], ["t"]),
+        helper.make_node("Flatten", ["t"], ["f"], axis=0),
+        node("Add", "x", "f"),
+    ]
+    constants = {"w": weights, "shape": np.array([2, 4])}
+    x = np.ones((1, 8), np.float32)
+    graph = improve(read(model(*nodes, shape=(1, 8), constants=constants)))
+    assert next(each.operators for each in graph.nodes if not isinstance(each.operation, View)) == ("Transpose",)
+    (got,) = compiled(graph)({"x": x}).values()
+    assert got.tolist() == (weights.reshape(2, 4).T.reshape(1, 8) + x).tolist()
 
 
 def test_dimensions_and_constants_are_put_in() -> None:
