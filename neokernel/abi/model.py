@@ -8,8 +8,9 @@ and constants begin on page boundaries and have their pages for themselves, so t
 code to be executed, constants to be read.
 
 Code is entered at its first byte, as a C function of four pointers: constants; the arena, of `arena_size` bytes,
-aligned to 64; a table of pointers to the inputs' elements; one to the outputs'. It needs `stack` bytes of stack, calls
-nobody, and writes to the arena and the outputs alone.
+aligned to 64; a table of pointers to the inputs' elements; one to the outputs'. It needs `stack` bytes of stack and
+`stack_vectors` vector registers more (as many bytes each as the machine's `vlenb` says), calls nobody, and writes to
+the arena and the outputs alone.
 
 All numbers are little-endian; unused bytes are zero.
 """
@@ -101,7 +102,7 @@ class Code:
     constants_size: u64
     arena_size: u64
     stack: u64
-    unused: u64
+    stack_vectors: u64
 
 
 @wire

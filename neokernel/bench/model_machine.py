@@ -34,12 +34,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Answer:
+    """`stack`: bytes below the caller's frame that were written to."""
+
     instructions: int
+    stack: int
     results: list[Array]
 
 
-def run(jobs: Sequence[Job], variant: Variant, folder: Path) -> list[Answer]:
-    """All on one machine, one after the other."""
+def run(jobs: Sequence[Job], variant: Variant, folder: Path, vector_bits: int = 128) -> list[Answer]:
+    """All on one machine, one after the other. `vector_bits`: how large its vector registers are, if it has any."""
     (folder / "cases.bin").write_bytes(packed(jobs))
     target = riscv64()
     objects = [folder / "start.o", folder / "harness.o"]
@@ -48,16 +51,16 @@ def run(jobs: Sequence[Job], variant: Variant, folder: Path) -> list[Answer]:
     toolchain.compile_c((FOLDER / "harness.c").read_text(), objects[1], target, options=[headers, *WARNINGS])
     image = folder / "models.elf"
     toolchain.link(objects, image, (FOLDER / "image.ld").read_text())
-    return answers(jobs, boot(image, vector=variant is not SCALAR))
+    return answers(jobs, boot(image, vector_bits=0 if variant is SCALAR else vector_bits))
 
 
-def boot(image: Path, *, vector: bool) -> str:
+def boot(image: Path, *, vector_bits: int) -> str:
     qemu = shutil.which("qemu-system-riscv64")
     if qemu is None:
         raise BenchError("qemu-system-riscv64 is missing: `nk doctor` says how to get it")
     command = [qemu, "-M", "virt", "-m", "128M", "-bios", "default", "-display", "none", "-serial", "stdio"]
     command += ["-monitor", "none", "-no-reboot", "-icount", "shift=0,sleep=off", "-kernel", str(image)]
-    command += ["-cpu", f"rv64,v={'true' if vector else 'false'}"]
+    command += ["-cpu", f"rv64,v=true,vlen={vector_bits}" if vector_bits else "rv64,v=false"]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired:
@@ -95,10 +98,10 @@ def answers(jobs: Sequence[Job], printed: str) -> list[Answer]:
         raise BenchError(f"{len(lines)} answers for {len(jobs)} models")
     found = []
     for job, line in zip(jobs, lines, strict=True):
-        data = bytes.fromhex(line[3]) if len(line) > 3 else b""
+        data = bytes.fromhex(line[4]) if len(line) > 4 else b""
         results = []
         for tensor in job.graph.outputs:
             part, data = data[: tensor.type.size], data[tensor.type.size :]
             results.append(np.frombuffer(part, tensor.type.element.dtype).reshape(tensor.type.shape))
-        found.append(Answer(int(line[2], 16), results))
+        found.append(Answer(int(line[2], 16), int(line[3], 16), results))
     return found

@@ -198,6 +198,7 @@ def as_value(bundle: Bundle, data: bytes) -> dict[str, Any]:
                 "constant_bytes": len(code.constants),
                 "arena_bytes": code.arena_size,
                 "stack_bytes": code.stack,
+                "stack_vectors": code.stack_vectors,
             }
             for code in bundle.codes
         ],
@@ -216,7 +217,7 @@ def show(path: Path, as_json: bool) -> None:
     """Show a bundle's inputs and outputs, what it computes, and what code, memory and work that is.
 
     arena: memory that it needs beside its inputs, outputs and constants. A multiply-add is a product that is added to a
-    sum.
+    sum. stack: bytes that a call takes, and as many vector registers more, as large as the machine has them.
     """
     data = read_file(path, "NK1705")
     with complaints(path):
@@ -233,7 +234,8 @@ def show(path: Path, as_json: bool) -> None:
     click.echo(f"\n{'':9}{'code':>12}{'constants':>12}{'arena':>12}{'stack':>12}")
     for code in found.codes:
         numbers = (len(code.code), len(code.constants), code.arena_size, code.stack)
-        click.echo(f"{code.name:<9}" + "".join(f"{number:>12,}" for number in numbers))
+        vectors = f" + {code.stack_vectors:,} vectors" if code.stack_vectors else ""
+        click.echo(f"{code.name:<9}" + "".join(f"{number:>12,}" for number in numbers) + vectors)
     click.echo(f"\n{'multiply-adds':>15}  what")
     for step in found.steps:
         click.echo(f"{step.multiply_adds:>15,}  {step.operators}: {step.name}")

@@ -46,7 +46,8 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """The model for one kind of machine. `features`: what it must have (`abi/model.py`)."""
+    """The model for one kind of machine. `features`: what it must have; `stack_vectors`: vector registers' worth of
+    stack, beside `stack` bytes (`abi/model.py`)."""
 
     name: str
     features: int
@@ -54,6 +55,7 @@ class Code:
     constants: bytes
     arena_size: int
     stack: int
+    stack_vectors: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def pack(bundle: Bundle) -> bytes:
         _write_text(record.name, code.name, layout.NAME_SIZE, "a kind of machine")
         record.features, record.code, record.code_size = code.features, at, len(code.code)
         record.constants, record.constants_size = constants, len(code.constants)
-        record.arena_size, record.stack = code.arena_size, code.stack
+        record.arena_size, record.stack, record.stack_vectors = code.arena_size, code.stack, code.stack_vectors
     for index, step in enumerate(bundle.steps):
         line = wire_over(layout.Step, memory, steps + index * STEP_SIZE)
         _write_text(line.name, shortened(step.name), layout.STEP_NAME_SIZE, "a node")
@@ -227,7 +229,8 @@ def _code(data: bytes, memory: bytearray, at: int, tables: int) -> Code:
     name = _text(record.name, "a kind of machine")
     code = _part(data, int(record.code), int(record.code_size), tables, f"code for {name}")
     constants = _part(data, int(record.constants), int(record.constants_size), tables, f"constants for {name}")
-    return Code(name, int(record.features), code, constants, int(record.arena_size), int(record.stack))
+    arena, stack, vectors = int(record.arena_size), int(record.stack), int(record.stack_vectors)
+    return Code(name, int(record.features), code, constants, arena, stack, vectors)
 
 
 def _step(memory: bytearray, at: int) -> Step:

@@ -22,10 +22,11 @@ from neokernel.model.plan import Plan, Spot, Where, plan, steps_of
 ENTRY = "infer"
 #: where the callers' pointers are
 TABLES = {Where.INPUT: "%inputs", Where.OUTPUT: "%outputs"}
-#: no call of memset or memcpy is made of a loop: there is nobody to be called
-ATTRIBUTES = (
-    'attributes #0 = { nounwind "no-builtins" }\nattributes #1 = { nounwind noinline norecurse "no-builtins" }\n'
-)
+#: No call of memset or memcpy is made of a loop: there is nobody to be called. Frames are counted from the stack's
+#: pointer, and described (uwtable): `machine.py` reads there how large they are.
+ATTRIBUTES = """attributes #0 = { nounwind uwtable "no-builtins" "no-realign-stack" }
+attributes #1 = { nounwind noinline norecurse uwtable "no-builtins" "no-realign-stack" }
+"""
 
 
 @dataclass(frozen=True, slots=True)

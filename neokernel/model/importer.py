@@ -60,7 +60,8 @@ def code_for(graph: Graph, variant: Variant) -> Code:
     emitted = emit(graph, variant.machine)
     blob = machine_code(emitted, variant)
     features = 0 if variant is SCALAR else VECTORS
-    return Code(variant.name, features, blob.code, emitted.constants, emitted.plan.arena_size, blob.stack)
+    arena = emitted.plan.arena_size
+    return Code(variant.name, features, blob.code, emitted.constants, arena, blob.stack, blob.stack_vectors)
 
 
 def steps(graph: Graph) -> list[Step]:

@@ -12,6 +12,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from elftools.dwarf.callframe import FDE
+from elftools.dwarf.constants import DW_CFA
+from elftools.dwarf.dwarf_expr import DWARFExprParser
 from elftools.elf.elffile import ELFFile
 
 from neokernel.compiler import toolchain
@@ -59,16 +62,24 @@ ASSERT(SIZEOF(.rest) == 0, "code of a model with data of its own")
 """
 
 
+#: DWARF's numbers of registers (RISC-V DWARF Specification)
+STACK_POINTER, VLENB = 2, 4096 + 0xC22
+#: the expression for a frame with vector registers in it
+FRAME = ["DW_OP_breg2", "DW_OP_consts", "DW_OP_plus", "DW_OP_consts", "DW_OP_bregx", "DW_OP_mul", "DW_OP_plus"]
+
+
 class NotMovable(Exception):
-    """Code that depends on where it is put: a fault of the compiler, not of the model."""
+    """Code that depends on where it is put, or takes unknown memory: a fault of the compiler, not of the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """Code; it is entered at its first byte. `stack`: bytes that a call takes at most."""
+    """Code; it is entered at its first byte. `stack`: bytes that a call takes at most, and `stack_vectors` vector
+    registers more, each as large as the machine has them."""
 
     code: bytes
     stack: int
+    stack_vectors: int
 
 
 def machine_code(emitted: Emitted, variant: Variant, level: int = 2) -> Blob:
@@ -84,7 +95,7 @@ def machine_code(emitted: Emitted, variant: Variant, level: int = 2) -> Blob:
         first, second = (code_of(image) for image in images)
         if first != second:
             raise NotMovable(f"code for {variant.name} depends on its address")
-    return Blob(first, stack_of(path))
+    return Blob(first, *stack_of(path))
 
 
 def code_of(image: Path) -> bytes:
@@ -94,8 +105,13 @@ def code_of(image: Path) -> bytes:
         return bytes(section.data())
 
 
-def stack_of(path: Path) -> int:
-    """What `infer` and the one function that it is in take, by the sizes of frames that the compiler noted."""
+def stack_of(path: Path) -> tuple[int, int]:
+    """What `infer` and the one function that it is in take: bytes, and vector registers.
+
+    Bytes by the sizes of frames that the compiler notes. They leave out the vector registers that a function keeps on
+    its stack: how large these are, the machine says (`vlenb`). How many there are stands in what the compiler tells
+    debuggers of frames, as all functions count theirs from the stack's pointer (`emit.ATTRIBUTES`).
+    """
     frames: list[int] = []
     infer = 0
     with path.open("rb") as stream:
@@ -108,7 +124,25 @@ def stack_of(path: Path) -> int:
                     infer = size
                 else:
                     frames.append(size)
-    return infer + max(frames, default=0)
+        return infer + max(frames, default=0), vectors_of(elf)
+
+
+def vectors_of(elf: ELFFile) -> int:
+    """The most vector registers that a function keeps on its stack."""
+    most = 0
+    dwarf = elf.get_dwarf_info(relocate_dwarf_sections=False)
+    expressions = DWARFExprParser(dwarf.structs)
+    for entry in dwarf.EH_CFI_entries():
+        for instruction in entry.instructions if isinstance(entry, FDE) else ():
+            if instruction.opcode in (DW_CFA.def_cfa, DW_CFA.def_cfa_register) and instruction.args[0] != STACK_POINTER:
+                raise NotMovable("a function whose frame isn't counted from the stack's pointer")
+            if instruction.opcode == DW_CFA.def_cfa_expression:
+                operations = expressions.parse_expr(instruction.args[0])
+                # sp + bytes + registers × vlenb, as LLVM writes it
+                if [each.op_name for each in operations] != FRAME or operations[4].args[0] != VLENB:
+                    raise NotMovable("a function whose frame is of unknown size")
+                most = max(most, int(operations[3].args[0]))
+    return most
 
 
 def uleb128(data: bytes) -> int:

@@ -1,10 +1,10 @@
 /*
- * Runs models on the bare machine, and says what each computed and how many instructions it took.
+ * Runs models on the bare machine, and says what each computed, and how many instructions and how much stack it took.
  *
  * `cases`: a count, then records of 64-bit words: code, constants, arena size, count of inputs, count of outputs, then
  * for each input its place, for each output its size; places count from the start of `cases`. One line for each:
  *
- *     case <index> <instructions> <bytes of the outputs, hex>
+ *     case <index> <instructions> <bytes of stack> <bytes of the outputs, hex>
  */
 #include <stdint.h>
 
@@ -16,6 +16,9 @@ extern const uint64_t cases[];
 #define RESULTS ((unsigned char *)0x87000000)
 
 enum { MOST = 32 };
+/* Bytes of the stack that are looked at, and what stands there before. */
+enum { WATCHED = 1 << 16 };
+#define UNTOUCHED 0x57ac4ed0c0ffee77u
 
 #define UART ((volatile uint8_t *)0x10000000)
 #define POWER ((volatile uint32_t *)0x100000)
@@ -88,13 +91,22 @@ void harness_main(void)
         /* What was there before must not matter. */
         for (uint64_t i = 0; i < arena_size; i += 8)
             *(uint64_t *)(ARENA + i) = 0x7ff8dead7fc0beefu;
+        volatile uint64_t *stack;
+        __asm__ volatile("mv %0, sp" : "=r"(stack));
+        for (uint64_t i = 1; i <= WATCHED / 8; i++)
+            stack[-(int64_t)i] = UNTOUCHED;
         uint64_t before = instructions();
         infer(constants, ARENA, input, output);
         uint64_t spent = instructions() - before;
+        uint64_t used = WATCHED / 8;
+        while (used != 0 && stack[-(int64_t)used] == UNTOUCHED)
+            used--;
         put_text("case ");
         put_hex(index, 4);
         put_character(' ');
         put_hex(spent, 16);
+        put_character(' ');
+        put_hex(used * 8, 8);
         put_character(' ');
         for (uint64_t i = 0; i < outputs; i++)
             for (uint64_t j = 0; j < size[i]; j++)
