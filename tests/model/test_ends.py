@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from onnx import helper
 
 from neokernel.model.expression import Input, apply, compute
 from neokernel.model.graph import ElementType, Graph, Node, Tensor, TensorType
 from neokernel.model.host import compiled
 from neokernel.model.operators.elementwise import Elementwise
+from neokernel.model.passes import improve
+from neokernel.model.read import read
+from tests.model.test_damaged import model, node
 
 I8 = ElementType.INT8
 
@@ -29,3 +34,24 @@ def test_integers_are_divided_alike_while_reading_and_by_the_code() -> None:
     assert folded.dtype == np.int8
     assert np.array_equal(folded, want)
     assert np.array_equal(compiled(Graph("g", [x, y], [z], [node]))({"x": a, "y": b})["z"], want)
+
+
+#: a constant per channel behind a convolution by 1, 0 and 1e30; and what becomes of 1
+BEHIND = {
+    "a mask": ("Add", [-np.inf, -np.inf, 0], [-np.inf, -np.inf, 1e30]),
+    "an infinite factor": ("Mul", [np.inf, 2, 1], [np.inf, 0, 1e30]),
+    "a factor that overflows": ("Mul", [2, 2, 1e30], [2, 0, np.inf]),
+    "numbers": ("Sub", [2, 3, 1], [-1, -3, 1e30]),
+}
+
+
+@pytest.mark.parametrize("name", BEHIND)
+def test_what_isnt_finite_is_not_folded_into_a_convolution(name: str) -> None:
+    operator, numbers, want = BEHIND[name]
+    weights = np.array([1, 0, 1e30], np.float32).reshape(3, 1, 1, 1)
+    constants = {"w": weights, "c": np.array(numbers, np.float32).reshape(3, 1, 1)}
+    nodes = [helper.make_node("Conv", ["x", "w"], ["v"]), node(operator, "v", "c")]
+    graph = improve(read(model(*nodes, shape=(1, 1, 2, 2), constants=constants)))
+    x = np.array([[[[1, 1], [1, 1]]]], np.float32)
+    (got,) = compiled(graph)({"x": x}).values()
+    assert got[0, :, 0, 0].tolist() == np.array(want, np.float32).tolist()

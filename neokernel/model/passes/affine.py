@@ -2,6 +2,9 @@
 or a Mul or Add of constants.
 
 It is done in float64 and rounded once. Results change in their last places, as with any other order of summing up.
+
+Invariant: all that is folded is finite. An infinity, as a mask adds one, would meet zeroes in the weights, and become
+NaN.
 """
 
 from __future__ import annotations
@@ -36,8 +39,9 @@ def fold_one(graph: Graph) -> bool:
         if maker is None or not can_take(maker) or len(uses[x]) > 1 or x in graph.outputs:
             continue
         channels = x.type.shape[1]
-        if node.outputs[0].type.shape == x.type.shape:
-            take(maker, per_channel(scale, channels), per_channel(shift, channels), node)
+        if node.outputs[0].type.shape != x.type.shape:
+            continue
+        if take(maker, per_channel(scale, channels), per_channel(shift, channels), node):
             graph.nodes.remove(node)
             return True
     return False
@@ -89,10 +93,11 @@ def affine_of(node: Node) -> tuple[Tensor, Array, Array] | None:
             number = number.reshape(-1)
             if of.function == "multiply":
                 return inner[0] * number, inner[1] * number
-            return inner[0] + 0 * number, inner[1] + (number if of.function == "add" else -number)
+            return inner[0], inner[1] + (number if of.function == "add" else -number)
         return None
 
-    found = parts(operation.expression)
+    with np.errstate(all="ignore"):  # `take` looks at what comes out
+        found = parts(operation.expression)
     return None if found is None else (variables[0], *found)
 
 
@@ -100,23 +105,28 @@ def per_channel(array: Array, channels: int) -> Array:
     return np.broadcast_to(np.asarray(array).reshape(-1), (channels,))
 
 
-def take(node: Node, scale: Array, shift: Array, other: Node) -> None:
-    """The convolution does what `other` did."""
+def take(node: Node, scale: Array, shift: Array, other: Node) -> bool:
+    """The convolution does what `other` did; or False, and nothing has changed: a number wouldn't be finite."""
     operation = node.operation
     assert isinstance(operation, Convolution)
     weights, *bias = node.inputs[1:]
     assert weights.constant is not None
     shape = weights.type.shape
-    scaled = weights.constant.astype(np.float64) * scale.reshape(-1, *(1,) * (len(shape) - 1))
-    shifted = shift
-    if bias:
-        assert bias[0].constant is not None
-        shifted = bias[0].constant.astype(np.float64).reshape(-1) * scale + shift
+    with np.errstate(all="ignore"):
+        shifted = shift
+        if bias:
+            assert bias[0].constant is not None
+            shifted = bias[0].constant.astype(np.float64).reshape(-1) * scale + shift
+        scaled = (weights.constant.astype(np.float64) * scale.reshape(-1, *(1,) * (len(shape) - 1))).astype(np.float32)
+        shifted = shifted.astype(np.float32)
+    if not (np.isfinite(scale).all() and np.isfinite(scaled).all() and np.isfinite(shifted).all()):
+        return False
     wide = (shape[0], *(1,) * (len(shape) - 2))
     node.operation = replace(operation, starts=True)
     node.inputs[1:] = [
-        Tensor(weights.name, weights.type, scaled.astype(np.float32)),
-        Tensor(f"{weights.name}.bias", TensorType(F32, wide), shifted.astype(np.float32).reshape(wide)),
+        Tensor(weights.name, weights.type, scaled),
+        Tensor(f"{weights.name}.bias", TensorType(F32, wide), shifted.reshape(wide)),
     ]
     node.outputs = other.outputs
     node.operators += other.operators
+    return True
