@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from neokernel.model.code import Code, Constants, Machine, Operand
 from neokernel.model.graph import Graph, Node, Tensor
 from neokernel.model.plan import Plan, Spot, Where, plan, steps_of
+from neokernel.model.problem import ModelError
 
 ENTRY = "infer"
 #: where the callers' pointers are
@@ -67,7 +68,10 @@ def node_function(node: Node, machine: Machine, constants: Constants, name: str)
     given = {tensor: f"%in{index}" for index, tensor in enumerate(variables(node))}
     inputs = [Operand(code, tensor.type, given.get(tensor, ""), tensor.constant) for tensor in node.inputs]
     outputs = [Operand(code, tensor.type, f"%out{index}") for index, tensor in enumerate(node.outputs)]
-    node.operation.emit(code, inputs, outputs)
+    try:
+        node.operation.emit(code, inputs, outputs)
+    except ModelError as error:
+        raise ModelError(error.code, f"{node.origin}: {error.message}", error.help) from None
     parameters = [
         *("ptr noalias readonly %constants", "ptr noalias %work"),
         *(f"ptr noalias readonly {pointer}" for pointer in given.values()),

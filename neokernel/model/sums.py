@@ -4,7 +4,8 @@ A sum of products is computed for a block of results at once, which stay in regi
 is used several times. Elements are F32, summed up in F32, or I16 (8-bit ones less their zero points), in I32.
 
 Integers can be summed up as floats as well, without a rounding, as long as no sum can reach beyond the integers that
-the float has all of: 2²⁴ for F32, 2⁵³ for F64. `factors_for` looks at the weights, and knows.
+the float has all of: 2²⁴ for F32, 2⁵³ for F64. `factors_for` looks at the weights, and knows. A sum that could reach
+beyond I32 is refused, on all machines: else it would wrap on some, and not on others.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from neokernel.model import expression as expressions
 from neokernel.model.code import F32, F64, I16, I32, Code, Index, Operand, Value
 from neokernel.model.expression import Expression, Input
 from neokernel.model.graph import ElementType, row_major
+from neokernel.model.problem import UNSUPPORTED, ModelError
 from neokernel.model.strided import Place, broadcast_strides, emit_map, places_of
 
 #: below, each integer is an F32
 EXACT_F32 = float(1 << 24)
+#: sums of integers stay below
+MOST_SUM = 1 << 31
 #: what an 8-bit number less its zero point can be, without its sign
 MOST_FACTOR = 255
 #: an F32 as it is
@@ -76,9 +80,9 @@ def factors_for(
     """What elements become before they are multiplied, on this machine.
 
     `axis`: of the weights, along which results differ; `products`: how many are in a sum; `start`: what sums begin
-    with.
+    with. Raises ModelError if a sum of integers needn't fit.
     """
-    if right.element is not I16 or not code.machine.integers_as_floats:
+    if right.element is not I16:
         return left, right
     sums = float(products * MOST_FACTOR)
     if weights.constant is not None:
@@ -89,6 +93,14 @@ def factors_for(
     most = sums * MOST_FACTOR
     if start is not None:
         most += 2.0**31 if start.constant is None else float(np.abs(start.constant.astype(np.float64)).max())
+    if most >= MOST_SUM:
+        raise ModelError(
+            UNSUPPORTED,
+            f"sums of {products} products of 8-bit integers, which can reach {most:.0f}",
+            f"supported: less than {MOST_SUM}, so that 32 bits hold them",
+        )
+    if not code.machine.integers_as_floats:
+        return left, right
     exact = F32 if most < EXACT_F32 else F64
     return expressions.convert(left, exact), expressions.convert(right, exact)
 

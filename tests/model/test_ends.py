@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 from onnx import helper
 
+from neokernel.model.emit import emit
 from neokernel.model.expression import Input, apply, compute
 from neokernel.model.graph import ElementType, Graph, Node, Tensor, TensorType
 from neokernel.model.host import compiled
+from neokernel.model.machine import VARIANTS
 from neokernel.model.operators.elementwise import Elementwise
 from neokernel.model.passes import improve
+from neokernel.model.problem import ModelError
 from neokernel.model.read import read
 from tests.model.test_damaged import model, node
+from tests.model.test_quantised import made
 
 I8 = ElementType.INT8
 
@@ -55,3 +59,23 @@ def test_what_isnt_finite_is_not_folded_into_a_convolution(name: str) -> None:
     x = np.array([[[[1, 1], [1, 1]]]], np.float32)
     (got,) = compiled(graph)({"x": x}).values()
     assert got[0, :, 0, 0].tolist() == np.array(want, np.float32).tolist()
+
+
+def long_product(weight: int, count: int) -> bytes:
+    """A sum of `count` products of anything and `weight`, an 8-bit number less its zero point."""
+    constants = {
+        **{name: np.asarray(1, np.float32) for name in ("xs", "ws", "ys")},
+        **{name: np.asarray(0, np.uint8) for name in ("xz", "wz", "yz")},
+        "w": np.full((count, 1), weight, np.uint8),
+    }
+    names = ["x", "xs", "xz", "w", "ws", "wz", "ys", "yz"]
+    return made("QLinearMatMul", names, np.zeros((1, count), np.uint8), constants)
+
+
+def test_sums_that_32_bits_dont_hold_are_refused_on_every_machine() -> None:
+    fits = (1 << 31) // (255 * 255)
+    for variant in VARIANTS:
+        with pytest.raises(ModelError, match=r"node 'n' \(QLinearMatMul, version 10\): sums of 33026 products"):
+            emit(improve(read(long_product(255, fits + 1))), variant.machine)
+        for weight, count in ((255, fits), (254, fits + 1)):
+            emit(improve(read(long_product(weight, count))), variant.machine)
