@@ -4,7 +4,8 @@ Invariants:
 - `Graph.nodes` is in an order in which it can be computed: what a node reads is an input of the graph, a constant, or
   the result of an earlier node.
 - A tensor is the result of one node at most; a constant is the result of none.
-- Shapes have no dimension of 0 and none that is unknown; a scalar's is `()`.
+- Shapes have no dimension of 0 and none that is unknown; a scalar's is `()`. (While a model is read, there can be
+  constants without elements, lists of axes or sizes: no node of a graph has one.)
 """
 
 from __future__ import annotations

@@ -132,6 +132,12 @@ class OnnxNode:
         return found
 
     def optional(self, index: int) -> Tensor | None:
+        found = self._given(index)
+        if found is not None and found.type.count == 0:
+            self.unsupported(f"input {found!r} has no elements", "as lists of axes or sizes alone, such can be")
+        return found
+
+    def _given(self, index: int) -> Tensor | None:
         return self.inputs[index] if index < len(self.inputs) else None
 
     def at_most(self, count: int) -> None:
@@ -139,8 +145,8 @@ class OnnxNode:
             self.refuse(f"{len(self.inputs)} inputs; there can be {count}")
 
     def constant(self, index: int, what: str) -> Array | None:
-        """The value of an input that decides how code is made; None if it is left out."""
-        tensor = self.optional(index)
+        """The value of an input that decides how code is made; None if it is left out. It may have no elements."""
+        tensor = self._given(index)
         if tensor is None:
             return None
         if tensor.constant is None:

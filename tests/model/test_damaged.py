@@ -182,6 +182,24 @@ REFUSED = {
         "NK1704",
         "inputs of different types",
     ),
+    **{
+        f"nothing for {operator}": (
+            model(node(operator, "w"), constants={"w": np.ones((2, 0), np.float32)}),
+            "NK1702",
+            f"node 'n' ({operator}, version",
+        )
+        for operator in ("Relu", "ReduceMean", "ArgMax", "Softmax", "Transpose", "Flatten", "Identity")
+    },
+    "nothing to join": (
+        model(node("Concat", "w", "w", axis=1), constants={"w": np.ones((2, 0), np.float32)}),
+        "NK1702",
+        "node 'n' (Concat, version 13): no input has elements",
+    ),
+    "nothing to be added": (
+        model(node("Add", "x", "w"), constants={"w": np.ones(0, np.float32)}),
+        "NK1702",
+        "has no elements",
+    ),
     "elements": (
         model(node("MatMul", "x", "w"), constants={"w": np.ones((4, 2), np.float16)}),
         "NK1702",
@@ -215,6 +233,14 @@ def test_a_view_of_a_constant_is_one_however_large_it_is(monkeypatch: pytest.Mon
     assert next(each.operators for each in graph.nodes if not isinstance(each.operation, View)) == ("Transpose",)
     (got,) = compiled(graph)({"x": x}).values()
     assert got.tolist() == (weights.reshape(2, 4).T.reshape(1, 8) + x).tolist()
+
+
+def test_what_has_no_elements_adds_nothing_where_it_is_joined() -> None:
+    constants = {"w": np.ones((0, 4), np.float32), "axes": np.zeros(0, np.int64)}
+    joined = helper.make_node("Concat", ["w", "x", "w"], ["v"], axis=0)
+    graph = improve(read(model(joined, node("ReduceMean", "v", "axes"), constants=constants)))
+    (got,) = compiled(graph)({"x": np.array([[1, 2, 3, 6]], np.float32)}).values()
+    assert got.tolist() == [[3]]
 
 
 def test_dimensions_and_constants_are_put_in() -> None:

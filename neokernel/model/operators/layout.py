@@ -187,7 +187,11 @@ def read_transpose(node: OnnxNode) -> Made:
 
 
 def read_concat(node: OnnxNode) -> Made:
-    tensors = [node.input(index) for index in range(max(1, len(node.inputs)))]
+    # What has no elements, as a shape that is joined to another may be, adds nothing; all else must have some.
+    empty = [each is not None and each.type.count == 0 for each in node.inputs]
+    tensors = [node.input(index) for index in range(max(1, len(node.inputs))) if not any(empty[index : index + 1])]
+    if not tensors:
+        node.unsupported("no input has elements", "tensors without elements aren't supported")
     element = node.same_type(tensors)
     rank = len(tensors[0].type.shape)
     axis = node.axis(node.integer("axis", 1), rank)
