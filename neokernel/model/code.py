@@ -19,7 +19,9 @@ from typing import TypeAlias
 
 import numpy as np
 
+from neokernel.abi.model import MOST_MEMORY
 from neokernel.model.graph import Array, ElementType, TensorType
+from neokernel.model.problem import UNSUPPORTED, ModelError
 
 F32, F64, I16, I32, I64, BOOL = (
     ElementType.FLOAT32,
@@ -126,6 +128,8 @@ class Constants:
         content = np.ascontiguousarray(array).tobytes()
         known = self._known.get(content)
         if known is None:
+            if len(self.data) + len(content) > MOST_MEMORY:
+                raise ModelError(UNSUPPORTED, f"more than {MOST_MEMORY} bytes of constants", "make the model smaller")
             self.data += bytes(-len(self.data) % ALIGNMENT)
             known = self._known[content] = len(self.data)
             self.data += content

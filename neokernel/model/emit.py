@@ -15,10 +15,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from neokernel.abi.model import MOST_MEMORY
 from neokernel.model.code import Code, Constants, Machine, Operand
 from neokernel.model.graph import Graph, Node, Tensor
 from neokernel.model.plan import Plan, Spot, Where, plan, steps_of
-from neokernel.model.problem import ModelError
+from neokernel.model.problem import UNSUPPORTED, ModelError
 
 ENTRY = "infer"
 #: where the callers' pointers are
@@ -53,6 +54,14 @@ def emit(graph: Graph, machine: Machine, prefix: str = "") -> Emitted:
         works.append(work)
         intrinsics |= used
     planned = plan(graph, works)
+    size = planned.arena_size + len(constants.data)
+    if size > MOST_MEMORY:
+        largest = max(planned.needs, key=lambda need: need.size)
+        raise ModelError(
+            UNSUPPORTED,
+            f"the model needs {size} bytes of memory; the most, {largest.size}, for {printable(largest.name)}",
+            f"supported: up to {MOST_MEMORY}",
+        )
     text = "\n".join([*functions, infer_function(planned, prefix), *sorted(intrinsics), ATTRIBUTES])
     return Emitted(text, prefix + ENTRY, bytes(constants.data), planned)
 

@@ -26,8 +26,9 @@ from neokernel.model.problem import BAD_INPUT, MISFIT, NOT_CONSTANT, UNREADABLE,
 MOST_BYTES = (1 << 31) - 1
 #: elements of one tensor
 MOST_ELEMENTS = 1 << 28
-#: elements of a constant that is computed here; a larger one, such as a small one padded, is computed by the model
-MOST_FOLDED = 1 << 24
+#: bytes of all constants that are computed here: so many, and so many more for each of the file's, which weights take
+#: that are converted or moved. Beyond, such as with a small one repeated again and again, the model computes them.
+MOST_FOLDED, FOLDED_PER_BYTE = 1 << 26, 16
 #: dimensions of one
 MOST_DIMENSIONS = 8
 #: names of the domain whose operators these are
@@ -110,6 +111,8 @@ class _Reader:
         self.version = self._version()
         self.tensors: dict[str, Tensor] = {}
         self.nodes: list[Node] = []
+        #: bytes left for constants that are computed
+        self.room = MOST_FOLDED + FOLDED_PER_BYTE * model.ByteSize()
 
     def _version(self) -> int:
         found = [each.version for each in self.model.opset_import if each.domain in DOMAINS]
@@ -238,10 +241,12 @@ class _Reader:
         arrays = [array for array in known if array is not None]
         # A view of a constant costs nothing, and must be one: it has no place in memory of its own.
         free = isinstance(made.operation, View)
-        if len(arrays) == len(known) and (free or all(tensor.type.count <= MOST_FOLDED for tensor in outputs)):
+        needed = 0 if free else sum(tensor.type.size for tensor in outputs)
+        if len(arrays) == len(known) and needed <= self.room:
             computed = made.operation.evaluate(arrays)
             for tensor, value in zip(outputs, computed or [], strict=False):
                 tensor.constant = value
+            self.room -= needed if computed else 0
         for tensor in outputs:
             self._add(tensor)
         if any(tensor.constant is None for tensor in outputs):

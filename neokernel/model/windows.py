@@ -61,17 +61,20 @@ class Window:
             1,
         )
 
-    def counts(self, size: Three, before: Three, after: Three) -> Array:
-        """Per position, how many places of the window are over elements, or so much of the padding around them."""
-        result = np.ones(self.output, np.int64)
-        for axis in range(3):
-            starts = np.arange(self.output[axis])[:, None] * self.strides[axis] - self.before[axis]
-            places = starts + np.arange(self.kernel[axis])[None, :] * self.dilations[axis]
-            counted = ((places >= -before[axis]) & (places < size[axis] + after[axis])).sum(axis=1)
-            shape = [1, 1, 1]
-            shape[axis] = -1
-            result = result * counted.reshape(shape)
-        return result
+    def counts(self, size: Three, before: Three, after: Three) -> tuple[Array, Array, Array]:
+        """Per position, how many places of the window are over elements, or so much of the padding around them: the
+        product of three numbers, one for its index in each dimension."""
+
+        def along(axis: int) -> Array:
+            starts = np.arange(self.output[axis], dtype=np.int64) * self.strides[axis] - self.before[axis]
+
+            def below(end: int) -> Array:
+                """How many of the window's places lie before `end`."""
+                return np.clip(-((starts - end) // self.dilations[axis]), 0, self.kernel[axis])
+
+            return np.asarray(below(size[axis] + after[axis]) - below(-before[axis]))
+
+        return along(0), along(1), along(2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,17 @@ from neokernel.model.code import Code, Operand
 from neokernel.model.expression import Expression, Input, Literal
 from neokernel.model.graph import Array, Operation, Tensor, TensorType, View, row_major
 from neokernel.model.onnx_node import Known, Made, OnnxNode, Support
+from neokernel.model.problem import UNSUPPORTED, ModelError
 from neokernel.model.strided import Place, emit_map, places_of
 
 #: pieces of one operation, each of which has code of its own
 MOST_PIECES = 256
+#: indices into a constant, which is computed while the model is read
+MOST_CHOSEN = 1 << 16
 #: in a dimension that is padded
 MOST_ELEMENTS = 1 << 20
+#: of a tensor that has been padded
+MOST_PADDED = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,9 @@ class Rearrangement(Operation):
         return [self.type]
 
     def emit(self, code: Code, inputs: Sequence[Operand], outputs: Sequence[Operand]) -> None:
+        if len(self.pieces) > max(MOST_PIECES, len(inputs)):
+            help = f"up to {MOST_PIECES} are supported"
+            raise ModelError(UNSUPPORTED, f"{len(self.pieces)} blocks to copy", help)
         element = self.type.element
         for piece in self.pieces:
             target = Place(outputs[0].pointer, element, piece.target_strides, piece.target)
@@ -247,8 +255,9 @@ def read_gather(node: OnnxNode) -> Made:
         node.refuse("the indices aren't integers")
     shape = tensor.type.shape
     axis = node.axis(node.integer("axis", 0), len(shape))
-    if chosen.size > MOST_PIECES and tensor.constant is None:
-        node.unsupported(f"{chosen.size} indices", f"up to {MOST_PIECES} are supported")
+    most = MOST_PIECES if tensor.constant is None else MOST_CHOSEN
+    if chosen.size > most:
+        node.unsupported(f"{chosen.size} indices", f"up to {most} are supported")
     indices = [node.axis(number, shape[axis], "index") for number in chosen.reshape(-1).tolist()]
     if not indices:
         node.unsupported("no indices", "tensors without elements aren't supported")
@@ -327,6 +336,8 @@ def read_pad(node: OnnxNode) -> Made:
         node.unsupported(f"nothing is left: {list(result)}", "tensors without elements aren't supported")
     if max(result, default=1) > MOST_ELEMENTS:
         node.unsupported(f"padding to {list(result)}", f"up to {MOST_ELEMENTS} in a dimension are supported")
+    if int(np.prod(np.asarray(result, np.float64))) > MOST_PADDED:
+        node.unsupported(f"padding to {list(result)}", f"up to {MOST_PADDED} elements are supported")
     runs = [runs_of(mode, *each) for each in zip(shape, before, after, strict=True)]
     if int(np.prod([len(parts) for parts in runs], dtype=np.float64)) > MOST_PIECES:
         node.unsupported("so much padding in this mode", f"up to {MOST_PIECES} blocks to copy are supported")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -16,6 +18,8 @@ from neokernel.model.windows import Laid, Window, read_window, three, under_wind
 
 #: up to so many places of a window are written out
 MOST_UNROLLED = 64
+#: of a window in one dimension; and in all, where means are of different numbers of elements
+MOST_POSITIONS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,11 @@ class Pool(Operation):
 # --- readers ----------------------------------------------------------------------------------------------------------
 
 
-def read_pool(node: OnnxNode, *types: ElementType) -> tuple[Window, tuple[int, ...], ElementType, Array, Array]:
+#: as `Window.counts` has them
+Counts: TypeAlias = "tuple[Array, Array, Array]"
+
+
+def read_pool(node: OnnxNode, *types: ElementType) -> tuple[Window, tuple[int, ...], ElementType, Counts, Counts]:
     """Window, the result's shape and elements; and per position how many places are over elements, and over those and
     padding."""
     node.at_most(1)
@@ -127,6 +135,11 @@ def read_pool(node: OnnxNode, *types: ElementType) -> tuple[Window, tuple[int, .
     if not size:
         node.refuse(f"{tensor!r} has nothing that a window moves over")
     window, after = read_window(node, size, node.integers("kernel_shape", count=len(size)))
+    reach = [(each - 1) * dilation + 1 for each, dilation in zip(window.kernel, window.dilations, strict=True)]
+    if any(max(pads) >= each for *pads, each in zip(window.before, after, reach, strict=True)):
+        node.unsupported("as much padding as the window reaches over, or more", "supported: less")
+    if max(window.output) > MOST_POSITIONS:
+        node.unsupported(f"{max(window.output)} positions in a dimension", f"supported: up to {MOST_POSITIONS}")
     shape = (*tensor.type.shape[:2], *window.output[3 - len(size) :])
     in_three = three(size, 1)
     nothing = (0, 0, 0)
@@ -144,7 +157,7 @@ def read_max_pool(node: OnnxNode) -> Made:
         node.unsupported("indices as a result")
     node.integer("storage_order", 0)  # about the indices
     window, shape, element, inside, _ = read_pool(node, F32, ElementType.INT8, ElementType.UINT8)
-    if not inside.all():
+    if not all(each.all() for each in inside):
         node.refuse("a window lies over padding alone")
     return Made(Pool(window, shape, element, None, Input(0, element)), [node.input(0)])
 
@@ -152,15 +165,20 @@ def read_max_pool(node: OnnxNode) -> Made:
 def read_average_pool(node: OnnxNode) -> Made:
     window, shape, _, inside, over = read_pool(node, F32)
     counts = over if node.integer("count_include_pad", 0) else inside
-    if not counts.all():
+    if not all(each.all() for each in counts):
         node.refuse("a window lies over padding alone")
-    return Made(Pool(window, shape, F32, divisors(counts), Input(0, F32)), [node.input(0)])
+    return Made(Pool(window, shape, F32, divisors(node, counts), Input(0, F32)), [node.input(0)])
 
 
-def divisors(counts: Array) -> tuple[float, ...]:
+def divisors(node: OnnxNode, counts: Counts) -> tuple[float, ...]:
     """One number if all are the same."""
-    flat = [float(count) for count in counts.reshape(-1)]
-    return (flat[0],) if len(set(flat)) == 1 else tuple(flat)
+    if all(each.min() == each.max() for each in counts):
+        return (math.prod(float(each[0]) for each in counts),)
+    if math.prod(map(len, counts)) > MOST_POSITIONS:
+        help = f"supported: up to {MOST_POSITIONS}; or set count_include_pad"
+        node.unsupported("so many positions with means of different numbers of elements", help)
+    z, y, x = counts
+    return tuple((z[:, None, None] * y[:, None] * x).astype(np.float64).reshape(-1).tolist())
 
 
 OPERATORS: dict[str, Support] = {
