@@ -3,9 +3,9 @@
     Header | Port × inputs | Port × outputs | Dimension × dimensions | Code × codes | Step × steps | contents
 
 What is signed is the header, which has the hash of all that follows (`stage/format.py` has the signature's layout).
-Each Code is for machines of one kind; whoever loads a model takes the last one whose `features` the machine has. Code
-and constants begin on page boundaries and have their pages for themselves, so that they can be mapped where they are:
-code to be executed, constants to be read.
+Each Code is for machines of one kind, and there is one at least; their `features` grow, and whoever loads a model takes
+the last one whose `features` the machine has. Code and constants begin on page boundaries and have their pages for
+themselves, so that they can be mapped where they are: code to be executed, constants to be read.
 
 Code is entered at its first byte, as a C function of four pointers: constants; the arena, of `arena_size` bytes,
 aligned to 64; a table of pointers to the inputs' elements; one to the outputs'. It needs `stack` bytes of stack and

@@ -81,18 +81,46 @@ class Bundle:
     def multiply_adds(self) -> int:
         return sum(step.multiply_adds for step in self.steps)
 
+    @property
+    def complaint(self) -> str:
+        """What keeps it from being a bundle that can be loaded, if anything does."""
+        for what, count, least, most in (
+            ("inputs", len(self.inputs), 0, layout.MOST_PORTS),
+            ("outputs", len(self.outputs), 1, layout.MOST_PORTS),
+            ("codes", len(self.codes), 1, layout.MOST_CODES),
+            ("steps", len(self.steps), 0, layout.MOST_STEPS),
+            ("multiply-adds", self.multiply_adds, 0, MOST_U64),
+        ):
+            if not least <= count <= most:
+                return f"it has {count} {what}; there can be {least} to {most}"
+        before = -1
+        for code in self.codes:
+            if not code.code:
+                return f"the code for {code.name} is empty"
+            if code.features & ~layout.VECTORS:
+                return f"code for {code.name}, which needs unknown features: {code.features:#x}"
+            if code.features <= before:
+                return f"code for {code.name} after that for machines that have as much, or more"
+            before = code.features
+            for what, size, most in (
+                ("bytes of memory", code.arena_size + len(code.constants), layout.MOST_MEMORY),
+                ("bytes of stack", code.stack, layout.MOST_STACK),
+                ("vector registers of stack", code.stack_vectors, layout.MOST_STACK_VECTORS),
+            ):
+                if size > most:
+                    return f"the code for {code.name} needs {size} {what}; there can be {most}"
+        return ""
+
+
+#: the greatest number that a field holds
+MOST_U64 = (1 << 64) - 1
 
 # --- making -----------------------------------------------------------------------------------------------------------
 
 
 def pack(bundle: Bundle) -> bytes:
-    for what, count, most in (
-        ("inputs", len(bundle.inputs), layout.MOST_PORTS),
-        ("outputs", len(bundle.outputs), layout.MOST_PORTS),
-        ("steps", len(bundle.steps), layout.MOST_STEPS),
-    ):
-        if count > most:
-            raise ModelError(MISFIT, f"the model has {count} {what}; there can be {most}", "split it")
+    if bundle.complaint:
+        raise ModelError(MISFIT, f"no bundle can be made: {bundle.complaint}", "split the model, or make it smaller")
     ports = [*bundle.inputs, *bundle.outputs]
     sizes = HEADER_SIZE + len(ports) * PORT_SIZE
     dimensions = sum(len(port.type.shape) for port in ports)
@@ -196,6 +224,8 @@ def read(data: bytes) -> Bundle:
     for kind in (bundle.inputs, bundle.outputs):
         if len({port.name for port in kind}) < len(kind):
             wrong("two of its inputs or outputs have the same name")
+    if bundle.complaint:
+        wrong(bundle.complaint)
     if pack(bundle) != data:
         wrong("it isn't laid out as a bundle is")
     return bundle

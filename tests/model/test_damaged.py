@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -77,10 +78,13 @@ def test_no_damage_to_a_model_ends_in_a_traceback() -> None:
     assert ROUNDS // 4 < refused < ROUNDS
 
 
+STEPS = (Step("n", "Relu", 7), Step("o", "Add", 9))
+
+
 def sample() -> Bundle:
     port = Port("x", TensorType(ElementType.FLOAT32, (1, 3)))
     code = Code("rv64gc", 0, b"\x82\x80", bytes(range(64)), 128, 16)
-    return Bundle("m", "2", (port,), (Port("y", port.type),), (code,), (Step("n", "Relu", 7),), b"source")
+    return Bundle("m", "2", (port,), (Port("y", port.type),), (code,), STEPS, b"source")
 
 
 def sealed(data: bytes) -> bytes:
@@ -128,6 +132,37 @@ def test_no_damage_to_a_bundle_ends_in_a_traceback() -> None:
         except ModelError:
             refused += 1
     assert refused > ROUNDS // 2
+
+
+GOOD = sample().codes[0]
+UNFIT: dict[str, tuple[dict[str, Any], str]] = {
+    "no outputs": ({"outputs": ()}, "0 outputs"),
+    "no code": ({"codes": ()}, "0 codes"),
+    "empty code": ({"codes": (replace(GOOD, code=b""),)}, "code for rv64gc is empty"),
+    "features": ({"codes": (replace(GOOD, features=2),)}, "unknown features: 0x2"),
+    "order": ({"codes": (replace(GOOD, name="v", features=1), GOOD)}, "code for rv64gc after that"),
+    "the same twice": ({"codes": (GOOD, GOOD)}, "code for rv64gc after that"),
+    "arena": ({"codes": (replace(GOOD, arena_size=1 << 31),)}, "2147483712 bytes of memory"),
+    "stack": ({"codes": (replace(GOOD, stack=1 << 21),)}, "2097152 bytes of stack"),
+    "vectors on the stack": ({"codes": (replace(GOOD, stack_vectors=1 << 63),)}, "vector registers of stack"),
+    "work": ({"steps": (Step("n", "Relu", 1 << 63), Step("o", "Add", 1 << 63))}, "18446744073709551616 multiply-adds"),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_a_bundle_that_cant_be_loaded_is_neither_made_nor_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    change, text = UNFIT[name]
+    bundle = replace(sample(), **change)
+    with pytest.raises(ModelError, match=text) as caught:
+        bundles.pack(bundle)
+    assert caught.value.code == "NK1704"
+    with monkeypatch.context() as unchecked:
+        unchecked.setattr(Bundle, "complaint", "")
+        unchecked.setattr(Bundle, "multiply_adds", 0)
+        data = bundles.pack(bundle)
+    with pytest.raises(ModelError, match=text) as caught:
+        bundles.read(data)
+    assert caught.value.code == "NK1705"
 
 
 # --- what is refused, and how -----------------------------------------------------------------------------------------
