@@ -264,6 +264,7 @@ def run(
         from neokernel.model import bundle as bundles
         from neokernel.model.host import compiled
         from neokernel.model.passes import improve
+        from neokernel.model.problem import escaped
         from neokernel.model.read import read
         from neokernel.model.signed import is_bundle
 
@@ -282,7 +283,7 @@ def run(
         targets = pairs(outputs, "--output")
         names = [tensor.name for tensor in graph.outputs]
         for name in targets.keys() - set(names):
-            raise ToolError("NK1706", f"the model has no output {name!r}", f"it has: {', '.join(names)}")
+            raise ToolError("NK1706", f"the model has no output {name!r}", f"it has: {escaped(', '.join(names))}")
         results = compiled(graph)(arrays)
         for name, file in targets.items():
             with Path(file).open("wb") as stream:
@@ -298,7 +299,7 @@ def run(
         flat = array.reshape(-1)
         more = f" … ({flat.size:,} in all)" if flat.size > MOST_SHOWN else ""
         numbers = " ".join(f"{number:.6g}" if array.dtype.kind == "f" else str(number) for number in flat[:MOST_SHOWN])
-        click.echo(f"{name}: {array.dtype}{list(array.shape)}\n  {numbers}{more}")
+        click.echo(f"{escaped(name)}: {array.dtype}{list(array.shape)}\n  {numbers}{more}")
 
 
 def finite(array: Array) -> list[object]:

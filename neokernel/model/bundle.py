@@ -180,6 +180,8 @@ def _write_text(field: Any, text: str, size: int, what: str) -> None:
     data = text.encode()
     if not data or len(data) > size or b"\0" in data:
         raise ModelError(MISFIT, f"{what} is called {text[:80]!r}: 1 to {size} bytes are needed", "rename it")
+    if not text.isprintable():
+        raise ModelError(MISFIT, f"{what} is called {text[:80]!r}, which can't be printed", "rename it")
     for index, byte in enumerate(data):
         field[index] = byte
 

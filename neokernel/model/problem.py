@@ -20,10 +20,18 @@ BAD_INPUT = "NK1706"
 
 
 class ModelError(Exception):
-    """An error that the user sees: a code, what is wrong and where, and what to do about it."""
+    """An error that the user sees: a code, what is wrong and where, and what to do about it.
+
+    Names in it are the model's, and may hold anything: what isn't printable is escaped.
+    """
 
     def __init__(self, code: str, message: str, help: str = "") -> None:
-        super().__init__(message)
         self.code = code
-        self.message = message
-        self.help = help
+        self.message = escaped(message)
+        self.help = escaped(help)
+        super().__init__(self.message)
+
+
+def escaped(text: str) -> str:
+    """A text in one line, in which nothing commands a terminal."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

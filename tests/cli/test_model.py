@@ -11,6 +11,7 @@ if not all(importlib.util.find_spec(name) for name in ("numpy", "onnx")):
     pytest.skip("numpy and onnx are missing: `tools/setup.sh test`", allow_module_level=True)
 
 import numpy as np
+import onnx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from neokernel.cli.errors import Exit
@@ -125,3 +126,26 @@ def test_what_is_wrong_is_said(nk: Nk, arguments: list[object], code: str, statu
     assert f"error[{code}]" in result.error
     assert result.status == status
     assert nk("explain", code).status == 0
+
+
+def test_names_in_a_model_dont_command_the_terminal(nk: Nk) -> None:
+    name = "\x1b[31my\n"
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Relu", ["x"], [name])],
+        "m",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, (2,))],
+        [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, (2,))],
+    )
+    opset = [onnx.helper.make_opsetid("", 21)]
+    Path("m.onnx").write_bytes(onnx.helper.make_model(graph, opset_imports=opset, ir_version=10).SerializeToString())
+    np.save("x.npy", np.array([-1, 2], np.float32))
+    ran = nk("model", "run", "m.onnx", "--input", "x.npy")
+    assert ran.output.startswith("\\x1b[31my\\n: float32[2]\n"), ran.error
+    missing = nk("model", "run", "m.onnx", "--input", "x.npy", "-o", "z=z.npy")
+    assert "\x1b[31my" not in missing.error
+    assert "no output 'z'" in missing.error
+    made = nk("model", "import", "m.onnx")
+    assert made.status == Exit.COMPILE
+    assert "error[NK1704]" in made.error
+    assert "which can't be printed" in made.error
+    assert not Path("m.nkm").exists()

@@ -135,6 +135,15 @@ def test_no_damage_to_a_bundle_ends_in_a_traceback() -> None:
 
 
 GOOD = sample().codes[0]
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31m", "\u202eabc"])
+def test_names_that_cant_be_printed_arent_written(name: str) -> None:
+    for bundle in (replace(sample(), name=name), replace(sample(), outputs=(replace(sample().outputs[0], name=name),))):
+        with pytest.raises(ModelError, match="which can't be printed"):
+            bundles.pack(bundle)
+
+
 UNFIT: dict[str, tuple[dict[str, Any], str]] = {
     "no outputs": ({"outputs": ()}, "0 outputs"),
     "no code": ({"codes": ()}, "0 codes"),
@@ -193,6 +202,16 @@ REFUSED = {
     "no model": (b"nonsense", "NK1701", "no model in ONNX"),
     "nothing": (b"", "NK1701", "no graph"),
     "an operator": (model(node("LSTM", "x")), "NK1702", "node 'n' (LSTM): the operator, version 14, isn't supported"),
+    "an operator with a name that commands a terminal": (
+        model(helper.make_node("\x1b[31mLSTM\n", ["x"], ["y"])),
+        "NK1702",
+        r"node 'y' (\x1b[31mLSTM\n): version 21 of ONNX's operators has none",
+    ),
+    "an input with such a name": (
+        model(node("Add", "x", "\x1b\x07"), constants={"\x1b\x07": np.ones(4, np.int64)}),
+        "NK1704",
+        r"\x1b\x07: int64[4] (constant)",
+    ),
     "a version": (model(node("Add", "x", "x"), opset=6), "NK1702", "node 'n' (Add): version 6 of the operator"),
     "no operator": (model(node("Nonsense", "x")), "NK1702", "none of that name"),
     "a domain": (model(helper.make_node("Relu", ["x"], ["y"], domain="other")), "NK1702", "domain 'other'"),
@@ -250,6 +269,7 @@ def test_what_cant_be_compiled_is_refused_with_its_place(name: str) -> None:
         read(data)
     assert caught.value.code == code
     assert text in caught.value.message
+    assert (caught.value.message + caught.value.help + str(caught.value)).isprintable()
 
 
 def test_a_view_of_a_constant_is_one_however_large_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
