@@ -107,12 +107,15 @@ def type_text(element: ElementType, lanes: int) -> str:
 
 
 def literal(element: ElementType, number: float) -> str:
-    """A number as LLVM writes it. Floats by their bits: nothing is lost in decimals."""
+    """A number as LLVM writes it. Floats by their bits: nothing is lost in decimals. Integers are within their limits:
+    LLVM would cut them off."""
     if element.is_float:
         exact = float(np.float32(number)) if element is F32 else float(number)
         return f"0x{struct.unpack('<Q', struct.pack('<d', exact))[0]:016X}"
     if element is BOOL:
         return "true" if number else "false"
+    least, greatest = element.limits
+    assert number == int(number) and least <= number <= greatest, f"{number} as {element}"
     return str(int(number))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 
+from neokernel.model.code import literal
 from neokernel.model.emit import emit
 from neokernel.model.expression import Input, apply, compute
 from neokernel.model.graph import ElementType, Graph, Node, Tensor, TensorType
@@ -79,3 +80,21 @@ def test_sums_that_32_bits_dont_hold_are_refused_on_every_machine() -> None:
             emit(improve(read(long_product(255, fits + 1))), variant.machine)
         for weight, count in ((255, fits), (254, fits + 1)):
             emit(improve(read(long_product(weight, count))), variant.machine)
+
+
+@pytest.mark.parametrize(
+    ("operator", "attributes"), [("Clip", {"min": -1.5}), ("Pad", {"pads": [0, 1, 0, 1], "value": 0.5})]
+)
+def test_integers_get_no_numbers_that_arent_theirs(operator: str, attributes: dict[str, object]) -> None:
+    """Of operators whose numbers were attributes, and floats."""
+    nodes = [helper.make_node("Cast", ["x"], ["v"], to=TensorProto.INT8), node(operator, "v", **attributes)]
+    with pytest.raises(ModelError, match="has elements of type int8"):
+        read(model(*nodes, opset=9))
+
+
+def test_literals_are_within_their_type() -> None:
+    for element, number in ((I8, 128), (I8, -129), (I8, 0.5), (ElementType.UINT8, -1), (ElementType.INT64, 2.0**63)):
+        with pytest.raises(AssertionError):
+            literal(element, number)
+    assert literal(I8, -128) == "-128"
+    assert literal(ElementType.UINT64, (1 << 64) - 1) == str((1 << 64) - 1)

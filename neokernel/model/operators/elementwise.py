@@ -130,6 +130,7 @@ def read_clip(node: OnnxNode) -> Made:
     tensor = node.of_type(node.input(0), *NUMBERS)
     if node.version == 6:
         node.at_most(1)
+        node.of_type(tensor, *FLOATS)
         widest = np.finfo(np.float32)
         least, greatest = node.decimal("min", float(widest.min)), node.decimal("max", float(widest.max))
         return made(node, [tensor], lambda x: clip(x, least, greatest))

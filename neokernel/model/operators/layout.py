@@ -11,7 +11,7 @@ import numpy as np
 
 from neokernel.model.code import Code, Operand
 from neokernel.model.expression import Expression, Input, Literal
-from neokernel.model.graph import Array, Operation, Tensor, TensorType, View, row_major
+from neokernel.model.graph import Array, ElementType, Operation, Tensor, TensorType, View, row_major
 from neokernel.model.onnx_node import Known, Made, OnnxNode, Support
 from neokernel.model.problem import UNSUPPORTED, ModelError
 from neokernel.model.strided import Place, emit_map, places_of
@@ -312,6 +312,7 @@ def read_pad(node: OnnxNode) -> Made:
     filling: float = 0
     if node.version < 11:
         node.at_most(1)
+        node.of_type(tensor, ElementType.FLOAT32, ElementType.FLOAT64)
         pads, filling = node.integers("pads"), node.decimal("value", 0.0)
     else:
         node.at_most(4)
