@@ -29,9 +29,11 @@ MOST_DIMENSIONS = 8
 MOST_PORTS = 32
 MOST_CODES = 8
 MOST_STEPS = 1 << 14
-#: bytes that one code may need: constants and arena together, and of stack; and vector registers of stack
+#: bytes of constants and arena together that one code may need
 MOST_MEMORY = 1 << 31
+#: bytes of stack
 MOST_STACK = 1 << 20
+#: vector registers on it
 MOST_STACK_VECTORS = 1 << 10
 
 #: Port.element: ONNX's numbers of types (onnx.TensorProto.DataType)
