@@ -45,6 +45,10 @@ def complaints(path: Path | None = None) -> Iterator[None]:
     except ModelError as error:
         named = f"{path}: {error.message}" if path is not None else error.message
         raise ToolError(error.code, named, error.help) from error
+    except MemoryError as error:
+        named = f"{path}: " if path is not None else ""
+        help = "make the model smaller, or do it where there is more memory"
+        raise ToolError("NK1702", f"{named}the model needs more memory than there is here", help) from error
     except BrokenTool as error:
         raise ToolError("NK1999", f"the model's code can't be made: {error}", "this is a fault of nk") from error
     except OSError as error:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from neokernel.cli.errors import Exit
 from neokernel.model import bundle as bundles
+from neokernel.model import host
 from neokernel.model.signed import sign
 from tests.cli.support import REPOSITORY, Nk
 
@@ -126,6 +127,17 @@ def test_what_is_wrong_is_said(nk: Nk, arguments: list[object], code: str, statu
     assert f"error[{code}]" in result.error
     assert result.status == status
     assert nk("explain", code).status == 0
+
+
+def test_a_model_that_memory_doesnt_hold_is_refused(nk: Nk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(size: int) -> object:
+        raise MemoryError
+
+    monkeypatch.setattr(host, "aligned", full)
+    result = nk("model", "run", DIGITS, "--dimension", "batch=1")
+    assert result.status == Exit.COMPILE
+    assert "error[NK1702]" in result.error
+    assert "digits.onnx: the model needs more memory than there is here" in result.error
 
 
 def test_names_in_a_model_dont_command_the_terminal(nk: Nk) -> None:
