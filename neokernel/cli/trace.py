@@ -220,7 +220,9 @@ def boot(
     machine: list[str], image: Image, roots: tuple[Path, ...], ram: Path, timeout: float | None, *, as_json: bool
 ) -> Run:
     """Run the image with its memory in the file `ram`, showing its console, until it ends, or ctrl-C, or in time."""
-    console = ConsoleFilter("nk_start_text" in image.symbols, lambda record: explained(image, record, roots).text)
+    console = ConsoleFilter(
+        "nk_start_text" in image.symbols, lambda record: explained(image, record, roots).text, resets=False
+    )
     said = bytearray()
 
     def show(data: bytes) -> None:

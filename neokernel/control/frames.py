@@ -53,6 +53,8 @@ class Copies:
         )
         before = time.time()
         begun = view.ask(Peer.CAPTURE, view.remote.capture.begin, filter, lang.u32(snap))
+        if begun is NoCapture.FILTER:
+            raise NotTold("the network", f"knows no address with a prefix of {wanted.prefix} bits")
         if isinstance(begun, NoCapture):
             raise NotTold("the network", "has no memory for a capture: give the service more in the system file")
         self.number = int(begun.number)

@@ -99,20 +99,26 @@ class PanicRecord:
 class ConsoleFilter:
     """Splits a console's bytes, as they come, into what the user sees and panic records.
 
-    `after_start`: hold back everything before the start marker, which is the firmware's; also when the machine resets,
-    from where the firmware names itself. `tell`: what is shown in the place of a record of init's; without it, nothing.
+    `after_start`: hold back everything before the start marker, which is the firmware's; if the machine `resets`, also
+    from where the firmware names itself again. `tell`: what is shown in the place of a record of init's; without it,
+    nothing.
+
+    Programs may use the firmware's words: no record is lost by that, and nothing is held back for ever.
     """
 
-    def __init__(self, after_start: bool, tell: Callable[[PanicRecord], str] | None = None) -> None:
+    def __init__(
+        self, after_start: bool, tell: Callable[[PanicRecord], str] | None = None, *, resets: bool = True
+    ) -> None:
         self.panics: list[PanicRecord] = []
         #: what init has told of processes
         self.crashes: list[PanicRecord] = []
         self._tell = tell
-        #: has the firmware handed over?
+        #: has the firmware handed over, ever?
         self.started = not after_start
-        self._firmware = after_start
-        #: a program may have used the firmware's words: what it says then isn't held back for ever
-        self._most = 0
+        self._holds = after_start
+        self._resets = after_start and resets
+        #: the last byte that was shown
+        self._last = b"\n"
         #: markers of the record that it is in
         self._record: tuple[bytes, bytes] | None = None
         self._held = b""
@@ -126,32 +132,47 @@ class ConsoleFilter:
             if step is None:
                 return shown
             shown += step
+            self._last = step[-1:] or self._last
 
     def finish(self) -> bytes:
         """The stream has ended: whatever was held back."""
         held, self._held = self._held, b""
         return self._record[0] + held if self._record is not None else held
 
+    def _end_hold(self) -> bytes | None:
+        """Up to where the firmware hands over; or, if a program spoke as it does, to a record, or enough of it."""
+        begun = self._held.find(START)
+        if self.started:
+            record = min((place for begin, _ in RECORDS if (place := self._held.find(begin)) >= 0), default=-1)
+            if record < 0 and begun < 0 and len(self._held) > MOST_FIRMWARE:
+                record = len(self._held)
+            if record >= 0 and not 0 <= begun < record:
+                shown, self._held, self._holds = self._held[:record], self._held[record:], False
+                return shown
+        if begun < 0:
+            return None
+        self._held, self._holds, self.started = self._held[begun + len(START) :], False, True
+        return b""
+
+    def _reset_before(self, end: int) -> int:
+        """Where the firmware begins to speak, at the begin of a line; -1: it doesn't."""
+        place = self._held.find(FIRMWARE, 0, end) if self._resets else -1
+        while place >= 0 and (self._held[place - 1 : place] if place else self._last) != b"\n":
+            place = self._held.find(FIRMWARE, place + 1, end)
+        return place
+
     def _step(self) -> bytes | None:
         """Consume up to the next marker; None when more bytes are needed."""
-        if not self.started:
-            _, marker, rest = self._held.partition(START)
-            if not marker:
-                if not 0 < self._most < len(self._held):
-                    return None
-                held, self._held, self.started = self._held, b"", True
-                return held
-            self._held, self.started = rest, True
-            return b""
+        if self._holds:
+            return self._end_hold()
         if self._record is not None:
             return self._end_record(*self._record)
         places = [(place, pair) for pair in RECORDS if (place := self._held.find(pair[0])) >= 0]
         place, record = min(places, default=(len(self._held), None))
         begun = self._held.find(START, 0, place)
-        reset = self._held.find(FIRMWARE, 0, place) if self._firmware else -1
+        reset = self._reset_before(place)
         if reset >= 0 and not 0 <= begun < reset:
-            before, self._held = self._held[:reset], self._held[reset:]
-            self.started, self._most = False, MOST_FIRMWARE
+            before, self._held, self._holds = self._held[:reset], self._held[reset:], True
             return before
         if begun >= 0:
             # Whoever was started has started the next: the kernel, after the first stage.

@@ -79,6 +79,8 @@ class NoCapture(Enum):
     MEMORY = 0
     #: it was ended, or somebody else has begun one
     ENDED = 1
+    #: no address has a prefix of more than 32 bits
+    FILTER = 2
 
 
 @value

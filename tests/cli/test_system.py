@@ -236,6 +236,24 @@ def test_who_rules_init_reaches_the_power_switch_though_nobody_was_granted_it(nk
     assert "kernel.power" not in nk("graph").output, "it was granted to nobody"
 
 
+def test_who_has_the_boards_switch_reaches_what_it_switches(nk: Nk, tmp_path: Path) -> None:
+    (tmp_path / "visitor.py").write_text(
+        "from neokernel.lang import Uses, uses\nfrom neokernel.runtime.objects import Device\n"
+        "from neokernel.runtime.process import Process\n\nboard: Uses[Device] = uses()\n\n\n"
+        "def main(process: Process) -> None:\n    _ = board.slot\n"
+    )
+    (tmp_path / "system.toml").write_text(
+        '[system]\nname = "test"\nboard = "qemu-virt"\n[service.a]\nprogram = "./visitor.py"\n'
+        'devices.board = "switch"\n'
+    )
+    found = nk("cap", "why", "a", "kernel.power")
+    assert found.error == "" and found.output.splitlines() == [
+        "a reaches kernel.power, through switch:",
+        "  a       board: registers → switch",
+        "  switch  switches the machine off → kernel.power",
+    ]
+
+
 @pytest.mark.parametrize(
     ("file", "before", "after", "code", "help"),
     [

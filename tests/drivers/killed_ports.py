@@ -65,8 +65,12 @@ class Echo:
 
     def finish(self) -> None:
         """A greeting has come: what is behind it is another piece."""
-        if self.unplaced and self.unplaced not in stream(self.end, self.sent - self.end):
+        place = stream(self.end, self.sent - self.end).find(self.unplaced)
+        if place < 0:
             raise Wrong(f"{self.unplaced!r} isn't behind byte {self.end} of {self.sent}")
+        if self.unplaced:
+            # The first place where it may have been: none of it may come again.
+            self.end += place + len(self.unplaced)
         self.unplaced, self.placed = b"", False
         self.pieces += 1
 

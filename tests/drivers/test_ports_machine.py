@@ -148,6 +148,7 @@ def test_what_may_come_back() -> None:
         [stream(0, 100), HELLO, b"x" * 100],
         [stream(0, 9990), HELLO, stream(9992, 16)],
         [stream(0, 9990), HELLO, b"0000", HELLO],
+        [stream(0, 104), HELLO, stream(104, 12), HELLO, stream(104, 12), HELLO, stream(104, 100)],
     ],
 )
 def test_what_may_not(parts: list[bytes]) -> None:

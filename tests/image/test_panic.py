@@ -46,6 +46,20 @@ def test_the_firmware_is_left_out_whenever_it_speaks() -> None:
     assert shown == b"OpenSBI v" + b"x" * MOST_FIRMWARE, "a program said so: it isn't held back for ever"
 
 
+def test_a_program_that_speaks_as_the_firmware_hides_nothing() -> None:
+    stream = START + b"nk> OpenSBI v1\nOpenSBI v2\n" + PANIC + record() + PANIC_END + b"three\n"
+    for size in (1, 7, len(stream)):
+        console = ConsoleFilter(after_start=True)
+        shown = b"".join(console.feed(stream[at : at + size]) for at in range(0, len(stream), size))
+        assert (shown, len(console.panics), console.started) == (b"nk> OpenSBI v1\nOpenSBI v2\nthree\n", 1, True)
+    console = ConsoleFilter(after_start=True)
+    assert console.feed(START + b"nk> OpenSBI v") + console.feed(b"x") == b"nk> OpenSBI vx", (
+        "only the begin of a line is"
+    )
+    console = ConsoleFilter(after_start=True, resets=False)
+    assert console.feed(START + b"one\nOpenSBI v") + console.feed(b"x") == b"one\nOpenSBI vx", "it can't reset"
+
+
 def test_what_is_no_record_gives_none() -> None:
     assert PanicRecord.parse(b"") is None
     assert PanicRecord.parse(b"scause zz\n") is None

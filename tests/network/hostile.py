@@ -324,7 +324,7 @@ def fetch(world: World) -> None:
             break
         world.seen = replace(world.seen, answers=world.seen.answers + 1)
         learn(world, world.built[:length])
-    assert not world.network.has_output(), "it comes to an end"
+    assert not world.network.has_output(world.now), "it comes to an end"
 
 
 def learn(world: World, frame: Span[u8]) -> None:

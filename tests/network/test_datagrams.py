@@ -165,7 +165,7 @@ def test_an_unknown_neighbour(host: Host) -> None:
     )
     before = host.dropped(Drop.UNREACHABLE)
     assert not any(b"lost" in frame for frame in host.rest(4))
-    assert host.dropped(Drop.UNREACHABLE) == before + 1 and not host.network.has_output()
+    assert host.dropped(Drop.UNREACHABLE) == before + 1 and not host.network.has_output(u64(host.now))
     close(host, socket)
     close(host, free)
 

@@ -41,7 +41,7 @@ def settle(made: Exchange) -> None:
     """Let the host talk to itself until it has nothing to say."""
     frame = bytearray(1600)
     for _ in range(200):
-        if not made.network.has_output():
+        if not made.network.has_output(made.now):
             return
         made.network.fetch(byte_span(frame), made.now)
 

@@ -400,7 +400,7 @@ def send_all(world: World, side: Side, to_right: bool, plan: Plan) -> None:
         put(world, side, to_right, length, plan)
         if world.happens(plan.duplicate):
             put(world, side, to_right, length, plan)
-    assert not side.network.has_output()
+    assert not side.network.has_output(world.now)
 
 
 def put(world: World, side: Side, to_right: bool, length: usize, plan: Plan) -> None:

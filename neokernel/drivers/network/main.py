@@ -368,6 +368,10 @@ class Session:
         # Whatever the client hands over now is seen afterwards.
         self.sends.stay_awake()
         self.buffers.stay_awake()
+        self.asked = False
+        if self.broken:
+            # Its ring of events can't be: nothing is told in it.
+            return
         if self.events.advance(count) and system.signal(self.server.wake) is not None:
             self.broken = True
 

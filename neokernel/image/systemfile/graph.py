@@ -28,6 +28,8 @@ RULED, SEEN, ENDED = "ends and replaces it, and lends what it has", "tells how i
 INIT_EDGES = {RULES: RULED, "init.watch": SEEN, "init.shutdown": ENDED}
 #: what switches the machine off
 POWER = "kernel.power"
+#: the device that does so itself, as boards call it
+SWITCH = "sifive,test0"
 #: ways that `ways` finds at most
 MOST_WAYS = 1000
 
@@ -111,6 +113,10 @@ def graph_of(machine: Machine) -> Graph:
         # Also if nobody was granted it: init has it.
         found.nodes.setdefault(POWER, Node(POWER, NodeKind.SPECIAL))
         found.edges.append(Edge(RULES, POWER, "", "switches the machine off"))
+    for name, device in machine.board.device.items():
+        if name in found.nodes and device.compatible == SWITCH:
+            found.nodes.setdefault(POWER, Node(POWER, NodeKind.SPECIAL))
+            found.edges.append(Edge(name, POWER, "", "switches the machine off"))
     if reaching:
         found.nodes.setdefault(ALL_MEMORY, Node(ALL_MEMORY, NodeKind.MEMORY, unprotected=True))
     found.edges += reaching

@@ -26,6 +26,8 @@ class Capturing:
     tried: bool = False
 
     def begin(self, filter: Filter, snap: u32) -> Begun | NoCapture:
+        if filter.prefix > 32:
+            return NoCapture.FILTER
         if not self.has_ring():
             return NoCapture.MEMORY
         return Begun(self.network.tap.begin(filter, snap), self.now)

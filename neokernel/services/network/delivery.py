@@ -10,7 +10,6 @@ from neokernel.lang import (
     Span,
     u8,
     u16,
-    u32,
     u64,
     usize,
     wrapping_add,
@@ -81,7 +80,7 @@ def take_data(connection: Connection, segment: Segment, data: Span[u8], now: u64
     connection.expected = reached
     connection.unanswered += count
     connection.news = True
-    if connection.unanswered >= 2 * u32(connection.mss) or right != end:
+    if connection.unanswered >= 2 * connection.segment_size() or right != end:
         connection.ack_now, connection.wants_output = True, True
     elif connection.ack_at == NEVER:
         connection.ack_at = now + ACK_DELAY

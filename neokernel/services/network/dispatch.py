@@ -28,11 +28,14 @@ def arrive(
     source: Address,
     destination: Address,
     data: Span[u8],
+    lead: usize,
     to: LinkAddress,
     verified: bool,
     now: u64,
 ) -> None:
-    """A segment from a host to us; `to` is where an answer goes that no connection sends."""
+    """A segment from a host to us. It begins `lead` bytes behind a multiple of 8; `to` is where an answer goes that no
+    connection sends.
+    """
     host.counters.segments_in += 1
     segment = tcp.incoming
     pseudo = pseudo_header(source, destination, ipv4.TCP, len(data))
@@ -49,7 +52,7 @@ def arrive(
     if not verified:
         header = segment.payload
         if connection is not None and is_next(connection, segment):
-            pseudo += u32(place_data(connection, segment, data[header:], host.lead_in + header))
+            pseudo += u32(place_data(connection, segment, data[header:], lead + header))
             right = checksum(data[:header], pseudo) == 0
         else:
             right = checksum(data, pseudo) == 0

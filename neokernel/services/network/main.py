@@ -287,7 +287,7 @@ class Service:
 
     def send_frames(self, now: u64) -> None:
         """Build what wants to go out, as long as the driver has room."""
-        while self.exchange.network.has_output():
+        while self.exchange.network.has_output(now):
             place = self.frames.frame()
             if place is None:
                 break
@@ -301,6 +301,9 @@ class Service:
             else:
                 self.frames.send(place, u32(length))
         self.frames.flush()
+        if self.frames.is_sending():
+            # Whoever has been asked for nothing could end unseen for longer.
+            self.look_at = min(self.look_at, now + BUSY_LOOK)
 
     # --- clients ------------------------------------------------------------------------------------------------------
 
@@ -404,7 +407,7 @@ class Service:
             self.look(now)
         self.send_frames(now)
         self.tell()
-        return more or not self.may_sleep()
+        return more or self.frames.gone or not self.may_sleep()
 
     def may_sleep(self) -> bool:
         """Ask to be woken by whatever there could be to do; False: there is something now."""

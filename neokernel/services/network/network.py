@@ -234,33 +234,39 @@ class Network:
             return
         payload = data[packet.payload : packet.length]
         if not packet.is_fragment():
-            self.deliver(packet, payload, data, source, ours and single, verified, now)
+            lead = self.host.lead_in + packet.payload - ipv4.SIZE
+            self.deliver(packet, payload, lead, data, source, ours and single, verified, now)
             return
         whole = self.fragments.add(packet, payload, now)
         if isinstance(whole, Drop):
             host.counters.drop(whole)
         elif whole is not None:
-            self.deliver(packet, self.fragments.bytes_of(whole), data, source, False, False, now)
+            self.deliver(packet, self.fragments.bytes_of(whole), 0, data, source, False, False, now)
             self.fragments.release(whole)
 
     def deliver(
         self,
         packet: Packet,
         payload: Span[u8],
+        lead: usize,
         whole: Span[u8],
         source: LinkAddress,
         answerable: bool,
         verified: bool,
         now: u64,
     ) -> None:
-        """To the protocol it is for. `whole` is the packet, for an answer that quotes it, if it is `answerable`."""
+        """To the protocol it is for.
+
+        `payload` begins `lead` bytes behind a multiple of 8. `whole` is the packet, for an answer that quotes it, if it
+        is `answerable`.
+        """
         if not packet.source.is_single():
             self.host.counters.drop(Drop.SOURCE)
             return
         match packet.protocol:
             case 6:
                 if packet.destination == self.host.address or source.number == 0:
-                    arrive(self.tcp, self.host, packet.source, packet.destination, payload, source, verified, now)
+                    arrive(self.tcp, self.host, packet.source, packet.destination, payload, lead, source, verified, now)
                 else:
                     # TCP is between two hosts (RFC 9293, 3.9.2.3).
                     self.host.counters.drop(Drop.NOT_OURS)
@@ -362,9 +368,10 @@ class Network:
 
     # --- out ----------------------------------------------------------------------------------------------------------
 
-    def has_output(self) -> bool:
-        """Is there something for `fetch` to look at, without any time passing?"""
-        return self.host.backlog.count != 0 or len(self.tcp.ready) != 0 or self.udp.ready != 0
+    def has_output(self, now: u64) -> bool:
+        """Is there something for `fetch` to look at: packets, or a neighbour that is due to be asked for?"""
+        waits = self.host.backlog.count != 0 or len(self.tcp.ready) != 0 or self.udp.ready != 0
+        return waits or (self.host.up and self.host.neighbours.next <= now)
 
     def fetch(self, into: Span[u8], now: u64) -> usize:
         """Build the next frame: its length, 0 if there is none. `into` has room for the MTU and Ethernet's header.

@@ -27,10 +27,11 @@ def fetch(tcp: Tcp, host: Host, into: Span[u8], now: u64) -> usize:
             continue
         length = fetch_from(tcp, host, slot, connection, into, now)
         tcp.settle(slot, connection)
+        if len(tcp.buried) != 0:
+            # It was only kept for its reset, and that has gone.
+            tcp.bury()
         if length != 0:
             return length
-    # What was only kept for its reset is over when that has gone.
-    tcp.bury()
     return 0
 
 
