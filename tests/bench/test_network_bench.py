@@ -9,9 +9,10 @@ import pytest
 from neokernel.bench import network
 from neokernel.bench.row import BenchError
 
-#: what comes together depends on how the host runs client and machine: some is left for that, and for bytes, which are
-#: above their budget (docs/reference/benchmarks-network.md)
-LEEWAY = 1.5
+#: what was recorded (docs/reference/benchmarks-network.md), and how much more it may be: what comes together depends on
+#: how the host runs client and machine
+RECORDED = (10_067, 41_627, 2.94, 3.23)
+LEEWAY = 1.2
 
 
 def test_unknown_item_is_an_error() -> None:
@@ -20,13 +21,13 @@ def test_unknown_item_is_an_error() -> None:
 
 
 @pytest.mark.qemu
-def test_requests_and_bytes_stay_near_their_budgets(tmp_path: Path) -> None:
+def test_requests_and_bytes_stay_near_what_was_recorded(tmp_path: Path) -> None:
     """Of 64 connections, a request shares turns with others; one with a connection of its own opens and closes it."""
     image, client = network.build(tmp_path), network.build_client(tmp_path)
     keep, alone, each, inwards, outwards = network.counted(list(network.WORKS.values()), image, client)
     assert [row.budget for row in (keep, each, inwards, outwards)] == [12_000, 60_000, 2.5, 2.5]
-    for row in (keep, each, inwards, outwards):
-        assert row.budget is not None and row.ours < LEEWAY * row.budget, row
+    for row, recorded in zip((keep, each, inwards, outwards), RECORDED, strict=True):
+        assert row.ours < LEEWAY * recorded, row
     assert 5_000 < keep.ours < alone.ours < each.ours, "what is shared is cheaper"
     assert min(inwards.ours, outwards.ours) > 0.3, "each byte is copied at least"
 
