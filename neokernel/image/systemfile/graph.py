@@ -109,12 +109,10 @@ def graph_of(machine: Machine) -> Graph:
     for special, what in INIT_EDGES.items():
         if special in found.nodes:
             found.edges += [Edge(special, name, "", what) for name in machine.services]
-    if RULES in found.nodes:
-        # Also if nobody was granted it: init has it.
-        found.nodes.setdefault(POWER, Node(POWER, NodeKind.SPECIAL))
-        found.edges.append(Edge(RULES, POWER, "", "switches the machine off"))
-    for name, device in machine.board.device.items():
-        if name in found.nodes and device.compatible == SWITCH:
+    switches = [name for name, device in machine.board.device.items() if device.compatible == SWITCH]
+    for name in (RULES, *switches):
+        if name in found.nodes:
+            # Also if nobody was granted it: init has it, and the board.
             found.nodes.setdefault(POWER, Node(POWER, NodeKind.SPECIAL))
             found.edges.append(Edge(name, POWER, "", "switches the machine off"))
     if reaching:
