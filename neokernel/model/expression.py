@@ -59,7 +59,7 @@ def _divide(a: Array, b: Array) -> Array:
     safe = np.where(b == 0, b.dtype.type(1), b)
     # NumPy's division rounds down, and C's towards 0: one more, where something is left and the signs differ.
     quotient = a // safe + ((a % safe != 0) & ((a < 0) != (safe < 0))).astype(a.dtype)
-    return np.where(b == 0, b.dtype.type(0), quotient).astype(a.dtype)
+    return np.asarray(np.where(b == 0, b.dtype.type(0), quotient), a.dtype)
 
 
 FUNCTIONS: dict[str, Function] = {

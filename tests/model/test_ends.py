@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 from neokernel.model.code import literal
 from neokernel.model.emit import emit
 from neokernel.model.expression import Input, apply, compute
-from neokernel.model.graph import ElementType, Graph, Node, Tensor, TensorType
+from neokernel.model.graph import Array, ElementType, Graph, Node, Tensor, TensorType
 from neokernel.model.host import compiled
 from neokernel.model.machine import VARIANTS
 from neokernel.model.operators.elementwise import Elementwise
@@ -64,7 +64,7 @@ def test_what_isnt_finite_is_not_folded_into_a_convolution(name: str) -> None:
 
 def long_product(weight: int, count: int) -> bytes:
     """A sum of `count` products of anything and `weight`, an 8-bit number less its zero point."""
-    constants = {
+    constants: dict[str, Array] = {
         **{name: np.asarray(1, np.float32) for name in ("xs", "ws", "ys")},
         **{name: np.asarray(0, np.uint8) for name in ("xz", "wz", "yz")},
         "w": np.full((count, 1), weight, np.uint8),
