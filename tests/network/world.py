@@ -26,7 +26,7 @@ from neokernel.lang import (
     wrapping_mul,
 )
 from neokernel.runtime.hashing import Seed
-from neokernel.services.network.address import Address, Endpoint, LinkAddress
+from neokernel.services.network.address import Address, Endpoint, Flow, LinkAddress
 from neokernel.services.network.clock import MINUTE, NEVER, SECOND
 from neokernel.services.network.congestion import Algorithm
 from neokernel.services.network.connection import Connection, End
@@ -233,9 +233,10 @@ def run(world: World, plan: Plan) -> None:
             # Programs that wait for nothing but their own mood.
             world.now += 1_000
         if max(quiet, world.idle) > PATIENCE:
-            # Its peer has given up, and what that said has been lost: who has nothing to send, and no keep-alive, would
-            # wait for ever (RFC 9293, 3.5.1).
-            assert world.seen.failed != 0, "nothing happens any more"
+            # A program whose peer has given up, and whose peer's last word is lost, waits for ever if it has nothing
+            # to send and no keep-alive (RFC 9293, 3.5.1). Nobody else does.
+            assert are_half_open(world.left, world.right), "nothing happens any more"
+            assert are_half_open(world.right, world.left), "nothing happens any more"
             give_up(world, world.left)
             give_up(world, world.right)
     assert opened == plan.connections and is_quiet(world), "it comes to an end"
@@ -267,6 +268,19 @@ def give_up(world: World, side: Side) -> None:
         program = side.programs[index]
         if program.used:
             abort(world, side, program)
+
+
+def are_half_open(side: Side, other: Side) -> bool:
+    """The other side knows nothing any more of any connection of this one's programs."""
+    for index in range(PAIRS):
+        program = side.programs[index]
+        if program.used:
+            connection = side.network.tcp.connections.get(program.handle)
+            if connection is not None:
+                flow = connection.flow
+                if other.network.tcp.find(Flow(flow.remote, flow.local)) is not None:
+                    return False
+    return True
 
 
 def abort(world: World, side: Side, program: Program) -> None:
