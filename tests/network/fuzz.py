@@ -1,8 +1,11 @@
 """Campaigns against the network's code, compiled for the host with all its checks: as long as they are let run.
 
-    python -m tests.network.fuzz streams --seconds 600     # two hosts on bad links (world.py)
-    python -m tests.network.fuzz peers --seconds 600       # a peer that says anything (hostile.py)
-    python -m tests.network.fuzz parsers --seconds 600     # damaged frames for every parser (mutation.py)
+    python -m tests.network.fuzz streams --seconds 600         # two hosts on bad links (world.py)
+    python -m tests.network.fuzz peers --most 100_000_000      # a peer that says anything (hostile.py)
+    python -m tests.network.fuzz parsers --seconds 600         # damaged frames for every parser (mutation.py)
+    python -m tests.network.fuzz peers --seconds 600 --dead    # any of them: accesses to retired objects fail, too
+
+`--dead` asks about each access, which makes a run some hundred times slower.
 
 A run that fails a check, or an assertion about streams and connections, ends with it, behind its seed; one that ends by
 itself says what it has done. `docs/reference/fuzz-network.md` has the recorded ones.
@@ -16,59 +19,76 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from neokernel.services.network.connection import State
-from tests.network import hostile, mutation, packets
+from neokernel.compiler import jit
+from tests.network import mutation, packets
 from tests.network.support import library
+from tests.network.test_hostile import SEEN, STATES, name_of
 from tests.network.test_tcp import named
 
-STATES = int(hostile.STATES)
 #: that one call does
 PLANS, STEPS, FRAMES = 20, 20_000, 200_000
 
 
-def streams(seed: int, until: float) -> Counter[str]:
+@dataclass(frozen=True)
+class Run:
+    """From which seed on, and for how long: until then by the clock, and so many plans, steps or frames."""
+
+    seed: int
+    until: float
+    most: int
+    dead: bool
+
+    def goes_on(self, done: int) -> bool:
+        return done < self.most and time.monotonic() < self.until
+
+
+def streams(run: Run) -> Counter[str]:
     """Plans at random; each is some connections, one after the other or at a time."""
     found: Counter[str] = Counter()
-    while time.monotonic() < until:
+    seed = run.seed
+    while run.goes_on(found["plans"]):
         print(f"plans from {seed:,} on", end="\r", file=sys.stderr, flush=True)
-        told = library("world", "walk", "campaign").call("tests.network.world.campaign", seed, PLANS)
-        found.update(named(told))
+        world = library("world", "walk", "campaign", poison=run.dead)
+        found.update(named(world.call("tests.network.world.campaign", seed, PLANS)))
         found["plans"] += PLANS
         seed += PLANS
     del found["elapsed"]
     return found
 
 
-def peers(seed: int, until: float) -> Counter[str]:
-    """Steps of a walk; which states were left for which is counted."""
+def peers(run: Run) -> Counter[str]:
+    """Steps of walks; which states were left for which is counted."""
     found: Counter[str] = Counter()
     transitions = (ctypes.c_uint64 * (STATES * STATES))()
-    while time.monotonic() < until:
+    seed = run.seed
+    while run.goes_on(found["steps"]):
         print(f"walk {seed:,}", end="\r", file=sys.stderr, flush=True)
-        told = library("hostile", "walk").call(
-            "tests.network.hostile.walk", seed, STEPS, (transitions, STATES * STATES)
-        )
-        found.update(dict(zip(("segments", "answers", "opened", "ended", "bytes read"), map(int, told), strict=True)))
+        hostile = library("hostile", "walk", poison=run.dead)
+        told = hostile.call("tests.network.hostile.walk", seed, STEPS, (transitions, STATES * STATES))
+        found.update(dict(zip(SEEN, map(int, told), strict=True)))
         found["steps"] += STEPS
         seed += 1
     for place, times in enumerate(transitions):
         if times:
-            found[f"{State(place // STATES).name} to {State(place % STATES).name}"] = times
+            found[f"{name_of(place // STATES)} to {name_of(place % STATES)}"] = times
     return found
 
 
-def parsers(seed: int, until: float) -> Counter[str]:
+def parsers(run: Run) -> Counter[str]:
     """Frames; how far each came in `parsers.look`."""
     corpus = corpus_of(frames())
     memory = (ctypes.c_uint8 * len(corpus)).from_buffer_copy(corpus)
     levels = (ctypes.c_uint64 * int(mutation.LEVELS))()
     found: Counter[str] = Counter()
-    while time.monotonic() < until:
+    seed = run.seed
+    while run.goes_on(found["frames"]):
         print(f"frames of {seed:,}", end="\r", file=sys.stderr, flush=True)
         room = (levels, int(mutation.LEVELS))
-        library("mutation", "walk").call("tests.network.mutation.walk", (memory, len(corpus)), seed, FRAMES, room)
+        walk = library("mutation", "walk", poison=run.dead)
+        walk.call("tests.network.mutation.walk", (memory, len(corpus)), seed, FRAMES, room)
         found["frames"] += FRAMES
         seed += 1
     for level, times in enumerate(levels):
@@ -103,17 +123,28 @@ def corpus_of(found: list[bytes]) -> bytes:
     return b"".join((len(each).to_bytes(2, "little") + each).ljust(int(mutation.EACH), b"\0") for each in found)
 
 
-CAMPAIGNS: dict[str, Callable[[int, float], Counter[str]]] = {"streams": streams, "peers": peers, "parsers": parsers}
+CAMPAIGNS: dict[str, Callable[[Run], Counter[str]]] = {"streams": streams, "peers": peers, "parsers": parsers}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("campaign", choices=CAMPAIGNS)
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seconds", type=float, default=0.0, help="at most as long (60, if nothing is said)")
+    parser.add_argument("--most", type=int, default=0, help="at most so many plans, steps or frames")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--dead", action="store_true", help="accesses to retired objects fail, too")
     arguments = parser.parse_args()
-    until = time.monotonic() + float(arguments.seconds)
-    for name, count in CAMPAIGNS[str(arguments.campaign)](int(arguments.seed), until).items():
+    seconds, most = float(arguments.seconds), int(arguments.most)
+    if seconds <= 0:
+        seconds = float("inf") if most > 0 else 60.0
+    run = Run(int(arguments.seed), time.monotonic() + seconds, most if most > 0 else sys.maxsize, bool(arguments.dead))
+    try:
+        found = CAMPAIGNS[str(arguments.campaign)](run)
+    except jit.CheckError as error:
+        # Behind the seed, which stands there already.
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    for name, count in found.items():
         print(f"{name:<32} {count:>16,}", flush=True)
     return 0
 

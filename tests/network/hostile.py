@@ -1,7 +1,12 @@
 """A peer that says anything, right, nearly right or wrong, to a host whose programs do anything: in every reading.
 
 The peer knows its connections' numbers, so that most of what it says is close to what would be right: that is where
-mistakes are. What must hold is asserted after each step. `transitions` counts which state was left for which.
+mistakes are. How close, and how soon either side ends what it has begun, is a mood that each walk has: polite ones get
+far, wild ones try each door.
+
+A byte of a stream is what its sequence number says (`byte_at`), so each that is read, and each that is sent, is known
+to be right or wrong by itself. What else must hold is asserted after each step, and which state was left for which is
+counted after each event (`states.py`).
 """
 
 from __future__ import annotations
@@ -29,15 +34,16 @@ from neokernel.lang import (
 from neokernel.runtime.hashing import Seed
 from neokernel.services.network import arp, ethernet, icmp, ipv4
 from neokernel.services.network import segment as wire
-from neokernel.services.network.address import Address, Endpoint, LinkAddress
-from neokernel.services.network.checksum import pseudo_header
+from neokernel.services.network.address import Address, Endpoint, Flow, LinkAddress
+from neokernel.services.network.checksum import checksum, pseudo_header
 from neokernel.services.network.clock import MINUTE, SECOND
-from neokernel.services.network.connection import Connection, State
+from neokernel.services.network.connection import Connection, End, State
 from neokernel.services.network.ethernet import Frame
 from neokernel.services.network.network import Network
 from neokernel.services.network.segment import ACK, FIN, RST, SYN, Segment
-from neokernel.services.network.sequence import Range, before, until
+from neokernel.services.network.sequence import Range, before
 from neokernel.services.network.tcp import Listener, TcpError
+from tests.network.states import Watched, check, look
 
 LINK = LinkAddress(0x0200_0000_0001)
 PEER_LINK = LinkAddress(0x0200_0000_0002)
@@ -46,9 +52,12 @@ THERE = Address(0x0A00_0002)
 PORT = 80
 CLIENT: u32 = 1
 PAIRS = 16
-EACH = 1_500
+#: bytes of a buffer: so many at most
+MOST_EACH = 6_000
 FLOWS = 10
-STATES = 9
+#: what is mixed into the bytes of a stream: the host's, and the peer's
+OURS: u32 = 0x5555_1111
+THEIRS: u32 = 0x0F0F_7777
 
 
 @value
@@ -58,6 +67,7 @@ class Seen:
     opened: u64 = 0
     ended: u64 = 0
     bytes_read: u64 = 0
+    bytes_heard: u64 = 0
 
 
 @struct
@@ -76,7 +86,7 @@ class Talk:
 @struct
 class World:
     network: Embedded[Network] = Network()
-    memory: Array[u8] = array(2 * PAIRS * EACH)
+    memory: Array[u8] = array(2 * PAIRS * MOST_EACH)
     padding0: u32 = 0
     padding1: u16 = 0
     frame: Array[u8] = array(2_048)
@@ -84,12 +94,16 @@ class World:
     scratch: Array[u8] = array(2_048)
     talks: Array[Embedded[Talk]] = array(FLOWS)
     handles: Array[Handle[Connection]] = array(PAIRS)
-    states: Array[u8] = array(2 * PAIRS)
+    watched: Embedded[Watched] = Watched()
     listener: Handle[Listener] = Handle(0, 0)
     segment: Embedded[Segment] = Segment()
     ports: u16 = 1_000
     random: u64 = 0
     now: u64 = 1_000_000
+    #: one of so many segments has other flags, one of so many numbers is wrong, one of so many programs gives up
+    wild: u64 = 60
+    aim: u64 = 30
+    patience: u64 = 8
     seen: Seen = Seen()
 
     def next(self, most: u64) -> u64:
@@ -100,13 +114,21 @@ class World:
         return truncate(u32, self.next(1 << 16) << 16 | self.next(1 << 16))
 
 
+def byte_at(number: u32, salt: u32) -> u8:
+    """The byte with that sequence number."""
+    return truncate(u8, wrapping_mul(number ^ salt, 0x9E37_79B1) >> 24)
+
+
 def walk(seed: u64, steps: u64, transitions: Span[u64]) -> Seen:
-    """`transitions` has room for STATES * STATES numbers."""
+    """`transitions` has room for STATES * STATES numbers (`states.py`)."""
     world = World(random=wrapping_mul(seed, 0x9E3779B97F4A7C15))
     network = world.network
     network.begin(LINK, Seed(seed, 1))
     network.configure(HERE, 24, Address(0x0A00_00FE))
-    network.tcp.buffers.regions[usize(CLIENT)].attach(world.memory, EACH)
+    world.wild, world.aim = u64(12) << (2 * world.next(3)), u64(8) << (2 * world.next(3))
+    world.patience = u64(1) << (2 * world.next(3))
+    each = usize(1_500) if world.next(2) == 0 else usize(MOST_EACH)
+    network.tcp.buffers.regions[usize(CLIENT)].attach(world.memory[: 2 * PAIRS * each], each)
     listen(world)
     meet(world)
     for index in range(FLOWS):
@@ -121,15 +143,31 @@ def walk(seed: u64, steps: u64, transitions: Span[u64]) -> Seen:
                 other_packet(world)
             case _:
                 say(world)
+        look(world.watched, network.tcp, transitions)
         fetch(world)
-        check(world, transitions)
-    world.now += u64(10 * MINUTE)
-    world.network.advance(world.now)
-    return world.seen
+        look(world.watched, network.tcp, transitions)
+        check(network.tcp, CLIENT)
+    end(world, transitions)
+    return replace(world.seen, opened=world.watched.opened, ended=world.watched.ended)
+
+
+def end(world: World, transitions: Span[u64]) -> None:
+    """All programs go, and time passes: nothing may be left."""
+    tcp = world.network.tcp
+    world.network.forget(CLIENT)
+    for _ in range(100):
+        # Resets may wait for the peer's link address, which nobody tells any more.
+        fetch(world)
+        look(world.watched, tcp, transitions)
+        world.now += u64(10 * SECOND)
+        world.network.advance(world.now)
+        look(world.watched, tcp, transitions)
+    assert tcp.connections.live == 0 and len(tcp.flows) == 0 and tcp.timers.size == 0, "no connection is left"
+    assert len(tcp.ended) == 0 and tcp.buffers.regions[usize(CLIENT)].taken == 0, "no buffer is lost"
 
 
 def listen(world: World) -> None:
-    made = world.network.tcp.listen(CLIENT, Endpoint(HERE, PORT), 4)
+    made = world.network.tcp.listen(CLIENT, Endpoint(HERE, PORT), 1 + u32(world.next(PAIRS)))
     assert not isinstance(made, TcpError)
     world.listener = made
 
@@ -143,9 +181,13 @@ def meet(world: World) -> None:
 
 def hang_up(world: World, talk: Talk) -> None:
     """The peer forgets a connection, and thinks of another."""
+    talk.ack = 0
+    if talk.port == PORT and talk.own != 0 and world.next(4) == 0:
+        # Between the same two, while the host may still remember the one before.
+        talk.seq = wrapping_add(talk.seq, truncate(u32, world.next(3_000)))
+        return
     world.ports = wrapping_add(world.ports, 1)
-    talk.own, talk.port = world.ports, PORT
-    talk.seq, talk.ack = world.word(), 0
+    talk.own, talk.port, talk.seq = world.ports, PORT, world.word()
     talk.timed = world.next(2) == 0
 
 
@@ -156,7 +198,6 @@ def program(world: World) -> None:
     tcp = world.network.tcp
     index = usize(world.next(PAIRS))
     handle = world.handles[index]
-    data = world.scratch[: usize(world.next(1_600))]
     match world.next(9):
         case 0:
             found = tcp.accept(CLIENT, world.listener)
@@ -168,14 +209,12 @@ def program(world: World) -> None:
             if not isinstance(made, TcpError):
                 world.handles[index] = made
         case 2 | 3:
-            _ = tcp.send(CLIENT, handle, data)
+            send(world, handle)
         case 4 | 5:
-            got = tcp.receive(CLIENT, handle, data)
-            if not isinstance(got, TcpError):
-                world.seen = replace(world.seen, bytes_read=world.seen.bytes_read + u64(got))
+            read(world, handle)
         case 6 if world.next(2) == 0:
             _ = tcp.finish(CLIENT, handle, world.now)
-        case 7 if world.next(4) == 0:
+        case 7 if world.next(world.patience) == 0:
             if world.next(4) == 0:
                 _ = tcp.abort(CLIENT, handle)
             else:
@@ -186,6 +225,77 @@ def program(world: World) -> None:
                 listen(world)
             while tcp.take_news() is not None:
                 pass
+
+
+def send(world: World, handle: Handle[Connection]) -> None:
+    """By the verb, or put into the buffer by the program itself, which then says so, as clients do."""
+    tcp = world.network.tcp
+    data = world.scratch[: usize(world.next(1_600))]
+    connection = tcp.own(CLIENT, handle)
+    if connection is None:
+        assert tcp.send(CLIENT, handle, data) is TcpError.HANDLE
+        return
+    first = wrapping_add(connection.una, connection.queued)
+    if connection.state is State.SYN_SENT or connection.state is State.SYN_RECEIVED:
+        # SYN has the number before.
+        first = wrapping_add(first, 1)
+    fill(data, first, OURS)
+    if world.next(2) == 0:
+        _ = tcp.send(CLIENT, handle, data)
+    elif not connection.finishing and connection.state is not State.CLOSED:
+        count = min(u32(len(data)), connection.room())
+        connection.sending.write(connection.queued, data[: usize(count)])
+        move(world, handle, connection, count, 0)
+
+
+def read(world: World, handle: Handle[Connection]) -> None:
+    """What has come, by the verb or by the program itself."""
+    tcp = world.network.tcp
+    into = world.scratch[: usize(world.next(1_600))]
+    connection = tcp.own(CLIENT, handle)
+    if connection is None:
+        assert tcp.receive(CLIENT, handle, into) is TcpError.HANDLE
+        return
+    first = wrapping_sub(connection.expected, connection.waiting)
+    if connection.fin_taken:
+        first = wrapping_sub(first, 1)
+    count: u32 = 0
+    if world.next(2) == 0:
+        got = tcp.receive(CLIENT, handle, into)
+        count = 0 if isinstance(got, TcpError) else got
+    else:
+        count = min(u32(len(into)), connection.waiting)
+        connection.receiving.read(0, into[: usize(count)])
+        move(world, handle, connection, 0, count)
+    assert is_filled(into[: usize(count)], first, THEIRS), "what is read is what the peer said"
+    world.seen = replace(world.seen, bytes_read=world.seen.bytes_read + u64(count))
+
+
+def move(world: World, handle: Handle[Connection], connection: Connection, put: u32, taken: u32) -> None:
+    """As `Orders.moved` does it (`exchange.py`). Sometimes a program says what can't be: that is found, or harmless."""
+    written = wrapping_add(wrapping_add(connection.acknowledged, connection.queued), put)
+    gone = wrapping_add(wrapping_sub(connection.arrived, connection.waiting), taken)
+    assert connection.has_moved(written, gone), "that can be"
+    tcp = world.network.tcp
+    tcp.settle(handle.index, connection)
+    if world.next(2_000) == 0 and connection.state is not State.CLOSED:
+        if not connection.has_moved(written, wrapping_add(gone, connection.waiting + 1)):
+            connection.abort(End.ABORTED)
+        tcp.settle(handle.index, connection)
+        assert connection.state is State.CLOSED, "nobody reads what hasn't come"
+
+
+def fill(data: Span[u8], first: u32, salt: u32) -> None:
+    """Bytes of a stream, from number `first` on."""
+    for place in range(len(data)):
+        data[place] = byte_at(wrapping_add(first, u32(place)), salt)
+
+
+def is_filled(data: Span[u8], first: u32, salt: u32) -> bool:
+    wrong: usize = 0
+    for place in range(len(data)):
+        wrong += usize(data[place] != byte_at(wrapping_add(first, u32(place)), salt))
+    return wrong == 0
 
 
 def pass_time(world: World) -> None:
@@ -207,7 +317,7 @@ def pass_time(world: World) -> None:
 
 def near(world: World, number: u32) -> u32:
     """A sequence number: mostly the right one."""
-    match world.next(30):
+    match world.next(world.aim):
         case 0:
             return wrapping_add(number, truncate(u32, world.next(3_000)))
         case 1:
@@ -223,13 +333,15 @@ def near(world: World, number: u32) -> u32:
 def say(world: World) -> None:
     """A segment on one of the connections."""
     talk = world.talks[usize(world.next(FLOWS))]
-    if world.next(200) == 0:
+    flow = Flow(Endpoint(HERE, talk.port), Endpoint(THERE, talk.own))
+    often: u64 = 200 if world.network.tcp.ended.find(flow) is None else 10
+    if world.next(often) == 0:
         hang_up(world, talk)
     out = world.segment
     flags = ACK
     if talk.ack == 0:
         flags = SYN
-    match world.next(60):
+    match world.next(world.wild):
         case 0:
             flags = truncate(u8, world.next(64))
         case 1:
@@ -283,9 +395,23 @@ def options(world: World, talk: Talk, out: Segment) -> None:
 
 
 def deliver(world: World, packet: Span[u8]) -> None:
+    """Whatever the header says now, its bytes are those of its number. The device has looked at the sum, or not."""
+    data = packet[ipv4.SIZE :]
+    header = wire_view(wire.Header, data)
+    begin = usize(header.offset >> 4) * 4
+    if wire.SIZE <= begin <= len(data):
+        fill(data[begin:], wrapping_add(header.sequence, u32(header.flags & SYN != 0)), THEIRS)
+    verified = world.next(2) == 0
+    if not verified:
+        header.check = 0
+        header.check = checksum(data, pseudo_header(THERE, HERE, ipv4.TCP, len(data)))
+        if world.next(20) == 0:
+            # It has lost something on its way: nothing of it may count.
+            place = usize(world.next(u64(len(data))))
+            data[place] = data[place] ^ (u8(1) << u8(world.next(8)))
     ipv4.build(packet, THERE, HERE, ipv4.TCP, len(packet), 0)
     ethernet.build(world.frame, Frame(LINK, PEER_LINK, ethernet.IPV4))
-    world.network.receive(world.frame[: ethernet.SIZE + len(packet)], True, world.now)
+    world.network.receive(world.frame[: ethernet.SIZE + len(packet)], verified, world.now)
 
 
 def other_packet(world: World) -> None:
@@ -313,7 +439,8 @@ def other_packet(world: World) -> None:
             for _ in range(world.next(4)):
                 place = usize(world.next(80))
                 world.frame[place] = world.frame[place] ^ truncate(u8, world.next(256))
-            world.network.receive(world.frame[: usize(world.next(1_500))], world.next(2) == 0, world.now)
+            # Nobody has looked at its sum: what was changed is found, or wasn't part of it.
+            world.network.receive(world.frame[: usize(world.next(1_500))], False, world.now)
 
 
 def fetch(world: World) -> None:
@@ -336,10 +463,15 @@ def learn(world: World, frame: Span[u8]) -> None:
     heard = world.segment
     sums = pseudo_header(packet.source, packet.destination, ipv4.TCP, len(data))
     assert heard.parse(data, sums, False) is None, "what is sent is well-formed"
+    first = wrapping_add(heard.sequence, u32(heard.has(SYN)))
+    assert is_filled(data[heard.payload :], first, OURS), "what is sent is what the program said"
+    world.seen = replace(world.seen, bytes_heard=world.seen.bytes_heard + u64(heard.length))
     for index in range(FLOWS):
         talk = world.talks[index]
         if talk.own == heard.destination and talk.port == heard.source:
             update(talk, heard)
+            if heard.has(RST) and world.next(4) != 0:
+                hang_up(world, talk)
             return
     if heard.flags == SYN:
         # The host opens a connection: the peer takes part in it.
@@ -356,52 +488,3 @@ def update(talk: Talk, heard: Segment) -> None:
     if heard.has(ACK) and heard.size() == 0:
         talk.seq = heard.acknowledgment
     talk.echo = heard.time
-
-
-# --- what must hold ---------------------------------------------------------------------------------------------------
-
-
-def check(world: World, transitions: Span[u64]) -> None:
-    tcp = world.network.tcp
-    taken: usize = 0
-    open_ones: usize = 0
-    for index in range(2 * PAIRS):
-        connection = tcp.connections.at(index)
-        now: u8 = 0
-        if connection is not None:
-            check_connection(connection)
-            taken += 1
-            open_ones += usize(connection.state is not State.CLOSED)
-            now = u8(connection.state.value)
-            if connection.state is not State.CLOSED and connection.retransmit_at == 0xFFFF_FFFF_FFFF_FFFF:
-                # Nobody waits for ever for what is on its way.
-                assert connection.nxt == connection.una, "a timer runs while something is in flight"
-        before_it = world.states[index]
-        if now != before_it:
-            transitions[usize(before_it) * STATES + usize(now)] += 1
-            if before_it == 0:
-                world.seen = replace(world.seen, opened=world.seen.opened + 1)
-            if now == 0:
-                world.seen = replace(world.seen, ended=world.seen.ended + 1)
-        world.states[index] = now
-    assert tcp.connections.live == taken and tcp.buffers.regions[usize(CLIENT)].taken == taken, "a pair for each"
-    assert len(tcp.flows) == open_ones, "in the table while it isn't closed"
-
-
-def check_connection(connection: Connection) -> None:
-    """The invariants of `connection.py`."""
-    assert connection.waiting <= connection.receiving.capacity() and connection.queued <= connection.sending.capacity()
-    if connection.state in (State.CLOSED, State.SYN_SENT, State.SYN_RECEIVED):
-        return
-    assert until(connection.una, connection.nxt) and until(connection.nxt, connection.most_sent)
-    sent = wrapping_sub(connection.most_sent, connection.una)
-    assert sent <= connection.queued + u32(connection.finishing and not connection.fin_acked), "nothing else was sent"
-    window: u32 = 0
-    if before(connection.expected, connection.edge):
-        window = wrapping_sub(connection.edge, connection.expected)
-    assert window <= connection.receiving.capacity() - connection.waiting, "all that was offered has room"
-    for known in connection.beyond.ranges[: connection.beyond.count]:
-        assert before(connection.expected, known.left) and until(known.right, connection.edge)
-    for known in connection.board.ranges[: connection.board.count]:
-        assert before(connection.una, known.left) and until(known.right, connection.most_sent)
-    assert connection.congestion.window >= 64 and connection.congestion.window <= 1 << 30

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 
 from neokernel.compiler import jit
 from neokernel.compiler.pipeline import State, run_front_end
@@ -10,10 +11,15 @@ from neokernel.compiler.source import PACKAGE_ROOT
 
 
 @functools.cache
-def library(module: str, *functions: str) -> jit.Library:
-    """With all checks, and dead objects found."""
+def library(module: str, *functions: str, poison: bool = True) -> jit.Library:
+    """With all checks. `poison`: dead objects are found, too, which asks about each access."""
+    return built(module, functions, {}, poison)
+
+
+def built(module: str, functions: tuple[str, ...], overlay: Mapping[str, str], poison: bool) -> jit.Library:
+    """`overlay`: what modules say instead, by their names."""
     name = f"tests.network.{module}"
-    state = run_front_end(State(PACKAGE_ROOT, [name]))
+    state = run_front_end(State(PACKAGE_ROOT, [name], overlay=dict(overlay)))
     assert state.program is not None
     assert not state.diagnostics.items, state.diagnostics.sorted()
-    return jit.Library(state.program, tuple(f"{name}.{function}" for function in functions), poison=True)
+    return jit.Library(state.program, tuple(f"{name}.{function}" for function in functions), poison=poison)
