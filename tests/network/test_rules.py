@@ -105,6 +105,28 @@ def test_a_handshake_that_isnt_finished_is_forgotten(host: Host) -> None:
     assert host.region.taken == taken - 1
 
 
+def test_who_answers_takes_the_place_of_who_does_not(host: Host) -> None:
+    """A flood of SYNs takes all buffers that there are; a peer that answers its cookie has one of them all the same."""
+    listener, port = host.listen(backlog=1_000)
+    before, open_before = int(host.counters.cookies_out), int(host.region.taken)
+    while True:
+        late = Peer(host, port)
+        (answer,) = late.say(SYN)
+        if int(host.counters.cookies_out) != before:
+            break
+    taken = int(host.region.taken)
+    late.ack = (answer.sequence + 1) % 2**32
+    assert late.say(ACK, b"hello", seq=late.seq) == [], "the others may still answer"
+    host.rest(1.5)
+    (answer,) = late.say(ACK, b"hello") + late.rest(0.1)
+    assert (answer.flags, answer.acknowledgment) == (ACK, late.seq)
+    late.handle = host.network.tcp.accept(CLIENT, listener)
+    assert late.state().state is State.ESTABLISHED and late.state().waiting == 5
+    assert int(host.region.taken) == taken
+    host.rest(100)
+    assert int(host.region.taken) <= open_before + 1, "the others have given up"
+
+
 def test_an_acknowledgement_of_nothing_is_refused_while_it_opens(host: Host) -> None:
     _, port = host.listen()
     peer = Peer(host, port)

@@ -39,6 +39,9 @@ class Backlog:
     def is_bounded(self) -> bool:
         return self.first < PLACES and self.count <= PLACES
 
+    def is_full(self) -> bool:
+        return self.count == PLACES
+
     def room(self, length: usize) -> Span[u8] | None:
         """Where to build a packet of that length; None: it is too long, or there is no place."""
         if self.count == PLACES or length > SIZE:

@@ -168,6 +168,9 @@ def resume_cookie(
         host.counters.drop(Drop.FULL)
         return True
     handle = tcp.open(host, listener.client, flow, now)
+    if isinstance(handle, TcpError) and tcp.make_room(host, listener.client, handle):
+        # A peer that is there comes before such as may not be.
+        handle = tcp.open(host, listener.client, flow, now)
     if isinstance(handle, TcpError):
         host.counters.drop(Drop.FULL)
         return True

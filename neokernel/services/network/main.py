@@ -283,6 +283,9 @@ class Service:
                     # Of the next ones like it the bytes begin at a multiple of eight.
                     self.frames.shift = SHIFT if self.exchange.network.host.header_in % 8 == SHIFT else 0
                 self.frames.give_back(news.place)
+                if self.exchange.network.host.backlog.is_full():
+                    # What comes next would have no answer, though the driver may have room for more of them.
+                    self.send_frames(now)
         return True
 
     def send_frames(self, now: u64) -> None:

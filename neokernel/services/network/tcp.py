@@ -128,6 +128,8 @@ class Tcp:
     latest: u32 = 0
     #: a listener has a connection to be accepted, since whoever asks has set it to False
     came: bool = False
+    #: the place of the connection that gave way last
+    given_way: usize = 0
 
     def begin(self, seed: Seed) -> None:
         """Before anything else: hashes depend on a secret."""
@@ -458,6 +460,30 @@ class Tcp:
         full = self.flows.insert(flow, handle.index)
         assert full is None, "there is room for as many as there are connections"
         return handle
+
+    def make_room(self, host: Host, client: u32, why: TcpError) -> bool:
+        """Give up a handshake whose peer hasn't answered in time, for one whose peer has. False: there is none.
+
+        So a flood of SYNs keeps nobody out: those have had their answer repeated, and nobody has heard it. `why`: what
+        there isn't room for, as `open` says it; of buffers, only the client's own help.
+
+        Steps: the connections, of which nearly all are such in a flood.
+        """
+        at = self.given_way
+        for _ in range(CONNECTIONS):
+            at = at + 1 if at + 1 < CONNECTIONS else usize(0)
+            connection = self.connections.at(at)
+            if connection is None or connection.state is not State.SYN_RECEIVED or not connection.passive:
+                continue
+            if connection.trip.doublings == 0 or (why is TcpError.BUFFERS and connection.client != client):
+                continue
+            self.given_way = at
+            connection.close(End.TIMED_OUT)
+            self.left_opening(host, u32(at), connection)
+            self.settle(u32(at), connection)
+            self.bury()
+            return True
+        return False
 
     def find(self, flow: Flow) -> u32 | None:
         """The place of the connection that is open between these two: mostly it is the one that was asked for last."""
