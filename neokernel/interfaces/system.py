@@ -229,6 +229,9 @@ class Shutdown(Protocol):
     def end_others(self) -> Refused | Failure | None:
         """End all services but the one that asks, those that are used after those that use them. They stay ended.
 
+        Who asks has 10 seconds to end the machine. If it ends before that, or hasn't done it by then, init switches the
+        machine off, with status 102.
+
         What it is refused for: BUSY, one is being replaced.
         """
         ...

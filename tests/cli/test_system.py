@@ -218,20 +218,26 @@ def test_state_that_nobody_keeps_is_told(nk: Nk, tmp_path: Path) -> None:
     assert nk("check").error == "" and nk("build").error == "building test\n"
 
 
-def test_who_rules_init_reaches_the_power_switch_though_nobody_was_granted_it(nk: Nk, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("interface", "method", "special"),
+    [("System", "power_off", "init.system"), ("Shutdown", "end_others", "init.shutdown")],
+)
+def test_who_ends_all_services_reaches_the_power_switch_though_nobody_was_granted_it(
+    nk: Nk, tmp_path: Path, interface: str, method: str, special: str
+) -> None:
     (tmp_path / "ruler.py").write_text(
-        "from neokernel.interfaces.system import System\nfrom neokernel.lang import Uses, uses\n"
-        "from neokernel.runtime.process import Process\n\ninit: Uses[System] = uses()\n\n\n"
-        "def main(process: Process) -> None:\n    _ = init.power_off()\n"
+        f"from neokernel.interfaces.system import {interface}\nfrom neokernel.lang import Uses, uses\n"
+        f"from neokernel.runtime.process import Process\n\ninit: Uses[{interface}] = uses()\n\n\n"
+        f"def main(process: Process) -> None:\n    _ = init.{method}()\n"
     )
     (tmp_path / "system.toml").write_text(
         '[system]\nname = "test"\nboard = "qemu-virt"\n[service.a]\nprogram = "./ruler.py"\n'
-        'uses.init = "init.system"\ntrusted = true\n'
+        f'uses.init = "{special}"\n' + ("trusted = true\n" if special == "init.system" else "")
     )
     assert nk("cap", "why", "a", "kernel.power").output.splitlines() == [
-        "a reaches kernel.power, through init.system:",
-        "  a            init: System → init.system",
-        "  init.system  switches the machine off → kernel.power",
+        f"a reaches kernel.power, through {special}:",
+        f"  {'a':{len(special)}}  init: {interface} → {special}",
+        f"  {special}  switches the machine off → kernel.power",
     ]
     assert "kernel.power" not in nk("graph").output, "it was granted to nobody"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from neokernel.abi.description import INIT_WATCH, Escalation, GrantKind, RestartPolicy
+from neokernel.abi.description import INIT_SHUTDOWN, INIT_WATCH, Escalation, GrantKind, RestartPolicy
 from neokernel.image.description import Grant, Has, Provides, Restart, Service, System, Uses
 from neokernel.image.needs import needs_of
 
@@ -23,6 +23,7 @@ PROGRAMS = {
         "counter2",
         "clock",
         "counter3",
+        "ender",
         "idle",
         "later",
         "later2",
@@ -117,6 +118,7 @@ def replaced() -> System:
         Has("power", GrantKind.POWER),
         Has("processor", GrantKind.PROCESSOR, target=200),
         Has("devices", GrantKind.DMA, size=4),
+        Has("shutdown", GrantKind.SYSTEM, INIT_SHUTDOWN),
     )
     services = (
         counting("counter", state=STATE),

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from neokernel import lang
-from neokernel.abi.description import DESCRIPTION_NAME, Escalation, GrantKind, RestartPolicy
+from neokernel.abi.description import DESCRIPTION_NAME, INIT_SHUTDOWN, Escalation, GrantKind, RestartPolicy
 from neokernel.abi.kinds import LARGE_SIZE, Kind
 from neokernel.abi.status import Status
 from neokernel.cli.run import explained
@@ -32,7 +32,7 @@ from neokernel.services.init.build import make_frames
 from neokernel.services.init.lifecycle import backoff
 from neokernel.services.init.name import Name
 from neokernel.sim.loopback import Loopback
-from tests.services.init_system import MACHINE, PROGRAMS, replaced, system, typed
+from tests.services.init_system import MACHINE, OFTEN, PROGRAMS, replaced, system, typed
 from tests.support.machine import QEMU
 
 
@@ -281,6 +281,7 @@ def test_a_replacement_that_goes_wrong_leaves_a_service_that_serves(tmp_path: Pa
         "in time: True, too late: True, all: True",
         *["at once: TIMED_OUT"] * 3,
         *["waits: 0", "never ready: ROLLED_BACK", "soon: True"] * 2,
+        "end others: BUSY",
         "asleep: ROLLED_BACK",
         "swap: done",
         "its call: 0",
@@ -292,6 +293,8 @@ def test_a_replacement_that_goes_wrong_leaves_a_service_that_serves(tmp_path: Pa
         "swap: ROLLED_BACK",
         "handed over: ENDING, RUNS",
         "its call: 0",
+        "end others: done",
+        "nobody: NO_CAPABILITY",
     ]
     anew = [line for line in ran.lines if line.endswith("preserves nothing: its new version begins anew")]
     assert anew == ["init: mid preserves nothing: its new version begins anew"]
@@ -317,6 +320,28 @@ def test_the_machine_is_switched_off_when_a_service_fails_too_often(tmp_path: Pa
         102,
         ["quits"] * 3 + ["init: quitter has failed too often: the machine is switched off"],
     )
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (7, ["init: ender has ended with status 7", "init: ender has ended all others, and then itself"]),
+        (0, ["init: ender has ended all others, and nothing more"]),
+    ],
+)
+def test_a_machine_ends_though_who_was_to_end_it_fails(tmp_path: Path, status: int, said: list[str]) -> None:
+    """It would run for ever, without a service; and its policy is no reason to start it again, alone."""
+    ender = Service(
+        "ender",
+        "ender",
+        (Has("services", GrantKind.SYSTEM, INIT_SHUTDOWN), Has("console", GrantKind.CONSOLE)),
+        (("status", status),),
+        restart=OFTEN,
+    )
+    ran = run(build(System("tests", "qemu-virt", (Service("idle", "idle"), ender)), tmp_path / "system.elf"))
+    said[-1] += ": the machine is switched off"
+    assert (ran.status, ran.lines) == (102, ["all others have ended", *said])
 
 
 @pytest.mark.qemu

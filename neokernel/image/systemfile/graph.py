@@ -3,7 +3,8 @@
 Nodes are services, devices, and what is the kernel's or init's own; an edge is a grant. Where a service can reach all
 memory, because a device masters the bus and no IOMMU stands between, there are edges from there to everything: that
 device is a way around every other line of the graph. So is init's interface `System`, which ends and replaces services,
-lends one what another has, and switches the machine off; by `Watch` services are only seen, by `Shutdown` only ended.
+lends one what another has, and switches the machine off; by `Watch` services are only seen, by `Shutdown` only
+ended, and the machine with them.
 
 Invariant: the same machine gives the same graph, in the same order.
 """
@@ -25,7 +26,8 @@ ALL_MEMORY = "all memory"
 INTERRUPT = "interrupt"
 #: what init does with each service for who holds one of its interfaces
 RULED, SEEN, ENDED = "ends and replaces it, and lends what it has", "tells how it is", "ends it, with all others"
-INIT_EDGES = {RULES: RULED, "init.watch": SEEN, "init.shutdown": ENDED}
+SHUTDOWN = "init.shutdown"
+INIT_EDGES = {RULES: RULED, "init.watch": SEEN, SHUTDOWN: ENDED}
 #: what switches the machine off
 POWER = "kernel.power"
 #: the device that does so itself, as boards call it
@@ -110,9 +112,9 @@ def graph_of(machine: Machine) -> Graph:
         if special in found.nodes:
             found.edges += [Edge(special, name, "", what) for name in machine.services]
     switches = [name for name, device in machine.board.device.items() if device.compatible == SWITCH]
-    for name in (RULES, *switches):
+    for name in (RULES, SHUTDOWN, *switches):
         if name in found.nodes:
-            # Also if nobody was granted it: init has it, and the board.
+            # Also if nobody was granted it: init has it, and the board. A machine without services is switched off.
             found.nodes.setdefault(POWER, Node(POWER, NodeKind.SPECIAL))
             found.edges.append(Edge(name, POWER, "", "switches the machine off"))
     if reaching:

@@ -28,7 +28,7 @@ from neokernel.runtime.interface import client_of, provided_of
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure, Message
 from neokernel.services.init.delegation import free_delegation, hand_out, revoke
-from neokernel.services.init.lifecycle import end, launch, power_off, stop, stop_all
+from neokernel.services.init.lifecycle import await_end, end, launch, power_off, stop, stop_all
 from neokernel.services.init.post_mortem import POST_MORTEMS
 from neokernel.services.init.state import (
     ASKING,
@@ -231,6 +231,7 @@ class Desk:
         if init.swap.unit != 0:
             return Refused(Reason.BUSY)
         stop_all(self.process, init, self.client)
+        await_end(self.process, init, self.client)
         return None
 
 

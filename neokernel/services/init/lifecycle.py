@@ -30,7 +30,7 @@ from neokernel.services.init.delegation import end_with
 from neokernel.services.init.post_mortem import Cause
 from neokernel.services.init.state import Init, after, first_slot, grants_of, kind_of_grant, ticks
 
-#: status of a machine that was switched off because a service failed too often
+#: status of a machine that was switched off because a service failed too often, or failed to end it
 HALTED: u64 = 102
 #: microseconds until init looks again: whether a device is quiet, or there is what a process needs; whether a service
 #: waits
@@ -38,6 +38,8 @@ QUIET: u64 = 10_000
 IDLE: u64 = 500
 #: microseconds after which init tells of a passive service that isn't ready
 UNREADY: u64 = 1_000_000
+#: microseconds that a service has to end the machine when init has ended all others for it
+ENDING: u64 = 10_000_000
 #: how often a busy console is tried before the machine is switched off
 LAST_WORDS = 1_000_000
 #: messages to init that mean nothing, in one life of a service
@@ -306,6 +308,29 @@ def stop_all(process: Process, init: Init, but: u64) -> None:
     for index in reversed(range(init.description.services())):
         if index != but:
             stop(process, init, index)
+
+
+def await_end(process: Process, init: Init, index: u64) -> None:
+    """Note that this service, the last one that runs, is to end the machine.
+
+    It has its time from when it asks first: who asks again and again doesn't get more.
+    """
+    if init.ender == 0:
+        init.ender = index + 1
+        init.ender_due = after(system.now(), ticks(process, ENDING))
+
+
+def do_due_end(process: Process, init: Init, now: u64) -> None:
+    """If who was to end the machine has ended itself, or its time is over: a machine without services ends, too."""
+    if init.ender == 0:
+        return
+    name = text_of(init.name(init.ender - 1))
+    if init.units[init.ender - 1].phase is not Phase.RUNS:
+        init.outbox.write(f"init: {name} has ended all others, and then itself: the machine is switched off\n")
+        switch_off(process, init, HALTED)
+    elif init.ender_due <= now:
+        init.outbox.write(f"init: {name} has ended all others, and nothing more: the machine is switched off\n")
+        switch_off(process, init, HALTED)
 
 
 def switch_off(process: Process, init: Init, status: u64) -> None:

@@ -33,7 +33,16 @@ from neokernel.services.init.build import open_endpoint
 from neokernel.services.init.control import serve
 from neokernel.services.init.delegation import do_due_delegations, next_due_delegation
 from neokernel.services.init.description import Description, check, open_header
-from neokernel.services.init.lifecycle import do_due, has_died, is_noisy, is_ready, launch, lend_time, next_due
+from neokernel.services.init.lifecycle import (
+    do_due,
+    do_due_end,
+    has_died,
+    is_noisy,
+    is_ready,
+    launch,
+    lend_time,
+    next_due,
+)
 from neokernel.services.init.outbox import Outbox
 from neokernel.services.init.place import (
     find_description,
@@ -164,6 +173,7 @@ def do_all_due(process: Process, init: Init) -> None:
             do_due(process, init, index, now)
         do_due_swap(process, init, now)
         do_due_delegations(process, init, now)
+        do_due_end(process, init, now)
         init.next_due = first_due(init)
     if not init.outbox.drain():
         init.next_due = min(init.next_due, now + process.frequency // CONSOLE_WAITS)
@@ -173,7 +183,9 @@ def first_due(init: Init) -> u64:
     first = next_due_delegation(init)
     for index in range(init.description.services()):
         first = min(first, next_due(init, index))
-    return min(first, init.swap.due) if init.swap.due != 0 else first
+    if init.swap.due != 0:
+        first = min(first, init.swap.due)
+    return min(first, init.ender_due) if init.ender != 0 else first
 
 
 def hear(process: Process, init: Init, event: Message) -> None:

@@ -143,6 +143,9 @@ class Init:
     serial: u64 = 0
     #: a ring of events is mapped
     traced: bool = False
+    #: who has ended all others, to end the machine: its index plus 1, 0 for nobody; and until when it has time for that
+    ender: u64 = 0
+    ender_due: u64 = 0
     swap: Embedded[Swap] = Swap()
     delegations: Array[Embedded[Delegation]] = array(DELEGATIONS)
 

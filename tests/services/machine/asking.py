@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neokernel.abi.kinds import Kind
-from neokernel.interfaces.system import System, Watch
+from neokernel.interfaces.system import Shutdown, System, Watch
 from neokernel.lang import Uses, u64, uses
 from neokernel.runtime import system
 from neokernel.runtime.must import must, must_get
@@ -12,6 +12,11 @@ from neokernel.runtime.process import Process
 
 def system_at(slot: u64) -> System:
     view: Uses[System] = uses(slot)
+    return view
+
+
+def shutdown_at(slot: u64) -> Shutdown:
+    view: Uses[Shutdown] = uses(slot)
     return view
 
 

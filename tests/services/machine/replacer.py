@@ -1,6 +1,6 @@
 """Replacements that go wrong at any time, as a service that asks init for them, and says what it sees."""
 
-from asking import index_of, pause, system_at, watch_at
+from asking import index_of, pause, shutdown_at, system_at, watch_at
 from counting import READ, SPEND
 from mid import GIVE, WRITE
 
@@ -26,6 +26,7 @@ WATCHED: u64 = FIRST_DECLARED + 3
 MID: u64 = FIRST_DECLARED + 4
 POWER: u64 = FIRST_DECLARED + 6
 DEVICES: u64 = FIRST_DECLARED + 8
+SHUTDOWN: u64 = FIRST_DECLARED + 9
 #: where it gets what calls the holder, for a while: it would end with what the holder uses if it used it
 HOLDER: u64 = 400
 #: microseconds
@@ -48,6 +49,7 @@ SPENDER: u64 = 2
 SWAPPER: u64 = 3
 FAULTY: u64 = 4
 GUARD: u64 = 5
+ENDER: u64 = 6
 
 
 def main(process: Process) -> None:
@@ -60,6 +62,8 @@ def main(process: Process) -> None:
     written(process)
     reported(process)
     held(process)
+    told(process, "end others", shutdown_at(SHUTDOWN).end_others())
+    tell(process, "nobody", system.call(COUNTER, message(READ)))
     must(system.power_off(POWER, 0))
 
 
@@ -140,6 +144,8 @@ def never_ready(process: Process) -> None:
         _ = system.wait(done)
         told(process, "never ready", refused)
         process.console.write(f"soon: {soon}\n")
+    # Nobody may end all services meanwhile.
+    start(process, ENDER, ABOVE)
     told(process, "asleep", init().swap(service(b"counter"), b"idle", 20_000))
     _ = must_get(system.call(COUNTER, message(READ)))
 
@@ -247,6 +253,9 @@ def thread(process: Process, argument: u64) -> None:
         told(process, "swap", init().swap(service(b"mid"), b"mid2", PATIENCE))
     elif kind == FAULTY:
         asm("ebreak")
+    elif kind == ENDER:
+        pause(process, 2000)
+        told(process, "end others", shutdown_at(SHUTDOWN).end_others())
     elif kind == GUARD:
         pause(process, MOST * 1_000_000)
         process.console.write("it hangs\n")
