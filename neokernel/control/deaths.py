@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from neokernel import lang
 from neokernel.abi.description import MAXIMUM_NAME
 from neokernel.abi.fault import Fault
+from neokernel.control.text import text_of
 from neokernel.runtime.system import THREAD_REGISTERS
 from neokernel.services.init.post_mortem import (
     MESSAGES,
@@ -70,7 +71,7 @@ def death_of(data: bytes) -> Death | None:
         starts=starts,
         time=time,
         status=status,
-        program=name.rstrip(b"\0").decode("utf-8", "replace"),
+        program=text_of(name.rstrip(b"\0")),
         trap=trap,
         address=address,
         registers=registers,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from neokernel import lang
+from neokernel.control.text import text_of
 from neokernel.interfaces.log import MOST_TEXT, Level
 from neokernel.lang import wire_view
 from neokernel.runtime.process import STATE_ADDRESS
@@ -48,6 +49,5 @@ def kept_records(state: bytes) -> Iterator[Kept]:
             return
         level = int(found.b) & 0xFF
         name = Level(level).name.lower() if level <= int(Level.ERROR.value) else "error"
-        said = bytes(text[: int(found.length)]).decode("utf-8", "replace")
-        yield Kept(int(found.a), int(found.b) >> 32, name, said)
+        yield Kept(int(found.a), int(found.b) >> 32, name, text_of(text, found.length))
         place = int(found.next)

@@ -17,6 +17,7 @@ from neokernel.abi.status import Status
 from neokernel.control.channel import Session
 from neokernel.control.deaths import Death, death_of
 from neokernel.control.remote import Remote
+from neokernel.control.text import text_of
 from neokernel.interfaces.log import MOST_TEXT, Level, NoRecord
 from neokernel.interfaces.recorder import MOST_RECORDS, RECORD_SIZE, Counters, NoRing, Ring
 from neokernel.interfaces.system import MOST_POST_MORTEM, Phase, Refused, Resources, Unknown
@@ -343,9 +344,3 @@ class View:
 
 def level_name(level: Level) -> str:
     return level.name.lower()
-
-
-def text_of(data: bytearray, length: int) -> str:
-    """A text that a service has sent, as it can be shown."""
-    text = bytes(data[: int(length)]).decode("utf-8", "replace")
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

@@ -73,6 +73,8 @@ class PanicRecord:
             name, *words = line.rstrip(b"\r").split(b" ")
             if name == b"program" and len(words) == 1:
                 program = words[0].decode("ascii", "replace")
+                if not program.isprintable():
+                    return None
                 continue
             try:
                 numbers = [int(word, 16) for word in words]

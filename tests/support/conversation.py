@@ -35,6 +35,8 @@ class Conversation:
         )
         self.watch = threading.Timer(PATIENCE, self.process.kill)
         self.unread = b""
+        #: all that was read, as it came
+        self.read = b""
 
     def __enter__(self) -> Self:
         self.watch.start()
@@ -61,7 +63,8 @@ class Conversation:
             more = self.process.stdout.read(4096)
             assert more, f"{wanted!r} isn't shown: {self.unread[-2000:].decode(errors='replace')}"
             self.unread += more
-        end = self.unread.index(wanted.encode()) + len(wanted)
+            self.read += more
+        end = self.unread.index(wanted.encode()) + len(wanted.encode())
         shown, self.unread = self.unread[:end], self.unread[end:]
         return INVISIBLE.sub("", shown.decode())
 

@@ -36,6 +36,7 @@ from neokernel.lang import (
     writer,
 )
 from neokernel.runtime import system
+from neokernel.runtime.harmless import make_harmless
 from neokernel.runtime.must import must_get
 from neokernel.runtime.objects import Notification
 from neokernel.runtime.process import Process
@@ -110,6 +111,7 @@ class Alerts:
                 self.line.write(f"[alerts: {missed} records were dropped before they could be shown]")
                 self.put()
             if u32(record.level.value) >= u32(self.shown.value):
+                make_harmless(text[: record.length])
                 self.show(record, text_of(text[: record.length].bytes()))
             self.state.next, self.state.number = record.next, record.number + 1
 

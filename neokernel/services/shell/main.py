@@ -16,6 +16,7 @@ from neokernel.interfaces.power import PowerControl, Unable
 from neokernel.interfaces.system import Phase, Reason, Refused, System, Unknown, Watch
 from neokernel.lang import Array, Embedded, Setting, Uses, array, copy, setting, slot_of, struct, text_of, u8, u64, uses
 from neokernel.runtime import system
+from neokernel.runtime.harmless import make_harmless
 from neokernel.runtime.objects import Trace
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
@@ -407,6 +408,7 @@ class Shell:
             self.terminal.write(f" {record.level.name:8}")
             if record.source != 0:
                 self.terminal.write(f"{self.roster.name(u64(record.source) - 1)}: ")
+            make_harmless(text[: record.length])
             self.terminal.send(text[: record.length].bytes())
             self.terminal.write("\n")
 
