@@ -20,7 +20,8 @@ there is always room for these; what it doesn't take stays in the client's rings
 the frame begins. If the device was allowed to join what belongs together (JOIN), a frame may lie in several buffers:
 `left` says how many more come, whose bytes begin where they begin. One that has begun may never end: the next one,
 which is FIRST, takes its place. A buffer of which nothing was used comes back with `length` 0. Give many back at a
-time.
+time. The device takes so many that 18 slots of the ring of events are left, no more: so there is always room for frames to
+be sent, too.
 
 **Sending.** The driver tells of frames that were sent when it runs anyway, or when several have been: so a client needs
 17 to send at least, as it may not be told of the last 16.
@@ -45,6 +46,9 @@ from neokernel.runtime.system import Failure
 
 unsafe("a ring's slots are in memory that is lent, where this module says")
 
+#: slots of rings at least; of that of events
+LEAST_SLOTS = 4
+LEAST_EVENTS = 32
 #: bytes before a frame in its first buffer
 HEADER = 12
 #: bytes of room for a frame
@@ -80,7 +84,7 @@ UP = 1
 class NoRings(Enum):
     """Why the device wasn't opened."""
 
-    #: a part is too small for a ring, or begins at no multiple of 64
+    #: a part is too small for a ring of LEAST_SLOTS slots, or LEAST_EVENTS of events, or begins at no multiple of 64
     PARTS = 0
 
 

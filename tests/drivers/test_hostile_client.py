@@ -15,7 +15,7 @@ from tests.support.nk import nk
 
 SOURCES = Path(__file__).parent / "hostile_client"
 #: tries of each way at least; the last one ends the client before it can say how many
-TRIES = [200, 600, 600, 600, 40, 300, 600, 1, 800, 600, 40, 0]
+TRIES = [200, 600, 600, 600, 40, 300, 600, 1, 800, 600, 40, 40, 0]
 
 
 @pytest.mark.qemu

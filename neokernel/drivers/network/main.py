@@ -14,6 +14,7 @@ init decides.
 Invariants:
 - For each frame or buffer that was taken there is room for an event, so nothing waits here for room to be told.
 - The device has what was taken and isn't told: what its queues have in flight.
+- The device has at most as many buffers as leave room to tell of KEPT other things.
 - Of frames that were sent, less than LATER aren't told when the driver sleeps. They alone wake nobody.
 """
 
@@ -54,7 +55,9 @@ from neokernel.interfaces.network import (
     FIRST,
     HEADER,
     LEAST_BUFFER,
+    LEAST_EVENTS,
     LEAST_FRAME,
+    LEAST_SLOTS,
     LINK,
     MOST_BUFFER,
     MOST_FRAME,
@@ -73,6 +76,7 @@ from neokernel.interfaces.network import (
     buffer_slots,
     event_slots,
     send_slots,
+    slots_in,
 )
 from neokernel.lang import (
     Embedded,
@@ -82,6 +86,7 @@ from neokernel.lang import (
     cold,
     object_at,
     provides,
+    size_of,
     struct,
     u16,
     u32,
@@ -117,8 +122,9 @@ RINGS: u64 = 1 << SIGNALS
 PATIENCE = 5
 #: how often the device and the rings are looked at, before calls are
 MOST_LOOKS = 8
-#: slots of a ring at least
-LEAST_SLOTS = 4
+#: of the events' slots, those that buffers leave to others: to as many frames as are under way until the client is told
+#: of them, one that goes out next, and news of the link
+KEPT = LATER + 2
 #: events for which there is room, as far as is known, without another look
 PLENTY: u32 = 32
 
@@ -152,7 +158,7 @@ class Server:
         self.close()
         # From here on the device reaches nothing of the client's.
         began(self.network.transport.reset())
-        if not is_ring(sends) or not is_ring(buffers) or not is_ring(events):
+        if not are_rings(sends, buffers, events):
             _ = self.process.drop(wake.slot)
             self.restart()
             return NoRings.PARTS
@@ -217,6 +223,8 @@ class Session:
     sends: Embedded[Ring[Send]]
     buffers: Embedded[Ring[Buffer]]
     events: Embedded[Ring[Event]]
+    #: buffers that the device has at a time: if they took all the room for events, nothing could be sent
+    most_buffers: u32
     #: events that were written and not handed over
     written: u32 = 0
     #: one of them is to be told at once
@@ -252,7 +260,7 @@ class Session:
         if room <= 1:
             wanted = self.written + self.held() + 2
             return idle and (usize(wanted) > len(self.events.slots) or self.sleeps(self.events.may_sleep(wanted)))
-        if network.receive_room() != 0 and not self.asked:
+        if self.buffer_room() != 0 and not self.asked:
             idle = idle and self.sleeps(self.buffers.may_sleep(1))
         if network.send_room(self.parts()) != 0:
             idle = idle and self.sleeps(self.sends.may_sleep(1))
@@ -274,9 +282,8 @@ class Session:
 
     def begin(self) -> None:
         """Look at the rings as they are; one that can't be is `broken`."""
-        small = len(self.sends.slots) < LEAST_SLOTS or len(self.buffers.slots) < LEAST_SLOTS
-        self.broken = small or self.sends.attach() is not None or self.buffers.attach() is not None
-        self.broken = self.broken or len(self.events.slots) < LEAST_SLOTS or self.events.attach() is not None
+        self.broken = self.sends.attach() is not None or self.buffers.attach() is not None
+        self.broken = self.broken or self.events.attach() is not None
         self.link = self.server.network.link
 
     # --- from the device ----------------------------------------------------------------------------------------------
@@ -400,9 +407,14 @@ class Session:
             room -= self.take_frames(room - 1)
         return room
 
+    def buffer_room(self) -> u32:
+        """How many more buffers the device takes."""
+        network = self.server.network
+        return min(u32(network.receive_room()), self.most_buffers - u32(network.receive.in_flight))
+
     def take_buffers(self, room: u32) -> u32:
         network = self.server.network
-        most = min(room, u32(network.receive_room()), u32(len(self.buffers.slots)))
+        most = min(room, self.buffer_room(), u32(len(self.buffers.slots)))
         if most == 0:
             self.asked = False
             return 0
@@ -510,6 +522,18 @@ class Session:
         return u64(place) <= self.size and u64(length) <= self.size - u64(place)
 
 
+def are_rings(sends: Lent, buffers: Lent, events: Lent) -> bool:
+    """Could rings be there that are large enough?"""
+    return (
+        is_ring(sends)
+        and is_ring(buffers)
+        and is_ring(events)
+        and slots_in(sends, size_of(Send)) >= LEAST_SLOTS
+        and slots_in(buffers, size_of(Buffer)) >= LEAST_SLOTS
+        and slots_in(events, size_of(Event)) >= LEAST_EVENTS
+    )
+
+
 def serve(server: Server, reply: u64) -> None:
     """A session, from its `open` until somebody else opens the device, or the client's rings can't be."""
     base = base_of(server.sends.address)
@@ -525,6 +549,7 @@ def serve(server: Server, reply: u64) -> None:
             role=Role.CONSUMER, own=line_of(buffers, 1), peer=line_of(buffers, 0), slots=buffer_slots(buffers)
         ),
         events=Ring(role=Role.PRODUCER, own=line_of(events, 0), peer=line_of(events, 1), slots=event_slots(events)),
+        most_buffers=u32(slots_in(events, size_of(Event))) - KEPT,
     )
     session.begin()
     signals: u64 = RINGS

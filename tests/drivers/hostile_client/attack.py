@@ -8,7 +8,7 @@ from neokernel.lang import interface, u32
 from neokernel.runtime.system import Failure
 
 #: ways to attack
-WAYS = 12
+WAYS = 13
 
 
 @interface

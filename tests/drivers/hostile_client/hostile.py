@@ -106,6 +106,8 @@ class Hostile:
             case 10:
                 for _ in range(ROUNDS):
                     self.open(truncate(u32, self.next()))
+            case 11:
+                self.few_events()
             case _:
                 self.open(0)
                 self.wrong_frames()
@@ -250,6 +252,30 @@ class Hostile:
             self.tried += 1
             if number % 8 == 0:
                 self.let_it_run()
+
+    def few_events(self) -> None:
+        """A ring of events of which buffers could take all is refused, or they leave some for frames."""
+        self.tell(self.sends(), self.buffers(), self.part(EVENTS_AT, EVENTS_SIZE - (256 - 16) * 16), 0)
+        assert self.wake == 0, "it was refused"
+        for line in range(usize(2)):
+            clear(self.sends(), line)
+            clear(self.buffers(), line)
+            clear(self.events(), line)
+        self.tell(self.sends(), self.buffers(), self.part(EVENTS_AT, EVENTS_SIZE - (256 - 32) * 16), 0)
+        slots, given, taken = buffer_slots(self.buffers()), line_of(self.buffers(), 0), line_of(self.buffers(), 1)
+        sent = line_of(self.sends(), 1)
+        for number in range(u32(64)):
+            slot = slots[usize(number)]
+            slot.place, slot.length = DATA + 2048 * (number + 1) + 2, 2046
+        given.index.store(64, Order.RELEASE)
+        self.let_it_run()
+        assert taken.index.load(Order.ACQUIRE) == 14, "18 are left of 32"
+        for _ in range(ROUNDS):
+            self.send(1)
+            self.let_it_run()
+            self.take_events()
+            self.tried += 1
+        assert sent.index.load(Order.ACQUIRE) == ROUNDS, "frames are taken, one by one"
 
     def wrong_headers(self) -> None:
         """What the device says before each frame that came is changed before the driver reads it."""
