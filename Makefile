@@ -32,7 +32,7 @@ test: $(TEST) ## everything that CI runs: style, types, tests
 	@$(MAKE) --no-print-directory qemu || echo "make test: without QEMU; the tests that boot a machine are skipped" >&2
 	@tools/setup.sh gdb || echo "make test: without gdb; the tests of the debugger are skipped" >&2
 	@# The tests run even when the style is wrong: one run says everything.
-	@status=0; $(MAKE) --no-print-directory --keep-going lint || status=1; $(BIN)/pytest -m "not slow" $(ARGS) && exit $$status
+	@status=0; $(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync lint || status=1; $(BIN)/pytest -m "not slow" $(ARGS) && exit $$status
 
 test-slow: $(TEST) qemu ## the tests that take minutes: planted mistakes, whole memory models
 	$(BIN)/pytest -m slow --timeout=1800 $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -27,11 +28,17 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell's background jobs ignore interrupts, and so would all that is started here.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Thousands of tests and their modules stay to the end: to go through them again and again finds no garbage.
+    gc.set_threshold(100_000, 20, 20)
     # Hundreds of processes are started, and each would make the code of all modules anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for name, key in FOLDERS.items():
         if name not in os.environ:
             config.stash[key] = os.environ[name] = tempfile.mkdtemp(prefix="neokernel-tests-")
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

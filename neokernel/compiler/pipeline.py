@@ -25,6 +25,7 @@ from neokernel.compiler.lower.functions import declared_instance
 from neokernel.compiler.resolve import Resolver
 from neokernel.compiler.source import PACKAGE_ROOT, Loader, Module
 from neokernel.compiler.types import ArrayType, FloatType, WireType
+from neokernel.lang.garbage import uncollected
 from neokernel.lang.instrument import deep_recursion
 
 
@@ -226,7 +227,7 @@ FRONT_END: tuple[Callable[[State], None], ...] = (
 
 
 def run_front_end(state: State) -> State:
-    with deep_recursion():
+    with deep_recursion(), uncollected():
         try:
             for pass_ in FRONT_END:
                 pass_(state)
@@ -296,7 +297,7 @@ def make_objects(
 
     `small`: modules that a release makes small rather than fast.
     """
-    with deep_recursion():
+    with deep_recursion(), uncollected():
         if release:
             return objects.whole(program, target_of(program), EmitOptions(checks=checks, level=2, small=small))
         return objects.per_module(program, target_of(program), EmitOptions(checks=checks, level=1))

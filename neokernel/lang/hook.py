@@ -10,6 +10,7 @@ import __future__
 import ast
 import importlib.util
 import linecache
+import re
 import sys
 import types
 from collections.abc import Sequence
@@ -21,18 +22,21 @@ from typing import Any, NoReturn
 
 from neokernel.lang import instrumented
 from neokernel.lang.failures import StaticError
+from neokernel.lang.garbage import uncollected
 from neokernel.lang.instrument import LANGUAGE, deep_recursion, instrument
 from neokernel.lang.interfaces import Find, Problem, expand
 
 #: what is somewhere in the source of every target module
 MARK = LANGUAGE.encode()
+#: likewise, with what it must stand in; most host modules that name the language import something inside it
+IMPORT = re.compile(rb"\bfrom[\s\\]+" + re.escape(MARK) + rb"[\s\\]+import\b")
 #: where programs above the kernel have the type of their `main`'s parameter from
 PROCESS = "neokernel.runtime.process"
 
 
 def is_target_source(source: bytes) -> bool:
     """Does the module declare itself a target, by a top-level `from neokernel.lang import …`?"""
-    if MARK not in source:
+    if IMPORT.search(source) is None:
         return False
     try:
         with deep_recursion():
@@ -59,7 +63,7 @@ def compile_target(source: bytes | str, filename: str, module: str, find: Find |
         line = getattr(problem.node, "lineno", 1)
         raise StaticError(f"{filename}:{line}: {problem.message}: {problem.help}")
 
-    with deep_recursion():
+    with deep_recursion(), uncollected():
         tree = instrument(expand(ast.parse(source, filename), module, find or as_written, reject))
         code: CodeType = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
     return code
