@@ -13,11 +13,12 @@ import ctypes
 import functools
 import struct
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from typing import Any, TypeAlias
 
 import llvmlite.binding as binding
 
-from neokernel.compiler import ir
+from neokernel.compiler import ir, objects
 from neokernel.compiler.graveyard import Graveyard
 from neokernel.compiler.layout import Frame, Layout, entry_frame, record_fields, round_up
 from neokernel.compiler.lives import Mortals
@@ -193,7 +194,8 @@ class Library:
 
     `symbols` are the functions that can be called (default: all that are not ghosts or naked). `poison`: accesses to
     retired objects fail (kind DEAD), and their memory is filled with 0xDB; `forget` when memory of the host that held
-    some is given other objects. `externals` gives addresses of functions that the program only declares.
+    some is given other objects. `externals` gives addresses of functions that the program only declares. `keep`: big
+    programs that several processes compile are found again in the store of objects.
     """
 
     def __init__(
@@ -205,6 +207,7 @@ class Library:
         poison: bool = False,
         level: int = 2,
         externals: Mapping[str, int] | None = None,
+        keep: bool = False,
     ) -> None:
         target = host()
         callable_functions = {f.symbol: f for f in program.functions if not (f.ghost or f.naked)}
@@ -223,14 +226,16 @@ class Library:
         addresses = {**self._graveyard.symbols(), **(externals or {})}
         for name, address in addresses.items():
             binding.add_symbol(name, address)
-        module = binding.parse_assembly(_merge(emitted.text, _entry_module(_ENTRY[target.architecture])))
-        module.verify()
+        text = _merge(emitted.text, _entry_module(_ENTRY[target.architecture]))
         machine = host_machine(level)
-        tuning = binding.create_pipeline_tuning_options(speed_level=level)
-        binding.create_pass_builder(machine, tuning).getModulePassManager().run(
-            module, binding.create_pass_builder(machine, tuning)
-        )
-        self._engine = binding.create_mcjit_compiler(module, machine)
+        if keep:
+            # An object of another LLVM, or for another processor, is another object.
+            parts = (version("llvmlite"), binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten())
+            data = objects.kept(("jit", *parts, str(target), str(level), text), lambda: _object(text, level))
+            self._engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
+            self._engine.add_object_file(binding.ObjectFileRef.from_data(data))
+        else:
+            self._engine = binding.create_mcjit_compiler(_optimised(text, machine, level), machine)
         self._engine.finalize_object()
         prototype = ctypes.PYFUNCTYPE(ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p)
         self._enter = prototype(self._engine.get_function_address("nk.enter"))
@@ -273,6 +278,22 @@ class Library:
 
 
 PASSED = _PASSED
+
+
+def _optimised(text: str, machine: binding.TargetMachine, level: int) -> binding.ModuleRef:
+    """LLVM's module of IR text. Raises RuntimeError if it isn't one."""
+    module = binding.parse_assembly(text)
+    module.verify()
+    tuning = binding.create_pipeline_tuning_options(speed_level=level)
+    builder = binding.create_pass_builder(machine, tuning)
+    builder.getModulePassManager().run(module, binding.create_pass_builder(machine, tuning))
+    return module
+
+
+def _object(text: str, level: int) -> bytes:
+    """Machine code for the host, not yet placed in memory."""
+    machine = host_machine(level)
+    return bytes(machine.emit_object(_optimised(text, machine, level)))
 
 
 def _merge(program: str, entry: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -59,6 +60,28 @@ def compile_cached(texts: list[str], target: Target, level: int) -> list[Path]:
     if missing:
         _prune(folder)
     return objects
+
+
+def kept(parts: Iterable[str], make: Callable[[], bytes]) -> bytes:
+    """Another maker's object, kept by content likewise. `parts`: all that it depends on."""
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    path = store() / f"{key}.o"
+    try:
+        data = path.read_bytes()
+        os.utime(path)
+        return data
+    except OSError:
+        data = make()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
+            whole = Path(temporary) / "object.o"
+            whole.write_bytes(data)
+            whole.replace(path)
+        _prune(path.parent)
+    except OSError:
+        pass  # a store that can't be written keeps nothing
+    return data
 
 
 def _prune(folder: Path) -> None:

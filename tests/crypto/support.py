@@ -17,7 +17,7 @@ SHA512 = "neokernel.crypto.sha512"
 def library() -> jit.Library:
     state = run_front_end(State(PACKAGE_ROOT, [ED25519]))
     assert state.program is not None, state.diagnostics.sorted()
-    return jit.Library(state.program, (f"{ED25519}.verify", f"{SHA512}.sha512"))
+    return jit.Library(state.program, (f"{ED25519}.verify", f"{SHA512}.sha512"), keep=True)
 
 
 def verify(key: bytes, message: bytes, signature: bytes) -> Verdict:

@@ -28,7 +28,6 @@ import linecache
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -43,6 +42,7 @@ from neokernel.compiler.pipeline import analyse_source
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.traceback import Frame
 from tests.support import meanings
+from tests.support.nursery import run_nk
 
 SHOWN = "guide.py"
 ROLES = {
@@ -239,26 +239,17 @@ def run(page: Page, block: Block, folder: Path) -> str:
     for command, _ in _commands(block):
         program, *arguments = command.split()
         assert program == "nk", f"{block.name}: only nk is run, not {program}"
-        start = "import sys; from neokernel.cli.main import main; sys.exit(main())"
-        done = subprocess.run(
-            [sys.executable, "-c", start, *arguments],
-            cwd=folder,
-            env={
-                # As a reader's: pytest says more where it is told of continuous integration.
-                **{name: value for name, value in os.environ.items() if name != "CI"},
-                "NO_COLOR": "1",
-                "COLUMNS": "120",
-                # Tests of programs start `nk` themselves.
-                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-                "PYTHONPATH": str(PACKAGE_ROOT),
-                "PYTHONSAFEPATH": "1",
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        environment = {
+            # As a reader's: pytest says more where it is told of continuous integration.
+            **{name: value for name, value in os.environ.items() if name != "CI"},
+            "NO_COLOR": "1",
+            "COLUMNS": "120",
+            # Tests of programs start `nk` themselves.
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(PACKAGE_ROOT),
+            "PYTHONSAFEPATH": "1",
+        }
+        done = run_nk(arguments, folder=folder, environment=environment, together=True, timeout=120)
         out += f"$ {command}\n{done.stdout}"
     # On a terminal, as the pages show it, these lines are gone when what they tell of is done.
     out = re.sub(r"^(building|signing|booting) .*\n|^signing\n", "", out, flags=re.MULTILINE)

@@ -34,7 +34,7 @@ def compiled(device: str) -> Callable[[int, int], Any]:
     state = run_front_end(State(PACKAGE_ROOT, [module]))
     assert state.program is not None
     assert not state.diagnostics.items, state.diagnostics.sorted()
-    library = jit.Library(state.program, (f"{module}.walk",), poison=True)
+    library = jit.Library(state.program, (f"{module}.walk",), poison=True, keep=True)
     return lambda seed, steps: library.call(f"{module}.walk", seed, steps)
 
 

@@ -37,7 +37,7 @@ def library(overlay: dict[str, str] | None = None) -> jit.Library:
     """The rounds. `overlay`: other sources than those of the library, by module."""
     state = run_front_end(State(PACKAGE_ROOT, [MODULE], overlay or {}))
     assert state.program is not None and not state.diagnostics.items, state.diagnostics.sorted()
-    return jit.Library(state.program, (f"{MODULE}.fuzz",), poison=True)
+    return jit.Library(state.program, (f"{MODULE}.fuzz",), poison=True, keep=True)
 
 
 def run(seed: int, count: int, compiled: jit.Library | None = None) -> Totals:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import functools
 import json
 import mmap
 import time
@@ -140,6 +141,12 @@ def analyse(overlay: dict[str, str] | None = None) -> tuple[ir.Program, StructTy
     return state.program, of.target
 
 
+@functools.cache
+def usual() -> tuple[ir.Program, StructType]:
+    """The same of the sources as they are."""
+    return analyse()
+
+
 @dataclass
 class Tally:
     """What a campaign has done: machines from `seed` on, of `length` steps."""
@@ -161,10 +168,10 @@ class Attack:
 
     def __init__(self, overlay: dict[str, str] | None = None, deep_every: int = 64) -> None:
         reserve()
-        program, of = analyse(overlay)
+        program, of = analyse(overlay) if overlay else usual()
         self.memory = Memory(of)
         self.memory.set("deep_every", deep_every)
-        self._library = jit.Library(program, (f"{MODULE}.episode",))
+        self._library = jit.Library(program, (f"{MODULE}.episode",), keep=True)
         #: the seed of the machine under attack; after a fork, the parent sees it too
         self.current = mmap.mmap(-1, 8)
 

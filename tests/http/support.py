@@ -16,4 +16,4 @@ def library(module: str, *functions: str) -> jit.Library:
     state = run_front_end(State(PACKAGE_ROOT, [name]))
     assert state.program is not None
     assert not state.diagnostics.items, state.diagnostics.sorted()
-    return jit.Library(state.program, tuple(f"{name}.{function}" for function in functions), poison=True)
+    return jit.Library(state.program, tuple(f"{name}.{function}" for function in functions), poison=True, keep=True)

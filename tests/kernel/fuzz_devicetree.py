@@ -102,7 +102,7 @@ class Fuzzer:
     def __init__(self, overlay: dict[str, str] | None = None) -> None:
         program, of = analyse(overlay)
         self.memory = Memory(of)
-        self._library = jit.Library(program, (f"{MODULE}.run", f"{MODULE}.examine"), poison=True)
+        self._library = jit.Library(program, (f"{MODULE}.run", f"{MODULE}.examine"), poison=True, keep=True)
 
     def batch(self, rounds: int) -> int:
         """Do so many rounds; how many outcomes were accepted. Raises Found."""

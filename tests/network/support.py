@@ -22,4 +22,5 @@ def built(module: str, functions: tuple[str, ...], overlay: Mapping[str, str], p
     state = run_front_end(State(PACKAGE_ROOT, [name], overlay=dict(overlay)))
     assert state.program is not None
     assert not state.diagnostics.items, state.diagnostics.sorted()
-    return jit.Library(state.program, tuple(f"{name}.{function}" for function in functions), poison=poison)
+    names = tuple(f"{name}.{function}" for function in functions)
+    return jit.Library(state.program, names, poison=poison, keep=True)

@@ -85,7 +85,7 @@ def compiled() -> Callable[[bytes], int]:
     state = run_front_end(State(PACKAGE_ROOT, [MODULE]))
     assert state.program is not None
     assert not state.diagnostics.items, state.diagnostics.sorted()
-    library = jit.Library(state.program, (f"{MODULE}.walk",), poison=True)
+    library = jit.Library(state.program, (f"{MODULE}.walk",), poison=True, keep=True)
     return lambda data: int(library.call(f"{MODULE}.walk", data))
 
 

@@ -29,7 +29,7 @@ ARCHIVE = 0x8040_0000
 def library() -> jit.Library:
     state = run_front_end(State(PACKAGE_ROOT, [DRIVER]))
     assert state.program is not None, state.diagnostics.sorted()
-    return jit.Library(state.program, (f"{DRIVER}.look", f"{DRIVER}.find"))
+    return jit.Library(state.program, (f"{DRIVER}.look", f"{DRIVER}.find"), keep=True)
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
-_MAIN = "import sys; from neokernel.cli.main import main; sys.exit(main())"
+from tests.support.nursery import run_nk
 
 
 def nk(*arguments: str | Path, timeout: float = 250, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", _MAIN, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=folder, check=False)
+    return run_nk([*map(str, arguments)], folder=folder, timeout=timeout)
 
 
 def boot(program: Path) -> list[str]:
