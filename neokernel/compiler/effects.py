@@ -291,7 +291,12 @@ class _Escape:
         self.given: dict[Given, set[Origin]] = {}
         #: what is about references, in the order of the source, and the loops around it
         self.concerned: list[tuple[ir.Statement, tuple[int, ...]]] = []
-        self.changed = True
+        #: calls by what they pass, each with how much was known when it last had nothing new to say
+        self.settled: dict[tuple[ir.Function, tuple[Origins, ...]], int] = {}
+        #: what can be reached from where, with how much was known then
+        self.behind: dict[Origins, tuple[int, Origins]] = {}
+        #: how much is known: how often something new was found
+        self.known = 0
         self.reporting = False
 
     def run(self) -> Summary:
@@ -299,11 +304,13 @@ class _Escape:
             if self.carriers.carries(var.type):
                 self.vars[var] = {Given(index)}
         self._prepare(self.function.body, ())
-        while self.changed:
-            self.changed = False
+        before = -1
+        while self.known != before:
+            before = self.known
             self._round()
-        self.reporting = True
-        self._round()
+        if self.made:  # all that can be wrong is about these
+            self.reporting = True
+            self._round()
         return self.summary
 
     def _prepare(self, block: ir.Block, region: tuple[int, ...]) -> None:
@@ -345,7 +352,7 @@ class _Escape:
     def add(self, into: set[Origin], origins: Origins | set[Origin]) -> None:
         if not origins <= into:
             into |= origins
-            self.changed = True
+            self.known += 1
 
     def _result(self, node: ir.Instruction, origins: Origins | set[Origin]) -> None:
         if node.result is not None and origins:
@@ -444,6 +451,15 @@ class _Escape:
         summary = self.summaries.get(node.function)
         if summary is None:
             return
+        passed = tuple(self.of(argument) for argument in node.arguments)
+        # The same call again says the same, but for the line of what is wrong, and for what its result is.
+        alike = (node.function, passed)
+        before = self.known
+        if self.settled.get(alike) == before and not any(isinstance(one, Made) for given in passed for one in given):
+            for origin in summary.returns:
+                self._result(node, self._here(node, origin))
+            self._end(node)
+            return
         # Of each origin once: a callee's few are in many stores.
         here = {origin: self._here(node, origin) for origin in summary.origins()}
         for origin in summary.returns:
@@ -457,13 +473,23 @@ class _Escape:
                 targets[where, of] = {origin for origin in here[where] if self._may_hold(origin, of)}
             self._store(node, targets[where, of], here[what], of, summary.places[stored])
         self._end(node)
+        if self.known == before:
+            self.settled[alike] = before
 
-    def _here(self, node: ir.Call, origin: Origin) -> set[Origin]:
+    def _here(self, node: ir.Call, origin: Origin) -> Origins:
         """An origin of the callee as origins of ours."""
         if isinstance(origin, Given):
-            direct = set(self.of(node.arguments[origin.place]))
-            return self.reachable(direct) if origin.inside else direct
-        return {origin}
+            direct = self.of(node.arguments[origin.place])
+            return self._behind(direct) if origin.inside else direct
+        return frozenset({origin})
+
+    def _behind(self, direct: Origins) -> Origins:
+        """`reachable`, as long as nothing new is known."""
+        known, found = self.behind.get(direct, (-1, NOWHERE))
+        if known != self.known:
+            found = frozenset(self.reachable(direct))
+            self.behind[direct] = self.known, found
+        return found
 
     def _may_hold(self, origin: Origin, of: Type | None) -> bool:
         """Can an object of this type be there? References have types, so they don't lead anywhere."""
@@ -492,6 +518,9 @@ class _Escape:
         of = into.target if isinstance(into, RefType) else None if isinstance(into, SpanType) else into
         made = [origin for origin in what if isinstance(origin, Made)]
         lasting = what.difference(made)
+        given = [origin for origin in lasting if isinstance(origin, Given)]
+        here = place or node.span
+        places = self.summary.places
         for target in where:
             if isinstance(target, Made):
                 self._check_region(node, target, made)
@@ -499,17 +528,15 @@ class _Escape:
                 continue
             for object_ in made:
                 self._report(node.span, object_, "is stored where it outlives the function", place)
-            for origin in lasting:
-                if not isinstance(origin, Given):
-                    continue
+            for origin in given:
                 stored = origin, target, of
-                if stored not in self.summary.stores:
+                known = places.get(stored)
+                if known is None:
                     self.summary.stores.add(stored)
-                    self.changed = True
-                here = place or node.span
-                known = self.summary.places.get(stored)
-                if known is None or (known is not here and _order(here) < _order(known)):
-                    self.summary.places[stored] = here
+                    places[stored] = here
+                    self.known += 1
+                elif known is not here and _order(here) < _order(known):
+                    places[stored] = here
             if isinstance(target, Given):
                 self.add(self.given.setdefault(Given(target.place, True), set()), lasting)
 
@@ -519,7 +546,7 @@ class _Escape:
                 self._report(node.span, origin, "is returned")
             elif origin not in self.summary.returns:
                 self.summary.returns.add(origin)
-                self.changed = True
+                self.known += 1
 
     def _check_home(self, node: ir.Set, var: ir.Var, origins: Origins) -> None:
         home = self.homes[var]

@@ -65,12 +65,20 @@ def reading(what: str) -> Iterator[None]:
 
 #: a symbol (System V ABI, chapter 4): st_name, st_info, st_other, st_shndx, st_value, st_size
 SYMBOL = struct.Struct("<IBBHQQ")
-#: of st_info: it names a function (STT_FUNC)
-FUNCTION = 2
+#: of st_info: it names nothing in particular, or a function (STT_NOTYPE, STT_FUNC)
+NO_TYPE, FUNCTION = 0, 2
+#: of st_shndx: it is a number, and in no section (SHN_ABS)
+ABSOLUTE = 0xFFF1
 
 
 def symbols_of(elf: ELFFile) -> Iterator[tuple[str, int, int, bool]]:
-    """(name, address, size, is it a function?) of each symbol, in order.
+    """(name, address, size, is it a function?) of each symbol, in order."""
+    for name, address, size, kind, _ in table_of(elf):
+        yield name, address, size, kind == FUNCTION
+
+
+def table_of(elf: ELFFile) -> Iterator[tuple[str, int, int, int, int]]:
+    """(name, address, size, kind, section) of each symbol, in order.
 
     Read by hand: there are thousands in each image, and the library takes a second for them.
     """
@@ -78,8 +86,8 @@ def symbols_of(elf: ELFFile) -> Iterator[tuple[str, int, int, bool]]:
     if table is None:
         return
     names: bytes = elf.get_section(table["sh_link"]).data()
-    for name, info, _, _, address, size in SYMBOL.iter_unpack(table.data()):
-        yield names[name : names.index(0, name)].decode(), address, size, info & 0xF == FUNCTION
+    for name, info, _, section, address, size in SYMBOL.iter_unpack(table.data()):
+        yield names[name : names.index(0, name)].decode(), address, size, info & 0xF, section
 
 
 class Image:

@@ -11,13 +11,12 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from elftools.elf.elffile import ELFFile
 
-from neokernel.image.elf import reading
+from neokernel.image.elf import reading, symbols_of
 from neokernel.lang.wire import wire_over
 from neokernel.stage.format import (
     BOARD,
@@ -99,9 +98,10 @@ def parts_of(path: Path) -> tuple[Loaded, Loaded, int]:
     """The kernel, the archive, and where the kernel is entered; as an ELF file has them."""
     with reading(f"{path} can't be read as an ELF file"):
         elf = ELFFile(io.BytesIO(path.read_bytes()))
-        table: Any = elf.get_section_by_name(".symtab")
-        found = {name: table.get_symbol_by_name(name) for name in (ARCHIVE, KERNEL_END)} if table is not None else {}
-        symbols = {name: int(symbols[0]["st_value"]) for name, symbols in found.items() if symbols}
+        symbols: dict[str, int] = {}
+        for name, address, _, _ in symbols_of(elf):
+            if name in (ARCHIVE, KERNEL_END):
+                symbols.setdefault(name, address)
         segments = [
             (int(part["p_vaddr"]), int(part["p_paddr"]), part.data())
             for part in elf.iter_segments("PT_LOAD")

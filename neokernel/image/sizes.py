@@ -18,7 +18,7 @@ from typing import Any
 
 from elftools.elf.elffile import ELFFile
 
-from neokernel.image.elf import reading
+from neokernel.image.elf import ABSOLUTE, FUNCTION, NO_TYPE, reading, table_of
 
 #: flags of a section: it is loaded, can be executed, can be written
 ALLOCATED, EXECUTABLE, WRITABLE = 2, 4, 1
@@ -118,14 +118,10 @@ class Symbol:
 
 def read_symbols(elf: Any) -> list[Symbol]:
     """Functions and labels by address, the larger first of those at one address."""
-    table = elf.get_section_by_name(".symtab")
-    if table is None:
-        return []
-    kinds = ("STT_FUNC", "STT_NOTYPE")
     made = {
-        Symbol(int(symbol["st_value"]), int(symbol["st_size"]), str(symbol.name))
-        for symbol in table.iter_symbols()
-        if symbol["st_info"]["type"] in kinds and symbol.name and symbol["st_shndx"] != "SHN_ABS"
+        Symbol(address, size, name)
+        for name, address, size, kind, section in table_of(elf)
+        if kind in (NO_TYPE, FUNCTION) and name and section != ABSOLUTE
     }
     return sorted(made, key=lambda symbol: (symbol.address, -symbol.size, symbol.name))
 
