@@ -76,6 +76,8 @@ CODE = (
     "-fdata-sections",
     "-fstack-size-section",
     "-Wno-override-module",
+    # What unwinds reads .debug_frame, which isn't loaded.
+    "-fforce-dwarf-frame",
     # Up to 16 stores rather than a call of memset: its entry alone takes longer.
     "-mllvm",
     "-max-store-memset=16",

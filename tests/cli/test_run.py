@@ -53,6 +53,50 @@ def test_overflow_is_a_python_traceback(nk: Nk, machine: tuple[str, ...]) -> Non
     assert last.startswith("IntegerOverflow: ")
 
 
+QUITS = '''"""Ends in what nothing comes back from."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from neokernel.arch.riscv64.bare import Machine
+from neokernel.lang import cold, u64, unreachable
+
+
+@cold
+def give_up(number: u64) -> NoReturn:
+    assert number == 0, "given up"
+    unreachable("the number is wrong")
+
+
+@cold
+def decide(number: u64) -> NoReturn:
+    give_up(number + 1)
+
+
+@cold
+def work(number: u64) -> u64:
+    if number > 3:
+        decide(number)
+    return number
+
+
+def main(machine: Machine) -> None:
+    machine.console.write(f"{work(7)}")
+'''
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_functions_that_call_nothing_that_returns_are_in_the_traceback(
+    nk: Nk, tmp_path: Path, machine: tuple[str, ...]
+) -> None:
+    """They need no return address; whoever reads the traceback does."""
+    (tmp_path / "quits.py").write_text(QUITS)
+    panic = nk("run", "--json", *machine, "quits.py").json["panics"][0]
+    assert [frame["function"] for frame in panic["frames"]] == ["main", "work", "decide", "give_up"]
+    assert panic["complete"] is True
+
+
 @pytest.mark.parametrize("machine", MACHINES)
 def test_crash_as_json(nk: Nk, tmp_path: Path, machine: tuple[str, ...]) -> None:
     result = nk("run", "--json", *machine, EXAMPLES / "02_overflow")

@@ -27,12 +27,15 @@ def emit(program: ir.Program, target: Target, options: EmitOptions) -> Emitted:
     lines += bodies
     lines += stubs
     lines += module.declarations()
+    # Without this a function that calls nothing but what never returns doesn't keep where it was called from, and a
+    # traceback would end there.
+    callers = " uwtable(sync)" if target.is_riscv else ""
     lines += [
-        "attributes #0 = { nounwind norecurse }",
-        "attributes #1 = { nounwind norecurse alwaysinline }",
+        f"attributes #0 = {{ nounwind norecurse{callers} }}",
+        f"attributes #1 = {{ nounwind norecurse alwaysinline{callers} }}",
         "attributes #2 = { nounwind naked noinline }",
-        "attributes #3 = { nounwind norecurse optsize }",
-        "attributes #4 = { nounwind norecurse cold noinline optsize minsize }",
+        f"attributes #3 = {{ nounwind norecurse optsize{callers} }}",
+        f"attributes #4 = {{ nounwind norecurse cold noinline optsize minsize{callers} }}",
     ]
     flags = [module.metadata.node('!{i32 1, !"wchar_size", i32 4}')]
     if module.debug is not None:
