@@ -20,8 +20,8 @@ there is always room for these; what it doesn't take stays in the client's rings
 the frame begins. If the device was allowed to join what belongs together (JOIN), a frame may lie in several buffers:
 `left` says how many more come, whose bytes begin where they begin. One that has begun may never end: the next one,
 which is FIRST, takes its place. A buffer of which nothing was used comes back with `length` 0. Give many back at a
-time. The device takes so many that 18 slots of the ring of events are left, no more: so there is always room for frames to
-be sent, too.
+time. The device takes so many that 18 slots of the ring of events are left, no more: so there is always room for
+frames to be sent, too.
 
 **Sending.** The driver tells of frames that were sent when it runs anyway, or when several have been: so a client needs
 17 to send at least, as it may not be told of the last 16.
