@@ -115,6 +115,26 @@ def map_new(
     return None
 
 
+def map_much(process: Process, space: u64, memory: u64, address: u64, rights: u16, pages: u64) -> Failure | None:
+    """The same for what may be large, from a multiple of LARGE_SIZE on: as far as possible by pages of that size.
+
+    Each takes one slot instead of 512. `memory` loses as much as lies before the first multiple of LARGE_SIZE in it.
+    Where it has no room for another large page, small ones go on.
+    """
+    done: u64 = 0
+    while pages - done >= LARGE_SIZE // PAGE_SIZE:
+        frame = process.make_of(memory, Kind.FRAME, 1)
+        if isinstance(frame, Failure):
+            if frame.status is not Status.OUT_OF_MEMORY:
+                return frame
+            break
+        failure = map_kept(process, space, memory, address + done * PAGE_SIZE, rights, frame, None)
+        if failure is not None:
+            return failure
+        done += LARGE_SIZE // PAGE_SIZE
+    return map_new(process, space, memory, address + done * PAGE_SIZE, rights, pages - done)
+
+
 def map_kept(
     process: Process, space: u64, memory: u64, address: u64, rights: u16, frame: u64, kept: Kept | None
 ) -> Failure | None:

@@ -117,6 +117,8 @@ def test_who_answers_takes_the_place_of_who_does_not(host: Host) -> None:
     taken = int(host.region.taken)
     late.ack = (answer.sequence + 1) % 2**32
     assert late.say(ACK, b"hello", seq=late.seq) == [], "the others may still answer"
+    behind = (late.seq + 5) % 2**32
+    assert late.say(ACK, b"more", seq=behind) == [], "nobody knows it yet, which is no reason to reset it"
     host.rest(1.5)
     (answer,) = late.say(ACK, b"hello") + late.rest(0.1)
     assert (answer.flags, answer.acknowledgment) == (ACK, late.seq)
@@ -124,6 +126,8 @@ def test_who_answers_takes_the_place_of_who_does_not(host: Host) -> None:
     assert late.state().state is State.ESTABLISHED and late.state().waiting == 5
     assert int(host.region.taken) == taken
     host.rest(100)
+    stranger = Peer(host, port)
+    assert brief(stranger.say(ACK, ack=77)) == [(RST, 77, 0, 0)], "no cookie is under way any more"
     assert int(host.region.taken) <= open_before + 1, "the others have given up"
 
 
@@ -543,6 +547,8 @@ def test_beyond_the_backlog_nothing_is_kept(host: Host, timed: bool) -> None:
     assert connection.sack == timed and connection.scale_out == (7 if timed else 0)
     assert len(honest.write(b"w" * 3000)) >= 2
     forged = peers[4]
+    assert forged.say(ACK, ack=forged.ack + 1) == [], "it may be what follows a cookie"
+    host.rest(31)
     assert [made.flags for made in forged.say(ACK, ack=forged.ack + 1)] == [RST]
     honest.host.network.tcp.stop_listening(CLIENT, listener)
 

@@ -17,6 +17,7 @@ from neokernel.services.network.cookie_options import cookie_time, scale_for
 from neokernel.services.network.delivery import is_next, place_data
 from neokernel.services.network.drop import Drop
 from neokernel.services.network.host import Host
+from neokernel.services.network.limits import GIVE_UP_ACCEPTING
 from neokernel.services.network.lingering import arrive_late, reopens, wait
 from neokernel.services.network.segment import ACK, FIN, MOST_WINDOW, NO_SCALE, RST, SYN
 from neokernel.services.network.tcp import Listener, Tcp, TcpError, milliseconds
@@ -106,7 +107,11 @@ def arrive_listening(tcp: Tcp, host: Host, index: usize, flow: Flow, data: Span[
     if segment.has(RST):
         return
     if segment.has(ACK):
-        if segment.has(SYN) or not resume_cookie(tcp, host, index, listener, flow, data, to, now):
+        if segment.has(SYN):
+            refuse(tcp, host, flow, to, now)
+        elif not resume_cookie(tcp, host, index, listener, flow, data, to, now) and listener.cookies_until <= now:
+            # Else it may be the second segment of a peer whose first one, with the cookie, was lost or found no room:
+            # that comes again, unless we say that there is no connection.
             refuse(tcp, host, flow, to, now)
         return
     if not segment.has(SYN) or segment.has(FIN):
@@ -150,6 +155,7 @@ def send_cookie(tcp: Tcp, host: Host, listener: Listener, flow: Flow, to: LinkAd
         out.sack_permitted = syn.sack_permitted
         out.scale = NO_SCALE if syn.scale == NO_SCALE else scale_for(u32(region.each))
     if host.answer(out, flow, to):
+        listener.cookies_until = now + GIVE_UP_ACCEPTING
         host.counters.cookies_out += 1
 
 

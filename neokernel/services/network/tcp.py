@@ -107,6 +107,8 @@ class Listener:
     last: Handle[Connection] = Handle(0, 0)
     #: there is one to be accepted, since `take_news` said so
     news: bool = False
+    #: until when somebody who was sent a cookie may be about to bring it back
+    cookies_until: u64 = 0
 
 
 @struct

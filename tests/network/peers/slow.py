@@ -1,0 +1,90 @@
+"""Clients that take a place and give nothing for it: such as send a byte now and then, and such as don't read."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+
+from tests.network.peers.crowd import WrongError
+from tests.network.peers.laboratory import PATIENCE, Laboratory, part
+
+#: seconds between two bytes of one that sends slowly
+DRIP = 0.5
+#: of what slow readers ask for: much more than all buffers on the way have room for
+MUCH = 8 << 20
+
+
+@dataclass(frozen=True)
+class Held:
+    """What became of slow clients, and how long somebody else was waiting meanwhile, in seconds."""
+
+    clients: int
+    refused: int
+    ended: int
+    waited: float
+
+
+def senders(lab: Laboratory, count: int) -> Held:
+    """So many take a place, say a part of a head, and go on byte by byte: each has to be told 408, and be gone."""
+    with ExitStack() as stack:
+        made = [stack.enter_context(closing(lab.connect())) for _ in range(count)]
+        for each in made:
+            each.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
+        waited = served(lab)
+        refused = ended = 0
+        left, until = set(made), time.monotonic() + PATIENCE
+        while left:
+            if time.monotonic() > until:
+                raise WrongError(f"{len(left)} of {count} slow senders are held on to")
+            readable, _, _ = select.select(list(left), [], [], DRIP)
+            for each in readable:
+                refused += said(each).startswith(b"HTTP/1.1 408 ")
+                ended += 1
+                left.discard(each)
+            for each in left:
+                try:
+                    each.send(b"x")
+                except OSError:
+                    continue
+    return Held(count, refused, ended, waited)
+
+
+def said(made: socket.socket) -> bytes:
+    """All that it says until its end, or reset."""
+    found = b""
+    try:
+        while came := made.recv(1 << 16):
+            found += came
+    except ConnectionError:
+        pass
+    return found
+
+
+def readers(lab: Laboratory, count: int) -> Held:
+    """So many ask for much, and read none of it: each has to be reset."""
+    before = lab.counters()["timed_out"]
+    with ExitStack() as stack:
+        for number in range(count):
+            each = stack.enter_context(closing(socket.socket()))
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            each.settimeout(PATIENCE)
+            each.connect(lab.site)
+            each.sendall(f"GET /part?from={number}&size={MUCH} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        waited = served(lab)
+        until = time.monotonic() + PATIENCE
+        while (ended := lab.counters()["timed_out"] - before) < count:
+            if time.monotonic() > until:
+                raise WrongError(f"{count - ended} of {count} slow readers are held on to")
+            time.sleep(0.2)
+    return Held(count, 0, ended, waited)
+
+
+def served(lab: Laboratory) -> float:
+    """Somebody who isn't slow is served: how long that took."""
+    begun = time.monotonic()
+    if lab.ask("/part?from=7&size=3000") != part(7, 3_000):
+        raise WrongError("somebody who isn't slow has got something else")
+    return time.monotonic() - begun
