@@ -68,7 +68,8 @@ class Copies:
             method = self.view.remote.capture.read
             found = self.view.ask(Peer.CAPTURE, method, lang.u64(self.number), lang.byte_span(data))
             if isinstance(found, NoCapture):
-                raise NotTold("the network", "has begun another capture: this one is over")
+                why = "somebody has begun another one, or nobody has read it for ten seconds"
+                raise NotTold("the network", f"has ended this capture: {why}")
             self.dropped = int(found.dropped)
             whole = bytes(data[: int(found.length)])
             yield from self.records(whole)

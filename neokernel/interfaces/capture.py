@@ -7,7 +7,7 @@
 
 The service puts copies into a ring of fixed size. It never waits: what comes while the ring is full isn't copied, and
 is counted. There is one capture at a time; who begins one ends an earlier one, which its reader is told, since the
-number is another one.
+number is another one. One that nobody reads for ten seconds ends, too: its reader has gone.
 
 In what is read, each frame is a `FrameRecord` and then its bytes, filled up with zeroes to a multiple of 8.
 """
@@ -77,7 +77,7 @@ class NoCapture(Enum):
 
     #: the service has no memory for the ring
     MEMORY = 0
-    #: it was ended, or somebody else has begun one
+    #: it was ended, somebody else has begun one, or it wasn't read for too long
     ENDED = 1
     #: no address has a prefix of more than 32 bits
     FILTER = 2

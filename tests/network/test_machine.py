@@ -201,6 +201,14 @@ def test_who_is_cancelled_while_it_connects_keeps_nothing(machine: Running) -> N
     test_it_connects_to_the_host(machine)
 
 
+def test_listeners_stop_and_who_is_cancelled_while_it_listens_keeps_none(machine: Running) -> None:
+    """A program has eight listeners, and may wait for sixteen things: after more than that it has them still."""
+    for _ in range(3):
+        assert machine.ask("hear 24") == "heard"
+        for _ in range(4):
+            assert machine.ask("listen 83") == "listening", "nobody has the port any more"
+
+
 def test_connections_survive_the_driver(machine: Running) -> None:
     """The card's driver is killed while bytes are under way, again and again: none is lost, none is wrong."""
     data = random.Random(2).randbytes(400_000)

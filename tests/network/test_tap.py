@@ -12,8 +12,10 @@ import pytest
 from neokernel.cli import net
 from neokernel.control.filters import NoFilter, Wanted, parsed
 from neokernel.control.pcapng import Card, Writer
-from neokernel.interfaces.capture import CAME, LEAST_SNAP, MOST_SNAP, RECORD_SIZE, STAYED, Filter
+from neokernel.interfaces.capture import CAME, LEAST_SNAP, MOST_SNAP, RECORD_SIZE, STAYED, Filter, NoCapture
 from neokernel.lang import byte_span, u8, u16, u32, u64
+from neokernel.services.network.capturing import Capturing
+from neokernel.services.network.network import Network
 from neokernel.services.network.tap import Tap
 from tests.network.pcapng import read
 
@@ -36,14 +38,14 @@ def filter_of(wanted: Wanted) -> Filter:
 def tap(size: int = 4096, wanted: Wanted | None = None, snap: int = MOST_SNAP) -> Tap:
     made = Tap()
     made.ring = byte_span(bytearray(size))
-    made.begin(filter_of(wanted or Wanted()), u32(snap))
+    made.begin(filter_of(wanted or Wanted()), u32(snap), u64(0))
     return made
 
 
-def taken(made: Tap, room: int = 4096) -> list[tuple[int, int, bytes]]:
+def taken(made: Tap, room: int = 4096, now: int = 0) -> list[tuple[int, int, bytes]]:
     """Time, length and data of the records that one call gives."""
     data = bytearray(room)
-    length = int(made.read(byte_span(data)))
+    length = int(made.read(byte_span(data), u64(now)))
     found, place = [], 0
     while place < length:
         when, whole, kept, _, _, _ = struct.unpack_from("<QHHBBH", data, place)
@@ -83,6 +85,26 @@ def test_what_fits(words: str, fitting: set[str]) -> None:
         made = tap(wanted=parsed([words]))
         made.take(byte_span(bytearray(data)), CAME, False, u64(5))
         assert [each[2] for each in taken(made)] == ([data] if name in fitting else []), name
+
+
+def test_a_capture_that_nobody_reads_ends() -> None:
+    """Whoever began it has gone, without a word: nothing is copied any more, and it isn't that one's any more."""
+    second = 1_000_000
+    network, data = Network(), byte_span(bytearray(frame()))
+    capturing, made = Capturing(network=network), network.tap
+    made.ring = byte_span(bytearray(4096))
+    number = made.begin(filter_of(Wanted()), u32(MOST_SNAP), u64(0))
+    for when in range(0, 40, 8):
+        made.take(data, CAME, False, u64(when * second))
+        assert len(taken(made, now=when * second)) == 1, "it is read, and goes on"
+    made.take(data, CAME, False, u64(42 * second))
+    made.take(data, CAME, False, u64(43 * second))
+    assert made.number == 0 and int(made.used) > 0
+    assert capturing.read(number, byte_span(bytearray(4096))) is NoCapture.ENDED
+    capturing.end(number)
+    made.begin(filter_of(Wanted()), u32(MOST_SNAP), u64(50 * second))
+    made.take(data, CAME, False, u64(51 * second))
+    assert len(taken(made, now=51 * second)) == 1
 
 
 def test_damaged_frames_fail_nothing() -> None:

@@ -52,13 +52,15 @@ def look(net: Net) -> None:
             net.wake_all(socket)
     net.first_dirty = NOBODY
     for listening in net.listeners:
-        listening.number, listening.first = 0, NOBODY
+        listening.number, listening.first, listening.stopping = 0, NOBODY, 0
+    net.stops = 0
     opened = net.open(process) is None
     for tag in range(REQUESTS):
         request = net.requests[tag]
         if request.taken and not request.done:
             listener = request.listener
-            if not opened or listener == NOBODY or not net.ask_listen(tag, net.listeners[usize(listener)]):
+            again = listener != NOBODY and not request.abandoned
+            if not opened or not again or not net.ask_listen(tag, net.listeners[usize(listener)]):
                 refuse(net, request)
 
 
@@ -83,7 +85,7 @@ def listen_again(net: Net) -> None:
             request = net.requests[tag]
             if not request.taken:
                 request.taken, request.done, request.why = True, False, None
-                request.listener, request.waiter = u32(index), None
+                request.listener, request.waiter, request.abandoned = u32(index), None, False
                 if not net.ask_listen(tag, listening):
                     request.taken = False
                 break

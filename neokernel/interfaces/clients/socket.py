@@ -156,6 +156,8 @@ class Listening:
     first: u32 = NOBODY
     last: u32 = NOBODY
     waiter: Task | None = None
+    #: the service's number of a listener that had this place, and is to stop; 0: none
+    stopping: u64 = 0
 
 
 @struct

@@ -12,6 +12,7 @@
     count = await net.receive(stream, into[:])          # 0: the peer has finished
     ended = await net.send(stream, into[:count].bytes())
     net.close(stream)
+    net.stop(listener)
 
 All sockets of a program share the region that it lends: `each` bytes a buffer, two buffers a socket. A program that has
 used up its own can't open another one; nobody else's is touched.
@@ -99,6 +100,8 @@ class Asking:
     request: usize
     #: of UDP
     datagrams: bool = False
+    #: the place of the listener that is asked for
+    listener: u32 = NOBODY
     #: the service has the order
     asked: bool = False
     #: it has answered, so the request's place is free: what it has opened
@@ -113,6 +116,8 @@ class Asking:
 
     def __exit__(self, *_: object) -> None:
         request = self.net.requests[self.request]
+        if self.listener != NOBODY and not self.kept:
+            self.net.leave(self.listener)
         if not self.taken and self.asked and not request.done:
             # The answer will come, and find nobody.
             request.abandoned, request.waiter = True, None
@@ -120,7 +125,10 @@ class Asking:
         if not self.taken and self.take() is not None:
             return
         if self.asked and not self.kept:
-            self.net.drop(self.pair, self.number, self.datagrams)
+            if self.listener != NOBODY:
+                self.net.silence(self.listener, self.number)
+            else:
+                self.net.drop(self.pair, self.number, self.datagrams)
 
     def take(self) -> Refusal | None:
         """The answer, which gives the request's place back."""
@@ -148,6 +156,8 @@ class Net:
     requests: Array[Embedded[Request]] = array(REQUESTS)
     first_dirty: u32 = NOBODY
     last_dirty: u32 = NOBODY
+    #: listeners of which the service is to be told that they stop
+    stops: u32 = 0
     #: times that datagrams weren't sent because nothing grants it
     denied: u64 = 0
 
@@ -193,25 +203,46 @@ class Net:
 
     async def listen(self, port: u16, backlog: u32, address: u32 = 0) -> Listener | Refusal:
         """Let others connect to a port, of this address of the host's, or of all."""
-        for index in range(u32(LISTENERS)):
-            listening = self.listeners[usize(index)]
-            if listening.generation % 2 == 0:
-                listening.generation = wrapping_add(listening.generation, 1)
-                listening.address, listening.port, listening.backlog = address, port, backlog
-                listening.number, listening.first, listening.last = 0, NOBODY, NOBODY
-                request = await self.request()
-                self.requests[request].listener = index
-                while not self.ask_listen(request, listening):
-                    await self.executor.turn()
-                await self.answered(request)
-                why, number = self.requests[request].why, self.requests[request].number
-                self.requests[request].taken = False
-                if why is not None:
-                    listening.generation = wrapping_add(listening.generation, 1)
-                    return why
-                listening.number = number
-                return Listener(index, listening.generation)
-        return Refusal.FULL
+        request = await self.request()
+        index = self.free_listener()
+        if index == NOBODY:
+            self.requests[request].taken = False
+            return Refusal.FULL
+        listening = self.listeners[usize(index)]
+        listening.generation = wrapping_add(listening.generation, 1)
+        listening.address, listening.port, listening.backlog = address, port, backlog
+        listening.number, listening.first, listening.last = 0, NOBODY, NOBODY
+        self.requests[request].listener = index
+        with Asking(net=self, request=request, listener=index) as asking:
+            while not self.ask_listen(request, listening):
+                await self.executor.turn()
+            asking.asked = True
+            await self.answered(request)
+            why = asking.take()
+            if why is not None:
+                return why
+            asking.kept = True
+            listening.number = asking.number
+            return Listener(index, listening.generation)
+
+    def stop(self, listener: Listener) -> None:
+        """Nobody can connect any more. Who has, and wasn't accepted yet, is reset; who accepts is told `Gone`."""
+        listening = self.listening_of(listener)
+        if listening is None:
+            return
+        for _ in range(len(self.sockets)):
+            pair = listening.first
+            if pair == NOBODY:
+                break
+            socket = self.sockets[usize(pair)]
+            listening.first = socket.following
+            self.drop(pair, socket.number, False)
+        for request in self.requests:
+            if request.taken and request.listener == listener.index:
+                # It was asked for again, since the service has begun anew.
+                request.abandoned = True
+        self.leave(listener.index)
+        self.silence(listener.index, listening.number)
 
     async def accept(self, listener: Listener) -> Stream | Gone:
         """The next one who connects."""
@@ -433,6 +464,34 @@ class Net:
     def buffer(self, pair: u32, second: bool) -> Span[u8]:
         return self.part(BUFFERS_AT + (2 * usize(pair) + usize(second)) * usize(self.each), usize(self.each)).span()
 
+    def free_listener(self) -> u32:
+        """A place that nobody has, and that the service has nothing to say or to hear of any more. NOBODY: none."""
+        for index in range(u32(LISTENERS)):
+            listening = self.listeners[usize(index)]
+            asked = False
+            for request in self.requests:
+                asked = asked or (request.taken and request.listener == index)
+            if listening.generation % 2 == 0 and listening.stopping == 0 and not asked:
+                return index
+        return NOBODY
+
+    def leave(self, index: u32) -> None:
+        """Nobody has this listener any more; who waits for it finds out."""
+        listening = self.listeners[usize(index)]
+        listening.generation = wrapping_add(listening.generation, 1)
+        waiter = listening.waiter
+        listening.waiter = None
+        if waiter is not None:
+            self.executor.wake(waiter)
+
+    def silence(self, index: u32, number: u64) -> None:
+        """The service's listener of that number is nobody's: it is told, at once or when there is room."""
+        listening = self.listeners[usize(index)]
+        if number != 0 and listening.stopping == 0:
+            listening.stopping = number
+            self.stops += 1
+            self.flush()
+
     # --- inside: orders -----------------------------------------------------------------------------------------------
 
     async def request(self) -> usize:
@@ -497,6 +556,8 @@ class Net:
 
     def flush(self) -> None:
         """Post what sockets have to tell, as far as there is room."""
+        if self.stops != 0:
+            self.flush_stops()
         orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
         for _ in range(len(self.sockets)):
             pair = self.first_dirty
@@ -520,6 +581,13 @@ class Net:
                 socket.finish_told = True
                 _ = orders.finish(socket.number)
             socket.moved = False
+
+    def flush_stops(self) -> None:
+        orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
+        for listening in self.listeners:
+            if listening.stopping != 0 and orders.stop(listening.stopping) is None:
+                listening.stopping = 0
+                self.stops -= 1
 
     def drop(self, pair: u32, number: u64, datagrams: bool) -> None:
         """What was opened is nobody's."""
@@ -564,7 +632,10 @@ class Net:
             request.pair, request.why = 0, Refusal.BUFFERS
         if request.abandoned:
             request.taken = False
-            self.drop(pair, number, request.datagrams)
+            if request.listener != NOBODY:
+                self.silence(request.listener, number)
+            else:
+                self.drop(pair, number, request.datagrams)
             return
         listener = request.listener
         if listener != NOBODY and why is None:

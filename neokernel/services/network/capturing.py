@@ -30,13 +30,13 @@ class Capturing:
             return NoCapture.FILTER
         if not self.has_ring():
             return NoCapture.MEMORY
-        return Begun(self.network.tap.begin(filter, snap), self.now)
+        return Begun(self.network.tap.begin(filter, snap, self.now), self.now)
 
     def read(self, number: u64, into: Span[u8]) -> Read | NoCapture:
         tap = self.network.tap
         if number == 0 or number != tap.number:
             return NoCapture.ENDED
-        return Read(u32(tap.read(into)), tap.dropped)
+        return Read(u32(tap.read(into, self.now)), tap.dropped)
 
     def end(self, number: u64) -> None:
         if number == self.network.tap.number:

@@ -3,6 +3,8 @@
 Nothing waits for the reader: a frame that the ring has no room for is counted, and goes its way. Without a capture a
 frame costs one test.
 
+A capture ends with whoever reads it, however that one ends: if nothing was asked for in LEASE, nobody is there.
+
 Records lie one behind the other (`interfaces/capture.py`) and don't cross the ring's end: what is left there is
 skipped.
 
@@ -24,10 +26,13 @@ from neokernel.interfaces.capture import (
 from neokernel.lang import Span, copy, struct, u8, u16, u32, u64, usize, wire_view
 from neokernel.services.network import arp, ethernet, ipv4
 from neokernel.services.network.address import Address, LinkAddress
+from neokernel.services.network.clock import SECOND
 from neokernel.services.network.drop import Drop
 
 #: both ports, at the beginning of a header of TCP or UDP
 PORTS_SIZE = 4
+#: how long a capture goes on that nobody reads: its readers do so many times a second
+LEASE: u64 = 10 * SECOND
 #: the addresses of a frame that no link has seen
 LOCAL = LinkAddress(0)
 
@@ -46,13 +51,15 @@ class Tap:
     used: usize = 0
     end: usize = 0
     dropped: u64 = 0
+    #: when it was read last
+    read_at: u64 = 0
 
-    def begin(self, filter: Filter, snap: u32) -> u64:
+    def begin(self, filter: Filter, snap: u32, now: u64) -> u64:
         """A new capture; an earlier one is over. Its number."""
         self.latest += 1
         self.number = self.latest
         self.filter, self.snap = filter, min(max(usize(snap), LEAST_SNAP), MOST_SNAP)
-        self.first, self.used, self.end, self.dropped = 0, 0, 0, 0
+        self.first, self.used, self.end, self.dropped, self.read_at = 0, 0, 0, 0, now
         return self.number
 
     def stop(self) -> None:
@@ -64,6 +71,9 @@ class Tap:
         """A frame passes; of STAYED it has no header of Ethernet, and gets one of zeroes."""
         ring = self.ring
         if ring is None:
+            return
+        if now > self.read_at + LEASE:
+            self.stop()
             return
         before: usize = ethernet.SIZE if way == STAYED else 0
         if not self.fits(frame, way):
@@ -101,9 +111,10 @@ class Tap:
         self.used += skipped + wanted
         return at
 
-    def read(self, into: Span[u8]) -> usize:
+    def read(self, into: Span[u8], now: u64) -> usize:
         """Whole records, the oldest first, as many as fit: how many bytes."""
         ring = self.ring
+        self.read_at = now
         done: usize = 0
         while ring is not None and self.used != 0:
             if self.end != 0 and self.first == self.end:

@@ -1,7 +1,8 @@
 """Does what the test says, by lines on port 9, and answers each with a line.
 
 kill card            end a service as if it had crashed
-listen 81            may it listen there?
+listen 81            may it listen there? It stops at once
+hear 24              begin to listen on port 83, and be cancelled sooner or later, so many times
 connect 127.0.0.1 5  connect, and say what the peer says first
 try 24               begin to connect to who isn't there, and be cancelled sooner or later, so many times
 off                  switch the machine off, without an answer
@@ -76,13 +77,22 @@ async def obey(steward: Steward, stream: Stream, line: Span[u8]) -> None:
             await say(net, stream, "killed\n" if kill(rest) else "refused\n")
         case 108:
             listener = await net.listen(u16(number_of(rest)), 1)
-            await say(net, stream, name_of(listener) if isinstance(listener, Refusal) else "listening\n")
+            if isinstance(listener, Refusal):
+                await say(net, stream, name_of(listener))
+            else:
+                net.stop(listener)
+                stopped = await net.accept(listener)
+                await say(net, stream, "listening\n" if isinstance(stopped, Gone) else "accepted\n")
         case 99:
             await connect(net, stream, rest)
         case 116:
             for number in range(number_of(rest)):
                 await begin_and_stop(steward, u64(number))
             await say(net, stream, "tried\n")
+        case 104:
+            for number in range(number_of(rest)):
+                await hear_and_stop(steward, u64(number))
+            await say(net, stream, "heard\n")
         case _:
             must(system.power_off(slot_of(power), 0))
 
@@ -92,9 +102,18 @@ async def attempt(net: Net) -> None:
     _ = await net.connect(NOBODY, 2000)
 
 
+async def hear(net: Net) -> None:
+    """It may be listening before it is cancelled, and stops then."""
+    made = await net.listen(83, 1)
+    if not isinstance(made, Refusal):
+        net.stop(made)
+
+
 @struct
 class Steward:
     net: Net
+    #: of `hear`
+    hearing: Embedded[Group] = Group(frames=tasks(hear, 1), tasks=array(1))
     #: of `try`
     trying: Embedded[Group] = Group(frames=tasks(attempt, 1), tasks=array(1))
 
@@ -109,6 +128,16 @@ async def begin_and_stop(steward: Steward, number: u64) -> None:
     if number % 8 >= 4:
         await executor.sleep_until(executor.now + 20_000 * (number % 4))
     _ = steward.trying.cancel(executor, made)
+
+
+async def hear_and_stop(steward: Steward, number: u64) -> None:
+    """Before the order is given, before it is answered, or not at all."""
+    executor = steward.net.executor
+    made = steward.hearing.spawn(executor, hear(steward.net))
+    assert made is not None, "the one before has ended"
+    for _ in range(number % 4):
+        await executor.turn()
+    _ = steward.hearing.cancel(executor, made)
 
 
 async def connect(net: Net, stream: Stream, rest: Span[u8]) -> None:
@@ -182,3 +211,4 @@ def main(process: Process) -> None:
         attending.run(executor)
         serving.run(executor)
         steward.trying.run(executor)
+        steward.hearing.run(executor)
