@@ -32,6 +32,8 @@ TRIES = 50
 USER_CALL = 8
 #: the instruction `ecall`
 SYSTEM_CALL = b"\x73\0\0\0"
+#: where programs make system calls
+CALLS = ("runtime", "system.py")
 #: seconds that are waited for the machine's own word on how threads are called
 PATIENCE = 3.0
 
@@ -155,7 +157,12 @@ class Seen:
         return self.known.names[source - 1] if 0 < source <= len(self.known.names) else str(source or "somebody")
 
     def traceback(self, thread: ThreadState) -> list[str]:
-        return [line for frame in self.frames(thread) for line in render_frame(frame)]
+        """Its lines. What lies in a system call is the same for all who wait: what for, is said beside it."""
+        frames = list(self.frames(thread))
+        if not thread.current and not thread.faulted:
+            while len(frames) > 1 and Path(frames[-1].file).parts[-2:] == CALLS:
+                frames.pop()
+        return [line for frame in frames for line in render_frame(frame)]
 
 
 def look(machine: Running, key: Path | None) -> Seen:

@@ -102,6 +102,7 @@ def test_each_thread_has_a_traceback(machine: str, nk: Nk, here: Path) -> None:
     assert "\nlog, thread " in shown
     assert 'main.py", line ' in shown
     assert "asked = " in shown, "with the source"
+    assert "runtime/system.py" not in shown, "what a thread waits for is said in words"
 
 
 def test_a_machine_that_doesnt_answer_is_seen_too(machine: str, nk: Nk, here: Path) -> None:
