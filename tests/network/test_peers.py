@@ -6,6 +6,7 @@ docs/reference/campaigns-network.md has what they found.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -13,8 +14,8 @@ from random import Random
 import pytest
 
 from tests.network.peers import floods, programs, slow, streams
-from tests.network.peers.crowd import Crowd
-from tests.network.peers.laboratory import ECHO, MACHINE, SITE, Laboratory, laboratory
+from tests.network.peers.crowd import SIZE, Client, Crowd, WrongError
+from tests.network.peers.laboratory import ECHO, MACHINE, SITE, Laboratory, build, laboratory, part
 from tests.network.peers.wire import own_network, why_not
 from tests.support.machine import QEMU
 from tests.support.nk import nk
@@ -23,11 +24,18 @@ pytestmark = [pytest.mark.qemu, pytest.mark.skipif(QEMU is None, reason="needs q
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     missing = why_not()
     if missing is not None:
         pytest.skip(missing)
-    with own_network(), laboratory(tmp_path_factory.mktemp("machine")) as made:
+    made = tmp_path_factory.mktemp("machine")
+    build(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def machine(folder: Path) -> Iterator[Laboratory]:
+    with own_network(), laboratory(folder) as made:
         yield made
 
 
@@ -54,6 +62,18 @@ def test_requests_on_kept_connections_and_on_one_each(lab: Laboratory) -> None:
     crowd.run(1_000, each=25)
     crowd.run(200, each=1)
     assert (crowd.answered, crowd.connected) == (1_200, 240)
+
+
+def test_a_card_that_makes_checksums(folder: Path) -> None:
+    """A machine of its own, whose card QEMU gives the offloads of Linux's tap: frames come without their checksums."""
+    with own_network(), laboratory(folder, direct=True) as lab:
+        before = lab.counters()
+        crowd = Crowd(50)
+        crowd.run(500, each=10)
+        streams.carried(lab, 4, 300_000)
+        streams.called(lab, 300_000)
+        assert lab.held(before) == {} and lab.is_alive()
+        assert before["checksums"] == 1
 
 
 @pytest.mark.parametrize(("lost", "size"), [(0, 300_000), (5, 60_000), (20, 8_000)])
@@ -107,6 +127,20 @@ def test_programs_of_others(lab: Laboratory, program: str, tmp_path: Path) -> No
         tries[program]()
     except programs.MissingError as error:
         pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("change", [lambda data: data[:-1] + b"?", lambda data: data + b"!", lambda data: data[1:]])
+def test_a_wrong_answer_is_seen(change: Callable[[bytes], bytes]) -> None:
+    """A byte that is another one, one too many, one missing in front."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+    answer = head % SIZE + part(5 * 61, SIZE)
+    with socket.socket() as unused:
+        crowd, member = Crowd(1), Client(unused, 0, number=5)
+        member.came += answer
+        crowd.check(member, answer.index(b"\r\n\r\n") + 4)
+        member.came[:] = change(answer)
+        with pytest.raises(WrongError):
+            crowd.check(member, answer.index(b"\r\n\r\n") + 4)
 
 
 def test_the_page_is_what_its_folder_makes() -> None:

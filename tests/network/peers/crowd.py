@@ -166,14 +166,15 @@ class Crowd:
             if not member.came.startswith(b"HTTP/1.1 200 "):
                 raise WrongError(f"request {member.number}: {bytes(member.came[:60])!r}")
             return
-        self._check(member, begin)
+        self.check(member, begin)
         member.came.clear()
         self.answered += 1
         self.slowest = max(self.slowest, now - member.since)
         if member.left > 0:
             self._ask(member, SIZE, keep=False)
 
-    def _check(self, member: Client, begin: int) -> None:
+    def check(self, member: Client, begin: int) -> None:
+        """Is what has come the answer, the whole answer, and nothing else? Its body begins at `begin`."""
         head, body = bytes(member.came[:begin]), bytes(member.came[begin:])
         if not head.startswith(b"HTTP/1.1 200 OK\r\n"):
             raise WrongError(f"request {member.number}: {head[:60]!r}")

@@ -124,18 +124,18 @@ class Laboratory:
 IN_USE = ("living", "pairs", "sockets")
 
 
-def build(folder: Path) -> Path:
-    image = folder / "image.elf"
-    built = nk("build", MACHINE / "system.toml", "-o", image)
+def build(folder: Path) -> None:
+    built = nk("build", MACHINE / "system.toml", "-o", folder / "image.elf")
     assert built.returncode == 0, built.stderr
-    return image
 
 
 @contextmanager
 def laboratory(folder: Path, *, direct: bool = False, seed: int = 1) -> Iterator[Laboratory]:
-    """The machine, built and started, answering; in the network that the calling thread is in."""
+    """The machine, built if it isn't yet, and answering; in the network that the calling thread is in."""
     assert QEMU is not None
-    image, console = build(folder), folder / "console"
+    image, console = folder / "image.elf", folder / "console"
+    if not image.exists():
+        build(folder)
     with contextlib.ExitStack() as stack:
         tap = Tap("tap0", HOST, offloads=direct)
         stack.callback(tap.close)

@@ -76,7 +76,11 @@ def wrk(seconds: int = 2, connections: int = 64) -> str:
 
 
 def netcat() -> str:
-    """Bytes to the echo, until its end, and back."""
+    """Bytes to the echo, until its end, and back. There are several programs of that name, one of which can say -N."""
+    found = shutil.which("nc")
+    help = subprocess.run([found, "-h"], capture_output=True, check=False) if found is not None else None
+    if help is None or b"OpenBSD" not in help.stdout + help.stderr:
+        raise MissingError("needs nc, of OpenBSD")
     data = part(3, 50_000)
     expect("nc gets back what it says", run("nc", arguments=["-N", ADDRESS, str(ECHO)], data=data) == data)
     return f"{len(data):,} bytes there and back"

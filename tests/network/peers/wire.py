@@ -50,7 +50,8 @@ def own_network() -> Iterator[None]:
             (SYSCTL / "ipv4" / "tcp_tw_reuse").write_text("1")
             yield
         finally:
-            libc.setns(before.fileno(), CLONE_NEWNET)
+            if libc.setns(before.fileno(), CLONE_NEWNET) != 0:
+                raise NoNetworkError(f"no way back to the network before: {os.strerror(ctypes.get_errno())}")
 
 
 def why_not() -> str | None:

@@ -188,6 +188,9 @@ async def counters(site: Site, http: Exchange) -> None:
         text.write(f"segments_in {found.segments_in}\nsegments_out {found.segments_out}\n")
         text.write(f"retransmitted {found.retransmitted}\ntimeouts {found.timeouts}\nrecoveries {found.recoveries}\n")
         text.write(f"cookies_out {found.cookies_out}\ncookies_in {found.cookies_in}\nchallenges {found.challenges}\n")
+    card = watch.link()
+    if not isinstance(card, Failure):
+        text.write(f"checksums {u32(card.checksums)}\n")
     reason: u32 = 0
     while True:
         told = watch.dropped(reason)
