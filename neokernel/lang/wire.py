@@ -163,6 +163,8 @@ class Layout:
         self.name = name
         self.big = big
         self.parts: dict[str, Part] = {}
+        #: those that are objects: of most classes there are none
+        self.nested: list[tuple[str, Part]] = []
         self.cursor = 0
         self.size = 0
         self.run: list[tuple[str, BitField]] = []
@@ -182,6 +184,8 @@ class Layout:
 
     def add(self, part: Part) -> None:
         self.parts[part.name] = part
+        if part.kind is Array or not part.bits:
+            self.nested.append((part.name, part))
         self.cursor = part.offset + part.size
         self.size = max(self.size, self.cursor)
 
@@ -251,17 +255,15 @@ class WireRecord(Record):
 
     def attach(self, instance: Any, memory: Any, offset: int) -> None:
         """Make `instance` a window on `memory`."""
-        parts = self.layout.parts
-        instance.__dict__.update(_memory=memory, _offset=offset)
         inside: dict[str, Any] = {}
-        for name, part in parts.items():
+        for name, part in (self.made or self.layout).nested:
             start = offset + part.offset
             if part.kind is Array:
                 cells = memory if memory.__class__ is bytearray else MemoryCells(memory, start + part.size)
                 inside[name] = window(Array, cells, start, start + part.size, BYTE)
-            elif not part.bits:
+            else:
                 inside[name] = part.kind._over(memory, start)
-        instance.__dict__["_inside"] = inside
+        instance.__dict__.update(_memory=memory, _offset=offset, _inside=inside)
 
 
 def decorate(kind: Any, big: bool, registers: bool) -> Any:

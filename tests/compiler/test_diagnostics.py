@@ -6,6 +6,7 @@ writes the new messages into these files; read the difference.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from pathlib import Path
@@ -22,9 +23,17 @@ from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.kernel import boot
 from neokernel.runtime import child, thread
 from tests.compiler.rejected import cases
-from tests.compiler.rejected.sites import COMPILER, OTHERWISE_TESTED, recorded, sites
+from tests.compiler.rejected.sites import COMPILER, OTHERWISE_TESTED, Site, recorded, sites
 
 ACCEPT = os.environ.get("NK_ACCEPT") == "1"
+
+
+@functools.cache
+def examined(case: cases.Case) -> tuple[bool, list[Diagnostic], set[Site]]:
+    """Is it accepted; what the compiler says about it, and the places that say so. Two tests want to know."""
+    with recorded() as hit:
+        analysis = case.analyse()
+    return analysis.program is not None, analysis.diagnostics, hit
 
 
 @pytest.mark.parametrize("file", cases.files(), ids=lambda path: path.stem)
@@ -36,9 +45,9 @@ def test_rejected(file: Path) -> None:
         cases.write(file, head, found)
         return
     for case in found:
-        analysis = case.analyse()
+        accepted, said, _ = examined(case)
         # Only texts are compared: pytest would show the whole program of what fails, in minutes and gigabytes.
-        accepted, told, wanted = analysis.program is not None, case.annotated(analysis.diagnostics), case.text
+        told, wanted = case.annotated(said), case.text
         assert not accepted, f"{case.name} is accepted"
         assert told == wanted, case.name
 
@@ -138,8 +147,10 @@ def test_every_stack_of_a_process_has_the_size_that_is_checked() -> None:
 def test_every_site_and_every_code_has_a_case(tmp_path: Path) -> None:
     with recorded() as hit:
         said = {diagnostic.code for diagnostic in unreadable(tmp_path)}
-        for case in cases.all_cases():
-            said |= {diagnostic.code for diagnostic in case.analyse().diagnostics}
+    for case in cases.all_cases():
+        _, diagnostics, places_hit = examined(case)
+        said |= {diagnostic.code for diagnostic in diagnostics}
+        hit |= places_hit
     assert set(CODES) - OTHERWISE_TESTED <= said
     # From Python 3.12 on, CPython's compiler refuses what nests deeply before ours sees it.
     left_out = OTHERWISE_TESTED | ({"NK0110"} if sys.version_info >= (3, 12) else set())
