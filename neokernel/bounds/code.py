@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from bisect import bisect_right
+from collections.abc import Iterator
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
-from neokernel.bounds.decode import BRANCHES, Instruction, decode
+from neokernel.bounds.decode import BRANCHES, RA, T0, Instruction, decode
 from neokernel.image.elf import Image, reading
 
 WRITABLE, EXECUTABLE = 1, 4
@@ -23,6 +24,7 @@ class Code:
         self.image = Image(path)
         self._parts: list[tuple[int, bytes, bool]] = []
         self._known: dict[int, Instruction] = {}
+        self._straight: dict[tuple[int, int], bool] = {}
         with reading(f"{path} can't be read as an ELF file"):
             for section in ELFFile(io.BytesIO(path.read_bytes())).iter_sections():
                 flags = int(section["sh_flags"])
@@ -84,9 +86,33 @@ class Code:
     def backward_targets(self, start: int, end: int) -> list[int]:
         """Where the loops of a piece of assembly begin, by address."""
         found = set[int]()
-        while start < end:
-            instruction = self.instruction(start)
+        for instruction in self._instructions(start, end):
             if instruction.op in ("jal", *BRANCHES) and instruction.imm < 0 and instruction.rd == 0:
                 found.add(instruction.target)
-            start = instruction.next
         return sorted(found)
+
+    def is_straight(self, address: int, back: int = RA) -> bool:
+        """Has the function around an address no way that leads back in it, whatever is in registers?
+
+        `back`: the register by which it returns. Shared pieces of code that it goes through (linked by t0) count.
+        """
+        low, high, _ = self.function(address)
+        known = self._straight.get((low, back))
+        if known is None:
+            known = all(self._goes_on(i, low, back) for i in self._instructions(low, high))
+            self._straight[low, back] = known
+        return known
+
+    def _goes_on(self, i: Instruction, low: int, back: int) -> bool:
+        """Does an instruction lead forward in its function, which begins at `low`, or out of it?"""
+        if i.op in BRANCHES or (i.op == "jal" and i.rd == 0):
+            return not low <= i.target <= i.address
+        if i.op == "jal" and i.rd == T0:
+            return back == RA and self.is_straight(i.target, T0)
+        return i.op != "jalr" or i.rd == RA or (i.rd == 0 and i.rs1 == back)
+
+    def _instructions(self, start: int, end: int) -> Iterator[Instruction]:
+        while start < end:
+            instruction = self.instruction(start)
+            yield instruction
+            start = instruction.next

@@ -88,6 +88,9 @@ class Relative:
 class Some(Enum):
     NONZERO = "nonzero"
 
+    #: of the identity, not of the name: it is part of every key
+    __hash__ = object.__hash__
+
 
 #: a value that isn't zero; which one, isn't known
 NONZERO = Some.NONZERO
@@ -154,6 +157,8 @@ def explore(code: Code, entry: int, arguments: Arguments, case: Case, results_of
         except _StackGiven:
             return _Explorer(code, entry, case, results_of, meet, slots=False).run(arguments)
 
+    if code.is_straight(entry):
+        return explored(frozenset())
     plain = explored(None)
     loops = find_loops(plain.entry, {key: node.successors for key, node in plain.nodes.items()})
     return explored(frozenset(address for address, _, _ in loops.bodies))
