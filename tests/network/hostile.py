@@ -95,6 +95,7 @@ class World:
     talks: Array[Embedded[Talk]] = array(FLOWS)
     handles: Array[Handle[Connection]] = array(PAIRS)
     watched: Embedded[Watched] = Watched()
+    latest: usize = 0
     listener: Handle[Listener] = Handle(0, 0)
     segment: Embedded[Segment] = Segment()
     ports: u16 = 1_000
@@ -144,8 +145,9 @@ def walk(seed: u64, steps: u64, transitions: Span[u64]) -> Seen:
             case _:
                 say(world)
         look(world.watched, network.tcp, transitions)
-        fetch(world)
-        look(world.watched, network.tcp, transitions)
+        if world.next(4) != 0:
+            fetch(world)
+            look(world.watched, network.tcp, transitions)
         check(network.tcp, CLIENT)
     end(world, transitions)
     return replace(world.seen, opened=world.watched.opened, ended=world.watched.ended)
@@ -332,7 +334,10 @@ def near(world: World, number: u32) -> u32:
 
 def say(world: World) -> None:
     """A segment on one of the connections."""
-    talk = world.talks[usize(world.next(FLOWS))]
+    if world.next(2) == 0:
+        # Often it goes on on the same one.
+        world.latest = usize(world.next(FLOWS))
+    talk = world.talks[world.latest]
     flow = Flow(Endpoint(HERE, talk.port), Endpoint(THERE, talk.own))
     often: u64 = 200 if world.network.tcp.ended.find(flow) is None else 10
     if world.next(often) == 0:

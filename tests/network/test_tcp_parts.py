@@ -297,7 +297,7 @@ def rounds(algorithm: Algorithm, windows: int, loss_at: int, mss: int = 1000, tr
         flight = int(control.window)
         for _ in range(flight // mss):
             now += trip // (flight // mss)
-            control.acknowledged(u32(mss), u64(trip), u64(now))
+            control.acknowledged(u32(mss), u32(1), u64(trip), u64(now))
         found.append(int(control.window))
     return found
 
@@ -341,7 +341,12 @@ def test_windows_stay_within_bounds(algorithm: Algorithm) -> None:
             case 2:
                 control.idle()
             case _:
-                control.acknowledged(u32(chance.randrange(1, 2**30)), u64(chance.randrange(60_000_000)), u64(now))
+                control.acknowledged(
+                    u32(chance.randrange(1, 2**30)),
+                    u32(chance.randrange(1, 2**32)),
+                    u64(chance.randrange(60_000_000)),
+                    u64(now),
+                )
         assert 1460 <= control.window <= congestion.MOST_WINDOW and control.threshold >= 2920
 
 

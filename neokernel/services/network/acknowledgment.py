@@ -107,7 +107,7 @@ def advance(connection: Connection, segment: Segment, host: Host, now: u64) -> N
         window = connection.congestion.window
         slow = window < connection.congestion.threshold
         if flight + mss >= window or (slow and 2 * flight >= window):
-            connection.congestion.acknowledged(count, connection.trip.smoothed, now)
+            connection.congestion.acknowledged(count, segment.acks, connection.trip.smoothed, now)
     connection.news, connection.wants_output = connection.news or data != 0, True
     if connection.fin_acked:
         finished(connection, now)

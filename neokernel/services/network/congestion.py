@@ -55,11 +55,11 @@ class Congestion:
         self.mss = mss
         self.window = max(self.window, mss)
 
-    def acknowledged(self, count: u32, round_trip: u64, now: u64) -> None:
-        """Bytes were acknowledged, not in recovery, while the window was what held the sender."""
+    def acknowledged(self, count: u32, acks: u32, round_trip: u64, now: u64) -> None:
+        """Bytes were acknowledged, by so many segments, not in recovery, while the window was what held the sender."""
         if self.window < self.threshold:
-            # Slow start; two segments at most, as an acknowledgement may be for two (RFC 3465, 2.2).
-            self.window = min(self.window + min(count, 2 * self.mss), MOST_WINDOW)
+            # Slow start; two segments at most each, as an acknowledgement may be for two (RFC 3465, 2.2).
+            self.window = min(self.window + min(count, min(acks, 0xFFFF) * 2 * self.mss), MOST_WINDOW)
             return
         match self.algorithm:
             case Algorithm.NEW_RENO:

@@ -7,19 +7,20 @@ LISTEN, and CLOSED, which answers with a reset. SYNs beyond what a listener has 
 
 from __future__ import annotations
 
-from neokernel.lang import Span, u8, u16, u32, u64, usize, wrapping_add
-from neokernel.services.network import ipv4
+from neokernel.lang import Span, u8, u16, u32, u64, usize, wire_view, wrapping_add
+from neokernel.services.network import ethernet, ipv4
 from neokernel.services.network.address import Address, Endpoint, Flow, LinkAddress
 from neokernel.services.network.arrival import arrive as arrive_at_connection
 from neokernel.services.network.checksum import checksum, pseudo_header
 from neokernel.services.network.connection import State, Verdict
 from neokernel.services.network.cookie_options import cookie_time, scale_for
-from neokernel.services.network.delivery import is_next, place_data
+from neokernel.services.network.delivery import is_next, place_data, take_data
 from neokernel.services.network.drop import Drop
 from neokernel.services.network.host import Host
 from neokernel.services.network.limits import GIVE_UP_ACCEPTING
 from neokernel.services.network.lingering import arrive_late, reopens, wait
-from neokernel.services.network.segment import ACK, FIN, MOST_WINDOW, NO_SCALE, RST, SYN
+from neokernel.services.network.prediction import Found, look, note_next, packet_sum_is_right
+from neokernel.services.network.segment import ACK, FIN, MOST_WINDOW, NO_SCALE, RST, SIZE, SYN
 from neokernel.services.network.tcp import Listener, Tcp, TcpError, milliseconds
 
 
@@ -80,6 +81,58 @@ def arrive(
         tcp.ended.remove(ended)
     arrive_listening(tcp, host, index, flow, data, to, now)
     tcp.bury()
+
+
+def arrive_predicted(tcp: Tcp, host: Host, frame: Span[u8], verified: bool, now: u64) -> bool:
+    """A frame that `is_like` what was predicted. False: it needs to be looked at by all, and nothing has been done."""
+    prediction, segment = tcp.prediction, tcp.incoming
+    connection = tcp.connections.get(prediction.handle)
+    packet = frame[ethernet.SIZE :]
+    length = usize(wire_view(ipv4.Header, packet).length)
+    if connection is None or not ipv4.SIZE + SIZE <= length <= len(packet) or not packet_sum_is_right(frame):
+        return False
+    data = packet[ipv4.SIZE : length]
+    found = look(connection, segment, data)
+    if found is Found.OTHER or (found is Found.ACKNOWLEDGMENT and not prediction.waits_for_more(segment)):
+        return False
+    header = segment.payload
+    if not verified:
+        pseudo = pseudo_header(connection.flow.remote.address, connection.flow.local.address, ipv4.TCP, len(data))
+        if found is Found.NEXT:
+            if not is_next(connection, segment):
+                return False
+            pseudo += u32(place_data(connection, segment, data[header:], host.lead_in + header))
+        if checksum(data[:header], pseudo) != 0:
+            host.counters.segments_in += 1
+            host.counters.drop(Drop.CHECKSUM)
+            return True
+    host.counters.segments_in += 1
+    if found is Found.ACKNOWLEDGMENT:
+        prediction.wait(segment)
+        return True
+    host.header_in = header
+    note_next(connection, segment, now)
+    taken = take_data(connection, segment, data[header:], now)
+    assert taken, "its client has it still"
+    tcp.settle(prediction.handle.index, connection)
+    return True
+
+
+def settle_acknowledgments(tcp: Tcp, host: Host, now: u64) -> None:
+    """Those that wait count now: as one segment, of which the last one says what there is to say."""
+    prediction, segment = tcp.prediction, tcp.incoming
+    acks, prediction.acks = prediction.acks, 0
+    connection = tcp.connections.get(prediction.handle)
+    if connection is None or connection.state is State.CLOSED:
+        return
+    segment.clear(ACK)
+    segment.source, segment.destination = connection.flow.remote.port, connection.flow.local.port
+    segment.sequence, segment.acknowledgment = connection.expected, prediction.number
+    segment.window, segment.acks, segment.payload = prediction.window, acks, 0
+    segment.timed, segment.time, segment.echo = prediction.timed, prediction.time, prediction.echo
+    arrive_at(tcp, host, prediction.handle.index, prediction.nothing[:0], prediction.peer, now)
+    if len(tcp.buried) != 0:
+        tcp.bury()
 
 
 def arrive_at(tcp: Tcp, host: Host, slot: u32, data: Span[u8], to: LinkAddress, now: u64) -> None:

@@ -267,6 +267,11 @@ class Service:
 
     def take_frames(self, now: u64) -> bool:
         """What came in. True: there may be more."""
+        more = self.take_some(now)
+        self.exchange.network.settle(now)
+        return more
+
+    def take_some(self, now: u64) -> bool:
         for _ in range(MOST_FRAMES):
             news = self.frames.next()
             if news is None:

@@ -24,7 +24,7 @@ from neokernel.services.network.connection import Connection
 from neokernel.services.network.datagrams import Socket, Udp, UdpError
 from neokernel.services.network.denials import Denials
 from neokernel.services.network.dhcp import Dhcp, Event
-from neokernel.services.network.dispatch import arrive
+from neokernel.services.network.dispatch import arrive, arrive_predicted, settle_acknowledgments
 from neokernel.services.network.drop import Drop
 from neokernel.services.network.grants import Denied, Grants, Protocol, Verb
 from neokernel.services.network.host import Host
@@ -88,6 +88,8 @@ class Network:
     def link_changed(self, up: bool, now: u64) -> None:
         """The device says that its link is there, or not; or its driver has begun a new life."""
         fresh = up and not self.link_up
+        self.tcp.train.left = 0
+        self.tcp.prediction.forget()
         self.link_up = up
         self.host.up = up and not self.host.address.is_unspecified()
         if fresh and self.dhcp.state is not dhcp.State.OFF:
@@ -171,6 +173,9 @@ class Network:
         counters.bytes_in += u64(len(frame))
         if self.tap.number != 0:
             self.tap.take(frame, CAME, False, now)
+        if self.tcp.prediction.is_like(frame) and arrive_predicted(self.tcp, self.host, frame, verified, now):
+            return
+        self.settle(now)
         outer = ethernet.parse(frame)
         if isinstance(outer, Drop):
             counters.drop(outer)
@@ -181,11 +186,21 @@ class Network:
             return
         inner = frame[ethernet.SIZE :]
         if outer.kind == ethernet.IPV4:
+            self.tcp.again = False
             self.receive_packet(inner, outer.source, ours, verified, now)
+            handle = self.tcp.connections.handle_at(usize(self.tcp.latest)) if self.tcp.again else None
+            if handle is not None:
+                # It is likely that more come like this one.
+                self.tcp.prediction.learn(frame, handle, outer.source)
         elif outer.kind == ethernet.ARP:
             self.receive_arp(inner, now)
         else:
             counters.drop(Drop.NOT_OURS)
+
+    def settle(self, now: u64) -> None:
+        """All that came counts: acknowledgements may wait for the next one (`prediction.py`)."""
+        if self.tcp.prediction.acks != 0:
+            settle_acknowledgments(self.tcp, self.host, now)
 
     def receive_arp(self, data: Span[u8], now: u64) -> None:
         """RFC 826, "packet reception"."""
@@ -371,7 +386,7 @@ class Network:
     def has_output(self, now: u64) -> bool:
         """Is there something for `fetch` to look at: packets, or a neighbour that is due to be asked for?"""
         waits = self.host.backlog.count != 0 or len(self.tcp.ready) != 0 or self.udp.ready != 0
-        return waits or (self.host.up and self.host.neighbours.next <= now)
+        return waits or self.tcp.prediction.acks != 0 or (self.host.up and self.host.neighbours.next <= now)
 
     def fetch(self, into: Span[u8], now: u64) -> usize:
         """Build the next frame: its length, 0 if there is none. `into` has room for the MTU and Ethernet's header.
@@ -379,6 +394,7 @@ class Network:
         It begins at `host.lead`, which is 0, or SHIFT if it may be (`host.may_lead`).
         """
         host = self.host
+        self.settle(now)
         packet = into[ethernet.SIZE :]
         for _ in range(MOST_LOCAL):
             length = self.fetch_packet(packet, now)
@@ -428,6 +444,8 @@ class Network:
 
     def resolved(self) -> None:
         """Something has become known about a neighbour: who waits looks again."""
+        self.tcp.train.left = 0
+        self.tcp.prediction.forget()
         self.tcp.resolved()
         self.udp.resolved()
 
@@ -452,6 +470,7 @@ class Network:
         return min(self.tcp.deadline(), self.fragments.deadline(), self.dhcp.deadline(), asking)
 
     def advance(self, now: u64) -> None:
+        self.settle(now)
         self.tcp.advance(self.host, now)
         self.follow(self.dhcp.advance(self.host, now))
         for _ in range(self.fragments.expire(now)):

@@ -99,6 +99,8 @@ class Segment:
     echo: u32 = 0
     #: its bytes are where they belong already
     placed: bool = False
+    #: for how many acknowledgements it stands (`prediction.py`)
+    acks: u32 = 1
     block_count: usize = 0
     blocks: Array[Range] = array(MOST_BLOCKS)
 
@@ -111,7 +113,7 @@ class Segment:
 
     def clear(self, flags: u8) -> None:
         """No options, no bytes."""
-        self.flags, self.length, self.window, self.placed = flags, 0, 0, False
+        self.flags, self.length, self.window, self.placed, self.acks = flags, 0, 0, False, 1
         self.mss, self.scale = 0, NO_SCALE
         self.sack_permitted, self.timed = False, False
         self.block_count = 0

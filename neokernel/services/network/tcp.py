@@ -48,11 +48,13 @@ from neokernel.services.network.deadlines import expire, narrow
 from neokernel.services.network.host import Host
 from neokernel.services.network.limits import CLIENTS, CONNECTIONS, FLOWS, LISTENERS
 from neokernel.services.network.line import Line
+from neokernel.services.network.prediction import Prediction
 from neokernel.services.network.secret import PORT
 from neokernel.services.network.segment import Segment
 from neokernel.services.network.sequence import before, until
 from neokernel.services.network.time_wait import TimeWait
 from neokernel.services.network.timers import Timers
+from neokernel.services.network.train import Train
 
 #: ports that are chosen for clients (RFC 6335, 6)
 FIRST_PORT = 49_152
@@ -125,9 +127,13 @@ class Tcp:
     buried: Embedded[Line] = Line()
     incoming: Embedded[Segment] = Segment()
     outgoing: Embedded[Segment] = Segment()
+    train: Embedded[Train] = Train()
+    prediction: Embedded[Prediction] = Prediction()
     port: u16 = 0
     #: the place of the connection that a segment came for last
     latest: u32 = 0
+    #: it came for that one once more
+    again: bool = False
     #: a listener has a connection to be accepted, since whoever asks has set it to False
     came: bool = False
     #: the place of the connection that gave way last
@@ -491,6 +497,7 @@ class Tcp:
         """The place of the connection that is open between these two: mostly it is the one that was asked for last."""
         connection = self.connections.at(usize(self.latest))
         if connection is not None and connection.state is not State.CLOSED and connection.flow == flow:
+            self.again = True
             return self.latest
         slot = self.flows.get(flow)
         if slot is not None:

@@ -1,4 +1,4 @@
-"""Segments go: the connections that have something to say take turns, a packet each."""
+"""Segments go: the connections that have something to say take turns, a packet each, or some in a row (`train.py`)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from neokernel.services.network.checksum import pseudo_header
 from neokernel.services.network.composing import compose
 from neokernel.services.network.connection import Connection, End, State
 from neokernel.services.network.deadlines import wait_for_link
-from neokernel.services.network.ethernet import SHIFT
 from neokernel.services.network.host import Host
 from neokernel.services.network.neighbours import Unknown
 from neokernel.services.network.segment import RST
 from neokernel.services.network.tcp import Tcp
+from neokernel.services.network.train import follow, lead_of
 
 
 def fetch(tcp: Tcp, host: Host, into: Span[u8], now: u64) -> usize:
     """Build the next packet, from the header of IP on: its length; 0 when nobody has anything to send."""
+    if tcp.train.left != 0:
+        followed = follow(tcp.train, tcp.connections, host, into, now)
+        if followed != 0:
+            return followed
     for _ in range(len(tcp.ready)):
         slot = tcp.ready.pop()
         if slot is None:
@@ -37,7 +41,7 @@ def fetch(tcp: Tcp, host: Host, into: Span[u8], now: u64) -> usize:
 
 def fetch_from(tcp: Tcp, host: Host, slot: u32, connection: Connection, into: Span[u8], now: u64) -> usize:
     remote = connection.flow.remote.address
-    host.to = LinkAddress(0)
+    host.to, host.lead, host.partial = LinkAddress(0), 0, False
     if not host.is_local(remote):
         link = host.link_to(remote, now)
         if isinstance(link, Unknown):
@@ -60,7 +64,7 @@ def fetch_from(tcp: Tcp, host: Host, slot: u32, connection: Connection, into: Sp
     place = piece.left_of(connection.una)
     if piece.length != 0 and host.may_lead:
         # Bytes are copied in words if they lie alike.
-        host.lead = SHIFT if (header + connection.sending.alignment(place)) % 8 == SHIFT else 0
+        host.lead = lead_of(connection, place, header)
     packet = into[host.lead : host.lead + ipv4.SIZE + size]
     data = packet[ipv4.SIZE :]
     pseudo = pseudo_header(local.address, remote, ipv4.TCP, size)
@@ -78,6 +82,9 @@ def fetch_from(tcp: Tcp, host: Host, slot: u32, connection: Connection, into: Sp
     host.counters.segments_out += 1
     if out.has(RST):
         host.counters.resets_out += 1
+    handle = tcp.connections.handle_at(usize(slot))
+    if piece.length != 0 and handle is not None:
+        tcp.train.start(handle, connection, out, packet, host, now)
     return ipv4.SIZE + size
 
 
