@@ -79,6 +79,7 @@ class Talk:
     #: its next number, and the host's
     seq: u32 = 0
     ack: u32 = 0
+    window: u16 = 0
     timed: bool = False
     echo: u32 = 0
 
@@ -191,6 +192,7 @@ def hang_up(world: World, talk: Talk) -> None:
     world.ports = wrapping_add(world.ports, 1)
     talk.own, talk.port, talk.seq = world.ports, PORT, world.word()
     talk.timed = world.next(2) == 0
+    talk.window = truncate(u16, world.next(65_536))
 
 
 # --- what the programs do ---------------------------------------------------------------------------------------------
@@ -360,7 +362,9 @@ def say(world: World) -> None:
     out.clear(flags)
     out.source, out.destination = talk.own, talk.port
     out.sequence, out.acknowledgment = near(world, talk.seq), near(world, talk.ack)
-    out.window = truncate(u16, world.next(4) * world.next(20_000))
+    if world.next(8) == 0:
+        talk.window = truncate(u16, world.next(4) * world.next(20_000))
+    out.window = talk.window
     options(world, talk, out)
     length: u64 = 0
     if flags & SYN == 0 and world.next(2) == 0:
@@ -483,6 +487,7 @@ def learn(world: World, frame: Span[u8]) -> None:
         talk = world.talks[usize(world.next(FLOWS))]
         talk.own, talk.port, talk.seq = heard.destination, heard.source, world.word()
         talk.timed = heard.timed and world.next(2) == 0
+        talk.window = truncate(u16, world.next(65_536))
         update(talk, heard)
 
 

@@ -79,7 +79,8 @@ class Tcp:
     payload: bytes = b""
 
     def data(self, source: int, destination: int) -> bytes:
-        options = b"".join(bytes((kind, len(body) + 2)) + body for kind, body in self.options)
+        # One of kind 1 is nothing, and has no length.
+        options = b"".join(b"\1" if kind == 1 else bytes((kind, len(body) + 2)) + body for kind, body in self.options)
         options += b"\1" * (-len(options) % 4)
         head = struct.pack(
             ">HHIIBBHHH",

@@ -16,7 +16,16 @@ from neokernel.compiler import jit
 from neokernel.lang import u64
 from neokernel.lang.sequences import window
 from neokernel.lang.shapes import shape_of
-from neokernel.services.network import acknowledgment, composing, connection, delivery, dispatch, lingering
+from neokernel.services.network import (
+    acknowledgment,
+    composing,
+    connection,
+    delivery,
+    dispatch,
+    lingering,
+    prediction,
+    train,
+)
 from neokernel.services.network.connection import State
 from tests.network import hostile, states
 from tests.network.support import built, library
@@ -62,6 +71,16 @@ MISTAKES: dict[str, tuple[ModuleType, str, str]] = {
         "right = checksum(data[:header], pseudo) == 0\n",
         "right = checksum(data[:header], pseudo) == 0 or segment.length > 1_000\n",
     ),
+    "bytes with a wrong sum count if they were expected": (
+        dispatch,
+        "        if checksum(data[:header], pseudo) != 0:\n            host.counters.segments_in",
+        "        if checksum(data[:header], pseudo) == 1:\n            host.counters.segments_in",
+    ),
+    "a segment in a row has the number of the first": (
+        train,
+        "    header.sequence = train.number\n",
+        "    header.urgent = 0\n",
+    ),
     "an acknowledgement of what was never sent is believed": (
         acknowledgment,
         "if before(connection.most_sent, number) or before(",
@@ -84,7 +103,7 @@ MISTAKES: dict[str, tuple[ModuleType, str, str]] = {
     ),
 }
 #: which of them the short tests look for
-SHORT = ("bytes with a wrong sum count",)
+SHORT = ("bytes with a wrong sum count if they were expected",)
 
 
 def name_of(state: int) -> str:

@@ -32,6 +32,7 @@ from neokernel.services.network.congestion import Algorithm
 from neokernel.services.network.connection import Connection, End
 from neokernel.services.network.network import Network
 from neokernel.services.network.tcp import Listener, TcpError
+from neokernel.services.network.train import MOST
 
 LINK_LEFT = LinkAddress(0x0200_0000_0001)
 LINK_RIGHT = LinkAddress(0x0200_0000_0002)
@@ -77,6 +78,8 @@ class Plan:
     outage: u64 = 0
     new_reno: bool = False
     backlog: u64 = 16
+    #: without short cuts (`train.py`, `prediction.py`)
+    long_way: bool = False
 
 
 @value
@@ -259,6 +262,7 @@ def begin(world: World, side: Side, link: LinkAddress, address: Address, plan: P
     network.begin(link, Seed(world.next(1 << 30), world.next(1 << 30)))
     network.configure(address, 24, Address(0))
     network.host.mtu = u32(plan.mtu)
+    network.tcp.train.most = 0 if plan.long_way else MOST
     network.tcp.buffers.regions[usize(CLIENT)].attach(side.memory, usize(plan.buffer))
 
 
@@ -469,6 +473,8 @@ def move_on(world: World, plan: Plan) -> bool:
         frame = world.flying[first]
         side = world.right if frame.to_right else world.left
         frame.at = NEVER
+        if plan.long_way:
+            side.network.tcp.prediction.forget()
         side.network.receive(frame.data[: frame.length], False, world.now)
     world.left.network.advance(world.now)
     world.right.network.advance(world.now)

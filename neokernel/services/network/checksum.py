@@ -10,7 +10,21 @@ What is copied anyway is summed on its way (`copy_summed`), if both places lie a
 
 from __future__ import annotations
 
-from neokernel.lang import Span, byte_swap, size_of, truncate, u8, u16, u32, u64, usize, wire, wire_view, wrapping_add
+from neokernel.lang import (
+    Span,
+    byte_swap,
+    size_of,
+    truncate,
+    u8,
+    u16,
+    u32,
+    u64,
+    usize,
+    value,
+    wire,
+    wire_view,
+    wrapping_add,
+)
 from neokernel.services.network.address import Address
 
 
@@ -38,7 +52,7 @@ class Block:
 
 @wire(registers=True)
 class Words:
-    """The same."""
+    """128 bytes."""
 
     w0: u64
     w1: u64
@@ -48,6 +62,14 @@ class Words:
     w5: u64
     w6: u64
     w7: u64
+    w8: u64
+    w9: u64
+    w10: u64
+    w11: u64
+    w12: u64
+    w13: u64
+    w14: u64
+    w15: u64
 
 
 @wire(registers=True)
@@ -133,71 +155,54 @@ def turned(total: u64) -> u16:
     return byte_swap(folded(u32(shorter)))
 
 
+@value
+class Sum:
+    """Of words of 64 bits, modulo 2**64, and how often that was left: there are fewer carries than bytes."""
+
+    total: u64 = 0
+    carries: u64 = 0
+
+    def plus(self, word: u64) -> Sum:
+        total = wrapping_add(self.total, word)
+        return Sum(total, wrapping_add(self.carries, u64(total < word)))
+
+    def plus_four(self, w0: u64, w1: u64, w2: u64, w3: u64) -> Sum:
+        return self.plus(w0).plus(w1).plus(w2).plus(w3)
+
+    def turned(self) -> u16:
+        """As `turned` of a sum of 32-bit words. A carry counts as one (RFC 1071, section 2 (A))."""
+        return turned(wrapping_add((self.total >> 32) + (self.total & 0xFFFF_FFFF), self.carries))
+
+
 def copy_summed(into: Span[u8], data: Span[u8]) -> u16:
     """Copy, and what `sum_of` says of it, in one go. Both are of one length, and begin at multiples of eight."""
     assert len(into) == len(data), "all of it is copied"
-    total: u64 = 0
-    carries: u64 = 0
+    sum = Sum()
     blocks = len(data) & ~usize(127)
     for place in range(0, blocks, 128):
         source, target = wire_view(Words, data[place:]), wire_view(Words, into[place:])
-        source2, target2 = wire_view(Words, data[place + 64 :]), wire_view(Words, into[place + 64 :])
         # Each word is read once: whoever else has the memory may change it meanwhile.
         w0, w1, w2, w3 = source.w0, source.w1, source.w2, source.w3
         w4, w5, w6, w7 = source.w4, source.w5, source.w6, source.w7
         target.w0, target.w1, target.w2, target.w3 = w0, w1, w2, w3
         target.w4, target.w5, target.w6, target.w7 = w4, w5, w6, w7
-        total = wrapping_add(total, w0)
-        carries = wrapping_add(carries, u64(total < w0))
-        total = wrapping_add(total, w1)
-        carries = wrapping_add(carries, u64(total < w1))
-        total = wrapping_add(total, w2)
-        carries = wrapping_add(carries, u64(total < w2))
-        total = wrapping_add(total, w3)
-        carries = wrapping_add(carries, u64(total < w3))
-        total = wrapping_add(total, w4)
-        carries = wrapping_add(carries, u64(total < w4))
-        total = wrapping_add(total, w5)
-        carries = wrapping_add(carries, u64(total < w5))
-        total = wrapping_add(total, w6)
-        carries = wrapping_add(carries, u64(total < w6))
-        total = wrapping_add(total, w7)
-        carries = wrapping_add(carries, u64(total < w7))
-        w0, w1, w2, w3 = source2.w0, source2.w1, source2.w2, source2.w3
-        w4, w5, w6, w7 = source2.w4, source2.w5, source2.w6, source2.w7
-        target2.w0, target2.w1, target2.w2, target2.w3 = w0, w1, w2, w3
-        target2.w4, target2.w5, target2.w6, target2.w7 = w4, w5, w6, w7
-        total = wrapping_add(total, w0)
-        carries = wrapping_add(carries, u64(total < w0))
-        total = wrapping_add(total, w1)
-        carries = wrapping_add(carries, u64(total < w1))
-        total = wrapping_add(total, w2)
-        carries = wrapping_add(carries, u64(total < w2))
-        total = wrapping_add(total, w3)
-        carries = wrapping_add(carries, u64(total < w3))
-        total = wrapping_add(total, w4)
-        carries = wrapping_add(carries, u64(total < w4))
-        total = wrapping_add(total, w5)
-        carries = wrapping_add(carries, u64(total < w5))
-        total = wrapping_add(total, w6)
-        carries = wrapping_add(carries, u64(total < w6))
-        total = wrapping_add(total, w7)
-        carries = wrapping_add(carries, u64(total < w7))
+        sum = sum.plus_four(w0, w1, w2, w3).plus_four(w4, w5, w6, w7)
+        w0, w1, w2, w3 = source.w8, source.w9, source.w10, source.w11
+        w4, w5, w6, w7 = source.w12, source.w13, source.w14, source.w15
+        target.w8, target.w9, target.w10, target.w11 = w0, w1, w2, w3
+        target.w12, target.w13, target.w14, target.w15 = w4, w5, w6, w7
+        sum = sum.plus_four(w0, w1, w2, w3).plus_four(w4, w5, w6, w7)
     words = len(data) & ~usize(7)
     for place in range(blocks, words, 8):
         word = wire_view(Long, data[place:]).word
         wire_view(Long, into[place:]).word = word
-        total = wrapping_add(total, word)
-        carries = wrapping_add(carries, u64(total < word))
+        sum = sum.plus(word)
     rest: u64 = 0
     for place in reversed(range(words, len(data))):
         byte = data[place]
         into[place] = byte
         rest = rest << 8 | u64(byte)
-    total = wrapping_add(total, rest)
-    carries = wrapping_add(carries, u64(total < rest))
-    # A carry out of 64 bits counts as one (RFC 1071, section 2 (A)); there are fewer of them than bytes.
-    return turned(wrapping_add((total >> 32) + (total & 0xFFFF_FFFF), carries))
+    return sum.plus(rest).turned()
 
 
 def folded(total: u32) -> u16:

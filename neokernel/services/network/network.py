@@ -34,6 +34,7 @@ from neokernel.services.network.reassembly import Reassembly
 from neokernel.services.network.secret import TABLES
 from neokernel.services.network.tap import Tap
 from neokernel.services.network.tcp import Listener, Tcp, TcpError
+from neokernel.services.network.train import follow
 from neokernel.services.network.transmission import fetch
 
 #: packets to ourselves that one call of `fetch` delivers at most
@@ -395,6 +396,12 @@ class Network:
         """
         host = self.host
         self.settle(now)
+        train = self.tcp.train
+        if train.left != 0:
+            followed = follow(train, self.tcp.connections, host, into, now)
+            if followed != 0:
+                self.count_sent(into[host.lead : host.lead + followed], now)
+                return followed
         packet = into[ethernet.SIZE :]
         for _ in range(MOST_LOCAL):
             length = self.fetch_packet(packet, now)
@@ -402,16 +409,23 @@ class Network:
                 return 0
             if host.to.number != 0:
                 ethernet.build(into[host.lead :], ethernet.Frame(host.to, host.link, host.kind))
-                host.counters.frames_out += 1
-                host.counters.bytes_out += u64(length + ethernet.SIZE)
-                if self.tap.number != 0:
-                    self.tap.take(into[host.lead : host.lead + length + ethernet.SIZE], WENT, host.partial, now)
+                frame = into[host.lead : host.lead + length + ethernet.SIZE]
+                self.count_sent(frame, now)
+                if train.left != 0:
+                    train.note_link(frame)
                 return length + ethernet.SIZE
             stays = packet[host.lead : host.lead + length]
             if self.tap.number != 0:
                 self.tap.take(stays, STAYED, False, now)
             self.receive_packet(stays, LinkAddress(0), True, True, now)
         return 0
+
+    def count_sent(self, frame: Span[u8], now: u64) -> None:
+        """A frame is built."""
+        self.host.counters.frames_out += 1
+        self.host.counters.bytes_out += u64(len(frame))
+        if self.tap.number != 0:
+            self.tap.take(frame, WENT, self.host.partial, now)
 
     def fetch_packet(self, into: Span[u8], now: u64) -> usize:
         """What Ethernet carries next; `host.to` and `host.kind` say where, and what it is."""

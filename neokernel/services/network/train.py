@@ -29,13 +29,12 @@ from neokernel.lang import (
     wrapping_sub,
 )
 from neokernel.runtime.pool import Pool
-from neokernel.services.network import ipv4
+from neokernel.services.network import ethernet, ipv4
 from neokernel.services.network import segment as wire_form
-from neokernel.services.network.address import LinkAddress
 from neokernel.services.network.checksum import folded, pseudo_header, sum_of
 from neokernel.services.network.clock import NEVER
 from neokernel.services.network.connection import Connection, State
-from neokernel.services.network.ethernet import IPV4, SHIFT
+from neokernel.services.network.ethernet import SHIFT
 from neokernel.services.network.host import Host
 from neokernel.services.network.segment import ACK, TIMESTAMPS_SIZE, Segment
 from neokernel.services.network.sequence import before
@@ -46,7 +45,7 @@ MOST: u32 = 8
 
 @wire(registers=True)
 class Plain:
-    """The headers of IP and TCP, without options, in the order of memory."""
+    """The headers of IP and TCP, without options, in the order of memory; behind those of Ethernet."""
 
     w0: u32
     w1: u32
@@ -58,6 +57,20 @@ class Plain:
     w7: u32
     w8: u32
     w9: u32
+
+
+@wire(registers=True)
+class Link:
+    """Ethernet's header behind its first two bytes."""
+
+    w0: u32
+    w1: u32
+    w2: u32
+
+
+@wire(registers=True)
+class First:
+    bytes: u16
 
 
 @wire(registers=True)
@@ -95,11 +108,13 @@ class Train:
     #: where bytes begin in the packet, and where that begins (`Host.lead`)
     begin: usize = PLAIN
     lead: usize = 0
-    to: LinkAddress = LinkAddress(0)
     partial: bool = False
     #: the sum of all that the checksum is about, but for number and bytes
     rest: u32 = 0
     headers: Array[u32] = array(13)
+    #: Ethernet's
+    first: u16 = 0
+    links: Array[u32] = array(3)
 
     def start(
         self, handle: Handle[Connection], connection: Connection, out: Segment, packet: Span[u8], host: Host, now: u64
@@ -114,7 +129,7 @@ class Train:
         self.left, self.handle, self.number, self.now = self.most - 1, handle, connection.nxt, now
         self.expected, self.waiting, self.recent = connection.expected, connection.waiting, connection.recent
         self.mss, self.size, self.begin = connection.mss, out.length, begin
-        self.lead, self.to, self.partial = host.lead, host.to, host.partial
+        self.lead, self.partial = host.lead, host.partial
         plain = wire_view(Plain, packet)
         headers = self.headers
         headers[0], headers[1], headers[2], headers[3], headers[4] = plain.w0, plain.w1, plain.w2, plain.w3, plain.w4
@@ -130,6 +145,12 @@ class Train:
             # What is added complemented is taken off (RFC 1624).
             sum += (~out.sequence >> 16) + (~out.sequence & 0xFFFF)
             self.rest = u32(folded(sum))
+
+    def note_link(self, frame: Span[u8]) -> None:
+        """The frame that the first one became: the others have its header."""
+        link = wire_view(Link, frame[2:])
+        self.first = wire_view(First, frame).bytes
+        self.links[0], self.links[1], self.links[2] = link.w0, link.w1, link.w2
 
     def goes_on(self, connection: Connection, now: u64) -> bool:
         """Is the next segment another whole one, that says the same of everything else?"""
@@ -168,7 +189,7 @@ def lead_of(connection: Connection, place: u32, header: usize) -> usize:
 
 
 def follow(train: Train, connections: Pool[Connection], host: Host, into: Span[u8], now: u64) -> usize:
-    """Build the next packet of the train into `into`, as `transmission.fetch` does: its length. 0: it is over."""
+    """Build the next frame of the train into `into`, as `Network.fetch` does: its length. 0: it is over."""
     connection = connections.get(train.handle)
     if connection is None or not train.goes_on(connection, now):
         train.left = 0
@@ -179,8 +200,12 @@ def follow(train: Train, connections: Pool[Connection], host: Host, into: Span[u
         train.left = 0
         return 0
     train.left -= 1
-    length = train.begin + usize(train.size)
-    packet = into[lead : lead + length]
+    length = ethernet.SIZE + train.begin + usize(train.size)
+    frame = into[lead : lead + length]
+    link, links = wire_view(Link, frame[2:]), train.links
+    wire_view(First, frame).bytes = train.first
+    link.w0, link.w1, link.w2 = links[0], links[1], links[2]
+    packet = frame[ethernet.SIZE :]
     plain, headers = wire_view(Plain, packet), train.headers
     plain.w0, plain.w1, plain.w2, plain.w3, plain.w4 = headers[0], headers[1], headers[2], headers[3], headers[4]
     plain.w5, plain.w6, plain.w7, plain.w8, plain.w9 = headers[5], headers[6], headers[7], headers[8], headers[9]
@@ -196,6 +221,6 @@ def follow(train: Train, connections: Pool[Connection], host: Host, into: Span[u
         sum += u32(connection.sending.read_summed(place, packet[train.begin :], lead + train.begin - ipv4.SIZE))
         header.check = ~folded(sum)
     train.note_sent(connection)
-    host.to, host.kind, host.lead, host.partial = train.to, IPV4, lead, train.partial
+    host.lead, host.partial = lead, train.partial
     host.counters.segments_out += 1
     return length

@@ -13,15 +13,11 @@ from neokernel.services.network.host import Host
 from neokernel.services.network.neighbours import Unknown
 from neokernel.services.network.segment import RST
 from neokernel.services.network.tcp import Tcp
-from neokernel.services.network.train import follow, lead_of
+from neokernel.services.network.train import lead_of
 
 
 def fetch(tcp: Tcp, host: Host, into: Span[u8], now: u64) -> usize:
     """Build the next packet, from the header of IP on: its length; 0 when nobody has anything to send."""
-    if tcp.train.left != 0:
-        followed = follow(tcp.train, tcp.connections, host, into, now)
-        if followed != 0:
-            return followed
     for _ in range(len(tcp.ready)):
         slot = tcp.ready.pop()
         if slot is None:
