@@ -23,7 +23,6 @@ from neokernel.services.network import (
     delivery,
     dispatch,
     lingering,
-    prediction,
     train,
 )
 from neokernel.services.network.connection import State

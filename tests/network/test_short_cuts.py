@@ -14,6 +14,7 @@ import pytest
 
 from neokernel import lang
 from neokernel.services.network import network as core
+from neokernel.services.network.address import Address
 from neokernel.services.network.checksum import pseudo_header
 from neokernel.services.network.circle import Circle
 from neokernel.services.network.drop import Drop
@@ -179,7 +180,7 @@ def test_circles_are_told_where_bytes_lie(host: Host, monkeypatch: pytest.Monkey
 
 def test_pseudo_headers_of_both_directions_are_alike() -> None:
     """A connection's own addresses are summed for what comes, as the packet's are on the long way."""
-    one, other = (core.Address(lang.u32(each)) for each in (HERE, THERE))
+    one, other = (Address(lang.u32(each)) for each in (HERE, THERE))
     assert pseudo_header(one, other, lang.u8(6), lang.usize(20)) == pseudo_header(
         other, one, lang.u8(6), lang.usize(20)
     )

@@ -115,10 +115,10 @@ def test_a_circle(rounds: list[tuple[int, int]]) -> None:
         del model[:take]
 
 
-@given(st.integers(0, 23), st.integers(0, 24), st.integers(0, 16), st.randoms(use_true_random=False))
+@given(st.integers(0, 199), st.integers(0, 200), st.integers(0, 16), st.randoms(use_true_random=False))
 def test_a_circle_sums_what_it_copies(first: int, count: int, lead: int, chance: Any) -> None:
-    """Wherever it lies, in one piece or two: the same bytes, and their sum."""
-    memory, data = bytearray(24), chance.randbytes(count)
+    """Wherever it lies, in one piece or two, alike or askew: the same bytes, and their sum."""
+    memory, data = bytearray(200), chance.randbytes(count)
     circle: Any = Circle()
     circle.attach(byte_span(memory))
     circle.advance(u32(first))

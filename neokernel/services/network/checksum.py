@@ -5,7 +5,8 @@ summed as it lies there, 32 bits at a time, and the result is turned round once.
 
 Data begins at a multiple of four in memory (what IP's header does, and all that stands behind it).
 
-What is copied anyway is summed on its way (`copy_summed`), if both places lie alike modulo eight.
+What is copied anyway is summed on its way: in words, if both places lie alike modulo eight (`copy_summed`), and in
+words that are put together from two, if they don't (`copy_askew`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from neokernel.lang import (
     wire,
     wire_view,
     wrapping_add,
+    wrapping_shl,
 )
 from neokernel.services.network.address import Address
 
@@ -70,6 +72,20 @@ class Words:
     w13: u64
     w14: u64
     w15: u64
+
+
+@wire(registers=True)
+class EightWords:
+    """64 bytes."""
+
+    w0: u64
+    w1: u64
+    w2: u64
+    w3: u64
+    w4: u64
+    w5: u64
+    w6: u64
+    w7: u64
 
 
 @wire(registers=True)
@@ -203,6 +219,62 @@ def copy_summed(into: Span[u8], data: Span[u8]) -> u16:
         into[place] = byte
         rest = rest << 8 | u64(byte)
     return sum.plus(rest).turned()
+
+
+def copy_askew(into: Span[u8], data: Span[u8], into_at: usize, data_at: usize) -> u16:
+    """`copy_summed` between places that aren't alike: `into` and `data` begin so many bytes behind multiples of eight.
+
+    Words are read where they lie, each once, and put together anew for where they go. At the ends there are some bytes.
+    """
+    assert len(into) == len(data) and into_at < 8 and data_at < 8 and into_at != data_at, "all of it is copied"
+    # Until a word of `into` begins, and one of `data` that is all inside.
+    head = (8 - into_at) % 8
+    back = (data_at + head) % 8
+    if head < back:
+        head += 8
+    if len(data) < head + 16:
+        return folded(copy_bytes(into, data, 0, len(data)))
+    edges = copy_bytes(into, data, 0, head)
+    low = truncate(u32, 8 * back)
+    high = 64 - low
+    first = head - back
+    count = (len(data) - first) // 8 - 1
+    word = wire_view(Long, data[first:]).word
+    sum = Sum()
+    blocks = count & ~usize(7)
+    for number in range(0, blocks, 8):
+        source = wire_view(EightWords, data[first + 8 + 8 * number :])
+        target = wire_view(EightWords, into[head + 8 * number :])
+        w1, w2, w3, w4 = source.w0, source.w1, source.w2, source.w3
+        t0, t1 = word >> low | wrapping_shl(w1, high), w1 >> low | wrapping_shl(w2, high)
+        t2, t3 = w2 >> low | wrapping_shl(w3, high), w3 >> low | wrapping_shl(w4, high)
+        target.w0, target.w1, target.w2, target.w3 = t0, t1, t2, t3
+        sum = sum.plus_four(t0, t1, t2, t3)
+        w1, w2, w3, word = source.w4, source.w5, source.w6, source.w7
+        t0, t1 = w4 >> low | wrapping_shl(w1, high), w1 >> low | wrapping_shl(w2, high)
+        t2, t3 = w2 >> low | wrapping_shl(w3, high), w3 >> low | wrapping_shl(word, high)
+        target.w4, target.w5, target.w6, target.w7 = t0, t1, t2, t3
+        sum = sum.plus_four(t0, t1, t2, t3)
+    for number in range(blocks, count):
+        next = wire_view(Long, data[first + 8 + 8 * number :]).word
+        made = word >> low | wrapping_shl(next, high)
+        wire_view(Long, into[head + 8 * number :]).word = made
+        sum = sum.plus(made)
+        word = next
+    edges += copy_bytes(into, data, head + 8 * count, len(data))
+    # Words behind an odd number of bytes have the two halves of each 16 bits exchanged (RFC 1071, section 2 (B)).
+    middle = sum.turned()
+    return folded(edges + u32(middle if head % 2 == 0 else byte_swap(middle)))
+
+
+def copy_bytes(into: Span[u8], data: Span[u8], first: usize, end: usize) -> u32:
+    """Copy those from `first` on, below `end`, and their part of the sum. There are few."""
+    total: u32 = 0
+    for place in range(first, end):
+        byte = data[place]
+        into[place] = byte
+        total += u32(byte) << 8 if place % 2 == 0 else u32(byte)
+    return total
 
 
 def folded(total: u32) -> u16:

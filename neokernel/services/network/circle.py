@@ -7,7 +7,7 @@ begins at a multiple of eight.
 from __future__ import annotations
 
 from neokernel.lang import Span, copy, struct, u8, u16, u32, u64, usize, wire_view
-from neokernel.services.network.checksum import Word, copy_summed, folded, sum_of, turned
+from neokernel.services.network.checksum import Word, copy_askew, copy_summed, folded, sum_of, turned
 
 
 @struct
@@ -55,6 +55,8 @@ class Circle:
         begin = self.index(usize(place), len(memory))
         if lie_alike(begin, lead) and 8 <= len(into) <= len(memory) - begin:
             return copied(into, memory[begin : begin + len(into)], begin)
+        if len(into) <= len(memory) - begin and begin % 8 != lead % 8:
+            return copy_askew(into, memory[begin : begin + len(into)], lead % 8, begin % 8)
         self.read(place, into)
         return sum_of(into)
 
@@ -65,6 +67,8 @@ class Circle:
         begin = self.index(usize(place), len(memory))
         if lie_alike(begin, lead) and 8 <= len(data) <= len(memory) - begin:
             return copied(memory[begin : begin + len(data)], data, begin)
+        if len(data) <= len(memory) - begin and begin % 8 != lead % 8:
+            return copy_askew(memory[begin : begin + len(data)], data, begin % 8, lead % 8)
         # The sum first: whose memory it is could change it.
         sum = sum_of(data)
         self.write(place, data)
