@@ -52,28 +52,76 @@ def reachable(functions: Iterable[ir.Function]) -> list[ir.Function]:
     return sorted((one for one in found if not one.ghost), key=lambda one: one.symbol)
 
 
-def cone(functions: Iterable[ir.Function]) -> list[ir.Function]:
+class Parts:
+    """What goes into digests of each function by itself, found once for many digests: while they're made, the program
+    stays as it is."""
+
+    def __init__(self) -> None:
+        self._texts: dict[ir.Function, bytes] = {}
+        self._callees: dict[ir.Function, list[ir.Function]] = {}
+        self._named: dict[ir.Function, frozenset[int]] = {}
+        #: each type has a number, and its text
+        self._numbers: dict[Type, int] = {}
+        self._fields: list[str] = []
+
+    def text(self, function: ir.Function) -> bytes:
+        found = self._texts.get(function)
+        if found is None:
+            found = self._texts[function] = f"{dump.dump_function(function)}\n{function.invariant_of}\n".encode()
+        return found
+
+    def callees(self, function: ir.Function) -> list[ir.Function]:
+        """What it calls, in contracts too."""
+        found = self._callees.get(function)
+        if found is None:
+            found = [node.function for node in nodes_of(function) if isinstance(node, ir.Call)]
+            self._callees[function] = found
+        return found
+
+    def named(self, function: ir.Function) -> frozenset[int]:
+        """The types that it names, and all that those name, by their numbers."""
+        found = self._named.get(function)
+        if found is None:
+            types: dict[Type, None] = {}
+            for type_ in (function.result, *(var.type for var in function.variables), *_types(nodes_of(function))):
+                _describe(type_, types)
+            found = self._named[function] = frozenset(map(self._number, types))
+        return found
+
+    def fields(self, number: int) -> str:
+        """A type's text."""
+        return self._fields[number]
+
+    def _number(self, type_: Type) -> int:
+        found = self._numbers.get(type_)
+        if found is None:
+            found = self._numbers[type_] = len(self._fields)
+            self._fields.append(_fields(type_))
+        return found
+
+
+def cone(functions: Iterable[ir.Function], parts: Parts | None = None) -> list[ir.Function]:
     """These functions and all that they call, in contracts too."""
+    parts = parts or Parts()
     found: dict[ir.Function, None] = {}
     work = list(functions)
     while work:
         one = work.pop()
         if one not in found:
             found[one] = None
-            work += [node.function for node in nodes_of(one) if isinstance(node, ir.Call)]
+            work += parts.callees(one)
     return sorted(found, key=lambda one: one.symbol)
 
 
-def digest(functions: Iterable[ir.Function], also: str = "") -> str:
-    """Of functions with all that they call; `also` goes in."""
+def digest(functions: Iterable[ir.Function], also: str = "", parts: Parts | None = None) -> str:
+    """Of functions with all that they call; `also` goes in. `parts`: what other digests of the program have found."""
+    parts = parts or Parts()
     found = hashlib.sha256(also.encode())
-    types: dict[Type, None] = {}
-    for one in cone(functions):
-        found.update(f"{dump.dump_function(one)}\n{one.invariant_of}\n".encode())
-        nodes = list(nodes_of(one))
-        for type_ in (one.result, *(var.type for var in one.variables), *_types(nodes)):
-            _describe(type_, types)
-    for text in sorted(_fields(type_) for type_ in types):
+    types = set[int]()
+    for one in cone(functions, parts):
+        found.update(parts.text(one))
+        types |= parts.named(one)
+    for text in sorted(map(parts.fields, types)):
         found.update(text.encode())
     return found.hexdigest()
 

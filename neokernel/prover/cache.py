@@ -22,7 +22,7 @@ from typing import Any
 import z3
 
 from neokernel.compiler import ir
-from neokernel.compiler.digest import cone, digest, nodes_of
+from neokernel.compiler.digest import Parts, cone, digest, nodes_of
 
 FOLDER = Path("build") / "proofs"
 #: a kernel's records take some 2 MiB
@@ -41,8 +41,14 @@ def _tools() -> str:
     return found.hexdigest()
 
 
-def key(function: ir.Function, invariants: Iterable[ir.Function], proven: set[int], limits: object) -> str:
-    """The name of the function's record."""
+def key(
+    function: ir.Function,
+    invariants: Iterable[ir.Function],
+    proven: set[int],
+    limits: object,
+    parts: Parts | None = None,
+) -> str:
+    """The name of the function's record. `parts`: what keys of other functions of the program have found."""
     read = [*invariants, function]
     held = [
         (one.symbol, check.index)
@@ -51,7 +57,7 @@ def key(function: ir.Function, invariants: Iterable[ir.Function], proven: set[in
         for check in getattr(node, "checks", ())
         if id(check) in proven
     ]
-    return digest(read, f"{_tools()} {function.symbol} {limits} {held}\n")
+    return digest(read, f"{_tools()} {function.symbol} {limits} {held}\n", parts)
 
 
 def places(function: ir.Function, invariants: Iterable[ir.Function]) -> str:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from neokernel.compiler import ir
-from neokernel.compiler.digest import everything, reachable
+from neokernel.compiler.digest import Parts, everything, reachable
 from neokernel.prover import cache, invariants
 from neokernel.prover.obligations import Duty
 from neokernel.prover.prove import Session, roots
@@ -131,7 +131,8 @@ def prove_all(
     session = Session(invariants.of_program(program), rule=rule)
     given = [one for found in session.of.values() for one in found]
     limits = f"{session.limits} {rule}"
-    keys = [f"whole-{cache.key(one, given, set(), limits)}" for one in mine]
+    parts = Parts()
+    keys = [f"whole-{cache.key(one, given, set(), limits, parts)}" for one in mine]
     found: dict[int, Outcome] = {}
     for index, key in enumerate(keys):
         record = None if cold else cache.load(key)
