@@ -131,6 +131,29 @@ def test_who_answers_takes_the_place_of_who_does_not(host: Host) -> None:
     assert int(host.region.taken) <= open_before + 1, "the others have given up"
 
 
+def test_who_does_not_end_gives_way(host: Host) -> None:
+    """Peers that were closed, and don't end themselves, keep the buffers only as long as nobody needs them."""
+    listener, port = host.listen(backlog=1_000)
+    held = []
+    while int(host.region.taken) < int(host.region.pairs):
+        held.append(Peer(host, port))
+        held[-1].open(None, listener)
+    for peer in held:
+        host.network.tcp.close(CLIENT, peer.handle, u64(host.now))
+        (fin,) = peer.of(host.sent())
+        assert fin.flags & FIN
+        peer.ack = (fin.sequence + 1) % 2**32
+        peer.say(ACK)
+    late = Peer(host, port)
+    (answer,) = late.say(SYN)
+    late.ack = (answer.sequence + 1) % 2**32
+    late.say(ACK)
+    late.handle = host.network.tcp.accept(CLIENT, listener)
+    assert late.handle is not None and late.state().state is State.ESTABLISHED
+    assert int(host.region.taken) == int(host.region.pairs), "one of them has given way"
+    host.rest(200)
+
+
 def test_an_acknowledgement_of_nothing_is_refused_while_it_opens(host: Host) -> None:
     _, port = host.listen()
     peer = Peer(host, port)

@@ -59,6 +59,8 @@ from neokernel.services.network.sequence import before, later
 #: what a peer is taken to say at least, and if it says nothing (RFC 9293, 3.7.1)
 LEAST_MSS: u16 = 216
 DEFAULT_MSS: u16 = 536
+#: how often something was sent in vain when a connection that nobody has any more may give way to others
+SILENT = 3
 
 
 class State(Enum):
@@ -385,6 +387,16 @@ class Connection:
 
     def is_synchronized(self) -> bool:
         return self.state not in (State.CLOSED, State.SYN_SENT, State.SYN_RECEIVED)
+
+    def may_give_way(self) -> bool:
+        """Is it of less use than one whose peer has just answered?
+
+        A handshake whose peer hasn't, though it was asked again; or what nobody here has any more: its peer has all
+        that was sent, and needn't ever end, or it hasn't acknowledged that for some time.
+        """
+        if self.state is State.SYN_RECEIVED:
+            return self.passive and self.trip.doublings != 0
+        return not self.open and (self.state is State.FIN_WAIT_2 or self.trip.doublings >= SILENT)
 
     def may_wait_for_us(self, now: u64) -> bool:
         """Has the peer perhaps sent what never came? One that was heard lately, counts duplicates, and may say more."""

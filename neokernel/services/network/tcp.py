@@ -470,24 +470,26 @@ class Tcp:
         return handle
 
     def make_room(self, host: Host, client: u32, why: TcpError) -> bool:
-        """Give up a handshake whose peer hasn't answered in time, for one whose peer has. False: there is none.
+        """Give up a connection that may give way, for one whose peer is there. False: there is none.
 
-        So a flood of SYNs keeps nobody out: those have had their answer repeated, and nobody has heard it. `why`: what
-        there isn't room for, as `open` says it; of buffers, only the client's own help.
+        So neither a flood of SYNs nor peers that don't end keep others out. `why`: what there isn't room for, as `open`
+        says it; of buffers, only the client's own help.
 
-        Steps: the connections, of which nearly all are such in a flood.
+        Steps: the connections.
         """
         at = self.given_way
         for _ in range(CONNECTIONS):
             at = at + 1 if at + 1 < CONNECTIONS else usize(0)
             connection = self.connections.at(at)
-            if connection is None or connection.state is not State.SYN_RECEIVED or not connection.passive:
+            if connection is None or not connection.may_give_way():
                 continue
-            if connection.trip.doublings == 0 or (why is TcpError.BUFFERS and connection.client != client):
+            if why is TcpError.BUFFERS and connection.client != client:
                 continue
             self.given_way = at
+            opening = connection.state is State.SYN_RECEIVED
             connection.close(End.TIMED_OUT)
-            self.left_opening(host, u32(at), connection)
+            if opening:
+                self.left_opening(host, u32(at), connection)
             self.settle(u32(at), connection)
             self.bury()
             return True

@@ -99,11 +99,12 @@ def flood(lab: Laboratory, requests: int, seconds: float) -> None:
 
 def slowly(lab: Laboratory, requests: int, seconds: float) -> None:
     del requests, seconds
-    for what, found in (
-        ("senders", slow.senders(lab, CONNECTIONS - 10)),
-        ("readers", slow.readers(lab, CONNECTIONS - 10)),
-        ("senders, in all places", slow.senders(lab, CONNECTIONS)),
+    for what, make, count in (
+        ("senders", slow.senders, CONNECTIONS - 10),
+        ("readers", slow.readers, CONNECTIONS - 10),
+        ("senders, in all places", slow.senders, CONNECTIONS),
     ):
+        found = make(lab, count)
         say(
             f"{found.clients:,} slow {what}: {found.refused:,} were told 408, {found.ended:,} ended by the site; "
             f"another client waited for {found.waited:.2f} s meanwhile"

@@ -35,16 +35,18 @@ def senders(lab: Laboratory, count: int) -> Held:
             each.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
         waited = served(lab)
         refused = ended = 0
-        left, until = set(made), time.monotonic() + PATIENCE
+        left, until = {each.fileno(): each for each in made}, time.monotonic() + PATIENCE
+        poll = select.poll()
+        for descriptor in left:
+            poll.register(descriptor, select.POLLIN)
         while left:
             if time.monotonic() > until:
                 raise WrongError(f"{len(left)} of {count} slow senders are held on to")
-            readable, _, _ = select.select(list(left), [], [], DRIP)
-            for each in readable:
-                refused += said(each).startswith(b"HTTP/1.1 408 ")
+            for descriptor, _ in poll.poll(DRIP * 1000):
+                refused += said(left.pop(descriptor)).startswith(b"HTTP/1.1 408 ")
                 ended += 1
-                left.discard(each)
-            for each in left:
+                poll.unregister(descriptor)
+            for each in left.values():
                 try:
                     each.send(b"x")
                 except OSError:

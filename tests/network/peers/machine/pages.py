@@ -238,7 +238,8 @@ def asked(http: Exchange, name: bytes) -> u64 | None:
 @struct
 class Site:
     executor: Embedded[Executor] = Executor()
-    sockets: Array[Embedded[Socket]] = array(CONNECTIONS + 20)
+    #: as many as tasks: whoever comes then waits for one that is free, before anybody has accepted it
+    sockets: Array[Embedded[Socket]] = array(CONNECTIONS)
     attending: Embedded[Group] = Group(frames=tasks(attend, 1), tasks=array(1))
     listening: Embedded[Group] = Group(frames=tasks(listen, 1), tasks=array(1))
     serving: Embedded[Group] = Group(frames=tasks(serve, CONNECTIONS), tasks=array(CONNECTIONS))
