@@ -1,0 +1,1 @@
+"""JSON: the reader, the writer, numbers."""
