@@ -12,7 +12,7 @@ The info string of a block says what it is:
 - `diff change=PATH`: a change of an example, for the next `console` block: lines begin with ` `, `-` or `+`; a line
   `@@` stands between its parts.
 - `console`: commands after `$ `, each with its output; a line `…` stands for any lines, `…` at a line's end for any
-  rest of it. They find `examples` and `systems`.
+  rest of it. They find `examples`, and `systems` with their `models`.
 - `json trace`: lines that a trace has in this order, perhaps with others between; `…` stands for anything in a line.
 
 Lines in messages are counted from the first line of the block they are about, and its file is called `guide.py`; what a
@@ -229,8 +229,9 @@ def run(page: Page, block: Block, folder: Path) -> str:
     for name, source in page.programs.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(source, encoding="utf-8")
-    for name in ("examples", "systems"):
-        if f"{name}/" in block.text:
+    # A system names its models by where they lie beside it.
+    for name, where in (("examples", "examples/"), ("systems", "systems/"), ("models", "systems/")):
+        if where in block.text:
             shutil.copytree(PACKAGE_ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for change in block.changes:
         path = folder / change.option

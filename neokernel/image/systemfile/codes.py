@@ -91,6 +91,15 @@ CODES: dict[str, SystemCode] = {
         "bare machine can't be one, nor a module without `main`, nor a file that isn't Python: `nk check FILE` says "
         "what is wrong with that.",
     ),
+    "NK2012": SystemCode(
+        "a model that can't be a program",
+        "`program` can name a model: one in ONNX, which is compiled when the system file is read, or a bundle that `nk "
+        "model import` has made. What the model's compiler refuses is refused here, with the node and the operator "
+        "(docs/reference/operators.md); and what the gateway has no room for: it has a fixed amount of memory for each "
+        "request. In ONNX, a dimension that has only a name gets a number by `dimensions`.",
+        '[service.digits]\nprogram = "./digits.onnx"\n',
+        '[service.digits]\nprogram = "./digits.onnx"\ndimensions = { batch = 1 }\n',
+    ),
     "NK2101": SystemCode(
         "a declaration without a grant",
         "The program declares that it uses something, and the system file doesn't say what that is here. Nothing is "

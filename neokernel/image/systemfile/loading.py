@@ -21,6 +21,7 @@ from neokernel.image.systemfile.machine import RESERVED, USUAL_PRIORITY, Machine
 from neokernel.image.systemfile.matching import grant_all
 from neokernel.image.systemfile.model import BoardFile, Escalation, Manifest, Policy, SystemFile
 from neokernel.image.systemfile.model import Service as ServiceTable
+from neokernel.image.systemfile.models import ONNX, BadModel, is_model, program_of
 from neokernel.image.systemfile.needs import Need, needs_of, shown
 from neokernel.image.systemfile.reading import validate
 from neokernel.image.systemfile.settings import set_all
@@ -166,7 +167,20 @@ def load_program(
 ) -> Program | Diagnostic:
     """The program of a service, or what was found wrong with it."""
     span = document.value("service", name, "program")
+    if table.dimensions and not table.program.endswith(ONNX):
+        help = "take it out, or name a model: a file that ends in `.onnx`"
+        findings.error(
+            "NK2012", "`dimensions` are a model's in ONNX", document.key("service", name, "dimensions"), help
+        )
+        return findings.items[-1]
     main = find_program(document, table.program)
+    if main is not None and is_model(main):
+        try:
+            main = program_of(main, table.dimensions)
+        except BadModel as error:
+            message = f"{shown(main)} can't become a program: {error}"
+            findings.error("NK2012", message, span, error.help)
+            return findings.items[-1]
     if main is None:
         help = near_programs(document, table.program)
         findings.error("NK2010", f'there is no program "{table.program}"', span, help)
@@ -215,20 +229,20 @@ def declared(main: Path, findings: Findings) -> list[Need]:
 
 
 def find_program(document: Document, written: str) -> Path | None:
-    """The file with the program's `main`."""
-    if "/" in written or written.startswith("."):
+    """The file with the program's `main`, or the model that it is made of."""
+    if "/" in written or written.startswith(".") or is_model(written):
         place = document.path.parent / written
     else:
         place = PACKAGE_ROOT.joinpath(*written.split("."))
         if not place.is_dir():
             place = place.with_name(f"{place.name}.py")
     found = place / "main.py" if is_folder(place) else place
-    return found if found.suffix == ".py" and is_file(found) else None
+    return found if (found.suffix == ".py" or is_model(found)) and is_file(found) else None
 
 
 def near_programs(document: Document, written: str) -> str:
     """What to say about a program that isn't there."""
-    if "/" in written or written.startswith("."):
+    if "/" in written or written.startswith(".") or is_model(written):
         place = document.path.parent / written
         if is_folder(place):
             return f"{shown(place)} has no main.py"
@@ -257,7 +271,11 @@ def neighbours(folder: Path) -> list[Path]:
         entries = sorted(folder.iterdir())
     except (OSError, ValueError):
         return []
-    return [each for each in entries if (each.suffix == ".py" and each.stem != "__init__") or is_file(each / "main.py")]
+    return [
+        each
+        for each in entries
+        if (each.suffix == ".py" and each.stem != "__init__") or is_model(each) or is_file(each / "main.py")
+    ]
 
 
 def manifest_of(program: Program, findings: Findings) -> list[Source]:

@@ -169,7 +169,11 @@ class Service(Manifest):
 
     program: Annotated[str, StringConstraints(min_length=1, max_length=400)] = Field(
         description="a module of Neokernel's (`neokernel.services.log`), or a path beginning with `.` or with a `/` in "
-        "it: a folder with a main.py, or a module's file, relative to the system file"
+        "it: a folder with a main.py, a module's file, or a model (`.onnx`, `.nkm`), relative to the system file"
+    )
+    dimensions: dict[str, Annotated[int, Field(ge=1, le=999_999_999)]] = Field(
+        default_factory=dict,
+        description="of a program that is a model in ONNX: numbers for dimensions that have only names",
     )
     uses: dict[Declared, Peer] = Field(
         default_factory=dict,

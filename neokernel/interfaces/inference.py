@@ -1,0 +1,74 @@
+"""Inference: a process that has a model asks for work, and says when it is done.
+
+    gateway: Uses[Inference] = uses(lend=…)
+    lent = region(slot_of(gateway))
+    refused = gateway.begin(lent.part(0, size), lent.part(MANIFEST, rest))  # what the model is, where its tensors are
+    number = gateway.next(0)                                        # waits until there is work: inputs are in place
+    …
+    number = gateway.next(number)                                   # the results are in place; the next one
+
+A manifest is a bundle's header, its ports and their dimensions (`abi/model.py`); the other parts of a bundle are the
+process's own affair. Tensors lie in the part that `begin` names, one behind the other: inputs, then results, in the
+order of the manifest, each at the next multiple of ALIGNMENT.
+
+Work that was given out is whoever's it is until its next call. A process that has ended and begins anew calls `begin`,
+and what it had been given is lost.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Protocol
+
+from neokernel.lang import interface, u64
+from neokernel.runtime.lend import Lent
+from neokernel.runtime.system import Failure
+
+#: inputs of a model, and as many results
+MOST_TENSORS = 8
+#: dimensions of all of them together
+MOST_SIZES = 64
+#: bytes of a manifest: 256, 152 for each tensor, 8 for each dimension
+MOST_MANIFEST = 4_096
+#: bytes of all tensors together, each with what lies behind it up to ALIGNMENT
+MOST_BYTES = 16_384
+ALIGNMENT = 64
+#: bytes of the region before the tensors, for the manifest
+MANIFEST = 4_096
+
+assert 256 + 2 * MOST_TENSORS * 152 + MOST_SIZES * 8 <= MOST_MANIFEST <= MANIFEST
+
+
+class NoWork(Enum):
+    """Why a process isn't given work."""
+
+    #: its manifest is none, or its header says something else than its ports do
+    MANIFEST = 0
+    #: more tensors or dimensions than can be
+    TENSORS = 1
+    #: the tensors take more bytes than can be, or than it lends
+    SIZE = 2
+    #: the name that it answers for has none in the system file
+    NAME = 3
+    #: as many processes as there is room for serve already
+    FULL = 4
+    #: another process serves this name, with a model that takes or gives something else
+    OTHER = 5
+    #: nobody knows of this life of the process: begin
+    BEGIN = 6
+
+
+@interface
+class Inference(Protocol):
+    def begin(self, manifest: Lent, tensors: Lent) -> NoWork | Failure | None:
+        """A life of the process begins: what it had been given before is lost."""
+        ...
+
+    def next(self, done: u64) -> u64 | NoWork | Failure:
+        """The number of the next work, which is never 0. `done`: that of the one whose results are in place, or 0."""
+        ...
+
+
+def behind(place: u64, size: u64) -> u64:
+    """Where the next tensor is."""
+    return (place + size + (ALIGNMENT - 1)) // ALIGNMENT * ALIGNMENT

@@ -1,0 +1,50 @@
+"""A request's memory, from its body to its answer. Each connection has one.
+
+Invariant: `serial` grows whenever the job is put into a queue; what a queue or a process remembers of an earlier one
+means nothing any more.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from neokernel.interfaces.inference import MOST_BYTES
+from neokernel.lang import Array, array, struct, u8, u16, u64, usize
+from neokernel.runtime.task import Task
+
+#: bytes of a request's body
+MOST_BODY = 32 << 10
+#: of its `id`
+MOST_ID = 128
+#: of what is said when it is wrong
+MOST_MESSAGE = 240
+
+
+class Phase(Enum):
+    IDLE = 0
+    #: in a queue
+    WAITING = 1
+    #: a process works on it
+    GIVEN = 2
+    #: the results are in `tensors`
+    DONE = 3
+    #: the process that had it has ended
+    LOST = 4
+
+
+@struct
+class Job:
+    phase: Phase = Phase.IDLE
+    serial: u64 = 0
+    #: of what its model takes and gives
+    edition: u64 = 0
+    #: which task waits for its end
+    waiter: Task | None = None
+    body: Array[u8] = array(MOST_BODY)
+    tensors: Array[u8] = array(MOST_BYTES)
+    #: of the results, which are asked for: a bit each
+    wanted: u16 = 0
+    has_id: bool = False
+    id_length: usize = 0
+    id: Array[u8] = array(MOST_ID)
+    message: Array[u8] = array(MOST_MESSAGE)

@@ -1,0 +1,373 @@
+"""The inference gateway: what is asked over HTTP, and who answers.
+
+Each connection has a task and a job: the task reads requests into the job, and waits until a model's process has
+computed it. Each call of a model's process is a task, too; one that asks for work is answered when there is some.
+"""
+
+from __future__ import annotations
+
+from neokernel.http.beginning import begin
+from neokernel.http.exchange import BodyError, Exchange
+from neokernel.http.limits import Limits
+from neokernel.http.method import GET, POST
+from neokernel.http.overload import turn_away
+from neokernel.http.server import Server
+from neokernel.http.text import Text
+from neokernel.interfaces.clients.attending import attend
+from neokernel.interfaces.clients.socket import Gone, Socket, Stream
+from neokernel.interfaces.inference import Inference, NoWork
+from neokernel.interfaces.log import Level, Log
+from neokernel.interfaces.sockets import Refusal, Sockets
+from neokernel.json.writer import OBJECT, OBJECT_END, Writer
+from neokernel.lang import (
+    Array,
+    Embedded,
+    Provides,
+    Setting,
+    Uses,
+    array,
+    provides,
+    setting,
+    slot_of,
+    struct,
+    tasks,
+    text_of,
+    u8,
+    u16,
+    u32,
+    u64,
+    uses,
+    usize,
+)
+from neokernel.runtime.executor import Answering, Executor, Group, Request
+from neokernel.runtime.interface import client_of, provided_of
+from neokernel.runtime.lend import Lent
+from neokernel.runtime.must import must
+from neokernel.runtime.placing import placed
+from neokernel.runtime.process import Process, current
+from neokernel.services.gateway.job import MOST_BODY, Phase
+from neokernel.services.gateway.paths import Asked, Part, asked_of
+from neokernel.services.gateway.reply import MOST_PAGE, answer, refuse, say, unwritable, write_model, write_server
+from neokernel.services.gateway.request import read_request
+from neokernel.services.gateway.work import JOBS, MODELS, MOST_WAITING, WORKERS, Work
+
+VERSION = b"1"
+#: connections that are told that there is no room for them, at a time
+TURNED = 2
+#: connections that wait for their turn: TCP keeps them, with what they have said
+WAITING = 29
+#: the executor's signal that a connection has ended
+FREED = 1
+#: milliseconds that a connection may be without a request: others wait for its place
+IDLE: u64 = 15_000
+#: bytes of each of a connection's two buffers
+EACH: u32 = 16_384
+#: calls of models' processes at a time: of each, one that waits, and one of an earlier life
+CALLS = 2 * WORKERS
+#: pages of all that is placed
+PAGES = 600
+
+network: Uses[Sockets] = uses(lend=2 << 20)
+log: Uses[Log] = uses()
+model0: Provides[Inference] = provides()
+model1: Provides[Inference] = provides()
+model2: Provides[Inference] = provides()
+model3: Provides[Inference] = provides()
+port: Setting[u16] = setting(8000)
+#: what models are called in requests; one without a name isn't served
+name0: Setting[bytes] = setting(b"")
+name1: Setting[bytes] = setting(b"")
+name2: Setting[bytes] = setting(b"")
+name3: Setting[bytes] = setting(b"")
+#: requests of one model that may wait for their turn
+queue: Setting[u16] = setting(16)
+#: milliseconds that a request waits for its results
+patience: Setting[u32] = setting(10_000)
+
+
+# --- connections ------------------------------------------------------------------------------------------------------
+
+
+async def listen(site: Site, server: Server, at: u16) -> None:
+    """A task for each who connects."""
+    listener = await server.net.listen(at, WAITING)
+    if isinstance(listener, Refusal):
+        _ = log.write(Level.ERROR, "the network refuses to listen: is the port granted by `network.listen`?")
+        return
+    while True:
+        stream = await server.net.accept(listener)
+        if isinstance(stream, Gone):
+            return
+        server.counters.connections += 1
+        # Who comes when nobody can even be told that there is no room waits until somebody can.
+        while not site.admit(server, stream):
+            _ = await site.executor.signals(FREED)
+
+
+async def serve(site: Site, server: Server, stream: Stream, index: usize) -> None:
+    """One request after the other, until the connection ends."""
+    http = Exchange(server=server, stream=stream)
+    while await http.next():
+        asked = asked_of(http.path())
+        match asked.part:
+            case Part.SERVER:
+                if await http.allows(GET):
+                    await tell_server(http)
+            case Part.LIVE:
+                if await http.allows(GET):
+                    await tell(http, b"live", True)
+            case Part.READY:
+                if await http.allows(GET):
+                    await tell(http, b"ready", site.is_ready())
+            case Part.MODEL | Part.MODEL_READY | Part.INFER:
+                if await http.allows(POST if asked.part is Part.INFER else GET):
+                    await of_model(site, http, asked, index)
+            case Part.NOTHING:
+                await refuse(http, 404, b"there is nothing here: /v2 is what there is")
+    site.taken[index] = False
+    site.executor.signal(FREED)
+
+
+async def turn(site: Site, server: Server, stream: Stream) -> None:
+    """Tell a client that there is no room for it."""
+    await turn_away(server, stream)
+    site.executor.signal(FREED)
+
+
+async def tell(http: Exchange, name: bytes, value: bool) -> None:
+    """The protocol: 200 is yes, 4xx is no."""
+    memory: Array[u8] = array(32)
+    page = Writer(into=memory[:])
+    page.open(OBJECT)
+    page.name(name)
+    page.truth(value)
+    page.close(OBJECT_END)
+    await http.reply(200 if value else 400, b"application/json", page.written())
+
+
+async def tell_server(http: Exchange) -> None:
+    memory: Array[u8] = array(128)
+    page = Writer(into=memory[:])
+    write_server(page, VERSION)
+    await say(http, page)
+
+
+async def of_model(site: Site, http: Exchange, asked: Asked, index: usize) -> None:
+    """What is asked of a model."""
+    number = site.model_of(asked.name)
+    if number is None:
+        await refuse(http, 404, b"there is no model of that name")
+        return
+    model = site.work.models[number]
+    if site.work.serving(number) == 0 and asked.part is not Part.MODEL_READY:
+        await refuse(http, 503, b"the model isn't running", again=True)
+    elif len(asked.version) != 0 and asked.version != model.described.version():
+        await refuse(http, 404, b"there is no such version of the model")
+    elif asked.part is Part.INFER:
+        await infer(site, http, number, index)
+    elif asked.part is Part.MODEL:
+        page = Writer(into=site.work.jobs[index].body[:MOST_PAGE])
+        write_model(page, site.name_of(number), model.described)
+        await say(http, page)
+    else:
+        await tell_ready(http, site.name_of(number), site.work.serving(number) != 0)
+
+
+async def tell_ready(http: Exchange, name: bytes, ready: bool) -> None:
+    memory: Array[u8] = array(160)
+    page = Writer(into=memory[:])
+    page.open(OBJECT)
+    page.name(b"name")
+    page.text(name)
+    page.name(b"ready")
+    page.truth(ready)
+    page.close(OBJECT_END)
+    await http.reply(200 if ready else 400, b"application/json", page.written())
+
+
+async def infer(site: Site, http: Exchange, number: usize, index: usize) -> None:
+    """Read the request, have it computed, and answer."""
+    work, job = site.work, site.work.jobs[index]
+    model = work.models[number]
+    if http.field(b"inference-header-content-length") is not None:
+        await refuse(http, 400, b"tensors in binary form aren't taken: send them as JSON")
+        return
+    kind = http.field(b"content-type")
+    if kind is not None and not is_json(kind):
+        await refuse(http, 415, b"a request is JSON: say `Content-Type: application/json`")
+        return
+    if model.waiting >= work.most:
+        await refuse(http, 429, b"too many requests wait for this model", again=True)
+        return
+    length = await http.read_all(job.body[:])
+    if isinstance(length, BodyError):
+        if length is BodyError.TOO_LARGE:
+            await refuse(http, 413, b"the request is too large")
+        return
+    trouble = Text(data=job.message[:])
+    if work.serving(number) == 0:
+        # It has ended while the body came.
+        await refuse(http, 503, b"the model isn't running", again=True)
+    elif not read_request(job, length, model.described, trouble):
+        await refuse(http, 400, trouble.written())
+    elif work.submit(site.executor, index, number) is not None:
+        await refuse(http, 429, b"too many requests wait for this model", again=True)
+    else:
+        deadline = http.server.after(u64(site.patience))
+        match await work.computed(site.executor, index, number, deadline):
+            case Phase.DONE:
+                spoilt = unwritable(job, model.described)
+                if spoilt is None:
+                    await answer(http, job, site.name_of(number), model.described)
+                else:
+                    trouble.write(f'result "{text_of(spoilt.name())}" has an element that JSON has no number for')
+                    await refuse(http, 500, trouble.written())
+            case Phase.LOST:
+                await refuse(http, 503, b"the model has ended while it worked on this request", again=True)
+            case _:
+                await refuse(http, 504, b"the model takes too long")
+
+
+def is_json(kind: bytes) -> bool:
+    """Is that media type `application/json`, whatever its parameters are?"""
+    wanted = b"application/json"
+    if len(kind) < len(wanted):
+        return False
+    for place in range(len(wanted)):
+        small = kind[place] | (0x20 if 0x41 <= kind[place] <= 0x5A else 0)
+        if small != wanted[place]:
+            return False
+    return len(kind) == len(wanted) or kind[len(wanted)] == 0x3B or kind[len(wanted)] == 0x20
+
+
+# --- processes --------------------------------------------------------------------------------------------------------
+
+
+async def accept(site: Site) -> None:
+    """A task for each call of a model's process."""
+    while True:
+        request = await site.executor.request()
+        assert site.answering.spawn_now(site.executor, attend_to(site, request)) is not None, "begin lets in no more"
+
+
+async def attend_to(site: Site, request: Request) -> None:
+    """All models' interfaces are the same: the badge says which one is asked."""
+    desk = Desk(site=site, badge=request.message.badge)
+    with Answering(executor=site.executor, request=request) as call:
+        said = await model0.dispatch_later(desk, request.message)
+        if call.give(said) is not None:
+            site.work.undelivered(site.executor, desk.badge, desk.given)
+
+
+@struct
+class Desk:
+    """Handles one call of `Inference`."""
+
+    site: Site
+    badge: u64
+    #: the work that it was given
+    given: u64 = 0
+
+    async def begin(self, manifest: Lent, tensors: Lent) -> NoWork | None:
+        refused = self.site.work.begin(self.site.executor, self.badge, manifest, tensors)
+        self.site.tell_of(self.badge, refused)
+        return refused
+
+    async def next(self, done: u64) -> u64 | NoWork:
+        number = await self.site.work.next(self.site.executor, self.badge, done)
+        if not isinstance(number, NoWork):
+            self.given = number
+        return number
+
+
+@struct
+class Site:
+    executor: Embedded[Executor] = Executor()
+    sockets: Array[Embedded[Socket]] = array(JOBS + TURNED + 1 + WAITING)
+    work: Embedded[Work] = Work()
+    #: jobs that connections have
+    taken: Array[bool] = array(JOBS)
+    patience: u32 = 0
+    #: what was said last of a process that began: its badge, and the reason that it was refused for, 0 if it wasn't
+    told: u64 = 0
+    reason: u64 = 0
+    accepting: Embedded[Group] = Group(frames=tasks(accept, 1), tasks=array(1))
+    answering: Embedded[Group] = Group(frames=tasks(attend_to, CALLS), tasks=array(CALLS))
+    attending: Embedded[Group] = Group(frames=tasks(attend, 1), tasks=array(1))
+    listening: Embedded[Group] = Group(frames=tasks(listen, 1), tasks=array(1))
+    serving: Embedded[Group] = Group(frames=tasks(serve, JOBS), tasks=array(JOBS))
+    turning: Embedded[Group] = Group(frames=tasks(turn, TURNED), tasks=array(TURNED))
+
+    def admit(self, server: Server, stream: Stream) -> bool:
+        """Serve a connection, or turn it away. False: there is no task for either."""
+        for index in range(JOBS):
+            if not self.taken[index]:
+                self.taken[index] = self.serving.spawn(self.executor, serve(self, server, stream, index)) is not None
+                return self.taken[index]
+        return self.turning.spawn(self.executor, turn(self, server, stream)) is not None
+
+    def name_of(self, model: usize) -> bytes:
+        match model:
+            case 0:
+                return name0.get(current())
+            case 1:
+                return name1.get(current())
+            case 2:
+                return name2.get(current())
+            case _:
+                return name3.get(current())
+
+    def model_of(self, name: bytes) -> usize | None:
+        for model in range(MODELS):
+            if self.work.models[model].named and self.name_of(model) == name:
+                return model
+        return None
+
+    def is_ready(self) -> bool:
+        """Are all models?"""
+        ready = True
+        for model in range(MODELS):
+            ready = ready and (not self.work.models[model].named or self.work.serving(model) != 0)
+        return ready
+
+    def tell_of(self, badge: u64, refused: NoWork | None) -> None:
+        """Log it, once in a row."""
+        reason = u64(refused.value) + 1 if refused is not None else u64(0)
+        if self.told == badge and self.reason == reason:
+            return
+        self.told, self.reason = badge, reason
+        memory: Array[u8] = array(160)
+        line = Text(data=memory[:])
+        client, place = client_of(badge), provided_of(badge)
+        if refused is None:
+            name = self.name_of(usize(place))
+            line.write(f'service {client} serves model "{text_of(name)}"')
+            _ = log.write(Level.INFO, text_of(line.written()))
+        else:
+            line.write(f"service {client} can't serve model{place}: {refused.name}")
+            _ = log.write(Level.ERROR, text_of(line.written()))
+
+
+def main(process: Process) -> None:
+    site: Site = placed(process, PAGES)
+    must(site.executor.begin(process, slot_of(model0), CALLS))
+    for model in range(MODELS):
+        site.work.models[model].named = len(site.name_of(model)) != 0
+    site.work.most = usize(min(max(queue.get(process), 1), MOST_WAITING))
+    site.patience = patience.get(process)
+    limits = Limits(most_body=MOST_BODY, idle=IDLE)
+    server = begin(process, site.executor, site.sockets[:], slot_of(network), EACH, limits)
+    assert isinstance(server, Server), "the network service has a place for this client"
+    assert site.accepting.spawn(site.executor, accept(site)) is not None
+    assert site.attending.spawn(site.executor, attend(server.net)) is not None
+    assert site.listening.spawn(site.executor, listen(site, server, port.get(process))) is not None
+    process.ready()
+    while True:
+        must(site.executor.wait())
+        # First whoever takes calls: their words are in the thread's buffer.
+        site.accepting.run(site.executor)
+        site.answering.run(site.executor)
+        site.attending.run(site.executor)
+        site.listening.run(site.executor)
+        site.serving.run(site.executor)
+        site.turning.run(site.executor)

@@ -1,0 +1,276 @@
+"""Who computes what: models, the processes that serve them, and the queues between requests and these.
+
+A request that is complete goes into its model's queue, or to a process that waits. A process is given one at a time.
+Its results count when it asks for the next one; what it had been given is lost when it begins anew.
+
+Invariants:
+- A job that is GIVEN is the `job` of one worker, and that worker's `serial` is the job's. Of any other number that a
+  process says nothing is done.
+- A queue's entry counts only while its job is WAITING with the entry's serial; `waiting` is the number of those.
+- A process reads and writes its own region alone: inputs are put there when a job is given, results are copied out
+  when it is done.
+"""
+
+from __future__ import annotations
+
+from neokernel.interfaces.inference import MOST_MANIFEST, NoWork
+from neokernel.lang import Array, Embedded, array, pause, struct, u8, u64, usize
+from neokernel.runtime.executor import Executor
+from neokernel.runtime.interface import client_of, provided_of
+from neokernel.runtime.lend import Lent
+from neokernel.runtime.queue import Queue
+from neokernel.runtime.task import Task
+from neokernel.runtime.vec import Full
+from neokernel.services.gateway.described import Described
+from neokernel.services.gateway.job import Job, Phase
+
+#: names that are served, processes that serve them, and connections
+MODELS = 4
+WORKERS = 8
+JOBS = 30
+#: entries of a queue
+MOST_WAITING = 64
+#: an entry's job, below its serial
+INDEX_BITS = 8
+NOBODY = 255
+
+assert JOBS < NOBODY
+
+
+@struct
+class Model:
+    """Behind a name."""
+
+    #: it has a name
+    named: bool = False
+    described: Embedded[Described] = Described()
+    queue: Embedded[Queue[u64]] = Queue(slots=array(MOST_WAITING))
+    waiting: usize = 0
+
+
+@struct
+class Worker:
+    """A process that serves a model, as long as the gateway lives: `client` is its number, 0 for none."""
+
+    client: u64 = 0
+    model: usize = 0
+    #: it has said what it is, and hasn't ended since, as far as anybody knows
+    began: bool = False
+    #: it has had a job for longer than anybody waited for it
+    late: bool = False
+    #: another number for each of its lives
+    life: u64 = 0
+    #: where its tensors are
+    tensors: Lent = Lent(0, 0)
+    #: the number of the last work that it was given; the job, and that one's serial
+    given: u64 = 0
+    job: usize = NOBODY
+    serial: u64 = 0
+    #: the task that waits for work for it
+    waiter: Task | None = None
+
+
+@struct
+class Work:
+    models: Array[Embedded[Model]] = array(MODELS)
+    workers: Array[Embedded[Worker]] = array(WORKERS)
+    jobs: Array[Embedded[Job]] = array(JOBS)
+    serial: u64 = 0
+    #: requests of one model that may wait
+    most: usize = MOST_WAITING
+
+    # --- requests -----------------------------------------------------------------------------------------------------
+
+    def serving(self, model: usize) -> usize:
+        """How many processes serve a model, as far as anybody knows."""
+        count: usize = 0
+        for worker in self.workers:
+            count += 1 if worker.began and not worker.late and worker.model == model else 0
+        return count
+
+    def submit(self, executor: Executor, index: usize, model: usize) -> Full | None:
+        """Put a job that is complete into its model's queue."""
+        found, job = self.models[model], self.jobs[index]
+        if found.waiting >= self.most:
+            return Full.FULL
+        self.serial += 1
+        full = found.queue.push(self.serial << INDEX_BITS | index)
+        if full is None:
+            job.serial, job.edition, job.phase = self.serial, found.described.edition, Phase.WAITING
+            found.waiting += 1
+            self.call(executor, model)
+        return full
+
+    async def computed(self, executor: Executor, index: usize, model: usize, deadline: u64) -> Phase:
+        """How a job has ended: DONE, LOST, or IDLE if its time was over first."""
+        job = self.jobs[index]
+        while job.phase is Phase.WAITING or job.phase is Phase.GIVEN:
+            if executor.now >= deadline:
+                self.abandon(index, model)
+                break
+            job.waiter = executor.running()
+            executor.until(deadline)
+            await pause()
+        job.waiter = None
+        ended, job.phase = job.phase, Phase.IDLE
+        return ended if job.edition == self.models[model].described.edition or ended is Phase.IDLE else Phase.LOST
+
+    def abandon(self, index: usize, model: usize) -> None:
+        """Nobody waits for the job any more."""
+        job = self.jobs[index]
+        if job.phase is Phase.WAITING:
+            self.models[model].waiting -= 1
+        for worker in self.workers:
+            if worker.job == index and worker.serial == job.serial:
+                worker.late = True
+        job.phase = Phase.IDLE
+
+    def call(self, executor: Executor, model: usize) -> None:
+        """Let a process that waits have the work that there is now."""
+        for worker in self.workers:
+            waiter = worker.waiter
+            if waiter is not None and worker.began and worker.model == model:
+                worker.waiter = None
+                executor.wake(waiter)
+                return
+
+    def end(self, executor: Executor, job: Job, phase: Phase) -> None:
+        """Tell who waits for it how the job has ended."""
+        job.phase = phase
+        waiter = job.waiter
+        if waiter is not None:
+            executor.wake(waiter)
+
+    # --- processes ----------------------------------------------------------------------------------------------------
+
+    def worker_of(self, client: u64) -> Worker | None:
+        for worker in self.workers:
+            if worker.client == client:
+                return worker
+        return None
+
+    def begin(self, executor: Executor, badge: u64, manifest: Lent, tensors: Lent) -> NoWork | None:
+        """A process begins to serve the model that its capability is for."""
+        number, client = usize(provided_of(badge)), client_of(badge)
+        if number >= MODELS or client == 0 or not self.models[number].named:
+            return NoWork.NAME
+        worker = self.worker_of(client)
+        if worker is None:
+            worker = self.worker_of(0)
+            if worker is None:
+                return NoWork.FULL
+            worker.client = client
+        self.leave(executor, worker)
+        model = self.models[number]
+        if manifest.length > MOST_MANIFEST:
+            return NoWork.TENSORS
+        memory: Array[u8] = array(MOST_MANIFEST)
+        data = memory[: manifest.length]
+        manifest.read(0, data)
+        if not model.described.is_of(data):
+            if self.serving(number) != 0:
+                return NoWork.OTHER
+            self.lose(executor, number)
+            refused = model.described.read(data)
+            if refused is not None:
+                return refused
+        if tensors.length < model.described.size:
+            return NoWork.SIZE
+        worker.model, worker.tensors = number, tensors.part(0, model.described.size)
+        worker.began = True
+        return None
+
+    async def next(self, executor: Executor, badge: u64, done: u64) -> u64 | NoWork:
+        """A process has done what it was given, and wants more."""
+        worker = self.worker_of(client_of(badge)) if client_of(badge) != 0 else None
+        if worker is None or not worker.began:
+            return NoWork.BEGIN
+        worker.late = False
+        self.finish(executor, worker, done)
+        life = worker.life
+        while worker.life == life and worker.began:
+            if self.give(worker):
+                return worker.given
+            worker.waiter = executor.running()
+            await pause()
+        return NoWork.BEGIN
+
+    def finish(self, executor: Executor, worker: Worker, done: u64) -> None:
+        """Take the results; of another number than that of what it was given, it has none."""
+        index, worker.job = worker.job, NOBODY
+        if index == NOBODY:
+            return
+        job = self.jobs[index]
+        if job.phase is not Phase.GIVEN or job.serial != worker.serial:
+            return
+        if done != worker.given:
+            self.end(executor, job, Phase.LOST)
+            return
+        first = self.models[worker.model].described.results
+        worker.tensors.read(first, job.tensors[first : worker.tensors.length])
+        self.end(executor, job, Phase.DONE)
+
+    def give(self, worker: Worker) -> bool:
+        """Give it the oldest job that still waits. False: there is none."""
+        model = self.models[worker.model]
+        while True:
+            entry = model.queue.pop()
+            if entry is None:
+                return False
+            index = usize(entry & NOBODY)
+            job = self.jobs[index]
+            if job.phase is Phase.WAITING and job.serial == entry >> INDEX_BITS:
+                break
+        model.waiting -= 1
+        worker.tensors.write(0, job.tensors[: model.described.results].bytes())
+        job.phase = Phase.GIVEN
+        worker.given += 1
+        worker.job, worker.serial = index, job.serial
+        return True
+
+    def undelivered(self, executor: Executor, badge: u64, given: u64) -> None:
+        """Whoever was to have this work had ended while it waited: another one may have it."""
+        worker = self.worker_of(client_of(badge))
+        if worker is None or given == 0 or worker.given != given or worker.job == NOBODY:
+            return
+        index, serial = worker.job, worker.serial
+        self.leave_with(worker)
+        job = self.jobs[index]
+        if job.phase is not Phase.GIVEN or job.serial != serial:
+            return
+        model = self.models[worker.model]
+        if model.queue.push(serial << INDEX_BITS | index) is not None:
+            self.end(executor, job, Phase.LOST)
+            return
+        job.phase = Phase.WAITING
+        model.waiting += 1
+        self.call(executor, worker.model)
+
+    def leave(self, executor: Executor, worker: Worker) -> None:
+        """The process's life is over; what it was given is lost."""
+        index, serial = worker.job, worker.serial
+        self.leave_with(worker)
+        waiter = worker.waiter
+        worker.waiter = None
+        if waiter is not None:
+            executor.wake(waiter)
+        if index != NOBODY:
+            job = self.jobs[index]
+            if job.phase is Phase.GIVEN and job.serial == serial:
+                self.end(executor, job, Phase.LOST)
+
+    def leave_with(self, worker: Worker) -> None:
+        """The same; what it was given is somebody else's affair."""
+        worker.began, worker.late, worker.job = False, False, NOBODY
+        worker.life += 1
+
+    def lose(self, executor: Executor, model: usize) -> None:
+        """Requests that wait for a model can't be done any more: it is another one now."""
+        while True:
+            entry = self.models[model].queue.pop()
+            if entry is None:
+                break
+            job = self.jobs[usize(entry & NOBODY)]
+            if job.phase is Phase.WAITING and job.serial == entry >> INDEX_BITS:
+                self.models[model].waiting -= 1
+                self.end(executor, job, Phase.LOST)

@@ -1,0 +1,1 @@
+"""A model's process: the runner, to which the build links the model's code (`neokernel/image/systemfile/models.py`)."""

@@ -1,0 +1,361 @@
+"""The gateway of a running machine: what clients see of the protocol, of wrong requests, and of models that go wrong.
+
+One machine for all tests here. Beside the digits' models it has `temper`, which goes wrong when it is told to
+(`machine/temper.py`); a name that no process serves; four places in each queue; and a second and a half for a request.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neokernel.image import qemu
+from tests.model.digits import FOLDER, MODELS, held_out
+from tests.network.test_machine import free_ports
+from tests.support.machine import QEMU
+from tests.support.nk import nk
+
+MACHINE = Path(__file__).parent / "machine"
+PATIENCE = 60
+JSON = {"Content-Type": "application/json"}
+WAITING = 4
+
+pytestmark = [pytest.mark.qemu, pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")]
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    (found,) = free_ports(1)
+    folder = tmp_path_factory.mktemp("gateway")
+    built = nk("build", MACHINE / "system.toml", "-o", folder / "image.elf", timeout=500)
+    assert built.returncode == 0, built.stderr
+    assert QEMU is not None
+    command = [
+        *qemu.command(QEMU, folder / "image.elf"),
+        *qemu.entropy("virtio-mmio-bus.0"),
+        *qemu.network("virtio-mmio-bus.2", {f"tcp/{found}": 8000}),
+    ]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + PATIENCE
+        while not all(is_ready(found, name) for name in (*MODELS, "temper")):
+            assert time.monotonic() < until and process.poll() is None, "the models don't begin to serve"
+            time.sleep(0.1)
+        yield found
+    finally:
+        process.kill()
+        process.wait()
+
+
+def asked(
+    port: int, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+) -> tuple[int, Any, http.client.HTTPMessage]:
+    """Status, what the answer's JSON says, and its fields."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request(method, path, body, headers or {})
+        answer = connection.getresponse()
+        data = answer.read()
+        return answer.status, json.loads(data) if data.startswith(b"{") else data, answer.headers
+    finally:
+        connection.close()
+
+
+def get(port: int, path: str) -> tuple[int, Any]:
+    return asked(port, "GET", path)[:2]
+
+
+def is_ready(port: int, name: str) -> bool:
+    try:
+        return get(port, f"/v2/models/{name}/ready")[0] == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def infer(port: int, name: str, request: Any, **headers: str) -> tuple[int, Any]:
+    body = request if isinstance(request, bytes) else json.dumps(request).encode()
+    return asked(port, "POST", f"/v2/models/{name}/infer", body, headers or JSON)[:2]
+
+
+def image(data: Any, **more: Any) -> dict[str, Any]:
+    return {"inputs": [{"name": "image", "shape": [1, 1, 8, 8], "datatype": "FP32", "data": data, **more}]}
+
+
+def mood(number: float) -> dict[str, Any]:
+    return {"inputs": [{"name": "mood", "shape": [1], "datatype": "FP32", "data": [number]}]}
+
+
+def temper(port: int, number: float) -> tuple[int, Any]:
+    return infer(port, "temper", mood(number))
+
+
+def until_it_serves(port: int) -> list[float]:
+    """What a model answers that was restarted: 7, and its lives."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        status, said = temper(port, 0)
+        if status == 200:
+            found: list[float] = said["outputs"][0]["data"]
+            return found
+        assert status in (503, 504) and time.monotonic() < until, said
+        time.sleep(0.05)
+
+
+# --- the protocol -----------------------------------------------------------------------------------------------------
+
+
+def test_what_the_server_says(port: int) -> None:
+    assert get(port, "/v2") == (200, {"name": "neokernel", "version": "1", "extensions": []})
+    assert get(port, "/v2/health/live") == (200, {"live": True})
+    # One of the names has no process.
+    assert get(port, "/v2/health/ready") == (400, {"ready": False})
+    described = {
+        "name": "digits",
+        "versions": ["1"],
+        "platform": "neokernel",
+        "inputs": [{"name": "image", "datatype": "FP32", "shape": [1, 1, 8, 8]}],
+        "outputs": [{"name": "scores", "datatype": "FP32", "shape": [1, 10]}],
+    }
+    assert get(port, "/v2/models/digits") == (200, described) == get(port, "/v2/models/digits/versions/1")
+    assert get(port, "/v2/models/digits/ready") == (200, {"name": "digits", "ready": True})
+    assert get(port, "/v2/models/nobody/ready") == (400, {"name": "nobody", "ready": False})
+    assert get(port, "/v2/models/temper/versions/2.5/ready")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/v1/models/digits", 404),
+        ("GET", "/v2/models", 404),
+        ("GET", "/v2/models/", 404),
+        ("GET", "/v2/models/digit", 404),
+        ("GET", "/v2/models/digits/versions", 404),
+        ("GET", "/v2/models/digits/versions/2", 404),
+        ("GET", "/v2/models/digits/versions//ready", 404),
+        ("GET", "/v2/models/digits/infer/more", 404),
+        ("GET", "/v2/models/digits/infer", 405),
+        ("POST", "/v2/models/digits", 405),
+        ("POST", "/v2", 405),
+        ("GET", "/v2/models/nobody", 503),
+        ("POST", "/v2/models/nobody/infer", 503),
+    ],
+)
+def test_what_is_not_there(port: int, method: str, path: str, status: int) -> None:
+    found, said, _ = asked(port, method, path)
+    assert found == status
+    assert status == 405 or set(said) == {"error"}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_held_out_digits(port: int, name: str) -> None:
+    """The answers of onnxruntime: to the bit in 8-bit numbers; to 2e-5 in float32, whose sums have another order."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(FOLDER / f"{name}.onnx")
+    images, labels = held_out()
+    count, right = 40, 0
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    for number in range(count):
+        request = image(images[number].ravel().tolist()) | {"id": f"{number}"}
+        connection.request("POST", f"/v2/models/{name}/infer", json.dumps(request), JSON)
+        said = json.load(connection.getresponse())
+        assert (said["model_name"], said["model_version"], said["id"]) == (name, "1", f"{number}")
+        (output,) = said["outputs"]
+        assert {key: output[key] for key in ("name", "datatype", "shape")} == {
+            "name": "scores",
+            "datatype": "FP32",
+            "shape": [1, 10],
+        }
+        found = np.array(output["data"], np.float32)
+        (wanted,) = session.run(None, {"image": images[number : number + 1]})
+        if name == "digits":
+            np.testing.assert_allclose(found, wanted[0], rtol=0, atol=2e-5)
+        else:
+            assert found.tobytes() == wanted[0].tobytes()
+        right += int(found.argmax() == labels[number])
+    connection.close()
+    assert right >= 38
+
+
+def test_requests_as_clients_write_them(port: int) -> None:
+    images, _ = held_out()
+    flat = images[3].ravel().tolist()
+    status, wanted = infer(port, "digits", image(flat))
+    assert status == 200
+    # Lists in one another; members in any order, with more than is known of, in much space; escaped names.
+    nested = image(images[3][None].tolist())
+    assert infer(port, "digits", nested) == (200, wanted)
+    (given,) = image(flat)["inputs"]
+    turned = {"data": given.pop("data"), "parameters": {"binary_data": False}, **given, "more": [{"a": [1]}]}
+    request = {"parameters": {"priority": 3}, "inputs": [turned], "outputs": [{"parameters": {}, "name": "scores"}]}
+    assert infer(port, "digits", json.dumps(request, indent=4).encode()) == (200, wanted)
+    text = json.dumps(image(flat)).replace("image", "im\\u0061ge").replace('"data"', '"d\\u0061ta"')
+    assert infer(port, "digits", text.encode()) == (200, wanted)
+    assert infer(port, "digits", text.encode(), **{"Content-Type": "Application/JSON; charset=utf-8"}) == (200, wanted)
+    assert asked(port, "POST", "/v2/models/digits/versions/1/infer", text.encode())[:2] == (200, wanted)
+    name = 'a"\\\u20ac'
+    assert infer(port, "digits", image(flat) | {"id": name})[1]["id"] == name
+
+
+WRONG = [
+    (b"", "the body is no JSON: it ends too early"),
+    (b"[]", "the body is no JSON object"),
+    (b'{"inputs": [}', "the body is no JSON: something can't stand there, at byte 12"),
+    (b'{"inputs": ["\xff"]}', "the body is no JSON: a text that isn't UTF-8, or has a wrong escape, at byte 12"),
+    (b"[" * 40, "the body is no JSON object"),
+    (b'{"a":' + b"[" * 40, "the body has too many lists or objects in one another, at byte 36"),
+    ({}, 'there is no input "image"'),
+    ({"inputs": []}, 'there is no input "image"'),
+    ({"inputs": {}}, "`inputs` is no list"),
+    ({"inputs": [3]}, "an input is no object"),
+    (b'{"inputs": [], "inputs": []}', "`inputs` stands there twice"),
+    ({"id": 5}, "`id` is no text"),
+    ({"id": "x" * 129}, "`id` is too long"),
+    ({"outputs": 3}, "`outputs` is no list"),
+    ({"outputs": [{}]}, "an output has no `name`"),
+    ({"outputs": [{"name": "score"}]}, 'the model has no output "score"'),
+    ({"inputs": [{"name": "picture"}]}, 'the model has no input "picture"'),
+    ({"inputs": [{"name": "x" * 100}]}, "the model has no input a text that is long"),
+    ({"inputs": [{"shape": [1]}]}, "an input has no `name`"),
+    ({"inputs": [{"name": "image", "datatype": "fp32"}]}, 'there is no datatype "fp32" here'),
+    ({"inputs": [{"name": "image", "datatype": "INT8"}]}, 'input "image" is of datatype FP32'),
+    ({"inputs": [{"name": "image", "shape": [1, -1]}]}, "`shape` is no list of whole numbers, or is too long"),
+    ({"inputs": [{"name": "image", "shape": [1] * 9}]}, "`shape` is no list of whole numbers, or is too long"),
+    ({"inputs": [{"name": "image", "datatype": "FP32"}]}, 'input "image" is of shape [1, 1, 8, 8]'),
+    (image([0] * 64, shape=[64]), 'input "image" is of shape [1, 1, 8, 8]'),
+    (image(0), 'the data of input "image" is no list'),
+    (image([0] * 63), 'the data of input "image" hasn\'t as many elements as its shape says'),
+    (image([0] * 65), 'the data of input "image" hasn\'t as many elements as its shape says'),
+    (image([]), 'the data of input "image" hasn\'t as many elements as its shape says'),
+    (image([[[[0] * 8] * 7 + [[0] * 7]]]), 'the data of input "image" hasn\'t as many elements as its shape says'),
+    (image([[0] * 64]), 'the data of input "image" has elements where its shape has lists'),
+    (image([[[[[0]]]]]), 'the data of input "image" has lists that its shape hasn\'t'),
+    (image([0, [0] * 63]), 'the data of input "image" has lists that its shape hasn\'t'),
+    (image(["0"] * 64), 'the data of input "image" has something in it that is no element'),
+    (image([True] * 64), 'the data of input "image" has element 0, which is no FP32'),
+    (image([0] * 63 + [1e39]), 'the data of input "image" has element 63, which is out of the range of FP32'),
+    (image([0] * 64) | {"id": None}, "`id` is no text"),
+]
+
+
+@pytest.mark.parametrize(("request_", "words"), WRONG, ids=lambda each: str(each)[:40])
+def test_wrong_requests(port: int, request_: Any, words: str) -> None:
+    assert infer(port, "digits", request_) == (400, {"error": words})
+
+
+def test_what_is_no_json_and_what_is_too_large(port: int) -> None:
+    body = json.dumps(image([0] * 64)).encode()
+    assert infer(port, "digits", body, **{"Content-Type": "text/plain"})[0] == 415
+    assert infer(port, "digits", body, **{"Content-Type": "application/jsonlines"})[0] == 415
+    binary = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": "10"}
+    assert infer(port, "digits", body, **binary)[0] == 400
+    large = body[:-1] + b" " * (32 << 10) + b"}"
+    assert asked(port, "POST", "/v2/models/digits/infer", large, JSON)[0] == 413
+    chunked = asked(port, "POST", "/v2/models/digits/infer", iter([large]), JSON)  # type: ignore[arg-type]
+    assert chunked[:2] == (413, {"error": "the request is too large"})
+
+
+# --- models that go wrong ---------------------------------------------------------------------------------------------
+
+
+def test_a_model_that_crashes_is_started_again(port: int) -> None:
+    seven, lives = until_it_serves(port)
+    assert seven == 7
+    status, said, fields = asked(port, "POST", "/v2/models/temper/infer", json.dumps(mood(1)).encode(), JSON)
+    assert (status, fields["Retry-After"]) == (503, "1")
+    assert said == {"error": "the model has ended while it worked on this request"}
+    assert until_it_serves(port) == [7, lives + 1]
+    assert infer(port, "digits", image([0] * 64))[0] == 200
+
+
+def test_a_result_that_json_has_no_number_for(port: int) -> None:
+    assert temper(port, 3) == (500, {"error": 'result "answer" has an element that JSON has no number for'})
+    assert temper(port, 0)[0] == 200
+
+
+@pytest.mark.parametrize("number", [4, 5])
+def test_a_model_that_does_other_work(port: int, number: int) -> None:
+    lives = until_it_serves(port)
+    assert temper(port, number)[0] == 503
+    assert until_it_serves(port) == lives
+
+
+def test_a_model_that_becomes_another(port: int) -> None:
+    lives = until_it_serves(port)
+    assert temper(port, 6)[0] == 503
+    status, said = temper(port, 0)
+    assert status == 200 and said["outputs"][0]["shape"] == [2000] and said["outputs"][0]["data"][:2] == lives
+    assert temper(port, 5)[0] == 503 and until_it_serves(port) == lives
+
+
+def test_a_model_that_talks_nonsense(port: int) -> None:
+    lives = until_it_serves(port)
+    assert temper(port, 7)[0] == 503
+    assert until_it_serves(port) == lives
+
+
+def test_a_slow_model_holds_up_nobody_else(port: int) -> None:
+    """While it computes, its queue fills, and then requests are refused at once; other models go on."""
+    lives = until_it_serves(port)
+    found: list[int] = []
+
+    def ask(number: float) -> None:
+        found.append(temper(port, number)[0])
+
+    asking = [threading.Thread(target=ask, args=(number,)) for number in (2, *[0] * WAITING)]
+    for each in asking:
+        each.start()
+        time.sleep(0.05)
+    status, said, fields = asked(port, "POST", "/v2/models/temper/infer", json.dumps(mood(0)).encode(), JSON)
+    assert (status, fields["Retry-After"]) == (429, "1")
+    assert said == {"error": "too many requests wait for this model"}
+    for _ in range(5):
+        assert infer(port, "digits", image([0] * 64))[0] == 200
+    for each in asking:
+        each.join()
+    assert found.count(504) == WAITING + 1, found
+    # It is beyond the time of a request: nobody waits for it any more, until it asks for work.
+    assert temper(port, 0)[0] in (503, 200)
+    assert until_it_serves(port) == lives
+
+
+def test_many_at_once(port: int) -> None:
+    """Each is answered, rightly, or told at once to come again."""
+    images, _ = held_out()
+    wanted = [infer(port, "digits-int8", image(each.ravel().tolist())) for each in images[:8]]
+    found: list[tuple[int, bool]] = []
+
+    def ask(first: int) -> None:
+        for step in range(4):
+            number = (first + step) % len(wanted)
+            said = at_once(port, "digits-int8", image(images[number].ravel().tolist()))
+            found.append((said[0], said == wanted[number]))
+
+    asking = [threading.Thread(target=ask, args=(first,)) for first in range(24)]
+    for each in asking:
+        each.start()
+    for each in asking:
+        each.join()
+    assert len(found) == 96 and {status for status, _ in found} <= {200, 429}, found
+    assert all(same for status, same in found if status == 200) and sum(status == 200 for status, _ in found) > 20
+
+
+def at_once(port: int, name: str, request: Any) -> tuple[int, Any]:
+    """A request whose head and body are sent together, on a connection of its own."""
+    body = json.dumps(request).encode()
+    head = f"POST /v2/models/{name}/infer HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as made:
+        made.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        answer = http.client.HTTPResponse(made, method="POST")
+        answer.begin()
+        return answer.status, json.loads(answer.read())

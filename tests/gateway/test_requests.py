@@ -1,0 +1,185 @@
+"""Manifests and requests, right and damaged, read by the gateway's code, compiled for the host with all checks.
+
+Whatever a process says that it is, and whatever a client sends: no check fails, and what is taken is what was meant.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neokernel.compiler import jit
+from neokernel.compiler.pipeline import State, run_front_end
+from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.image.systemfile.models import manifest_of
+from neokernel.model.bundle import Bundle, Code, Port
+from neokernel.model.graph import ElementType, TensorType
+
+MODULE = "tests.gateway.walk"
+TAKEN, NO_MANIFEST, NO_REQUEST = 0, 1, 2
+#: datatypes by the protocol, and what they are to NumPy
+TYPES = {
+    "BOOL": (ElementType.BOOL, np.bool_),
+    "UINT8": (ElementType.UINT8, np.uint8),
+    "UINT16": (ElementType.UINT16, np.uint16),
+    "UINT32": (ElementType.UINT32, np.uint32),
+    "UINT64": (ElementType.UINT64, np.uint64),
+    "INT8": (ElementType.INT8, np.int8),
+    "INT16": (ElementType.INT16, np.int16),
+    "INT32": (ElementType.INT32, np.int32),
+    "INT64": (ElementType.INT64, np.int64),
+    "FP32": (ElementType.FLOAT32, np.float32),
+    "FP64": (ElementType.FLOAT64, np.float64),
+}
+Tensors = dict[str, tuple[str, tuple[int, ...]]]
+
+
+@functools.cache
+def library() -> jit.Library:
+    state = run_front_end(State(PACKAGE_ROOT, [MODULE]))
+    assert state.program is not None and not state.diagnostics.items, state.diagnostics.sorted()
+    return jit.Library(state.program, (f"{MODULE}.ask",), poison=True)
+
+
+def ask(manifest: bytes, body: bytes) -> tuple[int, int, bytes]:
+    into = bytearray(16 << 10)
+    how, why, length = map(int, library().call(f"{MODULE}.ask", manifest, body, (into, len(into))))
+    return how, why, bytes(into[:length])
+
+
+def manifest(inputs: Tensors, outputs: int = 1) -> bytes:
+    def ports(tensors: Tensors) -> tuple[Port, ...]:
+        return tuple(Port(name, TensorType(TYPES[kind][0], shape)) for name, (kind, shape) in tensors.items())
+
+    made: Tensors = {f"out{number}": ("FP32", (2,)) for number in range(outputs)}
+    code = Code("rv64gc", 0, b"\0" * 4, b"", 64, 16)
+    return manifest_of(Bundle("test", "1", ports(inputs), ports(made), (code,), ()))
+
+
+def elements(kind: str, count: int, chance: random.Random) -> Any:
+    """Of all sizes, at their ends, too."""
+    type_ = TYPES[kind][1]
+    if kind == "BOOL":
+        return np.array([chance.random() < 0.5 for _ in range(count)])
+    if kind.startswith("FP"):
+        found = np.array([chance.uniform(-1, 1) * 10.0 ** chance.randrange(-30, 30) for _ in range(count)])
+        return found.astype(type_)
+    ends = np.iinfo(type_)
+    return np.array(
+        [chance.choice([ends.min, ends.max, 0, chance.randrange(ends.min, ends.max)]) for _ in range(count)], type_
+    )
+
+
+def body_of(tensors: Tensors, values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "inputs": [
+            {"name": name, "shape": list(shape), "datatype": kind, "data": values[name].tolist()}
+            for name, (kind, shape) in tensors.items()
+        ]
+    }
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_elements_of_each_type(kind: str) -> None:
+    chance = random.Random(kind)
+    for shape in [(7,), (), (1, 2, 3), (2, 1, 1, 5)]:
+        tensors: Tensors = {"other": ("UINT8", (3,)), "in": (kind, shape)}
+        count = int(np.prod(shape, dtype=int))
+        values = {"other": elements("UINT8", 3, chance), "in": elements(kind, count, chance).reshape(shape)}
+        request = body_of(tensors, values)
+        if shape == ():
+            request["inputs"][1]["data"] = [request["inputs"][1]["data"]]
+        how, wanted, found = ask(manifest(tensors), json.dumps(request).encode())
+        assert (how, wanted) == (TAKEN, 1), found
+        assert found[:3] == values["other"].tobytes() and found[64:][: values["in"].nbytes] == values["in"].tobytes()
+        for each in request["inputs"]:
+            each["data"] = np.array(each["data"], TYPES[each["datatype"]][1]).ravel().tolist()
+        assert ask(manifest(tensors), json.dumps(request).encode()) == (how, wanted, found)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_what_no_type_holds(kind: str) -> None:
+    given = manifest({"in": (kind, (1,))})
+    if kind.startswith("FP"):
+        wrong = ["1e39" if kind == "FP32" else "1e309", "-1e400", "true"]
+    elif kind == "BOOL":
+        wrong = ["2", "-1", "1.0"]
+    else:
+        ends = np.iinfo(TYPES[kind][1])
+        wrong = [str(int(ends.max) + 1), str(int(ends.min) - 1), "1.0", "1e0", "true", "9" * 30, "-" + "9" * 30]
+    for text in wrong:
+        body = f'{{"inputs":[{{"name":"in","shape":[1],"datatype":"{kind}","data":[{text}]}}]}}'
+        how, _, words = ask(given, body.encode())
+        assert how == NO_REQUEST and words.startswith(b'the data of input "in" has element 0, which is '), text
+
+
+def test_outputs_are_chosen() -> None:
+    given = manifest({"in": ("UINT8", (1,))}, 8)
+    body = body_of({"in": ("UINT8", (1,))}, {"in": np.zeros(1, np.uint8)})
+    for names in ([], [3], [0, 7], list(range(8))):
+        request = body | {"outputs": [{"name": f"out{number}"} for number in names]}
+        assert ask(given, json.dumps(request).encode())[1] == (sum(1 << number for number in names) or 255)
+
+
+#: bytes that mean something in requests
+MARKS = b'[]{}",:\\ 0123456789-.eEtruefalsnamdpshi\x00\x80\xff'
+
+
+def test_damaged_requests() -> None:
+    chance = random.Random(11)
+    seen = {TAKEN: 0, NO_REQUEST: 0}
+    kinds = list(TYPES)
+    for _ in range(4_000):
+        tensors: Tensors = {
+            name: (chance.choice(kinds), tuple(chance.randrange(1, 4) for _ in range(chance.randrange(4))))
+            for name in ("a", "b")[: chance.randrange(1, 3)]
+        }
+        values = {
+            name: elements(kind, int(np.prod(shape, dtype=int)), chance).reshape(shape)
+            for name, (kind, shape) in tensors.items()
+        }
+        body = bytearray(json.dumps(body_of(tensors, values) | {"id": "x"}).encode())
+        for _ in range(chance.randrange(4)):
+            place = chance.randrange(len(body))
+            match chance.randrange(3):
+                case 0:
+                    body[place:place] = bytes([chance.choice(MARKS)])
+                case 1:
+                    del body[place : place + chance.randrange(1, 20)]
+                case _:
+                    body[place] = chance.choice(MARKS)
+        how, _, words = ask(manifest(tensors), bytes(body))
+        seen[how] += 1
+        assert how == TAKEN or words.decode()
+        if how == TAKEN:
+            json.loads(body)
+    assert min(seen.values()) > 300, seen
+
+
+def test_damaged_manifests() -> None:
+    """As a process that lies would send: each is refused, or means something that the gateway has room for."""
+    chance = random.Random(12)
+    right = manifest({"a": ("FP32", (2, 3)), "b": ("INT8", (5,))}, 3)
+    body = b'{"inputs":[]}'
+    refused: set[int] = set()
+    taken = 0
+    for _ in range(20_000):
+        data = bytearray(right)
+        for _ in range(chance.randrange(1, 4)):
+            place = chance.randrange(len(data) if chance.random() < 0.5 else 64)
+            data[place] = chance.choice([0, 1, 2, 8, 9, 0x7F, 0x80, 0xFF, data[place] ^ 1 << chance.randrange(8)])
+        if chance.random() < 0.1:
+            del data[chance.randrange(len(data)) :]
+        elif chance.random() < 0.05:
+            data += bytes(chance.randrange(5_000))
+        how, why, _ = ask(bytes(data), body)
+        if how == NO_MANIFEST:
+            refused.add(why)
+        else:
+            taken += 1
+    assert taken > 1_000 and refused == {0, 1, 2}, (taken, refused)

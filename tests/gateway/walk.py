@@ -1,0 +1,51 @@
+"""A manifest and a request, read as the gateway reads them: for tests that compile it for the host."""
+
+from __future__ import annotations
+
+from neokernel.http.text import Text
+from neokernel.interfaces.inference import NoWork
+from neokernel.lang import Span, copy, u8, u64, usize, value
+from neokernel.services.gateway.described import Described
+from neokernel.services.gateway.job import Job
+from neokernel.services.gateway.request import read_request
+
+TAKEN: u64 = 0
+NO_MANIFEST: u64 = 1
+NO_REQUEST: u64 = 2
+
+
+@value
+class Seen:
+    """`length` bytes of `into` are the tensors, or the words that say what is wrong; of a manifest, `why` says it."""
+
+    how: u64
+    why: u64
+    length: usize
+
+
+def ask(manifest: Span[u8], body: Span[u8], into: Span[u8]) -> Seen:
+    described = Described()
+    refused = described.read(manifest)
+    if refused is not None:
+        assert described.size == 0 and described.inputs == 0
+        return Seen(NO_MANIFEST, u64(refused.value), 0)
+    assert described.is_of(manifest) and described.size != 0
+    for number in range(described.inputs + described.outputs):
+        tensor = described.tensors[number]
+        assert tensor.place + usize(tensor.count) <= described.size
+        assert (tensor.place < described.results) == (number < described.inputs) or described.results == 0
+    job = Job()
+    copy(job.body[: len(body)], body.bytes())
+    trouble = Text(data=job.message[:])
+    if read_request(job, len(body), described, trouble):
+        assert trouble.used == 0 and job.wanted != 0
+        copy(into[: described.results], job.tensors[: described.results].bytes())
+        return Seen(TAKEN, u64(job.wanted), described.results)
+    assert trouble.used != 0 and not trouble.full
+    copy(into[: trouble.used], trouble.written())
+    return Seen(NO_REQUEST, 0, trouble.used)
+
+
+def reasons() -> u64:
+    """How many there are not to give work."""
+    return u64(NoWork.BEGIN.value) + 1
