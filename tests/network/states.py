@@ -38,6 +38,11 @@ def look(watched: Watched, tcp: Tcp, transitions: Span[u64]) -> None:
         connection = tcp.connections.at(index)
         now: u8 = u8(connection.state.value) if connection is not None else 0
         then = watched.states[index]
+        if then != 0 and now != 0 and connection is not None and connection.flow != watched.flows[index]:
+            # Another one has taken its place at once.
+            transitions[usize(then) * STATES] += 1
+            watched.ended += 1
+            then, watched.states[index] = 0, 0
         if now == then:
             continue
         watched.states[index] = now
