@@ -11,7 +11,7 @@ from neokernel.bench.row import BenchError
 
 #: what was recorded (docs/reference/benchmarks-network.md), and how much more it may be: what comes together depends on
 #: how the host runs client and machine
-RECORDED = (10_067, 41_627, 2.94, 3.23)
+RECORDED = (10_596, 43_821, 2.44, 2.48)
 LEEWAY = 1.2
 
 
