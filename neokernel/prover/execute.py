@@ -119,7 +119,9 @@ class Executor:
 
     def unknown(self, type_: Type, hint: str, age: int | None = None) -> Value:
         """Any value of a type. `age`: its references lead into objects that aren't younger."""
-        value = tuple(self.fresh(hint + c.path, c.sort) for c in self.layout.components(type_))
+        value = tuple(
+            self.layout.only(c.type) or self.fresh(hint + c.path, c.sort) for c in self.layout.components(type_)
+        )
         age = self.memory.objects if age is None else age
         for term in value:
             if term.sort == REF:
@@ -384,10 +386,10 @@ class Executor:
         written: Path | None = start.path
         if self.all_or_nothing.holds_of(function):
             written = extended(start.path, t.invert(self.all_or_nothing.nothing(result[0])))
-        for cells in sorted(self.writes.of_function(function), key=lambda cells: cells.name):
+        for cells, constants in sorted(self.writes.of_function(function).items(), key=lambda each: each[0].name):
             where = start.path if cells.name in self.all_or_nothing.hints else written
             if where is not None:
-                self.memory.forget(cells, where)
+                self.memory.forget(cells, where, [self.layout.constant(one) for one in constants or ()])
         if function.result == NEVER:
             return None
         self.invariants.come_back(self, node, start)

@@ -123,6 +123,7 @@ def effect(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> Non
         case ir.New(result=result) | ir.ObjectAt(result=result, new=True) if result is not None:
             assert isinstance(result.type, RefType)
             (made,) = frame.temps[result]
+            assert x.layout.only(result.type) is None, "another one is made of what there is one of"
             x.made.append((made, result.type.target, path))
             if isinstance(node, ir.New) and not node.zero:
                 return

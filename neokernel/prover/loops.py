@@ -204,11 +204,11 @@ def _any_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> State 
         x.findings.unknowns.append(Unknown(start, loop.span))
     current = State(start, dict(state.variables))
     written = x.writes.of_block(whole)
-    kept = x.invariants.loop(x, frame, loop.span, state, written)
+    kept = x.invariants.loop(x, frame, loop.span, state, frozenset(written))
     for var in sorted(x.writes.variables(whole) & set(state.variables), key=lambda var: var.number):
         current.variables[var] = x.unknown(var.type, var.name)
-    for cells in sorted(written, key=lambda cells: cells.name):
-        x.memory.forget(cells, start)
+    for cells, constants in sorted(written.items(), key=lambda each: each[0].name):
+        x.memory.forget(cells, start, [x.layout.constant(one) for one in constants or ()])
     x.invariants.round_begins(x, start, kept)
     for fact in _counters(x, frame, loop, state, current):
         x.assume(start, fact)

@@ -13,7 +13,7 @@ is a snapshot of all memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from neokernel.compiler.types import Type
@@ -69,6 +69,14 @@ class Anything(Entry):
     """Whatever it was, it is now another unknown function."""
 
     base: str
+
+
+@dataclass(frozen=True, slots=True)
+class Perhaps(Entry):
+    """A value, in some places: in which, is an unknown function."""
+
+    base: str
+    value: Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +184,15 @@ class Memory:
         for index, name, _ in self.components(cells):
             self._append(name, Cleared(stamp, path, object, zero[index]))
 
-    def forget(self, cells: Cells, path: Path) -> None:
-        """Anything may have been written to these cells."""
+    def forget(self, cells: Cells, path: Path, values: Sequence[Value] = ()) -> None:
+        """Anything may have been written to these cells, in any places; or nothing but these `values`, if there are."""
+        for value in values:
+            stamp = self._next()
+            self.versions += 1
+            for index, name, _ in self.components(cells):
+                self._append(name, Perhaps(stamp, path, f"{cells.name}?{self.versions}", value[index]))
+        if values:
+            return
         stamp = self._next()
         self.versions += 1
         for index, name, _ in self.components(cells):
@@ -220,6 +235,9 @@ class Memory:
         path: Path,
         before: int | None,
     ) -> Term:
+        only = self.layout.only(component.type)
+        if only is not None:
+            return only
         location = tuple(simplified(path, part) for part in location)
         choice = next((part for part in location if part.op == "ite" and part.sort == REF), None)
         if choice is not None and _small(choice):
@@ -297,6 +315,8 @@ class Memory:
                 matches = t.conjunction(self.same(target, location[0]), inside)
             case Cleared(object=made):
                 matches = self._within(made, location[0])
+            case Perhaps(base=base):
+                matches = t.apply(base, t.BOOL, *location)
             case _:
                 matches = t.TRUE
         answer = decided(path, matches)
@@ -328,7 +348,7 @@ class Memory:
         path: Path,
     ) -> Term:
         match entry:
-            case Write(value=value) | Fill(value=value) | Cleared(value=value):
+            case Write(value=value) | Fill(value=value) | Cleared(value=value) | Perhaps(value=value):
                 return value
             case Anything(base=base):
                 return t.apply(base, component.sort, *location)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from neokernel.compiler import ir
 from neokernel.compiler.digest import everything
-from neokernel.compiler.types import StructType
+from neokernel.compiler.types import RefType, StructType
 from neokernel.lang.instrument import deep_recursion
 from neokernel.prover import invariants, unchanged
 from neokernel.prover import terms as t
@@ -26,7 +26,7 @@ from neokernel.prover.paths import START, Path, assuming, extended
 from neokernel.prover.solve import EFFORT, Answer, Model, Solver
 from neokernel.prover.states import Frame, State, is_private, is_specification
 from neokernel.prover.unchanged import NO_RULE, AllOrNothing
-from neokernel.prover.values import Value
+from neokernel.prover.values import Layout, Value
 
 if TYPE_CHECKING:
     from neokernel.prover.counterexample import Counterexample
@@ -82,13 +82,17 @@ class Run:
         self.function = function
         self.effort = effort
         specifying = is_specification(function)
-        self.executor = x = Executor(Limits(inline=SPECIFIED) if specifying else limits)
+        self.executor = x = Executor(Limits(inline=SPECIFIED) if specifying else limits, Layout(single=rule.single))
         x.specifying = specifying
         self.invariants = invariants.Invariants(of)
         x.invariants = self.invariants
         x.proven = proven or set()
         x.all_or_nothing = rule
         x.impossible = self._impossible
+        for struct in of:
+            if x.layout.only(RefType(struct)) is not None:
+                # What is known of any reference at entry, is known of the only one.
+                x.unknown(RefType(struct), "", 0)
         self.arguments: dict[ir.Var, Value] = {p: x.unknown(p.type, p.name, 0) for p in function.parameters}
         self.result: Value | None = None
         #: where its returns meet; None if it never returns

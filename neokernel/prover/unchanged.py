@@ -28,15 +28,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AllOrNothing:
-    """Which functions, by symbol; which results say that nothing has changed; and what may change nevertheless."""
+    """Which functions, by symbol; which results say that nothing has changed; and what may change nevertheless.
+
+    `single`, which is taken for granted of the whole program: structs of which there is one object.
+    """
 
     functions: frozenset[str]
     nothing: Callable[[Term], Term]
     hints: frozenset[str] = frozenset()
+    single: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         """All that a proof depends on."""
-        return f"{sorted(self.functions)} {sorted(self.hints)} {inspect.getsource(self.nothing)}"
+        return f"{sorted(self.functions)} {sorted(self.hints)} {sorted(self.single)} {inspect.getsource(self.nothing)}"
 
     def holds_of(self, function: ir.Function) -> bool:
         return function.symbol in self.functions

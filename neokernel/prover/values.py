@@ -30,6 +30,7 @@ from neokernel.compiler.types import (
     NoneType,
     RefType,
     SpanType,
+    StructType,
     TupleType,
     Type,
     UnionType,
@@ -56,7 +57,10 @@ class Component:
 
 @dataclass(slots=True)
 class Layout:
-    """How types are flattened; numbers the arms of unions, and holds the tables of constants."""
+    """How types are flattened; numbers the arms of unions, and holds the tables of constants.
+
+    `single`: structs (module and name) of which there is but one object: all references to it are the same.
+    """
 
     tags: dict[Type, int] = field(default_factory=dict)
     known: dict[Type, tuple[Component, ...]] = field(default_factory=dict)
@@ -64,6 +68,7 @@ class Layout:
     tables: list[tuple[Value, ...]] = field(default_factory=list)
     _table_numbers: dict[ir.ConstValue, int] = field(default_factory=dict)
     _names: dict[Type, str] = field(default_factory=dict)
+    single: frozenset[str] = frozenset()
 
     def components(self, type_: Type) -> tuple[Component, ...]:
         found = self.known.get(type_)
@@ -106,6 +111,13 @@ class Layout:
                         made += [Component(f".{arm}{c.path}", c.sort, c.type) for c in self.components(arm)]
                 return made
         raise AssertionError(f"{type_} has no value")
+
+    def only(self, type_: Type) -> Term | None:
+        """The reference, of a type that has but one."""
+        of = type_.target if isinstance(type_, RefType) else None
+        if isinstance(of, StructType) and f"{of.module}.{of.name}" in self.single:
+            return t.variable(f"the {of.name}", REF)
+        return None
 
     def name(self, type_: Type) -> str:
         """A name for the type that no other has."""

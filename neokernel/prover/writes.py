@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from neokernel.compiler import ir
 from neokernel.compiler.digest import everything
-from neokernel.compiler.types import U8, ArrayType, RefType, SpanType, StructType, Type
+from neokernel.compiler.types import U8, ArrayType, RefType, SpanType, StructType, Type, UnionType
 from neokernel.prover.memory import Cells
 from neokernel.prover.values import Layout
 
@@ -23,12 +23,17 @@ def container(operand: ir.Operand) -> ArrayType | SpanType:
     return of
 
 
+#: the constants that are written to cells, if nothing else is and they are few
+Constants = frozenset[ir.Const] | None
+FEW = 2
+
+
 class Writes:
     """What functions may write; kept per function."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.known: dict[ir.Function, frozenset[Cells]] = {}
+        self.known: dict[ir.Function, dict[Cells, Constants]] = {}
 
     def field(self, node: ir.LoadField | ir.StoreField) -> Cells:
         return Cells(f"{self.layout.name(node.struct)}.{node.field}", node.struct.fields[node.field].type)
@@ -40,20 +45,33 @@ class Writes:
     def bytes(self) -> Cells:
         return Cells(f"[{self.layout.name(U8)}]", U8)
 
-    def of_function(self, function: ir.Function) -> frozenset[Cells]:
+    def of_function(self, function: ir.Function) -> dict[Cells, Constants]:
         found = self.known.get(function)
         if found is None:
             found = self.known[function] = self.of_block(function.body)
         return found
 
-    def of_block(self, block: ir.Block) -> frozenset[Cells]:
-        found: set[Cells] = set()
+    def of_block(self, block: ir.Block) -> dict[Cells, Constants]:
+        found: dict[Cells, Constants] = {}
+        nulls: dict[ir.Operand, ir.Const] = {}
         for statement in everything(block):
-            if isinstance(statement, ir.Call):
-                found |= self.of_function(statement.function)
-            else:
-                found.update(self._written(statement))
-        return frozenset(found)
+            more: dict[Cells, Constants] = {}
+            match statement:
+                case ir.Call(function=function):
+                    more = self.of_function(function)
+                case ir.MakeUnion(value=ir.Const(value=None), result=ir.Temp(type=UnionType() as union) as result):
+                    if union.is_optional_reference:
+                        nulls[result] = ir.Const(union, None)
+                case ir.StoreField(value=operand):
+                    value = nulls.get(operand, operand)
+                    more = {self.field(statement): frozenset({value}) if isinstance(value, ir.Const) else None}
+                case _:
+                    more = dict.fromkeys(self._written(statement))
+            for cells, values in more.items():
+                others = found.get(cells, frozenset())
+                both = None if values is None or others is None else values | others
+                found[cells] = both if both is not None and len(both) <= FEW else None
+        return found
 
     def _written(self, node: ir.Statement) -> Iterator[Cells]:
         match node:

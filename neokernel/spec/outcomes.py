@@ -36,6 +36,8 @@ OPERATIONS = {
 #: records of the trace, and other bytes that the kernel keeps nothing in
 RECORDS = "[u8]"
 HINTS = frozenset({"DmaSpace.cursor", RECORDS})
+#: boot makes one hart, and nothing makes another: every thread's `hart` is it
+SINGLE = frozenset({"neokernel.kernel.objects.Hart"})
 
 
 def failed(word: Term) -> Term:
@@ -54,4 +56,5 @@ ERRORS_CHANGE_NOTHING = AllOrNothing(
     frozenset(f"neokernel.kernel.{module}.{name}" for module, names in OPERATIONS.items() for name in names.split()),
     failed,
     HINTS,
+    SINGLE,
 )

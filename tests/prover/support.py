@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -17,6 +18,7 @@ from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.kernel import kernel_state
 from neokernel.prover import invariants
 from neokernel.prover.prove import Proof, Session, callees_first, roots
+from neokernel.prover.unchanged import NO_RULE
 from neokernel.spec import MODULES
 
 MODULE = "proven"
@@ -34,10 +36,11 @@ def program(text: str) -> ir.Program:
 
 
 @cache
-def session(text: str) -> Session:
-    """All functions of a module proven."""
+def session(text: str, single: frozenset[str] = frozenset()) -> Session:
+    """All functions of a module proven; of the structs `single` there is one object."""
     made = program(text)
-    session = Session(invariants.of_program(made))
+    rule = replace(NO_RULE, single=frozenset(f"{MODULE}.{name}" for name in single))
+    session = Session(invariants.of_program(made), rule=rule)
     for function in callees_first(roots(made, [MODULE])):
         session.prove(function)
     return session

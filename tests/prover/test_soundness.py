@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from tests.prover.support import failures, proof
+from tests.prover.support import failures, proof, session
 
 #: name: (module, what isn't proven of `f`)
 CASES: dict[str, tuple[str, list[str]]] = {
@@ -1075,6 +1075,74 @@ def test_what_a_private_function_promises_is_proven() -> None:
     )
     assert failures(text.format(128), "_half") == [] and failures(text.format(128), "f") == []
     assert failures(text.format(100), "_half") == ["ensures"] and not proof(text.format(100), "_half").sound
+
+
+#: a call that isn't looked into, and writes nothing but constants
+LAMPS = """
+@struct
+class Lamp:
+    lit: bool = False
+    level: u8 = 0
+    behind: Lamp | None = None
+
+def put_out(lamp: Lamp, all: bool) -> None:
+    ensures(lambda: not lamp.lit)
+    lamp.lit = False
+    lamp.behind = None
+    lamp.level = {}
+    behind = lamp.behind
+    if all and behind is not None:
+        behind.lit = False
+
+def f(lamp: Lamp, other: Lamp, behind: Lamp) -> None:
+    requires(not other.lit and lamp.level <= 3 and other.behind is behind)
+    put_out(lamp, True)
+    assert {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("level", "claim", "left"),
+    [
+        ("3", "not lamp.lit and not other.lit", []),
+        ("3", "lamp.level <= 3", []),
+        ("3", "lamp.level == 3", ["assert"]),
+        ("3", "other.lit or behind.lit", ["assert"]),
+        ("3", "not behind.lit", ["assert"]),
+        ("3", "other.behind is behind or other.behind is None", []),
+        ("3", "other.behind is behind", ["assert"]),
+        ("u8(lamp.lit) + lamp.level", "lamp.level <= 3", ["assert"]),
+    ],
+)
+def test_of_constants_that_a_call_writes_it_is_known_what_may_be_there(level: str, claim: str, left: list[str]) -> None:
+    assert failures(LAMPS.format(level, claim)) in (left, ["overflow", *left])
+
+
+@pytest.mark.parametrize("single", [True, False])
+def test_what_there_is_one_of_is_always_the_same(single: bool) -> None:
+    text = """
+        @struct
+        class House:
+            doors: u8 = 0
+            @invariant
+            def is_small(self) -> bool:
+                return self.doors < 4
+
+        @struct
+        class Room:
+            house: House
+
+        def f(room: Room, other: Room, house: House) -> None:
+            room.house.doors = 1
+            assert other.house.doors == 1 and house is room.house
+
+        def g(room: Room) -> None:
+            assert room.house.doors < 4
+            room.house.doors = 4
+    """
+    of = session(text, frozenset({"House"} if single else ()))
+    found = {one.name: [v.obligation.duty.value for v in each.failed] for one, each in of.proofs.items()}
+    assert found == {"f": [] if single else ["check"], "g": ["invariant"]}
 
 
 def test_invariants_hold_in_each_round_of_a_loop_elsewhere() -> None:
