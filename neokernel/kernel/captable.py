@@ -43,6 +43,7 @@ from neokernel.kernel.objects import (
     Reply,
     SchedContext,
     Slot,
+    State,
     Thread,
     Trace,
 )
@@ -459,7 +460,7 @@ def cancel_some(hart: Hart, endpoint: Endpoint) -> None:
         sender = endpoint.cursor
         if sender is None:
             return
-        if sender.badge == endpoint.ending:
+        if sender.badge == endpoint.ending and sender.state is not State.RUNNABLE:
             threads.cancel(hart, sender, failure(Status.CANCELLED, INVOKED))
             return
         endpoint.cursor = sender.previous

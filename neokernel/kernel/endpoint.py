@@ -28,7 +28,7 @@ from neokernel.abi.status import FIRST, INVOKED, REPLY, TRAVELLING, WINDOW, WORD
 from neokernel.abi.trace import Event
 from neokernel.arch import cpu
 from neokernel.kernel import timer
-from neokernel.kernel.notification import go_on, start_timer, take, wake
+from neokernel.kernel.notification import proceed, start_timer, take, wake
 from neokernel.kernel.objects import (
     PINNED,
     REVOKING,
@@ -40,13 +40,14 @@ from neokernel.kernel.objects import (
     State,
     Thread,
     fits,
+    runs,
 )
 from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, answer
-from neokernel.kernel.reply import arm, finish, link, release
+from neokernel.kernel.reply import arm, finish, link, release, waits_for_reply
 from neokernel.kernel.schedule import append, stop, take_out
 from neokernel.kernel.slot import derivable, derive, find, has_children, is_fertile, refuse, relocate, vacant
 from neokernel.kernel.tracing import record, record_of
-from neokernel.lang import Array, Order, Span, array, cold, copy, loop_bound, requires, u32, u64, wrapping_add
+from neokernel.lang import Array, Order, Span, array, cold, copy, ensures, loop_bound, requires, u32, u64, wrapping_add
 
 #: what `_obstacle` gives: indices of capabilities, and here the window's
 WINDOW_FIRST = MAXIMUM_CAPABILITIES
@@ -228,6 +229,7 @@ def immovable(slot: Slot, argument: u64) -> u64:
 
 def send(hart: Hart, caller: Thread, slot: Slot, calling: bool, waiting: bool) -> u64:
     """The SEND, TRY_SEND and CALL calls, on an endpoint."""
+    requires(runs(caller))
     endpoint = slot.object
     if not isinstance(endpoint, Endpoint):
         return refuse(INVOKED)
@@ -248,7 +250,8 @@ def offer(hart: Hart, sender: Thread, endpoint: Endpoint, badge: u64, word: u64,
     A call needs a receiver with a Reply, and can bring the time to serve it; a message without a call can't, so its
     receiver must have a context.
     """
-    requires(fits(word))
+    requires(fits(word) and sender.state is State.RUNNABLE)
+    ensures(lambda result: result == BLOCKED or sender.state is State.RUNNABLE)
     receiver = endpoint.receivers.head
     if receiver is None:
         if not waiting:
@@ -272,12 +275,14 @@ def offer(hart: Hart, sender: Thread, endpoint: Endpoint, badge: u64, word: u64,
     if calling and reply is not None:
         link(hart, sender, receiver, reply)
         return BLOCKED
-    go_on(hart, receiver)
+    proceed(hart, receiver)
     return 0
 
 
 def take_sender(endpoint: Endpoint, sender: Thread) -> None:
     """Take it out of the queue; who cancels senders goes on with the one before it."""
+    requires(sender.queue is endpoint.senders)
+    ensures(lambda: sender.state is State.RUNNABLE and sender.queue is None)
     if endpoint.cursor is sender:
         endpoint.cursor = sender.previous
     take_out(endpoint.senders, sender)
@@ -300,7 +305,7 @@ def receive(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply | None,
     The caller has its answer before the next message is looked at, whose place it may take; and goes on afterwards,
     because a server that runs on its time can't try again without.
     """
-    requires(not answering or deadline == NEVER)
+    requires(runs(thread) and (not answering or deadline == NEVER))
     caller = None if reply is None else reply.caller
     if caller is not None:
         if not answering or answers_another(thread, caller):
@@ -316,6 +321,9 @@ def receive(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply | None,
         return enter_again(thread, caller)
     if caller is not None and reply is not None:
         end_call(hart, thread, reply, caller)
+        if endpoint.senders.head is not first:
+            # Nobody has come or gone; were it otherwise, what was looked at would be another.
+            return AGAIN
     notification = thread.notification
     if notification is not None and notification.word != 0 and thread.context is not None:
         done = answer(thread, take(notification), 0, 0, 0, 0)
@@ -332,12 +340,18 @@ def receive(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply | None,
             return failure(Status.WRONG_STATE, FIRST)
     release(hart, thread)
     arm(thread, reply)
-    # First out of the ready queue, where it may be since it has answered somebody more important.
+    wait_for_message(hart, thread, endpoint, deadline)
+    return BLOCKED
+
+
+def wait_for_message(hart: Hart, thread: Thread, endpoint: Endpoint, deadline: u64) -> None:
+    """The thread receives, as the last. It may have been ready, since it has answered somebody more important."""
+    requires(thread.state is State.RUNNABLE)
+    ensures(lambda: thread.state is State.RECEIVING)
     stop(hart, thread, State.RECEIVING)
     append(endpoint.receivers, thread)
     thread.endpoint = endpoint
     start_timer(hart, thread, deadline)
-    return BLOCKED
 
 
 def _reject(
@@ -373,7 +387,7 @@ def _reject(
     if label_of(sender.message) == u64(Fault.BUDGET.value):
         # It lacks nothing but time, and goes on as one without a handler.
         sender.taken = 0
-        go_on(hart, sender)
+        proceed(hart, sender)
     else:
         sender.state = State.STOPPED
     return True
@@ -383,7 +397,8 @@ def take_message(
     hart: Hart, thread: Thread, endpoint: Endpoint, sender: Thread, reply: Reply | None, named: Span[u64]
 ) -> None:
     """Take the message of the first sender, to which there is no obstacle."""
-    requires(len(named) == NAMED)
+    requires(len(named) == NAMED and thread.state is State.RUNNABLE and sender.queue is endpoint.senders)
+    calling = sender.state is State.CALLING
     take_sender(endpoint, sender)
     word = sender.message
     if not sender.faulted and needs_buffer(word):
@@ -391,7 +406,7 @@ def take_message(
     transfer_registers(sender, thread, sender.badge, word)
     if hart.attention & TRACING != 0:
         record_of(hart, sender.identifier, Event.SEND, thread.identifier, word)
-    if sender.state is State.CALLING and reply is not None:
+    if calling and reply is not None:
         release(hart, thread)
         arm(thread, reply)
         link(hart, sender, thread, reply)
@@ -404,6 +419,7 @@ def take_message(
 
 def respond(hart: Hart, server: Thread, reply: Reply) -> u64:
     """REPLY: answer the caller whom `reply` holds."""
+    requires(runs(server))
     caller = reply.caller
     if caller is None or answers_another(server, caller):
         # If it has given its answer, another thread has ended the call meanwhile.
@@ -420,6 +436,7 @@ def give(hart: Hart, server: Thread, caller: Thread) -> u64:
 
     Who has an answer already, of this call that is entered again or of another thread, keeps that.
     """
+    requires(waits_for_reply(caller))
     word = server.registers.a1
     if word & GIVEN_BIT != 0:
         return 0
@@ -438,7 +455,7 @@ def give(hart: Hart, server: Thread, caller: Thread) -> u64:
 @cold
 def give_more(hart: Hart, server: Thread, caller: Thread, word: u64) -> u64:
     """The same, when not all of it is in registers."""
-    requires(fits(word))
+    requires(fits(word) and waits_for_reply(caller))
     refused = transfer_more(hart, server, caller, word)
     if refused != 0:
         return refused
@@ -466,7 +483,8 @@ def answers_another(server: Thread, caller: Thread) -> bool:
 
 def end_call(hart: Hart, server: Thread, reply: Reply, caller: Thread) -> None:
     """The second: the caller, whom `reply` holds, goes on, and has its time back. It has a well-formed answer."""
-    requires(reply.caller is caller)
+    requires(reply.caller is caller and server.state is State.RUNNABLE)
+    ensures(lambda: server.state is State.RUNNABLE)
     word = server.registers.a1 & ~u64(GIVEN_BIT)
     if hart.attention & TRACING != 0:
         record(hart, Event.REPLY, caller.identifier, word)

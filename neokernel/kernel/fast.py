@@ -12,7 +12,7 @@ from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.rights import RECEIVE, SEND, SIGNAL, WAIT
 from neokernel.abi.status import FIRST, Status
 from neokernel.arch import cpu
-from neokernel.kernel.objects import Endpoint, Hart, Notification, Reply, State, Thread
+from neokernel.kernel.objects import Endpoint, Hart, Notification, Reply, State, Thread, runs
 from neokernel.kernel.outcome import give_answer
 from neokernel.kernel.schedule import append, enqueue, exchange, exchangeable, priority_of, take_first
 from neokernel.lang import requires, u32, u64
@@ -20,7 +20,7 @@ from neokernel.lang import requires, u32, u64
 
 def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, _: u64, caller: Thread) -> None:
     """CALL, entered from the trap with the registers as they are. It names no Reply."""
-    requires(caller.context is not None)
+    requires(runs(caller))
     hart = caller.hart
     context = caller.context
     assert context is not None, "who calls runs, and so has a context"
@@ -56,7 +56,6 @@ def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, _:
                         context.thread = server
                         server.context = context
                         # and the server runs.
-                        server.state = State.RUNNABLE
                         hart.current = server
                         cpu.use_translation(hart.cpu, translation)
                         cpu.leave(slot.word, word, w0, w1, w2, w3, server.registers, caller.registers)
@@ -69,7 +68,7 @@ def fast_call(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, _:
 
 def call_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, server: Thread, caller: Thread) -> None:
     """The same, to a server with a context of its own. The capability and the message are good."""
-    requires(caller.context is not None)
+    requires(runs(caller) and server.previous is None and server.state is State.RECEIVING)
     hart = caller.hart
     context = caller.context
     assert context is not None, "who calls runs, and so has a context"
@@ -88,7 +87,6 @@ def call_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, 
                 back.context = None
                 caller.state = State.REPLIED
                 caller.awaited = back
-                server.state = State.RUNNABLE
                 hart.current = server
                 cpu.leave(caller.badge, word, w0, w1, w2, w3, server.registers, caller.registers)
                 return
@@ -99,7 +97,7 @@ def fast_reply_receive(
     capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, server: Thread
 ) -> None:
     """REPLY_RECEIVE, entered from the trap with the registers as they are."""
-    requires(server.context is not None)
+    requires(runs(server))
     hart = server.hart
     context = server.context
     assert context is not None, "who replies runs, and so has a context"
@@ -155,7 +153,7 @@ def fast_reply_receive(
 
 def reply_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, server: Thread) -> None:
     """The same, of a server with a context of its own. The capabilities and the message are good."""
-    requires(server.context is not None)
+    requires(runs(server))
     hart = server.hart
     back = server.reply
     context = server.context
@@ -183,7 +181,7 @@ def reply_active(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64,
 
 def reply_fault(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, reply: u64, server: Thread) -> None:
     """The same, of a handler that runs on the time of who faulted. The capabilities are good."""
-    requires(server.context is not None)
+    requires(runs(server))
     hart = server.hart
     back = server.reply
     context = server.context
@@ -242,6 +240,7 @@ def fast_wait(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, th
 
 def fast_signal(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, thread: Thread) -> None:
     """SIGNAL that nobody waits for, or somebody more important; entered from the trap likewise."""
+    requires(runs(thread))
     hart = thread.hart
     slots = thread.slots
     if hart.attention == 0 and capability < len(slots):
@@ -265,6 +264,7 @@ def fast_signal(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, 
 
 def wake_driver(hart: Hart, thread: Thread, line: u32) -> Thread | None:
     """An interrupt whose driver waits, and is more important than the thread that it interrupts: the driver."""
+    requires(runs(thread))
     if hart.attention != 0 or line == 0 or u64(line) > len(hart.lines):
         return None
     interrupt = hart.lines[u64(line) - 1]
@@ -281,6 +281,7 @@ def wake_driver(hart: Hart, thread: Thread, line: u32) -> Thread | None:
 
 def wake_at_once(hart: Hart, thread: Thread, notification: Notification, waiter: Thread) -> bool:
     """Go on with `waiter`, the first that waits, in place of `thread`, which is current, if that needs no decision."""
+    requires(runs(thread) and notification.waiters.head is waiter)
     context = thread.context
     waiting = waiter.context
     translation = waiter.space.translation
@@ -291,9 +292,8 @@ def wake_at_once(hart: Hart, thread: Thread, notification: Notification, waiter:
     if before >= priority_of(waiter, waiting) or not exchangeable(hart, context, waiting, now):
         return False
     take_first(notification.waiters, waiter)
-    waiter.state = State.RUNNABLE
+    hart.current = waiter
     enqueue(hart, thread, before, True)
     exchange(hart, context, waiting, now)
-    hart.current = waiter
     cpu.use_translation(hart.cpu, translation)
     return True

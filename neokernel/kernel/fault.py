@@ -15,7 +15,7 @@ from neokernel.kernel.objects import TRACING, Endpoint, Hart, State, Thread
 from neokernel.kernel.outcome import BLOCKED
 from neokernel.kernel.schedule import stop, use_space
 from neokernel.kernel.tracing import record
-from neokernel.lang import cold, u64
+from neokernel.lang import cold, requires, u64
 
 #: boot gives the root's address space the first identifier
 ROOT_SPACE = 1
@@ -26,6 +26,7 @@ def raise_fault(hart: Hart, thread: Thread, fault: Fault, w0: u64, w1: u64, w2: 
 
     The thread runs or is ready; but of BUDGET it has no time, and without a handler waits for some.
     """
+    requires(thread.state is State.RUNNABLE)
     if hart.attention & TRACING != 0:
         record(hart, Event.FAULT, u64(fault.value), w0 if fault == Fault.PAGE else w1)
     if thread.registers.full == 0:
@@ -56,6 +57,7 @@ def raise_fault(hart: Hart, thread: Thread, fault: Fault, w0: u64, w1: u64, w2: 
 @cold
 def miss_time(hart: Hart, thread: Thread) -> None:
     """What `notification.want_time` has put off: the handler of the runnable thread is told that it has no time."""
+    requires(thread.state is State.RUNNABLE)
     raise_fault(hart, thread, Fault.BUDGET, thread.taken, thread.registers.pc, 0, 0)
     if not thread.faulted:
         # Nobody listens.

@@ -12,12 +12,12 @@ from neokernel.abi.status import FIRST, INVOKED, Status
 from neokernel.abi.trace import Event
 from neokernel.arch import cpu
 from neokernel.kernel import timer
-from neokernel.kernel.objects import SCHEDULER, TRACING, Hart, Notification, Slot, State, Thread
+from neokernel.kernel.objects import SCHEDULER, TRACING, Hart, Notification, Slot, State, Thread, runs
 from neokernel.kernel.outcome import BLOCKED, answer, give_answer
-from neokernel.kernel.schedule import append, make_ready, program, stop, take_out
+from neokernel.kernel.schedule import append, make_ready, program, rests, stop, take_out
 from neokernel.kernel.slot import refuse
 from neokernel.kernel.tracing import record
-from neokernel.lang import cold, requires, saturating_add, u64
+from neokernel.lang import cold, ensures, inline, requires, saturating_add, u64
 
 #: schedulers whose threads are held by schedulers, and so on: who is beyond isn't told
 NESTED_SCHEDULERS = 3
@@ -34,6 +34,7 @@ def signal(hart: Hart, notification: Notification, badge: u64) -> None:
 
 def deliver(hart: Hart, notification: Notification, badge: u64) -> Thread | None:
     """Give the signal to a thread that waits, which then can go on, and is given back; otherwise keep it."""
+    ensures(lambda result: result is None or (result.state is State.RUNNABLE and rests(hart, result)))
     added = u64(1) if notification.counting else badge
     waiter = notification.waiters.head
     if waiter is not None:
@@ -55,19 +56,20 @@ def deliver(hart: Hart, notification: Notification, badge: u64) -> Thread | None
 
 
 def end_wait(hart: Hart, thread: Thread, badge: u64, word: u64) -> None:
-    """`thread`, which isn't in a queue any more, can go on with this answer."""
+    """`thread`, which can run again, goes on with this answer."""
     timer.remove(hart.wheel, thread.timer)
-    thread.state = State.RUNNABLE
     if not thread.faulted:
         give_answer(thread, badge, word)
 
 
 def wake(hart: Hart, thread: Thread, badge: u64, word: u64) -> None:
     """And it does, as soon as it can."""
+    requires(rests(hart, thread) and thread.state is State.RUNNABLE)
     end_wait(hart, thread, badge, word)
     proceed(hart, thread)
 
 
+@inline
 def go_on(hart: Hart, thread: Thread) -> None:
     """The thread can run; its registers are as they should be."""
     thread.state = State.RUNNABLE
@@ -76,6 +78,7 @@ def go_on(hart: Hart, thread: Thread) -> None:
 
 def proceed(hart: Hart, thread: Thread) -> None:
     """A runnable thread goes on as soon as it can: now, or when somebody gives it time."""
+    requires(rests(hart, thread) and thread.state is State.RUNNABLE)
     if thread.context is not None:
         make_ready(hart, thread)
     else:
@@ -119,6 +122,7 @@ def take(notification: Notification) -> u64:
 
 def wait(hart: Hart, caller: Thread, slot: Slot, deadline: u64) -> u64:
     """The WAIT call."""
+    requires(runs(caller))
     notification = slot.object
     if not isinstance(notification, Notification):
         return refuse(INVOKED)

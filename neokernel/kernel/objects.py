@@ -369,6 +369,7 @@ class Thread:
     #: its links in the queue that it waits in, or of the hart's ready threads
     next: Thread | None = None
     previous: Thread | None = None
+    queue: Ghost[ThreadQueue | None] = None
     #: what it waits for; which of them counts, its state says, and the others may have gone
     endpoint: Endpoint | None = None
     awaited: Reply | None = None
@@ -412,6 +413,50 @@ class Thread:
     def message_is_well_formed(self) -> bool:
         return fits(self.message)
 
+    @invariant
+    def is_linked(self) -> bool:
+        """Its neighbours in a queue are in the same, and know it; the first is the head, the last the tail."""
+        queue = self.queue
+        if queue is None:
+            return True
+        before = self.previous
+        after = self.next
+        known = queue.head is self if before is None else before.next is self and before.queue is queue
+        return known and (queue.tail is self if after is None else after.previous is self and after.queue is queue)
+
+    @invariant
+    def is_dispatched(self) -> bool:
+        by = self.dispatcher
+        return by is None or (by.dispatched is self and by.state is State.DISPATCHING)
+
+    @invariant
+    def is_queued_as_its_state_says(self) -> bool:
+        """At what it waits for; or with the ready threads of its priority; or nowhere."""
+        if self.ready:
+            runnable = self.state is State.RUNNABLE and self.context is not None
+            return runnable and self.queue is self.hart.queues[u64(self.priority)]
+        at = self.endpoint
+        match self.state:
+            case State.SENDING | State.CALLING:
+                return at is not None and self.queue is at.senders
+            case State.RECEIVING:
+                return at is not None and self.queue is at.receivers
+            case State.WAITING:
+                return self.signals is not None and self.queue is self.signals.waiters
+            case _:
+                return self.queue is None
+
+
+@ghost
+def can_run(thread: Thread) -> bool:
+    """Is it as the current thread must be?"""
+    return thread.state is State.RUNNABLE and thread.context is not None and not thread.ready
+
+
+@ghost
+def runs(thread: Thread) -> bool:
+    return thread.hart.current is thread
+
 
 @ghost
 def fits(word: u64) -> bool:
@@ -429,6 +474,14 @@ class ThreadQueue:
 
     head: Thread | None = None
     tail: Thread | None = None
+
+    @invariant
+    def has_ends(self) -> bool:
+        first = self.head
+        last = self.tail
+        if first is None or last is None:
+            return first is last
+        return first.queue is self and first.previous is None and last.queue is self and last.next is None
 
 
 @struct
@@ -457,6 +510,12 @@ class Reply:
     below: Reply | None = None
     above: Reply | None = None
     server: Thread | None = None
+
+    @invariant
+    def is_awaited(self) -> bool:
+        """It is for one call: who waits for it waits for no other."""
+        caller = self.caller
+        return caller is None or (caller.awaited is self and caller.state in (State.REPLIED, State.ANSWERED))
 
 
 @struct
@@ -698,15 +757,25 @@ class Hart:
         return self.best <= PRIORITIES and self.asid_limit <= ASIDS and self.next_asid < ASIDS
 
     @invariant
+    def current_runs(self) -> bool:
+        return self.current is None or can_run(self.current)
+
+    @invariant
     def best_is_first_on_the_map(self) -> bool:
-        place = PRIORITIES - min(self.best, PRIORITIES)
-        bit = u64(1) << (place % 64)
-        for word in range(len(self.ready)):
-            if word == place // 64:
-                return self.ready[word] & (bit | (bit - 1)) == bit
-            if self.ready[word] != 0:
-                return False
-        return True
+        return is_best(self, self.best)
+
+
+@ghost
+def is_best(hart: Hart, best: u64) -> bool:
+    """Is it 1 + the highest priority on the map?"""
+    place = PRIORITIES - min(best, PRIORITIES)
+    bit = u64(1) << (place % 64)
+    for word in range(len(hart.ready)):
+        if word == place // 64:
+            return hart.ready[word] & (bit | (bit - 1)) == bit
+        if hart.ready[word] != 0:
+            return False
+    return best <= PRIORITIES
 
 
 #: Hart.attention: events are recorded; the floating-point unit is on

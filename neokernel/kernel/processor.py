@@ -10,7 +10,7 @@ from neokernel.arch import cpu
 from neokernel.kernel import timer
 from neokernel.kernel.objects import BADGED, PRIORITIES, Hart, SchedContext, Slot, Thread
 from neokernel.kernel.outcome import answer
-from neokernel.kernel.schedule import attach_again, charge, configure, dequeue, make_ready, time_used
+from neokernel.kernel.schedule import attach_again, charge, configure, dequeue, make_ready, take_off, time_used
 from neokernel.kernel.slot import controlled, refuse, refuse_control, refuse_operation
 from neokernel.lang import cold, requires, u8, u64, wrapping_add, wrapping_sub
 
@@ -56,9 +56,7 @@ def set_context(hart: Hart, caller: Thread, given: Slot) -> u64:
         return failure(Status.MISSING_RIGHT, TRAVELLING)
     thread = context.thread
     if thread is not None:
-        dequeue(hart, thread)
-        if hart.current is thread:
-            hart.current = None
+        take_off(hart, thread)
     if hart.active is context:
         # What was used of it until now counts.
         _ = charge(hart)

@@ -15,8 +15,8 @@ from neokernel.kernel import timer
 from neokernel.kernel.notification import proceed, want_time
 from neokernel.kernel.objects import Hart, Reply, SchedContext, State, Thread
 from neokernel.kernel.outcome import answer, give_answer
-from neokernel.kernel.schedule import dequeue, make_ready, program, stop
-from neokernel.lang import cold, requires, u64
+from neokernel.kernel.schedule import make_ready, program, rests, stop, take_off
+from neokernel.lang import cold, inline, requires, u64
 
 
 def detach(hart: Hart, context: SchedContext) -> None:
@@ -24,15 +24,14 @@ def detach(hart: Hart, context: SchedContext) -> None:
     thread = context.thread
     if thread is None:
         return
-    dequeue(hart, thread)
-    if hart.current is thread:
-        hart.current = None
+    take_off(hart, thread)
     thread.context = None
     context.thread = None
 
 
 def attach(hart: Hart, context: SchedContext, thread: Thread) -> None:
     """Let `thread`, which has none, run on the context, which nobody has."""
+    requires(rests(hart, thread))
     context.thread = thread
     thread.context = context
     thread.taken = 0
@@ -41,11 +40,10 @@ def attach(hart: Hart, context: SchedContext, thread: Thread) -> None:
         make_ready(hart, thread)
 
 
-def lend(hart: Hart, context: SchedContext, server: Thread, reply: Reply) -> None:
+def lend(context: SchedContext, caller: Thread, server: Thread, reply: Reply) -> None:
     """The caller's context goes to the server, which has none; `reply` is the way back."""
-    borrower = context.thread
-    if borrower is not None:
-        borrower.context = None
+    requires(rests(caller.hart, caller))
+    caller.context = None
     below = context.top
     reply.below = below
     if below is not None:
@@ -130,15 +128,15 @@ def arm(thread: Thread, reply: Reply | None) -> None:
 
 def link(hart: Hart, caller: Thread, server: Thread, reply: Reply) -> None:
     """The caller waits for `reply`; a server without a context of its own runs on the caller's."""
+    requires(caller.state is State.RUNNABLE and server.state is State.RUNNABLE and caller is not server)
     context = caller.context
     direct = hart.current is caller
     stop(hart, caller, State.REPLIED)
     caller.awaited = reply
     reply.caller = caller
     reply.context = None
-    server.state = State.RUNNABLE
     if server.home is None and context is not None and server.context is None:
-        lend(hart, context, server, reply)
+        lend(context, caller, server, reply)
         if direct:
             hart.current = server
             return
@@ -148,6 +146,7 @@ def link(hart: Hart, caller: Thread, server: Thread, reply: Reply) -> None:
     proceed(hart, server)
 
 
+@inline
 def take_back(hart: Hart, caller: Thread, thread: Thread) -> None:
     """The thread doesn't run on the caller's context any more; the caller has it again, unless it was lent on."""
     thread.dispatcher = None
@@ -180,14 +179,20 @@ def end_dispatch(hart: Hart, thread: Thread, why: Stop) -> None:
     make_ready(hart, caller)
 
 
+@inline
 def finish(hart: Hart, reply: Reply, state: State) -> None:
     """End the call that `reply` holds: its context goes back to the caller, which is in `state` then."""
-    requires(reply.caller is not None)
     caller = reply.caller
-    if caller is None:
-        return
-    reply.caller = None
-    caller.state = state
+    if caller is not None:
+        reply.caller = None
+        caller.state = state
+        give_back(hart, reply, caller)
+
+
+def give_back(hart: Hart, reply: Reply, caller: Thread) -> None:
+    """What was lent with the call that has ended; the caller goes on, if it is runnable."""
+    requires(rests(hart, caller))
+    state = caller.state
     context = reply.context
     if context is not None and unchain(reply):
         lender = context.thread
@@ -209,7 +214,9 @@ def finish(hart: Hart, reply: Reply, state: State) -> None:
     if caller.dispatcher is not None and (state is not State.RUNNABLE or caller.context is None):
         # It was dispatched, lent its time on, and now can't go on with it.
         end_dispatch(hart, caller, Stop.BLOCKED if state is State.RUNNABLE else Stop.STOPPED)
-    if state is State.RUNNABLE:
+        if state is State.RUNNABLE:
+            want_time(hart, caller)
+    elif state is State.RUNNABLE:
         proceed(hart, caller)
 
 
@@ -218,16 +225,16 @@ def break_off(hart: Hart, reply: Reply) -> None:
     caller = reply.caller
     if caller is None:
         return
+    state = State.RUNNABLE
     if caller.faulted:
         caller.faulted = False
-        finish(hart, reply, State.STOPPED)
-    elif caller.state is State.ANSWERED:
-        finish(hart, reply, State.RUNNABLE)
-    else:
+        state = State.STOPPED
+    elif caller.state is not State.ANSWERED:
         give_answer(caller, 0, failure(Status.PEER_DIED, INVOKED))
-        finish(hart, reply, State.RUNNABLE)
+    finish(hart, reply, state)
 
 
+@inline
 def give_up(hart: Hart, reply: Reply) -> None:
     """The caller doesn't wait any more; a context that it lent stays with who runs on it, until it is passed on."""
     context = reply.context

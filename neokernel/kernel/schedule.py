@@ -24,12 +24,15 @@ from neokernel.kernel.objects import (
     State,
     Thread,
     ThreadQueue,
+    can_run,
+    is_best,
 )
 from neokernel.kernel.tracing import record, record_switch
 from neokernel.lang import (
     cold,
     count_trailing_zeros,
     ensures,
+    ghost,
     inline,
     old,
     requires,
@@ -48,7 +51,11 @@ ASID_SHIFT = 44
 # --- queues -----------------------------------------------------------------------------------------------------------
 
 
+@inline
 def append(queue: ThreadQueue, thread: Thread) -> None:
+    """At the end; the thread is in no queue. What it waits for, and its state, go with it."""
+    requires(thread.queue is None)
+    thread.queue = queue
     last = queue.tail
     thread.previous = last
     thread.next = None
@@ -59,7 +66,11 @@ def append(queue: ThreadQueue, thread: Thread) -> None:
     queue.tail = thread
 
 
+@inline
 def prepend(queue: ThreadQueue, thread: Thread) -> None:
+    """At the front; likewise."""
+    requires(thread.queue is None)
+    thread.queue = queue
     first = queue.head
     thread.next = first
     thread.previous = None
@@ -70,8 +81,12 @@ def prepend(queue: ThreadQueue, thread: Thread) -> None:
     queue.head = thread
 
 
+@inline
 def take_first(queue: ThreadQueue, thread: Thread) -> None:
-    """Take the first thread out, which is `thread`."""
+    """`take_out` of the first thread, which is `thread`."""
+    requires(queue.head is thread and not thread.ready)
+    thread.state = State.RUNNABLE
+    thread.queue = None
     after = thread.next
     queue.head = after
     if after is None:
@@ -81,6 +96,18 @@ def take_first(queue: ThreadQueue, thread: Thread) -> None:
 
 
 def take_out(queue: ThreadQueue, thread: Thread) -> None:
+    """The thread waits there no more: it can run."""
+    requires(thread.queue is queue and not thread.ready)
+    ensures(lambda: thread.state is State.RUNNABLE and rests(thread.hart, thread))
+    thread.state = State.RUNNABLE
+    unlink(queue, thread)
+
+
+@inline
+def unlink(queue: ThreadQueue, thread: Thread) -> None:
+    """Any thread, out of the queue that it is in."""
+    requires(thread.queue is queue)
+    thread.queue = None
     before = thread.previous
     after = thread.next
     if before is None:
@@ -98,9 +125,16 @@ def priority_of(thread: Thread, context: SchedContext) -> u64:
     return max(u64(context.priority), u64(thread.floor))
 
 
+@ghost
+def rests(hart: Hart, thread: Thread) -> bool:
+    """Is it neither current nor ready?"""
+    return not thread.ready and hart.current is not thread
+
+
 def enqueue(hart: Hart, thread: Thread, priority: u64, front: bool) -> None:
     """Into the ready queue."""
-    requires(priority < PRIORITIES)
+    requires(priority < PRIORITIES and rests(hart, thread))
+    requires(thread.state is State.RUNNABLE and thread.context is not None)
     thread.priority = u8(priority)
     thread.ready = True
     queue = hart.queues[priority]
@@ -115,22 +149,30 @@ def enqueue(hart: Hart, thread: Thread, priority: u64, front: bool) -> None:
 
 def dequeue(hart: Hart, thread: Thread) -> None:
     """Out of the ready queue, if it is in there."""
+    ensures(lambda: not thread.ready)
     if not thread.ready:
         return
     thread.ready = False
     priority = u64(thread.priority)
     queue = hart.queues[priority]
-    take_out(queue, thread)
+    unlink(queue, thread)
     if queue.head is None:
-        place = PRIORITIES - 1 - priority
-        hart.ready[place // 64] &= ~(u64(1) << (place % 64))
-        if hart.best == priority + 1:
-            hart.best = best_of(hart)
+        unmark(hart, priority)
+
+
+def unmark(hart: Hart, priority: u64) -> None:
+    """Nobody is ready at that priority."""
+    requires(priority < PRIORITIES)
+    place = PRIORITIES - 1 - priority
+    hart.ready[place // 64] &= ~(u64(1) << (place % 64))
+    if hart.best == priority + 1:
+        hart.best = _best_of(hart)
 
 
 @cold
-def best_of(hart: Hart) -> u64:
+def _best_of(hart: Hart) -> u64:
     """1 + the highest priority with a ready thread."""
+    ensures(lambda result: is_best(hart, result))
     for word in range(len(hart.ready)):
         ready = hart.ready[word]
         if ready != 0:
@@ -277,6 +319,7 @@ def make_ready(hart: Hart, thread: Thread) -> None:
 
     It is current at once if it has a higher priority than all that are; otherwise it goes to the end of its queue.
     """
+    requires(rests(hart, thread) and thread.state is State.RUNNABLE)
     context = thread.context
     if context is None or context.budget == 0 or context.empty:
         return
@@ -310,6 +353,7 @@ def wait_for_refill(hart: Hart, context: SchedContext) -> None:
 
 def rotate(hart: Hart, thread: Thread) -> None:
     """A thread that is current or ready gives way to those of its priority."""
+    requires(thread.state is State.RUNNABLE)
     context = thread.context
     take_off(hart, thread)
     if context is not None:
@@ -318,6 +362,7 @@ def rotate(hart: Hart, thread: Thread) -> None:
 
 def take_off(hart: Hart, thread: Thread) -> None:
     """The thread is neither current nor ready."""
+    ensures(lambda: rests(hart, thread))
     if hart.current is thread:
         hart.current = None
     else:
@@ -351,6 +396,7 @@ def choose(hart: Hart) -> Thread | None:
 
 def run(hart: Hart, thread: Thread, context: SchedContext) -> None:
     """Go on with `thread` on `context`: charge the one before, set the timer, use the address space."""
+    requires(can_run(thread))
     before = hart.active
     translation = thread.space.translation
     now = cpu.now(hart.cpu)
@@ -385,6 +431,7 @@ def exchange(hart: Hart, before: SchedContext, context: SchedContext, now: u64) 
 @cold
 def run_carefully(hart: Hart, thread: Thread, context: SchedContext) -> None:
     """`run`, in any case."""
+    requires(can_run(thread))
     before = hart.active
     if before is not context:
         now = charge(hart)
@@ -456,12 +503,14 @@ def forget_space(hart: Hart, space: AddressSpace) -> None:
         cpu.flush_space(hart.cpu, u64(space.asid))
 
 
+@inline
 def stop(hart: Hart, thread: Thread, state: State) -> None:
     """The thread doesn't run any more: it waits, or is stopped."""
-    thread.state = state
     take_off(hart, thread)
+    thread.state = state
 
 
+@inline
 def attach_again(hart: Hart, context: SchedContext) -> None:
     """The context was changed: its thread is ready by the new numbers, if it can run."""
     thread = context.thread

@@ -44,6 +44,7 @@ from neokernel.kernel.objects import (
     State,
     Thread,
     Trace,
+    runs,
 )
 from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, answer, give_answer
 from neokernel.kernel.reply import attach, detach, end_dispatch, lose_time, withdraw
@@ -72,6 +73,7 @@ STEPS = 1 << 62
 
 def system_call(thread: Thread) -> Registers:
     """An `ecall` that the fast path didn't take."""
+    requires(runs(thread))
     hart = thread.hart
     registers = thread.registers
     number = registers.a7
@@ -87,7 +89,7 @@ def system_call(thread: Thread) -> Registers:
 
 def invocation(thread: Thread) -> Registers:
     """The same for a CALL on a kernel object, as the fast path knows. Nobody records it."""
-    requires(thread.registers.a0 < len(thread.slots))
+    requires(runs(thread) and thread.registers.a0 < len(thread.slots))
     hart = thread.hart
     slot = thread.slots[thread.registers.a0]
     conclude(hart, thread, invoke(hart, thread, slot))
@@ -126,12 +128,14 @@ def go_on(hart: Hart, thread: Thread) -> None:
 
 def report_call(hart: Hart, thread: Thread) -> None:
     """An `ecall` that is the handler's business; `pc` is at it."""
+    requires(thread.state is State.RUNNABLE)
     registers = thread.registers
     raise_fault(hart, thread, Fault.SYSTEM_CALL, registers.a7, registers.pc, registers.a0, registers.a1)
 
 
 def perform(hart: Hart, thread: Thread, number: Call) -> u64:
     """The outcome of a system call (`outcome.py`)."""
+    requires(runs(thread))
     registers = thread.registers
     if number is Call.YIELD:
         return give_way(hart, thread)
@@ -161,6 +165,7 @@ def perform(hart: Hart, thread: Thread, number: Call) -> u64:
 
 def receive(hart: Hart, thread: Thread, slot: Slot, answering: bool, deadline: u64) -> u64:
     """RECEIVE and REPLY_RECEIVE."""
+    requires(runs(thread))
     requires(not answering or deadline == NEVER)
     target = slot.object
     if not isinstance(target, Endpoint):
@@ -185,6 +190,7 @@ def receive(hart: Hart, thread: Thread, slot: Slot, answering: bool, deadline: u
 
 def reply(hart: Hart, thread: Thread) -> u64:
     """REPLY."""
+    requires(runs(thread))
     named = find(thread.slots, thread.registers.a6)
     if named is None:
         return failure(Status.NO_CAPABILITY, REPLY)
@@ -196,6 +202,7 @@ def reply(hart: Hart, thread: Thread) -> u64:
 
 def give_way(hart: Hart, thread: Thread) -> u64:
     """YIELD."""
+    requires(runs(thread))
     if thread.dispatcher is not None:
         end_dispatch(hart, thread, Stop.YIELDED)
     else:
@@ -205,6 +212,7 @@ def give_way(hart: Hart, thread: Thread) -> u64:
 
 def invoke(hart: Hart, thread: Thread, slot: Slot) -> u64:
     """A call on the capability of a kernel object: one of its operations."""
+    requires(runs(thread))
     word = thread.registers.a1
     operation = operation_of(label_of(word))
     if operation is None:
@@ -224,7 +232,7 @@ def invoke(hart: Hart, thread: Thread, slot: Slot) -> u64:
 @cold
 def operate(hart: Hart, thread: Thread, slot: Slot, operation: Operation, given: Slot | None) -> u64:
     """The operation, by the kind of object."""
-    requires(given is None or given.object is not None)
+    requires(runs(thread) and (given is None or given.object is not None))
     thing = slot.object
     match thing:
         case Memory():
@@ -265,6 +273,7 @@ ECALL = 8
 
 def trap(thread: Thread, cause: u64, value: u64) -> Registers:
     """Everything else that ends user mode; all registers are stored."""
+    requires(runs(thread))
     hart = thread.hart
     if cause == INTERRUPT_BIT | EXTERNAL:
         line = cpu.claim(hart.cpu)
@@ -368,9 +377,11 @@ def stop_dispatching(hart: Hart, thread: Thread) -> None:
 
     The held thread may have lent it on: then the calls forget it, one a step, and who serves the last loses its time.
     """
+    requires(thread.state is State.DISPATCHING)
     context = thread.home
     held = thread.dispatched
-    if context is not None and not withdraw(hart, context):
+    if context is not None and context.top is not None:
+        _ = withdraw(hart, context)
         timer.insert(hart.wheel, thread.timer, NOW)
         return
     if held is not None and held.context is not None:

@@ -13,7 +13,7 @@ from neokernel.abi.status import FIRST, INVOKED, TRAVELLING, WORD, Status
 from neokernel.arch import cpu
 from neokernel.kernel import timer
 from neokernel.kernel.endpoint import take_sender
-from neokernel.kernel.notification import go_on, start_timer, take, wake, want_time
+from neokernel.kernel.notification import go_on, proceed, start_timer, take, wake, want_time
 from neokernel.kernel.objects import (
     BOUND,
     DEVICE,
@@ -32,6 +32,7 @@ from neokernel.kernel.objects import (
     Slot,
     State,
     Thread,
+    runs,
 )
 from neokernel.kernel.outcome import AGAIN, BLOCKED, answer, give_answer
 from neokernel.kernel.placement import all_registers, buffer_at
@@ -49,7 +50,7 @@ from neokernel.kernel.reply import (
     take_back,
     withdraw,
 )
-from neokernel.kernel.schedule import make_ready, priority_of, stop, take_out
+from neokernel.kernel.schedule import make_ready, priority_of, rests, stop, take_out
 from neokernel.kernel.slot import (
     controlled,
     derivable,
@@ -60,12 +61,13 @@ from neokernel.kernel.slot import (
     refuse_control,
     refuse_operation,
 )
-from neokernel.lang import cold, copy, inline, requires, u8, u16, u64
+from neokernel.lang import cold, copy, ensures, inline, old, requires, u8, u16, u64
 
 
 @cold
 def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation, given: Slot | None, thread: Thread) -> u64:
     """An operation of a Thread."""
+    requires(runs(caller))
     if not controlled(slot):
         return refuse_control()
     match operation:
@@ -101,7 +103,8 @@ def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation, given: 
 
 
 def leave_wait(hart: Hart, thread: Thread) -> None:
-    """Take the thread out of whatever it waits for. Its state is changed by the caller."""
+    """Take the thread out of whatever it waits for: it can run then, or be stopped."""
+    ensures(lambda: thread.state is State.RUNNABLE and (old(thread.state) is State.RUNNABLE or rests(hart, thread)))
     timer.remove(hart.wheel, thread.timer)
     endpoint = thread.endpoint
     reply = thread.awaited
@@ -120,19 +123,24 @@ def leave_wait(hart: Hart, thread: Thread) -> None:
         case State.REPLIED | State.ANSWERED:
             if reply is not None:
                 give_up(hart, reply)
+            thread.state = State.RUNNABLE
         case State.DISPATCHING:
             if held is not None:
                 take_back(hart, thread, held)
-        case State.STOPPED | State.RUNNABLE:
+            thread.state = State.RUNNABLE
+        case State.STOPPED:
+            thread.state = State.RUNNABLE
+        case State.RUNNABLE:
             pass
 
 
 def cancel(hart: Hart, thread: Thread, word: u64) -> None:
     """End the thread's wait with a failure; it can go on."""
+    requires(thread.state is not State.RUNNABLE)
     leave_wait(hart, thread)
     if thread.faulted:
         thread.faulted = False
-        go_on(hart, thread)
+        proceed(hart, thread)
     else:
         wake(hart, thread, 0, word)
 
@@ -141,8 +149,9 @@ def halt(hart: Hart, thread: Thread) -> bool:
     """Stop the thread, whatever it does; a wait ends with CANCELLED when it goes on. False if it is stopped already."""
     if thread.state is State.STOPPED:
         return False
+    state = thread.state
     leave_wait(hart, thread)
-    if not thread.faulted and thread.state is not State.ANSWERED and thread.state is not State.RUNNABLE:
+    if not thread.faulted and state is not State.ANSWERED and state is not State.RUNNABLE:
         give_answer(thread, 0, failure(Status.CANCELLED, INVOKED))
     thread.faulted = False
     dispatcher = thread.dispatcher
@@ -253,10 +262,12 @@ def use(hart: Hart, thread: Thread, place: Slot) -> None:
 def take_signals(hart: Hart, thread: Thread) -> None:
     """What a receive would have found, had this been bound before it began, ends it now."""
     bound = thread.notification
+    endpoint = thread.endpoint
     if bound is None or bound.word == 0 or thread.context is None or thread.state is not State.RECEIVING:
         return
-    leave_wait(hart, thread)
-    wake(hart, thread, take(bound), SIGNALS_BIT)
+    if endpoint is not None:
+        take_out(endpoint.receivers, thread)
+        wake(hart, thread, take(bound), SIGNALS_BIT)
 
 
 def lose(hart: Hart, thread: Thread, place: Slot) -> bool:
@@ -518,6 +529,7 @@ def unhold(hart: Hart, thread: Thread) -> u64:
 
 def dispatch(hart: Hart, caller: Thread, thread: Thread) -> u64:
     """DISPATCH: run the held thread on the caller's context until it stops, or the deadline."""
+    requires(runs(caller))
     context = caller.context
     if (
         thread.scheduler is None

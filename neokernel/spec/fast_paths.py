@@ -28,8 +28,8 @@ def a_handlers_answer(
 ) -> None:
     """Who has faulted has its time back and goes on: where it was, or where the handler says; but not after a system
     call, whose results it would lack."""
-    requires(hart.current is server and server.hart is hart and server.context is time and server.reply is reply)
-    requires(server.endpoint is endpoint and reply.caller is caller and caller.faulted and caller is not server)
+    requires(hart.current is server and server.context is time and server.reply is reply)
+    requires(server.endpoint is endpoint and reply.caller is caller and caller.faulted)
     requires(caller.state is State.REPLIED and reply.below is not reply)
     below, first, pc, label = reply.below, time.top is reply, caller.registers.pc, label_of(word)
     called, skip = label_of(caller.message) == u64(Fault.SYSTEM_CALL.value), label == u64(Resume.SKIP.value)

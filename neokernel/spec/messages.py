@@ -28,15 +28,11 @@ from neokernel.kernel.captable import cancel_senders
 from neokernel.kernel.endpoint import (
     give,
     has_given,
-    has_time,
     malformed,
     needs_buffer,
     receive,
-    respond,
     resume,
     send,
-    take_sender,
-    transfer_registers,
 )
 from neokernel.kernel.fast import fast_call, fast_reply_receive
 from neokernel.kernel.objects import (
@@ -52,7 +48,7 @@ from neokernel.kernel.objects import (
     Thread,
 )
 from neokernel.kernel.outcome import ANSWERED, BLOCKED
-from neokernel.kernel.reply import arm
+from neokernel.kernel.reply import waits_for_reply
 from neokernel.kernel.slot import controlled
 from neokernel.lang import requires, u64, value, wrapping_add
 
@@ -89,12 +85,11 @@ def hears(thread: Thread, badge: u64, words: Words) -> bool:
 
 def may_call(hart: Hart, caller: Thread, endpoint: Endpoint, server: Thread, reply: Reply, time: SchedContext) -> bool:
     """The caller runs; a server without time of its own waits at the endpoint, as the first, with its Reply."""
-    runs = hart.current is caller and caller.state is State.RUNNABLE and not caller.ready and not caller.faulted
+    runs = hart.current is caller and not caller.faulted
     has_time = caller.context is time and time.thread is caller and caller.dispatcher is None
-    waits = endpoint.receivers.head is server and server.previous is None and server.state is State.RECEIVING
+    waits = endpoint.receivers.head is server and not server.timer.armed
     serves = server.reply is reply and reply.server is server and server.home is None and server.context is None
-    apart = server is not caller and reply.caller is None and time.top is not reply
-    return runs and has_time and waits and serves and apart and not server.ready and not server.timer.armed
+    return runs and has_time and waits and serves and reply.caller is None and time.top is not reply
 
 
 def handed_over(caller: Thread, server: Thread, reply: Reply, time: SchedContext, below: Reply | None) -> bool:
@@ -109,13 +104,13 @@ def may_answer(
     hart: Hart, server: Thread, endpoint: Endpoint, caller: Thread, reply: Reply, time: SchedContext
 ) -> bool:
     """The server runs on its caller's time, which came by this call last, and nobody else wants to be served."""
-    runs = hart.current is server and server.state is State.RUNNABLE and not server.ready and not server.faulted
+    runs = hart.current is server and not server.faulted
     serves = server.reply is reply and reply.server is server and server.home is None and server.dispatcher is None
     lent = server.context is time and time.thread is server and time.top is reply and reply.context is time
-    waits = reply.caller is caller and caller.state is State.REPLIED and caller.awaited is reply and not caller.faulted
-    free = caller.context is None and caller.scheduler is None and caller.dispatcher is None and not caller.ready
+    waits = reply.caller is caller and caller.state is State.REPLIED and not caller.faulted
+    free = caller.context is None and caller.scheduler is None and caller.dispatcher is None
     idle = endpoint.senders.head is None and server.notification is None
-    return runs and serves and lent and waits and free and idle and caller is not server and reply.below is not reply
+    return runs and serves and lent and waits and free and idle and reply.below is not reply
 
 
 def given_back(caller: Thread, server: Thread, reply: Reply, time: SchedContext, below: Reply | None) -> bool:
@@ -157,7 +152,7 @@ def a_fast_call(
     w3: u64,
 ) -> None:
     """By the fast path, or by none: then nothing has changed."""
-    requires(may_call(hart, caller, endpoint, server, reply, time) and caller.hart is hart)
+    requires(may_call(hart, caller, endpoint, server, reply, time))
     requires(capability < len(caller.slots) and caller.slots[capability] is slot and slot.object is endpoint)
     behind, below = server.next, time.top
     simple = hart.attention == 0 and hart.best <= u64(time.priority) + 1 and server.space.translation != 0
@@ -173,7 +168,7 @@ def a_fast_call(
 
 def a_send_needs_the_right(hart: Hart, caller: Thread, slot: Slot, endpoint: Endpoint, calling: bool) -> None:
     """And without it changes nothing, as no error does."""
-    requires(slot.object is endpoint and slot.rights & SEND == 0)
+    requires(hart.current is caller and slot.object is endpoint and slot.rights & SEND == 0)
     assert status_of(send(hart, caller, slot, calling, True)) == u64(Status.MISSING_RIGHT.value)
 
 
@@ -211,7 +206,7 @@ def a_fast_answer(
     index: u64,
 ) -> None:
     """By the fast path, or by none: then nothing has changed."""
-    requires(may_answer(hart, server, endpoint, caller, reply, time) and server.hart is hart)
+    requires(may_answer(hart, server, endpoint, caller, reply, time))
     requires(capability < len(server.slots) and server.slots[capability] is slot and slot.object is endpoint)
     below = reply.below
     simple = hart.attention == 0 and hart.best <= u64(time.priority) + 1 and caller.space.translation != 0
@@ -244,8 +239,8 @@ def a_message_waits(
 ) -> None:
     """If nobody receives, the sender is last in line, with its badge and message; unless it doesn't want to wait."""
     requires(slot.object is endpoint and slot.rights & SEND != 0 and not needs_buffer(caller.registers.a1))
-    requires(endpoint.receivers.head is None and hart.current is caller and not caller.ready)
-    requires(endpoint.senders.tail is not caller and other is not caller and other is not endpoint.senders.tail)
+    requires(endpoint.receivers.head is None and hart.current is caller)
+    requires(other is not caller and other is not endpoint.senders.tail)
     state, behind = other.state, other.next
     outcome = send(hart, caller, slot, calling, waiting)
     if waiting:
@@ -260,8 +255,7 @@ def a_message_waits(
 def a_message_is_received(hart: Hart, caller: Thread, slot: Slot, endpoint: Endpoint, receiver: Thread) -> None:
     """Without a call the sender goes on, and so does who waited longest to receive, if it has time of its own."""
     requires(slot.object is endpoint and slot.rights & SEND != 0 and not needs_buffer(caller.registers.a1))
-    requires(endpoint.receivers.head is receiver and receiver.previous is None and receiver is not caller)
-    requires(not caller.faulted)
+    requires(endpoint.receivers.head is receiver and hart.current is caller and not caller.faulted)
     behind, badge, passive = receiver.next, slot.word, receiver.context is None
     message = said(caller, caller.registers.a1)
     outcome = send(hart, caller, slot, False, True)
@@ -275,22 +269,8 @@ def a_message_is_received(hart: Hart, caller: Thread, slot: Slot, endpoint: Endp
 def capabilities_travel_by_grant(hart: Hart, caller: Thread, slot: Slot, endpoint: Endpoint, calling: bool) -> None:
     """Not without that right."""
     requires(slot.object is endpoint and slot.rights & SEND != 0 and slot.rights & GRANT == 0)
-    requires(capabilities_of(caller.registers.a1) != 0)
+    requires(capabilities_of(caller.registers.a1) != 0 and hart.current is caller)
     assert status_of(send(hart, caller, slot, calling, True)) != 0
-
-
-def registers_hold_the_message(sender: Thread, receiver: Thread, badge: u64, word: u64) -> None:
-    """Or, of who has faulted, the report."""
-    requires(sender is not receiver)
-    message = said(sender, word)
-    transfer_registers(sender, receiver, badge, word)
-    assert hears(receiver, badge, message)
-
-
-def who_serves_needs_time(server: Thread, caller: Thread) -> None:
-    """The caller's, its own, or a scheduler's."""
-    none = caller.context is None and server.home is None and server.scheduler is None
-    assert has_time(server, caller) == (not none)
 
 
 # --- what a receive finds ---------------------------------------------------------------------------------------------
@@ -298,8 +278,8 @@ def who_serves_needs_time(server: Thread, caller: Thread) -> None:
 
 def signals_come_first(hart: Hart, thread: Thread, endpoint: Endpoint, notification: Notification) -> None:
     """Before messages; the word says that it is no message."""
-    requires(thread.notification is notification and notification.word != 0 and thread.context is not None)
-    requires(endpoint.senders.head is None)
+    requires(thread.notification is notification and notification.word != 0)
+    requires(endpoint.senders.head is None and hart.current is thread)
     before, counting = notification.word, notification.counting
     outcome = receive(hart, thread, endpoint, None, NEVER, False)
     if outcome == ANSWERED:
@@ -311,8 +291,8 @@ def signals_come_first(hart: Hart, thread: Thread, endpoint: Endpoint, notificat
 
 def who_receives_is_in_line(hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply) -> None:
     """If there is nothing: the last, with its Reply, and it doesn't run."""
-    requires(endpoint.senders.head is None and thread.notification is None and endpoint.receivers.tail is not thread)
-    requires(hart.current is thread and not thread.ready and reply.caller is None and reply.server is None)
+    requires(endpoint.senders.head is None and thread.notification is None)
+    requires(hart.current is thread and reply.caller is None and reply.server is None)
     requires(thread.reply is None and thread.home is not None and thread.context is thread.home)
     outcome = receive(hart, thread, endpoint, reply, NEVER, False)
     if outcome == BLOCKED:
@@ -325,20 +305,14 @@ def a_reply_in_use_receives_nothing(
     hart: Hart, thread: Thread, endpoint: Endpoint, reply: Reply, deadline: u64
 ) -> None:
     """While a caller waits for it."""
-    requires(reply.caller is not None)
+    requires(reply.caller is not None and hart.current is thread)
     assert receive(hart, thread, endpoint, reply, deadline, False) == failure(Status.OCCUPIED, REPLY)
-
-
-def an_answer_needs_a_caller(hart: Hart, server: Thread, reply: Reply) -> None:
-    """But who enters REPLY again, and has given its answer, is done."""
-    requires(reply.caller is None)
-    given = has_given(server)
-    assert respond(hart, server, reply) == (0 if given else failure(Status.WRONG_STATE, REPLY))
 
 
 def an_answer_is_given(hart: Hart, server: Thread, caller: Thread) -> None:
     """Its first half: the caller has it, and waits on; who has faulted, or has an answer already, is told nothing."""
-    requires(caller is not server and not needs_buffer(server.registers.a1) and not server.faulted)
+    requires(waits_for_reply(caller) and not needs_buffer(server.registers.a1) and not server.faulted)
+    requires(caller is not server)
     got, state, word = caller.registers, caller.state, server.registers.a1
     a0, a1 = got.a0, got.a1
     assert give(hart, server, caller) == 0
@@ -366,14 +340,6 @@ def who_faulted_goes_on_as_its_handler_says(handler: Thread, thread: Thread, wor
         assert state is (State.RUNNABLE if label == u64(Resume.RETRY.value) else State.STOPPED)
 
 
-def a_reply_and_its_server_know_each_other(thread: Thread, reply: Reply, other: Reply) -> None:
-    """Once it is armed with it."""
-    requires(other is not reply and thread.reply is None and reply.server is None and other.server is not thread)
-    server = other.server
-    arm(thread, reply)
-    assert thread.reply is reply and reply.server is thread and other.server is server
-
-
 # --- who sends by a badge ---------------------------------------------------------------------------------------------
 
 
@@ -386,10 +352,3 @@ def senders_are_cancelled_by_who_controls_the_endpoint(
     able = controlled(slot)
     wrong = failure(Status.BADGED if able else Status.MISSING_RIGHT, FIRST)
     assert cancel_senders(hart, registers, table) == (u64(0) if able and slot.flags & BADGED == 0 else wrong)
-
-
-def who_leaves_a_queue_isnt_looked_at(endpoint: Endpoint, sender: Thread) -> None:
-    before = sender.previous
-    cursor = endpoint.cursor
-    take_sender(endpoint, sender)
-    assert endpoint.cursor is (before if cursor is sender else cursor)

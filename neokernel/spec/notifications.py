@@ -8,7 +8,7 @@ from neokernel.abi.call import NEVER, SIGNALS_BIT, status_of
 from neokernel.abi.rights import SIGNAL, WAIT
 from neokernel.abi.status import Status
 from neokernel.kernel.fast import fast_signal, fast_wait
-from neokernel.kernel.notification import deliver, signal_call, take, wait
+from neokernel.kernel.notification import deliver, signal_call, wait
 from neokernel.kernel.objects import Hart, Notification, SchedContext, Slot, State, Thread
 from neokernel.kernel.outcome import ANSWERED, BLOCKED
 from neokernel.lang import requires, saturating_add, u64, wrapping_add
@@ -28,8 +28,7 @@ def signal_is_kept(hart: Hart, notification: Notification, badge: u64, other: No
 
 def signal_wakes_the_first(hart: Hart, notification: Notification, badge: u64, first: Thread, other: Thread) -> None:
     """A signal ends the wait of who has waited longest, who gets the badge; the rest waits on, and nothing is kept."""
-    requires(notification.waiters.head is first and first.previous is None and other is not first)
-    requires(not first.faulted)
+    requires(notification.waiters.head is first and other is not first and not first.faulted)
     before = notification.word
     second = first.next
     state = other.state
@@ -46,24 +45,11 @@ def signal_wakes_the_first(hart: Hart, notification: Notification, badge: u64, f
 def signal_ends_a_receive(hart: Hart, notification: Notification, badge: u64, bound: Thread) -> None:
     """If nobody waits, but the bound thread receives and has time: that is ended, and says that it was by a signal."""
     requires(notification.waiters.head is None and notification.bound is bound and not bound.faulted)
-    requires(bound.state is State.RECEIVING and bound.context is not None and bound.endpoint is not None)
+    requires(bound.state is State.RECEIVING and bound.context is not None)
     before = notification.word
     assert deliver(hart, notification, badge) is bound and notification.word == before
     assert bound.state is State.RUNNABLE and not bound.timer.armed
     assert hears(bound, u64(1) if notification.counting else badge, Words(SIGNALS_BIT, 0, 0, 0, 0))
-
-
-def what_is_kept_is_taken(notification: Notification, other: Notification) -> None:
-    """Of a counter one signal is taken at a time, of a word all bits."""
-    requires(notification.word != 0 and other is not notification)
-    before = notification.word
-    others = other.word
-    taken = take(notification)
-    if notification.counting:
-        assert taken == 1 and notification.word == before - 1
-    else:
-        assert taken == before and notification.word == 0
-    assert other.word == others
 
 
 # --- the calls --------------------------------------------------------------------------------------------------------
@@ -74,6 +60,7 @@ def a_wait_takes_what_is_kept(
 ) -> None:
     """At once, and whatever the deadline is."""
     requires(slot.object is notification and slot.rights & WAIT != 0 and notification.word != 0)
+    requires(hart.current is caller)
     before = notification.word
     assert wait(hart, caller, slot, deadline) == ANSWERED
     assert hears(caller, u64(1) if notification.counting else before, NOTHING)
@@ -83,7 +70,7 @@ def a_wait_takes_what_is_kept(
 def a_wait_for_more_is_in_line(hart: Hart, caller: Thread, slot: Slot, notification: Notification) -> None:
     """If nothing is kept, the caller is the last of those that wait, and doesn't run."""
     requires(slot.object is notification and slot.rights & WAIT != 0 and notification.word == 0)
-    requires(hart.current is caller and not caller.ready and notification.waiters.tail is not caller)
+    requires(hart.current is caller)
     outcome = wait(hart, caller, slot, NEVER)
     if outcome == BLOCKED:
         assert caller.state is State.WAITING and hart.current is not caller and caller.signals is notification
@@ -104,6 +91,7 @@ def a_signal_is_the_capabilitys_badge(hart: Hart, slot: Slot, notification: Noti
 def signals_and_waits_need_their_right(hart: Hart, caller: Thread, slot: Slot, deadline: u64) -> None:
     """And a notification."""
     requires(not isinstance(slot.object, Notification) or slot.rights & (SIGNAL | WAIT) == 0)
+    requires(hart.current is caller)
     assert status_of(wait(hart, caller, slot, deadline)) != 0
     assert status_of(signal_call(hart, slot)) != 0
 
@@ -143,7 +131,7 @@ def a_fast_signal_is_kept(
 ) -> None:
     """If nobody can take it, as by the general path."""
     requires(capability < len(thread.slots) and thread.slots[capability] is slot and slot.object is notification)
-    requires(notification.waiters.head is None)
+    requires(notification.waiters.head is None and thread.hart.current is thread)
     before = notification.word
     simple = slot.rights & SIGNAL != 0 and not notification.counting and notification.bound is None
     simple = simple and thread.hart.attention == 0
@@ -169,8 +157,7 @@ def a_fast_signal_wakes_the_first(
 ) -> None:
     """Who waits longest goes on in place of the caller, which is ready; the rest waits on, and nothing is kept."""
     requires(capability < len(thread.slots) and thread.slots[capability] is slot and slot.object is notification)
-    requires(hart.current is thread and thread.hart is hart and not thread.ready and first is not thread)
-    requires(notification.waiters.head is first and first.previous is None and first.state is State.WAITING)
+    requires(hart.current is thread and notification.waiters.head is first)
     requires(first.context is time and thread.context is own and own is not time)
     before, second = notification.word, first.next
     fast_signal(capability, word, w0, w1, w2, w3, thread)

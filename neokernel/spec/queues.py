@@ -1,12 +1,12 @@
 """Queues, specified: who waits, and who is ready, in order.
 
 Each function is a statement about all arguments and all states that its `requires` allow. `nk prove` proves it, and
-tests run it. An `other` is any thread that isn't named: what is said of it, is said of all others. What is required of
-a thread's neighbours holds in every queue: that they aren't the thread itself, nor each other.
+tests run it. An `other` is any thread that isn't named: what is said of it, is said of all others. That links, heads
+and tails agree is an invariant (`Thread.is_linked`, `ThreadQueue.has_ends`).
 """
 
-from neokernel.kernel.objects import PRIORITIES, Hart, Thread, ThreadQueue
-from neokernel.kernel.schedule import append, dequeue, enqueue, prepend, take_first, take_out
+from neokernel.kernel.objects import PRIORITIES, Hart, State, Thread, ThreadQueue
+from neokernel.kernel.schedule import append, dequeue, enqueue, prepend, rests, take_out
 from neokernel.lang import requires, u64
 
 
@@ -20,48 +20,28 @@ def is_ready(thread: Thread) -> bool:
 
 def who_is_appended_is_last(queue: ThreadQueue, thread: Thread, other: Thread) -> None:
     """Behind who was last."""
-    requires(queue.tail is not thread and other is not thread and other is not queue.tail)
-    last, first = queue.tail, queue.head
-    before, after = other.previous, other.next
+    requires(thread.queue is None and other is not thread and other is not queue.tail)
+    last, before, after = queue.tail, other.previous, other.next
     append(queue, thread)
-    assert queue.tail is thread and has_place(thread, last, None)
-    assert queue.head is (thread if last is None else first) and (last is None or last.next is thread)
-    assert has_place(other, before, after)
+    assert queue.tail is thread and has_place(thread, last, None) and has_place(other, before, after)
 
 
 def who_is_prepended_is_first(queue: ThreadQueue, thread: Thread, other: Thread) -> None:
     """Before who was first."""
-    requires(queue.head is not thread and other is not thread and other is not queue.head)
-    last, first = queue.tail, queue.head
-    before, after = other.previous, other.next
+    requires(thread.queue is None and other is not thread and other is not queue.head)
+    first, before, after = queue.head, other.previous, other.next
     prepend(queue, thread)
-    assert queue.head is thread and has_place(thread, None, first)
-    assert queue.tail is (thread if first is None else last) and (first is None or first.previous is thread)
-    assert has_place(other, before, after)
+    assert queue.head is thread and has_place(thread, None, first) and has_place(other, before, after)
 
 
-def who_is_taken_out_has_no_place(queue: ThreadQueue, thread: Thread, other: Thread) -> None:
-    """Its neighbours are next to each other; or become the first, or the last."""
-    requires(thread.next is not thread and thread.previous is not thread)
-    requires(thread.next is None or thread.next is not thread.previous)
-    requires(other is not thread and other is not thread.next and other is not thread.previous)
-    previous, following, first, last = thread.previous, thread.next, queue.head, queue.tail
-    before, after = other.previous, other.next
+def who_is_taken_out_waits_no_more(queue: ThreadQueue, thread: Thread, other: Thread) -> None:
+    """Its neighbours are next to each other."""
+    requires(thread.queue is queue and not thread.ready and other is not thread)
+    requires(other is not thread.next and other is not thread.previous)
+    previous, following, before, after = thread.previous, thread.next, other.previous, other.next
     take_out(queue, thread)
     assert previous is None or previous.next is following
-    assert following is None or following.previous is previous
-    assert queue.head is (following if previous is None else first)
-    assert queue.tail is (previous if following is None else last)
-    assert has_place(other, before, after)
-
-
-def the_first_is_taken_as_any_other(queue: ThreadQueue, thread: Thread) -> None:
-    """Only quicker."""
-    requires(queue.head is thread and thread.next is not thread)
-    following, last = thread.next, queue.tail
-    take_first(queue, thread)
-    assert queue.head is following and (following is None or following.previous is None)
-    assert queue.tail is (None if following is None else last)
+    assert thread.state is State.RUNNABLE and has_place(other, before, after)
 
 
 def who_is_ready_is_in_the_queue_of_its_priority(
@@ -69,8 +49,8 @@ def who_is_ready_is_in_the_queue_of_its_priority(
 ) -> None:
     """First, if it was interrupted; last, if it has just become ready. The map has that somebody is in it, until
     nobody is."""
-    requires(priority < PRIORITIES and hart.queues[priority] is queue and not thread.ready)
-    requires(queue.head is not thread and queue.tail is not thread)
+    requires(priority < PRIORITIES and hart.queues[priority] is queue and rests(hart, thread))
+    requires(thread.state is State.RUNNABLE and thread.context is not None)
     place = PRIORITIES - 1 - priority
     bit = u64(1) << (place % 64)
     enqueue(hart, thread, priority, front)

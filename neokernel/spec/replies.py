@@ -15,9 +15,8 @@ from neokernel.lang import requires
 
 def is_served(thread: Thread, endpoint: Endpoint, sender: Thread) -> bool:
     """Does `sender` wait longest, and is there nothing in the way of its message?"""
-    apart = sender is not thread and not sender.faulted and not needs_buffer(sender.message)
-    waits = endpoint.senders.head is sender and sender.previous is None and not sender.ready
-    return apart and waits and thread.notification is None and thread.state is State.RUNNABLE
+    simple = not sender.faulted and not needs_buffer(sender.message) and thread.notification is None
+    return simple and endpoint.senders.head is sender and thread.hart.current is thread
 
 
 def who_called_waits_for_the_reply(
@@ -46,7 +45,7 @@ def time_that_was_lent_comes_back(
     requires(reply.caller is caller and reply.context is time and time.top is reply and reply.server is server)
     requires(time.thread is server or time.thread is None)
     requires(server.context is time and caller is not server and caller.scheduler is None and caller.dispatcher is None)
-    requires(hart.current is not caller and not caller.ready and (hart.current is not server or not server.ready))
+    requires(state is State.RUNNABLE or state is State.STOPPED)
     below, parked, active = reply.below, time.thread is None, hart.active is time
     ran = hart.current is server
     finish(hart, reply, state)

@@ -12,11 +12,11 @@ from neokernel.kernel.objects import (
     SchedContext,
     State,
     Thread,
+    can_run,
 )
 from neokernel.kernel.schedule import (
     ASID_SHIFT,
     SV39,
-    attach_again,
     attend,
     begin_slice,
     begin_use,
@@ -40,14 +40,6 @@ def is_last(hart: Hart, thread: Thread, priority: u64) -> bool:
 # --- who runs ---------------------------------------------------------------------------------------------------------
 
 
-def whose_time_was_changed_goes_on(hart: Hart, thread: Thread, time: SchedContext) -> None:
-    """If nothing but that was in the way."""
-    requires(time.thread is thread and thread.context is time and time.budget != 0 and not time.empty)
-    requires(hart.current is None and hart.best == 0)
-    attach_again(hart, time)
-    assert (hart.current is thread) == (thread.state is State.RUNNABLE)
-
-
 def the_floating_point_unit_is_its_owners(hart: Hart, thread: Thread) -> None:
     """It is off for all others."""
     requires(hart.attention == FLOATING)
@@ -61,7 +53,7 @@ def the_floating_point_unit_is_its_owners(hart: Hart, thread: Thread) -> None:
 def who_runs_uses_its_slice(hart: Hart, thread: Thread, time: SchedContext, before: SchedContext) -> None:
     """Who ran is charged for the time that has passed; the slice of who runs now ends when it is used up."""
     requires(hart.active is before and time is not before and before.slice and time.slice and time.first == 0)
-    requires(hart.budget_end == wrapping_add(hart.since, before.refills[0].amount))
+    requires(hart.budget_end == wrapping_add(hart.since, before.refills[0].amount) and can_run(thread))
     left, since, used, own = before.refills[0].amount, hart.since, before.used, time.refills[0].amount
     run(hart, thread, time)
     assert hart.current is thread and hart.active is time and thread.space.translation != 0

@@ -33,6 +33,7 @@ from neokernel.spec.scheduling import importance, is_last
 
 def operations_are_known_by_their_labels(hart: Hart, thread: Thread, slot: Slot) -> None:
     """And their messages are well-formed."""
+    requires(hart.current is thread)
     requires(label_of(thread.registers.a1) > 100 or malformed(thread, thread.registers.a1) != 0)
     unknown = label_of(thread.registers.a1) > 100
     wrong = malformed(thread, thread.registers.a1)
@@ -45,6 +46,7 @@ def operations_are_known_by_their_labels(hart: Hart, thread: Thread, slot: Slot)
 
 def an_answer_is_by_a_reply(hart: Hart, thread: Thread) -> None:
     """That holds somebody."""
+    requires(hart.current is thread)
     named = find(thread.slots, thread.registers.a6)
     if named is None:
         assert reply(hart, thread) == failure(Status.NO_CAPABILITY, REPLY)

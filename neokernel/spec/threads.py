@@ -42,7 +42,7 @@ from neokernel.spec.messages import Words, hears
 
 def a_signal_ends_a_receive_that_began_before(hart: Hart, thread: Thread, notification: Notification) -> None:
     """If it was kept until the notification was bound, or the thread had time."""
-    requires(thread.notification is notification and not thread.faulted and thread.endpoint is not None)
+    requires(thread.notification is notification and not thread.faulted)
     requires(thread.state is State.RECEIVING or thread.state is State.RUNNABLE)
     before, counting = notification.word, notification.counting
     able = thread.context is not None and thread.state is State.RECEIVING and before != 0
@@ -104,8 +104,7 @@ def who_is_foreign_is_so_when_it_goes_on(caller: Thread, thread: Thread) -> None
 
 def who_is_held_runs_when_it_is_dispatched(hart: Hart, caller: Thread, thread: Thread, time: SchedContext) -> None:
     """On the caller's own time, while the caller waits; no later than the deadline."""
-    requires(caller.context is time and time.thread is caller and hart.current is caller and not caller.ready)
-    requires(not thread.ready and hart.active is time)
+    requires(caller.context is time and time.thread is caller and hart.current is caller and hart.active is time)
     held = thread.scheduler is not None and thread.state is State.RUNNABLE and thread.context is None
     possible = held and thread.dispatcher is None and thread is not caller and caller.home is time
     outcome = dispatch(hart, caller, thread)
@@ -121,8 +120,8 @@ def who_is_held_runs_when_it_is_dispatched(hart: Hart, caller: Thread, thread: T
 
 def a_dispatch_ends(hart: Hart, caller: Thread, thread: Thread, time: SchedContext, why: Stop) -> None:
     """Its time goes back, and the dispatcher learns why."""
-    requires(thread.dispatcher is caller and thread.context is time and time.thread is thread and thread is not caller)
-    requires(hart.current is thread and not thread.ready and not caller.ready and hart.best == 0)
+    requires(thread.dispatcher is caller and thread.context is time and time.thread is thread)
+    requires(hart.current is thread and hart.best == 0)
     requires(time.budget != 0 and not time.empty)
     end_dispatch(hart, thread, why)
     assert thread.dispatcher is None and thread.context is None and caller.context is time and time.thread is caller
@@ -157,12 +156,11 @@ def a_fault_without_a_handler_stops(
 ) -> None:
     """The thread; its report and its registers are kept. But who is only without time waits for that."""
     requires(not isinstance(thread.bindings[u64(Binding.HANDLER.value)].object, Endpoint))
-    requires(not thread.faulted)
+    requires(not thread.faulted and thread.state is State.RUNNABLE)
     requires(fault is Fault.BUDGET or thread.space.identifier != ROOT_SPACE)
     timeless = fault is Fault.BUDGET
-    state = thread.state
     raise_fault(hart, thread, fault, w0, w1, w2, w3)
     report = thread.report
-    assert thread.state is (state if timeless else State.STOPPED)
+    assert thread.state is (State.RUNNABLE if timeless else State.STOPPED)
     assert not thread.faulted and thread.registers.full == 1
     assert report[0] == w0 and report[1] == w1 and report[2] == w2 and report[3] == w3

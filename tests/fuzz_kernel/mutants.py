@@ -108,14 +108,14 @@ MUTANTS = (
     Mutant(
         "a suspended thread loses the answer that it has",
         "thread",
-        "if not thread.faulted and thread.state is not State.ANSWERED and",
+        "if not thread.faulted and state is not State.ANSWERED and",
         "if not thread.faulted and",
     ),
     Mutant(
         "a Reply that ends takes the answer along",
         "reply",
-        "    elif caller.state is State.ANSWERED:\n        finish(hart, reply, State.RUNNABLE)\n",
-        "",
+        "    elif caller.state is not State.ANSWERED:\n",
+        "    else:\n",
     ),
     Mutant(
         "an answer's capabilities travel again",
@@ -151,7 +151,7 @@ MUTANTS = (
         "who is stopped still has a fault to come",
         "thread",
         "    leave_wait(hart, thread)\n    if not thread.faulted and",
-        "    if thread.state is not State.RUNNABLE:\n        leave_wait(hart, thread)\n    if not thread.faulted and",
+        "    if state is not State.RUNNABLE:\n        leave_wait(hart, thread)\n    if not thread.faulted and",
     ),
     Mutant(
         "who cancels senders goes on behind the one that has gone",

@@ -127,7 +127,14 @@ def check_queue(queue: ThreadQueue) -> list[Thread]:
         found.append(thread)
         before, thread = thread, thread.next
     assert queue.tail is before, "a queue's tail isn't its last"
+    check_proven(queue)
     return found
+
+
+def check_proven(item: Reply | Thread | ThreadQueue) -> None:
+    """What the prover has shown of the object; where there are ghosts, so not of what lies in plain memory."""
+    if type(item) in (Reply, Thread, ThreadQueue):
+        check_invariants(item)
 
 
 class Unique:
@@ -376,6 +383,7 @@ def check_notification(notification: Notification) -> None:
 
 
 def check_reply(reply: Reply) -> None:
+    check_proven(reply)
     if reply.server is not None:
         assert reply.server.reply is reply
     if reply.caller is not None:
@@ -399,6 +407,8 @@ def chain(context: SchedContext) -> list[Reply]:
 
 
 def check_thread(world: World, thread: Thread) -> None:
+    check_proven(thread)
+    assert thread.hart is world.hart, "there is another hart"
     waits: Any = None
     match thread.state:
         case State.STOPPED | State.RUNNABLE:

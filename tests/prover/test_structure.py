@@ -7,6 +7,7 @@ import pytest
 from neokernel.prover import invariants
 from neokernel.prover.prove import Session
 from neokernel.prover.solve import EFFORT
+from neokernel.spec.outcomes import ERRORS_CHANGE_NOTHING
 from tests.prover.support import kernel_with, mistakes
 
 #: the module, what is there, the mistake, the function whose proof fails, and the invariant or contract that does
@@ -33,9 +34,9 @@ MISTAKES = [
     ("space", "    table.entries.entry[index] = 0\n", "", "take_from_table", "take_from_table"),
     (
         "schedule",
-        "            hart.best = best_of(hart)\n",
-        "            pass\n",
-        "dequeue",
+        "        hart.best = _best_of(hart)\n",
+        "        pass\n",
+        "unmark",
         "best_is_first_on_the_map",
     ),
     ("schedule", "    hart.best = max(hart.best, priority + 1)\n", "", "enqueue", "best_is_first_on_the_map"),
@@ -46,7 +47,20 @@ MISTAKES = [
         "enqueue",
         "best_is_first_on_the_map",
     ),
-    ("schedule", "PRIORITIES - (64 * word + ", "PRIORITIES - (63 * word + ", "dequeue", "best_is_first_on_the_map"),
+    ("schedule", "PRIORITIES - (64 * word + ", "PRIORITIES - (63 * word + ", "_best_of", "_best_of"),
+    # queues, and who runs
+    ("schedule", "        last.next = thread\n", "        pass\n", "enqueue", "is_linked"),
+    ("schedule", "        queue.tail = before\n", "        pass\n", "take_out", "has_ends"),
+    (
+        "schedule",
+        "    thread.state = State.RUNNABLE\n    unlink(queue, thread)\n",
+        "    unlink(queue, thread)\n",
+        "take_out",
+        "take_out",
+    ),
+    ("fast", "    hart.current = waiter\n", "", "wake_at_once", "enqueue"),
+    ("reply", "        reply.caller = None\n        caller.state", "        caller.state", "break_off", "is_awaited"),
+    ("reply", "    thread.dispatcher = None\n    context =", "    context =", "end_dispatch", "is_dispatched"),
     ("placement", "    table.holder.user = table\n", "", "make_page_table", "holds"),
     ("captable", "    if has_children(slot):\n        return MORE\n", "", "end_some", "drop"),
     ("endpoint", "    elif not has_children(slot):\n", "    else:\n", "hand_over", "relocate"),
@@ -74,6 +88,6 @@ MISTAKES = [
 def test_a_mistake_in_the_kernel_is_found(module: str, sound: str, mistaken: str, where: str, broken: str) -> None:
     program = kernel_with(module, sound, mistaken)
     (function,) = (one for one in program.functions if one.name == where and one.module.endswith(f".{module}"))
-    proof = Session(invariants.of_program(program), effort=EFFORT // 20).prove(function)
+    proof = Session(invariants.of_program(program), effort=EFFORT // 20, rule=ERRORS_CHANGE_NOTHING).prove(function)
     failed = [verdict.obligation for verdict in proof.failed]
     assert broken in {one.callee or one.function.name.rpartition(".")[2] for one in failed}
