@@ -12,7 +12,7 @@ Invariants: nothing is assumed of an object at a time when it didn't exist.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from neokernel.prover import terms as t
 from neokernel.prover.execute import NoInvariants
 from neokernel.prover.memory import Cells, Cleared, Entry, Fill, Moved, Write
 from neokernel.prover.obligations import Duty
-from neokernel.prover.paths import START, Path, condition_of, extended
+from neokernel.prover.paths import START, Path, assuming, condition_of, extended
 from neokernel.prover.states import Frame, State, is_private
 from neokernel.prover.terms import Term
 
@@ -109,8 +109,10 @@ class Invariants(NoInvariants):
         frame = Frame(invariant)
         saved, x.conditions = x.conditions, []
         calls, x.calls = x.calls, ()
+        # Its steps aren't the function's: however many invariants there are, each is computed as a whole.
+        steps, x.steps = x.steps, 0
         found = x.run(frame, State(path, {invariant.parameters[0]: (reference,)}))
-        conditions, x.conditions, x.calls = x.conditions, saved, calls
+        conditions, x.conditions, x.calls, x.steps = x.conditions, saved, calls, steps
         if found is None:
             return t.FALSE
         return t.conjunction(*conditions, found[1][0])
@@ -123,51 +125,81 @@ class Invariants(NoInvariants):
         function: ir.Function,
         span: ir.Span,
         state: State,
-        age: int,
         structs: frozenset[StructType] | None = None,
     ) -> None:
-        """What was written since invariants last held has kept them, for any object that isn't younger than `age`."""
+        """What was written since invariants last held has kept them, for any object."""
         for struct, invariants in self.of.items():
             if structs is not None and struct not in structs:
                 continue
             for invariant in invariants:
                 for path in self._due(x, struct, invariant, state.path):
-                    self._prove(x, struct, invariant, span, State(path, state.variables), age)
+                    self._prove(x, struct, invariant, span, State(path, state.variables))
 
-    def _prove(
-        self, x: Executor, struct: StructType, invariant: ir.Function, span: ir.Span, state: State, age: int
-    ) -> None:
+    def _prove(self, x: Executor, struct: StructType, invariant: ir.Function, span: ir.Span, state: State) -> None:
         """One invariant is due of all objects on a path."""
         path, last = state.path, self._last(struct, state.path)
-        object = x.unknown(RefType(struct), f"any {struct}", age)[0]
-        if age > 0:
-            self._exists(x, struct, object)
-        # Those that were written to, each by itself, then any other: what that reads, it read before.
+        facts, obligations = len(x.findings.facts), len(x.findings.obligations)
+        object = x.unknown(RefType(struct), f"any {struct}", last.age)[0]
+        # Those that were made or written to, each by itself, then any other that there was: what that reads, it mostly
+        # read before.
         for known, there in self._written(x, struct, invariant, last, path).items():
             same = extended(state.path, there)
             if same is not None:
                 self._oblige(x, invariant, known, span, State(same, state.variables))
             path = extended(path, t.invert(t.equal(object, known))) or path
-        self._oblige(x, invariant, object, span, State(path, state.variables))
+        self._oblige(x, invariant, object, span, State(path, state.variables), last)
+        self._confine(x, facts, obligations)
 
-    def _oblige(self, x: Executor, invariant: ir.Function, object: Term, span: ir.Span, state: State) -> None:
-        """The invariant is due of an object."""
+    def _oblige(
+        self,
+        x: Executor,
+        invariant: ir.Function,
+        object: Term,
+        span: ir.Span,
+        state: State,
+        held: _Moment | None = None,
+    ) -> None:
+        """The invariant is due of an object; of which it `held` at a moment, if one is given."""
         assert invariant.invariant_of is not None
+        mark = len(x.findings.facts)
         self.touch(x, invariant.invariant_of, object)
-        holds = self._value(x, invariant, object, state.path)
-        for part in holds.terms if holds.op == "all" else (holds,):
-            x.oblige(Frame(invariant), Duty.INVARIANT, span, state, part)
+        goals = [*_parts_of(self._value(x, invariant, object, state.path))]
+        if held is not None:
+            saved, x.before = x.before, held.stamp
+            before = frozenset(_parts_of(self._value(x, invariant, object, state.path)))
+            x.before = saved
+            goals = [assuming(before, one) for one in goals]
+            if all(goal is t.TRUE for goal in goals):
+                # Nothing need be asked, and what was told to ask it would only be in the way.
+                self._forget(x, mark)
+        for goal in goals:
+            x.oblige(Frame(invariant), Duty.INVARIANT, span, state, goal)
+
+    def _confine(self, x: Executor, facts: int, obligations: int) -> None:
+        """What was told since, of objects of which nothing else is asked, matters only to what was asked since: behind a
+        condition of its own it doesn't keep solvers busy with anything else."""
+        scope = x.fresh("scope", t.BOOL)
+        found = x.findings
+        found.facts[facts:] = [t.implies(scope, fact) for fact in found.facts[facts:]]
+        for one in found.obligations[obligations:]:
+            one.path |= {scope}
+        self.assumed = {key: place for key, place in self.assumed.items() if place < facts}
+
+    def _forget(self, x: Executor, facts: int) -> None:
+        del x.findings.facts[facts:]
+        self.assumed = {key: place for key, place in self.assumed.items() if place < facts}
 
     def _written(
-        self, x: Executor, struct: StructType, invariant: ir.Function, since: int, path: Path
+        self, x: Executor, struct: StructType, invariant: ir.Function, last: _Moment, path: Path
     ) -> dict[Term, Term]:
-        """The objects of which fields that the invariant reads were written, new ones too, and when each exists."""
+        """The objects that are new since the last moment, or of which fields that the invariant reads were written; and
+        when each exists."""
         own = f"{x.layout.name(struct)}."
         found: dict[Term, Term] = {}
         for cells in sorted(reads(x, invariant), key=lambda cells: cells.name):
             for _, name, _ in x.memory.components(cells):
                 for entry in x.memory.logs.get(name, ()):
-                    if entry.stamp <= since or not isinstance(entry, Write):
+                    if entry.stamp <= last.stamp or not isinstance(entry, Write):
                         continue
                     if extended(path, condition_of(entry.guard)) is None:
                         continue
@@ -181,29 +213,18 @@ class Invariants(NoInvariants):
                             continue
                         object = object.terms[0]
                     found.setdefault(object, t.invert(t.equal(object, t.NULL)))
-        cleared = {entry.object for entry in self._entries(x, invariant, since) if isinstance(entry, Cleared)}
         for whole, type_, path in x.made:
-            if whole in cleared:
+            if x.memory.age(whole) > last.age:
                 found.update((part, t.TRUE) for part, of in _parts(x, whole, type_) if of is struct)
             for object in found:
                 if t.outermost(object) is whole:
                     found[object] = condition_of(path)
         return found
 
-    @staticmethod
-    def _exists(x: Executor, struct: StructType, object: Term) -> None:
-        """It is as old as the function's arguments, or one of those that were made here."""
-        made = (
-            t.conjunction(condition_of(path), t.equal(object, reference))
-            for whole, type_, path in x.made
-            for reference, of in _parts(x, whole, type_)
-            if of is struct
-        )
-        x.findings.facts.append(t.disjunction(x.memory.old_enough(object, 0), *made))
-
-    def _last(self, struct: StructType, path: Path) -> int:
+    def _last(self, struct: StructType, path: Path) -> _Moment:
         """When invariants last held on all of a path."""
-        return max((m.stamp for m in self.moments if struct in m.structs and m.path <= path), default=-1)
+        held = (m for m in self.moments if struct in m.structs and m.path <= path)
+        return max(held, key=lambda moment: moment.stamp)
 
     def _due(self, x: Executor, struct: StructType, invariant: ir.Function, path: Path) -> list[Path]:
         """The ways to the end of a path on which something was written that the invariant reads, and that since then
@@ -213,7 +234,7 @@ class Invariants(NoInvariants):
         changed after that moment. So an execution in which the invariant may be broken has come by another write, and
         each of these is taken with all that its guard tells: of what other branches did, nothing need be known there.
         """
-        since = self._last(struct, path)
+        since = self._last(struct, path).stamp
         later = [m for m in self.moments if struct in m.structs and m.stamp > since]
         guards = {
             entry.guard: None
@@ -236,7 +257,7 @@ class Invariants(NoInvariants):
 
     def leave(self, x: Executor, frame: Frame, node: ir.Call, state: State) -> None:
         if self.moments and x.conditions is None and not is_private(node.function) and not node.function.naked:
-            self.prove(x, frame.function, node.span, state, x.memory.objects)
+            self.prove(x, frame.function, node.span, state)
 
     def come_back(self, x: Executor, node: ir.Call, state: State) -> None:
         if self.moments and x.conditions is None and not is_private(node.function) and not node.function.naked:
@@ -257,7 +278,7 @@ class Invariants(NoInvariants):
         }
         kept = frozenset(concerned - {own})
         if kept:
-            self.prove(x, frame.function, span, state, x.memory.objects, kept)
+            self.prove(x, frame.function, span, state, kept)
         return kept
 
     def round_begins(self, x: Executor, path: Path, kept: _Kept) -> None:
@@ -266,7 +287,11 @@ class Invariants(NoInvariants):
 
     def round_ends(self, x: Executor, frame: Frame, span: ir.Span, state: State, kept: _Kept) -> None:
         if kept:
-            self.prove(x, frame.function, span, state, x.memory.objects, kept)
+            self.prove(x, frame.function, span, state, kept)
+
+
+def _parts_of(condition: Term) -> Iterable[Term]:
+    return condition.terms if condition.op == "all" else (condition,)
 
 
 def _parts(x: Executor, reference: Term, type_: Type) -> Iterator[tuple[Term, Type]]:

@@ -130,7 +130,7 @@ class Run:
                 inner.variables[contract.result] = self.result
             x.oblige(frame, Duty.ENSURES, contract.span, inner, x.condition(frame, contract, inner))
         if self.invariants.moments:
-            self.invariants.prove(x, function, function.span, end, 0)
+            self.invariants.prove(x, function, function.span, end)
 
     def solver(self, facts: int | None = None, kind: type[Solver] = Solver) -> Solver:
         """A solver that knows the first `facts` assumptions, or all so far."""

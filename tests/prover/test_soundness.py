@@ -1198,6 +1198,38 @@ def test_an_invariant_is_due_of_a_new_object_that_isnt_written_to(body: str, bro
     assert failures(UNWRITTEN.format(body)) == (["invariant"] if broken else [])
 
 
+LATER = """
+unsafe("a test")
+
+@struct
+class Cell:
+    other: Cell | None = None
+    back: Cell | None = None
+    ticks: u8 = 0
+
+    @invariant
+    def is_known(self) -> bool:
+        return self.other is None or self.other.back is self
+
+def tick(cell: Cell) -> None:
+    ensures(lambda: cell.ticks == 1)
+    cell.ticks = 1
+
+def f(cell: Cell, place: u64) -> None:
+    requires(cell.back is None)
+    made = new_at(Cell, place)
+    made.other = cell
+    cell.back = made
+    tick(cell)
+    {}
+"""
+
+
+@pytest.mark.parametrize(("then", "broken"), [("cell.back = None", True), ("cell.other = None", False)])
+def test_an_invariant_is_due_of_a_new_object_of_which_it_held_in_between(then: str, broken: bool) -> None:
+    assert failures(LATER.format(then)) == (["invariant"] if broken else [])
+
+
 FILLED = """
 unsafe("a test")
 
