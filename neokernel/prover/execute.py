@@ -227,7 +227,7 @@ class Executor:
             if rest is None:
                 break
             condition = simplified(rest.path, condition)
-            if self.specifying and condition.known is None:
+            if self.specifying and self.conditions is None and condition.known is None:
                 condition = self._decided(rest, condition)
             if self.conditions is None and condition.known is None:
                 self.findings.branches.append(Branch(rest.path, condition, where))
