@@ -483,7 +483,7 @@ def answers_another(server: Thread, caller: Thread) -> bool:
 
 def end_call(hart: Hart, server: Thread, reply: Reply, caller: Thread) -> None:
     """The second: the caller, whom `reply` holds, goes on, and has its time back. It has a well-formed answer."""
-    requires(reply.caller is caller and server.state is State.RUNNABLE)
+    requires(reply.caller is caller and runs(server))
     ensures(lambda: server.state is State.RUNNABLE)
     word = server.registers.a1 & ~u64(GIVEN_BIT)
     if hart.attention & TRACING != 0:
