@@ -251,14 +251,11 @@ def forget(hart: Hart, context: SchedContext, reply: Reply) -> None:
 
 
 @cold
-def withdraw(hart: Hart, context: SchedContext) -> bool:
-    """A step towards no call having lent the context: who made the last one doesn't get it back, nor does its server.
-
-    Was there none?
-    """
+def withdraw(hart: Hart, context: SchedContext) -> None:
+    """A step towards no call having lent the context: who made the last one doesn't get it back, nor does its server."""
     top = context.top
     if top is None:
-        return True
+        return
     caller = top.caller
     server = top.server
     forget(hart, context, top)
@@ -266,7 +263,6 @@ def withdraw(hart: Hart, context: SchedContext) -> bool:
         lose_time(hart, caller, context)
     if server is not None:
         lose_time(hart, server, context)
-    return False
 
 
 @cold

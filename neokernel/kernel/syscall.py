@@ -381,7 +381,7 @@ def stop_dispatching(hart: Hart, thread: Thread) -> None:
     context = thread.home
     held = thread.dispatched
     if context is not None and context.top is not None:
-        _ = withdraw(hart, context)
+        withdraw(hart, context)
         timer.insert(hart.wheel, thread.timer, NOW)
         return
     if held is not None and held.context is not None:

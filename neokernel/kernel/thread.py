@@ -318,7 +318,8 @@ def lose(hart: Hart, thread: Thread, place: Slot) -> bool:
 
 def take_time(hart: Hart, context: SchedContext) -> bool:
     """A step towards nobody running on the context: the calls that it was lent with forget it. Was it the last?"""
-    if not withdraw(hart, context):
+    if context.top is not None:
+        withdraw(hart, context)
         return False
     borrower = context.thread
     detach(hart, context)
