@@ -252,7 +252,7 @@ def forget(hart: Hart, context: SchedContext, reply: Reply) -> None:
 
 @cold
 def withdraw(hart: Hart, context: SchedContext) -> None:
-    """A step towards no call having lent the context: who made the last one doesn't get it back, nor does its server."""
+    """A step towards no call having lent the context: who made the last one won't get it back, nor will its server."""
     top = context.top
     if top is None:
         return

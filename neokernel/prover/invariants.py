@@ -176,8 +176,8 @@ class Invariants(NoInvariants):
             x.oblige(Frame(invariant), Duty.INVARIANT, span, state, goal)
 
     def _confine(self, x: Executor, facts: int, obligations: int) -> None:
-        """What was told since is of objects of which nothing else is asked: behind a condition of its own it doesn't keep
-        solvers busy with other questions."""
+        """What was told since is of objects of which nothing else is asked: behind a condition of its own it keeps no
+        solver busy with other questions."""
         scope = x.fresh("scope", t.BOOL)
         found = x.findings
         found.facts[facts:] = [t.implies(scope, fact) for fact in found.facts[facts:]]
