@@ -162,8 +162,8 @@ MUTANTS = (
     Mutant(
         "senders of other badges are cancelled",
         "captable",
-        "if sender.badge == endpoint.ending:",
-        "if sender.badge != endpoint.ending:",
+        "if sender.badge == endpoint.ending and",
+        "if sender.badge != endpoint.ending and",
     ),
     Mutant(
         "a context that is unbound stays with who runs on it",

@@ -67,7 +67,7 @@ MISTAKES = [
     ("endpoint", "    thread.registers.a1 = SIGNALS_BIT\n", "    pass\n", "signals_come_first"),
     ("endpoint", "registers.pc = wrapping_add(registers.pc, 4)", "registers.pc = handler.registers.a2", "who_faulted"),
     ("notification", "    caller.signals = notification\n", "", "a_wait_for_more"),
-    ("schedule", "    queue.head = thread\n", "", "who_is_prepended"),
+    ("schedule", "    else:\n        first.previous = thread\n    queue.head = thread\n", "", "who_is_prepended"),
     ("schedule", "        before.next = after\n", "        pass\n", "who_is_taken_out"),
     ("timer", "    expiry = max(expiry, saturating_add(wheel.now, 1))\n", "", "what_is_armed"),
     ("timer", "            if timer.expiry <= now:\n", "            if timer.expiry >= now:\n", "what_has_expired"),

@@ -45,7 +45,6 @@ MISTAKES = [
         "senders_are_cancelled",
     ),
     ("endpoint", "    if caller.state is State.ANSWERED:\n        return 0\n", "", "an_answer_is_given"),
-    ("endpoint", "        endpoint.cursor = sender.previous\n", "        pass\n", "who_leaves_a_queue"),
     ("fault", "    if fault is Fault.BUDGET:\n        return\n", "", "a_fault_without"),
     ("reply", "    forget(hart, context, top)\n    if caller", "    if caller", "time_is_taken_from"),
     ("fast", "                    caller.registers.pc = w0\n", "                    pass\n", "a_handlers_answer"),
