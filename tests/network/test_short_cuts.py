@@ -131,6 +131,25 @@ def test_a_talk_is_the_same(host: Host, timed: bool) -> None:
     assert host.dropped(Drop.CHECKSUM) == wrong + 2
 
 
+@pytest.mark.parametrize("verified", [False, True], ids=["summed", "verified"])
+def test_an_end_that_came_first_is_taken_with_the_bytes_before_it(host: Host, verified: bool) -> None:
+    listener, port = host.listen()
+    peer = Peer(host, port)
+    peer.open(listener=listener)
+
+    def said(flags: int, payload: bytes = b"") -> bytes:
+        return frame_of(peer, flags, payload, peer.ack, False)
+
+    for _ in range(3):
+        host.give(said(ACK | PSH, b"a" * 10), verified)
+    missing, end = said(ACK | PSH, b"b" * 10), said(ACK | FIN)
+    host.give(end, verified)
+    host.give(missing, verified)
+    assert peer.state().peer_finished
+    host.network.tcp.abort(host_client(host), peer.handle)
+    host.sent()
+
+
 @pytest.mark.parametrize("parts", [{}, {"mtu": 1_000}, {"loss": 30}, {"reorder": 200, "loss": 20}], ids=str)
 def test_a_stream_takes_as_long_and_as_many_frames(parts: dict[str, Any]) -> None:
     common: dict[str, Any] = {"connections": 1, "size": 200_000, "buffer": 65_536, "delay": 5_000, **parts}

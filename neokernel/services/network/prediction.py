@@ -197,6 +197,9 @@ def look(connection: Connection, segment: Segment, data: Span[u8]) -> Found:
         return Found.OTHER
     if connection.recovering or connection.duplicates != 0 or connection.board.count != 0:
         return Found.OTHER
+    if connection.fin_known or connection.beyond.count != 0:
+        # What comes next may bring more with it than its own bytes: what came before it, or the end.
+        return Found.OTHER
     number = segment.acknowledgment
     if segment.length == 0:
         fresh = before(connection.una, number) and until(number, connection.nxt) and flags == ACK
