@@ -100,6 +100,9 @@ def test_elements_of_each_type(kind: str) -> None:
         for each in request["inputs"]:
             each["data"] = np.array(each["data"], TYPES[each["datatype"]][1]).ravel().tolist()
         assert ask(manifest(tensors), json.dumps(request).encode()) == (how, wanted, found)
+        request["inputs"][1]["data"] = []
+        how, _, words = ask(manifest(tensors), json.dumps(request).encode())
+        assert (how, words) == (NO_REQUEST, b'the data of input "in" hasn\'t as many elements as its shape says')
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -257,7 +257,8 @@ class Asking:
                     counts[level] = 0
                     level += 1
                 case Token.LIST_END:
-                    flat = level == 1 and depth == 1
+                    # A scalar has no lists in its shape: its one element stands in the list that is there.
+                    flat = level == 1 and (depth == 1 or tensor.rank == 0)
                     if counts[level - 1] != (tensor.count if flat else tensor.sizes[level - 1]):
                         return self.wrong(tensor, "hasn't as many elements as its shape says")
                     level -= 1
@@ -282,7 +283,8 @@ class Asking:
                     counts[level - 1] += 1
                 case _:
                     return self.wrong(tensor, "has something in it that is no element")
-        return True
+        # Elsewhere the job's memory has what another request left there: no model may see it.
+        return made == tensor.count or self.wrong(tensor, "hasn't as many elements as its shape says")
 
     def name(self, tensor: Tensor) -> None:
         self.trouble.write(f'the data of input "{text_of(tensor.name())}" ')
