@@ -9,12 +9,13 @@ Invariants:
 - A queue's entry counts only while its job is WAITING with the entry's serial; `waiting` is the number of those.
 - A process reads and writes its own region alone: inputs are put there when a job is given, results are copied out
   when it is done.
+- Whoever serves a name has begun with the manifest that its model has now: so its tensors lie as `described` says.
 """
 
 from __future__ import annotations
 
 from neokernel.interfaces.inference import MOST_MANIFEST, NoWork
-from neokernel.lang import Array, Embedded, array, pause, struct, u8, u64, usize
+from neokernel.lang import Array, Embedded, Span, array, pause, struct, u8, u64, usize
 from neokernel.runtime.executor import Executor
 from neokernel.runtime.interface import client_of, provided_of
 from neokernel.runtime.lend import Lent
@@ -60,8 +61,9 @@ class Worker:
     late: bool = False
     #: another number for each of its lives
     life: u64 = 0
-    #: where its tensors are
+    #: where its tensors are, and of which manifest they are
     tensors: Lent = Lent(0, 0)
+    edition: u64 = 0
     #: the number of the last work that it was given; the job, and that one's serial
     given: u64 = 0
     job: usize = NOBODY
@@ -75,6 +77,8 @@ class Work:
     models: Array[Embedded[Model]] = array(MODELS)
     workers: Array[Embedded[Worker]] = array(WORKERS)
     jobs: Array[Embedded[Job]] = array(JOBS)
+    #: what a process says that it is, until that is accepted
+    scratch: Embedded[Described] = Described()
     serial: u64 = 0
     #: requests of one model that may wait
     most: usize = MOST_WAITING
@@ -167,16 +171,21 @@ class Work:
         memory: Array[u8] = array(MOST_MANIFEST)
         data = memory[: manifest.length]
         manifest.read(0, data)
-        if not model.described.is_of(data):
+        size = model.described.size
+        another = not model.described.is_of(data)
+        if another:
             if self.serving(number) != 0:
                 return NoWork.OTHER
-            self.lose(executor, number)
-            refused = model.described.read(data)
+            refused = self.scratch.read(data)
             if refused is not None:
                 return refused
-        if tensors.length < model.described.size:
+            size = self.scratch.size
+        if tensors.length < size:
             return NoWork.SIZE
-        worker.model, worker.tensors = number, tensors.part(0, model.described.size)
+        if another:
+            self.replace(executor, number, data)
+        worker.model, worker.tensors = number, tensors.part(0, size)
+        worker.edition = model.described.edition
         worker.began = True
         return None
 
@@ -206,13 +215,16 @@ class Work:
         if done != worker.given:
             self.end(executor, job, Phase.LOST)
             return
-        first = self.models[worker.model].described.results
+        described = self.models[worker.model].described
+        assert worker.edition == described.edition, "`replace` lets go of all others"
+        first = described.results
         worker.tensors.read(first, job.tensors[first : worker.tensors.length])
         self.end(executor, job, Phase.DONE)
 
     def give(self, worker: Worker) -> bool:
         """Give it the oldest job that still waits. False: there is none."""
         model = self.models[worker.model]
+        assert worker.edition == model.described.edition, "`replace` lets go of all others"
         while True:
             entry = model.queue.pop()
             if entry is None:
@@ -263,6 +275,15 @@ class Work:
         """The same; what it was given is somebody else's affair."""
         worker.began, worker.late, worker.job = False, False, NOBODY
         worker.life += 1
+
+    def replace(self, executor: Executor, model: usize, manifest: Span[u8]) -> None:
+        """The name is another model's now. Who served it, late as it must be, may come back, but has to begin."""
+        for worker in self.workers:
+            if worker.began and worker.model == model:
+                self.leave(executor, worker)
+        self.lose(executor, model)
+        refused = self.models[model].described.read(manifest)
+        assert refused is None, "it was read before"
 
     def lose(self, executor: Executor, model: usize) -> None:
         """Requests that wait for a model can't be done any more: it is another one now."""

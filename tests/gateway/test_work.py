@@ -1,0 +1,158 @@
+"""Who computes what, under CPython: processes that go wrong at one name, in orders that no machine can be made to keep.
+
+Each call of a process is a coroutine here, resumed by hand; what a process lends are bytes of its own, and whatever
+isn't within them fails, as it does on a machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from neokernel.interfaces.inference import NoWork
+from neokernel.lang import Coroutine, Span, result_of, resume, u8, u64, usize
+from neokernel.runtime.executor import Executor
+from neokernel.runtime.lend import LENT_ADDRESS, REGION_SPACE, Lent
+from neokernel.runtime.task import Queue, Task
+from neokernel.services.gateway.job import Phase
+from neokernel.services.gateway.work import Work
+from tests.gateway.test_requests import manifest
+
+SMALL = manifest({"in": ("FP32", (1,))})
+LARGE = manifest({"in": ("UINT8", (8000,))})
+#: it takes as many bytes as SMALL, and they mean something else
+OTHER = manifest({"in": ("UINT8", (64,))})
+WAITS = "it waits"
+Asked = u64 | NoWork
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> list[bytearray]:
+    """Regions, by the numbers in their addresses."""
+    regions: list[bytearray] = []
+
+    def place(lent: Lent, first: usize, length: int) -> tuple[bytearray, int]:
+        assert int(first) + length <= int(lent.length), "out of what is lent"
+        number, offset = divmod(int(lent.address) - LENT_ADDRESS, REGION_SPACE)
+        return regions[number], offset + int(first)
+
+    def read(lent: Lent, first: usize, into: Span[u8]) -> None:
+        region, begin = place(lent, first, len(into))
+        for index in range(len(into)):
+            into[index] = u8(region[begin + index])
+
+    def write(lent: Lent, first: usize, data: bytes) -> None:
+        region, begin = place(lent, first, len(data))
+        region[begin : begin + len(data)] = bytes(data)
+
+    monkeypatch.setattr(Lent, "read", read)
+    monkeypatch.setattr(Lent, "write", write)
+    return regions
+
+
+@dataclass
+class Desk:
+    """The gateway's work, and who asks it: model 0 alone has a name."""
+
+    memory: list[bytearray]
+    work: Work = field(default_factory=Work)
+    executor: Executor = field(default_factory=Executor)
+
+    def __post_init__(self) -> None:
+        self.work.models[0].named = True
+
+    def lend(self, data: bytes) -> Lent:
+        self.memory.append(bytearray(data))
+        return Lent(u64(LENT_ADDRESS + (len(self.memory) - 1) * REGION_SPACE), usize(len(data)))
+
+    def begin(self, client: int, manifest: bytes, size: int = 16 << 10) -> NoWork | None:
+        return self.work.begin(self.executor, u64(client), self.lend(manifest), self.lend(bytes(size)))
+
+    def next(self, client: int, done: int = 0) -> Call:
+        call = Call(self.executor, self.work.next(self.executor, u64(client), u64(done)))
+        call.go_on()
+        return call
+
+    def submit(self, job: int) -> Phase:
+        assert self.work.submit(self.executor, usize(job), usize(0)) is None
+        return self.phase(job)
+
+    def phase(self, job: int) -> Phase:
+        return self.work.jobs[job].phase
+
+    def serving(self) -> int:
+        return int(self.work.serving(usize(0)))
+
+
+class Call:
+    """A process's call, which waits for its answer; `said` is WAITS until it has one."""
+
+    def __init__(self, executor: Executor, work: Coroutine[Asked]) -> None:
+        self.executor, self.work = executor, work
+        self.task = Task()
+        # As in a group: whoever is woken stands in its queue.
+        self.task.queue = Queue()
+        self.said: Asked | str = WAITS
+
+    def go_on(self) -> None:
+        assert self.said == WAITS
+        self.task.ready = False
+        self.executor.current = self.task
+        if resume(self.work):
+            self.said = result_of(self.work)
+        self.executor.current = None
+
+    def woken(self) -> Asked | str:
+        """What it says once it was woken."""
+        assert self.task.ready, "nobody has woken it"
+        self.go_on()
+        return self.said
+
+
+@pytest.fixture
+def desk(memory: list[bytearray]) -> Desk:
+    return Desk(memory)
+
+
+def late(desk: Desk) -> None:
+    """Client 1 serves the small model, and is given a job that nobody waits for any more."""
+    assert desk.begin(1, SMALL) is None
+    assert desk.submit(0) is Phase.WAITING
+    assert desk.next(1).said == 1 and desk.phase(0) is Phase.GIVEN
+    desk.work.abandon(usize(0), usize(0))
+    assert desk.serving() == 0 and desk.phase(0) is Phase.IDLE
+
+
+@pytest.mark.parametrize("model", [LARGE, OTHER])
+def test_who_is_late_doesnt_serve_what_came_after(desk: Desk, model: bytes) -> None:
+    late(desk)
+    assert desk.begin(2, model) is None and desk.serving() == 1
+    desk.submit(3)
+    assert desk.next(1, 1).said is NoWork.BEGIN
+    assert desk.phase(3) is Phase.WAITING and desk.serving() == 1
+    assert desk.begin(1, SMALL) is NoWork.OTHER
+    assert desk.next(2).said == 1 and desk.phase(3) is Phase.GIVEN
+    desk.next(2, 1)
+    assert desk.phase(3) is Phase.DONE
+
+
+def test_who_is_late_goes_on_when_the_next_one_is_the_same(desk: Desk) -> None:
+    late(desk)
+    assert desk.begin(2, SMALL) is None and desk.serving() == 1
+    assert desk.next(1, 1).said == WAITS and desk.serving() == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "size", "reason"),
+    [(b"x" * 300, 16 << 10, NoWork.MANIFEST), (b"x", 16 << 10, NoWork.MANIFEST), (LARGE, 64, NoWork.SIZE)],
+)
+def test_who_is_refused_changes_nothing(desk: Desk, wrong: bytes, size: int, reason: NoWork) -> None:
+    late(desk)
+    desk.submit(3)
+    assert desk.begin(2, wrong, size) is reason
+    assert desk.next(2).said is NoWork.BEGIN
+    assert desk.phase(3) is Phase.WAITING
+    assert desk.next(1, 1).said == 2 and desk.phase(3) is Phase.GIVEN and desk.serving() == 1
+    described = desk.work.models[0].described
+    assert bytes(described.manifest[: described.length].bytes()) == SMALL
