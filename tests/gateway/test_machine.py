@@ -283,7 +283,7 @@ def test_a_result_that_json_has_no_number_for(port: int) -> None:
     assert temper(port, 0)[0] == 200
 
 
-@pytest.mark.parametrize("number", [4, 5])
+@pytest.mark.parametrize("number", [4, 5, 8])
 def test_a_model_that_does_other_work(port: int, number: int) -> None:
     lives = until_it_serves(port)
     assert temper(port, number)[0] == 503

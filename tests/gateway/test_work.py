@@ -156,3 +156,31 @@ def test_who_is_refused_changes_nothing(desk: Desk, wrong: bytes, size: int, rea
     assert desk.next(1, 1).said == 2 and desk.phase(3) is Phase.GIVEN and desk.serving() == 1
     described = desk.work.models[0].described
     assert bytes(described.manifest[: described.length].bytes()) == SMALL
+
+
+def test_who_asks_again_waits_once(desk: Desk) -> None:
+    """As of a process that sends `next` and waits for no answer."""
+    assert desk.begin(1, SMALL) is None
+    before = desk.next(1)
+    for _ in range(20):
+        call = desk.next(1)
+        assert before.woken() is NoWork.BEGIN and call.said == WAITS
+        before = call
+    desk.submit(0)
+    assert before.woken() == 1 and desk.phase(0) is Phase.GIVEN
+
+
+def test_work_is_for_the_last_who_asks(desk: Desk) -> None:
+    """Also if the one before was told that there is some, and hasn't gone on yet."""
+    assert desk.begin(1, SMALL) is None
+    before = desk.next(1)
+    desk.submit(0)
+    assert desk.next(1).said == 1
+    assert before.woken() is NoWork.BEGIN and desk.phase(0) is Phase.GIVEN
+
+
+def test_who_begins_anew_waits_for_nothing(desk: Desk) -> None:
+    assert desk.begin(1, SMALL) is None
+    before = desk.next(1)
+    assert desk.begin(1, SMALL) is None
+    assert before.woken() is NoWork.BEGIN

@@ -62,7 +62,7 @@ FREED = 1
 IDLE: u64 = 15_000
 #: bytes of each of a connection's two buffers
 EACH: u32 = 16_384
-#: calls of models' processes at a time: of each, one that waits, and one of an earlier life
+#: calls of models' processes at a time: of each, one that waits, and one that this one has superseded
 CALLS = 2 * WORKERS
 #: pages of all that is placed
 PAGES = 600

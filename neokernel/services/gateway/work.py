@@ -9,6 +9,8 @@ Invariants:
 - A queue's entry counts only while its job is WAITING with the entry's serial; `waiting` is the number of those.
 - A process reads and writes its own region alone: inputs are put there when a job is given, results are copied out
   when it is done.
+- Of a process, one task at most waits for work. A process can send without waiting for answers, as often as it likes:
+  its last word counts, and the task of the one before ends. So nobody takes the tasks that others' calls need.
 - Whoever serves a name has begun with the manifest that its model has now: so its tensors lie as `described` says.
 """
 
@@ -59,8 +61,8 @@ class Worker:
     began: bool = False
     #: it has had a job for longer than anybody waited for it
     late: bool = False
-    #: another number for each of its lives
-    life: u64 = 0
+    #: another number for each of its lives, and each time that it asks for work
+    turn: u64 = 0
     #: where its tensors are, and of which manifest they are
     tensors: Lent = Lent(0, 0)
     edition: u64 = 0
@@ -196,8 +198,9 @@ class Work:
             return NoWork.BEGIN
         worker.late = False
         self.finish(executor, worker, done)
-        life = worker.life
-        while worker.life == life and worker.began:
+        self.supersede(executor, worker)
+        turn = worker.turn
+        while worker.turn == turn and worker.began:
             if self.give(worker):
                 return worker.given
             worker.waiter = executor.running()
@@ -262,10 +265,7 @@ class Work:
         """The process's life is over; what it was given is lost."""
         index, serial = worker.job, worker.serial
         self.leave_with(worker)
-        waiter = worker.waiter
-        worker.waiter = None
-        if waiter is not None:
-            executor.wake(waiter)
+        self.supersede(executor, worker)
         if index != NOBODY:
             job = self.jobs[index]
             if job.phase is Phase.GIVEN and job.serial == serial:
@@ -274,7 +274,15 @@ class Work:
     def leave_with(self, worker: Worker) -> None:
         """The same; what it was given is somebody else's affair."""
         worker.began, worker.late, worker.job = False, False, NOBODY
-        worker.life += 1
+        worker.turn += 1
+
+    def supersede(self, executor: Executor, worker: Worker) -> None:
+        """Who waits for work for it waits for nothing any more, and says so."""
+        worker.turn += 1
+        waiter = worker.waiter
+        worker.waiter = None
+        if waiter is not None:
+            executor.wake(waiter)
 
     def replace(self, executor: Executor, model: usize, manifest: Span[u8]) -> None:
         """The name is another model's now. Who served it, late as it must be, may come back, but has to begin."""

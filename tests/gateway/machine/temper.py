@@ -10,10 +10,12 @@
 | 5 | begins anew, in the middle |
 | 6 | says that it is another model, with larger results |
 | 7 | asks for more without an answer, from a table of nonsense |
+| 8 | sends that it wants more, many times, and waits for no answer |
 """
 
 from __future__ import annotations
 
+from neokernel.abi.call import message
 from neokernel.abi.model import FLOAT32, MAGIC, VERSION, Dimension, Header, Port
 from neokernel.interfaces.inference import MANIFEST, Inference, NoWork
 from neokernel.lang import (
@@ -33,6 +35,7 @@ from neokernel.lang import (
     wire_view,
 )
 from neokernel.runtime import system
+from neokernel.runtime.interface import version_of
 from neokernel.runtime.lend import Lent, region
 from neokernel.runtime.must import must
 from neokernel.runtime.process import Process
@@ -125,8 +128,19 @@ def main(process: Process) -> None:
             case 0x40C:
                 begin(manifest, tensors, 2000)
                 done = number
+            case 0x410:
+                flood()
             case _:
                 nonsense(manifest, tensors)
+
+
+def flood() -> None:
+    """More than calls that the gateway works on at a time."""
+    version = version_of(slot_of(gateway))
+    assert not isinstance(version, Failure)
+    for _ in range(u32(40)):
+        # Its second method, and no work that is done: as `next(0)` would say it.
+        must(system.send(slot_of(gateway), message(version >> 40 << 8 | 2, 1), 0))
 
 
 def nonsense(manifest: Lent, tensors: Lent) -> None:
