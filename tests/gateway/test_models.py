@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 from neokernel.image.systemfile.checking import examine
 from neokernel.image.systemfile.models import BadModel, module_name, program_of
+from neokernel.interfaces import inference
 from neokernel.model.bundle import pack
 from neokernel.model.importer import import_model
 from neokernel.model.machine import VECTOR
@@ -72,6 +73,21 @@ def test_the_same_model_is_made_once(tmp_path: Path, store: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*") if path.is_file()} == first
     assert said(tmp_path, "digits.onnx", "dimensions = { batch = 2 }") == []
     assert len(list(store.iterdir())) == 2
+
+
+def test_what_is_agreed_with_the_gateway_makes_another_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a change of `interfaces/inference.py`: more room for manifests."""
+
+    def lent() -> int:
+        return int(program_of(tmp_path / "model.onnx", {}).read_text().split("uses(lend=")[1].split(")")[0])
+
+    (tmp_path / "model.onnx").write_bytes(identity([4]))
+    assert lent() == inference.MANIFEST + 4096
+    as_it_is = Path.read_bytes
+    changed = Path(inference.__file__)
+    monkeypatch.setattr(Path, "read_bytes", lambda path: as_it_is(path) + b"#" * (path == changed))
+    monkeypatch.setattr(inference, "MANIFEST", 2 * inference.MANIFEST)
+    assert lent() == inference.MANIFEST + 4096
 
 
 def test_a_bundle_is_a_program_too(tmp_path: Path, store: Path) -> None:

@@ -117,7 +117,10 @@ def program_of(path: Path, dimensions: Mapping[str, int]) -> Path:
 def tools() -> str:
     """The digest of all code that has a part in what is made, beside the compiler's."""
     found = hashlib.sha256(compiler().encode())
-    for path in (*sources_of("model"), PACKAGE_ROOT / "neokernel" / "abi" / "model.py", Path(__file__)):
+    ours = PACKAGE_ROOT / "neokernel"
+    # What processes and the gateway agree on says how much is lent, and what is refused.
+    agreed = (ours / "abi" / "model.py", ours / "interfaces" / "inference.py")
+    for path in (*sources_of("model"), *agreed, Path(__file__)):
         found.update(path.read_bytes())
     return found.hexdigest()
 
@@ -130,11 +133,13 @@ def module_name(stem: str) -> str:
 
 def make(folder: Path, main: Path, path: Path, data: bytes, dimensions: Mapping[str, int]) -> None:
     """Fill the folder, which is there as a whole or not at all."""
+    from neokernel.interfaces.inference import MANIFEST
+
     bundle = bundle_of(path, data, dimensions)
     code = fitting(bundle)
     manifest = manifest_of(bundle)
     tensors = tensor_bytes(bundle)
-    lend = -(-(PAGE_SIZE + tensors) // PAGE_SIZE) * PAGE_SIZE
+    lend = -(-(MANIFEST + tensors) // PAGE_SIZE) * PAGE_SIZE
     arena = max(code.arena_size, 1)
     memory = RUNNER + -(-arena // PAGE_SIZE) * PAGE_SIZE
     if not re.fullmatch(r"[\w./+~@=, -]+", str(folder)):
