@@ -208,7 +208,13 @@ MUTANTS = (
         "x.unknown(var.type, var.name)",
         "state.variables[var]",
     ),
-    Mutant("a loop's writes are forgotten", "loops", "_any_round", "x.memory.forget(cells, start)", "pass"),
+    Mutant(
+        "a loop's writes are forgotten",
+        "loops",
+        "_any_round",
+        "x.memory.forget(cells, start, [x.layout.constant(one) for one in constants or ()])",
+        "pass",
+    ),
     Mutant(
         "a counter never arrives", "loops", "_counters", "t.at_most(now, high, signed)", "t.below(now, high, signed)"
     ),
@@ -237,7 +243,7 @@ MUTANTS = (
         "what a call's callees write is forgotten",
         "writes",
         "Writes.of_block",
-        "found |= self.of_function(statement.function)",
+        "more = self.of_function(function)",
         "pass",
     ),
     # --- memory ---
