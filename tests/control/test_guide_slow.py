@@ -20,12 +20,14 @@ EXAMPLE = PACKAGE_ROOT / "examples" / "10_slow"
 BLOCKS = PAGE.having("console")
 #: what differs from run to run: numbers, bars, and how far columns are apart for them
 VARIES = re.compile(r"[\d.,]+%?|[█▏▎▍▌▋▊▉]+|an hour|min|h(?= )")
+#: what is said only if the host let more time pass between two commands than the ring has room for
+OVERWRITTEN = re.compile(r", [\d,]+ earlier ones were overwritten$", re.MULTILINE)
 
 
 def alike(text: str) -> str:
     """The text without what differs from run to run; names of files and their lines stay."""
     kept = re.sub(r"(\S+\.py:)(\d+)", lambda found: found[1] + "".join("abcdefghij"[int(x)] for x in found[2]), text)
-    kept = kept.replace("10_slow", "ten_slow")
+    kept = OVERWRITTEN.sub("", kept.replace("10_slow", "ten_slow"))
     return re.sub(r" +", " ", VARIES.sub("#", kept)).replace("# #", "#")
 
 
@@ -41,26 +43,26 @@ def looks_at_work(printed: str) -> dict[int, int]:
     }
 
 
-def share_of_shop(printed: str) -> float:
-    """Of `nk top`: the processor time that the shop takes, a hundred for all of it."""
-    found = re.search(r"^shop +runs +\d+ +([\d.]+)%", printed, re.MULTILINE)
-    assert found is not None, printed
-    return float(found[1])
+def share_of_digits(printed: str) -> float:
+    """Of `nk profile`: how much of the time in which anybody works goes by in `checked`, a hundred for all of it."""
+    return sum(
+        float(each) for each in re.findall(r"^ *([\d.]+)% +[\d.]+% +10_slow/contracts\.py:", printed, re.MULTILINE)
+    )
 
 
 def test_who_and_where_and_what_it_waits_for(folders: Path) -> None:
     here = folders / "slow"
     shutil.copytree(EXAMPLE, here / "examples" / "10_slow", ignore=shutil.ignore_patterns("__pycache__", "build"))
     who, where, waits, mended = BLOCKS
-    slow = 0.0
     with up(EXAMPLE / "system.toml", folders):
         worked: dict[int, int] = {}
+        digits = 0.0
         for block in (who, where, waits):
             printed = snippets.run(PAGE, block, folders)
             assert as_shown(block, printed), printed
             worked |= looks_at_work(printed)
-            if block is who:
-                slow = share_of_shop(printed)
+            if block is where:
+                digits = share_of_digits(printed)
         lines = [each.removesuffix(",") for each in (folders / "build/slow.trace.json").read_text().splitlines()]
         for block in PAGE.having("trace"):
             assert snippets.in_order(block.text, lines) is None
@@ -70,11 +72,9 @@ def test_who_and_where_and_what_it_waits_for(folders: Path) -> None:
     shop.write_text(snippets.changed(shop.read_text(), change.text))
     with up(here / "examples" / "10_slow" / "system.toml", folders) as process:
         printed = snippets.run(PAGE, mended, folders)
-        # Which of few looks hit the shop is chance, so its lines may be missing.
         assert looks_at_work(printed).keys() == worked.keys(), printed
-        assert all(now < worked[looks] / 2 for looks, now in looks_at_work(printed).items()), printed
-        printed = snippets.run(PAGE, who, folders)
-        assert share_of_shop(printed) < slow / 2, "no longer the one that uses most by far"
+        # How long anything takes is the host's affair; of what the shop does, the digits are now one of six thousand.
+        assert share_of_digits(printed) < digits / 4, printed
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=120)
     assert b"stopped by ctrl-C" in error
