@@ -9,7 +9,7 @@ from neokernel.compiler.pipeline import State, run_front_end
 from neokernel.compiler.source import PACKAGE_ROOT
 
 MODULE = "tests.json.walk"
-NAMES = ("transcribe", "skipped", "float64", "float32", "text32", "text64", "round_trips")
+NAMES = ("transcribe", "skipped", "float64", "float32", "narrow", "text32", "text64", "round_trips")
 
 
 @functools.cache

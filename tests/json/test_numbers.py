@@ -8,16 +8,17 @@ import math
 import random
 import struct
 from collections.abc import Iterator
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neokernel.json.decimal import MOST_DIGITS
+from neokernel.json import powers
 from neokernel.json.digits import LONGEST
-from neokernel.json.numbers import POWERS, Integer, integer_of
-from neokernel.lang import byte_span, u32, u64
+from neokernel.json.numbers import MOST_DIGITS, Integer, integer_of
+from neokernel.lang import byte_span, i64, u32, u64
 from tests.json import walk
 from tests.json.support import MODULE, library
 
@@ -73,6 +74,24 @@ def bits32(number: float) -> int:
     return int(struct.unpack("<I", struct.pack("<f", ctypes.c_float(number).value))[0])
 
 
+def nearest32(text: str) -> int:
+    """The bits of the nearest float32: of the one that float64 leads to, and its neighbours."""
+    near = float(text)
+    if near == 0 or math.isinf(near):
+        return bits32(near)
+    exact, guess = abs(Fraction(text)), bits32(abs(near))
+    found: int = min(
+        (bits for bits in (guess - 1, guess, guess + 1) if 0 <= bits <= 0x7F80_0000),
+        key=lambda bits: (abs(value32(bits) - exact), bits % 2),
+    )
+    return found | int(text.startswith("-")) << 31
+
+
+def value32(bits: int) -> Fraction:
+    """Of infinity, the number that would come next."""
+    return Fraction(2**128) if bits == 0x7F80_0000 else Fraction(float(np.uint32(bits).view(np.float32)))
+
+
 def of_bits64(bits: int) -> float:
     return float(struct.unpack("<d", struct.pack("<Q", bits))[0])
 
@@ -113,20 +132,22 @@ def texts(seed: int, count: int) -> Iterator[str]:
 
 
 def read_both(text: str) -> tuple[int, int]:
-    compiled = library()
-    wide = int(compiled.call(f"{MODULE}.float64", text.encode()))
-    return wide, int(compiled.call(f"{MODULE}.float32", wide))
+    compiled, data = library(), text.encode()
+    return int(compiled.call(f"{MODULE}.float64", data)), int(compiled.call(f"{MODULE}.float32", data))
+
+
+def read_by_cpython(text: str) -> tuple[int, int]:
+    return int(walk.float64(text.encode())), int(walk.float32(text.encode()))
 
 
 def expected(text: str) -> tuple[int, int]:
-    return bits64(float(text)), bits32(float(text))
+    return bits64(float(text)), nearest32(text)
 
 
 @pytest.mark.parametrize("text", KNOWN, ids=lambda text: text[:30])
 def test_known_numbers(text: str) -> None:
     assert read_both(text) == expected(text)
-    wide = walk.float64(text.encode())
-    assert (int(wide), int(walk.float32(wide))) == expected(text)
+    assert read_by_cpython(text) == expected(text)
 
 
 def test_numbers_are_read_as_python_reads_them() -> None:
@@ -136,8 +157,7 @@ def test_numbers_are_read_as_python_reads_them() -> None:
 
 def test_and_by_cpython() -> None:
     for text in texts(2, 30):
-        wide = walk.float64(text.encode())
-        assert (int(wide), int(walk.float32(wide))) == expected(text), text
+        assert read_by_cpython(text) == expected(text), text
 
 
 def test_more_digits_than_are_kept_still_count() -> None:
@@ -150,12 +170,51 @@ def test_more_digits_than_are_kept_still_count() -> None:
 @given(st.integers(0, 2**64 - 1))
 def test_float64_becomes_float32_as_in_c(bits: int) -> None:
     wanted = bits32(of_bits64(bits)) if not math.isnan(of_bits64(bits)) else None
-    for found in (int(library().call(f"{MODULE}.float32", bits)), int(walk.float32(u64(bits)))):
+    for found in (int(library().call(f"{MODULE}.narrow", bits)), int(walk.narrow(u64(bits)))):
         assert found == wanted if wanted is not None else found & 0x7FFF_FFFF > 0x7F80_0000
 
 
+@pytest.mark.parametrize("low_bits", [0, 1, 2**22 - 1, 0x15AE_43FD])
+def test_float32_is_read_at_once(low_bits: int) -> None:
+    """Next to a middle: by way of float64 it would become the middle, and then the even one."""
+    for exponent in (0, 1, 100, 200, 254):
+        bits = min(exponent << 23 | low_bits & 0x7F_FFFF, 0x7F7F_FFFF)
+        middle = (value32(bits) + value32(bits + 1)) / 2
+        digits = decimal.Decimal(middle.numerator) / decimal.Decimal(middle.denominator)
+        text = f"{digits:e}".replace("E", "e")
+        mantissa, letter, power = text.partition("e")
+        above = f"{mantissa}{'' if '.' in mantissa else '.'}{'0' * 30}1{letter}{power}"
+        assert read_both(text)[1] == read_by_cpython(text)[1] == bits + (bits & 1)
+        assert read_both(above)[1] == read_by_cpython(above)[1] == bits + 1
+        # What is below differs in a digit that is far behind.
+        below = f"{digits - digits.scaleb(-60):e}"
+        assert read_both(below)[1] == read_by_cpython(below)[1] == bits
+
+
+def power_of_ten(exponent: int) -> int:
+    """In 128 bits, as the paper has it."""
+    five: int = 5 ** abs(exponent)
+    bits = five.bit_length()
+    if exponent >= 0:
+        return five >> bits - 128 if bits > 128 else five << 128 - bits
+    # The quotient has at least 128 bits; what lies behind them is left out, but of the first 27 it is rounded up.
+    size = (five - 1).bit_length()
+    found: int = 2 ** (size + 127 if exponent >= -27 else 2 * size + 128) // five + 1
+    return found >> found.bit_length() - 128
+
+
 def test_powers() -> None:
-    assert tuple(map(int, POWERS)) == tuple(5**power for power in range(28))
+    exponents = range(powers.LEAST, powers.MOST + 1)
+    assert len(powers.POWERS) == 2 * len(exponents)
+    for exponent in exponents:
+        high, low = int(powers.high(i64(exponent))), int(powers.low(i64(exponent)))
+        assert high << 64 | low == power_of_ten(exponent) and high >> 63 == 1, exponent
+        exact = Fraction(10) ** exponent * Fraction(2) ** (127 - int(powers.scale(i64(exponent))))
+        # As `digits.py` has them: the next integer that isn't less.
+        if exponent < -27 or exponent > powers.LAST_EXACT:
+            assert low + 1 < 1 << 64 and 0 < (high << 64 | low) + 1 - exact <= 1
+        else:
+            assert 0 <= (high << 64 | low) - exact < 1 and (exponent < 0 or (high << 64 | low) == exact)
 
 
 # --- written ----------------------------------------------------------------------------------------------------------

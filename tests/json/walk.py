@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neokernel.json.digits import LONGEST, write32, write64
-from neokernel.json.numbers import float32_of, float64_of
+from neokernel.json.numbers import float32_at_once, float64_of, float32_of
 from neokernel.json.reader import Reader, Token
 from neokernel.json.writer import LIST, LIST_END, OBJECT, OBJECT_END, Writer
 from neokernel.lang import Array, Span, array, u8, u32, u64, usize, value
@@ -76,7 +76,11 @@ def float64(text: bytes) -> u64:
     return float64_of(text)
 
 
-def float32(bits: u64) -> u32:
+def float32(text: bytes) -> u32:
+    return float32_at_once(text)
+
+
+def narrow(bits: u64) -> u32:
     return float32_of(bits)
 
 
@@ -89,14 +93,15 @@ def text64(bits: u64, into: Span[u8]) -> usize:
 
 
 def round_trips(first: u32, step: u32, count: u64) -> u64:
-    """Of so many float32, each `step` behind the one before: how many come back as they were."""
+    """Of so many float32, each `step` behind the one before: how many come back as they were, by either way."""
     line: Array[u8] = array(LONGEST)
     found: u64 = 0
     bits = first
     for _ in range(count):
         if bits & 0x7F80_0000 != 0x7F80_0000:
             length = write32(bits, line[:])
-            found += 1 if float32_of(float64_of(line[:length].bytes())) == bits else 0
+            text = line[:length].bytes()
+            found += 1 if float32_at_once(text) == bits and float32_of(float64_of(text)) == bits else 0
         else:
             found += 1
         bits = u32((u64(bits) + u64(step)) & 0xFFFF_FFFF)
