@@ -15,12 +15,12 @@ from neokernel.http.characters import CLASSES, TAB, TOKEN, is_control
 from neokernel.http.limits import OUTPUT
 from neokernel.http.method import METHODS, Method, name_of
 from neokernel.lang import Array, array, copy, struct, u8, u16, u64, usize
+from neokernel.runtime.decimal import MOST_DIGITS, write_decimal
 
 VERSION = b"HTTP/1.1 "
 COLON_SPACE = b": "
 END_OF_LINE = b"\r\n"
 SPACES = b"       "
-MOST_DIGITS = 20
 
 
 def reason(status: u16) -> bytes:
@@ -188,15 +188,7 @@ class Head:
 
     def number(self, number: u64) -> None:
         digits: Array[u8] = array(MOST_DIGITS)
-        place: usize = MOST_DIGITS
-        rest = number
-        while True:
-            place -= 1
-            digits[place] = 0x30 + u8(rest % 10)
-            rest //= 10
-            if rest == 0:
-                break
-        self.add(digits[place:].bytes())
+        self.add(digits[write_decimal(number, digits[:]) :].bytes())
 
     def add(self, data: bytes) -> None:
         if len(data) > len(self.data) - self.used:

@@ -17,6 +17,7 @@ from __future__ import annotations
 from neokernel.json.digits import LONGEST, write32, write64
 from neokernel.json.numbers import Integer, is_finite32, is_finite64
 from neokernel.lang import Array, Span, array, copy, struct, u8, u32, u64, usize
+from neokernel.runtime.decimal import MOST_DIGITS, write_decimal
 
 OBJECT = 0x7B
 OBJECT_END = 0x7D
@@ -77,16 +78,10 @@ class Writer:
 
     def integer(self, number: Integer) -> None:
         self.comma()
-        digits: Array[u8] = array(20)
-        place: usize = 20
-        rest = number.size
-        while place == 20 or rest != 0:
-            place -= 1
-            digits[place] = u8(0x30 + rest % 10)
-            rest //= 10
         if number.negative:
             self.put(0x2D)
-        self.add(digits[place:].bytes())
+        digits: Array[u8] = array(MOST_DIGITS)
+        self.add(digits[write_decimal(number.size, digits[:]) :].bytes())
 
     def float32(self, bits: u32) -> bool:
         """False: nothing was written, as JSON has no number for it, an infinity or a NaN."""

@@ -216,9 +216,7 @@ class Net:
         with Asking(net=self, request=request, listener=index) as asking:
             while not self.ask_listen(request, listening):
                 await self.executor.turn()
-            asking.asked = True
-            await self.answered(request)
-            why = asking.take()
+            why = await self.answered(asking)
             if why is not None:
                 return why
             asking.kept = True
@@ -264,9 +262,7 @@ class Net:
         with Asking(net=self, request=request) as asking:
             while not self.ask_connect(request, address, port):
                 await self.executor.turn()
-            asking.asked = True
-            await self.answered(request)
-            why = asking.take()
+            why = await self.answered(asking)
             if why is not None:
                 return why
             stream = Stream(asking.pair, asking.number, Peer(address, port))
@@ -397,9 +393,7 @@ class Net:
         with Asking(net=self, request=request, datagrams=True) as asking:
             while not self.ask_bind(request, address, port):
                 await self.executor.turn()
-            asking.asked = True
-            await self.answered(request)
-            why = asking.take()
+            why = await self.answered(asking)
             if why is not None:
                 return why
             asking.kept = True
@@ -505,10 +499,13 @@ class Net:
                     return index
             await self.executor.turn()
 
-    async def answered(self, request: usize) -> None:
-        while not self.requests[request].done:
-            self.requests[request].waiter = self.executor.running()
+    async def answered(self, asking: Asking) -> Refusal | None:
+        """The service has the order: wait for its answer, and take it."""
+        asking.asked = True
+        while not self.requests[asking.request].done:
+            self.requests[asking.request].waiter = self.executor.running()
             await pause()
+        return asking.take()
 
     def ask_listen(self, tag: usize, listening: Listening) -> bool:
         """False: the ring is full now."""

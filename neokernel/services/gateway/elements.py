@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from neokernel.abi import model
 from neokernel.json.numbers import (
     Integer,
     float32_of,
@@ -44,27 +45,27 @@ class Unfit(Enum):
 def element_of(number: u32) -> Element | None:
     """By the number of its type in a manifest."""
     match number:
-        case 1:
+        case model.FLOAT32:
             return Element.FP32
-        case 2:
+        case model.UINT8:
             return Element.UINT8
-        case 3:
+        case model.INT8:
             return Element.INT8
-        case 4:
+        case model.UINT16:
             return Element.UINT16
-        case 5:
+        case model.INT16:
             return Element.INT16
-        case 6:
+        case model.INT32:
             return Element.INT32
-        case 7:
+        case model.INT64:
             return Element.INT64
-        case 9:
+        case model.BOOL:
             return Element.BOOL
-        case 11:
+        case model.FLOAT64:
             return Element.FP64
-        case 12:
+        case model.UINT32:
             return Element.UINT32
-        case 13:
+        case model.UINT64:
             return Element.UINT64
         case _:
             return None
