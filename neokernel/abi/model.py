@@ -12,6 +12,9 @@ aligned to 64; a table of pointers to the inputs' elements; one to the outputs'.
 `stack_vectors` vector registers more (as many bytes each as the machine's `vlenb` says), calls nobody, and writes to
 the arena and the outputs alone.
 
+The sample is an example of what the model computes, on pages of its own: the bytes of all inputs, then those of the
+outputs that belong to them, each at the next multiple of SAMPLE_ALIGNMENT. Who loads a model can try it with that.
+
 All numbers are little-endian; unused bytes are zero.
 """
 
@@ -19,8 +22,9 @@ from neokernel.lang import Array, array, size_of, u8, u32, u64, wire
 
 #: "nkmodel", as the bytes stand in memory
 MAGIC: u64 = 0x006C_6564_6F6D_6B6E
-VERSION = 1
+VERSION = 2
 HASH_SIZE = 64
+SAMPLE_ALIGNMENT = 64
 NAME_SIZE = 64
 PORT_NAME_SIZE = 128
 STEP_NAME_SIZE = 112
@@ -58,7 +62,7 @@ class Header:
     """`size` counts all bytes of the bundle; `contents` is the SHA-512 of those behind the header.
 
     Names are UTF-8, filled up with zeroes. `source`, of `source_size` bytes, is the model that it was made of, in ONNX;
-    both are 0 if it was left out.
+    both are 0 if it was left out. So are `sample` and `sample_size`, the place and the bytes of the sample.
     """
 
     magic: u64
@@ -71,6 +75,8 @@ class Header:
     size: u64
     source: u64
     source_size: u64
+    sample: u64
+    sample_size: u64
     multiply_adds: u64
     contents: Array[u8] = array(HASH_SIZE)
     name: Array[u8] = array(NAME_SIZE)
@@ -121,7 +127,7 @@ class Step:
     unused: u64
 
 
-assert size_of(Header) == 256, "no padding"
+assert size_of(Header) == 272, "no padding"
 assert size_of(Port) == 152, "no padding"
 assert size_of(Dimension) == 8, "no padding"
 assert size_of(Code) == 128, "no padding"

@@ -211,6 +211,7 @@ def as_value(bundle: Bundle, data: bytes) -> dict[str, Any]:
             for step in bundle.steps
         ],
         "source_bytes": len(bundle.source),
+        "sample_bytes": len(bundle.sample),
     }
 
 

@@ -28,7 +28,7 @@ from neokernel.runtime.system import Failure
 MOST_TENSORS = 8
 #: dimensions of all of them together
 MOST_SIZES = 64
-#: bytes of a manifest: 256, 152 for each tensor, 8 for each dimension
+#: bytes of a manifest: 272, 152 for each tensor, 8 for each dimension
 MOST_MANIFEST = 4_096
 #: bytes of all tensors together, each with what lies behind it up to ALIGNMENT
 MOST_BYTES = 16_384
@@ -36,7 +36,7 @@ ALIGNMENT = 64
 #: bytes of the region before the tensors, for the manifest
 MANIFEST = 4_096
 
-assert 256 + 2 * MOST_TENSORS * 152 + MOST_SIZES * 8 <= MOST_MANIFEST <= MANIFEST
+assert 272 + 2 * MOST_TENSORS * 152 + MOST_SIZES * 8 <= MOST_MANIFEST <= MANIFEST
 
 
 class NoWork(Enum):

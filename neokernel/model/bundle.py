@@ -7,6 +7,7 @@ bundle raise `ModelError`, and what `read` gives lies inside the bytes, on pages
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +68,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """`source`: the model in ONNX, or nothing."""
+    """`source`: the model in ONNX, or nothing; `sample`: inputs, and the outputs that belong to them, or nothing
+    (`sample.py`)."""
 
     name: str
     version: str
@@ -76,6 +78,7 @@ class Bundle:
     codes: tuple[Code, ...]
     steps: tuple[Step, ...]
     source: bytes = b""
+    sample: bytes = b""
 
     @property
     def multiply_adds(self) -> int:
@@ -93,6 +96,8 @@ class Bundle:
         ):
             if not least <= count <= most:
                 return f"it has {count} {what}; there can be {least} to {most}"
+        if self.sample and len(self.sample) != sample_bytes((*self.inputs, *self.outputs)):
+            return f"its sample has {len(self.sample)} bytes, which its inputs and outputs haven't"
         before = -1
         for code in self.codes:
             if not code.code:
@@ -110,6 +115,11 @@ class Bundle:
                 if size > most:
                     return f"the code for {code.name} needs {size} {what}; there can be {most}"
         return ""
+
+
+def sample_bytes(ports: Sequence[Port]) -> int:
+    """Of all of these together, each with what lies behind it up to SAMPLE_ALIGNMENT."""
+    return sum(-(-port.type.size // layout.SAMPLE_ALIGNMENT) * layout.SAMPLE_ALIGNMENT for port in ports)
 
 
 #: the greatest number that a field holds
@@ -138,6 +148,7 @@ def pack(bundle: Bundle) -> bytes:
         return places[content]
 
     placed = [(put(code.code), put(code.constants)) for code in bundle.codes]
+    sample = put(bundle.sample) if bundle.sample else 0
     source = put(bundle.source) if bundle.source else 0
     memory.extend(bytes(-len(memory) % PAGE_SIZE))
     first = 0
@@ -160,6 +171,7 @@ def pack(bundle: Bundle) -> bytes:
     header.inputs, header.outputs = len(bundle.inputs), len(bundle.outputs)
     header.codes, header.steps, header.dimensions = len(bundle.codes), len(bundle.steps), dimensions
     header.source, header.source_size = source, len(bundle.source)
+    header.sample, header.sample_size = sample, len(bundle.sample)
     header.multiply_adds = bundle.multiply_adds
     _write_text(header.name, bundle.name, layout.NAME_SIZE, "the model")
     _write_text(header.model_version, bundle.version, layout.NAME_SIZE, "the version")
@@ -222,6 +234,7 @@ def read(data: bytes) -> Bundle:
         tuple(_code(data, memory, first_code + index * CODE_SIZE, end) for index in range(codes)),
         tuple(_step(memory, first_step + index * STEP_SIZE) for index in range(steps)),
         _part(data, int(header.source), int(header.source_size), end, "its source") if header.source_size else b"",
+        _part(data, int(header.sample), int(header.sample_size), end, "its sample") if header.sample_size else b"",
     )
     for kind in (bundle.inputs, bundle.outputs):
         if len({port.name for port in kind}) < len(kind):

@@ -95,6 +95,6 @@ def _table(arrays: Sequence[Array]) -> ctypes.Array[ctypes.c_void_p]:
     return (ctypes.c_void_p * max(1, len(arrays)))(*(array.ctypes.data for array in arrays))
 
 
-def compiled(graph: Graph, level: int = 2) -> HostModel:
+def compiled(graph: Graph, level: int = 2, machine: Machine = HOST) -> HostModel:
     """One model."""
-    return Library([(graph, emit(graph, HOST))], level).models[0]
+    return Library([(graph, emit(graph, machine))], level).models[0]

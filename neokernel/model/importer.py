@@ -14,6 +14,7 @@ from neokernel.model.passes import improve
 from neokernel.model.plan import steps_of
 from neokernel.model.problem import BAD_INPUT, ModelError
 from neokernel.model.read import bound, read
+from neokernel.model.sample import sample_of
 
 #: names of models, as they stand in addresses of the Open Inference Protocol
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -27,10 +28,12 @@ def import_model(
     dimensions: Mapping[str, int] | None = None,
     fixed: Mapping[str, Array] | None = None,
     source: bool = True,
+    sample: bool = True,
     variants: Sequence[Variant] = VARIANTS,
     say: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Compile a model in ONNX for all kinds of machines. `source`: does the bundle keep the model, too?
+    `sample`: does it have an example of what it computes, for who loads it to try?
 
     Raises ModelError. `say` is told what is being done.
     """
@@ -45,14 +48,21 @@ def import_model(
     for variant in variants:
         say(f"compiling for {variant.name}")
         codes.append(code_for(graph, variant))
+    inputs = tuple(Port(tensor.name, tensor.type) for tensor in graph.inputs)
+    outputs = tuple(Port(tensor.name, tensor.type) for tensor in graph.outputs)
+    tried = b""
+    if sample:
+        say("computing a sample")
+        tried = sample_of(graph)
     return Bundle(
         name,
         version,
-        tuple(Port(tensor.name, tensor.type) for tensor in graph.inputs),
-        tuple(Port(tensor.name, tensor.type) for tensor in graph.outputs),
+        inputs,
+        outputs,
         tuple(codes),
         tuple(steps(graph)),
         kept if source else b"",
+        tried,
     )
 
 

@@ -187,7 +187,7 @@ def bundle_of(path: Path, data: bytes, dimensions: Mapping[str, int]) -> Bundle:
             if dimensions:
                 raise BadModel("it is compiled, and has all its dimensions", "take `dimensions` out")
             return bundles.read(data)
-        return import_model(data, path.stem, dimensions=dimensions, source=False, variants=[SCALAR])
+        return import_model(data, path.stem, dimensions=dimensions, source=False, sample=False, variants=[SCALAR])
     except ModelError as error:
         # What is said of a command's option is a key here.
         help = re.sub(r"`--dimension ([\w-]+)=(\d+)`", r"`dimensions = { \1 = \2 }`", error.help)
