@@ -56,6 +56,8 @@ class NoWork(Enum):
     OTHER = 5
     #: nobody knows of this life of the process: begin
     BEGIN = 6
+    #: another process was appointed to serve this name
+    RETIRED = 7
 
 
 @interface

@@ -47,6 +47,7 @@ def example(tensor: Tensor, seed: int) -> Array:
     for place in range(size):
         state = (state * FACTOR + SUM) & MASK
         drawn[place] = state >> 40
+    numbers: Array
     if kind.dtype.kind == "f":
         numbers = drawn / np.float64(1 << 24)
     elif kind.dtype.kind == "b":

@@ -52,13 +52,13 @@ def ask(manifest: bytes, body: bytes) -> tuple[int, int, bytes]:
     return how, why, bytes(into[:length])
 
 
-def manifest(inputs: Tensors, outputs: int = 1) -> bytes:
+def manifest(inputs: Tensors, outputs: int = 1, version: str = "1") -> bytes:
     def ports(tensors: Tensors) -> tuple[Port, ...]:
         return tuple(Port(name, TensorType(TYPES[kind][0], shape)) for name, (kind, shape) in tensors.items())
 
     made: Tensors = {f"out{number}": ("FP32", (2,)) for number in range(outputs)}
     code = Code("rv64gc", 0, b"\0" * 4, b"", 64, 16)
-    return manifest_of(Bundle("test", "1", ports(inputs), ports(made), (code,), ()))
+    return manifest_of(Bundle("test", version, ports(inputs), ports(made), (code,), ()))
 
 
 def elements(kind: str, count: int, chance: random.Random) -> Any:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from neokernel.interfaces.appointment import NotAppointed, Served
 from neokernel.interfaces.inference import NoWork
 from neokernel.lang import Coroutine, Span, result_of, resume, u8, u64, usize
 from neokernel.runtime.executor import Executor
@@ -184,3 +185,71 @@ def test_who_begins_anew_waits_for_nothing(desk: Desk) -> None:
     before = desk.next(1)
     assert desk.begin(1, SMALL) is None
     assert before.woken() is NoWork.BEGIN
+
+
+# --- who was appointed ------------------------------------------------------------------------------------------------
+
+#: another version of SMALL
+NEWER = manifest({"in": ("FP32", (1,))}, version="2")
+
+
+def version(desk: Desk) -> str:
+    return bytes(desk.work.models[0].described.version()).decode()
+
+
+def appoint(desk: Desk, client: int, name: int = 0) -> NotAppointed | None:
+    return desk.work.appoint(desk.executor, u64(name), u64(client))
+
+
+def test_work_is_for_who_was_appointed(desk: Desk) -> None:
+    """Client 2 takes over from client 1, and back, while both are asked: no request is lost."""
+    assert desk.begin(1, SMALL) is None and appoint(desk, 1) is None
+    desk.submit(0)
+    assert desk.next(1).said == 1
+    assert desk.begin(2, NEWER) is None and desk.serving() == 1 and version(desk) == "1"
+    assert desk.next(2).said is NoWork.RETIRED
+    desk.submit(1)
+    assert appoint(desk, 2) is None and version(desk) == "2" and desk.serving() == 1
+    # What was given out before still counts, and nothing more is given to who had it.
+    assert desk.next(1, 1).said is NoWork.RETIRED and desk.phase(0) is Phase.DONE
+    assert desk.next(2).said == 1 and desk.phase(1) is Phase.GIVEN
+    waits = desk.next(2, 1)
+    assert waits.said == WAITS and desk.phase(1) is Phase.DONE
+    assert desk.work.served(u64(0)) == Served(u64(1), True)
+    assert appoint(desk, 1) is None and version(desk) == "1"
+    assert waits.woken() is NoWork.RETIRED
+    desk.submit(2)
+    assert desk.next(1).said == 2 and desk.phase(2) is Phase.GIVEN
+
+
+def test_the_same_edition_after_another_life(desk: Desk) -> None:
+    """Who was appointed may come back with another version: requests that wait stay."""
+    assert desk.begin(1, SMALL) is None and appoint(desk, 1) is None
+    desk.submit(0)
+    assert desk.begin(1, NEWER) is None and version(desk) == "2"
+    assert desk.next(1).said == 1 and desk.phase(0) is Phase.GIVEN
+
+
+def test_who_takes_something_else_isnt_in_the_way(desk: Desk) -> None:
+    assert desk.begin(1, SMALL) is None and appoint(desk, 1) is None
+    assert desk.begin(2, LARGE) is NoWork.OTHER
+    assert desk.begin(2, OTHER) is NoWork.OTHER
+    wrong = bytearray(NEWER)
+    wrong[0] ^= 1
+    assert desk.begin(2, bytes(wrong)) is NoWork.OTHER
+    assert appoint(desk, 2) is NotAppointed.ABSENT and desk.serving() == 1
+
+
+def test_who_cant_be_appointed(desk: Desk) -> None:
+    assert appoint(desk, 1) is NotAppointed.ABSENT and appoint(desk, 0) is NotAppointed.ABSENT
+    assert appoint(desk, 1, 1) is NotAppointed.NAME and appoint(desk, 1, 99) is NotAppointed.NAME
+    assert desk.work.served(u64(99)) is NotAppointed.NAME
+    assert desk.work.served(u64(0)) == Served(u64(0), False)
+    assert desk.begin(1, SMALL) is None and desk.next(1).said == WAITS
+    assert appoint(desk, 2) is NotAppointed.ABSENT and desk.serving() == 1
+
+
+def test_who_is_late_doesnt_serve(desk: Desk) -> None:
+    late(desk)
+    assert appoint(desk, 1) is None
+    assert desk.work.served(u64(0)) == Served(u64(0), False)

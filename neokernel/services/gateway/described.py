@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from neokernel.abi.model import MAGIC, MOST_DIMENSIONS, NAME_SIZE, PORT_NAME_SIZE, VERSION, Dimension, Header, Port
 from neokernel.interfaces.inference import MOST_BYTES, MOST_MANIFEST, MOST_SIZES, MOST_TENSORS, NoWork, behind
-from neokernel.lang import Array, Embedded, Span, array, copy, size_of, struct, u8, u64, usize, wire_view
+from neokernel.lang import Array, Embedded, Span, array, copy, size_of, struct, u8, u32, u64, usize, wire_view
 from neokernel.runtime.utf8 import is_utf8
 from neokernel.services.gateway.elements import Element, element_of, size_of_element
 
@@ -52,6 +52,25 @@ class Described:
 
     def is_of(self, manifest: Span[u8]) -> bool:
         return self.size != 0 and self.manifest[: self.length].bytes() == manifest.bytes()
+
+    def is_like(self, manifest: Span[u8]) -> bool:
+        """Does a model of this manifest take and give the same? Ports and their dimensions stand behind the header."""
+        first: usize = size_of(Header)
+        if self.size == 0 or len(manifest) != self.length:
+            return False
+        header = wire_view(Header, manifest)
+        if header.magic != MAGIC or header.version != VERSION or header.inputs != u32(self.inputs):
+            return False
+        named: Array[u8] = array(NAME_SIZE)
+        if length_of(header.model_version[:], named[:]) == 0:
+            return False
+        return self.manifest[first : self.length].bytes() == manifest[first:].bytes()
+
+    def rename(self, header: Span[u8]) -> None:
+        """Be of another manifest with this header, which `is_like` this one. It takes and gives the same, so the
+        edition stays."""
+        copy(self.manifest[: size_of(Header)], header.bytes())
+        self.version_length = length_of(wire_view(Header, header).model_version[:], self.versioned[:])
 
     def input(self, number: usize) -> Tensor:
         return self.tensors[number]

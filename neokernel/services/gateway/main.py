@@ -13,6 +13,7 @@ from neokernel.http.method import GET, POST
 from neokernel.http.overload import turn_away
 from neokernel.http.server import Server
 from neokernel.http.text import Text
+from neokernel.interfaces.appointment import Appointment, NotAppointed, Served
 from neokernel.interfaces.clients.attending import attend
 from neokernel.interfaces.clients.socket import Gone, Socket, Stream
 from neokernel.interfaces.inference import Inference, NoWork
@@ -24,8 +25,10 @@ from neokernel.lang import (
     Embedded,
     Provides,
     Setting,
+    Span,
     Uses,
     array,
+    copy,
     provides,
     setting,
     slot_of,
@@ -73,6 +76,7 @@ model0: Provides[Inference] = provides()
 model1: Provides[Inference] = provides()
 model2: Provides[Inference] = provides()
 model3: Provides[Inference] = provides()
+appointment: Provides[Appointment] = provides()
 port: Setting[u16] = setting(8000)
 #: what models are called in requests; one without a name isn't served
 name0: Setting[bytes] = setting(b"")
@@ -254,6 +258,9 @@ async def attend_to(site: Site, request: Request) -> None:
     """All models' interfaces are the same: the badge says which one is asked."""
     desk = Desk(site=site, badge=request.message.badge)
     with Answering(executor=site.executor, request=request) as call:
+        if provided_of(desk.badge) == MODELS:
+            _ = call.give(appointment.dispatch(Office(site=site), request.message))
+            return
         said = await model0.dispatch_later(desk, request.message)
         if call.give(said) is not None:
             site.work.undelivered(site.executor, desk.badge, desk.given)
@@ -278,6 +285,27 @@ class Desk:
         if not isinstance(number, NoWork):
             self.given = number
         return number
+
+
+@struct
+class Office:
+    """Handles one call of `Appointment`."""
+
+    site: Site
+
+    def name(self, number: u64, into: Span[u8]) -> usize | NotAppointed:
+        if number >= MODELS or not self.site.work.models[usize(number)].named:
+            return NotAppointed.NAME
+        name = self.site.name_of(usize(number))
+        length = min(len(name), len(into))
+        copy(into[:length], name[:length])
+        return length
+
+    def appoint(self, number: u64, client: u64) -> NotAppointed | None:
+        return self.site.work.appoint(self.site.executor, number, client)
+
+    def served(self, number: u64) -> Served | NotAppointed:
+        return self.site.work.served(number)
 
 
 @struct

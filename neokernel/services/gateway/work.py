@@ -11,13 +11,17 @@ Invariants:
   when it is done.
 - Of a process, one task at most waits for work. A process can send without waiting for answers, as often as it likes:
   its last word counts, and the task of the one before ends. So nobody takes the tasks that others' calls need.
-- Whoever serves a name has begun with the manifest that its model has now: so its tensors lie as `described` says.
+- Whoever serves a name has begun with the manifest that its model has now, or with one that takes and gives the same:
+  so its tensors lie as `described` says.
+- Where somebody was appointed, nobody else is given work; what others had been given before still counts.
 """
 
 from __future__ import annotations
 
+from neokernel.abi.model import Header
+from neokernel.interfaces.appointment import NotAppointed, Served
 from neokernel.interfaces.inference import MOST_MANIFEST, NoWork
-from neokernel.lang import Array, Embedded, Span, array, pause, struct, u8, u64, usize
+from neokernel.lang import Array, Embedded, Span, array, copy, pause, size_of, struct, u8, u64, usize
 from neokernel.runtime.executor import Executor
 from neokernel.runtime.interface import client_of, provided_of
 from neokernel.runtime.lend import Lent
@@ -37,6 +41,8 @@ MOST_WAITING = 64
 INDEX_BITS = 8
 NOBODY = 255
 
+HEADER_SIZE: usize = size_of(Header)
+
 assert JOBS < NOBODY
 
 
@@ -49,6 +55,12 @@ class Model:
     described: Embedded[Described] = Described()
     queue: Embedded[Queue[u64]] = Queue(slots=array(MOST_WAITING))
     waiting: usize = 0
+    #: the process that was appointed to serve it, 0 as long as anybody may
+    appointed: u64 = 0
+
+    def is_for(self, client: u64) -> bool:
+        """May this process have its work?"""
+        return self.appointed in (0, client)
 
 
 @struct
@@ -66,6 +78,10 @@ class Worker:
     #: where its tensors are, and of which manifest they are
     tensors: Lent = Lent(0, 0)
     edition: u64 = 0
+    #: the header of that one
+    header: Array[u8] = array(HEADER_SIZE)
+    #: results that it has given since it began
+    answered: u64 = 0
     #: the number of the last work that it was given; the job, and that one's serial
     given: u64 = 0
     job: usize = NOBODY
@@ -91,7 +107,8 @@ class Work:
         """How many processes serve a model, as far as anybody knows."""
         count: usize = 0
         for worker in self.workers:
-            count += 1 if worker.began and not worker.late and worker.model == model else 0
+            serves = worker.began and not worker.late and worker.model == model
+            count += 1 if serves and self.models[model].is_for(worker.client) else 0
         return count
 
     def submit(self, executor: Executor, index: usize, model: usize) -> Full | None:
@@ -175,7 +192,14 @@ class Work:
         manifest.read(0, data)
         size = model.described.size
         another = not model.described.is_of(data)
+        if another and model.appointed != 0 and model.described.is_like(data):
+            # It takes and gives the same. Who was appointed says which version that is.
+            if model.is_for(client):
+                model.described.rename(data[:HEADER_SIZE])
+            another = False
         if another:
+            if not model.is_for(client):
+                return NoWork.OTHER
             if self.serving(number) != 0:
                 return NoWork.OTHER
             refused = self.scratch.read(data)
@@ -188,6 +212,8 @@ class Work:
             self.replace(executor, number, data)
         worker.model, worker.tensors = number, tensors.part(0, size)
         worker.edition = model.described.edition
+        copy(worker.header[:], data[:HEADER_SIZE].bytes())
+        worker.answered = 0
         worker.began = True
         return None
 
@@ -201,11 +227,42 @@ class Work:
         self.supersede(executor, worker)
         turn = worker.turn
         while worker.turn == turn and worker.began:
+            if not self.models[worker.model].is_for(worker.client):
+                return NoWork.RETIRED
             if self.give(worker):
                 return worker.given
             worker.waiter = executor.running()
             await pause()
         return NoWork.BEGIN
+
+    # --- who serves -----------------------------------------------------------------------------------------------
+
+    def appoint(self, executor: Executor, number: u64, client: u64) -> NotAppointed | None:
+        """From now on, this process alone is given a name's work: others are told that they are retired."""
+        if number >= MODELS or not self.models[usize(number)].named:
+            return NotAppointed.NAME
+        model, chosen = self.models[usize(number)], self.worker_of(client) if client != 0 else None
+        if chosen is None or not chosen.began or chosen.model != usize(number):
+            return NotAppointed.ABSENT
+        model.described.rename(chosen.header[:])
+        model.appointed = client
+        for worker in self.workers:
+            waiter = worker.waiter
+            if waiter is not None and worker.model == usize(number):
+                worker.waiter = None
+                executor.wake(waiter)
+        return None
+
+    def served(self, number: u64) -> Served | NotAppointed:
+        """How the process does that was appointed."""
+        if number >= MODELS or not self.models[usize(number)].named:
+            return NotAppointed.NAME
+        worker = self.worker_of(self.models[usize(number)].appointed)
+        if self.models[usize(number)].appointed == 0 or worker is None:
+            return Served(0, False)
+        return Served(worker.answered, self.serving(usize(number)) != 0)
+
+    # --- work -----------------------------------------------------------------------------------------------------
 
     def finish(self, executor: Executor, worker: Worker, done: u64) -> None:
         """Take the results; of another number than that of what it was given, it has none."""
@@ -222,6 +279,7 @@ class Work:
         assert worker.edition == described.edition, "`replace` lets go of all others"
         first = described.results
         worker.tensors.read(first, job.tensors[first : worker.tensors.length])
+        worker.answered += 1
         self.end(executor, job, Phase.DONE)
 
     def give(self, worker: Worker) -> bool:
