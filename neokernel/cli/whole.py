@@ -63,7 +63,7 @@ def prove_kernel(*, cold: bool, record: bool, as_json: bool) -> int:
         )
     seconds = time.perf_counter() - began
     if record:
-        proofs.write(state.program, found.discharged())
+        proofs.write(state.program, found.discharged(), found.kept())
         text = CAVEATS.read_text(encoding="utf-8")
         head, _, rest = text.partition(BEGIN)
         CAVEATS.write_text(f"{head}{BEGIN}\n\n{as_markdown(found)}\n{END}{rest.partition(END)[2]}", encoding="utf-8")

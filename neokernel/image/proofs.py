@@ -36,11 +36,14 @@ def checks_of(function: ir.Function) -> Iterable[ir.Check]:
             yield node.check
 
 
-def write(program: ir.Program, discharged: dict[str, list[int]]) -> None:
-    """Record what was proven of a program."""
-    lines = [f'    "{symbol}": {json.dumps(found)}' for symbol, found in sorted(discharged.items())]
-    text = '{{\n  "program": "{}",\n  "proven": {{\n{}\n  }}\n}}\n'
-    RECORD.write_text(text.format(identity(program), ",\n".join(lines)), encoding="utf-8")
+def write(program: ir.Program, discharged: dict[str, list[int]], kept: dict[str, str]) -> None:
+    """Record what was proven of a program: the checks, and the keys of the proofs."""
+    proven, proofs = (
+        ",\n".join(f'    "{symbol}": {json.dumps(found)}' for symbol, found in sorted(part.items()))
+        for part in (discharged, kept)
+    )
+    text = '{{\n  "program": "{}",\n  "proven": {{\n{}\n  }},\n  "proofs": {{\n{}\n  }}\n}}\n'
+    RECORD.write_text(text.format(identity(program), proven, proofs), encoding="utf-8")
 
 
 def discharge(program: ir.Program) -> bool:

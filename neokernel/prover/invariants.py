@@ -64,6 +64,8 @@ class Invariants(NoInvariants):
     #: where in the list of facts an invariant is assumed of a reference at a moment
     assumed: dict[tuple[ir.Function, Term, int], int] = field(default_factory=dict)
     depth: int = 0
+    #: it is known that they are kept: nothing is asked
+    granted: bool = False
 
     def begin(self, x: Executor) -> None:
         """The function that is being proven is entered with all invariants intact."""
@@ -128,6 +130,8 @@ class Invariants(NoInvariants):
         structs: frozenset[StructType] | None = None,
     ) -> None:
         """What was written since invariants last held has kept them, for any object."""
+        if self.granted:
+            return
         for struct, invariants in self.of.items():
             if structs is not None and struct not in structs:
                 continue

@@ -77,6 +77,7 @@ class Run:
         effort: int = EFFORT,
         proven: set[int] | None = None,
         rule: AllOrNothing = NO_RULE,
+        granted: bool = False,
     ) -> None:
         t.reset()
         self.function = function
@@ -84,7 +85,7 @@ class Run:
         specifying = is_specification(function)
         self.executor = x = Executor(Limits(inline=SPECIFIED) if specifying else limits, Layout(single=rule.single))
         x.specifying = specifying
-        self.invariants = invariants.Invariants(of)
+        self.invariants = invariants.Invariants(of, granted=granted)
         x.invariants = self.invariants
         x.proven = proven or set()
         x.all_or_nothing = rule
@@ -224,11 +225,13 @@ def prove(
     effort: int = EFFORT,
     proven: set[int] | None = None,
     rule: AllOrNothing = NO_RULE,
+    granted: bool = False,
 ) -> Proof:
-    """Execute a function and answer for what it must show. `proven`: checks, by identity, that hold anyway."""
+    """Execute a function and answer for what it must show. `proven`: checks, by identity, that hold anyway. `granted`:
+    so is that it keeps the invariants."""
     started = time.perf_counter()
     with deep_recursion():
-        run = Run(function, of, limits, effort, proven, rule)
+        run = Run(function, of, limits, effort, proven, rule, granted)
         run.execute()
         verdicts = list(run.solve())
     seconds = time.perf_counter() - started
@@ -250,8 +253,9 @@ class Session:
     proofs: dict[ir.Function, Proof] = field(default_factory=dict)
     proven: set[int] = field(default_factory=set)
 
-    def prove(self, function: ir.Function) -> Proof:
-        proof = prove(function, self.of, self.limits, self.effort, self.proven, self.rule)
+    def prove(self, function: ir.Function, granted: bool = False) -> Proof:
+        """`granted`: that it keeps the invariants is known."""
+        proof = prove(function, self.of, self.limits, self.effort, self.proven, self.rule, granted)
         self.proofs[function] = proof
         self.take(function, self.own_checks(proof))
         return proof

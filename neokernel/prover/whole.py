@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -52,6 +52,8 @@ class Whole:
 
     functions: list[ir.Function]
     outcomes: list[Outcome]
+    #: by what each function's proof is known (`cache.key`)
+    keys: dict[str, str] = field(default_factory=dict)
 
     @property
     def sound(self) -> bool:
@@ -75,22 +77,30 @@ class Whole:
                 found.setdefault(symbol, []).append(index)
         return found
 
+    def kept(self) -> dict[str, str]:
+        """The keys of those of which nothing failed but checks, which images then have."""
+        loose = Duty.CHECK.value
+        good = (one.symbol for one in self.outcomes if all(failure.duty == loose for failure in one.failures))
+        return {symbol: self.keys[symbol] for symbol in good}
+
 
 class _Work:
     """What the processes share: it is there when they begin."""
 
     session: Session
     functions: list[ir.Function]
+    #: of these it is known that they keep the invariants
+    known: set[int]
 
 
 def _prove(index: int) -> tuple[int, dict[str, Any]]:
     session, function = _Work.session, _Work.functions[index]
-    return index, asdict(prove_function(session, function))
+    return index, asdict(prove_function(session, function, index in _Work.known))
 
 
-def prove_function(session: Session, function: ir.Function) -> Outcome:
-    """Prove one function."""
-    proof = session.prove(function)
+def prove_function(session: Session, function: ir.Function, granted: bool = False) -> Outcome:
+    """Prove one function. `granted`: that it keeps the invariants is known."""
+    proof = session.prove(function, granted)
     duties: dict[str, tuple[int, int, float]] = {}
     checks: dict[tuple[str, int], bool] = {}
     failures: list[Failure] = []
@@ -119,11 +129,16 @@ def prove_all(
     processes: int,
     cold: bool = False,
     rule: AllOrNothing = NO_RULE,
+    known: Container[str] = (),
     begin: Callable[[int], None] = lambda missing: None,
     tell: Callable[[int, int], None] = lambda done, all_: None,
 ) -> Whole:
     """Prove all that is reached from `entries`, `rule` too, and the program's specifications. `begin` is told how many
-    weren't proven earlier, `tell` how many are done, and how many there are."""
+    weren't proven earlier, `tell` how many are done, and how many there are.
+
+    `known` has keys of what was proven elsewhere (`Whole.kept`). Of these, what takes longest isn't proven again:
+    specifications, and that invariants are kept. So there is less in what comes back.
+    """
     specifications = (one for one in program.functions if is_specification(one))
     functions = reachable([*entries, *specifications])
     inside = set(functions)
@@ -132,10 +147,15 @@ def prove_all(
     given = [one for found in session.of.values() for one in found]
     limits = f"{session.limits} {rule}"
     parts = Parts()
-    keys = [f"whole-{cache.key(one, given, set(), limits, parts)}" for one in mine]
+    keys = [cache.key(one, given, set(), limits, parts) for one in mine]
+    brief = {index for index, key in enumerate(keys) if key in known}
+    names = [f"{'brief' if index in brief else 'whole'}-{key}" for index, key in enumerate(keys)]
     found: dict[int, Outcome] = {}
-    for index, key in enumerate(keys):
-        record = None if cold else cache.load(key)
+    for index, one in enumerate(mine):
+        if index in brief and is_specification(one):
+            found[index] = Outcome(one.symbol, 0.0, {}, [], [])
+            continue
+        record = None if cold else cache.load(names[index])
         if record is not None:
             found[index] = from_record(record)
     missing = [index for index in range(len(mine)) if index not in found]
@@ -143,12 +163,13 @@ def prove_all(
     missing.sort(key=lambda index: -sum(1 for _ in everything(mine[index].body)))
     begin(len(missing))
     tell(len(found), len(mine))
-    _Work.session, _Work.functions = session, mine
+    _Work.session, _Work.functions, _Work.known = session, mine, brief
     for index, record in _in_processes(missing, processes):
-        cache.store(keys[index], record)
+        cache.store(names[index], record)
         found[index] = from_record(record)
         tell(len(found), len(mine))
-    return Whole(functions, [found[index] for index in range(len(mine))])
+    by_symbol = {one.symbol: key for one, key in zip(mine, keys, strict=True)}
+    return Whole(functions, [found[index] for index in range(len(mine))], by_symbol)
 
 
 def _in_processes(work: list[int], processes: int) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -264,7 +264,7 @@ def test_a_kernel_that_is_not_as_shipped_is_said(
     program = run_front_end(kernel.kernel_state()).program
     assert program is not None
     export(program, kernel.EXPORTS)
-    proofs.write(program, {})
+    proofs.write(program, {}, {})
     assert "warning" not in nk("build", "program.py").error, "the record is of this kernel"
 
 

@@ -31,9 +31,11 @@ def kernel() -> ir.Program:
 
 @pytest.mark.timeout(900)
 def test_all_contracts_and_invariants_hold_and_the_recorded_checks_never_fail(kernel: ir.Program) -> None:
+    """Of functions whose proof is recorded, but for what takes longest: `make prove` does that, too."""
     record = json.loads(proofs.RECORD.read_text())
     assert record["program"] == proofs.identity(kernel), STALE
-    found = prove_all(kernel, proofs.entries(kernel), processes=2, rule=ERRORS_CHANGE_NOTHING)
+    known = frozenset(record["proofs"].values())
+    found = prove_all(kernel, proofs.entries(kernel), processes=2, rule=ERRORS_CHANGE_NOTHING, known=known)
     assert not [failure for one in found.outcomes for failure in one.failures if failure.duty != "check"]
     assert found.discharged() == record["proven"], STALE
 

@@ -1,0 +1,92 @@
+"""A whole program, proven: what a record of earlier proofs spares, and what it doesn't."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from pathlib import Path
+
+import pytest
+
+from neokernel.prover.whole import Whole, prove_all
+from tests.prover.support import program
+
+PAIR = """
+@struct
+class Pair:
+    low: u8 = 0
+    high: u8 = 9
+
+    @invariant
+    def is_in_order(self) -> bool:
+        return self.low <= self.high
+
+def lower(pair: Pair, by: u8) -> None:
+    if by <= pair.low:
+        pair.low -= by
+
+def higher(pair: Pair, by: u8) -> None:
+    if by <= 255 - pair.high:
+        pair.high += by
+"""
+#: breaks the invariant, and nothing else
+BROKEN = "        pair.low -= by\n", "        pair.high = pair.low - by\n"
+#: fails a check, and nothing else
+CARELESS = "    if by <= pair.low:\n        pair.low -= by\n", "    pair.low -= by\n    pair.high = 255\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is remembered but what a test gives."""
+    monkeypatch.chdir(tmp_path)
+
+
+def proven(text: str, known: Container[str] = ()) -> Whole:
+    made = program(text)
+    entries = [one for one in made.functions if one.name in ("lower", "higher")]
+    return prove_all(made, entries, processes=1, known=known)
+
+
+def failures(found: Whole) -> list[tuple[str, str]]:
+    return [(one.symbol.rpartition(".")[2], failure.duty) for one in found.outcomes for failure in one.failures]
+
+
+def duties(found: Whole) -> dict[str, set[str]]:
+    return {one.symbol.rpartition(".")[2]: set(one.duties) for one in found.outcomes}
+
+
+def test_of_a_known_proof_only_invariants_are_left_out() -> None:
+    first = proven(PAIR)
+    assert not failures(first) and duties(first)["lower"] >= {"check", "invariant"}
+    again = proven(PAIR, first.kept().values())
+    assert "invariant" not in duties(again)["lower"] | duties(again)["higher"]
+    assert again.discharged() == first.discharged() != {}
+    assert again.keys == first.keys
+
+
+def test_what_has_changed_is_proven_whole() -> None:
+    known = proven(PAIR).kept()
+    found = proven(PAIR.replace(*BROKEN), known.values())
+    assert failures(found) == [("lower", "invariant")]
+    assert "invariant" not in duties(found)["higher"], "that one hasn't changed"
+
+
+def test_an_invariant_that_has_changed_is_due_everywhere() -> None:
+    known = proven(PAIR).kept()
+    found = proven(PAIR.replace("self.low <= self.high", "self.low <= 4 and self.high <= 9"), known.values())
+    assert failures(found) == [("higher", "invariant")]
+    assert "invariant" in duties(found)["lower"]
+
+
+def test_what_failed_is_not_kept() -> None:
+    broken = proven(PAIR.replace(*BROKEN))
+    assert {name.rpartition(".")[2] for name in broken.kept()} == {"higher"}
+    assert failures(proven(PAIR.replace(*BROKEN), broken.kept().values())) == [("lower", "invariant")]
+
+
+def test_a_failed_check_alone_is_asked_again() -> None:
+    """Images have it, so it spoils nothing that relies on it."""
+    careless = PAIR.replace(*CARELESS)
+    first = proven(careless)
+    assert failures(first) == [("lower", "check")]
+    again = proven(careless, first.kept().values())
+    assert failures(again) == [("lower", "check")] and again.discharged() == first.discharged()
