@@ -104,6 +104,10 @@ class Peer:
 
     def say(self, flags: int, payload: bytes = b"", **fields: Any) -> list[Tcp]:
         """A segment; what is answered. It moves `seq` on, unless it is given."""
+        return self.of(self.host.give(self.frame(flags, payload, **fields)))
+
+    def frame(self, flags: int, payload: bytes = b"", **fields: Any) -> bytes:
+        """The same, to be given to the host."""
         options = fields.pop("options", [])
         if self.timed and not any(kind == 8 for kind, _ in options) and fields.pop("stamp", True):
             options = [*options, (8, struct.pack(">II", fields.pop("time", self.clock), self.echo))]
@@ -115,7 +119,7 @@ class Peer:
         frame = packets.ethernet(packets.ipv4(made.data(THERE, HERE), THERE, HERE, 6), LINK, PEER_LINK)
         if moves:
             self.seq = (self.seq + len(payload) + bool(flags & SYN) + bool(flags & packets.FIN)) % 2**32
-        return self.of(self.host.give(frame))
+        return frame
 
     def of(self, frames: list[bytes]) -> list[Tcp]:
         """The segments of this connection among them."""

@@ -243,3 +243,4 @@ def test_the_service_comes_back_by_itself(machine: Running) -> None:
         data = random.Random(3).randbytes(20_000)
         assert carried(made, data) == data
     assert machine.ask("listen 81") == "DENIED", "grants are as before"
+    test_datagrams_come_back(machine)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from neokernel.lang import byte_span, u16, u32, u64
+from neokernel.lang import byte_span, u16, u32, u64, usize
 from neokernel.services.network.address import Address, Endpoint
 from neokernel.services.network.connection import End, State
 from neokernel.services.network.drop import Drop
@@ -119,6 +119,8 @@ def test_who_answers_takes_the_place_of_who_does_not(host: Host) -> None:
     assert late.say(ACK, b"hello", seq=late.seq) == [], "the others may still answer"
     behind = (late.seq + 5) % 2**32
     assert late.say(ACK, b"more", seq=behind) == [], "nobody knows it yet, which is no reason to reset it"
+    stranger = Peer(host, port)
+    assert brief(stranger.say(ACK, ack=77)) == [(RST, 77, 0, 0)], "it has got no cookie"
     host.rest(1.5)
     (answer,) = late.say(ACK, b"hello") + late.rest(0.1)
     assert (answer.flags, answer.acknowledgment) == (ACK, late.seq)
@@ -126,9 +128,153 @@ def test_who_answers_takes_the_place_of_who_does_not(host: Host) -> None:
     assert late.state().state is State.ESTABLISHED and late.state().waiting == 5
     assert int(host.region.taken) == taken
     host.rest(100)
-    stranger = Peer(host, port)
-    assert brief(stranger.say(ACK, ack=77)) == [(RST, 77, 0, 0)], "no cookie is under way any more"
     assert int(host.region.taken) <= open_before + 1, "the others have given up"
+
+
+def fill(host: Host, port: int) -> list[Peer]:
+    """SYNs that take all buffers that are left; nobody answers yet."""
+    held = []
+    while int(host.region.taken) < int(host.region.pairs):
+        held.append(Peer(host, port))
+        (answer,) = held[-1].say(SYN, options=ALL_OPTIONS)
+        held[-1].ack = (answer.sequence + 1) % 2**32
+    return held
+
+
+def test_who_gave_way_may_answer_after_all(host: Host) -> None:
+    """Its SYN isn't remembered any more; but the number that it acknowledges was made so that it can be known again."""
+    listener, port = host.listen(backlog=1_000)
+    held = fill(host, port)
+    late = Peer(host, port)
+    (answer,) = late.say(SYN)
+    late.ack = (answer.sequence + 1) % 2**32
+    host.rest(1.5)
+    late.say(ACK)
+    assert host.network.tcp.accept(CLIENT, listener) is not None
+    known = {int(each.flow.remote.port) for each in live(host)}
+    (gone,) = [peer for peer in held if peer.own not in known]
+    assert gone.say(ACK) == [], "another one gives way to it, now that it is there"
+    gone.handle = host.network.tcp.accept(CLIENT, listener)
+    gone.say(ACK, b"here I am")
+    assert gone.read() == b"here I am"
+    connection = host.network.tcp.connections.get(gone.handle)
+    assert connection.sack and connection.scale_out == 7, "what it had offered"
+    host.rest(100)
+
+
+def live(host: Host) -> list[Any]:
+    places = (host.network.tcp.connections.at(usize(index)) for index in range(len(host.network.tcp.connections)))
+    return [each for each in places if each is not None]
+
+
+def test_the_answer_to_an_earlier_syn_counts(host: Host) -> None:
+    """A SYN is answered by a cookie; it comes again in another minute, when there is room. Then the cookie is heard."""
+    host.rest(59 - host.now // SECOND % 60)
+    listener, port = host.listen(backlog=1)
+    other, peer = Peer(host, port), Peer(host, port)
+    other.say(SYN)
+    (first,) = peer.say(SYN, options=ALL_OPTIONS)
+    other.say(RST)
+    host.rest(2)
+    (second,) = peer.say(SYN, seq=peer.seq - 1)
+    assert second.flags == first.flags == SYN | ACK and second.sequence != first.sequence
+    peer.ack = (first.sequence + 1) % 2**32
+    assert peer.say(ACK, b"after it", seq=peer.seq + 3) == [], "not before all"
+    assert peer.say(ACK, b"all") == []
+    peer.handle = host.network.tcp.accept(CLIENT, listener)
+    connection = host.network.tcp.connections.get(peer.handle)
+    assert connection.sack and connection.scale_out == 7, "as the first one was answered"
+    assert peer.read() == b"all"
+
+
+def test_a_slow_reader_is_told_when_it_gives_way(host: Host) -> None:
+    """It was closed here, and takes nothing of what is left: its buffers go to others, but not at once."""
+    listener, port = host.listen(backlog=1_000)
+    slow = Peer(host, port)
+    slow.open(None, listener)
+    slow.say(ACK, window=0)
+    slow.write(b"the rest of it")
+    slow.close()
+    for seconds, gives_way in ((5, False), (20, True)):
+        for _ in range(seconds):
+            host.rest(1)
+            slow.say(ACK, window=0)
+        held = fill(host, port)
+        late = Peer(host, port)
+        (answer,) = late.say(SYN)
+        late.ack = (answer.sequence + 1) % 2**32
+        told = slow.of(host.give(late.frame(ACK)))
+        assert (host.network.tcp.accept(CLIENT, listener) is not None) == gives_way
+        assert brief(told) == ([(RST | ACK, slow.ack, slow.seq, 0)] if gives_way else [])
+        for peer in held:
+            peer.say(RST)
+
+
+def test_a_client_that_connects_takes_such_a_place_too(host: Host) -> None:
+    _, port = host.listen(backlog=1_000)
+    fill(host, port)
+    target = Endpoint(Address(u32(THERE)), u16(99))
+    assert host.network.tcp.connect(host.network.host, CLIENT, target, u64(host.now)) is TcpError.BUFFERS
+    host.rest(1.5)
+    made = host.network.tcp.connect(host.network.host, CLIENT, target, u64(host.now))
+    assert not isinstance(made, TcpError) and int(host.region.taken) == int(host.region.pairs)
+    host.network.tcp.abort(CLIENT, made)
+    host.rest(100)
+
+
+def test_nobody_gives_way_in_vain(host: Host) -> None:
+    """All places are taken, and so are the client's buffers: what gives way has both."""
+    _, port = host.listen(backlog=1_000)
+    fill(host, port)
+    others = u32(4)
+    region = host.network.tcp.buffers.regions[usize(4)]
+    region.attach(byte_span(bytearray(2048)), usize(1024))
+    elsewhere = host.network.tcp.listen(others, Endpoint(Address(u32(0)), u16(999)), u32(8))
+    Peer(host, 999).say(SYN)
+    taken = [host.network.tcp.connections.allocate() for _ in range(int(host.network.tcp.connections.free()))]
+    host.rest(1.5)
+    host.network.tcp.given_way = usize(0)
+    before = {int(each.flow.remote.port) for each in live(host) if each.state is State.SYN_RECEIVED}
+    target = Endpoint(Address(u32(THERE)), u16(99))
+    made = host.network.tcp.connect(host.network.host, others, target, u64(host.now))
+    assert not isinstance(made, TcpError)
+    after = {int(each.flow.remote.port) for each in live(host) if each.state is State.SYN_RECEIVED}
+    assert len(before - after) == 1 and region.taken == 1, "its own one, and no other"
+    for handle in taken:
+        host.network.tcp.connections.release(handle)
+    host.network.tcp.abort(others, made)
+    host.network.tcp.stop_listening(others, elsewhere)
+    host.rest(100)
+
+
+def test_who_waits_is_kept_until_there_is_room(host: Host) -> None:
+    """In TIME-WAIT a SYN that can't be answered changes nothing."""
+    listener, port = host.listen(backlog=1)
+    peer = Peer(host, port)
+    peer.open(None, listener)
+    peer.finish()
+    peer.ack += 1
+    peer.say(ACK | FIN)
+    peer.close()
+    Peer(host, port).open(None)
+    waiting = len(host.network.tcp.ended)
+    assert peer.say(SYN, seq=peer.seq + 1000) == [] and len(host.network.tcp.ended) == waiting
+    assert host.network.tcp.accept(CLIENT, listener) is not None
+    assert [made.flags for made in peer.say(SYN, seq=peer.seq + 1000)] == [SYN | ACK]
+    assert len(host.network.tcp.ended) == waiting - 1
+
+
+def test_a_wrong_segment_predicts_nothing(host: Host) -> None:
+    """Two damaged ones in a row on a connection aren't what the next one is held against."""
+    peer = opened(host)
+    other = opened(host)
+    other.say(ACK, b"so that another one was heard last")
+    damaged = bytearray(peer.frame(ACK, b"damaged"))
+    damaged[-1] ^= 1
+    host.network.tcp.prediction.forget()
+    for _ in range(2):
+        assert host.give(bytes(damaged)) == []
+    assert not host.network.tcp.prediction.known
 
 
 def test_who_does_not_end_gives_way(host: Host) -> None:
@@ -559,7 +705,7 @@ def test_beyond_the_backlog_nothing_is_kept(host: Host, timed: bool) -> None:
     for peer in peers:
         (answer,) = peer.say(SYN, options=ALL_OPTIONS)
         peer.ack = (answer.sequence + 1) % 2**32
-        assert answer.flags == SYN | ACK and (answer.option(4) is not None) == timed
+        assert answer.flags == SYN | ACK and answer.option(4) is not None and answer.option(3) is not None
     assert host.network.tcp.connections.live == live
     honest = peers[3]
     honest.say(ACK)
@@ -567,13 +713,33 @@ def test_beyond_the_backlog_nothing_is_kept(host: Host, timed: bool) -> None:
     honest.say(ACK | PSH, b"it works")
     assert honest.read() == b"it works"
     connection = host.network.tcp.connections.get(honest.handle)
-    assert connection.sack == timed and connection.scale_out == (7 if timed else 0)
+    assert connection.sack and connection.scale_out == 7 and connection.timed == timed
     assert len(honest.write(b"w" * 3000)) >= 2
     forged = peers[4]
     assert forged.say(ACK, ack=forged.ack + 1) == [], "it may be what follows a cookie"
-    host.rest(31)
-    assert [made.flags for made in forged.say(ACK, ack=forged.ack + 1)] == [RST]
+    host.rest(61)
+    assert [made.flags for made in forged.say(ACK)] == [RST], "it isn't owed a connection any more"
     honest.host.network.tcp.stop_listening(CLIENT, listener)
+
+
+def test_the_first_segment_of_a_connection_that_has_ended_opens_none(host: Host) -> None:
+    """It acknowledges a cookie, as all do. But who has one that isn't remembered is known, even while others do."""
+    listener, port = host.listen(backlog=2)
+    peer = Peer(host, port)
+    peer.open(None, listener)
+    first = peer.frame(ACK, b"a request", seq=peer.seq)
+    assert peer.of(host.give(first)) == []
+    peer.seq += 9
+    peer.read()
+    peer.say(ACK | FIN)
+    peer.ack += len(peer.finish())
+    peer.say(ACK)
+    assert peer.state().end is End.DONE
+    for _ in range(4):
+        Peer(host, port).say(SYN)
+    assert [made.flags for made in peer.of(host.give(first))] == [RST]
+    assert host.network.tcp.accept(CLIENT, listener) is None
+    host.rest(100)
 
 
 def test_a_client_without_buffers_takes_nobody_elses(host: Host) -> None:

@@ -41,19 +41,7 @@ def look(net: Net) -> None:
     if not isinstance(session, Failure) and session == net.session and session != 0:
         listen_again(net)
         return
-    for index in range(len(net.sockets)):
-        socket = net.sockets[index]
-        socket.dirty, socket.moved = False, False
-        if socket.closing:
-            net.free(socket)
-        if socket.number != 0:
-            # No number of the new service's: nothing is told of it.
-            socket.end = End.RESET
-            net.wake_all(socket)
-    net.first_dirty = NOBODY
-    for listening in net.listeners:
-        listening.number, listening.first, listening.stopping = 0, NOBODY, 0
-    net.stops = 0
+    lose_all(net)
     opened = net.open(process) is None
     for tag in range(REQUESTS):
         request = net.requests[tag]
@@ -62,6 +50,26 @@ def look(net: Net) -> None:
             again = listener != NOBODY and not request.abandoned
             if not opened or not again or not net.ask_listen(tag, net.listeners[usize(listener)]):
                 refuse(net, request)
+
+
+def lose_all(net: Net) -> None:
+    """The service knows nothing of what was open: programs are told, and nobody else."""
+    for index in range(len(net.sockets)):
+        socket = net.sockets[index]
+        socket.dirty, socket.moved, socket.number = False, False, 0
+        if socket.closing or socket.datagrams:
+            net.free(socket)
+        elif socket.serial != 0:
+            # What has come and wasn't read is lost, too: the next one to use the buffers may be there at once.
+            socket.end, socket.arrived = End.RESET, socket.read
+            net.wake_all(socket)
+    net.first_dirty = NOBODY
+    for listening in net.listeners:
+        listening.number, listening.first, listening.stopping = 0, NOBODY, 0
+    net.stops = 0
+    for tag in range(REQUESTS):
+        if net.requests[tag].listener != NOBODY:
+            net.requests[tag].number = 0
 
 
 def refuse(net: Net, request: Request) -> None:

@@ -2,6 +2,9 @@
 
 They are used by `sockets.py`.
 
+Numbers of sockets are the service's: a new life of it may give the same one to another socket. So programs have serial
+numbers, which `Net` never gives twice.
+
 Invariant: `acknowledged <= written <= acknowledged + each`, and `read <= arrived <= read + each`, modulo 2**32.
 """
 
@@ -57,7 +60,7 @@ class Stream:
     """A connection. `peer`: whom with."""
 
     pair: u32
-    number: u64
+    serial: u64
     peer: Peer
 
 
@@ -66,7 +69,7 @@ class Datagrams:
     """A UDP socket, and its port."""
 
     pair: u32
-    number: u64
+    serial: u64
     port: u16
 
 
@@ -80,8 +83,9 @@ class Datagram:
 
 @struct
 class Socket:
-    """A pair of buffers. `number` is the service's; 0: nobody has it."""
+    """A pair of buffers. `serial` is 0 while nobody has it; `number` is 0 if the service doesn't know it (any more)."""
 
+    serial: u64 = 0
     number: u64 = 0
     peer: Peer = Peer(0, 0)
     #: bytes of the stream in all, modulo 2**32, and where the next one is in its buffer
@@ -168,6 +172,7 @@ class Request:
     done: bool = False
     why: Refusal | None = None
     pair: u32 = 0
+    #: of a listener: the service's; else the serial number of a socket
     number: u64 = 0
     port: u16 = 0
     waiter: Task | None = None

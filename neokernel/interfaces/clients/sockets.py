@@ -19,12 +19,13 @@ used up its own can't open another one; nobody else's is touched.
 
 One task at a time receives from a socket, one sends to it, and one accepts at a listener.
 
-When the network service has begun a new life, all connections are over (End.RESET), and listeners listen again by
-themselves: who accepts goes on.
+When the network service has begun a new life, all connections are over (End.RESET), UDP sockets are closed, and
+listeners listen again by themselves: who accepts goes on.
 
 Invariants:
 - A `Stream`, a `Datagrams` or a `Listener` is good until it is closed: then it names nothing, also if its place is
-  used again.
+  used again, and in another life of the service.
+- What the service is told about a socket is told to the one that has given it its number.
 - Counts that the service tells are held against the buffers: one that lies ends that socket, and harms nothing else.
 """
 
@@ -158,6 +159,8 @@ class Net:
     last_dirty: u32 = NOBODY
     #: listeners of which the service is to be told that they stop
     stops: u32 = 0
+    #: the last one that a socket was given
+    serial: u64 = 0
     #: times that datagrams weren't sent because nothing grants it
     denied: u64 = 0
 
@@ -220,7 +223,6 @@ class Net:
             if why is not None:
                 return why
             asking.kept = True
-            listening.number = asking.number
             return Listener(index, listening.generation)
 
     def stop(self, listener: Listener) -> None:
@@ -234,7 +236,7 @@ class Net:
                 break
             socket = self.sockets[usize(pair)]
             listening.first = socket.following
-            self.drop(pair, socket.number, False)
+            self.drop(pair, socket.serial, False)
         for request in self.requests:
             if request.taken and request.listener == listener.index:
                 # It was asked for again, since the service has begun anew.
@@ -252,7 +254,7 @@ class Net:
             if pair != NOBODY:
                 socket = self.sockets[usize(pair)]
                 listening.first = socket.following
-                return Stream(pair, socket.number, socket.peer)
+                return Stream(pair, socket.serial, socket.peer)
             listening.waiter = self.executor.running()
             await pause()
 
@@ -397,7 +399,6 @@ class Net:
             if why is not None:
                 return why
             asking.kept = True
-            self.sockets[usize(asking.pair)].datagrams = True
             return Datagrams(asking.pair, asking.number, self.requests[request].port)
 
     async def send_to(self, own: Datagrams, peer: Peer, data: Span[u8]) -> Gone | None:
@@ -407,7 +408,7 @@ class Net:
             if socket is None or len(data) > usize(self.each):
                 return Gone.CLOSED
             if socket.sending < MOST_DATAGRAMS and usize(socket.room(self.each)) >= len(data):
-                if self.post_datagram(own, socket, peer, data):
+                if self.post_datagram(own.pair, socket, peer, data):
                     return None
                 await self.executor.turn()
                 continue
@@ -427,7 +428,7 @@ class Net:
                 socket.read_at = behind(socket.read_at, length - count, usize(self.each))
                 socket.first = (socket.first + 1) % MOST_DATAGRAMS
                 socket.count -= 1
-                while not self.post_taken(own):
+                while self.datagrams_of(own) is not None and not self.post_taken(socket):
                     await self.executor.turn()
                 return Datagram(peer, count)
             socket.reader = self.executor.running()
@@ -437,8 +438,10 @@ class Net:
         """Be done with a UDP socket: what wasn't sent is lost."""
         socket = self.datagrams_of(own)
         if socket is not None:
-            while not self.post_unbind(own):
+            while not self.post_unbind(socket):
                 await self.executor.turn()
+                if self.datagrams_of(own) is None:
+                    return
             self.free(socket)
 
     # --- inside: places -----------------------------------------------------------------------------------------------
@@ -449,11 +452,11 @@ class Net:
 
     def stream_of(self, stream: Stream) -> Socket | None:
         socket = self.sockets[usize(stream.pair)]
-        return socket if socket.number == stream.number and not socket.closing and stream.number != 0 else None
+        return socket if socket.serial == stream.serial and not socket.closing and stream.serial != 0 else None
 
     def datagrams_of(self, own: Datagrams) -> Socket | None:
         socket = self.sockets[usize(own.pair)]
-        return socket if socket.number == own.number and own.number != 0 else None
+        return socket if socket.serial == own.serial and own.serial != 0 else None
 
     def buffer(self, pair: u32, second: bool) -> Span[u8]:
         return self.part(BUFFERS_AT + (2 * usize(pair) + usize(second)) * usize(self.each), usize(self.each)).span()
@@ -520,24 +523,24 @@ class Net:
         orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
         return orders.bind(u32(tag), address, port) is None
 
-    def post_datagram(self, own: Datagrams, socket: Socket, peer: Peer, data: Span[u8]) -> bool:
+    def post_datagram(self, pair: u32, socket: Socket, peer: Peer, data: Span[u8]) -> bool:
         """The bytes are in the buffer before anybody is told of them. False: there is no room now."""
         orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
         room = outbox_of(orders).room()
         if isinstance(room, Broken) or room == 0:
             return False
-        socket.put(self.buffer(own.pair, False), data.bytes())
+        socket.put(self.buffer(pair, False), data.bytes())
         socket.sending += 1
-        _ = orders.send_to(own.number, peer.address, peer.port, u32(len(data)))
+        _ = orders.send_to(socket.number, peer.address, peer.port, u32(len(data)))
         return True
 
-    def post_taken(self, own: Datagrams) -> bool:
+    def post_taken(self, socket: Socket) -> bool:
         orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
-        return orders.taken(own.number, 1) is None
+        return orders.taken(socket.number, 1) is None
 
-    def post_unbind(self, own: Datagrams) -> bool:
+    def post_unbind(self, socket: Socket) -> bool:
         orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
-        return orders.unbind(own.number) is None
+        return orders.unbind(socket.number) is None
 
     def tell(self, pair: u32) -> None:
         """The socket has something to tell: at once, if there is room, or later."""
@@ -565,6 +568,9 @@ class Net:
             socket = self.sockets[usize(pair)]
             self.first_dirty, socket.dirty = socket.next_dirty, False
             if socket.number == 0:
+                # The service has gone, and with it all that it was to be told.
+                if socket.closing:
+                    self.free(socket)
                 continue
             if socket.moved and not socket.aborting:
                 _ = orders.moved(socket.number, socket.written, socket.read)
@@ -586,18 +592,18 @@ class Net:
                 listening.stopping = 0
                 self.stops -= 1
 
-    def drop(self, pair: u32, number: u64, datagrams: bool) -> None:
+    def drop(self, pair: u32, serial: u64, datagrams: bool) -> None:
         """What was opened is nobody's."""
         if usize(pair) >= len(self.sockets):
             return
         socket = self.sockets[usize(pair)]
-        if number != 0 and socket.number == number and not socket.closing:
+        if serial != 0 and socket.serial == serial and not socket.closing:
             socket.datagrams, socket.closing, socket.aborting = datagrams, True, True
             self.tell(pair)
 
     def free(self, socket: Socket) -> None:
         """Nobody has it any more; who waits for it finds out."""
-        socket.number = 0
+        socket.serial, socket.number = 0, 0
         self.wake_all(socket)
 
     def wake_all(self, socket: Socket) -> None:
@@ -617,8 +623,8 @@ class Net:
         self.done(tag, 0, 0, 0, why)
 
     def opened(self, tag: u32, pair: u32, socket: u64, port: u16) -> None:
-        self.begin(pair, socket, Peer(0, 0))
-        self.done(tag, pair, socket, port, None)
+        begun = self.begin(pair, socket, Peer(0, 0))
+        self.done(tag, pair, self.serial if begun else u64(0), port, None)
 
     def done(self, tag: u32, pair: u32, number: u64, port: u16, why: Refusal | None) -> None:
         if usize(tag) >= REQUESTS or not self.requests[usize(tag)].taken:
@@ -634,6 +640,9 @@ class Net:
             else:
                 self.drop(pair, number, request.datagrams)
             return
+        if request.datagrams and request.why is None:
+            # Some may be told of before the task that has asked goes on.
+            self.sockets[usize(pair)].datagrams = True
         listener = request.listener
         if listener != NOBODY and why is None:
             # Those who connect may be told of before the task that has asked goes on.
@@ -672,7 +681,8 @@ class Net:
             return False
         socket = self.sockets[usize(pair)]
         self.wake_all(socket)
-        socket.number, socket.peer = number, peer
+        self.serial += 1
+        socket.serial, socket.number, socket.peer = self.serial, number, peer
         socket.written, socket.acknowledged, socket.write_at = 0, 0, 0
         socket.arrived, socket.read, socket.read_at = 0, 0, 0
         socket.established, socket.finished, socket.end = False, False, End.NONE
@@ -698,9 +708,11 @@ class Net:
         self.wake_all(socket)
 
     def came(self, pair: u32, address: u32, port: u16, length: u32) -> None:
-        if usize(pair) >= len(self.sockets) or not self.sockets[usize(pair)].datagrams or length > self.each:
+        if usize(pair) >= len(self.sockets) or self.sockets[usize(pair)].number == 0:
             return
         socket = self.sockets[usize(pair)]
+        if not socket.datagrams or length > self.each:
+            return
         if socket.count < MOST_DATAGRAMS:
             place = (socket.first + socket.count) % MOST_DATAGRAMS
             socket.peers[place], socket.lengths[place] = Peer(address, port), length
@@ -708,7 +720,7 @@ class Net:
             self.wake_all(socket)
 
     def gone(self, pair: u32, datagrams: u32, length: u32, refused: bool) -> None:
-        if usize(pair) >= len(self.sockets):
+        if usize(pair) >= len(self.sockets) or self.sockets[usize(pair)].number == 0:
             return
         socket = self.sockets[usize(pair)]
         socket.acknowledged = wrapping_add(socket.acknowledged, length)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neokernel.interfaces.clients.attending import attend
-from neokernel.interfaces.clients.socket import Gone, Socket, Stream
+from neokernel.interfaces.clients.socket import Datagrams, Gone, Socket, Stream
 from neokernel.interfaces.clients.sockets import Net
 from neokernel.interfaces.log import Level, Log
 from neokernel.interfaces.sockets import End, Refusal, Sockets
@@ -64,12 +64,22 @@ async def echo(net: Net, stream: Stream) -> None:
 
 
 async def answer(net: Net, at: u16) -> None:
-    """The same with datagrams."""
+    """The same with datagrams. The socket is closed when the network service begins anew, so it is opened again."""
+    while True:
+        own = await net.bind(at)
+        if isinstance(own, Datagrams):
+            await answer_at(net, own)
+        elif own is not Refusal.NO_ROUTE:
+            complain(own)
+            return
+        else:
+            # The service isn't there now.
+            await net.executor.sleep_until(net.look_at)
+
+
+async def answer_at(net: Net, own: Datagrams) -> None:
+    """As long as there is this socket."""
     data: Array[u8] = array(2048)
-    own = await net.bind(at)
-    if isinstance(own, Refusal):
-        complain(own)
-        return
     while True:
         came = await net.receive_from(own, data[:])
         if isinstance(came, Gone):

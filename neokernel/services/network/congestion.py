@@ -39,6 +39,8 @@ class Congestion:
     origin: u32 = 0
     estimate: u32 = 0
     before_loss: u32 = 0
+    #: segments that the window grows by at most, in slow start, for each acknowledgement
+    step: u32 = 2
 
     def begin(self, mss: u32) -> None:
         """RFC 6928, 2: ten segments, as a rule."""
@@ -46,6 +48,7 @@ class Congestion:
         self.window = self.initial()
         self.threshold = MOST_WINDOW
         self.counted, self.epoch, self.highest, self.before_loss = 0, NEVER, 0, 0
+        self.step = 2
 
     def initial(self) -> u32:
         return min(10 * self.mss, max(2 * self.mss, 14_600))
@@ -58,8 +61,9 @@ class Congestion:
     def acknowledged(self, count: u32, acks: u32, round_trip: u64, now: u64) -> None:
         """Bytes were acknowledged, by so many segments, not in recovery, while the window was what held the sender."""
         if self.window < self.threshold:
-            # Slow start; two segments at most each, as an acknowledgement may be for two (RFC 3465, 2.2).
-            self.window = min(self.window + min(count, min(acks, 0xFFFF) * 2 * self.mss), MOST_WINDOW)
+            # Slow start; two segments at most each, as an acknowledgement may be for two (RFC 3465, 2.2). After a
+            # timeout it may be for what was sent long ago: then one (2.3).
+            self.window = min(self.window + min(count, min(acks, 0xFFFF) * self.step * self.mss), MOST_WINDOW)
             return
         match self.algorithm:
             case Algorithm.NEW_RENO:
@@ -73,7 +77,7 @@ class Congestion:
     def lost(self, flight: u32, now: u64) -> None:
         """A segment was lost, for the first time in a window."""
         self.reduce(flight)
-        self.window = self.threshold
+        self.window, self.step = self.threshold, 2
 
     def timed_out(self, flight: u32) -> None:
         """All that was sent is taken for lost (RFC 5681, 3.1); only the first of several in a row reduces."""
@@ -81,13 +85,13 @@ class Congestion:
         self.restart_from_nothing()
 
     def restart_from_nothing(self) -> None:
-        self.window = self.mss
+        self.window, self.step = self.mss, 1
         self.counted, self.epoch = 0, NEVER
 
     def idle(self) -> None:
         """Nothing was sent for longer than the timeout (RFC 5681, 4.1)."""
         self.window = min(self.window, self.initial())
-        self.epoch = NEVER
+        self.epoch, self.step = NEVER, 2
 
     # --- inside -------------------------------------------------------------------------------------------------------
 

@@ -46,21 +46,19 @@ from neokernel.services.network.assembler import Assembler
 from neokernel.services.network.circle import Circle
 from neokernel.services.network.clock import MILLISECOND, NEVER
 from neokernel.services.network.congestion import Congestion
-from neokernel.services.network.cookie_options import cookie_options, scale_for
 from neokernel.services.network.host import Host
 from neokernel.services.network.limits import (
     FIN_WAIT,
+    SLOW,
 )
 from neokernel.services.network.round_trip import RoundTrip
 from neokernel.services.network.scoreboard import Scoreboard
-from neokernel.services.network.segment import SYN, Segment
+from neokernel.services.network.secret import Cookie
+from neokernel.services.network.segment import DEFAULT_MSS, SYN, Segment, scale_for
 from neokernel.services.network.sequence import before, later
 
-#: what a peer is taken to say at least, and if it says nothing (RFC 9293, 3.7.1)
+#: what a peer is taken to say at least
 LEAST_MSS: u16 = 216
-DEFAULT_MSS: u16 = 536
-#: how often something was sent in vain when a connection that nobody has any more may give way to others
-SILENT = 3
 
 
 class State(Enum):
@@ -213,7 +211,6 @@ class Connection:
         self.sending.attach(sending)
         self.receiving.attach(receiving)
         self.time_offset = host.secret.time_offset(flow)
-        self.start_at(host.secret.sequence(flow, now))
         self.heard_at = now
         self.scale_in = scale_for(self.receiving.capacity())
 
@@ -224,6 +221,7 @@ class Connection:
     def connect(self, host: Host, now: u64) -> None:
         """Active OPEN (3.10.1). Options are offered: `timed` and `sack` say what is wanted, until the answer comes."""
         self.state = State.SYN_SENT
+        self.start_at(host.secret.sequence(self.flow, now))
         self.mss = host.segment_size_to(self.flow.remote.address, now)
         self.timed, self.sack = True, True
         self.wants_output = True
@@ -231,21 +229,25 @@ class Connection:
     def answer_syn(self, syn: Segment, host: Host, now: u64) -> None:
         """A SYN came to a listener (3.10.7.2)."""
         self.state, self.passive = State.SYN_RECEIVED, True
+        self.start_at(host.secret.cookie(self.flow, syn, now))
         self.mss = host.segment_size_to(self.flow.remote.address, now)
         self.take_syn(syn, now)
         self.wants_output = True
 
-    def resume_cookie(self, ack: Segment, iss: u32, mss: u16, host: Host, now: u64) -> None:
-        """A good cookie came back: as if its SYN had been remembered. Scale and SACK are in the echoed timestamp."""
+    def resume(self, ack: Segment, cookie: Cookie, host: Host, now: u64) -> None:
+        """A good cookie came back: as if its SYN had been remembered."""
         self.state, self.passive = State.SYN_RECEIVED, True
-        self.mss = min(mss, host.segment_size_to(self.flow.remote.address, now))
-        self.start_at(iss)
-        self.nxt, self.most_sent = wrapping_add(iss, 1), wrapping_add(iss, 1)
+        self.mss = min(cookie.mss, host.segment_size_to(self.flow.remote.address, now))
+        self.start_at(wrapping_sub(ack.acknowledgment, 1))
+        self.nxt, self.most_sent = ack.acknowledgment, ack.acknowledgment
+        self.timing = False
         self.irs = wrapping_sub(ack.sequence, 1)
         self.expected, self.last_ack = ack.sequence, ack.sequence
         self.edge = wrapping_add(self.expected, min(self.receiving.capacity(), wire.MOST_WINDOW))
-        self.timed = ack.timed
-        self.scale_in, self.scale_out, self.sack = cookie_options(ack, self.time_offset, self.scale_in)
+        self.timed, self.sack = ack.timed, cookie.sack
+        scaled = cookie.scale != wire.NO_SCALE
+        self.scale_in = scale_for(self.receiving.capacity()) if scaled else u8(0)
+        self.scale_out = cookie.scale if scaled else u8(0)
         if ack.timed:
             self.recent, self.recent_at = ack.time, now
 
@@ -392,11 +394,11 @@ class Connection:
         """Is it of less use than one whose peer has just answered?
 
         A handshake whose peer hasn't, though it was asked again; or what nobody here has any more: its peer has all
-        that was sent, and needn't ever end, or it hasn't acknowledged that for some time.
+        that was sent, and needn't ever end, or it has taken none of the rest for some time.
         """
         if self.state is State.SYN_RECEIVED:
             return self.passive and self.trip.doublings != 0
-        return not self.open and (self.state is State.FIN_WAIT_2 or self.trip.doublings >= SILENT)
+        return not self.open and (self.state is State.FIN_WAIT_2 or self.trip.waited() >= SLOW)
 
     def may_wait_for_us(self, now: u64) -> bool:
         """Has the peer perhaps sent what never came? One that was heard lately, counts duplicates, and may say more."""

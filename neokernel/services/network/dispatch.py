@@ -12,15 +12,14 @@ from neokernel.services.network import ethernet, ipv4
 from neokernel.services.network.address import Address, Endpoint, Flow, LinkAddress
 from neokernel.services.network.arrival import arrive as arrive_at_connection
 from neokernel.services.network.checksum import checksum, pseudo_header
-from neokernel.services.network.connection import State, Verdict
-from neokernel.services.network.cookie_options import cookie_time, scale_for
+from neokernel.services.network.connection import Connection, State, Verdict
 from neokernel.services.network.delivery import is_next, place_data, take_data
 from neokernel.services.network.drop import Drop
 from neokernel.services.network.host import Host
-from neokernel.services.network.limits import GIVE_UP_ACCEPTING
 from neokernel.services.network.lingering import arrive_late, reopens, wait
 from neokernel.services.network.prediction import Found, look, note_next, packet_sum_is_right
-from neokernel.services.network.segment import ACK, FIN, MOST_WINDOW, NO_SCALE, RST, SIZE, SYN
+from neokernel.services.network.secret import OWED
+from neokernel.services.network.segment import ACK, FIN, MOST_WINDOW, NO_SCALE, RST, SIZE, SYN, scale_for
 from neokernel.services.network.tcp import Listener, Tcp, TcpError, milliseconds
 
 
@@ -62,6 +61,7 @@ def arrive(
             host.counters.drop(Drop.CHECKSUM)
             return
     if slot is not None:
+        tcp.heard(slot)
         if segment.length != 0:
             host.header_in = segment.payload
         arrive_at(tcp, host, slot, data, to, now)
@@ -77,9 +77,8 @@ def arrive(
         host.counters.drop(Drop.NO_SOCKET)
         refuse(tcp, host, flow, to, now)
         return
-    if ended is not None:
+    if arrive_listening(tcp, host, index, flow, data, to, now) and ended is not None:
         tcp.ended.remove(ended)
-    arrive_listening(tcp, host, index, flow, data, to, now)
     tcp.bury()
 
 
@@ -139,6 +138,8 @@ def arrive_at(tcp: Tcp, host: Host, slot: u32, data: Span[u8], to: LinkAddress, 
     connection = tcp.connections.at(usize(slot))
     assert connection is not None, "what is in the table lives"
     before_it = connection.state
+    if before_it is State.SYN_RECEIVED and connection.passive and is_unheard(tcp, host, connection, now):
+        return
     verdict = arrive_at_connection(connection, tcp.incoming, data[tcp.incoming.payload :], host, now)
     if before_it is State.SYN_RECEIVED and connection.passive and connection.state is not State.SYN_RECEIVED:
         tcp.left_opening(host, slot, connection)
@@ -152,91 +153,109 @@ def arrive_at(tcp: Tcp, host: Host, slot: u32, data: Span[u8], to: LinkAddress, 
     tcp.settle(slot, connection)
 
 
-def arrive_listening(tcp: Tcp, host: Host, index: usize, flow: Flow, data: Span[u8], to: LinkAddress, now: u64) -> None:
-    """In LISTEN (3.10.7.2)."""
+def is_unheard(tcp: Tcp, host: Host, connection: Connection, now: u64) -> bool:
+    """Does a segment, to one whose SYN has come, acknowledge the answer to an earlier SYN, which was a cookie?
+
+    Then that is what was agreed upon. True: it may be sent behind that, and says nothing yet.
+    """
+    segment = tcp.incoming
+    if segment.flags & (SYN | ACK | RST) != ACK or segment.acknowledgment == wrapping_add(connection.iss, 1):
+        return False
+    if not tcp.owed.has(host.secret.hash(OWED, connection.flow, 0), now):
+        return False
+    cookie = host.secret.check(connection.flow, segment, now)
+    if cookie is None:
+        host.counters.drop(Drop.COOKIE)
+        return True
+    if segment.sequence == connection.expected:
+        connection.resume(segment, cookie, host, now)
+        host.counters.cookies_in += 1
+    return False
+
+
+def arrive_listening(tcp: Tcp, host: Host, index: usize, flow: Flow, data: Span[u8], to: LinkAddress, now: u64) -> bool:
+    """In LISTEN (3.10.7.2). True: a connection is about to begin."""
     segment = tcp.incoming
     listener = tcp.listeners.at(index)
     assert listener is not None
     if segment.has(RST):
-        return
+        return False
     if segment.has(ACK):
-        if segment.has(SYN):
+        if segment.has(SYN) or not resume(tcp, host, index, listener, flow, data, to, now):
             refuse(tcp, host, flow, to, now)
-        elif not resume_cookie(tcp, host, index, listener, flow, data, to, now) and listener.cookies_until <= now:
-            # Else it may be the second segment of a peer whose first one, with the cookie, was lost or found no room:
-            # that comes again, unless we say that there is no connection.
-            refuse(tcp, host, flow, to, now)
-        return
+        return False
     if not segment.has(SYN) or segment.has(FIN):
         host.counters.drop(Drop.FORM)
-        return
+        return False
     if listener.pending >= listener.backlog:
         # It will be repeated: somebody may have been accepted by then.
         host.counters.drop(Drop.FULL)
-        return
+        return False
     if listener.half_open + listener.pending >= listener.backlog:
-        send_cookie(tcp, host, listener, flow, to, now)
-        return
+        return send_cookie(tcp, host, listener, flow, to, now)
     handle = tcp.open(host, listener.client, flow, now)
     if isinstance(handle, TcpError):
-        send_cookie(tcp, host, listener, flow, to, now)
-        return
+        return send_cookie(tcp, host, listener, flow, to, now)
     connection = tcp.connections.get(handle)
     assert connection is not None
     connection.listener = u32(index)
     connection.answer_syn(segment, host, now)
     listener.half_open += 1
     tcp.settle(handle.index, connection)
+    return True
 
 
-def send_cookie(tcp: Tcp, host: Host, listener: Listener, flow: Flow, to: LinkAddress, now: u64) -> None:
-    """Answer a SYN, and forget it (RFC 4987, 3.6)."""
+def send_cookie(tcp: Tcp, host: Host, listener: Listener, flow: Flow, to: LinkAddress, now: u64) -> bool:
+    """Answer a SYN just as one that is remembered is, and forget it (RFC 4987, 3.6). False: there is no place now."""
     syn, out = tcp.incoming, tcp.outgoing
     region = tcp.buffers.regions[usize(listener.client)]
-    mss = syn.mss if syn.mss != 0 else u16(536)
     out.clear(SYN | ACK)
-    out.sequence = host.secret.cookie(flow, syn.sequence, mss, now)
+    out.sequence = host.secret.cookie(flow, syn, now)
     out.acknowledgment = wrapping_add(syn.sequence, 1)
     out.window = u16(min(u32(region.each), MOST_WINDOW))
     out.mss = host.segment_size_to(flow.remote.address, now)
     if not syn.timed:
         out.mss &= ~u16(7)
-    if syn.timed:
-        offset = host.secret.time_offset(flow)
+    else:
         out.timed, out.echo = True, syn.time
-        out.time = wrapping_add(cookie_time(syn, milliseconds(now)), offset)
-        out.sack_permitted = syn.sack_permitted
-        out.scale = NO_SCALE if syn.scale == NO_SCALE else scale_for(u32(region.each))
-    if host.answer(out, flow, to):
-        listener.cookies_until = now + GIVE_UP_ACCEPTING
-        host.counters.cookies_out += 1
+        out.time = wrapping_add(milliseconds(now), host.secret.time_offset(flow))
+    out.sack_permitted = syn.sack_permitted
+    out.scale = NO_SCALE if syn.scale == NO_SCALE else scale_for(u32(region.each))
+    if not host.answer(out, flow, to):
+        return False
+    tcp.owed.note(host.secret.hash(OWED, flow, 0), now)
+    host.counters.cookies_out += 1
+    return True
 
 
-def resume_cookie(
+def resume(
     tcp: Tcp, host: Host, index: usize, listener: Listener, flow: Flow, data: Span[u8], to: LinkAddress, now: u64
 ) -> bool:
-    """Is this the end of a handshake that was answered by a cookie? It becomes a connection, if there is room."""
-    segment = tcp.incoming
-    iss, peer = wrapping_add(segment.acknowledgment, 0xFFFF_FFFF), wrapping_add(segment.sequence, 0xFFFF_FFFF)
-    cookie = host.secret.check(iss, flow, peer, now)
-    if cookie is None:
+    """Is this the end of a handshake that isn't remembered? It becomes a connection, if there is room.
+
+    True: it isn't to be refused. What can't be taken now will be repeated, unless the peer hears of a reset.
+    """
+    segment, owed = tcp.incoming, host.secret.hash(OWED, flow, 0)
+    if not tcp.owed.has(owed, now):
         host.counters.drop(Drop.COOKIE)
         return False
+    cookie = host.secret.check(flow, segment, now)
+    if cookie is None:
+        # The segment before it, which had one, was lost, or found no room.
+        host.counters.drop(Drop.COOKIE)
+        return True
     if listener.pending >= listener.backlog:
-        # It will be repeated.
         host.counters.drop(Drop.FULL)
         return True
-    handle = tcp.open(host, listener.client, flow, now)
-    if isinstance(handle, TcpError) and tcp.make_room(host, listener.client, handle):
-        # A peer that is there comes before such as may not be.
-        handle = tcp.open(host, listener.client, flow, now)
+    handle = tcp.admit(host, listener.client, flow, now)
     if isinstance(handle, TcpError):
         host.counters.drop(Drop.FULL)
+        tcp.owed.note(owed, now)
         return True
     connection = tcp.connections.get(handle)
     assert connection is not None
     connection.listener = u32(index)
-    connection.resume_cookie(segment, iss, cookie.mss, host, now)
+    connection.resume(segment, cookie, host, now)
     listener.half_open += 1
     host.counters.cookies_in += 1
     arrive_at(tcp, host, handle.index, data, to, now)

@@ -35,6 +35,8 @@ GIVE_UP_ACCEPTING: u64 = 30 * SECOND
 TIME_WAIT: u64 = MINUTE
 #: for the other side's end, when nobody here reads any more
 FIN_WAIT: u64 = MINUTE
+#: what was closed here, and whose peer takes none of the rest for so long, gives way to others
+SLOW: u64 = 10 * SECOND
 #: between probes of a connection kept alive, and how many (RFC 9293, 3.8.4)
 KEEP_INTERVAL: u64 = 75 * SECOND
 KEEP_PROBES = 9

@@ -30,10 +30,18 @@ class RoundTrip:
 
     def timeout(self) -> u64:
         """RTO, backed off."""
+        return min(self.first_timeout() << u64(self.doublings), MOST_TIMEOUT)
+
+    def first_timeout(self) -> u64:
+        """RTO, before it is backed off."""
         once = FIRST_TIMEOUT
         if self.smoothed != 0:
             once = self.smoothed + max(4 * self.variation, 1_000)
-        return min(max(once, LEAST_TIMEOUT) << u64(self.doublings), MOST_TIMEOUT)
+        return min(max(once, LEAST_TIMEOUT), MOST_TIMEOUT)
+
+    def waited(self) -> u64:
+        """How long it was in vain: the timeouts that have passed, each twice the one before, add up to that."""
+        return self.timeout() - self.first_timeout()
 
     def back_off(self) -> None:
         """It wasn't long enough (5.5)."""

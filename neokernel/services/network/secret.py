@@ -2,21 +2,28 @@
 
 SipHash-2-4 (Aumasson and Bernstein, 2012) under a key that is random and made once for each life of the service.
 
-A cookie is an initial sequence number that remembers a SYN (RFC 4987, 3.6; Bernstein, 1996): 5 bits of a counter of
-minutes, 3 that say which of eight segment sizes, and 24 of a hash of both and the four-tuple.
+A cookie is an initial sequence number that remembers a SYN (RFC 4987, 3.6; Bernstein, 1996): a hash of the four-tuple,
+the peer's number and the minute, and 8 bits, which are added to its highest ones, that say what the SYN offers. The
+other 24 show whether it is one.
+
+Every SYN to a listener is answered with its cookie, whether it is remembered or not (as FreeBSD does): so it may be
+forgotten.
 """
 
 from __future__ import annotations
 
-from neokernel.lang import struct, truncate, u16, u32, u64, value, wrapping_add, wrapping_sub
+from neokernel.lang import struct, truncate, u8, u16, u32, u64, value, wrapping_add, wrapping_sub
 from neokernel.runtime.hashing import Seed, SipHash
 from neokernel.services.network.address import Flow
 from neokernel.services.network.clock import MINUTE
+from neokernel.services.network.segment import DEFAULT_MSS, NO_SCALE, Segment
 
 #: segment sizes that a cookie can say; a SYN's is rounded down
 SIZES: tuple[u16, ...] = (216, 536, 1_024, 1_200, 1_300, 1_400, 1_440, 1_460)
 #: minutes for which a cookie is good, beside the one in which it was made
 MOST_AGE = 2
+#: bits that show whether a number is a cookie; above them: 4 bits of the window's scale, SACK, 3 of the segment size
+PROOF: u32 = 0xFF_FFFF
 
 #: what is hashed for what
 SEQUENCE: u64 = 1
@@ -25,13 +32,16 @@ COOKIE: u64 = 3
 PORT: u64 = 4
 TABLES: u64 = 5
 LEASE: u64 = 6
+OWED: u64 = 7
 
 
 @value
 class Cookie:
-    """What a good cookie remembers."""
+    """What a good cookie remembers: what the SYN has offered. `scale`: NO_SCALE if none."""
 
     mss: u16
+    scale: u8
+    sack: bool
 
 
 def absorb(state: SipHash, word: u64) -> SipHash:
@@ -60,26 +70,32 @@ class Secret:
         return wrapping_add(truncate(u32, now // 4), truncate(u32, self.hash(SEQUENCE, flow, 0)))
 
     def time_offset(self, flow: Flow) -> u32:
-        """Where a connection's clock of timestamps begins (RFC 7323, 5.4). Its low 6 bits are 0: cookies use them."""
-        return truncate(u32, self.hash(TIME, flow, 0)) & ~u32(63)
+        """Where a connection's clock of timestamps begins (RFC 7323, 5.4)."""
+        return truncate(u32, self.hash(TIME, flow, 0))
 
-    def cookie(self, flow: Flow, peer: u32, mss: u16, now: u64) -> u32:
-        """For a SYN with the sequence number `peer`."""
+    def cookie(self, flow: Flow, syn: Segment, now: u64) -> u32:
+        """The initial sequence number of an answer to that SYN."""
+        mss = syn.mss if syn.mss != 0 else DEFAULT_MSS
         size: u32 = 0
         for index, known in enumerate(SIZES):
             if known <= mss:
                 size = u32(index)
-        return self.cookie_of(flow, peer, size, now // MINUTE)
+        scale: u32 = 15 if syn.scale == NO_SCALE else u32(syn.scale)
+        offered = (size << 5 | u32(syn.sack_permitted) << 4 | scale) << 24
+        return wrapping_add(self.cookie_hash(flow, syn.sequence, now // MINUTE), offered)
 
-    def check(self, cookie: u32, flow: Flow, peer: u32, now: u64) -> Cookie | None:
-        """Was this ours, and not long ago?"""
-        minute, size = now // MINUTE, cookie >> 24 & 7
-        age = wrapping_sub(minute, u64(cookie >> 27)) & 31
-        if age > MOST_AGE or age > minute or self.cookie_of(flow, peer, size, minute - age) != cookie:
-            return None
-        return Cookie(SIZES[u64(size)])
+    def check(self, flow: Flow, ack: Segment, now: u64) -> Cookie | None:
+        """Does it acknowledge a cookie that isn't old, for a SYN of the peer's just before it?"""
+        minute, peer = now // MINUTE, wrapping_sub(ack.sequence, 1)
+        for age in range(u64(MOST_AGE + 1)):
+            if age > minute:
+                break
+            rest = wrapping_sub(wrapping_sub(ack.acknowledgment, 1), self.cookie_hash(flow, peer, minute - age))
+            if rest & PROOF == 0:
+                offered = rest >> 24
+                scale: u8 = NO_SCALE if offered & 15 == 15 else truncate(u8, offered & 15)
+                return Cookie(SIZES[u64(offered >> 5)], scale, offered & 16 != 0)
+        return None
 
-    def cookie_of(self, flow: Flow, peer: u32, size: u32, minute: u64) -> u32:
-        """The hash is of the whole minute, so that a cookie doesn't become good again."""
-        kept = self.hash(COOKIE, flow, u64(peer) << 32 | (minute << 3 | u64(size)) & 0xFFFF_FFFF)
-        return truncate(u32, minute & 31) << 27 | size << 24 | truncate(u32, kept) & 0xFF_FFFF
+    def cookie_hash(self, flow: Flow, peer: u32, minute: u64) -> u32:
+        return truncate(u32, self.hash(COOKIE, flow, u64(peer) << 32 | minute & 0xFFFF_FFFF))

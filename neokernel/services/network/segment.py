@@ -31,10 +31,20 @@ MOST_BLOCKS_WITH_TIME = 3
 #: a window's scale that isn't there; the largest (RFC 7323, 2.3)
 NO_SCALE: u8 = 255
 MOST_SCALE: u8 = 14
+#: of a SYN that doesn't say one (RFC 9293, 3.7.1)
+DEFAULT_MSS: u16 = 536
 #: what options take in a segment that isn't the first
 TIMESTAMPS_SIZE = 12
 #: the largest window, before it is scaled: a multiple of eight, as sizes of segments are, so that what fills it is one
 MOST_WINDOW: u32 = 0xFFF8
+
+
+def scale_for(capacity: u32) -> u8:
+    """The window scale that a buffer needs (RFC 7323, 2.3)."""
+    scale: u8 = 0
+    while capacity >> scale > 0xFFFF and scale < MOST_SCALE:
+        scale += 1
+    return scale
 
 
 @wire(registers=True, endian="big")

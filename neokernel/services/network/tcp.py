@@ -36,9 +36,10 @@ from neokernel.runtime.hashing import Seed
 from neokernel.runtime.map import Map
 from neokernel.runtime.pool import Pool
 from neokernel.services.network.acknowledgment import DUPLICATES
-from neokernel.services.network.address import ANY, Address, Endpoint, Flow
+from neokernel.services.network.address import ANY, Address, Endpoint, Flow, LinkAddress
 from neokernel.services.network.buffers import Buffers
 from neokernel.services.network.clock import MILLISECOND, NEVER
+from neokernel.services.network.composing import compose
 from neokernel.services.network.connection import (
     Connection,
     End,
@@ -48,8 +49,10 @@ from neokernel.services.network.deadlines import expire, narrow
 from neokernel.services.network.host import Host
 from neokernel.services.network.limits import CLIENTS, CONNECTIONS, FLOWS, LISTENERS
 from neokernel.services.network.line import Line
+from neokernel.services.network.neighbours import Unknown
+from neokernel.services.network.owed import Owed
 from neokernel.services.network.prediction import Prediction
-from neokernel.services.network.secret import PORT
+from neokernel.services.network.secret import OWED, PORT
 from neokernel.services.network.segment import Segment
 from neokernel.services.network.sequence import before, until
 from neokernel.services.network.time_wait import TimeWait
@@ -109,8 +112,6 @@ class Listener:
     last: Handle[Connection] = Handle(0, 0)
     #: there is one to be accepted, since `take_news` said so
     news: bool = False
-    #: until when somebody who was sent a cookie may be about to bring it back
-    cookies_until: u64 = 0
 
 
 @struct
@@ -119,6 +120,8 @@ class Tcp:
     flows: Embedded[Map[Flow, u32]] = Map(seed=Seed(0, 0), slots=array(FLOWS))
     listeners: Embedded[Pool[Listener]] = Pool(slots=array(LISTENERS))
     ended: Embedded[TimeWait] = TimeWait()
+    #: who may bring back a cookie
+    owed: Embedded[Owed] = Owed()
     buffers: Embedded[Buffers] = Buffers()
     timers: Embedded[Timers] = Timers()
     ready: Embedded[Line] = Line()
@@ -130,9 +133,9 @@ class Tcp:
     train: Embedded[Train] = Train()
     prediction: Embedded[Prediction] = Prediction()
     port: u16 = 0
-    #: the place of the connection that a segment came for last
+    #: the place of the connection that a right segment came for last
     latest: u32 = 0
-    #: it came for that one once more
+    #: it was the one before, too
     again: bool = False
     #: a listener has a connection to be accepted, since whoever asks has set it to False
     came: bool = False
@@ -209,7 +212,7 @@ class Tcp:
             self.port = wrapping_add(self.port, 1)
             flow = Flow(Endpoint(local, port), remote)
             if flow not in self.flows and flow not in self.ended.flows:
-                handle = self.open(host, client, flow, now)
+                handle = self.admit(host, client, flow, now)
                 if isinstance(handle, TcpError):
                     return handle
                 connection = self.connections.get(handle)
@@ -452,13 +455,14 @@ class Tcp:
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def open(self, host: Host, client: u32, flow: Flow, now: u64) -> Handle[Connection] | TcpError:
-        """A place, and the client's buffers."""
+        """The client's buffers, and a place."""
+        region = self.buffers.regions[usize(client)]
+        if region.taken == region.pairs:
+            return TcpError.BUFFERS
         if len(self.flows) >= CONNECTIONS or self.connections.free() == 0:
             return TcpError.FULL
-        region = self.buffers.regions[usize(client)]
         pair = region.take()
-        if pair is None:
-            return TcpError.BUFFERS
+        assert pair is not None, "one is free"
         handle = self.connections.allocate()
         assert handle is not None, "one is free"
         connection = self.connections.get(handle)
@@ -469,11 +473,21 @@ class Tcp:
         assert full is None, "there is room for as many as there are connections"
         return handle
 
-    def make_room(self, host: Host, client: u32, why: TcpError) -> bool:
-        """Give up a connection that may give way, for one whose peer is there. False: there is none.
+    def admit(self, host: Host, client: u32, flow: Flow, now: u64) -> Handle[Connection] | TcpError:
+        """`open`, if need be in the place of one that may give way: for a peer that is there, or is wanted."""
+        handle = self.open(host, client, flow, now)
+        if isinstance(handle, TcpError) and self.make_room(host, client, handle, now):
+            return self.open(host, client, flow, now)
+        return handle
+
+    def make_room(self, host: Host, client: u32, why: TcpError, now: u64) -> bool:
+        """Give up a connection that may give way. False: there is none.
 
         So neither a flood of SYNs nor peers that don't end keep others out. `why`: what there isn't room for, as `open`
-        says it; of buffers, only the client's own help.
+        says it; of buffers, only the client's own help, and have a place each.
+
+        A peer that has answered the SYN after all brings its cookie back. One that doesn't take what was left for it is
+        told that nothing more will come.
 
         Steps: the connections.
         """
@@ -486,25 +500,39 @@ class Tcp:
             if why is TcpError.BUFFERS and connection.client != client:
                 continue
             self.given_way = at
-            opening = connection.state is State.SYN_RECEIVED
-            connection.close(End.TIMED_OUT)
-            if opening:
+            if connection.state is State.SYN_RECEIVED:
+                connection.close(End.TIMED_OUT)
                 self.left_opening(host, u32(at), connection)
+                self.owed.note(host.secret.hash(OWED, connection.flow, 0), now)
+            elif connection.state is State.FIN_WAIT_2:
+                connection.close(End.TIMED_OUT)
+            else:
+                self.reset_now(host, connection, now)
             self.settle(u32(at), connection)
             self.bury()
             return True
         return False
 
+    def reset_now(self, host: Host, connection: Connection, now: u64) -> None:
+        """ABORT, without keeping it until its turn has come: if the peer's link address isn't known, it isn't told."""
+        connection.abort(End.TIMED_OUT)
+        remote = connection.flow.remote.address
+        to = LinkAddress(0) if host.is_local(remote) else host.link_to(remote, now)
+        piece = compose(connection, self.outgoing, host, now)
+        if piece is not None and not isinstance(to, Unknown) and host.answer(self.outgoing, connection.flow, to):
+            host.counters.resets_out += 1
+
     def find(self, flow: Flow) -> u32 | None:
-        """The place of the connection that is open between these two: mostly it is the one that was asked for last."""
+        """The place of the connection that is open between these two: mostly it is the one that was heard last."""
         connection = self.connections.at(usize(self.latest))
         if connection is not None and connection.state is not State.CLOSED and connection.flow == flow:
-            self.again = True
             return self.latest
-        slot = self.flows.get(flow)
-        if slot is not None:
-            self.latest = slot
-        return slot
+        return self.flows.get(flow)
+
+    def heard(self, slot: u32) -> None:
+        """A segment for that one is right."""
+        self.again = self.latest == slot
+        self.latest = slot
 
     def settle(self, slot: u32, connection: Connection) -> None:
         """After anything has happened to a connection: which lines it stands in, and when it is looked at."""
