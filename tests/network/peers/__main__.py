@@ -78,13 +78,14 @@ def flood(lab: Laboratory, requests: int, seconds: float) -> None:
     assert lab.relay is not None
     before = lab.counters()
     with floods.flood(lab.relay, floods.syns(Random(1), SITE)) as count:
-        some, until, begun = Crowd(16, patience=600), time.monotonic() + seconds, time.monotonic()
+        some = Crowd(16, patience=600, repeats=True)
+        until, begun = time.monotonic() + seconds, time.monotonic()
         while time.monotonic() < until:
             some.run(100, 5)
         took = time.monotonic() - begun
     say(
         f"{count[0]:,} SYNs for the site in {took:.0f} s: {some.answered:,} requests right on {some.connected:,} "
-        f"connections meanwhile, the slowest {some.slowest:.1f} s"
+        f"connections meanwhile, the slowest {some.slowest:.1f} s; {some.repeated:,} requests were made again"
     )
     with floods.flood(lab.relay, floods.syns(Random(2), ECHO)) as count:
         done = streams.carried(lab, 8, 50_000)

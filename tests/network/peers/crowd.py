@@ -5,6 +5,8 @@
     crowd.open(); crowd.ask_all(); crowd.close()        # all at the same time
 
 Whatever isn't exactly what was asked for ends the run: a status, a length, a byte, a byte too many, an end too early.
+But a crowd that `repeats` makes a request once more whose connection ends in order before the first byte of the answer,
+as a browser does: so a server's limit on idle connections ends one whose request was lost for long. They are counted.
 """
 
 from __future__ import annotations
@@ -31,13 +33,18 @@ class WrongError(Exception):
 
 @dataclass
 class Client:
-    """One connection. `left`: requests that it has still to make; `number`: of the one that it waits for."""
+    """One connection. `left`: requests that it has still to make; `number`: of the one that it has made last.
+
+    `waits`: that isn't answered yet. `repeats`: the number of one to be made once more, -1: none.
+    """
 
     made: socket.socket
     left: int
     number: int = 0
     size: int = SIZE
     came: bytearray = field(default_factory=bytearray)
+    waits: bool = False
+    repeats: int = -1
     closing: bool = False
     since: float = 0.0
 
@@ -48,10 +55,14 @@ class Crowd:
 
     clients: int
     patience: float = PATIENCE
-    #: answers that were right, connections that were made, the longest time that one was waited for
+    repeats: bool = False
+    site: tuple[str, int] = (ADDRESS, SITE)
+    #: answers that were right, connections that were made, the longest time that one was waited for; requests that were
+    #: made again
     answered: int = 0
     connected: int = 0
     slowest: float = 0.0
+    repeated: int = 0
 
     def __post_init__(self) -> None:
         self._epoll = select.epoll()
@@ -107,14 +118,14 @@ class Crowd:
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _begin(self, count: int, *, keep: bool = False) -> None:
+    def _begin(self, count: int, *, keep: bool = False, repeats: int = -1) -> None:
         made = socket.socket()
         made.setblocking(False)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        found = made.connect_ex((ADDRESS, SITE))
+        found = made.connect_ex(self.site)
         if found not in (0, errno.EINPROGRESS):
             raise WrongError(f"no connection: {os.strerror(found)}")
-        member = Client(made, count)
+        member = Client(made, count, repeats=repeats)
         self._members[made.fileno()] = member
         self.connected += 1
         member.since = time.monotonic()
@@ -124,8 +135,11 @@ class Crowd:
 
     def _ask(self, member: Client, size: int, *, keep: bool) -> None:
         member.left -= 1
-        member.number, member.size, member.since = self._asked, size, time.monotonic()
-        self._asked += 1
+        member.number, member.size, member.since, member.waits = self._asked, size, time.monotonic(), True
+        if member.repeats >= 0:
+            member.number = member.repeats
+        else:
+            self._asked += 1
         member.closing = not keep and member.left == 0
         line = f"GET /part?from={member.number * 61}&size={size} HTTP/1.1\r\nHost: x\r\n"
         data = (line + ("Connection: close\r\n\r\n" if member.closing else "\r\n")).encode()
@@ -137,7 +151,7 @@ class Crowd:
         now = time.monotonic()
         if not events:
             for member in self._members.values():
-                if now - member.since > self.patience and (member.left > 0 or member.number >= 0):
+                if now - member.since > self.patience and (member.left > 0 or member.waits):
                     raise WrongError(f"no answer to request {member.number} after {self.patience:.0f} s")
         for descriptor, event in events:
             member = self._members[descriptor]
@@ -153,8 +167,13 @@ class Crowd:
     def _hear(self, descriptor: int, member: Client, now: float) -> None:
         data = member.made.recv(1 << 18)
         if not data:
-            if member.closing and not member.came and member.left == 0:
+            if not member.waits and member.closing and not member.came:
                 self._end(descriptor, member)
+                return
+            if self.repeats and member.waits and not member.came and member.number != member.repeats:
+                self.repeated += 1
+                self._end(descriptor, member)
+                self._begin(member.left + 1, repeats=member.number)
                 return
             raise WrongError(f"request {member.number}: it ends after {len(member.came)} bytes of the answer")
         member.came += data
@@ -168,6 +187,7 @@ class Crowd:
             return
         self.check(member, begin)
         member.came.clear()
+        member.waits, member.repeats = False, -1
         self.answered += 1
         self.slowest = max(self.slowest, now - member.since)
         if member.left > 0:
