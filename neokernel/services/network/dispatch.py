@@ -88,16 +88,18 @@ def arrive_predicted(tcp: Tcp, host: Host, frame: Span[u8], verified: bool, now:
     connection = tcp.connections.get(prediction.handle)
     packet = frame[ethernet.SIZE :]
     length = usize(wire_view(ipv4.Header, packet).length)
-    if connection is None or not ipv4.SIZE + SIZE <= length <= len(packet) or not packet_sum_is_right(frame):
+    if connection is None or not ipv4.SIZE + SIZE <= length <= len(packet):
         return False
     data = packet[ipv4.SIZE : length]
     found = look(connection, segment, data)
     if found is Found.OTHER or (found is Found.ACKNOWLEDGMENT and not prediction.waits_for_more(segment)):
         return False
+    if (found is Found.BOTH and prediction.acks != 0) or not packet_sum_is_right(frame):
+        return False
     header = segment.payload
     if not verified:
         pseudo = pseudo_header(connection.flow.remote.address, connection.flow.local.address, ipv4.TCP, len(data))
-        if found is Found.NEXT:
+        if found is not Found.ACKNOWLEDGMENT:
             if not is_next(connection, segment):
                 return False
             pseudo += u32(place_data(connection, segment, data[header:], host.lead_in + header))
@@ -110,6 +112,12 @@ def arrive_predicted(tcp: Tcp, host: Host, frame: Span[u8], verified: bool, now:
         prediction.wait(segment)
         return True
     host.header_in = header
+    if found is Found.BOTH:
+        segment.source, segment.destination = connection.flow.remote.port, connection.flow.local.port
+        arrive_at(tcp, host, prediction.handle.index, data, prediction.peer, now)
+        if len(tcp.buried) != 0:
+            tcp.bury()
+        return True
     note_next(connection, segment, now)
     taken = take_data(connection, segment, data[header:], now)
     assert taken, "its client has it still"

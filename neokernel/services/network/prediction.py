@@ -2,12 +2,13 @@
 
 Van Jacobson's header prediction (1990, "4BSD header prediction"): the headers of a frame are held against those of one
 that came before it and was looked at by all (`learn`). If nothing differs but numbers, and the connection is where
-bytes just go both ways, then there are two cases, and little to do in each:
+bytes just go both ways, then there are three cases, and little to do in each:
 
 - It carries bytes that come next, and acknowledges nothing new (`note_next`).
 - It acknowledges some more, and carries nothing (`Prediction.wait`). It waits for the next one, as that mostly
   acknowledges what this one does: of many in a row the last one counts, with their number, which RFC 3465 asks for.
   Nothing waits for longer than until somebody asks what there is to be sent (`Network.settle`).
+- It does both, as a request does that follows an answer: then the rest is `arrival`'s, at once.
 
 Anything else goes the long way, `ethernet` → `ipv4` → `dispatch` → `arrival`, which these are short cuts of.
 
@@ -90,6 +91,8 @@ class Found(Enum):
     NEXT = 1
     #: an acknowledgement, if the checksum is right
     ACKNOWLEDGMENT = 2
+    #: bytes that come next, with an acknowledgement of what is in flight, if the checksum is right
+    BOTH = 3
 
 
 @struct
@@ -201,13 +204,16 @@ def look(connection: Connection, segment: Segment, data: Span[u8]) -> Found:
         # What comes next may bring more with it than its own bytes: what came before it, or the end.
         return Found.OTHER
     number = segment.acknowledgment
-    if segment.length == 0:
-        fresh = before(connection.una, number) and until(number, connection.nxt) and flags == ACK
-        return Found.ACKNOWLEDGMENT if fresh else Found.OTHER
+    if number != connection.una:
+        if not before(connection.una, number) or not until(number, connection.nxt):
+            return Found.OTHER
+        if segment.length != 0:
+            return Found.BOTH
+        return Found.ACKNOWLEDGMENT if flags == ACK else Found.OTHER
     # A timer runs just if something is in flight, and nothing else waits.
     flies = connection.nxt != connection.una
     rests = connection.retransmit_at == NEVER
-    if number != connection.una or flies == rests or (not flies and connection.queued != 0):
+    if segment.length == 0 or flies == rests or (not flies and connection.queued != 0):
         return Found.OTHER
     return Found.NEXT
 
