@@ -19,7 +19,7 @@ from neokernel.services.network.address import Address
 from neokernel.services.network.checksum import pseudo_header
 from neokernel.services.network.circle import Circle
 from neokernel.services.network.drop import Drop
-from neokernel.services.network.prediction import Found
+from neokernel.services.network.prediction import Found, look
 from tests.network import packets
 from tests.network.packets import ACK, FIN, PSH, Tcp
 from tests.network.peer import HERE, LINK, PEER_LINK, THERE, Host, Peer
@@ -73,7 +73,6 @@ def talk(host: Host, short: bool, timed: bool) -> tuple[list[Any], Counter[str]]
 
     for name in ("arrive_predicted", "follow"):
         patch.setattr(core, name, counting(name, getattr(core, name)))
-    look = dispatch.look
     patch.setattr(dispatch, "look", looking)
     listener, port = host.listen()
     peer = Peer(host, port, timed=timed)
