@@ -62,6 +62,7 @@ def test_no_way_is_longer_than_its_bound(code: Code, bounds: Bounds, stays: Coun
     assert len(found.longest) >= len(rows) * 3 // 4, "so many are compared"
 
 
+@pytest.mark.slow
 def test_a_loop_that_is_bounded_too_low_is_found(code: Code, program: ir.Program, stays: Counter[Stay]) -> None:
     finder = LoopFinder(code, loops_of(program))
 

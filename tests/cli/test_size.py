@@ -246,8 +246,6 @@ def test_a_kernel_that_is_not_as_shipped_is_said(
     record.write_text('{"program": "another", "proven": {}}')
     monkeypatch.setattr(registry, "run", lambda *_: [])
     monkeypatch.setattr(bench, "qemu_program", lambda: None)
-    # That the sizes are those of such a kernel is looked at once, below: it costs three kernels.
-    measured = size.measure_sources
     monkeypatch.setattr(size, "measure_sources", lambda *_, **__: {})
     lines: list[tuple[object, ...]] = [("size", "--kernel"), ("build", "program.py"), ("bench", "kernel")]
     for line in lines * 2:
@@ -256,9 +254,6 @@ def test_a_kernel_that_is_not_as_shipped_is_said(
         assert (result.status, said.count("\n")) == (0, 1)
         assert said.startswith("warning: the kernel is built with all its checks, ")
         assert "`nk prove --record`" in said
-    monkeypatch.setattr(size, "measure_sources", measured)
-    total = nk("size", "--kernel", "--json").json["total"]
-    assert total["text"] == total["text_checked"]
     assert "warning" not in nk("build", "program.py", "--no-checks").error + nk("size", "program.py").error
 
     program = run_front_end(kernel.kernel_state()).program
@@ -266,6 +261,13 @@ def test_a_kernel_that_is_not_as_shipped_is_said(
     export(program, kernel.EXPORTS)
     proofs.write(program, {}, {})
     assert "warning" not in nk("build", "program.py").error, "the record is of this kernel"
+
+
+@pytest.mark.slow
+def test_its_sizes_are_those_of_a_kernel_with_all_checks(nk: Nk, record: Path) -> None:
+    record.write_text('{"program": "another", "proven": {}}')
+    total = nk("size", "--kernel", "--json").json["total"]
+    assert total["text"] == total["text_checked"]
 
 
 PROGRAM = '''"""A program of a user."""

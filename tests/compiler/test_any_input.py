@@ -26,7 +26,7 @@ from neokernel.compiler.pipeline import analyse_source
 from tests.compiler.rejected import cases
 
 ROOT = Path(__file__).parents[2]
-COUNT = int(os.environ.get("NK_MUTATIONS", "240"))
+COUNT = int(os.environ.get("NK_MUTATIONS", "120"))
 SEED = int(os.environ.get("NK_SEED", "1"))
 PARTS = 4
 

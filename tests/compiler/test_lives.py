@@ -502,7 +502,7 @@ def test_random_lives(renewing: bool) -> None:
 
 def check_lives(random: Random, renewing: bool, name: str) -> None:
     text = WORLD
-    for number in range(120):
+    for number in range(60):
         text += f"def f{number}() -> u32:\n    tree = Tree()\n    total: u32 = 0\n"
         text += "    held = Held(branch=tree.left, leaf=tree.right.leaf, items=tree.left.leaf.items)\n"
         text += "".join(f"    {line}\n" for line in life(random, renewing)) + "    return total\n\n"
@@ -512,7 +512,7 @@ def check_lives(random: Random, renewing: bool, name: str) -> None:
     assert analysis.program is not None
     library = jit.Library(analysis.program, poison=True)
     ends = []
-    for number in range(120):
+    for number in range(60):
         function = find_function(analysis, "program", f"f{number}")
         assert function is not None
         told = [ending(getattr(module, f"f{number}")), ending(partial(interpret.run, function, []))]

@@ -92,6 +92,7 @@ def test_a_campaign_goes_on_where_it_was(attacks: tuple[Attack, Attack], tmp_pat
         campaign(parts, 4000, seed=5, state=state)
 
 
+@pytest.mark.slow
 def test_a_finding_is_shrunk() -> None:
     mutant = next(mutant for mutant in MUTANTS if mutant.name == "a pinned frame can be deleted")
     attack = Attack(mutant.overlay())

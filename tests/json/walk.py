@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neokernel.json.digits import LONGEST, write32, write64
-from neokernel.json.numbers import float32_at_once, float64_of, float32_of
+from neokernel.json.numbers import float32_at_once, float32_of, float64_of
 from neokernel.json.reader import Reader, Token
 from neokernel.json.writer import LIST, LIST_END, OBJECT, OBJECT_END, Writer
 from neokernel.lang import Array, Span, array, u8, u32, u64, usize, value

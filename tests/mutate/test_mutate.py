@@ -270,6 +270,7 @@ def judged(prover: Prover, snapshot: Snapshot, file: str, old: str, new: str) ->
     return prover.judge(mutant, Planted(snapshot, mutant))
 
 
+@pytest.mark.slow
 def test_the_prover_finds_what_it_proved_before(prover: Prover, snapshot: Snapshot) -> None:
     """And is silent of a change that breaks nothing, or that no proof looks into."""
     shift, result = "    shift = 6 * (bucket // 64)\n", "    return above | ((bucket % 64) << shift)\n"

@@ -1360,6 +1360,7 @@ def f(purse: Purse, source: u64, target: u64, amount: u64) -> None:
 """
 
 
+@pytest.mark.slow
 def test_sums_are_proven_over_integers_and_by_cases() -> None:
     assert failures(LONG.format("")) == []
 

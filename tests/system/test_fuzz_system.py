@@ -20,8 +20,14 @@ def test_changed_systems_are_accepted_or_refused(count: int, tmp_path: Path, mon
 
 
 PLANTED = [
-    pytest.param(document, "line_starts", lambda _: [0], id="all on the first line"),
-    pytest.param(matching, "did_you_mean", lambda _, known, *rest: known["?"], id="a list taken for a table"),
+    pytest.param(document, "line_starts", lambda _: [0], id="all on the first line", marks=pytest.mark.slow),
+    pytest.param(
+        matching,
+        "did_you_mean",
+        lambda _, known, *rest: known["?"],
+        id="a list taken for a table",
+        marks=pytest.mark.slow,
+    ),
     pytest.param(positions, "LITERAL", positions.BASIC, id="quotes taken for others"),
     pytest.param(positions, "VOID", positions.BLANK, id="comments not skipped"),
 ]
