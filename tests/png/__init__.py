@@ -1,0 +1,1 @@
+"""PNG: inflate, and images."""
