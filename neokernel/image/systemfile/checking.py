@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from neokernel.image.systemfile import authority, resources, slots, timing, unheard
+from neokernel.image.systemfile import authority, resources, slots, timing, unheard, unsaid
 from neokernel.image.systemfile.document import Findings
 from neokernel.image.systemfile.loading import load
 from neokernel.image.systemfile.machine import Machine
@@ -18,7 +18,7 @@ def examine(path: Path, assumed: frozenset[str] = frozenset()) -> tuple[Machine 
     findings = Findings()
     machine = load(path, findings, assumed)
     if machine is not None and not missing(findings):
-        for each in (authority, resources, timing, unheard):
+        for each in (authority, resources, timing, unheard, unsaid):
             each.check(machine, findings)
         slots.empty(machine, findings)
     findings.items.sort(key=lambda item: (item.span.file, item.span.line, item.span.column, item.code))

@@ -224,6 +224,15 @@ CODES: dict[str, SystemCode] = {
         '[service.web.network]\nlisten = ["8080"]\nconnect = ["tcp/db.local:5432"]\n',
         '[service.web.network]\nlisten = ["tcp/8080"]\nconnect = ["tcp/10.0.2.2:5432"]\n',
     ),
+    "NK2120": SystemCode(
+        "what a service provides only with a setting",
+        "A service can provide something for which it has to be told more: the inference gateway serves a model only "
+        "under a name. Its manifest says which setting that is (`requires`). Somebody uses it here, and the setting "
+        "has no value, so whoever asks would be refused when the system runs.",
+        '[service.gateway]\nconfig.name0 = "digits"\n\n[service.other]\nuses.gateway = "gateway.model1"\n',
+        '[service.gateway]\nconfig = { name0 = "digits", name1 = "other" }\n\n'
+        '[service.other]\nuses.gateway = "gateway.model1"\n',
+    ),
     "NK2201": SystemCode(
         "more memory than there is",
         "What services have (`memory`, `preserve`, `pools`, what they lend) and what is reserved is more than the "

@@ -341,6 +341,7 @@ def assemble(document: Document, name: str, program: Program, sources: list[Sour
         return found is not backoff and found.given, found.value
 
     backoff = time("restart", "backoff")
+    requires = {provided: name for source in reversed(sources) for provided, name in source.table.requires.items()}
     trusted = sources[0].table
     assert isinstance(trusted, ServiceTable)
     return Service(
@@ -363,6 +364,7 @@ def assemble(document: Document, name: str, program: Program, sources: list[Sour
         preserve=pick("preserve"),
         heartbeat=time("heartbeat"),
         trusted=Placed(trusted.trusted, document.value("service", name, "trusted"), trusted.trusted),
+        requires=requires,
     )
 
 

@@ -148,6 +148,8 @@ class Service:
     trusted: Placed[bool]
     grants: list[Grant] = field(default_factory=list)
     settings: list[Setting] = field(default_factory=list)
+    #: of what it provides: a setting without which it doesn't
+    requires: dict[str, str] = field(default_factory=dict)
     network: list[NetworkLine] = field(default_factory=list)
 
     @property

@@ -149,6 +149,9 @@ class Manifest(Table):
     config: dict[Declared, Value] = Field(
         default_factory=dict, description="values of the settings that the program declares, by their names"
     )
+    requires: dict[Declared, Declared] = Field(
+        default_factory=dict, description="of what the program provides: a setting without which it doesn't"
+    )
 
 
 class Network(Table):
