@@ -13,7 +13,7 @@ from neokernel.abi.boot import OWN_SPACE
 from neokernel.abi.kinds import PAGE_SIZE
 from neokernel.abi.rights import READ, WRITE
 from neokernel.http.limits import USUAL, Limits
-from neokernel.http.server import Server
+from neokernel.http.server import PLAIN, Errors, Server
 from neokernel.interfaces.clients.socket import Socket
 from neokernel.interfaces.clients.sockets import Net
 from neokernel.interfaces.sockets import NoSockets
@@ -40,10 +40,12 @@ def begin(
     each: u32,
     limits: Limits = USUAL,
     clock: u64 = 0,
+    errors: Errors = PLAIN,
 ) -> Server | NoSockets | Failure:
     """The server of this process, with its sockets open; others than this one fail (OCCUPIED).
 
-    `slot`: of `Sockets`; `each`: bytes of a socket's buffers; `clock`: the slot of a `Clock`, 0 if there is none.
+    `slot`: of `Sockets`; `each`: bytes of a socket's buffers; `clock`: the slot of a `Clock`, 0 if there is none;
+    `errors`: how refusals are worded.
     """
     failure = map_new(process, OWN_SPACE, process.memory, NET_ADDRESS, READ | WRITE, PAGES)
     if failure is not None:
@@ -53,5 +55,6 @@ def begin(
     net.clear()
     server = new_at(Server, SERVER_ADDRESS)
     server.net, server.frequency, server.limits, server.clock = net, process.frequency, limits, clock
+    server.errors = errors
     opened = net.open(process)
     return server if opened is None else opened

@@ -37,17 +37,20 @@ from neokernel.http.body import Body
 from neokernel.http.limits import INPUT
 from neokernel.http.method import GET, HEAD, OPTIONS, Method, bit_of
 from neokernel.http.request import Framing, Look, Request
+from neokernel.http.seat import Seat
 from neokernel.http.server import Server
+from neokernel.http.text import Text
 from neokernel.interfaces.clients.socket import Stream
 from neokernel.interfaces.sockets import End
-from neokernel.lang import Array, Embedded, Span, array, pause, struct, u8, u16, u64, usize
+from neokernel.lang import Array, Embedded, Span, array, pause, struct, text_of, u8, u16, u64, usize
 from neokernel.runtime.executor import Expired
 
 #: what is read past of a body that a program didn't want, before the connection is closed instead
 MOST_UNREAD = 64 << 10
 #: bytes of a body that are worth some spaces in the head, which have them copied in words
 LARGE = 256
-TEXT = b"text/plain; charset=utf-8"
+#: of what is said of a refusal
+MOST_SAID = 128
 HEXADECIMAL = b"0123456789abcdef"
 
 
@@ -100,6 +103,8 @@ class Exchange:
     over: bool = False
     #: the request was refused: what comes after it isn't looked at, but it may come
     refused: bool = False
+    #: where it says whether it could end for somebody else; None: it couldn't
+    seat: Seat | None = None
 
     # --- the request --------------------------------------------------------------------------------------------------
 
@@ -145,9 +150,13 @@ class Exchange:
         wanted = methods | HEAD if methods & GET != 0 else methods
         if wanted & bit_of(self.request.method) != 0:
             return True
-        self.begin(204 if self.request.method is Method.OPTIONS else 405)
+        asks = self.request.method is Method.OPTIONS
+        self.begin(204 if asks else 405)
         self.head.allow(wanted | OPTIONS)
-        await self.send(b"")
+        if asks:
+            await self.send(b"")
+        else:
+            await self.explain()
         return False
 
     async def read(self, into: Span[u8]) -> usize | BodyError:
@@ -213,10 +222,18 @@ class Exchange:
         await self.send(body)
 
     async def refuse(self, status: u16) -> None:
-        """Answer with what the status is called."""
+        """Answer with what the status is called, worded as the server words errors."""
         self.begin(status)
-        self.head.kind(TEXT)
-        await self.send(reason(status))
+        await self.explain()
+
+    async def explain(self) -> None:
+        """The same for an answer that was begun, and has other fields."""
+        errors = self.server.errors
+        self.head.kind(errors.kind)
+        memory: Array[u8] = array(MOST_SAID)
+        said = Text(data=memory[:])
+        said.write(f"{text_of(errors.before)}{text_of(reason(self.status))}{text_of(errors.behind)}")
+        await self.send(said.written())
 
     def begin(self, status: u16) -> None:
         """Begin an answer: fields follow, by `header`, and then `send`, `start` or `start_chunked`."""
@@ -285,6 +302,20 @@ class Exchange:
             if self.in_chunks:
                 _ = await self.transmit(b"0\r\n\r\n")
             self.left, self.state = 0, State.DONE
+
+    def is_gone(self) -> bool:
+        """Has the client ended the connection, or its direction of it, with nothing left to read?
+
+        One that has ended its direction could still read an answer; but so looks one that has gone altogether.
+        """
+        socket = self.server.net.stream_of(self.stream)
+        if socket is None or socket.end is not End.NONE:
+            return True
+        return socket.finished and socket.arrived == socket.read
+
+    def expect_end(self) -> None:
+        """The running task is to be resumed when the client has gone; it may be before."""
+        self.server.net.expect_input(self.stream)
 
     def close_after(self) -> None:
         """Let this request be the connection's last."""
@@ -378,7 +409,8 @@ class Exchange:
             came = net.get(self.stream, into)
             if came is not None:
                 return came
-            if executor.now >= until:
+            seat = self.seat
+            if executor.now >= until or (seat is not None and seat.is_left()):
                 return Expired.DEADLINE
             net.push(self.stream)
             net.expect_input(self.stream)
@@ -400,7 +432,12 @@ class Exchange:
                 case Look.MORE:
                     pass
             begun = request.is_begun()
+            seat = self.seat
+            if seat is not None and not begun:
+                seat.wait(self.server.net.executor)
             came = await self.receive(request.input[request.filled :], until)
+            if seat is not None:
+                seat.sit()
             if isinstance(came, Expired):
                 if begun:
                     self.server.counters.timed_out += 1

@@ -12,7 +12,7 @@ from neokernel.http import date
 from neokernel.http.limits import Limits
 from neokernel.interfaces.clients.sockets import Net
 from neokernel.interfaces.clock import Clock
-from neokernel.lang import Array, Embedded, Uses, array, copy, struct, u8, u64, uses, usize
+from neokernel.lang import Array, Embedded, Uses, array, copy, struct, u8, u64, uses, usize, value
 from neokernel.runtime.system import Failure
 
 #: deadlines are put off to the next multiple of so many ticks: tasks that wait again and again have the same one, which
@@ -23,6 +23,18 @@ CLOCK_LOOKS = 60
 NANOSECONDS = 1_000_000_000
 DATE = b"Date: "
 DATE_LINE = len(DATE) + date.SIZE + 2
+
+
+@value
+class Errors:
+    """How a refusal is worded: its media type, and what stands before and behind what the status is called."""
+
+    kind: bytes
+    before: bytes
+    behind: bytes
+
+
+PLAIN = Errors(b"text/plain; charset=utf-8", b"", b"")
 
 
 @struct
@@ -43,6 +55,7 @@ class Server:
     #: of the process: ticks in a second
     frequency: u64
     limits: Limits = Limits()
+    errors: Errors = PLAIN
     #: the slot of a `Clock`; 0: there is none
     clock: u64 = 0
     counters: Embedded[Counters] = Counters()

@@ -12,7 +12,7 @@ floats the fewest digits don't; then it is one digit more.
 from __future__ import annotations
 
 from neokernel.json import powers
-from neokernel.json.numbers import DOT, FLOAT32, FLOAT64, MINUS, PLUS, ZERO, Format, float32_of, nearest
+from neokernel.json.numbers import DOT, FLOAT32, FLOAT64, MINUS, PLUS, ZERO, Format, narrowed, nearest
 from neokernel.lang import (
     Array,
     Span,
@@ -51,7 +51,7 @@ def write32(bits: u32, into: Span[u8]) -> usize:
     """A finite float32: how long it is. `into` has room for LONGEST bytes."""
     size = bits & ~(u32(1) << 31)
     found = shortest(u64(size), FLOAT32, False)
-    if float32_of(nearest(found.digits, found.exponent, FLOAT64)) != size:
+    if narrowed(nearest(found.digits, found.exponent, FLOAT64)) != size:
         found = shortest(u64(size), FLOAT32, True)
     return write(found, size != bits, into)
 

@@ -115,7 +115,7 @@ def float64_of(text: bytes) -> u64:
     return sign | float_of(text, number, FLOAT64)
 
 
-def float32_at_once(text: bytes) -> u32:
+def float32_of(text: bytes) -> u32:
     """The bits of the nearest float32; infinity, if it is too large."""
     number = scanned(text)
     sign = u32(1) << 31 if number.negative else u32(0)
@@ -211,7 +211,7 @@ def between(text: bytes, lower: u64, format: Format) -> u64:
     return lower + 1 if order > 0 or (order == 0 and lower & 1 != 0) else lower
 
 
-def float32_of(bits: u64) -> u32:
+def narrowed(bits: u64) -> u32:
     """The bits of the float32 nearest to a float64; infinity, if it is too large."""
     sign = u32(bits >> 63) << 31
     exponent = i64(bits >> 52 & 0x7FF) - 1023

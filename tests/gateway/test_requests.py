@@ -13,12 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from neokernel.abi.description import MAXIMUM_TEXT
+from neokernel.abi.model import PORT_NAME_SIZE
 from neokernel.compiler import jit
 from neokernel.compiler.pipeline import State, run_front_end
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.systemfile.models import manifest_of
+from neokernel.interfaces.inference import MOST_BYTES
 from neokernel.model.bundle import Bundle, Code, Port
 from neokernel.model.graph import ElementType, TensorType
+from neokernel.services.gateway.job import MOST_BODY
 
 MODULE = "tests.gateway.walk"
 TAKEN, NO_MANIFEST, NO_REQUEST = 0, 1, 2
@@ -43,7 +47,7 @@ Tensors = dict[str, tuple[str, tuple[int, ...]]]
 def library() -> jit.Library:
     state = run_front_end(State(PACKAGE_ROOT, [MODULE]))
     assert state.program is not None and not state.diagnostics.items, state.diagnostics.sorted()
-    return jit.Library(state.program, (f"{MODULE}.ask",), poison=True)
+    return jit.Library(state.program, (f"{MODULE}.ask", f"{MODULE}.tell"), poison=True)
 
 
 def ask(manifest: bytes, body: bytes) -> tuple[int, int, bytes]:
@@ -52,11 +56,20 @@ def ask(manifest: bytes, body: bytes) -> tuple[int, int, bytes]:
     return how, why, bytes(into[:length])
 
 
-def manifest(inputs: Tensors, outputs: int = 1, version: str = "1") -> bytes:
+def tell(manifest: bytes, results: bytes, name: bytes) -> tuple[Any, Any, int]:
+    """An answer, a model's metadata, and how long the answer is."""
+    into = bytearray(256 << 10)
+    length = int(library().call(f"{MODULE}.tell", manifest, results, name, (into, len(into))))
+    return json.loads(into[:length]), json.loads(into[length:].rstrip(b"\0")), length
+
+
+def manifest(inputs: Tensors, outputs: int | Tensors = 1, version: str = "1") -> bytes:
     def ports(tensors: Tensors) -> tuple[Port, ...]:
         return tuple(Port(name, TensorType(TYPES[kind][0], shape)) for name, (kind, shape) in tensors.items())
 
-    made: Tensors = {f"out{number}": ("FP32", (2,)) for number in range(outputs)}
+    made: Tensors = (
+        {f"out{number}": ("FP32", (2,)) for number in range(outputs)} if isinstance(outputs, int) else outputs
+    )
     code = Code("rv64gc", 0, b"\0" * 4, b"", 64, 16)
     return manifest_of(Bundle("test", version, ports(inputs), ports(made), (code,), ()))
 
@@ -127,6 +140,54 @@ def test_outputs_are_chosen() -> None:
     for names in ([], [3], [0, 7], list(range(8))):
         request = body | {"outputs": [{"name": f"out{number}"} for number in names]}
         assert ask(given, json.dumps(request).encode())[1] == (sum(1 << number for number in names) or 255)
+
+
+def longest(kind: str) -> Any:
+    """An element that takes most as JSON, as Python writes it."""
+    match kind:
+        case "BOOL":
+            return False
+        case "FP32":
+            return float(np.float32(-1.1754944e-38))
+        case "FP64":
+            return -1.2345678901234567e-300
+        case _:
+            ends = np.iinfo(TYPES[kind][1])
+            return int(ends.min or ends.max)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_the_largest_model_has_room(kind: str) -> None:
+    """Of each type: as many elements as a model may have, in a request, and in an answer."""
+    size = np.dtype(TYPES[kind][1]).itemsize
+    taken, given = MOST_BYTES // size - 64, 64 // size
+    tensors: Tensors = {"in": (kind, (taken,))}
+    values: Any = np.full(taken, longest(kind), TYPES[kind][1])
+    body = json.dumps(body_of(tensors, {"in": values})).encode()
+    assert len(body) <= MOST_BODY
+    how, _, found = ask(manifest(tensors, {"out": (kind, (given,))}), body)
+    assert how == TAKEN and found[: values.nbytes] == values.tobytes()
+    # And as results, with names that take most.
+    name = b"\\" * MAXIMUM_TEXT
+    each = (MOST_BYTES - 64) // 8 // 64 * 64 // size
+    outputs: Tensors = {'"' * (PORT_NAME_SIZE - 1) + f"{number}": (kind, (each,)) for number in range(8)}
+    result = values[:each].tobytes()
+    answer, described, length = tell(manifest({"in": ("BOOL", (1,))}, outputs), 8 * result, name)
+    assert length <= MOST_BODY and answer["model_name"] == described["name"] == name.decode()
+    assert [made["name"] for made in answer["outputs"]] == list(outputs)
+    assert all(np.array(made["data"], values.dtype).tobytes() == result for made in answer["outputs"])
+
+
+@pytest.mark.parametrize("member", ["name", "datatype", "shape", "data"])
+def test_a_member_that_stands_twice(member: str) -> None:
+    tensors: Tensors = {"in": ("UINT8", (2,))}
+    (given,) = body_of(tensors, {"in": np.zeros(2, np.uint8)})["inputs"]
+    twice = json.dumps(given)[:-1] + f', "{member}": {json.dumps(given[member])}}}'
+    how, _, words = ask(manifest(tensors), f'{{"inputs": [{twice}]}}'.encode())
+    what = "an input's `name`" if member == "name" else f"`{member}`"
+    assert (how, words) == (NO_REQUEST, f"{what} stands there twice".encode())
+    outputs = '"outputs": [{"name": "out0", "name": "out0"}]'
+    assert ask(manifest(tensors), f"{{{outputs}}}".encode())[2] == b"an output's `name` stands there twice"
 
 
 #: bytes that mean something in requests

@@ -17,7 +17,8 @@ from neokernel.runtime.executor import Executor
 from neokernel.runtime.lend import LENT_ADDRESS, REGION_SPACE, Lent
 from neokernel.runtime.task import Queue, Task
 from neokernel.services.gateway.job import Phase
-from neokernel.services.gateway.work import Work
+from neokernel.services.gateway.voices import LINES, PAUSE, VOICES, Voices
+from neokernel.services.gateway.work import MOST_WAITING, WORKERS, Work
 from tests.gateway.test_requests import manifest
 
 SMALL = manifest({"in": ("FP32", (1,))})
@@ -25,6 +26,8 @@ LARGE = manifest({"in": ("UINT8", (8000,))})
 #: it takes as many bytes as SMALL, and they mean something else
 OTHER = manifest({"in": ("UINT8", (64,))})
 WAITS = "it waits"
+#: ticks that a request waits for its results
+PATIENCE = 1_000
 Asked = u64 | NoWork
 
 
@@ -76,14 +79,15 @@ class Desk:
         return call
 
     def submit(self, job: int) -> Phase:
-        assert self.work.submit(self.executor, usize(job), usize(0)) is None
+        until = u64(int(self.executor.now) + PATIENCE)
+        assert self.work.submit(self.executor, usize(job), usize(0), until) is None
         return self.phase(job)
 
     def phase(self, job: int) -> Phase:
         return self.work.jobs[job].phase
 
     def serving(self) -> int:
-        return int(self.work.serving(usize(0)))
+        return int(self.work.serving(usize(0), self.executor.now))
 
 
 class Call:
@@ -122,6 +126,8 @@ def late(desk: Desk) -> None:
     assert desk.submit(0) is Phase.WAITING
     assert desk.next(1).said == 1 and desk.phase(0) is Phase.GIVEN
     desk.work.abandon(usize(0), usize(0))
+    assert desk.serving() == 1, "it is in time with it, though nobody wants it any more"
+    desk.executor.now = u64(int(desk.executor.now) + PATIENCE)
     assert desk.serving() == 0 and desk.phase(0) is Phase.IDLE
 
 
@@ -215,7 +221,7 @@ def test_work_is_for_who_was_appointed(desk: Desk) -> None:
     assert desk.next(2).said == 1 and desk.phase(1) is Phase.GIVEN
     waits = desk.next(2, 1)
     assert waits.said == WAITS and desk.phase(1) is Phase.DONE
-    assert desk.work.served(u64(0)) == Served(u64(1), True)
+    assert desk.work.served(u64(0), desk.executor.now) == Served(u64(1), True)
     assert appoint(desk, 1) is None and version(desk) == "1"
     assert waits.woken() is NoWork.RETIRED
     desk.submit(2)
@@ -243,8 +249,8 @@ def test_who_takes_something_else_isnt_in_the_way(desk: Desk) -> None:
 def test_who_cant_be_appointed(desk: Desk) -> None:
     assert appoint(desk, 1) is NotAppointed.ABSENT and appoint(desk, 0) is NotAppointed.ABSENT
     assert appoint(desk, 1, 1) is NotAppointed.NAME and appoint(desk, 1, 99) is NotAppointed.NAME
-    assert desk.work.served(u64(99)) is NotAppointed.NAME
-    assert desk.work.served(u64(0)) == Served(u64(0), False)
+    assert desk.work.served(u64(99), desk.executor.now) is NotAppointed.NAME
+    assert desk.work.served(u64(0), desk.executor.now) == Served(u64(0), False)
     assert desk.begin(1, SMALL) is None and desk.next(1).said == WAITS
     assert appoint(desk, 2) is NotAppointed.ABSENT and desk.serving() == 1
 
@@ -252,4 +258,76 @@ def test_who_cant_be_appointed(desk: Desk) -> None:
 def test_who_is_late_doesnt_serve(desk: Desk) -> None:
     late(desk)
     assert appoint(desk, 1) is None
-    assert desk.work.served(u64(0)) == Served(u64(0), False)
+    assert desk.work.served(u64(0), desk.executor.now) == Served(u64(0), False)
+
+
+# --- what clients and the log see -------------------------------------------------------------------------------------
+
+
+def test_who_is_refused_is_told_why(desk: Desk) -> None:
+    nameless = 1 | 1 << 32
+    assert desk.begin(nameless, SMALL) is NoWork.NAME and desk.begin(0, SMALL) is NoWork.NAME
+    assert desk.begin(1 | 9 << 32, SMALL) is NoWork.NAME
+    assert [desk.begin(client, SMALL) for client in range(1, int(WORKERS) + 1)] == [None] * int(WORKERS)
+    assert desk.begin(99, SMALL) is NoWork.FULL
+    assert desk.begin(3, OTHER) is NoWork.OTHER
+    assert desk.begin(2, b"x" * 5_000) is NoWork.MANIFEST
+
+
+def test_work_that_nobody_got_goes_first(desk: Desk) -> None:
+    assert desk.begin(1, SMALL) is None and desk.begin(2, SMALL) is None
+    call = desk.next(1)
+    desk.submit(0)
+    desk.submit(1)
+    assert call.woken() == 1 and desk.phase(0) is Phase.GIVEN and desk.phase(1) is Phase.WAITING
+    desk.work.undelivered(desk.executor, u64(1), u64(1))
+    assert desk.phase(0) is Phase.WAITING
+    assert desk.next(2).said == 1 and desk.phase(0) is Phase.GIVEN and desk.phase(1) is Phase.WAITING
+    desk.next(2, 1)
+    assert desk.phase(0) is Phase.DONE and desk.phase(1) is Phase.GIVEN
+
+
+def test_requests_of_clients_that_have_gone_take_no_room(desk: Desk) -> None:
+    assert desk.begin(1, SMALL) is None
+    desk.submit(9)
+    for _ in range(3 * int(MOST_WAITING)):
+        desk.submit(0)
+        desk.work.abandon(usize(0), usize(0))
+    assert int(desk.work.models[0].waiting) == 1
+    desk.submit(5)
+    assert desk.next(1).said == 1 and desk.phase(9) is Phase.GIVEN
+    assert desk.next(1, 1).said == 2 and desk.phase(9) is Phase.DONE and desk.phase(5) is Phase.GIVEN
+
+
+def test_nobody_waits_in_a_gateway_that_gives_way(desk: Desk) -> None:
+    assert desk.begin(1, SMALL) is None and desk.begin(2, SMALL) is None
+    waits = desk.next(1)
+    desk.submit(0)
+    assert waits.woken() == 1
+    also = desk.next(2)
+    desk.work.dismiss(desk.executor)
+    assert also.woken() is NoWork.BEGIN
+    # It wasn't replaced after all: who computes goes on, and the other one begins anew.
+    assert desk.begin(2, SMALL) is None and desk.serving() == 2
+    assert desk.next(1, 1).said == WAITS and desk.phase(0) is Phase.DONE
+
+
+def test_what_is_logged_of_one_process() -> None:
+    """However often it begins, it has a few lines; others have theirs; what was left out is counted."""
+    voices = Voices(frequency=u64(1_000))
+    pause = int(PAUSE) * 1_000
+
+    def lines(client: int, count: int, now: int) -> list[int]:
+        told = [voices.omitted_before(u64(client), u64(turn % 2), u64(now)) for turn in range(count)]
+        return [int(each) for each in told if each is not None]
+
+    assert lines(7, 100, 0) == [0] * int(LINES)
+    assert lines(8, 2, 5) == [0, 0]
+    assert lines(7, 100, pause - 1) == []
+    assert lines(7, 100, pause) == [100 - int(LINES) + 100]
+    assert lines(7, 100, 3 * pause + 5) == [99, 0]
+    # As many processes as there may be, and more: these share the last one.
+    for client in range(20, 40):
+        lines(client, 100, 0)
+    assert sum(len(lines(client, 100, 0)) for client in range(20, 40)) == 0
+    assert lines(20, 3, 10**9) == [100 + 100 - int(LINES), 0, 0] and int(VOICES) == 12

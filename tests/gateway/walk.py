@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from neokernel.http.text import Text
 from neokernel.interfaces.inference import NoWork
-from neokernel.lang import Span, copy, u8, u64, usize, value
+from neokernel.json.writer import Writer
+from neokernel.lang import Span, copy, u8, u16, u64, usize, value
 from neokernel.services.gateway.described import Described
+from neokernel.services.gateway.elements import size_of_element
 from neokernel.services.gateway.job import Job
+from neokernel.services.gateway.reply import write_answer, write_model
 from neokernel.services.gateway.request import read_request
 
 TAKEN: u64 = 0
@@ -32,7 +35,7 @@ def ask(manifest: Span[u8], body: Span[u8], into: Span[u8]) -> Seen:
     assert described.is_of(manifest) and described.size != 0
     for number in range(described.inputs + described.outputs):
         tensor = described.tensors[number]
-        assert tensor.place + usize(tensor.count) <= described.size
+        assert tensor.place + usize(tensor.count * size_of_element(tensor.element)) <= described.size
         assert (tensor.place < described.results) == (number < described.inputs) or described.results == 0
     job = Job()
     copy(job.body[: len(body)], body.bytes())
@@ -49,3 +52,23 @@ def ask(manifest: Span[u8], body: Span[u8], into: Span[u8]) -> Seen:
 def reasons() -> u64:
     """How many there are not to give work."""
     return u64(NoWork.BEGIN.value) + 1
+
+
+def tell(manifest: Span[u8], results: Span[u8], name: bytes, into: Span[u8]) -> usize:
+    """The answer with these results, and behind it the model's metadata: how long the answer is; 0: no manifest."""
+    described = Described()
+    if described.read(manifest) is not None:
+        return 0
+    job = Job()
+    copy(job.tensors[described.results : described.results + len(results)], results.bytes())
+    job.wanted = (u16(1) << described.outputs) - 1
+    page = Writer(into=job.body[:])
+    write_answer(page, job, name, described)
+    assert not page.full
+    length = len(page.written())
+    copy(into[:length], page.written())
+    page = Writer(into=job.body[:])
+    write_model(page, name, described)
+    assert not page.full
+    copy(into[length : length + len(page.written())], page.written())
+    return length

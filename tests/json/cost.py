@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from neokernel.arch.riscv64.bare import Machine
 from neokernel.json.digits import LONGEST, write32, write64
-from neokernel.json.numbers import float32_at_once, float64_of
+from neokernel.json.numbers import float32_of, float64_of
 from neokernel.lang import Array, array, asm, text_of, u8, u32, u64, unsafe, usize
 
 unsafe("a counter of the machine is read")
@@ -28,7 +28,7 @@ def read64(machine: Machine, name: str, text: bytes) -> None:
 
 def read32(machine: Machine, name: str, text: bytes) -> None:
     begin = instructions()
-    found = float32_at_once(text)
+    found = float32_of(text)
     machine.console.write(f"{name} {len(text)} {instructions() - begin} {found}\n")
 
 

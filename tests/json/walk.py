@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neokernel.json.digits import LONGEST, write32, write64
-from neokernel.json.numbers import float32_at_once, float32_of, float64_of
+from neokernel.json.numbers import float32_of, float64_of, narrowed
 from neokernel.json.reader import Reader, Token
 from neokernel.json.writer import LIST, LIST_END, OBJECT, OBJECT_END, Writer
 from neokernel.lang import Array, Span, array, u8, u32, u64, usize, value
@@ -77,11 +77,11 @@ def float64(text: bytes) -> u64:
 
 
 def float32(text: bytes) -> u32:
-    return float32_at_once(text)
+    return float32_of(text)
 
 
 def narrow(bits: u64) -> u32:
-    return float32_of(bits)
+    return narrowed(bits)
 
 
 def text32(bits: u32, into: Span[u8]) -> usize:
@@ -101,7 +101,7 @@ def round_trips(first: u32, step: u32, count: u64) -> u64:
         if bits & 0x7F80_0000 != 0x7F80_0000:
             length = write32(bits, line[:])
             text = line[:length].bytes()
-            found += 1 if float32_at_once(text) == bits and float32_of(float64_of(text)) == bits else 0
+            found += 1 if float32_of(text) == bits and narrowed(float64_of(text)) == bits else 0
         else:
             found += 1
         bits = u32((u64(bits) + u64(step)) & 0xFFFF_FFFF)

@@ -117,7 +117,7 @@ def is_signed(element: Element) -> bool:
 def bits_of(element: Element, text: bytes) -> u64 | Unfit:
     """The bits of the element that a number becomes. Floats are rounded; what has no such element is unfit."""
     if element is Element.FP32:
-        narrow = float32_of(float64_of(text))
+        narrow = float32_of(text)
         return u64(narrow) if is_finite32(narrow) else Unfit.RANGE
     if element is Element.FP64:
         wide = float64_of(text)

@@ -12,8 +12,9 @@ from neokernel.interfaces.inference import MOST_BYTES
 from neokernel.lang import Array, array, struct, u8, u16, u64, usize
 from neokernel.runtime.task import Task
 
-#: bytes of a request's body
-MOST_BODY = 32 << 10
+#: bytes of a request's body, eight for each byte of tensors: in JSON, elements of BOOL take most, `false, ` for a byte;
+#: Python writes those of FP32 with up to 25 characters, for four. So whatever model fits MOST_BYTES can be asked.
+MOST_BODY = 8 * MOST_BYTES
 #: of its `id`
 MOST_ID = 128
 #: of what is said when it is wrong
@@ -38,6 +39,8 @@ class Job:
     serial: u64 = 0
     #: of what its model takes and gives
     edition: u64 = 0
+    #: until when its results are waited for
+    until: u64 = 0
     #: which task waits for its end
     waiter: Task | None = None
     body: Array[u8] = array(MOST_BODY)

@@ -11,6 +11,7 @@ from neokernel.http.exchange import BodyError, Exchange
 from neokernel.http.limits import Limits
 from neokernel.http.method import GET, POST
 from neokernel.http.overload import turn_away
+from neokernel.http.seat import Seat, longest_idle
 from neokernel.http.server import Server
 from neokernel.http.text import Text
 from neokernel.interfaces.appointment import Appointment, NotAppointed, Served
@@ -50,8 +51,18 @@ from neokernel.runtime.placing import placed
 from neokernel.runtime.process import Process, current
 from neokernel.services.gateway.job import MOST_BODY, Phase
 from neokernel.services.gateway.paths import Asked, Part, asked_of
-from neokernel.services.gateway.reply import MOST_PAGE, answer, refuse, say, unwritable, write_model, write_server
+from neokernel.services.gateway.reply import (
+    ERRORS,
+    refuse,
+    say,
+    unwritable,
+    write_answer,
+    write_model,
+    write_ready,
+    write_server,
+)
 from neokernel.services.gateway.request import read_request
+from neokernel.services.gateway.voices import Voices
 from neokernel.services.gateway.work import JOBS, MODELS, MOST_WAITING, WORKERS, Work
 
 VERSION = b"1"
@@ -61,14 +72,19 @@ TURNED = 2
 WAITING = 29
 #: the executor's signal that a connection has ended
 FREED = 1
-#: milliseconds that a connection may be without a request: others wait for its place
+#: milliseconds that a connection may be without a request, and after which it gives way to one that has no place
 IDLE: u64 = 15_000
+GRACE: u64 = 500
+#: milliseconds after which the network service is asked again that has refused to let clients connect
+AGAIN: u64 = 5_000
+#: bytes of a model's name that has room in a line of the log
+SHOWN = 60
 #: bytes of each of a connection's two buffers
 EACH: u32 = 16_384
 #: calls of models' processes at a time: of each, one that waits, and one that this one has superseded
 CALLS = 2 * WORKERS
 #: pages of all that is placed
-PAGES = 600
+PAGES = 1_536
 
 network: Uses[Sockets] = uses(lend=2 << 20)
 log: Uses[Log] = uses()
@@ -95,9 +111,15 @@ patience: Setting[u32] = setting(10_000)
 async def listen(site: Site, server: Server, at: u16) -> None:
     """A task for each who connects."""
     listener = await server.net.listen(at, WAITING)
-    if isinstance(listener, Refusal):
-        _ = log.write(Level.ERROR, "the network refuses to listen: is the port granted by `network.listen`?")
-        return
+    told = False
+    while isinstance(listener, Refusal):
+        if not told:
+            site.tell_refused(at, listener)
+            told = True
+        await site.executor.sleep_until(server.after(AGAIN))
+        listener = await server.net.listen(at, WAITING)
+    if told:
+        _ = log.write(Level.INFO, "the network lets clients connect now")
     while True:
         stream = await server.net.accept(listener)
         if isinstance(stream, Gone):
@@ -110,8 +132,13 @@ async def listen(site: Site, server: Server, at: u16) -> None:
 
 async def serve(site: Site, server: Server, stream: Stream, index: usize) -> None:
     """One request after the other, until the connection ends."""
-    http = Exchange(server=server, stream=stream)
+    seat = site.seats[index]
+    http = Exchange(server=server, stream=stream, seat=seat)
     while await http.next():
+        if seat.wanted:
+            # It isn't idle any more: somebody else has to give way.
+            seat.wanted = False
+            site.executor.signal(FREED)
         asked = asked_of(http.path())
         match asked.part:
             case Part.SERVER:
@@ -128,7 +155,7 @@ async def serve(site: Site, server: Server, stream: Stream, index: usize) -> Non
                     await of_model(site, http, asked, index)
             case Part.NOTHING:
                 await refuse(http, 404, b"there is nothing here: /v2 is what there is")
-    site.taken[index] = False
+    seat.leave()
     site.executor.signal(FREED)
 
 
@@ -163,30 +190,24 @@ async def of_model(site: Site, http: Exchange, asked: Asked, index: usize) -> No
         await refuse(http, 404, b"there is no model of that name")
         return
     model = site.work.models[number]
-    if site.work.serving(number) == 0 and asked.part is not Part.MODEL_READY:
-        await refuse(http, 503, b"the model isn't running", again=True)
+    page = Writer(into=site.work.jobs[index].body[:])
+    if site.work.serving(number, site.executor.now) == 0:
+        # Which version it will be isn't known then.
+        if asked.part is Part.MODEL_READY:
+            write_ready(page, site.name_of(number), False)
+            await say(http, page, 400)
+        else:
+            await refuse(http, 503, b"the model isn't running", again=True)
     elif len(asked.version) != 0 and asked.version != model.described.version():
         await refuse(http, 404, b"there is no such version of the model")
     elif asked.part is Part.INFER:
         await infer(site, http, number, index)
     elif asked.part is Part.MODEL:
-        page = Writer(into=site.work.jobs[index].body[:MOST_PAGE])
         write_model(page, site.name_of(number), model.described)
         await say(http, page)
     else:
-        await tell_ready(http, site.name_of(number), site.work.serving(number) != 0)
-
-
-async def tell_ready(http: Exchange, name: bytes, ready: bool) -> None:
-    memory: Array[u8] = array(160)
-    page = Writer(into=memory[:])
-    page.open(OBJECT)
-    page.name(b"name")
-    page.text(name)
-    page.name(b"ready")
-    page.truth(ready)
-    page.close(OBJECT_END)
-    await http.reply(200 if ready else 400, b"application/json", page.written())
+        write_ready(page, site.name_of(number), True)
+        await say(http, page)
 
 
 async def infer(site: Site, http: Exchange, number: usize, index: usize) -> None:
@@ -209,25 +230,29 @@ async def infer(site: Site, http: Exchange, number: usize, index: usize) -> None
             await refuse(http, 413, b"the request is too large")
         return
     trouble = Text(data=job.message[:])
-    if work.serving(number) == 0:
+    until = http.server.after(u64(site.patience))
+    if work.serving(number, site.executor.now) == 0:
         # It has ended while the body came.
         await refuse(http, 503, b"the model isn't running", again=True)
     elif not read_request(job, length, model.described, trouble):
         await refuse(http, 400, trouble.written())
-    elif work.submit(site.executor, index, number) is not None:
+    elif work.submit(site.executor, index, number, until) is not None:
         await refuse(http, 429, b"too many requests wait for this model", again=True)
     else:
-        deadline = http.server.after(u64(site.patience))
-        match await work.computed(site.executor, index, number, deadline):
+        match await work.computed(site.executor, index, number, http):
             case Phase.DONE:
                 spoilt = unwritable(job, model.described)
                 if spoilt is None:
-                    await answer(http, job, site.name_of(number), model.described)
+                    page = Writer(into=job.body[:])
+                    write_answer(page, job, site.name_of(number), model.described)
+                    await say(http, page)
                 else:
                     trouble.write(f'result "{text_of(spoilt.name())}" has an element that JSON has no number for')
                     await refuse(http, 500, trouble.written())
             case Phase.LOST:
                 await refuse(http, 503, b"the model has ended while it worked on this request", again=True)
+            case _ if http.is_gone():
+                http.abort()
             case _:
                 await refuse(http, 504, b"the model takes too long")
 
@@ -305,7 +330,7 @@ class Office:
         return self.site.work.appoint(self.site.executor, number, client)
 
     def served(self, number: u64) -> Served | NotAppointed:
-        return self.site.work.served(number)
+        return self.site.work.served(number, self.site.executor.now)
 
 
 @struct
@@ -313,12 +338,10 @@ class Site:
     executor: Embedded[Executor] = Executor()
     sockets: Array[Embedded[Socket]] = array(JOBS + TURNED + 1 + WAITING)
     work: Embedded[Work] = Work()
-    #: jobs that connections have
-    taken: Array[bool] = array(JOBS)
+    #: of connections, each of which has the job of the same number
+    seats: Array[Embedded[Seat]] = array(JOBS)
     patience: u32 = 0
-    #: what was said last of a process that began: its badge, and the reason that it was refused for, 0 if it wasn't
-    told: u64 = 0
-    reason: u64 = 0
+    voices: Embedded[Voices] = Voices(frequency=1)
     accepting: Embedded[Group] = Group(frames=tasks(accept, 1), tasks=array(1))
     answering: Embedded[Group] = Group(frames=tasks(attend_to, CALLS), tasks=array(CALLS))
     attending: Embedded[Group] = Group(frames=tasks(attend, 1), tasks=array(1))
@@ -327,11 +350,21 @@ class Site:
     turning: Embedded[Group] = Group(frames=tasks(turn, TURNED), tasks=array(TURNED))
 
     def admit(self, server: Server, stream: Stream) -> bool:
-        """Serve a connection, or turn it away. False: there is no task for either."""
+        """Serve a connection, or turn it away. False: there is no task for either now; FREED tells of one."""
+        awaited = False
         for index in range(JOBS):
-            if not self.taken[index]:
-                self.taken[index] = self.serving.spawn(self.executor, serve(self, server, stream, index)) is not None
-                return self.taken[index]
+            seat = self.seats[index]
+            if not seat.taken:
+                seat.taken = self.serving.spawn(self.executor, serve(self, server, stream, index)) is not None
+                return seat.taken
+            awaited = awaited or seat.wanted
+        if awaited:
+            return False
+        grace, now = GRACE * (server.frequency // 1_000), self.executor.now
+        idle = longest_idle(self.seats[:], now - min(grace, now))
+        if idle is not None:
+            idle.give_way(self.executor)
+            return False
         return self.turning.spawn(self.executor, turn(self, server, stream)) is not None
 
     def name_of(self, model: usize) -> bytes:
@@ -355,25 +388,35 @@ class Site:
         """Are all models?"""
         ready = True
         for model in range(MODELS):
-            ready = ready and (not self.work.models[model].named or self.work.serving(model) != 0)
+            ready = ready and (not self.work.models[model].named or self.work.serving(model, self.executor.now) != 0)
         return ready
 
     def tell_of(self, badge: u64, refused: NoWork | None) -> None:
-        """Log it, once in a row."""
-        reason = u64(refused.value) + 1 if refused is not None else u64(0)
-        if self.told == badge and self.reason == reason:
-            return
-        self.told, self.reason = badge, reason
-        memory: Array[u8] = array(160)
-        line = Text(data=memory[:])
+        """Log it, once in a row, and not too often."""
         client, place = client_of(badge), provided_of(badge)
+        reason = place << 8 | (u64(refused.value) + 1 if refused is not None else u64(0))
+        omitted = self.voices.omitted_before(client, reason, self.executor.now)
+        if omitted is None:
+            return
+        memory: Array[u8] = array(200)
+        line = Text(data=memory[:])
         if refused is None:
             name = self.name_of(usize(place))
-            line.write(f'service {client} serves model "{text_of(name)}"')
-            _ = log.write(Level.INFO, text_of(line.written()))
+            line.write(f"service {client} serves model{place}")
+            if len(name) <= SHOWN:
+                line.write(f', "{text_of(name)}"')
         else:
             line.write(f"service {client} can't serve model{place}: {refused.name}")
-            _ = log.write(Level.ERROR, text_of(line.written()))
+        if omitted != 0:
+            line.write(f" ({omitted} lines about it were left out)")
+        _ = log.write(Level.INFO if refused is None else Level.ERROR, text_of(line.written()))
+
+    def tell_refused(self, at: u16, why: Refusal) -> None:
+        memory: Array[u8] = array(200)
+        line = Text(data=memory[:])
+        line.write(f"the network refuses to let clients connect to port {at}: {why.name}")
+        line.write("; is it granted by `network.listen`? It is asked again every 5 s")
+        _ = log.write(Level.ERROR, text_of(line.written()))
 
 
 def main(process: Process) -> None:
@@ -383,8 +426,9 @@ def main(process: Process) -> None:
         site.work.models[model].named = len(site.name_of(model)) != 0
     site.work.most = usize(min(max(queue.get(process), 1), MOST_WAITING))
     site.patience = patience.get(process)
+    site.voices.frequency = process.frequency
     limits = Limits(most_body=MOST_BODY, idle=IDLE)
-    server = begin(process, site.executor, site.sockets[:], slot_of(network), EACH, limits)
+    server = begin(process, site.executor, site.sockets[:], slot_of(network), EACH, limits, errors=ERRORS)
     assert isinstance(server, Server), "the network service has a place for this client"
     assert site.accepting.spawn(site.executor, accept(site)) is not None
     assert site.attending.spawn(site.executor, attend(server.net)) is not None
@@ -392,6 +436,8 @@ def main(process: Process) -> None:
     process.ready()
     while True:
         must(site.executor.wait())
+        if site.executor.leaving is not None:
+            site.work.dismiss(site.executor)
         # First whoever takes calls: their words are in the thread's buffer.
         site.accepting.run(site.executor)
         site.answering.run(site.executor)

@@ -5,26 +5,39 @@ Source: Open Inference Protocol v2.
 
 from __future__ import annotations
 
+from neokernel.abi.description import MAXIMUM_TEXT
+from neokernel.abi.model import NAME_SIZE, PORT_NAME_SIZE
 from neokernel.http.exchange import Exchange
-from neokernel.json.digits import LONGEST
+from neokernel.http.server import Errors
+from neokernel.interfaces.inference import MOST_BYTES, MOST_SIZES, MOST_TENSORS
 from neokernel.json.writer import LIST, LIST_END, OBJECT, OBJECT_END, Writer
 from neokernel.lang import Array, array, u8, u16, u64, usize
 from neokernel.services.gateway.described import Described, Tensor
 from neokernel.services.gateway.elements import get, is_number, name_of, size_of_element, write
-from neokernel.services.gateway.job import Job
+from neokernel.services.gateway.job import MOST_BODY, MOST_ID, MOST_MESSAGE, Job
 
 JSON = b"application/json"
 SERVER = b"neokernel"
 PLATFORM = b"neokernel"
-#: bytes of an answer that isn't of inference: a model's metadata take the most
-MOST_PAGE = 8 << 10
-#: what is sent in one piece of an answer that is larger than its memory
-PIECE = 4 << 10
+#: what the library refuses by itself is said in JSON, too
+ERRORS = Errors(JSON, b'{"error":"', b'"}')
+#: bytes of a text at most, for each of its own: `\\u001f`
+ESCAPED = 6
+#: of a tensor, beside its dimensions: its name, and what stands around it and the others
+TENSOR = ESCAPED * PORT_NAME_SIZE + 64
+#: of a dimension, up to MOST_BYTES, and a comma
+DIMENSION = 6
+#: of all tensors of a model without their data
+TENSORS = 2 * MOST_TENSORS * TENSOR + MOST_SIZES * DIMENSION
+#: of a model's name, of its version, and what stands around them
+NAMED = ESCAPED * (MAXIMUM_TEXT + NAME_SIZE) + 128
+#: of an element of results, for each of its bytes: those of BOOL, `false,`, take most
+ELEMENT = 6
 
 
 async def refuse(http: Exchange, status: u16, message: bytes, again: bool = False) -> None:
     """Say what is wrong. `again`: it may be tried again in a second."""
-    memory: Array[u8] = array(512)
+    memory: Array[u8] = array(ESCAPED * MOST_MESSAGE + 16)
     page = Writer(into=memory[:])
     page.open(OBJECT)
     page.name(b"error")
@@ -37,8 +50,10 @@ async def refuse(http: Exchange, status: u16, message: bytes, again: bool = Fals
     await http.send(page.written())
 
 
-async def say(http: Exchange, page: Writer) -> None:
-    await http.reply(200, JSON, page.written())
+async def say(http: Exchange, page: Writer, status: u16 = 200) -> None:
+    """A page has room for all that it can say: see the sizes above."""
+    assert not page.full, "its memory is large enough"
+    await http.reply(status, JSON, page.written())
 
 
 def write_server(page: Writer, version: bytes) -> None:
@@ -50,6 +65,15 @@ def write_server(page: Writer, version: bytes) -> None:
     page.name(b"extensions")
     page.open(LIST)
     page.close(LIST_END)
+    page.close(OBJECT_END)
+
+
+def write_ready(page: Writer, name: bytes, ready: bool) -> None:
+    page.open(OBJECT)
+    page.name(b"name")
+    page.text(name)
+    page.name(b"ready")
+    page.truth(ready)
     page.close(OBJECT_END)
 
 
@@ -110,10 +134,8 @@ def element(job: Job, tensor: Tensor, index: u64) -> u64:
     return get(tensor.element, job.tensors[tensor.place :], usize(index) * usize(size_of_element(tensor.element)))
 
 
-async def answer(http: Exchange, job: Job, name: bytes, described: Described) -> None:
-    """The results, as JSON, in the memory of the request's body; in pieces if that isn't enough."""
-    page = Writer(into=job.body[:])
-    edition = described.edition
+def write_answer(page: Writer, job: Job, name: bytes, described: Described) -> None:
+    """The results."""
     page.open(OBJECT)
     page.name(b"model_name")
     page.text(name)
@@ -124,7 +146,6 @@ async def answer(http: Exchange, job: Job, name: bytes, described: Described) ->
         page.text(job.id[: job.id_length].bytes())
     page.name(b"outputs")
     page.open(LIST)
-    begun = False
     for number in range(described.outputs):
         if job.wanted >> number & 1 == 0:
             continue
@@ -133,25 +154,11 @@ async def answer(http: Exchange, job: Job, name: bytes, described: Described) ->
         page.name(b"data")
         page.open(LIST)
         for index in range(tensor.count):
-            if page.room() < PIECE:
-                if not begun:
-                    http.begin(200)
-                    http.head.kind(JSON)
-                    await http.start_chunked()
-                    begun = True
-                if not await http.write(page.written()) or described.edition != edition:
-                    # Nobody takes it, or these tensors are those of another model now: it stays incomplete.
-                    return
-                page.clear()
             _ = write(tensor.element, element(job, tensor, index), page)
         page.close(LIST_END)
         page.close(OBJECT_END)
     page.close(LIST_END)
     page.close(OBJECT_END)
-    if not begun:
-        await say(http, page)
-    elif await http.write(page.written()):
-        await http.finish()
 
 
-assert LONGEST < PIECE
+assert NAMED + TENSORS + ESCAPED * MOST_ID + ELEMENT * MOST_BYTES <= MOST_BODY, "an answer fits the request's memory"

@@ -139,7 +139,7 @@ class Asking:
                 return True
             if token is not Token.OBJECT:
                 return self.unfit("an output is no object")
-            named = False
+            named, once = False, Once()
             while True:
                 token = self.reader.next()
                 if token is Token.OBJECT_END:
@@ -150,6 +150,8 @@ class Asking:
                     if not self.skip():
                         return False
                     continue
+                if once.is_again(1):
+                    return self.unfit("an output's `name` stands there twice")
                 if self.reader.next() is not Token.TEXT:
                     return self.unfit("an output's `name` is no text")
                 number = self.number_of(self.described.inputs, self.described.outputs)
@@ -177,7 +179,7 @@ class Asking:
         number: usize | None = None
         typed: Element | None = None
         data: usize = 0
-        shape = Shape()
+        shape, once = Shape(), Once()
         while True:
             token = reader.next()
             if token is Token.OBJECT_END:
@@ -185,6 +187,8 @@ class Asking:
             if token is Token.WRONG:
                 return self.unfit("")
             if reader.is_text(b"name"):
+                if once.is_again(1):
+                    return self.unfit("an input's `name` stands there twice")
                 if reader.next() is not Token.TEXT:
                     return self.unfit("an input's `name` is no text")
                 number = self.number_of(0, self.described.inputs)
@@ -193,6 +197,8 @@ class Asking:
                     self.shown()
                     return False
             elif reader.is_text(b"datatype"):
+                if once.is_again(2):
+                    return self.unfit("`datatype` stands there twice")
                 if reader.next() is not Token.TEXT:
                     return self.unfit("`datatype` is no text")
                 typed = self.datatype()
@@ -202,9 +208,13 @@ class Asking:
                     trouble.write(" here")
                     return False
             elif reader.is_text(b"shape"):
+                if once.is_again(4):
+                    return self.unfit("`shape` stands there twice")
                 if not shape.read(reader):
                     return self.unfit("`shape` is no list of whole numbers, or is too long")
             elif reader.is_text(b"data"):
+                if once.is_again(8):
+                    return self.unfit("`data` stands there twice")
                 data = reader.at
                 if not self.skip():
                     return False
@@ -293,6 +303,18 @@ class Asking:
         self.name(tensor)
         self.trouble.write(what)
         return False
+
+
+@struct
+class Once:
+    """Members of an object that were there, a bit each."""
+
+    seen: u16 = 0
+
+    def is_again(self, bit: u16) -> bool:
+        again = self.seen & bit != 0
+        self.seen |= bit
+        return again
 
 
 @struct

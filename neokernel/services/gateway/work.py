@@ -19,6 +19,7 @@ Invariants:
 from __future__ import annotations
 
 from neokernel.abi.model import Header
+from neokernel.http.exchange import Exchange
 from neokernel.interfaces.appointment import NotAppointed, Served
 from neokernel.interfaces.inference import MOST_MANIFEST, NoWork
 from neokernel.lang import Array, Embedded, Span, array, copy, pause, size_of, struct, u8, u64, usize
@@ -39,11 +40,13 @@ JOBS = 30
 MOST_WAITING = 64
 #: an entry's job, below its serial
 INDEX_BITS = 8
-NOBODY = 255
+INDEX_MASK: u64 = (1 << INDEX_BITS) - 1
+#: no job
+NOBODY: usize = JOBS
 
 HEADER_SIZE: usize = size_of(Header)
 
-assert JOBS < NOBODY
+assert JOBS < 1 << INDEX_BITS
 
 
 @struct
@@ -54,6 +57,8 @@ class Model:
     named: bool = False
     described: Embedded[Described] = Described()
     queue: Embedded[Queue[u64]] = Queue(slots=array(MOST_WAITING))
+    #: what was taken out of the queue for a process that had ended: it goes before all else
+    returned: Embedded[Queue[u64]] = Queue(slots=array(WORKERS))
     waiting: usize = 0
     #: the process that was appointed to serve it, 0 as long as anybody may
     appointed: u64 = 0
@@ -61,6 +66,11 @@ class Model:
     def is_for(self, client: u64) -> bool:
         """May this process have its work?"""
         return self.appointed in (0, client)
+
+    def pop(self) -> u64 | None:
+        """The next entry. It may be one that counts no more."""
+        entry = self.returned.pop()
+        return entry if entry is not None else self.queue.pop()
 
 
 @struct
@@ -71,8 +81,6 @@ class Worker:
     model: usize = 0
     #: it has said what it is, and hasn't ended since, as far as anybody knows
     began: bool = False
-    #: it has had a job for longer than anybody waited for it
-    late: bool = False
     #: another number for each of its lives, and each time that it asks for work
     turn: u64 = 0
     #: where its tensors are, and of which manifest they are
@@ -86,8 +94,13 @@ class Worker:
     given: u64 = 0
     job: usize = NOBODY
     serial: u64 = 0
+    #: until when it is in time with it, whether anybody still waits for it or not
+    until: u64 = 0
     #: the task that waits for work for it
     waiter: Task | None = None
+
+    def is_late(self, now: u64) -> bool:
+        return self.job != NOBODY and now >= self.until
 
 
 @struct
@@ -103,36 +116,52 @@ class Work:
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
-    def serving(self, model: usize) -> usize:
-        """How many processes serve a model, as far as anybody knows."""
+    def serving(self, model: usize, now: u64) -> usize:
+        """How many processes serve a model, as far as anybody knows: those that aren't late."""
         count: usize = 0
         for worker in self.workers:
-            serves = worker.began and not worker.late and worker.model == model
+            serves = worker.began and worker.model == model and not worker.is_late(now)
             count += 1 if serves and self.models[model].is_for(worker.client) else 0
         return count
 
-    def submit(self, executor: Executor, index: usize, model: usize) -> Full | None:
-        """Put a job that is complete into its model's queue."""
+    def submit(self, executor: Executor, index: usize, model: usize, until: u64) -> Full | None:
+        """Put a job that is complete into its model's queue. Its results are waited for until then."""
         found, job = self.models[model], self.jobs[index]
         if found.waiting >= self.most:
             return Full.FULL
+        if found.queue.room() == 0:
+            self.tidy(found.queue)
         self.serial += 1
         full = found.queue.push(self.serial << INDEX_BITS | index)
         if full is None:
             job.serial, job.edition, job.phase = self.serial, found.described.edition, Phase.WAITING
+            job.until = until
             found.waiting += 1
             self.call(executor, model)
         return full
 
-    async def computed(self, executor: Executor, index: usize, model: usize, deadline: u64) -> Phase:
-        """How a job has ended: DONE, LOST, or IDLE if its time was over first."""
+    def tidy(self, queue: Queue[u64]) -> None:
+        """Take out what counts no more, since nobody waits for it."""
+        for _ in range(queue.size):
+            entry = queue.pop()
+            if entry is not None and self.waits(entry):
+                _ = queue.push(entry)
+
+    def waits(self, entry: u64) -> bool:
+        """Does somebody wait for what this entry of a queue is about?"""
+        job = self.jobs[usize(entry & INDEX_MASK)]
+        return job.phase is Phase.WAITING and job.serial == entry >> INDEX_BITS
+
+    async def computed(self, executor: Executor, index: usize, model: usize, client: Exchange) -> Phase:
+        """How a job has ended: DONE, LOST, or IDLE if its time was over first, or the client has gone."""
         job = self.jobs[index]
         while job.phase is Phase.WAITING or job.phase is Phase.GIVEN:
-            if executor.now >= deadline:
+            if executor.now >= job.until or client.is_gone():
                 self.abandon(index, model)
                 break
             job.waiter = executor.running()
-            executor.until(deadline)
+            client.expect_end()
+            executor.until(job.until)
             await pause()
         job.waiter = None
         ended, job.phase = job.phase, Phase.IDLE
@@ -143,9 +172,6 @@ class Work:
         job = self.jobs[index]
         if job.phase is Phase.WAITING:
             self.models[model].waiting -= 1
-        for worker in self.workers:
-            if worker.job == index and worker.serial == job.serial:
-                worker.late = True
         job.phase = Phase.IDLE
 
     def call(self, executor: Executor, model: usize) -> None:
@@ -186,7 +212,7 @@ class Work:
         self.leave(executor, worker)
         model = self.models[number]
         if manifest.length > MOST_MANIFEST:
-            return NoWork.TENSORS
+            return NoWork.MANIFEST
         memory: Array[u8] = array(MOST_MANIFEST)
         data = memory[: manifest.length]
         manifest.read(0, data)
@@ -200,7 +226,7 @@ class Work:
         if another:
             if not model.is_for(client):
                 return NoWork.OTHER
-            if self.serving(number) != 0:
+            if self.serving(number, executor.now) != 0:
                 return NoWork.OTHER
             refused = self.scratch.read(data)
             if refused is not None:
@@ -222,7 +248,6 @@ class Work:
         worker = self.worker_of(client_of(badge)) if client_of(badge) != 0 else None
         if worker is None or not worker.began:
             return NoWork.BEGIN
-        worker.late = False
         self.finish(executor, worker, done)
         self.supersede(executor, worker)
         turn = worker.turn
@@ -253,14 +278,14 @@ class Work:
                 executor.wake(waiter)
         return None
 
-    def served(self, number: u64) -> Served | NotAppointed:
+    def served(self, number: u64, now: u64) -> Served | NotAppointed:
         """How the process does that was appointed."""
         if number >= MODELS or not self.models[usize(number)].named:
             return NotAppointed.NAME
         worker = self.worker_of(self.models[usize(number)].appointed)
         if self.models[usize(number)].appointed == 0 or worker is None:
             return Served(0, False)
-        return Served(worker.answered, self.serving(usize(number)) != 0)
+        return Served(worker.answered, self.serving(usize(number), now) != 0)
 
     # --- work -----------------------------------------------------------------------------------------------------
 
@@ -287,22 +312,22 @@ class Work:
         model = self.models[worker.model]
         assert worker.edition == model.described.edition, "`replace` lets go of all others"
         while True:
-            entry = model.queue.pop()
+            entry = model.pop()
             if entry is None:
                 return False
-            index = usize(entry & NOBODY)
-            job = self.jobs[index]
-            if job.phase is Phase.WAITING and job.serial == entry >> INDEX_BITS:
+            if self.waits(entry):
                 break
+        index = usize(entry & INDEX_MASK)
+        job = self.jobs[index]
         model.waiting -= 1
         worker.tensors.write(0, job.tensors[: model.described.results].bytes())
         job.phase = Phase.GIVEN
         worker.given += 1
-        worker.job, worker.serial = index, job.serial
+        worker.job, worker.serial, worker.until = index, job.serial, job.until
         return True
 
     def undelivered(self, executor: Executor, badge: u64, given: u64) -> None:
-        """Whoever was to have this work had ended while it waited: another one may have it."""
+        """Whoever was to have this work had ended while it waited: another one may have it, before all others."""
         worker = self.worker_of(client_of(badge))
         if worker is None or given == 0 or worker.given != given or worker.job == NOBODY:
             return
@@ -312,7 +337,7 @@ class Work:
         if job.phase is not Phase.GIVEN or job.serial != serial:
             return
         model = self.models[worker.model]
-        if model.queue.push(serial << INDEX_BITS | index) is not None:
+        if model.returned.push(serial << INDEX_BITS | index) is not None:
             self.end(executor, job, Phase.LOST)
             return
         job.phase = Phase.WAITING
@@ -331,7 +356,7 @@ class Work:
 
     def leave_with(self, worker: Worker) -> None:
         """The same; what it was given is somebody else's affair."""
-        worker.began, worker.late, worker.job = False, False, NOBODY
+        worker.began, worker.job = False, NOBODY
         worker.turn += 1
 
     def supersede(self, executor: Executor, worker: Worker) -> None:
@@ -341,6 +366,12 @@ class Work:
         worker.waiter = None
         if waiter is not None:
             executor.wake(waiter)
+
+    def dismiss(self, executor: Executor) -> None:
+        """Another version of the gateway is to take over: nobody may wait here, and all begin with that."""
+        for worker in self.workers:
+            if worker.waiter is not None:
+                self.leave(executor, worker)
 
     def replace(self, executor: Executor, model: usize, manifest: Span[u8]) -> None:
         """The name is another model's now. Who served it, late as it must be, may come back, but has to begin."""
@@ -354,10 +385,9 @@ class Work:
     def lose(self, executor: Executor, model: usize) -> None:
         """Requests that wait for a model can't be done any more: it is another one now."""
         while True:
-            entry = self.models[model].queue.pop()
+            entry = self.models[model].pop()
             if entry is None:
                 break
-            job = self.jobs[usize(entry & NOBODY)]
-            if job.phase is Phase.WAITING and job.serial == entry >> INDEX_BITS:
+            if self.waits(entry):
                 self.models[model].waiting -= 1
-                self.end(executor, job, Phase.LOST)
+                self.end(executor, self.jobs[usize(entry & INDEX_MASK)], Phase.LOST)

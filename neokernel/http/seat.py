@@ -1,0 +1,73 @@
+"""Places of a server that has few: a connection that waits for another request ends when a new one needs its place.
+
+    seats: Array[Embedded[Seat]] = array(30)
+
+    http = Exchange(server=server, stream=stream, seat=site.seats[index])
+    while await http.next():
+        …
+    site.seats[index].leave()
+
+    seat = longest_idle(site.seats[:], executor.now - grace)
+    if seat is not None:
+        seat.give_way(executor)         # it ends soon, and says so by `leave`; or a request comes, and it stays
+
+RFC 9112, 9.5: a server may end a connection that is idle at any time.
+
+Invariants: `idle_since` isn't 0 exactly while the connection's task waits for the first byte of a request. Nobody who
+has sent one is made to end.
+"""
+
+from __future__ import annotations
+
+from neokernel.lang import Embedded, Span, struct, u64
+from neokernel.runtime.executor import Executor
+from neokernel.runtime.task import Task
+
+
+@struct
+class Seat:
+    taken: bool = False
+    #: ticks; 0: it isn't idle
+    idle_since: u64 = 0
+    #: somebody else needs it
+    wanted: bool = False
+    waiter: Task | None = None
+
+    # --- the connection's part ----------------------------------------------------------------------------------------
+
+    def wait(self, executor: Executor) -> None:
+        """Nothing of a request has come."""
+        self.idle_since, self.waiter = max(executor.now, 1), executor.running()
+
+    def sit(self) -> None:
+        """Something has, or the connection ends."""
+        self.idle_since, self.waiter = 0, None
+
+    def is_left(self) -> bool:
+        """Is the connection to end, as it waits for nothing else?"""
+        return self.wanted and self.idle_since != 0
+
+    def leave(self) -> None:
+        """The connection has ended."""
+        self.sit()
+        self.taken, self.wanted = False, False
+
+    # --- the server's -------------------------------------------------------------------------------------------------
+
+    def give_way(self, executor: Executor) -> None:
+        """Let it end."""
+        self.wanted = True
+        waiter = self.waiter
+        if waiter is not None:
+            executor.wake(waiter)
+
+
+def longest_idle(seats: Span[Embedded[Seat]], before: u64) -> Seat | None:
+    """The one that has been idle for longest, since `before` at least, and isn't to end already."""
+    found: Seat | None = None
+    since = before
+    for index in range(len(seats)):
+        seat = seats[index]
+        if seat.taken and not seat.wanted and seat.idle_since != 0 and seat.idle_since <= since:
+            found, since = seat, seat.idle_since
+    return found
