@@ -198,6 +198,14 @@ TOOL_CODES: dict[str, ToolCode] = {
         "say, and of a function that has an `ensures` only that.",
         Exit.NEGATIVE,
     ),
+    "NK1402": ToolCode(
+        "there may be more than one object",
+        "Proofs of the kernel take all references to some structs for the same, as there is one object of each: which, "
+        "says `SINGLE` in neokernel/spec/outcomes.py. `nk prove` sees that it is so: one instruction makes it, outside "
+        "of loops, in functions that are called from one place each, up to boot; and none is a part of another object. "
+        "The message shows where there may be another. Nothing was proven.",
+        Exit.COMPILE,
+    ),
     "NK1501": ToolCode(
         "not a key that can be used",
         "Boot images are signed with Ed25519 keys, in PEM files as `nk key new NAME` makes them: NAME.key (PKCS #8, "

@@ -188,8 +188,9 @@ def prove_programs(
 ) -> list[tuple[Program, list[Told]]]:
     """The functions of each program's module, callees first; the kernel's modules together."""
     from neokernel.compiler import pipeline  # late, because they are big
-    from neokernel.image.kernel import kernel_state
-    from neokernel.prover import invariants, prove
+    from neokernel.image import proofs
+    from neokernel.image.kernel import EXPORTS, kernel_state
+    from neokernel.prover import invariants, prove, single
     from neokernel.prover.states import SPECIFICATIONS
     from neokernel.prover.unchanged import NO_RULE
     from neokernel.spec import MODULES
@@ -210,6 +211,12 @@ def prove_programs(
                 refuse(state.diagnostics.sorted(), program, as_json=as_json)
             assert state.program is not None
             rule = ERRORS_CHANGE_NOTHING if kernel else NO_RULE
+            if kernel:
+                pipeline.export(state.program, EXPORTS)
+                try:
+                    single.check(state.program, rule.single, proofs.entries(state.program))
+                except single.SeveralError as error:
+                    refuse(error.diagnostics, program, as_json=as_json)
             sessions[name] = prove.Session(invariants.of_program(state.program), rule=rule), state.program
         session, of = sessions[name]
         found: list[Told] = []

@@ -12,11 +12,14 @@ import click
 
 from neokernel.cli.errors import Exit
 from neokernel.cli.output import print_json, progress_line, shows_progress
+from neokernel.cli.program import Program, refuse
 from neokernel.compiler.source import PACKAGE_ROOT
 
 if TYPE_CHECKING:
     from neokernel.prover.whole import Failure, Whole
 
+#: its first module
+KERNEL = PACKAGE_ROOT / "neokernel" / "kernel" / "boot.py"
 CAVEATS = PACKAGE_ROOT / "CAVEATS.md"
 BEGIN, END = "<!-- proven: `nk prove --record` -->", "<!-- end of what is proven -->"
 
@@ -40,6 +43,7 @@ def prove_kernel(*, cold: bool, record: bool, as_json: bool) -> int:
     from neokernel.compiler.pipeline import export, run_front_end  # late, because they are big
     from neokernel.image import proofs
     from neokernel.image.kernel import EXPORTS, kernel_state
+    from neokernel.prover.single import SeveralError
     from neokernel.prover.whole import prove_all
     from neokernel.spec import MODULES
     from neokernel.spec.outcomes import ERRORS_CHANGE_NOTHING
@@ -52,15 +56,18 @@ def prove_kernel(*, cold: bool, record: bool, as_json: bool) -> int:
         if state.diagnostics.items or state.program is None:
             raise click.ClickException("the kernel isn't accepted: `nk check neokernel/kernel/boot.py` says why")
         export(state.program, EXPORTS)
-        found = prove_all(
-            state.program,
-            proofs.entries(state.program),
-            processes=processes,
-            cold=cold,
-            rule=ERRORS_CHANGE_NOTHING,
-            begin=lambda missing: announce(missing, processes),
-            tell=lambda done, all_: say(f"proving: {done} of {all_} functions"),
-        )
+        try:
+            found = prove_all(
+                state.program,
+                proofs.entries(state.program),
+                processes=processes,
+                cold=cold,
+                rule=ERRORS_CHANGE_NOTHING,
+                begin=lambda missing: announce(missing, processes),
+                tell=lambda done, all_: say(f"proving: {done} of {all_} functions"),
+            )
+        except SeveralError as error:
+            refuse(error.diagnostics, Program(KERNEL), as_json=as_json)
     seconds = time.perf_counter() - began
     if record:
         proofs.write(state.program, found.discharged(), found.kept())

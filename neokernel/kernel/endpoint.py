@@ -47,7 +47,21 @@ from neokernel.kernel.reply import arm, finish, link, release, waits_for_reply
 from neokernel.kernel.schedule import append, stop, take_out
 from neokernel.kernel.slot import derivable, derive, find, has_children, is_fertile, refuse, relocate, vacant
 from neokernel.kernel.tracing import record, record_of
-from neokernel.lang import Array, Order, Span, array, cold, copy, ensures, loop_bound, requires, u32, u64, wrapping_add
+from neokernel.lang import (
+    Array,
+    Order,
+    Span,
+    array,
+    cold,
+    copy,
+    ensures,
+    loop_bound,
+    old,
+    requires,
+    u32,
+    u64,
+    wrapping_add,
+)
 
 #: what `_obstacle` gives: indices of capabilities, and here the window's
 WINDOW_FIRST = MAXIMUM_CAPABILITIES
@@ -283,6 +297,9 @@ def take_sender(endpoint: Endpoint, sender: Thread) -> None:
     """Take it out of the queue; who cancels senders goes on with the one before it."""
     requires(sender.queue is endpoint.senders)
     ensures(lambda: sender.state is State.RUNNABLE and sender.queue is None)
+    ensures(
+        lambda: endpoint.cursor is (old(sender.previous) if old(endpoint.cursor) is sender else old(endpoint.cursor))
+    )
     if endpoint.cursor is sender:
         endpoint.cursor = sender.previous
     take_out(endpoint.senders, sender)

@@ -52,10 +52,25 @@ class NoInvariants:
     def come_back(self, x: Executor, node: ir.Call, state: State) -> None:
         """It has ended, and what it writes is unknown."""
 
+    def concern(self, x: Executor, function: ir.Function) -> bool:
+        """Is anything due in a private function that its callers don't see unless they look into it?"""
+        return False
+
+    def matter(self, x: Executor, function: ir.Function) -> bool:
+        """May what it promises rely on them?"""
+        return False
+
     def loop(
-        self, x: Executor, frame: Frame, span: ir.Span, state: State, written: frozenset[Cells]
+        self,
+        x: Executor,
+        frame: Frame,
+        span: ir.Span,
+        state: State,
+        written: frozenset[Cells],
+        made: frozenset[Type],
     ) -> frozenset[StructType]:
-        """A loop that writes these cells begins: of which structs do the invariants hold in each round?"""
+        """A loop that writes these cells and makes such objects begins: of which structs do the invariants hold in
+        each round?"""
         return frozenset()
 
     def round_begins(self, x: Executor, path: Path, kept: frozenset[StructType]) -> None:
@@ -323,14 +338,7 @@ class Executor:
                 if not possible and self.conditions is None:
                     self.calls = saved
                     return None
-        whole = is_private(function) or not self.writes.of_function(function)
-        big = self.steps > self.limits.steps or (self.size(function) > self.limits.inline and not whole)
-        opaque = big and self.conditions is None
-        if self.specifying:
-            opaque = opaque and not is_specification(frame.function)
-        elif function.ensures:
-            opaque = True
-        if function.naked or opaque:
+        if function.naked or self._is_opaque(frame, function):
             result = self._summary(inner, node, start)
             end = None if result is None else State(state.path, state.variables)
         else:
@@ -343,6 +351,20 @@ class Executor:
             assert result is not None
             frame.temps[node.result] = tuple(simplified(end.path, part) for part in result)
         return State(end.path, state.variables)
+
+    def _is_opaque(self, frame: Frame, function: ir.Function) -> bool:
+        """Is a call known by the callee's contract alone?"""
+        if is_private(function) and not self.specifying:
+            # What is due in it that it doesn't promise, is proven as a part of its callers only.
+            return bool(function.ensures) and not self.invariants.concern(self, function)
+        whole = is_private(function) or not self.writes.of_function(function)
+        big = self.steps > self.limits.steps or (self.size(function) > self.limits.inline and not whole)
+        if self.specifying:
+            return big and self.conditions is None and not is_specification(frame.function)
+        if self.conditions is not None:
+            # A contract is computed whatever has been written: what the callee promises may rely on invariants.
+            return bool(function.ensures) and not self.invariants.matter(self, function)
+        return bool(function.ensures) or big
 
     def run(self, frame: Frame, start: State) -> tuple[State, Value] | None:
         """Run a body; where its returns meet, with the result. None if it never returns."""
@@ -380,6 +402,8 @@ class Executor:
         self.invariants.leave(self, inner, node, start)
         for ghost in function.entry:
             start.variables.update(self._keep(inner, ghost, start))
+        if self.writes.made_by(function):
+            self.memory.others_are_made()
         result = () if function.result == NEVER else self.unknown(function.result, f"{function.name}()")
         if self.conditions is None:
             self.findings.unknowns.append(Unknown(start.path, node.span, function, result))

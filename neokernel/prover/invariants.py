@@ -5,7 +5,7 @@ reference that a path touches, and at those touched while computing that, as mem
 proven by showing it for one object about which nothing is known. That is a proof for any number of objects.
 
 Where invariants hold: when a function that isn't private (`_name`) begins, and when it ends; and at the begin of each
-round of a loop that isn't in a method of the struct. In between they may be broken.
+round of a loop that isn't in a method of the struct, or makes objects of it. In between they may be broken.
 
 Invariants: nothing is assumed of an object at a time when it didn't exist.
 """
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from neokernel.compiler import ir
 from neokernel.compiler.digest import everything
+from neokernel.compiler.lives import statements
 from neokernel.compiler.types import ArrayType, RefType, StructType, Type
 from neokernel.prover import terms as t
 from neokernel.prover.execute import NoInvariants
@@ -66,6 +67,7 @@ class Invariants(NoInvariants):
     depth: int = 0
     #: it is known that they are kept: nothing is asked
     granted: bool = False
+    _concerned: dict[ir.Function, bool] = field(default_factory=dict)
 
     def begin(self, x: Executor) -> None:
         """The function that is being proven is entered with all invariants intact."""
@@ -200,7 +202,7 @@ class Invariants(NoInvariants):
         when each exists."""
         own = f"{x.layout.name(struct)}."
         found: dict[Term, Term] = {}
-        for cells in sorted(reads(x, invariant), key=lambda cells: cells.name):
+        for cells in sorted(reads(x, invariant.body), key=lambda cells: cells.name):
             for _, name, _ in x.memory.components(cells):
                 for entry in x.memory.logs.get(name, ()):
                     if entry.stamp <= last.stamp or not isinstance(entry, Write):
@@ -253,11 +255,21 @@ class Invariants(NoInvariants):
     def _entries(x: Executor, invariant: ir.Function, since: int) -> Iterator[Entry]:
         """What was written that the invariant may read."""
         fields = arrays(x, invariant)
-        for cells in sorted(reads(x, invariant), key=lambda cells: cells.name):
+        for cells in sorted(reads(x, invariant.body), key=lambda cells: cells.name):
             for _, name, _ in x.memory.components(cells):
                 for entry in x.memory.logs.get(name, ()):
                     if entry.stamp > since and _may_be_of(x, entry, fields.get(cells)):
                         yield entry
+
+    def concern(self, x: Executor, function: ir.Function) -> bool:
+        found = self._concerned.get(function)
+        if found is None:
+            made = {struct for type_ in x.writes.made_by(function) for struct in _structs_in(type_)}
+            found = self._concerned[function] = not made.isdisjoint(self.of) or (bool(self.of) and _enters(function))
+        return found
+
+    def matter(self, x: Executor, function: ir.Function) -> bool:
+        return bool(self.of) and bool(reads(x, function.body, *(one.block for one in function.ensures)))
 
     def leave(self, x: Executor, frame: Frame, node: ir.Call, state: State) -> None:
         if self.moments and x.conditions is None and not is_private(node.function) and not node.function.naked:
@@ -270,17 +282,22 @@ class Invariants(NoInvariants):
 
     # --- loops --------------------------------------------------------------------------------------------------------
 
-    def loop(self, x: Executor, frame: Frame, span: ir.Span, state: State, written: frozenset[Cells]) -> _Kept:
-        """A loop begins that writes these cells: of which structs do the invariants hold in each round?"""
+    def loop(
+        self, x: Executor, frame: Frame, span: ir.Span, state: State, written: frozenset[Cells], made: frozenset[Type]
+    ) -> _Kept:
         if not self.moments or x.conditions is not None:
             return frozenset()
         first = frame.function.parameters[0] if frame.function.parameters else None
         own = first.type.target if first is not None and isinstance(first.type, RefType) else None
         own = own if first is not None and first.name == "self" else None
         concerned = {
-            struct for struct, found in self.of.items() if any(reads(x, invariant) & written for invariant in found)
+            struct
+            for struct, found in self.of.items()
+            if any(reads(x, invariant.body) & written for invariant in found)
         }
-        kept = frozenset(concerned - {own})
+        # What earlier rounds have made, nobody knows behind the loop: so it is due in the round that makes it.
+        new = {struct for type_ in made for struct in _structs_in(type_)} & set(self.of)
+        kept = frozenset((concerned - {own}) | new)
         if kept:
             self.prove(x, frame.function, span, state, kept)
         return kept
@@ -296,6 +313,24 @@ class Invariants(NoInvariants):
 
 def _parts_of(condition: Term) -> Iterable[Term]:
     return condition.terms if condition.op == "all" else (condition,)
+
+
+def _structs_in(type_: Type) -> Iterator[StructType]:
+    """The structs of an object and of what lies in it."""
+    match type_:
+        case StructType(fields=fields):
+            yield type_
+            for f in fields.values():
+                if f.inline:
+                    yield from _structs_in(f.type.target if isinstance(f.type, RefType) else f.type)
+        case ArrayType(element=element, inline=True):
+            yield from _structs_in(element.target if isinstance(element, RefType) else element)
+
+
+def _enters(function: ir.Function) -> bool:
+    """Does it call functions at whose begin invariants hold?"""
+    calls = (node.function for node in statements(function.body) if isinstance(node, ir.Call))
+    return any(_enters(one) if is_private(one) else not one.naked for one in calls)
 
 
 def _parts(x: Executor, reference: Term, type_: Type) -> Iterator[tuple[Term, Type]]:
@@ -361,13 +396,13 @@ def arrays(x: Executor, function: ir.Function) -> dict[Cells, set[str]]:
     return {cells: fields for cells, fields in found.items() if cells not in unknown}
 
 
-def reads(x: Executor, function: ir.Function) -> set[Cells]:
-    """What a function reads, through all that it calls."""
+def reads(x: Executor, *blocks: ir.Block) -> set[Cells]:
+    """What code reads, through all that it calls."""
     found: set[Cells] = set()
-    for node in everything(function.body):
+    for node in (node for block in blocks for node in everything(block)):
         match node:
             case ir.Call():
-                found |= reads(x, node.function)
+                found |= reads(x, node.function.body)
             case ir.LoadField():
                 found.add(x.writes.field(node))
             case ir.LoadElement(base=base) | ir.Copy(source=base):

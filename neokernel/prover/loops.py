@@ -144,6 +144,7 @@ class _Mark:
     branches: int
     unknowns: int
     conditions: int
+    made: int
     invariants: int
     stamp: int
     returns: int
@@ -159,6 +160,7 @@ def _mark(x: Executor, frame: Frame) -> _Mark:
         len(x.findings.branches),
         len(x.findings.unknowns),
         len(x.conditions or ()),
+        len(x.made),
         x.invariants.mark(),
         x.memory.stamp,
         len(frame.returns),
@@ -176,6 +178,7 @@ def _rewind(x: Executor, frame: Frame, mark: _Mark) -> None:
     del x.findings.unknowns[mark.unknowns :]
     if x.conditions is not None:
         del x.conditions[mark.conditions :]
+    del x.made[mark.made :]
     x.invariants.rewind(mark.invariants, mark.facts)
     x.memory.rewind(mark.stamp)
     del frame.returns[mark.returns :]
@@ -203,8 +206,10 @@ def _any_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> State 
     if x.conditions is None:
         x.findings.unknowns.append(Unknown(start, loop.span))
     current = State(start, dict(state.variables))
-    written = x.writes.of_block(whole)
-    kept = x.invariants.loop(x, frame, loop.span, state, frozenset(written))
+    written, made = x.writes.of_block(whole), x.writes.made_in(whole)
+    kept = x.invariants.loop(x, frame, loop.span, state, frozenset(written), made)
+    if made:
+        x.memory.others_are_made()
     for var in sorted(x.writes.variables(whole) & set(state.variables), key=lambda var: var.number):
         current.variables[var] = x.unknown(var.type, var.name)
     for cells, constants in sorted(written.items(), key=lambda each: each[0].name):

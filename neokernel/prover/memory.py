@@ -124,6 +124,11 @@ class Memory:
         self.objects += 1
         return t.new(self.objects)
 
+    def others_are_made(self) -> None:
+        """Objects are made of which nobody tells how many: of what is met from here on, any may be one of them, of
+        what was met before, none."""
+        self.objects += 1
+
     def age(self, reference: Term) -> int:
         """The object a reference leads into is not younger than this: objects are as old as their number, others 0."""
         match reference.op:

@@ -76,6 +76,7 @@ def is_specification(function: ir.Function) -> bool:
 
 
 def is_private(function: ir.Function) -> bool:
-    """Is it a part of its callers, perhaps while invariants are broken? Called by its own module only, or inlined."""
+    """Is it a part of its callers, perhaps while invariants are broken? Called by its own module only, or inlined; and
+    not by assembly, which knows nothing of it."""
     name = function.name.rpartition(".")[2]
-    return function.inline or (name.startswith("_") and not name.endswith("__"))
+    return not function.exported and (function.inline or (name.startswith("_") and not name.endswith("__")))

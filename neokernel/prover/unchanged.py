@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class AllOrNothing:
     """Which functions, by symbol; which results say that nothing has changed; and what may change nevertheless.
 
-    `single`, which is taken for granted of the whole program: structs of which there is one object.
+    `single`: structs of which there is one object, which is asked of the whole program (`single.py`).
     """
 
     functions: frozenset[str]

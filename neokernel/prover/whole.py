@@ -14,7 +14,7 @@ from typing import Any
 
 from neokernel.compiler import ir
 from neokernel.compiler.digest import Parts, everything, reachable
-from neokernel.prover import cache, invariants
+from neokernel.prover import cache, invariants, single
 from neokernel.prover.obligations import Duty
 from neokernel.prover.prove import Session, roots
 from neokernel.prover.solve import Answer
@@ -134,11 +134,14 @@ def prove_all(
     tell: Callable[[int, int], None] = lambda done, all_: None,
 ) -> Whole:
     """Prove all that is reached from `entries`, `rule` too, and the program's specifications. `begin` is told how many
-    weren't proven earlier, `tell` how many are done, and how many there are.
+    weren't proven earlier, `tell` how many are done, and how many there are. SeveralError if what the rule says is
+    single may not be.
 
     `known` has keys of what was proven elsewhere (`Whole.kept`). Of these, what takes longest isn't proven again:
     specifications, and that invariants are kept. So there is less in what comes back.
     """
+    entries = list(entries)
+    single.check(program, rule.single, entries)
     specifications = (one for one in program.functions if is_specification(one))
     functions = reachable([*entries, *specifications])
     inside = set(functions)

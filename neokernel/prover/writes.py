@@ -1,8 +1,9 @@
 """What code may write, through all that it calls: what a loop or a summarised call makes unknown.
 
 Invariant: too much is sound, too little isn't. An instruction that isn't listed in `_written` writes no memory that
-`memory.py` keeps: wire memory, atomic cells and what assembly does are unknown at each read anyway. An object that is
-made isn't listed: nobody knew it, so to its callers it is one of which nothing was known.
+`memory.py` keeps: wire memory, atomic cells and what assembly does are unknown at each read anyway. The cells of an
+object that is made aren't listed: nobody knew it, so to its callers it is one of which nothing was known. That it was
+made, they must know (`made_by`): it is younger than what they know, and its invariants are due.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Writes:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.known: dict[ir.Function, dict[Cells, Constants]] = {}
+        self._made: dict[ir.Function, frozenset[Type]] = {}
 
     def field(self, node: ir.LoadField | ir.StoreField) -> Cells:
         return Cells(f"{self.layout.name(node.struct)}.{node.field}", node.struct.fields[node.field].type)
@@ -99,6 +101,23 @@ class Writes:
                 yield from self.inside(element.target if isinstance(element, RefType) else element)
             case ArrayType(element=element, atomic=False):
                 yield Cells(f"[{self.layout.name(element)}]", element)
+
+    def made_by(self, function: ir.Function) -> frozenset[Type]:
+        """What a function makes, through all that it calls, but for objects in frames: nobody has those afterwards."""
+        found = self._made.get(function)
+        if found is None:
+            found = self._made[function] = self.made_in(function.body)
+        return found
+
+    def made_in(self, block: ir.Block) -> frozenset[Type]:
+        found: set[Type] = set()
+        for statement in everything(block):
+            match statement:
+                case ir.Call(function=function):
+                    found |= self.made_by(function)
+                case ir.ObjectAt(new=True, result=ir.Temp(type=RefType(target=target))):
+                    found.add(target)
+        return frozenset(found)
 
     @staticmethod
     def variables(block: ir.Block) -> set[ir.Var]:

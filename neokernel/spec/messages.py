@@ -49,7 +49,7 @@ from neokernel.kernel.objects import (
 )
 from neokernel.kernel.outcome import ANSWERED, BLOCKED
 from neokernel.kernel.reply import waits_for_reply
-from neokernel.kernel.slot import controlled
+from neokernel.kernel.slot import controlled, find
 from neokernel.lang import requires, u64, value, wrapping_add
 
 # --- what a message, a call and an answer are -------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def a_fast_call(
 ) -> None:
     """By the fast path, or by none: then nothing has changed."""
     requires(may_call(hart, caller, endpoint, server, reply, time))
-    requires(capability < len(caller.slots) and caller.slots[capability] is slot and slot.object is endpoint)
+    requires(find(caller.slots, capability) is slot and slot.object is endpoint)
     behind, below = server.next, time.top
     simple = hart.attention == 0 and hart.best <= u64(time.priority) + 1 and server.space.translation != 0
     fast_call(capability, word, w0, w1, w2, w3, 0, caller)
@@ -207,7 +207,7 @@ def a_fast_answer(
 ) -> None:
     """By the fast path, or by none: then nothing has changed."""
     requires(may_answer(hart, server, endpoint, caller, reply, time))
-    requires(capability < len(server.slots) and server.slots[capability] is slot and slot.object is endpoint)
+    requires(find(server.slots, capability) is slot and slot.object is endpoint)
     below = reply.below
     simple = hart.attention == 0 and hart.best <= u64(time.priority) + 1 and caller.space.translation != 0
     named = 0 < index < len(server.slots) and server.slots[index].object is reply
@@ -347,7 +347,7 @@ def senders_are_cancelled_by_who_controls_the_endpoint(
     hart: Hart, registers: Registers, table: CapTable, slot: Slot, endpoint: Endpoint
 ) -> None:
     """And has no badge itself. It is complete when nobody is left to be looked at."""
-    requires(registers.a2 < len(table.slots) and table.slots[registers.a2] is slot and slot.object is endpoint)
+    requires(find(table.slots, registers.a2) is slot and slot.object is endpoint)
     requires(endpoint.cursor is None and registers.a5 != 0)
     able = controlled(slot)
     wrong = failure(Status.BADGED if able else Status.MISSING_RIGHT, FIRST)

@@ -11,6 +11,7 @@ from neokernel.kernel.fast import fast_signal, fast_wait
 from neokernel.kernel.notification import deliver, signal_call, wait
 from neokernel.kernel.objects import Hart, Notification, SchedContext, Slot, State, Thread
 from neokernel.kernel.outcome import ANSWERED, BLOCKED
+from neokernel.kernel.slot import find
 from neokernel.lang import requires, saturating_add, u64, wrapping_add
 from neokernel.spec.messages import NOTHING, Words, hears
 from neokernel.spec.scheduling import importance
@@ -111,7 +112,7 @@ def a_fast_wait(
     w3: u64,
 ) -> None:
     """All of a word's bits are taken, if nothing else needs attention; of a counter nothing."""
-    requires(capability < len(thread.slots) and thread.slots[capability] is slot and slot.object is notification)
+    requires(find(thread.slots, capability) is slot and slot.object is notification)
     before = notification.word
     simple = slot.rights & WAIT != 0 and not notification.counting and thread.hart.attention == 0
     fast_wait(capability, word, w0, w1, w2, w3, thread)
@@ -130,7 +131,7 @@ def a_fast_signal_is_kept(
     w3: u64,
 ) -> None:
     """If nobody can take it, as by the general path."""
-    requires(capability < len(thread.slots) and thread.slots[capability] is slot and slot.object is notification)
+    requires(find(thread.slots, capability) is slot and slot.object is notification)
     requires(notification.waiters.head is None and thread.hart.current is thread)
     before = notification.word
     simple = slot.rights & SIGNAL != 0 and not notification.counting and notification.bound is None
@@ -156,7 +157,7 @@ def a_fast_signal_wakes_the_first(
     w3: u64,
 ) -> None:
     """Who waits longest goes on in place of the caller, which is ready; the rest waits on, and nothing is kept."""
-    requires(capability < len(thread.slots) and thread.slots[capability] is slot and slot.object is notification)
+    requires(find(thread.slots, capability) is slot and slot.object is notification)
     requires(hart.current is thread and notification.waiters.head is first)
     requires(first.context is time and thread.context is own and own is not time)
     before, second = notification.word, first.next

@@ -1230,6 +1230,206 @@ def test_an_invariant_is_due_of_a_new_object_of_which_it_held_in_between(then: s
     assert failures(LATER.format(then)) == (["invariant"] if broken else [])
 
 
+MADE = """
+unsafe("a test")
+
+@struct
+class Positive:
+    number: u8 = 0
+    other: u8 = 0
+    next: Positive | None = None
+
+    @invariant
+    def is_positive(self) -> bool:
+        return self.number != 0
+
+    def grow(self, place: u64, n: u64) -> None:
+        for i in range(n):
+            self.next = {grown}
+
+@struct
+class Shelf:
+    items: Array[Positive | None] = array(8)
+
+@struct
+class Pair:
+    first: u32 = 0
+    second: Embedded[Positive] = Positive(number=1)
+
+def _right(place: u64) -> Positive:
+    made = new_at(Positive, place)
+    made.number = 1
+    return made
+
+{function}
+"""
+IN_LOOPS = {
+    "nobody keeps it": "def f(place: u64, n: u64) -> None:\n    for i in range(n):\n        {}",
+    "a variable keeps it": (
+        "def f(place: u64, n: u64) -> Positive:\n    made = _right(place)\n    for i in range(n):\n"
+        "        made = {}\n    return made"
+    ),
+    "an array keeps it": (
+        "def f(shelf: Shelf, place: u64, n: usize) -> None:\n    for i in range(min(n, 8)):\n"
+        "        shelf.items[i] = {}"
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", [*IN_LOOPS, "a method of the struct"])
+@pytest.mark.parametrize("right", [True, False])
+def test_an_invariant_is_due_of_each_object_that_a_loop_makes(shape: str, right: bool) -> None:
+    made = "_right(place)" if right else "new_at(Positive, place)"
+    if shape in IN_LOOPS:
+        found = failures(MADE.format(grown="None", function=IN_LOOPS[shape].format(made)))
+    else:
+        found = failures(MADE.format(grown=made, function=""), "Positive.grow")
+    assert found == ([] if right else ["invariant"])
+
+
+def test_an_invariant_is_due_of_what_lies_in_an_object_that_a_loop_makes() -> None:
+    text = "def f(place: u64, n: u64) -> None:\n    for i in range(n):\n        new_at(Pair, place).first = 1"
+    assert failures(MADE.format(grown="None", function=text)) == ["invariant"]
+    assert failures(MADE.format(grown="None", function=text.replace("first", "second.number"))) == []
+
+
+PROMISED = """
+def _make(place: u64) -> Positive:
+    ensures(lambda result: {promise})
+    made = new_at(Positive, place)
+    {then}
+    return made
+
+def f(place: u64, a: u8) -> u8:
+    made = _make(place)
+    return a % 2 + {wrong} + made.other
+"""
+
+
+@pytest.mark.parametrize(
+    ("promise", "then", "wrong", "left"),
+    [
+        # A promise that contradicts the invariant isn't a contradiction, of which anything would follow.
+        ("result.number == 0 and result.other == 0", "made.other = 0", "255", ["overflow", "invariant"]),
+        ("result.other == 0", "made.other = 0", "0", ["invariant"]),
+        ("result.other == 0", "made.number = 1", "0", []),
+        ("result.other == 0", "made.number = 1", "255", ["overflow"]),
+    ],
+)
+def test_what_a_private_function_makes_is_due_whatever_it_promises(
+    promise: str, then: str, wrong: str, left: list[str]
+) -> None:
+    text = MADE.format(grown="None", function=PROMISED.format(promise=promise, then=then, wrong=wrong))
+    assert failures(text, "_make") == []
+    assert sorted(failures(text)) == sorted(left)
+
+
+BROKEN = """
+@struct
+class Positive:
+    number: u8 = 0
+
+    @invariant
+    def is_positive(self) -> bool:
+        return self.number != 0
+
+def look(it: Positive) -> u8:
+    ensures(lambda result: result <= 100)
+    return 100 // it.number
+
+def _through(it: Positive) -> u8:
+    ensures(lambda result: result <= 100)
+    return _behind(it)
+
+def _behind(it: Positive) -> u8:
+    it.number = {}
+    return look(it)
+
+def f(it: Positive) -> u8:
+    found = _through(it)
+    it.number = 1
+    return found
+"""
+
+
+@pytest.mark.parametrize("single", [True, False])
+@pytest.mark.parametrize(("number", "left"), [(2, []), (0, ["invariant"])])
+def test_a_private_function_that_promises_something_calls_public_ones_with_invariants_intact(
+    single: bool, number: int, left: list[str]
+) -> None:
+    of = session(BROKEN.format(number), frozenset({"Positive"} if single else ()))
+    found = {one.name: [v.obligation.duty.value for v in each.failed] for one, each in of.proofs.items()}
+    assert found == {"look": [], "_through": [], "f": left}
+
+
+IN_CONTRACTS = """
+@struct
+class Positive:
+    number: u8 = 0
+
+    @invariant
+    def is_positive(self) -> bool:
+        return self.number != 0
+
+def holds(it: Positive) -> bool:
+    ensures(lambda result: it.number != 0)
+    return True
+
+def look(it: Positive) -> None:
+    requires(holds(it))
+
+def f(it: Positive) -> None:
+    it.number = {}
+    look(it)
+"""
+
+
+@pytest.mark.parametrize(("number", "left"), [(2, []), (0, ["invariant"])])
+def test_what_a_contract_calls_promises_nothing_that_relies_on_invariants(number: int, left: list[str]) -> None:
+    assert failures(IN_CONTRACTS.format(number)) == left
+
+
+THERE_BEFORE = """
+unsafe("a test")
+
+@struct
+class Root:
+    head: Node | None = None
+
+@struct
+class Node:
+    kind: u8 = 0
+    root: Root
+
+    @invariant
+    def is_head(self) -> bool:
+        return self.kind == 1 or self.root.head is self
+
+def make(root: Root, place: u64) -> Node:
+    ensures(lambda result: root.head is result)
+    old = root.head
+    made = new_at(Node, place)
+    made.root = root
+    if old is not None:
+        old.kind = 1
+    root.head = made
+    return made
+
+def f(root: Root, place: u64) -> None:
+    old = root.head
+    made = make(root, place)
+    assert {}
+"""
+
+
+@pytest.mark.parametrize("single", [True, False])
+@pytest.mark.parametrize(("claim", "left"), [("made.kind == 1 or made is old", ["check"]), ("root.head is made", [])])
+def test_what_a_call_makes_wasnt_there_before(single: bool, claim: str, left: list[str]) -> None:
+    of = session(THERE_BEFORE.format(claim), frozenset({"Root"} if single else ()))
+    found = {one.name: [v.obligation.duty.value for v in each.failed] for one, each in of.proofs.items()}
+    assert found["f"] == left and (found["make"] == [] or not single)
+
+
 FILLED = """
 unsafe("a test")
 

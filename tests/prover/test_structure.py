@@ -63,6 +63,7 @@ MISTAKES = [
     ("reply", "    thread.dispatcher = None\n    context =", "    context =", "end_dispatch", "is_dispatched"),
     ("placement", "    table.holder.user = table\n", "", "make_page_table", "holds"),
     ("captable", "    if has_children(slot):\n        return MORE\n", "", "end_some", "drop"),
+    ("endpoint", "        endpoint.cursor = sender.previous\n", "        pass\n", "take_sender", "take_sender"),
     ("endpoint", "    elif not has_children(slot):\n", "    else:\n", "hand_over", "relocate"),
     ("thread", " or has_children(place)", "", "let_go", "empty"),
     ("space", "(read_write | u64(EXECUTE)) != read_write", "read_write != read_write", "map_frame", "put"),
