@@ -50,7 +50,8 @@ async def take(bulk: Bulk, stream: Stream) -> None:
     number: Array[u8] = array(NUMBER)
     count: u64 = 0
     while True:
-        came = await bulk.net.receive(stream, bulk.pieces.taken[:])
+        # Segments may have any length: so that all of them are copied in words.
+        came = await bulk.net.receive(stream, bulk.pieces.taken[bulk.net.place_in(stream) :])
         if isinstance(came, End):
             return
         if came == 0:

@@ -56,6 +56,14 @@ def test_what_was_closed_is_free_when_the_service_has_gone(net: Any) -> None:
     assert net.sockets[usize(1)].serial == 0
 
 
+def test_where_the_next_byte_lies(net: Any) -> None:
+    stream = told(net, 3)
+    net.sockets[usize(3)].read_at = usize(8 * 100 + 3)
+    assert net.place_in(stream) == 3
+    told(net, 3)
+    assert net.place_in(stream) == 0, "of one that is over"
+
+
 def test_datagrams_are_closed(net: Any) -> None:
     stream = told(net, 2)
     net.sockets[usize(2)].datagrams = True

@@ -368,6 +368,11 @@ class Net:
         socket = self.stream_of(stream)
         return socket.write_at % 8 if socket is not None else 0
 
+    def place_in(self, stream: Stream) -> usize:
+        """The same of the next byte that is got: memory that begins as far behind one is filled in whole words."""
+        socket = self.stream_of(stream)
+        return socket.read_at % 8 if socket is not None else 0
+
     def push(self, stream: Stream) -> None:
         """Tell the service what was put and got."""
         socket = self.stream_of(stream)
