@@ -88,7 +88,7 @@ MISTAKES: dict[str, tuple[ModuleType, str, str]] = {
     "what is sent isn't waited for": (
         composing,
         "connection.retransmit_at = now + connection.trip.timeout()\n    connection.ack_now",
-        "connection.ack_now",
+        "connection.retransmit_at = NEVER\n    connection.ack_now",
     ),
     "a closed connection keeps what it queued": (
         connection,

@@ -162,6 +162,22 @@ def test_who_gave_way_may_answer_after_all(host: Host) -> None:
     host.rest(100)
 
 
+def test_who_repeats_its_syn_gives_way_too(host: Host) -> None:
+    """It doesn't answer, however often it asks: a flood may well say the same again and again."""
+    listener, port = host.listen(backlog=1_000)
+    held = fill(host, port)
+    late = Peer(host, port)
+    (answer,) = late.say(SYN)
+    late.ack = (answer.sequence + 1) % 2**32
+    for _ in range(4):
+        host.rest(0.4)
+        for peer in held:
+            peer.say(SYN, seq=peer.seq - 1, options=ALL_OPTIONS)
+    late.say(ACK)
+    assert host.network.tcp.accept(CLIENT, listener) is not None
+    host.rest(100)
+
+
 def live(host: Host) -> list[Any]:
     places = (host.network.tcp.connections.at(usize(index)) for index in range(len(host.network.tcp.connections)))
     return [each for each in places if each is not None]

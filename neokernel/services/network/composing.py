@@ -120,7 +120,9 @@ def compose_syn(connection: Connection, out: Segment, host: Host, now: u64) -> P
     connection.most_sent = connection.nxt
     connection.timing, connection.timed_at = first, now
     connection.timed_end = connection.nxt
-    connection.retransmit_at = now + connection.trip.timeout()
+    if connection.retransmit_at == NEVER:
+        # A SYN that comes again is answered, but doesn't prolong the time in which the answer is to be acknowledged.
+        connection.retransmit_at = now + connection.trip.timeout()
     connection.ack_now, connection.last_sent = False, now
     if not first:
         host.counters.retransmitted += 1
