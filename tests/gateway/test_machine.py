@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import json
 import socket
 import subprocess
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ import pytest
 from neokernel.image import qemu
 from tests.model.digits import FOLDER, MODELS, held_out
 from tests.network.test_machine import free_ports
+from tests.png.support import Picture, Samples, chunk
 from tests.support.machine import QEMU
 from tests.support.nk import nk
 
@@ -296,6 +299,71 @@ def test_http_1_0(port: int) -> None:
         answer.begin()
         assert answer.headers["Content-Length"] and answer.headers["Transfer-Encoding"] is None
         assert len(json.loads(answer.read())["outputs"][0]["data"]) == 10
+
+
+# --- images -----------------------------------------------------------------------------------------------------------
+
+
+def drawn(counts: Any) -> Picture:
+    """Black and white, 32 x 32: of each block of 4 x 4 as many pixels are white as are counted."""
+    white = [[int(count) for count in row] for row in counts]
+    return Picture(
+        0, 1, [[(int(y % 4 * 4 + x % 4 < white[y // 4][x // 4]),) for x in range(32)] for y in range(32)], True
+    )
+
+
+def classified(port: int, name: str, body: bytes, **headers: str) -> tuple[int, Any]:
+    return asked(port, "POST", f"/v2/models/{name}/classify", body, headers or {"Content-Type": "image/png"})[:2]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_images_are_classified(port: int, name: str) -> None:
+    """As the same counts are in JSON, to the bit."""
+    images, labels = held_out()
+    right = 0
+    for number in range(10):
+        scores = infer(port, name, image(images[number].ravel().tolist()))[1]["outputs"][0]["data"]
+        status, said = classified(port, name, drawn(images[number][0]).file())
+        assert status == 200 and set(said) == {"model_name", "model_version", "class", "scores"}
+        assert said["scores"] == scores and said["class"] == int(np.argmax(scores)) and said["model_name"] == name
+        right += said["class"] == labels[number]
+    assert right >= 9
+
+
+def test_a_large_image_in_colour(port: int) -> None:
+    """Grey, as it is seen on black: what is transparent is black."""
+    images, _ = held_out()
+    small = drawn(images[0][0])
+    wanted = classified(port, "digits", small.file())
+    large = [[row[x // 4] for x in range(128)] for row in small.samples for _ in range(4)]
+    seen: Samples = [[(255, 255, 255, 255) if pixel == (1,) else (0, 255, 9, 0) for pixel in row] for row in large]
+    assert classified(port, "digits", Picture(6, 8, seen).file(itertools.cycle(range(5)))) == wanted
+
+
+def test_what_is_no_image_for_the_model(port: int) -> None:
+    right = Picture(0, 8, [[(0,)] * 32] * 32).file()
+    assert classified(port, "digits", right)[0] == 200
+    for body, words in (
+        (b"", "the body is no PNG"),
+        (right[:-1], "the image is no PNG: it ends too early"),
+        (right[:50] + b"x" + right[51:], "the image is no PNG: a checksum in it is wrong"),
+        (
+            Picture(0, 8, [[(0,)] * 30] * 32).file(),
+            "the image has 30 x 32 pixels: they have to be multiples of 8 x 8",
+        ),
+        (
+            Picture(6, 16, [[(0, 0, 0, 0)] * 256] * 256).file(),
+            "the image takes 524544 bytes unpacked: make it smaller",
+        ),
+        (
+            right.replace(right[33:-12], chunk(b"IDAT", zlib.compress(bytes(33)))),
+            "the image is no PNG: what is packed in it is damaged, or isn't as long as its size says",
+        ),
+    ):
+        assert classified(port, "digits", body) == (400, {"error": words})
+    assert classified(port, "temper", right) == (400, {"error": "the model takes no images: ask it by `infer`"})
+    assert classified(port, "digits", right, **JSON)[0] == 415
+    assert get(port, "/v2/models/digits/classify") == (405, {"error": "Method Not Allowed"})
 
 
 # --- models that go wrong ---------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ from neokernel.runtime.lend import Lent
 from neokernel.runtime.must import must
 from neokernel.runtime.placing import placed
 from neokernel.runtime.process import Process, current
+from neokernel.services.gateway.image import gives_scores, read_image, takes_images
 from neokernel.services.gateway.job import MOST_BODY, Phase
 from neokernel.services.gateway.paths import Asked, Part, asked_of
 from neokernel.services.gateway.reply import (
@@ -57,6 +58,7 @@ from neokernel.services.gateway.reply import (
     say,
     unwritable,
     write_answer,
+    write_class,
     write_model,
     write_ready,
     write_server,
@@ -101,6 +103,11 @@ name2: Setting[bytes] = setting(b"")
 name3: Setting[bytes] = setting(b"")
 #: requests of one model that may wait for their turn
 queue: Setting[u16] = setting(16)
+#: what white becomes in images that models classify; 0: the model takes none
+scale0: Setting[u16] = setting(0)
+scale1: Setting[u16] = setting(0)
+scale2: Setting[u16] = setting(0)
+scale3: Setting[u16] = setting(0)
 #: milliseconds that a request waits for its results
 patience: Setting[u32] = setting(10_000)
 
@@ -150,8 +157,9 @@ async def serve(site: Site, server: Server, stream: Stream, index: usize) -> Non
             case Part.READY:
                 if await http.allows(GET):
                     await tell(http, b"ready", site.is_ready())
-            case Part.MODEL | Part.MODEL_READY | Part.INFER:
-                if await http.allows(POST if asked.part is Part.INFER else GET):
+            case Part.MODEL | Part.MODEL_READY | Part.INFER | Part.CLASSIFY:
+                posts = asked.part is Part.INFER or asked.part is Part.CLASSIFY
+                if await http.allows(POST if posts else GET):
                     await of_model(site, http, asked, index)
             case Part.NOTHING:
                 await refuse(http, 404, b"there is nothing here: /v2 is what there is")
@@ -201,7 +209,9 @@ async def of_model(site: Site, http: Exchange, asked: Asked, index: usize) -> No
     elif len(asked.version) != 0 and asked.version != model.described.version():
         await refuse(http, 404, b"there is no such version of the model")
     elif asked.part is Part.INFER:
-        await infer(site, http, number, index)
+        await infer(site, http, number, index, False)
+    elif asked.part is Part.CLASSIFY:
+        await infer(site, http, number, index, True)
     elif asked.part is Part.MODEL:
         write_model(page, site.name_of(number), model.described)
         await say(http, page)
@@ -210,15 +220,22 @@ async def of_model(site: Site, http: Exchange, asked: Asked, index: usize) -> No
         await say(http, page)
 
 
-async def infer(site: Site, http: Exchange, number: usize, index: usize) -> None:
-    """Read the request, have it computed, and answer."""
+async def infer(site: Site, http: Exchange, number: usize, index: usize, is_image: bool) -> None:
+    """Read the request, have it computed, and answer. `is_image`: its body is a PNG, and the answer is a class."""
     work, job = site.work, site.work.jobs[index]
     model = work.models[number]
     if http.field(b"inference-header-content-length") is not None:
         await refuse(http, 400, b"tensors in binary form aren't taken: send them as JSON")
         return
     kind = http.field(b"content-type")
-    if kind is not None and not is_json(kind):
+    if is_image:
+        if site.scale_of(number) == 0 or not takes_images(model.described) or not gives_scores(model.described):
+            await refuse(http, 400, b"the model takes no images: ask it by `infer`")
+            return
+        if kind is not None and not is_kind(kind, b"image/png"):
+            await refuse(http, 415, b"an image is a PNG: say `Content-Type: image/png`")
+            return
+    elif kind is not None and not is_kind(kind, b"application/json"):
         await refuse(http, 415, b"a request is JSON: say `Content-Type: application/json`")
         return
     if model.waiting >= work.most:
@@ -230,11 +247,19 @@ async def infer(site: Site, http: Exchange, number: usize, index: usize) -> None
             await refuse(http, 413, b"the request is too large")
         return
     trouble = Text(data=job.message[:])
+    edition = model.described.edition
+    taken: bool
+    if is_image:
+        tensor = model.described.input(0)
+        taken = await read_image(site.executor, job, length, tensor, site.scale_of(number), trouble)
+        job.has_id, job.wanted = False, 1
+    else:
+        taken = read_request(job, length, model.described, trouble)
     until = http.server.after(u64(site.patience))
-    if work.serving(number, site.executor.now) == 0:
-        # It has ended while the body came.
+    if work.serving(number, site.executor.now) == 0 or model.described.edition != edition:
+        # It has ended while the body came, or has become another one.
         await refuse(http, 503, b"the model isn't running", again=True)
-    elif not read_request(job, length, model.described, trouble):
+    elif not taken:
         await refuse(http, 400, trouble.written())
     elif work.submit(site.executor, index, number, until) is not None:
         await refuse(http, 429, b"too many requests wait for this model", again=True)
@@ -244,7 +269,10 @@ async def infer(site: Site, http: Exchange, number: usize, index: usize) -> None
                 spoilt = unwritable(job, model.described)
                 if spoilt is None:
                     page = Writer(into=job.body[:])
-                    write_answer(page, job, site.name_of(number), model.described)
+                    if is_image:
+                        write_class(page, job, site.name_of(number), model.described)
+                    else:
+                        write_answer(page, job, site.name_of(number), model.described)
                     await say(http, page)
                 else:
                     trouble.write(f'result "{text_of(spoilt.name())}" has an element that JSON has no number for')
@@ -257,9 +285,8 @@ async def infer(site: Site, http: Exchange, number: usize, index: usize) -> None
                 await refuse(http, 504, b"the model takes too long")
 
 
-def is_json(kind: bytes) -> bool:
-    """Is that media type `application/json`, whatever its parameters are?"""
-    wanted = b"application/json"
+def is_kind(kind: bytes, wanted: bytes) -> bool:
+    """Is that media type the one that is wanted, in small letters, whatever its parameters are?"""
     if len(kind) < len(wanted):
         return False
     for place in range(len(wanted)):
@@ -377,6 +404,17 @@ class Site:
                 return name2.get(current())
             case _:
                 return name3.get(current())
+
+    def scale_of(self, model: usize) -> u64:
+        match model:
+            case 0:
+                return u64(scale0.get(current()))
+            case 1:
+                return u64(scale1.get(current()))
+            case 2:
+                return u64(scale2.get(current()))
+            case _:
+                return u64(scale3.get(current()))
 
     def model_of(self, name: bytes) -> usize | None:
         for model in range(MODELS):

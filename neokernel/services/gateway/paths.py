@@ -1,7 +1,7 @@
 """Paths of the protocol: what is asked, and of which model.
 
 /v2, /v2/health/live, /v2/health/ready
-/v2/models/NAME[/versions/VERSION][/ready | /infer]
+/v2/models/NAME[/versions/VERSION][/ready | /infer | /classify]
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class Part(Enum):
     MODEL = 4
     MODEL_READY = 5
     INFER = 6
+    CLASSIFY = 7
 
 
 @value
@@ -67,5 +68,7 @@ def asked_of(path: bytes) -> Asked:
             return Asked(Part.MODEL_READY, name, version)
         case b"/infer":
             return Asked(Part.INFER, name, version)
+        case b"/classify":
+            return Asked(Part.CLASSIFY, name, version)
         case _:
             return NOTHING

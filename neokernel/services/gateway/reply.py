@@ -119,6 +119,38 @@ def write_tensor(page: Writer, tensor: Tensor) -> None:
 # --- results ----------------------------------------------------------------------------------------------------------
 
 
+def write_class(page: Writer, job: Job, name: bytes, described: Described) -> None:
+    """The first result as scores, and the number of the highest; of equal ones, the first."""
+    tensor = described.output(0)
+    highest: u64 = 0
+    for index in range(tensor.count):
+        if is_less(element(job, tensor, highest), element(job, tensor, index)):
+            highest = index
+    page.open(OBJECT)
+    page.name(b"model_name")
+    page.text(name)
+    page.name(b"model_version")
+    page.text(described.version())
+    page.name(b"class")
+    page.number(highest)
+    page.name(b"scores")
+    page.open(LIST)
+    for index in range(tensor.count):
+        _ = write(tensor.element, element(job, tensor, index), page)
+    page.close(LIST_END)
+    page.close(OBJECT_END)
+
+
+def is_less(one: u64, other: u64) -> bool:
+    """Of the bits of two finite float32: negative ones the other way round, and both zeroes are the same."""
+    return order_of(one) < order_of(other)
+
+
+def order_of(bits: u64) -> u64:
+    size = bits & 0x7FFF_FFFF
+    return (u64(1) << 32) - size if bits >> 31 != 0 else (u64(1) << 32) + size
+
+
 def unwritable(job: Job, described: Described) -> Tensor | None:
     """The first result that was asked for with an element that JSON has no number for."""
     for number in range(described.outputs):
