@@ -105,6 +105,7 @@ class Exchange:
     refused: bool = False
     #: where it says whether it could end for somebody else; None: it couldn't
     seat: Seat | None = None
+    said: Array[u8] = array(MOST_SAID)
 
     # --- the request --------------------------------------------------------------------------------------------------
 
@@ -153,10 +154,7 @@ class Exchange:
         asks = self.request.method is Method.OPTIONS
         self.begin(204 if asks else 405)
         self.head.allow(wanted | OPTIONS)
-        if asks:
-            await self.send(b"")
-        else:
-            await self.explain()
+        await self.send(b"" if asks else self.worded())
         return False
 
     async def read(self, into: Span[u8]) -> usize | BodyError:
@@ -224,16 +222,15 @@ class Exchange:
     async def refuse(self, status: u16) -> None:
         """Answer with what the status is called, worded as the server words errors."""
         self.begin(status)
-        await self.explain()
+        await self.send(self.worded())
 
-    async def explain(self) -> None:
-        """The same for an answer that was begun, and has other fields."""
+    def worded(self) -> bytes:
+        """What the status is called, worded so, and what kind of text that is: of an answer that was begun."""
         errors = self.server.errors
         self.head.kind(errors.kind)
-        memory: Array[u8] = array(MOST_SAID)
-        said = Text(data=memory[:])
+        said = Text(data=self.said[:])
         said.write(f"{text_of(errors.before)}{text_of(reason(self.status))}{text_of(errors.behind)}")
-        await self.send(said.written())
+        return said.written()
 
     def begin(self, status: u16) -> None:
         """Begin an answer: fields follow, by `header`, and then `send`, `start` or `start_chunked`."""

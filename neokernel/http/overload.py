@@ -28,4 +28,4 @@ async def turn_away(server: Server, stream: Stream) -> None:
         http.close_after()
         http.begin(UNAVAILABLE)
         http.header(b"Retry-After", b"1")
-        await http.explain()
+        await http.send(http.worded())
