@@ -59,7 +59,7 @@ from neokernel.lang import (
     wrapping_add,
 )
 from neokernel.runtime import system
-from neokernel.runtime.interface import REFUSED, Answer
+from neokernel.runtime.interface import REFUSED, Answer, handed_over
 from neokernel.runtime.process import HAND_OVER, Process, current
 from neokernel.runtime.ring import Broken, Ring
 from neokernel.runtime.system import Failure, Message
@@ -512,7 +512,11 @@ class Answering:
 
     def give(self, answer: Answer) -> Failure | None:
         """What the dispatcher of an interface says."""
-        return self.answer(answer.word, answer.w0, answer.w1, answer.w2, answer.w3)
+        failure = self.answer(answer.word, answer.w0, answer.w1, answer.w2, answer.w3)
+        if answer.moved != 0:
+            # Its slot is free again, whether the caller has got it or nobody has.
+            handed_over(current(), answer.moved)
+        return failure
 
     def answer(self, word: u64, w0: u64 = 0, w1: u64 = 0, w2: u64 = 0, w3: u64 = 0) -> Failure | None:
         assert not self.answered, "a request is answered once"

@@ -20,7 +20,8 @@ from neokernel.abi.status import WORD, Status
 from neokernel.runtime import executor as executors
 from neokernel.runtime import ring as rings
 from neokernel.runtime import system
-from neokernel.runtime.interface import REFUSED
+from neokernel.runtime.executor import Answering, Request
+from neokernel.runtime.interface import REFUSED, Answer
 from neokernel.runtime.process import HAND_OVER
 from neokernel.runtime.system import Failure, Message
 from neokernel.runtime.task import Task, Timers
@@ -289,6 +290,22 @@ def test_an_answer_that_can_not_be_taken_is_a_refusal(kernel: Kernel) -> None:
         kernel.run()
     assert [word & 0xFF for _, word, _ in kernel.answers] == [Status.NO_BUFFER.value]
     assert kernel.bench.executor.free == 1
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_what_an_answer_gives_away_has_no_slot_any_more(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch, refuses: bool
+) -> None:
+    """Whether the caller has taken it or couldn't."""
+    freed: list[int] = []
+    monkeypatch.setattr(executors, "handed_over", lambda _, slot: freed.append(int(slot)))
+    monkeypatch.setattr(executors, "current", lambda: None)
+    kernel.refuses = refuses
+    call = Answering(executor=kernel.bench.executor, request=Request(u64(20), Message(*[u64(0)] * 6)))
+    zero = u64(0)
+    answer = Answer(message(u64(1), zero, u64(1)), zero, zero, zero, zero, zero, u64(33))
+    assert isinstance(call.give(answer), Failure) is refuses
+    assert freed == [33] and len(kernel.answers) == 1
 
 
 def test_the_kernel_s_failures_are_told(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
