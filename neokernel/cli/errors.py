@@ -312,6 +312,14 @@ TOOL_CODES: dict[str, ToolCode] = {
         "one input.",
         Exit.USAGE,
     ),
+    "NK1707": ToolCode(
+        "a model that was pushed doesn't serve",
+        "The machine looks at what `nk model push` sends: who has signed it, whether it is whole, how much memory it "
+        "needs. Then a process tries it with its sample, and it has to answer requests without ending. The message "
+        "says which of these has failed. The model that was served before is served as before; `nk model list` shows "
+        "it, and `nk logs` what happened.",
+        Exit.NEGATIVE,
+    ),
     "NK1999": ToolCode(
         "internal error",
         "A fault of `nk` itself, not of your program. Run the command again with NK_DEBUG=1 in the environment, and "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neokernel.cli.errors import ToolError
+from neokernel.cli.model_push import list_, push
 from neokernel.cli.output import json_option, print_json, progress_line, shown
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ MOST_BYTES = 1 << 32
 
 @click.group()
 def command() -> None:
-    """Compile models in ONNX to bundles with native code, look at them, and run them."""
+    """Compile models in ONNX to bundles with native code, look at them, run them; and replace those of a machine."""
+
+
+command.add_command(push)
+command.add_command(list_)
 
 
 @contextlib.contextmanager

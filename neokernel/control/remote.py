@@ -21,6 +21,7 @@ from neokernel.abi.call import MAXIMUM_WORDS, REGISTER_WORDS, capabilities_of, l
 from neokernel.control.channel import Channel, Nonsense
 from neokernel.interfaces.capture import Capture
 from neokernel.interfaces.log import Journal
+from neokernel.interfaces.models import Models
 from neokernel.interfaces.network_watch import NetworkWatch
 from neokernel.interfaces.recorder import Recorder
 from neokernel.interfaces.system import System, Watch
@@ -48,6 +49,7 @@ class Remote(Loopback):
         self.journal = proxy(Journal, Peer.JOURNAL)
         self.network = proxy(NetworkWatch, Peer.NETWORK)
         self.capture = proxy(Capture, Peer.CAPTURE)
+        self.models = proxy(Models, Peer.MODELS)
 
     def ask(self, method: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """Call a method of one of the proxies."""

@@ -48,9 +48,10 @@ CALLED = {
     Peer.RECORDER: "kernel.trace",
     Peer.NETWORK: "the network",
     Peer.CAPTURE: "network.capture",
+    Peer.MODELS: "accelerator.models",
 }
 #: what a control service's program calls those that a system file may leave out
-OPTIONAL = {Peer.NETWORK: "network", Peer.CAPTURE: "capture"}
+OPTIONAL = {Peer.NETWORK: "network", Peer.CAPTURE: "capture", Peer.MODELS: "models"}
 
 
 class NotTold(Exception):

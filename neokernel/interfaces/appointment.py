@@ -47,5 +47,5 @@ class Appointment(Protocol):
         ...
 
     def served(self, number: u64) -> Served | NotAppointed | Failure:
-        """How the name is served."""
+        """How the name is served by who was appointed; ABSENT: nobody was, in this life of the gateway."""
         ...

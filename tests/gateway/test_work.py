@@ -250,7 +250,7 @@ def test_who_cant_be_appointed(desk: Desk) -> None:
     assert appoint(desk, 1) is NotAppointed.ABSENT and appoint(desk, 0) is NotAppointed.ABSENT
     assert appoint(desk, 1, 1) is NotAppointed.NAME and appoint(desk, 1, 99) is NotAppointed.NAME
     assert desk.work.served(u64(99), desk.executor.now) is NotAppointed.NAME
-    assert desk.work.served(u64(0), desk.executor.now) == Served(u64(0), False)
+    assert desk.work.served(u64(0), desk.executor.now) is NotAppointed.ABSENT
     assert desk.begin(1, SMALL) is None and desk.next(1).said == WAITS
     assert appoint(desk, 2) is NotAppointed.ABSENT and desk.serving() == 1
 

@@ -34,15 +34,16 @@ if TYPE_CHECKING:
 ONNX, BUNDLE = ".onnx", ".nkm"
 #: bytes of stack that the runner's own frames leave a model of the 64 KiB that a process has
 MOST_STACK = 48 << 10
-#: what a model's process takes beside its arena: stack, page tables, slots, and data of its own
-RUNNER = 256 << 10
+#: what a model's process takes beside its arena: stack, page tables, slots, a table for what it is leased, its own data
+RUNNER = 384 << 10
 #: programs that are kept, the latest used
 MOST = 64
-#: kinds of machines that a process's code can be for: the kernel keeps no vector registers
+#: of machines that an image's models run on: what they have beside RV64GC isn't known when it is built
 FEATURES = 0
 
 MODULE = '''"""Made by the build, of {what}: the process of the model {name}, version {version}."""
 
+from neokernel.interfaces.accelerator import Accelerator
 from neokernel.interfaces.inference import Inference
 from neokernel.lang import Uses, assembly, slot_of, unsafe, uses
 from neokernel.runtime.process import Process
@@ -76,10 +77,11 @@ nk_model_arena:
 """)
 
 gateway: Uses[Inference] = uses(lend={lend})
+accelerator: Uses[Accelerator] = uses(optional=True)
 
 
 def main(process: Process) -> None:
-    serve(process, slot_of(gateway), {manifest})
+    serve(process, slot_of(gateway), slot_of(accelerator), {manifest})
 '''
 
 
@@ -119,7 +121,7 @@ def tools() -> str:
     found = hashlib.sha256(compiler().encode())
     ours = PACKAGE_ROOT / "neokernel"
     # What processes and the gateway agree on says how much is lent, and what is refused.
-    agreed = (ours / "abi" / "model.py", ours / "interfaces" / "inference.py")
+    agreed = (ours / "abi" / "model.py", ours / "interfaces" / "inference.py", ours / "interfaces" / "accelerator.py")
     for path in (*sources_of("model"), *agreed, Path(__file__)):
         found.update(path.read_bytes())
     return found.hexdigest()

@@ -2,8 +2,8 @@
 
 A CALL is passed on as it came, to the capability that its `Peer` is, and to none but those that the program has. So the
 service's authority is what its system file grants, and its own code has none to give. What it passes on to init's
-`System` is said in the log, with the operator's name, before it is done, and so is that somebody listens to a network;
-what only reads isn't.
+`System` is said in the log, with the operator's name, before it is done, and so is that somebody listens to a network,
+or pushes a model; what only reads isn't.
 
 Invariant: `ready` bytes of `out` are one whole answer, or none is due.
 """
@@ -55,14 +55,15 @@ from neokernel.services.control.protocol import (
 from neokernel.services.control.recorder import Tape
 from neokernel.services.control.session import Line
 
-PEERS = 6
+PEERS = 7
 #: where they are in a Challenge
 MACHINE = offset_of(Challenge, "machine")
 NONCE = offset_of(Challenge, "nonce")
 #: `System.post_mortem`, which changes nothing, by its number in messages
 POST_MORTEM: u64 = 7
-#: `Capture.begin`, likewise
+#: `Capture.begin`, and `Models.finish`, likewise
 BEGIN: u64 = 1
+FINISH: u64 = 4
 #: bytes of a line in the log
 MOST_LINE = 200
 
@@ -187,6 +188,10 @@ class Desk:
         if peer == usize(Peer.CAPTURE.value) and self.peers[peer] != 0 and label & 0xFF == BEGIN:
             text = Text()
             text.write(f"operator {self.line.operators.name(session.operator)}: has frames of the network copied")
+            self.say(Level.INFO, text)
+        if peer == usize(Peer.MODELS.value) and self.peers[peer] != 0 and label & 0xFF == FINISH:
+            text = Text()
+            text.write(f"operator {self.line.operators.name(session.operator)}: pushes a model")
             self.say(Level.INFO, text)
         words: Array[u64] = array(REGISTER_WORDS)
         buffer = self.process.buffer

@@ -10,10 +10,11 @@ from neokernel.interfaces.capture import Capture
 from neokernel.interfaces.clients.names import Names
 from neokernel.interfaces.entropy import Entropy
 from neokernel.interfaces.log import Journal, Log
+from neokernel.interfaces.models import Keys, Models
 from neokernel.interfaces.network_watch import NetworkWatch
 from neokernel.interfaces.port import Port
 from neokernel.interfaces.system import System, Watch
-from neokernel.lang import Uses, slot_of, uses, usize
+from neokernel.lang import Uses, slot_of, u64, uses, usize
 from neokernel.runtime.objects import Device, Trace
 from neokernel.runtime.process import Process
 from neokernel.services.control.desk import Desk
@@ -34,6 +35,18 @@ trace: Uses[Trace] = uses()
 #: of systems that have a network
 network: Uses[NetworkWatch] = uses(optional=True)
 capture: Uses[Capture] = uses(optional=True)
+#: of systems that have models replaced: these, and whom it tells whose signatures are taken
+models: Uses[Models] = uses(optional=True)
+keys: Uses[Keys] = uses(optional=True)
+
+
+def tell_keys(desk: Desk) -> None:
+    """Let the accelerator manager know who may sign models: whoever signs images. Nobody else has the enrolment."""
+    enrolled = desk.line.operators.enrolment
+    for number in range(enrolled.count):
+        if keys.enrol(u64(number), u64(enrolled.count), enrolled.public(number)) is not None:
+            # It was left out of this system.
+            return
 
 
 def main(process: Process) -> None:
@@ -44,6 +57,8 @@ def main(process: Process) -> None:
     desk.peers[usize(Peer.NETWORK.value)] = slot_of(network)
     desk.peers[usize(Peer.CAPTURE.value)] = slot_of(capture)
     desk.tape.trace = slot_of(trace)
+    desk.peers[usize(Peer.MODELS.value)] = slot_of(models)
     enrol(process, desk, enrolment)
+    tell_keys(desk)
     link = Link(process=process, desk=desk, port=port, entropy=entropy)
     link.serve()

@@ -67,6 +67,8 @@ class Peer(Enum):
     NETWORK = 4
     #: the network service's `Capture`
     CAPTURE = 5
+    #: the accelerator manager's `Models`
+    MODELS = 6
 
 
 class Reason(Enum):

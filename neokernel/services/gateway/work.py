@@ -284,7 +284,7 @@ class Work:
             return NotAppointed.NAME
         worker = self.worker_of(self.models[usize(number)].appointed)
         if self.models[usize(number)].appointed == 0 or worker is None:
-            return Served(0, False)
+            return NotAppointed.ABSENT
         return Served(worker.answered, self.serving(usize(number), now) != 0)
 
     # --- work -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,100 @@
+"""`nk model push` and `nk model list`: the models of a running machine, and replacing one while it is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from neokernel.cli.errors import ToolError
+from neokernel.cli.output import json_option, print_json, progress_line, styled
+from neokernel.cli.target import machine_option, session
+
+if TYPE_CHECKING:
+    from neokernel.control.models import Served
+
+#: digits of a hash that are shown
+DIGITS = 12
+
+
+@click.command()
+@click.argument("name")
+@click.argument("path", metavar="MODEL.nkm", type=click.Path(path_type=Path))
+@click.option("--wait", is_flag=True, help="Until it isn't watched any more, and stays.")
+@machine_option
+@json_option
+def push(name: str, path: Path, wait: bool, machine: str | None, key: Path | None, as_json: bool) -> None:
+    """Replace the model that is served as NAME by the bundle MODEL.nkm, while it is asked.
+
+    The bundle's signature lies beside it, in MODEL.nkm.sig; the machine takes those of keys that it is enrolled with.
+    It tries the bundle with the sample in it. What is refused, or fails, changes nothing; what ends, or keeps a request
+    waiting in vain, while it is watched, is rolled back.
+
+    Exit status: 0 it serves; 1 it was refused, or the one before serves again; otherwise as `nk svc show`.
+    """
+    from neokernel.control.models import NotPushed, models, settled
+    from neokernel.control.models import push as send
+    from neokernel.image.boot import signature_path
+
+    try:
+        data = path.read_bytes()
+        signature = signature_path(path)
+        if signature.is_file():
+            data += signature.read_bytes()
+    except OSError as error:
+        raise ToolError("NK1705", f"{path}: {error.strerror or error}") from error
+    with session(machine, key) as view, progress_line() as say:
+        found = next((each for each in models(view) if each.name == name), None)
+        if found is None:
+            called = ", ".join(each.name for each in models(view)) or "none"
+            raise ToolError("NK1605", f"no model is served as {name}", f"there are: {called}")
+        try:
+            send(view, found.number, data, say)
+        except NotPushed as error:
+            raise ToolError("NK1707", f"{name}: {path} is refused: {error}", error.help) from error
+        after = settled(view, found.number, wait, say)
+    if after.outcome in ("rolled back", "tried"):
+        why = after.why or "nobody says that it is ready"
+        raise ToolError("NK1707", f"{name}: {path} doesn't serve: {why}", f"{after.service} serves as before")
+    if as_json:
+        print_json({**after.as_json(), "exit": 0})
+        return
+    watched = "; it is watched" if after.outcome == "watched" else ""
+    click.echo(f"{name}: version {after.version} ({after.digest[:DIGITS]}) is served by {after.service}{watched}")
+
+
+@click.command("list")
+@machine_option
+@json_option
+def list_(machine: str | None, key: Path | None, as_json: bool) -> None:
+    """List the models of a running machine: version, the beginning of their contents' hash, who serves them, and what
+    has become of the last push.
+
+    Exit status: as `nk svc show`.
+    """
+    from neokernel.control.models import models
+
+    with session(machine, key) as view:
+        found = models(view)
+    if as_json:
+        print_json({"models": [each.as_json() for each in found], "exit": 0})
+        return
+    wide = max((len(each.name) for each in found), default=0)
+    for each in found:
+        click.echo(f"{styled(f'{each.name:<{wide}}', bold=True)}  {told(each)}")
+
+
+def told(model: Served) -> str:
+    if not model.version:
+        return "nobody serves it"
+    where = "of the image" if model.own else "pushed"
+    said = f"version {model.version} ({model.digest[:DIGITS]}), {where}, served by {model.service}"
+    said += f"; {model.answered:,} answered"
+    if model.outcome in ("tried", "watched"):
+        said += f"; a push is {model.outcome}"
+    if model.why:
+        said += f"; the last push was rolled back: {model.why}"
+    if not model.spare and model.outcome != "tried":
+        said += "; nothing can be pushed: no process waits for it"
+    return said

@@ -1,0 +1,350 @@
+"""Models that are replaced while they are asked: what is taken, what is refused, and what is rolled back.
+
+One machine for all tests here, whose gateway has one name; two processes may serve it. What serves is told by the
+version that the gateway names. Bundles that go wrong are made of the one that doesn't: their code begins with a look
+at the first input, and does wrong unless that is the sample's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from neokernel.image.boot import signature_path
+from neokernel.image.keys import development_key, new_key
+from neokernel.model.bundle import Bundle, pack
+from neokernel.model.importer import import_model
+from neokernel.model.machine import SCALAR
+from neokernel.model.signed import HEADER_SIZE, sign
+from tests.cli.support import Nk
+from tests.control.conftest import up
+from tests.gateway.test_machine import PATIENCE, asked, get, image, infer, is_ready
+from tests.gateway.test_models import identity
+from tests.model.digits import FOLDER, onnx_of
+from tests.network.test_machine import free_ports
+from tests.support.machine import QEMU
+
+MACHINE = Path(__file__).parent / "machine" / "push.toml"
+CLIENTS = 4
+
+pytestmark = [pytest.mark.qemu, pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")]
+
+
+@dataclass(frozen=True)
+class Machine:
+    port: int
+    folder: Path
+
+    def version(self) -> str:
+        return str(get(self.port, "/v2/models/digits")[1]["versions"][0])
+
+    def serves(self) -> bool:
+        return infer(self.port, "digits", image([1] * 64))[0] == 200
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    folder = tmp_path_factory.mktemp("push")
+    (port,) = free_ports(1)
+    own = {"NK_STATE": str(folder / "state"), "NK_RUNTIME": str(folder / "run")}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in own.items():
+            patch.setenv(name, value)
+        system = folder / "system.toml"
+        text = MACHINE.read_text().replace("tcp/40014", f"tcp/{port}").replace("../../../models/digits", str(FOLDER))
+        system.write_text(text)
+        with up(system, folder) as process:
+            end = time.monotonic() + PATIENCE
+            while not is_ready(port, "digits"):
+                assert time.monotonic() < end and process.poll() is None, "the model doesn't begin to serve"
+                time.sleep(0.1)
+            yield Machine(port, folder)
+
+
+@pytest.fixture
+def nk(machine: Machine, capfdbinary: pytest.CaptureFixture[bytes]) -> Nk:
+    assert os.environ["NK_STATE"].startswith(str(machine.folder))
+    return Nk(capfdbinary)
+
+
+@pytest.fixture(scope="module")
+def made() -> Bundle:
+    return import_model(onnx_of("digits"), "digits", dimensions={"batch": 1}, source=False, variants=[SCALAR])
+
+
+def written(machine: Machine, data: bytes, key: Ed25519PrivateKey | None = None) -> Path:
+    """A bundle in a file, with its signature beside it."""
+    path = machine.folder / f"{hashlib.sha256(data).hexdigest()[:16]}.nkm"
+    path.write_bytes(data)
+    signature_path(path).write_bytes(sign(data, key if key is not None else development_key()[0]))
+    return path
+
+
+def push(nk: Nk, machine: Machine, bundle: Bundle) -> tuple[int, str]:
+    """Status, and what is said of it."""
+    result = nk("model", "push", "digits", written(machine, pack(bundle)))
+    return result.status, result.output or result.error
+
+
+def listed(nk: Nk) -> dict[str, Any]:
+    result = nk("model", "list", "--json")
+    assert result.status == 0, result.error
+    (found,) = result.json["models"]
+    return dict(found)
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def settled(nk: Nk) -> dict[str, Any]:
+    """The list's entry, when nothing is watched any more, and another push can come."""
+    until(lambda: listed(nk)["outcome"] not in ("tried", "watched") and listed(nk)["spare"])
+    return listed(nk)
+
+
+def with_code(bundle: Bundle, code: bytes) -> Bundle:
+    return replace(bundle, codes=(replace(bundle.codes[0], code=code),))
+
+
+#: `unimp`, which no machine executes; a jump to itself; and the instruction that does nothing
+CRASH, HANG, NOTHING = 0x0000_0000, 0x0000_006F, 0x0000_0013
+
+
+def unless_sample(bundle: Bundle, wrong: int) -> Bundle:
+    """The same model, that does this first if its first input isn't the sample's."""
+    (bits,) = struct.unpack("<i", bundle.sample[:4])
+    low = (bits & 0xFFF ^ 0x800) - 0x800
+    high = (bits - low) >> 12 & 0xFFFFF
+    words = [
+        0x0006_3283,  # ld t0, 0(a2)
+        0x0002_A303,  # lw t1, 0(t0)
+        high << 12 | 7 << 7 | 0x37,  # lui t2
+        (low & 0xFFF) << 20 | 7 << 15 | 7 << 7 | 0x1B,  # addiw t2, t2
+        0x63 | 0x400 | 6 << 15 | 7 << 20,  # beq t1, t2, 8
+        wrong,
+    ]
+    words += [NOTHING] * (16 - len(words))
+    return with_code(bundle, struct.pack("<16I", *words) + bundle.codes[0].code)
+
+
+# --- what is taken ----------------------------------------------------------------------------------------------------
+
+
+def test_what_the_image_has(nk: Nk, machine: Machine) -> None:
+    found = listed(nk)
+    assert (found["name"], found["version"], found["own"], found["spare"]) == ("digits", "1", True, True)
+    assert found["outcome"] == "none" and found["service"] in ("digits", "digits-next") and len(found["digest"]) == 128
+    assert "version 1 (" in nk("model", "list").output
+
+
+def test_a_push_while_clients_ask(nk: Nk, machine: Machine, made: Bundle) -> None:
+    """Twice, so that either process has its turn: no request fails, and each is answered rightly."""
+    tensor = json.dumps(image([float(number % 17) for number in range(64)])).encode()
+    status, wanted = infer(machine.port, "digits", tensor)
+    assert status == 200
+    found: list[tuple[int, bool]] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            status, said = infer(machine.port, "digits", tensor)
+            found.append((status, said["outputs"] == wanted["outputs"] if status == 200 else False))
+
+    asking = [threading.Thread(target=ask) for _ in range(CLIENTS)]
+    for each in asking:
+        each.start()
+    services = set()
+    try:
+        for version in ("2", "3"):
+            bundle = replace(made, version=version)
+            status, said = push(nk, machine, bundle)
+            assert status == 0, said
+            assert f"digits: version {version} (" in said and "it is watched" in said
+            assert machine.version() == version
+            after = settled(nk)
+            assert (after["version"], after["own"], after["outcome"]) == (version, False, "taken")
+            assert after["digest"] == hashlib.sha512(pack(bundle)[HEADER_SIZE:]).hexdigest()
+            services.add(after["service"])
+    finally:
+        over.set()
+        for each in asking:
+            each.join()
+    assert services == {"digits", "digits-next"}
+    assert len(found) > 20 and set(found) == {(200, True)}, found
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+def refused(nk: Nk, machine: Machine, path: Path, words: str) -> None:
+    """It is, for this reason, and who serves does so as before."""
+    before = settled(nk)
+    result = nk("model", "push", "digits", path)
+    assert result.status == 1 and "NK1707" in result.error and words in result.error, result.error
+    assert listed(nk) | {"answered": 0} == before | {"answered": 0}
+    assert machine.version() == before["version"] and machine.serves()
+
+
+def test_unsigned(nk: Nk, machine: Machine, made: Bundle) -> None:
+    path = machine.folder / "unsigned.nkm"
+    path.write_bytes(pack(made))
+    refused(nk, machine, path, "it isn't signed")
+
+
+def test_signed_by_somebody_else(nk: Nk, machine: Machine, made: Bundle) -> None:
+    refused(nk, machine, written(machine, pack(made), Ed25519PrivateKey.generate()), "a key that isn't enrolled")
+
+
+def test_a_signature_of_something_else(nk: Nk, machine: Machine, made: Bundle) -> None:
+    data, other = pack(replace(made, version="8")), pack(replace(made, version="9"))
+    path = written(machine, data)
+    path.write_bytes(other)
+    refused(nk, machine, path, "its signature is of something else")
+
+
+def test_damaged(nk: Nk, machine: Machine, made: Bundle) -> None:
+    data = bytearray(pack(made))
+    path = written(machine, bytes(data))
+    data[-5000] ^= 1
+    path.write_bytes(data)
+    refused(nk, machine, path, "it isn't what was signed")
+    path.write_bytes(data[:-1])
+    refused(nk, machine, path, "it is no bundle")
+
+
+def test_too_large(nk: Nk, machine: Machine, made: Bundle) -> None:
+    path = written(machine, pack(replace(made, source=bytes(600 << 10))))
+    refused(nk, machine, path, "it is larger than there is room for")
+    arena = replace(made, codes=(replace(made.codes[0], arena_size=2 << 20),))
+    refused(nk, machine, written(machine, pack(arena)), "it needs more memory or stack")
+    stack = replace(made, codes=(replace(made.codes[0], stack=1 << 20),))
+    refused(nk, machine, written(machine, pack(stack)), "it needs more memory or stack")
+
+
+def test_what_cant_be_tried(nk: Nk, machine: Machine, made: Bundle) -> None:
+    refused(nk, machine, written(machine, pack(replace(made, sample=b""))), "it has no sample")
+
+
+def test_a_name_that_there_isnt(nk: Nk, machine: Machine, made: Bundle) -> None:
+    result = nk("model", "push", "letters", written(machine, pack(made)))
+    assert result.status == 2 and "no model is served as letters" in result.error and "digits" in result.error
+
+
+def test_an_operator_who_isnt_enrolled(nk: Nk, machine: Machine, made: Bundle) -> None:
+    private, _ = new_key(machine.folder / "stranger")
+    result = nk("model", "push", "digits", written(machine, pack(made)), "--key", private)
+    assert result.status == 5 and machine.serves()
+
+
+# --- what is rolled back ----------------------------------------------------------------------------------------------
+
+
+def fails(nk: Nk, machine: Machine, bundle: Bundle, words: str) -> None:
+    """It is tried, and doesn't serve, for this reason; who serves has never stopped."""
+    before = settled(nk)
+    status, said = push(nk, machine, bundle)
+    assert status == 1 and words in said and f"{before['service']} serves as before" in said, said
+    after = listed(nk)
+    assert (after["outcome"], after["service"], after["version"]) == (
+        "rolled back", before["service"], before["version"],
+    )  # fmt: skip
+    assert words in after["why"] and machine.version() == before["version"] and machine.serves()
+
+
+def test_a_wrong_sample(nk: Nk, machine: Machine, made: Bundle) -> None:
+    sample = bytearray(made.sample)
+    sample[259] ^= 0x80
+    fails(nk, machine, replace(made, sample=bytes(sample)), "it computes something else, at byte 256")
+
+
+def test_one_that_ends_when_it_is_tried(nk: Nk, machine: Machine, made: Bundle) -> None:
+    fails(nk, machine, with_code(made, struct.pack("<I", CRASH) * 16), "its process has ended")
+
+
+def test_one_that_doesnt_end_when_it_is_tried(nk: Nk, machine: Machine, made: Bundle) -> None:
+    fails(nk, machine, with_code(made, struct.pack("<I", HANG) * 16), "it didn't get ready in time")
+
+
+def test_one_that_writes_where_it_may_not(nk: Nk, machine: Machine, made: Bundle) -> None:
+    """Into its own constants, and into its own code: `sw zero, 0(a0)`, and `auipc t0, 0; sw zero, 0(t0)`."""
+    fails(nk, machine, with_code(made, struct.pack("<I", 0x0005_2023) * 16), "its process has ended")
+    fails(nk, machine, with_code(made, struct.pack("<2I", 0x0000_0297, 0x0002_A023) * 8), "its process has ended")
+
+
+def test_one_that_executes_its_arena(nk: Nk, machine: Machine, made: Bundle) -> None:
+    """`jr a1`."""
+    fails(nk, machine, with_code(made, struct.pack("<I", 0x0005_8067) * 16), "its process has ended")
+
+
+def test_one_that_takes_something_else(nk: Nk, machine: Machine) -> None:
+    other = import_model(identity([4]), "other", source=False, variants=[SCALAR])
+    fails(nk, machine, other, "its inputs or outputs aren't those of the model that it would replace")
+
+
+@pytest.mark.parametrize(("wrong", "words"), [(CRASH, "its process has ended"), (HANG, "it kept a request waiting")])
+def test_one_that_goes_wrong_when_it_serves(nk: Nk, machine: Machine, made: Bundle, wrong: int, words: str) -> None:
+    """It passes its test, and the first request ends it: the one before serves again, by itself."""
+    before = settled(nk)
+    status, said = push(nk, machine, replace(unless_sample(made, wrong), version="7"))
+    assert status == 0 and "version 7" in said, said
+    assert infer(machine.port, "digits", image([1] * 64))[0] in (503, 504)
+    until(lambda: listed(nk)["outcome"] == "rolled back")
+    until(machine.serves)
+    after = listed(nk)
+    assert words in after["why"] and machine.version() == before["version"] == after["version"]
+    assert after["service"] == before["service"]
+    assert f"rolled back: {words}" in nk("model", "list").output
+    settled(nk)
+
+
+# --- who ends ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_manager_ends(nk: Nk, machine: Machine, made: Bundle) -> None:
+    """What was pushed is leased again, from memory that outlives the manager."""
+    assert push(nk, machine, replace(made, version="5"))[0] == 0
+    service = settled(nk)["service"]
+    assert nk("svc", "restart", "accelerator").status == 0
+    # Its lease ended with the manager. It notices when it is asked.
+    until(machine.serves)
+    until(lambda: listed(nk)["spare"] and listed(nk)["version"] == "5")
+    assert listed(nk)["service"] == service and machine.version() == "5" and not listed(nk)["own"]
+
+
+def test_the_model_ends(nk: Nk, machine: Machine) -> None:
+    """Nobody watches it any more: it is leased the same again."""
+    before = settled(nk)
+    assert nk("svc", "restart", before["service"]).status == 0
+    until(machine.serves)
+    after = settled(nk)
+    assert (after["service"], after["version"]) == (before["service"], before["version"]) and not after["own"]
+
+
+def test_the_gateway_ends(nk: Nk, machine: Machine, made: Bundle) -> None:
+    assert nk("svc", "restart", "gateway").status == 0
+    until(lambda: is_ready(machine.port, "digits"))
+    until(machine.serves)
+    assert machine.version() == "5"
+    assert push(nk, machine, replace(made, version="6"))[0] == 0 and machine.version() == "6"
+    settled(nk)
+
+
+def test_what_happened_is_in_the_log(nk: Nk, machine: Machine) -> None:
+    said = nk("logs", "--json").output
+    assert "pushes a model" in said and "a bundle was pushed, and is refused: UNSIGNED" in said
+    assert "what was pushed doesn't serve: CRASHED" in said and asked(machine.port, "GET", "/v2")[0] == 200
