@@ -10,7 +10,7 @@ Three parts of the client's region:
 | part | what |
 |---|---|
 | orders | a ring of messages of `Orders`, which the client posts |
-| news | a ring of messages of `News`, which the service posts |
+| news | a ring of messages of `News`, which the service posts, of two slots at least |
 | buffers | pairs of buffers of `each` bytes: pair n has its bytes to be sent at 2n, those that came at 2n + 1 |
 
 A connection, and a UDP socket, has one pair for as long as it lives; which one, the service says. Both buffers are used

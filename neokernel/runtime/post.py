@@ -92,9 +92,9 @@ def slots_of(memory: Lent) -> Span[Embedded[Slot]]:
     return span_at(Embedded[Slot], memory.address + SLOTS, count)
 
 
-def is_ring(memory: Lent) -> bool:
-    """Could a ring be there?"""
-    return memory.length >= SLOTS + size_of(Slot) and memory.address % size_of(Line) == 0
+def is_ring(memory: Lent, slots: usize = 1) -> bool:
+    """Could a ring of so many slots, or more, be there?"""
+    return memory.length >= SLOTS + slots * size_of(Slot) and memory.address % size_of(Line) == 0
 
 
 @struct

@@ -355,6 +355,7 @@ def test_what_is_no_image_for_the_model(port: int) -> None:
             Picture(6, 16, [[(0, 0, 0, 0)] * 256] * 256).file(),
             "the image takes 524544 bytes unpacked: make it smaller",
         ),
+        (Picture(0, 1, [[(0,)] * 512] * 256).file(), "the image has 512 x 256 pixels: more than 65536"),
         (
             right.replace(right[33:-12], chunk(b"IDAT", zlib.compress(bytes(33)))),
             "the image is no PNG: what is packed in it is damaged, or isn't as long as its size says",

@@ -344,7 +344,11 @@ def test_the_gateway_ends(nk: Nk, machine: Machine, made: Bundle) -> None:
     settled(nk)
 
 
-def test_what_happened_is_in_the_log(nk: Nk, machine: Machine) -> None:
+def test_what_happened_is_in_the_log(nk: Nk, machine: Machine, made: Bundle) -> None:
+    unsigned = machine.folder / "another.nkm"
+    unsigned.write_bytes(pack(made))
+    refused(nk, machine, unsigned, "it isn't signed")
+    fails(nk, machine, with_code(made, struct.pack("<I", CRASH) * 16), "its process has ended")
     said = nk("logs", "--json").output
     assert "pushes a model" in said and "a bundle was pushed, and is refused: UNSIGNED" in said
     assert "what was pushed doesn't serve: CRASHED" in said and asked(machine.port, "GET", "/v2")[0] == 200

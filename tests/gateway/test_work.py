@@ -331,3 +331,18 @@ def test_what_is_logged_of_one_process() -> None:
         lines(client, 100, 0)
     assert sum(len(lines(client, 100, 0)) for client in range(20, 40)) == 0
     assert lines(20, 3, 10**9) == [100 + 100 - int(LINES), 0, 0] and int(VOICES) == 12
+
+
+def test_a_model_sees_its_inputs_and_nothing_else_of_a_job(desk: Desk) -> None:
+    """Its memory was others' before: between inputs there may be what they asked."""
+    assert desk.begin(1, manifest({"one": ("UINT8", (1,)), "two": ("UINT8", (3,))})) is None
+    job = desk.work.jobs[0]
+    for place in range(256):
+        job.tensors[place] = u8(0xEE)
+    desk.submit(0)
+    assert desk.next(1).said == 1
+    described = desk.work.models[0].described
+    one, two = described.input(0).place, described.input(1).place
+    assert two > one + 1, "there is something in between"
+    seen = {place for place, byte in enumerate(desk.memory[-1]) if byte == 0xEE}
+    assert seen == {int(one), *range(int(two), int(two) + 3)}

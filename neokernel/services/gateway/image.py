@@ -24,6 +24,8 @@ from neokernel.services.gateway.job import Job
 SYMBOLS = 2_000
 ROWS = 16
 PIXELS: u64 = 2_000
+#: of an image: what one costs is the gateway's time, however well it is packed
+MOST_PIXELS: u64 = 65_536
 WHITE: u64 = 65_535
 #: decimal digits behind the point that an element is rounded to before it becomes a float
 DIGITS = 8
@@ -64,6 +66,9 @@ async def read_image(executor: Executor, job: Job, length: usize, tensor: Tensor
     rows, columns = rows_of(tensor), columns_of(tensor)
     element, place = tensor.element, tensor.place
     height, width = u64(png.height), u64(png.width)
+    if height * width > MOST_PIXELS:
+        trouble.write(f"the image has {width} x {height} pixels: more than {MOST_PIXELS}")
+        return False
     if height % rows != 0 or width % columns != 0:
         trouble.write(f"the image has {width} x {height} pixels: they have to be multiples of {columns} x {rows}")
         return False

@@ -30,6 +30,7 @@ from neokernel.runtime.queue import Queue
 from neokernel.runtime.task import Task
 from neokernel.runtime.vec import Full
 from neokernel.services.gateway.described import Described
+from neokernel.services.gateway.elements import size_of_element
 from neokernel.services.gateway.job import Job, Phase
 
 #: names that are served, processes that serve them, and connections
@@ -320,7 +321,11 @@ class Work:
         index = usize(entry & INDEX_MASK)
         job = self.jobs[index]
         model.waiting -= 1
-        worker.tensors.write(0, job.tensors[: model.described.results].bytes())
+        for number in range(model.described.inputs):
+            # What lies between inputs is of another request: no model may see it.
+            tensor = model.described.input(number)
+            end = tensor.place + usize(tensor.count * size_of_element(tensor.element))
+            worker.tensors.write(tensor.place, job.tensors[tensor.place : end].bytes())
         job.phase = Phase.GIVEN
         worker.given += 1
         worker.job, worker.serial, worker.until = index, job.serial, job.until

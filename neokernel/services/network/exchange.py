@@ -22,6 +22,8 @@ from neokernel.services.network.tcp import Listener, Tcp, TcpError
 
 #: of a client, in a turn
 MOST_ORDERS = 64
+#: messages that are posted only if there is room for all: that somebody has connected, and what has come from there
+TOGETHER: u32 = 2
 
 
 @value
@@ -140,7 +142,7 @@ def tell_accepted(tcp: Tcp, handle: Handle[Listener], news: Posts[News]) -> bool
     listener = tcp.listeners.get(handle)
     client: u32 = listener.client if listener is not None else 0
     for _ in range(listener.pending if listener is not None else u32(0)):
-        if not has_room(news, 2):
+        if not has_room(news, TOGETHER):
             return False
         accepted = tcp.accept(client, handle)
         if accepted is None or isinstance(accepted, TcpError):

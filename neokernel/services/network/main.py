@@ -100,6 +100,7 @@ from neokernel.services.network.denials import Sentence, say
 from neokernel.services.network.ethernet import SHIFT
 from neokernel.services.network.exchange import (
     MOST_ORDERS,
+    TOGETHER,
     Exchange,
     tell_accepted,
     tell_answers,
@@ -185,7 +186,7 @@ class Service:
         whole = LEAST_BUFFER <= each <= MOST_BUFFER and buffers.length >= 2 * usize(each) and each % 8 == 0
         # They are copied in words.
         whole = whole and buffers.address % 8 == 0
-        if not whole or not is_ring(orders) or not is_ring(news):
+        if not whole or not is_ring(orders) or not is_ring(news, usize(TOGETHER)):
             _ = current().drop(wake.slot)
             return NoSockets.PARTS
         client = self.client_of(client_of(current().client))
@@ -431,7 +432,10 @@ class Service:
             if isinstance(room, Broken):
                 self.end(number)
                 continue
-            sleeps = orders.may_sleep() if room != 0 and not session.owed else outbox_of(news).may_sleep(1)
+            if session.owed:
+                sleeps = outbox_of(news).may_sleep(TOGETHER)
+            else:
+                sleeps = orders.may_sleep() if room != 0 else outbox_of(news).may_sleep(1)
             if isinstance(sleeps, Broken):
                 self.end(number)
             elif not sleeps:
