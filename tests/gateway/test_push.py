@@ -326,9 +326,12 @@ def test_the_manager_ends(nk: Nk, machine: Machine, made: Bundle) -> None:
     assert listed(nk)["service"] == service and machine.version() == "5" and not listed(nk)["own"]
 
 
-def test_the_model_ends(nk: Nk, machine: Machine) -> None:
+def test_the_model_ends(nk: Nk, machine: Machine, made: Bundle) -> None:
     """Nobody watches it any more: it is leased the same again."""
+    settled(nk)
+    assert push(nk, machine, replace(made, version="8"))[0] == 0
     before = settled(nk)
+    assert before["version"] == "8"
     assert nk("svc", "restart", before["service"]).status == 0
     until(machine.serves)
     after = settled(nk)
@@ -336,10 +339,13 @@ def test_the_model_ends(nk: Nk, machine: Machine) -> None:
 
 
 def test_the_gateway_ends(nk: Nk, machine: Machine, made: Bundle) -> None:
+    settled(nk)
+    assert push(nk, machine, replace(made, version="9"))[0] == 0
+    settled(nk)
     assert nk("svc", "restart", "gateway").status == 0
     until(lambda: is_ready(machine.port, "digits"))
     until(machine.serves)
-    assert machine.version() == "5"
+    assert machine.version() == "9"
     assert push(nk, machine, replace(made, version="6"))[0] == 0 and machine.version() == "6"
     settled(nk)
 
