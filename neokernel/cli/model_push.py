@@ -45,9 +45,10 @@ def push(name: str, path: Path, wait: bool, machine: str | None, key: Path | Non
     except OSError as error:
         raise ToolError("NK1705", f"{path}: {error.strerror or error}") from error
     with session(machine, key) as view, progress_line() as say:
-        found = next((each for each in models(view) if each.name == name), None)
+        served = models(view)
+        found = next((each for each in served if each.name == name), None)
         if found is None:
-            called = ", ".join(each.name for each in models(view)) or "none"
+            called = ", ".join(each.name for each in served) or "none"
             raise ToolError("NK1605", f"no model is served as {name}", f"there are: {called}")
         try:
             send(view, found.number, data, say)

@@ -28,11 +28,10 @@ from neokernel.lang import (
     wrapping_add,
     wrapping_mul,
 )
+from neokernel.runtime.decimal import MOST_DIGITS, write_decimal
 
 #: bytes that a float takes at most: a sign, 17 digits, a point, `e-308`
 LONGEST = 24
-#: digits that are always enough: IEEE 754, 5.12.2
-MOST_DIGITS = 17
 #: as Python: numbers with so many digits before the point, or zeroes behind it, aren't written with an exponent
 MOST_WHOLE = 16
 MOST_ZEROES = 4
@@ -114,19 +113,15 @@ def write(number: Shortest, negative: bool, into: Span[u8]) -> usize:
     while rest != 0 and rest % 10 == 0:
         rest //= 10
         zeroes += 1
-    used: usize = MOST_DIGITS
-    while rest != 0:
-        used -= 1
-        digits[used] = u8(rest % 10)
-        rest //= 10
-    point = i64(MOST_DIGITS - used) + zeroes + number.exponent if used != MOST_DIGITS else i64(1)
+    first = write_decimal(rest, digits[:])
+    point = i64(MOST_DIGITS - first) + zeroes + number.exponent
     line = Line(into=into)
     if negative:
         line.put(MINUS)
     if -MOST_ZEROES < point <= MOST_WHOLE:
-        line.plain(digits[used:], point)
+        line.plain(digits[first:], point)
     else:
-        line.with_exponent(digits[used:], point - 1)
+        line.with_exponent(digits[first:], point - 1)
     return line.used
 
 
@@ -144,23 +139,23 @@ class Line:
         if point <= 0:
             self.put(ZERO)
         for place in range(usize(max(point, 0))):
-            self.put(ZERO + (digits[place] if place < len(digits) else 0))
+            self.put(digits[place] if place < len(digits) else ZERO)
         self.put(DOT)
         for _ in range(max(-point, 0)):
             self.put(ZERO)
         first = usize(max(point, 0))
         for digit in digits[min(first, len(digits)) :]:
-            self.put(ZERO + digit)
+            self.put(digit)
         if first >= len(digits):
             self.put(ZERO)
 
     def with_exponent(self, digits: Span[u8], exponent: i64) -> None:
         """The point stands behind the first digit."""
-        self.put(ZERO + digits[0])
+        self.put(digits[0])
         if len(digits) > 1:
             self.put(DOT)
         for digit in digits[1:]:
-            self.put(ZERO + digit)
+            self.put(digit)
         self.put(LETTER_E)
         self.put(MINUS if exponent < 0 else PLUS)
         size = u64(exponent if exponent >= 0 else -exponent)

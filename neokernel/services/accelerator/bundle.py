@@ -173,7 +173,3 @@ def pages_within(place: u64, size: u64, whole: u64) -> u64 | None:
 def features_of(vector_bytes: u64) -> u64:
     """What a machine has, by the bytes of its vector registers."""
     return VECTORS if vector_bytes >= 16 else u64(0)
-
-
-def header_of(data: Span[u8]) -> bytes:
-    return data[: size_of(Header)].bytes()
