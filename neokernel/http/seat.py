@@ -9,7 +9,7 @@
 
     seat = longest_idle(site.seats[:], executor.now - min(grace, executor.now))
     if seat is not None:
-        seat.give_way(executor)         # it ends soon, and says so by `leave`; or a request comes: who clears `wanted` stays
+        seat.give_way(executor)         # it ends soon, and says so by `leave`; who clears `wanted` stays
 
 RFC 9112, 9.5: a server may end a connection that is idle at any time.
 
