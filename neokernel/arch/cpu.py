@@ -8,6 +8,7 @@ Invariants:
 - `leave` and `fallback` are the last thing that a system call's fast path does.
 """
 
+from neokernel.abi.trace import Header
 from neokernel.arch.riscv64.registers import Registers
 from neokernel.lang import Array, Span, array, span_at, struct, u8, u32, u64, unsafe, wrapping_add
 
@@ -218,6 +219,17 @@ def power_off(cpu: Cpu, status: u64) -> None:
 def crash(cpu: Cpu, registers: Registers) -> None:
     """End the machine: the root process can't go on, with these registers, in the current address space."""
     power_off(cpu, CRASHED)
+
+
+def record_calls(cpu: Cpu, header: Header) -> None:
+    """Record each system call from now on, where it comes in: into the ring with that header.
+
+    The model has no way in: who calls the kernel records the calls (`tests/kernel/support.py`).
+    """
+
+
+def record_no_calls(cpu: Cpu) -> None:
+    """End that."""
 
 
 def leave(badge: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u64, next: Registers, previous: Registers) -> None:

@@ -16,6 +16,8 @@ from neokernel.bounds.decode import MASK
 from neokernel.bounds.flow import SIP, Case, Count, Fact
 
 ENTRY, FOREIGN_ENTRY = "nk_trap", "nk_trap_foreign"
+#: while calls are recorded: the same, and a record before a call
+RECORDED_ENTRY = "nk_trap_recorded"
 #: where all operations of kernel objects go through; the operation is its fourth argument
 OPERATE, OPERATION = "neokernel.kernel.syscall.operate", 13
 #: the general way in of system calls; the call's number is in the thread's registers there, at 8 n for register n
@@ -65,13 +67,13 @@ def pending(case: Case) -> Case:
 
 def subjects(code: Code) -> Iterator[Subject]:
     for call in Call:
-        yield Subject(call.name, (system_call(code, call.value),))
-    yield Subject(UNKNOWN, (system_call(code, max(call.value for call in Call) + 1),))
+        yield Subject(call.name, by_both(code, system_call(code, call.value)))
+    yield Subject(UNKNOWN, by_both(code, system_call(code, max(call.value for call in Call) + 1)))
     for operation in Operation:
-        yield Subject(operation.name, (operation_of(code, operation),))
+        yield Subject(operation.name, by_both(code, operation_of(code, operation)))
     for name, causes in TRAPS.items():
         foreign = name == "system call of a foreign thread"
-        entries = (FOREIGN_ENTRY,) if foreign else (ENTRY, FOREIGN_ENTRY)
+        entries = (FOREIGN_ENTRY,) if foreign else (ENTRY, RECORDED_ENTRY, FOREIGN_ENTRY)
         yield Subject(name, tuple(trap(code, entry, cause) for cause in causes for entry in entries))
     yield Subject(IDLE, (replace(system_call(code, Call.YIELD.value), count=Count.IDLE),))
 
@@ -86,6 +88,11 @@ def system_call(code: Code, number: int) -> Case:
     fact = Fact(loads={(THREAD, 8 * NUMBER): number})
     shut = frozenset({code.address(OPERATE)})
     return Case(code.address(ENTRY), {NUMBER: number}, None, {SCAUSE: ECALL}, {code.address(SYSTEM_CALL): fact}, shut)
+
+
+def by_both(code: Code, case: Case) -> tuple[Case, Case]:
+    """The same, while calls are recorded, too."""
+    return case, replace(case, entry=code.address(RECORDED_ENTRY))
 
 
 def operation_of(code: Code, operation: Operation) -> Case:

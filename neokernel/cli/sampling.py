@@ -46,7 +46,7 @@ FIRMWARE_END = RAM + (2 << 20)
 #: the instruction `wfi`
 WAIT = b"\x73\0\x50\x10"
 #: the kernel's ways in: nothing of it has been executed there
-ENTRIES = ("nk_trap", "nk_trap_foreign")
+ENTRIES = ("nk_trap", "nk_trap_recorded", "nk_trap_foreign")
 
 
 class Mode(Enum):

@@ -12,7 +12,7 @@ import mmap
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from neokernel.image import qemu
 from neokernel.image.elf import Image
 from neokernel.image.panic import ConsoleFilter
 from neokernel.image.perfetto import chrome_trace
-from neokernel.image.ring import EVENTS, BadDump, Entry, Ring, find_names, find_ring, pack_dump
+from neokernel.image.ring import EVENTS, BadDump, Entry, Ring, Unfolding, find_names, find_ring, pack_dump
 from neokernel.image.standstill import activities
 
 if TYPE_CHECKING:
@@ -312,13 +312,15 @@ def record(machine: str | None, key: Path | None, output: Path | None, duration:
 
 def entries_of(view: View, first: int, written: int, capacity: int) -> list[Entry]:
     """The records from `first` on that are still there, as a ring that has stopped has them."""
-    number = max(first, written - capacity)
+    number = begin = max(first, written - capacity)
     found: list[Entry] = []
+    unfolding = Unfolding()
     while number < written:
         records = view.events(number)
         for place, (time, thread, kind, hart, _, a, b) in enumerate(records[: written - number]):
             event = EVENTS.get(kind)
             if event is not None:
-                found.append(Entry(number + place, time, thread, event, hart, a, b))
+                for entry in unfolding.add(Entry(number + place, time, thread, event, hart, a, b)):
+                    found.append(replace(entry, number=begin + len(found)))
         number += max(len(records), 1)
     return found

@@ -24,7 +24,7 @@ from neokernel.abi.fault import Fault
 from neokernel.abi.kinds import Kind
 from neokernel.abi.status import Status
 from neokernel.abi.trace import Event
-from neokernel.image.ring import Entry, Ring
+from neokernel.image.ring import Entry, Ring, begins_stay
 
 #: groups of tracks
 HARTS, THREADS = 1, 2
@@ -32,8 +32,6 @@ IDLE = 0
 
 #: the slice of a thread that a hart runs, outside of calls that wait
 RUNNING = "running"
-
-ENTRIES = (Event.SYSCALL, Event.INTERRUPT, Event.FAULT)
 
 
 @dataclass
@@ -76,7 +74,7 @@ class Writer:
             if entry.event is Event.SWITCH:
                 self.switch(entry.hart, entry.thread)
             else:
-                if entry.hart not in self.running or entry.event in ENTRIES:
+                if entry.hart not in self.running or begins_stay(entry):
                     # The first record of a hart, or switches weren't recorded.
                     self.switch(entry.hart, entry.thread)
                 getattr(self, entry.event.name.lower())(entry)
@@ -229,7 +227,7 @@ def find_ends(entries: list[Entry]) -> tuple[set[int], dict[int, int]]:
     #: of each hart, the call that it is in: its record, and the last one of the kernel in it
     inside: dict[int, tuple[Entry, int]] = {}
     for entry in entries:
-        if (entry.event is Event.SWITCH or entry.event in ENTRIES) and entry.hart in inside:
+        if (entry.event is Event.SWITCH or begins_stay(entry)) and entry.hart in inside:
             begun, last = inside.pop(entry.hart)
             if entry.event is Event.SWITCH:
                 waits.add(begun.number)

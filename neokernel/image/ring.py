@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import mmap
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
+from neokernel.abi.call import Call
+from neokernel.abi.fault import Fault
 from neokernel.abi.kinds import PAGE_SIZE
 from neokernel.abi.names import MAXIMUM_NAME, NAME_MAGIC_HIGH, NAME_MAGIC_LOW, ThreadName
 from neokernel.abi.trace import Event, Header, Record
@@ -44,7 +47,10 @@ SMALLEST = PAGE_SIZE // RECORD.size
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record, the `number`th that was ever written."""
+    """What was recorded, or what a record implies. `number` counts these, from the number of the first record on.
+
+    Of a SYSCALL, `a` is the call's number and `b` the capability's index; of a SWITCH, `a` is the thread before.
+    """
 
     number: int
     time: int
@@ -113,6 +119,7 @@ def read_ring(memory: Memory, offset: int) -> Ring:
     first = max(0, written + 1 - capacity)
     entries: list[Entry] = []
     before = 0
+    unfolding = Unfolding()
     for number in range(first, written):
         place = offset + HEADER.size + number % capacity * RECORD.size
         time, thread, kind, hart, _, a, b = RECORD.unpack_from(memory, place)
@@ -122,8 +129,68 @@ def read_ring(memory: Memory, offset: int) -> Ring:
         if time < before:
             raise BadDump(f"record {number} is no record: its time {time} is before that of the one before, {before}")
         before = time
-        entries.append(Entry(number, time, thread, event, hart, a, b))
+        for entry in unfolding.add(Entry(number, time, thread, event, hart, a, b)):
+            entries.append(replace(entry, number=first + len(entries)))
     return Ring(frequency, first, entries)
+
+
+def begins_stay(entry: Entry) -> bool:
+    """Has its thread come into the kernel with it? (`abi/trace.py`)"""
+    if entry.event is Event.FAULT:
+        return entry.a != Fault.BUDGET.value
+    return entry.event in (Event.SYSCALL, Event.INTERRUPT)
+
+
+class Unfolding:
+    """What the records imply (`abi/trace.py`): who runs, and what the kernel's fast paths have done.
+
+    Records are added in their order. Invariant: between what `add` gives, each change of threads is a SWITCH.
+    """
+
+    #: what a call has done that went on with another thread at once
+    DONE: ClassVar = {
+        Call.CALL.value: Event.SEND,
+        Call.REPLY_RECEIVE.value: Event.REPLY,
+        Call.SIGNAL.value: Event.SIGNAL,
+    }
+
+    def __init__(self) -> None:
+        #: of each hart: who runs; its latest record, if that is a call, and the call's message word
+        self.running: dict[int, int] = {}
+        self.called: dict[int, tuple[Entry, int]] = {}
+        #: of the latest record, of any hart
+        self.time = 0
+
+    def add(self, entry: Entry) -> list[Entry]:
+        """A record as it was written: what it implies, and it."""
+        hart = entry.hart
+        before, self.time = self.time, entry.time
+        running, called = self.running.get(hart), self.called.pop(hart, None)
+        if entry.event is Event.SWITCH:
+            # It may be said of who ran before, too.
+            self.running[hart] = entry.thread
+            return [] if running == entry.thread else [replace(entry, a=running or 0)]
+        if not begins_stay(entry):
+            return [entry]
+        implied: list[Entry] = []
+        self.running[hart] = entry.thread
+        if running is not None and running != entry.thread:
+            if called is not None and entry.thread != 0:
+                implied += self.done(*called, entry.thread, before)
+            implied.append(replace(entry, time=before, event=Event.SWITCH, a=running, b=0))
+        if entry.event is Event.SYSCALL:
+            made, word = entry.a, entry.b
+            entry = replace(entry, a=made & 0xFFFF_FFFF, b=made >> 32)
+            self.called[hart] = entry, word
+        return [*implied, entry]
+
+    def done(self, call: Entry, word: int, thread: int, time: int) -> list[Entry]:
+        """What a fast path has done that went on with `thread`."""
+        event = self.DONE.get(call.a)
+        if event is None:
+            return []
+        told = (0, 0) if event is Event.SIGNAL else (thread, word)
+        return [replace(call, time=time, event=event, a=told[0], b=told[1])]
 
 
 def find_names(memory: Memory) -> dict[int, str]:

@@ -10,8 +10,8 @@ from neokernel.abi.boot import OWN_THREAD
 from neokernel.abi.call import FAULT_BIT, Call
 from neokernel.abi.fault import Fault
 from neokernel.abi.trace import Event
-from neokernel.image.perfetto import ENTRIES, IDLE, find_ends, member
-from neokernel.image.ring import Ring
+from neokernel.image.perfetto import IDLE, find_ends, member
+from neokernel.image.ring import Ring, begins_stay
 
 RUNNING = "runs"
 READY = "ready, or out of time"
@@ -26,7 +26,7 @@ def activities(ring: Ring) -> dict[int, str]:
     found: dict[int, str] = {}
     running: dict[int, int] = {}
     for entry in ring.entries:
-        if entry.event is Event.SWITCH or entry.event in ENTRIES:
+        if entry.event is Event.SWITCH or begins_stay(entry):
             running[entry.hart] = entry.thread
             found[entry.thread] = RUNNING
         if entry.event is Event.SYSCALL and entry.number in waits:

@@ -28,7 +28,6 @@ from neokernel.kernel.objects import (
     BADGED,
     BOUND,
     PINNED,
-    TRACING,
     AddressSpace,
     CapTable,
     DmaSpace,
@@ -305,7 +304,7 @@ def drop(hart: Hart, slot: Slot) -> None:
     """Empty the slot of a capability that nothing uses; if it is the owner, its object has ended."""
     requires(not has_children(slot))
     ending = owns(slot)
-    if hart.attention & TRACING != 0:
+    if hart.trace_mask != 0:
         record(hart, Event.DELETE, number_of(slot), u64(ending))
     if ending:
         parent = slot.parent

@@ -32,7 +32,6 @@ from neokernel.kernel.notification import proceed, start_timer, take, wake
 from neokernel.kernel.objects import (
     PINNED,
     REVOKING,
-    TRACING,
     Endpoint,
     Hart,
     Reply,
@@ -46,7 +45,7 @@ from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, answer
 from neokernel.kernel.reply import arm, finish, link, release, waits_for_reply
 from neokernel.kernel.schedule import append, stop, take_out
 from neokernel.kernel.slot import derivable, derive, find, has_children, is_fertile, refuse, relocate, vacant
-from neokernel.kernel.tracing import record, record_of
+from neokernel.kernel.tracing import record_of
 from neokernel.lang import (
     Array,
     Order,
@@ -282,8 +281,8 @@ def offer(hart: Hart, sender: Thread, endpoint: Endpoint, badge: u64, word: u64,
     refused = transfer(hart, sender, receiver, badge, word)
     if refused != 0:
         return refused
-    if hart.attention & TRACING != 0:
-        record(hart, Event.SEND, receiver.identifier, word)
+    if hart.trace_mask != 0:
+        record_of(hart, sender.identifier, Event.SEND, receiver.identifier, word)
     take_out(endpoint.receivers, receiver)
     timer.remove(hart.wheel, receiver.timer)
     if calling and reply is not None:
@@ -421,7 +420,7 @@ def take_message(
     if not sender.faulted and needs_buffer(word):
         transfer_buffer(hart, sender, thread, word, named)
     transfer_registers(sender, thread, sender.badge, word)
-    if hart.attention & TRACING != 0:
+    if hart.trace_mask != 0:
         record_of(hart, sender.identifier, Event.SEND, thread.identifier, word)
     if calling and reply is not None:
         release(hart, thread)
@@ -503,8 +502,8 @@ def end_call(hart: Hart, server: Thread, reply: Reply, caller: Thread) -> None:
     requires(reply.caller is caller and runs(server))
     ensures(lambda: server.state is State.RUNNABLE)
     word = server.registers.a1 & ~u64(GIVEN_BIT)
-    if hart.attention & TRACING != 0:
-        record(hart, Event.REPLY, caller.identifier, word)
+    if hart.trace_mask != 0:
+        record_of(hart, server.identifier, Event.REPLY, caller.identifier, word)
     finish(hart, reply, resume(server, caller, word) if caller.faulted else State.RUNNABLE)
 
 

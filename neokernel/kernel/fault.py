@@ -11,10 +11,10 @@ from neokernel.abi.trace import Event
 from neokernel.arch import cpu
 from neokernel.arch.riscv64.registers import Registers
 from neokernel.kernel.endpoint import offer
-from neokernel.kernel.objects import TRACING, Endpoint, Hart, State, Thread
+from neokernel.kernel.objects import Endpoint, Hart, State, Thread
 from neokernel.kernel.outcome import BLOCKED
 from neokernel.kernel.schedule import stop, use_space
-from neokernel.kernel.tracing import record
+from neokernel.kernel.tracing import record_of
 from neokernel.lang import cold, requires, u64
 
 #: boot gives the root's address space the first identifier
@@ -27,8 +27,8 @@ def raise_fault(hart: Hart, thread: Thread, fault: Fault, w0: u64, w1: u64, w2: 
     The thread runs or is ready; but of BUDGET it has no time, and without a handler waits for some.
     """
     requires(thread.state is State.RUNNABLE)
-    if hart.attention & TRACING != 0:
-        record(hart, Event.FAULT, u64(fault.value), w0 if fault == Fault.PAGE else w1)
+    if hart.trace_mask != 0:
+        record_of(hart, thread.identifier, Event.FAULT, u64(fault.value), w0 if fault == Fault.PAGE else w1)
     if thread.registers.full == 0:
         lose_unstored(thread.registers)
     thread.registers.full = 1

@@ -9,13 +9,12 @@ from neokernel.abi.call import failure
 from neokernel.abi.operations import Operation
 from neokernel.abi.rights import SIGNAL
 from neokernel.abi.status import INVOKED, TRAVELLING, Status
-from neokernel.abi.trace import Event
 from neokernel.arch import cpu
 from neokernel.kernel.notification import signal
-from neokernel.kernel.objects import BOUND, TRACING, Hart, Interrupt, Notification, Slot
+from neokernel.kernel.objects import BOUND, Hart, Interrupt, Notification, Slot
 from neokernel.kernel.slot import controlled, derivable, derive_bound, empty, refuse, refuse_control, refuse_operation
-from neokernel.kernel.tracing import record
-from neokernel.lang import cold, u32, u64
+from neokernel.kernel.tracing import record_line
+from neokernel.lang import cold, inline, u32, u64
 
 
 @cold
@@ -80,13 +79,20 @@ def acknowledge(hart: Hart, interrupt: Interrupt) -> u64:
     return 0
 
 
+@inline
+def claim(hart: Hart) -> u32:
+    """The line that wants something; 0 if none does any more."""
+    line = cpu.claim(hart.cpu)
+    if hart.trace_mask != 0:
+        record_line(hart, line)
+    return line
+
+
 def serve(hart: Hart, line: u32) -> None:
     """An interrupt has come on the line, if that isn't 0: signal its driver."""
     if line == 0 or u64(line) > len(hart.lines):
         return
     interrupt = hart.lines[u64(line) - 1]
-    if hart.attention & TRACING != 0:
-        record(hart, Event.INTERRUPT, u64(line), 0)
     notification = interrupt.notification
     if notification is None:
         # Of a line that isn't enabled, the controller ignores the completion.

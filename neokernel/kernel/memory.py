@@ -22,7 +22,6 @@ from neokernel.kernel.objects import (
     MOST_TRACE_PAGES,
     MOST_VECTOR_BYTES,
     OWNER,
-    TRACING,
     VECTORS,
     AddressSpace,
     Endpoint,
@@ -200,7 +199,7 @@ def make(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size
     place.rights = (ALL & ~BEYOND) | (parent.rights & BEYOND)
     place.flags = OWNER | (DEVICE if memory.device else 0) | (LARGE if kind is Kind.FRAME and size == 1 else 0)
     insert(parent, place)
-    if hart.attention & TRACING != 0:
+    if hart.trace_mask != 0:
         record(hart, Event.DERIVE, number_of(place), 1)
     return 0
 

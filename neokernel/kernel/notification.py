@@ -12,7 +12,7 @@ from neokernel.abi.status import FIRST, INVOKED, Status
 from neokernel.abi.trace import Event
 from neokernel.arch import cpu
 from neokernel.kernel import timer
-from neokernel.kernel.objects import SCHEDULER, TRACING, Hart, Notification, Slot, State, Thread, runs
+from neokernel.kernel.objects import SCHEDULER, Hart, Notification, Slot, State, Thread, runs
 from neokernel.kernel.outcome import BLOCKED, answer, give_answer
 from neokernel.kernel.schedule import append, make_ready, program, rests, stop, take_out
 from neokernel.kernel.slot import refuse
@@ -25,7 +25,7 @@ NESTED_SCHEDULERS = 3
 
 def signal(hart: Hart, notification: Notification, badge: u64) -> None:
     """Add `badge` (1 if it is 0) to the word, or one to the count; who waits gets it at once."""
-    if hart.attention & TRACING != 0:
+    if hart.trace_mask != 0:
         record(hart, Event.SIGNAL, badge, 0)
     woken = deliver(hart, notification, u64(1) if badge == 0 else badge)
     if woken is not None:

@@ -24,6 +24,7 @@ from neokernel.lang import (
     array,
     ghost,
     invariant,
+    offset_of,
     size_of,
     struct,
     u8,
@@ -357,6 +358,8 @@ class State(Enum):
 @struct
 class Thread:
     registers: Embedded[Registers]
+    #: behind the registers: the way in records it
+    identifier: u64 = 0
     hart: Hart
     space: AddressSpace
     table: CapTable
@@ -395,7 +398,6 @@ class Thread:
     holder: Embedded[Holder] = Holder()
     #: the payload of its fault report, while `faulted`
     report: Array[u64] = array(4)
-    identifier: u64 = 0
     state: State = State.STOPPED
     #: the ready queue that it is in
     priority: u8 = 0
@@ -713,7 +715,7 @@ class Hart:
     current: Thread | None = None
     #: the context that is charged since `since`; while a thread runs, its own
     active: SchedContext | None = None
-    #: reasons why a system call can't take the fast path: see TRACING and FLOATING
+    #: reasons why a system call can't take the fast path: see FLOATING
     attention: u64 = 0
     best: u64 = 0
     since: u64 = 0
@@ -732,8 +734,8 @@ class Hart:
     vector_words: u64 = 0
     trace: Trace | None = None
     trace_mask: u64 = 0
-    #: the thread of the last SWITCH record, 0 when idle
-    recorded: u64 = 0
+    #: records up to the latest one that the way in hasn't written
+    told: u64 = 0
     #: tables that are being emptied, and don't wait for a pin
     dying: CapTable | None = None
     #: revocations that have begun and not ended
@@ -778,11 +780,11 @@ def is_best(hart: Hart, best: u64) -> bool:
     return best <= PRIORITIES
 
 
-#: Hart.attention: events are recorded; the floating-point unit is on
-TRACING = 1 << 0
-FLOATING = 1 << 1
+#: Hart.attention: the floating-point unit is on
+FLOATING = 1 << 0
 
 # A layout needs all types that it names.
 assert size_of(Entries) == PAGE_SIZE, "a table is a page"
 assert size_of(Owners) == PAGE_SIZE, "so are its owners"
+assert offset_of(Thread, "identifier") == size_of(Registers), "where the way in looks"
 assert size_of(Slot) == 64, "look-up shifts by 6"

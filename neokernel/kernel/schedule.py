@@ -17,7 +17,6 @@ from neokernel.kernel.objects import (
     FLOATING,
     PRIORITIES,
     REFILLS,
-    TRACING,
     AddressSpace,
     Hart,
     SchedContext,
@@ -27,7 +26,7 @@ from neokernel.kernel.objects import (
     can_run,
     is_best,
 )
-from neokernel.kernel.tracing import record, record_switch
+from neokernel.kernel.tracing import record
 from neokernel.lang import (
     cold,
     count_trailing_zeros,
@@ -324,8 +323,6 @@ def make_ready(hart: Hart, thread: Thread) -> None:
     if context is None or context.budget == 0 or context.empty:
         return
     priority = priority_of(thread, context)
-    if hart.attention & TRACING != 0:
-        record(hart, Event.READY, thread.identifier, priority)
     current = hart.current
     if current is None:
         if hart.best <= priority:
@@ -339,6 +336,9 @@ def make_ready(hart: Hart, thread: Thread) -> None:
                 hart.current = thread
                 enqueue(hart, current, before, True)
                 return
+    if hart.trace_mask != 0 and (current is None or current.context is not None):
+        # Not of who has just been given the current thread's time, with a message or a reply.
+        record(hart, Event.READY, thread.identifier, priority)
     enqueue(hart, thread, priority, False)
 
 
@@ -448,9 +448,7 @@ def run_carefully(hart: Hart, thread: Thread, context: SchedContext) -> None:
 
 
 def attend(hart: Hart, thread: Thread) -> None:
-    """What a change to `thread` means for those who need attention."""
-    if hart.attention & TRACING != 0:
-        record_switch(hart)
+    """The floating-point unit is off for all but its owner."""
     if hart.attention & FLOATING != 0 and hart.floating is not thread:
         cpu.set_floating(hart.cpu, False)
         hart.attention &= ~u64(FLOATING)
@@ -462,8 +460,8 @@ def idle(hart: Hart) -> None:
     _ = charge(hart)
     hart.active = None
     hart.budget_end = NEVER
-    if hart.attention & TRACING != 0:
-        record_switch(hart)
+    if hart.trace_mask != 0:
+        record(hart, Event.SWITCH, 0, 0)
     use_space(hart, hart.no_space)
     program(hart)
 

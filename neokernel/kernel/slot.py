@@ -17,7 +17,6 @@ from neokernel.kernel.objects import (
     MAXIMUM_DEPTH,
     OWNER,
     REVOKING,
-    TRACING,
     AddressSpace,
     CapTable,
     DmaSpace,
@@ -227,7 +226,7 @@ def derive(hart: Hart, source: Slot, target: Slot, rights: u16, badge: u64 = 0) 
     target.rights = source.rights & rights
     target.flags = (source.flags & (LARGE | DEVICE | BADGED)) | (0 if badge == 0 else BADGED)
     insert(source, target)
-    if hart.attention & TRACING != 0:
+    if hart.trace_mask != 0:
         record(hart, Event.DERIVE, number_of(target), 0)
 
 

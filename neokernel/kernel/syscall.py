@@ -26,7 +26,6 @@ from neokernel.kernel.fast import wake_driver
 from neokernel.kernel.fault import miss_time, raise_fault
 from neokernel.kernel.notification import go_on as resume
 from neokernel.kernel.objects import (
-    TRACING,
     AddressSpace,
     CapTable,
     DmaSpace,
@@ -62,7 +61,7 @@ from neokernel.kernel.schedule import (
     wait_for_refill,
 )
 from neokernel.kernel.slot import find, refuse, refuse_operation
-from neokernel.kernel.tracing import record
+from neokernel.kernel.tracing import record, record_switch
 from neokernel.lang import Order, cold, inline, loop_bound, requires, u8, u64, wrapping_sub
 
 #: steps of a call, or of the timer wheel; each is bounded, with a look at the interrupts: together they needn't be
@@ -77,8 +76,6 @@ def system_call(thread: Thread) -> Registers:
     hart = thread.hart
     registers = thread.registers
     number = registers.a7
-    if hart.attention & TRACING != 0:
-        record(hart, Event.SYSCALL, number, registers.a0)
     if number > u64(Call.TRY_SEND.value):
         registers.pc = wrapping_sub(registers.pc, 4)
         report_call(hart, thread)
@@ -276,7 +273,7 @@ def trap(thread: Thread, cause: u64, value: u64) -> Registers:
     requires(runs(thread))
     hart = thread.hart
     if cause == INTERRUPT_BIT | EXTERNAL:
-        line = cpu.claim(hart.cpu)
+        line = interrupt.claim(hart)
         driver = wake_driver(hart, thread, line)
         if driver is not None:
             return driver.registers
@@ -325,7 +322,7 @@ def serve_next(hart: Hart) -> None:
     report the timer while a device waits, too.
     """
     if cpu.line_pending(hart.cpu):
-        interrupt.serve(hart, cpu.claim(hart.cpu))
+        interrupt.serve(hart, interrupt.claim(hart))
     else:
         tick(hart)
 
@@ -335,7 +332,7 @@ def tick(hart: Hart) -> None:
 
     The timer stays pending then: nobody computes in between, though who is more important may be chosen already.
     """
-    if hart.attention & TRACING != 0:
+    if hart.trace_mask != 0:
         record(hart, Event.INTERRUPT, 0, 0)
     now = charge(hart)
     active = hart.active
@@ -456,4 +453,6 @@ def leave_for_another(hart: Hart, thread: Thread) -> Registers:
                 return thread.registers
             serve_next(hart)
             chosen = choose(hart)
+    if hart.trace_mask != 0:
+        record_switch(hart, chosen)
     return chosen.registers

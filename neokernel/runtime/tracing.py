@@ -13,11 +13,13 @@ kernel's (`abi/trace.py`), of one Trace object at a time; the names are the prog
 from __future__ import annotations
 
 from neokernel.abi.boot import OWN_THREAD
+from neokernel.abi.call import Call
+from neokernel.abi.fault import Fault
 from neokernel.abi.kinds import Kind
 from neokernel.abi.names import MAXIMUM_NAME, NAME_MAGIC_HIGH, NAME_MAGIC_LOW, ThreadName
 from neokernel.abi.status import FIRST, Status
-from neokernel.abi.trace import Event
-from neokernel.lang import Array, Embedded, array, struct, u32, u64, usize
+from neokernel.abi.trace import Event, Record
+from neokernel.lang import Array, Embedded, array, struct, truncate, u8, u32, u64, usize
 from neokernel.runtime import system
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
@@ -39,6 +41,29 @@ def start_tracing(process: Process, pages: u64 = DEFAULT_PAGES, events: u64 = AL
         return trace
     _ = process.drop(trace)
     return failure
+
+
+def begins_stay(record: Record) -> bool:
+    """Has its thread come into the kernel with it? (`abi/trace.py`)"""
+    event = u8(record.event)
+    if event == u8(Event.FAULT.value):
+        return record.a != u64(Fault.BUDGET.value)
+    return event == u8(Event.SYSCALL.value) or event == u8(Event.INTERRUPT.value)
+
+
+def went_on(record: Record, after: Record) -> u32 | None:
+    """With which thread a call went on by a fast path of the kernel's, as the next record tells."""
+    if u8(record.event) != u8(Event.SYSCALL.value) or not begins_stay(after) or after.thread in (0, record.thread):
+        return None
+    return after.thread
+
+
+def sent_by(record: Record) -> Event | None:
+    """What a call does by which a message went on so: SEND or REPLY; None if it carries none."""
+    call = truncate(u32, record.a)
+    if call == u32(Call.CALL.value):
+        return Event.SEND
+    return Event.REPLY if call == u32(Call.REPLY_RECEIVE.value) else None
 
 
 @struct

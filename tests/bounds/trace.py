@@ -16,7 +16,7 @@ from neokernel.bench.kernel import one_by_one
 from neokernel.bounds.code import Code
 from neokernel.bounds.flow import SIP
 from neokernel.bounds.longest import ImageLoop
-from neokernel.bounds.operations import ENTRY, FOREIGN_ENTRY
+from neokernel.bounds.operations import ENTRY, FOREIGN_ENTRY, RECORDED_ENTRY
 from neokernel.bounds.report import Row
 from neokernel.image import qemu
 
@@ -53,7 +53,7 @@ def addresses(lines: Iterable[str]) -> Iterator[int]:
 
 
 def _stays(code: Code, executed: Iterable[int]) -> Iterator[Stay]:
-    entries = {code.address(ENTRY), code.address(FOREIGN_ENTRY)}
+    entries = {code.address(entry) for entry in (ENTRY, RECORDED_ENTRY, FOREIGN_ENTRY)}
     outs: dict[int, bool] = {}
     stay: list[int] = []
     for address in executed:

@@ -44,6 +44,8 @@ def dump(rows: list[Row], *, capacity: int = 128) -> bytearray:
     struct.pack_into("<QQQ", memory, 0, len(rows), capacity, FREQUENCY)
     for number, (time, thread, event, a, b) in list(enumerate(rows))[-capacity:]:
         place = PAGE_SIZE + number % capacity * RECORD_SIZE
+        # Of a call, number and capability are in one word, and the message word is in the other.
+        a, b = (a | b << 32, 0) if event is Event.SYSCALL else (a, b)
         struct.pack_into("<QIBBHQQ", memory, place, time, thread, event.value, 0, 0, a, b)
     return memory
 

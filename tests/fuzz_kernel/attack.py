@@ -637,7 +637,8 @@ def differs(fuzz: Fuzz, after: bool) -> u64:
 
 
 def forget_stale(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
-    """Links that don't count, because what they are in isn't linked, may be different."""
+    """Links that don't count, because what they are in isn't linked, may be different; and what was recorded."""
+    hart.told = 0
     for index in range(fuzz.thread_count):
         each = fuzz.threads[index]
         if each is not None:

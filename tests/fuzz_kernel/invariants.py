@@ -16,7 +16,6 @@ from neokernel.kernel.objects import (
     PRIORITIES,
     REFILLS,
     SCHEDULER,
-    TRACING,
     WHEEL_LEVELS,
     AddressSpace,
     CapTable,
@@ -552,7 +551,7 @@ def check_hart(fuzz: Fuzz, hart: Hart) -> None:
     trace = hart.trace
     if trace is not None:
         assert lives(fuzz, address_of(trace), TRACE), "recording into what has gone"
-    assert hart.attention & TRACING == 0 or trace is not None, "recording into nothing"
+    assert hart.trace_mask == 0 or trace is not None, "recording into nothing"
     floating = hart.floating
     if floating is not None:
         assert lives(fuzz, address_of(floating), THREAD), "floats of a thread that has gone"

@@ -15,12 +15,25 @@ from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation, operation_of
 from neokernel.abi.rights import ALL
 from neokernel.abi.status import TRAVELLING, WINDOW, Status
+from neokernel.abi.trace import Event
 from neokernel.arch import cpu
 from neokernel.cli.failures import Failures, collect
 from neokernel.kernel import fast, placement, schedule, syscall
 from neokernel.kernel import slot as slots
 from neokernel.kernel import thread as threads
-from neokernel.kernel.objects import DEVICE, OWNER, CapTable, Endpoint, Hart, Interrupt, Memory, Slot, State, Thread
+from neokernel.kernel.objects import (
+    DEVICE,
+    OWNER,
+    CapTable,
+    Endpoint,
+    Hart,
+    Interrupt,
+    Memory,
+    Slot,
+    State,
+    Thread,
+)
+from neokernel.kernel.tracing import record_of
 from neokernel.sim.physical import PhysicalMemory
 from tests.kernel.invariants import World, check
 
@@ -291,6 +304,12 @@ class Machine:
         registers = thread.registers
         registers.full = u8(0)
         self.restarting.discard(id(thread))
+        if self.hart.trace_mask and not registers.foreign:
+            # What the machine's way in does; it doesn't say that it has.
+            told = self.hart.told
+            packed = int(registers.a7) | (int(registers.a0) & 0xFFFF_FFFF) << 32
+            record_of(self.hart, thread.identifier, Event.SYSCALL, u64(packed), registers.a1)
+            self.hart.told = told
         if registers.foreign:
             self.trap(thread, syscall.ECALL)
             return

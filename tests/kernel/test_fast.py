@@ -24,8 +24,8 @@ from tests.kernel.support import PRIORITY, Machine
 from tests.kernel.test_endpoint import Pair, word
 
 NOTHING = (0, 0, 0, 0)
-#: what nobody reads afterwards: how the kernel was entered, and where a message is kept on its way
-SCRATCH = {"general", "full", "badge", "message"}
+#: what nobody reads afterwards: how the kernel was entered, where a message is kept on its way, what was recorded
+SCRATCH = {"general", "full", "badge", "message", "told"}
 PAGE_FAULT = 13
 
 
@@ -268,15 +268,15 @@ def cases_of(name: str, arrange: Callable[[str], Entry], taken: Sequence[str], o
     return [*(case(variant, True) for variant in taken), *(case(variant, False) for variant in others)]
 
 
-CALLS = ["long", "without the right", "no capability", "out of range", "nobody waits", "an object", "traced"]
-ANSWERS = ["long", "without the right", "no capability", "out of range", "another reply", "no reply", "traced"]
+CALLS = ["long", "without the right", "no capability", "out of range", "nobody waits", "an object"]
+ANSWERS = ["long", "without the right", "no capability", "out of range", "another reply", "no reply"]
 CASES = [
-    *cases_of("call", lambda v: a_call(True, v), ["", "on lent time"], [*CALLS, "no translation"]),
+    *cases_of("call", lambda v: a_call(True, v), ["", "on lent time", "traced"], [*CALLS, "no translation"]),
     *cases_of("call of an active server", lambda v: a_call(False, v), [""], ["no translation"]),
     *cases_of(
         "answer",
         lambda v: an_answer(True, v),
-        [""],
+        ["", "traced"],
         [*ANSWERS, "a reply out of range", "no translation", "a notification is bound"],
     ),
     *cases_of("answer of an active server", lambda v: an_answer(False, v), [""], ["no translation"]),
@@ -286,20 +286,19 @@ CASES = [
     *cases_of(
         "wait",
         a_wait,
-        ["signals there", "nothing there"],
-        ["counting", "without the right", "another kind", "out of range", "traced"],
+        ["signals there", "nothing there", "traced"],
+        ["counting", "without the right", "another kind", "out of range"],
     ),
     *cases_of(
         "signal",
         a_signal,
-        ["nobody waits", "no badge", "kept already", "who waits is more important", "two wait"],
+        ["nobody waits", "no badge", "kept already", "who waits is more important", "two wait", "traced"],
         [
             "counting",
             "bound",
             "without the right",
             "another kind",
             "out of range",
-            "traced",
             "who waits is less important",
             "the waiter has a deadline",
             "the waiter has no translation",

@@ -801,7 +801,7 @@ def test_what_ends_lets_go_of_what_it_used(pending: bool, bench: Bench) -> None:
     assert machine.hart.lines[1].notification is None and not machine.hart.cpu.enabled[2]
     bench.do("trace", Operation.TRACE_START, 1)
     bench.do("own table", Operation.DELETE, bench["trace"])
-    assert machine.hart.trace is None and machine.hart.attention == 0
+    assert machine.hart.trace is None and machine.hart.trace_mask == 0
     machine.check()
 
 
@@ -1233,7 +1233,7 @@ def test_a_ring_is_read_page_by_page(bench: Bench) -> None:
         assert (slot.word, slot.rights) == (trace.base + page * PAGE, READ)
     machine.check()
     bench.do("trace", Operation.TRACE_START, 0)
-    assert machine.hart.attention == 0
+    assert machine.hart.trace_mask == 0
     bench.do("own table", Operation.DELETE, bench["trace"])
     assert machine.slot(EMPTY).object is None
     machine.check()

@@ -16,6 +16,7 @@ from neokernel.arch import cpu
 from neokernel.image.perfetto import THREADS, chrome_trace
 from neokernel.image.ring import Ring, find_ring
 from neokernel.kernel.objects import Thread, Trace
+from neokernel.kernel.placement import trace_header
 from tests.kernel.support import PAGE, PRIORITY, Machine, u64
 
 ALL_EVENTS = (1 << len(Event)) - 1
@@ -79,7 +80,6 @@ def test_a_conversation(scene: Scene) -> None:
     one, two = int(root.identifier), int(server.identifier)
     told = [(entry.event.name, entry.thread, entry.a) for entry in ring.entries]
     assert [row for row in told if row[0] == "SWITCH"] == [
-        ("SWITCH", one, 0),
         ("SWITCH", two, one),
         ("SWITCH", one, two),
         ("SWITCH", two, one),
@@ -94,6 +94,87 @@ def test_a_conversation(scene: Scene) -> None:
     assert arrows == [("s", "message", one), ("f", "message", two), ("s", "reply", two), ("f", "reply", one)]
     begun = [event["name"] for event in events if event["ph"] == "B" and (event["pid"], event["tid"]) == (THREADS, two)]
     assert begun == ["running", "RECEIVE", "running", "REPLY_RECEIVE"]
+
+
+def test_the_fast_paths_are_taken_and_told_of_by_their_calls(scene: Scene) -> None:
+    """No record but the call's: the host finds out what it did, and says what the general way's records say."""
+    machine, root, server = scene.machine, scene.machine.root, scene.other
+    (notification,) = machine.make(Kind.NOTIFICATION)
+    scene.begin()
+    machine.fast = True
+    word = int(call.message(u64(7), u64(1)))
+    machine.start(server, Call.RECEIVE, scene.endpoint, 0, (call.NEVER, 0, 0, 0), scene.reply)
+    # From now on it runs on its clients' time.
+    machine.invoke(scene.thread, Operation.UNBIND, Binding.CONTEXT.value)
+    trace = machine.slot(scene.trace).object
+    assert isinstance(trace, Trace)
+    before = trace_header(trace).written
+    for _ in range(2):
+        machine.start(root, Call.CALL, scene.endpoint, word, (1, 0, 0, 0), 0)
+        machine.start(server, Call.REPLY_RECEIVE, scene.endpoint, 5, (0, 0, 0, 0), scene.reply)
+    machine.start(root, Call.SIGNAL, notification, 0, (0, 0, 0, 0), 0)
+    assert trace_header(trace).written - before == 5, "calls, and nothing else"
+    machine.tick(300_000)
+
+    one, two = int(root.identifier), int(server.identifier)
+    entries = scene.ring().entries
+    told = [(entry.event.name, entry.thread, entry.a, entry.b) for entry in entries]
+    begin = told.index(("SYSCALL", one, Call.CALL.value, scene.endpoint))
+    trip = [
+        ("SYSCALL", one, Call.CALL.value, scene.endpoint),
+        ("SEND", one, two, word),
+        ("SWITCH", two, one, 0),
+        ("SYSCALL", two, Call.REPLY_RECEIVE.value, scene.endpoint),
+        ("REPLY", two, one, 5),
+        ("SWITCH", one, two, 0),
+    ]
+    assert told[begin:] == [*trip, *trip, ("SYSCALL", one, Call.SIGNAL.value, notification), ("INTERRUPT", one, 0, 0)]
+    assert [entry.number for entry in entries] == list(range(len(entries)))
+
+
+def test_a_call_that_fails_sends_nothing(scene: Scene) -> None:
+    machine, root = scene.machine, scene.machine.root
+    machine.fast = True
+    for made in (Call.CALL, Call.SIGNAL, Call.REPLY_RECEIVE):
+        machine.start(root, made, 99, 0, (0, 0, 0, 0), 0)
+    told = [entry.event.name for entry in scene.ring().entries]
+    assert told[-3:] == ["SYSCALL"] * 3 and not {"SEND", "REPLY", "SIGNAL"} & set(told)
+
+
+@pytest.mark.parametrize("made", [Call.CALL, Call.REPLY_RECEIVE])
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_call_that_waits_sends_nothing(made: Call, fast: bool, scene: Scene) -> None:
+    """Who goes on meanwhile hasn't got its message: the record of the switch says so."""
+    machine, root, other = scene.machine, scene.machine.root, scene.other
+    machine.fast = fast
+    scene.begin()
+    machine.start(other, made, scene.endpoint, 0, (0, 0, 0, 0), 0 if made is Call.CALL else scene.reply)
+    assert machine.current is root
+    machine.start(root, Call.SIGNAL, 99, 0, (0, 0, 0, 0), 0)
+    one, two = int(root.identifier), int(other.identifier)
+    told = [(entry.event.name, entry.thread, entry.a) for entry in scene.ring().entries]
+    assert told[-3:] == [("SYSCALL", two, made.value), ("SWITCH", one, two), ("SYSCALL", one, Call.SIGNAL.value)]
+
+
+def test_when_nobody_runs(scene: Scene) -> None:
+    """The last that is recorded of a machine that stands still is that it idles."""
+    machine, root = scene.machine, scene.machine.root
+    machine.start(root, Call.CALL, scene.endpoint, 0, (0, 0, 0, 0), 0)
+    one = int(root.identifier)
+    told = [(entry.event.name, entry.thread, entry.a) for entry in scene.ring().entries]
+    assert told[-2:] == [("SYSCALL", one, Call.CALL.value), ("SWITCH", 0, one)]
+
+
+def test_calls_are_recorded_with_whatever_they_imply(scene: Scene) -> None:
+    """Who asks for messages alone has the calls that carry them; who asks for capabilities hasn't."""
+    machine, root = scene.machine, scene.machine.root
+    trace = machine.slot(scene.trace).object
+    assert isinstance(trace, Trace)
+    for events, there in ((Event.SEND, True), (Event.DERIVE, False)):
+        machine.invoke(scene.trace, Operation.TRACE_START, 1 << events.value)
+        before = trace_header(trace).written
+        machine.start(root, Call.SIGNAL, 99, 0, (0, 0, 0, 0), 0)
+        assert (trace_header(trace).written > before) is there
 
 
 def test_capabilities_that_are_made_and_deleted(scene: Scene) -> None:

@@ -129,7 +129,7 @@ SAID = [
     "crash: PEER_DIED of argument 0",
     "post-mortem of service 0, cause 1, start 2, fault 4",
     "340 words; used True, free True, thread True",
-    "counter True, stack 256, messages 6, last label 2",
+    "counter True, stack 256, messages 5, last label 2",
     "post-mortem 8: OUT_OF_RANGE",
     *["kill clock: done", "later: True, at the same place: True"] * 3,
     "swap clock: REFUSED",

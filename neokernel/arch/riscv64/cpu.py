@@ -9,6 +9,7 @@ Invariants:
   own, its message's, or zero.
 """
 
+from neokernel.abi.trace import Event, Header, Record
 from neokernel.arch.riscv64.panic import TEST_DEVICE, TEST_FAIL, TEST_PASS, TRANSMIT_READY, UART
 from neokernel.arch.riscv64.registers import Registers
 from neokernel.lang import (
@@ -23,6 +24,7 @@ from neokernel.lang import (
     object_at,
     offset_of,
     requires,
+    size_of,
     struct,
     u8,
     u32,
@@ -350,6 +352,7 @@ def crash(cpu: Cpu, registers: Registers) -> None:
 assert offset_of(Registers, "pc") == 0, "x0's place"
 assert offset_of(Registers, "s2") == 8 * 18, "register n is at 8 n"
 assert offset_of(Registers, "t6") == 8 * 31, "up to the last"
+assert size_of(Record) == 1 << 5 and u8(Event.SYSCALL.value) == 0, "what the way in records"
 
 # Every way out of user mode. An `ecall` keeps what a system call preserves in the processor and goes on with the
 # arguments where they are; everything else stores all registers. Foreign threads have a way in of their own. Register
@@ -358,7 +361,24 @@ assembly(f"""
     .equ STACK, {offset_of(Registers, "kernel_stack")}
     .equ FULL, {offset_of(Registers, "full")}
     .equ FOREIGN, {offset_of(Registers, "foreign")}
+    .equ IDENTIFIER, {size_of(Registers)}
     .equ ECALL, 8
+
+    # Above its stack the hart keeps where traps go, and of calls that are recorded: the ring's header, its records, and
+    # the last one's index.
+    .equ WAY_IN, 0
+    .equ HEADER, 8
+    .equ RECORDS, 16
+    .equ LAST, 24
+    .equ WRITTEN, {offset_of(Header, "written")}
+    .equ CAPACITY, {offset_of(Header, "capacity")}
+    .equ HEADER_PAGES, {size_of(Header)} >> 12
+    .equ RECORD_SHIFT, 5
+    .equ RECORD_TIME, {offset_of(Record, "time")}
+    # With the thread, the record's event, SYSCALL, and its hart are written: 0.
+    .equ RECORD_THREAD, {offset_of(Record, "thread")}
+    .equ RECORD_A, {offset_of(Record, "a")}
+    .equ RECORD_B, {offset_of(Record, "b")}
 
     .macro STORE at, registers:vararg
     .irp n, \\registers
@@ -397,6 +417,7 @@ nk_trap:
     csrr t1, scause
     addi t1, t1, -ECALL
     bnez t1, nk_trap_full
+nk_call:
     csrw sscratch, zero
     STORE t0, 2
     ld sp, STACK(t0)
@@ -415,6 +436,35 @@ nk_trap:
     bnez t1, nk_general
     mv a6, t0
     j nk_fast_signal
+
+    # The same while calls are recorded: a record of `abi/trace.py` before the call, then its number.
+    .balign 4
+nk_trap_recorded:
+    csrrw t0, sscratch, t0
+    beqz t0, nk_kernel_trap
+    STORE t0, 6
+    csrr t1, scause
+    addi t1, t1, -ECALL
+    bnez t1, nk_trap_full
+    ld t1, STACK(t0)
+    ld t3, HEADER(t1)
+    ld t4, RECORDS(t1)
+    ld t5, LAST(t1)
+    ld t6, WRITTEN(t3)
+    and t5, t5, t6
+    slli t5, t5, RECORD_SHIFT
+    add t4, t4, t5
+    rdtime t1
+    lwu t2, IDENTIFIER(t0)
+    sd t1, RECORD_TIME(t4)
+    sd t2, RECORD_THREAD(t4)
+    sw a7, RECORD_A(t4)
+    sw a0, RECORD_A + 4(t4)
+    sd a1, RECORD_B(t4)
+    fence w, w
+    addi t6, t6, 1
+    sd t6, WRITTEN(t3)
+    j nk_call
 
     # A system call, not on the fast path: t0 the thread, arguments in their registers.
 nk_general:
@@ -468,7 +518,8 @@ nk_resume:
 nk_trap_foreign:
     csrrw t0, sscratch, t0
     STORE t0, 6
-    la t1, nk_trap
+    ld t1, STACK(t0)
+    ld t1, WAY_IN(t1)
     csrw stvec, t1
 
     # A fault, an interrupt, or an `ecall` of a foreign thread: t0 the thread, its t0 in sscratch, its t1 stored.
@@ -495,7 +546,36 @@ nk_kernel_trap:
     la t6, nk_panic_registers
     j nk_panic_record
     .size nk_trap, . - nk_trap
+
+    .text
 """)
+
+
+@naked
+def record_calls(cpu: Cpu, header: Header) -> None:
+    asm("""
+    la t0, nk_stack_top
+    sd a1, HEADER(t0)
+    ld t1, CAPACITY(a1)
+    addi t1, t1, -1
+    sd t1, LAST(t0)
+    lui t1, HEADER_PAGES
+    add t1, t1, a1
+    sd t1, RECORDS(t0)
+    la t1, nk_trap_recorded
+    sd t1, WAY_IN(t0)
+    csrw stvec, t1
+    ret""")
+
+
+@naked
+def record_no_calls(cpu: Cpu) -> None:
+    asm("""
+    la t0, nk_stack_top
+    la t1, nk_trap
+    sd t1, WAY_IN(t0)
+    csrw stvec, t1
+    ret""")
 
 
 @naked
@@ -593,7 +673,7 @@ def prepare(cpu: Cpu, controller: u64, context: u64, sstc: bool) -> None:
     cpu.controller = controller
     cpu.context = context
     cpu.sstc = sstc
-    asm("la t0, nk_trap\ncsrw stvec, t0", clobbers="t0")
+    record_no_calls(cpu)
     asm("csrw sscratch, zero")
     asm("csrw scounteren, {0}", u64(7))
     # User mode next, with interrupts; no floating point; no access to the user's memory.

@@ -1,6 +1,7 @@
 """A thread's registers while it doesn't run, and what the trap entry needs to know of it.
 
-Invariants: `Registers` is the first field of a thread, so that one address names both; `x0`'s place holds `pc`.
+Invariants: `Registers` is the first field of a thread, so that one address names both, and its
+identifier is the second; `x0`'s place holds `pc`.
 While the thread runs, `s0`–`s11`, `gp` and `tp` are in the processor only, also during a system call: they are stored
 when the kernel leaves for another thread.
 """

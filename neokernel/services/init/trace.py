@@ -17,6 +17,7 @@ from neokernel.runtime import system
 from neokernel.runtime.process import Process
 from neokernel.runtime.space import Kept, map_kept, released
 from neokernel.runtime.system import Failure
+from neokernel.runtime.tracing import sent_by, went_on
 from neokernel.services.init.post_mortem import MESSAGES, PostMortem
 
 unsafe("the ring is mapped at an address that nothing else has")
@@ -25,7 +26,7 @@ RING = 0x20_3000_0000
 #: what page tables there may be beside the pages
 TABLES = 8
 #: records that are looked at
-LOOKED_AT: u64 = 1024
+LOOKED_AT: u64 = 8192
 
 
 def map_ring(process: Process, trace: u64, pages: u64) -> Failure | None:
@@ -58,7 +59,12 @@ def read_messages(post_mortem: PostMortem) -> None:
             return
         record = records[(written - 1 - back) % capacity]
         event, thread, other = u64(record.event), u64(record.thread), record.a
-        if event not in (u64(Event.SEND.value), u64(Event.REPLY.value)):
+        if event == u64(Event.SYSCALL.value) and back != 0:
+            sent, receiver = sent_by(record), went_on(record, records[(written - back) % capacity])
+            if sent is None or receiver is None:
+                continue
+            event, other = u64(sent.value), u64(receiver)
+        elif event not in (u64(Event.SEND.value), u64(Event.REPLY.value)):
             continue
         if post_mortem.identifier in (thread, other):
             message = post_mortem.messages[post_mortem.message_count]

@@ -16,12 +16,26 @@ from neokernel.abi.fault import Fault
 from neokernel.abi.kinds import PAGE_SIZE, kind_of
 from neokernel.abi.rights import READ
 from neokernel.abi.trace import Event, Header, Record
-from neokernel.lang import Array, Embedded, Span, array, object_at, span_at, struct, u8, u64, unsafe, usize
+from neokernel.lang import (
+    Array,
+    Embedded,
+    Span,
+    array,
+    object_at,
+    span_at,
+    struct,
+    truncate,
+    u8,
+    u32,
+    u64,
+    unsafe,
+    usize,
+)
 from neokernel.runtime import system
 from neokernel.runtime.process import Process
 from neokernel.runtime.space import map_at, released
 from neokernel.runtime.system import Failure
-from neokernel.runtime.tracing import ALL_EVENTS
+from neokernel.runtime.tracing import ALL_EVENTS, begins_stay, sent_by, went_on
 from neokernel.services.shell.roster import Roster
 from neokernel.services.shell.terminal import Terminal
 
@@ -143,10 +157,20 @@ class Events:
         written = header.written
         kept = min(written, header.capacity)
         now = system.now()
+        after: u32 = 0
         for back in range(kept):
             record = records[(written - 1 - back) % header.capacity]
             index = self.service_of(u64(record.thread), services)
-            self.count(self.rows[services if index is None else index], u8(record.event), record.time)
+            row = self.rows[services if index is None else index]
+            self.count(row, u8(record.event), record.time)
+            if back != 0 and went_on(record, records[(written - back) % header.capacity]) is not None:
+                row.messages += 1 if sent_by(record) is not None else 0
+            if begins_stay(record):
+                # Who came next ran in between.
+                if after not in (0, record.thread):
+                    other = self.service_of(u64(after), services)
+                    self.rows[services if other is None else other].switches += 1
+                after = record.thread
         self.terminal.write("service               calls  messages  switches  faults       latest\n")
         for index in range(services + 1):
             row = self.rows[index]
@@ -164,8 +188,6 @@ class Events:
             row.calls += 1
         elif event == u8(Event.SEND.value) or event == u8(Event.REPLY.value):
             row.messages += 1
-        elif event == u8(Event.SWITCH.value):
-            row.switches += 1
         elif event == u8(Event.FAULT.value):
             row.faults += 1
 
@@ -184,9 +206,13 @@ class Events:
         count = min(wanted, written, header.capacity, MOST_SHOWN)
         services = self.know_threads()
         for place in range(count):
-            self.show(records[(written - count + place) % header.capacity], services)
+            number = written - count + place
+            record = records[number % header.capacity]
+            after = went_on(record, records[(number + 1) % header.capacity])
+            self.show(record, after if place + 1 != count else None, services)
 
-    def show(self, record: Record, services: u64) -> None:
+    def show(self, record: Record, went_on_to: u32 | None, services: u64) -> None:
+        """One line. `went_on_to`: the thread that a call went on with at once."""
         terminal, frequency = self.terminal, self.process.frequency
         time, number, a, b = record.time, u8(record.event), record.a, record.b
         terminal.write(f"{time // frequency:5}.{time % frequency * 1_000_000 // frequency:06} s  ")
@@ -198,16 +224,21 @@ class Events:
         terminal.write(f"{event.name:10}")
         match event:
             case Event.SYSCALL:
-                if a <= u64(Call.TRY_SEND.value):
-                    terminal.write(f"{Call(u8(a)).name} ")
-                terminal.write(f"of capability {b}")
+                call = truncate(u32, a)
+                if u64(call) <= u64(Call.TRY_SEND.value):
+                    terminal.write(f"{Call(u8(call)).name} ")
+                terminal.write(f"of capability {a >> 32}")
+                if went_on_to is not None:
+                    terminal.write(", to ")
+                    self.name(u64(went_on_to), services)
+                    if sent_by(record) is not None:
+                        terminal.write(f", label {b & 0xFFFF_FFFF:#x}")
             case Event.SEND | Event.REPLY:
                 terminal.write("to ")
                 self.name(a, services)
                 terminal.write(f", label {b & 0xFFFF_FFFF:#x}")
             case Event.SWITCH:
-                terminal.write("from ")
-                self.name(a, services)
+                terminal.write("idle" if record.thread == 0 else "goes on")
             case Event.INTERRUPT:
                 if a == 0:
                     terminal.write("timer")

@@ -250,7 +250,8 @@ def on_clients_time(process: Process) -> None:
 
 
 def post_mortems(process: Process) -> None:
-    """The latest crash, as who administers the system reads it."""
+    """The latest crash, as who administers the system reads it: its call, the one before, and what init was told."""
+    _ = ask(process, COUNTER, READ)
     tell_call(process, "crash", system.call(COUNTER, message(FAIL, 1), 300))
     data: Array[u8] = array(MOST_POST_MORTEM)
     length = init().post_mortem(0, data[:])
