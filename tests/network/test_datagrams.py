@@ -310,6 +310,26 @@ def test_an_address_is_got_kept_and_lost(host: Host) -> None:
     assert not me.up and me.address == Address(u32(0)) and state_of(host) is State.SELECTING
 
 
+def test_a_lease_ends_also_when_the_link_was_away(host: Host) -> None:
+    """It may be another network, so a server is looked for; until one answers, the address is ours for its time."""
+    server = Server(host)
+    server.rest(0.1)
+    server.say(2)
+    server.say(5, seconds=600)
+    host.rest(100)
+    for up in (False, True):
+        host.network.link_changed(up, u64(host.now))
+    me = host.network.host
+    assert state_of(host) is State.SELECTING and me.up and me.address == Address(u32(OFFERED))
+    server.rest(490)
+    assert me.up, "that is its time"
+    server.rest(20)
+    assert not me.up and me.address == Address(u32(0)) and state_of(host) is State.SELECTING
+    server.say(2)
+    server.say(5)
+    assert me.up and state_of(host) is State.BOUND
+
+
 def test_requests_are_repeated_more_and_more_seldom(host: Host) -> None:
     server, times = Server(host), []
     begun = host.now

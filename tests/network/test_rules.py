@@ -226,6 +226,53 @@ def test_a_slow_reader_is_told_when_it_gives_way(host: Host) -> None:
             peer.say(RST)
 
 
+def test_a_dripping_reader_gives_way(host: Host) -> None:
+    """It was closed here, and takes a byte now and then: it is never silent for long, and gives way all the same."""
+    listener, port = host.listen(backlog=1_000)
+    slow = Peer(host, port)
+    slow.open(None, listener)
+    slow.say(ACK, window=0)
+    slow.write(bytes(4_000))
+    slow.close()
+    for seconds, gives_way in ((25, False), (6, True)):
+        for _ in range(seconds):
+            slow.say(ACK, window=1)
+            slow.ack = (slow.ack + 1) % 2**32
+            slow.say(ACK, window=0)
+            host.rest(1)
+        held = fill(host, port)
+        late = Peer(host, port)
+        (answer,) = late.say(SYN)
+        late.ack = (answer.sequence + 1) % 2**32
+        told = slow.of(host.give(late.frame(ACK)))
+        assert (host.network.tcp.accept(CLIENT, listener) is not None) == gives_way
+        assert [made.flags for made in told] == ([RST | ACK] if gives_way else [])
+        for peer in held:
+            peer.say(RST)
+    host.rest(100)
+
+
+def test_one_who_finds_no_place_looks_again_after_a_while(host: Host) -> None:
+    """Else a flood of those who answer would have all connections gone through for each."""
+    listener, port = host.listen(backlog=1_000)
+    held = fill(host, port)
+    late = Peer(host, port)
+    (answer,) = late.say(SYN)
+    late.ack = (answer.sequence + 1) % 2**32
+    late.say(ACK)
+    assert host.network.tcp.accept(CLIENT, listener) is None, "the others may still answer"
+    (one,) = [each for each in live(host) if each.flow.remote.port == held[0].own]
+    one.trip.doublings = u32(1)
+    late.say(ACK)
+    assert host.network.tcp.accept(CLIENT, listener) is None, "nobody looks now"
+    host.rest(0.02)
+    late.say(ACK)
+    assert host.network.tcp.accept(CLIENT, listener) is not None
+    for peer in held:
+        peer.say(RST)
+    host.rest(100)
+
+
 def test_a_client_that_connects_takes_such_a_place_too(host: Host) -> None:
     _, port = host.listen(backlog=1_000)
     fill(host, port)

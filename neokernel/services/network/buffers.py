@@ -18,7 +18,10 @@ assert WORDS * 64 == PAIRS
 
 @struct
 class Region:
-    """`pairs` pairs of `each` bytes a buffer. `owner`: the client's number in badges, 0 if nobody has this place."""
+    """`pairs` pairs of `each` bytes a buffer. `owner`: the client's number in badges, 0 if nobody has this place.
+
+    `look_at`: not before is it looked for a connection that gives way to one of this client's.
+    """
 
     memory: Span[u8] | None = None
     each: usize = 0
@@ -26,6 +29,7 @@ class Region:
     taken: usize = 0
     used: Array[u64] = array(WORDS)
     owner: u64 = 0
+    look_at: u64 = 0
 
     def attach(self, memory: Span[u8], each: usize) -> None:
         """Begin anew with this memory; there must be no connection. What remains of it isn't used."""

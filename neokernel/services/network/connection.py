@@ -48,6 +48,7 @@ from neokernel.services.network.clock import MILLISECOND, NEVER
 from neokernel.services.network.congestion import Congestion
 from neokernel.services.network.host import Host
 from neokernel.services.network.limits import (
+    DRAIN,
     FIN_WAIT,
     SLOW,
 )
@@ -108,6 +109,8 @@ class Connection:
     #: false once the pair was given back, as its client has gone
     has_buffers: bool = True
     open: bool = False
+    #: when the client has closed it
+    left_at: u64 = 0
     #: it came to a listener, which its client hasn't accepted yet
     passive: bool = False
     accepted: bool = False
@@ -360,7 +363,7 @@ class Connection:
 
     def leave(self, now: u64) -> None:
         """The client has closed it. If it hasn't read all, the peer is to know that (RFC 2525, 2.17)."""
-        self.open = False
+        self.open, self.left_at = False, now
         if self.waiting != 0 and self.is_synchronized():
             self.abort(End.ABORTED)
             return
@@ -390,15 +393,18 @@ class Connection:
     def is_synchronized(self) -> bool:
         return self.state not in (State.CLOSED, State.SYN_SENT, State.SYN_RECEIVED)
 
-    def may_give_way(self) -> bool:
+    def may_give_way(self, now: u64) -> bool:
         """Is it of less use than one whose peer has just answered?
 
         A handshake whose peer hasn't, though it was asked again; or what nobody here has any more: its peer has all
-        that was sent, and needn't ever end, or it has taken none of the rest for some time.
+        that was sent, and needn't ever end; or it has taken none of the rest for some time, or not all of it in a
+        longer one, as one that acknowledges a byte now and then.
         """
         if self.state is State.SYN_RECEIVED:
             return self.passive and self.trip.doublings != 0
-        return not self.open and (self.state is State.FIN_WAIT_2 or self.trip.waited() >= SLOW)
+        if self.open:
+            return False
+        return self.state is State.FIN_WAIT_2 or self.trip.waited() >= SLOW or now - self.left_at >= DRAIN
 
     def may_wait_for_us(self, now: u64) -> bool:
         """Has the peer perhaps sent what never came? One that was heard lately, counts duplicates, and may say more."""

@@ -140,12 +140,12 @@ class Dhcp:
     requests: u32 = 0
 
     def begin(self, host: Host, now: u64) -> None:
-        """Look for a server; also when the link is another one."""
+        """Look for a server; also when the link is another one: a lease that there is still ends when it ends."""
         self.state = State.SELECTING
         self.begun = now
         nobody = Flow(Endpoint(), Endpoint())
         self.xid = truncate(u32, host.secret.hash(LEASE, nobody, now ^ host.link.number << 16))
-        self.renew_at, self.rebind_at, self.end_at = NEVER, NEVER, NEVER
+        self.renew_at, self.rebind_at = NEVER, NEVER
         self.restart(now)
 
     def deadline(self) -> u64:
@@ -155,6 +155,7 @@ class Dhcp:
     def advance(self, host: Host, now: u64) -> Event | None:
         """What is due."""
         if self.end_at <= now:
+            self.end_at = NEVER
             self.begin(host, now)
             self.ask(host, now)
             return Event.LOST
@@ -189,6 +190,8 @@ class Dhcp:
             return None
         if answer.kind == REFUSAL:
             lost = self.state is not State.REQUESTING
+            if lost:
+                self.end_at = NEVER
             self.begin(host, now)
             return Event.LOST if lost else None
         if answer.kind != ACKNOWLEDGEMENT or not answer.lease.address.is_single():

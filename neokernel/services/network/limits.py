@@ -37,6 +37,10 @@ TIME_WAIT: u64 = MINUTE
 FIN_WAIT: u64 = MINUTE
 #: what was closed here, and whose peer takes none of the rest for so long, gives way to others
 SLOW: u64 = 10 * SECOND
+#: so does what was closed here, and whose peer hasn't taken all of the rest by then, however it takes it
+DRAIN: u64 = 30 * SECOND
+#: when none was found that gives way, whoever needs a place looks again after so long: it goes through all connections
+LOOK_AGAIN: u64 = 10 * MILLISECOND
 #: between probes of a connection kept alive, and how many (RFC 9293, 3.8.4)
 KEEP_INTERVAL: u64 = 75 * SECOND
 KEEP_PROBES = 9

@@ -134,7 +134,10 @@ class Network:
             denied = self.denied(client, Verb.LISTEN, Protocol.UDP, local)
             if denied is not None:
                 return denied
-        return self.udp.bind(self.host, self.tcp.buffers, client, local, now)
+        made = self.udp.bind(self.host, self.tcp.buffers, client, local, now)
+        if made is UdpError.BUFFERS and self.tcp.make_room(self.host, client, TcpError.BUFFERS, now):
+            return self.udp.bind(self.host, self.tcp.buffers, client, local, now)
+        return made
 
     def send_to(
         self, client: u32, handle: Handle[Socket], remote: Endpoint, data: Span[u8], now: u64

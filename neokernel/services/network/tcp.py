@@ -47,7 +47,7 @@ from neokernel.services.network.connection import (
 )
 from neokernel.services.network.deadlines import expire, narrow
 from neokernel.services.network.host import Host
-from neokernel.services.network.limits import CLIENTS, CONNECTIONS, FLOWS, LISTENERS
+from neokernel.services.network.limits import CLIENTS, CONNECTIONS, FLOWS, LISTENERS, LOOK_AGAIN
 from neokernel.services.network.line import Line
 from neokernel.services.network.neighbours import Unknown
 from neokernel.services.network.owed import Owed
@@ -489,13 +489,16 @@ class Tcp:
         A peer that has answered the SYN after all brings its cookie back. One that doesn't take what was left for it is
         told that nothing more will come.
 
-        Steps: the connections.
+        Steps: the connections, but only now and then if none of them gives way.
         """
+        region = self.buffers.regions[usize(client)]
+        if now < region.look_at:
+            return False
         at = self.given_way
         for _ in range(CONNECTIONS):
             at = at + 1 if at + 1 < CONNECTIONS else usize(0)
             connection = self.connections.at(at)
-            if connection is None or not connection.may_give_way():
+            if connection is None or not connection.may_give_way(now):
                 continue
             if why is TcpError.BUFFERS and connection.client != client:
                 continue
@@ -511,6 +514,7 @@ class Tcp:
             self.settle(u32(at), connection)
             self.bury()
             return True
+        region.look_at = now + LOOK_AGAIN
         return False
 
     def reset_now(self, host: Host, connection: Connection, now: u64) -> None:
