@@ -67,6 +67,9 @@ class Network:
     def abort(self, socket: u64) -> None:
         pass
 
+    def options(self, socket: u64, no_delay: bool, idle: u32, interval: u32) -> None:
+        pass
+
     def bind(self, tag: u32, address: u32, port: u16) -> None:
         pass
 

@@ -9,7 +9,7 @@
 What is asked is granted as any connection is: `network.connect = ["tcp/10.0.2.2:80"]`. The answer's head is read as
 requests' heads are, as strictly, and within the same bounds; its body goes straight into the program's memory.
 
-Everything that is waited for has a deadline, but the connection itself: TCP gives up on that.
+Everything that is waited for has a deadline.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class Fetch:
     net: Net
     #: of the process: ticks in a second
     frequency: u64
-    #: `head`: for the answer's head; `body` and `rate`: for its body; `write`: until the server has taken some more
+    #: `connect`: for the connection; `head`: for the answer's head; `body` and `rate`: for its body; `write`: until the
+    #: server has taken what is sent, and a second more for each `rate` bytes of it
     limits: Limits = USUAL
     stream: Stream | None = None
     answer: Embedded[Request] = Request(answers=True)
@@ -82,11 +83,12 @@ class Fetch:
         self.close()
         if not self.compose(method, place, target, kind, u64(len(body))):
             return FetchError.REQUEST
-        made = await self.net.connect(place.address, place.port)
+        until = self.net.executor.now + self.ticks(self.limits.connect)
+        made = await self.net.connect(place.address, place.port, until)
         if isinstance(made, Refusal):
             return FetchError.REFUSED
         if isinstance(made, End):
-            return FetchError.GONE
+            return FetchError.TIMED_OUT if made is End.TIMED_OUT else FetchError.GONE
         self.stream = made
         failed = await self.transmit(made, self.head.written())
         if failed is None:
@@ -100,10 +102,12 @@ class Fetch:
         return self.answer.field(name)
 
     async def read(self, into: Span[u8]) -> usize | FetchError:
-        """Some more of the answer's body, at least a byte; 0: that was all."""
+        """Some more of the answer's body, at least a byte; 0: that was all, or `into` has no room."""
         stream, answer, body = self.stream, self.answer, self.body
         if stream is None:
             return FetchError.GONE
+        if len(into) == 0:
+            return 0
         while not body.done:
             if answer.at != answer.filled:
                 taken = body.take(answer.input[answer.at : answer.filled], into)
@@ -228,14 +232,15 @@ class Fetch:
     async def transmit(self, stream: Stream, data: bytes) -> FetchError | None:
         net, executor = self.net, self.net.executor
         done: usize = 0
-        until = executor.now + self.ticks(self.limits.write)
+        begun = executor.now
+        until = begun + self.ticks(self.limits.write)
         while done < len(data):
             count = net.put(stream, data[done:])
             if isinstance(count, End):
                 return FetchError.GONE
             if count != 0:
                 done += count
-                until = executor.now + self.ticks(self.limits.write)
+                until = begun + self.ticks(self.limits.write + done * 1_000 // self.limits.rate)
                 net.push(stream)
             elif executor.now >= until:
                 return FetchError.TIMED_OUT

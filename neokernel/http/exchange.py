@@ -38,7 +38,7 @@ from neokernel.http.limits import INPUT
 from neokernel.http.method import GET, HEAD, OPTIONS, Method, bit_of
 from neokernel.http.request import Framing, Look, Request
 from neokernel.http.seat import Seat
-from neokernel.http.server import Server
+from neokernel.http.server import GRANULE, Server
 from neokernel.http.text import Text
 from neokernel.interfaces.clients.socket import Stream
 from neokernel.interfaces.sockets import End
@@ -99,6 +99,8 @@ class Exchange:
     in_chunks: bool = False
     silent: bool = False
     left: u64 = 0
+    #: ticks that the client may still have its answer wait; None: nothing was sent yet
+    slack: u64 | None = None
     #: nothing can be sent any more
     over: bool = False
     #: the request was refused: what comes after it isn't looked at, but it may come
@@ -158,10 +160,12 @@ class Exchange:
         return False
 
     async def read(self, into: Span[u8]) -> usize | BodyError:
-        """Some more of the request's body, at least a byte; 0: that was all."""
+        """Some more of the request's body, at least a byte; 0: that was all, or `into` has no room."""
         failed = self.failed
         if failed is not None:
             return failed
+        if len(into) == 0:
+            return 0
         request, body = self.request, self.body
         if self.body_since == 0:
             self.body_since = self.server.net.executor.now
@@ -372,25 +376,32 @@ class Exchange:
                 _ = await self.transmit(body[second:])
 
     async def transmit(self, data: bytes) -> bool:
-        """Hand bytes over, and wait for room. False: it is over."""
-        net, executor = self.server.net, self.server.net.executor
+        """Hand bytes over, and wait for room. False: it is over.
+
+        A client may have us wait for so long (`slack`), and longer for each byte that it takes, but never longer than
+        at first: so neither one that takes nothing nor one that takes a byte now and then stays.
+        """
+        server, net, executor = self.server, self.server.net, self.server.net.executor
+        most = server.ticks(server.limits.write)
+        slack = self.slack
+        until = executor.now + (slack if slack is not None else most)
         done: usize = 0
-        until = self.server.after(self.server.limits.write)
         while done < len(data) and not self.over:
             count = net.put(self.stream, data[done:])
             if isinstance(count, End):
                 self.over = True
             elif count != 0:
                 done += count
-                until = self.server.after(self.server.limits.write)
+                until = min(until + count * server.frequency // server.limits.rate, executor.now + most)
                 net.push(self.stream)
             elif executor.now >= until:
-                self.server.counters.timed_out += 1
+                server.counters.timed_out += 1
                 self.abort()
             else:
                 net.expect_room(self.stream)
-                executor.until(until)
+                executor.until(until | GRANULE - 1)
                 await pause()
+        self.slack = until - min(executor.now, until)
         return not self.over
 
     def abort(self) -> None:
@@ -407,7 +418,12 @@ class Exchange:
             if came is not None:
                 return came
             seat = self.seat
-            if executor.now >= until or (seat is not None and seat.is_left()):
+            if seat is not None and seat.is_left():
+                # A request may have been told of that nobody has looked at yet.
+                net.catch_up()
+                came = net.get(self.stream, into)
+                return came if came is not None else Expired.DEADLINE
+            if executor.now >= until:
                 return Expired.DEADLINE
             net.push(self.stream)
             net.expect_input(self.stream)
@@ -445,6 +461,8 @@ class Exchange:
                 return False
             if not begun:
                 until = self.server.after(limits.head)
+                if seat is not None:
+                    seat.stay(self.server.net.executor)
             request.filled += came
 
     async def give_up(self, status: u16) -> None:
@@ -458,7 +476,7 @@ class Exchange:
         """Until when something more of the body must have come: the more has come, the later."""
         limits = self.server.limits
         allowed = limits.body + self.received * 1_000 // limits.rate
-        return self.body_since + allowed * (self.server.frequency // 1_000)
+        return self.body_since + self.server.ticks(allowed)
 
     def count(self, made: usize) -> usize | BodyError:
         self.received += made

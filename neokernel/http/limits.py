@@ -31,11 +31,14 @@ class Limits:
     idle: u64 = 60_000
     #: for a body (408), and a second more for each `rate` bytes of it that have come
     body: u64 = 20_000
+    #: bytes a second: who sends a body, or takes an answer, more slowly for long is too slow
     rate: u64 = 1_024
-    #: until the peer has taken some more of an answer, or else it is reset
+    #: that the peer may have an answer wait, or else it is reset: a second is given back for each `rate` bytes it takes
     write: u64 = 20_000
     #: for the peer to end, when we have
     linger: u64 = 2_000
+    #: of a client: until it is connected
+    connect: u64 = 20_000
     #: bodies of unknown length are taken; if not, they are refused (411)
     chunked: bool = True
 

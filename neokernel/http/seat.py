@@ -9,12 +9,13 @@
 
     seat = longest_idle(site.seats[:], executor.now - min(grace, executor.now))
     if seat is not None:
-        seat.give_way(executor)         # it ends soon, and says so by `leave`; who clears `wanted` stays
+        seat.give_way(executor, FREED)  # it ends soon, and the task says so; or it stays, and this signal says that
 
 RFC 9112, 9.5: a server may end a connection that is idle at any time.
 
-Invariants: `idle_since` isn't 0 exactly while the connection's task waits for the first byte of a request. Nobody who
-has sent one is made to end.
+Invariants: `idle_since` isn't 0 exactly while the connection's task waits for the first byte of a request. `wanted` is
+only true of one that is idle, or ends. Nobody who has sent a request is made to end, as far as the network service has
+told of it.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ class Seat:
     taken: bool = False
     #: ticks; 0: it isn't idle
     idle_since: u64 = 0
-    #: somebody else needs it
+    #: somebody else needs it, and is told by this signal if it isn't to be had
     wanted: bool = False
+    signal: u64 = 0
     waiter: Task | None = None
 
     # --- the connection's part ----------------------------------------------------------------------------------------
@@ -40,8 +42,14 @@ class Seat:
         self.idle_since, self.waiter = max(executor.now, 1), executor.running()
 
     def sit(self) -> None:
-        """Something has, or the connection ends."""
+        """It is over with waiting."""
         self.idle_since, self.waiter = 0, None
+
+    def stay(self, executor: Executor) -> None:
+        """Something of a request has come: somebody else has to give way."""
+        if self.wanted:
+            self.wanted = False
+            executor.signal(self.signal)
 
     def is_left(self) -> bool:
         """Is the connection to end, as it waits for nothing else?"""
@@ -54,9 +62,9 @@ class Seat:
 
     # --- the server's -------------------------------------------------------------------------------------------------
 
-    def give_way(self, executor: Executor) -> None:
-        """Let it end."""
-        self.wanted = True
+    def give_way(self, executor: Executor, signal: u64) -> None:
+        """Let it end. `signal`: of the executor, for whoever asked, if a request has come before."""
+        self.wanted, self.signal = True, signal
         waiter = self.waiter
         if waiter is not None:
             executor.wake(waiter)

@@ -66,9 +66,12 @@ class Server:
     dated_until: u64 = 0
     line: Array[u8] = array(DATE_LINE)
 
+    def ticks(self, milliseconds: u64) -> u64:
+        return milliseconds * (self.frequency // 1_000)
+
     def after(self, milliseconds: u64) -> u64:
         """The time in so many milliseconds, or a little later."""
-        return self.net.executor.now + milliseconds * (self.frequency // 1_000) | GRANULE - 1
+        return self.net.executor.now + self.ticks(milliseconds) | GRANULE - 1
 
     def date_line(self) -> bytes:
         """The field `Date`, with its line's end; nothing if nobody knows the time."""

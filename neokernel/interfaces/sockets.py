@@ -138,6 +138,15 @@ class Orders(Protocol):
         """The same, but reset it."""
         ...
 
+    def options(self, socket: u64, no_delay: bool, idle: u32, interval: u32) -> Failure | None:
+        """How a connection is to be from now on; at first, all of this is off.
+
+        `no_delay`: small pieces are sent at once, though others aren't acknowledged (RFC 9293, 3.7.4). `idle`: seconds
+        of silence behind which the peer is asked whether it is there, and again every `interval` seconds, nine times
+        in all: then the connection has ended, TIMED_OUT (RFC 9293, 3.8.4); 0: it isn't asked.
+        """
+        ...
+
     def bind(self, tag: u32, address: u32, port: u16) -> Failure | None:
         """A UDP socket; port 0: one that the service chooses. `opened` or `refused` will come."""
         ...

@@ -168,6 +168,10 @@ class Executor:
         task = self.running()
         task.deadline = min(task.deadline, time)
 
+    def after(self, milliseconds: u64) -> u64:
+        """The time so many milliseconds after `now`, in ticks: for `sleep_until`, `timeout` and other deadlines."""
+        return self.now + milliseconds * current().frequency // 1_000
+
     def watch(self, mask: u64) -> None:
         """The running task is to be resumed when one of these signals arrives, if not before."""
         self.running().signals |= mask

@@ -744,8 +744,7 @@ def test_half_a_connection_isnt_kept_for_ever(host: Host) -> None:
 def test_a_connection_is_kept_alive(host: Host) -> None:
     peer = opened(host)
     connection = host.network.tcp.connections.get(peer.handle)
-    connection.keep_alive = u64(100 * SECOND)
-    connection.keep_at = u64(host.now + 100 * SECOND)
+    connection.set_options(False, u64(100 * SECOND), u64(75 * SECOND), u64(host.now))
     host.network.tcp.settle(peer.handle.index, connection)
     (probe,) = peer.rest(101)
     assert (probe.sequence, probe.payload) == (peer.ack - 1, b"")
@@ -753,6 +752,32 @@ def test_a_connection_is_kept_alive(host: Host) -> None:
     assert len(peer.rest(99)) == 0 and len(peer.rest(2)) == 1, "it was heard 100 seconds ago"
     probes = peer.rest(1000)
     assert peer.state().end is End.TIMED_OUT and len(probes) == 9 and probes[-1].flags & RST
+
+
+def test_it_is_asked_whether_the_peer_is_there_as_often_as_was_chosen(host: Host) -> None:
+    peer = opened(host)
+    connection = host.network.tcp.connections.get(peer.handle)
+    assert peer.rest(20_000) == [], "at first, never"
+    connection.set_options(False, u64(30 * SECOND), u64(2 * SECOND), u64(host.now))
+    host.network.tcp.settle(peer.handle.index, connection)
+    assert len(peer.rest(0.1)) == 1, "it has been silent for longer"
+    peer.say(ACK)
+    assert peer.rest(29) == [] and len(peer.rest(6)) == 3
+    peer.say(ACK)
+    connection.set_options(False, u64(0), u64(2 * SECOND), u64(host.now))
+    host.network.tcp.settle(peer.handle.index, connection)
+    assert peer.rest(20_000) == [] and peer.state().state is State.ESTABLISHED
+
+
+def test_small_pieces_wait_for_one_another_unless_they_neednt(host: Host) -> None:
+    """Nagle's algorithm (RFC 9293, 3.7.4)."""
+    peer = opened(host)
+    connection = host.network.tcp.connections.get(peer.handle)
+    assert [made.payload for made in peer.write(b"a")] == [b"a"] and peer.write(b"b") == []
+    connection.set_options(True, u64(0), u64(0), u64(host.now))
+    host.network.tcp.settle(peer.handle.index, connection)
+    assert [made.payload for made in peer.of(host.sent())] == [b"b"]
+    assert [made.payload for made in peer.write(b"c")] == [b"c"]
 
 
 # --- floods -----------------------------------------------------------------------------------------------------------

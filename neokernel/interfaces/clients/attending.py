@@ -45,7 +45,8 @@ def look(net: Net) -> None:
     opened = net.open(process) is None
     for tag in range(REQUESTS):
         request = net.requests[tag]
-        if request.taken and not request.done:
+        # An order that its task hasn't posted yet goes to the new service, as any other one.
+        if request.taken and request.asked and not request.done:
             listener = request.listener
             again = listener != NOBODY and not request.abandoned
             if not opened or not again or not net.ask_listen(tag, net.listeners[usize(listener)]):
@@ -74,7 +75,7 @@ def lose_all(net: Net) -> None:
 
 def refuse(net: Net, request: Request) -> None:
     """The service has gone, and with it what was asked."""
-    request.done, request.why = True, Refusal.NO_ROUTE
+    request.done, request.why, request.pair, request.number = True, Refusal.NO_ROUTE, 0, 0
     waiter = request.waiter
     request.waiter = None
     if waiter is not None:
@@ -92,8 +93,8 @@ def listen_again(net: Net) -> None:
         for tag in range(REQUESTS):
             request = net.requests[tag]
             if not request.taken:
-                request.taken, request.done, request.why = True, False, None
-                request.listener, request.waiter, request.abandoned = u32(index), None, False
+                request.begin()
+                request.listener = u32(index)
                 if not net.ask_listen(tag, listening):
                     request.taken = False
                 break

@@ -104,6 +104,11 @@ class Socket:
     finish_told: bool = False
     closing: bool = False
     aborting: bool = False
+    #: `no_delay`, or seconds of silence and between questions of a peer that is to be kept alive, are other ones
+    chosen: bool = False
+    no_delay: bool = False
+    idle: u32 = 0
+    interval: u32 = 0
     #: it stands in the list of those that have something to tell
     dirty: bool = False
     next_dirty: u32 = NOBODY
@@ -117,8 +122,9 @@ class Socket:
     lengths: Array[u32] = array(MOST_DATAGRAMS)
     first: usize = 0
     count: usize = 0
-    #: of UDP: datagrams that aren't sent yet
+    #: of UDP: datagrams that aren't sent yet; that were read, of which the service is to be told
     sending: u32 = 0
+    taken: u32 = 0
 
     def room(self, each: u32) -> u32:
         """How many more bytes can be written; `each`: of the buffer."""
@@ -166,9 +172,10 @@ class Listening:
 
 @struct
 class Request:
-    """Something that was asked for: `done` when there is an answer."""
+    """Something that is asked for: `asked` when the service has the order, `done` when there is an answer."""
 
     taken: bool = False
+    asked: bool = False
     done: bool = False
     why: Refusal | None = None
     pair: u32 = 0
@@ -181,3 +188,9 @@ class Request:
     #: who asked was cancelled: what is opened is for nobody. `datagrams`: it is a UDP socket then
     abandoned: bool = False
     datagrams: bool = False
+
+    def begin(self) -> None:
+        """Nobody has heard of it yet."""
+        self.taken, self.asked, self.done, self.abandoned, self.datagrams = True, False, False, False, False
+        self.why, self.waiter, self.listener = None, None, NOBODY
+        self.pair, self.number, self.port = 0, 0, 0

@@ -31,6 +31,7 @@ Invariants:
 
 from __future__ import annotations
 
+from neokernel.abi.call import NEVER
 from neokernel.abi.rights import SIGNAL
 from neokernel.interfaces.clients.socket import (
     NOBODY,
@@ -69,7 +70,7 @@ from neokernel.lang import (
     wrapping_add,
     wrapping_sub,
 )
-from neokernel.runtime.executor import Executor
+from neokernel.runtime.executor import Executor, Expired, timeout
 from neokernel.runtime.lend import Lent, region
 from neokernel.runtime.objects import Notification
 from neokernel.runtime.process import Process
@@ -89,6 +90,10 @@ LISTENERS = 8
 SIGNAL_BIT = 1 << 40
 #: news that are taken before others have their turn
 MOST_NEWS = 64
+#: orders that one socket gives at a time: `moved`, `options`, `finish` or `close`; or `taken`, `unbind`
+MOST_TOLD: u32 = 3
+#: seconds between two questions whether a peer is there, if nothing else is said
+KEEP_INTERVAL: u32 = 75
 
 assert NEWS_AT + NEWS_SIZE <= BUFFERS_AT, "rings and buffers lie apart"
 
@@ -103,9 +108,7 @@ class Asking:
     datagrams: bool = False
     #: the place of the listener that is asked for
     listener: u32 = NOBODY
-    #: the service has the order
-    asked: bool = False
-    #: it has answered, so the request's place is free: what it has opened
+    #: the service has answered, so the request's place is free: what it has opened
     taken: bool = False
     pair: u32 = 0
     number: u64 = 0
@@ -119,13 +122,13 @@ class Asking:
         request = self.net.requests[self.request]
         if self.listener != NOBODY and not self.kept:
             self.net.leave(self.listener)
-        if not self.taken and self.asked and not request.done:
+        if not self.taken and request.asked and not request.done:
             # The answer will come, and find nobody.
             request.abandoned, request.waiter = True, None
             return
         if not self.taken and self.take() is not None:
             return
-        if self.asked and not self.kept:
+        if self.number != 0 and not self.kept:
             if self.listener != NOBODY:
                 self.net.silence(self.listener, self.number)
             else:
@@ -258,8 +261,13 @@ class Net:
             listening.waiter = self.executor.running()
             await pause()
 
-    async def connect(self, address: u32, port: u16) -> Stream | Refusal | End:
-        """A connection, when the peer has answered."""
+    async def connect(self, address: u32, port: u16, until: u64 = NEVER) -> Stream | Refusal | End:
+        """A connection, when the peer has answered. End.TIMED_OUT: it hasn't until then, in ticks, or for too long."""
+        made = await timeout(self.executor, until, self.reach(address, port))
+        return End.TIMED_OUT if isinstance(made, Expired) else made
+
+    async def reach(self, address: u32, port: u16) -> Stream | Refusal | End:
+        """`connect`, for as long as TCP tries."""
         request = await self.request()
         with Asking(net=self, request=request) as asking:
             while not self.ask_connect(request, address, port):
@@ -300,14 +308,15 @@ class Net:
         return None
 
     async def receive(self, stream: Stream, into: Span[u8]) -> usize | End:
-        """Bytes that have come, as many as fit, at least one; 0 when the peer has sent all that it will."""
-        while True:
+        """Bytes that have come, as many as fit, at least one; 0: the peer has sent all that it will, or none fits."""
+        while len(into) != 0:
             count = self.get(stream, into)
             if count is not None:
                 self.push(stream)
                 return count
             self.expect_input(stream)
             await pause()
+        return 0
 
     def finish(self, stream: Stream) -> None:
         """There is no more to send; what comes can be read."""
@@ -328,6 +337,24 @@ class Net:
         socket = self.stream_of(stream)
         if socket is not None:
             socket.closing, socket.aborting = True, True
+            self.tell(stream.pair)
+
+    def no_delay(self, stream: Stream, on: bool = True) -> None:
+        """Send small pieces at once, also while others aren't acknowledged; at first they wait for one another."""
+        socket = self.stream_of(stream)
+        if socket is not None:
+            socket.no_delay, socket.chosen = on, True
+            self.tell(stream.pair)
+
+    def keep_alive(self, stream: Stream, idle: u32, interval: u32 = KEEP_INTERVAL) -> None:
+        """Find out that the peer has gone, though nothing is sent: at first nobody does.
+
+        After `idle` seconds of silence it is asked, and again each `interval` seconds. If it doesn't answer nine times,
+        the connection has ended: End.TIMED_OUT. 0: it isn't asked any more.
+        """
+        socket = self.stream_of(stream)
+        if socket is not None:
+            socket.idle, socket.interval, socket.chosen = idle, interval, True
             self.tell(stream.pair)
 
     # --- the same in pieces: for who waits with a deadline, or tells the service of several at once -------------------
@@ -378,6 +405,12 @@ class Net:
         socket = self.stream_of(stream)
         if socket is not None and socket.moved:
             self.tell(stream.pair)
+
+    def catch_up(self) -> None:
+        """Take what the service has told until now, before the task that `attend`s does."""
+        for _ in range(NEWS_SIZE // (64 * MOST_NEWS)):
+            if not self.take():
+                break
 
     def expect_input(self, stream: Stream) -> None:
         """The running task is to be resumed when there is something to get; it may be before."""
@@ -433,21 +466,18 @@ class Net:
                 socket.read_at = behind(socket.read_at, length - count, usize(self.each))
                 socket.first = (socket.first + 1) % MOST_DATAGRAMS
                 socket.count -= 1
-                while self.datagrams_of(own) is not None and not self.post_taken(socket):
-                    await self.executor.turn()
+                socket.taken += 1
+                self.tell(own.pair)
                 return Datagram(peer, count)
             socket.reader = self.executor.running()
             await pause()
 
-    async def unbind(self, own: Datagrams) -> None:
+    def unbind(self, own: Datagrams) -> None:
         """Be done with a UDP socket: what wasn't sent is lost."""
         socket = self.datagrams_of(own)
         if socket is not None:
-            while not self.post_unbind(socket):
-                await self.executor.turn()
-                if self.datagrams_of(own) is None:
-                    return
-            self.free(socket)
+            socket.closing = True
+            self.tell(own.pair)
 
     # --- inside: places -----------------------------------------------------------------------------------------------
 
@@ -461,7 +491,7 @@ class Net:
 
     def datagrams_of(self, own: Datagrams) -> Socket | None:
         socket = self.sockets[usize(own.pair)]
-        return socket if socket.serial == own.serial and own.serial != 0 else None
+        return socket if socket.serial == own.serial and not socket.closing and own.serial != 0 else None
 
     def buffer(self, pair: u32, second: bool) -> Span[u8]:
         return self.part(BUFFERS_AT + (2 * usize(pair) + usize(second)) * usize(self.each), usize(self.each)).span()
@@ -502,14 +532,12 @@ class Net:
             for index in range(REQUESTS):
                 if not self.requests[index].taken:
                     found = self.requests[index]
-                    found.taken, found.done, found.why, found.listener = True, False, None, NOBODY
-                    found.abandoned, found.datagrams = False, False
+                    found.begin()
                     return index
             await self.executor.turn()
 
     async def answered(self, asking: Asking) -> Refusal | None:
         """The service has the order: wait for its answer, and take it."""
-        asking.asked = True
         while not self.requests[asking.request].done:
             self.requests[asking.request].waiter = self.executor.running()
             await pause()
@@ -518,15 +546,21 @@ class Net:
     def ask_listen(self, tag: usize, listening: Listening) -> bool:
         """False: the ring is full now."""
         orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
-        return orders.listen(u32(tag), listening.address, listening.port, listening.backlog) is None
+        posted = orders.listen(u32(tag), listening.address, listening.port, listening.backlog) is None
+        self.requests[tag].asked = posted
+        return posted
 
     def ask_connect(self, tag: usize, address: u32, port: u16) -> bool:
         orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
-        return orders.connect(u32(tag), address, port) is None
+        posted = orders.connect(u32(tag), address, port) is None
+        self.requests[tag].asked = posted
+        return posted
 
     def ask_bind(self, tag: usize, address: u32, port: u16) -> bool:
         orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
-        return orders.bind(u32(tag), address, port) is None
+        posted = orders.bind(u32(tag), address, port) is None
+        self.requests[tag].asked = posted
+        return posted
 
     def post_datagram(self, pair: u32, socket: Socket, peer: Peer, data: Span[u8]) -> bool:
         """The bytes are in the buffer before anybody is told of them. False: there is no room now."""
@@ -538,14 +572,6 @@ class Net:
         socket.sending += 1
         _ = orders.send_to(socket.number, peer.address, peer.port, u32(len(data)))
         return True
-
-    def post_taken(self, socket: Socket) -> bool:
-        orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
-        return orders.taken(socket.number, 1) is None
-
-    def post_unbind(self, socket: Socket) -> bool:
-        orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
-        return orders.unbind(socket.number) is None
 
     def tell(self, pair: u32) -> None:
         """The socket has something to tell: at once, if there is room, or later."""
@@ -567,8 +593,7 @@ class Net:
         for _ in range(len(self.sockets)):
             pair = self.first_dirty
             room = outbox_of(orders).room()
-            # A socket has three things to tell at most.
-            if pair == NOBODY or isinstance(room, Broken) or room < 3:
+            if pair == NOBODY or isinstance(room, Broken) or room < MOST_TOLD:
                 return
             socket = self.sockets[usize(pair)]
             self.first_dirty, socket.dirty = socket.next_dirty, False
@@ -579,6 +604,10 @@ class Net:
                 continue
             if socket.moved and not socket.aborting:
                 _ = orders.moved(socket.number, socket.written, socket.read)
+            if socket.taken != 0:
+                _ = orders.taken(socket.number, socket.taken)
+            if socket.chosen and not socket.closing:
+                _ = orders.options(socket.number, socket.no_delay, socket.idle, socket.interval)
             if socket.closing:
                 if socket.datagrams:
                     _ = orders.unbind(socket.number)
@@ -588,7 +617,7 @@ class Net:
             elif socket.finishing and not socket.finish_told:
                 socket.finish_told = True
                 _ = orders.finish(socket.number)
-            socket.moved = False
+            socket.moved, socket.chosen, socket.taken = False, False, 0
 
     def flush_stops(self) -> None:
         orders: Posts[Orders] = posts(self.part(ORDERS_AT, ORDERS_SIZE), self.wake)
@@ -632,7 +661,7 @@ class Net:
         self.done(tag, pair, self.serial if begun else u64(0), port, None)
 
     def done(self, tag: u32, pair: u32, number: u64, port: u16, why: Refusal | None) -> None:
-        if usize(tag) >= REQUESTS or not self.requests[usize(tag)].taken:
+        if usize(tag) >= REQUESTS or not self.requests[usize(tag)].asked or self.requests[usize(tag)].done:
             return
         request = self.requests[usize(tag)]
         request.done, request.pair, request.number, request.port, request.why = True, pair, number, port, why
@@ -693,7 +722,8 @@ class Net:
         socket.established, socket.finished, socket.end = False, False, End.NONE
         socket.moved, socket.finishing, socket.finish_told = False, False, False
         socket.closing, socket.aborting, socket.datagrams = False, False, False
-        socket.following, socket.first, socket.count, socket.sending = NOBODY, 0, 0, 0
+        socket.chosen, socket.no_delay, socket.idle, socket.interval = False, False, 0, 0
+        socket.following, socket.first, socket.count, socket.sending, socket.taken = NOBODY, 0, 0, 0, 0
         return True
 
     def moved(self, pair: u32, arrived: u32, acknowledged: u32, established: bool, finished: bool, end: End) -> None:
@@ -748,7 +778,7 @@ class Net:
         sleeps = news.may_sleep()
         if isinstance(sleeps, Broken) or sleeps:
             if self.first_dirty != NOBODY:
-                full = outbox_of(orders).may_sleep(3)
+                full = outbox_of(orders).may_sleep(MOST_TOLD)
                 return isinstance(full, Broken) or full
             return True
         return False

@@ -142,10 +142,6 @@ async def serve(site: Site, server: Server, stream: Stream, index: usize) -> Non
     seat = site.seats[index]
     http = Exchange(server=server, stream=stream, seat=seat)
     while await http.next():
-        if seat.wanted:
-            # It isn't idle any more: somebody else has to give way.
-            seat.wanted = False
-            site.executor.signal(FREED)
         asked = asked_of(http.path())
         match asked.part:
             case Part.SERVER:
@@ -390,7 +386,7 @@ class Site:
         grace, now = GRACE * (server.frequency // 1_000), self.executor.now
         idle = longest_idle(self.seats[:], now - min(grace, now))
         if idle is not None:
-            idle.give_way(self.executor)
+            idle.give_way(self.executor, FREED)
             return False
         return self.turning.spawn(self.executor, turn(self, server, stream)) is not None
 

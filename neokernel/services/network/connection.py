@@ -201,6 +201,7 @@ class Connection:
     close_at: u64 = NEVER
     #: 0: it isn't kept alive
     keep_alive: u64 = 0
+    keep_interval: u64 = 0
     keep_probes: u32 = 0
     #: when the peer was heard last, or had nothing to say
     heard_at: u64 = 0
@@ -360,6 +361,15 @@ class Connection:
             case _:
                 # While it opens: it will be done then.
                 pass
+
+    def set_options(self, no_delay: bool, keep_alive: u64, interval: u64, now: u64) -> None:
+        """`keep_alive`: silence behind which the peer is asked for a sign of life, 0 for never; `interval`: again."""
+        self.no_delay, self.keep_alive, self.keep_interval, self.keep_probes = no_delay, keep_alive, interval, 0
+        self.keep_at = NEVER
+        if keep_alive != 0 and self.is_synchronized():
+            self.keep_at = max(self.heard_at + keep_alive, now)
+        # What waited for an acknowledgement needn't any longer.
+        self.wants_output = self.wants_output or (no_delay and self.queued != 0)
 
     def leave(self, now: u64) -> None:
         """The client has closed it. If it hasn't read all, the peer is to know that (RFC 2525, 2.17)."""

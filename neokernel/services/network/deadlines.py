@@ -17,7 +17,6 @@ from neokernel.services.network.limits import (
     GIVE_UP,
     GIVE_UP_ACCEPTING,
     GIVE_UP_OPENING,
-    KEEP_INTERVAL,
     KEEP_PROBES,
 )
 
@@ -75,7 +74,7 @@ def keep(connection: Connection, now: u64) -> None:
         connection.abort(End.TIMED_OUT)
         return
     connection.keep_probes += 1
-    connection.keep_at = now + KEEP_INTERVAL
+    connection.keep_at = now + connection.keep_interval
     if connection.nxt == connection.una and connection.is_synchronized():
         connection.keep_probe, connection.wants_output = True, True
 

@@ -14,6 +14,7 @@ from neokernel.runtime.queue import Queue
 from neokernel.runtime.ring import Broken
 from neokernel.services.network import connection as core
 from neokernel.services.network.address import Address, Endpoint
+from neokernel.services.network.clock import SECOND
 from neokernel.services.network.connection import Connection, State
 from neokernel.services.network.datagrams import Socket, UdpError
 from neokernel.services.network.grants import Denied
@@ -88,6 +89,13 @@ class Exchange:
 
     def abort(self, socket: u64) -> None:
         _ = self.network.tcp.abort(self.client, connection_of(socket))
+
+    def options(self, socket: u64, no_delay: bool, idle: u32, interval: u32) -> None:
+        tcp, handle = self.network.tcp, connection_of(socket)
+        connection = tcp.own(self.client, handle)
+        if connection is not None:
+            connection.set_options(no_delay, u64(idle) * SECOND, u64(max(interval, 1)) * SECOND, self.now)
+            tcp.settle(handle.index, connection)
 
     def bind(self, tag: u32, address: u32, port: u16) -> None:
         made = self.network.bind(self.client, Endpoint(Address(address), port), self.now)

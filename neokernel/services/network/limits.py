@@ -41,6 +41,5 @@ SLOW: u64 = 10 * SECOND
 DRAIN: u64 = 30 * SECOND
 #: when none was found that gives way, whoever needs a place looks again after so long: it goes through all connections
 LOOK_AGAIN: u64 = 10 * MILLISECOND
-#: between probes of a connection kept alive, and how many (RFC 9293, 3.8.4)
-KEEP_INTERVAL: u64 = 75 * SECOND
+#: probes of a connection kept alive that nobody answers, before it ends (RFC 9293, 3.8.4)
 KEEP_PROBES = 9

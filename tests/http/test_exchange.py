@@ -1,0 +1,163 @@
+"""A server's connection over sockets of the test's own: how slowly an answer may be taken, and who gives way.
+
+The test is the network service: it says what has come and what was acknowledged. A tick is a microsecond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from neokernel import lang
+from neokernel.http.limits import Limits
+from neokernel.http.server import Server
+from neokernel.interfaces.clients.socket import Peer, Stream
+from neokernel.interfaces.sockets import End
+from tests.http.served import SIGNAL, Served
+from tests.network.plugging import EACH, SECOND, Plugged, core, plugged_in
+
+REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+PEER = Peer(lang.u32(1), lang.u16(2))
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Any:
+    return core()
+
+
+class Connection:
+    def __init__(self, plugged: Plugged) -> None:
+        self.plugged, self.net = plugged, plugged.net
+        limits = Limits(write=lang.u64(20_000), rate=lang.u64(1_000))
+        self.server: Any = Server(net=self.net, frequency=lang.u64(SECOND), limits=limits)
+        self.served: Any = Served(net=self.net, server=self.server)
+        assert self.net.begin(lang.u32(0), lang.u64(1 << 32), PEER)
+        self.socket = self.net.sockets[lang.usize(0)]
+        self.arrived = self.acknowledged = 0
+        assert self.served.begin(Stream(lang.u32(0), self.socket.serial, PEER))
+        self.run()
+
+    def run(self) -> None:
+        self.net.executor.look()
+        self.served.group.run(self.net.executor)
+
+    def say(self, data: bytes) -> None:
+        """The peer sends that, and the service tells of it."""
+        buffer = self.net.buffer(lang.u32(0), True)
+        for byte in data:
+            buffer[lang.usize(self.arrived % EACH)] = lang.u8(byte)
+            self.arrived += 1
+        self.tell()
+
+    def take(self, count: int) -> None:
+        """The peer has taken so many more bytes, at most those that were written."""
+        self.acknowledged += min(count, int(self.socket.written) - self.acknowledged)
+        self.tell()
+
+    def tell(self) -> None:
+        self.net.moved(lang.u32(0), lang.u32(self.arrived), lang.u32(self.acknowledged), True, False, End.NONE)
+        self.run()
+
+    def rest(self, seconds: float) -> None:
+        self.net.executor.now += round(seconds * SECOND)
+        self.run()
+
+    @property
+    def timed_out(self) -> int:
+        return int(self.server.counters.timed_out)
+
+
+@pytest.fixture
+def connection(exchange: Any) -> Iterator[Connection]:
+    with plugged_in(exchange) as plugged:
+        yield Connection(plugged)
+
+
+def test_who_takes_nothing_is_ended(connection: Connection) -> None:
+    connection.served.pieces = lang.u64(100)
+    connection.say(REQUEST)
+    connection.rest(19)
+    assert not connection.served.ended
+    connection.rest(2)
+    assert connection.served.ended and connection.timed_out == 1
+
+
+def test_who_takes_a_byte_now_and_then_is_ended(connection: Connection) -> None:
+    """It is never silent for long, and never done."""
+    connection.served.pieces = lang.u64(100)
+    connection.say(REQUEST)
+    seconds = 0
+    while not connection.served.ended:
+        seconds += 1
+        assert seconds < 30
+        connection.rest(1)
+        connection.take(1)
+    assert seconds > 18 and connection.timed_out == 1
+
+
+def test_who_was_fast_at_first_has_no_more_time_afterwards(connection: Connection) -> None:
+    connection.served.pieces = lang.u64(1_000)
+    connection.say(REQUEST)
+    for _ in range(500):
+        connection.rest(0.01)
+        connection.take(1_000)
+    for _ in range(25):
+        connection.rest(1)
+        connection.take(1)
+    assert connection.served.ended and connection.timed_out == 1
+
+
+def test_who_is_as_fast_as_the_rate_is_served_to_the_end(connection: Connection) -> None:
+    """102,400 bytes, 1,100 a second: one and a half minutes."""
+    connection.served.pieces = lang.u64(100)
+    connection.say(REQUEST)
+    for _ in range(101):
+        connection.rest(1)
+        connection.take(1_100)
+    assert connection.timed_out == 0 and not connection.served.ended
+    assert connection.acknowledged > 100 * 1_024
+    connection.say(REQUEST)
+    assert connection.served.requests == 2
+
+
+def test_time_in_which_the_program_has_nothing_to_send_doesnt_count(connection: Connection) -> None:
+    """Ten requests, each a minute after the other, whose answers are taken slowly at the end."""
+    for number in range(10):
+        connection.say(REQUEST)
+        connection.rest(30)
+        connection.take(EACH)
+        connection.rest(25)
+        assert connection.served.requests == number + 1
+    assert connection.timed_out == 0
+
+
+def test_an_empty_span_reads_nothing(connection: Connection) -> None:
+    connection.say(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
+    assert connection.served.requests == 1 and connection.served.empty == 0
+
+
+def test_an_idle_connection_gives_way(connection: Connection) -> None:
+    connection.say(REQUEST)
+    connection.served.ask_for_its_place()
+    connection.run()
+    assert connection.served.ended and connection.net.executor.signalled == 0
+    assert not connection.served.seat.wanted and not connection.served.seat.taken
+
+
+def test_who_has_just_asked_stays(connection: Connection) -> None:
+    """Its request was told of, but its task hasn't run since: it is answered, and whoever wanted the place is told."""
+    seat = connection.served.seat
+    connection.say(REQUEST)
+    buffer = connection.net.buffer(lang.u32(0), True)
+    for place, byte in enumerate(REQUEST):
+        buffer[lang.usize(connection.arrived + place)] = lang.u8(byte)
+    connection.arrived += len(REQUEST)
+    connection.plugged.service.post_moved(lang.u32(0), lang.u32(connection.arrived), lang.u32(0))
+    connection.served.ask_for_its_place()
+    connection.run()
+    assert connection.served.requests == 2 and not connection.served.ended
+    connection.take(EACH)
+    assert not seat.wanted and seat.idle_since != 0, "it waits for another one"
+    assert connection.net.executor.signalled == SIGNAL

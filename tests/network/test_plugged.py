@@ -1,0 +1,139 @@
+"""The client library over the service's core: what verbs give, also when rings are full and the service ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from neokernel.interfaces.sockets import End
+from neokernel.lang import usize
+from tests.network.plugged import BIND, CONNECT, HEAR, LISTEN, RECEIVE
+from tests.network.plugging import SECOND, Plugged, core, plugged_in
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Any:
+    return core()
+
+
+@pytest.fixture
+def plugged(exchange: Any) -> Iterator[Plugged]:
+    with plugged_in(exchange) as made:
+        yield made
+
+
+def connected(plugged: Plugged) -> Any:
+    """A stream to a listener of the program's own."""
+    plugged.spawn(LISTEN)
+    plugged.settle()
+    plugged.spawn(CONNECT)
+    plugged.settle()
+    assert plugged.program.stream is not None
+    return plugged.program.stream
+
+
+def test_who_receives_may_have_a_deadline(plugged: Plugged) -> None:
+    connected(plugged)
+    plugged.spawn(RECEIVE, until=plugged.now + SECOND)
+    plugged.rest(0.5)
+    assert plugged.program.ended == 2, "nothing has come, and it isn't over"
+    plugged.rest(1)
+    assert plugged.program.ended == 3 and plugged.program.expired
+
+
+def test_who_connects_may_have_a_deadline(plugged: Plugged) -> None:
+    """Nobody answers before it is over; what is opened afterwards is nobody's, and is closed."""
+    plugged.spawn(CONNECT, until=plugged.now + SECOND)
+    plugged.run()
+    plugged.net.executor.now += 2 * SECOND
+    plugged.run()
+    assert plugged.program.end is End.TIMED_OUT
+    plugged.settle()
+    plugged.settle()
+    assert plugged.region.taken == 0
+    connected(plugged)
+
+
+def test_options_are_told(plugged: Plugged) -> None:
+    net, stream = plugged.net, connected(plugged)
+    connection = plugged.connection(stream)
+    assert not connection.no_delay and connection.keep_alive == 0, "it has none at first"
+    net.no_delay(stream)
+    net.keep_alive(stream, 60, 5)
+    plugged.settle()
+    assert connection.no_delay and connection.keep_alive == 60 * SECOND and connection.keep_interval == 5 * SECOND
+    assert connection.keep_at == connection.heard_at + 60 * SECOND
+    net.no_delay(stream, False)
+    net.keep_alive(stream, 0, 0)
+    plugged.settle()
+    assert not connection.no_delay and connection.keep_alive == 0
+    net.keep_alive(stream, 60)
+    net.close(stream)
+    net.keep_alive(stream, 1)
+    plugged.settle()
+    assert plugged.net.first_dirty == 0xFFFF_FFFF, "of one that is closed nothing is told"
+
+
+@pytest.mark.parametrize("kind", [LISTEN, CONNECT, BIND])
+def test_who_couldnt_ask_before_the_service_ended_asks_the_next_one(plugged: Plugged, kind: Any) -> None:
+    """Its order wasn't posted, as the ring was full: nobody has answered it, and each is answered once."""
+    program = plugged.program
+    connected(plugged)
+    program.fill()
+    for number in range(3):
+        plugged.spawn(kind, port=7 if kind == CONNECT else 100 + number)
+    plugged.run()
+    program.stream = program.own = program.why = None
+    plugged.restart()
+    plugged.settle()
+    plugged.settle()
+    assert program.ended == 5 and program.why is None and program.end is None
+    assert not any(request.taken for request in plugged.net.requests)
+    given = [int(socket.serial) for socket in plugged.net.sockets if socket.number != 0]
+    # The program's end of three streams and the listener's; three UDP sockets; none of a listener's.
+    wanted = {int(LISTEN): 0, int(CONNECT): 6, int(BIND): 3}[int(kind)]
+    assert len(set(given)) == wanted == plugged.region.taken
+
+
+def test_who_has_asked_when_the_service_ends_is_refused_once(plugged: Plugged) -> None:
+    plugged.spawn(CONNECT)
+    plugged.run()
+    plugged.restart()
+    plugged.settle()
+    assert plugged.program.ended == 1 and plugged.program.why is not None
+    assert plugged.region.taken == 0, "and the new service hasn't heard of it"
+
+
+def bound(plugged: Plugged) -> Any:
+    plugged.spawn(BIND, port=0)
+    plugged.settle()
+    assert plugged.program.own is not None
+    return plugged.program.own
+
+
+def test_a_datagram_that_was_read_is_told_of_whoever_is_cancelled(plugged: Plugged) -> None:
+    program, own = plugged.program, bound(plugged)
+    sockets = plugged.exchange.network.udp.sockets
+    (socket,) = [each for index in range(len(sockets)) if (each := sockets.at(usize(index))) is not None]
+    for turn in range(3):
+        assert program.say(own)
+        plugged.settle()
+        assert socket.incoming.count == 1
+        program.fill()
+        program.length = 0
+        plugged.spawn(HEAR, until=plugged.now)
+        plugged.run()
+        assert program.ended == 2 + turn and program.length == 5 and not program.expired
+        plugged.settle()
+        assert socket.incoming.count == 0, "the service knows that its bytes aren't needed any more"
+
+
+def test_datagrams_are_given_up_though_the_ring_is_full(plugged: Plugged) -> None:
+    own = bound(plugged)
+    plugged.program.fill()
+    plugged.net.unbind(own)
+    assert plugged.net.datagrams_of(own) is None and plugged.region.taken == 1
+    plugged.settle()
+    assert plugged.region.taken == 0
