@@ -129,7 +129,7 @@ def of_network(found: State) -> list[Metric]:
              (({"service": client.owner}, client.most) for client in found.clients)),
         each("client_memory_bytes", "gauge", "Its buffers that are in use.",
              (({"service": client.owner}, client.memory) for client in found.clients)),
-        each("denied_total", "counter", "What it wanted and no line grants, of the latest such.",
+        each("denied_total", "counter", "What it wanted and no line grants, or is kept for others, of the latest such.",
              (({"service": denial.owner, "line": denial.line}, denial.count) for denial in found.denials)),
     ]  # fmt: skip
 

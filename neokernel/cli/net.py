@@ -99,7 +99,7 @@ def shown(found: State) -> Iterator[str]:
         yield from clients(found.clients)
     if found.denials:
         yield ""
-        yield styled("DENIED, AS NO LINE GRANTS IT", bold=True)
+        yield styled("DENIED", bold=True)
     for denial in found.denials:
         times = "once" if denial.count == 1 else f"{denial.count:,} times"
         yield hanging("  ", f"[service.{denial.owner}] {denial.line}, {times}")

@@ -94,7 +94,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Denial:
-    """`line`: what its entry in the system file would have to say."""
+    """`line`: what its entry in the system file would have to say, or what was kept for other services."""
 
     owner: str
     line: str
@@ -217,6 +217,9 @@ def client_of(view: View, found: ClientStatus) -> Client:
 
 def denial_of(view: View, found: DenialStatus) -> Denial:
     """As it would have to be written."""
+    if found.share:
+        what = "connections" if not found.listen else "listeners" if int(found.protocol) == 6 else "UDP sockets"
+        return Denial(owner_of(view, int(found.owner)), f"more {what} than its share", int(found.count))
     protocol = PROTOCOLS.get(int(found.protocol), str(int(found.protocol)))
     place = "" if found.listen else f"{dotted(found.address)}:"
     line = f'network.{"listen" if found.listen else "connect"} = ["{protocol}/{place}{int(found.port)}"]'

@@ -153,9 +153,13 @@ class ClientStatus:
 
 @value
 class DenialStatus:
-    """What a client has wanted `count` times and no line grants: to `listen` on a port, or to reach an endpoint."""
+    """What a client has wanted `count` times and no line grants: to `listen` on a port, or to reach an endpoint.
+
+    `share`: lines grant it, but the client has its share of listeners (of TCP), connections, or sockets (of UDP).
+    """
 
     owner: u32
+    share: bool
     listen: bool
     protocol: u8
     address: u32

@@ -62,7 +62,7 @@ class Refusal(Enum):
 
     #: no line of the manifest grants it
     DENIED = 0
-    #: the service has no place for another one
+    #: the service has no place for another one, though it has kept one for this client
     FULL = 1
     #: all of the client's pairs of buffers are in use
     BUFFERS = 2
@@ -70,8 +70,10 @@ class Refusal(Enum):
     IN_USE = 3
     #: there is no way to that address
     NO_ROUTE = 4
-    #: that can't be an address or a port
+    #: that can't be an address or a port; to listen, or of UDP, it isn't one of the host's addresses
     ADDRESS = 5
+    #: the client has its share of the service's places, and the others are in use, or kept for other clients
+    SHARE = 6
 
 
 class End(Enum):

@@ -42,7 +42,7 @@ class Service:
         """Take orders, and tell what became of them; how many there were."""
         orders: Takes[Orders] = takes(self.orders, 0)
         news: Posts[News] = posts(self.news, 0)
-        taken = orders.take(self.exchange, most)
+        taken: u32 | Broken = orders.take(self.exchange, most)
         tell_answers(self.exchange, news)
         assert not isinstance(taken, Broken), "the client's ring is a ring"
         return taken

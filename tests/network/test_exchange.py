@@ -6,15 +6,19 @@ Nothing that a client says fails a check, or gives it what isn't its own.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 
+from neokernel.interfaces.sockets import Refusal
 from neokernel.lang import byte_span, u16, u32, u64, usize
 from neokernel.runtime.hashing import Seed
 from neokernel.services.network.address import Address, LinkAddress
 from neokernel.services.network.connection import State
+from neokernel.services.network.denials import Sentence, say
 from neokernel.services.network.exchange import Exchange, packed
 from neokernel.services.network.grants import Grant, Protocol, Verb
+from neokernel.services.network.limits import CONNECTIONS, LISTENERS, PORTS
 
 CLIENT, OTHER = 1, 2
 HERE = 0x7F00_0001
@@ -90,6 +94,107 @@ def test_any_orders(seed: int) -> None:
     made.network.forget(u32(OTHER))
     for client in (CLIENT, OTHER):
         assert made.network.tcp.buffers.regions[usize(client)].taken == 0, "all buffers are given back"
+
+
+def refused(made: Exchange, client: int, order: Callable[[int], None], most: int) -> tuple[int, Refusal | None]:
+    """How often an order is done before it is refused, and why it is."""
+    made.client = u32(client)
+    for number in range(most):
+        order(number)
+        answer = made.answers.pop()
+        assert answer is not None
+        if answer.socket == 0:
+            return number, answer.why
+    return most, None
+
+
+def test_no_client_takes_what_is_kept_for_another_one() -> None:
+    """One has memory for 200 sockets, the other for six: a part of the places is kept for each that can use it."""
+    made, _ = exchange()
+    made.network.lend(u32(CLIENT), byte_span(bytearray(2 * EACH * 200)), usize(EACH))
+    made.network.lend(u32(OTHER), byte_span(bytearray(2 * EACH * PAIRS)), usize(EACH))
+    everywhere = Grant(Verb.LISTEN, Protocol.TCP, Address(u32(0)), u32(0), u16(1), u16(0xFFFF))
+    for client in (CLIENT, OTHER):
+        assert made.network.grant(u32(client), everywhere)
+
+    def bind(number: int) -> None:
+        made.bind(u32(1), u32(0), u16(0))
+
+    def listen(number: int) -> None:
+        made.listen(u32(1), u32(0), u16(100 + number), u32(4))
+
+    def listen_elsewhere(number: int) -> None:
+        made.listen(u32(1), u32(0), u16(200 + number), u32(4))
+
+    assert refused(made, CLIENT, bind, 100) == (PORTS - PAIRS, Refusal.SHARE)
+    assert refused(made, OTHER, bind, 100) == (PAIRS, Refusal.SHARE)
+    kept = LISTENERS // 4
+    assert refused(made, CLIENT, listen, 100) == (LISTENERS - kept, Refusal.SHARE)
+    assert refused(made, OTHER, listen_elsewhere, 100) == (kept, Refusal.SHARE)
+    said = []
+    while (denial := made.network.denials.take()) is not None:
+        sentence = Sentence()
+        say(denial, "web", sentence)
+        said.append(bytes(sentence.data.bytes())[: int(sentence.used)].decode())
+    assert said == [
+        f"web was denied another {what}: the 64 that there are are in use, or kept for other clients"
+        for what in ("UDP socket", "UDP socket", "listener", "listener")
+    ]
+    # What one has given back is kept for it again.
+    made.network.forget(u32(OTHER))
+    assert refused(made, CLIENT, bind, 100) == (0, Refusal.SHARE)
+    made.network.forget(u32(CLIENT))
+    assert (made.network.udp.shares.used, made.network.tcp.listener_shares.used) == (0, 0)
+
+
+def test_connections_are_shared_too() -> None:
+    """Both have memory for more than there are: a quarter of all is kept for each."""
+    made, _ = exchange()
+    memory = byte_span(bytearray(2 * 64 * 1024))
+    for client in (CLIENT, OTHER):
+        # Nothing is sent, so they may have the same memory, and small buffers.
+        made.network.lend(u32(client), memory, usize(64))
+
+    def connect(number: int) -> None:
+        made.connect(u32(1), u32(HERE), u16(1 + number))
+
+    assert refused(made, CLIENT, connect, 1024) == (CONNECTIONS - CONNECTIONS // 4, Refusal.SHARE)
+    assert refused(made, OTHER, connect, 1024) == (CONNECTIONS // 4, Refusal.SHARE)
+    # One of its own gives way to the first, though others' would, too.
+    shares = made.network.tcp.connection_shares
+    for client in (OTHER, CLIENT):
+        handle = next(
+            handle
+            for index in range(CONNECTIONS)
+            if (handle := made.network.tcp.connections.handle_at(usize(index))) is not None
+            and (known := made.network.tcp.connections.get(handle)) is not None
+            and known.client == client
+        )
+        known = made.network.tcp.connections.get(handle)
+        assert known is not None
+        known.state, known.open = State.FIN_WAIT_2, False
+    made.now += u64(1_000_000)
+    made.client = u32(CLIENT)
+    made.connect(u32(1), u32(HERE), u16(9999))
+    answer = made.answers.pop()
+    assert answer is not None and answer.socket != 0
+    assert (shares.taken[CLIENT], shares.taken[OTHER]) == (CONNECTIONS - CONNECTIONS // 4, CONNECTIONS // 4)
+    for client in (CLIENT, OTHER):
+        made.network.forget(u32(client))
+    settle(made)
+    assert shares.used == 0 and shares.owed == 2 * (CONNECTIONS // 4)
+
+
+def test_who_listens_has_the_address() -> None:
+    made, _ = exchange()
+    made.network.configure(Address(u32(0x0A00_0001)), u32(24), Address(u32(0)))
+    for address, why in ((0x0A00_0002, Refusal.ADDRESS), (0x0A00_0001, None), (HERE, None), (0, None)):
+        for order in (made.listen, made.bind):
+            more = () if order == made.bind else (u32(4),)
+            order(u32(1), u32(address), u16(7), *more)
+            answer = made.answers.pop()
+            assert answer is not None and (answer.socket != 0) == (why is None), (address, answer)
+            assert why is None or answer.why is why
 
 
 def test_a_client_cannot_name_another_ones_socket() -> None:

@@ -38,6 +38,7 @@ from neokernel.services.network.ipv4 import Packet
 from neokernel.services.network.limits import CLIENTS, PORTS
 from neokernel.services.network.neighbours import Unknown
 from neokernel.services.network.secret import PORT
+from neokernel.services.network.shares import Lack, Shares
 
 #: datagrams that wait, each way
 MOST = 32
@@ -61,6 +62,8 @@ class UdpError(Enum):
     TOO_LONG = 6
     #: there is no room for it now
     WAIT = 7
+    #: it has its share of the places, and the others are in use, or kept for other clients
+    SHARE = 8
 
 
 @value
@@ -139,6 +142,7 @@ class Socket:
 @struct
 class Udp:
     sockets: Embedded[Pool[Socket]] = Pool(slots=array(PORTS))
+    shares: Embedded[Shares] = Shares(places=PORTS)
     #: datagrams that wait to be sent, in all sockets that aren't blocked
     ready: usize = 0
     #: whose turn it is
@@ -164,6 +168,8 @@ class Udp:
             known = self.sockets.at(index)
             if known is not None and known.local == chosen:
                 return UdpError.IN_USE
+        if self.shares.lacking(client) is Lack.SHARE:
+            return UdpError.SHARE
         if self.sockets.free() == 0:
             return UdpError.FULL
         region = buffers.regions[usize(client)]
@@ -172,6 +178,7 @@ class Udp:
             return UdpError.BUFFERS
         handle = self.sockets.allocate()
         assert handle is not None, "one is free"
+        self.shares.take(client)
         socket = self.sockets.get(handle)
         assert socket is not None
         socket.local, socket.client, socket.pair = chosen, client, pair
@@ -237,6 +244,7 @@ class Udp:
             self.ready -= socket.outgoing.count
         buffers.regions[usize(client)].give_back(socket.pair)
         _ = self.sockets.release(handle)
+        self.shares.give_back(client)
         return None
 
     def forget(self, buffers: Buffers, client: u32) -> None:

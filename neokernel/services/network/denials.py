@@ -1,5 +1,7 @@
 """What clients have wanted and no line grants, so that who wrote the system file learns which line is missing.
 
+And where their share of the service's places ended: what there is no line for is said, too.
+
 Sixteen different ones, each with how often; a new one takes the place of the one that was new the longest time ago. A
 client that tries everything so pushes out what others have tried, and nothing else: what is denied is denied without
 this.
@@ -10,6 +12,7 @@ from __future__ import annotations
 from neokernel.lang import Array, Embedded, array, copy, struct, u8, u32, u64, usize, writer
 from neokernel.services.network.address import Address, Endpoint
 from neokernel.services.network.grants import Denied, Protocol, Verb
+from neokernel.services.network.limits import CONNECTIONS, LISTENERS, PORTS
 
 PLACES = 16
 #: bytes of what is said about one
@@ -18,9 +21,13 @@ MOST_SAID = 200
 
 @struct
 class Denial:
-    """`count` 0: a free place. Of LISTEN the address counts for nothing, as no line names one."""
+    """`count` 0: a free place. Of LISTEN the address counts for nothing, as no line names one.
+
+    `share`: it may, but has its share of the places, of listeners (LISTEN by TCP), connections, or UDP's sockets.
+    """
 
     client: u32 = 0
+    share: bool = False
     verb: Verb = Verb.LISTEN
     protocol: Protocol = Protocol.TCP
     endpoint: Endpoint = Endpoint()
@@ -38,21 +45,29 @@ class Denials:
 
     def note(self, client: u32, denied: Denied) -> None:
         endpoint = denied.endpoint if denied.verb is Verb.CONNECT else Endpoint(port=denied.endpoint.port)
+        self.note_one(client, denied.verb, denied.protocol, endpoint, False)
+
+    def note_share(self, client: u32, verb: Verb, protocol: Protocol) -> None:
+        """The client has its share of that."""
+        self.note_one(client, verb, protocol, Endpoint(), True)
+
+    def note_one(self, client: u32, verb: Verb, protocol: Protocol, endpoint: Endpoint, share: bool) -> None:
         for index in range(PLACES):
             known = self.places[index]
             if (
                 known.count != 0
                 and known.client == client
-                and known.verb is denied.verb
-                and known.protocol is denied.protocol
+                and known.share == share
+                and known.verb is verb
+                and known.protocol is protocol
                 and known.endpoint == endpoint
             ):
                 known.count += 1
                 return
         place = self.places[self.next]
         self.next = (self.next + 1) % PLACES
-        place.client, place.verb, place.protocol, place.endpoint = client, denied.verb, denied.protocol, endpoint
-        place.count, place.fresh, self.fresh = 1, True, True
+        place.client, place.verb, place.protocol, place.endpoint = client, verb, protocol, endpoint
+        place.share, place.count, place.fresh, self.fresh = share, 1, True, True
 
     def take(self) -> Denial | None:
         """One that nobody was told of."""
@@ -87,6 +102,17 @@ class Sentence:
 def say(denial: Denial, name: str, said: Sentence) -> None:
     """In the terms of a system file, so that the line can be written. `name`: of the client."""
     listens = denial.verb is Verb.LISTEN
+    if denial.share:
+        said.write("a client" if name == "" else name)
+        said.write(" was denied another ")
+        if not listens:
+            said.write(f"connection: the {u32(CONNECTIONS)}")
+        elif denial.protocol is Protocol.TCP:
+            said.write(f"listener: the {u32(LISTENERS)}")
+        else:
+            said.write(f"UDP socket: the {u32(PORTS)}")
+        said.write(" that there are are in use, or kept for other clients")
+        return
     verb = "listen" if listens else "connect"
     protocol = "tcp" if denial.protocol is Protocol.TCP else "udp"
     if name == "":

@@ -215,6 +215,8 @@ def refusal_of(why: TcpError | Denied) -> Refusal:
             return Refusal.IN_USE
         case TcpError.NO_ROUTE:
             return Refusal.NO_ROUTE
+        case TcpError.SHARE:
+            return Refusal.SHARE
         case _:
             return Refusal.ADDRESS
 
@@ -231,6 +233,8 @@ def refusal_of_udp(why: UdpError | Denied) -> Refusal:
             return Refusal.IN_USE
         case UdpError.NO_ROUTE:
             return Refusal.NO_ROUTE
+        case UdpError.SHARE:
+            return Refusal.SHARE
         case _:
             return Refusal.ADDRESS
 

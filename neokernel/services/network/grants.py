@@ -59,6 +59,14 @@ class Grants:
         self.count += 1
         return True
 
+    def ports(self, protocol: Protocol) -> u32:
+        """At how many ports the client may listen, as its lines count them: one that two lines grant is two."""
+        count: u32 = 0
+        for line in self.lines[: self.count]:
+            if line.verb is Verb.LISTEN and line.protocol is protocol and line.first <= line.last:
+                count += u32(line.last) - u32(line.first) + 1
+        return count
+
     def denied(self, verb: Verb, protocol: Protocol, endpoint: Endpoint) -> Denied | None:
         """None: a line grants it."""
         for line in self.lines[: self.count]:

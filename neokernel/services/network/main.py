@@ -195,7 +195,7 @@ class Service:
             return NoSockets.CLIENTS
         self.end(client)
         session = self.sessions[client]
-        self.exchange.network.tcp.buffers.regions[client].attach(buffers.span(), usize(each))
+        self.exchange.network.lend(u32(client), buffers.span(), usize(each))
         self.latest = max(self.latest + 1, system.now())
         session.number, session.orders, session.news, session.wake = self.latest, orders, news, wake.slot
         session.owed = False
@@ -482,7 +482,7 @@ class Service:
     def grant(self, line: Line) -> bool:
         """Let a client do what a line of its manifest says. False: there are too many."""
         client = self.client_of(u64(line.client))
-        return client is not None and self.exchange.network.grants[client].add(line.grant)
+        return client is not None and self.exchange.network.grant(u32(client), line.grant)
 
     def configure(self, now: u64) -> None:
         """What the settings say; the program ends if they say nothing that can be."""

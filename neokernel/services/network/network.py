@@ -26,7 +26,7 @@ from neokernel.services.network.denials import Denials
 from neokernel.services.network.dhcp import Dhcp, Event
 from neokernel.services.network.dispatch import arrive, arrive_predicted, settle_acknowledgments
 from neokernel.services.network.drop import Drop
-from neokernel.services.network.grants import Denied, Grants, Protocol, Verb
+from neokernel.services.network.grants import Denied, Grant, Grants, Protocol, Verb
 from neokernel.services.network.host import Host
 from neokernel.services.network.ipv4 import Packet
 from neokernel.services.network.limits import CLIENTS
@@ -105,6 +105,21 @@ class Network:
         """What the device had is lost: what waits for a retransmission doesn't wait for it any longer."""
         self.tcp.try_at_once(now)
 
+    def grant(self, client: u32, line: Grant) -> bool:
+        """A line of the client's manifest. False: it has too many."""
+        grants = self.grants[usize(client)]
+        if not grants.add(line):
+            return False
+        self.tcp.listener_shares.expect(client, grants.ports(Protocol.TCP))
+        return True
+
+    def lend(self, client: u32, memory: Span[u8], each: usize) -> None:
+        """The client begins: its memory, and how large a buffer is. How many sockets that is says what it can use."""
+        region = self.tcp.buffers.regions[usize(client)]
+        region.attach(memory, each)
+        self.tcp.connection_shares.expect(client, u32(region.pairs))
+        self.udp.shares.expect(client, u32(region.pairs))
+
     def forget(self, client: u32) -> None:
         """The client has gone, or begins anew: all that it had is closed, and its memory isn't used any more."""
         self.tcp.forget(client)
@@ -113,22 +128,32 @@ class Network:
     # --- what clients may open ----------------------------------------------------------------------------------------
 
     def listen(self, client: u32, local: Endpoint, backlog: u32) -> Handle[Listener] | TcpError | Denied:
-        """`Tcp.listen`, if a line grants it."""
-        if client >= CLIENTS:
+        """`Tcp.listen` on ANY or an address of the host's, if a line grants it."""
+        if client >= CLIENTS or not self.is_own(local.address):
             return TcpError.ADDRESS
         denied = self.denied(client, Verb.LISTEN, Protocol.TCP, local)
-        return denied if denied is not None else self.tcp.listen(client, local, backlog)
+        if denied is not None:
+            return denied
+        made = self.tcp.listen(client, local, backlog)
+        if made is TcpError.SHARE:
+            self.denials.note_share(client, Verb.LISTEN, Protocol.TCP)
+        return made
 
     def connect(self, client: u32, remote: Endpoint, now: u64) -> Handle[Connection] | TcpError | Denied:
         """`Tcp.connect`, if a line grants it."""
         if client >= CLIENTS:
             return TcpError.ADDRESS
         denied = self.denied(client, Verb.CONNECT, Protocol.TCP, remote)
-        return denied if denied is not None else self.tcp.connect(self.host, client, remote, now)
+        if denied is not None:
+            return denied
+        made = self.tcp.connect(self.host, client, remote, now)
+        if made is TcpError.SHARE:
+            self.denials.note_share(client, Verb.CONNECT, Protocol.TCP)
+        return made
 
     def bind(self, client: u32, local: Endpoint, now: u64) -> Handle[Socket] | UdpError | Denied:
-        """`Udp.bind`, if a line grants that port; a port of our choice needs none, as `send_to` does."""
-        if client >= CLIENTS:
+        """`Udp.bind` on ANY or an address of the host's, if a line grants that port; one of our choice needs none."""
+        if client >= CLIENTS or not self.is_own(local.address):
             return UdpError.ADDRESS
         if local.port != 0:
             denied = self.denied(client, Verb.LISTEN, Protocol.UDP, local)
@@ -137,7 +162,13 @@ class Network:
         made = self.udp.bind(self.host, self.tcp.buffers, client, local, now)
         if made is UdpError.BUFFERS and self.tcp.make_room(self.host, client, TcpError.BUFFERS, now):
             return self.udp.bind(self.host, self.tcp.buffers, client, local, now)
+        if made is UdpError.SHARE:
+            self.denials.note_share(client, Verb.LISTEN, Protocol.UDP)
         return made
+
+    def is_own(self, address: Address) -> bool:
+        """All of the host's addresses, or one of them."""
+        return address.is_unspecified() or self.host.is_local(address)
 
     def send_to(
         self, client: u32, handle: Handle[Socket], remote: Endpoint, data: Span[u8], now: u64

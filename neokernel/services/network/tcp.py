@@ -55,6 +55,7 @@ from neokernel.services.network.prediction import Prediction
 from neokernel.services.network.secret import OWED, PORT
 from neokernel.services.network.segment import Segment
 from neokernel.services.network.sequence import before, until
+from neokernel.services.network.shares import Lack, Shares
 from neokernel.services.network.time_wait import TimeWait
 from neokernel.services.network.timers import Timers
 from neokernel.services.network.train import Train
@@ -83,6 +84,8 @@ class TcpError(Enum):
     CLOSED = 5
     #: that can't be an address or a port
     ADDRESS = 6
+    #: it has its share of the places, and the others are in use, or kept for other clients
+    SHARE = 7
 
 
 @value
@@ -119,6 +122,9 @@ class Tcp:
     connections: Embedded[Pool[Connection]] = Pool(slots=array(CONNECTIONS))
     flows: Embedded[Map[Flow, u32]] = Map(seed=Seed(0, 0), slots=array(FLOWS))
     listeners: Embedded[Pool[Listener]] = Pool(slots=array(LISTENERS))
+    #: of these two
+    connection_shares: Embedded[Shares] = Shares(places=CONNECTIONS)
+    listener_shares: Embedded[Shares] = Shares(places=LISTENERS)
     ended: Embedded[TimeWait] = TimeWait()
     #: who may bring back a cookie
     owed: Embedded[Owed] = Owed()
@@ -157,9 +163,12 @@ class Tcp:
             known = self.listeners.at(index)
             if known is not None and known.local == local:
                 return TcpError.IN_USE
+        if self.listener_shares.lacking(client) is Lack.SHARE:
+            return TcpError.SHARE
         handle = self.listeners.allocate()
         if handle is None:
             return TcpError.FULL
+        self.listener_shares.take(client)
         listener = self.listeners.get(handle)
         assert listener is not None
         listener.local, listener.client, listener.backlog = local, client, max(backlog, 1)
@@ -195,6 +204,7 @@ class Tcp:
                 connection.accepted = True
                 self.settle(u32(index), connection)
         _ = self.listeners.release(handle)
+        self.listener_shares.give_back(client)
         self.bury()
         return None
 
@@ -282,6 +292,7 @@ class Tcp:
             listener, known = self.listeners.at(index), self.listeners.handle_at(index)
             if listener is not None and known is not None and listener.client == client:
                 _ = self.listeners.release(known)
+                self.listener_shares.give_back(client)
         for index in range(len(self.connections)):
             connection = self.connections.at(index)
             if connection is None or connection.client != client or not connection.has_buffers:
@@ -459,12 +470,15 @@ class Tcp:
         region = self.buffers.regions[usize(client)]
         if region.taken == region.pairs:
             return TcpError.BUFFERS
+        if self.connection_shares.lacking(client) is Lack.SHARE:
+            return TcpError.SHARE
         if len(self.flows) >= CONNECTIONS or self.connections.free() == 0:
             return TcpError.FULL
         pair = region.take()
         assert pair is not None, "one is free"
         handle = self.connections.allocate()
         assert handle is not None, "one is free"
+        self.connection_shares.take(client)
         connection = self.connections.get(handle)
         assert connection is not None
         connection.client, connection.pair = client, pair
@@ -484,7 +498,7 @@ class Tcp:
         """Give up a connection that may give way. False: there is none.
 
         So neither a flood of SYNs nor peers that don't end keep others out. `why`: what there isn't room for, as `open`
-        says it; of buffers, only the client's own help, and have a place each.
+        says it; if it isn't places, only the client's own help, which have buffers and a place of its share each.
 
         A peer that has answered the SYN after all brings its cookie back. One that doesn't take what was left for it is
         told that nothing more will come.
@@ -500,7 +514,7 @@ class Tcp:
             connection = self.connections.at(at)
             if connection is None or not connection.may_give_way(now):
                 continue
-            if why is TcpError.BUFFERS and connection.client != client:
+            if why is not TcpError.FULL and connection.client != client:
                 continue
             self.given_way = at
             if connection.state is State.SYN_RECEIVED:
@@ -566,6 +580,7 @@ class Tcp:
             if connection.has_buffers:
                 self.buffers.regions[usize(connection.client)].give_back(connection.pair)
             self.timers.remove(slot)
+            self.connection_shares.give_back(connection.client)
             _ = self.connections.release(handle)
 
     def listener_of(self, local: Endpoint) -> usize | None:

@@ -182,6 +182,7 @@ class Watching:
                 protocol: u8 = ipv4.TCP if known.protocol is Protocol.TCP else ipv4.UDP
                 return DenialStatus(
                     self.owner_of(known.client),
+                    known.share,
                     known.verb is Verb.LISTEN,
                     protocol,
                     known.endpoint.address.number,
