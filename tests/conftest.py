@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 from neokernel import lang
+from neokernel.image import patience
 
 # Time limits per example fail on a busy machine and say nothing about the code; pytest-timeout bounds the tests.
 hypothesis.settings.register_profile("neokernel", deadline=None, print_blob=True)
@@ -32,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.set_threshold(100_000, 20, 20)
     # Hundreds of processes are started, and each would make the code of all modules anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # What `nk` waits for comes, however slow the host is.
+    os.environ.setdefault(patience.VARIABLE, "30")
     for name, key in FOLDERS.items():
         if name not in os.environ:
             config.stash[key] = os.environ[name] = tempfile.mkdtemp(prefix="neokernel-tests-")

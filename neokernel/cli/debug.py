@@ -21,6 +21,7 @@ from neokernel.cli.slots import plugged
 from neokernel.cli.system import is_system_file, machine_root
 from neokernel.cli.target import complete_services, machine_option
 from neokernel.image import qemu
+from neokernel.image.patience import patient
 
 CANDIDATES = ("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb", "riscv64-linux-gnu-gdb", "gdb")
 
@@ -167,7 +168,7 @@ def knows_riscv(gdb: str) -> bool:
             [gdb, "-nx", "-batch", "-ex", "set architecture riscv:rv64"],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=patient(30),
             check=False,
         )
     except (OSError, subprocess.SubprocessError):
@@ -179,7 +180,7 @@ def wait_for(socket: Path, child: subprocess.Popen[bytes]) -> None:
     """Until QEMU listens."""
     import time
 
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + patient(10)
     while not socket.exists():
         if child.poll() is not None or time.monotonic() > deadline:
             raise ToolError("NK1103", "QEMU didn't start", "its console file has what it said")

@@ -4,7 +4,8 @@ The proof's way to fail needn't be one of the program's: of what is known by a c
 knows less than what happens. So a test is offered only if its run has failed as it says.
 
 The run is a process of its own (`python -m neokernel.cli.demonstration`): a program's modules stay out of this one, and
-it is ended after `LIMIT` seconds. It is given one JSON value and prints one: "" or what happened instead.
+it is ended after `LIMIT` seconds, times `NK_PATIENCE`. It is given one JSON value and prints one: "" or what happened
+instead.
 """
 
 from __future__ import annotations
@@ -21,9 +22,14 @@ from typing import Any
 
 from neokernel.cli.errors import ToolError
 from neokernel.compiler.ir import Span
+from neokernel.image.patience import patient
 
 LIMIT = 10
-NO_END = f"its run hadn't ended after {LIMIT} seconds"
+
+
+def no_end() -> str:
+    """What is said of a run that was ended."""
+    return f"its run hadn't ended after {patient(LIMIT):g} seconds"
 
 
 def instead(source: str, path: Path, span: Span | None) -> str:
@@ -43,11 +49,11 @@ def instead(source: str, path: Path, span: Span | None) -> str:
             input=json.dumps(given),
             capture_output=True,
             text=True,
-            timeout=LIMIT,
+            timeout=patient(LIMIT),
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return NO_END
+        return no_end()
     try:
         told: str = json.loads(run.stdout)
     except ValueError:

@@ -120,6 +120,14 @@ def nk() -> None:
 
     Every command takes --json. Errors carry codes that `nk explain NK0101` expands.
     """
+    from neokernel.image.patience import BadPatience, factor
+
+    try:
+        factor()
+    except BadPatience as error:
+        raise ToolError(
+            "NK1001", str(error), "it has `nk` wait so many times as long for what doesn't answer"
+        ) from error
 
 
 def main() -> NoReturn:

@@ -21,6 +21,7 @@ import click
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import print_json
 from neokernel.cli.target import chosen
+from neokernel.image.patience import patient
 from neokernel.image.qmp import Monitor, NoMonitor
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def served(monitor: Monitor, line: Path) -> Iterator[None]:
 def detach(line: Path) -> None:
     """As gdb does at its end; one that was killed has left its breakpoints."""
     with socket.socket(socket.AF_UNIX) as last:
-        last.settimeout(PATIENCE)
+        last.settimeout(patient(PATIENCE))
         last.connect(str(line))
         for word in DETACH:
             last.sendall(word)

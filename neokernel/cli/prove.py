@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neokernel.cli.annotations import show_annotations
-from neokernel.cli.demonstration import NO_END, instead
+from neokernel.cli.demonstration import instead, no_end
 from neokernel.cli.errors import Exit
 from neokernel.cli.output import json_option, print_json, progress, shown
 from neokernel.cli.paths import ALL, show_paths
@@ -161,7 +161,7 @@ def write_test(path: Path, outcomes: list[tuple[Program, list[Told]]]) -> tuple[
             if not why:
                 path.write_text(way.test, encoding="utf-8")
                 return where, list(reasons)
-            endless += why == NO_END
+            endless += why == no_end()
         reasons[f"{where}: {why}{f' ({way.doubt})' if run and way.doubt else ''}"] = None
         if endless == TRIES:
             reasons["the messages after that weren't tried"] = None

@@ -14,6 +14,7 @@ from neokernel.cli.errors import ToolError
 from neokernel.cli.output import hanging, json_option, print_json, styled
 from neokernel.cli.ps import COLORS
 from neokernel.cli.target import chosen, complete_programs, index_of, machine_option, service_argument, session
+from neokernel.image.patience import patient
 
 if TYPE_CHECKING:
     from neokernel.control.deaths import Death
@@ -154,8 +155,8 @@ def start(service: str, machine: str | None, key: Path | None, as_json: bool) ->
 def swap(service: str, program: str | None, machine: str | None, key: Path | None, as_json: bool) -> None:
     """Replace SERVICE by PROGRAM, another one of the image, while it is called; without PROGRAM, by a fresh process.
 
-    The old one hands its state over; if the new one isn't ready within two seconds, the old one goes on. PROGRAM is
-    called as in the image; by default, as the service's.
+    The old one hands its state over; if the new one isn't ready within two seconds (times NK_PATIENCE), the old one
+    goes on. PROGRAM is called as in the image; by default, as the service's.
 
     Exit status: as `restart`.
     """
@@ -164,7 +165,7 @@ def swap(service: str, program: str | None, machine: str | None, key: Path | Non
     with session(machine, key) as view:
         index = index_of(view, service)
         name = (program or service).encode()
-        refuse(view, index, view.order("swap", number(index), byte_view(name), u64(PATIENCE)))
+        refuse(view, index, view.order("swap", number(index), byte_view(name), u64(int(patient(PATIENCE)))))
         after = known(view, index)
     report(after, after.phase == "runs", "was replaced", as_json=as_json)
 
@@ -245,7 +246,7 @@ def known(view: View, index: int) -> Service:
 
 def settled(view: View, index: int, wanted: Callable[[Service], bool]) -> Service:
     """The service when it is as it should be, or after a while."""
-    end = time.monotonic() + SETTLES
+    end = time.monotonic() + patient(SETTLES)
     while True:
         found = known(view, index)
         if wanted(found) or found.phase in ENDED or time.monotonic() > end:

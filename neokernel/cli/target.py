@@ -38,10 +38,12 @@ def complete_machines(ctx: click.Context, parameter: click.Parameter, incomplete
 
 def complete_services(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The services of the machine that runs."""
+    from neokernel.image.patience import BadPatience
+
     try:
         with session(ctx.params.get("machine"), ctx.params.get("key"), patience=PATIENCE_OF_SHELLS) as view:
             found = view.services()
-    except (ToolError, OSError):
+    except (ToolError, OSError, BadPatience):
         return []
     return [CompletionItem(each.name, help=each.phase) for each in found if each.name.startswith(incomplete)]
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from neokernel.abi.call import MAXIMUM_WORDS
+from neokernel.image.patience import patient
 from neokernel.services.control.protocol import (
     CONTEXT,
     HEADER_SIZE,
@@ -33,7 +34,7 @@ CHALLENGE = struct.Struct(f"<QII{MACHINE_SIZE}s{NONCE_SIZE}s")
 WELCOME = struct.Struct("<QQII")
 REFUSAL = struct.Struct("<IIQ")
 ASKED = struct.Struct("<II")
-#: seconds until an answer must have begun; a service that is busy answers within fractions of one
+#: seconds until an answer must have begun, times `NK_PATIENCE`; a service that is busy answers within fractions of one
 PATIENCE = 15.0
 
 #: what a service begins with: a challenge, or a refusal
@@ -99,9 +100,9 @@ class Channel:
     """`with Channel(path) as channel: channel.open(…)`, then `channel.call(…)`."""
 
     def __init__(self, path: Path, patience: float = PATIENCE) -> None:
-        self.patience = patience
+        self.patience = patient(patience)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(patience)
+        self.socket.settimeout(self.patience)
         self.unread = b""
         try:
             self.socket.connect(str(path))

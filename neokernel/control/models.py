@@ -15,6 +15,7 @@ from neokernel import lang
 from neokernel.abi import model as layout
 from neokernel.abi.status import Status
 from neokernel.control.view import View
+from neokernel.image.patience import patient
 from neokernel.interfaces.accelerator import HEADER_SIZE, Why
 from neokernel.interfaces.appointment import MOST_NAME
 from neokernel.interfaces.inference import NoWork
@@ -156,7 +157,7 @@ def accept(refused: NoPush | None) -> None:
 def settled(view: View, number: int, watched: bool, say: Callable[[str], None] = lambda _: None) -> Served:
     """The name when its push has come to something: it serves; if `watched`, also the time is over in which it could be
     rolled back."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patient(PATIENCE)
     under_way = ("tried", "watched") if watched else ("tried",)
     while True:
         found = next(each for each in models(view) if each.number == number)

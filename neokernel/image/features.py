@@ -1,7 +1,7 @@
 """What an installed QEMU can do, asked of itself: version numbers say little about what a distribution built in.
 
 The machine that we use is set up, stopped before its first instruction, and asked over QMP. Invariant: asking
-changes nothing and ends, at the latest when `TIMEOUT` seconds have passed.
+changes nothing and ends, at the latest when `TIMEOUT` seconds, times `NK_PATIENCE`, have passed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import json
 import subprocess
 from dataclasses import dataclass
 from enum import Enum
+
+from neokernel.image.patience import patient
 
 TIMEOUT = 30
 
@@ -76,7 +78,9 @@ def probe(program: str) -> dict[Feature, Presence]:
     requests = [{"execute": "qmp_capabilities"}, *(feature.question for feature in FEATURES), {"execute": "quit"}]
     text = "".join(f"{json.dumps(request)}\n" for request in requests)
     try:
-        done = subprocess.run(machine, input=text, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        done = subprocess.run(
+            machine, input=text, capture_output=True, text=True, timeout=patient(TIMEOUT), check=False
+        )
     except (OSError, subprocess.SubprocessError) as error:
         raise CannotStart(str(error)) from error
     answers = [answer for answer in read_answers(done.stdout) if "return" in answer or "error" in answer]

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokernel.image.panic import ConsoleFilter, PanicRecord
+from neokernel.image.patience import patient
 
 if TYPE_CHECKING:
     from neokernel.image.boot import SignedBoot
@@ -61,7 +62,9 @@ def find_qemu() -> str | None:
 def qemu_version(program: str) -> tuple[int, ...] | None:
     """(major, minor, micro), or None when it doesn't say."""
     try:
-        shown = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
+        shown = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=patient(20), check=False
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         return None
     found = re.search(r"version (\d+)\.(\d+)\.(\d+)", shown)

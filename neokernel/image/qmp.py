@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
-#: seconds until QEMU must have answered
+from neokernel.image.patience import patient
+
+#: seconds until QEMU must have answered, times `NK_PATIENCE`
 PATIENCE = 10.0
 #: registers in QEMU's words, and control registers
 REGISTER = re.compile(r"\bx(\d+)/\w+\s+([0-9a-f]{16})")
@@ -31,7 +33,7 @@ class NoMonitor(Exception):
 class Monitor:
     def __init__(self, path: Path, patience: float = PATIENCE) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(patience)
+        self.socket.settimeout(patient(patience))
         self.unread = b""
         try:
             self.socket.connect(str(path))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from neokernel.cli.keyboard import LOCAL_FLAGS, forget, unheard
+from tests.support.patience import PATIENCE
 
 
 @pytest.fixture
@@ -32,14 +33,14 @@ def test_keys_are_neither_shown_nor_kept(keys: int) -> None:
     before = termios.tcgetattr(sys.stdin)
     with unheard():
         os.write(keys, b"too early\r")
-        assert select.select([sys.stdin], [], [], 10)[0], "they have come"
+        assert select.select([sys.stdin], [], [], PATIENCE)[0], "they have come"
         assert not echoed(keys)
         forget()
         assert not select.select([sys.stdin], [], [], 0)[0]
         assert termios.tcgetattr(sys.stdin)[LOCAL_FLAGS] & termios.ISIG, "ctrl-C works"
     assert termios.tcgetattr(sys.stdin) == before
     os.write(keys, b"now\n")
-    assert select.select([keys], [], [], 10)[0], "it is shown again"
+    assert select.select([keys], [], [], PATIENCE)[0], "it is shown again"
 
 
 def test_what_is_no_terminal_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

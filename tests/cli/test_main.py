@@ -18,7 +18,9 @@ from neokernel.cli.explain import all_codes
 from neokernel.cli.main import COMMANDS
 from neokernel.cli.main import nk as group
 from neokernel.cli.output import colored
+from neokernel.image import patience
 from tests.cli.support import REPOSITORY, Nk, start
+from tests.support.patience import PATIENCE
 
 
 def test_help_lists_every_command(nk: Nk) -> None:
@@ -35,7 +37,7 @@ def test_help_imports_nothing_big() -> None:
         "print([n for n in ('rich', 'elftools', 'llvmlite', 'subprocess', 'neokernel.compiler') if n in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=REPOSITORY, timeout=60
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=REPOSITORY, timeout=PATIENCE
     )
     assert done.stdout.splitlines()[-1] == "[]"
 
@@ -107,6 +109,20 @@ def test_internal_errors_have_no_traceback(nk: Nk, monkeypatch: pytest.MonkeyPat
     assert "Traceback" in nk("doctor").error
 
 
+@pytest.mark.parametrize("chosen", ["0", "0.5", "-3", "1001", "nan", "long"])
+def test_patience_is_a_number(nk: Nk, monkeypatch: pytest.MonkeyPatch, chosen: str) -> None:
+    monkeypatch.setenv(patience.VARIABLE, chosen)
+    result = nk("explain", "NK1001")
+    assert (result.status, result.output) == (Exit.USAGE, "")
+    assert f"error[NK1001]: NK_PATIENCE is '{chosen}', and no number from 1 to 1000" in result.error
+
+
+def test_patience_makes_waits_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    for chosen, wanted in (("", 3.0), ("1", 3.0), ("2.5", 7.5), ("1000", 3000.0)):
+        monkeypatch.setenv(patience.VARIABLE, chosen)
+        assert patience.patient(3.0) == wanted
+
+
 @pytest.mark.parametrize("arguments", [["doctor"], ["explain"], ["run", "--json", "nowhere"], ["--help"]])
 def test_a_closed_pipe_is_quiet(arguments: list[str]) -> None:
     with start(*arguments) as process:
@@ -115,7 +131,7 @@ def test_a_closed_pipe_is_quiet(arguments: list[str]) -> None:
         assert process.stderr is not None
         assert process.stderr.read() == b""
         process.stderr.close()
-        assert process.wait(30) == Exit.BROKEN_PIPE
+        assert process.wait(PATIENCE) == Exit.BROKEN_PIPE
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")

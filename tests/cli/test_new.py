@@ -15,6 +15,7 @@ from neokernel.cli.errors import Exit
 from neokernel.cli.new import SUFFIX, TEMPLATES, command
 from neokernel.compiler.source import PACKAGE_ROOT
 from tests.cli.support import Nk
+from tests.support.patience import LONGEST_RUN
 
 OWN = {
     "service": {"tea_house.py", "main.py", "client.py", "handler.py", "test_tea_house.py"},
@@ -53,7 +54,7 @@ def test_every_kind_has_a_command() -> None:
 def test_it_runs_and_its_test_passes(nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert nk("new", "service", "tally", "-d", "services").status == 0
     monkeypatch.chdir(tmp_path / "services" / "tally")
-    result = nk("run", "--timeout", "60", "--json")
+    result = nk("run", "--timeout", LONGEST_RUN, "--json")
     assert (result.status, result.json["console"].splitlines()[1:]) == (3, ["tally has answered"])
     tested = nk("test", "--json", "-p", "no:cacheprovider")
     assert (tested.status, tested.json["tests"], tested.json["skipped"]) == (0, 2, 0), tested.output

@@ -25,6 +25,7 @@ from neokernel.image.keys import DEVELOPMENT, development_key, state_folder
 from neokernel.stage.refusal import Refusal
 from tests.cli.support import EXAMPLES, Nk
 from tests.stage.support import HEADER, Image, look
+from tests.support.patience import LONGEST_RUN
 
 PING_PONG = EXAMPLES / "03_ping_pong"
 
@@ -275,13 +276,13 @@ def test_from_key_to_start(nk: Nk) -> None:
         ("enrol", "--key", "release.pub", "-o", "board"),
     ):
         assert nk(*arguments).status == 0
-    started = nk("run", "build/03_ping_pong.img", "--enrolment", "board", "--timeout", "60")
+    started = nk("run", "build/03_ping_pong.img", "--enrolment", "board", "--timeout", LONGEST_RUN)
     assert started.status == 0
     lines = started.output.splitlines()
     assert lines[0] == "first stage: the image is signed by release"
     assert re.match("neokernel on hart 0: ", lines[1])
     assert lines[2] == "ping 1: pong 1, said to badge 7"
-    refused = nk("run", "build/03_ping_pong.img", "--timeout", "60")
+    refused = nk("run", "build/03_ping_pong.img", "--timeout", LONGEST_RUN)
     assert refused.status == Exit.TRUST
     assert refused.output.startswith("first stage: refused: the image is signed with a key that isn't enrolled")
 
@@ -303,12 +304,12 @@ def test_what_cant_be_started(nk: Nk, small: Path) -> None:
 
 @pytest.mark.qemu
 def test_signed_for_oneself(nk: Nk) -> None:
-    started = nk("run", "--signed", PING_PONG, "--timeout", "60")
+    started = nk("run", "--signed", PING_PONG, "--timeout", LONGEST_RUN)
     assert started.status == 0
     assert started.output.startswith(f"first stage: the image is signed by {DEVELOPMENT}\nneokernel on hart 0: ")
     left = {path.name.partition(".")[2] for path in Path("build").iterdir()}
     assert left == {"elf", "checks.json", "programs", "img", "img.sig", "console"}
-    again = nk("run", "build/03_ping_pong.img", "--timeout", "60")
+    again = nk("run", "build/03_ping_pong.img", "--timeout", LONGEST_RUN)
     assert again.output == started.output
 
 
@@ -318,14 +319,14 @@ def test_a_crash_of_a_signed_program_has_its_traceback(nk: Nk) -> None:
         '"""Crash."""\n\nfrom neokernel.lang import u64\nfrom neokernel.runtime.process import Process\n\n\n'
         "def main(process: Process) -> None:\n    x: u64 = process.frequency\n    process.exit(u64(1) // (x - x))\n"
     )
-    crashed = nk("run", "--signed", "crash.py", "--timeout", "60")
+    crashed = nk("run", "--signed", "crash.py", "--timeout", LONGEST_RUN)
     assert crashed.status == 101
     assert "DivisionByZero" in crashed.error
-    again = nk("run", "build/crash.img", "--timeout", "60")
+    again = nk("run", "build/crash.img", "--timeout", LONGEST_RUN)
     traceback = crashed.error[crashed.error.index("Traceback") :]
     assert again.error.endswith(f"booting build/crash.img\n{traceback}")
     Path("build/crash.elf").write_bytes(b"\x7fELF")
-    without = nk("run", "build/crash.img", "--timeout", "60")
+    without = nk("run", "build/crash.img", "--timeout", LONGEST_RUN)
     assert without.status == 101
     assert "DivisionByZero" not in without.error
     assert without.error != ""

@@ -25,6 +25,7 @@ from neokernel.compiler.types import (
     UnionType,
 )
 from tests.support.irbuilder import FILE, FunctionBuilder, const, program
+from tests.support.patience import PATIENCE
 
 GDB = shutil.which("gdb")
 
@@ -71,7 +72,7 @@ def test_gdb_shows_python_lines_and_values(tmp_path: Path) -> None:
     built, line = sample()
     emitted = emit(built, jit.host(), EmitOptions(level=0))
     toolchain.compile_ir(emitted.text, tmp_path / "sample.o", jit.host(), 0)
-    subprocess.run(["cc", "-o", tmp_path / "sample", tmp_path / "sample.o"], check=True, timeout=60)
+    subprocess.run(["cc", "-o", tmp_path / "sample", tmp_path / "sample.o"], check=True, timeout=PATIENCE)
     commands = ["break sample.stop", "run", "backtrace", "up", "print *here", "ptype here", "print here->next->state"]
     command = [
         str(GDB),
@@ -80,7 +81,7 @@ def test_gdb_shows_python_lines_and_values(tmp_path: Path) -> None:
         *(word for text in commands for word in ("-ex", text)),
         str(tmp_path / "sample"),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
     shown = done.stdout
     print(shown)
     if "ptrace: Operation not permitted" in done.stderr:

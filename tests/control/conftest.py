@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +13,10 @@ import pytest
 
 from neokernel.compiler.source import PACKAGE_ROOT
 from tests.cli.support import Nk, start
+from tests.support.patience import eventually
 
 SYSTEM = PACKAGE_ROOT / "systems" / "watched.toml"
 BUSY = PACKAGE_ROOT / "tests" / "control" / "busy" / "system.toml"
-#: seconds after which a machine that isn't up never will be
-PATIENCE = 400
 
 
 @pytest.fixture
@@ -59,10 +57,7 @@ def busy(folders: Path) -> Iterator[str]:
 def up(system: Path, folders: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The machine of a system file, started in the folder `folders`."""
     with start("run", system, cwd=folders) as process:
-        end = time.monotonic() + PATIENCE
         socket = folders / "run" / tomllib.loads(system.read_text())["system"]["name"] / "control"
-        while not socket.exists():
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < end, "the machine doesn't start"
-            time.sleep(0.1)
+        eventually(lambda: socket.exists() or process.poll() is not None, "the machine doesn't start")
+        assert process.poll() is None, process.communicate()
         yield process

@@ -14,6 +14,7 @@ from neokernel.cli.errors import Exit
 from neokernel.cli.main import nk as group
 from neokernel.control.machines import Running, place, publish
 from tests.cli.support import Nk
+from tests.support.patience import PATIENCE
 
 pytestmark = [pytest.mark.qemu]
 
@@ -138,7 +139,7 @@ def test_another_key_is_refused_counted_and_logged(machine: str, nk: Nk, tmp_pat
 def test_noise_is_refused_and_harms_nobody(machine: str, nk: Nk, folders: Path) -> None:
     with socket.socket(socket.AF_UNIX) as line:
         line.connect(str(folders / "run" / machine / "control"))
-        line.settimeout(60)
+        line.settimeout(PATIENCE)
         line.sendall(bytes(range(256)) * 64)
         heard = b""
         while b"\x84" not in heard:

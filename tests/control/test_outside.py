@@ -21,6 +21,7 @@ from neokernel.control.machines import Running, running, taken
 from neokernel.image.elf import Image
 from neokernel.image.memory import USER_END
 from tests.cli.support import Nk
+from tests.support.patience import PATIENCE
 
 pytestmark = [pytest.mark.qemu]
 
@@ -71,7 +72,7 @@ def test_gdb_opens_it_with_python_lines(machine: str, nk: Nk, here: Path) -> Non
         [gdb, "-nx", "-batch", "-ex", "bt", found["program"], str(here / found["core"])],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
     assert "services/log/main.py:" in shown.stdout, shown.stdout + shown.stderr

@@ -250,7 +250,7 @@ def run(page: Page, block: Block, folder: Path) -> str:
             "PYTHONPATH": str(PACKAGE_ROOT),
             "PYTHONSAFEPATH": "1",
         }
-        done = run_nk(arguments, folder=folder, environment=environment, together=True, timeout=120)
+        done = run_nk(arguments, folder=folder, environment=environment, together=True)
         out += f"$ {command}\n{done.stdout}"
     # On a terminal, as the pages show it, these lines are gone when what they tell of is done.
     out = re.sub(r"^(building|signing|booting) .*\n|^signing\n", "", out, flags=re.MULTILINE)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from neokernel.compiler.source import PACKAGE_ROOT
+from tests.support.patience import PATIENCE
 
 PAGE = (PACKAGE_ROOT / "docs" / "guide" / "getting-started.md").read_text(encoding="utf-8")
 PAGES = [PACKAGE_ROOT / "README.md", *sorted((PACKAGE_ROOT / "docs").rglob("*.md"))]
@@ -21,7 +22,9 @@ def nk(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     program = f"import sys; sys.path.insert(0, {str(PACKAGE_ROOT)!r}); from neokernel.cli.main import main; main()"
     line = [sys.executable, "-c", program, *arguments]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PACKAGE_ROOT), "PYTEST_ADDOPTS": "-p no:cacheprovider"}
-    return subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        line, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
 
 
 def test_the_first_program_and_its_tests(tmp_path: Path) -> None:

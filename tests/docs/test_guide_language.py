@@ -12,6 +12,7 @@ from neokernel.compiler.source import PACKAGE_ROOT
 from tests.docs import snippets
 from tests.docs.snippets import Block
 from tests.support import meanings
+from tests.support.patience import PATIENCE
 
 UPDATE = "what is printed has changed; if it is right, run: python -m tests.docs.snippets docs/guide/language.md"
 PAGE = snippets.read(PACKAGE_ROOT / "docs" / "guide" / "language.md")
@@ -51,7 +52,7 @@ def write_sources(folder: Path) -> list[str]:
 
 def tool(*arguments: str) -> None:
     command = [sys.executable, "-m", *arguments]
-    done = subprocess.run(command, cwd=PACKAGE_ROOT, capture_output=True, text=True, check=False, timeout=280)
+    done = subprocess.run(command, cwd=PACKAGE_ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import shutil
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +24,6 @@ def copied(folder: Path, kills: int, name: str = "system", *, paced: bool = Fals
         text = re.sub(r'(?m)^program = "./(?:circle|killer).py"$', r"\g<0>\nconfig.paced = 1", text)
     file.write_text(text)
     return file
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports for datagrams on this host that nobody has now."""
-    with contextlib.ExitStack() as stack:
-        made = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(count)]
-        for each in made:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in made]
 
 
 def run(folder: Path, kills: int, timeout: int) -> dict[str, Any]:

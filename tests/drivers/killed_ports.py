@@ -13,13 +13,13 @@ import socket
 import threading
 from dataclasses import dataclass
 
+from tests.support.patience import PATIENCE
+
 HELLO = b"hello\n"
 #: bytes of a line
 LINE = 8
 #: lines in a piece that is sent at a time
 LINES = 512
-#: seconds in which something comes back, on any host
-PATIENCE = 100
 
 
 def lines(first: int, count: int) -> bytes:

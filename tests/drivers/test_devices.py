@@ -9,6 +9,7 @@ import pytest
 
 from tests.drivers.devices import run
 from tests.support.machine import QEMU
+from tests.support.patience import LONGEST_RUN
 
 KILLS = 15
 
@@ -16,7 +17,7 @@ KILLS = 15
 @pytest.mark.qemu
 @pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_disk_and_random_bytes_while_their_drivers_are_killed(tmp_path: Path) -> None:
-    found = run(tmp_path, KILLS, 100)
+    found = run(tmp_path, KILLS, LONGEST_RUN)
     assert found["exit"] == 0 and not found["crashes"] and not found["panics"], found
     said = found["console"].splitlines()[1:]
     assert said[:7] == [

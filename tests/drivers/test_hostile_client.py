@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.devices import free_ports
 from tests.support.machine import QEMU
 from tests.support.nk import nk
+from tests.support.patience import LONGEST_RUN
+from tests.support.ports import free_ports
 
 SOURCES = Path(__file__).parent / "hostile_client"
 #: tries of each way at least; the last one ends the client before it can say how many
@@ -25,7 +26,7 @@ def test_the_driver_stays(tmp_path: Path) -> None:
     shutil.copytree(SOURCES, system, ignore=shutil.ignore_patterns("__pycache__"))
     file = system / "system.toml"
     file.write_text(file.read_text().replace("40001", str(free_ports(1)[0])))
-    said = json.loads(nk("run", "--json", "--timeout", "200", file, timeout=300).stdout)
+    said = json.loads(nk("run", "--json", "--timeout", str(LONGEST_RUN), file).stdout)
     assert said["exit"] == 0 and not said["panics"], said
     found = re.findall(r"way (\d+): (\d+) tries, 20 frames went round", said["console"])
     assert [int(way) for way, _ in found] == list(range(len(TRIES))), said["console"]

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.devices import copied, free_ports
+from tests.drivers.devices import copied
 from tests.support.machine import QEMU
 from tests.support.nk import nk
+from tests.support.patience import LONGEST_RUN
+from tests.support.ports import free_ports
 
 #: at most two milliseconds apart, so some come between any two steps of the client
 KILLS = 100
@@ -22,7 +24,7 @@ KILLS = 100
 @pytest.mark.qemu
 @pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_frames_survive_their_driver(tmp_path: Path) -> None:
-    said = survived(tmp_path, KILLS, 280)
+    said = survived(tmp_path, KILLS, LONGEST_RUN)
     assert said["exit"] == 0 and not said["crashes"] and not said["panics"], said
     assert said["answered"], "the machine has answered ARP, and a datagram"
     lines = said["console"].splitlines()[1:]

@@ -17,11 +17,10 @@ import pytest
 from tests.drivers.killed_ports import HELLO, Echo, Wrong, killed, stream
 from tests.support.machine import QEMU
 from tests.support.nk import nk
+from tests.support.patience import LONGEST_RUN, PATIENCE
 
 SOURCES = Path(__file__).parent / "ports"
 KILLS = 10
-#: seconds in which a machine that runs says something, on any host
-PATIENCE = 100
 #: a file that says that the machine has ended
 OVER = "over"
 
@@ -79,7 +78,7 @@ def running(folder: Path, timeout: int) -> Iterator[tuple[Path, dict[str, Any]]]
 @pytest.mark.qemu
 @pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")
 def test_peers_come_and_go(tmp_path: Path) -> None:
-    with running(tmp_path, 200) as (system, found):
+    with running(tmp_path, LONGEST_RUN) as (system, found):
         with peer(system / "echo.sock") as first, peer(system / "other.sock") as other:
             data = bytes(range(256)) * 256
             data = data.replace(b"k", b".").replace(b"q", b".").replace(b"h", b".")

@@ -15,6 +15,7 @@ from neokernel.drivers import sifive_test
 from neokernel.drivers.sifive_test import Finisher, Registers
 from neokernel.interfaces.power import MOST_REASON
 from tests.support.nk import nk
+from tests.support.patience import LONGEST_RUN
 
 SYSTEM = Path(__file__).parent / "power"
 
@@ -44,7 +45,7 @@ def test_the_kernel_stores_the_same() -> None:
 @pytest.mark.qemu
 def test_wrong_reasons_and_a_switch_that_does_nothing(tmp_path: Path) -> None:
     system = shutil.copytree(SYSTEM, tmp_path / "power", ignore=shutil.ignore_patterns("__pycache__"))
-    done = nk("run", "--json", "--timeout", "100", system / "system.toml", timeout=200, folder=tmp_path)
+    done = nk("run", "--json", "--timeout", str(LONGEST_RUN), system / "system.toml", folder=tmp_path)
     found = json.loads(done.stdout)
     # The kernel switches off, and the status says that this isn't what was wanted.
     assert found["exit"] == 1, found

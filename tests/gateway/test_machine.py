@@ -1,7 +1,8 @@
 """The gateway of a running machine: what clients see of the protocol, of wrong requests, and of models that go wrong.
 
 One machine for all tests here. Beside the digits' models it has `temper`, which goes wrong when it is told to
-(`machine/temper.py`); a name that no process serves; four places in each queue; and a second and a half for a request.
+(`machine/temper.py`); a name that no process serves; and four places in each queue. Its gateway waits longer than any
+test lasts. Another one there, for models that keep requests waiting, gives up after three seconds.
 """
 
 from __future__ import annotations
@@ -10,27 +11,27 @@ import contextlib
 import http.client
 import itertools
 import json
+import select
 import socket
 import subprocess
 import threading
-import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 from neokernel.image import qemu
 from tests.model.digits import FOLDER, MODELS, held_out
-from tests.network.test_machine import free_ports
 from tests.png.support import Picture, Samples, chunk
 from tests.support.machine import QEMU
 from tests.support.nk import nk
+from tests.support.patience import PATIENCE, eventually
+from tests.support.ports import connected, free_ports
 
 MACHINE = Path(__file__).parent / "machine"
-PATIENCE = 60
 JSON = {"Content-Type": "application/json"}
 WAITING = 4
 CLIENTS = 24
@@ -38,28 +39,51 @@ CLIENTS = 24
 pytestmark = [pytest.mark.qemu, pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")]
 
 
+class Ports(NamedTuple):
+    """Of the host's: the gateway's, and that of the one that doesn't wait long."""
+
+    port: int
+    hasty: int
+
+
 @pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    (found,) = free_ports(1)
+def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
+    found = Ports(*free_ports(2))
     folder = tmp_path_factory.mktemp("gateway")
-    built = nk("build", MACHINE / "system.toml", "-o", folder / "image.elf", timeout=500)
+    built = nk("build", MACHINE / "system.toml", "-o", folder / "image.elf")
     assert built.returncode == 0, built.stderr
     assert QEMU is not None
     command = [
         *qemu.command(QEMU, folder / "image.elf"),
         *qemu.entropy("virtio-mmio-bus.0"),
-        *qemu.network("virtio-mmio-bus.2", {f"tcp/{found}": 8000}),
+        *qemu.network("virtio-mmio-bus.2", {f"tcp/{found.port}": 8000, f"tcp/{found.hasty}": 8001}),
     ]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
-        until = time.monotonic() + PATIENCE
-        while not all(is_ready(found, name) for name in (*MODELS, "temper")):
-            assert time.monotonic() < until and process.poll() is None, "the models don't begin to serve"
-            time.sleep(0.1)
+        until_up(found.port)
+        eventually(
+            lambda: all(is_ready(found.port, name) for name in (*MODELS, "temper")) and is_ready(found.hasty, "temper"),
+            "the models don't begin to serve",
+        )
         yield found
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="module")
+def port(ports: Ports) -> int:
+    return ports.port
+
+
+@pytest.fixture(scope="module")
+def hasty(ports: Ports) -> int:
+    return ports.hasty
+
+
+def until_up(port: int) -> None:
+    """However long the machine takes to come up."""
+    connected(("127.0.0.1", port), b"GET /v2/health/live HTTP/1.0\r\n\r\n", b"HTTP/1.1 200").close()
 
 
 def asked(
@@ -106,14 +130,13 @@ def temper(port: int, number: float) -> tuple[int, Any]:
 
 def until_it_serves(port: int) -> list[float]:
     """What a model answers that was restarted: 7, and its lives."""
-    until = time.monotonic() + PATIENCE
-    while True:
+
+    def served() -> list[float] | None:
         status, said = temper(port, 0)
-        if status == 200:
-            found: list[float] = said["outputs"][0]["data"]
-            return found
-        assert status in (503, 504) and time.monotonic() < until, said
-        time.sleep(0.05)
+        assert status in (200, 503, 504), said
+        return said["outputs"][0]["data"] if status == 200 else None
+
+    return eventually(served, "it doesn't serve any more") or []
 
 
 # --- the protocol -----------------------------------------------------------------------------------------------------
@@ -409,53 +432,83 @@ def test_a_model_that_talks_nonsense(port: int) -> None:
 
 
 def test_a_slow_model_holds_up_nobody_else(port: int) -> None:
-    """While it computes, its queue fills, and then requests are refused at once; other models go on."""
-    lives = until_it_serves(port)
-    found: list[int] = []
+    """While it computes, others give their results."""
 
-    def ask(number: float) -> None:
-        found.append(temper(port, number)[0])
+    def attempt() -> bool:
+        until_it_serves(port)
+        with contextlib.closing(kept(port)) as slow:
+            say(slow, 2)
+            taken(port)
+            for _ in range(5):
+                assert infer(port, "digits", image([0] * 64))[0] == 200
+            return not has_answer(slow)
 
-    asking = [threading.Thread(target=ask, args=(number,)) for number in (2, *[0] * WAITING)]
-    for each in asking:
-        each.start()
-        time.sleep(0.05)
-    status, said, fields = asked(port, "POST", "/v2/models/temper/infer", json.dumps(mood(0)).encode(), JSON)
-    assert (status, fields["Retry-After"]) == (429, "1")
-    assert said == {"error": "too many requests wait for this model"}
-    for _ in range(5):
-        assert infer(port, "digits", image([0] * 64))[0] == 200
-    for each in asking:
-        each.join()
-    assert found.count(504) == WAITING + 1, found
+    eventually(attempt, "others are served only when it has computed")
+
+
+def test_a_slow_models_queue_fills(hasty: int) -> None:
+    """Then requests are refused at once. Who waits in vain is told so, and nobody is waited for any more."""
+    lives = until_it_serves(hasty)
+
+    def attempt() -> bool:
+        until_it_serves(hasty)
+        with contextlib.ExitStack() as stack:
+            made = [stack.enter_context(contextlib.closing(kept(hasty))) for _ in range(WAITING + 1)]
+            say(made[0], 2)
+            taken(hasty)
+            for each in made[1:]:
+                say(each, 0)
+            taken(hasty)
+            status, said, fields = asked(hasty, "POST", "/v2/models/temper/infer", json.dumps(mood(0)).encode(), JSON)
+            if any(map(has_answer, made)):
+                return False  # their time was over before: the host is slow
+            assert (status, fields["Retry-After"]) == (429, "1")
+            assert said == {"error": "too many requests wait for this model"}
+            assert [answer_to(each) for each in made] == [504] * (WAITING + 1)
+            return True
+
+    eventually(attempt, "it never refuses before others' time is over")
     # It is beyond the time of a request: nobody waits for it any more, until it asks for work.
-    assert temper(port, 0)[0] in (503, 200)
-    assert until_it_serves(port) == lives
+    assert until_it_serves(hasty) == lives
 
 
 def test_clients_that_have_gone_leave_their_places(port: int) -> None:
     """While the model computes, more clients ask than may wait, and go away: who stays finds a place."""
     until_it_serves(port)
-    busy = threading.Thread(target=temper, args=(port, 2))
-    busy.start()
-    time.sleep(0.2)
-    body = json.dumps(mood(0)).encode()
-    for _ in range(3 * WAITING):
-        with connected(port).sock as made:
-            made.sendall(
-                f"POST /v2/models/temper/infer HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-                + body
-            )
-    until = time.monotonic() + PATIENCE
-    while True:
-        status, _ = temper(port, 0)
-        if status != 429:
-            break
-        assert time.monotonic() < until
-    # It waited for its turn: all others' places were free, long before their time was over.
-    assert status in (200, 504)
-    busy.join()
-    until_it_serves(port)
+    with contextlib.closing(kept(port)) as slow:
+        say(slow, 2)
+        taken(port)
+        for _ in range(3 * WAITING):
+            with contextlib.closing(kept(port)) as made:
+                say(made, 0)
+        # It waits for its turn when all others' places are free; if they stayed taken, that would be for ever.
+        assert eventually(lambda: (status := temper(port, 0)[0]) != 429 and status, "no place becomes free") == 200
+        assert answer_to(slow) == 200
+
+
+def say(connection: http.client.HTTPConnection, number: float) -> None:
+    """Ask `temper`, and don't wait for the answer."""
+    connection.request("POST", "/v2/models/temper/infer", json.dumps(mood(number)).encode(), JSON)
+
+
+def taken(port: int) -> None:
+    """The gateway has what was said to it before: it came before this, which is answered.
+
+    What is said on two connections may come in any order. What is said on one when another has answered comes later
+    than what that one had been sent.
+    """
+    for _ in range(2):
+        assert get(port, "/v2/health/live") == (200, {"live": True})
+
+
+def has_answer(connection: http.client.HTTPConnection) -> bool:
+    return bool(select.select([connection.sock], [], [], 0)[0])
+
+
+def answer_to(connection: http.client.HTTPConnection) -> int:
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
 
 
 def test_many_at_once(port: int) -> None:
@@ -476,7 +529,7 @@ def test_many_at_once(port: int) -> None:
             found.append((said[0], said == wanted[number]))
 
     with contextlib.ExitStack() as stack:
-        connections = [stack.enter_context(contextlib.closing(connected(port))) for _ in range(CLIENTS)]
+        connections = [stack.enter_context(contextlib.closing(kept(port))) for _ in range(CLIENTS)]
         asking = [threading.Thread(target=ask, args=each) for each in zip(connections, range(CLIENTS), strict=True)]
         for each in asking:
             each.start()
@@ -488,7 +541,7 @@ def test_many_at_once(port: int) -> None:
     assert sum(status == 200 for status, _ in found) >= 4 * WAITING, found
 
 
-def connected(port: int) -> http.client.HTTPConnection:
+def kept(port: int) -> http.client.HTTPConnection:
     """A connection that was answered once: QEMU keeps two at most that it hasn't taken, and breaks others."""
     made = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     made.request("GET", "/v2/health/live")

@@ -18,15 +18,15 @@ from typing import Any
 import pytest
 
 from neokernel.image import qemu
-from tests.gateway.test_machine import JSON, image, infer, is_ready
+from tests.gateway.test_machine import JSON, image, infer, is_ready, until_up
 from tests.model.digits import held_out
-from tests.network.test_machine import free_ports
 from tests.support.conversation import Conversation
 from tests.support.machine import QEMU
 from tests.support.nk import nk
+from tests.support.patience import PATIENCE, eventually
+from tests.support.ports import free_ports
 
 SYSTEM = Path(__file__).parent / "machine" / "replaced.toml"
-PATIENCE = 60
 PROMPT = "nk> \x1b[K\r\x1b[04C"
 
 pytestmark = [pytest.mark.qemu, pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")]
@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.qemu, pytest.mark.skipif(QEMU is None, reason="needs q
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Conversation, int]]:
     (port,) = free_ports(1)
     output = tmp_path_factory.mktemp("replaced") / "image.elf"
-    built = nk("build", SYSTEM, "-o", output, timeout=500)
+    built = nk("build", SYSTEM, "-o", output)
     assert built.returncode == 0, built.stderr
     options = [
         *qemu.entropy("virtio-mmio-bus.0"),
@@ -49,10 +49,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Conversa
 
 
 def until_ready(port: int) -> None:
-    until = time.monotonic() + PATIENCE
-    while not is_ready(port, "digits"):
-        assert time.monotonic() < until, "the model isn't served"
-        time.sleep(0.1)
+    until_up(port)
+    eventually(lambda: is_ready(port, "digits"), "the model isn't served")
 
 
 def said(machine: Conversation, command: str) -> list[str]:
@@ -92,15 +90,11 @@ def test_an_end_under_load(machine: tuple[Conversation, int], command: str) -> N
     asking = threading.Thread(target=ask, args=(0,))
     asking.start()
     try:
-        while seen[200] < 5:
-            time.sleep(0.02)
+        eventually(lambda: seen[200] >= 5, "nobody is answered")
         assert not [line for line in said(shell, command) if "can't" in line]
         until_ready(port)
         after = seen[200]
-        until = time.monotonic() + PATIENCE
-        while seen[200] < after + 5:
-            assert time.monotonic() < until, seen
-            time.sleep(0.02)
+        eventually(lambda: seen[200] >= after + 5, "nobody is answered any more")
     finally:
         over.set()
         asking.join()

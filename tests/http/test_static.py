@@ -13,8 +13,9 @@ import pytest
 from neokernel.compiler.source import PACKAGE_ROOT
 from tests.docs import snippets
 from tests.http.test_machine import at, curl, running, said, statuses
-from tests.network.test_machine import free_ports
 from tests.support.machine import QEMU
+from tests.support.patience import PATIENCE
+from tests.support.ports import free_ports
 
 EXAMPLE = PACKAGE_ROOT / "examples" / "11_static"
 GUIDE = PACKAGE_ROOT / "docs" / "guide" / "http.md"
@@ -52,11 +53,11 @@ def test_who_comes_when_there_is_no_room_is_told(port: int) -> None:
     """Fourteen connections stay; one more is answered, and those that stay go on."""
     request = b"GET /style.css HTTP/1.1\r\nHost: here\r\n\r\n"
     with ExitStack() as stack:
-        kept = [stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60)) for _ in range(14)]
+        kept = [stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)) for _ in range(14)]
         for each in kept:
             each.sendall(request)
             assert each.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
-        with socket.create_connection(("127.0.0.1", port), timeout=60) as late:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as late:
             late.sendall(request)
             told = b"".join(iter(lambda: late.recv(65536), b""))
         assert told.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")

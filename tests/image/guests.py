@@ -14,6 +14,7 @@ from neokernel.compiler import toolchain
 from neokernel.compiler.llvm.target import riscv64
 from neokernel.image import qemu
 from neokernel.image.panic import ConsoleFilter
+from tests.support.patience import PATIENCE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
@@ -45,7 +46,7 @@ def build_guest(folder: Path, source: str, *, level: int = 2, name: str = "guest
     return image
 
 
-def boot(image: Path, timeout: float = 60) -> tuple[qemu.Outcome, bytes]:
+def boot(image: Path, timeout: float = PATIENCE) -> tuple[qemu.Outcome, bytes]:
     """Run an image to its end: how it ended, and what its console showed."""
     program = shutil.which(qemu.PROGRAM)
     assert program is not None

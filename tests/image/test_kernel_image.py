@@ -8,7 +8,6 @@ import re
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,6 +34,7 @@ from tests.kernel.devicetree_model import read as read_tree
 from tests.kernel.devicetree_model import write as write_tree
 from tests.kernel.devicetree_samples import blob_of, cells, texts
 from tests.support.machine import QEMU
+from tests.support.patience import PATIENCE, eventually
 
 PAGE = 4096
 DIRECT = 0xFFFF_FFC0_0000_0000
@@ -92,7 +92,7 @@ def run(image: Image, *options: str) -> tuple[qemu.Outcome, str]:
     assert QEMU is not None
     shown = bytearray()
     command = [*qemu.command(QEMU, image.path), *options]
-    outcome = qemu.run(command, ConsoleFilter(after_start=True), shown.extend, timeout=60)
+    outcome = qemu.run(command, ConsoleFilter(after_start=True), shown.extend, timeout=PATIENCE)
     return outcome, shown.decode()
 
 
@@ -392,17 +392,18 @@ def machine(image: Image, *options: str) -> Iterator[Any]:
         command += ["-serial", f"file:{console}", "-qmp", f"unix:{monitor},server=on,wait=off", *options]
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         try:
-            deadline = time.monotonic() + 60
-            while not console.exists() or b"booted" not in console.read_bytes() or not monitor.exists():
+
+            def up() -> bool:
                 assert child.poll() is None
-                assert time.monotonic() < deadline, console.read_text() if console.exists() else "no console"
-                time.sleep(0.02)
+                return console.exists() and b"booted" in console.read_bytes() and monitor.exists()
+
+            eventually(up, "it doesn't boot")
 
             def ask(command: str) -> str:
                 requests: list[dict[str, Any]] = [{"execute": "qmp_capabilities"}]
                 requests += [{"execute": "human-monitor-command", "arguments": {"command-line": command}}]
                 with socket.socket(socket.AF_UNIX) as client, client.makefile("rw") as lines:
-                    client.settimeout(60)
+                    client.settimeout(PATIENCE)
                     client.connect(str(monitor))
                     lines.readline()
                     answer: dict[str, Any] = {}

@@ -11,6 +11,7 @@ from neokernel.bench.kernel import EXACT
 from neokernel.image import qemu
 from tests.support.machine import QEMU
 from tests.support.nk import nk
+from tests.support.patience import PATIENCE
 
 PROGRAM = Path(__file__).parent / "cost.py"
 #: instructions of a number that is written; of one that is read, so many, and so many for each of its bytes
@@ -21,11 +22,13 @@ pytestmark = [pytest.mark.qemu, pytest.mark.skipif(QEMU is None, reason="needs q
 
 
 def test_the_longest_numbers(tmp_path: Path) -> None:
-    built = nk("build", PROGRAM, "-o", tmp_path / "cost.elf", timeout=300)
+    built = nk("build", PROGRAM, "-o", tmp_path / "cost.elf")
     assert built.returncode == 0, built.stderr
     assert QEMU is not None
     command = [*qemu.command(QEMU, tmp_path / "cost.elf"), *EXACT]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     lines = [line.split() for line in done.stdout.splitlines() if line.startswith(("read", "write"))]
     assert len(lines) == 15, done.stdout
     for verb, kind, length, instructions, _ in lines:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.kernel.devicetree_model import Model, Node
 from tests.support.machine import QEMU
+from tests.support.patience import PATIENCE
 
 
 def cells(*numbers: int) -> bytes:
@@ -123,5 +124,5 @@ def blob_of(machine: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tree"
         command = [QEMU, "-M", f"{kind},dumpdtb={path}", *options, "-display", "none", "-bios", "none"]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
         return path.read_bytes()

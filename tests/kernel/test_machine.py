@@ -15,6 +15,7 @@ import pytest
 from neokernel.image import qemu
 from neokernel.image.kernel import build_system
 from tests.support.machine import QEMU
+from tests.support.patience import PATIENCE
 
 PROGRAM = Path(__file__).parent / "machine"
 LIST = PROGRAM / "cases.txt"
@@ -35,7 +36,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     assert QEMU is not None
     command = [*qemu.command(QEMU, image), "-cpu", "rv64,v=true", "-icount", "shift=0,sleep=off"]
     # Idle, it may ignore a polite signal: subprocess kills it when time is up.
-    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=250, check=False)
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE, check=False)
     found = done.stdout.decode(errors="replace").replace("\r", "").splitlines()
     last = next((number for number, line in enumerate(found) if line.startswith("1..")), None)
     assert done.returncode in (0, 1) and last is not None, f"{found[-5:]}\n{done.stderr.decode(errors='replace')}"

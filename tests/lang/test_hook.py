@@ -17,6 +17,7 @@ import pytest
 from neokernel import lang
 from neokernel.lang.hook import TargetFinder, TargetLoader
 from neokernel.lang.integers import u8, u32
+from tests.support.patience import PATIENCE
 
 Load = Callable[[str], ModuleType]
 Write = Callable[[str, str], Any]
@@ -149,7 +150,7 @@ def test_run_as_a_program(tmp_path: Path) -> None:
     root = str(Path(lang.__file__).parents[2])
     command = [sys.executable, "-c", "import neokernel, runpy; runpy.run_module('program')"]
     done = subprocess.run(
-        command, cwd=tmp_path, env={"PYTHONPATH": root}, capture_output=True, text=True, check=False, timeout=60
+        command, cwd=tmp_path, env={"PYTHONPATH": root}, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert (done.stdout, done.stderr) == ("u8(4)\n", "")
 

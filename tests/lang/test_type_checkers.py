@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from neokernel import lang
+from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.py"))
@@ -77,7 +78,7 @@ def test_there_are_samples_of_every_word() -> None:
 
 
 def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=280, **options)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE, **options)
 
 
 def rejected_lines(done: subprocess.CompletedProcess[str], pattern: str) -> list[int]:

@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +23,10 @@ import pytest
 from neokernel.image import qemu
 from tests.support.machine import QEMU
 from tests.support.nk import nk
+from tests.support.patience import PATIENCE, eventually
+from tests.support.ports import connected, exactly, free_ports
 
 MACHINE = Path(__file__).parent / "machine"
-#: seconds after which something that should happen at once counts as never
-PATIENCE = 60
 CHUNK = 16 << 10
 
 pytestmark = [pytest.mark.qemu, pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")]
@@ -40,22 +40,9 @@ class Running:
 
     def connect(self, to: tuple[str, int] | None = None) -> socket.socket:
         """A connection that the machine has answered on, however long that takes."""
-        until = time.monotonic() + PATIENCE
-        while True:
-            made = None
-            try:
-                # QEMU accepts for the machine, and hangs up if that doesn't.
-                made = socket.create_connection(to or self.echo, timeout=2)
-                made.sendall(b"?" if to is None else b"listen 82\n")
-                if made.recv(100):
-                    made.settimeout(PATIENCE)
-                    return made
-            except OSError:
-                pass
-            if made is not None:
-                made.close()
-            assert time.monotonic() < until, "the machine doesn't answer"
-            time.sleep(0.05)
+        if to is None:
+            return connected(self.echo, b"anybody?", b"anybody?")
+        return connected(to, b"listen 82\n", b"DENIED\n")
 
     def ask(self, line: str) -> str:
         with closing(self.connect(self.control)) as made:
@@ -95,15 +82,6 @@ def running(folder: Path) -> Iterator[Running]:
         process.wait()
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of this host that nobody has now, for TCP and UDP."""
-    with ExitStack() as stack:
-        made = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in made:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in made]
-
-
 def carried(made: socket.socket, data: bytes) -> bytes:
     """Send all, and receive as many bytes as were sent, both at the same time."""
 
@@ -122,18 +100,13 @@ def carried(made: socket.socket, data: bytes) -> bytes:
     return bytes(came)
 
 
-def heard(made: socket.socket) -> bytes:
-    """What somebody who is asked says; nothing, if that is nobody."""
-    found = b""
+def is_over(made: socket.socket) -> bool:
+    """Is it, to who speaks? Else somebody still answers."""
     try:
-        for _ in range(100):
-            made.sendall(b"anybody?")
-            found = made.recv(100)
-            if not found:
-                return b""
+        made.sendall(b"anybody?")
+        return not made.recv(100)
     except OSError:
-        return b""
-    return found
+        return True
 
 
 def test_bytes_come_back(machine: Running) -> None:
@@ -145,19 +118,19 @@ def test_bytes_come_back(machine: Running) -> None:
 
 
 def test_datagrams_come_back(machine: Running) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
-        made.settimeout(0.5)
-        for size in (1, 100, 1400):
-            data = random.Random(size).randbytes(size)
-            for _ in range(100):
+    for size in (1, 100, 1400):
+        data = random.Random(size).randbytes(size)
+        # What is lost is said again; what comes twice was for this socket, which says nothing else.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
+            made.settimeout(0.5)
+
+            def comes_back(made: socket.socket = made, data: bytes = data) -> bytes | None:
                 made.sendto(data, machine.echo)
-                try:
-                    assert made.recv(2000) == data
-                    break
-                except TimeoutError:
-                    continue
-            else:
-                pytest.fail(f"a datagram of {size} bytes never comes back")
+                with suppress(TimeoutError):
+                    return made.recv(2000)
+                return None
+
+            assert eventually(comes_back, f"a datagram of {size} bytes never comes back") == data
 
 
 def test_many_at_once(machine: Running) -> None:
@@ -169,10 +142,7 @@ def test_many_at_once(machine: Running) -> None:
                 each.sendall(b"%d of %d" % (turn, number))
             for number, each in enumerate(made):
                 wanted = b"%d of %d" % (turn, number)
-                came = b""
-                while len(came) < len(wanted):
-                    came += each.recv(100)
-                assert came == wanted
+                assert exactly(each, len(wanted)) == wanted
 
 
 def test_what_nothing_grants_is_denied(machine: Running) -> None:
@@ -230,7 +200,7 @@ def test_connections_survive_the_driver(machine: Running) -> None:
         assert hashlib.sha256(came).digest() == hashlib.sha256(data).digest()
         assert killed == 4, "the steward's own connection has survived, too"
         made.sendall(b"still")
-        assert made.recv(100) == b"still"
+        assert exactly(made, 5) == b"still"
 
 
 def test_the_service_comes_back_by_itself(machine: Running) -> None:
@@ -238,7 +208,7 @@ def test_the_service_comes_back_by_itself(machine: Running) -> None:
         with closing(machine.connect(machine.control)) as control:
             control.sendall(b"kill network\n")
         # Nobody knows the connection any more: who speaks is told so.
-        assert not heard(made), "it is over"
+        eventually(lambda: is_over(made), "it goes on")
     with closing(machine.connect()) as made:
         data = random.Random(3).randbytes(20_000)
         assert carried(made, data) == data

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from neokernel.cli.errors import Exit
 from tests.cli.support import Nk
 from tests.control.conftest import folders, nk, up
 from tests.network.pcapng import File, read
-from tests.network.test_machine import free_ports
+from tests.support.patience import PATIENCE, eventually
+from tests.support.ports import connected, free_ports
 
 __all__ = ["folders", "nk"]
 
@@ -25,7 +25,6 @@ pytestmark = pytest.mark.qemu
 
 SYSTEM = Path(__file__).parent / "watched" / "system.toml"
 WIDTH = 80
-PATIENCE = 60
 Address = tuple[str, int]
 
 
@@ -42,22 +41,7 @@ def echo(folders: Path) -> Iterator[Address]:
 @pytest.fixture(scope="module")
 def peer(echo: Address) -> Iterator[socket.socket]:
     """A connection on which the echo has answered."""
-    until = time.monotonic() + PATIENCE
-    while True:
-        made = socket.socket()
-        made.settimeout(5)
-        try:
-            # QEMU accepts for the machine as soon as it runs, and hangs up if that doesn't answer.
-            made.connect(echo)
-            made.sendall(b"anybody?")
-            if made.recv(100):
-                break
-        except OSError:
-            pass
-        made.close()
-        assert time.monotonic() < until, "the machine doesn't answer"
-        time.sleep(0.1)
-    with closing(made):
+    with closing(connected(echo, b"anybody?", b"anybody?")) as made:
         yield made
 
 
@@ -100,19 +84,23 @@ def test_bytes_are_counted(peer: socket.socket, nk: Nk) -> None:
 
 def test_what_waits_stands_in_its_queue(echo: Address, peer: socket.socket, nk: Nk) -> None:
     """A peer that doesn't read: what the echo has for it isn't acknowledged, and what it says isn't read any more."""
-    with closing(socket.create_connection(echo, timeout=5)) as made:
+    with closing(socket.socket()) as made:
+        # The host's two ends keep what the echo says until they are full: megabytes, unless segments are small.
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        made.settimeout(PATIENCE)
+        made.connect(echo)
         made.setblocking(False)
-        until, waits = time.monotonic() + PATIENCE, False
-        while not waits:
-            assert time.monotonic() < until, "it goes on reading"
-            for _ in range(100):
-                try:
-                    made.send(bytes(65536))
-                except BlockingIOError:
-                    break
+
+        def stands() -> bool:
+            with suppress(BlockingIOError):
+                while made.send(bytes(65536)):
+                    pass
             sockets = nk("net", "--json").json["sockets"]
-            waits = any(each["received"] > 0 and each["unsent"] == each["room"] for each in sockets)
+            return any(each["received"] > 0 and each["unsent"] == each["room"] for each in sockets)
+
+        # Nobody reads, so once it is so it stays so.
+        eventually(stands, "it goes on reading")
 
 
 def test_net_fits_a_terminal(peer: socket.socket, nk: Nk) -> None:

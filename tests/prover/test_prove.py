@@ -18,6 +18,7 @@ from neokernel.cli import demonstration
 from neokernel.cli.prove import command
 from neokernel.compiler.ir import Span
 from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.image import patience
 from neokernel.prover import cache
 
 HALVES = """from neokernel.lang import ensures, requires, u32
@@ -259,11 +260,12 @@ def test_the_test_is_of_the_first_message_that_a_run_shows(module: Path) -> None
 
 
 def test_a_run_without_an_end_shows_nothing(module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demonstration, "LIMIT", 4)
+    monkeypatch.setattr(demonstration, "LIMIT", 3)
+    monkeypatch.setenv(patience.VARIABLE, "1")
     module.write_text(SPIN)
     status, output = prove("--test", "test_it.py", "halves.py")
     assert status == 1
-    assert demonstration.NO_END in output and "of the loop in line 5" in output
+    assert "its run hadn't ended after 3 seconds" in output and "of the loop in line 5" in output
     assert not (module.parent / "test_it.py").exists()
 
 

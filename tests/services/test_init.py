@@ -34,6 +34,7 @@ from neokernel.services.init.name import Name
 from neokernel.sim.loopback import Loopback
 from tests.services.init_system import MACHINE, OFTEN, PROGRAMS, replaced, system, typed
 from tests.support.machine import QEMU
+from tests.support.patience import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Run:
     panics: list[str]
 
 
-def run(image: Path, timeout: float = 200) -> Run:
+def run(image: Path, timeout: float = PATIENCE) -> Run:
     assert QEMU is not None
     command = [*qemu.command(QEMU, image), "-icount", "shift=0,sleep=off"]
     try:

@@ -20,10 +20,10 @@ from neokernel.image.stage import build_stage
 from neokernel.stage.refusal import STATUS, Refusal, what_is_wrong, what_to_do
 from tests.stage.support import HEADER, KEY, OTHER
 from tests.support.machine import QEMU
+from tests.support.patience import PATIENCE
 
 pytestmark = pytest.mark.qemu
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "03_ping_pong"
-TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Machine:
             arguments = arguments[: arguments.index("-device")]
         shown = bytearray()
         console = ConsoleFilter(after_start=True)
-        outcome = qemu.run(arguments, console, shown.extend, timeout=TIMEOUT)
+        outcome = qemu.run(arguments, console, shown.extend, timeout=PATIENCE)
         assert not outcome.panics
         return outcome.status, shown.decode()
 

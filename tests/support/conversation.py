@@ -15,9 +15,8 @@ from typing import Self
 
 from neokernel.image import qemu
 from tests.support.machine import QEMU
+from tests.support.patience import PATIENCE
 
-#: seconds after which a machine is ended
-PATIENCE = 200
 #: what a terminal doesn't show: cursor movements
 INVISIBLE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|\r")
 

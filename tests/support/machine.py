@@ -21,6 +21,7 @@ from neokernel.compiler.jit import read_value, write_value
 from neokernel.compiler.layout import Layout, entry_frame
 from neokernel.compiler.llvm import CheckRecord, EmitOptions, emit, read_checks, riscv64
 from neokernel.compiler.types import NONE, RefType
+from tests.support.patience import PATIENCE
 
 QEMU = shutil.which("qemu-system-riscv64")
 TARGET = riscv64(floats=True)
@@ -75,7 +76,7 @@ def run_functions(
     checks: bool = True,
     counted: bool = False,
     debug: bool = True,
-    timeout: float = 60,
+    timeout: float = PATIENCE,
 ) -> list[Outcome]:
     """Call the functions in turn. `counted`: make the instruction counts exact (slower). `debug`: emit DWARF."""
     functions = {function.symbol: function for function in program.functions}
@@ -171,7 +172,7 @@ def _build(here: Path, image: Path, names: Sequence[str], output_size: int, inpu
     toolchain.link(objects, image, _SCRIPT)
 
 
-def boot(image: Path, counted: bool = False, timeout: float = 60) -> bytes:
+def boot(image: Path, counted: bool = False, timeout: float = PATIENCE) -> bytes:
     """Boot an image until it powers the machine off; what it wrote to the serial line."""
     if QEMU is None:
         raise MachineError("qemu-system-riscv64 is not installed")

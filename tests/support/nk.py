@@ -6,9 +6,12 @@ import subprocess
 from pathlib import Path
 
 from tests.support.nursery import run_nk
+from tests.support.patience import PATIENCE
 
 
-def nk(*arguments: str | Path, timeout: float = 250, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+def nk(
+    *arguments: str | Path, timeout: float = PATIENCE, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     return run_nk([*map(str, arguments)], folder=folder, timeout=timeout)
 
 

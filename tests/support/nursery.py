@@ -32,6 +32,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from tests.support.patience import PATIENCE
+
 #: what most commands import, beside what `main` does
 BEFORE = (
     *(f"neokernel.cli.{name}" for name in ("build", "cap", "check", "run", "svc", "system", "test", "trace")),
@@ -88,7 +90,7 @@ def run_nk(
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
     together: bool = False,
-    timeout: float = 250,
+    timeout: float = PATIENCE,
 ) -> subprocess.CompletedProcess[str]:
     """As `subprocess.run` of `nk`, output captured as text. `together`: what goes to standard error is in `stdout`."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:

@@ -26,6 +26,7 @@ from neokernel.image.systemfile.left_out import lines_left_out
 from tests.cli.conftest import nk
 from tests.cli.support import Nk
 from tests.support.conversation import Conversation
+from tests.support.patience import LONGEST_RUN
 
 __all__ = ["nk"]
 
@@ -94,7 +95,7 @@ def test_every_kind_of_grant_is_tried(nk: Nk, folder: Path) -> None:
     kinds = {grant.kind if isinstance(grant, Has) else GrantKind.USES for grant in worker.grants}
     assert kinds == set(GrantKind) - {GrantKind.NONE, GrantKind.PROVIDES}, "all that can be granted"
     assert len([grant for grant in worker.grants if isinstance(grant, Uses) and grant.lend]) == 2
-    result = nk("run", "--timeout", "60", "--json", image)
+    result = nk("run", "--timeout", LONGEST_RUN, "--json", image)
     # The power switch is the last one: nothing is said after it.
     assert result.json["console"].splitlines()[1:] == [f"{name}: done" for name in TRIED[:-1]]
     assert (result.status, result.json["denied"]) == (0, [])
@@ -103,7 +104,7 @@ def test_every_kind_of_grant_is_tried(nk: Nk, folder: Path) -> None:
 @pytest.mark.parametrize("grant", grants_of(EVERYTHING))
 def test_what_is_denied_fails_alone(nk: Nk, folder: Path, grant: str) -> None:
     image = build_without(nk, EVERYTHING, grant, folder / "everything.elf")
-    result = nk("run", "--timeout", "60", "--json", image)
+    result = nk("run", "--timeout", LONGEST_RUN, "--json", image)
     assert result.status == HALTED, "the worker is started once more, then the machine is switched off"
     name = grant.partition(".")[2]
     said = result.json["console"].partition("init: worker has failed")[0].splitlines()[1:]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.conftest import nk
 from tests.cli.support import Nk
+from tests.support.patience import LONGEST_RUN
 
 __all__ = ["nk"]
 
@@ -16,7 +17,7 @@ SYSTEM = Path(__file__).parent / "twofold" / "system.toml"
 
 @pytest.mark.qemu
 def test_serve_answers_those_who_may_call_its_own_interface(nk: Nk) -> None:
-    result = nk("run", "--timeout", "60", "--json", SYSTEM)
+    result = nk("run", "--timeout", LONGEST_RUN, "--json", SYSTEM)
     assert result.status == 0
     assert result.json["console"].splitlines()[1:] == [
         "public: 3",

@@ -74,8 +74,7 @@ TURNED = 2
 WAITING = 29
 #: the executor's signal that a connection has ended
 FREED = 1
-#: milliseconds that a connection may be without a request, and after which it gives way to one that has no place
-IDLE: u64 = 15_000
+#: milliseconds without a request after which a connection gives way to one that has no place
 GRACE: u64 = 500
 #: milliseconds after which the network service is asked again that has refused to let clients connect
 AGAIN: u64 = 5_000
@@ -110,6 +109,9 @@ scale2: Setting[u16] = setting(0)
 scale3: Setting[u16] = setting(0)
 #: milliseconds that a request waits for its results
 patience: Setting[u32] = setting(10_000)
+#: milliseconds that a connection may be without a request, and that the head of one may take
+idle: Setting[u32] = setting(15_000)
+head: Setting[u32] = setting(10_000)
 
 
 # --- connections ------------------------------------------------------------------------------------------------------
@@ -461,7 +463,7 @@ def main(process: Process) -> None:
     site.work.most = usize(min(max(queue.get(process), 1), MOST_WAITING))
     site.patience = patience.get(process)
     site.voices.frequency = process.frequency
-    limits = Limits(most_body=MOST_BODY, idle=IDLE)
+    limits = Limits(most_body=MOST_BODY, head=u64(head.get(process)), idle=u64(idle.get(process)))
     server = begin(process, site.executor, site.sockets[:], slot_of(network), EACH, limits, errors=ERRORS)
     assert isinstance(server, Server), "the network service has a place for this client"
     assert site.accepting.spawn(site.executor, accept(site)) is not None

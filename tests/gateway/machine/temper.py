@@ -4,7 +4,7 @@
 |---|---|
 | 0 | gives 7, and how many lives it has had |
 | 1 | ends by a failed check |
-| 2 | computes for ten seconds |
+| 2 | computes for six seconds |
 | 3 | gives what isn't a number |
 | 4 | says that other work is done |
 | 5 | begins anew, in the middle |
@@ -115,7 +115,7 @@ def main(process: Process) -> None:
             case 0x3F8:
                 unreachable("it was told to")
             case 0x400:
-                end = system.now() + 10 * process.frequency
+                end = system.now() + 6 * process.frequency
                 while system.now() < end:
                     pass
             case 0x404:

@@ -17,7 +17,23 @@ from neokernel.interfaces.clients.attending import attend
 from neokernel.interfaces.clients.socket import Gone, Socket, Stream
 from neokernel.interfaces.clock import Clock
 from neokernel.interfaces.sockets import End, Refusal, Sockets
-from neokernel.lang import Array, Embedded, Uses, array, slot_of, struct, tasks, u8, u16, u32, u64, uses, usize
+from neokernel.lang import (
+    Array,
+    Embedded,
+    Setting,
+    Uses,
+    array,
+    setting,
+    slot_of,
+    struct,
+    tasks,
+    u8,
+    u16,
+    u32,
+    u64,
+    uses,
+    usize,
+)
 from neokernel.runtime.executor import Executor, Group
 from neokernel.runtime.must import must
 from neokernel.runtime.placing import placed
@@ -29,13 +45,20 @@ PLAIN = b"text/plain"
 #: 10.0.2.2: QEMU's host
 HOST: u32 = 0x0A00_0202
 
+#: for clients on a host that may be slow, and of a site that is in a hurry
+PATIENT = Limits(head=1_000_000, idle=1_000_000, body=1_000_000, write=1_000_000, linger=1_000_000)
+HASTY = Limits(head=3_000, idle=6_000, body=3_000, write=3_000, linger=1_000)
+
 network: Uses[Sockets] = uses(lend=2 << 20)
 clock: Uses[Clock] = uses()
+#: the site's; at the next one is who asks the host
+port: Setting[u16] = setting(80)
+hasty: Setting[bool] = setting(False)
 
 
-async def listen(site: Site, server: Server) -> None:
+async def listen(site: Site, server: Server, at: u16) -> None:
     net = server.net
-    listener = await net.listen(80, CONNECTIONS)
+    listener = await net.listen(at, CONNECTIONS)
     assert not isinstance(listener, Refusal), "its entry grants it"
     while True:
         stream = await net.accept(listener)
@@ -183,12 +206,12 @@ async def counters(site: Site, http: Exchange) -> None:
     await http.reply(200, PLAIN, text.written())
 
 
-async def ask(server: Server) -> None:
-    """Asks a server of the host's, for who connects to port 81 and sends its port and a line's end."""
+async def ask(server: Server, at: u16) -> None:
+    """Asks a server of the host's, for who connects to this port and sends its port and a line's end."""
     net = server.net
     data: Array[u8] = array(300)
     memory: Array[u8] = array(100)
-    listener = await net.listen(81, 4)
+    listener = await net.listen(at, 4)
     assert not isinstance(listener, Refusal), "its entry grants it"
     fetch = Fetch(net=net, frequency=server.frequency, limits=server.limits)
     while True:
@@ -230,14 +253,15 @@ def main(process: Process) -> None:
     site: Site = placed(process, 340)
     executor = site.executor
     must(executor.begin(process))
-    limits = Limits(head=3_000, idle=6_000, body=3_000, write=3_000, linger=1_000)
+    limits = HASTY if hasty.get(process) else PATIENT
     server = begin(process, executor, site.sockets[:], slot_of(network), EACH, limits, slot_of(clock))
     assert isinstance(server, Server), "the network service has a place for this client"
     for place in range(len(site.page)):
         site.page[place] = u8(place * 7 % 251)
     assert site.attending.spawn(executor, attend(server.net)) is not None
-    assert site.listening.spawn(executor, listen(site, server)) is not None
-    assert site.asking.spawn(executor, ask(server)) is not None
+    at = port.get(process)
+    assert site.listening.spawn(executor, listen(site, server, at)) is not None
+    assert site.asking.spawn(executor, ask(server, at + 1)) is not None
     process.ready()
     while True:
         must(executor.wait())

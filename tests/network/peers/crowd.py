@@ -19,7 +19,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.network.peers.laboratory import ADDRESS, PATIENCE, SITE, part
+from tests.network.peers.laboratory import ADDRESS, SITE, part
+from tests.support.patience import PATIENCE
 
 HEAD_END = b"\r\n\r\n"
 LENGTH = b"Content-Length:"

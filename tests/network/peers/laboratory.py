@@ -23,6 +23,7 @@ from tests.network.peers.relay import Relay, Trouble
 from tests.network.peers.wire import Tap
 from tests.support.machine import QEMU
 from tests.support.nk import nk
+from tests.support.patience import PATIENCE
 
 MACHINE = Path(__file__).parent / "machine"
 #: of the tap, and of the machine; what it serves
@@ -31,8 +32,6 @@ ECHO, SITE = 7, 80
 #: connections that the site has room for (`machine/pages.py`)
 CONNECTIONS = 1_000
 NOISE_SIZE = 1 << 16
-#: seconds after which something that should happen at once counts as never
-PATIENCE = 60.0
 
 
 def noise() -> bytes:
@@ -91,7 +90,7 @@ class Laboratory:
         lines = self.ask("/counters").decode().splitlines()
         return {name: int(number) for name, number in (line.split() for line in lines)}
 
-    def settled(self, before: dict[str, int], patience: float = 2 * PATIENCE) -> dict[str, int]:
+    def settled(self, before: dict[str, int], patience: float = PATIENCE) -> dict[str, int]:
         """The counters, when as much is in use as there was before: or when that has taken too long."""
         until = time.monotonic() + patience
         while True:
@@ -162,7 +161,7 @@ def laboratory(folder: Path, *, direct: bool = False, seed: int = 1) -> Iterator
         stack.callback(process.wait)
         stack.callback(process.kill)
         made = Laboratory(process, relay, console)
-        eventually(lambda: made.ask("/counters", timeout=3), "the machine answers")
+        eventually(lambda: made.ask("/counters", timeout=30), "the machine answers")
         yield made
 
 

@@ -9,7 +9,8 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from tests.network.peers.crowd import WrongError
-from tests.network.peers.laboratory import PATIENCE, Laboratory, part
+from tests.network.peers.laboratory import Laboratory, part
+from tests.support.patience import PATIENCE
 
 #: seconds between two bytes of one that sends slowly
 DRIP = 0.5
@@ -46,7 +47,10 @@ def senders(lab: Laboratory, count: int) -> Held:
                 refused += said(left.pop(descriptor)).startswith(b"HTTP/1.1 408 ")
                 ended += 1
                 poll.unregister(descriptor)
-            for each in left.values():
+            told = {descriptor for descriptor, _ in poll.poll(0)}
+            for descriptor, each in left.items():
+                if descriptor in told:
+                    continue  # what is said to who has ended is answered by a reset, which discards its answer
                 try:
                     each.send(b"x")
                 except OSError:

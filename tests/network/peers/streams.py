@@ -10,8 +10,9 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from tests.network.peers.crowd import WrongError
-from tests.network.peers.laboratory import ECHO, HOST, PATIENCE, Laboratory, part
+from tests.network.peers.laboratory import ECHO, HOST, Laboratory, part
 from tests.network.peers.relay import Trouble
+from tests.support.patience import PATIENCE
 
 CHUNK = 16 << 10
 
@@ -33,7 +34,7 @@ class Carried:
     seconds: float
 
 
-def carried(lab: Laboratory, streams: int, size: int, patience: float = 10 * PATIENCE) -> Carried:
+def carried(lab: Laboratory, streams: int, size: int, patience: float = PATIENCE) -> Carried:
     """So many connections at a time, which this host opens; on each `size` bytes go to the machine, and come back."""
     begun = time.monotonic()
     with ThreadPoolExecutor(streams) as pool:
@@ -63,7 +64,7 @@ def _send(made: socket.socket, data: bytes) -> None:
     made.shutdown(socket.SHUT_WR)
 
 
-def called(lab: Laboratory, size: int, patience: float = 10 * PATIENCE) -> Carried:
+def called(lab: Laboratory, size: int, patience: float = PATIENCE) -> Carried:
     """The machine connects to this host, and sends; what comes back it compares itself."""
     begun = time.monotonic()
     with socket.create_server((HOST, 0)) as server:
