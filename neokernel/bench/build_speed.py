@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 
 from neokernel.bench.row import BenchError, Progress, Row
+from neokernel.image.patience import patient
 
 PROJECT = Path(__file__).parents[2]
 GENERATOR = PROJECT / "benches" / "build" / "generate.py"
@@ -56,9 +57,11 @@ def build(root: Path, store: Path, kind: str = "development") -> float:
     start = time.perf_counter()
     command = [sys.executable, "-c", BUILD, str(root / "main.py"), kind]
     try:
-        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, timeout=TIMEOUT, check=False)
+        done = subprocess.run(
+            command, cwd=root, env=environment, capture_output=True, timeout=patient(TIMEOUT), check=False
+        )
     except subprocess.TimeoutExpired:
-        raise BenchError(f"the build didn't end within {TIMEOUT:.0f} s") from None
+        raise BenchError(f"the build didn't end within {patient(TIMEOUT):.0f} s") from None
     seconds = time.perf_counter() - start
     if done.returncode:
         raise BenchError(f"the generated program isn't accepted:\n{done.stderr.decode(errors='replace')[-4000:]}")

@@ -21,6 +21,7 @@ from neokernel.bench.workloads import KERNELS
 from neokernel.bench.workloads.kernel import Kernel
 from neokernel.compiler import toolchain
 from neokernel.compiler.llvm.target import riscv64
+from neokernel.image.patience import patient
 
 SOURCES = Path(__file__).parents[2] / "benches" / "compiler"
 SUPPORT = SOURCES / "support"
@@ -89,9 +90,11 @@ def run_image(image: Path) -> list[str]:
     command = [qemu, "-M", "virt", "-bios", "default", "-display", "none", "-serial", "stdio", "-monitor", "none"]
     command += ["-no-reboot", "-icount", "shift=0,sleep=off", "-kernel", str(image)]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=patient(TIMEOUT), check=False
+        )
     except subprocess.TimeoutExpired:
-        raise BenchError(f"{image.name}: no end after {TIMEOUT:.0f} s") from None
+        raise BenchError(f"{image.name}: no end after {patient(TIMEOUT):.0f} s") from None
     lines = done.stdout.decode("ascii", "replace").splitlines()
     if done.returncode or "done" not in lines:
         trap = next((line for line in lines if line.startswith("trap ")), "no `done`")

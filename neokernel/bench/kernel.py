@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from neokernel.bench.row import BenchError, Progress, Row
 from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.image.patience import patient
 
 if TYPE_CHECKING:
     from neokernel.image.elf import Image
@@ -249,10 +250,12 @@ def run_image(image: Path, memory: int = MEMORY >> 20, more: Sequence[str] = ())
 def run_command(arguments: Sequence[str], name: str) -> str:
     """The console of a machine, which must end by itself. `name`: what to call it in messages."""
     try:
-        done = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False)
+        done = subprocess.run(
+            arguments, stdin=subprocess.DEVNULL, capture_output=True, timeout=patient(TIMEOUT), check=False
+        )
     except subprocess.TimeoutExpired as expired:
         said = (expired.stdout or b"").decode(errors="replace")[-2000:]
-        raise BenchError(f"{name}: no end after {TIMEOUT:.0f} s; its console ends with\n{said}") from None
+        raise BenchError(f"{name}: no end after {patient(TIMEOUT):.0f} s; its console ends with\n{said}") from None
     said = done.stdout.decode(errors="replace")
     if done.returncode:
         detail = said[-2000:] + done.stderr.decode(errors="replace")

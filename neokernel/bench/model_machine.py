@@ -13,6 +13,7 @@ import numpy as np
 from neokernel.bench.row import BenchError
 from neokernel.compiler import toolchain
 from neokernel.compiler.llvm.target import riscv64
+from neokernel.image.patience import patient
 from neokernel.model.graph import Array, Graph
 from neokernel.model.machine import SCALAR, Variant
 
@@ -62,9 +63,11 @@ def boot(image: Path, *, vector_bits: int) -> str:
     command += ["-monitor", "none", "-no-reboot", "-icount", "shift=0,sleep=off", "-kernel", str(image)]
     command += ["-cpu", f"rv64,v=true,vlen={vector_bits}" if vector_bits else "rv64,v=false"]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=patient(TIMEOUT), check=False
+        )
     except subprocess.TimeoutExpired:
-        raise BenchError(f"{image.name}: no end after {TIMEOUT:.0f} s") from None
+        raise BenchError(f"{image.name}: no end after {patient(TIMEOUT):.0f} s") from None
     printed = done.stdout.decode("ascii", "replace")
     if "done" not in printed.splitlines():
         trap = next((line for line in printed.splitlines() if line.startswith("trap ")), "no `done`")

@@ -31,6 +31,7 @@ from neokernel.bench import linux
 from neokernel.bench.boot import ROOT, built
 from neokernel.bench.row import BenchError, Progress, Row
 from neokernel.compiler import toolchain
+from neokernel.image.patience import patient
 
 SOURCES = ROOT / "benches" / "network"
 #: ports of the machine: the site, and where bytes are taken and given
@@ -96,10 +97,10 @@ class Machine:
         arguments = [str(number) for number in (self.ports[port], site, connections, count)]
         try:
             done = subprocess.run(
-                [self.client, kind, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False
+                [self.client, kind, *arguments], capture_output=True, text=True, timeout=patient(PATIENCE), check=False
             )
         except subprocess.TimeoutExpired:
-            raise BenchError(f"{kind}: no end after {PATIENCE:.0f} s") from None
+            raise BenchError(f"{kind}: no end after {patient(PATIENCE):.0f} s") from None
         if done.returncode:
             raise BenchError(f"{kind}: {done.stderr.strip()}")
         first, second, third, fourth = (int(word) for word in done.stdout.split())
@@ -237,7 +238,7 @@ def running(machine: Sequence[str], client: Path, *, counts: bool = False) -> It
     )
     try:
         found = Machine(ports, client, counts)
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + patient(PATIENCE)
         while True:
             if child.poll() is not None or time.monotonic() > until:
                 raise BenchError("the machine doesn't start, or its site doesn't answer")

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from neokernel.bench import kernel
 from neokernel.bench.boot import ROOT, built
 from neokernel.bench.row import BenchError, Progress, Row
+from neokernel.image.patience import patient
 
 if TYPE_CHECKING:
     from neokernel.control.view import View
@@ -162,7 +163,7 @@ def asked(image: Path, folder: Path) -> Iterator[View]:
     machine = [*kernel.command(image), *exact[:2], *qemu.MODERN, *slots, *qemu.enrolled(blob)]
     child = subprocess.Popen(machine, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patient(PATIENCE)
         while not line.exists():
             if child.poll() is not None or time.monotonic() > end:
                 raise BenchError("the machine doesn't start")

@@ -72,10 +72,22 @@ class Seconds(click.FloatRange):
     type=click.Path(path_type=Path),
     help="The keys that the first stage trusts, as `nk enrol` writes them; default: your development key.",
 )
+@click.option(
+    "--counted",
+    is_flag=True,
+    help="Time is that of instructions, not the host's: for systems that wait for nobody outside.",
+)
 @click.option("--raw", is_flag=True, help="Show the console as it is: with the firmware's words and panic records.")
 @json_option
 def command(
-    path: Path | None, timeout: float | None, host: bool, signed: bool, enrolment: Path | None, raw: bool, as_json: bool
+    path: Path | None,
+    timeout: float | None,
+    host: bool,
+    signed: bool,
+    enrolment: Path | None,
+    counted: bool,
+    raw: bool,
+    as_json: bool,
 ) -> int:
     """Boot PROGRAM: a folder with a main.py, a module's file, or an image that `nk build` made.
 
@@ -85,10 +97,17 @@ def command(
 
     A system that resets its machine starts again.
 
+    With --counted an instruction takes a nanosecond of the machine's time, and while all wait, it goes by at once. So
+    runs are alike, however busy the host is. A system that is called, or waits for a device's data, isn't for that: its
+    time is over before the host has begun.
+
     The exit status is the guest's; 5 if the first stage refuses the image, 101 after a panic, 124 when the time is
     over, 130 after ctrl-C.
     """
     path = find_system(None) if path is None else path
+    clock = qemu.COUNTED if counted else ()
+    if host and counted:
+        raise ToolError("NK1001", "--host runs the source under CPython, where time stands", "leave --counted out")
     if not host:
         click.get_current_context().with_resource(unheard())
     if is_boot_image(path) or signed or enrolment is not None:
@@ -101,7 +120,7 @@ def command(
                 findable(path, image.path, enrolment=secured.enrolment, as_json=as_json) as place,
                 plugged(path, as_json=as_json, sockets=place.folder) as devices,
             ):
-                machine = [*qemu.signed_command(qemu_path, secured, reboots=True), *devices, *place.arguments]
+                machine = [*qemu.signed_command(qemu_path, secured, reboots=True), *clock, *devices, *place.arguments]
                 with post_mortem(place, image, as_json=as_json) as ended:
                     return ended(
                         boot(
@@ -129,7 +148,7 @@ def command(
         findable(path, image.path, enrolment=None, as_json=as_json) as place,
         plugged(path, as_json=as_json, sockets=place.folder) as devices,
     ):
-        machine = [*qemu.command(qemu_path, image.path, reboots=True), *devices, *place.arguments]
+        machine = [*qemu.command(qemu_path, image.path, reboots=True), *clock, *devices, *place.arguments]
         with post_mortem(place, image, as_json=as_json) as ended:
             return ended(boot(machine, image, roots, timeout=timeout, raw=raw, as_json=as_json, last=place.last_look))
 

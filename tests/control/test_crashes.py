@@ -8,13 +8,16 @@ import pytest
 
 from neokernel.control.deaths import FORM, death_of
 from tests.cli.support import Nk
+from tests.support.patience import eventually
 
 
 @pytest.mark.qemu
 def test_show_has_the_last_crashes(busy: str, nk: Nk, folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folders)
-    shown = nk("svc", "show", "frail")
-    assert shown.status == 0, shown.error
+    shown = eventually(
+        lambda: (found := nk("svc", "show", "frail")).output.startswith("frail: given up") and found, "it runs"
+    )
+    assert shown and shown.status == 0
     lines = shown.output.splitlines()
     assert lines[0] == "frail: given up, was started 2 times"
     said = [line.split() for line in lines if "start " in line]

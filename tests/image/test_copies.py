@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from neokernel.image import qemu
 from neokernel.image.build import build_image
 from tests.support.conversation import Conversation
 
@@ -19,7 +20,7 @@ MOST = {"apart": 1_250, "forwards": 1_250, "backwards": 1_850}
 def test_copies_are_right_and_in_words(tmp_path: Path) -> None:
     built = build_image(PROGRAM, tmp_path / "image.elf")
     assert built.diagnostics == []
-    with Conversation(built.image, "-icount", "shift=0,sleep=off") as machine:
+    with Conversation(built.image, *qemu.COUNTED) as machine:
         shown = machine.rest()
     assert re.search(r"^apart: 0 of 5312$", shown, re.MULTILINE), shown
     assert re.search(r"^overlapping: 0 of 5440$", shown, re.MULTILINE), shown

@@ -462,7 +462,7 @@ def test_the_final_tables(waiting: Image) -> None:
 
 @pytest.mark.qemu
 def test_the_boot_keeps_its_budget(waiting: Image) -> None:
-    with machine(waiting, "-icount", "shift=0,sleep=off") as (_, console):
+    with machine(waiting, *qemu.COUNTED) as (_, console):
         found = re.search(r"booted (\d+)", console)
     assert found is not None
     assert 10_000 < int(found[1]) <= BOOT_BUDGET

@@ -34,7 +34,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     built = build_system(PROGRAM, image)
     assert not built.diagnostics, built.diagnostics[0].message
     assert QEMU is not None
-    command = [*qemu.command(QEMU, image), "-cpu", "rv64,v=true", "-icount", "shift=0,sleep=off"]
+    command = [*qemu.command(QEMU, image), "-cpu", "rv64,v=true", *qemu.COUNTED]
     # Idle, it may ignore a polite signal: subprocess kills it when time is up.
     done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE, check=False)
     found = done.stdout.decode(errors="replace").replace("\r", "").splitlines()

@@ -49,7 +49,7 @@ class Run:
 
 def run(image: Path, timeout: float = PATIENCE) -> Run:
     assert QEMU is not None
-    command = [*qemu.command(QEMU, image), "-icount", "shift=0,sleep=off"]
+    command = [*qemu.command(QEMU, image), *qemu.COUNTED]
     try:
         done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as late:

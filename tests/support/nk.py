@@ -16,8 +16,11 @@ def nk(
 
 
 def boot(program: Path) -> list[str]:
-    """What a program or a system printed that ended well, by lines; the first is what `nk run` said of it."""
-    done = nk("run", program)
+    """What a program or a system printed that ended well, by lines; the first is what `nk run` said of it.
+
+    Its time is that of its instructions: it talks to nobody outside, and what it prints may say how long things took.
+    """
+    done = nk("run", "--counted", program)
     said = [line for line in done.stderr.splitlines() if not line.startswith(("building ", "booting "))]
     assert (done.returncode, said) == (0, []), done.stdout[-2000:]
     return done.stdout.splitlines()

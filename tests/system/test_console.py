@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from neokernel.image import qemu
 from tests.cli.conftest import nk
 from tests.cli.support import Nk
 from tests.support.conversation import Conversation
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.qemu
 def shown(nk: Nk, system: Path, image: Path) -> str:
     """What a system shows until it ends. Its time is that of its instructions, so each run is like every other."""
     assert nk("build", system, "-o", image).status == 0
-    with Conversation(image, "-icount", "shift=0,sleep=off") as machine:
+    with Conversation(image, *qemu.COUNTED) as machine:
         text = machine.rest()
         assert machine.process.returncode == 0
     return text

@@ -16,6 +16,7 @@ import pytest
 from neokernel.abi.description import GrantKind
 from neokernel.bench.boot import METER, SERVICE, SYSTEM
 from neokernel.cli.run import explained
+from neokernel.image import qemu
 from neokernel.image.description import Has, Uses, read
 from neokernel.image.elf import Image
 from neokernel.image.kernel import archive_of
@@ -95,7 +96,7 @@ def test_every_kind_of_grant_is_tried(nk: Nk, folder: Path) -> None:
     kinds = {grant.kind if isinstance(grant, Has) else GrantKind.USES for grant in worker.grants}
     assert kinds == set(GrantKind) - {GrantKind.NONE, GrantKind.PROVIDES}, "all that can be granted"
     assert len([grant for grant in worker.grants if isinstance(grant, Uses) and grant.lend]) == 2
-    result = nk("run", "--timeout", LONGEST_RUN, "--json", image)
+    result = nk("run", "--counted", "--timeout", LONGEST_RUN, "--json", image)
     # The power switch is the last one: nothing is said after it.
     assert result.json["console"].splitlines()[1:] == [f"{name}: done" for name in TRIED[:-1]]
     assert (result.status, result.json["denied"]) == (0, [])
@@ -104,7 +105,7 @@ def test_every_kind_of_grant_is_tried(nk: Nk, folder: Path) -> None:
 @pytest.mark.parametrize("grant", grants_of(EVERYTHING))
 def test_what_is_denied_fails_alone(nk: Nk, folder: Path, grant: str) -> None:
     image = build_without(nk, EVERYTHING, grant, folder / "everything.elf")
-    result = nk("run", "--timeout", LONGEST_RUN, "--json", image)
+    result = nk("run", "--counted", "--timeout", LONGEST_RUN, "--json", image)
     assert result.status == HALTED, "the worker is started once more, then the machine is switched off"
     name = grant.partition(".")[2]
     said = result.json["console"].partition("init: worker has failed")[0].splitlines()[1:]
@@ -230,7 +231,7 @@ def test_a_shell_without_a_console_says_nothing(nk: Nk, folder: Path, minimal: P
     path = folder / "silent.toml"
     path.write_text(minimal.read_text() + SERVICE.format(name="meter", program=METER, reports="true"))
     image = build_without(nk, path, denied, folder / "silent.elf")
-    with Conversation(image, "-icount", "shift=0,sleep=off") as machine:
+    with Conversation(image, *qemu.COUNTED) as machine:
         shown = machine.rest()
     assert "= started" in shown
     assert ("nk>" in shown) == (not denied)

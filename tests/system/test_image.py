@@ -54,7 +54,7 @@ def test_the_same_source_gives_the_same_image(nk: Nk, tmp_path: Path) -> None:
 @pytest.mark.qemu
 def test_it_runs_where_it_lies(nk: Nk, tmp_path: Path) -> None:
     write(tmp_path)
-    result = nk("run", "--timeout", LONGEST_RUN, "--json")
+    result = nk("run", "--counted", "--timeout", LONGEST_RUN, "--json")
     assert result.json["console"].splitlines()[1:] == ["greeted"]
     assert result.status == 7, "what the greeter counted, from its setting on"
     (visitor,) = (entry for entry in archive_of(Image(tmp_path / "build/greet.elf")) if entry.name == "visitor")
@@ -69,7 +69,7 @@ def test_it_runs_where_it_lies(nk: Nk, tmp_path: Path) -> None:
     assert "error[NK2203]" in nk("check").error
     limits(tmp_path, int(least[1]))
     assert nk("check").status == 0
-    assert nk("run", "--timeout", LONGEST_RUN).status == 9, "with no more memory than the checks demand"
+    assert nk("run", "--counted", "--timeout", LONGEST_RUN).status == 9, "with no more memory than the checks demand"
 
 
 def limits(folder: Path, memory: int) -> None:
@@ -110,7 +110,7 @@ def test_what_is_denied_fails_and_nothing_else(nk: Nk, tmp_path: Path, name: str
     assert nk("build", "--deny", f"visitor.{name}", "-o", "denied.elf").status == 0
     grants = described(archive_of(Image(tmp_path / "denied.elf"))[-1].content).services[1].grants
     assert [grant.name for grant in grants if isinstance(grant, Has) and grant.kind is GrantKind.NONE] == [name]
-    result = nk("run", "--timeout", LONGEST_RUN, "--json", "denied.elf")
+    result = nk("run", "--counted", "--timeout", LONGEST_RUN, "--json", "denied.elf")
     console = result.json["console"]
     assert "visitor has failed too often: the machine is switched off" in console
     shown = re.findall(r'^  File "visitor.py".*\n +(.*)$', console, re.MULTILINE)

@@ -102,7 +102,7 @@ def test_a_service_has_what_is_left(nk: Nk, tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     (tmp_path / "system.toml").write_text(SYSTEM)
     services = nk("size", "system.toml", "--json").json["services"]
-    result = nk("run", "--timeout", LONGEST_RUN, "--json")
+    result = nk("run", "--counted", "--timeout", LONGEST_RUN, "--json")
     said = [line.split() for line in result.json["console"].splitlines()[1:]]
     assert {name: int(size) for name, size in said} == {
         name: services[name]["resident"]["own"] for name in ("server", "client")

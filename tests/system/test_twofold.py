@@ -17,7 +17,7 @@ SYSTEM = Path(__file__).parent / "twofold" / "system.toml"
 
 @pytest.mark.qemu
 def test_serve_answers_those_who_may_call_its_own_interface(nk: Nk) -> None:
-    result = nk("run", "--timeout", LONGEST_RUN, "--json", SYSTEM)
+    result = nk("run", "--counted", "--timeout", LONGEST_RUN, "--json", SYSTEM)
     assert result.status == 0
     assert result.json["console"].splitlines()[1:] == [
         "public: 3",
