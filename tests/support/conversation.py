@@ -7,6 +7,7 @@ never shows it is ended by a watch.
 from __future__ import annotations
 
 import re
+import select
 import subprocess
 import threading
 from pathlib import Path
@@ -17,6 +18,8 @@ from neokernel.image import qemu
 from tests.support.machine import QEMU
 from tests.support.patience import PATIENCE
 
+#: seconds without a word after which keys are typed again
+PAUSE = 2.0
 #: what a terminal doesn't show: cursor movements
 INVISIBLE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|\r")
 
@@ -66,6 +69,18 @@ class Conversation:
         end = self.unread.index(wanted.encode()) + len(wanted.encode())
         shown, self.unread = self.unread[:end], self.unread[end:]
         return INVISIBLE.sub("", shown.decode())
+
+    def insist(self, keys: str, wanted: str) -> str:
+        """Type `keys`, and again whenever nothing is shown for a while, until `wanted` is: of those who may be lost."""
+        assert self.process.stdout is not None
+        while wanted.encode() not in self.unread:
+            self.type(keys)
+            while wanted.encode() not in self.unread and select.select([self.process.stdout], [], [], PAUSE)[0]:
+                more = self.process.stdout.read(4096)
+                assert more, f"{wanted!r} isn't shown: {self.unread[-2000:].decode(errors='replace')}"
+                self.unread += more
+                self.read += more
+        return self.expect(wanted)
 
     def rest(self) -> str:
         """What is shown until the machine ends by itself."""
