@@ -179,6 +179,20 @@ TOOL_CODES: dict[str, ToolCode] = {
         "another machine's socket. One that a machine has left behind is taken over.",
         Exit.USAGE,
     ),
+    "NK1108": ToolCode(
+        "a port of the host that can't be had",
+        "A system file's network has `forward`: ports of the host, on 127.0.0.1, behind which are ports of the "
+        "machine. Another program has one of them, maybe another machine; or it is below 1024, and the host keeps "
+        "those for root. `--forward tcp/8001=8000` of `nk run` takes the host's port 8001 for the machine's 8000 "
+        "instead.",
+        Exit.USAGE,
+    ),
+    "NK1109": ToolCode(
+        "the demonstration came to a stop",
+        "`nk demo` boots the inference gateway and has clients ask it. The machine has ended, or a service that was "
+        "killed hasn't come back, or clients aren't answered any more, for minutes. The message says which.",
+        Exit.NEGATIVE,
+    ),
     "NK1201": ToolCode(
         "a package is missing",
         "The installation isn't complete: `make setup` installs what the tools need, `tools/setup.sh test` "

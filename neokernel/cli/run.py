@@ -22,7 +22,7 @@ from neokernel.cli.findable import Findable, findable, leave_post_mortem
 from neokernel.cli.keyboard import forget, unheard
 from neokernel.cli.output import json_option, print_json, say_plainly, shown
 from neokernel.cli.program import REPOSITORY, build, find_program, is_boot_image, is_image, open_image
-from neokernel.cli.slots import plugged
+from neokernel.cli.slots import Forward, plugged
 from neokernel.cli.system import build_machine, find_system, image_path, is_system_file, machine_of, roots_of
 from neokernel.image import qemu
 from neokernel.image.checks import check_at, sources_of
@@ -77,6 +77,13 @@ class Seconds(click.FloatRange):
     is_flag=True,
     help="Time is that of instructions, not the host's: for systems that wait for nobody outside.",
 )
+@click.option(
+    "--forward",
+    "forwards",
+    type=Forward(),
+    multiple=True,
+    help="The host's port for one of the machine's, instead of the system file's: tcp/8001=8000.",
+)
 @click.option("--raw", is_flag=True, help="Show the console as it is: with the firmware's words and panic records.")
 @json_option
 def command(
@@ -86,6 +93,7 @@ def command(
     signed: bool,
     enrolment: Path | None,
     counted: bool,
+    forwards: tuple[tuple[str, int], ...],
     raw: bool,
     as_json: bool,
 ) -> int:
@@ -118,7 +126,7 @@ def command(
             qemu_path = qemu_program()
             with (
                 findable(path, image.path, enrolment=secured.enrolment, as_json=as_json) as place,
-                plugged(path, as_json=as_json, sockets=place.folder) as devices,
+                plugged(path, as_json=as_json, sockets=place.folder, forwards=forwards) as devices,
             ):
                 machine = [*qemu.signed_command(qemu_path, secured, reboots=True), *clock, *devices, *place.arguments]
                 with post_mortem(place, image, as_json=as_json) as ended:
@@ -137,6 +145,8 @@ def command(
     if host:
         from neokernel.cli.host import run_on_host
 
+        if forwards:
+            raise ToolError("NK1001", "--host has no machine whose ports could be reached", "leave --forward out")
         program = find_program(path)
         if program.needs_kernel:
             message = f"{path} takes a Process: it runs above the kernel, not under CPython"
@@ -146,7 +156,7 @@ def command(
     qemu_path = qemu_program()
     with (
         findable(path, image.path, enrolment=None, as_json=as_json) as place,
-        plugged(path, as_json=as_json, sockets=place.folder) as devices,
+        plugged(path, as_json=as_json, sockets=place.folder, forwards=forwards) as devices,
     ):
         machine = [*qemu.command(qemu_path, image.path, reboots=True), *clock, *devices, *place.arguments]
         with post_mortem(place, image, as_json=as_json) as ended:

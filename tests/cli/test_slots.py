@@ -12,6 +12,7 @@ from neokernel.cli.errors import ToolError
 from neokernel.cli.slots import plugged
 from neokernel.drivers.virtio.console import PORTS as PORTS_SERVED
 from neokernel.image.systemfile.model import MOST_PORTS
+from tests.cli.support import Nk
 
 SYSTEM = """\
 [system]
@@ -40,9 +41,15 @@ def system(folder: Path, *lines: str) -> Path:
     return folder / "system.toml"
 
 
-def arguments(path: Path) -> str:
-    with plugged(path, as_json=False) as found:
+def arguments(path: Path, *forwards: tuple[str, int]) -> str:
+    with plugged(path, as_json=False, forwards=forwards) as found:
         return " ".join(found)
+
+
+def free_port() -> int:
+    with socket.socket() as made:
+        made.bind(("127.0.0.1", 0))
+        return int(made.getsockname()[1])
 
 
 def refused(path: Path, said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,8 +178,9 @@ def with_network(folder: Path, *lines: str) -> Path:
 
 
 def test_a_network_is_qemus_or_a_tunnel(tmp_path: Path) -> None:
-    said = arguments(with_network(tmp_path, 'forward = { "tcp/8080" = 80 }'))
-    assert "user,id=network-virtio-mmio-bus.2,restrict=on,hostfwd=tcp:127.0.0.1:8080-:80" in said
+    port = free_port()
+    said = arguments(with_network(tmp_path, f'forward = {{ "tcp/{port}" = 80 }}'))
+    assert f"user,id=network-virtio-mmio-bus.2,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:80" in said
     assert "virtio-net-device,bus=virtio-mmio-bus.2,netdev=network-virtio-mmio-bus.2" in said
     assert "restrict=off" in arguments(with_network(tmp_path, "outside = true"))
     said = arguments(with_network(tmp_path, "tunnel = { local = 7001, remote = 7002 }"))
@@ -195,3 +203,31 @@ def test_networks_that_are_none_are_errors_of_the_file(
     tmp_path: Path, lines: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refused(with_network(tmp_path, *lines), said, capsys)
+
+
+def test_the_hosts_port_may_be_another_one(tmp_path: Path) -> None:
+    path = with_network(tmp_path, 'forward = { "tcp/1" = 80, "tcp/2" = 81 }')
+    first, second = free_port(), free_port()
+    said = arguments(path, (f"tcp/{first}", 80), (f"tcp/{second}", 81))
+    assert f"hostfwd=tcp:127.0.0.1:{first}-:80,hostfwd=tcp:127.0.0.1:{second}-:81" in said
+    with pytest.raises(ToolError, match=f"--forward tcp/{first}=82: the system file forwards nothing to 82") as caught:
+        arguments(path, (f"tcp/{first}", 80), (f"tcp/{second}", 81), (f"tcp/{first}", 82))
+    assert caught.value.help == "it has 80, 81"
+    with pytest.raises(ToolError, match="--forward is for a system"):
+        arguments(tmp_path / "log.py", ("tcp/8000", 80))
+
+
+def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ToolError, match=f"the host's port tcp/{port} is taken") as caught:
+            arguments(with_network(tmp_path, f'forward = {{ "tcp/{port}" = 80 }}'))
+    assert caught.value.code == "NK1108"
+    assert caught.value.help.startswith("stop who has it, or take another one: `--forward tcp/")
+
+
+@pytest.mark.parametrize("said", ["8001=8000", "tcp/0=1", "tcp/8001=70000", "tcp/8001", "sctp/1=1", "tcp/8001=8000x"])
+def test_a_forward_that_is_none_is_told(nk: Nk, said: str) -> None:
+    found = nk("run", "--forward", said, "systems/network.toml")
+    assert found.status == 2
+    assert "isn't two ports, the host's and the machine's: tcp/8001=8000" in found.error
