@@ -6,7 +6,7 @@ one needs is to be done there.
 
 from __future__ import annotations
 
-from neokernel.lang import u16, u32, u64, value
+from neokernel.lang import truncate, u16, u32, u64, value
 from neokernel.runtime.hashing import Seed, SipHash
 
 
@@ -78,6 +78,11 @@ class Endpoint:
 
     def word(self) -> u64:
         return u64(self.address.number) << 16 | u64(self.port)
+
+
+def endpoint_of(word: u64) -> Endpoint:
+    """What has that `word`, whose highest 16 bits don't count."""
+    return Endpoint(Address(truncate(u32, word >> 16)), truncate(u16, word))
 
 
 @value

@@ -8,7 +8,7 @@ Memory is the clients': each lends its own buffers, and what it causes is held i
 
 When the driver has begun a new life, the device is opened again, and all buffers are the service's: frames that were
 under way are lost, as frames can be, and connections don't notice more than that. When this service begins a new one,
-connections are gone: peers are told so as soon as they speak, and clients open anew.
+connections are gone: peers are told so (`past.py`), and clients open anew.
 
 Invariant: a turn is bounded, whatever comes: MOST_FRAMES in, MOST_ORDERS of each client, and as many frames out as the
 driver has room for.
@@ -567,6 +567,7 @@ def main(process: Process) -> None:
     # The device's address is part of what the core begins with.
     told = must_get(device.describe())
     service.exchange.network.begin(link_address(told.address), secret())
+    service.exchange.network.tcp.past.begin(process.state())
     now = service.now()
     service.exchange.network.link_up = False
     service.configure(now)

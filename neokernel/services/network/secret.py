@@ -33,6 +33,7 @@ PORT: u64 = 4
 TABLES: u64 = 5
 LEASE: u64 = 6
 OWED: u64 = 7
+PAST: u64 = 8
 
 
 @value

@@ -51,6 +51,7 @@ from neokernel.services.network.limits import CLIENTS, CONNECTIONS, FLOWS, LISTE
 from neokernel.services.network.line import Line
 from neokernel.services.network.neighbours import Unknown
 from neokernel.services.network.owed import Owed
+from neokernel.services.network.past import Past
 from neokernel.services.network.prediction import Prediction
 from neokernel.services.network.secret import OWED, PORT
 from neokernel.services.network.segment import Segment
@@ -128,6 +129,8 @@ class Tcp:
     ended: Embedded[TimeWait] = TimeWait()
     #: who may bring back a cookie
     owed: Embedded[Owed] = Owed()
+    #: whom the life before had connections with, and this one has
+    past: Embedded[Past] = Past()
     buffers: Embedded[Buffers] = Buffers()
     timers: Embedded[Timers] = Timers()
     ready: Embedded[Line] = Line()
@@ -379,11 +382,12 @@ class Tcp:
 
     def deadline(self) -> u64:
         """When `advance` has something to do."""
-        return min(self.timers.next(), self.ended.deadline())
+        return min(self.timers.next(), self.ended.deadline(), self.past.at)
 
     def advance(self, host: Host, now: u64) -> None:
         """What was due. Steps: at most the connections, as each is looked at once."""
         self.ended.expire(now)
+        self.past.advance(host, self.outgoing, now)
         for _ in range(CONNECTIONS):
             slot = self.timers.due(now)
             if slot is None:
@@ -485,6 +489,7 @@ class Tcp:
         connection.begin(flow, region.part(pair, False), region.part(pair, True), host, now)
         full = self.flows.insert(flow, handle.index)
         assert full is None, "there is room for as many as there are connections"
+        self.past.note(handle.index, flow)
         return handle
 
     def admit(self, host: Host, client: u32, flow: Flow, now: u64) -> Handle[Connection] | TcpError:
@@ -562,6 +567,7 @@ class Tcp:
             found = self.flows.get(connection.flow)
             if found is not None and found == slot:
                 _ = self.flows.remove(connection.flow)
+                self.past.forget(slot)
             if not connection.open and not connection.reset_due:
                 self.buried.push(slot)
         else:
