@@ -7,7 +7,7 @@ SHELL := bash
 BIN := .venv/bin
 CORE := .venv/.core-installed
 TEST := .venv/.test-installed
-SYSTEM ?= examples/01_hello
+MODEL := .venv/.model-installed
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,17 +16,21 @@ $(CORE): pyproject.toml tools/requirements.txt tools/setup.sh
 	@tools/setup.sh core
 	@touch $@
 
+$(MODEL): pyproject.toml tools/requirements-model.txt tools/setup.sh
+	@tools/setup.sh model
+	@touch $(CORE) $@
+
 $(TEST): pyproject.toml tools/requirements.txt tools/requirements-test.txt tools/setup.sh
 	@tools/setup.sh test
-	@touch $(CORE) $@
+	@touch $(CORE) $(MODEL) $@
 
 qemu:
 	@command -v qemu-system-riscv64 >/dev/null || tools/setup.sh qemu
 
 setup: $(CORE) qemu ## make .venv, install the pinned packages and QEMU
 
-run: $(CORE) qemu ## build and boot SYSTEM (default: examples/01_hello)
-	@$(BIN)/nk run $(SYSTEM)
+run: $(if $(SYSTEM),$(CORE),$(MODEL)) qemu ## show the inference gateway at work; or build and boot SYSTEM=examples/01_hello
+	@$(BIN)/nk $(if $(SYSTEM),run $(SYSTEM),demo)
 
 test: $(TEST) ## everything that CI runs: style, types, tests
 	@$(MAKE) --no-print-directory qemu || echo "make test: without QEMU; the tests that boot a machine are skipped" >&2

@@ -37,6 +37,7 @@ COMMANDS = {
     "cap": "Say who can reach what in a system, and what has changed.",
     "check": "Say what is wrong with a program or a system.",
     "debug": "Look at a program with gdb, from its main on, or at a service that runs.",
+    "demo": "Boot the inference gateway, and show what it does while parts of it are killed.",
     "doctor": "Say whether this machine has what is needed.",
     "dump": "Write a running service as a core file, or show a program between two passes.",
     "embed": "Write a folder of files as a module of a program.",
