@@ -140,15 +140,19 @@ def log_of(seen: Seen) -> list[str]:
 def events_of(seen: Seen) -> list[str]:
     """The latest of what the kernel has recorded, if it has."""
     from neokernel.image.ring import BadDump, find_ring
+    from neokernel.image.told import told
 
     memory = seen.kernel.memory
     try:
         ring, _, _ = find_ring(memory if isinstance(memory, bytes) else memory[:])
     except BadDump:
         return []
-    names = {thread.identifier: owner_of(seen, thread) for thread in seen.kernel.threads}
+    names = {0: "nobody"} | {thread.identifier: owner_of(seen, thread) for thread in seen.kernel.threads}
+
+    def name(thread: int) -> str:
+        return names.get(thread, f"thread {thread}")
+
     return [
-        f"{entry.time / ring.frequency:>13.6f}  {names.get(entry.thread, entry.thread or 'nobody')!s:<16} "
-        f"{entry.event.name:<9} {entry.a:#x} {entry.b:#x}"
+        f"{entry.time / ring.frequency:>11.6f}  {name(entry.thread):<14} {told(entry, name)}"
         for entry in ring.entries[-MOST_LINES:]
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,9 @@ from neokernel.cli.system import find_system, machine_in_part, machine_of, print
 from neokernel.cli.target import complete_services, index_of, machine_option, session
 from neokernel.compiler.diagnostics import suggestion
 from neokernel.image.systemfile.graph import ALL_MEMORY, Edge, Hop, differences, graph_of, shortest, ways
+
+if TYPE_CHECKING:
+    from neokernel.control.view import Grant
 
 
 @click.group()
@@ -101,15 +105,22 @@ def list_(service: str | None, machine: str | None, key: Path | None, as_json: b
         services = [{"name": name, "grants": [asdict(each) for each in has]} for name, has in grants.items()]
         print_json({"services": services, "lent": [asdict(each) for each in lent], "exit": 0})
         return
-    wide = max([12, *(len(each.name) for has in grants.values() for each in has)])
+    wide = max([11, *(len(each.name) for has in grants.values() for each in has)])
     for name, has in grants.items():
         click.echo(styled(name, bold=True) + ("" if has else ": nothing but its own memory and time"))
         for each in has:
-            gone = "" if each.exists else styled("  (not there now)", fg="yellow")
-            click.echo(hanging(f"  {each.name:<{wide}} ", each.what) + gone)
+            click.echo(line_of(each, wide))
         for lending in lent:
             if lending.to == name:
                 click.echo(f"  slot {lending.slot:<7} {lending.owner}.{lending.grant}, for {lending.left:.1f} s more")
+
+
+def line_of(grant: Grant, wide: int) -> str:
+    """What a service has, with its name in a column of so many characters."""
+    said = hanging(f"  {grant.name:<{wide}}  ", grant.what)
+    if not grant.given:
+        return styled(said, dim=True)
+    return said if grant.exists else said + styled("  (not there now)", fg="yellow")
 
 
 @command.command()

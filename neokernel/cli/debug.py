@@ -67,7 +67,11 @@ def command(
     """
     if is_service(path):
         from neokernel.cli.process_debug import debug_process
+        from neokernel.cli.target import found_machines
 
+        if machine is None and not found_machines()[0]:
+            message = f"there is no program {path} here, and no machine runs that could have such a service"
+            raise ToolError("NK1601", message, "`nk run SYSTEM` in another terminal starts one")
         commands = list(execute)
         return debug_process(str(path), machine, key, find_gdb(wanted), commands, batch, as_json=as_json)
     from neokernel.image.kernel import root_program  # late, because the compiler is big
@@ -123,15 +127,8 @@ def command(
 
 
 def is_service(path: Path) -> bool:
-    """Is it a name, and no file, while a machine runs?"""
-    from neokernel.control.machines import NoFolder, running
-
-    if path.exists() or len(path.parts) != 1 or path.suffix:
-        return False
-    try:
-        return bool(running()[0])
-    except (NoFolder, OSError):
-        return False
+    """Is it a name, and no file?"""
+    return not path.exists() and len(path.parts) == 1 and not path.suffix
 
 
 def started(path: Path) -> Program:

@@ -38,6 +38,11 @@ def colored(stream: IO[str]) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def rewritable(stream: IO[str]) -> bool:
+    """May we write over what `stream` has shown? Also where no colours are wanted."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def columns(stream: IO[str]) -> int:
     """How wide the terminal is that `stream` goes to; 0: it goes to none, and lines are of any length."""
     return shutil.get_terminal_size().columns if stream.isatty() else 0
@@ -76,15 +81,16 @@ def paragraphs(text: str, indent: int = 0) -> list[str]:
 
 
 def hanging(head: str, text: str) -> str:
-    """`text` behind `head`; what is too long for the terminal goes on below its own beginning."""
-    return head + wrapped(text, len(head), shutil.get_terminal_size().columns)
+    """`text` behind `head`. What is too long for a terminal goes on below its beginning; elsewhere it is one line."""
+    return head + wrapped(text, len(head), columns(sys.stdout))
 
 
 def print_error(error: ToolError) -> None:
     red, bold, plain = ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") if colored(sys.stderr) else ("", "", "")
     click.echo(f"{red}error[{error.code}]{plain}{bold}: {error.message}{plain}", err=True)
     if error.help:
-        click.echo(hanging("  help: ", error.help) if sys.stderr.isatty() else f"  help: {error.help}", err=True)
+        head = "  help: "
+        click.echo(head + wrapped(error.help, len(head), columns(sys.stderr)), err=True)
 
 
 def shows_progress() -> bool:

@@ -165,6 +165,15 @@ class Seen:
         return [line for frame in frames for line in render_frame(frame)]
 
 
+def no_process(machine: Running, seen: Seen, name: str) -> ToolError:
+    """What is said of a name that no process of the machine has."""
+    from neokernel.compiler.diagnostics import suggestion
+
+    names = sorted(set(seen.owners.values()))
+    help = suggestion(name, names) or f"there are: {', '.join(names)}; a service that is down has none"
+    return ToolError("NK1605", f"no process of {machine.name} is called {name}", help)
+
+
 def look(machine: Running, key: Path | None) -> Seen:
     """The machine as it is now; its clock stands while that is copied."""
     if machine.monitor is None or machine.memory is None:

@@ -71,10 +71,11 @@ def command_line(
     running: Running, seen: Seen, service: str, gdb: str, more: list[str], line: Path, *, batch: bool
 ) -> list[str]:
     """gdb's, for this process: where it will go on, and what tells its memory from others'."""
+    from neokernel.cli.outside import no_process
+
     threads = seen.threads_of(service)
     if not threads:
-        names = ", ".join(sorted(set(seen.owners.values())))
-        raise ToolError("NK1605", f"no process of {running.name} is called {service}", f"there are: {names}")
+        raise no_process(running, seen, service)
     # While the machine doesn't answer, two services of one program have one name.
     threads = [each for each in threads if each.space == threads[0].space]
     program = seen.program(threads[0])

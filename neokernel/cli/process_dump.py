@@ -22,14 +22,13 @@ TRAP = 5
 
 def dump_process(service: str, machine: str | None, key: Path | None, output: Path | None, *, as_json: bool) -> None:
     """Write the service's memory and the registers of its threads as a core file, and say how to look at it."""
-    from neokernel.cli.outside import look
+    from neokernel.cli.outside import look, no_process
 
     running = chosen(machine)
     seen = look(running, key)
     threads = seen.threads_of(service)
     if not threads:
-        names = ", ".join(sorted(set(seen.owners.values())))
-        raise ToolError("NK1605", f"no process of {running.name} is called {service}", f"there are: {names}")
+        raise no_process(running, seen, service)
     data, program = core_of(seen, threads), seen.program(threads[0])
     place = output or Path("build") / f"{service}.core"
     try:

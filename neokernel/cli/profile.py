@@ -119,8 +119,8 @@ def command(
     The machine is stopped at random moments, some thousandths of a second long in which its clock stands, and looked at
     from outside. SELF is the share of samples in which a line was the innermost one, TOTAL that with the calls that it
     makes. Shares are of the time in which the processor worked, also of a SERVICE; `nk top` says how much that is. A
-    line of the kernel counts for the service that it works for. Beside the table, a flame graph is written: open it in
-    a browser.
+    line of the kernel counts for the service that it works for. Beside the table, a flame graph is written, of whatever
+    was seen: open it in a browser.
 
     Exit status: 0; 2 there is no such service; 6 there is no machine, or it can't be looked at.
     """
@@ -132,14 +132,17 @@ def command(
     place = output or default_output(running.name)
     about = f"{running.name}: {service or 'all services'}"
     note = f"{found.count:,} samples; shares are right within {found.error:.1%}, 19 times of 20"
-    write(place, flame_graph(found.stacks, about, note))
+    if found.stacks:
+        write(place, flame_graph(found.stacks, about, note))
     if folded is not None:
         write(folded, lines_of(found.stacks))
     if as_json:
-        print_json({"machine": running.name, "graph": str(place), **as_data(found), "exit": 0})
+        graph = str(place) if found.stacks else None
+        print_json({"machine": running.name, "graph": graph, **as_data(found), "exit": 0})
         return
     click.echo("\n".join(screen(found, service)))
-    click.echo(f"{shown(place)}: the flame graph; open it in a browser", err=True)
+    if found.stacks:
+        click.echo(f"{shown(place)}: the flame graph; open it in a browser", err=True)
 
 
 def default_output(name: str) -> Path:
@@ -160,15 +163,14 @@ def write(path: Path, text: str) -> None:
 
 def profile(running: Running, key: Path | None, looks: int, rate: float, service: str | None) -> Profile:
     """Look at the machine so often, and say what was seen; of one service, if one is named."""
-    from neokernel.cli.outside import look
+    from neokernel.cli.outside import look, no_process
     from neokernel.cli.sampling import Mode, Reader, Sampler, live, settled
     from neokernel.image.memory import NoSystem
     from neokernel.image.qmp import Monitor, NoMonitor
 
     seen = look(running, key)
     if service is not None and service not in seen.owners.values():
-        there = ", ".join(sorted(set(seen.owners.values())))
-        raise ToolError("NK1605", f"no process of {running.name} is called {service}", f"there are: {there}")
+        raise no_process(running, seen, service)
     names = {each.identifier: seen.owners[each.space] for each in seen.kernel.threads if each.space in seen.owners}
     assert running.monitor is not None and running.memory is not None
     taken: list[Sample] = []
@@ -265,7 +267,8 @@ def screen(found: Profile, service: str | None) -> list[str]:
     if not found.exact:
         lines.append("this QEMU stops only between blocks: a block's time may be shown as its successor's")
     if not found.services:
-        lines.append(f"{service or 'whoever there is'} was never seen running; `nk autopsy` says what is waited for")
+        who = f"{service} was never seen running" if service else "nobody was ever seen running"
+        lines.append(f"{who}; `nk autopsy` says what is waited for")
         return lines
     lines += ["", styled(f"{'SERVICE':<24}  SHARE  OF IT IN THE KERNEL", bold=True)]
     for name, number in found.services.most_common():

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neokernel.cli.cap import line_of
 from neokernel.cli.errors import ToolError
-from neokernel.cli.output import hanging, json_option, print_json, styled
+from neokernel.cli.output import json_option, print_json, styled
 from neokernel.cli.ps import COLORS
 from neokernel.cli.target import chosen, complete_programs, index_of, machine_option, service_argument, session
 from neokernel.image.patience import patient
@@ -40,7 +41,7 @@ def command() -> None:
     """
 
 
-@command.command()
+@command.command(short_help="Show what SERVICE does, and may do.")
 @service_argument
 @machine_option
 @json_option
@@ -75,8 +76,7 @@ def show(service: str, machine: str | None, key: Path | None, as_json: bool) -> 
         click.echo(f"  {found.cpu:.3f} s of processor time since, {found.free >> 10:,} KiB of its memory are free")
     wide = max([10, *(len(each.name) for each in grants)])
     for each in grants:
-        gone = "" if each.exists else styled("  (not there now)", fg="yellow")
-        click.echo(hanging(f"  {each.name:<{wide}}  ", each.what) + gone)
+        click.echo(line_of(each, wide))
     for lending in lent:
         click.echo(f"  slot {lending.slot}: {lending.owner}.{lending.grant}, for {lending.left:.1f} s more")
     if crashes:
@@ -87,7 +87,7 @@ def show(service: str, machine: str | None, key: Path | None, as_json: bool) -> 
         click.echo(crashes[0].text.rstrip("\n"))
 
 
-@command.command()
+@command.command(short_help="End SERVICE and have it started again.")
 @service_argument
 @machine_option
 @json_option
@@ -115,7 +115,7 @@ def restart(service: str, machine: str | None, key: Path | None, as_json: bool) 
     report(after, after.phase == "runs", "runs again", as_json=as_json)
 
 
-@command.command()
+@command.command(short_help="End SERVICE and keep it down.")
 @service_argument
 @machine_option
 @json_option
@@ -131,7 +131,7 @@ def hold(service: str, machine: str | None, key: Path | None, as_json: bool) -> 
     report(after, after.phase in ("down", "ending"), "is held", as_json=as_json)
 
 
-@command.command()
+@command.command(short_help="Start SERVICE.")
 @service_argument
 @machine_option
 @json_option
@@ -147,7 +147,7 @@ def start(service: str, machine: str | None, key: Path | None, as_json: bool) ->
     report(after, after.phase == "runs", "runs", as_json=as_json)
 
 
-@command.command()
+@command.command(short_help="Replace SERVICE while it is called.")
 @service_argument
 @click.argument("program", required=False, shell_complete=complete_programs)
 @machine_option

@@ -82,14 +82,19 @@ def service_argument(function: F) -> F:
 # --- which machine ----------------------------------------------------------------------------------------------------
 
 
-def chosen(name: str | None) -> Running:
-    """The machine of that name, or the only one."""
+def found_machines() -> tuple[list[Running], list[Path]]:
+    """The machines that run, and the folders of those that ended without saying so."""
     from neokernel.control.machines import NoFolder, running
 
     try:
-        found, stale = running()
+        return running()
     except (NoFolder, OSError) as error:
         raise ToolError("NK1601", f"no machine can be found: {error}") from error
+
+
+def chosen(name: str | None) -> Running:
+    """The machine of that name, or the only one."""
+    found, stale = found_machines()
     called = ", ".join(each.name for each in found)
     if name is not None:
         machine = next((each for each in found if each.name == name), None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neokernel.cli.output import colored, json_option, print_json, styled
+from neokernel.cli.output import json_option, print_json, rewritable, styled
 from neokernel.cli.ps import COLORS, amount, duration, shortened, width
 from neokernel.cli.target import machine_option, session
 
@@ -49,11 +49,12 @@ def command(machine: str | None, key: Path | None, interval: float, count: int |
                 lines = screen(before, after)
                 if live:
                     lines = fitting(lines, shutil.get_terminal_size().lines)
-                if live and colored(sys.stdout) and shown:
+                if live and rewritable(sys.stdout) and shown:
                     # Over the last picture: its lines, and what is longer than ours of each.
                     click.echo(f"\x1b[{height}F" + "\n".join(f"{line}\x1b[K" for line in lines) + "\x1b[J")
                 else:
-                    click.echo("\n".join(lines))
+                    # Pictures below each other have a line between them.
+                    click.echo("\n".join(["", *lines] if shown else lines))
                 height = len(lines)
             before = after
             shown += 1

@@ -115,6 +115,11 @@ class Grant:
     what: str
     exists: bool
 
+    @property
+    def given(self) -> bool:
+        """Has the system file a line for it? What is optional may have none."""
+        return self.kind != GrantKind.NONE.name.lower()
+
 
 @dataclass(frozen=True)
 class Lending:

@@ -17,7 +17,7 @@ from neokernel.cli.errors import TOOL_CODES, Exit, ToolError
 from neokernel.cli.explain import all_codes
 from neokernel.cli.main import COMMANDS
 from neokernel.cli.main import nk as group
-from neokernel.cli.output import colored
+from neokernel.cli.output import colored, rewritable
 from neokernel.image import patience
 from tests.cli.support import REPOSITORY, Nk, start
 from tests.support.patience import PATIENCE
@@ -94,6 +94,14 @@ def test_what_a_program_is(nk: Nk, tmp_path: Path, command: str) -> None:
         assert "error[NK1002]" in result.error
 
 
+def test_a_service_cant_be_debugged_without_a_machine(nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NK_RUNTIME", str(tmp_path / "run"))
+    monkeypatch.chdir(tmp_path)
+    result = nk("debug", "log")
+    assert result.status == Exit.UNREACHABLE
+    assert "NK1601]: there is no program log here, and no machine runs that could have such a service" in result.error
+
+
 def broken() -> None:
     raise RuntimeError("the unexpected")
 
@@ -162,6 +170,10 @@ def test_color_only_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not colored(io.StringIO())
     monkeypatch.setenv("NO_COLOR", "1")
     assert not colored(Terminal())
+    assert rewritable(Terminal()), "a cursor is no colour"
+    assert not rewritable(io.StringIO())
+    monkeypatch.setenv("TERM", "dumb")
+    assert not rewritable(Terminal())
 
 
 def test_version(nk: Nk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,12 @@ from neokernel.cli.output import hanging
 from neokernel.compiler.diagnostics import Diagnostic, render
 from neokernel.compiler.ir import Span
 from neokernel.control.view import Look, Service
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
 
 WORKS = Service(
     index=0, name="a-service-with-a-very-long-name", phase="runs", starts=12345, cpu=1.0, free=1 << 30, thread=7
@@ -48,6 +55,8 @@ def test_helps_and_notes_of_a_diagnostic_go_on_below_themselves() -> None:
 
 def test_what_is_too_long_goes_on_below_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
+    assert hanging("  init  ", "rules every service, and lends what it has").count("\n") == 0, "a pipe has no width"
+    monkeypatch.setattr("sys.stdout", Terminal())
     assert hanging("  init  ", "rules every service, and lends what it has") == (
         "  init  rules every service, and lends\n        what it has"
     )

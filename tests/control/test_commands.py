@@ -44,6 +44,7 @@ def test_top_shows_shares_of_the_processor(machine: str, nk: Nk) -> None:
     shown = nk("top", "-i", "0.1")
     assert shown.status == 0, shown.error
     assert max(map(len, shown.output.splitlines())) <= WIDTH
+    assert nk("top", "-i", "0.1", "-n", "2").output.count("\n\nup for ") == 1, "pictures are apart"
     looks = nk("top", "-i", "0.1", "-n", "2", "--json").json["looks"]
     assert len(looks) == 2
     for look in looks:
@@ -106,6 +107,7 @@ def test_show_and_cap_list_say_what_a_service_may(machine: str, nk: Nk) -> None:
     shown = nk("svc", "show", "control")
     assert "  init        init.system: ends, starts and replaces every service" in shown.output
     assert "  journal     calls log.journal" in shown.output
+    assert "  network     isn't granted\n" in shown.output, "what is optional and has no line isn't gone"
     grants = nk("cap", "list", "--json").json["services"]
     assert [each["name"] for each in grants] == SERVICES
     uart = next(each for each in grants if each["name"] == "console")["grants"][0]

@@ -88,7 +88,8 @@ def test_what_cant_be_debugged(gdb: str, nk: Nk) -> None:
     wrong = nk("debug", "wroker")
     assert wrong.status == Exit.USAGE
     assert "NK1605" in wrong.error
-    assert "twin, worker" in wrong.error
+    assert "did you mean `worker`?" in wrong.error
+    assert "twin, worker; a service that is down has none" in nk("debug", "nothing").error
     made = nk("debug", "worker", "--json").json
     assert made["gdb"][0] == gdb
     assert any(each.startswith("nk-process worker 0x") for each in made["gdb"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import struct
 import subprocess
@@ -82,7 +83,9 @@ def test_what_cant_be_dumped(machine: str, nk: Nk, here: Path) -> None:
     wrong = nk("dump", "lgo")
     assert wrong.status == Exit.USAGE
     assert "NK1605" in wrong.error
-    assert "alerts, console, control" in wrong.error
+    assert "did you mean `log`?" in wrong.error
+    other = nk("dump", "webserver").error
+    assert "there are: alerts, console, control, entropy, init, log, ports; a service that is down has none" in other
     assert "of which program is ir to be shown?" in nk("dump", "ir").error
     assert "'it' is no stage" in nk("dump", "it", "x.py").error
 
@@ -104,6 +107,16 @@ def test_each_thread_has_a_traceback(machine: str, nk: Nk, here: Path) -> None:
     assert 'main.py", line ' in shown
     assert "asked = " in shown, "with the source"
     assert "runtime/system.py" not in shown, "what a thread waits for is said in words"
+
+
+def test_the_kernels_latest_events_are_told_in_words(machine: str, nk: Nk, here: Path) -> None:
+    assert nk("trace", "record", "-t", "0.05").status == 0
+    said = nk("autopsy").output.partition("the kernel's latest events:\n")[2].splitlines()
+    assert said, "what was recorded stays in the ring"
+    assert all(re.match(r" *\d+\.\d{6}  \S", line) for line in said)
+    assert any(re.search(r"  control +calls CALL, capability \d+$", line) for line in said), said
+    assert any(re.search(r"  control +sends a message to ports, label 0x", line) for line in said), said
+    assert any(re.search(r"  ports +runs$", line) for line in said), said
 
 
 def test_a_machine_that_doesnt_answer_is_seen_too(machine: str, nk: Nk, here: Path) -> None:

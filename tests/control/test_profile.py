@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from neokernel.cli.errors import Exit
+from neokernel.cli.profile import Profile, screen
 from neokernel.image.flame import flame_graph, folded
 from tests.cli.support import Nk
 from tests.support.patience import eventually
@@ -98,6 +99,15 @@ def test_folded_stacks_are_lines() -> None:
     assert folded(STACKS) == ("(idle) 4\na,b 2\na;main (a.py:1) 1\na;main (a.py:1);work <b> (a.py:2) 3\n"), (
         "sorted, and a semicolon parts calls only"
     )
+
+
+def test_who_was_never_seen_is_told_so() -> None:
+    nothing = Profile(looks=60, seconds=1.8)
+    assert screen(nothing, "log") == [
+        "60 looks in 1.8 s; in 0 of them it worked.",
+        "log was never seen running; `nk autopsy` says what is waited for",
+    ]
+    assert screen(nothing, None)[1].startswith("nobody was ever seen running; ")
 
 
 def test_a_flame_graph_has_a_bar_for_each_call() -> None:
