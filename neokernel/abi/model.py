@@ -22,7 +22,7 @@ from neokernel.lang import Array, array, size_of, u8, u32, u64, wire
 
 #: "nkmodel", as the bytes stand in memory
 MAGIC: u64 = 0x006C_6564_6F6D_6B6E
-VERSION = 2
+VERSION = 3
 HASH_SIZE = 64
 SAMPLE_ALIGNMENT = 64
 NAME_SIZE = 64
@@ -63,6 +63,9 @@ class Header:
 
     Names are UTF-8, filled up with zeroes. `source`, of `source_size` bytes, is the model that it was made of, in ONNX;
     both are 0 if it was left out. So are `sample` and `sample_size`, the place and the bytes of the sample.
+
+    `serial` says which of two bundles is newer: where one serves, none with a lower serial replaces it. It is for who
+    signs to count up; `model_version` is a text for people.
     """
 
     magic: u64
@@ -78,6 +81,7 @@ class Header:
     sample: u64
     sample_size: u64
     multiply_adds: u64
+    serial: u64
     contents: Array[u8] = array(HASH_SIZE)
     name: Array[u8] = array(NAME_SIZE)
     model_version: Array[u8] = array(NAME_SIZE)
@@ -127,7 +131,7 @@ class Step:
     unused: u64
 
 
-assert size_of(Header) == 272, "no padding"
+assert size_of(Header) == 280, "no padding"
 assert size_of(Port) == 152, "no padding"
 assert size_of(Dimension) == 8, "no padding"
 assert size_of(Code) == 128, "no padding"

@@ -116,6 +116,7 @@ def array_of(path: Path) -> Array:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The bundle; default: MODEL.nkm, here.")
 @click.option("--name", help="What the model is called; default: like its file.")
 @click.option("--version", default="1", show_default=True, help="Its version.")
+@click.option("--serial", default=0, type=click.IntRange(0, (1 << 64) - 1), help="Of two, the newer one's is higher.")
 @click.option("--dimension", "dimensions", multiple=True, metavar="NAME=NUMBER", help="A number for a named dimension.")
 @click.option("--fix", "fixed", multiple=True, metavar="NAME=FILE.npy", help="An input that is always this array.")
 @click.option("--no-source", is_flag=True, help="Leave the ONNX model out; `nk model run` needs it.")
@@ -126,6 +127,7 @@ def import_(
     output: Path | None,
     name: str | None,
     version: str,
+    serial: int,
     dimensions: tuple[str, ...],
     fixed: tuple[str, ...],
     no_source: bool,
@@ -135,6 +137,8 @@ def import_(
     """Compile a model in ONNX to a bundle: native code for riscv64, with vectors and without, and constants.
 
     The same model gives the same bytes. A signature lies beside the bundle, in MODEL.nkm.sig.
+
+    Where a bundle has served, `nk model push` takes none with a lower serial.
     """
     from neokernel.cli.trusted import complaints as complaints_about_keys
     from neokernel.image.boot import signature_path
@@ -159,6 +163,7 @@ def import_(
             dimensions=dimensions_of(dimensions),
             fixed=arrays,
             source=not no_source,
+            serial=serial,
             say=say,
         )
         packed = bundles.pack(made)
@@ -195,6 +200,7 @@ def as_value(bundle: Bundle, data: bytes) -> dict[str, Any]:
     return {
         "name": bundle.name,
         "version": bundle.version,
+        "serial": bundle.serial,
         "size": len(data),
         "digest": hashlib.sha512(data[HEADER_SIZE:]).hexdigest(),
         "inputs": [port_value(port) for port in bundle.inputs],

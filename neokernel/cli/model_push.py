@@ -33,7 +33,7 @@ def push(name: str, path: Path, wait: bool, machine: str | None, key: Path | Non
 
     Exit status: 0 it serves; 1 it was refused, or the one before serves again; otherwise as `nk svc show`.
     """
-    from neokernel.control.models import NotPushed, models, settled
+    from neokernel.control.models import NotPushed, digest_of, models, settled
     from neokernel.control.models import push as send
     from neokernel.image.boot import signature_path
 
@@ -48,16 +48,25 @@ def push(name: str, path: Path, wait: bool, machine: str | None, key: Path | Non
         served = models(view)
         found = next((each for each in served if each.name == name), None)
         if found is None:
-            called = ", ".join(each.name for each in served) or "none"
-            raise ToolError("NK1605", f"no model is served as {name}", f"there are: {called}")
+            called = ", ".join(each.name for each in served)
+            help = f"there are: {called}" if called else "no name of its gateway can be pushed to"
+            raise ToolError("NK1605", f"no model is served as {name}", help)
         try:
             send(view, found.number, data, say)
+            after = settled(view, found.number, wait, say)
         except NotPushed as error:
             raise ToolError("NK1707", f"{name}: {path} is refused: {error}", error.help) from error
-        after = settled(view, found.number, wait, say)
+    serves = f"{after.service} serves as before" if after.service else "nobody serves the name now"
     if after.outcome in ("rolled back", "tried"):
         why = after.why or "nobody says that it is ready"
-        raise ToolError("NK1707", f"{name}: {path} doesn't serve: {why}", f"{after.service} serves as before")
+        raise ToolError("NK1707", f"{name}: {path} doesn't serve: {why}", serves)
+    if after.digest != digest_of(data):
+        # Of what the manager has kept there is nothing left, or somebody else has pushed meanwhile.
+        raise ToolError(
+            "NK1707",
+            f"{name}: {path} doesn't serve: something else does",
+            f"it is version {after.version}" if after.version else serves,
+        )
     if as_json:
         print_json({**after.as_json(), "exit": 0})
         return

@@ -46,6 +46,14 @@ REFUSED = {
     ),
     NoPush.SAMPLE: ("it has no sample to be tried with", "import it with the `nk` of this version"),
     NoPush.SPARE: ("the name has no other process that waits", "a name needs two services with its model"),
+    NoPush.CALLED: (
+        "it was signed for another name",
+        "`nk model import --name` says what it is called: as clients call it; sign that",
+    ),
+    NoPush.OLDER: (
+        "its serial is lower than that of a bundle which has served",
+        "`nk model import --serial` makes a newer one; sign that",
+    ),
     NoPush.KEYS: ("the system knows nobody whose signatures it takes", "its control service uses `accelerator.keys`"),
 }
 WHY = {
@@ -54,6 +62,8 @@ WHY = {
     Why.CRASHED: "its process has ended",
     Why.SILENT: "it didn't get ready in time",
     Why.LATE: "it kept a request waiting in vain",
+    Why.MANAGER: "the accelerator manager ended before it was sure that it serves",
+    Why.UNTRUE: "it said that it was ready, and wasn't",
 }
 
 
@@ -118,6 +128,12 @@ def served(view: View, number: int, told: Model, name: bytes, header: bytes) -> 
     )
 
 
+def digest_of(data: bytes) -> str:
+    """The hash of a bundle's contents, as its header has it. Requires: it was taken for one."""
+    record: Any = wire_over(layout.Header, bytearray(data[: int(HEADER_SIZE)]))
+    return bytes(record.contents).hex()
+
+
 def shown(text: bytes) -> str:
     plain = text.rstrip(b"\0").decode(errors="replace")
     return "".join(letter if letter.isprintable() else "?" for letter in plain)
@@ -156,11 +172,13 @@ def accept(refused: NoPush | None) -> None:
 
 def settled(view: View, number: int, watched: bool, say: Callable[[str], None] = lambda _: None) -> Served:
     """The name when its push has come to something: it serves; if `watched`, also the time is over in which it could be
-    rolled back."""
+    rolled back. Raises NotPushed: the name is gone."""
     end = time.monotonic() + patient(PATIENCE)
     under_way = ("tried", "watched") if watched else ("tried",)
     while True:
-        found = next(each for each in models(view) if each.number == number)
+        found = next((each for each in models(view) if each.number == number), None)
+        if found is None:
+            raise NotPushed("the gateway has no such name any more", "`nk model list` says what is served now")
         if found.outcome not in under_way or time.monotonic() >= end:
             return found
         say(f"it is {found.outcome}")

@@ -18,14 +18,19 @@ from __future__ import annotations
 from enum import Enum
 from typing import Annotated, Protocol
 
-from neokernel.lang import Given, interface, u64, up_to, value
+from neokernel.abi.model import Header
+from neokernel.lang import Given, interface, size_of, u64, up_to, value
 from neokernel.runtime.objects import Frame
 from neokernel.runtime.system import Failure
 
 #: pages of a lease
 MOST_PAGES = 1024
 #: bytes of a bundle's header
-HEADER_SIZE = 272
+HEADER_SIZE = 280
+#: bytes of stack that a model's process leaves its model: vector registers that are kept there count, too
+MOST_STACK = 48 << 10
+
+assert size_of(Header) == HEADER_SIZE
 
 
 class What(Enum):
@@ -57,7 +62,7 @@ class NoLease(Enum):
 
     #: two processes serve this name already
     FULL = 0
-    #: the process has asked again meanwhile
+    #: the process has asked again meanwhile; or another version of the manager takes over: ask that one
     SUPERSEDED = 1
     #: the lease has no such page, or was taken back
     PAGE = 2
@@ -80,6 +85,10 @@ class Why(Enum):
     SILENT = 5
     #: a request has waited for it in vain
     LATE = 6
+    #: the manager has ended before it was sure
+    MANAGER = 7
+    #: it has said that it is ready, and hasn't begun at the gateway
+    UNTRUE = 8
 
 
 @interface

@@ -27,11 +27,13 @@ class NotAppointed(Enum):
 
 @value
 class Served:
-    """How a name is served. `answered`: requests, by the process that was appointed, since it began; `serves`: it is
-    there, and no request has waited for it in vain."""
+    """How a name is served by who was appointed. `answered`: requests, since it began; `there`: it has begun, in this
+    life of the gateway; `in_vain`: it has kept work for longer than a request waits, or taken none for so long though
+    there was some."""
 
     answered: u64
-    serves: bool
+    there: bool
+    in_vain: bool
 
 
 @interface
@@ -42,8 +44,9 @@ class Appointment(Protocol):
         """What a name is."""
         ...
 
-    def appoint(self, number: u64, client: u64) -> NotAppointed | Failure | None:
-        """From now on, this process alone is given work. What others work on is taken from them when it is done."""
+    def appoint(self, number: u64, client: u64, absent: bool) -> NotAppointed | Failure | None:
+        """From now on, this process alone is given work. What others work on is taken from them when it is done.
+        `absent`: also if it has yet to begin."""
         ...
 
     def served(self, number: u64) -> Served | NotAppointed | Failure:

@@ -20,7 +20,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Protocol
 
-from neokernel.lang import interface, u64
+from neokernel.abi.model import Dimension, Header, Port
+from neokernel.lang import Span, interface, size_of, u8, u64, usize, wire_view
 from neokernel.runtime.lend import Lent
 from neokernel.runtime.system import Failure
 
@@ -28,7 +29,7 @@ from neokernel.runtime.system import Failure
 MOST_TENSORS = 8
 #: dimensions of all of them together
 MOST_SIZES = 64
-#: bytes of a manifest: 272, 152 for each tensor, 8 for each dimension
+#: bytes of a manifest
 MOST_MANIFEST = 4_096
 #: bytes of all tensors together, each with what lies behind it up to ALIGNMENT
 MOST_BYTES = 16_384
@@ -36,7 +37,9 @@ ALIGNMENT = 64
 #: bytes of the region before the tensors, for the manifest
 MANIFEST = 4_096
 
-assert 272 + 2 * MOST_TENSORS * 152 + MOST_SIZES * 8 <= MOST_MANIFEST <= MANIFEST
+MOST_DESCRIBED: usize = size_of(Header) + 2 * MOST_TENSORS * size_of(Port) + MOST_SIZES * size_of(Dimension)
+
+assert MOST_DESCRIBED <= MOST_MANIFEST <= MANIFEST
 
 
 class NoWork(Enum):
@@ -69,6 +72,11 @@ class Inference(Protocol):
     def next(self, done: u64) -> u64 | NoWork | Failure:
         """The number of the next work, which is never 0. `done`: that of the one whose results are in place, or 0."""
         ...
+
+
+def port_of(manifest: Span[u8], number: usize) -> Port:
+    """An input or a result: inputs come first. Requires: `manifest` has it."""
+    return wire_view(Port, manifest[size_of(Header) + number * size_of(Port) :])
 
 
 def behind(place: u64, size: u64) -> u64:

@@ -71,6 +71,10 @@ class NoPush(Enum):
     SPARE = 13
     #: nobody has said whose signatures are taken
     KEYS = 14
+    #: it was signed for another name
+    CALLED = 15
+    #: its serial is lower than that of a bundle which has served as this name
+    OLDER = 16
 
 
 @value

@@ -69,7 +69,7 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """`source`: the model in ONNX, or nothing; `sample`: inputs, and the outputs that belong to them, or nothing
-    (`sample.py`)."""
+    (`sample.py`). `serial`: of two bundles, the newer one has the higher one."""
 
     name: str
     version: str
@@ -79,6 +79,7 @@ class Bundle:
     steps: tuple[Step, ...]
     source: bytes = b""
     sample: bytes = b""
+    serial: int = 0
 
     @property
     def multiply_adds(self) -> int:
@@ -96,6 +97,8 @@ class Bundle:
         ):
             if not least <= count <= most:
                 return f"it has {count} {what}; there can be {least} to {most}"
+        if not 0 <= self.serial <= MOST_U64:
+            return f"its serial is {self.serial}: 0 to {MOST_U64} can be"
         if self.sample and len(self.sample) != sample_bytes((*self.inputs, *self.outputs)):
             return f"its sample has {len(self.sample)} bytes, which its inputs and outputs haven't"
         before = -1
@@ -173,6 +176,7 @@ def pack(bundle: Bundle) -> bytes:
     header.source, header.source_size = source, len(bundle.source)
     header.sample, header.sample_size = sample, len(bundle.sample)
     header.multiply_adds = bundle.multiply_adds
+    header.serial = bundle.serial
     _write_text(header.name, bundle.name, layout.NAME_SIZE, "the model")
     _write_text(header.model_version, bundle.version, layout.NAME_SIZE, "the version")
     for index, byte in enumerate(hashlib.sha512(memory[HEADER_SIZE:]).digest()):
@@ -235,6 +239,7 @@ def read(data: bytes) -> Bundle:
         tuple(_step(memory, first_step + index * STEP_SIZE) for index in range(steps)),
         _part(data, int(header.source), int(header.source_size), end, "its source") if header.source_size else b"",
         _part(data, int(header.sample), int(header.sample_size), end, "its sample") if header.sample_size else b"",
+        int(header.serial),
     )
     for kind in (bundle.inputs, bundle.outputs):
         if len({port.name for port in kind}) < len(kind):

@@ -29,11 +29,13 @@ def import_model(
     fixed: Mapping[str, Array] | None = None,
     source: bool = True,
     sample: bool = True,
+    serial: int = 0,
     variants: Sequence[Variant] = VARIANTS,
     say: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Compile a model in ONNX for all kinds of machines. `source`: does the bundle keep the model, too?
-    `sample`: does it have an example of what it computes, for who loads it to try?
+    `sample`: does it have an example of what it computes, for who loads it to try? `serial`: of two bundles, the newer
+    one has the higher one.
 
     Raises ModelError. `say` is told what is being done.
     """
@@ -63,6 +65,7 @@ def import_model(
         tuple(steps(graph)),
         kept if source else b"",
         tried,
+        serial,
     )
 
 

@@ -8,6 +8,7 @@ at the first input, and does wrong unless that is the sample's.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import struct
@@ -20,6 +21,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from neokernel import lang
+from neokernel.control import models
+from neokernel.control.view import View
 from neokernel.image.boot import signature_path
 from neokernel.image.keys import development_key, new_key
 from neokernel.model.bundle import Bundle, pack
@@ -90,9 +94,17 @@ def written(machine: Machine, data: bytes, key: Ed25519PrivateKey | None = None)
     return path
 
 
+#: of bundles that are pushed: none may be older than what has served
+SERIALS = itertools.count(1)
+
+
+def newest(bundle: Bundle) -> Bundle:
+    return replace(bundle, serial=next(SERIALS))
+
+
 def push(nk: Nk, machine: Machine, bundle: Bundle) -> tuple[int, str]:
     """Status, and what is said of it."""
-    result = nk("model", "push", "digits", written(machine, pack(bundle)))
+    result = nk("model", "push", "digits", written(machine, pack(newest(bundle))))
     return result.status, result.output or result.error
 
 
@@ -119,6 +131,7 @@ def with_code(bundle: Bundle, code: bytes) -> Bundle:
 
 #: `unimp`, which no machine executes; a jump to itself; and the instruction that does nothing
 CRASH, HANG, NOTHING = 0x0000_0000, 0x0000_006F, 0x0000_0013
+CRASHES = struct.pack("<I", CRASH) * 16
 
 
 def unless_sample(bundle: Bundle, wrong: int) -> Bundle:
@@ -224,16 +237,37 @@ def test_damaged(nk: Nk, machine: Machine, made: Bundle) -> None:
 
 
 def test_too_large(nk: Nk, machine: Machine, made: Bundle) -> None:
-    path = written(machine, pack(replace(made, source=bytes(600 << 10))))
+    path = written(machine, pack(replace(newest(made), source=bytes(600 << 10))))
     refused(nk, machine, path, "it is larger than there is room for")
-    arena = replace(made, codes=(replace(made.codes[0], arena_size=2 << 20),))
+    arena = replace(newest(made), codes=(replace(made.codes[0], arena_size=2 << 20),))
     refused(nk, machine, written(machine, pack(arena)), "it needs more memory or stack")
-    stack = replace(made, codes=(replace(made.codes[0], stack=1 << 20),))
+    stack = replace(newest(made), codes=(replace(made.codes[0], stack=1 << 20),))
     refused(nk, machine, written(machine, pack(stack)), "it needs more memory or stack")
 
 
 def test_what_cant_be_tried(nk: Nk, machine: Machine, made: Bundle) -> None:
-    refused(nk, machine, written(machine, pack(replace(made, sample=b""))), "it has no sample")
+    refused(nk, machine, written(machine, pack(replace(newest(made), sample=b""))), "it has no sample")
+
+
+def test_signed_for_another_name(nk: Nk, machine: Machine, made: Bundle) -> None:
+    """It takes and gives the same, and may mean something else."""
+    for name in ("letters", "digit", "digits2"):
+        path = written(machine, pack(replace(newest(made), name=name)))
+        refused(nk, machine, path, "it was signed for another name")
+
+
+def test_one_that_is_older(nk: Nk, machine: Machine, made: Bundle) -> None:
+    """What has a signature can be pushed again, but for what is older than what has served since."""
+    old = newest(made)
+    settled(nk)
+    for version in ("11", "12"):
+        assert push(nk, machine, replace(made, version=version))[0] == 0
+        assert settled(nk)["version"] == version
+    refused(nk, machine, written(machine, pack(old)), "its serial is lower than that of a bundle which has served")
+    # What didn't serve for sure doesn't count.
+    wrong = replace(made, sample=made.sample[:-1] + b"?", serial=next(SERIALS) + 1_000_000)
+    assert nk("model", "push", "digits", written(machine, pack(with_code(wrong, CRASHES)))).status == 1
+    assert push(nk, machine, replace(made, version="13"))[0] == 0
 
 
 def test_a_name_that_there_isnt(nk: Nk, machine: Machine, made: Bundle) -> None:
@@ -269,7 +303,7 @@ def test_a_wrong_sample(nk: Nk, machine: Machine, made: Bundle) -> None:
 
 
 def test_one_that_ends_when_it_is_tried(nk: Nk, machine: Machine, made: Bundle) -> None:
-    fails(nk, machine, with_code(made, struct.pack("<I", CRASH) * 16), "its process has ended")
+    fails(nk, machine, with_code(made, CRASHES), "its process has ended")
 
 
 def test_one_that_doesnt_end_when_it_is_tried(nk: Nk, machine: Machine, made: Bundle) -> None:
@@ -288,7 +322,7 @@ def test_one_that_executes_its_arena(nk: Nk, machine: Machine, made: Bundle) -> 
 
 
 def test_one_that_takes_something_else(nk: Nk, machine: Machine) -> None:
-    other = import_model(identity([4]), "other", source=False, variants=[SCALAR])
+    other = import_model(identity([4]), "digits", source=False, variants=[SCALAR])
     fails(nk, machine, other, "its inputs or outputs aren't those of the model that it would replace")
 
 
@@ -331,6 +365,54 @@ def test_the_manager_ends(nk: Nk, machine: Machine, made: Bundle) -> None:
     assert listed(nk)["service"] == service and machine.version() == "5" and not listed(nk)["own"]
 
 
+def test_the_manager_ends_before_it_is_sure(
+    nk: Nk, machine: Machine, made: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between a push and the end of the time in which it is watched: who was before serves, and `nk` says so."""
+    before = settled(nk)
+    look = models.settled
+
+    def ending(view: View, *given: Any) -> models.Served:
+        index = view.find("accelerator")
+        assert index is not None and view.order("kill", lang.u64(index)) is None
+        return look(view, *given)
+
+    monkeypatch.setattr(models, "settled", ending)
+    status, said = push(nk, machine, replace(made, version="4"))
+    monkeypatch.undo()
+    words = "the accelerator manager ended before it was sure that it serves"
+    assert status == 1 and words in said, said
+    until(machine.serves)
+    after = settled(nk)
+    assert (after["outcome"], after["service"], after["version"], after["digest"]) == (
+        "rolled back", before["service"], before["version"], before["digest"],
+    )  # fmt: skip
+    assert words in after["why"] and machine.version() == before["version"]
+
+
+def test_a_push_that_something_else_has_replaced(
+    nk: Nk, machine: Machine, made: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It isn't told as done, whatever else is."""
+    settled(nk)
+    look = models.settled
+    monkeypatch.setattr(models, "settled", lambda *given: replace(look(*given), digest="0" * 128, version="77"))
+    status, said = push(nk, machine, replace(made, version="10"))
+    assert status == 1 and "doesn't serve: something else does" in said and "version 77" in said, said
+
+
+def test_the_manager_is_replaced(nk: Nk, machine: Machine, made: Bundle) -> None:
+    """By another version, to which it hands over: processes that wait ask that one; what was pushed serves."""
+    settled(nk)
+    assert push(nk, machine, replace(made, version="15"))[0] == 0
+    before = settled(nk)
+    result = nk("svc", "swap", "accelerator")
+    assert result.status == 0, result.error
+    until(machine.serves)
+    after = settled(nk)
+    assert (after["service"], after["version"]) == (before["service"], "15") and not after["own"]
+
+
 def test_the_model_ends(nk: Nk, machine: Machine, made: Bundle) -> None:
     """Nobody watches it any more: it is leased the same again."""
     settled(nk)
@@ -359,7 +441,7 @@ def test_what_happened_is_in_the_log(nk: Nk, machine: Machine, made: Bundle) -> 
     unsigned = machine.folder / "another.nkm"
     unsigned.write_bytes(pack(made))
     refused(nk, machine, unsigned, "it isn't signed")
-    fails(nk, machine, with_code(made, struct.pack("<I", CRASH) * 16), "its process has ended")
+    fails(nk, machine, with_code(made, CRASHES), "its process has ended")
     said = nk("logs", "--json").output
     assert "pushes a model" in said and "a bundle was pushed, and is refused: UNSIGNED" in said
     assert "what was pushed doesn't serve: CRASHED" in said and asked(machine.port, "GET", "/v2")[0] == 200

@@ -65,6 +65,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.work.models[0].named = True
+        self.work.patience = u64(PATIENCE)
 
     def lend(self, data: bytes) -> Lent:
         self.memory.append(bytearray(data))
@@ -203,8 +204,23 @@ def version(desk: Desk) -> str:
     return bytes(desk.work.models[0].described.version()).decode()
 
 
-def appoint(desk: Desk, client: int, name: int = 0) -> NotAppointed | None:
-    return desk.work.appoint(desk.executor, u64(name), u64(client))
+def appoint(desk: Desk, client: int, name: int = 0, absent: bool = False) -> NotAppointed | None:
+    return desk.work.appoint(desk.executor, u64(name), u64(client), absent)
+
+
+def served(desk: Desk) -> Served | NotAppointed:
+    return desk.work.served(u64(0), desk.executor.now)
+
+
+def wait(desk: Desk, ticks: int = PATIENCE) -> None:
+    desk.executor.now = u64(int(desk.executor.now) + ticks)
+
+
+def give_up(desk: Desk, job: int) -> None:
+    """The job's time is over, and its client is still there: as `computed` sees it."""
+    assert int(desk.executor.now) >= int(desk.work.jobs[job].until)
+    desk.work.miss(usize(job), usize(0))
+    desk.work.abandon(usize(job), usize(0))
 
 
 def test_work_is_for_who_was_appointed(desk: Desk) -> None:
@@ -221,7 +237,7 @@ def test_work_is_for_who_was_appointed(desk: Desk) -> None:
     assert desk.next(2).said == 1 and desk.phase(1) is Phase.GIVEN
     waits = desk.next(2, 1)
     assert waits.said == WAITS and desk.phase(1) is Phase.DONE
-    assert desk.work.served(u64(0), desk.executor.now) == Served(u64(1), True)
+    assert served(desk) == Served(u64(1), True, False)
     assert appoint(desk, 1) is None and version(desk) == "1"
     assert waits.woken() is NoWork.RETIRED
     desk.submit(2)
@@ -250,15 +266,104 @@ def test_who_cant_be_appointed(desk: Desk) -> None:
     assert appoint(desk, 1) is NotAppointed.ABSENT and appoint(desk, 0) is NotAppointed.ABSENT
     assert appoint(desk, 1, 1) is NotAppointed.NAME and appoint(desk, 1, 99) is NotAppointed.NAME
     assert desk.work.served(u64(99), desk.executor.now) is NotAppointed.NAME
-    assert desk.work.served(u64(0), desk.executor.now) is NotAppointed.ABSENT
+    assert served(desk) is NotAppointed.ABSENT
     assert desk.begin(1, SMALL) is None and desk.next(1).said == WAITS
     assert appoint(desk, 2) is NotAppointed.ABSENT and desk.serving() == 1
+    assert appoint(desk, 0, absent=True) is NotAppointed.ABSENT
 
 
-def test_who_is_late_doesnt_serve(desk: Desk) -> None:
+def test_who_is_late_works_in_vain(desk: Desk) -> None:
     late(desk)
     assert appoint(desk, 1) is None
-    assert desk.work.served(u64(0), desk.executor.now) == Served(u64(0), False)
+    assert served(desk) == Served(u64(0), True, True)
+    # Also when it comes after all, and when it begins anew.
+    assert desk.next(1, 1).said == WAITS and served(desk) == Served(u64(0), True, True)
+    assert desk.begin(1, SMALL) is None and served(desk) == Served(u64(0), True, True)
+    # Another one isn't blamed for it.
+    assert desk.begin(2, SMALL) is None and appoint(desk, 2) is None and served(desk) == Served(u64(0), True, False)
+
+
+def test_time_counts_from_when_work_was_taken(desk: Desk) -> None:
+    """However long the request has waited before: that a queue is long isn't the fault of who serves."""
+    assert desk.begin(1, SMALL) is None and appoint(desk, 1) is None
+    desk.submit(0)
+    desk.submit(1)
+    assert desk.next(1).said == 1
+    wait(desk, PATIENCE - 1)
+    assert desk.next(1, 1).said == 2 and desk.phase(1) is Phase.GIVEN
+    wait(desk, 10)
+    give_up(desk, 1)
+    assert served(desk) == Served(u64(1), True, False) and desk.serving() == 1
+    wait(desk)
+    assert served(desk) == Served(u64(1), True, True) and desk.serving() == 0
+
+
+def test_who_takes_no_work_keeps_it_waiting_in_vain(desk: Desk) -> None:
+    assert desk.begin(1, SMALL) is None and appoint(desk, 1) is None
+    desk.submit(0)
+    wait(desk)
+    assert served(desk) == Served(u64(0), True, False), "nobody has waited for longer than requests do"
+    give_up(desk, 0)
+    assert served(desk) == Served(u64(0), True, True)
+
+
+def test_who_works_keeps_nothing_waiting_in_vain(desk: Desk) -> None:
+    """A queue so long that a request's time is over in it, while others are answered."""
+    assert desk.begin(1, SMALL) is None and appoint(desk, 1) is None
+    desk.submit(0)
+    desk.submit(1)
+    desk.submit(2)
+    wait(desk, 1)
+    assert desk.next(1).said == 1
+    wait(desk, PATIENCE - 1)
+    give_up(desk, 2)
+    assert served(desk) == Served(u64(0), True, False), "it works on what it took after that"
+    assert desk.next(1, 1).said == 2
+    give_up(desk, 1)
+    assert served(desk) == Served(u64(1), True, False), "it has given results after that"
+
+
+def test_who_is_appointed_isnt_blamed_for_the_one_before(desk: Desk) -> None:
+    assert desk.begin(1, SMALL) is None and appoint(desk, 1) is None
+    desk.submit(0)
+    wait(desk, PATIENCE - 1)
+    assert desk.begin(2, NEWER) is None and appoint(desk, 2) is None
+    wait(desk, 1)
+    give_up(desk, 0)
+    assert served(desk) == Served(u64(0), True, False)
+
+
+@pytest.mark.parametrize("model", [LARGE, OTHER])
+def test_who_was_appointed_cant_keep_the_one_before_out(desk: Desk, model: bytes) -> None:
+    """By beginning as another model, which its predecessor isn't."""
+    assert desk.begin(1, SMALL) is None and appoint(desk, 1) is None
+    assert desk.begin(2, NEWER) is None and appoint(desk, 2) is None
+    desk.submit(0)
+    assert desk.begin(2, model) is NoWork.OTHER and served(desk) == Served(u64(0), False, False)
+    assert appoint(desk, 1) is None and version(desk) == "1"
+    assert desk.next(1).said == 1 and desk.phase(0) is Phase.GIVEN
+
+
+@pytest.mark.parametrize("model", [LARGE, OTHER])
+def test_a_gateway_that_was_started_again(desk: Desk, model: bytes) -> None:
+    """Who comes first is somebody who was retired: work isn't for it once the one that serves was appointed, which may
+    be before that one has begun; and what it says that it is keeps nobody out."""
+    assert desk.begin(2, model) is None
+    assert appoint(desk, 1, absent=True) is None and desk.serving() == 0
+    assert served(desk) == Served(u64(0), False, False)
+    assert desk.next(2).said is NoWork.RETIRED
+    assert desk.begin(1, SMALL) is None and desk.serving() == 1 and version(desk) == "1"
+    assert served(desk) == Served(u64(0), True, False)
+    desk.submit(0)
+    assert desk.next(1).said == 1 and desk.phase(0) is Phase.GIVEN
+    assert desk.next(2).said is NoWork.BEGIN and desk.begin(2, model) is NoWork.OTHER
+
+
+def test_who_was_appointed_before_it_has_begun(desk: Desk) -> None:
+    """Somebody else may begin first: it says what the name takes as long as nobody has, and is given nothing."""
+    assert appoint(desk, 1, absent=True) is None
+    assert desk.begin(2, SMALL) is None and desk.serving() == 0 and desk.next(2).said is NoWork.RETIRED
+    assert desk.begin(1, NEWER) is None and desk.serving() == 1 and version(desk) == "2"
 
 
 # --- what clients and the log see -------------------------------------------------------------------------------------

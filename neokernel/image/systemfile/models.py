@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from neokernel.model.bundle import Bundle, Code
 
 ONNX, BUNDLE = ".onnx", ".nkm"
-#: bytes of stack that the runner's own frames leave a model of the 64 KiB that a process has
-MOST_STACK = 48 << 10
 #: what a model's process takes beside its arena: stack, page tables, slots, a table for what it is leased, its own data
 RUNNER = 384 << 10
 #: programs that are kept, the latest used
@@ -209,6 +207,7 @@ def has(package: str) -> bool:
 def fitting(bundle: Bundle) -> Code:
     """The code that a process here can run."""
     from neokernel.interfaces import inference
+    from neokernel.interfaces.accelerator import MOST_STACK
 
     found = next((code for code in bundle.codes if code.features == FEATURES), None)
     if found is None:

@@ -23,15 +23,22 @@ from neokernel.abi.model import (
 )
 from neokernel.crypto.ed25519 import Verdict, verify
 from neokernel.crypto.sha512 import sha512
-from neokernel.interfaces.inference import ALIGNMENT, MOST_BYTES, MOST_MANIFEST, MOST_SIZES, MOST_TENSORS, behind
+from neokernel.interfaces.accelerator import MOST_STACK
+from neokernel.interfaces.inference import (
+    ALIGNMENT,
+    MOST_BYTES,
+    MOST_MANIFEST,
+    MOST_SIZES,
+    MOST_TENSORS,
+    behind,
+    port_of,
+)
 from neokernel.interfaces.models import NoPush
 from neokernel.lang import Array, Span, array, offset_of, size_of, struct, u8, u64, usize, value, wire_view
 from neokernel.stage.format import PUBLIC_SIZE, SIGNATURE_MAGIC, SIGNATURE_SIZE, Signature
 
 #: keys that bundles may be signed with
 MOST_KEYS = 32
-#: bytes of stack that a model's process leaves its model: vector registers that are kept there count, too
-MOST_STACK = 48 << 10
 
 CONTENTS = offset_of(Header, "contents")
 KEY = offset_of(Signature, "key")
@@ -132,7 +139,7 @@ def loadable(data: Span[u8], backend: Backend) -> Loadable | NoPush:
         return NoPush.BUNDLE
     tensors: u64 = 0
     for number in range(ports):
-        tensor = wire_view(Port, data[size_of(Header) + number * size_of(Port) :]).size
+        tensor = port_of(data, number).size
         if tensor > MOST_BYTES:
             return NoPush.TENSORS
         tensors = behind(tensors, tensor)
@@ -160,6 +167,23 @@ def loadable(data: Span[u8], backend: Backend) -> Loadable | NoPush:
     if text_pages is None or text_pages == 0 or data_pages is None or sample_pages is None or head * PAGE_SIZE > size:
         return NoPush.BUNDLE
     return Loadable(head, text, text_pages, data_at, data_pages, sample, sample_pages, max(pages_of(arena), 1))
+
+
+def is_called(header: Span[u8], name: bytes) -> bool:
+    """Is that the name of the model in the bundle with this header?"""
+    called = wire_view(Header, header).name[:]
+    return len(name) <= len(called) and called[: len(name)].bytes() == name and is_clear(called[len(name) :])
+
+
+def is_clear(data: Span[u8]) -> bool:
+    clear = True
+    for byte in data:
+        clear = clear and byte == 0
+    return clear
+
+
+def serial_of(header: Span[u8]) -> u64:
+    return wire_view(Header, header).serial
 
 
 def pages_within(place: u64, size: u64, whole: u64) -> u64 | None:

@@ -21,7 +21,7 @@ PLACES = 2
 NOBODY = 2
 #: "nkmodels", as the bytes stand in memory
 MAGIC: u64 = 0x736C_6564_6F6D_6B6E
-VERSION = 1
+VERSION = 2
 
 
 @wire
@@ -35,9 +35,12 @@ class Head:
 
 @wire
 class Serving:
-    """Which place of a name serves; NOBODY."""
+    """Which place of a name serves for sure, and which one is tried or watched; NOBODY. `serial`: of what was pushed,
+    the highest one that has served for sure."""
 
     place: u64
+    trial: u64
+    serial: u64
 
 
 @wire
@@ -81,6 +84,7 @@ class Preserved:
             self.memory()[place] = 0
         for name in range(NAMES):
             self.keep_serves(name, NOBODY)
+            self.keep_trial(name, NOBODY)
         head.version = VERSION
         head.magic = MAGIC
 
@@ -118,6 +122,19 @@ class Preserved:
 
     def keep_serves(self, name: usize, place: usize) -> None:
         self.serving(name).place = place
+
+    def trial(self, name: usize) -> usize:
+        found = self.serving(name).trial
+        return usize(found) if found < PLACES else usize(NOBODY)
+
+    def keep_trial(self, name: usize, place: usize) -> None:
+        self.serving(name).trial = place
+
+    def serial(self, name: usize) -> u64:
+        return self.serving(name).serial
+
+    def keep_serial(self, name: usize, serial: u64) -> None:
+        self.serving(name).serial = serial
 
     def trust(self, number: usize, count: usize, key: bytes) -> None:
         """Keep a key."""

@@ -4,15 +4,20 @@ Two processes may serve each name. One does; the other one waits here, and costs
 is pushed is verified, leased to the one that waits, and tried by it; then it is appointed at the gateway, and the other
 one waits. If it ends, or keeps a request waiting in vain, while it is watched, the other one is appointed again.
 
-Invariants: `trial` isn't `current`; who is `trial` has a lease, and `due` says how long it has. Of a process, one task
-at most waits: its last word counts.
+Invariants:
+- `trial` isn't `current`; who is `trial` has a lease, and `due` says how long it has. Of a process, one task at most
+  waits: its last word counts.
+- What outlives this life (`kept.py`) says who serves for sure: who is watched isn't yet. So if this life ends, the next
+  one has the name served by who was before.
+- The gateway is told who is appointed before that one is told to serve: whoever comes first to a gateway that was
+  started again, work is for nobody else.
 """
 
 from __future__ import annotations
 
 from neokernel.http.text import Text
 from neokernel.interfaces.accelerator import HEADER_SIZE, Accelerator, NoLease, Order, What, Why
-from neokernel.interfaces.appointment import Appointment, NotAppointed, Served
+from neokernel.interfaces.appointment import MOST_NAME, Appointment, NotAppointed, Served
 from neokernel.interfaces.log import Level, Log
 from neokernel.interfaces.models import KEY_SIZE, Keys, Model, Models, NoPush, Outcome
 from neokernel.lang import (
@@ -49,7 +54,9 @@ from neokernel.services.accelerator.bundle import (
     Backend,
     Trusted,
     features_of,
+    is_called,
     loadable,
+    serial_of,
     verify_bundle,
 )
 from neokernel.services.accelerator.kept import NAMES, NOBODY, PLACES, Preserved
@@ -98,7 +105,7 @@ class Place:
     #: it has a model that it can serve, and whether that is its program's
     loaded: bool = False
     own: bool = True
-    #: of the bundle that it serves
+    #: of the bundle that it serves: of one that is leased, as the manager has it; of its program's, as the process says
     header_length: usize = 0
     header: Array[u8] = array(HEADER_SIZE)
 
@@ -113,6 +120,8 @@ class Name:
     why: Why = Why.NONE
     detail: u64 = 0
     due: u64 = 0
+    #: since when who is watched isn't at the gateway, though it should be; 0: it is
+    missing: u64 = 0
 
     def is_busy(self) -> bool:
         return self.outcome in (Outcome.TRIED, Outcome.WATCHED)
@@ -177,8 +186,10 @@ class Desk:
         if fresh:
             site.has_ended(name, at)
         if site.names[name].current == NOBODY:
-            site.serve_by(name, at)
+            site.names[name].current = at
+            site.kept.keep_serves(name, at)
         if site.names[name].current == at:
+            site.appoint(name)
             place.order = site.order_for(name, at)
         place.turn += 1
         turn = place.turn
@@ -317,9 +328,23 @@ class Site:
         if waiter is not None:
             self.executor.wake(waiter)
 
-    def serve_by(self, name: usize, at: usize) -> None:
-        self.names[name].current = at
-        self.kept.keep_serves(name, at)
+    def begin(self, length: usize) -> None:
+        """With so many bytes of what a life before may have kept."""
+        self.kept.begin(length)
+        self.kept.read_keys(self.trusted)
+        for name in range(NAMES):
+            found = self.names[name]
+            found.current = self.kept.serves(name)
+            lost = self.kept.trial(name)
+            if lost != NOBODY:
+                self.kept.keep_size(name, lost, 0)
+                self.end_push(name, Outcome.ROLLED_BACK, Why.MANAGER, 0)
+
+    def appoint(self, name: usize) -> None:
+        """Let the gateway know who serves, whether that one is there or not: a new gateway knows of nobody."""
+        found = self.names[name]
+        if found.current != NOBODY:
+            _ = gateway.appoint(u64(name), self.kept.client(name, found.current), True)
 
     def order_for(self, name: usize, at: usize) -> Order:
         """What a process is to serve now: what it has, else what was pushed for it, else what it was built with."""
@@ -338,13 +363,10 @@ class Site:
     def lease(self, name: usize, at: usize, size: usize) -> Order | NoPush:
         """Lease the bundle in the area of this place, which has so many bytes with its signature."""
         place = self.names[name].places[at]
+        unverified = self.verify(name, at, size)
+        if unverified is not None:
+            return unverified
         area = self.kept.area(name, at)[:size]
-        if not place.verified:
-            # Once: a process that asks for its lease again and again is not to have it hashed each time.
-            refused = verify_bundle(area, self.trusted)
-            if refused is not None:
-                return refused
-            place.verified = True
         vectors = current().vector_bytes
         parts = loadable(area[: size - SIGNATURE_SIZE], Backend(features_of(vectors), vectors))
         if isinstance(parts, NoPush):
@@ -355,9 +377,26 @@ class Site:
         if refused is not None:
             return refused
         place.own = False
+        place.header_length = HEADER_SIZE
+        copy(place.header[:], area[:HEADER_SIZE].bytes())
         return Order(
             What.LEASED, parts.head, parts.code_pages, parts.constants_pages, parts.sample_pages, parts.arena_pages
         )
+
+    def verify(self, name: usize, at: usize, size: usize) -> NoPush | None:
+        """Once: a process that asks for its lease again and again is not to have it hashed each time."""
+        place = self.names[name].places[at]
+        if place.verified:
+            return None
+        refused = verify_bundle(self.kept.area(name, at)[:size], self.trusted)
+        place.verified = refused is None
+        return refused
+
+    def is_for(self, name: usize, header: Span[u8]) -> bool:
+        """Was the bundle signed for this name? Two models may take and give the same, and mean something else."""
+        memory: Array[u8] = array(MOST_NAME)
+        called = gateway.name(u64(name), memory[:])
+        return isinstance(called, usize) and is_called(header, memory[:called].bytes())
 
     def push(self, name: usize, size: usize) -> NoPush | None:
         """Have the bundle tried that is in the area of the process that doesn't serve."""
@@ -367,10 +406,19 @@ class Site:
             return NoPush.BUSY
         if at == NOBODY or found.places[at].waiter is None:
             return NoPush.SPARE
+        refused = self.verify(name, at, size)
+        if refused is not None:
+            return refused
+        header = self.kept.area(name, at)[:HEADER_SIZE]
+        if not self.is_for(name, header):
+            return NoPush.CALLED
+        if serial_of(header) < self.kept.serial(name):
+            return NoPush.OLDER
         order = self.lease(name, at, size)
         if isinstance(order, NoPush):
             return order
-        self.appoint_current(name)
+        self.appoint(name)
+        self.kept.keep_trial(name, at)
         self.kept.keep_size(name, at, size)
         found.trial, found.outcome, found.why, found.detail = at, Outcome.TRIED, Why.NONE, 0
         found.due = self.executor.now + self.patience
@@ -379,32 +427,31 @@ class Site:
         self.executor.signal(CLOCK)
         return None
 
-    def appoint_current(self, name: usize) -> None:
-        """A gateway that was started again knows of no appointment, and takes no second model without one."""
-        found = self.names[name]
-        if found.current != NOBODY:
-            _ = gateway.appoint(u64(name), self.kept.client(name, found.current))
-
     def is_ready(self, name: usize, at: usize, header: bytes) -> bool:
         """It has begun at the gateway: appoint it, if it is to serve."""
         found = self.names[name]
         place = found.places[at]
-        place.loaded = True
-        place.header_length = len(header)
-        copy(place.header[: len(header)], header)
         if at != found.trial and at != found.current:
             return False
-        refused = gateway.appoint(u64(name), self.kept.client(name, at))
+        place.loaded = True
+        if place.own:
+            place.header_length = len(header)
+            copy(place.header[: len(header)], header)
         if at == found.current:
-            # If the gateway knows nobody any more, work goes to whoever asks for it: to this one alone.
+            # As before: the gateway may be another life of it, which asks nobody who that is.
+            self.appoint(name)
             return True
-        if refused is not None:
-            self.fail_trial(name, Why.GATEWAY, 0)
+        refused = gateway.appoint(u64(name), self.kept.client(name, at), False)
+        if isinstance(refused, NotAppointed):
+            self.fail_trial(name, Why.UNTRUE, 0)
             return False
-        found.trial, found.outcome = NOBODY, Outcome.WATCHED
-        found.due = self.executor.now + self.watch
-        self.serve_by(name, at)
-        self.tell(name, Level.INFO, "another model serves, and is watched")
+        if refused is not None:
+            # The gateway has ended meanwhile: once more, with the next one.
+            place.order = Order(What.AGAIN)
+            return False
+        found.trial, found.current, found.outcome = NOBODY, at, Outcome.WATCHED
+        found.due, found.missing = self.executor.now + self.watch, 0
+        self.tell(name, Level.INFO, b"another model serves, and is watched")
         return True
 
     def has_failed(self, name: usize, at: usize, why: Why, detail: u64) -> None:
@@ -439,7 +486,6 @@ class Site:
         """What was pushed isn't able to serve; who serves has never stopped."""
         found = self.names[name]
         self.forget(name, found.trial)
-        found.trial = NOBODY
         self.fail(name, why, detail)
 
     def roll_back(self, name: usize, why: Why, detail: u64) -> None:
@@ -447,66 +493,89 @@ class Site:
         found = self.names[name]
         failed, other = found.current, found.spare()
         self.forget(name, failed)
-        self.serve_by(name, other)
+        found.current = other
+        self.appoint(name)
         self.fail(name, why, detail)
         found.places[other].order = self.order_for(name, other)
         self.wake(found.places[other])
 
     def fail(self, name: usize, why: Why, detail: u64) -> None:
-        found = self.names[name]
-        found.outcome, found.why, found.detail = Outcome.ROLLED_BACK, why, detail
-        memory: Array[u8] = array(120)
+        self.end_push(name, Outcome.ROLLED_BACK, why, detail)
+        memory: Array[u8] = array(100)
         line = Text(data=memory[:])
-        line.write(f"model{name}: what was pushed doesn't serve: {why.name}, detail {detail}")
-        _ = log.write(Level.ERROR, text_of(line.written()))
+        line.write(f"what was pushed doesn't serve: {why.name}, detail {detail}")
+        self.tell(name, Level.ERROR, line.written())
+
+    def end_push(self, name: usize, outcome: Outcome, why: Why, detail: u64) -> None:
+        """Nothing is tried or watched any more."""
+        found = self.names[name]
+        found.trial, found.outcome, found.why, found.detail = NOBODY, outcome, why, detail
+        self.kept.keep_trial(name, NOBODY)
 
     def look(self, number: usize) -> bool:
         """How does what is tried or watched? False: nothing is."""
         found = self.names[number]
         now = self.executor.now
-        if found.is_busy() and gateway.served(u64(number)) is NotAppointed.ABSENT:
-            self.appoint_current(number)
-        if found.outcome is Outcome.TRIED and now >= found.due:
-            self.fail_trial(number, Why.SILENT, 0)
-        if found.outcome is Outcome.WATCHED:
-            served = gateway.served(u64(number))
-            if isinstance(served, Served) and not served.serves:
-                self.roll_back(number, Why.LATE, served.answered)
-            elif now >= found.due:
-                found.outcome = Outcome.TAKEN
-                self.end_retired(number)
+        if not found.is_busy():
+            return False
+        served = gateway.served(u64(number))
+        if served is NotAppointed.ABSENT:
+            # It was started again.
+            self.appoint(number)
+        if found.outcome is Outcome.TRIED:
+            if now >= found.due:
+                self.fail_trial(number, Why.SILENT, 0)
+        elif isinstance(served, Served) and served.in_vain:
+            self.roll_back(number, Why.LATE, served.answered)
+        elif not isinstance(served, Served) or not served.there:
+            # It has to begin with another life of the gateway.
+            if found.missing == 0:
+                found.missing = now
+            if now - found.missing >= self.patience:
+                self.roll_back(number, Why.SILENT, 0)
+        else:
+            found.missing = 0
+            if now >= found.due:
+                self.take(number)
         return found.is_busy()
 
-    def end_retired(self, name: usize) -> None:
-        """Who was retired has had time to come back. If it hasn't, what it was leased is taken back: so it ends where
-        it computes without end, is started again, and waits."""
-        place = self.names[name].places[self.names[name].spare()]
-        if place.waiter is None:
-            place.loaded = False
-            place.lease.take_back(current())
+    def take(self, name: usize) -> None:
+        """What was pushed serves for sure. Who was retired has had time to come back: what it was leased is taken back.
+        So it ends if it runs on, is started again, and waits."""
+        found = self.names[name]
+        self.kept.keep_serves(name, found.current)
+        self.kept.keep_serial(name, serial_of(found.places[found.current].header[:]))
+        self.end_push(name, Outcome.TAKEN, Why.NONE, 0)
+        place = found.places[found.spare()]
+        place.loaded = False
+        place.lease.take_back(current())
 
-    def tell(self, name: usize, level: Level, what: str) -> None:
-        memory: Array[u8] = array(120)
-        line = Text(data=memory[:])
-        line.write(f"model{name}: {what}")
-        _ = log.write(level, text_of(line.written()))
+    def dismiss(self) -> None:
+        """Another version of the manager is to take over: nobody may wait here; who is told so asks that one."""
+        for found in self.names:
+            for place in found.places:
+                place.turn += 1
+                self.wake(place)
 
     def tell_push(self, name: usize, refused: NoPush | None) -> None:
         if refused is None:
-            self.tell(name, Level.INFO, "a bundle was pushed, and is tried")
+            self.tell(name, Level.INFO, b"a bundle was pushed, and is tried")
         else:
-            memory: Array[u8] = array(120)
+            memory: Array[u8] = array(100)
             line = Text(data=memory[:])
-            line.write(f"model{name}: a bundle was pushed, and is refused: {refused.name}")
-            _ = log.write(Level.WARNING, text_of(line.written()))
+            line.write(f"a bundle was pushed, and is refused: {refused.name}")
+            self.tell(name, Level.WARNING, line.written())
+
+    def tell(self, name: usize, level: Level, what: bytes) -> None:
+        memory: Array[u8] = array(120)
+        line = Text(data=memory[:])
+        line.write(f"model{name}: {text_of(what)}")
+        _ = log.write(level, text_of(line.written()))
 
 
 def main(process: Process) -> None:
     site: Site = placed(process, PAGES)
-    site.kept.begin(len(process.state()))
-    site.kept.read_keys(site.trusted)
-    for name in range(NAMES):
-        site.names[name].current = site.kept.serves(name)
+    site.begin(len(process.state()))
     site.quota = u64(quota.get(process)) << 10
     millisecond = process.frequency // 1000
     site.patience = u64(patience.get(process)) * millisecond
@@ -517,6 +586,8 @@ def main(process: Process) -> None:
     process.ready()
     while True:
         must(site.executor.wait())
+        if site.executor.leaving is not None:
+            site.dismiss()
         # First whoever takes calls: their words are in the thread's buffer.
         site.accepting.run(site.executor)
         site.answering.run(site.executor)

@@ -14,12 +14,14 @@ from neokernel.abi.call import MAXIMUM_WORDS, REGISTER_WORDS, Call, failure, len
 from neokernel.abi.status import INVOKED, Status
 from neokernel.interfaces.clients.names import Names
 from neokernel.interfaces.log import Level, Log
+from neokernel.interfaces.models import Keys
 from neokernel.interfaces.recorder import Recorder
 from neokernel.lang import (
     Array,
     Embedded,
     Provides,
     Span,
+    Uses,
     array,
     copy,
     offset_of,
@@ -31,6 +33,7 @@ from neokernel.lang import (
     u8,
     u32,
     u64,
+    uses,
     usize,
     wire_view,
     writer,
@@ -90,6 +93,8 @@ class Desk:
     names: Embedded[Names]
     #: the index of each `Peer`'s capability, 0 for what this service hasn't; RECORDER is the service itself
     peers: Array[u64] = array(PEERS)
+    #: that of who is told whose signatures of models are taken, likewise
+    keys: u64 = 0
     line: Embedded[Line] = Line()
     tape: Embedded[Tape] = Tape()
     out: Array[u8] = array(MOST_FRAME)
@@ -193,6 +198,7 @@ class Desk:
             text = Text()
             text.write(f"operator {self.line.operators.name(session.operator)}: pushes a model")
             self.say(Level.INFO, text)
+            self.tell_keys()
         words: Array[u64] = array(REGISTER_WORDS)
         buffer = self.process.buffer
         for place in range(count):
@@ -209,6 +215,16 @@ class Desk:
         else:
             found = system.enter(Call.CALL, self.peers[peer], asked, words[0], words[1], words[2], words[3])
             self.answer(found)
+
+    def tell_keys(self) -> None:
+        """Let the accelerator manager know who may sign models: whoever signs images. Nobody else has the enrolment. At
+        each push: that manager may have begun anew, and with nothing."""
+        keys: Uses[Keys] = uses(self.keys)
+        enrolled = self.line.operators.enrolment
+        for number in range(enrolled.count):
+            if keys.enrol(u64(number), u64(enrolled.count), enrolled.public(number)) is not None:
+                # It isn't there: then the push fails by itself. Or this line was left out, which the push says.
+                return
 
     def own(self, asked: u64, words: Array[u64]) -> Message:
         """Of the service itself."""

@@ -14,7 +14,7 @@ from neokernel.interfaces.models import Keys, Models
 from neokernel.interfaces.network_watch import NetworkWatch
 from neokernel.interfaces.port import Port
 from neokernel.interfaces.system import System, Watch
-from neokernel.lang import Uses, slot_of, u64, uses, usize
+from neokernel.lang import Uses, slot_of, uses, usize
 from neokernel.runtime.objects import Device, Trace
 from neokernel.runtime.process import Process
 from neokernel.services.control.desk import Desk
@@ -40,15 +40,6 @@ models: Uses[Models] = uses(optional=True)
 keys: Uses[Keys] = uses(optional=True)
 
 
-def tell_keys(desk: Desk) -> None:
-    """Let the accelerator manager know who may sign models: whoever signs images. Nobody else has the enrolment."""
-    enrolled = desk.line.operators.enrolment
-    for number in range(enrolled.count):
-        if keys.enrol(u64(number), u64(enrolled.count), enrolled.public(number)) is not None:
-            # It was left out of this system.
-            return
-
-
 def main(process: Process) -> None:
     desk = Desk(process=process, log=log, names=Names(watch=watch))
     desk.peers[usize(Peer.WATCH.value)] = slot_of(watch)
@@ -58,7 +49,7 @@ def main(process: Process) -> None:
     desk.peers[usize(Peer.CAPTURE.value)] = slot_of(capture)
     desk.tape.trace = slot_of(trace)
     desk.peers[usize(Peer.MODELS.value)] = slot_of(models)
+    desk.keys = slot_of(keys)
     enrol(process, desk, enrolment)
-    tell_keys(desk)
     link = Link(process=process, desk=desk, port=port, entropy=entropy)
     link.serve()

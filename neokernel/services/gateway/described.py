@@ -7,7 +7,7 @@ first, results from `results` on, and its sizes make as many elements as it has.
 from __future__ import annotations
 
 from neokernel.abi.model import MAGIC, MOST_DIMENSIONS, NAME_SIZE, PORT_NAME_SIZE, VERSION, Dimension, Header, Port
-from neokernel.interfaces.inference import MOST_BYTES, MOST_MANIFEST, MOST_SIZES, MOST_TENSORS, NoWork, behind
+from neokernel.interfaces.inference import MOST_BYTES, MOST_MANIFEST, MOST_SIZES, MOST_TENSORS, NoWork, behind, port_of
 from neokernel.lang import Array, Embedded, Span, array, copy, size_of, struct, u8, u32, u64, usize, wire_view
 from neokernel.runtime.utf8 import is_utf8
 from neokernel.services.gateway.elements import Element, element_of, size_of_element
@@ -110,7 +110,7 @@ class Described:
             return NoWork.MANIFEST
         place: u64 = 0
         for number in range(ports):
-            port = wire_view(Port, manifest[size_of(Header) + number * size_of(Port) :])
+            port = port_of(manifest, number)
             tensor = self.tensors[number]
             if number == self.inputs:
                 self.results = usize(place)

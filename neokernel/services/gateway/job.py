@@ -39,7 +39,8 @@ class Job:
     serial: u64 = 0
     #: of what its model takes and gives
     edition: u64 = 0
-    #: until when its results are waited for
+    #: since when and until when its results are waited for
+    since: u64 = 0
     until: u64 = 0
     #: which task waits for its end
     waiter: Task | None = None

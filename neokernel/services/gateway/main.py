@@ -351,8 +351,8 @@ class Office:
         copy(into[:length], name[:length])
         return length
 
-    def appoint(self, number: u64, client: u64) -> NotAppointed | None:
-        return self.site.work.appoint(self.site.executor, number, client)
+    def appoint(self, number: u64, client: u64, absent: bool) -> NotAppointed | None:
+        return self.site.work.appoint(self.site.executor, number, client, absent)
 
     def served(self, number: u64) -> Served | NotAppointed:
         return self.site.work.served(number, self.site.executor.now)
@@ -462,6 +462,7 @@ def main(process: Process) -> None:
         site.work.models[model].named = len(site.name_of(model)) != 0
     site.work.most = usize(min(max(queue.get(process), 1), MOST_WAITING))
     site.patience = patience.get(process)
+    site.work.patience = u64(site.patience) * (process.frequency // 1_000)
     site.voices.frequency = process.frequency
     limits = Limits(most_body=MOST_BODY, head=u64(head.get(process)), idle=u64(idle.get(process)))
     server = begin(process, site.executor, site.sockets[:], slot_of(network), EACH, limits, errors=ERRORS)

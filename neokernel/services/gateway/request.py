@@ -288,7 +288,7 @@ class Asking:
                         kind = text_of(name_of(tensor.element))
                         self.trouble.write(f"{'out of the range of' if bits is Unfit.RANGE else 'no'} {kind}")
                         return False
-                    put(tensor.element, memory, usize(made) * element_size(tensor.element), bits)
+                    put(tensor.element, memory, usize(made * size_of_element(tensor.element)), bits)
                     made += 1
                     counts[level - 1] += 1
                 case _:
@@ -351,10 +351,6 @@ def write_shape(tensor: Tensor, text: Text) -> None:
     for axis in range(tensor.rank):
         text.write(f"{', ' if axis != 0 else ''}{tensor.sizes[axis]}")
     text.write("]")
-
-
-def element_size(element: Element) -> usize:
-    return usize(size_of_element(element))
 
 
 def element_bits(element: Element, token: Token, reader: Reader) -> u64 | Unfit:

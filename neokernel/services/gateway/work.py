@@ -13,7 +13,8 @@ Invariants:
   its last word counts, and the task of the one before ends. So nobody takes the tasks that others' calls need.
 - Whoever serves a name has begun with the manifest that its model has now, or with one that takes and gives the same:
   so its tensors lie as `described` says.
-- Where somebody was appointed, nobody else is given work; what others had been given before still counts.
+- Where somebody was appointed, nobody else is given work; what others had been given before still counts. Who was
+  appointed, and serves what the name takes and gives, can't make it another model: else who was before couldn't return.
 """
 
 from __future__ import annotations
@@ -63,6 +64,10 @@ class Model:
     waiting: usize = 0
     #: the process that was appointed to serve it, 0 as long as anybody may
     appointed: u64 = 0
+    #: since then, work has waited for it in vain
+    in_vain: bool = False
+    #: when that was, or when it gave results for the last time
+    last: u64 = 0
 
     def is_for(self, client: u64) -> bool:
         """May this process have its work?"""
@@ -95,7 +100,8 @@ class Worker:
     given: u64 = 0
     job: usize = NOBODY
     serial: u64 = 0
-    #: until when it is in time with it, whether anybody still waits for it or not
+    #: when it was given that, and until when it is in time with it, whether anybody still waits for it or not
+    since: u64 = 0
     until: u64 = 0
     #: the task that waits for work for it
     waiter: Task | None = None
@@ -114,6 +120,8 @@ class Work:
     serial: u64 = 0
     #: requests of one model that may wait
     most: usize = MOST_WAITING
+    #: ticks that a process has for what it was given
+    patience: u64 = 0
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
@@ -136,7 +144,7 @@ class Work:
         full = found.queue.push(self.serial << INDEX_BITS | index)
         if full is None:
             job.serial, job.edition, job.phase = self.serial, found.described.edition, Phase.WAITING
-            job.until = until
+            job.since, job.until = executor.now, until
             found.waiting += 1
             self.call(executor, model)
         return full
@@ -157,7 +165,10 @@ class Work:
         """How a job has ended: DONE, LOST, or IDLE if its time was over first, or the client has gone."""
         job = self.jobs[index]
         while job.phase is Phase.WAITING or job.phase is Phase.GIVEN:
-            if executor.now >= job.until or client.is_gone():
+            gone = client.is_gone()
+            if executor.now >= job.until or gone:
+                if not gone:
+                    self.miss(index, model)
                 self.abandon(index, model)
                 break
             job.waiter = executor.running()
@@ -167,6 +178,20 @@ class Work:
         job.waiter = None
         ended, job.phase = job.phase, Phase.IDLE
         return ended if job.edition == self.models[model].described.edition or ended is Phase.IDLE else Phase.LOST
+
+    def miss(self, index: usize, model: usize) -> None:
+        """A job's time is over. If it still waits, is that the fault of who was appointed?
+
+        It is, if no results have come for as long, and it doesn't work on something that it took meanwhile either. Who
+        takes too long for what it has is late by itself: that a queue is long isn't anybody's fault.
+        """
+        job, found = self.jobs[index], self.models[model]
+        if job.phase is not Phase.WAITING or found.appointed == 0:
+            return
+        worker = self.worker_of(found.appointed)
+        works = worker is not None and worker.job != NOBODY and worker.since > job.since
+        if found.last <= job.since and not works:
+            found.in_vain = True
 
     def abandon(self, index: usize, model: usize) -> None:
         """Nobody waits for the job any more."""
@@ -225,9 +250,7 @@ class Work:
                 model.described.rename(data[:HEADER_SIZE])
             another = False
         if another:
-            if not model.is_for(client):
-                return NoWork.OTHER
-            if self.serving(number, executor.now) != 0:
+            if not self.may_replace(executor, worker, number):
                 return NoWork.OTHER
             refused = self.scratch.read(data)
             if refused is not None:
@@ -244,6 +267,17 @@ class Work:
         worker.began = True
         return None
 
+    def may_replace(self, executor: Executor, worker: Worker, number: usize) -> bool:
+        """May what the name takes and gives become what this process says?"""
+        model = self.models[number]
+        if model.described.size == 0:
+            return True
+        if model.appointed == 0:
+            return self.serving(number, executor.now) == 0
+        # Who was before it gives and takes what the name does now, and is to be able to come back.
+        knows = worker.model == number and worker.edition == model.described.edition
+        return model.is_for(worker.client) and not knows
+
     async def next(self, executor: Executor, badge: u64, done: u64) -> u64 | NoWork:
         """A process has done what it was given, and wants more."""
         worker = self.worker_of(client_of(badge)) if client_of(badge) != 0 else None
@@ -255,7 +289,7 @@ class Work:
         while worker.turn == turn and worker.began:
             if not self.models[worker.model].is_for(worker.client):
                 return NoWork.RETIRED
-            if self.give(worker):
+            if self.give(executor, worker):
                 return worker.given
             worker.waiter = executor.running()
             await pause()
@@ -263,15 +297,19 @@ class Work:
 
     # --- who serves -----------------------------------------------------------------------------------------------
 
-    def appoint(self, executor: Executor, number: u64, client: u64) -> NotAppointed | None:
-        """From now on, this process alone is given a name's work: others are told that they are retired."""
+    def appoint(self, executor: Executor, number: u64, client: u64, absent: bool) -> NotAppointed | None:
+        """From now on, this process alone is given a name's work: others are told that they are retired. `absent`: also
+        if it has yet to begin."""
         if number >= MODELS or not self.models[usize(number)].named:
             return NotAppointed.NAME
-        model, chosen = self.models[usize(number)], self.worker_of(client) if client != 0 else None
-        if chosen is None or not chosen.began or chosen.model != usize(number):
+        model = self.models[usize(number)]
+        began = self.has_begun(usize(number), client)
+        if client == 0 or (began is None and not absent):
             return NotAppointed.ABSENT
-        model.described.rename(chosen.header[:])
-        model.appointed = client
+        if began is not None:
+            model.described.rename(began.header[:])
+        if model.appointed != client:
+            model.appointed, model.in_vain, model.last = client, False, executor.now
         for worker in self.workers:
             waiter = worker.waiter
             if waiter is not None and worker.model == usize(number):
@@ -283,18 +321,27 @@ class Work:
         """How the process does that was appointed."""
         if number >= MODELS or not self.models[usize(number)].named:
             return NotAppointed.NAME
-        worker = self.worker_of(self.models[usize(number)].appointed)
-        if self.models[usize(number)].appointed == 0 or worker is None:
+        model = self.models[usize(number)]
+        if model.appointed == 0:
             return NotAppointed.ABSENT
-        return Served(worker.answered, self.serving(usize(number), now) != 0)
+        worker = self.has_begun(usize(number), model.appointed)
+        if worker is None:
+            return Served(0, False, model.in_vain)
+        return Served(worker.answered, True, model.in_vain or worker.is_late(now))
+
+    def has_begun(self, number: usize, client: u64) -> Worker | None:
+        """The process, if it has begun to serve this name."""
+        worker = self.worker_of(client) if client != 0 else None
+        return worker if worker is not None and worker.began and worker.model == number else None
 
     # --- work -----------------------------------------------------------------------------------------------------
 
     def finish(self, executor: Executor, worker: Worker, done: u64) -> None:
         """Take the results; of another number than that of what it was given, it has none."""
-        index, worker.job = worker.job, NOBODY
+        index = worker.job
         if index == NOBODY:
             return
+        self.let_go(executor, worker)
         job = self.jobs[index]
         if job.phase is not Phase.GIVEN or job.serial != worker.serial:
             return
@@ -306,9 +353,18 @@ class Work:
         first = described.results
         worker.tensors.read(first, job.tensors[first : worker.tensors.length])
         worker.answered += 1
+        model = self.models[worker.model]
+        if model.is_for(worker.client):
+            model.last = executor.now
         self.end(executor, job, Phase.DONE)
 
-    def give(self, worker: Worker) -> bool:
+    def let_go(self, executor: Executor, worker: Worker) -> None:
+        """It has no job any more. That it was late with it counts on."""
+        model = self.models[worker.model]
+        model.in_vain = model.in_vain or (worker.is_late(executor.now) and model.appointed == worker.client)
+        worker.job = NOBODY
+
+    def give(self, executor: Executor, worker: Worker) -> bool:
         """Give it the oldest job that still waits. False: there is none."""
         model = self.models[worker.model]
         assert worker.edition == model.described.edition, "`replace` lets go of all others"
@@ -328,7 +384,8 @@ class Work:
             worker.tensors.write(tensor.place, job.tensors[tensor.place : end].bytes())
         job.phase = Phase.GIVEN
         worker.given += 1
-        worker.job, worker.serial, worker.until = index, job.serial, job.until
+        worker.job, worker.serial = index, job.serial
+        worker.since, worker.until = executor.now, executor.now + self.patience
         return True
 
     def undelivered(self, executor: Executor, badge: u64, given: u64) -> None:
@@ -337,7 +394,7 @@ class Work:
         if worker is None or given == 0 or worker.given != given or worker.job == NOBODY:
             return
         index, serial = worker.job, worker.serial
-        self.leave_with(worker)
+        self.leave_with(executor, worker)
         job = self.jobs[index]
         if job.phase is not Phase.GIVEN or job.serial != serial:
             return
@@ -352,16 +409,17 @@ class Work:
     def leave(self, executor: Executor, worker: Worker) -> None:
         """The process's life is over; what it was given is lost."""
         index, serial = worker.job, worker.serial
-        self.leave_with(worker)
+        self.leave_with(executor, worker)
         self.supersede(executor, worker)
         if index != NOBODY:
             job = self.jobs[index]
             if job.phase is Phase.GIVEN and job.serial == serial:
                 self.end(executor, job, Phase.LOST)
 
-    def leave_with(self, worker: Worker) -> None:
+    def leave_with(self, executor: Executor, worker: Worker) -> None:
         """The same; what it was given is somebody else's affair."""
-        worker.began, worker.job = False, NOBODY
+        self.let_go(executor, worker)
+        worker.began = False
         worker.turn += 1
 
     def supersede(self, executor: Executor, worker: Worker) -> None:

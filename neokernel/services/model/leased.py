@@ -15,7 +15,7 @@ from neokernel.abi.model import FLOAT32, FLOAT64, Dimension, Header, Port
 from neokernel.abi.rights import EXECUTE, READ, WRITE
 from neokernel.abi.status import FIRST, Status
 from neokernel.interfaces.accelerator import MOST_PAGES, Accelerator, NoLease, Order
-from neokernel.interfaces.inference import behind
+from neokernel.interfaces.inference import behind, port_of
 from neokernel.lang import (
     Embedded,
     Span,
@@ -136,7 +136,7 @@ class Leased:
         header = wire_view(Header, manifest)
         inputs, outputs = usize(header.inputs), usize(header.outputs)
         for number in range(inputs, inputs + outputs):
-            port = wire_view(Port, manifest[size_of(Header) + number * size_of(Port) :])
+            port = port_of(manifest, number)
             first, size = self.sample_place(number), usize(port.size)
             wanted = span_at(u8, self.sample + first, size)
             found = tensors.part(first, size).span()
@@ -151,7 +151,7 @@ class Leased:
         manifest = self.manifest()
         place: u64 = 0
         for each in range(number):
-            place = behind(place, wire_view(Port, manifest[size_of(Header) + each * size_of(Port) :]).size)
+            place = behind(place, port_of(manifest, each).size)
         return usize(place)
 
 

@@ -2,18 +2,18 @@
 
 It has two capabilities at most. Of the gateway, which gives it work; and of the accelerator manager, if there is one:
 that says which model it is to serve, and leases it models that were pushed. Without it, the process serves the model
-that its program was built with. When whoever it asks has ended, it begins anew with the next one; when it is refused,
-it ends with a status that says why.
+that its program was built with. When whoever it asks has ended, it begins anew with the next one, from the beginning:
+what it is to serve may be something else by then. When it is refused, it ends with a status that says why.
 """
 
 from __future__ import annotations
 
 from enum import Enum
 
-from neokernel.abi.model import Header, Port
+from neokernel.abi.model import Header
 from neokernel.abi.status import Status
 from neokernel.interfaces.accelerator import Accelerator, NoLease, Order, What, Why
-from neokernel.interfaces.inference import MANIFEST, MOST_TENSORS, Inference, NoWork, behind
+from neokernel.interfaces.inference import MANIFEST, MOST_TENSORS, Inference, NoWork, behind, port_of
 from neokernel.lang import (
     Array,
     Embedded,
@@ -40,9 +40,11 @@ from neokernel.services.model.leased import Leased
 
 unsafe("a model is called with the addresses of its tensors")
 
-#: statuses of a process that was refused: by the gateway, this and the number of the reason; by the manager
+#: statuses of a process that was refused: by the gateway, this and the number of the reason; by the manager; and of one
+#: whose turn it isn't, in a system whose manager was stopped: nobody is left who could say when it is
 REFUSED: u64 = 16
 FULL: u64 = 32
+RETIRED: u64 = 33
 
 
 class End(Enum):
@@ -69,7 +71,7 @@ class Model:
         header = wire_view(Header, manifest)
         place: u64 = 0
         for number in range(usize(header.inputs + header.outputs)):
-            port = wire_view(Port, manifest[size_of(Header) + number * size_of(Port) :])
+            port = port_of(manifest, number)
             if number < usize(header.inputs):
                 self.inputs[number] = tensors.address + place
             else:
@@ -95,6 +97,8 @@ class Runner:
     is_leased: bool = False
     #: it has nothing of the manager's, or has lost it
     fresh: bool = True
+    #: there is no manager
+    alone: bool = False
 
     def tensors(self) -> Lent:
         lent = region(self.gateway)
@@ -116,11 +120,16 @@ class Runner:
         accelerator: Uses[Accelerator] = uses(self.manager)
         order = accelerator.ask(self.fresh)
         if isinstance(order, NoLease):
-            self.process.exit(FULL)
+            if order is NoLease.FULL:
+                self.process.exit(FULL)
+            # Another version of the manager takes over.
+            return False
+        self.alone = False
         if isinstance(order, Failure):
             self.fresh = True
             if order.status is Status.NO_CAPABILITY:
-                # There is no manager in this system.
+                # There is no manager in this system, or none any more.
+                self.alone = True
                 self.serve_own()
                 return self.introduce()
             _ = is_over(order)
@@ -207,10 +216,8 @@ def serve(process: Process, gateway: u64, manager: u64, manifest_size: usize) ->
     manifest of the model that the program was built with."""
     runner = Runner(process=process, gateway=gateway, manager=manager, own_size=manifest_size)
     while True:
-        if not runner.begin():
-            continue
-        while runner.work() is End.OVER and runner.introduce():
-            pass
+        if runner.begin() and runner.work() is End.RETIRED and runner.alone:
+            process.exit(RETIRED)
 
 
 def is_over(failure: Failure) -> bool:

@@ -44,7 +44,7 @@ from neokernel.runtime.system import Failure
 gateway: Uses[Inference] = uses(lend=32 << 10)
 
 #: bytes of a manifest: a header, two ports, two dimensions
-SIZE = 272 + 2 * 152 + 2 * 8
+SIZE: usize = size_of(Header) + 2 * size_of(Port) + 2 * size_of(Dimension)
 LIVES_AT = MANIFEST - 8
 NAN: u32 = 0x7FC0_0000
 SEVEN: u32 = 0x40E0_0000
