@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from neokernel.lang import Array, Span, array, copy, struct, u8, u16, u32, u64, usize, value
+from neokernel.lang import Array, Embedded, Span, array, copy, struct, u8, u16, u32, u64, usize, value
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 #: pixels of a side
@@ -31,6 +31,17 @@ FIRST_X: tuple[u8, ...] = (0, 4, 0, 2, 0, 1, 0)
 FIRST_Y: tuple[u8, ...] = (0, 0, 4, 0, 2, 0, 1)
 STEP_X: tuple[u8, ...] = (8, 8, 4, 4, 2, 2, 1)
 STEP_Y: tuple[u8, ...] = (8, 8, 8, 4, 4, 2, 2)
+#: which pass each pixel of eight by eight is in
+ADAM7: tuple[u8, ...] = (
+    0, 5, 3, 5, 1, 5, 3, 5,
+    6, 6, 6, 6, 6, 6, 6, 6,
+    4, 5, 4, 5, 4, 5, 4, 5,
+    6, 6, 6, 6, 6, 6, 6, 6,
+    2, 5, 3, 5, 2, 5, 3, 5,
+    6, 6, 6, 6, 6, 6, 6, 6,
+    4, 5, 4, 5, 4, 5, 4, 5,
+    6, 6, 6, 6, 6, 6, 6, 6,
+)  # fmt: skip
 #: CRC-32 of four bits
 CRC_TABLE: tuple[u32, ...] = (
     0x0000_0000, 0x1DB7_1064, 0x3B6E_20C8, 0x26D9_30AC, 0x76DC_4190, 0x6B6B_51F4, 0x4DB2_6158, 0x5005_713C,
@@ -73,15 +84,17 @@ class Pixel:
     alpha: u16
 
 
-@value
+@struct
 class Pass:
-    """Some of the image's pixels: all of them, or one of Adam7's."""
+    """Some of the image's pixels: all of them, or one of Adam7's. Those without pixels have no bytes."""
 
-    width: usize
-    height: usize
-    #: of the raw bytes: where it begins, and how long a row is, with its filter
-    place: usize
-    row: usize
+    height: usize = 0
+    #: of the raw bytes: where it begins, and how long a row is, with its filter; 0 if it has no columns
+    place: usize = 0
+    row: usize = 0
+    #: how far its pixels are apart in the image
+    step_x: usize = 1
+    step_y: usize = 1
 
 
 @struct
@@ -91,6 +104,8 @@ class Png:
     depth: u8 = 0
     colour: u8 = 0
     interlaced: bool = False
+    #: of an image that isn't interlaced, the first one is all
+    passes: Array[Embedded[Pass]] = array(PASSES)
     #: bytes of packed pixels, and of what they become: rows, each behind its filter
     packed: usize = 0
     raw_size: usize = 0
@@ -171,8 +186,7 @@ class Png:
         if width > MOST_SIDE or height > MOST_SIDE:
             return Problem.SIZE
         self.width, self.height = width, height
-        last = self.part_of(self.parts() - 1)
-        self.raw_size = last.place + last.row * last.height
+        self.lay_out()
         return Problem.NONE
 
     def read_palette(self, body: Span[u8]) -> Problem:
@@ -214,20 +228,20 @@ class Png:
     def parts(self) -> usize:
         return PASSES if self.interlaced else 1
 
-    def part_of(self, number: usize) -> Pass:
-        """One of the passes. Those without pixels have no bytes."""
+    def lay_out(self) -> None:
+        """Where each pass lies, and how many bytes all of them have."""
         bits = usize(self.depth) * self.channels()
-        place: usize = 0
-        for before in range(number + 1):
-            width, height = usize(self.width), usize(self.height)
+        self.raw_size = 0
+        for number in range(self.parts()):
+            part = self.passes[number]
+            width, part.height = usize(self.width), usize(self.height)
             if self.interlaced:
-                width = apart(width, FIRST_X[before], STEP_X[before])
-                height = apart(height, FIRST_Y[before], STEP_Y[before])
-            row = (width * bits + 7) // 8 + 1 if width != 0 else usize(0)
-            if before == number:
-                return Pass(width, height, place, row)
-            place += row * height
-        return Pass(0, 0, 0, 0)
+                width = apart(width, FIRST_X[number], STEP_X[number])
+                part.height = apart(part.height, FIRST_Y[number], STEP_Y[number])
+                part.step_x, part.step_y = usize(STEP_X[number]), usize(STEP_Y[number])
+            part.row = (width * bits + 7) // 8 + 1 if width != 0 else usize(0)
+            part.place = self.raw_size
+            self.raw_size += part.row * part.height
 
     def unfilter(self, raw: Span[u8], most: usize) -> bool:
         """Undo the filters of so many rows. False: all were undone, or one is wrong: `problem`."""
@@ -235,8 +249,8 @@ class Png:
         for _ in range(most):
             if self.part == self.parts():
                 return False
-            part = self.part_of(self.part)
-            if self.line == part.height or part.width == 0:
+            part = self.passes[self.part]
+            if self.line == part.height or part.row == 0:
                 self.part += 1
                 self.line = 0
                 continue
@@ -252,15 +266,8 @@ class Png:
 
     def pixel(self, raw: Span[u8], x: usize, y: usize) -> Pixel:
         """Requires: filters are undone; it lies in the image."""
-        number, column, line = usize(0), x, y
-        if self.interlaced:
-            while x % usize(STEP_X[number]) != usize(FIRST_X[number]) or y % usize(STEP_Y[number]) != usize(
-                FIRST_Y[number]
-            ):
-                number += 1
-            column, line = x // usize(STEP_X[number]), y // usize(STEP_Y[number])
-        part = self.part_of(number)
-        return self.read_pixel(raw[part.place + line * part.row + 1 :], column)
+        part = self.passes[usize(ADAM7[y % 8 * 8 + x % 8]) if self.interlaced else usize(0)]
+        return self.read_pixel(raw[part.place + y // part.step_y * part.row + 1 :], x // part.step_x)
 
     def read_pixel(self, row: Span[u8], column: usize) -> Pixel:
         channels = self.channels()

@@ -6,7 +6,8 @@
     if packed.trouble is Trouble.NONE: …    # memory is full of what was packed, and its checksum is right
 
 The output is the window, too: it stays where it is. Codes are read bit by bit, as in Mark Adler's `puff`: small tables
-that are made quickly, as images here are small.
+that are made quickly, as images here are small. The codes that the format itself has are made once: a block of these
+may have a byte of data.
 
 Invariants: `made` is at most the length of `into`, `at` that of `data`; both only grow, and each symbol takes a bit at
 least, so it ends. Whatever the bytes are, no more than those of `into` are written, and none before them is read.
@@ -154,6 +155,11 @@ class Inflate:
     left: usize = 0
     literals: Embedded[Codes] = Codes()
     distances: Embedded[Codes] = Codes()
+    #: this block is of the format's own codes, which were made
+    is_fixed: bool = False
+    has_fixed: bool = False
+    fixed_literals: Embedded[Codes] = Codes()
+    fixed_distances: Embedded[Codes] = Codes()
 
     def advance(self, most: u32) -> bool:
         """Go on for so many symbols, or a block's beginning. False: it is over, well or not."""
@@ -247,14 +253,17 @@ class Inflate:
             self.stage = Stage.BLOCK
 
     def fixed_codes(self) -> None:
+        self.is_fixed, self.stage = True, Stage.CODED
+        if self.has_fixed:
+            return
+        self.has_fixed = True
         lengths: Array[u8] = array(LITERALS)
         for symbol in range(usize(LITERALS)):
             lengths[symbol] = 8 if symbol < 144 else 9 if symbol < 256 else 7 if symbol < 280 else 8
-        _ = self.literals.make(lengths[:])
+        _ = self.fixed_literals.make(lengths[:])
         for symbol in range(usize(DISTANCES)):
             lengths[symbol] = 5
-        _ = self.distances.make(lengths[:DISTANCES])
-        self.stage = Stage.CODED
+        _ = self.fixed_distances.make(lengths[:DISTANCES])
 
     def dynamic_codes(self) -> None:
         """Codes for lengths of codes, then these lengths, of literals and of distances in a row."""
@@ -300,7 +309,7 @@ class Inflate:
         if not made or not self.distances.make(lengths[usize(literals) : total]):
             self.fail(Trouble.CODES)
             return
-        self.stage = Stage.CODED
+        self.is_fixed, self.stage = False, Stage.CODED
 
     def decode(self, codes: Codes) -> u16 | None:
         """The next symbol. None: it has no code, or the data end."""
@@ -322,7 +331,7 @@ class Inflate:
 
     def symbol(self) -> bool:
         """A literal, a copy, or the block's end. False: it is that, or something is wrong."""
-        symbol = self.decode(self.literals)
+        symbol = self.decode(self.fixed_literals if self.is_fixed else self.literals)
         if symbol is None:
             return False
         if symbol < END_OF_BLOCK:
@@ -341,7 +350,7 @@ class Inflate:
         if not self.fill(more):
             return False
         length = usize(LENGTH_BASE[which]) + usize(self.take(more))
-        far = self.decode(self.distances)
+        far = self.decode(self.fixed_distances if self.is_fixed else self.distances)
         if far is None:
             return False
         if usize(far) >= len(DISTANCE_MORE):

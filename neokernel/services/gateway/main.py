@@ -49,8 +49,9 @@ from neokernel.runtime.lend import Lent
 from neokernel.runtime.must import must
 from neokernel.runtime.placing import placed
 from neokernel.runtime.process import Process, current
-from neokernel.services.gateway.image import gives_scores, read_image, takes_images
+from neokernel.services.gateway.image import Read, gives_scores, read_image, takes_images
 from neokernel.services.gateway.job import MOST_BODY, Phase
+from neokernel.services.gateway.pace import Pace, Turn
 from neokernel.services.gateway.paths import Asked, Part, asked_of
 from neokernel.services.gateway.reply import (
     ERRORS,
@@ -246,14 +247,23 @@ async def infer(site: Site, http: Exchange, number: usize, index: usize, is_imag
         return
     trouble = Text(data=job.message[:])
     edition = model.described.edition
-    taken: bool
+    until = http.server.after(u64(site.patience))
+    taken = True
     if is_image:
-        tensor = model.described.input(0)
-        taken = await read_image(site.executor, job, length, tensor, site.scale_of(number), trouble)
+        tensor, scale = model.described.input(0), site.scale_of(number)
+        turn = Turn(executor=site.executor, pace=site.pace)
+        match await read_image(turn, http, until, job, length, tensor, scale, trouble):
+            case Read.GONE:
+                http.abort()
+                return
+            case Read.LATE:
+                await refuse(http, 504, b"the image takes too long")
+                return
+            case read:
+                taken = read is Read.TAKEN
         job.has_id, job.wanted = False, 1
     else:
         taken = read_request(job, length, model.described, trouble)
-    until = http.server.after(u64(site.patience))
     if work.serving(number, site.executor.now) == 0 or model.described.edition != edition:
         # It has ended while the body came, or has become another one.
         await refuse(http, 503, b"the model isn't running", again=True)
@@ -367,6 +377,8 @@ class Site:
     seats: Array[Embedded[Seat]] = array(JOBS)
     patience: u32 = 0
     voices: Embedded[Voices] = Voices(frequency=1)
+    #: of images
+    pace: Embedded[Pace] = Pace()
     accepting: Embedded[Group] = Group(frames=tasks(accept, 1), tasks=array(1))
     answering: Embedded[Group] = Group(frames=tasks(attend_to, CALLS), tasks=array(CALLS))
     attending: Embedded[Group] = Group(frames=tasks(attend, 1), tasks=array(1))
