@@ -22,7 +22,7 @@ class Clock:
         self.slices: list[tuple[int, int, str]] = []
 
 
-@defined
+@defined  # type: ignore[arg-type]
 async def work(turn: Turn, clock: Clock, name: str, steps: list[int]) -> None:
     for ticks in steps:
         async with turn:

@@ -14,7 +14,7 @@ import pytest
 
 from neokernel.bench.kernel import EXACT
 from neokernel.image import qemu
-from tests.png.support import Picture, chunk
+from tests.png.support import Picture, Samples, chunk
 from tests.support.machine import QEMU
 from tests.support.nk import nk
 
@@ -84,7 +84,7 @@ def empty_blocks(raw: bytes) -> bytes:
 
 
 def images() -> dict[str, bytes]:
-    samples = [[((x * y) % 251,) for x in range(SIDE)] for y in range(SIDE)]
+    samples: Samples = [[((x * y) % 251,) for x in range(SIDE)] for y in range(SIDE)]
     plain = Picture(0, 8, samples)
     interlaced = Picture(0, 8, samples, interlaced=True)
     head = chunk(b"IHDR", SIDE.to_bytes(4, "big") * 2 + bytes([8, 0, 0, 0, 0]))
