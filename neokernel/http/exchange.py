@@ -99,8 +99,8 @@ class Exchange:
     in_chunks: bool = False
     silent: bool = False
     left: u64 = 0
-    #: ticks that the client may still have its answer wait; None: nothing was sent yet
-    slack: u64 | None = None
+    #: ticks that the client has had answers wait, less what it was given back
+    waited: u64 = 0
     #: nothing can be sent any more
     over: bool = False
     #: the request was refused: what comes after it isn't looked at, but it may come
@@ -378,31 +378,35 @@ class Exchange:
     async def transmit(self, data: bytes) -> bool:
         """Hand bytes over, and wait for room. False: it is over.
 
-        A client may have us wait for so long (`slack`), and longer for each byte that it takes, but never longer than
+        A client may have us wait for so long (`waited`), and longer for each byte that it takes, but never longer than
         at first: so neither one that takes nothing nor one that takes a byte now and then stays.
         """
-        server, net, executor = self.server, self.server.net, self.server.net.executor
-        most = server.ticks(server.limits.write)
-        slack = self.slack
-        until = executor.now + (slack if slack is not None else most)
+        net, executor = self.server.net, self.server.net.executor
         done: usize = 0
+        until = executor.now + self.server.ticks(self.server.limits.write) - self.waited
         while done < len(data) and not self.over:
             count = net.put(self.stream, data[done:])
             if isinstance(count, End):
                 self.over = True
             elif count != 0:
                 done += count
-                until = min(until + count * server.frequency // server.limits.rate, executor.now + most)
+                until = self.later(until, count)
                 net.push(self.stream)
             elif executor.now >= until:
-                server.counters.timed_out += 1
+                self.server.counters.timed_out += 1
                 self.abort()
             else:
                 net.expect_room(self.stream)
                 executor.until(until | GRANULE - 1)
                 await pause()
-        self.slack = until - min(executor.now, until)
+        self.waited = self.server.ticks(self.server.limits.write) - (until - min(executor.now, until))
         return not self.over
+
+    def later(self, until: u64, count: usize) -> u64:
+        """Until when the client may have us wait, now that it takes so many bytes."""
+        server = self.server
+        most = server.net.executor.now + server.ticks(server.limits.write)
+        return min(until + count * server.frequency // server.limits.rate, most)
 
     def abort(self) -> None:
         self.over = True

@@ -117,6 +117,7 @@ def test_slow_clients_are_held_off(lab: Laboratory) -> None:
     senders = slow.senders(lab, 60)
     assert (senders.refused, senders.ended) == (60, 60)
     assert slow.readers(lab, 40).ended == 40
+    assert slow.sippers(lab, 40).ended == 40
 
 
 @pytest.mark.parametrize("program", ["curl", "wrk", "nc", "browser"])

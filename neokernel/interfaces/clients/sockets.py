@@ -70,7 +70,7 @@ from neokernel.lang import (
     wrapping_add,
     wrapping_sub,
 )
-from neokernel.runtime.executor import Executor, Expired, timeout
+from neokernel.runtime.executor import Executor
 from neokernel.runtime.lend import Lent, region
 from neokernel.runtime.objects import Notification
 from neokernel.runtime.process import Process
@@ -263,18 +263,17 @@ class Net:
 
     async def connect(self, address: u32, port: u16, until: u64 = NEVER) -> Stream | Refusal | End:
         """A connection, when the peer has answered. End.TIMED_OUT: it hasn't until then, in ticks, or for too long."""
-        made = await timeout(self.executor, until, self.reach(address, port))
-        return End.TIMED_OUT if isinstance(made, Expired) else made
-
-    async def reach(self, address: u32, port: u16) -> Stream | Refusal | End:
-        """`connect`, for as long as TCP tries."""
         request = await self.request()
         with Asking(net=self, request=request) as asking:
             while not self.ask_connect(request, address, port):
+                if self.executor.now >= until:
+                    return End.TIMED_OUT
                 await self.executor.turn()
-            why = await self.answered(asking)
+            why = await self.answered(asking, until)
             if why is not None:
                 return why
+            if not asking.taken:
+                return End.TIMED_OUT
             stream = Stream(asking.pair, asking.number, Peer(address, port))
             while True:
                 socket = self.stream_of(stream)
@@ -282,7 +281,10 @@ class Net:
                     return End.RESET
                 if socket.established or socket.end is not End.NONE:
                     break
+                if self.executor.now >= until:
+                    return End.TIMED_OUT
                 socket.writer = self.executor.running()
+                self.executor.until(until)
                 await pause()
             end = socket.end
             if end is not End.NONE and not socket.established:
@@ -536,10 +538,13 @@ class Net:
                     return index
             await self.executor.turn()
 
-    async def answered(self, asking: Asking) -> Refusal | None:
-        """The service has the order: wait for its answer, and take it."""
+    async def answered(self, asking: Asking, until: u64 = NEVER) -> Refusal | None:
+        """The service has the order: wait for its answer, and take it, if it comes until then."""
         while not self.requests[asking.request].done:
+            if self.executor.now >= until:
+                return None
             self.requests[asking.request].waiter = self.executor.running()
+            self.executor.until(until)
             await pause()
         return asking.take()
 

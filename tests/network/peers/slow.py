@@ -1,11 +1,12 @@
-"""Clients that take a place and give nothing for it: such as send a byte now and then, and such as don't read."""
+"""Clients that take a place and give nothing for it: such as send or read a byte now and then, or don't read at all."""
 
 from __future__ import annotations
 
 import select
 import socket
+import threading
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 
 from tests.network.peers.crowd import WrongError
@@ -16,6 +17,11 @@ from tests.support.patience import PATIENCE
 DRIP = 0.5
 #: of what slow readers ask for: much more than all buffers on the way have room for
 MUCH = 8 << 20
+#: of what they ask for that is to be closed before they have read it: more than their own buffers have room for, and no
+#: more than the site's have
+LITTLE = 8_000
+#: what a slow reader reads at a time: that is less than the site's rate
+SIP = 100
 
 
 @dataclass(frozen=True)
@@ -69,23 +75,62 @@ def said(made: socket.socket) -> bytes:
     return found
 
 
-def readers(lab: Laboratory, count: int) -> Held:
-    """So many ask for much, and read none of it: each has to be reset."""
+def readers(lab: Laboratory, count: int, sip: int = 0) -> Held:
+    """So many ask for much, and read none of it, or `sip` bytes now and then: each has to be reset."""
     before = lab.counters()["timed_out"]
     with ExitStack() as stack:
-        for number in range(count):
-            each = stack.enter_context(closing(socket.socket()))
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-            each.settimeout(PATIENCE)
-            each.connect(lab.site)
-            each.sendall(f"GET /part?from={number}&size={MUCH} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        made = [stack.enter_context(closing(asking(lab, number, MUCH))) for number in range(count)]
         waited = served(lab)
         until = time.monotonic() + PATIENCE
         while (ended := lab.counters()["timed_out"] - before) < count:
             if time.monotonic() > until:
                 raise WrongError(f"{count - ended} of {count} slow readers are held on to")
-            time.sleep(0.2)
+            time.sleep(DRIP)
+            sipped(made, sip)
     return Held(count, 0, ended, waited)
+
+
+def sippers(lab: Laboratory, count: int) -> Held:
+    """Readers that take a little now and then."""
+    return readers(lab, count, SIP)
+
+
+def left(lab: Laboratory, count: int) -> Held:
+    """So many read, now and then, an answer behind which the site has closed: if need be each has to give way."""
+    with ExitStack() as stack:
+        made = [stack.enter_context(closing(asking(lab, number, LITTLE, "close"))) for number in range(count)]
+        stop = threading.Event()
+
+        def sip() -> None:
+            while not stop.wait(DRIP):
+                sipped(made, SIP)
+
+        thread = threading.Thread(target=sip)
+        thread.start()
+        try:
+            waited = served(lab)
+        finally:
+            stop.set()
+            thread.join()
+    return Held(count, 0, 0, waited)
+
+
+def asking(lab: Laboratory, number: int, size: int, connection: str = "keep-alive") -> socket.socket:
+    """One that has asked for a part, and has room for hardly any of it."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    made.settimeout(PATIENCE)
+    made.connect(lab.site)
+    head = f"GET /part?from={number}&size={size} HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\n\r\n"
+    made.sendall(head.encode())
+    return made
+
+
+def sipped(made: list[socket.socket], count: int) -> None:
+    """Each reads so many bytes more, if there are any."""
+    for each in made if count != 0 else ():
+        with suppress(OSError):
+            each.recv(count, socket.MSG_DONTWAIT)
 
 
 def served(lab: Laboratory) -> float:

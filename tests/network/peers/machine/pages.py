@@ -247,7 +247,7 @@ class Site:
 
 
 def main(process: Process) -> None:
-    site: Site = placed(process, 5_700)
+    site: Site = placed(process, 5_800)
     executor = site.executor
     must(executor.begin(process))
     limits = Limits(most_body=64 << 20, head=5_000, idle=60_000, body=5_000, write=5_000, linger=1_000)
