@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import json_option, print_json
-from neokernel.cli.process_debug import SCRIPT
+from neokernel.cli.process_debug import SCRIPT, patience_of_gdb
 from neokernel.cli.program import Program, find_program, is_image
 from neokernel.cli.run import image_of, kept, qemu_program
 from neokernel.cli.slots import plugged
@@ -95,7 +95,8 @@ def command(
             *(debugger, "-q", *(["-nx", "-batch"] if batch else [])),
             *(option for root in roots for option in ("-ex", f"directory {root}")),
             *("-ex", f"source {SCRIPT}"),
-            *("-ex", "set confirm off", "-ex", "set architecture riscv:rv64", "-ex", f"target remote {socket}"),
+            *("-ex", "set confirm off", "-ex", "set architecture riscv:rv64", "-ex", patience_of_gdb()),
+            *("-ex", f"target remote {socket}"),
             *(("-ex", f"add-symbol-file {user.path}") if user else ()),
             *("-ex", f"tbreak {begin}", "-ex", "continue"),
             *(option for text in execute for option in ("-ex", text)),

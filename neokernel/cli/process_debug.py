@@ -67,6 +67,11 @@ def debug_process(
         raise ToolError("NK1602", f"{running.name} can't be looked at: {error}", "has it ended?") from error
 
 
+def patience_of_gdb() -> str:
+    """Its command: how long it waits for an answer of QEMU's, in seconds; by itself, two."""
+    return f"set remotetimeout {patient(10):.0f}"
+
+
 def command_line(
     running: Running, seen: Seen, service: str, gdb: str, more: list[str], line: Path, *, batch: bool
 ) -> list[str]:
@@ -90,6 +95,7 @@ def command_line(
         "set pagination off",
         "set architecture riscv:rv64",
         f"source {SCRIPT}",
+        patience_of_gdb(),
         f"target remote {line}",
         f"add-symbol-file {running.image}",
         f"nk-process {service} {table:#x} {places}",

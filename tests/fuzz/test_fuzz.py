@@ -14,6 +14,7 @@ from tests.fuzz.generate import Generated, generate
 from tests.fuzz.shrink import shrink
 from tests.support import meanings
 from tests.support.meanings import Answer, Program
+from tests.support.patience import PATIENCE
 
 WRONG = """from neokernel.lang import u8, u64
 from tests.fuzz.observations import Output
@@ -73,7 +74,7 @@ def test_differences_are_told() -> None:
 
 
 def test_a_program_is_made_small() -> None:
-    small = shrink(WRONG, lambda text: "helper(total)" in text and "3" in text, seconds=10)
+    small = shrink(WRONG, lambda text: "helper(total)" in text and "3" in text, seconds=PATIENCE)
     assert "helper(total)" in small
     assert len(ast.unparse(ast.parse(small))) < len(WRONG) // 3
 

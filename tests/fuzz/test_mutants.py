@@ -48,7 +48,7 @@ def survives(mutant: Mutant, seed: int, number: int) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name.replace(" ", "_") for mutant in MUTANTS])
 def test_mistake_is_found(mutant: Mutant) -> None:
     batch = BATCH[mutant.reading]

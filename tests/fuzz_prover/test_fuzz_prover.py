@@ -48,7 +48,7 @@ def finds(mutant: Mutant, way: str, batch: Batch) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name.replace(" ", "_") for mutant in MUTANTS])
 def test_mistake_is_found(mutant: Mutant) -> None:
     asked = ((way, first, end) for way, begin, end in ASKED for first in range(begin, end, BATCH))

@@ -29,7 +29,7 @@ def kernel() -> ir.Program:
     return state.program
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 def test_all_contracts_and_invariants_hold_and_the_recorded_checks_never_fail(kernel: ir.Program) -> None:
     """Of functions whose proof is recorded, but for what takes longest: `make prove` does that, too."""
     record = json.loads(proofs.RECORD.read_text())

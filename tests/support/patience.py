@@ -13,9 +13,9 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 #: seconds after which what should have happened never will; less than what pytest gives a test (`pyproject.toml`)
-PATIENCE = 600.0
+PATIENCE = 900.0
 #: seconds after which a machine is ended that doesn't end by itself: sooner than its `nk`, which says what it has shown
-LONGEST_RUN = 500
+LONGEST_RUN = 800
 #: seconds after which machines are ended that never end by themselves: the first is enough for one on a quiet host, and
 #: who is to have said something by then has the next, longer one on a slow host
 LIMITS = (4, 20, 100, 400)

@@ -46,6 +46,10 @@ async def attend(server: Server) -> None:
     await attended(server, server.executor, line, server.patience)
 
 
+#: seconds in which any device answers
+PATIENCE = 5
+
+
 @struct
 class Server:
     source: Embedded[Source]
@@ -92,7 +96,7 @@ def main(process: Process) -> None:
             memory=data(2),
             address=0,
         ),
-        patience=process.frequency,
+        patience=process.frequency * PATIENCE,
     )
     executor = server.executor
     must(executor.begin(process, entropy.slot, CALLS))

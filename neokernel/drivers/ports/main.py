@@ -82,7 +82,7 @@ name2: Setting[str] = setting("port2")
 name3: Setting[str] = setting("port3")
 
 #: seconds in which any device takes note of what it is told
-PATIENCE = 2
+PATIENCE = 5
 
 
 @struct

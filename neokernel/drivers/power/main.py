@@ -28,8 +28,8 @@ power: Provides[PowerControl] = provides()
 
 #: the machine's status when the board's switch has done nothing
 NO_SWITCH: u64 = 1
-#: milliseconds that it has
-PATIENCE: u64 = 100
+#: milliseconds that it has: where the machine is emulated, on a busy host, the switch takes its time
+PATIENCE: u64 = 3_000
 
 
 @struct

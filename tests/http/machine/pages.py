@@ -46,9 +46,7 @@ PLAIN = b"text/plain"
 HOST: u32 = 0x0A00_0202
 
 #: for clients on a host that may be slow, and of a site that is in a hurry
-PATIENT = Limits(
-    head=1_000_000, idle=1_000_000, body=1_000_000, write=1_000_000, linger=1_000_000, connect=1_000_000
-)
+PATIENT = Limits(head=1_000_000, idle=1_000_000, body=1_000_000, write=1_000_000, linger=1_000_000, connect=1_000_000)
 HASTY = Limits(head=3_000, idle=6_000, body=3_000, write=3_000, linger=1_000)
 
 network: Uses[Sockets] = uses(lend=2 << 20)
