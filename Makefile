@@ -39,7 +39,7 @@ test: $(TEST) ## everything that CI runs: style, types, tests
 	@status=0; $(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync lint || status=1; $(BIN)/pytest -m "not slow" $(ARGS) && exit $$status
 
 test-slow: $(TEST) qemu ## the tests that take minutes: planted mistakes, whole memory models
-	$(BIN)/pytest -m slow --timeout=1800 $(ARGS)
+	$(BIN)/pytest -m slow --timeout=7200 $(ARGS)
 
 lint: lint-style lint-format lint-types lint-target ## ruff, mypy, pyright
 

@@ -224,8 +224,11 @@ def _program(source: str, functions: list[str]) -> meanings.Program:
     return meanings.Program(f"{source}\n\n{header}\n\n\ndef main(out: Output) -> None:\n{calls}")
 
 
-def run(page: Page, block: Block, folder: Path) -> str:
-    """Run a console block's commands in `folder`; the block as it should read."""
+def run(page: Page, block: Block, folder: Path, *, counted: bool = False) -> str:
+    """Run a console block's commands in `folder`; the block as it should read.
+
+    `counted`: in the time of instructions. So what the page says of milliseconds is so on any host.
+    """
     for name, source in page.programs.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(source, encoding="utf-8")
@@ -240,6 +243,8 @@ def run(page: Page, block: Block, folder: Path) -> str:
     for command, _ in _commands(block):
         program, *arguments = command.split()
         assert program == "nk", f"{block.name}: only nk is run, not {program}"
+        if counted and arguments[0] == "run" and "--host" not in arguments:
+            arguments.insert(1, "--counted")
         environment = {
             # As a reader's: pytest says more where it is told of continuous integration.
             **{name: value for name, value in os.environ.items() if name != "CI"},
