@@ -48,6 +48,11 @@ MOST_PAIRS = 1_024
 MOST_DATAGRAMS = 32
 
 
+def ipv4(first: u32, second: u32, third: u32, fourth: u32) -> u32:
+    """An address, as orders and news have it: `ipv4(10, 0, 2, 15)`."""
+    return first << 24 | second << 16 | third << 8 | fourth
+
+
 class NoSockets(Enum):
     """Why the network wasn't opened."""
 

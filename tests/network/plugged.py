@@ -24,7 +24,7 @@ from neokernel.lang import (
     u64,
     usize,
 )
-from neokernel.runtime.executor import Expired, Group, timeout
+from neokernel.runtime.executor import Group
 from neokernel.runtime.lend import Lent
 from neokernel.runtime.ring import Broken
 from neokernel.services.network.exchange import Exchange, tell_accepted, tell_answers, tell_datagrams, tell_moved
@@ -107,16 +107,16 @@ async def task(program: Program, kind: u64, port: u16, until: u64) -> None:
         case 3:
             own = program.own
             assert own is not None, "it was bound before"
-            heard = await timeout(net.executor, until, net.receive_from(own, program.data[:]))
-            program.expired = isinstance(heard, Expired)
-            if not isinstance(heard, Expired | Gone):
+            heard = await net.receive_from(own, program.data[:], until)
+            program.expired = heard is Gone.EXPIRED
+            if not isinstance(heard, Gone):
                 program.length = heard.length
         case _:
             stream = program.stream
             assert stream is not None, "it was opened before"
-            came = await timeout(net.executor, until, net.receive(stream, program.data[:]))
-            program.expired = isinstance(came, Expired)
-            if not isinstance(came, Expired | End):
+            came = await net.receive(stream, program.data[:], until)
+            program.expired = came is End.NONE
+            if not isinstance(came, End):
                 program.length = came
     program.ended += 1
 

@@ -39,6 +39,8 @@ class Gone(Enum):
 
     #: it was closed, or never was
     CLOSED = 0
+    #: it is there, but the time was over before
+    EXPIRED = 1
 
 
 @value

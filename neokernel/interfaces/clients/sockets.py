@@ -247,8 +247,8 @@ class Net:
         self.leave(listener.index)
         self.silence(listener.index, listening.number)
 
-    async def accept(self, listener: Listener) -> Stream | Gone:
-        """The next one who connects."""
+    async def accept(self, listener: Listener, until: u64 = NEVER) -> Stream | Gone:
+        """The next one who connects. Gone.EXPIRED: nobody has until then, in ticks."""
         while True:
             listening = self.listening_of(listener)
             if listening is None:
@@ -258,7 +258,10 @@ class Net:
                 socket = self.sockets[usize(pair)]
                 listening.first = socket.following
                 return Stream(pair, socket.serial, socket.peer)
+            if self.executor.now >= until:
+                return Gone.EXPIRED
             listening.waiter = self.executor.running()
+            self.executor.until(until)
             await pause()
 
     async def connect(self, address: u32, port: u16, until: u64 = NEVER) -> Stream | Refusal | End:
@@ -309,14 +312,20 @@ class Net:
             self.push(stream)
         return None
 
-    async def receive(self, stream: Stream, into: Span[u8]) -> usize | End:
-        """Bytes that have come, as many as fit, at least one; 0: the peer has sent all that it will, or none fits."""
+    async def receive(self, stream: Stream, into: Span[u8], until: u64 = NEVER) -> usize | End:
+        """Bytes that have come, as many as fit, at least one; 0: the peer has sent all that it will, or none fits.
+
+        End.NONE: nothing has come until then, in ticks, and it goes on.
+        """
         while len(into) != 0:
             count = self.get(stream, into)
             if count is not None:
                 self.push(stream)
                 return count
+            if self.executor.now >= until:
+                return End.NONE
             self.expect_input(stream)
+            self.executor.until(until)
             await pause()
         return 0
 
@@ -455,8 +464,8 @@ class Net:
             socket.writer = self.executor.running()
             await pause()
 
-    async def receive_from(self, own: Datagrams, into: Span[u8]) -> Datagram | Gone:
-        """The oldest datagram, as much of it as fits."""
+    async def receive_from(self, own: Datagrams, into: Span[u8], until: u64 = NEVER) -> Datagram | Gone:
+        """The oldest datagram, as much of it as fits. Gone.EXPIRED: none has come until then, in ticks."""
         while True:
             socket = self.datagrams_of(own)
             if socket is None:
@@ -471,7 +480,10 @@ class Net:
                 socket.taken += 1
                 self.tell(own.pair)
                 return Datagram(peer, count)
+            if self.executor.now >= until:
+                return Gone.EXPIRED
             socket.reader = self.executor.running()
+            self.executor.until(until)
             await pause()
 
     def unbind(self, own: Datagrams) -> None:
