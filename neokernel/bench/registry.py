@@ -26,6 +26,7 @@ BENCHES = {
     "drivers": "instructions of requests to drivers, from a client's call to its answer",
     "network": "HTTP and TCP with a client on the host, counted and by the clock",
     "models": "instructions of models, as native code, beside C",
+    "request": "instructions of a request to the inference gateway, leg by leg",
     "watching": "what it costs to record the kernel's events, and to look at a machine",
     "stage": "what a signed start costs, and what that is made of",
     "build": "seconds to build 10,000 lines: cold, and after an edit of one line",
@@ -35,7 +36,7 @@ BENCHES = {
 WIDE = 100
 
 #: those that boot a machine
-BOOTS = {"compiler", "drivers", "kernel", "models", "network", "stage", "system", "watching"}
+BOOTS = {"compiler", "drivers", "kernel", "models", "network", "request", "stage", "system", "watching"}
 
 #: those that can run beside a Linux
 LINUX = {"network"}
@@ -83,6 +84,10 @@ def run(
         from neokernel.bench import models
 
         return models.run(only, progress, keep)
+    if name == "request":
+        from neokernel.bench import request
+
+        return request.run(only, progress, keep)
     if name == "stage":
         from neokernel.bench import stage
 

@@ -25,6 +25,7 @@ from neokernel.bench.row import BenchError, Progress, Row
 from neokernel.image.patience import patient
 
 if TYPE_CHECKING:
+    from neokernel.control.channel import Channel
     from neokernel.control.view import View
 
 #: programs of `nk bench kernel`; its `worst` and `rings` aren't about what the kernel does by the call
@@ -141,11 +142,14 @@ def counted(view: View, work: Callable[[], object], idle: float) -> tuple[float,
 
 
 @contextlib.contextmanager
-def asked(image: Path, folder: Path) -> Iterator[View]:
-    """The machine runs, counting its instructions, and has begun a session with us."""
+def asked(image: Path, folder: Path, devices: Sequence[str] = ()) -> Iterator[View]:
+    """The machine runs, counting its instructions, and has begun a session with us.
+
+    `devices`: QEMU's arguments for more of them than random bytes and the ports.
+    """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from neokernel.control.channel import Channel, ChannelError
+    from neokernel.control.channel import ChannelError
     from neokernel.control.remote import connected
     from neokernel.control.view import View
     from neokernel.image import qemu
@@ -160,16 +164,11 @@ def asked(image: Path, folder: Path) -> Iterator[View]:
     exact = [*kernel.EXACT]
     exact[1] = exact[1].replace("sleep=off", "sleep=on")
     slots = [*qemu.entropy("virtio-mmio-bus.0"), *qemu.ports("virtio-mmio-bus.1", {"control": line})]
-    machine = [*kernel.command(image), *exact[:2], *qemu.MODERN, *slots, *qemu.enrolled(blob)]
+    machine = [*kernel.command(image), *exact[:2], *qemu.MODERN, *slots, *devices, *qemu.enrolled(blob)]
     child = subprocess.Popen(machine, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + patient(PATIENCE)
-        while not line.exists():
-            if child.poll() is not None or time.monotonic() > end:
-                raise BenchError("the machine doesn't start")
-            time.sleep(0.05)
         try:
-            with Channel(line, PATIENCE) as channel:
+            with line_of(child, line) as channel:
                 session = channel.open(private, public)
                 with connected(channel) as remote:
                     yield View(remote, session)
@@ -177,3 +176,17 @@ def asked(image: Path, folder: Path) -> Iterator[View]:
             raise BenchError(f"the machine doesn't answer: {error}") from error
     finally:
         qemu.reap(child)
+
+
+def line_of(child: subprocess.Popen[bytes], line: Path) -> Channel:
+    """The operators' line, once QEMU listens there."""
+    from neokernel.control.channel import Channel, Gone
+
+    end = time.monotonic() + patient(PATIENCE)
+    while True:
+        try:
+            return Channel(line, PATIENCE)
+        except Gone:
+            if child.poll() is not None or time.monotonic() > end:
+                raise BenchError("the machine doesn't start") from None
+        time.sleep(0.05)

@@ -12,9 +12,9 @@ import mmap
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -29,14 +29,9 @@ from neokernel.image import qemu
 from neokernel.image.elf import Image
 from neokernel.image.panic import ConsoleFilter
 from neokernel.image.perfetto import chrome_trace
-from neokernel.image.ring import EVENTS, BadDump, Entry, Ring, Unfolding, find_names, find_ring, pack_dump
+from neokernel.image.ring import BadDump, Ring, find_names, find_ring, pack_dump
 from neokernel.image.standstill import activities
 
-if TYPE_CHECKING:
-    from neokernel.control.view import View
-
-#: every kind of record
-ALL_EVENTS = (1 << len(EVENTS)) - 1
 #: the end of the name of an image that is made to be traced
 TRACED = ".traced"
 
@@ -292,6 +287,8 @@ def record(machine: str | None, key: Path | None, output: Path | None, duration:
     """
     import time
 
+    from neokernel.control.recorded import ALL_EVENTS, entries_of
+
     running = chosen(machine)
     with session(running.name, key) as view:
         before = int(view.ring(ALL_EVENTS).written)
@@ -308,19 +305,3 @@ def record(machine: str | None, key: Path | None, output: Path | None, duration:
     seconds = (entries[-1].time - entries[0].time) / found.frequency
     threads = {names.get(number, f"thread {number}"): doing for number, doing in activities(found).items()}
     return report(Made(place, len(entries), found.lost, seconds, threads), Run(), as_json=as_json)
-
-
-def entries_of(view: View, first: int, written: int, capacity: int) -> list[Entry]:
-    """The records from `first` on that are still there, as a ring that has stopped has them."""
-    number = begin = max(first, written - capacity)
-    found: list[Entry] = []
-    unfolding = Unfolding()
-    while number < written:
-        records = view.events(number)
-        for place, (time, thread, kind, hart, _, a, b) in enumerate(records[: written - number]):
-            event = EVENTS.get(kind)
-            if event is not None:
-                for entry in unfolding.add(Entry(number + place, time, thread, event, hart, a, b)):
-                    found.append(replace(entry, number=begin + len(found)))
-        number += max(len(records), 1)
-    return found
