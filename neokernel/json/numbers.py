@@ -22,6 +22,9 @@ from neokernel.lang import count_leading_zeros, i64, multiply_high, u32, u64, va
 #: digits that fit into 64 bits, whatever they are
 MOST_EXACT = 19
 MOST_UNIT: u64 = 10_000_000_000_000_000_000
+#: digits of an integer that every float has as it is
+SMALL_DIGITS = 7
+MOST_SMALL: u64 = 9_999_999
 #: digits of a number that lies in the middle between two float64, at most: of others it only counts that there are some
 MOST_DIGITS = 768
 #: beyond this an exponent makes no difference, however many digits there are
@@ -110,6 +113,9 @@ def exponent_of(text: bytes) -> i64:
 
 def float64_of(text: bytes) -> u64:
     """The bits of the nearest float64; infinity, if it is too large."""
+    small = small_of(text)
+    if small <= MOST_SMALL:
+        return whole(small, FLOAT64)
     number = scanned(text)
     sign = u64(1) << 63 if number.negative else u64(0)
     return sign | float_of(text, number, FLOAT64)
@@ -117,9 +123,33 @@ def float64_of(text: bytes) -> u64:
 
 def float32_of(text: bytes) -> u32:
     """The bits of the nearest float32; infinity, if it is too large."""
+    small = small_of(text)
+    if small <= MOST_SMALL:
+        return u32(whole(small, FLOAT32))
     number = scanned(text)
     sign = u32(1) << 31 if number.negative else u32(0)
     return sign | u32(float_of(text, number, FLOAT32))
+
+
+def small_of(text: bytes) -> u64:
+    """Of a few digits and nothing else, the number, which is mostly what is meant; else more than MOST_SMALL."""
+    if len(text) > SMALL_DIGITS:
+        return MOST_SMALL + 1
+    found: u64 = 0
+    for byte in text:
+        if not ZERO <= byte <= NINE:
+            return MOST_SMALL + 1
+        found = found * 10 + u64(byte - ZERO)
+    return found
+
+
+def whole(number: u64, format: Format) -> u64:
+    """The bits of a number up to MOST_SMALL, which is a float as it is."""
+    if number == 0:
+        return 0
+    zeroes = u64(count_leading_zeros(number))
+    # The highest bit counts as one of the exponent.
+    return (u64(format.bias + 62 - i64(zeroes)) << format.fraction) + (number << zeroes >> 63 - format.fraction)
 
 
 def float_of(text: bytes, number: Number, format: Format) -> u64:

@@ -104,6 +104,8 @@ class Reader:
         """The next part."""
         if self.problem is not Problem.NONE:
             return Token.WRONG
+        if self.is_next_number():
+            return self.digits()
         self.blanks()
         if self.at == len(self.data):
             return Token.END if self.expected is Expected.NOTHING else self.wrong(Problem.CUT)
@@ -173,6 +175,22 @@ class Reader:
         return made
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def is_next_number(self) -> bool:
+        """Go to the next number of a list, behind a comma and maybe a blank, as most of what is long has them.
+
+        False: it is something else, for which the long way is.
+        """
+        data, place = self.data, self.at
+        if self.expected is not Expected.REST or self.objects & 1 != 0 or place + 3 > len(data) or data[place] != COMMA:
+            return False
+        place += 1
+        if data[place] == 0x20:
+            place += 1
+        if not ZERO <= data[place] <= NINE:
+            return False
+        self.at = place
+        return True
 
     def wrong(self, problem: Problem) -> Token:
         self.problem = problem
@@ -309,10 +327,12 @@ class Reader:
 
     def run(self) -> usize:
         """Read past digits: how many."""
-        first = self.at
-        while self.at < len(self.data) and ZERO <= self.data[self.at] <= NINE:
-            self.at += 1
-        return self.at - first
+        data, place = self.data, self.at
+        while place < len(data) and ZERO <= data[place] <= NINE:
+            place += 1
+        count = place - self.at
+        self.at = place
+        return count
 
     def no_number(self) -> Token:
         return self.wrong(Problem.CUT if self.at == len(self.data) else Problem.SYNTAX)

@@ -110,6 +110,9 @@ def test_elements_of_each_type(kind: str) -> None:
         how, wanted, found = ask(manifest(tensors), json.dumps(request).encode())
         assert (how, wanted) == (TAKEN, 1), found
         assert found[:3] == values["other"].tobytes() and found[64:][: values["in"].nbytes] == values["in"].tobytes()
+        # Data may stand before what says what it is.
+        backwards = {"inputs": [dict(reversed(each.items())) for each in request["inputs"]]}
+        assert ask(manifest(tensors), json.dumps(backwards).encode()) == (how, wanted, found)
         for each in request["inputs"]:
             each["data"] = np.array(each["data"], TYPES[each["datatype"]][1]).ravel().tolist()
         assert ask(manifest(tensors), json.dumps(request).encode()) == (how, wanted, found)

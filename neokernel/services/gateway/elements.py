@@ -17,7 +17,7 @@ from neokernel.json.numbers import (
     is_finite64,
 )
 from neokernel.json.writer import Writer
-from neokernel.lang import Span, truncate, u8, u32, u64, usize, wrapping_neg
+from neokernel.lang import Span, truncate, u8, u16, u32, u64, usize, wire, wire_view, wrapping_neg
 
 
 class Element(Enum):
@@ -136,20 +136,45 @@ def bits_of(element: Element, text: bytes) -> u64 | Unfit:
     return wrapping_neg(number.size) if number.negative else number.size
 
 
+@wire
+class Half:
+    number: u16
+
+
+@wire
+class Word:
+    number: u32
+
+
+@wire
+class Double:
+    number: u64
+
+
 def put(element: Element, memory: Span[u8], place: usize, bits: u64) -> None:
     """Write an element, the least significant byte first."""
-    rest = bits
-    for offset in range(usize(size_of_element(element))):
-        memory[place + offset] = truncate(u8, rest)
-        rest >>= 8
+    match size_of_element(element):
+        case 1:
+            memory[place] = truncate(u8, bits)
+        case 2:
+            wire_view(Half, memory[place : place + 2]).number = truncate(u16, bits)
+        case 4:
+            wire_view(Word, memory[place : place + 4]).number = truncate(u32, bits)
+        case _:
+            wire_view(Double, memory[place : place + 8]).number = bits
 
 
 def get(element: Element, memory: Span[u8], place: usize) -> u64:
     """Its bits."""
-    found: u64 = 0
-    for offset in range(usize(size_of_element(element))):
-        found |= u64(memory[place + offset]) << offset * 8
-    return found
+    match size_of_element(element):
+        case 1:
+            return u64(memory[place])
+        case 2:
+            return u64(wire_view(Half, memory[place : place + 2]).number)
+        case 4:
+            return u64(wire_view(Word, memory[place : place + 4]).number)
+        case _:
+            return wire_view(Double, memory[place : place + 8]).number
 
 
 def write(element: Element, bits: u64, writer: Writer) -> bool:

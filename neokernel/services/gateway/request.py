@@ -1,9 +1,9 @@
 """An inference request: its JSON becomes tensors, or words that say what is wrong with it.
 
 Source: Open Inference Protocol v2, "Inference Request JSON Object". Members that aren't the protocol's are passed over,
-and so are parameters: there are none that mean something here. `data` may stand before what says what it is, so it is
-read when its input is complete, from where it stands. It is one list of all elements, or lists in one another as the
-shape has them.
+and so are parameters: there are none that mean something here. `data` mostly stands behind what says what it is, and is
+read then. It may stand before that: then it is passed over, and read when its input is complete. It is one list of all
+elements, or lists in one another as the shape has them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from neokernel.abi.model import MOST_DIMENSIONS
 from neokernel.http.text import Text
 from neokernel.json.numbers import Integer, integer_of
 from neokernel.json.reader import Problem, Reader, Token
-from neokernel.lang import Array, Span, array, struct, text_of, u8, u16, u64, usize
+from neokernel.lang import Array, array, struct, text_of, u8, u16, u64, usize
 from neokernel.services.gateway.described import Described, Tensor
 from neokernel.services.gateway.elements import Element, Unfit, bits_of, name_of, put, size_of_element
 from neokernel.services.gateway.job import Job
@@ -179,6 +179,7 @@ class Asking:
         number: usize | None = None
         typed: Element | None = None
         data: usize = 0
+        made = False
         shape, once = Shape(), Once()
         while True:
             token = reader.next()
@@ -216,7 +217,12 @@ class Asking:
                 if once.is_again(8):
                     return self.unfit("`data` stands there twice")
                 data = reader.at
-                if not self.skip():
+                known = self.known(number, typed, shape)
+                if known is not None:
+                    made = self.read_data(known, reader)
+                    if not made:
+                        return False
+                elif not self.skip():
                     return False
             elif not self.skip():
                 return False
@@ -235,9 +241,16 @@ class Asking:
             trouble.write(f'input "{named}" has no `data`')
         else:
             self.given |= u16(1) << number
-            place = tensor.place
-            return self.read_data(tensor, data, self.job.tensors[place:])
+            # As a document of its own, which ends with the list.
+            return made or self.read_data(tensor, Reader(data=reader.data, at=data))
         return False
+
+    def known(self, number: usize | None, typed: Element | None, shape: Shape) -> Tensor | None:
+        """The input, if that is what has been said of it."""
+        if number is None:
+            return None
+        tensor = self.described.input(number)
+        return tensor if typed is tensor.element and shape.is_of(tensor) else None
 
     def datatype(self) -> Element | None:
         """What the text that was read last names."""
@@ -246,10 +259,10 @@ class Asking:
                 return Element(number)
         return None
 
-    def read_data(self, tensor: Tensor, place: usize, memory: Span[u8]) -> bool:
-        """The elements of a list that begins there, and is known to be JSON."""
-        # As a document of its own, which ends with the list.
-        reader = Reader(data=self.reader.data, at=place)
+    def read_data(self, tensor: Tensor, reader: Reader) -> bool:
+        """The elements of the list that comes next, into the job's memory."""
+        first, size = tensor.place, usize(size_of_element(tensor.element))
+        memory = self.job.tensors[first : first + usize(tensor.count) * size]
         counts: Array[u64] = array(MOST_DIMENSIONS)
         level: usize = 0
         # How deep the elements stand: all of them as the first one.
@@ -288,7 +301,7 @@ class Asking:
                         kind = text_of(name_of(tensor.element))
                         self.trouble.write(f"{'out of the range of' if bits is Unfit.RANGE else 'no'} {kind}")
                         return False
-                    put(tensor.element, memory, usize(made * size_of_element(tensor.element)), bits)
+                    put(tensor.element, memory, usize(made) * size, bits)
                     made += 1
                     counts[level - 1] += 1
                 case _:
@@ -300,6 +313,8 @@ class Asking:
         self.trouble.write(f'the data of input "{text_of(tensor.name())}" ')
 
     def wrong(self, tensor: Tensor, what: str) -> bool:
+        if self.reader.problem is not Problem.NONE:
+            return self.unfit("")
         self.name(tensor)
         self.trouble.write(what)
         return False
