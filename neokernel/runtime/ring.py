@@ -15,8 +15,9 @@ end may have it mapped read-only. The algorithm is Lamport's ("Specifying concur
 peer's index remembered (Giacomoni and others, "FastForward", 2008), so that a line changes processor once a batch;
 in C11's memory model by Le and others, "Correct and efficient bounded FIFO queues", 2013.
 
-Invariants (`place` and `limit` are private):
+Invariants (`place`, `limit` and `lead` are private):
 - Slots from `place` up to, not including, `limit` are this end's; `limit - place` is at most the number of slots.
+- `lead` is what the role says, from `attach` on.
 - What the shared memory says becomes part of that only after a check; what fails it is `Broken`, now and from then on,
   until `attach`. No loop depends on what the peer writes.
 - Slots are `@wire` objects: any bits are valid, each access is volatile. What a message says is for its reader to
@@ -100,7 +101,7 @@ class RingMemory(Generic[M]):
 class Ring(Generic[M]):
     """One end. `own` and `peer` are lines of the shared memory, `slots` its slots: a power of two.
 
-    `attach` comes first.
+    `attach` comes first: until then the ring is `Broken`.
     """
 
     role: Role
@@ -109,7 +110,10 @@ class Ring(Generic[M]):
     slots: Span[Embedded[M]]
     place: u32 = 0
     limit: u32 = 0
-    broken: bool = False
+    #: how far ahead of the peer's index this end may go: of a producer, all slots
+    lead: u32 = 0
+    #: until `attach`, too: an end that doesn't know where it is has no slots
+    broken: bool = True
 
     @invariant
     def limits_hold(self) -> bool:
@@ -119,6 +123,7 @@ class Ring(Generic[M]):
         """Begin where the shared memory says that this end is; also after a restart."""
         slots = len(self.slots)
         assert 0 < slots <= MOST_SLOTS and slots & (slots - 1) == 0, "a ring has a power of two slots"
+        self.lead = u32(slots) if self.role is Role.PRODUCER else 0
         self.place = self.own.index.load(Order.RELAXED)
         self.limit = self.place
         self.broken = False
@@ -157,7 +162,7 @@ class Ring(Generic[M]):
     def may_sleep(self, wanted: u32) -> bool | Broken:
         """Ask to be notified when `wanted` slots are ours. False: they are already, so don't sleep."""
         assert wanted > 0 and usize(wanted) <= len(self.slots), "no ring has that many slots"
-        self.own.wake_at.store(wrapping_sub(wrapping_add(self.place, wanted), self.lead()), Order.RELAXED)
+        self.own.wake_at.store(wrapping_sub(wrapping_add(self.place, wanted), self.lead), Order.RELAXED)
         fence(Order.SEQUENTIAL)
         found = self.look(wrapping_sub(self.limit, self.place))
         if isinstance(found, Broken):
@@ -166,20 +171,16 @@ class Ring(Generic[M]):
 
     def stay_awake(self) -> None:
         """Don't be notified of what `may_sleep` has asked for: this end works, and will look before it sleeps."""
-        self.own.wake_at.store(wrapping_sub(wrapping_sub(self.place, self.lead()), 1), Order.RELAXED)
+        self.own.wake_at.store(wrapping_sub(wrapping_sub(self.place, self.lead), 1), Order.RELAXED)
 
     # --- inside ---------------------------------------------------------------------------------------------------
-
-    def lead(self) -> u32:
-        """How far ahead of the peer's index this end may go."""
-        return u32(len(self.slots)) if self.role is Role.PRODUCER else 0
 
     def look(self, known: u32) -> u32 | Broken:
         """Read the peer's index. It must leave us the `known` slots, and not give more than there are."""
         if self.broken:
             return Broken.PEER
         # Acquire: what the peer did to the slots before it handed them over is seen, and it is done with them.
-        limit = wrapping_add(self.peer.index.load(Order.ACQUIRE), self.lead())
+        limit = wrapping_add(self.peer.index.load(Order.ACQUIRE), self.lead)
         found = wrapping_sub(limit, self.place)
         if found < known or usize(found) > len(self.slots):
             self.broken = True

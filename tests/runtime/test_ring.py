@@ -144,15 +144,25 @@ def test_a_hostile_peer_within_calls(role: Role, lies: list[int], wants: list[in
         broken = isinstance(asked, Broken)
 
 
-def ring_of(slots: int) -> Ring[Word]:
+def ring_of(slots: int, role: Role = Role.PRODUCER) -> Ring[Word]:
     memory: Any = RingMemory[Word](slots=lang.array(slots))
-    return Ring[Word](role=Role.PRODUCER, own=memory.producer, peer=memory.consumer, slots=memory.slots)
+    return Ring[Word](role=role, own=memory.producer, peer=memory.consumer, slots=memory.slots)
 
 
 @pytest.mark.parametrize("slots", [0, 3, 12])
 def test_slots_are_a_power_of_two(slots: int) -> None:
     with pytest.raises(lang.AssertionFailed):
         ring_of(slots).attach()
+
+
+def test_an_end_that_isnt_attached_has_no_slots() -> None:
+    """Nothing is lost quietly: what was forgotten is found at the first message."""
+    for role in Role:
+        ring = ring_of(4, role)
+        assert ring.available(u32(1)) is Broken.PEER
+        assert ring.may_sleep(u32(1)) is Broken.PEER
+        assert ring.attach() is None
+        assert ring.available(u32(1)) == (4 if role is Role.PRODUCER else 0)
 
 
 def test_what_the_caller_must_not_ask() -> None:

@@ -260,7 +260,7 @@ class Session:
         if room <= 1:
             wanted = self.written + self.held() + 2
             return idle and (usize(wanted) > len(self.events.slots) or self.sleeps(self.events.may_sleep(wanted)))
-        if self.buffer_room() != 0 and not self.asked:
+        if not self.asked and self.buffer_room() != 0:
             idle = idle and self.sleeps(self.buffers.may_sleep(1))
         if network.send_room(self.parts()) != 0:
             idle = idle and self.sleeps(self.sends.may_sleep(1))

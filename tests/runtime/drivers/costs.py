@@ -119,16 +119,16 @@ def ring_one_by_one(work: Work) -> None:
     memory: RingMemory[Word] = RingMemory(slots=array(64))
     producer: Ring[Word] = Ring(role=Role.PRODUCER, own=memory.producer, peer=memory.consumer, slots=memory.slots)
     consumer: Ring[Word] = Ring(role=Role.CONSUMER, own=memory.consumer, peer=memory.producer, slots=memory.slots)
+    attached = producer.attach() is None and consumer.attach() is None
+    assert attached, "rings of zeroes"
     for index in range(work.count):
         free = producer.available(1)
-        if isinstance(free, Broken) or free == 0:
-            continue
+        assert not isinstance(free, Broken) and free != 0, "the consumer has taken all"
         producer.slot(0).value = index
         if producer.advance(1):
             work.sum += 1
         ready = consumer.available(1)
-        if isinstance(ready, Broken) or ready == 0:
-            continue
+        assert not isinstance(ready, Broken) and ready != 0, "the producer has just handed one over"
         work.sum ^= consumer.slot(0).value
         if consumer.advance(1):
             work.sum += 1
@@ -139,12 +139,13 @@ def ring_batches_of_32(work: Work) -> None:
     memory: RingMemory[Word] = RingMemory(slots=array(64))
     producer: Ring[Word] = Ring(role=Role.PRODUCER, own=memory.producer, peer=memory.consumer, slots=memory.slots)
     consumer: Ring[Word] = Ring(role=Role.CONSUMER, own=memory.consumer, peer=memory.producer, slots=memory.slots)
+    attached = producer.attach() is None and consumer.attach() is None
+    assert attached, "rings of zeroes"
     words: Array[u64] = array(32, 5)
     for _ in range(work.count // 32):
         sent = send(producer, words.view())
         received = receive(consumer, words)
-        if isinstance(sent, Broken) or isinstance(received, Broken):
-            continue
+        assert not isinstance(sent, Broken) and not isinstance(received, Broken), "both ends are right"
         work.sum += u64(received.count)
 
 
