@@ -14,8 +14,10 @@ from neokernel.interfaces.sockets import Refusal
 from neokernel.lang import byte_span, u16, u32, u64, usize
 from neokernel.runtime.hashing import Seed
 from neokernel.services.network.address import Address, LinkAddress
+from neokernel.services.network.complaints import Complaints
 from neokernel.services.network.connection import State
-from neokernel.services.network.denials import Sentence, say
+from neokernel.services.network.denials import MOST_SAID, Sentence, say
+from neokernel.services.network.drop import Counters, Drop
 from neokernel.services.network.exchange import Exchange, packed
 from neokernel.services.network.grants import Grant, Protocol, Verb
 from neokernel.services.network.limits import CONNECTIONS, LISTENERS, PORTS
@@ -222,3 +224,26 @@ def test_a_client_cannot_name_another_ones_socket() -> None:
     # A count that can't be resets the connection of who says it.
     made.moved(u64(stream), u32(EACH + 1), u32(0))
     assert state() == (State.CLOSED, True)
+
+
+def test_what_comes_wrong_is_told_once_in_a_while() -> None:
+    complaints, counters, minute = Complaints(), Counters(), 60_000_000
+
+    def told(now: int) -> str:
+        said = Sentence()
+        complaints.say(counters, said, u64(now))
+        return bytes(said.data.bytes())[: int(said.used)].decode()
+
+    assert told(0) == ""
+    for reason in (Drop.CHECKSUM, Drop.CHECKSUM, Drop.FORM, Drop.NOT_OURS, Drop.FULL):
+        counters.drop(reason)
+    assert told(5) == "packets came wrong: 2 with a wrong checksum, 1 malformed"
+    counters.drop(Drop.FRAGMENTS)
+    counters.drop(Drop.CHECKSUM)
+    assert told(minute) == "", "a minute after the last line"
+    assert told(minute + 5) == "packets came wrong: 1 with a wrong checksum, 1 in fragments that don't fit"
+    assert told(10 * minute) == ""
+    for reason in Drop:
+        counters.dropped[int(reason.value)] = u64(10**12)
+    line = told(20 * minute)
+    assert len(line) <= MOST_SAID and line.endswith(" in fragments that don't fit"), "all of it has room"

@@ -15,8 +15,8 @@ from neokernel.services.network.grants import Denied, Protocol, Verb
 from neokernel.services.network.limits import CONNECTIONS, LISTENERS, PORTS
 
 PLACES = 16
-#: bytes of what is said about one
-MOST_SAID = 200
+#: bytes of a line of the log
+MOST_SAID = 240
 
 
 @struct

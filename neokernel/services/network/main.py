@@ -94,6 +94,7 @@ from neokernel.services.network import ethernet
 from neokernel.services.network.address import ANY, LinkAddress
 from neokernel.services.network.capturing import Capturing
 from neokernel.services.network.clock import MILLISECOND, SECOND
+from neokernel.services.network.complaints import Complaints
 from neokernel.services.network.configuration import Line, Wrong, name_of, place_of
 from neokernel.services.network.configuration import line_of as grant_line_of
 from neokernel.services.network.denials import Sentence, say
@@ -173,6 +174,7 @@ class Service:
     exchange: Exchange
     watching: Embedded[Watching]
     capturing: Embedded[Capturing]
+    complaints: Embedded[Complaints] = Complaints()
     sessions: Array[Embedded[Session]] = array(CLIENTS)
     #: of the driver: it is another one after each of its ends
     opened: u64 = 0
@@ -265,6 +267,9 @@ class Service:
                 if wake != 0 and system.signal(wake) is not None:
                     self.end(number)
             self.tell_denials()
+            said = Sentence()
+            if self.complaints.say(self.exchange.network.host.counters, said, now):
+                _ = log.write(Level.WARNING, text_of(said.data[: said.used].bytes()))
 
     def take_frames(self, now: u64) -> bool:
         """What came in. True: there may be more."""

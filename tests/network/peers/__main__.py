@@ -104,7 +104,7 @@ def slowly(lab: Laboratory, requests: int, seconds: float) -> None:
         ("senders", slow.senders, CONNECTIONS - 10),
         ("readers", slow.readers, CONNECTIONS - 10),
         ("readers of a little now and then", slow.sippers, CONNECTIONS - 10),
-        ("readers of what is closed, in all places", slow.left, CONNECTIONS - 1),
+        ("readers of what is closed, in all places", slow.left, CONNECTIONS),
         ("senders, in all places", slow.senders, CONNECTIONS),
     ):
         found = make(lab, count)
