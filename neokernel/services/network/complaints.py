@@ -23,12 +23,12 @@ class Complaints:
         """What has come wrong; False: nothing that is to be told now."""
         if now < self.next:
             return False
-        self.say_of(counters, Drop.LENGTH, " too short or too long", said)
-        self.say_of(counters, Drop.CHECKSUM, " with a wrong checksum", said)
-        self.say_of(counters, Drop.FORM, " malformed", said)
-        self.say_of(counters, Drop.OPTIONS, " with wrong options", said)
-        self.say_of(counters, Drop.SOURCE, " from impossible senders", said)
-        self.say_of(counters, Drop.FRAGMENTS, " in fragments that don't fit", said)
+        self.say_of(counters, Drop.LENGTH, "length", said)
+        self.say_of(counters, Drop.CHECKSUM, "checksum", said)
+        self.say_of(counters, Drop.FORM, "form", said)
+        self.say_of(counters, Drop.OPTIONS, "options", said)
+        self.say_of(counters, Drop.SOURCE, "source", said)
+        self.say_of(counters, Drop.FRAGMENTS, "fragments", said)
         if said.used == 0:
             return False
         self.next = now + MINUTE
@@ -41,5 +41,4 @@ class Complaints:
             return
         self.told[place] = counters.dropped[place]
         said.write("packets came wrong: " if said.used == 0 else ", ")
-        said.write(f"{fresh}")
-        said.write(what)
+        said.write(f"{fresh} {what}")

@@ -16,7 +16,7 @@ from neokernel.services.network.limits import CONNECTIONS, LISTENERS, PORTS
 
 PLACES = 16
 #: bytes of a line of the log
-MOST_SAID = 240
+MOST_SAID = 200
 
 
 @struct
