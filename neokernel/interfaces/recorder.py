@@ -18,6 +18,8 @@ class NoRing(Enum):
 
     #: the kernel doesn't let this service record
     REFUSED = 0
+    #: an operator records now; who isn't one can't, until that is over
+    TAKEN = 1
 
 
 @value

@@ -4,6 +4,9 @@ One client at a time, one answer after the other. While a client doesn't take it
 when it goes, what was for it is dropped. A driver that is restarted gives the same client another number: it is
 challenged anew.
 
+Where the service has an endpoint, calls of others are answered whenever the line has to be waited for (`steward.py`):
+so a client of the line that takes nothing holds up nobody.
+
 Invariant: nothing that was heard on one connection is answered on another.
 """
 
@@ -11,19 +14,25 @@ from __future__ import annotations
 
 from neokernel.abi.boot import OWN_SPACE
 from neokernel.abi.kinds import Kind
+from neokernel.abi.operations import Binding
 from neokernel.abi.rights import READ, SIGNAL
+from neokernel.abi.status import Status
 from neokernel.interfaces.entropy import Entropy, NoEntropy
 from neokernel.interfaces.log import Level
+from neokernel.interfaces.orders import Orders
 from neokernel.interfaces.port import MOST_BYTES, Gone, Port
-from neokernel.lang import Array, array, span_at, struct, u8, u64, unsafe, usize
+from neokernel.interfaces.recorder import Recorder
+from neokernel.lang import Array, Provides, array, provides, span_at, struct, u8, u64, unsafe, usize
 from neokernel.runtime import system
+from neokernel.runtime.interface import provided_of, refused
 from neokernel.runtime.must import must, must_get
 from neokernel.runtime.objects import Device, Notification
 from neokernel.runtime.process import Process
 from neokernel.runtime.space import map_kept
-from neokernel.runtime.system import Failure
+from neokernel.runtime.system import Failure, Message
 from neokernel.services.control.desk import Desk, Text
 from neokernel.services.control.protocol import NONCE_SIZE
+from neokernel.services.control.steward import Onlooker, Steward
 from neokernel.stage.format import MOST_ENROLMENT
 
 unsafe("the enrolment is where this process maps it")
@@ -45,10 +54,18 @@ class Link:
     number: u64 = 0
     due: u64 = 0
     greeted: bool = False
+    #: where others than operators call, 0 if nobody does; then `steward` handles their calls
+    endpoint: u64 = 0
+    reply: u64 = 0
+    steward: Steward | None = None
 
     def serve(self) -> None:
         """For ever."""
         self.news = must_get(self.process.make(Kind.NOTIFICATION))
+        if self.endpoint != 0:
+            # What arrives at the endpoint and what the line has to say is waited for at once.
+            self.reply = must_get(self.process.make(Kind.REPLY))
+            must(system.bind(self.process.buffer, self.process.thread, Binding.NOTIFICATION, self.news))
         self.listen()
         self.process.ready()
         while True:
@@ -67,6 +84,7 @@ class Link:
             self.number = number
             self.greeted = False
             self.desk.line.session.shut()
+            self.desk.tape.held = False
 
     def attend(self) -> bool:
         """Challenge, or hear and answer. Was there anything to be done?"""
@@ -123,8 +141,27 @@ class Link:
         return True
 
     def pause(self) -> None:
-        """Until there is news, or for a while: who notifies may have been restarted."""
-        _ = system.wait(self.news, system.now() + self.process.frequency // LOOKS)
+        """Until there is news, or somebody has called; or for a while: who notifies may have been restarted."""
+        deadline = system.now() + self.process.frequency // LOOKS
+        if self.endpoint == 0:
+            _ = system.wait(self.news, deadline)
+            return
+        asked = system.receive(self.endpoint, self.reply, deadline)
+        if not isinstance(asked, Failure) and not asked.is_signals():
+            self.answer(asked)
+
+    def answer(self, asked: Message) -> None:
+        """A call by somebody who isn't at the line."""
+        steward = self.steward
+        assert steward is not None, "who has an endpoint has one"
+        orders: Provides[Orders] = provides(self.endpoint)
+        recorder: Provides[Recorder] = provides(self.endpoint)
+        if provided_of(asked.badge) == 0:
+            made = orders.dispatch(steward, asked, self.reply)
+        else:
+            made = recorder.dispatch(Onlooker(desk=self.desk), asked, self.reply)
+        if system.reply(self.reply, made.word, made.w0, made.w1, made.w2, made.w3) is not None:
+            _ = system.reply(self.reply, refused(Status.NO_BUFFER, 0).word)
 
     def listen(self) -> None:
         """Have the port notify us; one that was restarted has forgotten."""

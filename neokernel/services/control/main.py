@@ -12,14 +12,17 @@ from neokernel.interfaces.entropy import Entropy
 from neokernel.interfaces.log import Journal, Log
 from neokernel.interfaces.models import Keys, Models
 from neokernel.interfaces.network_watch import NetworkWatch
+from neokernel.interfaces.orders import Orders
 from neokernel.interfaces.port import Port
+from neokernel.interfaces.recorder import Recorder
 from neokernel.interfaces.system import System, Watch
-from neokernel.lang import Uses, slot_of, uses, usize
+from neokernel.lang import Provides, Uses, provides, slot_of, uses, usize
 from neokernel.runtime.objects import Device, Trace
 from neokernel.runtime.process import Process
 from neokernel.services.control.desk import Desk
 from neokernel.services.control.link import Link, enrol
 from neokernel.services.control.protocol import Peer
+from neokernel.services.control.steward import Steward
 
 #: the line, random bytes for nonces, and the flash device with the operators' keys
 port: Uses[Port] = uses()
@@ -38,6 +41,9 @@ capture: Uses[Capture] = uses(optional=True)
 #: of systems that have models replaced: these, and whom it tells whose signatures are taken
 models: Uses[Models] = uses(optional=True)
 keys: Uses[Keys] = uses(optional=True)
+#: for who passes on what operators have signed, and for who watches the kernel's events
+orders: Provides[Orders] = provides()
+recorder: Provides[Recorder] = provides()
 
 
 def main(process: Process) -> None:
@@ -51,5 +57,7 @@ def main(process: Process) -> None:
     desk.peers[usize(Peer.MODELS.value)] = slot_of(models)
     desk.keys = slot_of(keys)
     enrol(process, desk, enrolment)
-    link = Link(process=process, desk=desk, port=port, entropy=entropy)
+    steward = Steward(process=process, desk=desk, entropy=entropy, watch=watch, init=init)
+    steward.nonces.frequency = process.frequency
+    link = Link(process=process, desk=desk, port=port, entropy=entropy, endpoint=slot_of(orders), steward=steward)
     link.serve()

@@ -37,11 +37,17 @@ class Tape:
     wrong: u64 = 0
     refused: u64 = 0
     calls: u64 = 0
+    #: the operator whose session this is records: nobody else may until it ends
+    held: bool = False
 
     def counters(self) -> Counters:
         return Counters(self.sessions, self.wrong, self.refused, self.calls, system.instructions(), system.now())
 
     def record(self, events: u64) -> Ring | NoRing:
+        self.held = events != 0
+        return self.begin(events)
+
+    def begin(self, events: u64) -> Ring | NoRing:
         if self.trace == 0 or system.trace_start(self.trace, events) is not None:
             return NoRing.REFUSED
         return self.ring()
