@@ -41,11 +41,12 @@ def begin(
     limits: Limits = USUAL,
     clock: u64 = 0,
     errors: Errors = PLAIN,
+    fields: bytes = b"",
 ) -> Server | NoSockets | Failure:
     """The server of this process, with its sockets open; others than this one fail (OCCUPIED).
 
     `slot`: of `Sockets`; `each`: bytes of a socket's buffers; `clock`: the slot of a `Clock`, 0 if there is none;
-    `errors`: how refusals are worded.
+    `errors`: how refusals are worded; `fields`: what every answer's head says, as lines with their ends.
     """
     failure = map_new(process, OWN_SPACE, process.memory, NET_ADDRESS, READ | WRITE, PAGES)
     if failure is not None:
@@ -55,6 +56,6 @@ def begin(
     net.clear()
     server = new_at(Server, SERVER_ADDRESS)
     server.net, server.frequency, server.limits, server.clock = net, process.frequency, limits, clock
-    server.errors = errors
+    server.errors, server.fields = errors, fields
     opened = net.open(process)
     return server if opened is None else opened

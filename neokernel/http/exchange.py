@@ -242,6 +242,7 @@ class Exchange:
         self.state, self.status = State.BEGUN, status
         self.head.begin(status)
         self.head.add(self.server.date_line())
+        self.head.add(self.server.fields)
 
     def header(self, name: bytes, value: bytes) -> None:
         """A field of the answer. If there is no room for it, or it can't stand there, the answer will be 500."""

@@ -56,6 +56,8 @@ class Server:
     frequency: u64
     limits: Limits = Limits()
     errors: Errors = PLAIN
+    #: what every answer's head says, whole lines with their ends; an answer may say none of it again
+    fields: bytes = b""
     #: the slot of a `Clock`; 0: there is none
     clock: u64 = 0
     counters: Embedded[Counters] = Counters()
