@@ -69,7 +69,7 @@ AGAIN: u64 = 5_000
 #: bytes of each of a connection's two buffers
 EACH: u32 = 4_096
 #: pages of all that is placed
-PAGES = 192
+PAGES = 240
 API = b"/api/"
 INFER = b"/api/infer/"
 #: what every answer says: nothing of others is loaded, run, or shown; nobody else may show this page, or read it
