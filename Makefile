@@ -35,6 +35,7 @@ run: $(if $(SYSTEM),$(CORE),$(MODEL)) qemu ## show the inference gateway at work
 test: $(TEST) ## everything that CI runs: style, types, tests
 	@$(MAKE) --no-print-directory qemu || echo "make test: without QEMU; the tests that boot a machine are skipped" >&2
 	@tools/setup.sh gdb || echo "make test: without gdb; the tests of the debugger are skipped" >&2
+	@tools/setup.sh browser || echo "make test: without a browser; the tests of the dashboard's page are skipped" >&2
 	@# The tests run even when the style is wrong: one run says everything.
 	@status=0; $(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync lint || status=1; $(BIN)/pytest -m "not slow" $(ARGS) && exit $$status
 

@@ -6,6 +6,7 @@
 #   tools/setup.sh test     all of these, and what the tests need
 #   tools/setup.sh qemu     qemu-system-riscv64, installed if this is root on Debian or Ubuntu
 #   tools/setup.sh gdb      likewise, a gdb that knows riscv64: tests of the debugger need it, nothing else does
+#   tools/setup.sh browser  likewise, Chromium: tests of the dashboard's page need it, nothing else does
 #
 # Idempotent. The Makefile calls it only when the project's settings or the locked list of packages have changed.
 set -euo pipefail
@@ -116,6 +117,23 @@ install_gdb() {
     "${apt[@]}" install -y --no-install-recommends gdb-multiarch </dev/null >&2
 }
 
+# The names that tests look for: tests/network/peers/programs.py has them, too.
+has_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome-stable || command -v google-chrome; }
+
+install_browser() {
+    if has_browser >/dev/null 2>&1; then
+        return
+    fi
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+        say "setup: no Chromium (Debian: apt-get install chromium)"
+        return 1
+    fi
+    say "setup: installing Chromium with apt-get"
+    "${apt[@]}" install -y --no-install-recommends chromium </dev/null >&2 && return
+    "${apt[@]}" update </dev/null >&2 || true
+    "${apt[@]}" install -y --no-install-recommends chromium </dev/null >&2
+}
+
 install_qemu() {
     if has_qemu; then
         return
@@ -144,8 +162,9 @@ model) install_packages tools/requirements-model.txt ;;
 test) install_packages tools/requirements-test.txt ;;
 qemu) install_qemu ;;
 gdb) install_gdb ;;
+browser) install_browser ;;
 *)
-    say "usage: tools/setup.sh core|model|test|qemu|gdb"
+    say "usage: tools/setup.sh core|model|test|qemu|gdb|browser"
     exit 2
     ;;
 esac

@@ -284,6 +284,13 @@ TOOL_CODES: dict[str, ToolCode] = {
         "Each at most once, in any order. Without a filter all frames are copied.",
         Exit.USAGE,
     ),
+    "NK1608": ToolCode(
+        "no order that can be approved",
+        "An operator's order for the dashboard is `kill SERVICE`, `stop SERVICE`, `start SERVICE` or `swap SERVICE "
+        "PROGRAM`, and the nonce is that which the page shows: 32 hexadecimal digits. docs/guide/dashboard.md tells "
+        "of both.",
+        Exit.USAGE,
+    ),
     "NK1701": ToolCode(
         "the model can't be read",
         "`nk model import` takes a model in ONNX: one file, with its weights in it. The message says what is wrong "

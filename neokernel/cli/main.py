@@ -31,6 +31,7 @@ if not early.is_script():
 
 #: name → what it does; each is `command` in the file of that name
 COMMANDS = {
+    "approve": "Sign an operator's order, for the dashboard.",
     "autopsy": "Show what every thread of a machine does that stands still.",
     "bench": "Measure, in instructions, beside the same work elsewhere.",
     "build": "Compile a program into a bootable image.",

@@ -15,8 +15,8 @@ What is signed (Ed25519) are 32 bytes of CONTEXT, the machine's 32, the nonce's 
 each but the last. `nk approve` does it.
 
 A nonce is good for one order, and for a time. Everybody who asks gets the same one, so nobody can use them up; when an
-order was carried out, or after LIFETIME, there is another. The last one stays good for as long again, unless it was
-used: so who has just asked has time to sign.
+order was carried out, or after LIFETIME, there is another. It stays good for twice as long, unless one was used: so who
+has just asked has time to sign.
 """
 
 from __future__ import annotations

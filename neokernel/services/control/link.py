@@ -146,8 +146,11 @@ class Link:
         if self.endpoint == 0:
             _ = system.wait(self.news, deadline)
             return
-        asked = system.receive(self.endpoint, self.reply, deadline)
-        if not isinstance(asked, Failure) and not asked.is_signals():
+        # Whoever calls without end doesn't keep the line from being looked at.
+        while system.now() < deadline:
+            asked = system.receive(self.endpoint, self.reply, deadline)
+            if isinstance(asked, Failure) or asked.is_signals():
+                return
             self.answer(asked)
 
     def answer(self, asked: Message) -> None:

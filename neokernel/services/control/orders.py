@@ -95,7 +95,7 @@ def is_signed(machine: bytes, nonce: bytes, order: bytes, key: bytes, signature:
 
 @struct
 class Nonces:
-    """`since`: when the fresh one was first asked for, in ticks."""
+    """`since`: when the fresh one was first asked for, in ticks; `before`: when the last one was."""
 
     frequency: u64
     fresh: Array[u8] = array(NONCE_SIZE)
@@ -103,23 +103,24 @@ class Nonces:
     has_fresh: bool = False
     has_last: bool = False
     since: u64 = 0
+    before: u64 = 0
 
     def is_due(self, now: u64) -> bool:
         """Is another one needed before one is given out?"""
         return not self.has_fresh or now - self.since >= LIFETIME * self.frequency
 
     def renew(self, nonce: bytes, now: u64) -> None:
-        """A new one; the one before stays good until it is as old as two can be."""
-        self.has_last = self.has_fresh and now - self.since < 2 * LIFETIME * self.frequency
+        """A new one; the one before stays good until it is twice as old as one is given out for."""
+        self.has_last, self.before = self.has_fresh, self.since
         copy(self.last[:], self.fresh.bytes())
         copy(self.fresh[:], nonce)
         self.has_fresh, self.since = True, now
 
     def is_good(self, nonce: bytes, now: u64) -> bool:
-        age = now - self.since
+        longest = 2 * LIFETIME * self.frequency
         if self.has_fresh and nonce == self.fresh.bytes():
-            return age < 2 * LIFETIME * self.frequency
-        return self.has_last and nonce == self.last.bytes() and age < LIFETIME * self.frequency
+            return now - self.since < longest
+        return self.has_last and nonce == self.last.bytes() and now - self.before < longest
 
     def use(self) -> None:
         """One of them was used: neither is good any more."""

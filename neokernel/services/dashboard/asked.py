@@ -125,7 +125,7 @@ async def carry_out(orders: Orders, http: Exchange) -> None:
     if isinstance(done, Refused):
         await tell_error(http, 409, refusal(done))
     elif isinstance(done, NotOrdered):
-        await tell_error(http, 403 if done is NotOrdered.KEY else 409, because(done))
+        await tell_error(http, status_of(done), because(done))
     elif isinstance(done, Failure):
         await tell_error(http, 503, b"who carries orders out doesn't answer")
     else:
@@ -183,6 +183,12 @@ def write_hexadecimal(data: Span[u8], into: Span[u8]) -> None:
     for place in range(len(data)):
         into[2 * place] = HEXADECIMAL[usize(data[place] >> 4)]
         into[2 * place + 1] = HEXADECIMAL[usize(data[place] & 15)]
+
+
+def status_of(why: NotOrdered) -> u16:
+    if why is NotOrdered.KEY:
+        return 403
+    return 429 if why is NotOrdered.WAIT else 409
 
 
 def because(why: NotOrdered) -> bytes:

@@ -48,6 +48,14 @@ class Turns:
     looked: u64 = 0
     rest: u64 = 0
 
+    def is_watched(self, now: u64, ticks: u64) -> bool:
+        """Has anybody looked in so many ticks?"""
+        return self.looked != 0 and now - self.looked <= ticks
+
+    def is_free(self) -> bool:
+        """Does nobody capture?"""
+        return not self.capturing
+
 
 async def sample(executor: Executor, teller: Teller, turns: Turns) -> None:
     """Count messages while somebody looks, for as long as the program lives."""
@@ -55,7 +63,7 @@ async def sample(executor: Executor, teller: Teller, turns: Turns) -> None:
     millisecond = teller.frequency // 1_000
     while True:
         await executor.sleep_until(executor.now + (EVERY - FOR) * millisecond)
-        if turns.capturing or turns.looked == 0 or executor.now - turns.looked > IDLE * millisecond:
+        if not turns.is_free() or not turns.is_watched(executor.now, IDLE * millisecond):
             continue
         know_threads(teller)
         begun = recorder.record(MESSAGES)
@@ -63,7 +71,7 @@ async def sample(executor: Executor, teller: Teller, turns: Turns) -> None:
             continue
         since = executor.now
         await executor.sleep_until(since + FOR * millisecond)
-        if turns.capturing:
+        if not turns.is_free():
             # It goes on with what is in the ring by now; this piece is left out.
             continue
         ended = recorder.record(0)
@@ -100,6 +108,10 @@ def count(teller: Teller, first: u64, ring: Ring) -> None:
             return
         teller.traffic.take(data[: usize(found) * RECORD_SIZE])
         number += u64(found)
+    watch: Uses[Watch] = uses(teller.watch)
+    own = watch.own()
+    if not isinstance(own, Failure):
+        teller.traffic.end(own)
 
 
 async def tell_trace(executor: Executor, teller: Teller, turns: Turns, http: Exchange) -> None:

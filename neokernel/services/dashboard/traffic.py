@@ -64,6 +64,13 @@ class Traffic:
             elif kind == u64(Event.REPLY.value):
                 self.answered(record.time, self.service(record.thread), self.service(u32(record.a & 0xFFFF_FFFF)))
 
+    def end(self, own: u64) -> None:
+        """That was all. The last message of who counts was that which ended the counting: it is none of these."""
+        if own < MAXIMUM_SERVICES and self.waiting[usize(own)].target != NOBODY:
+            row = self.row(u32(own), self.waiting[usize(own)].target)
+            if row is not None:
+                row.messages -= min(row.messages, 1)
+
     def service(self, thread: u32) -> u32:
         for index in range(self.services):
             if self.threads[index] == thread and thread != 0:

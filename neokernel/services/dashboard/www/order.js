@@ -4,6 +4,7 @@
 import { $ } from "./main.js";
 
 const TITLES = { kill: "Kill", start: "Start", swap: "Swap", stop: "Stop" };
+const TRIES = 20;
 const SAID = {
   kill: "end it, as if it had crashed", start: "start it", swap: "replace it by a fresh process, with its state",
 };
@@ -43,10 +44,7 @@ export function ordering() {
     }
     $("order-send").disabled = true;
     try {
-      const answer = await fetch("api/order", {
-        method: "POST", headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ order, nonce: challenge.nonce, approval }),
-      });
+      const answer = await sent(approval);
       const said = await answer.json();
       if (!answer.ok) throw new Error(said.error);
       dialog.close();
@@ -54,6 +52,18 @@ export function ordering() {
       $("order-error").textContent = error.message;
     }
     $("order-send").disabled = false;
+  }
+
+  /** After a wrong approval, whoever's that was, none is looked at for a moment: then it is sent again. */
+  async function sent(approval) {
+    for (let tries = 1; ; tries += 1) {
+      const answer = await fetch("api/order", {
+        method: "POST", headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ order, nonce: challenge.nonce, approval }),
+      });
+      if (answer.status !== 429 || tries === TRIES) return answer;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
   }
 
   $("order-send").onclick = send;
