@@ -202,6 +202,7 @@ def test_messages_are_counted_while_somebody_looks(machine: Machine) -> None:
 
 
 def test_metrics_are_those_of_nk_metrics_and_more(machine: Machine, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    until(lambda: bool(machine.get("/api/state")["traffic"]))
     status, body, headers = machine.ask("GET", "/metrics")
     assert status == 200 and headers["Content-Type"].startswith("text/plain; version=0.0.4")
     found = {family.name: family for family in text_string_to_metric_families(body.decode())}
