@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 SYSTEM = REPOSITORY / "systems" / "gateway.toml"
 MODELS = REPOSITORY / "models" / "digits"
-#: the machine's port, and the host's if that is free
-PORT = 8000
+#: the machine's ports, of the gateway and of the dashboard, and the host's if they are free
+PORTS = (8000, 8080)
 MODEL, INT8 = "digits", "digits-int8"
 #: who is killed, before and behind the process that serves the model
 BEFORE = (("card", "the network card's driver"), ("network", "TCP/IP"))
@@ -57,7 +57,7 @@ def command(no_stay: bool, as_json: bool) -> int:
     try:
         report.title("An inference gateway: models in sandboxed processes, asked over HTTP")
         began = time.monotonic()
-        with running(SYSTEM, PORT, free_port(PORT)) as process:
+        with running(SYSTEM, {port: free_port(port) for port in PORTS}) as process:
             with progress_line() as say:
                 say("building")
                 bundle, asked = model_to_push(), questions(MODELS / "held_out.npz")
@@ -137,6 +137,7 @@ def stay(process: Process) -> None:
     click.echo(
         f"{styled('It stays up', bold=True)}, at http://127.0.0.1:{process.port}, until ctrl-C. In another window:"
     )
+    click.echo(f"  http://127.0.0.1:{process.page}/       its dashboard, in a browser: draw a digit there")
     click.echo(f"  curl http://127.0.0.1:{process.port}/v2/models/{MODEL}")
     click.echo("  nk top                     what its services use")
     click.echo("  nk svc restart network     end a part of it: it comes back")

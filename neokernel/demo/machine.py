@@ -29,10 +29,11 @@ class Ended(Exception):
 
 @dataclass(frozen=True)
 class Process:
-    """`port`: the host's, behind which is the machine's gateway. `console`: a file with what it says."""
+    """`port` and `page`: the host's, behind which are the machine's gateway and its dashboard. `console`: its file."""
 
     popen: subprocess.Popen[bytes]
     port: int
+    page: int
     console: Path
 
     def check(self) -> None:
@@ -42,17 +43,19 @@ class Process:
 
 
 @contextlib.contextmanager
-def running(system: Path, forward: int, port: int) -> Iterator[Process]:
-    """`nk run` of a system file, where the host's `port` leads to the machine's `forward`."""
+def running(system: Path, ports: dict[int, int]) -> Iterator[Process]:
+    """`nk run` of a system file. `ports`: of the machine's gateway and of its dashboard, the host's for each."""
     command = [sys.executable, "-c", "from neokernel.cli.main import main; main()", "run", str(system)]
-    command += ["--forward", f"tcp/{port}={forward}"]
+    for forward, port in ports.items():
+        command += ["--forward", f"tcp/{port}={forward}"]
+    gateway, page = ports.values()
     with tempfile.NamedTemporaryFile(prefix="nk-demo-") as console:
         # A session of its own: ctrl-C is for who shows it, who then ends it.
         popen = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
-            yield Process(popen, port, Path(console.name))
+            yield Process(popen, gateway, page, Path(console.name))
         finally:
             popen.terminate()
             try:

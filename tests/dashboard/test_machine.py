@@ -125,6 +125,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         system = folder / "system.toml"
         text = SYSTEM.read_text().replace('"../models', f'"{REPOSITORY / "models"}')
         text = text.replace('"tcp/8000" = 8000, "tcp/8080" = 8080', f'"tcp/{gateway}" = 8000, "tcp/{port}" = 8080')
+        assert f'"tcp/{port}"' in text, "the system file forwards these ports"
         system.write_text(text + WEAK)
         with up(system, folder) as process:
             found = Machine(port, gateway, folder)
