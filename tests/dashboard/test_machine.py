@@ -31,10 +31,11 @@ from neokernel.services.init.post_mortem import Cause
 from tests.cli.support import REPOSITORY, Nk
 from tests.control.conftest import up
 from tests.dashboard.strokes import jittered
-from tests.gateway.test_machine import PATIENCE, is_ready
+from tests.gateway.test_machine import is_ready
 from tests.network.peers.programs import BROWSERS
-from tests.network.test_machine import free_ports
 from tests.support.machine import QEMU
+from tests.support.patience import PATIENCE
+from tests.support.ports import free_ports
 
 SYSTEM = REPOSITORY / "systems" / "gateway.toml"
 #: one more, which fails at once

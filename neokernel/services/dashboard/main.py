@@ -121,10 +121,6 @@ async def serve(site: Site, server: Server, stream: Stream, index: usize) -> Non
     seat = site.seats[index]
     http = Exchange(server=server, stream=stream, seat=seat)
     while await http.next():
-        if seat.wanted:
-            # It isn't idle any more: somebody else has to give way.
-            seat.wanted = False
-            site.executor.signal(FREED)
         if not is_meant(http, name.get(current())):
             await tell_error(
                 http, 403, b"this page answers by its address or its own name, and no other page's requests"
@@ -232,7 +228,7 @@ class Site:
         grace, now = GRACE * (server.frequency // 1_000), self.executor.now
         idle = longest_idle(self.seats[:], now - min(grace, now))
         if idle is not None:
-            idle.give_way(self.executor)
+            idle.give_way(self.executor, FREED)
             return False
         return self.turning.spawn(self.executor, turn(self, server, stream)) is not None
 
