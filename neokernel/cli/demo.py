@@ -100,8 +100,9 @@ def model_to_push() -> bytes:
 def session_of(process: Process) -> Iterator[View]:
     """As an operator, by the development key."""
     from neokernel.control.machines import running
+    from neokernel.image.patience import patient
 
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patient(PATIENCE)
     with contextlib.ExitStack() as stack:
         view = None
         while view is None:

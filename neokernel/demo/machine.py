@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from neokernel.image.patience import patient
+
 #: seconds: until the machine is taken not to start, including the time to build it; to end when it is told to; between
 #: two looks
 STARTS, ENDS, LOOKS = 600.0, 20.0, 0.1
@@ -67,7 +69,7 @@ def running(system: Path, ports: dict[int, int]) -> Iterator[Process]:
 
 def ready(process: Process, say: Callable[[str], None]) -> None:
     """Until the gateway says that it is. Raises Ended."""
-    end = time.monotonic() + STARTS
+    end = time.monotonic() + patient(STARTS)
     while time.monotonic() < end:
         process.check()
         if b"\nbooting" not in process.console.read_bytes():

@@ -23,6 +23,7 @@ from neokernel import lang
 from neokernel.control.models import models, push, settled
 from neokernel.control.view import Service, View
 from neokernel.demo.clients import Answer, Asker, Clients, Question
+from neokernel.image.patience import patient
 
 #: of the classifier (models/digits/train.py)
 INPUT, ROWS, COLUMNS = "image", 8, 8
@@ -175,7 +176,7 @@ class Tour:
         return Killed(name, after.starts, self.seen(start, time.monotonic()))
 
     def again(self, view: View, before: Service) -> Service:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patient(PATIENCE)
         while time.monotonic() < end:
             self.check()
             found = view.service(before.index)
@@ -210,7 +211,7 @@ class Tour:
 
     def answered(self, moment: float, count: int) -> None:
         """Until each client has been answered so many questions that it has asked since."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patient(PATIENCE)
         while (fewest := self.clients.fewest_since(moment)) < count:
             self.check()
             if self.clients.failed:

@@ -13,6 +13,7 @@ from neokernel.cli.slots import plugged
 from neokernel.drivers.virtio.console import PORTS as PORTS_SERVED
 from neokernel.image.systemfile.model import MOST_PORTS
 from tests.cli.support import Nk
+from tests.support.ports import free_ports
 
 SYSTEM = """\
 [system]
@@ -47,9 +48,7 @@ def arguments(path: Path, *forwards: tuple[str, int]) -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return int(made.getsockname()[1])
+    return free_ports(1)[0]
 
 
 def refused(path: Path, said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from neokernel.demo import clients
 from neokernel.demo.clients import Asker, Clients, Question, Unexpected, read
 
 PATH = "/v2/models/digits/infer"
@@ -21,6 +22,13 @@ OTHERS = {"refuse": 503, "busy": 429, "late": 504, "none": 404, "wrong": 400}
 def result(best: int, version: str = "1") -> bytes:
     data = [float(number == best) for number in range(10)]
     return json.dumps({"model_version": version, "outputs": [{"name": "scores", "data": data}]}).encode()
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow host isn't a lost connection."""
+    monkeypatch.setattr(clients, "FIRST", 60.0)
+    monkeypatch.setattr(clients, "SILENCE", 600.0)
 
 
 class Gateway(socketserver.ThreadingTCPServer):
@@ -122,22 +130,23 @@ def test_an_answer_that_is_none(body: bytes) -> None:
 
 def test_several_ask_at_once_and_all_is_counted() -> None:
     with serving(*["refuse", "answer", "lose", "answer"] * 10) as server:
-        clients = Clients(server.server_address[1], PATH, QUESTIONS, 3)
-        with clients:
-            while clients.fewest_since(0.0) < 30:
-                assert not clients.failed
-        found = clients.between(0.0, float("inf"))
+        crowd = Clients(server.server_address[1], PATH, QUESTIONS, 3)
+        with crowd:
+            while crowd.fewest_since(0.0) < 30:
+                assert not crowd.failed
+        found = crowd.between(0.0, float("inf"))
         assert sum(each.refused for each in found) == sum(each.lost for each in found) == 10
         assert all(each.best == each.question for each in found)
-        assert clients.fewest_since(max(each.began for each in found) + 1) == 0
-        assert not clients.failed and not any(thread.is_alive() for thread in clients.threads)
+        assert crowd.fewest_since(max(each.began for each in found) + 1) == 0
+        assert not crowd.failed and not any(thread.is_alive() for thread in crowd.threads)
 
 
-def test_who_stops_doesn_t_wait_for_an_answer() -> None:
-    """Nobody answers: they end all the same."""
+def test_who_stops_doesn_t_wait_for_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody answers: they end all the same, also who is just connecting."""
+    monkeypatch.setattr(clients, "FIRST", 1.0)
     with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as silent:
-        clients = Clients(silent.server_address[1], PATH, QUESTIONS, 1)
-        for thread in clients.threads:
+        crowd = Clients(silent.server_address[1], PATH, QUESTIONS, 1)
+        for thread in crowd.threads:
             thread.start()
-        clients.__exit__()
-        assert not any(thread.is_alive() for thread in clients.threads)
+        crowd.__exit__()
+        assert not any(thread.is_alive() for thread in crowd.threads)

@@ -10,6 +10,7 @@ import pytest
 from neokernel.demo import clients, tour
 from tests.cli.support import Nk, start
 from tests.control.conftest import folders, nk
+from tests.support.patience import PATIENCE
 
 __all__ = ["folders", "nk"]
 
@@ -20,7 +21,7 @@ VICTIMS = ("card", "network", "accelerator")
 
 
 @pytest.mark.qemu
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3600)
 def test_all_of_it(folders: Path, nk: Nk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts are killed and the model is replaced: each question is answered, and none otherwise than before."""
     monkeypatch.setattr(tour, "BEFORE", 20)
@@ -28,7 +29,8 @@ def test_all_of_it(folders: Path, nk: Nk, monkeypatch: pytest.MonkeyPatch) -> No
     every = tour.questions
     monkeypatch.setattr(tour, "questions", lambda path: every(path)[:IMAGES])
     # A slow host isn't a lost connection.
-    monkeypatch.setattr(clients, "SILENCE", 200.0)
+    monkeypatch.setattr(clients, "FIRST", 60.0)
+    monkeypatch.setattr(clients, "SILENCE", 600.0)
     monkeypatch.chdir(folders)
     found = nk("demo", "--json")
     assert found.status == 0, (found.output, found.error)
@@ -58,7 +60,7 @@ def test_ctrl_c_ends_it(folders: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline().startswith(b"An inference gateway")
         process.send_signal(signal.SIGINT)
-        output, error = process.communicate(timeout=200)
+        output, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert b"error[NK1105]: interrupted" in error, (output, error)
     assert not list((folders / "run").glob("*/machine.json"))

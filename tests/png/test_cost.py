@@ -17,6 +17,7 @@ from neokernel.image import qemu
 from tests.png.support import Picture, Samples, chunk
 from tests.support.machine import QEMU
 from tests.support.nk import nk
+from tests.support.patience import PATIENCE
 
 SIDE = 64
 BLOCKS = 4_000
@@ -101,11 +102,13 @@ def test_the_longest_images(tmp_path: Path) -> None:
     size = max(len(image) for image in made.values()) + 2 * SIDE * SIDE
     program = tmp_path / "cost.py"
     program.write_text(PROGRAM.replace("MEMORY", str(size)) + "".join(lines))
-    built = nk("build", program, "-o", tmp_path / "cost.elf", timeout=300)
+    built = nk("build", program, "-o", tmp_path / "cost.elf")
     assert built.returncode == 0, built.stderr
     assert QEMU is not None
     command = [*qemu.command(QEMU, tmp_path / "cost.elf"), *EXACT]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     lines = [line for line in done.stdout.splitlines() if line.startswith(tuple(made))]
     found = {tuple(line.split()[:2]): tuple(map(int, line.split()[2:])) for line in lines}
     assert len(found) == 16, done.stdout
