@@ -381,6 +381,7 @@ def test_qemu_may_take_its_time_to_end(nk: Nk, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     result = nk("run", "image.elf")
     assert (result.status, result.output, result.error) == (5, "hello", "booting image.elf\n")
+    fake.write_text("#!/bin/sh\nprintf '\\036nk-start 1\\nhello'\nexec >&-\nexec sleep 1000\n")
     assert nk("run", "image.elf", "--timeout", "1").status == Exit.TIMEOUT
 
 

@@ -259,7 +259,7 @@ def run(page: Page, block: Block, folder: Path, *, counted: bool = False) -> str
         out += f"$ {command}\n{done.stdout}"
     # On a terminal, as the pages show it, these lines are gone when what they tell of is done.
     out = re.sub(r"^(building|signing|booting) .*\n|^signing\n", "", out, flags=re.MULTILINE)
-    out = re.sub(r"in \d+\.\d+s$", "in 0.01s", out, flags=re.MULTILINE)
+    out = re.sub(r"in \d+\.\d+s(?: \(\d+:\d\d:\d\d\))?$", "in 0.01s", out, flags=re.MULTILINE)
     return re.sub(r"\d+ records of \d+\.\d+ s$", "170 records of 0.01 s", out, flags=re.MULTILINE)
 
 

@@ -16,6 +16,7 @@ from tests.fuzz_kernel.mutants import MUTANTS, Mutant
 from tests.fuzz_kernel.report import describe, documented, table
 from tests.fuzz_kernel.state import OPERATIONS, WAITED
 from tests.support.nk import nk
+from tests.support.patience import LONGEST_RUN
 
 CALLS = 400_000
 PROGRAM = Path(__file__).parent / "machine_attack"
@@ -57,7 +58,7 @@ def test_a_short_attack_from_user_mode(tmp_path: Path) -> None:
     main = (program / "main.py").read_text()
     assert main.count("CALLS = 10_000_000") == 1
     (program / "main.py").write_text(main.replace("CALLS = 10_000_000", "CALLS = 40_000"))
-    done = nk("run", "--timeout", "200", program)
+    done = nk("run", "--timeout", str(LONGEST_RUN), program)
     found = re.search(r"(\d+) calls, (\d+) of them successful, (\d+) rounds", done.stdout)
     assert done.returncode == 0 and found, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     calls, successes, rounds = (int(number) for number in found.groups())
