@@ -12,8 +12,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from neokernel import lang
-from neokernel.image import patience
+from neokernel import lang, patience
 
 # Time limits per example fail on a busy machine and say nothing about the code; pytest-timeout bounds the tests.
 hypothesis.settings.register_profile("neokernel", deadline=None, print_blob=True)

@@ -28,13 +28,14 @@ ALLOWED = {
     "prover": {"lang", "compiler"},
     "spec": {"lang", "abi", "arch", "kernel", "prover"},
     "sim": {"lang", "abi", "arch", "runtime"},
-    "image": {"lang", "abi", "stage", "compiler", "interfaces", "kernel", "model", "runtime"},
+    "image": {"lang", "abi", "stage", "compiler", "interfaces", "kernel", "model", "patience", "runtime"},
     "model": {"lang", "abi", "stage", "compiler"},
-    "control": {"lang", "abi", "interfaces", "runtime", "services", "sim"},
+    "control": {"lang", "abi", "interfaces", "patience", "runtime", "services", "sim"},
     "bounds": {"lang", "abi", "kernel", "compiler", "image"},
-    "bench": {"lang", "abi", "compiler", "image", "model", "sim", "control"},
+    "bench": {"lang", "abi", "compiler", "image", "model", "sim", "control", "patience"},
+    "demo": {"lang", "image", "control", "patience"},
     "cli": {"lang", "abi", "arch", "compiler", "prover", "spec", "bounds", "sim", "image", "bench"}
-    | {"control", "interfaces", "early", "model"},
+    | {"control", "demo", "interfaces", "early", "model", "patience"},
 }
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)

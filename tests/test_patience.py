@@ -51,7 +51,7 @@ def limits(tree: ast.AST) -> Iterator[str]:
                 yield ast.unparse(node)
             for word, number in zip(node.args, node.args[1:], strict=False):
                 if isinstance(word, ast.Constant) and word.value == "--timeout" and isinstance(number, ast.Constant):
-                    yield f"--timeout {number.value}"
+                    yield f"--timeout {number.value!s}"
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.value.id == "time" and node.attr in CLOCKS:
                 yield ast.unparse(node)

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 
 from neokernel.bench.row import BenchError, Progress, Row
-from neokernel.image.patience import patient
+from neokernel.patience import patient
 
 PROJECT = Path(__file__).parents[2]
 GENERATOR = PROJECT / "benches" / "build" / "generate.py"

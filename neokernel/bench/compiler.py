@@ -21,7 +21,7 @@ from neokernel.bench.workloads import KERNELS
 from neokernel.bench.workloads.kernel import Kernel
 from neokernel.compiler import toolchain
 from neokernel.compiler.llvm.target import riscv64
-from neokernel.image.patience import patient
+from neokernel.patience import patient
 
 SOURCES = Path(__file__).parents[2] / "benches" / "compiler"
 SUPPORT = SOURCES / "support"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from neokernel.bench.row import BenchError, Progress, Row
 from neokernel.compiler.source import PACKAGE_ROOT
-from neokernel.image.patience import patient
+from neokernel.patience import patient
 
 if TYPE_CHECKING:
     from neokernel.image.elf import Image

@@ -13,9 +13,9 @@ import numpy as np
 from neokernel.bench.row import BenchError
 from neokernel.compiler import toolchain
 from neokernel.compiler.llvm.target import riscv64
-from neokernel.image.patience import patient
 from neokernel.model.graph import Array, Graph
 from neokernel.model.machine import SCALAR, Variant
+from neokernel.patience import patient
 
 FOLDER = Path(__file__).parents[2] / "benches" / "models" / "support"
 WARNINGS = ("-Wall", "-Wextra", "-Werror")

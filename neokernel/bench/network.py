@@ -31,7 +31,7 @@ from neokernel.bench import linux
 from neokernel.bench.boot import ROOT, built
 from neokernel.bench.row import BenchError, Progress, Row
 from neokernel.compiler import toolchain
-from neokernel.image.patience import patient
+from neokernel.patience import patient
 
 SOURCES = ROOT / "benches" / "network"
 #: ports of the machine: the site, and where bytes are taken and given

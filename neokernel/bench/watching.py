@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from neokernel.bench import kernel
 from neokernel.bench.boot import ROOT, built
 from neokernel.bench.row import BenchError, Progress, Row
-from neokernel.image.patience import patient
+from neokernel.patience import patient
 
 if TYPE_CHECKING:
     from neokernel.control.channel import Channel

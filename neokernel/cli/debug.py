@@ -21,7 +21,7 @@ from neokernel.cli.slots import plugged
 from neokernel.cli.system import is_system_file, machine_root
 from neokernel.cli.target import complete_services, machine_option
 from neokernel.image import qemu
-from neokernel.image.patience import patient
+from neokernel.patience import patient
 
 CANDIDATES = ("gdb-multiarch", "riscv64-unknown-elf-gdb", "riscv64-elf-gdb", "riscv64-linux-gnu-gdb", "gdb")
 

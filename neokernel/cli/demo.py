@@ -100,7 +100,7 @@ def model_to_push() -> bytes:
 def session_of(process: Process) -> Iterator[View]:
     """As an operator, by the development key."""
     from neokernel.control.machines import running
-    from neokernel.image.patience import patient
+    from neokernel.patience import patient
 
     end = time.monotonic() + patient(PATIENCE)
     with contextlib.ExitStack() as stack:

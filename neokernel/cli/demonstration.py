@@ -22,7 +22,7 @@ from typing import Any
 
 from neokernel.cli.errors import ToolError
 from neokernel.compiler.ir import Span
-from neokernel.image.patience import patient
+from neokernel.patience import patient
 
 LIMIT = 10
 

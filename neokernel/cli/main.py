@@ -122,7 +122,7 @@ def nk() -> None:
 
     Every command takes --json. Errors carry codes that `nk explain NK0101` expands.
     """
-    from neokernel.image.patience import BadPatience, factor
+    from neokernel.patience import BadPatience, factor
 
     try:
         factor()

@@ -21,8 +21,8 @@ import click
 from neokernel.cli.errors import ToolError
 from neokernel.cli.output import print_json
 from neokernel.cli.target import chosen
-from neokernel.image.patience import patient
 from neokernel.image.qmp import Monitor, NoMonitor
+from neokernel.patience import patient
 
 if TYPE_CHECKING:
     from neokernel.cli.outside import Seen

@@ -15,7 +15,7 @@ from neokernel.cli.errors import ToolError
 from neokernel.cli.output import json_option, print_json, styled
 from neokernel.cli.ps import COLORS
 from neokernel.cli.target import chosen, complete_programs, index_of, machine_option, service_argument, session
-from neokernel.image.patience import patient
+from neokernel.patience import patient
 
 if TYPE_CHECKING:
     from neokernel.control.deaths import Death

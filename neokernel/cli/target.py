@@ -38,7 +38,7 @@ def complete_machines(ctx: click.Context, parameter: click.Parameter, incomplete
 
 def complete_services(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The services of the machine that runs."""
-    from neokernel.image.patience import BadPatience
+    from neokernel.patience import BadPatience
 
     try:
         with session(ctx.params.get("machine"), ctx.params.get("key"), patience=PATIENCE_OF_SHELLS) as view:

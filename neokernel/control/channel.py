@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from neokernel.abi.call import MAXIMUM_WORDS
-from neokernel.image.patience import patient
+from neokernel.patience import patient
 from neokernel.services.control.protocol import (
     CONTEXT,
     HEADER_SIZE,

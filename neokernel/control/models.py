@@ -15,12 +15,12 @@ from neokernel import lang
 from neokernel.abi import model as layout
 from neokernel.abi.status import Status
 from neokernel.control.view import View
-from neokernel.image.patience import patient
 from neokernel.interfaces.accelerator import HEADER_SIZE, Why
 from neokernel.interfaces.appointment import MOST_NAME
 from neokernel.interfaces.inference import NoWork
 from neokernel.interfaces.models import MOST_PIECE, Model, NoPush, Outcome
 from neokernel.lang.wire import wire_over
+from neokernel.patience import patient
 from neokernel.services.accelerator.kept import NAMES
 from neokernel.services.control.protocol import Peer
 

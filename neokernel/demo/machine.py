@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from neokernel.image.patience import patient
+from neokernel.patience import patient
 
 #: seconds: until the machine is taken not to start, including the time to build it; to end when it is told to; between
 #: two looks

@@ -23,7 +23,7 @@ from neokernel import lang
 from neokernel.control.models import models, push, settled
 from neokernel.control.view import Service, View
 from neokernel.demo.clients import Answer, Asker, Clients, Question
-from neokernel.image.patience import patient
+from neokernel.patience import patient
 
 #: of the classifier (models/digits/train.py)
 INPUT, ROWS, COLUMNS = "image", 8, 8

@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import dataclass
 from enum import Enum
 
-from neokernel.image.patience import patient
+from neokernel.patience import patient
 
 TIMEOUT = 30
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neokernel.image.panic import ConsoleFilter, PanicRecord
-from neokernel.image.patience import patient
+from neokernel.patience import patient
 
 if TYPE_CHECKING:
     from neokernel.image.boot import SignedBoot

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
-from neokernel.image.patience import patient
+from neokernel.patience import patient
 
 #: seconds until QEMU must have answered, times `NK_PATIENCE`
 PATIENCE = 10.0

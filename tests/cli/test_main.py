@@ -13,12 +13,12 @@ from pathlib import Path
 import click
 import pytest
 
+from neokernel import patience
 from neokernel.cli.errors import TOOL_CODES, Exit, ToolError
 from neokernel.cli.explain import all_codes
 from neokernel.cli.main import COMMANDS
 from neokernel.cli.main import nk as group
 from neokernel.cli.output import colored, rewritable
-from neokernel.image import patience
 from tests.cli.support import REPOSITORY, Nk, start
 from tests.support.patience import PATIENCE
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from neokernel import patience
 from neokernel.cli import demonstration
 from neokernel.cli.prove import command
 from neokernel.compiler.ir import Span
 from neokernel.compiler.source import PACKAGE_ROOT
-from neokernel.image import patience
 from neokernel.prover import cache
 
 HALVES = """from neokernel.lang import ensures, requires, u32
