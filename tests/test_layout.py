@@ -30,9 +30,9 @@ ALLOWED = {
     "sim": {"lang", "abi", "arch", "runtime"},
     "image": {"lang", "abi", "stage", "compiler", "interfaces", "kernel", "model", "patience", "runtime"},
     "model": {"lang", "abi", "stage", "compiler"},
-    "control": {"lang", "abi", "interfaces", "patience", "runtime", "services", "sim"},
+    "control": {"lang", "abi", "image", "interfaces", "patience", "runtime", "services", "sim"},
     "bounds": {"lang", "abi", "kernel", "compiler", "image"},
-    "bench": {"lang", "abi", "compiler", "image", "model", "sim", "control", "patience"},
+    "bench": {"lang", "abi", "compiler", "image", "model", "sim", "control", "demo", "patience"},
     "demo": {"lang", "image", "control", "patience"},
     "cli": {"lang", "abi", "arch", "compiler", "prover", "spec", "bounds", "sim", "image", "bench"}
     | {"control", "demo", "interfaces", "early", "model", "patience"},
