@@ -25,9 +25,9 @@ def told(entry: Entry, name: Callable[[int], str]) -> str:
         case Event.SEND:
             if entry.b & call.FAULT_BIT:
                 return f"reports fault {member(Fault, entry.b & call.LABEL_MASK)} to {name(entry.a)}"
-            return f"sends a message to {name(entry.a)}, {message(entry.b)}"
+            return f"sends a message to {name(entry.a)}{message(entry.b)}"
         case Event.REPLY:
-            return f"answers {name(entry.a)}, {message(entry.b)}"
+            return f"answers {name(entry.a)}{message(entry.b)}"
         case Event.SWITCH:
             return "runs" if entry.thread else "the processor idles"
         case Event.INTERRUPT:
@@ -46,6 +46,6 @@ def told(entry: Entry, name: Callable[[int], str]) -> str:
 
 
 def message(word: int) -> str:
-    """A message word, as far as it says something (`abi/call.py`)."""
-    status = word >> call.STATUS_SHIFT & call.STATUS_MASK
-    return member(Status, status) if status else f"label {word & call.LABEL_MASK:#x}"
+    """A message word, as far as it says something (`abi/call.py`); what succeeds has label 0, mostly."""
+    status, label = word >> call.STATUS_SHIFT & call.STATUS_MASK, word & call.LABEL_MASK
+    return f", {member(Status, status)}" if status else f", label {label:#x}" if label else ""

@@ -45,6 +45,7 @@ def test_what_differs_is_said() -> None:
     assert told(entry(Event.SWITCH, 3, 0, thread=0), name) == "the processor idles"
     assert told(entry(Event.INTERRUPT, 0, 0), name) == "is interrupted by the timer"
     assert told(entry(Event.SEND, 7, FAULT_BIT | Fault.PAGE.value), name) == "reports fault PAGE to log"
+    assert told(entry(Event.REPLY, 7, 0), name) == "answers log"
     assert told(entry(Event.FAULT, Fault.BREAKPOINT.value, 0x10462), name) == "has fault BREAKPOINT at pc 0x10462"
     assert told(entry(Event.SIGNAL, 0, 0), name) == "signals"
     assert told(entry(Event.DERIVE, Kind.THREAD.value, 1), name) == "makes THREAD"
