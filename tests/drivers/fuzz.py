@@ -24,6 +24,7 @@ NAMES = {
     "random": ("answers", "delivered", "taken", "resets"),
     "network": ("answers", "sent", "came", "refused", "joined", "resets"),
     "clock": ("answers", "later", "same", "earlier", "begun"),
+    "uart": ("answers", "received", "dropped", "broken", "overruns", "sent", "refused", "begun"),
     "ports": ("answers", "taken", "given", "peers", "hung", "resets"),
 }
 

@@ -12,6 +12,7 @@ from neokernel import lang
 from neokernel.drivers import uart16550
 from neokernel.drivers.uart16550 import DEPTH, RECEIVED, SENT, TAKEN, Registers, Uart
 from neokernel.lang import u64
+from tests.drivers import fuzz, hostile_uart
 
 DATA, ENABLE, IDENTITY, LINE_CONTROL, MODEM_CONTROL, LINE_STATUS = range(6)
 
@@ -199,3 +200,9 @@ def test_broken_characters_are_dropped_and_counted() -> None:
     uart.serve()
     assert (uart.errors, uart.breaks, uart.overruns) == (u64(1), u64(1), u64(0))
     assert taken(uart, 4) == b"k"
+
+
+def test_a_device_that_says_anything_in_every_reading() -> None:
+    here = fuzz.counted("uart", hostile_uart.walk(u64(1), u64(150)))
+    assert here == fuzz.counted("uart", fuzz.compiled("uart")(1, 150))
+    assert min(fuzz.counted("uart", fuzz.compiled("uart")(2, 100_000)).values()) > 1000
