@@ -10,7 +10,9 @@ import pytest
 from neokernel.lang import byte_span, u16, u32, u64, usize
 from neokernel.services.network.address import Address, Endpoint
 from neokernel.services.network.connection import End, State
+from neokernel.services.network.datagrams import UdpError
 from neokernel.services.network.drop import Drop
+from neokernel.services.network.grants import Denied
 from neokernel.services.network.tcp import TcpError
 from tests.network import packets
 from tests.network.packets import ACK, FIN, PSH, RST, SYN, Tcp
@@ -360,6 +362,9 @@ def test_who_does_not_end_gives_way(host: Host) -> None:
     late.handle = host.network.tcp.accept(CLIENT, listener)
     assert late.handle is not None and late.state().state is State.ESTABLISHED
     assert int(host.region.taken) == int(host.region.pairs), "one of them has given way"
+    bound = host.network.bind(CLIENT, Endpoint(Address(u32(0)), u16(0)), u64(host.now))
+    assert not isinstance(bound, UdpError | Denied), "and another one to a UDP socket"
+    host.network.udp.close(host.network.tcp.buffers, CLIENT, bound)
     host.rest(200)
 
 
