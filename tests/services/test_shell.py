@@ -303,7 +303,7 @@ def test_the_kernels_events(machine: Conversation) -> None:
     assert re.fullmatch(r"(\d+) of \1 events are there; recording", end)
     latest = said(machine, "trace 1000")
     assert len(latest) == 100, "no more are shown"
-    assert any(re.search(r"s  shell +SEND +to (console|log), label 0x", line) for line in latest)
+    assert any(re.search(r"s  shell +(SEND|CALL) +to (console|log), label 0x", line) for line in latest)
     assert said(machine, "trace off") == []
     before, after = said(machine, "trace"), said(machine, "trace")
     assert before[-1] == after[-1] and before[-1].endswith("; not recording")

@@ -221,6 +221,17 @@ class Events:
             terminal.write(f"event {number}\n")
             return
         event = Event(number)
+        if event is Event.SYSCALL and went_on_to is not None:
+            # As messages are told that take longer: so the line is no wider than theirs.
+            call = truncate(u32, a)
+            if u64(call) <= u64(Call.TRY_SEND.value):
+                terminal.write(f"{Call(u8(call)).name:9} ")
+            terminal.write("to ")
+            self.name(u64(went_on_to), services)
+            if sent_by(record) is not None:
+                terminal.write(f", label {b & 0xFFFF_FFFF:#x}")
+            terminal.write("\n")
+            return
         terminal.write(f"{event.name:10}")
         match event:
             case Event.SYSCALL:
@@ -228,11 +239,6 @@ class Events:
                 if u64(call) <= u64(Call.TRY_SEND.value):
                     terminal.write(f"{Call(u8(call)).name} ")
                 terminal.write(f"of capability {a >> 32}")
-                if went_on_to is not None:
-                    terminal.write(", to ")
-                    self.name(u64(went_on_to), services)
-                    if sent_by(record) is not None:
-                        terminal.write(f", label {b & 0xFFFF_FFFF:#x}")
             case Event.SEND | Event.REPLY:
                 terminal.write("to ")
                 self.name(a, services)
