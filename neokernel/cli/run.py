@@ -167,8 +167,8 @@ def command(
 def post_mortem(place: Findable, image: Image, *, as_json: bool) -> Iterator[Callable[[int], int]]:
     """Leave one if the machine ends badly, or is stopped; what is given is told its status.
 
-    Also after ctrl-C: whether a machine that does nothing waits or stands still can't be told from outside. Another
-    ctrl-C, and there is none.
+    Also after ctrl-C and SIGTERM, by which scripts end what hangs: whether a machine that does nothing waits or stands
+    still can't be told from outside. Another one of these, and there is none.
     """
     bad = False
 
@@ -181,6 +181,9 @@ def post_mortem(place: Findable, image: Image, *, as_json: bool) -> Iterator[Cal
         yield ended
     except ToolError as error:
         bad = error.code == "NK1104"
+        raise
+    except KeyboardInterrupt:
+        bad = True
         raise
     finally:
         left = None

@@ -15,7 +15,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.segments import NoteSegment
 
 from neokernel.cli.debug import CANDIDATES, knows_riscv
-from neokernel.cli.errors import Exit, ToolError
+from neokernel.cli.errors import Exit, Terminated, ToolError
 from neokernel.cli.findable import Findable
 from neokernel.cli.run import post_mortem
 from neokernel.control.machines import Running, running, taken
@@ -144,6 +144,11 @@ def test_what_a_machine_leaves(machine: str, here: Path, tmp_path: Path) -> None
     with pytest.raises(ToolError), post_mortem(place, image, as_json=True):
         raise ToolError("NK1104", "still running")
     assert "\nconsole, thread " in left.read_text()
+    for stop in (Terminated, KeyboardInterrupt):
+        left.unlink()
+        with pytest.raises(stop), post_mortem(place, image, as_json=True):
+            raise stop
+        assert "\nconsole, thread " in left.read_text(), "a script has ended what hung"
     nothing = tmp_path / "memory"
     nothing.write_bytes(bytes(1 << 20))
     left.unlink()
