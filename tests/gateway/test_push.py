@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -108,10 +109,10 @@ def push(nk: Nk, machine: Machine, bundle: Bundle) -> tuple[int, str]:
     return result.status, result.output or result.error
 
 
-def listed(nk: Nk) -> dict[str, Any]:
+def listed(nk: Nk, name: str = "digits") -> dict[str, Any]:
     result = nk("model", "list", "--json")
     assert result.status == 0, result.error
-    (found,) = result.json["models"]
+    (found,) = (each for each in result.json["models"] if each["name"] == name)
     return dict(found)
 
 
@@ -119,10 +120,10 @@ def until(true: Callable[[], bool]) -> None:
     eventually(true, "it never is so")
 
 
-def settled(nk: Nk) -> dict[str, Any]:
+def settled(nk: Nk, name: str = "digits") -> dict[str, Any]:
     """The list's entry, when nothing is watched any more, and another push can come."""
-    until(lambda: listed(nk)["outcome"] not in ("tried", "watched") and listed(nk)["spare"])
-    return listed(nk)
+    until(lambda: listed(nk, name)["outcome"] not in ("tried", "watched") and listed(nk, name)["spare"])
+    return listed(nk, name)
 
 
 def with_code(bundle: Bundle, code: bytes) -> Bundle:
@@ -349,6 +350,94 @@ def test_one_that_goes_wrong_when_it_serves(nk: Nk, machine: Machine, made: Bund
     assert after["service"] == before["service"]
     assert f"rolled back: {words}" in nk("model", "list").output
     settled(nk)
+
+
+# --- who turns on us --------------------------------------------------------------------------------------------------
+
+
+def turn(nk: Nk, machine: Machine, made: Bundle, mood: str) -> tuple[int, str]:
+    """Have the second process of `trusting` do what the version says (`machine/turncoat.py`): a push of its model."""
+    assert settled(nk, "trusting")["service"] == "trusting", "the other one has begun first, or was appointed for good"
+    path = written(machine, pack(newest(replace(made, name="trusting", version=mood))))
+    result = nk("model", "push", "trusting", path)
+    return result.status, result.output or result.error
+
+
+def trusts(machine: Machine) -> int:
+    return infer(machine.port, "trusting", image([1] * 64))[0]
+
+
+def returns(nk: Nk, machine: Machine, words: str) -> None:
+    """Who served before does again, and answers; the list says why."""
+    until(lambda: listed(nk, "trusting")["outcome"] == "rolled back")
+    until(lambda: trusts(machine) == 200)
+    after = settled(nk, "trusting")
+    assert (after["service"], after["version"], after["own"]) == ("trusting", "1", True), after
+    assert words in after["why"], after
+
+
+def test_one_that_lies_about_its_version(nk: Nk, machine: Machine, made: Bundle) -> None:
+    """What is listed is what was leased. It is asked so that it ends: then who was before serves again."""
+    status, said = turn(nk, machine, made, "lies")
+    assert status == 0 and "trusting: version lies (" in said, said
+    assert listed(nk, "trusting")["version"] == "lies"
+    assert nk("svc", "restart", "turncoat").status == 0
+    returns(nk, machine, "its process has ended")
+
+
+def test_one_that_becomes_another_model(nk: Nk, machine: Machine, made: Bundle) -> None:
+    """While it is watched, and then it ends: the name is served on as what it was."""
+    assert turn(nk, machine, made, "ports")[0] == 0
+    until(lambda: trusts(machine) != 200 or listed(nk, "trusting")["outcome"] == "rolled back")
+    returns(nk, machine, "its process has ended")
+    said = nk("logs", "--json").output
+    assert "can't serve model1: OTHER" in said
+
+
+def test_one_that_takes_no_work(nk: Nk, machine: Machine, made: Bundle) -> None:
+    """A request waits in vain: so it doesn't serve."""
+    assert turn(nk, machine, made, "idle")[0] == 0
+    assert trusts(machine) in (503, 504)
+    returns(nk, machine, "it kept a request waiting in vain")
+
+
+def test_one_that_boasts(nk: Nk, machine: Machine, made: Bundle) -> None:
+    status, said = turn(nk, machine, made, "boast")
+    assert status == 1 and "it said that it was ready, and wasn't" in said and "trusting serves as before" in said, said
+    returns(nk, machine, "it said that it was ready, and wasn't")
+
+
+def test_what_a_hostile_one_reaches(nk: Nk, machine: Machine, made: Bundle) -> None:
+    """By all numbers that capabilities could have, the gateway and the manager: no network, no log, no other model."""
+    status, said = turn(nk, machine, made, "slots")
+    assert status == 1 and re.search(r"at byte 2\b", said), said
+    status, said = turn(nk, machine, made, "page")
+    assert status == 1 and re.search(r"at byte 7\b", said), said
+    assert "asked for page 1000, which its lease hasn't" in nk("logs", "--json").output
+    assert trusts(machine) == 200
+
+
+@pytest.mark.parametrize(
+    ("mood", "where"),
+    [
+        ("at-0x10000000", "the serial port's registers"),
+        ("at-0x10001000", "a device's registers"),
+        ("at-0x80200000", "the kernel, as it lies in memory"),
+        ("at-0xffffffc000000000", "the kernel, as it is mapped"),
+        ("at-0x3800000000", "where the gateway has its clients' requests"),
+        ("at-0x3b00000000", "where the manager has what was pushed"),
+        ("put-0x2000000000", "what it was leased itself, to be read"),
+        ("put-0x10000", "its own program"),
+    ],
+)
+def test_what_a_hostile_one_sees(nk: Nk, machine: Machine, made: Bundle, mood: str, where: str) -> None:
+    """Nothing of that: its process ends, and what it tried is kept."""
+    status, said = turn(nk, machine, made, mood)
+    assert status == 1 and "its process has ended" in said, (where, said)
+    address = mood.partition("-")[2]
+    shown = nk("svc", "show", "turncoat")
+    assert shown.status == 0 and address in shown.output.replace("_", ""), (where, shown.output)
+    assert trusts(machine) == 200
 
 
 # --- who ends ---------------------------------------------------------------------------------------------------------

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from neokernel.interfaces.appointment import NotAppointed, Served
+from neokernel.interfaces.clients.voices import LINES, PAUSE, VOICES, Voices
 from neokernel.interfaces.inference import NoWork
 from neokernel.lang import Coroutine, Span, result_of, resume, u8, u64, usize
 from neokernel.runtime.executor import Executor
 from neokernel.runtime.lend import LENT_ADDRESS, REGION_SPACE, Lent
 from neokernel.runtime.task import Queue, Task
 from neokernel.services.gateway.job import Phase
-from neokernel.services.gateway.voices import LINES, PAUSE, VOICES, Voices
 from neokernel.services.gateway.work import MOST_WAITING, WORKERS, Work
 from tests.gateway.test_requests import manifest
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from neokernel.http.text import Text
 from neokernel.interfaces.accelerator import HEADER_SIZE, Accelerator, NoLease, Order, What, Why
 from neokernel.interfaces.appointment import MOST_NAME, Appointment, NotAppointed, Served
+from neokernel.interfaces.clients.voices import Voices
 from neokernel.interfaces.log import Level, Log
 from neokernel.interfaces.models import KEY_SIZE, Keys, Model, Models, NoPush, Outcome
 from neokernel.lang import (
@@ -207,7 +208,10 @@ class Desk:
         at = self.site.place_of(self.name, self.client, False)
         if at == NOBODY:
             return NoLease.PAGE
-        return self.site.names[self.name].places[at].lease.page(current(), number)
+        found = self.site.names[self.name].places[at].lease.page(current(), number)
+        if found is NoLease.PAGE:
+            self.site.tell_denied(self.name, self.client, number)
+        return found
 
     async def ready(self, header: bytes) -> bool:
         at = self.site.place_of(self.name, self.client, False)
@@ -298,6 +302,7 @@ class Site:
     names: Array[Embedded[Name]] = array(NAMES)
     kept: Embedded[Preserved] = Preserved()
     trusted: Embedded[Trusted] = Trusted()
+    voices: Embedded[Voices] = Voices(frequency=1)
     #: bytes that a lease may have, and ticks that a process has, and is watched for
     quota: u64 = 0
     patience: u64 = 0
@@ -557,6 +562,17 @@ class Site:
                 place.turn += 1
                 self.wake(place)
 
+    def tell_denied(self, name: usize, client: u64, page: u64) -> None:
+        """A process has asked for what isn't in its lease."""
+        omitted = self.voices.omitted_before(client, page, self.executor.now)
+        if omitted is not None:
+            memory: Array[u8] = array(110)
+            line = Text(data=memory[:])
+            line.write(f"service {client} asked for page {page}, which its lease hasn't")
+            if omitted != 0:
+                line.write(f" ({omitted} lines about it were left out)")
+            self.tell(name, Level.WARNING, line.written())
+
     def tell_push(self, name: usize, refused: NoPush | None) -> None:
         if refused is None:
             self.tell(name, Level.INFO, b"a bundle was pushed, and is tried")
@@ -567,7 +583,7 @@ class Site:
             self.tell(name, Level.WARNING, line.written())
 
     def tell(self, name: usize, level: Level, what: bytes) -> None:
-        memory: Array[u8] = array(120)
+        memory: Array[u8] = array(140)
         line = Text(data=memory[:])
         line.write(f"model{name}: {text_of(what)}")
         _ = log.write(level, text_of(line.written()))
@@ -577,6 +593,7 @@ def main(process: Process) -> None:
     site: Site = placed(process, PAGES)
     site.begin(len(process.state()))
     site.quota = u64(quota.get(process)) << 10
+    site.voices.frequency = process.frequency
     millisecond = process.frequency // 1000
     site.patience = u64(patience.get(process)) * millisecond
     site.watch = u64(watch.get(process)) * millisecond

@@ -17,6 +17,7 @@ from neokernel.http.text import Text
 from neokernel.interfaces.appointment import Appointment, NotAppointed, Served
 from neokernel.interfaces.clients.attending import attend
 from neokernel.interfaces.clients.socket import Gone, Socket, Stream
+from neokernel.interfaces.clients.voices import Voices
 from neokernel.interfaces.inference import Inference, NoWork
 from neokernel.interfaces.log import Level, Log
 from neokernel.interfaces.sockets import Refusal, Sockets
@@ -65,7 +66,6 @@ from neokernel.services.gateway.reply import (
     write_server,
 )
 from neokernel.services.gateway.request import read_request
-from neokernel.services.gateway.voices import Voices
 from neokernel.services.gateway.work import JOBS, MODELS, MOST_WAITING, WORKERS, Work
 
 VERSION = b"1"
