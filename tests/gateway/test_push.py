@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -69,9 +70,11 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         system = folder / "system.toml"
         text = MACHINE.read_text().replace("tcp/40014", f"tcp/{port}").replace("../../../models/digits", str(FOLDER))
         system.write_text(text)
+        shutil.copy(MACHINE.parent / "turncoat.py", folder)
         with up(system, folder) as process:
             until_up(port)
-            eventually(lambda: is_ready(port, "digits"), "the model doesn't begin to serve")
+            for name in ("digits", "trusting"):
+                eventually(lambda name=name: is_ready(port, name), "the model doesn't begin to serve")  # type: ignore[misc]
             assert process.poll() is None
             yield Machine(port, folder)
 
