@@ -33,6 +33,8 @@ from tests.support.ports import connected, free_ports
 
 MACHINE = Path(__file__).parent / "machine"
 JSON = {"Content-Type": "application/json"}
+#: whose key the system file has the hash of
+TENANT = {"Authorization": "Bearer the key of a test"}
 WAITING = 4
 CLIENTS = 24
 
@@ -437,13 +439,24 @@ def test_a_slow_model_holds_up_nobody_else(port: int) -> None:
     def attempt() -> bool:
         until_it_serves(port)
         with contextlib.closing(kept(port)) as slow:
-            say(slow, 2)
+            say(slow, 2, TENANT)
             taken(port)
             for _ in range(5):
                 assert infer(port, "digits", image([0] * 64))[0] == 200
-            return not has_answer(slow)
+            # Whose request that is may have one under way.
+            status, said, fields = asked(port, "POST", "/v2/models/digits/infer", body, JSON | TENANT)
+            if has_answer(slow):
+                return False
+            assert (status, fields["Retry-After"]) == (429, "1")
+            assert said == {"error": "whose request this is has as many as it may"}
+            return True
 
+    body = json.dumps(image([0] * 64)).encode()
     eventually(attempt, "others are served only when it has computed")
+    eventually(
+        lambda: asked(port, "POST", "/v2/models/digits/infer", body, JSON | TENANT)[0] == 200,
+        "what was under way counts though its client has gone",
+    )
 
 
 def test_a_slow_models_queue_fills(hasty: int) -> None:
@@ -486,9 +499,9 @@ def test_clients_that_have_gone_leave_their_places(port: int) -> None:
         assert answer_to(slow) == 200
 
 
-def say(connection: http.client.HTTPConnection, number: float) -> None:
+def say(connection: http.client.HTTPConnection, number: float, more: dict[str, str] | None = None) -> None:
     """Ask `temper`, and don't wait for the answer."""
-    connection.request("POST", "/v2/models/temper/infer", json.dumps(mood(number)).encode(), JSON)
+    connection.request("POST", "/v2/models/temper/infer", json.dumps(mood(number)).encode(), JSON | (more or {}))
 
 
 def taken(port: int) -> None:
@@ -509,6 +522,13 @@ def answer_to(connection: http.client.HTTPConnection) -> int:
     answer = connection.getresponse()
     answer.read()
     return answer.status
+
+
+@pytest.mark.parametrize("field", ["Bearer another key", "Basic dGhlOmtleQ==", "Bearer"])
+def test_whose_key_isnt_known(port: int, field: str) -> None:
+    body = json.dumps(image([0] * 64)).encode()
+    status, said, fields = asked(port, "POST", "/v2/models/digits/infer", body, JSON | {"Authorization": field})
+    assert (status, fields["WWW-Authenticate"]) == (401, "Bearer") and "say whose the request is" in said["error"]
 
 
 def test_many_at_once(port: int) -> None:

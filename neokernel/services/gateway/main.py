@@ -66,6 +66,7 @@ from neokernel.services.gateway.reply import (
     write_server,
 )
 from neokernel.services.gateway.request import read_request
+from neokernel.services.gateway.tenants import ANYBODY, Admitted, Tenants
 from neokernel.services.gateway.work import JOBS, MODELS, MOST_WAITING, WORKERS, Work
 
 VERSION = b"1"
@@ -113,6 +114,22 @@ patience: Setting[u32] = setting(10_000)
 #: milliseconds that a connection may be without a request, and that the head of one may take
 idle: Setting[u32] = setting(15_000)
 head: Setting[u32] = setting(10_000)
+#: of tenants: SHA-512 of their keys, in hexadecimal; requests under way, and in a second (0: as many as there are)
+key0: Setting[bytes] = setting(b"")
+key1: Setting[bytes] = setting(b"")
+key2: Setting[bytes] = setting(b"")
+key3: Setting[bytes] = setting(b"")
+share0: Setting[u16] = setting(8)
+share1: Setting[u16] = setting(8)
+share2: Setting[u16] = setting(8)
+share3: Setting[u16] = setting(8)
+rate0: Setting[u16] = setting(0)
+rate1: Setting[u16] = setting(0)
+rate2: Setting[u16] = setting(0)
+rate3: Setting[u16] = setting(0)
+#: likewise, of requests without a key; a share of 0: none are taken
+share: Setting[u16] = setting(30)
+rate: Setting[u16] = setting(0)
 
 
 # --- connections ------------------------------------------------------------------------------------------------------
@@ -207,10 +224,17 @@ async def of_model(site: Site, http: Exchange, asked: Asked, index: usize) -> No
             await refuse(http, 503, b"the model isn't running", again=True)
     elif len(asked.version) != 0 and asked.version != model.described.version():
         await refuse(http, 404, b"there is no such version of the model")
-    elif asked.part is Part.INFER:
-        await infer(site, http, number, index, False)
-    elif asked.part is Part.CLASSIFY:
-        await infer(site, http, number, index, True)
+    elif asked.part is Part.INFER or asked.part is Part.CLASSIFY:
+        account = site.tenants.account_of(http.field(b"authorization"))
+        if account is None or account.share == 0:
+            await refuse(
+                http, 401, b"say whose the request is: `Authorization: Bearer KEY`, of a key that is known here"
+            )
+        elif not account.admits(site.executor.now, http.server.frequency):
+            await refuse(http, 429, b"whose request this is has as many as it may", again=True)
+        else:
+            with Admitted(account=account):
+                await infer(site, http, number, index, asked.part is Part.CLASSIFY)
     elif asked.part is Part.MODEL:
         write_model(page, site.name_of(number), model.described)
         await say(http, page)
@@ -377,6 +401,7 @@ class Site:
     seats: Array[Embedded[Seat]] = array(JOBS)
     patience: u32 = 0
     voices: Embedded[Voices] = Voices(frequency=1)
+    tenants: Embedded[Tenants] = Tenants()
     #: of images
     pace: Embedded[Pace] = Pace()
     accepting: Embedded[Group] = Group(frames=tasks(accept, 1), tasks=array(1))
@@ -459,6 +484,16 @@ class Site:
             line.write(f" ({omitted} lines about it were left out)")
         _ = log.write(Level.INFO if refused is None else Level.ERROR, text_of(line.written()))
 
+    def enrol(self, number: usize, key: bytes, share: u16, rate: u16) -> None:
+        """A tenant; one without a key isn't there."""
+        account = self.tenants.accounts[number]
+        account.share, account.rate = u64(share), u64(rate)
+        if len(key) != 0 and not self.tenants.enrol(number, key):
+            memory: Array[u8] = array(120)
+            line = Text(data=memory[:])
+            line.write(f"key{number} is no SHA-512 in small hexadecimal digits: no request is that tenant's")
+            _ = log.write(Level.ERROR, text_of(line.written()))
+
     def tell_refused(self, at: u16, why: Refusal) -> None:
         memory: Array[u8] = array(200)
         line = Text(data=memory[:])
@@ -476,6 +511,11 @@ def main(process: Process) -> None:
     site.patience = patience.get(process)
     site.work.patience = u64(site.patience) * (process.frequency // 1_000)
     site.voices.frequency = process.frequency
+    site.enrol(0, key0.get(process), share0.get(process), rate0.get(process))
+    site.enrol(1, key1.get(process), share1.get(process), rate1.get(process))
+    site.enrol(2, key2.get(process), share2.get(process), rate2.get(process))
+    site.enrol(3, key3.get(process), share3.get(process), rate3.get(process))
+    site.enrol(ANYBODY, b"", share.get(process), rate.get(process))
     limits = Limits(most_body=MOST_BODY, head=u64(head.get(process)), idle=u64(idle.get(process)))
     server = begin(process, site.executor, site.sockets[:], slot_of(network), EACH, limits, errors=ERRORS)
     assert isinstance(server, Server), "the network service has a place for this client"

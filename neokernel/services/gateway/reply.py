@@ -36,7 +36,7 @@ ELEMENT = 6
 
 
 async def refuse(http: Exchange, status: u16, message: bytes, again: bool = False) -> None:
-    """Say what is wrong. `again`: it may be tried again in a second."""
+    """Say what is wrong. `again`: it may be tried again in a second. 401 has a challenge: RFC 9110, 11.6.1."""
     memory: Array[u8] = array(ESCAPED * MOST_MESSAGE + 16)
     page = Writer(into=memory[:])
     page.open(OBJECT)
@@ -47,6 +47,8 @@ async def refuse(http: Exchange, status: u16, message: bytes, again: bool = Fals
     http.head.kind(JSON)
     if again:
         http.header(b"Retry-After", b"1")
+    if status == 401:
+        http.header(b"WWW-Authenticate", b"Bearer")
     await http.send(page.written())
 
 
