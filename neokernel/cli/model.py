@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neokernel.cli.errors import ToolError
-from neokernel.cli.model_push import list_, push
+from neokernel.cli.model_push import list_, push, swap
 from neokernel.cli.output import json_option, print_json, progress_line, shown
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def command() -> None:
 
 
 command.add_command(push)
+command.add_command(swap)
 command.add_command(list_)
 
 

@@ -13,6 +13,7 @@ from neokernel.cli.target import machine_option, session
 
 if TYPE_CHECKING:
     from neokernel.control.models import Served
+    from neokernel.control.view import View
 
 #: digits of a hash that are shown
 DIGITS = 12
@@ -33,7 +34,7 @@ def push(name: str, path: Path, wait: bool, machine: str | None, key: Path | Non
 
     Exit status: 0 it serves; 1 it was refused, or the one before serves again; otherwise as `nk svc show`.
     """
-    from neokernel.control.models import NotPushed, digest_of, models, settled
+    from neokernel.control.models import NotPushed, digest_of, settled
     from neokernel.control.models import push as send
     from neokernel.image.boot import signature_path
 
@@ -45,33 +46,70 @@ def push(name: str, path: Path, wait: bool, machine: str | None, key: Path | Non
     except OSError as error:
         raise ToolError("NK1705", f"{path}: {error.strerror or error}") from error
     with session(machine, key) as view, progress_line() as say:
-        served = models(view)
-        found = next((each for each in served if each.name == name), None)
-        if found is None:
-            called = ", ".join(each.name for each in served)
-            help = f"there are: {called}" if called else "no name of its gateway can be pushed to"
-            raise ToolError("NK1605", f"no model is served as {name}", help)
+        found = named(view, name)
         try:
             send(view, found.number, data, say)
             after = settled(view, found.number, wait, say)
         except NotPushed as error:
             raise ToolError("NK1707", f"{name}: {path} is refused: {error}", error.help) from error
+    report(name, after, str(path), digest_of(data), as_json=as_json)
+
+
+def named(view: View, name: str) -> Served:
+    """What is served by that name."""
+    from neokernel.control.models import models
+
+    served = models(view)
+    found = next((each for each in served if each.name == name), None)
+    if found is None:
+        called = ", ".join(each.name for each in served)
+        help = f"there are: {called}" if called else "no name of its gateway can be pushed to"
+        raise ToolError("NK1605", f"no model is served as {name}", help)
+    return found
+
+
+def report(name: str, after: Served, what: str, digest: str, *, as_json: bool) -> None:
+    """Say what has become of what was to serve: a bundle with contents of this hash."""
     serves = f"{after.service} serves as before" if after.service else "nobody serves the name now"
     if after.outcome in ("rolled back", "tried"):
         why = after.why or "nobody says that it is ready"
-        raise ToolError("NK1707", f"{name}: {path} doesn't serve: {why}", serves)
-    if after.digest != digest_of(data):
+        raise ToolError("NK1707", f"{name}: {what} doesn't serve: {why}", serves)
+    if after.digest != digest:
         # Of what the manager has kept there is nothing left, or somebody else has pushed meanwhile.
-        raise ToolError(
-            "NK1707",
-            f"{name}: {path} doesn't serve: something else does",
-            f"it is version {after.version}" if after.version else serves,
-        )
+        help = f"it is version {after.version}" if after.version else serves
+        raise ToolError("NK1707", f"{name}: {what} doesn't serve: something else does", help)
     if as_json:
         print_json({**after.as_json(), "exit": 0})
         return
     watched = "; it is watched" if after.outcome == "watched" else ""
-    click.echo(f"{name}: version {after.version} ({after.digest[:DIGITS]}) is served by {after.service}{watched}")
+    version = f"version {after.version} ({after.digest[:DIGITS]})"
+    click.echo(f"{name}: {version} is served by {after.service}, by {after.backend} code{watched}")
+
+
+@click.command()
+@click.argument("name")
+@click.argument("backend", type=click.Choice(["scalar", "vector"]))
+@click.option("--wait", is_flag=True, help="Until it isn't watched any more, and stays.")
+@machine_option
+@json_option
+def swap(name: str, backend: str, wait: bool, machine: str | None, key: Path | None, as_json: bool) -> None:
+    """Have the model that is served as NAME computed by other code of its bundle, while it is asked: `scalar`, or
+    `vector`, which the machine needs vector registers for.
+
+    It is tried and watched as by `nk model push`, after which a model is computed by vectors if both it and the machine
+    have them. Exit status: as `nk model push`.
+    """
+    from neokernel.control.models import NotPushed, settled
+    from neokernel.control.models import swap as order
+
+    with session(machine, key) as view, progress_line() as say:
+        found = named(view, name)
+        try:
+            order(view, found.number, backend)
+            after = settled(view, found.number, wait, say)
+        except NotPushed as error:
+            raise ToolError("NK1707", f"{name}: it isn't swapped: {error}", error.help) from error
+    report(name, after, f"{backend} code", found.digest, as_json=as_json)
 
 
 @click.command("list")
@@ -98,7 +136,7 @@ def list_(machine: str | None, key: Path | None, as_json: bool) -> None:
 def told(model: Served) -> str:
     if not model.version:
         return "nobody serves it"
-    where = "of the image" if model.own else "pushed"
+    where = "of the image" if model.own else f"pushed, by {model.backend} code"
     said = f"version {model.version} ({model.digest[:DIGITS]}), {where}, served by {model.service}"
     said += f"; {model.answered:,} answered"
     if model.outcome in ("tried", "watched"):

@@ -18,7 +18,7 @@ from neokernel.control.view import View
 from neokernel.interfaces.accelerator import HEADER_SIZE, Why
 from neokernel.interfaces.appointment import MOST_NAME
 from neokernel.interfaces.inference import NoWork
-from neokernel.interfaces.models import MOST_PIECE, Model, NoPush, Outcome
+from neokernel.interfaces.models import MOST_PIECE, Backend, Model, NoPush, Outcome
 from neokernel.lang.wire import wire_over
 from neokernel.patience import patient
 from neokernel.services.accelerator.kept import NAMES
@@ -54,6 +54,7 @@ REFUSED = {
         "its serial is lower than that of a bundle which has served",
         "`nk model import --serial` makes a newer one; sign that",
     ),
+    NoPush.OWN: ("it is the image's, which has scalar code alone", "push its bundle: that can be computed by either"),
     NoPush.KEYS: ("the system knows nobody whose signatures it takes", "its control service uses `accelerator.keys`"),
 }
 WHY = {
@@ -77,8 +78,8 @@ class NotPushed(Exception):
 
 @dataclass(frozen=True)
 class Served:
-    """A name: `version` and `digest`, of a bundle's contents, are "" as long as nobody serves it. `outcome` and `why`:
-    of the last push; `spare`: another one can be pushed."""
+    """A name: `version` and `digest`, of a bundle's contents, are "" as long as nobody serves it. `backend`: by which
+    code it is computed, `scalar` or `vector`. `outcome` and `why`: of the last push; `spare`: another one can be pushed."""
 
     number: int
     name: str
@@ -86,6 +87,7 @@ class Served:
     version: str
     digest: str
     own: bool
+    backend: str
     spare: bool
     outcome: str
     why: str
@@ -121,6 +123,7 @@ def served(view: View, number: int, told: Model, name: bytes, header: bytes) -> 
         version=version,
         digest=digest,
         own=bool(told.own),
+        backend=told.backend.name.lower(),
         spare=bool(told.spare),
         outcome=told.outcome.name.lower().replace("_", " "),
         why=why(told),
@@ -163,6 +166,11 @@ def push(view: View, number: int, data: bytes, say: Callable[[str], None] = lamb
         say(f"sending: {min(place + len(piece), len(data)):,} of {len(data):,} bytes")
     say("it is looked at")
     accept(view.ask(Peer.MODELS, remote.finish))
+
+
+def swap(view: View, number: int, backend: str) -> None:
+    """Have what serves computed by another backend, by its name. Raises NotPushed."""
+    accept(view.ask(Peer.MODELS, view.remote.models.swap, lang.u64(number), Backend[backend.upper()]))
 
 
 def accept(refused: NoPush | None) -> None:

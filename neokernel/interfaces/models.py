@@ -75,6 +75,16 @@ class NoPush(Enum):
     CALLED = 15
     #: its serial is lower than that of a bundle which has served as this name
     OLDER = 16
+    #: it is the image's, of which the manager has no bundle
+    OWN = 17
+
+
+class Backend(Enum):
+    """By what a model is computed: by which of its bundle's codes."""
+
+    SCALAR = 0
+    #: by the processor's vector registers
+    VECTOR = 1
 
 
 @value
@@ -84,6 +94,7 @@ class Model:
 
     client: u64
     own: bool
+    backend: Backend
     spare: bool
     outcome: Outcome
     why: Why
@@ -118,6 +129,10 @@ class Models(Protocol):
 
     def finish(self) -> NoPush | Failure | None:
         """All of it is there: have it tried."""
+        ...
+
+    def swap(self, number: u64, backend: Backend) -> NoPush | Failure | None:
+        """Have what was pushed, and serves, computed by another backend: tried and watched as a push is."""
         ...
 
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from neokernel.abi import model as layout
 from neokernel.abi.kinds import PAGE_SIZE
 from neokernel.crypto.ed25519 import Verdict
-from neokernel.interfaces.models import NoPush
+from neokernel.interfaces.models import Backend, NoPush
 from neokernel.lang import byte_span, size_of, u8, u64, usize
 from neokernel.lang.wire import wire_over
 from neokernel.model import machine
@@ -24,12 +24,12 @@ from neokernel.model.bundle import CODE_SIZE, DIMENSION_SIZE, PORT_SIZE, Bundle,
 from neokernel.model.importer import import_model
 from neokernel.model.signed import HEADER_SIZE, sign
 from neokernel.services.accelerator import bundle as bundles
-from neokernel.services.accelerator.bundle import Backend, Loadable, Trusted, features_of, loadable, verify_bundle
+from neokernel.services.accelerator.bundle import Loadable, Processor, Trusted, loadable, processor_of, verify_bundle
 from tests.gateway.test_models import identity
 from tests.model.digits import onnx_of
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-SCALAR, VECTOR = Backend(u64(0), u64(0)), Backend(u64(layout.VECTORS), u64(16))
+SCALAR, VECTOR = Processor(u64(0), u64(0)), Processor(u64(layout.VECTORS), u64(16))
 CODES = HEADER_SIZE + 2 * PORT_SIZE + 6 * DIMENSION_SIZE
 
 
@@ -46,22 +46,24 @@ def trusted(*keys: Ed25519PrivateKey) -> Trusted:
     return found
 
 
-def of(data: bytes, backend: Backend = SCALAR) -> Loadable | NoPush:
-    return loadable(byte_span(bytearray(data)), backend)
+def of(data: bytes, processor: Processor = SCALAR) -> Loadable | NoPush:
+    return loadable(byte_span(bytearray(data)), processor)
 
 
 def test_each_backend_has_its_code(made: Bundle) -> None:
     """The last one whose features the machine has: its very bytes are leased."""
     data = pack(made)
-    for backend, code in ((SCALAR, made.codes[0]), (VECTOR, made.codes[1])):
-        found = of(data, backend)
+    for processor, code in ((SCALAR, made.codes[0]), (VECTOR, made.codes[1])):
+        found = of(data, processor)
         assert isinstance(found, Loadable)
         first, size = int(found.code), int(found.code_pages) * PAGE_SIZE
         assert data[first : first + size].rstrip(b"\0") == code.code.rstrip(b"\0")
         constants = data[int(found.constants) :][: int(found.constants_pages) * PAGE_SIZE]
         assert constants.startswith(code.constants) and int(found.arena_pages) * PAGE_SIZE >= code.arena_size
         assert data[int(found.sample) :].startswith(made.sample) and found.head == 1
-    assert int(features_of(u64(0))) == 0 and int(features_of(u64(16))) == layout.VECTORS
+        assert found.features == processor.features
+    assert processor_of(u64(16), Backend.VECTOR) == VECTOR and processor_of(u64(0), Backend.VECTOR) == SCALAR
+    assert int(processor_of(u64(16), Backend.SCALAR).features) == 0
     assert of(pack(replace(made, codes=made.codes[1:]))) is NoPush.MACHINE
 
 

@@ -64,6 +64,12 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     folder = tmp_path_factory.mktemp("push")
     (port,) = free_ports(1)
     own = {"NK_STATE": str(folder / "state"), "NK_RUNTIME": str(folder / "run")}
+    # A machine with vector registers: what is pushed with code for them is computed by them.
+    shim = folder / "bin" / "qemu-system-riscv64"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\nexec {QEMU} "$@" -cpu rv64,v=true\n')
+    shim.chmod(0o755)
+    own["PATH"] = f"{shim.parent}:{os.environ['PATH']}"
     with pytest.MonkeyPatch.context() as patch:
         for name, value in own.items():
             patch.setenv(name, value)
@@ -199,6 +205,59 @@ def test_a_push_while_clients_ask(nk: Nk, machine: Machine, made: Bundle) -> Non
             each.join()
     assert services == {"digits", "digits-next"}
     assert len(found) > 20 and set(found) == {(200, True)}, found
+
+
+def test_a_model_of_the_image_has_one_backend(nk: Nk, machine: Machine) -> None:
+    assert settled(nk, "trusting")["backend"] == "scalar"
+    result = nk("model", "swap", "trusting", "vector")
+    assert result.status == 1 and "NK1707" in result.error and "it is the image's" in result.error, result.error
+
+
+def test_another_backend_while_clients_ask(nk: Nk, machine: Machine) -> None:
+    """By vectors, by scalar code, and by vectors again: no request fails, and answers are as near as floats are."""
+    settled(nk)
+    both = import_model(onnx_of("digits"), "digits", "20", dimensions={"batch": 1}, source=False)
+    assert push(nk, machine, both)[0] == 0
+    tensor = image([float(number % 17) for number in range(64)])
+    found: list[tuple[int, list[float]]] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            status, said = infer(machine.port, "digits", tensor)
+            found.append((status, said["outputs"][0]["data"] if status == 200 else []))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    seen = [(settled(nk)["service"], settled(nk)["backend"])]
+    try:
+        for backend in ("scalar", "vector"):
+            result = nk("model", "swap", "digits", backend)
+            assert result.status == 0 and f"by {backend} code" in result.output, result.error
+            after = settled(nk)
+            assert (after["version"], after["own"], after["outcome"]) == ("20", False, "taken")
+            seen.append((after["service"], after["backend"]))
+    finally:
+        over.set()
+        asking.join()
+    assert [backend for _, backend in seen] == ["vector", "scalar", "vector"]
+    assert seen[0][0] == seen[2][0] != seen[1][0]
+    assert {status for status, _ in found} == {200} and len(found) > 10
+    results = {tuple(each) for _, each in found}
+    # Kinds of code sum up in different orders.
+    assert 1 <= len(results) <= 2
+    assert all(
+        a == pytest.approx(b, rel=1e-3, abs=1e-3) for one in results for a, b in zip(one, found[0][1], strict=True)
+    )
+
+
+def test_a_backend_that_a_bundle_hasnt(nk: Nk, machine: Machine, made: Bundle) -> None:
+    settled(nk)
+    assert push(nk, machine, replace(made, version="21"))[0] == 0
+    assert settled(nk)["backend"] == "scalar"
+    result = nk("model", "swap", "digits", "vector")
+    assert result.status == 1 and "it has no code for this machine" in result.error, result.error
+    assert settled(nk)["version"] == "21" and machine.serves()
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------

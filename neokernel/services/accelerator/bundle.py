@@ -33,7 +33,7 @@ from neokernel.interfaces.inference import (
     behind,
     port_of,
 )
-from neokernel.interfaces.models import NoPush
+from neokernel.interfaces.models import Backend, NoPush
 from neokernel.lang import Array, Span, array, offset_of, size_of, struct, u8, u64, usize, value, wire_view
 from neokernel.stage.format import PUBLIC_SIZE, SIGNATURE_MAGIC, SIGNATURE_SIZE, Signature
 
@@ -65,7 +65,7 @@ class Trusted:
 
 
 @value
-class Backend:
+class Processor:
     """What a process can be leased beside memory: machines' features that its code may use, numbers of `Code.features`;
     and bytes of a vector register."""
 
@@ -85,6 +85,8 @@ class Loadable:
     sample: u64
     sample_pages: u64
     arena_pages: u64
+    #: what the code needs: of `Code.features`
+    features: u64
 
     def pages(self) -> u64:
         return self.head + self.code_pages + self.constants_pages + self.sample_pages + self.arena_pages
@@ -123,7 +125,7 @@ def verify_bundle(data: Span[u8], trusted: Trusted) -> NoPush | None:
     return None
 
 
-def loadable(data: Span[u8], backend: Backend) -> Loadable | NoPush:
+def loadable(data: Span[u8], processor: Processor) -> Loadable | NoPush:
     """What of a bundle that was verified a process is leased. `data`: without its signature."""
     header = wire_view(Header, data)
     inputs, outputs, codes = header.inputs, header.outputs, header.codes
@@ -150,13 +152,13 @@ def loadable(data: Span[u8], backend: Backend) -> Loadable | NoPush:
     chosen: usize = MOST_CODES
     for number in range(usize(codes)):
         features = wire_view(Code, data[manifest + number * size_of(Code) :]).features
-        if features & ~backend.features == 0:
+        if features & ~processor.features == 0:
             chosen = number
     if chosen == MOST_CODES:
         return NoPush.MACHINE
     code = wire_view(Code, data[manifest + chosen * size_of(Code) :])
     stack, vectors, arena = code.stack, code.stack_vectors, code.arena_size
-    if stack > MOST_STACK or vectors > MOST_STACK or stack + vectors * backend.vector_bytes > MOST_STACK:
+    if stack > MOST_STACK or vectors > MOST_STACK or stack + vectors * processor.vector_bytes > MOST_STACK:
         return NoPush.QUOTA
     if arena > 1 << 40:
         return NoPush.QUOTA
@@ -166,7 +168,8 @@ def loadable(data: Span[u8], backend: Backend) -> Loadable | NoPush:
     head = pages_of(u64(manifest))
     if text_pages is None or text_pages == 0 or data_pages is None or sample_pages is None or head * PAGE_SIZE > size:
         return NoPush.BUNDLE
-    return Loadable(head, text, text_pages, data_at, data_pages, sample, sample_pages, max(pages_of(arena), 1))
+    arena_pages = max(pages_of(arena), 1)
+    return Loadable(head, text, text_pages, data_at, data_pages, sample, sample_pages, arena_pages, code.features)
 
 
 def is_called(header: Span[u8], name: bytes) -> bool:
@@ -194,6 +197,6 @@ def pages_within(place: u64, size: u64, whole: u64) -> u64 | None:
     return pages if pages * PAGE_SIZE <= whole - place else None
 
 
-def features_of(vector_bytes: u64) -> u64:
-    """What a machine has, by the bytes of its vector registers."""
-    return VECTORS if vector_bytes >= 16 else u64(0)
+def processor_of(vector_bytes: u64, most: Backend) -> Processor:
+    """What a machine whose vector registers have so many bytes has of this backend, and of lesser ones."""
+    return Processor(VECTORS if vector_bytes >= 16 and most is Backend.VECTOR else u64(0), vector_bytes)

@@ -7,6 +7,7 @@ a life that ended anywhere, or from another version: numbers are looked at, and 
 from __future__ import annotations
 
 from neokernel.abi.kinds import PAGE_SIZE
+from neokernel.interfaces.models import Backend
 from neokernel.lang import Span, copy, size_of, span_at, struct, u8, u64, unsafe, usize, wire, wire_view
 from neokernel.runtime.process import STATE_ADDRESS
 from neokernel.services.accelerator.bundle import MOST_KEYS, Trusted
@@ -45,10 +46,12 @@ class Serving:
 
 @wire
 class Server:
-    """The number of a place's process, and the size of its bundle; 0: it has none."""
+    """The number of a place's process, and the size of its bundle; 0: it has none. `scalar`: 1 if that is to be
+    computed by scalar code, whatever the machine has."""
 
     client: u64
     size: u64
+    scalar: u64
 
 
 SERVERS: usize = size_of(Head) + NAMES * size_of(Serving)
@@ -109,6 +112,13 @@ class Preserved:
 
     def keep_size(self, name: usize, place: usize, size: usize) -> None:
         self.server(name, place).size = size
+
+    def backend(self, name: usize, place: usize) -> Backend:
+        """The best one by which the bundle there is to be computed."""
+        return Backend.VECTOR if self.server(name, place).scalar == 0 else Backend.SCALAR
+
+    def keep_backend(self, name: usize, place: usize, backend: Backend) -> None:
+        self.server(name, place).scalar = 0 if backend is Backend.VECTOR else 1
 
     def client(self, name: usize, place: usize) -> u64:
         return self.server(name, place).client

@@ -20,7 +20,7 @@ from neokernel.interfaces.accelerator import HEADER_SIZE, Accelerator, NoLease, 
 from neokernel.interfaces.appointment import MOST_NAME, Appointment, NotAppointed, Served
 from neokernel.interfaces.clients.voices import Voices
 from neokernel.interfaces.log import Level, Log
-from neokernel.interfaces.models import KEY_SIZE, Keys, Model, Models, NoPush, Outcome
+from neokernel.interfaces.models import KEY_SIZE, Backend, Keys, Model, Models, NoPush, Outcome
 from neokernel.lang import (
     Array,
     Embedded,
@@ -52,11 +52,10 @@ from neokernel.runtime.process import Process, current
 from neokernel.runtime.task import Task
 from neokernel.services.accelerator.bundle import (
     MOST_KEYS,
-    Backend,
     Trusted,
-    features_of,
     is_called,
     loadable,
+    processor_of,
     serial_of,
     verify_bundle,
 )
@@ -106,6 +105,7 @@ class Place:
     #: it has a model that it can serve, and whether that is its program's
     loaded: bool = False
     own: bool = True
+    backend: Backend = Backend.SCALAR
     #: of the bundle that it serves: of one that is leased, as the manager has it; of its program's, as the process says
     header_length: usize = 0
     header: Array[u8] = array(HEADER_SIZE)
@@ -242,13 +242,15 @@ class Office:
         waits = spare != NOBODY and found.places[spare].waiter is not None
         client: u64 = 0
         own = True
+        backend = Backend.SCALAR
         length: usize = 0
         if found.current != NOBODY:
             place = found.places[found.current]
             client, own = self.site.kept.client(usize(number), found.current), place.own
+            backend = place.backend
             length = min(place.header_length, len(header))
             copy(header[:length], place.header[:length].bytes())
-        return Model(client, own, waits, found.outcome, found.why, found.detail, answered, called, length)
+        return Model(client, own, backend, waits, found.outcome, found.why, found.detail, answered, called, length)
 
     def begin(self, number: u64, size: u64) -> NoPush | None:
         site = self.site
@@ -285,6 +287,15 @@ class Office:
             return NoPush.PIECE
         refused = site.push(site.pushed, size)
         site.tell_push(site.pushed, refused)
+        return refused
+
+    def swap(self, number: u64, backend: Backend) -> NoPush | None:
+        if number >= NAMES:
+            return NoPush.NAME
+        # What is being pushed would go to the same area.
+        self.site.expected = 0
+        refused = self.site.swap(usize(number), backend)
+        self.site.tell_push(usize(number), refused)
         return refused
 
     def enrol(self, number: u64, count: u64, key: bytes) -> None:
@@ -362,7 +373,7 @@ class Site:
             if isinstance(order, Order):
                 return order
             self.kept.keep_size(name, at, 0)
-        place.own = True
+        place.own, place.backend = True, Backend.SCALAR
         return Order(What.OWN)
 
     def lease(self, name: usize, at: usize, size: usize) -> Order | NoPush:
@@ -372,8 +383,8 @@ class Site:
         if unverified is not None:
             return unverified
         area = self.kept.area(name, at)[:size]
-        vectors = current().vector_bytes
-        parts = loadable(area[: size - SIGNATURE_SIZE], Backend(features_of(vectors), vectors))
+        processor = processor_of(current().vector_bytes, self.kept.backend(name, at))
+        parts = loadable(area[: size - SIGNATURE_SIZE], processor)
         if isinstance(parts, NoPush):
             return parts
         # What it had before goes with its lease.
@@ -381,7 +392,7 @@ class Site:
         refused = place.lease.make(current(), pool.slot, self.quota, self.kept.address(name, at), parts)
         if refused is not None:
             return refused
-        place.own = False
+        place.own, place.backend = False, Backend.VECTOR if parts.features != 0 else Backend.SCALAR
         place.header_length = HEADER_SIZE
         copy(place.header[:], area[:HEADER_SIZE].bytes())
         return Order(
@@ -403,6 +414,22 @@ class Site:
         called = gateway.name(u64(name), memory[:])
         return isinstance(called, usize) and is_called(header, memory[:called].bytes())
 
+    def swap(self, name: usize, backend: Backend) -> NoPush | None:
+        """Have the bundle that serves computed by another backend: by the process that doesn't serve."""
+        found = self.names[name]
+        at = found.spare()
+        if found.is_busy():
+            return NoPush.BUSY
+        if at == NOBODY or found.places[at].waiter is None:
+            return NoPush.SPARE
+        size = self.kept.size(name, found.current)
+        if found.places[found.current].own or size == 0:
+            return NoPush.OWN
+        self.kept.keep_size(name, at, 0)
+        found.places[at].verified = False
+        copy(self.kept.area(name, at)[:size], self.kept.area(name, found.current)[:size].bytes())
+        return self.have_tried(name, at, size, backend, backend)
+
     def push(self, name: usize, size: usize) -> NoPush | None:
         """Have the bundle tried that is in the area of the process that doesn't serve."""
         found = self.names[name]
@@ -419,9 +446,18 @@ class Site:
             return NoPush.CALLED
         if serial_of(header) < self.kept.serial(name):
             return NoPush.OLDER
+        return self.have_tried(name, at, size, Backend.SCALAR, Backend.VECTOR)
+
+    def have_tried(self, name: usize, at: usize, size: usize, least: Backend, most: Backend) -> NoPush | None:
+        """Lease the bundle in the area of this place, which doesn't serve, by one of these backends; have it tried."""
+        found = self.names[name]
+        self.kept.keep_backend(name, at, most)
         order = self.lease(name, at, size)
         if isinstance(order, NoPush):
             return order
+        if least is Backend.VECTOR and found.places[at].backend is Backend.SCALAR:
+            self.forget(name, at)
+            return NoPush.MACHINE
         self.appoint(name)
         self.kept.keep_trial(name, at)
         self.kept.keep_size(name, at, size)
