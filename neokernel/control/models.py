@@ -79,7 +79,8 @@ class NotPushed(Exception):
 @dataclass(frozen=True)
 class Served:
     """A name: `version` and `digest`, of a bundle's contents, are "" as long as nobody serves it. `backend`: by which
-    code it is computed, `scalar` or `vector`. `outcome` and `why`: of the last push; `spare`: another one can be pushed."""
+    code it is computed, `scalar` or `vector`. `outcome` and `why`: of the last push. `spare`: another one can be
+    pushed."""
 
     number: int
     name: str
