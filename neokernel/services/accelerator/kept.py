@@ -118,7 +118,7 @@ class Preserved:
         return Backend.VECTOR if self.server(name, place).scalar == 0 else Backend.SCALAR
 
     def keep_backend(self, name: usize, place: usize, backend: Backend) -> None:
-        self.server(name, place).scalar = 0 if backend is Backend.VECTOR else 1
+        self.server(name, place).scalar = u64(0) if backend is Backend.VECTOR else 1
 
     def client(self, name: usize, place: usize) -> u64:
         return self.server(name, place).client
