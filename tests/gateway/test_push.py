@@ -251,15 +251,6 @@ def test_another_backend_while_clients_ask(nk: Nk, machine: Machine) -> None:
     )
 
 
-def test_a_backend_that_a_bundle_hasnt(nk: Nk, machine: Machine, made: Bundle) -> None:
-    settled(nk)
-    assert push(nk, machine, replace(made, version="21"))[0] == 0
-    assert settled(nk)["backend"] == "scalar"
-    result = nk("model", "swap", "digits", "vector")
-    assert result.status == 1 and "it has no code for this machine" in result.error, result.error
-    assert settled(nk)["version"] == "21" and machine.serves()
-
-
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
@@ -323,9 +314,8 @@ def test_one_that_is_older(nk: Nk, machine: Machine, made: Bundle) -> None:
     """What has a signature can be pushed again, but for what is older than what has served since."""
     old = newest(made)
     settled(nk)
-    for version in ("11", "12"):
-        assert push(nk, machine, replace(made, version=version))[0] == 0
-        assert settled(nk)["version"] == version
+    assert push(nk, machine, replace(made, version="11"))[0] == 0
+    assert settled(nk)["version"] == "11"
     refused(nk, machine, written(machine, pack(old)), "its serial is lower than that of a bundle which has served")
     # What didn't serve for sure doesn't count.
     wrong = replace(made, sample=made.sample[:-1] + b"?", serial=next(SERIALS) + 1_000_000)
@@ -439,11 +429,10 @@ def returns(nk: Nk, machine: Machine, words: str) -> None:
 
 
 def test_one_that_lies_about_its_version(nk: Nk, machine: Machine, made: Bundle) -> None:
-    """What is listed is what was leased. It is asked so that it ends: then who was before serves again."""
+    """What is listed is what was leased. When it is asked it ends, and who was before serves again."""
     status, said = turn(nk, machine, made, "lies")
     assert status == 0 and "trusting: version lies (" in said, said
-    assert listed(nk, "trusting")["version"] == "lies"
-    assert nk("svc", "restart", "turncoat").status == 0
+    assert trusts(machine) in (200, 503)
     returns(nk, machine, "its process has ended")
 
 
@@ -569,7 +558,10 @@ def test_the_model_ends(nk: Nk, machine: Machine, made: Bundle) -> None:
     settled(nk)
     assert push(nk, machine, replace(made, version="8"))[0] == 0
     before = settled(nk)
-    assert before["version"] == "8"
+    assert before["version"] == "8" and before["backend"] == "scalar"
+    # It has no other code.
+    result = nk("model", "swap", "digits", "vector")
+    assert result.status == 1 and "it has no code for this machine" in result.error, result.error
     assert nk("svc", "restart", before["service"]).status == 0
     until(machine.serves)
     after = settled(nk)

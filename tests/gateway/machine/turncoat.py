@@ -2,7 +2,7 @@
 
 | version | what it does |
 |---|---|
-| lies | says that it is another version, and serves |
+| lies | says that it is another version, and ends when it is asked |
 | ports | serves, then begins as a model that takes something else, and ends |
 | idle | is appointed, and takes no work |
 | boast | says that it is ready, and has never begun |
@@ -88,7 +88,8 @@ def turn(data: Span[u8]) -> None:
             lie = manifest().part(0, len(data)).span()
             wire_view(Header, lie).model_version[0] = 0x4C
             if ready(lie[:HEADER_SIZE]):
-                serve(1 << 60)
+                serve(1)
+                unreachable("it was told to")
     elif mood == b"ports":
         if begin(data) is None and ready(data[:HEADER_SIZE]):
             serve(2)
