@@ -142,6 +142,5 @@ def main(process: Process) -> None:
 
 
 def try_it(process: Process, leased: Leased, order: Order) -> None:
-    failure = leased.map(process, slot_of(accelerator), order)
-    if failure is None:
-        turn(leased.manifest())
+    must(leased.map(process, slot_of(accelerator), order))
+    turn(leased.manifest())
