@@ -7,6 +7,7 @@
      client out   PORT SITE 1 BYTES                  bytes from it
      client alive PORT SITE 1 1                      asks once, on a connection of its own
 
+   A sixth word names a file with the request to be sent, as it is; answers then have to be as long as the first one.
    PORT is where the work is, SITE where /instructions is: how many the machine has executed so far. (0: nobody counts.)
    Says on one line: instructions, microseconds, requests or bytes; instructions of nothing, which are in the first.
    Whatever isn't as it should be ends it with status 1, and says so. */
@@ -46,6 +47,10 @@ struct connection {
 };
 
 static char memory[1 << 18];
+/* what is asked on connections that are kept, and how long answers are; 0: nobody knows yet */
+static const char *asked_for = KEPT;
+static size_t asked_length = sizeof KEPT - 1;
+static int expected = BODY;
 
 static void fail(const char *text, ...) {
     va_list arguments;
@@ -149,7 +154,7 @@ static void ask(int port, int first, int end, int requests, int kept) {
                 it->file = opened(port);
             files[index].fd = it->file;
             files[index].events = POLLIN;
-            put(it->file, kept ? KEPT : LAST, (kept ? sizeof KEPT : sizeof LAST) - 1);
+            put(it->file, kept ? asked_for : LAST, kept ? asked_length : sizeof LAST - 1);
             again(it);
             it->asked = 1;
             asked++;
@@ -164,7 +169,9 @@ static void ask(int port, int first, int end, int requests, int kept) {
             if (count < 0 || (count == 0 && !(it->heads == 4 && it->inside == it->length)))
                 fail("a connection ends: %d of %d requests were answered", done, requests);
             int whole = take(it, memory, count);
-            if (whole && it->length != BODY)
+            if (whole && expected == 0)
+                expected = it->length;
+            if (whole && it->length != expected)
                 fail("an answer has %d bytes", it->length);
             if (kept ? !whole : count != 0)
                 continue;
@@ -182,6 +189,17 @@ static void ask(int port, int first, int end, int requests, int kept) {
 static void open_all(int port, int connections) {
     for (int index = 0; index < connections; index++)
         ask(port, index, index + 1, 1, 1);
+}
+
+static void read_request(const char *path) {
+    static char request[1 << 16];
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        fail("%s: %s", path, strerror(errno));
+    asked_length = fread(request, 1, sizeof request, file);
+    fclose(file);
+    asked_for = request;
+    expected = 0;
 }
 
 static void move(int port, uint64_t bytes, int inwards) {
@@ -213,8 +231,10 @@ static void move(int port, uint64_t bytes, int inwards) {
 }
 
 int main(int count, char **words) {
-    if (count != 6)
-        fail("client keep|each|in|out|alive PORT SITE CONNECTIONS COUNT");
+    if (count != 6 && count != 7)
+        fail("client keep|each|in|out|alive PORT SITE CONNECTIONS COUNT [FILE]");
+    if (count == 7)
+        read_request(words[6]);
     const char *what = words[1];
     int port = atoi(words[2]), site = atoi(words[3]), connections = atoi(words[4]);
     uint64_t number = strtoull(words[5], NULL, 10);

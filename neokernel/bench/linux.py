@@ -34,21 +34,22 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PATIENCE = 600
 
 
-def guest(qemu: str, package: Path, source: Path, folder: Path) -> list[str]:
-    """The machine's command. What it starts is put into `folder`."""
+def guest(qemu: str, package: Path, source: Path, folder: Path, options: Sequence[str] = ()) -> list[str]:
+    """The machine's command. What it starts is put into `folder`. `options`: more of the compiler's."""
     kernel, modules = unpacked(package)
     image, initramfs = folder / "linux.image", folder / "linux.initramfs"
     image.write_bytes(kernel)
-    initramfs.write_bytes(archive({"init": compiled(source, folder)} | modules))
-    options = ["-M", "virt", "-smp", "1", "-m", MEMORY, "-bios", "default", "-display", "none", "-monitor", "none"]
-    options += ["-serial", "stdio", "-no-reboot", "-global", "virtio-mmio.force-legacy=false"]
-    return [qemu, *options, "-kernel", str(image), "-initrd", str(initramfs), "-append", "quiet panic=-1"]
+    initramfs.write_bytes(archive({"init": compiled(source, folder, options)} | modules))
+    machine = ["-M", "virt", "-smp", "1", "-m", MEMORY, "-bios", "default", "-display", "none", "-monitor", "none"]
+    machine += ["-serial", "stdio", "-no-reboot", "-global", "virtio-mmio.force-legacy=false"]
+    return [qemu, *machine, "-kernel", str(image), "-initrd", str(initramfs), "-append", "quiet panic=-1"]
 
 
-def compiled(source: Path, folder: Path) -> bytes:
+def compiled(source: Path, folder: Path, options: Sequence[str] = ()) -> bytes:
     """A program of one file, linked statically."""
     output = folder / source.stem
-    words = [toolchain.zig(), "cc", "-target", TARGET, "-O2", "-static", "-s", "-o", str(output), str(source)]
+    words = [toolchain.zig(), "cc", "-target", TARGET, "-O2", "-static", "-s", *options]
+    words += ["-o", str(output), str(source)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"{source.name} can't be compiled for Linux:\n{done.stderr.strip()}")

@@ -91,13 +91,17 @@ class Machine:
         spent, microseconds, done, nothing = self.ask(work.kind, work.port, work.connections, count)
         return max(spent - nothing, 0) / done, microseconds / 1e6 / done
 
-    def ask(self, kind: str, port: int, connections: int, count: int) -> tuple[int, int, int, int]:
-        """What a run of the client says."""
+    def ask(self, kind: str, port: int, connections: int, count: int, *more: str) -> tuple[int, int, int, int]:
+        """What a run of the client says. `more`: the file with the request to be sent, if it is another one."""
         site = self.ports[WEB] if self.counts else 0
         arguments = [str(number) for number in (self.ports[port], site, connections, count)]
         try:
             done = subprocess.run(
-                [self.client, kind, *arguments], capture_output=True, text=True, timeout=patient(PATIENCE), check=False
+                [self.client, kind, *arguments, *more],
+                capture_output=True,
+                text=True,
+                timeout=patient(PATIENCE),
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise BenchError(f"{kind}: no end after {patient(PATIENCE):.0f} s") from None

@@ -26,6 +26,7 @@ BENCHES = {
     "drivers": "instructions of requests to drivers, from a client's call to its answer",
     "network": "HTTP and TCP with a client on the host, counted and by the clock",
     "models": "instructions of models, as native code, beside C",
+    "gateway": "inferences over HTTP, counted and by the clock",
     "request": "instructions of a request to the inference gateway, leg by leg",
     "watching": "what it costs to record the kernel's events, and to look at a machine",
     "stage": "what a signed start costs, and what that is made of",
@@ -36,10 +37,10 @@ BENCHES = {
 WIDE = 100
 
 #: those that boot a machine
-BOOTS = {"compiler", "drivers", "kernel", "models", "network", "request", "stage", "system", "watching"}
+BOOTS = {"compiler", "drivers", "gateway", "kernel", "models", "network", "request", "stage", "system", "watching"}
 
 #: those that can run beside a Linux
-LINUX = {"network"}
+LINUX = {"gateway", "network"}
 
 
 def run(
@@ -76,6 +77,10 @@ def run(
         from neokernel.bench import network
 
         return network.run(only, progress, keep, linux_kernel)
+    if name == "gateway":
+        from neokernel.bench import gateway
+
+        return gateway.run(only, progress, keep, linux_kernel)
     if name == "watching":
         from neokernel.bench import watching
 

@@ -21,7 +21,7 @@ from neokernel.cli.run import qemu_program
 @click.option(
     "--linux-kernel",
     metavar="PATH",
-    help="network: run Linux beside it, by a Debian package of a riscv64 kernel; `debian` fetches Debian's.",
+    help="network, gateway: run Linux beside it, by a Debian package of a riscv64 kernel; `debian` fetches Debian's.",
 )
 @json_option
 def command(name: str, only: tuple[str, ...], keep: Path | None, linux_kernel: str | None, as_json: bool) -> None:
