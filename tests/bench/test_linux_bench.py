@@ -83,5 +83,5 @@ def test_the_first_file_system_is_cpio() -> None:
 
 
 def test_a_benchmark_without_linux_says_so() -> None:
-    with pytest.raises(BenchError, match="kernel starts no Linux: --linux-kernel is for network"):
+    with pytest.raises(BenchError, match="kernel starts no Linux: --linux-kernel is for gateway, network"):
         registry.run("kernel", linux_kernel="debian")
