@@ -49,6 +49,10 @@ class Appointment(Protocol):
         `absent`: also if it has yet to begin."""
         ...
 
+    def end(self, number: u64, client: u64) -> NotAppointed | Failure | None:
+        """What this process has begun is over: it has to begin anew. What it had been given is lost."""
+        ...
+
     def served(self, number: u64) -> Served | NotAppointed | Failure:
         """How the name is served by who was appointed; ABSENT: nobody was, in this life of the gateway."""
         ...

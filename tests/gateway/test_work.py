@@ -272,6 +272,21 @@ def test_who_cant_be_appointed(desk: Desk) -> None:
     assert appoint(desk, 0, absent=True) is NotAppointed.ABSENT
 
 
+def test_a_life_that_is_over(desk: Desk) -> None:
+    """As the manager says: who had been given work has lost it, and has to begin before it can be appointed."""
+    assert desk.begin(1, SMALL) is None and desk.begin(2, SMALL) is None and appoint(desk, 2) is None
+    desk.submit(0)
+    assert desk.next(2).said == 1
+    assert desk.work.end_life(desk.executor, u64(0), u64(2)) is None
+    assert desk.phase(0) is Phase.LOST and desk.serving() == 0 and desk.next(2, 1).said is NoWork.BEGIN
+    assert served(desk) == Served(u64(0), False, False)
+    assert appoint(desk, 2) is NotAppointed.ABSENT and appoint(desk, 1) is None
+    assert desk.work.end_life(desk.executor, u64(0), u64(2)) is NotAppointed.ABSENT
+    assert desk.work.end_life(desk.executor, u64(0), u64(9)) is NotAppointed.ABSENT
+    assert desk.work.end_life(desk.executor, u64(9), u64(1)) is NotAppointed.NAME
+    assert desk.begin(2, SMALL) is None and appoint(desk, 2) is None
+
+
 def test_who_is_late_works_in_vain(desk: Desk) -> None:
     late(desk)
     assert appoint(desk, 1) is None

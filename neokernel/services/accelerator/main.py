@@ -458,6 +458,8 @@ class Site:
         if least is Backend.VECTOR and found.places[at].backend is Backend.SCALAR:
             self.forget(name, at)
             return NoPush.MACHINE
+        # What it was before doesn't count: it has to begin with what it is leased now.
+        _ = gateway.end(u64(name), self.kept.client(name, at))
         self.appoint(name)
         self.kept.keep_trial(name, at)
         self.kept.keep_size(name, at, size)
@@ -513,6 +515,9 @@ class Site:
             self.fail_trial(name, Why.CRASHED, 0)
         elif at == found.current and found.outcome is Outcome.WATCHED:
             self.roll_back(name, Why.CRASHED, 0)
+        if at != found.current:
+            # Who serves for sure comes back at once: meanwhile its requests wait.
+            _ = gateway.end(u64(name), self.kept.client(name, at))
         place.loaded, place.order = False, None
         place.lease.take_back(current())
 

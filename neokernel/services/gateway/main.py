@@ -388,6 +388,9 @@ class Office:
     def appoint(self, number: u64, client: u64, absent: bool) -> NotAppointed | None:
         return self.site.work.appoint(self.site.executor, number, client, absent)
 
+    def end(self, number: u64, client: u64) -> NotAppointed | None:
+        return self.site.work.end_life(self.site.executor, number, client)
+
     def served(self, number: u64) -> Served | NotAppointed:
         return self.site.work.served(number, self.site.executor.now)
 

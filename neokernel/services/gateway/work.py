@@ -317,6 +317,16 @@ class Work:
                 executor.wake(waiter)
         return None
 
+    def end_life(self, executor: Executor, number: u64, client: u64) -> NotAppointed | None:
+        """The life is over in which the process has begun to serve this name."""
+        if number >= MODELS or not self.models[usize(number)].named:
+            return NotAppointed.NAME
+        worker = self.has_begun(usize(number), client)
+        if worker is None:
+            return NotAppointed.ABSENT
+        self.leave(executor, worker)
+        return None
+
     def served(self, number: u64, now: u64) -> Served | NotAppointed:
         """How the process does that was appointed."""
         if number >= MODELS or not self.models[usize(number)].named:
