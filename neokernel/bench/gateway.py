@@ -28,7 +28,7 @@ from neokernel.bench import linux, network
 from neokernel.bench.boot import ROOT, built
 from neokernel.bench.network import DEBIAN, NO_LINUX, REQUESTS_PER_SECOND, RUNS, Machine
 from neokernel.bench.row import BenchError, Progress, Row
-from neokernel.image.patience import patient
+from neokernel.patience import patient
 
 SOURCES = ROOT / "benches" / "gateway"
 MODELS = ROOT / "models" / "digits"
