@@ -26,7 +26,6 @@ ALLOWED = {
     "http/test_machine.py": {"made.settimeout(0.05)": "the pause between two bytes of a slow sender"},
     "image/test_crash.py": {"timeout=2": "the machine never ends, so every limit is over some time"},
     "network/test_machine.py": {"made.settimeout(0.5)": "what is lost is said again"},
-    "support/patience.py": {"time.monotonic": "this is where it is waited"},
     "support/meanings.py": {"time.monotonic": "its limits are those of its callers"},
     "cli/test_run.py": {"--timeout 1": "what is ended would go on for much longer"},
     "cli/test_trace.py": {"--timeout 1": "however far the machine has come by then"},
@@ -41,6 +40,7 @@ FILES = sorted(
 
 def limits(tree: ast.AST) -> Iterator[str]:
     """What in a source says how long something may take, or asks how long it took."""
+    patient = {id(clock) for node in ast.walk(tree) for clock in clocks_of_patience(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             for each in node.keywords:
@@ -53,8 +53,19 @@ def limits(tree: ast.AST) -> Iterator[str]:
                 if isinstance(word, ast.Constant) and word.value == "--timeout" and isinstance(number, ast.Constant):
                     yield f"--timeout {number.value!s}"
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            if node.value.id == "time" and node.attr in CLOCKS:
+            if node.value.id == "time" and node.attr in CLOCKS and id(node) not in patient:
                 yield ast.unparse(node)
+
+
+def clocks_of_patience(node: ast.AST) -> Iterator[ast.expr]:
+    """Those in `end = time.monotonic() + PATIENCE`, and in what compares the time with that end."""
+    if isinstance(node, ast.BinOp) and ast.unparse(node.right) == "PATIENCE":
+        around: list[ast.expr] = [node.left]
+    elif isinstance(node, ast.Compare) and all(isinstance(each, ast.Name | ast.Call) for each in node.comparators):
+        around = [node.left, *node.comparators]
+    else:
+        return
+    yield from (each.func for each in around if isinstance(each, ast.Call))
 
 
 def is_number(node: ast.expr) -> bool:
@@ -81,6 +92,7 @@ def test_each_exception_is_of_a_file() -> None:
         ("thread.join(10)", "thread.join(10)"),
         ('nk("run", "--timeout", "60", image)', "--timeout 60"),
         ("until = time.monotonic() + 5", "time.monotonic"),
+        ("assert time.monotonic() - begun < 5", "time.monotonic"),
     ],
 )
 def test_limits_are_seen(text: str, said: str) -> None:
@@ -90,3 +102,4 @@ def test_limits_are_seen(text: str, said: str) -> None:
 def test_what_is_no_limit_is_none() -> None:
     text = "run(command, timeout=PATIENCE); process.wait(); time.sleep(0.1); made.settimeout(LONG); ', '.join(it)"
     assert list(limits(ast.parse(text))) == []
+    assert list(limits(ast.parse("end = time.monotonic() + PATIENCE\nassert time.monotonic() < end"))) == []
