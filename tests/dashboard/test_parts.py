@@ -16,9 +16,11 @@ from neokernel.abi.trace import Event
 from neokernel.compiler import jit
 from neokernel.compiler.pipeline import State, run_front_end
 from neokernel.compiler.source import PACKAGE_ROOT
+from neokernel.image.embedding import files_of, source_of
 from neokernel.interfaces.orders import CONTEXT, LIFETIME, MOST_ORDER
 from tests.dashboard import driver
 
+SERVICE = PACKAGE_ROOT / "neokernel" / "services" / "dashboard"
 DRIVER = "tests.dashboard.driver"
 NAMES = ("ours", "same", "order", "signed", "asked", "nonces", "count")
 
@@ -43,6 +45,12 @@ def both(name: str, *arguments: bytes) -> Any:
         python = tuple(int(getattr(python, field)) for field in type(python).__annotations__)
     assert found == python, (name, arguments)
     return found
+
+
+def test_the_page_is_what_its_files_are() -> None:
+    """`nk embed neokernel/services/dashboard/www -o neokernel/services/dashboard/files.py` makes it anew."""
+    made = source_of(files_of(SERVICE / "www"), SERVICE / "www", SERVICE / "files.py")
+    assert made == (SERVICE / "files.py").read_text(), "nk embed"
 
 
 @pytest.mark.parametrize(

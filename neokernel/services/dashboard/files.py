@@ -10,7 +10,7 @@ from neokernel.http.files import File
 # What makes this a module of the target.
 from neokernel.lang import u64
 
-TOTAL: u64 = 43998
+TOTAL: u64 = 44126
 
 FILES: tuple[File, ...] = (
     File(
@@ -1350,7 +1350,7 @@ FILES: tuple[File, ...] = (
     File(
         b'/style.css',
         b'text/css; charset=utf-8',
-        b'"f1d2522d15d4c51399d2b26c791c8267"',
+        b'"5e0b181e277894b7b3f2ae5e75d1d18e"',
         b':root {\n  color-scheme: '
         b'light dark;\n  --ground: '
         b'#f4f6fa; --card: #fff; -'
@@ -1647,10 +1647,15 @@ FILES: tuple[File, ...] = (
         b'#services :is(th, td):is'
         b'(:nth-child(5), :nth-chi'
         b'ld(6)) { display: none; '
-        b'}\n}\n@media (prefers-redu'
-        b'ced-motion: reduce) { .b'
-        b'ar > i { transition: non'
-        b'e; } }\n',
+        b'}\n  #services .acts { po'
+        b'sition: sticky; right: 0'
+        b'; background: var(--card'
+        b'); }\n  #calls :is(th, td'
+        b'):nth-child(5) { display'
+        b': none; }\n}\n@media (pref'
+        b'ers-reduced-motion: redu'
+        b'ce) { .bar > i { transit'
+        b'ion: none; } }\n',
     ),
     File(
         b'/trace.js',
