@@ -10,7 +10,7 @@ from neokernel.http.files import File
 # What makes this a module of the target.
 from neokernel.lang import u64
 
-TOTAL: u64 = 44126
+TOTAL: u64 = 44351
 
 FILES: tuple[File, ...] = (
     File(
@@ -1350,7 +1350,7 @@ FILES: tuple[File, ...] = (
     File(
         b'/style.css',
         b'text/css; charset=utf-8',
-        b'"5e0b181e277894b7b3f2ae5e75d1d18e"',
+        b'"dab8241c1473af1efb99213074449788"',
         b':root {\n  color-scheme: '
         b'light dark;\n  --ground: '
         b'#f4f6fa; --card: #fff; -'
@@ -1644,18 +1644,27 @@ FILES: tuple[File, ...] = (
         b' td { padding: 5px 6px; '
         b'}\n  .tile:last-child { g'
         b'rid-column: 1 / -1; }\n  '
-        b'#services :is(th, td):is'
-        b'(:nth-child(5), :nth-chi'
-        b'ld(6)) { display: none; '
-        b'}\n  #services .acts { po'
-        b'sition: sticky; right: 0'
-        b'; background: var(--card'
-        b'); }\n  #calls :is(th, td'
-        b'):nth-child(5) { display'
-        b': none; }\n}\n@media (pref'
-        b'ers-reduced-motion: redu'
-        b'ce) { .bar > i { transit'
-        b'ion: none; } }\n',
+        b'/* How often they were s'
+        b'tarted stands in the pic'
+        b'ture, too. */\n  #service'
+        b's :is(th, td):is(:nth-ch'
+        b'ild(3), :nth-child(5), :'
+        b'nth-child(6)) { display:'
+        b' none; }\n  #services { f'
+        b'ont-size: .85rem; }\n  #s'
+        b'ervices :is(th, td) { pa'
+        b'dding: 5px 3px; }\n  #ser'
+        b'vices .acts { position: '
+        b'sticky; right: 0; backgr'
+        b'ound: var(--card); }\n  #'
+        b'services .acts button { '
+        b'padding: 2px 7px; font-s'
+        b'ize: .8rem; }\n  #calls :'
+        b'is(th, td):nth-child(5) '
+        b'{ display: none; }\n}\n@me'
+        b'dia (prefers-reduced-mot'
+        b'ion: reduce) { .bar > i '
+        b'{ transition: none; } }\n',
     ),
     File(
         b'/trace.js',
