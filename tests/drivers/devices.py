@@ -19,16 +19,16 @@ def copied(folder: Path, kills: int, name: str = "system", *, paced: bool = Fals
     shutil.copytree(MACHINE, system, ignore=shutil.ignore_patterns("__pycache__"))
     file = system / f"{name}.toml"
     text = file.read_text()
-    text = re.sub(r'(?m)^program = "./(?:tester|circle|killer).py"$', rf"\g<0>\nconfig.kills = {kills}", text)
+    text = re.sub(r'(?m)^program = "./(?:tester|circle|plain|killer).py"$', rf"\g<0>\nconfig.kills = {kills}", text)
     if paced:
         text = re.sub(r'(?m)^program = "./(?:circle|killer).py"$', r"\g<0>\nconfig.paced = 1", text)
     file.write_text(text)
     return file
 
 
-def run(folder: Path, kills: int, timeout: int) -> dict[str, Any]:
+def run(folder: Path, kills: int, timeout: int, name: str = "system") -> dict[str, Any]:
     """Build and boot it in `folder`; what `nk run --json` says."""
-    system = copied(folder, kills)
+    system = copied(folder, kills, name)
     done = nk("run", "--json", "--timeout", str(timeout), system, timeout=timeout + 100, folder=folder)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
