@@ -45,3 +45,17 @@ def test_console_clock_and_switch_while_their_drivers_are_killed(tmp_path: Path)
     assert last is not None and int(last[1]) == KILLS, found["console"][-2000:]
     # What the clock and the switch said was checked there.
     assert min(int(last[2]), int(last[3])) > KILLS and int(last[4]) > 0, last[0]
+
+
+@pytest.mark.parametrize(
+    ("shown", "wrong"),
+    [
+        ("<00000001>\n<00000003>\n<000<00000003>\n4>\n", False),
+        ("<00000002>\n<00000001>\n", True),
+        ("<00000012>\n", True),
+        ("nothing\n", True),
+    ],
+)
+def test_lines_in_another_order_are_told(shown: str, wrong: bool) -> None:
+    said = told(shown + "5 kills each, 4 lines, 4 refused, 1 lost\n")
+    assert ("less than before" in said) == wrong
