@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from neokernel.cli.target import chosen, machine_option
 
 if TYPE_CHECKING:
     from neokernel.cli.outside import Seen
-    from neokernel.image.memory import ThreadState
+    from neokernel.image.memory import Kernel, ThreadState
+    from neokernel.image.ring import Ring
 
 #: of the log, and of the kernel's events
 MOST_LINES = 20
@@ -29,6 +31,7 @@ def command(machine: str | None, key: Path | None, output: Path | None, as_json:
     """Show what each thread of a running machine is doing, by its memory: also of one that doesn't answer.
 
     Where each thread is, as Python lines; the log's last records; and the kernel's latest events, if it recorded any.
+    Of a recording that has ended it is said until when it was.
     The machine's clock stands for some thousandths of a second while its memory is copied; then it goes on.
 
     When a machine panics, or is stopped by `--timeout`, `nk run` writes the same beside its image, by itself.
@@ -62,9 +65,9 @@ def lines_of(seen: Seen) -> list[str]:
     records = log_of(seen)
     if records:
         found += ["", "the log's last records:", *(f"  {line}" for line in records[-MOST_LINES:])]
-    events = events_of(seen)
-    if events:
-        found += ["", "the kernel's latest events:", *(f"  {line}" for line in events)]
+    recorded = events_of(seen)
+    if recorded.lines:
+        found += ["", recorded.heading(), *(f"  {line}" for line in recorded.lines)]
     return found
 
 
@@ -83,7 +86,14 @@ def as_data(seen: Seen) -> dict[str, Any]:
         }
         for thread in seen.kernel.threads
     ]
-    return {"processor": processor_of(seen), "threads": threads, "log": log_of(seen), "events": events_of(seen)}
+    recorded = events_of(seen)
+    return {
+        "processor": processor_of(seen),
+        "threads": threads,
+        "log": log_of(seen),
+        "events": list(recorded.lines),
+        "recording": recorded.goes_on,
+    }
 
 
 def processor_of(seen: Seen) -> str:
@@ -137,22 +147,60 @@ def log_of(seen: Seen) -> list[str]:
     ]
 
 
-def events_of(seen: Seen) -> list[str]:
+@dataclass(frozen=True)
+class Recorded:
+    """The latest of what the kernel has recorded, a line for each. `until`, `before`: of the last one, in seconds."""
+
+    lines: tuple[str, ...] = ()
+    #: it still records
+    goes_on: bool = False
+    #: on the machine's clock; and how much earlier that was than the kernel's last work
+    until: float = 0.0
+    before: float = 0.0
+
+    def heading(self) -> str:
+        if self.goes_on:
+            return "the kernel's latest events:"
+        return f"events that the kernel recorded until {self.until:.3f} s, {self.before:.3f} s before this:"
+
+
+def events_of(seen: Seen) -> Recorded:
     """The latest of what the kernel has recorded, if it has."""
-    from neokernel.image.ring import BadDump, find_ring
+    from neokernel.image.ring import BadDump
     from neokernel.image.told import told
 
-    memory = seen.kernel.memory
     try:
-        ring, _, _ = find_ring(memory if isinstance(memory, bytes) else memory[:])
+        ring = ring_of(seen.kernel)
     except BadDump:
-        return []
+        return Recorded()
     names = {0: "nobody"} | {thread.identifier: owner_of(seen, thread) for thread in seen.kernel.threads}
 
     def name(thread: int) -> str:
         return names.get(thread, f"thread {thread}")
 
-    return [
-        f"{entry.time / ring.frequency:>11.6f}  {name(entry.thread):<14} {told(entry, name)}"
-        for entry in ring.entries[-MOST_LINES:]
-    ]
+    kernel, last = seen.kernel, ring.entries[-1].time
+    return Recorded(
+        lines=tuple(
+            f"{entry.time / ring.frequency:>11.6f}  {name(entry.thread):<14} {told(entry, name)}"
+            for entry in ring.entries[-MOST_LINES:]
+        ),
+        goes_on=kernel.get("Hart", "trace_mask", kernel.hart) != 0,
+        until=last / ring.frequency,
+        # The kernel notes when it hands the processor on: that is as late as its memory knows.
+        before=max(kernel.get("Hart", "since", kernel.hart) - last, 0) / ring.frequency,
+    )
+
+
+def ring_of(kernel: Kernel) -> Ring:
+    """The ring that the kernel records into, or did last. Raises BadDump.
+
+    If its Trace was deleted, what it left is looked for in all of memory.
+    """
+    from neokernel.image.memory import RAM
+    from neokernel.image.ring import find_ring, ring_at
+
+    memory = kernel.memory if isinstance(kernel.memory, bytes) else kernel.memory[:]
+    trace = kernel.get("Hart", "trace", kernel.hart)
+    if trace == 0:
+        return find_ring(memory)[0]
+    return ring_at(memory, kernel.get("Trace", "base", trace) - RAM)

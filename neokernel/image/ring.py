@@ -93,6 +93,13 @@ def find_ring(memory: Memory) -> tuple[Ring, int, int]:
     return best
 
 
+def ring_at(memory: Memory, offset: int) -> Ring:
+    """The ring whose header is said to be at `offset`."""
+    if offset < 0 or not is_header(memory, offset):
+        raise BadDump(f"no event ring is at {offset:#x} of these {len(memory):,} bytes")
+    return read_ring(memory, offset)
+
+
 def is_header(memory: Memory, offset: int) -> bool:
     """Could a header be there? It says little, but its page has nothing else."""
     if offset + HEADER.size > len(memory):

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+import signal
 import struct
 import subprocess
 from pathlib import Path
@@ -21,8 +22,8 @@ from neokernel.cli.run import post_mortem
 from neokernel.control.machines import Running, running, taken
 from neokernel.image.elf import Image
 from neokernel.image.memory import USER_END
-from tests.cli.support import Nk
-from tests.support.patience import PATIENCE
+from tests.cli.support import Nk, start
+from tests.support.patience import PATIENCE, eventually
 
 pytestmark = [pytest.mark.qemu]
 
@@ -111,12 +112,30 @@ def test_each_thread_has_a_traceback(machine: str, nk: Nk, here: Path) -> None:
 
 def test_the_kernels_latest_events_are_told_in_words(machine: str, nk: Nk, here: Path) -> None:
     assert nk("trace", "record", "-t", "0.05").status == 0
-    said = nk("autopsy").output.partition("the kernel's latest events:\n")[2].splitlines()
-    assert said, "what was recorded stays in the ring"
+    _, heading, rest = nk("autopsy").output.partition("events that the kernel recorded until ")
+    assert heading, "what was recorded stays in the ring"
+    until, *said = rest.splitlines()
+    assert re.fullmatch(r"\d+\.\d{3} s, \d+\.\d{3} s before this:", until), "old events aren't called the latest"
     assert all(re.match(r" *\d+\.\d{6}  \S", line) for line in said)
     assert any(re.search(r"  control +calls CALL, capability \d+$", line) for line in said), said
     assert any(re.search(r"  control +sends a message to ports, label 0x", line) for line in said), said
     assert any(re.search(r"  ports +runs$", line) for line in said), said
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_recording_ends_with_who_records(machine: str, nk: Nk, here: Path, how: signal.Signals) -> None:
+    def recording() -> bool:
+        return bool(nk("autopsy", "--json").json["recording"])
+
+    with start("trace", "record", "-t", 2 * PATIENCE, cwd=here) as recorder:
+        eventually(recording, "nothing is recorded")
+        assert "\nthe kernel's latest events:\n" in nk("autopsy").output
+        recorder.send_signal(how)
+        recorder.wait(PATIENCE)
+    # Nobody else comes to the line: it isn't the next one's coming that ends it.
+    with taken(machine_that_runs().ports["control"]) as ours:
+        assert ours
+        eventually(lambda: not recording(), "the kernel records, and nobody reads it")
 
 
 def test_a_machine_that_doesnt_answer_is_seen_too(machine: str, nk: Nk, here: Path) -> None:

@@ -84,7 +84,7 @@ class Link:
             self.number = number
             self.greeted = False
             self.desk.line.session.shut()
-            self.desk.tape.held = False
+            self.desk.tape.let_go()
 
     def attend(self) -> bool:
         """Challenge, or hear and answer. Was there anything to be done?"""

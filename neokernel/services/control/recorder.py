@@ -44,13 +44,25 @@ class Tape:
         return Counters(self.sessions, self.wrong, self.refused, self.calls, system.instructions(), system.now())
 
     def record(self, events: u64) -> Ring | NoRing:
-        self.held = events != 0
-        return self.begin(events)
+        made = self.begin(events)
+        if not isinstance(made, NoRing):
+            self.held = events != 0
+        return made
+
+    def let_go(self) -> None:
+        """The operator has gone, however that was: what was recorded for them needn't be recorded any longer."""
+        if self.held:
+            _ = self.begin(0)
+        self.held = False
 
     def begin(self, events: u64) -> Ring | NoRing:
         if self.trace == 0 or system.trace_start(self.trace, events) is not None:
             return NoRing.REFUSED
-        return self.ring()
+        made = self.ring()
+        if isinstance(made, NoRing):
+            # Nobody could read what would be recorded.
+            _ = system.trace_start(self.trace, 0)
+        return made
 
     def ring(self) -> Ring | NoRing:
         if not self.is_mapped():
