@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from neokernel.services.network.address import Address, Endpoint, Flow, LinkAddr
 from neokernel.services.network.connection import End, State
 from neokernel.services.network.limits import CONNECTIONS
 from neokernel.services.network.past import MEMORY, ROUNDS
+from tests.network import packets
 from tests.network.packets import ACK, RST, Tcp
 from tests.network.peer import CLIENT, HERE, LINK, PEER_LINK, SECOND, THERE, Host, Peer
 
@@ -164,6 +166,54 @@ def test_all_are_told() -> None:
     for port in asked:
         (answer,) = Peer(second, port, port).say(ACK, seq=77, ack=99)
         assert (answer.flags, answer.sequence) == (RST, 99)
+
+
+def test_many_on_the_link_are_told_and_that_ends() -> None:
+    """More than there are link addresses known at a time; every third one isn't there any more."""
+    memory = bytearray(MEMORY)
+    first, count = Host(), 90
+    first.network.tcp.past.begin(lang.byte_span(memory))
+    for place in range(count):
+        there = Endpoint(Address(lang.u32(HERE + 10 + place)), lang.u16(5000))
+        first.network.tcp.past.note(lang.u32(place), Flow(Endpoint(Address(lang.u32(HERE)), lang.u16(PORT)), there))
+    # One that can't be reached at all, and one that is no host.
+    for place, odd in ((count, 0xFFFF_FFFF), (count + 1, packets.ip("224.0.0.1"))):
+        flow = Flow(Endpoint(Address(lang.u32(HERE)), lang.u16(PORT)), Endpoint(Address(lang.u32(odd)), lang.u16(5000)))
+        first.network.tcp.past.note(lang.u32(place), flow)
+    host = Host()
+    host.network.tcp.past.begin(lang.byte_span(memory))
+    asked: Counter[int] = Counter()
+    until = host.now + 60 * SECOND
+    while (due := int(host.network.deadline())) <= until:
+        host.now = max(host.now, due)
+        host.network.advance(lang.u64(host.now))
+        while host.network.has_output(lang.u64(host.now)):
+            length = int(host.network.fetch(lang.byte_span(host.built), lang.u64(host.now)))
+            if not length:
+                break
+            frame = bytes(host.built[:length])
+            if frame[12:14] == b"\x08\x00":
+                asked[int.from_bytes(frame[30:34])] += 1
+            elif (whom := int.from_bytes(frame[38:42])) % 3:
+                answer = packets.ethernet(packets.arp(2, 0x0200_0000_0000 | whom, whom, LINK, HERE), LINK, whom, 0x0806)
+                host.network.receive(lang.byte_span(bytearray(answer)), False, lang.u64(host.now))
+    every = {HERE + 10 + place for place in range(count)}
+    assert set(asked) == {each for each in every if each % 3}
+    assert max(asked.values()) <= ROUNDS
+    assert int(host.network.tcp.past.count) == 0 and memory == bytearray(MEMORY)
+
+
+def test_nobody_gets_more_resets_by_it_than_one_in_each_round() -> None:
+    memory = bytearray(MEMORY)
+    first = Host()
+    first.network.tcp.past.begin(lang.byte_span(memory))
+    here, there = (Endpoint(Address(lang.u32(each)), lang.u16(PORT)) for each in (HERE, THERE))
+    first.network.tcp.past.note(lang.u32(5), Flow(here, there))
+    host = Host()
+    host.network.tcp.past.begin(lang.byte_span(memory))
+    host.meet()
+    resets = sum(len(Peer(host, PORT, PORT).say(ACK, seq=77, ack=99)) for _ in range(1000))
+    assert 90 <= resets <= 101, "as for others, and one"
 
 
 def test_what_the_memory_says_is_anything() -> None:

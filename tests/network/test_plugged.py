@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from neokernel.interfaces.clients.sockets import REQUESTS
 from neokernel.interfaces.sockets import End
 from neokernel.lang import usize
 from tests.network.plugged import BIND, CONNECT, HEAR, LISTEN, RECEIVE
@@ -53,6 +54,21 @@ def test_who_connects_may_have_a_deadline(plugged: Plugged) -> None:
     plugged.settle()
     plugged.settle()
     assert plugged.region.taken == 0
+    connected(plugged)
+
+
+def test_a_deadline_holds_also_when_there_is_no_place_to_ask(plugged: Plugged) -> None:
+    """The service takes no orders: some wait for it, and others for these."""
+    count = REQUESTS + 3
+    for _ in range(count):
+        plugged.spawn(CONNECT, until=plugged.now + SECOND)
+    for _ in range(3):
+        plugged.run()
+        plugged.net.executor.now += SECOND
+    plugged.run()
+    assert plugged.program.ended == count and plugged.program.end is End.TIMED_OUT
+    for _ in range(4):
+        plugged.settle()
     connected(plugged)
 
 

@@ -759,6 +759,21 @@ def test_a_connection_is_kept_alive(host: Host) -> None:
     assert peer.state().end is End.TIMED_OUT and len(probes) == 9 and probes[-1].flags & RST
 
 
+def test_what_is_in_flight_is_sent_again_and_no_question_ends_it(host: Host) -> None:
+    """RFC 9293, 3.8.4: it is asked only while nothing is outstanding."""
+    peer = opened(host)
+    connection = host.network.tcp.connections.get(peer.handle)
+    connection.set_options(False, u64(SECOND), u64(SECOND), u64(host.now))
+    host.network.tcp.settle(peer.handle.index, connection)
+    peer.write(b"hello")
+    sent = peer.rest(60)
+    assert sent and all(each.payload == b"hello" for each in sent)
+    assert peer.state().end is End.NONE
+    peer.say(ACK, ack=(peer.ack + 5) % 2**32)
+    (question,) = peer.rest(1.5)
+    assert question.payload == b""
+
+
 def test_it_is_asked_whether_the_peer_is_there_as_often_as_was_chosen(host: Host) -> None:
     peer = opened(host)
     connection = host.network.tcp.connections.get(peer.handle)

@@ -210,6 +210,7 @@ class Net:
     async def listen(self, port: u16, backlog: u32, address: u32 = 0) -> Listener | Refusal:
         """Let others connect to a port, of this address of the host's, or of all."""
         request = await self.request()
+        assert request is not None, "there is no deadline"
         index = self.free_listener()
         if index == NOBODY:
             self.requests[request].taken = False
@@ -266,7 +267,9 @@ class Net:
 
     async def connect(self, address: u32, port: u16, until: u64 = NEVER) -> Stream | Refusal | End:
         """A connection, when the peer has answered. End.TIMED_OUT: it hasn't until then, in ticks, or for too long."""
-        request = await self.request()
+        request = await self.request(until)
+        if request is None:
+            return End.TIMED_OUT
         with Asking(net=self, request=request) as asking:
             while not self.ask_connect(request, address, port):
                 if self.executor.now >= until:
@@ -440,6 +443,7 @@ class Net:
     async def bind(self, port: u16, address: u32 = 0) -> Datagrams | Refusal:
         """A UDP socket; on port 0, which needs no grant, one that the service chooses."""
         request = await self.request()
+        assert request is not None, "there is no deadline"
         self.requests[request].datagrams = True
         with Asking(net=self, request=request, datagrams=True) as asking:
             while not self.ask_bind(request, address, port):
@@ -451,7 +455,10 @@ class Net:
             return Datagrams(asking.pair, asking.number, self.requests[request].port)
 
     async def send_to(self, own: Datagrams, peer: Peer, data: Span[u8]) -> Gone | None:
-        """Hand a datagram over. What isn't granted, or goes nowhere, isn't sent: UDP promises nothing."""
+        """Hand a datagram over. What isn't granted, or goes nowhere, isn't sent: UDP promises nothing.
+
+        Gone.CLOSED also if it is longer than a buffer (`each`).
+        """
         while True:
             socket = self.datagrams_of(own)
             if socket is None or len(data) > usize(self.each):
@@ -540,14 +547,16 @@ class Net:
 
     # --- inside: orders -----------------------------------------------------------------------------------------------
 
-    async def request(self) -> usize:
-        """A place for a request; others wait for one."""
+    async def request(self, until: u64 = NEVER) -> usize | None:
+        """A place for a request; others wait for one. None: there has been none until then, in ticks."""
         while True:
             for index in range(REQUESTS):
                 if not self.requests[index].taken:
                     found = self.requests[index]
                     found.begin()
                     return index
+            if self.executor.now >= until:
+                return None
             await self.executor.turn()
 
     async def answered(self, asking: Asking, until: u64 = NEVER) -> Refusal | None:

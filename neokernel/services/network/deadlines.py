@@ -65,7 +65,10 @@ def expire(connection: Connection, host: Host, now: u64) -> None:
 
 
 def keep(connection: Connection, now: u64) -> None:
-    """Is the peer there (3.8.4)?"""
+    """Is the peer there (3.8.4)? While something is in flight, retransmissions find that out."""
+    if connection.nxt != connection.una or not connection.is_synchronized():
+        connection.keep_at, connection.keep_probes = now + connection.keep_interval, 0
+        return
     due = connection.heard_at + connection.keep_alive
     if now < due:
         connection.keep_at, connection.keep_probes = due, 0
@@ -75,8 +78,7 @@ def keep(connection: Connection, now: u64) -> None:
         return
     connection.keep_probes += 1
     connection.keep_at = now + connection.keep_interval
-    if connection.nxt == connection.una and connection.is_synchronized():
-        connection.keep_probe, connection.wants_output = True, True
+    connection.keep_probe, connection.wants_output = True, True
 
 
 def retransmit(connection: Connection, host: Host, now: u64) -> None:

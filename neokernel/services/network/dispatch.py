@@ -275,7 +275,7 @@ def refuse(tcp: Tcp, host: Host, flow: Flow, to: LinkAddress, now: u64) -> None:
     segment, out = tcp.incoming, tcp.outgoing
     if segment.has(RST):
         return
-    if not tcp.past.owes(flow) and not host.resets.take(now):
+    if not host.resets.take(now) and not tcp.past.owes(flow):
         host.counters.drop(Drop.RATE)
         return
     if segment.has(ACK):

@@ -11,13 +11,13 @@ Memory that outlives the process has two halves: a record for each place of a co
 none; and those of lives before whose peers are being told, zeroes behind them. A record that was being written at the
 end may name a flow that never was: its peer has no such connection.
 
-Invariant: what is found at the beginning is in the second half before anything is noted in the first. Steps: at most
-MOST segments a time.
+Invariant: what is found at the beginning is in the second half before anything is noted in the first. All ends after
+ROUNDS rounds, whoever answers. Steps: GROUP segments a time.
 """
 
 from __future__ import annotations
 
-from neokernel.lang import Span, size_of, struct, truncate, u8, u32, u64, usize, wire, wire_view
+from neokernel.lang import Array, Span, array, size_of, struct, truncate, u8, u32, u64, usize, wire, wire_view
 from neokernel.services.network.address import Flow, LinkAddress, endpoint_of
 from neokernel.services.network.clock import MILLISECOND, NEVER
 from neokernel.services.network.host import Host
@@ -26,14 +26,15 @@ from neokernel.services.network.neighbours import Unknown
 from neokernel.services.network.secret import PAST
 from neokernel.services.network.segment import ACK, Segment
 
-#: all are sent to so often, as segments are lost, and link addresses are to be found out first
+#: all are sent to so often, as segments are lost, or link addresses aren't known in time
 ROUNDS = 6
 #: until the second round; each of the others takes so many times as long
-FIRST_PAUSE: u64 = 10 * MILLISECOND
-LONGER: u64 = 5
-#: segments at a time
-MOST = 32
-#: between two looks whether the host has its address, or link addresses are known
+FIRST_PAUSE: u64 = 100 * MILLISECOND
+LONGER: u64 = 3
+#: at a time: their neighbours are asked for, and sent to a moment later. More would push one another out of the table
+GROUP: usize = 8
+MOMENT: u64 = 10 * MILLISECOND
+#: between two looks whether the host has its address
 LOOK: u64 = 100 * MILLISECOND
 
 
@@ -57,12 +58,14 @@ class Past:
 
     memory: Span[u8] | None = None
     count: usize = 0
-    #: who is sent to next, in which round, and when; `waited`: some of the round couldn't be sent to as yet
+    #: who is sent to next, in which round, and when; `asked`: their neighbours were asked for
     next: usize = 0
-    waited: bool = False
+    asked: bool = False
     round: u64 = 0
     pause: u64 = FIRST_PAUSE
     at: u64 = NEVER
+    #: who was reset in this round, though others had used up what there is in a second: a bit each
+    reset: Array[u64] = array(CONNECTIONS // 64)
 
     def begin(self, memory: Span[u8]) -> None:
         """The memory, as the life before has left it; one of another size isn't used."""
@@ -89,11 +92,13 @@ class Past:
         self.write(usize(slot), NONE)
 
     def owes(self, flow: Flow) -> bool:
-        """Is that a peer of a life before, which is being told? Steps: the connections, for some seconds."""
-        place: usize = 0
-        while place < self.count and self.read(CONNECTIONS + place) != flow:
-            place += 1
-        return place < self.count
+        """Is that a peer of a life before, which is being told? Once in each round. Steps: the connections."""
+        for place in range(self.count):
+            bit = u64(1) << u64(place % 64)
+            if self.reset[place // 64] & bit == 0 and self.read(CONNECTIONS + place) == flow:
+                self.reset[place // 64] |= bit
+                return True
+        return False
 
     def advance(self, host: Host, segment: Segment, now: u64) -> None:
         """Send what is due, by way of `segment`."""
@@ -102,24 +107,28 @@ class Past:
         if not host.up:
             self.at = now + LOOK
             return
-        for _ in range(MOST):
-            if self.next == self.count:
-                self.end_round(now)
-                return
+        last = min(self.next + GROUP, self.count)
+        if not self.asked:
+            for place in range(self.next, last):
+                _ = link_to(host, self.read(CONNECTIONS + place), now)
+            self.asked, self.at = True, now + MOMENT
+            return
+        while self.next < last:
             if not self.ask(self.read(CONNECTIONS + self.next), host, segment, now):
                 # There is no room now.
-                break
+                self.at = now + MILLISECOND
+                return
             self.next += 1
-        self.at = now + MILLISECOND
+        self.asked, self.at = False, now + MILLISECOND
+        if self.next == self.count:
+            self.end_round(now)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def end_round(self, now: u64) -> None:
+        for word in range(len(self.reset)):
+            self.reset[word] = 0
         self.next = 0
-        if self.waited:
-            # For what isn't known at all, that comes to an end (`neighbours.py`).
-            self.waited, self.at = False, now + LOOK
-            return
         self.round += 1
         self.at = now + self.pause
         self.pause *= LONGER
@@ -130,11 +139,8 @@ class Past:
 
     def ask(self, flow: Flow, host: Host, segment: Segment, now: u64) -> bool:
         """Have the peer say what it expects. False: there is no room for a packet."""
-        if flow.local.address != host.address or host.is_local(flow.remote.address):
-            return True
-        to: LinkAddress | Unknown = host.link_to(flow.remote.address, now)
+        to = link_to(host, flow, now)
         if isinstance(to, Unknown):
-            self.waited = self.waited or to is Unknown.WAIT
             return True
         # Others in each round: one of them may be in the peer's window. Without a time, who has agreed upon times would
         # drop it (RFC 7323, 3.2); to whom it is too early answers, too (5.3, R1).
@@ -156,3 +162,11 @@ class Past:
         if memory is not None:
             record = wire_view(Record, memory[place * SIZE : (place + 1) * SIZE])
             record.local, record.remote = flow.local.word(), flow.remote.word()
+
+
+def link_to(host: Host, flow: Flow, now: u64) -> LinkAddress | Unknown:
+    """Where the peer is; NOBODY, if that is no other host, or if we weren't who it knows."""
+    remote = flow.remote.address
+    if flow.local.address != host.address or not remote.is_single() or host.is_broadcast(remote):
+        return Unknown.NOBODY
+    return Unknown.NOBODY if host.is_local(remote) else host.link_to(remote, now)
