@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from neokernel.demo import clients, tour
+from neokernel.demo import clients, machine, tour
 from tests.cli.support import Nk, start
 from tests.control.conftest import folders, nk
 from tests.support.patience import PATIENCE
+from tests.support.ports import free_ports
 
 __all__ = ["folders", "nk"]
 
@@ -26,6 +27,8 @@ def test_all_of_it(folders: Path, nk: Nk, monkeypatch: pytest.MonkeyPatch) -> No
     """Parts are killed and the model is replaced: each question is answered, and none otherwise than before."""
     monkeypatch.setattr(tour, "BEFORE", 20)
     monkeypatch.setattr(tour, "AFTER", 5)
+    # Other tests run at the same time.
+    monkeypatch.setattr(machine, "free_port", lambda wanted: free_ports(1)[0])
     every = tour.questions
     monkeypatch.setattr(tour, "questions", lambda path: every(path)[:IMAGES])
     # A slow host isn't a lost connection.

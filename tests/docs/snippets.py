@@ -43,6 +43,7 @@ from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.traceback import Frame
 from tests.support import meanings
 from tests.support.nursery import run_nk
+from tests.support.ports import free_ports
 
 SHOWN = "guide.py"
 ROLES = {
@@ -231,7 +232,7 @@ def run(page: Page, block: Block, folder: Path, *, counted: bool = False) -> str
     """
     for name, source in page.programs.items():
         (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(source, encoding="utf-8")
+        (folder / name).write_text(with_free_ports(source), encoding="utf-8")
     # A system names its models by where they lie beside it.
     for name, where in (("examples", "examples/"), ("systems", "systems/"), ("models", "systems/")):
         if where in block.text:
@@ -261,6 +262,15 @@ def run(page: Page, block: Block, folder: Path, *, counted: bool = False) -> str
     out = re.sub(r"^(building|signing|booting) .*\n|^signing\n", "", out, flags=re.MULTILINE)
     out = re.sub(r"in \d+\.\d+s(?: \(\d+:\d\d:\d\d\))?$", "in 0.01s", out, flags=re.MULTILINE)
     return re.sub(r"\d+ records of \d+\.\d+ s$", "170 records of 0.01 s", out, flags=re.MULTILINE)
+
+
+def with_free_ports(source: str) -> str:
+    """A system file whose `forward` has ports that nobody else has on this host: other tests run at the same time."""
+
+    def free(found: re.Match[str]) -> str:
+        return re.sub(r'"(tcp|udp)/\d+"', lambda port: f'"{port[1]}/{free_ports(1)[0]}"', found[0])
+
+    return re.sub(r"^forward = .*$", free, source, flags=re.MULTILINE)
 
 
 def changed(text: str, change: str) -> str:
