@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import Protocol
 
 from neokernel.abi.rights import SIGNAL
+from neokernel.abi.status import Status
 from neokernel.drivers.health import Health, Verdict
 from neokernel.lang import u64
 from neokernel.runtime import system
 from neokernel.runtime.executor import Executor, Expired, timeout
+from neokernel.runtime.interface import ANSWER, Answer, refused
 from neokernel.runtime.must import must, must_get
 from neokernel.runtime.objects import Device, Interrupt
 from neokernel.runtime.process import Process
@@ -69,3 +71,9 @@ def settled(driver: Driver, health: Health, failed: bool) -> bool:
     if verdict is Verdict.RESET:
         driver.restart()
     return verdict is Verdict.RESET
+
+
+def respond(reply: u64, answer: Answer) -> None:
+    """Answer a call, by who receives otherwise than `serve` does: its caller learns it if it has no room for it."""
+    if system.reply(reply, answer.word, answer.w0, answer.w1, answer.w2, answer.w3) is not None:
+        _ = system.reply(reply, refused(Status.NO_BUFFER, ANSWER).word)

@@ -10,6 +10,7 @@ Invariants:
 - Nothing that the device says is trusted: each call ends after a stated number of accesses.
 """
 
+from neokernel.drivers.health import Health
 from neokernel.lang import Embedded, Span, array, struct, u8, u64, usize, wire
 from neokernel.runtime.queue import Queue, pop_bytes, push_bytes
 
@@ -67,6 +68,7 @@ class Uart:
     #: bytes with wrong parity or without a stop bit, which are dropped; breaks
     errors: u64 = 0
     breaks: u64 = 0
+    health: Embedded[Health] = Health()
 
     def begin(self) -> None:
         """Whatever state a former driver, or the firmware, left the device in. The line's speed stays as it was."""
@@ -91,26 +93,39 @@ class Uart:
         """Take received bytes: how many."""
         return pop_bytes(self.received, target)
 
+    def interrupted(self) -> None:
+        """The device has interrupted. Whether it does so for nothing is in `health`."""
+        self.health.interrupted()
+        self.serve()
+
     def serve(self) -> None:
         """The device has interrupted, or may have: take what it has received, give it what it can send."""
-        self.receive()
+        moved = self.receive()
         if len(self.to_send) != 0 and self.registers.line_status & TRANSMITTER_EMPTY != 0:
             self.send()
+            moved = True
+        if moved:
+            self.health.progress()
 
-    def receive(self) -> None:
+    def receive(self) -> bool:
+        """Take what has come. Has a byte? (Also one that is broken, or finds no room; a break is none.)"""
+        came = False
         for _ in range(TAKEN):
             status = self.registers.line_status
             if status & OVERRUN != 0:
                 self.overruns += 1
             if status & (DATA_READY | BREAK) == 0:
-                return
+                break
             byte = self.registers.data
             if status & BREAK != 0:
                 self.breaks += 1
-            elif status & (PARITY_ERROR | FRAMING_ERROR) != 0:
+                continue
+            came = True
+            if status & (PARITY_ERROR | FRAMING_ERROR) != 0:
                 self.errors += 1
             elif self.received.push(byte) is not None:
                 self.dropped += 1
+        return came
 
     def send(self) -> None:
         """The transmitter's queue is empty: fill it."""

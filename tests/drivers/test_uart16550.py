@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from neokernel import lang
 from neokernel.drivers import uart16550
+from neokernel.drivers.health import MOST_IDLE, MOST_RESETS, Verdict
 from neokernel.drivers.uart16550 import DEPTH, RECEIVED, SENT, TAKEN, Registers, Uart
 from neokernel.lang import u64
 from tests.drivers import fuzz, hostile_uart
@@ -185,6 +186,36 @@ def test_a_hostile_device_takes_a_bounded_time(lies: bytes, written: list[bytes]
         uart.serve()
         assert device.accesses - before <= 2 * TAKEN + DEPTH + 3
         taken(uart, 100)
+
+
+def idled(uart: Any, interrupts: int = MOST_IDLE + 1) -> Verdict:
+    """So many interrupts: what is to be done about the device."""
+    for _ in range(interrupts):
+        uart.interrupted()
+    verdict = uart.health.verdict(False)
+    assert isinstance(verdict, Verdict)
+    return verdict
+
+
+def test_interrupts_for_nothing_are_put_up_with_for_a_while() -> None:
+    uart = driven(Device())
+    assert idled(uart, MOST_IDLE) is Verdict.GO_ON
+    assert idled(uart, 1) is Verdict.RESET
+    assert [idled(uart) for _ in range(MOST_RESETS)] == [Verdict.RESET] * (MOST_RESETS - 1) + [Verdict.END]
+    # A break is no byte: a line that is broken for good isn't heard for ever.
+    assert idled(driven(Hostile(bytes([uart16550.BREAK])))) is Verdict.RESET
+
+
+def test_interrupts_with_bytes_are_none_for_nothing() -> None:
+    device = Device()
+    uart = driven(device)
+    assert idled(uart, MOST_IDLE) is Verdict.GO_ON
+    device.arrive(b"k")
+    assert idled(uart, MOST_IDLE + 1) is Verdict.GO_ON, "a byte came with the first of them"
+    uart.write(lang.byte_view(b"s"))
+    assert idled(uart, MOST_IDLE + 1) is Verdict.GO_ON, "a byte went"
+    # Bytes that find no room came, too: nobody reads, and somebody types.
+    assert idled(driven(Hostile(bytes([uart16550.DATA_READY])))) is Verdict.GO_ON
 
 
 def test_broken_characters_are_dropped_and_counted() -> None:

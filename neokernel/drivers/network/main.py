@@ -26,7 +26,7 @@ from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
 from neokernel.abi.rights import SIGNAL
 from neokernel.abi.status import Status
-from neokernel.drivers.process import SIGNALS, attach, settled
+from neokernel.drivers.process import SIGNALS, attach, respond, settled
 from neokernel.drivers.virtio.mmio import Transport
 from neokernel.drivers.virtio.network import (
     FEW_PARTS,
@@ -46,7 +46,6 @@ from neokernel.drivers.virtio.process import (
     descriptors,
     quieten,
     registers,
-    respond,
     rings,
 )
 from neokernel.drivers.virtio.queue import SIZE, Broken, Queue

@@ -22,7 +22,7 @@ from neokernel.abi.call import NEVER
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
 from neokernel.abi.status import Status
-from neokernel.drivers.process import attach, settled
+from neokernel.drivers.process import attach, respond, settled
 from neokernel.drivers.virtio.console import CONSOLE, PAGES, PORTS, SAID_PAGE, Config, Console
 from neokernel.drivers.virtio.console import Port as Side
 from neokernel.drivers.virtio.mmio import Transport
@@ -34,7 +34,6 @@ from neokernel.drivers.virtio.process import (
     descriptors,
     quieten,
     registers,
-    respond,
     rings,
 )
 from neokernel.drivers.virtio.queue import Queue

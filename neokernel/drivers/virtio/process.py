@@ -6,14 +6,11 @@ life of the driver.
 
 from __future__ import annotations
 
-from neokernel.abi.status import Status
 from neokernel.drivers.process import REGISTERS
 from neokernel.drivers.virtio.mmio import CONFIG, Problem, Registers, Transport, explain
 from neokernel.drivers.virtio.queue import Descriptors, Rings
 from neokernel.lang import Array, Span, object_at, span_at, struct, u8, u32, u64, unsafe, usize
-from neokernel.runtime import system
 from neokernel.runtime.dma import own_page
-from neokernel.runtime.interface import ANSWER, Answer, refused
 from neokernel.runtime.must import must_get
 from neokernel.runtime.objects import Dma, Memory
 from neokernel.runtime.process import Process
@@ -67,9 +64,3 @@ def began(problem: Problem | None) -> None:
     """End the program if the device can't be driven."""
     if problem is not None:
         explain(problem)
-
-
-def respond(reply: u64, answer: Answer) -> None:
-    """Answer a call, by who receives otherwise than `serve` does: its caller learns it if it has no room for it."""
-    if system.reply(reply, answer.word, answer.w0, answer.w1, answer.w2, answer.w3) is not None:
-        _ = system.reply(reply, refused(Status.NO_BUFFER, ANSWER).word)
