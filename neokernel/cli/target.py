@@ -6,6 +6,7 @@ Invariant: whatever the other end does, a user sees one of the errors NK1601 to 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from neokernel.cli.errors import ToolError
+from neokernel.patience import patient
 
 if TYPE_CHECKING:
     from neokernel.control.machines import Running
@@ -23,6 +25,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: seconds that completion waits for a machine: a shell that hangs is worse than one that doesn't know
 PATIENCE_OF_SHELLS = 1.0
+#: seconds in which a machine ends whose line has ended, times `NK_PATIENCE`; and between two looks
+PATIENCE_OF_ENDS, PAUSE = 3.0, 0.05
 
 
 # --- options ----------------------------------------------------------------------------------------------------------
@@ -167,7 +171,7 @@ def free_line(machine: Running) -> Iterator[Path]:
 @contextlib.contextmanager
 def told_of(machine: Running) -> Iterator[None]:
     """What goes wrong with the machine, as an error for people."""
-    from neokernel.control.channel import ChannelError, Gone, Impostor, Refused
+    from neokernel.control.channel import ChannelError, Gone, Impostor, Interrupted, Refused
     from neokernel.control.machines import is_alive
     from neokernel.control.view import NotGranted, NotTold
 
@@ -193,10 +197,23 @@ def told_of(machine: Running) -> Iterator[None]:
         code = "NK1603" if error.reason == "ENROLMENT" else "NK1602"
         raise ToolError(code, f"{name} lets nobody in: {why}") from error
     except ChannelError as error:
-        if not is_alive(machine.folder):
+        gone = isinstance(error, Gone) and not isinstance(error, Interrupted)
+        if has_ended(machine) if gone else not is_alive(machine.folder):
             raise ToolError("NK1602", f"{name} has ended", "`nk run` starts it again") from error
         help = "ask again" if isinstance(error, Gone) else "`nk autopsy` looks at it from outside"
         raise ToolError("NK1602", f"{name} doesn't answer: {error}", help) from error
+
+
+def has_ended(machine: Running) -> bool:
+    """Its line has ended: has the machine? A machine's own `nk` takes a while to end when QEMU has."""
+    from neokernel.control.machines import is_alive
+
+    end = time.monotonic() + patient(PATIENCE_OF_ENDS)
+    while is_alive(machine.folder):
+        if time.monotonic() > end:
+            return False
+        time.sleep(PAUSE)
+    return True
 
 
 def index_of(view: View, service: str) -> int:

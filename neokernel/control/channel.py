@@ -66,6 +66,10 @@ class Gone(ChannelError):
     """The line has ended: the machine has, or its control service, or whoever else answered."""
 
 
+class Interrupted(Gone):
+    """It goes on for whoever comes next: the machine hasn't ended."""
+
+
 class Silent(ChannelError):
     """Nobody has answered in time."""
 
@@ -108,7 +112,7 @@ class Channel:
             self.socket.connect(str(path))
         except OSError as error:
             self.socket.close()
-            raise Gone(f"nobody listens at {path.name}: {error.strerror or error}") from error
+            raise Gone(f"nobody listens at {path.name}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -166,14 +170,14 @@ class Channel:
         except TimeoutError as error:
             raise Silent("nobody takes what we say") from error
         except OSError as error:
-            raise Gone(error.strerror or str(error)) from error
+            raise Gone("the line has ended") from error
 
     def receive(self, wanted: Kind, size: int | None = None) -> bytes:
         """The body of the next frame, which is of this kind and size; a multiple of eight, if none is given."""
         end = time.monotonic() + self.patience
         number, unused, _, length = HEADER.unpack(self.read(HEADER_SIZE, end))
         if number == Kind.CHALLENGE.value and wanted is not Kind.CHALLENGE:
-            raise Gone("the line was interrupted: its driver, or the control service, was restarted")
+            raise Interrupted("the line was interrupted: its driver, or the control service, was restarted")
         refused = number == Kind.REFUSED.value and length == REFUSAL.size
         right = number == wanted.value and (length == size if size is not None else length % 8 == 0 and length >= 8)
         if unused or not (right or refused) or length > MOST_FRAME - HEADER_SIZE:
@@ -205,7 +209,7 @@ class Channel:
         except TimeoutError:
             raise Silent("it doesn't answer") from None
         except OSError as error:
-            raise Gone(error.strerror or str(error)) from error
+            raise Gone("the line has ended") from error
         finally:
             self.socket.settimeout(self.patience)
         if not more:

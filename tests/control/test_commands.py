@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
-from neokernel.cli.errors import Exit
+from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.main import nk as group
+from neokernel.cli.target import told_of
+from neokernel.control.channel import Gone
 from neokernel.control.machines import Running, place, publish
 from tests.cli.support import Nk
 from tests.support.patience import PATIENCE
@@ -189,6 +193,22 @@ def test_there_is_nobody(nk: Nk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert nk("ps", "--machine", "left", "--json").json["error"]["code"] == "NK1601"
     (tmp_path / "run").chmod(0o755)
     assert "can be entered by others" in nk("ps").error
+
+
+@pytest.mark.parametrize("words", ["the line has ended", "nobody listens at control"])
+def test_a_machine_that_goes_away_has_ended(words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its line ends with QEMU; the `nk` that watches it ends a moment later, here between two looks at it."""
+    monkeypatch.setenv("NK_RUNTIME", str(tmp_path / "run"))
+    monkeypatch.setenv("NK_PATIENCE", "100")
+    with ExitStack() as watched:
+        folder = watched.enter_context(place("watched"))
+        machine = Running(name="watched", folder=folder, pid=1, image=tmp_path)
+        ending = threading.Timer(0.2, watched.close)
+        ending.start()
+        with pytest.raises(ToolError) as said, told_of(machine):
+            raise Gone(words)
+        ending.join()
+    assert said.value.message == "watched has ended"
 
 
 def test_the_shell_completes_services_and_programs(machine: str, folders: Path) -> None:
