@@ -6,9 +6,8 @@ import random
 
 import pytest
 
-from neokernel.lang import byte_span, u32, usize
+from neokernel.lang import u32
 from neokernel.services.network.shares import Lack, Shares
-from tests.network.peer import CLIENT, Host
 
 PLACES = 20
 
@@ -60,12 +59,3 @@ def test_who_is_alone_may_have_all() -> None:
         assert shares.lacking(u32(3)) is None
         shares.take(u32(3))
     assert shares.lacking(u32(3)) is Lack.SHARE, "only itself can help"
-
-
-def test_who_has_gone_keeps_none() -> None:
-    host = Host()
-    shares = (host.network.tcp.connection_shares, host.network.udp.shares)
-    host.network.lend(CLIENT, byte_span(host.memory), usize(8192))
-    assert all(each.usable[usize(CLIENT)] != 0 for each in shares)
-    host.network.forget(CLIENT)
-    assert not any(any(each.usable) or each.owed for each in shares)

@@ -124,9 +124,6 @@ class Network:
         """The client has gone, or begins anew: all that it had is closed, and its memory isn't used any more."""
         self.tcp.forget(client)
         self.udp.forget(self.tcp.buffers, client)
-        # Without memory it can use none: its parts are the others' until it begins anew.
-        self.tcp.connection_shares.expect(client, 0)
-        self.udp.shares.expect(client, 0)
 
     # --- what clients may open ----------------------------------------------------------------------------------------
 
