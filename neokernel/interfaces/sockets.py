@@ -79,6 +79,8 @@ class Refusal(Enum):
     ADDRESS = 5
     #: the client has its share of the service's places, and the others are in use, or kept for other clients
     SHARE = 6
+    #: a program's deadline was over before the service had answered (its library says so; the service never does)
+    EXPIRED = 7
 
 
 class End(Enum):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from neokernel.interfaces.clients.socket import Datagrams, Gone, Listener, Peer, Stream
+from neokernel.interfaces.clients.socket import Datagrams, Gone, Listener, Peer, Sent, Stream
 from neokernel.interfaces.clients.sockets import ORDERS_AT, ORDERS_SIZE, Net
 from neokernel.interfaces.sockets import End, News, Orders, Refusal
 from neokernel.lang import (
@@ -79,13 +79,15 @@ CONNECT: u64 = 1
 BIND: u64 = 2
 HEAR: u64 = 3
 RECEIVE: u64 = 4
+SEND: u64 = 5
+SAY: u64 = 6
 
 
 async def task(program: Program, kind: u64, port: u16, until: u64) -> None:
     net = program.net
     match kind:
         case 0:
-            made = await net.listen(port, 4)
+            made = await net.listen(port, 4, 0, until)
             if isinstance(made, Refusal):
                 program.why = made
             else:
@@ -99,7 +101,7 @@ async def task(program: Program, kind: u64, port: u16, until: u64) -> None:
             else:
                 program.stream = reached
         case 2:
-            bound = await net.bind(port)
+            bound = await net.bind(port, 0, until)
             if isinstance(bound, Refusal):
                 program.why = bound
             else:
@@ -111,6 +113,19 @@ async def task(program: Program, kind: u64, port: u16, until: u64) -> None:
             program.expired = heard is Gone.EXPIRED
             if not isinstance(heard, Gone):
                 program.length = heard.length
+        case 5:
+            stream = program.stream
+            assert stream is not None, "it was opened before"
+            sent = await net.send(stream, program.much[:].bytes(), until)
+            program.expired = isinstance(sent, Sent)
+            if isinstance(sent, Sent):
+                program.length = sent.count
+            elif isinstance(sent, End):
+                program.end = sent
+        case 6:
+            own = program.own
+            assert own is not None, "it was bound before"
+            program.gone = await net.send_to(own, Peer(HERE, port), program.data[:5], until)
         case _:
             stream = program.stream
             assert stream is not None, "it was opened before"
@@ -134,7 +149,10 @@ class Program:
     end: End | None = None
     expired: bool = False
     length: usize = 0
+    gone: Gone | None = None
     data: Array[u8] = array(64)
+    #: more than the buffers of both ends have room for
+    much: Array[u8] = array(8_192)
     group: Embedded[Group] = Group(frames=tasks(task, 20), tasks=array(20))
 
     def spawn(self, kind: u64, port: u16, until: u64) -> bool:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from neokernel.interfaces.clients.socket import Gone
 from neokernel.interfaces.clients.sockets import REQUESTS
-from neokernel.interfaces.sockets import End
+from neokernel.interfaces.sockets import MOST_DATAGRAMS, End, Refusal
 from neokernel.lang import usize
-from tests.network.plugged import BIND, CONNECT, HEAR, LISTEN, RECEIVE
-from tests.network.plugging import SECOND, Plugged, core, plugged_in
+from tests.network.plugged import BIND, CONNECT, HEAR, LISTEN, RECEIVE, SAY, SEND
+from tests.network.plugging import EACH, SECOND, Plugged, core, plugged_in
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,94 @@ def test_a_deadline_holds_also_when_there_is_no_place_to_ask(plugged: Plugged) -
     for _ in range(4):
         plugged.settle()
     connected(plugged)
+
+
+@pytest.mark.parametrize("kind", [LISTEN, BIND])
+def test_who_listens_or_binds_may_have_a_deadline(plugged: Plugged, kind: Any) -> None:
+    """The service doesn't answer before it is over; what is opened afterwards is nobody's, and is given back."""
+    program = plugged.program
+    plugged.spawn(kind, until=plugged.now + SECOND)
+    plugged.run()
+    plugged.net.executor.now += SECOND // 2
+    plugged.run()
+    assert program.ended == 0, "it isn't over"
+    plugged.net.executor.now += SECOND
+    plugged.run()
+    assert program.ended == 1 and program.why is Refusal.EXPIRED
+    plugged.settle()
+    plugged.settle()
+    assert plugged.region.taken == 0 and not any(request.taken for request in plugged.net.requests)
+    plugged.spawn(kind)
+    plugged.settle()
+    assert program.ended == 2 and (program.listener or program.own), "its port is free again"
+
+
+@pytest.mark.parametrize("kind", [LISTEN, BIND])
+def test_the_same_when_there_is_no_place_to_ask(plugged: Plugged, kind: Any) -> None:
+    """The ring is full: some wait for it, others for the requests of these. Nothing was asked for, so nothing comes."""
+    program, count = plugged.program, REQUESTS + 3
+    program.fill()
+    for number in range(count):
+        plugged.spawn(kind, port=100 + number, until=plugged.now + SECOND)
+    for _ in range(3):
+        plugged.run()
+        plugged.net.executor.now += SECOND
+    plugged.run()
+    assert program.ended == count
+    # There are eight places for listeners: the others were told so before.
+    assert program.why in ((Refusal.EXPIRED, Refusal.FULL) if kind == LISTEN else (Refusal.EXPIRED,))
+    assert program.listener is None and program.own is None
+    for _ in range(4):
+        plugged.settle()
+    assert plugged.region.taken == 0 and not any(request.taken for request in plugged.net.requests)
+    plugged.spawn(kind)
+    plugged.settle()
+    assert program.listener is not None or program.own is not None
+
+
+def test_who_sends_may_have_a_deadline(plugged: Plugged) -> None:
+    """Nobody reads: both ends' buffers fill, and the rest isn't handed over. What was is known, and it goes on."""
+    program, stream = plugged.program, connected(plugged)
+    plugged.spawn(SEND, until=plugged.now + 2 * SECOND)
+    plugged.rest(1)
+    assert program.ended == 2, "it isn't over"
+    plugged.rest(2)
+    assert program.ended == 3 and program.expired
+    # A reader's window is rounded down to what its peer's segments fill.
+    assert EACH < program.length <= 2 * EACH and plugged.net.put(stream, b"more") == 0
+    assert int(plugged.net.stream_of(stream).written) == int(program.length), "so many of them were handed over"
+    plugged.net.abort(stream)
+    plugged.settle()
+    plugged.spawn(SEND, until=plugged.now + SECOND)
+    plugged.run()
+    assert program.ended == 4 and program.end is End.ABORTED and not program.expired, "an end is told before"
+
+
+def test_who_sends_a_datagram_may_have_a_deadline(plugged: Plugged) -> None:
+    """Neither the ring has room, nor, when it is read no more, the socket: none of the datagram is sent then."""
+    program, own = plugged.program, bound(plugged)
+    program.fill()
+    plugged.spawn(SAY, port=int(own.port), until=plugged.now + SECOND)
+    plugged.run()
+    assert program.ended == 1, "it isn't over"
+    plugged.net.executor.now += SECOND
+    plugged.run()
+    assert program.ended == 2 and program.gone is Gone.EXPIRED
+    plugged.settle()
+    socket = plugged.net.datagrams_of(own)
+    assert socket.sending == 0 and socket.count == 0, "nothing was sent"
+    for _ in range(MOST_DATAGRAMS):
+        assert program.say(own)
+    plugged.spawn(SAY, port=int(own.port), until=plugged.now + SECOND)
+    plugged.run()
+    assert program.ended == 2, "all places are taken, and it isn't over"
+    plugged.net.executor.now += SECOND
+    plugged.run()
+    assert program.ended == 3 and program.gone is Gone.EXPIRED and socket.sending == MOST_DATAGRAMS
+    plugged.settle()
+    plugged.spawn(SAY, port=int(own.port), until=plugged.now + SECOND)
+    plugged.run()
+    assert program.ended == 4 and program.gone is None, "there is room"
 
 
 def test_options_are_told(plugged: Plugged) -> None:

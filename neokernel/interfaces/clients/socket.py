@@ -83,6 +83,13 @@ class Datagram:
     length: usize
 
 
+@value
+class Sent:
+    """The time was over when only so many bytes had been handed over: the others would be next."""
+
+    count: usize
+
+
 @struct
 class Socket:
     """A pair of buffers. `serial` is 0 while nobody has it; `number` is 0 if the service doesn't know it (any more)."""

@@ -17,7 +17,8 @@
 All sockets of a program share the region that it lends: `each` bytes a buffer, two buffers a socket. A program that has
 used up its own can't open another one; nobody else's is touched.
 
-One task at a time receives from a socket, one sends to it, and one accepts at a listener.
+One task at a time receives from a socket, one sends to it, and one accepts at a listener. Each verb that waits takes a
+deadline, `until`, in ticks of the executor's `now`.
 
 When the network service has begun a new life, all connections are over (End.RESET), UDP sockets are closed, and
 listeners listen again by themselves: who accepts goes on.
@@ -42,6 +43,7 @@ from neokernel.interfaces.clients.socket import (
     Listening,
     Peer,
     Request,
+    Sent,
     Socket,
     Stream,
     behind,
@@ -207,10 +209,14 @@ class Net:
 
     # --- what programs do ---------------------------------------------------------------------------------------------
 
-    async def listen(self, port: u16, backlog: u32, address: u32 = 0) -> Listener | Refusal:
-        """Let others connect to a port, of this address of the host's, or of all."""
-        request = await self.request()
-        assert request is not None, "there is no deadline"
+    async def listen(self, port: u16, backlog: u32, address: u32 = 0, until: u64 = NEVER) -> Listener | Refusal:
+        """Let others connect to a port, of this address of the host's, or of all.
+
+        Refusal.EXPIRED: the service hasn't answered until then, in ticks.
+        """
+        request = await self.request(until)
+        if request is None:
+            return Refusal.EXPIRED
         index = self.free_listener()
         if index == NOBODY:
             self.requests[request].taken = False
@@ -222,10 +228,14 @@ class Net:
         self.requests[request].listener = index
         with Asking(net=self, request=request, listener=index) as asking:
             while not self.ask_listen(request, listening):
+                if self.executor.now >= until:
+                    return Refusal.EXPIRED
                 await self.executor.turn()
-            why = await self.answered(asking)
+            why = await self.answered(asking, until)
             if why is not None:
                 return why
+            if not asking.taken:
+                return Refusal.EXPIRED
             asking.kept = True
             return Listener(index, listening.generation)
 
@@ -300,15 +310,21 @@ class Net:
             socket.peer = stream.peer
             return stream
 
-    async def send(self, stream: Stream, data: bytes) -> End | None:
-        """Hand all the bytes over, to be sent. End: it is over, or it was closed; nobody knows what has arrived."""
+    async def send(self, stream: Stream, data: bytes, until: u64 = NEVER) -> End | Sent | None:
+        """Hand all the bytes over, to be sent. End: it is over, or it was closed; nobody knows what has arrived.
+
+        Sent: only so many, from the first one on, until then, in ticks, and it goes on.
+        """
         done: usize = 0
         while done < len(data):
             count = self.put(stream, data[done:])
             if isinstance(count, End):
                 return count
             if count == 0:
+                if self.executor.now >= until:
+                    return Sent(done)
                 self.expect_room(stream)
+                self.executor.until(until)
                 await pause()
                 continue
             done += count
@@ -440,24 +456,33 @@ class Net:
 
     # --- UDP ----------------------------------------------------------------------------------------------------------
 
-    async def bind(self, port: u16, address: u32 = 0) -> Datagrams | Refusal:
-        """A UDP socket; on port 0, which needs no grant, one that the service chooses."""
-        request = await self.request()
-        assert request is not None, "there is no deadline"
+    async def bind(self, port: u16, address: u32 = 0, until: u64 = NEVER) -> Datagrams | Refusal:
+        """A UDP socket; on port 0, which needs no grant, one that the service chooses.
+
+        Refusal.EXPIRED: the service hasn't answered until then, in ticks.
+        """
+        request = await self.request(until)
+        if request is None:
+            return Refusal.EXPIRED
         self.requests[request].datagrams = True
         with Asking(net=self, request=request, datagrams=True) as asking:
             while not self.ask_bind(request, address, port):
+                if self.executor.now >= until:
+                    return Refusal.EXPIRED
                 await self.executor.turn()
-            why = await self.answered(asking)
+            why = await self.answered(asking, until)
             if why is not None:
                 return why
+            if not asking.taken:
+                return Refusal.EXPIRED
             asking.kept = True
             return Datagrams(asking.pair, asking.number, self.requests[request].port)
 
-    async def send_to(self, own: Datagrams, peer: Peer, data: Span[u8]) -> Gone | None:
+    async def send_to(self, own: Datagrams, peer: Peer, data: Span[u8], until: u64 = NEVER) -> Gone | None:
         """Hand a datagram over. What isn't granted, or goes nowhere, isn't sent: UDP promises nothing.
 
-        Gone.CLOSED also if it is longer than a buffer (`each`).
+        Gone.CLOSED also if it is longer than a buffer (`each`). Gone.EXPIRED: there was no room for it until then, in
+        ticks, and none of it is sent.
         """
         while True:
             socket = self.datagrams_of(own)
@@ -466,9 +491,14 @@ class Net:
             if socket.sending < MOST_DATAGRAMS and usize(socket.room(self.each)) >= len(data):
                 if self.post_datagram(own.pair, socket, peer, data):
                     return None
+                if self.executor.now >= until:
+                    return Gone.EXPIRED
                 await self.executor.turn()
                 continue
+            if self.executor.now >= until:
+                return Gone.EXPIRED
             socket.writer = self.executor.running()
+            self.executor.until(until)
             await pause()
 
     async def receive_from(self, own: Datagrams, into: Span[u8], until: u64 = NEVER) -> Datagram | Gone:
