@@ -73,6 +73,11 @@ def test_a_deadline_holds_also_when_there_is_no_place_to_ask(plugged: Plugged) -
     connected(plugged)
 
 
+def has_opened(program: Any) -> bool:
+    """A listener, or a UDP socket."""
+    return program.listener is not None or program.own is not None
+
+
 @pytest.mark.parametrize("kind", [LISTEN, BIND])
 def test_who_listens_or_binds_may_have_a_deadline(plugged: Plugged, kind: Any) -> None:
     """The service doesn't answer before it is over; what is opened afterwards is nobody's, and is given back."""
@@ -90,7 +95,7 @@ def test_who_listens_or_binds_may_have_a_deadline(plugged: Plugged, kind: Any) -
     assert plugged.region.taken == 0 and not any(request.taken for request in plugged.net.requests)
     plugged.spawn(kind)
     plugged.settle()
-    assert program.ended == 2 and (program.listener or program.own), "its port is free again"
+    assert program.ended == 2 and has_opened(program), "its port is free again"
 
 
 @pytest.mark.parametrize("kind", [LISTEN, BIND])
@@ -107,13 +112,13 @@ def test_the_same_when_there_is_no_place_to_ask(plugged: Plugged, kind: Any) -> 
     assert program.ended == count
     # There are eight places for listeners: the others were told so before.
     assert program.why in ((Refusal.EXPIRED, Refusal.FULL) if kind == LISTEN else (Refusal.EXPIRED,))
-    assert program.listener is None and program.own is None
+    assert not has_opened(program)
     for _ in range(4):
         plugged.settle()
     assert plugged.region.taken == 0 and not any(request.taken for request in plugged.net.requests)
     plugged.spawn(kind)
     plugged.settle()
-    assert program.listener is not None or program.own is not None
+    assert has_opened(program)
 
 
 def test_who_sends_may_have_a_deadline(plugged: Plugged) -> None:
@@ -143,7 +148,7 @@ def test_who_sends_a_datagram_may_have_a_deadline(plugged: Plugged) -> None:
     assert program.ended == 1, "it isn't over"
     plugged.net.executor.now += SECOND
     plugged.run()
-    assert program.ended == 2 and program.gone is Gone.EXPIRED
+    assert (program.ended, program.gone) == (2, Gone.EXPIRED)
     plugged.settle()
     socket = plugged.net.datagrams_of(own)
     assert socket.sending == 0 and socket.count == 0, "nothing was sent"
@@ -154,11 +159,11 @@ def test_who_sends_a_datagram_may_have_a_deadline(plugged: Plugged) -> None:
     assert program.ended == 2, "all places are taken, and it isn't over"
     plugged.net.executor.now += SECOND
     plugged.run()
-    assert program.ended == 3 and program.gone is Gone.EXPIRED and socket.sending == MOST_DATAGRAMS
+    assert (program.ended, program.gone) == (3, Gone.EXPIRED) and socket.sending == MOST_DATAGRAMS
     plugged.settle()
     plugged.spawn(SAY, port=int(own.port), until=plugged.now + SECOND)
     plugged.run()
-    assert program.ended == 4 and program.gone is None, "there is room"
+    assert (program.ended, program.gone) == (4, None), "there is room"
 
 
 def test_options_are_told(plugged: Plugged) -> None:
