@@ -7,9 +7,10 @@
         …
     site.seats[index].leave()
 
-    seat = longest_idle(site.seats[:], executor.now - min(grace, executor.now))
-    if seat is not None:
-        seat.give_way(executor, FREED)  # it ends soon, and the task says so; or it stays, and this signal says that
+    match seat_for(site.seats[:], executor, grace, FREED):
+        case Room.NONE: …   # turn it away
+        case Room.SOON: …   # wait for FREED: the task of who ends says so, and the seat of who stays
+        case index: …       # the one that is free
 
 RFC 9112, 9.5: a server may end a connection that is idle at any time.
 
@@ -20,9 +21,20 @@ told of it.
 
 from __future__ import annotations
 
-from neokernel.lang import Embedded, Span, struct, u64
+from enum import Enum
+
+from neokernel.lang import Embedded, Span, struct, u64, usize
 from neokernel.runtime.executor import Executor
 from neokernel.runtime.task import Task
+
+
+class Room(Enum):
+    """Why somebody new can't have a place now."""
+
+    #: somebody gives way: a signal says when to ask again
+    SOON = 0
+    #: everybody has a use for theirs
+    NONE = 1
 
 
 @struct
@@ -79,3 +91,20 @@ def longest_idle(seats: Span[Embedded[Seat]], before: u64) -> Seat | None:
         if seat.taken and not seat.wanted and seat.idle_since != 0 and seat.idle_since <= since:
             found, since = seat, seat.idle_since
     return found
+
+
+def seat_for(seats: Span[Embedded[Seat]], executor: Executor, grace: u64, signal: u64) -> usize | Room:
+    """A free one; or else whoever has been idle for `grace` ticks gives way. It isn't taken by this."""
+    awaited = False
+    for index in range(len(seats)):
+        seat = seats[index]
+        if not seat.taken:
+            return index
+        awaited = awaited or seat.wanted
+    if awaited:
+        return Room.SOON
+    idle = longest_idle(seats, executor.now - min(grace, executor.now))
+    if idle is None:
+        return Room.NONE
+    idle.give_way(executor, signal)
+    return Room.SOON

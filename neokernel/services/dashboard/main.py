@@ -17,7 +17,7 @@ from neokernel.http.files import offer
 from neokernel.http.limits import Limits
 from neokernel.http.method import GET, POST
 from neokernel.http.overload import turn_away
-from neokernel.http.seat import Seat, longest_idle
+from neokernel.http.seat import Room, Seat, seat_for
 from neokernel.http.server import Server
 from neokernel.interfaces.clients.attending import attend
 from neokernel.interfaces.clients.socket import Gone, Socket, Stream
@@ -216,21 +216,15 @@ class Site:
 
     def admit(self, server: Server, stream: Stream) -> bool:
         """Serve a connection, or turn it away. False: there is no task for either now; FREED tells of one."""
-        awaited = False
-        for index in range(CONNECTIONS):
-            seat = self.seats[index]
-            if not seat.taken:
-                seat.taken = self.serving.spawn(self.executor, serve(self, server, stream, index)) is not None
-                return seat.taken
-            awaited = awaited or seat.wanted
-        if awaited:
-            return False
-        grace, now = GRACE * (server.frequency // 1_000), self.executor.now
-        idle = longest_idle(self.seats[:], now - min(grace, now))
-        if idle is not None:
-            idle.give_way(self.executor, FREED)
-            return False
-        return self.turning.spawn(self.executor, turn(self, server, stream)) is not None
+        match seat_for(self.seats[:], self.executor, server.ticks(GRACE), FREED):
+            case Room.SOON:
+                return False
+            case Room.NONE:
+                return self.turning.spawn(self.executor, turn(self, server, stream)) is not None
+            case index:
+                taken = self.serving.spawn(self.executor, serve(self, server, stream, index)) is not None
+                self.seats[index].taken = taken
+                return taken
 
 
 def main(process: Process) -> None:
