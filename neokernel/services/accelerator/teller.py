@@ -1,0 +1,54 @@
+"""What the manager says in the log."""
+
+from __future__ import annotations
+
+from neokernel.http.text import Text
+from neokernel.interfaces.accelerator import Why
+from neokernel.interfaces.clients.voices import Voices
+from neokernel.interfaces.log import Level, Log
+from neokernel.interfaces.models import NoPush
+from neokernel.lang import Array, Embedded, Uses, array, struct, text_of, u8, u64, uses, usize
+
+
+@struct
+class Teller:
+    """`log`: its slot."""
+
+    log: u64 = 0
+    voices: Embedded[Voices] = Voices(frequency=1)
+
+    def tell(self, name: usize, level: Level, what: bytes) -> None:
+        log: Uses[Log] = uses(self.log)
+        memory: Array[u8] = array(140)
+        line = Text(data=memory[:])
+        line.write(f"model{name}: {text_of(what)}")
+        _ = log.write(level, text_of(line.written()))
+
+    def denied(self, name: usize, client: u64, page: u64, now: u64) -> None:
+        """A process has asked for what isn't in its lease."""
+        omitted = self.voices.omitted_before(client, page, now)
+        if omitted is not None:
+            memory: Array[u8] = array(110)
+            line = Text(data=memory[:])
+            line.write(f"service {client} asked for page {page}, which its lease hasn't")
+            if omitted != 0:
+                line.write(f" ({omitted} lines about it were left out)")
+            self.tell(name, Level.WARNING, line.written())
+
+    def pushed(self, name: usize, refused: NoPush | None) -> None:
+        if refused is None:
+            self.tell(name, Level.INFO, b"a bundle was pushed, and is tried")
+        else:
+            memory: Array[u8] = array(100)
+            line = Text(data=memory[:])
+            line.write(f"a bundle was pushed, and is refused: {refused.name}")
+            self.tell(name, Level.WARNING, line.written())
+
+    def watched(self, name: usize) -> None:
+        self.tell(name, Level.INFO, b"another model serves, and is watched")
+
+    def failed(self, name: usize, why: Why, detail: u64) -> None:
+        memory: Array[u8] = array(100)
+        line = Text(data=memory[:])
+        line.write(f"what was pushed doesn't serve: {why.name}, detail {detail}")
+        self.tell(name, Level.ERROR, line.written())
