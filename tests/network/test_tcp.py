@@ -5,16 +5,19 @@ What must hold at each moment is asserted in `world.py`, so a run that ends has 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from neokernel.compiler import jit
 from neokernel.lang import u64
+from neokernel.services.network import connection, deadlines, past, shares, tcp
 from tests.network import world
-from tests.network.support import library
-from tests.network.world import Plan
+from tests.network.plans import Plan
+from tests.network.support import built, library
 
 NAMES = (
     "frames",
@@ -28,8 +31,55 @@ NAMES = (
     "cookies",
     "elapsed",
     "connections",
+    "lives",
+    "told",
+    "invented",
+    "kept",
+    "late",
+    "refused",
 )
 MODULE = "tests.network.world"
+
+#: mistakes that plans at random find: in which module, what is right, what is wrong
+MISTAKES: dict[str, tuple[Any, str, str]] = {
+    "peers of a life before aren't asked": (
+        past,
+        "        return host.answer(segment, flow, to)\n",
+        "        return True\n",
+    ),
+    "some of the life before are forgotten": (
+        past,
+        "            if flow != NONE and self.count < CONNECTIONS:\n",
+        "            if place % 2 == 0 and flow != NONE and self.count < CONNECTIONS:\n",
+    ),
+    "what is over is left to the next life": (
+        tcp,
+        "                self.past.forget(slot)\n",
+        "                pass\n",
+    ),
+    "nothing is kept for clients": (
+        shares,
+        "return Lack.SHARE if left <= self.owed else None",
+        "return Lack.SHARE if left == 0 else None",
+    ),
+    "places are given back to another client": (
+        tcp,
+        "            self.connection_shares.give_back(connection.client)\n            _ =",
+        "            self.connection_shares.give_back(3)\n            _ =",
+    ),
+    "keep-alive asks for ever": (
+        deadlines,
+        "        connection.abort(End.TIMED_OUT)\n        return\n    connection.keep_probes += 1\n",
+        "        connection.keep_probes = 0\n    connection.keep_probes += 1\n",
+    ),
+    "keep-alive isn't begun": (
+        connection,
+        "            self.keep_at = now + self.keep_alive\n",
+        "            self.keep_at = NEVER\n",
+    ),
+}
+#: which of them the short tests look for
+SHORT = ("peers of a life before aren't asked",)
 
 
 def plan(seed: int, **parts: Any) -> Any:
@@ -145,6 +195,13 @@ def test_more_come_than_are_waited_for() -> None:
             "abort": st.sampled_from([0, 0, 0, 5]),
             "backlog": st.integers(1, 16),
             "new_reno": st.booleans(),
+            "restart": st.sampled_from([0, 0, 500, 3_000]),
+            "invented": st.integers(0, 8),
+            "clients": st.integers(1, 3),
+            "places": st.sampled_from([0, 0, 4, 12]),
+            "keep": st.sampled_from([0, 0, 500]),
+            "deadline": st.sampled_from([0, 0, 0, 100]),
+            "cut": st.sampled_from([0, 0, 0, 1_000]),
         }
     ),
 )
@@ -164,11 +221,58 @@ def test_who_isnt_told_that_its_peer_has_gone() -> None:
     assert found["complete"] + found["failed"] == 14 and found["failed"] == 2
 
 
+def test_peers_of_a_service_that_begins_anew_hear_of_it() -> None:
+    """On a good link, though nobody says anything; also those that nobody knows."""
+    parts = {"connections": 8, "size": 30_000, "eager": 100, "restart": 1_000, "invented": 8, "delay": 5_000}
+    found = [compiled(seed, **parts) for seed in range(1, 30)]
+    total = {name: sum(each[name] for each in found) for name in NAMES}
+    assert total["lives"] > 20 and total["told"] > 20 and total["invented"] > 100, total
+
+
+def test_who_is_kept_alive_finds_that_nothing_passes_any_more() -> None:
+    parts = {"connections": 6, "size": 30_000, "eager": 100, "keep": 1_000, "cut": 500}
+    assert sum(compiled(seed, **parts)["kept"] for seed in range(1, 30)) > 5
+
+
+def test_clients_share_places() -> None:
+    parts = {"connections": 20, "size": 10_000, "eager": 300, "clients": 3, "places": 8, "buffer": 1_024}
+    found = [compiled(seed, **parts) for seed in range(1, 10)]
+    assert all(each["complete"] == 40 and each["failed"] == 0 for each in found)
+    assert sum(each["refused"] for each in found) > 10
+
+
 def test_plans_at_random() -> None:
-    found = campaign(1, 40)
-    assert found["complete"] > 3 * found["failed"] and found["cookies"] > 0 and found["recoveries"] > 10
+    found = campaign(1, 60)
+    assert found["complete"] > found["failed"] and found["cookies"] > 0 and found["recoveries"] > 10
+    assert found["lives"] > 10 and found["kept"] > 0 and found["late"] > 0
 
 
 def test_both_readings_go_the_same_way() -> None:
-    here, there = named(world.campaign(u64(36), u64(2))), campaign(36, 2)
-    assert here == there and here["complete"] > 5
+    here, there = named(world.campaign(u64(28), u64(2))), campaign(28, 2)
+    assert here == there and here["complete"] > 5 and here["lives"] == 1
+
+
+@pytest.mark.parametrize("mistake", SHORT)
+def test_mistakes_are_found(mistake: str) -> None:
+    look_for(mistake)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mistake", sorted(set(MISTAKES) - set(SHORT)))
+def test_all_mistakes_are_found(mistake: str) -> None:
+    look_for(mistake)
+
+
+def look_for(mistake: str) -> None:
+    module, right, wrong = MISTAKES[mistake]
+    assert module.__file__ is not None
+    source = Path(module.__file__).read_text(encoding="utf-8")
+    assert source.count(right) == 1
+    planted = built("world", ("walk", "campaign"), {module.__name__: source.replace(right, wrong)}, poison=False)
+    with pytest.raises(jit.CheckError):
+        walk(planted)
+
+
+def walk(planted: jit.Library) -> None:
+    for seed in range(1, 2_000, 20):
+        planted.call(f"{MODULE}.campaign", seed, 20)
