@@ -2,7 +2,7 @@
 
     python -m tests.network.fuzz streams --seconds 600         # two hosts on bad links (world.py)
     python -m tests.network.fuzz peers --most 100_000_000      # a peer that says anything (hostile.py)
-    python -m tests.network.fuzz parsers --seconds 600         # damaged frames for every parser (mutation.py)
+    python -m tests.network.fuzz parsers --seconds 600         # damaged frames for every parser (mutation.py, parts.py)
     python -m tests.network.fuzz peers --seconds 600 --dead    # any of them: accesses to retired objects fail, too
 
 `--dead` asks about each access, which makes a run some hundred times slower.
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neokernel.compiler import jit
-from tests.network import mutation, packets
+from tests.network import mutation, packets, parts
 from tests.network.support import library
 from tests.network.test_hostile import SEEN, STATES, name_of
 from tests.network.test_tcp import named
@@ -78,10 +78,11 @@ def peers(run: Run) -> Counter[str]:
 
 
 def parsers(run: Run) -> Counter[str]:
-    """Frames; how far each came in `parsers.look`."""
+    """Frames; how far each came in `parsers.look`; what became of fragments and of answers of DHCP (`parts.py`)."""
     corpus = corpus_of(frames())
     memory = (ctypes.c_uint8 * len(corpus)).from_buffer_copy(corpus)
     levels = (ctypes.c_uint64 * int(mutation.LEVELS))()
+    kept = {kind: (ctypes.c_uint64 * int(parts.LEVELS))() for kind in ("fragments", "leases")}
     found: Counter[str] = Counter()
     seed = run.seed
     while run.goes_on(found["frames"]):
@@ -89,10 +90,16 @@ def parsers(run: Run) -> Counter[str]:
         room = (levels, int(mutation.LEVELS))
         walk = library("mutation", "walk", poison=run.dead)
         walk.call("tests.network.mutation.walk", (memory, len(corpus)), seed, FRAMES, room)
-        found["frames"] += FRAMES
+        keeping = library("parts", "fragments", "leases", poison=run.dead)
+        for kind, came in kept.items():
+            keeping.call(f"tests.network.parts.{kind}", seed, FRAMES // 4, (came, int(parts.LEVELS)))
+        found["frames"] += FRAMES + FRAMES // 4 * len(kept)
         seed += 1
     for level, times in enumerate(levels):
         found[f"came to {level}"] = times
+    for kind, came in kept.items():
+        for level, times in enumerate(came):
+            found[f"{kind} {level}"] = times
     return found
 
 

@@ -82,7 +82,13 @@ def mend(frame: Span[u8]) -> None:
     """Let the header's checksum be right, so that the rest is looked at."""
     if len(frame) < ethernet.SIZE + ipv4.SIZE:
         return
-    packet = frame[ethernet.SIZE :]
+    mend_packet(frame[ethernet.SIZE :])
+
+
+def mend_packet(packet: Span[u8]) -> None:
+    """The same of a packet."""
+    if len(packet) < ipv4.SIZE:
+        return
     size = min(usize(packet[0] & 0xF) * 4, len(packet))
     if size < ipv4.SIZE:
         return

@@ -167,6 +167,9 @@ def test_two_ends_dont_fit() -> None:
     whole = Reassembly()
     assert add(whole, b"beyond..", 24, True) is None
     assert add(whole, b"end", 16, False) is Drop.FRAGMENTS
+    whole = Reassembly()
+    assert add(whole, b"the same", 0, True) is None and add(whole, b"beyond..", 24, True) is None
+    assert add(whole, b"the same", 0, False) is Drop.FRAGMENTS, "it comes twice, and is the end the second time"
 
 
 def test_fragments_are_bounded() -> None:

@@ -203,12 +203,24 @@ def test_connections_survive_the_driver(machine: Running) -> None:
         assert exactly(made, 5) == b"still"
 
 
+def hears_of_its_end(made: socket.socket) -> bool:
+    """Without saying anything; False: nobody has told it."""
+    made.settimeout(PATIENCE)
+    try:
+        return not made.recv(100)
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
 def test_the_service_comes_back_by_itself(machine: Running) -> None:
-    with closing(machine.connect()) as made:
+    with closing(machine.connect()) as made, closing(machine.connect()) as silent:
         with closing(machine.connect(machine.control)) as control:
             control.sendall(b"kill network\n")
         # Nobody knows the connection any more: who speaks is told so.
         eventually(lambda: is_over(made), "it goes on")
+        assert hears_of_its_end(silent), "and so is who doesn't speak"
     with closing(machine.connect()) as made:
         data = random.Random(3).randbytes(20_000)
         assert carried(made, data) == data

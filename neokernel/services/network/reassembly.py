@@ -76,16 +76,17 @@ class Datagram:
             if self.size != 0 and self.size != part.right:
                 return self.refuse()
             self.size = part.right
+            for known in self.ranges[: self.count]:
+                if known.right > self.size:
+                    return self.refuse()
+        if self.size != 0 and part.right > self.size:
+            return self.refuse()
         for known in self.ranges[: self.count]:
             if part.left < known.right and known.left < part.right:
                 inside = known.left <= part.left and part.right <= known.right
                 if inside and self.data[part.left : part.right].bytes() == payload.bytes():
                     return None
                 return self.refuse()
-            if self.size != 0 and known.right > self.size:
-                return self.refuse()
-        if self.size != 0 and part.right > self.size:
-            return self.refuse()
         copy(self.data[part.left : part.right], payload.bytes())
         left, right = part.left, part.right
         index: usize = 0
