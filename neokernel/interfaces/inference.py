@@ -3,13 +3,14 @@
     gateway: Uses[Inference] = uses(lend=…)
     lent = region(slot_of(gateway))
     refused = gateway.begin(lent.part(0, size), lent.part(MANIFEST, rest))  # what the model is, where its tensors are
-    number = gateway.next(0)                                        # waits until there is work: inputs are in place
+    batch = gateway.next(0)                                         # waits until there is work: inputs are in place
     …
-    number = gateway.next(number)                                   # the results are in place; the next one
+    batch = gateway.next(batch.number)                              # the results are in place; the next one
 
 A manifest is a bundle's header, its ports and their dimensions (`abi/model.py`); the other parts of a bundle are the
 process's own affair. Tensors lie in the part that `begin` names, one behind the other: inputs, then results, in the
-order of the manifest, each at the next multiple of ALIGNMENT.
+order of the manifest, each at the next multiple of ALIGNMENT. Work is examples, of one request: each has its tensors
+behind those of the one before, as far as they reach together (`Batch`).
 
 Work that was given out is whoever's it is until its next call. A process that has ended and begins anew calls `begin`,
 and what it had been given is lost.
@@ -21,7 +22,7 @@ from enum import Enum
 from typing import Protocol
 
 from neokernel.abi.model import Dimension, Header, Port
-from neokernel.lang import Span, interface, size_of, u8, u64, usize, wire_view
+from neokernel.lang import Span, interface, size_of, u8, u64, usize, value, wire_view
 from neokernel.runtime.lend import Lent
 from neokernel.runtime.system import Failure
 
@@ -31,7 +32,7 @@ MOST_TENSORS = 8
 MOST_SIZES = 64
 #: bytes of a manifest
 MOST_MANIFEST = 4_096
-#: bytes of all tensors together, each with what lies behind it up to ALIGNMENT
+#: bytes of all tensors together, of all examples of a request, each with what lies behind it up to ALIGNMENT
 MOST_BYTES = 16_384
 ALIGNMENT = 64
 #: bytes of the region before the tensors, for the manifest
@@ -63,14 +64,22 @@ class NoWork(Enum):
     RETIRED = 7
 
 
+@value
+class Batch:
+    """Work. `number`: never 0; `examples`: how many there are, 1 at least."""
+
+    number: u64
+    examples: u64
+
+
 @interface
 class Inference(Protocol):
     def begin(self, manifest: Lent, tensors: Lent) -> NoWork | Failure | None:
         """A life of the process begins: what it had been given before is lost."""
         ...
 
-    def next(self, done: u64) -> u64 | NoWork | Failure:
-        """The number of the next work, which is never 0. `done`: that of the one whose results are in place, or 0."""
+    def next(self, done: u64) -> Batch | NoWork | Failure:
+        """The next work. `done`: the number of what has its results in place, or 0."""
         ...
 
 

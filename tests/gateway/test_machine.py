@@ -153,9 +153,11 @@ def test_what_the_server_says(port: int) -> None:
         "name": "digits",
         "versions": ["1"],
         "platform": "neokernel",
-        "inputs": [{"name": "image", "datatype": "FP32", "shape": [1, 1, 8, 8]}],
-        "outputs": [{"name": "scores", "datatype": "FP32", "shape": [1, 10]}],
+        "inputs": [{"name": "image", "datatype": "FP32", "shape": [-1, 1, 8, 8]}],
+        "outputs": [{"name": "scores", "datatype": "FP32", "shape": [-1, 10]}],
     }
+    single = get(port, "/v2/models/digits-int8")[1]
+    assert [each["shape"] for each in (*single["inputs"], *single["outputs"])] == [[1, 1, 8, 8], [1, 10]]
     assert get(port, "/v2/models/digits") == (200, described) == get(port, "/v2/models/digits/versions/1")
     assert get(port, "/v2/models/digits/ready") == (200, {"name": "digits", "ready": True})
     assert get(port, "/v2/models/nobody/ready") == (400, {"name": "nobody", "ready": False})
@@ -238,6 +240,24 @@ def test_requests_as_clients_write_them(port: int) -> None:
     assert infer(port, "digits", image(flat) | {"id": name})[1]["id"] == name
 
 
+def test_several_examples(port: int) -> None:
+    """Each is answered as if it came alone, in the protocol's shape; what is more than there may be is refused."""
+    images, _ = held_out()
+    alone = [infer(port, "digits", image(each.ravel().tolist()))[1]["outputs"][0]["data"] for each in images[:20]]
+    for count in (1, 3, 20):
+        for data in (images[:count].ravel().tolist(), images[:count].tolist()):
+            status, said = infer(port, "digits", image(data, shape=[count, 1, 8, 8]))
+            assert status == 200, said
+            (output,) = said["outputs"]
+            assert output["shape"] == [count, 10] and output["data"] == list(itertools.chain(*alone[:count]))
+    many = image(images[:21].ravel().tolist(), shape=[21, 1, 8, 8])
+    assert infer(port, "digits", many) == (400, {"error": 'input "image" is of shape [1 to 20, 1, 8, 8]'})
+    two = image(images[:2].ravel().tolist(), shape=[2, 1, 8, 8])
+    assert infer(port, "digits-int8", two) == (400, {"error": 'input "image" is of shape [1, 1, 8, 8]'})
+    # Its tensors don't all begin with a dimension of 1.
+    assert infer(port, "temper", {"inputs": [mood(0)["inputs"][0] | {"shape": [2], "data": [0, 0]}]})[0] == 400
+
+
 WRONG = [
     (b"", "the body is no JSON: it ends too early"),
     (b"[]", "the body is no JSON object"),
@@ -262,8 +282,10 @@ WRONG = [
     ({"inputs": [{"name": "image", "datatype": "INT8"}]}, 'input "image" is of datatype FP32'),
     ({"inputs": [{"name": "image", "shape": [1, -1]}]}, "`shape` is no list of whole numbers, or is too long"),
     ({"inputs": [{"name": "image", "shape": [1] * 9}]}, "`shape` is no list of whole numbers, or is too long"),
-    ({"inputs": [{"name": "image", "datatype": "FP32"}]}, 'input "image" is of shape [1, 1, 8, 8]'),
-    (image([0] * 64, shape=[64]), 'input "image" is of shape [1, 1, 8, 8]'),
+    ({"inputs": [{"name": "image", "datatype": "FP32"}]}, 'input "image" is of shape [1 to 20, 1, 8, 8]'),
+    (image([0] * 64, shape=[64]), 'input "image" is of shape [1 to 20, 1, 8, 8]'),
+    (image([], shape=[0, 1, 8, 8]), 'input "image" is of shape [1 to 20, 1, 8, 8]'),
+    (image([0] * 64, shape=[2, 1, 8, 8]), 'the data of input "image" hasn\'t as many elements as its shape says'),
     (image(0), 'the data of input "image" is no list'),
     (image([0] * 63), 'the data of input "image" hasn\'t as many elements as its shape says'),
     (image([0] * 65), 'the data of input "image" hasn\'t as many elements as its shape says'),

@@ -51,15 +51,21 @@ def library() -> jit.Library:
 
 
 def ask(manifest: bytes, body: bytes) -> tuple[int, int, bytes]:
+    return ask_batched(manifest, body, 1)[:3]
+
+
+def ask_batched(manifest: bytes, body: bytes, limit: int) -> tuple[int, int, bytes, int, int]:
     into = bytearray(16 << 10)
-    how, why, length = map(int, library().call(f"{MODULE}.ask", manifest, body, (into, len(into))))
-    return how, why, bytes(into[:length])
+    how, why, length, examples, size = map(
+        int, library().call(f"{MODULE}.ask", manifest, body, (into, len(into)), limit)
+    )
+    return how, why, bytes(into[:length]), examples, size
 
 
-def tell(manifest: bytes, results: bytes, name: bytes) -> tuple[Any, Any, int]:
+def tell(manifest: bytes, results: bytes, name: bytes, examples: int = 1) -> tuple[Any, Any, int]:
     """An answer, a model's metadata, and how long the answer is."""
     into = bytearray(256 << 10)
-    length = int(library().call(f"{MODULE}.tell", manifest, results, name, (into, len(into))))
+    length = int(library().call(f"{MODULE}.tell", manifest, results, name, (into, len(into)), examples))
     return json.loads(into[:length]), json.loads(into[length:].rstrip(b"\0")), length
 
 
@@ -250,3 +256,84 @@ def test_damaged_manifests() -> None:
         else:
             taken += 1
     assert taken > 1_000 and refused == {0, 1, 2}, (taken, refused)
+
+
+# --- several examples -------------------------------------------------------------------------------------------------
+
+PAIR: Tensors = {"image": ("FP32", (1, 2, 3)), "kind": ("INT8", (1, 5))}
+
+
+def batch_of(count: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A request of so many examples, and its tensors."""
+    chance = random.Random(count)
+    tensors: Tensors = {name: (kind, (count, *shape[1:])) for name, (kind, shape) in PAIR.items()}
+    values = {
+        name: elements(kind, int(np.prod(shape)), chance).reshape(shape) for name, (kind, shape) in tensors.items()
+    }
+    return body_of(tensors, values), values
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_several_examples(count: int) -> None:
+    """Each has its tensors where a single one has them, behind those of the one before."""
+    request, values = batch_of(count)
+    for flat in (False, True):
+        for backwards in (False, True):
+            asked = [dict(each) for each in request["inputs"]]
+            for each in asked:
+                if flat:
+                    each["data"] = values[each["name"]].ravel().tolist()
+            body = {"inputs": [dict(reversed(each.items())) if backwards else each for each in asked]}
+            how, _, found, examples, size = ask_batched(manifest(PAIR, {"out": ("FP32", (1, 2))}), dumped(body), 7)
+            assert (how, examples, size) == (TAKEN, count, 192)
+            for example in range(count):
+                part = found[example * size :]
+                assert part[:24] == values["image"][example].tobytes()
+                assert part[64:69] == values["kind"][example].tobytes()
+
+
+def dumped(body: Any) -> bytes:
+    return json.dumps(body).encode()
+
+
+def test_examples_that_are_too_many_or_dont_fit() -> None:
+    """More than the system file says, than there is room for, or than the other input has; or a model's own size."""
+    out: Tensors = {"out": ("FP32", (1, 2))}
+    request, _ = batch_of(7)
+
+    def words(body: Any, model: bytes, limit: int) -> str:
+        how, _, found, _, _ = ask_batched(model, dumped(body), limit)
+        assert how == NO_REQUEST
+        return found.decode()
+
+    assert words(request, manifest(PAIR, out), 6) == 'input "image" is of shape [1 to 6, 2, 3]'
+    assert words(request, manifest(PAIR, out), 1) == 'input "image" is of shape [1, 2, 3]'
+    # The first dimension of one tensor isn't 1, or it has none: so it isn't the examples'.
+    assert words(request, manifest(PAIR, {"out": ("FP32", (2,))}), 8) == 'input "image" is of shape [1, 2, 3]'
+    assert words(request, manifest(PAIR, {"out": ("FP32", ())}), 8) == 'input "image" is of shape [1, 2, 3]'
+    large: Tensors = {"in": ("UINT8", (1, 4000))}
+    many = {"inputs": [{"name": "in", "datatype": "UINT8", "shape": [5, 4000], "data": [0] * 20_000}]}
+    assert words(many, manifest(large, out), 100) == 'input "in" is of shape [1 to 4, 4000]'
+    none = {"inputs": [{"name": "in", "datatype": "UINT8", "shape": [0, 4000], "data": []}]}
+    assert words(none, manifest(large, out), 100) == 'input "in" is of shape [1 to 4, 4000]'
+    request["inputs"][1] |= {"shape": [6, 5], "data": request["inputs"][1]["data"][:6]}
+    assert words(request, manifest(PAIR, out), 7) == 'input "kind" has another number of examples than the one before'
+    request, _ = batch_of(3)
+    for wrong in (request["inputs"][0]["data"][:2], request["inputs"][0]["data"] * 2, [0.0] * 17, [0.0] * 19):
+        body = {"inputs": [request["inputs"][0] | {"data": wrong}, request["inputs"][1]]}
+        assert "hasn't as many elements as its shape says" in words(body, manifest(PAIR, out), 7)
+
+
+def test_answers_of_several_examples() -> None:
+    made: Tensors = {"scores": ("FP32", (1, 3)), "class": ("INT64", (1,))}
+    model = manifest({"in": ("FP32", (1, 2))}, made)
+    chance = random.Random(5)
+    scores, classes = elements("FP32", 12, chance).reshape(4, 3), elements("INT64", 4, chance)
+    results = b"".join(scores[each].tobytes().ljust(64, b"\0") + classes[each].tobytes() for each in range(4))
+    answer, metadata, _ = tell(model, results, b"test", 4)
+    first, second = answer["outputs"]
+    assert (first["shape"], second["shape"]) == ([4, 3], [4])
+    assert np.array(first["data"], np.float32).tobytes() == scores.tobytes() and second["data"] == classes.tolist()
+    assert [each["shape"] for each in (*metadata["inputs"], *metadata["outputs"])] == [[-1, 2], [-1, 3], [-1]]
+    answer, metadata, _ = tell(model, results[:72], b"test")
+    assert answer["outputs"][0]["shape"] == [1, 3] == metadata["outputs"][0]["shape"]

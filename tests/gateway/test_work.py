@@ -12,7 +12,7 @@ import pytest
 
 from neokernel.interfaces.appointment import NotAppointed, Served
 from neokernel.interfaces.clients.voices import LINES, PAUSE, VOICES, Voices
-from neokernel.interfaces.inference import NoWork
+from neokernel.interfaces.inference import Batch, NoWork
 from neokernel.lang import Coroutine, Span, result_of, resume, u8, u64, usize
 from neokernel.runtime.executor import Executor
 from neokernel.runtime.lend import LENT_ADDRESS, REGION_SPACE, Lent
@@ -28,7 +28,7 @@ OTHER = manifest({"in": ("UINT8", (64,))})
 WAITS = "it waits"
 #: ticks that a request waits for its results
 PATIENCE = 1_000
-Asked = u64 | NoWork
+Asked = Batch | NoWork
 
 
 @pytest.fixture
@@ -92,24 +92,29 @@ class Desk:
 
 
 class Call:
-    """A process's call, which waits for its answer; `said` is WAITS until it has one."""
+    """A process's call, which waits for its answer; `said` is WAITS until it has one, and work is its number."""
 
     def __init__(self, executor: Executor, work: Coroutine[Asked]) -> None:
         self.executor, self.work = executor, work
         self.task = Task()
         # As in a group: whoever is woken stands in its queue.
         self.task.queue = Queue()
-        self.said: Asked | str = WAITS
+        self.said: u64 | NoWork | str = WAITS
+        self.examples = 0
 
     def go_on(self) -> None:
         assert self.said == WAITS
         self.task.ready = False
         self.executor.current = self.task
         if resume(self.work):
-            self.said = result_of(self.work)
+            result = result_of(self.work)
+            if isinstance(result, Batch):
+                self.said, self.examples = result.number, int(result.examples)
+            else:
+                self.said = result
         self.executor.current = None
 
-    def woken(self) -> Asked | str:
+    def woken(self) -> u64 | NoWork | str:
         """What it says once it was woken."""
         assert self.task.ready, "nobody has woken it"
         self.go_on()
@@ -466,3 +471,55 @@ def test_a_model_sees_its_inputs_and_nothing_else_of_a_job(desk: Desk) -> None:
     assert two > one + 1, "there is something in between"
     seen = {place for place, byte in enumerate(desk.memory[-1]) if byte == 0xEE}
     assert seen == {int(one), *range(int(two), int(two) + 3)}
+
+
+# --- several examples -------------------------------------------------------------------------------------------------
+
+#: 128 bytes for each: results lie behind the first 64
+BATCHED = manifest({"in": ("UINT8", (1, 3))}, {"out": ("UINT8", (1, 2))})
+
+
+def test_examples_of_a_request_go_together(desk: Desk) -> None:
+    """In one answer to its process, which sees their inputs and nothing of what else the job's memory has."""
+    desk.work.models[0].described.limit = usize(4)
+    assert desk.begin(1, BATCHED, 4 * 128) is None
+    job = desk.work.jobs[0]
+    for place in range(4 * 128):
+        job.tensors[place] = u8(0xEE)
+    for example in range(3):
+        for place in range(3):
+            job.tensors[example * 128 + place] = u8(10 * example + place)
+    job.examples = usize(3)
+    assert desk.submit(0) is Phase.WAITING
+    call = desk.next(1)
+    assert (call.said, call.examples) == (1, 3)
+    region = desk.memory[-1]
+    wanted = b"".join(bytes(10 * example + place for place in range(3)).ljust(128, b"\0") for example in range(3))
+    assert bytes(region) == wanted.ljust(4 * 128, b"\0")
+    for place in range(len(region)):
+        region[place] = place % 251
+    assert desk.next(1, 1).said == WAITS and desk.phase(0) is Phase.DONE
+    for example in range(4):
+        results = [int(each) for each in job.tensors[example * 128 + 64 : example * 128 + 128]]
+        first = example * 128 + 64
+        assert results == [(first + place) % 251 if example < 3 else 0xEE for place in range(64)]
+
+
+def test_who_lends_too_little_for_all_examples(desk: Desk) -> None:
+    desk.work.models[0].described.limit = usize(4)
+    assert desk.begin(1, BATCHED, 4 * 128 - 1) is NoWork.SIZE
+    assert desk.begin(1, BATCHED, 4 * 128) is None
+    assert desk.begin(2, BATCHED, 128) is NoWork.SIZE and desk.serving() == 1
+
+
+def test_an_end_loses_all_examples_of_a_request_and_no_other(desk: Desk) -> None:
+    desk.work.models[0].described.limit = usize(4)
+    assert desk.begin(1, BATCHED) is None
+    for index in range(2):
+        desk.work.jobs[index].examples = usize(4 - index)
+        desk.submit(index)
+    assert desk.next(1).examples == 4
+    assert desk.begin(1, BATCHED) is None
+    assert (desk.phase(0), desk.phase(1)) == (Phase.LOST, Phase.WAITING)
+    call = desk.next(1)
+    assert (call.said, call.examples, desk.phase(1)) == (2, 3, Phase.GIVEN)

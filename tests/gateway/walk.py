@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neokernel.http.text import Text
-from neokernel.interfaces.inference import NoWork
+from neokernel.interfaces.inference import MOST_BYTES, NoWork
 from neokernel.json.writer import Writer
 from neokernel.lang import Span, copy, u8, u16, u64, usize, value
 from neokernel.services.gateway.described import Described
@@ -19,15 +19,19 @@ NO_REQUEST: u64 = 2
 
 @value
 class Seen:
-    """`length` bytes of `into` are the tensors, or the words that say what is wrong; of a manifest, `why` says it."""
+    """`length` bytes of `into` are the tensors, of so many `examples`, each `size` bytes behind the one before; or the
+    words that say what is wrong; of a manifest, `why` says it."""
 
     how: u64
     why: u64
     length: usize
+    examples: usize = 0
+    size: usize = 0
 
 
-def ask(manifest: Span[u8], body: Span[u8], into: Span[u8]) -> Seen:
-    described = Described()
+def ask(manifest: Span[u8], body: Span[u8], into: Span[u8], limit: usize) -> Seen:
+    """`limit`: examples that a request may have, as far as the system file says it."""
+    described = Described(limit=limit)
     refused = described.read(manifest)
     if refused is not None:
         assert described.size == 0 and described.inputs == 0
@@ -42,8 +46,10 @@ def ask(manifest: Span[u8], body: Span[u8], into: Span[u8]) -> Seen:
     trouble = Text(data=job.message[:])
     if read_request(job, len(body), described, trouble):
         assert trouble.used == 0 and job.wanted != 0
-        copy(into[: described.results], job.tensors[: described.results].bytes())
-        return Seen(TAKEN, u64(job.wanted), described.results)
+        assert 1 <= job.examples <= described.most() and job.examples * described.size <= MOST_BYTES
+        length = (job.examples - 1) * described.size + described.results
+        copy(into[:length], job.tensors[:length].bytes())
+        return Seen(TAKEN, u64(job.wanted), length, job.examples, described.size)
     assert trouble.used != 0 and not trouble.full
     copy(into[: trouble.used], trouble.written())
     return Seen(NO_REQUEST, 0, trouble.used)
@@ -54,13 +60,17 @@ def reasons() -> u64:
     return u64(NoWork.BEGIN.value) + 1
 
 
-def tell(manifest: Span[u8], results: Span[u8], name: bytes, into: Span[u8]) -> usize:
-    """The answer with these results, and behind it the model's metadata: how long the answer is; 0: no manifest."""
-    described = Described()
+def tell(manifest: Span[u8], results: Span[u8], name: bytes, into: Span[u8], examples: usize) -> usize:
+    """The answer with these results, of one example after the other, and behind it the model's metadata: how long the
+    answer is; 0: no manifest."""
+    described = Described(limit=examples)
     if described.read(manifest) is not None:
         return 0
-    job = Job()
-    copy(job.tensors[described.results : described.results + len(results)], results.bytes())
+    job = Job(examples=examples)
+    each = len(results) // examples
+    for example in range(examples):
+        first = example * described.size + described.results
+        copy(job.tensors[first : first + each], results[example * each : example * each + each].bytes())
     job.wanted = (u16(1) << described.outputs) - 1
     page = Writer(into=job.body[:])
     write_answer(page, job, name, described)

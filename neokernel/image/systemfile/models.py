@@ -133,13 +133,13 @@ def module_name(stem: str) -> str:
 
 def make(folder: Path, main: Path, path: Path, data: bytes, dimensions: Mapping[str, int]) -> None:
     """Fill the folder, which is there as a whole or not at all."""
-    from neokernel.interfaces.inference import MANIFEST
+    from neokernel.interfaces.inference import MANIFEST, MOST_BYTES
 
     bundle = bundle_of(path, data, dimensions)
     code = fitting(bundle)
     manifest = manifest_of(bundle)
-    tensors = tensor_bytes(bundle)
-    lend = -(-(MANIFEST + tensors) // PAGE_SIZE) * PAGE_SIZE
+    # How many examples a request may have, the gateway's own entry says: there is room for as many as can be.
+    lend = -(-(MANIFEST + MOST_BYTES) // PAGE_SIZE) * PAGE_SIZE
     arena = max(code.arena_size, 1)
     memory = RUNNER + -(-arena // PAGE_SIZE) * PAGE_SIZE
     if not re.fullmatch(r"[\w./+~@=, -]+", str(folder)):

@@ -1,7 +1,8 @@
 """What a model takes and gives, as its process has said.
 
 Invariant: whatever bytes a manifest has, what was read of it is so: each tensor's bytes lie within `size`, inputs
-first, results from `results` on, and its sizes make as many elements as it has.
+first, results from `results` on, and its sizes make as many elements as it has. `most()` examples have room in
+MOST_BYTES, each `size` bytes behind the one before.
 """
 
 from __future__ import annotations
@@ -37,7 +38,11 @@ class Described:
     edition: u64 = 0
     inputs: usize = 0
     outputs: usize = 0
-    #: bytes of all tensors, and where the results begin
+    #: examples that the system file lets a request have; and whether the first dimension of all tensors is 1, and so
+    #: can be theirs
+    limit: usize = 1
+    batched: bool = False
+    #: bytes of all tensors of an example, and where the results begin
     size: usize = 0
     results: usize = 0
     tensors: Array[Embedded[Tensor]] = array(2 * MOST_TENSORS)
@@ -71,6 +76,10 @@ class Described:
         edition stays."""
         copy(self.manifest[: size_of(Header)], header.bytes())
         self.version_length = length_of(wire_view(Header, header).model_version[:], self.versioned[:])
+
+    def most(self) -> usize:
+        """Examples that a request may have. Requires: it was read."""
+        return min(max(self.limit, 1), MOST_BYTES // self.size) if self.batched else usize(1)
 
     def input(self, number: usize) -> Tensor:
         return self.tensors[number]
@@ -109,6 +118,7 @@ class Described:
         if self.version_length == 0:
             return NoWork.MANIFEST
         place: u64 = 0
+        self.batched = self.inputs != 0
         for number in range(ports):
             port = port_of(manifest, number)
             tensor = self.tensors[number]
@@ -121,6 +131,7 @@ class Described:
             refused = read_tensor(tensor, port, manifest[first:])
             if refused is not None:
                 return refused
+            self.batched = self.batched and tensor.rank != 0 and tensor.sizes[0] == 1
             tensor.place = usize(place)
             place = behind(place, port.size)
             if place > MOST_BYTES:

@@ -46,6 +46,8 @@ class Job:
     waiter: Task | None = None
     body: Array[u8] = array(MOST_BODY)
     tensors: Array[u8] = array(MOST_BYTES)
+    #: its tensors: of each example those that the model takes and gives, one example behind the other
+    examples: usize = 1
     #: of the results, which are asked for: a bit each
     wanted: u16 = 0
     has_id: bool = False

@@ -18,7 +18,7 @@ from neokernel.interfaces.appointment import Appointment, NotAppointed, Served
 from neokernel.interfaces.clients.attending import attend
 from neokernel.interfaces.clients.socket import Gone, Socket, Stream
 from neokernel.interfaces.clients.voices import Voices
-from neokernel.interfaces.inference import Inference, NoWork
+from neokernel.interfaces.inference import Batch, Inference, NoWork
 from neokernel.interfaces.log import Level, Log
 from neokernel.interfaces.sockets import Refusal, Sockets
 from neokernel.json.writer import OBJECT, OBJECT_END, Writer
@@ -109,6 +109,11 @@ scale0: Setting[u16] = setting(0)
 scale1: Setting[u16] = setting(0)
 scale2: Setting[u16] = setting(0)
 scale3: Setting[u16] = setting(0)
+#: examples that a request may have, of models whose tensors all begin with a dimension of 1: that is theirs then
+batch0: Setting[u16] = setting(1)
+batch1: Setting[u16] = setting(1)
+batch2: Setting[u16] = setting(1)
+batch3: Setting[u16] = setting(1)
 #: milliseconds that a request waits for its results
 patience: Setting[u32] = setting(10_000)
 #: milliseconds that a connection may be without a request, and that the head of one may take
@@ -285,7 +290,7 @@ async def infer(site: Site, http: Exchange, number: usize, index: usize, is_imag
                 return
             case read:
                 taken = read is Read.TAKEN
-        job.has_id, job.wanted = False, 1
+        job.has_id, job.wanted, job.examples = False, 1, 1
     else:
         taken = read_request(job, length, model.described, trouble)
     if work.serving(number, site.executor.now) == 0 or model.described.edition != edition:
@@ -364,11 +369,11 @@ class Desk:
         self.site.tell_of(self.badge, refused)
         return refused
 
-    async def next(self, done: u64) -> u64 | NoWork:
-        number = await self.site.work.next(self.site.executor, self.badge, done)
-        if not isinstance(number, NoWork):
-            self.given = number
-        return number
+    async def next(self, done: u64) -> Batch | NoWork:
+        batch = await self.site.work.next(self.site.executor, self.badge, done)
+        if not isinstance(batch, NoWork):
+            self.given = batch.number
+        return batch
 
 
 @struct
@@ -504,6 +509,10 @@ def main(process: Process) -> None:
     must(site.executor.begin(process, slot_of(model0), CALLS))
     for model in range(MODELS):
         site.work.models[model].named = len(site.name_of(model)) != 0
+    site.work.models[0].described.limit = usize(batch0.get(process))
+    site.work.models[1].described.limit = usize(batch1.get(process))
+    site.work.models[2].described.limit = usize(batch2.get(process))
+    site.work.models[3].described.limit = usize(batch3.get(process))
     site.work.most = usize(min(max(queue.get(process), 1), MOST_WAITING))
     site.patience = patience.get(process)
     site.work.patience = u64(site.patience) * (process.frequency // 1_000)

@@ -10,6 +10,7 @@ from neokernel.abi.model import NAME_SIZE, PORT_NAME_SIZE
 from neokernel.http.exchange import Exchange
 from neokernel.http.server import Errors
 from neokernel.interfaces.inference import MOST_BYTES, MOST_SIZES, MOST_TENSORS
+from neokernel.json.numbers import Integer
 from neokernel.json.writer import LIST, LIST_END, OBJECT, OBJECT_END, Writer
 from neokernel.lang import Array, array, u8, u16, u64, usize
 from neokernel.services.gateway.described import Described, Tensor
@@ -92,20 +93,21 @@ def write_model(page: Writer, name: bytes, described: Described) -> None:
     page.name(b"inputs")
     page.open(LIST)
     for number in range(described.inputs):
-        write_tensor(page, described.input(number))
+        write_tensor(page, described.input(number), described.most(), 0)
         page.close(OBJECT_END)
     page.close(LIST_END)
     page.name(b"outputs")
     page.open(LIST)
     for number in range(described.outputs):
-        write_tensor(page, described.output(number))
+        write_tensor(page, described.output(number), described.most(), 0)
         page.close(OBJECT_END)
     page.close(LIST_END)
     page.close(OBJECT_END)
 
 
-def write_tensor(page: Writer, tensor: Tensor) -> None:
-    """An object that is left open."""
+def write_tensor(page: Writer, tensor: Tensor, most: usize, examples: usize) -> None:
+    """An object that is left open. Where there may be several examples, its first size is how many there are, and -1,
+    as other servers have it, if that is 0: as many as a request has."""
     page.open(OBJECT)
     page.name(b"name")
     page.text(tensor.name())
@@ -114,7 +116,12 @@ def write_tensor(page: Writer, tensor: Tensor) -> None:
     page.name(b"shape")
     page.open(LIST)
     for axis in range(tensor.rank):
-        page.number(tensor.sizes[axis])
+        if axis != 0 or most == 1:
+            page.number(tensor.sizes[axis])
+        elif examples != 0:
+            page.number(u64(examples))
+        else:
+            page.integer(Integer(True, 1))
     page.close(LIST_END)
 
 
@@ -126,7 +133,7 @@ def write_class(page: Writer, job: Job, name: bytes, described: Described) -> No
     tensor = described.output(0)
     highest: u64 = 0
     for index in range(tensor.count):
-        if is_less(element(job, tensor, highest), element(job, tensor, index)):
+        if is_less(element(job, tensor, 0, highest), element(job, tensor, 0, index)):
             highest = index
     page.open(OBJECT)
     page.name(b"model_name")
@@ -138,7 +145,7 @@ def write_class(page: Writer, job: Job, name: bytes, described: Described) -> No
     page.name(b"scores")
     page.open(LIST)
     for index in range(tensor.count):
-        _ = write(tensor.element, element(job, tensor, index), page)
+        _ = write(tensor.element, element(job, tensor, 0, index), page)
     page.close(LIST_END)
     page.close(OBJECT_END)
 
@@ -158,14 +165,17 @@ def unwritable(job: Job, described: Described) -> Tensor | None:
     for number in range(described.outputs):
         tensor = described.output(number)
         if job.wanted >> number & 1 != 0:
-            for index in range(tensor.count):
-                if not is_number(tensor.element, element(job, tensor, index)):
-                    return tensor
+            for example in range(job.examples):
+                for index in range(tensor.count):
+                    if not is_number(tensor.element, element(job, tensor, example * described.size, index)):
+                        return tensor
     return None
 
 
-def element(job: Job, tensor: Tensor, index: u64) -> u64:
-    return get(tensor.element, job.tensors[tensor.place :], usize(index) * usize(size_of_element(tensor.element)))
+def element(job: Job, tensor: Tensor, first: usize, index: u64) -> u64:
+    """Its bits. `first`: where its example begins."""
+    data = job.tensors[first + tensor.place :]
+    return get(tensor.element, data, usize(index) * usize(size_of_element(tensor.element)))
 
 
 def write_answer(page: Writer, job: Job, name: bytes, described: Described) -> None:
@@ -184,11 +194,12 @@ def write_answer(page: Writer, job: Job, name: bytes, described: Described) -> N
         if job.wanted >> number & 1 == 0:
             continue
         tensor = described.output(number)
-        write_tensor(page, tensor)
+        write_tensor(page, tensor, described.most(), job.examples)
         page.name(b"data")
         page.open(LIST)
-        for index in range(tensor.count):
-            _ = write(tensor.element, element(job, tensor, index), page)
+        for example in range(job.examples):
+            for index in range(tensor.count):
+                _ = write(tensor.element, element(job, tensor, example * described.size, index), page)
         page.close(LIST_END)
         page.close(OBJECT_END)
     page.close(LIST_END)

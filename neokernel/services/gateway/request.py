@@ -4,6 +4,8 @@ Source: Open Inference Protocol v2, "Inference Request JSON Object". Members tha
 and so are parameters: there are none that mean something here. `data` mostly stands behind what says what it is, and is
 read then. It may stand before that: then it is passed over, and read when its input is complete. It is one list of all
 elements, or lists in one another as the shape has them.
+
+Where a request may have several examples, the first size of each shape says how many, and is the same for all inputs.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ MOST_SHOWN = 40
 
 def read_request(job: Job, length: usize, described: Described, trouble: Text) -> bool:
     """Read a body of so many bytes into the job. False: `trouble` says what is wrong."""
-    job.has_id, job.id_length, job.wanted = False, 0, 0
+    job.has_id, job.id_length, job.wanted, job.examples = False, 0, 0, 1
     reader = Reader(data=job.body[:length].bytes())
     asking = Asking(reader=reader, described=described, job=job, trouble=trouble)
     if reader.next() is not Token.OBJECT:
@@ -58,6 +60,8 @@ class Asking:
     #: members and inputs that were there, a bit each
     seen: u16 = 0
     given: u16 = 0
+    #: examples of the inputs that were read, 0 before the first one
+    examples: usize = 0
 
     def unfit(self, what: str) -> bool:
         """Something can't be; if it isn't JSON to begin with, that is said."""
@@ -219,7 +223,7 @@ class Asking:
                 data = reader.at
                 known = self.known(number, typed, shape)
                 if known is not None:
-                    made = self.read_data(known, reader)
+                    made = self.read_data(known, shape.examples(self.described), reader)
                     if not made:
                         return False
                 elif not self.skip():
@@ -234,15 +238,19 @@ class Asking:
             trouble.write(f'input "{named}" stands there twice')
         elif typed is not tensor.element:
             trouble.write(f'input "{named}" is of datatype {text_of(name_of(tensor.element))}')
-        elif not shape.is_of(tensor):
+        elif not shape.is_of(tensor, self.described):
             trouble.write(f'input "{named}" is of shape ')
-            write_shape(tensor, trouble)
+            write_shape(tensor, self.described.most(), trouble)
+        elif self.examples not in (0, shape.examples(self.described)):
+            trouble.write(f'input "{named}" has another number of examples than the one before')
         elif data == 0:
             trouble.write(f'input "{named}" has no `data`')
         else:
             self.given |= u16(1) << number
+            self.examples = shape.examples(self.described)
+            self.job.examples = self.examples
             # As a document of its own, which ends with the list.
-            return made or self.read_data(tensor, Reader(data=reader.data, at=data))
+            return made or self.read_data(tensor, self.examples, Reader(data=reader.data, at=data))
         return False
 
     def known(self, number: usize | None, typed: Element | None, shape: Shape) -> Tensor | None:
@@ -250,7 +258,7 @@ class Asking:
         if number is None:
             return None
         tensor = self.described.input(number)
-        return tensor if typed is tensor.element and shape.is_of(tensor) else None
+        return tensor if typed is tensor.element and shape.is_of(tensor, self.described) else None
 
     def datatype(self) -> Element | None:
         """What the text that was read last names."""
@@ -259,10 +267,14 @@ class Asking:
                 return Element(number)
         return None
 
-    def read_data(self, tensor: Tensor, reader: Reader) -> bool:
-        """The elements of the list that comes next, into the job's memory."""
-        first, size = tensor.place, usize(size_of_element(tensor.element))
-        memory = self.job.tensors[first : first + usize(tensor.count) * size]
+    def read_data(self, tensor: Tensor, examples: usize, reader: Reader) -> bool:
+        """The elements of the list that comes next, of so many examples, into the job's memory."""
+        first, size, stride = tensor.place, usize(size_of_element(tensor.element)), self.described.size
+        whole = usize(tensor.count) * size
+        memory = self.job.tensors[first : first + (examples - 1) * stride + whole]
+        # Where the next element goes, and where its example's elements end.
+        place, end = usize(0), whole
+        count, rows = tensor.count * u64(examples), tensor.sizes[0] * u64(examples)
         counts: Array[u64] = array(MOST_DIMENSIONS)
         level: usize = 0
         # How deep the elements stand: all of them as the first one.
@@ -282,7 +294,8 @@ class Asking:
                 case Token.LIST_END:
                     # A scalar has no lists in its shape: its one element stands in the list that is there.
                     flat = level == 1 and (depth == 1 or tensor.rank == 0)
-                    if counts[level - 1] != (tensor.count if flat else tensor.sizes[level - 1]):
+                    wanted = count if flat else (rows if level == 1 else tensor.sizes[level - 1])
+                    if counts[level - 1] != wanted:
                         return self.wrong(tensor, "hasn't as many elements as its shape says")
                     level -= 1
                     if level != 0:
@@ -292,7 +305,7 @@ class Asking:
                         depth = level
                     if level != depth or (depth != 1 and depth != tensor.rank):
                         return self.wrong(tensor, "has elements where its shape has lists")
-                    if made == tensor.count:
+                    if made == count:
                         return self.wrong(tensor, "hasn't as many elements as its shape says")
                     bits = element_bits(tensor.element, token, reader)
                     if isinstance(bits, Unfit):
@@ -301,13 +314,17 @@ class Asking:
                         kind = text_of(name_of(tensor.element))
                         self.trouble.write(f"{'out of the range of' if bits is Unfit.RANGE else 'no'} {kind}")
                         return False
-                    put(tensor.element, memory, usize(made) * size, bits)
+                    if place == end:
+                        end += stride
+                        place = end - whole
+                    put(tensor.element, memory, place, bits)
+                    place += size
                     made += 1
                     counts[level - 1] += 1
                 case _:
                     return self.wrong(tensor, "has something in it that is no element")
         # Elsewhere the job's memory has what another request left there: no model may see it.
-        return made == tensor.count or self.wrong(tensor, "hasn't as many elements as its shape says")
+        return made == count or self.wrong(tensor, "hasn't as many elements as its shape says")
 
     def name(self, tensor: Tensor) -> None:
         self.trouble.write(f'the data of input "{text_of(tensor.name())}" ')
@@ -354,17 +371,29 @@ class Shape:
             self.sizes[self.rank] = number.size
             self.rank += 1
 
-    def is_of(self, tensor: Tensor) -> bool:
+    def is_of(self, tensor: Tensor, described: Described) -> bool:
+        """Is it the tensor's, of as many examples as there may be?"""
         same = self.given and self.rank == tensor.rank
         for axis in range(min(self.rank, tensor.rank)):
-            same = same and self.sizes[axis] == tensor.sizes[axis]
+            if axis == 0 and described.most() > 1:
+                same = same and 1 <= self.sizes[axis] <= u64(described.most())
+            else:
+                same = same and self.sizes[axis] == tensor.sizes[axis]
         return same
 
+    def examples(self, described: Described) -> usize:
+        """Requires: it `is_of` a tensor."""
+        return usize(self.sizes[0]) if described.most() > 1 else usize(1)
 
-def write_shape(tensor: Tensor, text: Text) -> None:
+
+def write_shape(tensor: Tensor, examples: usize, text: Text) -> None:
+    """`examples`: so many at most."""
     text.write("[")
     for axis in range(tensor.rank):
-        text.write(f"{', ' if axis != 0 else ''}{tensor.sizes[axis]}")
+        if axis == 0 and examples > 1:
+            text.write(f"1 to {examples}")
+        else:
+            text.write(f"{', ' if axis != 0 else ''}{tensor.sizes[axis]}")
     text.write("]")
 
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 from neokernel.abi.model import Header
 from neokernel.http.exchange import Exchange
 from neokernel.interfaces.appointment import NotAppointed, Served
-from neokernel.interfaces.inference import MOST_MANIFEST, NoWork
+from neokernel.interfaces.inference import MOST_MANIFEST, Batch, NoWork
 from neokernel.lang import Array, Embedded, Span, array, copy, pause, size_of, struct, u8, u64, usize
 from neokernel.runtime.executor import Executor
 from neokernel.runtime.interface import client_of, provided_of
@@ -242,7 +242,7 @@ class Work:
         memory: Array[u8] = array(MOST_MANIFEST)
         data = memory[: manifest.length]
         manifest.read(0, data)
-        size = model.described.size
+        size = model.described.size * model.described.most() if model.described.size != 0 else usize(0)
         another = not model.described.is_of(data)
         if another and model.appointed != 0 and model.described.is_like(data):
             # It takes and gives the same. Who was appointed says which version that is.
@@ -252,10 +252,11 @@ class Work:
         if another:
             if not self.may_replace(executor, worker, number):
                 return NoWork.OTHER
+            self.scratch.limit = model.described.limit
             refused = self.scratch.read(data)
             if refused is not None:
                 return refused
-            size = self.scratch.size
+            size = self.scratch.size * self.scratch.most()
         if tensors.length < size:
             return NoWork.SIZE
         if another:
@@ -278,7 +279,7 @@ class Work:
         knows = worker.model == number and worker.edition == model.described.edition
         return model.is_for(worker.client) and not knows
 
-    async def next(self, executor: Executor, badge: u64, done: u64) -> u64 | NoWork:
+    async def next(self, executor: Executor, badge: u64, done: u64) -> Batch | NoWork:
         """A process has done what it was given, and wants more."""
         worker = self.worker_of(client_of(badge)) if client_of(badge) != 0 else None
         if worker is None or not worker.began:
@@ -290,7 +291,7 @@ class Work:
             if not self.models[worker.model].is_for(worker.client):
                 return NoWork.RETIRED
             if self.give(executor, worker):
-                return worker.given
+                return Batch(worker.given, u64(self.jobs[worker.job].examples))
             worker.waiter = executor.running()
             await pause()
         return NoWork.BEGIN
@@ -360,8 +361,11 @@ class Work:
             return
         described = self.models[worker.model].described
         assert worker.edition == described.edition, "`replace` lets go of all others"
-        first = described.results
-        worker.tensors.read(first, job.tensors[first : worker.tensors.length])
+        for example in range(job.examples):
+            place = example * described.size
+            worker.tensors.read(
+                place + described.results, job.tensors[place + described.results : place + described.size]
+            )
         worker.answered += 1
         model = self.models[worker.model]
         if model.is_for(worker.client):
@@ -387,11 +391,13 @@ class Work:
         index = usize(entry & INDEX_MASK)
         job = self.jobs[index]
         model.waiting -= 1
-        for number in range(model.described.inputs):
-            # What lies between inputs is of another request: no model may see it.
-            tensor = model.described.input(number)
-            end = tensor.place + usize(tensor.count * size_of_element(tensor.element))
-            worker.tensors.write(tensor.place, job.tensors[tensor.place : end].bytes())
+        for example in range(job.examples):
+            for number in range(model.described.inputs):
+                # What lies between inputs is of another request: no model may see it.
+                tensor = model.described.input(number)
+                place = example * model.described.size + tensor.place
+                end = place + usize(tensor.count * size_of_element(tensor.element))
+                worker.tensors.write(place, job.tensors[place:end].bytes())
         job.phase = Phase.GIVEN
         worker.given += 1
         worker.job, worker.serial = index, job.serial

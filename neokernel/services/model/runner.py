@@ -65,6 +65,8 @@ class Model:
     arena: u64 = 0
     inputs: Array[u64] = array(MOST_TENSORS)
     outputs: Array[u64] = array(MOST_TENSORS)
+    #: bytes of all tensors of an example
+    stride: u64 = 0
 
     def place(self, manifest: Span[u8], tensors: Lent) -> None:
         """Inputs, then results, one behind the other."""
@@ -77,10 +79,25 @@ class Model:
             else:
                 self.outputs[number - usize(header.inputs)] = tensors.address + place
             place = behind(place, port.size)
+        self.stride = place
 
     def infer(self) -> None:
         inputs, outputs = address_of(self.inputs), address_of(self.outputs)
         native.infer(self.constants, self.arena, inputs, outputs, self.code, f32(0.0))
+
+    def infer_all(self, examples: u64) -> None:
+        """Each lies behind the one before."""
+        for example in range(examples):
+            if example != 0:
+                for number in range(MOST_TENSORS):
+                    self.inputs[number] += self.stride
+                    self.outputs[number] += self.stride
+            self.infer()
+        back = (examples - 1) * self.stride
+        if back != 0:
+            for number in range(MOST_TENSORS):
+                self.inputs[number] -= back
+                self.outputs[number] -= back
 
 
 @struct
@@ -201,14 +218,14 @@ class Runner:
         gateway: Uses[Inference] = uses(self.gateway)
         done: u64 = 0
         while True:
-            number = gateway.next(done)
-            if isinstance(number, NoWork):
-                return End.RETIRED if number is NoWork.RETIRED else End.OVER
-            if isinstance(number, Failure):
-                _ = is_over(number)
+            batch = gateway.next(done)
+            if isinstance(batch, NoWork):
+                return End.RETIRED if batch is NoWork.RETIRED else End.OVER
+            if isinstance(batch, Failure):
+                _ = is_over(batch)
                 return End.OVER
-            self.model.infer()
-            done = number
+            self.model.infer_all(batch.examples)
+            done = batch.number
 
 
 def serve(process: Process, gateway: u64, manager: u64, manifest_size: usize) -> None:

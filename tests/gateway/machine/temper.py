@@ -100,11 +100,12 @@ def main(process: Process) -> None:
     begin(manifest, tensors, 2)
     done: u64 = 0
     while True:
-        number = gateway.next(done)
-        if isinstance(number, NoWork | Failure):
+        batch = gateway.next(done)
+        if isinstance(batch, NoWork | Failure):
             begin(manifest, tensors, 2)
             done = 0
             continue
+        number = batch.number
         mood = u32(wire_view(Two, tensors.span()).first)
         results = wire_view(Two, tensors.part(64, 8).span())
         results.first, results.second = SEVEN, float_of(lives.value)

@@ -61,10 +61,10 @@ def serve(rounds: u64) -> None:
     """Give whatever lies there as results, so often."""
     done: u64 = 0
     for _ in range(rounds):
-        number = gateway.next(done)
-        if isinstance(number, NoWork | Failure):
+        batch = gateway.next(done)
+        if isinstance(batch, NoWork | Failure):
             return
-        done = number
+        done = batch.number
 
 
 def number_of(text: bytes) -> u64:
