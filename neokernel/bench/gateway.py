@@ -8,6 +8,9 @@ instructions are all that the machine executes for a request, whoever executes t
 gateway, model. *By the clock* is worth something only beside Linux as a guest, at the same time and in turns, if a
 kernel is given (`linux.py`): there all of it is one process with epoll (`benches/gateway/linux.c`).
 
+*Examples.* A linear classifier of the same inputs, which computes next to nothing, is asked with one example in a
+request and with several: what each takes.
+
 Before anything counts, each side's scores are held against the host's.
 """
 
@@ -36,7 +39,14 @@ PATH = "/v2/models/digits/infer"
 TOLERANCE = 1e-4
 #: connections, requests that are counted, and timed
 WORKS = {"alone": (1, 64, 300), "many": (16, 256, 1_000)}
+#: examples in a request to the linear classifier (benches/gateway/system.toml lets it have so many)
+EXAMPLES = {"example": 1, "examples": 16}
+LINEAR = "/v2/models/linear/infer"
 TITLES = {"alone": "inference over HTTP, one connection", "many": "inference over HTTP, 16 connections"}
+EXAMPLE_TITLES = {
+    "example": "linear classifier over HTTP, one example",
+    "examples": "linear classifier over HTTP, each of 16 examples",
+}
 
 
 def run(
@@ -52,19 +62,20 @@ def run(
     for package in ("numpy", "onnx"):
         if importlib.util.find_spec(package) is None:
             raise BenchError(f"the package {package} is missing: `tools/setup.sh model` installs what models need")
-    unknown = set(only or ()) - WORKS.keys()
+    unknown = set(only or ()) - WORKS.keys() - EXAMPLES.keys()
     if unknown:
-        raise BenchError(f"no item {', '.join(sorted(unknown))}; there are {', '.join(WORKS)}")
+        raise BenchError(f"no item {', '.join(sorted(unknown))}; there are {', '.join((*WORKS, *EXAMPLES))}")
     works = [name for name in WORKS if not only or name in only]
+    batches = [name for name in EXAMPLES if not only or name in only]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) if keep is None else keep.resolve()
         folder.mkdir(parents=True, exist_ok=True)
         progress("the model's code")
         rows = own_code(folder)
         progress("building")
-        image, client = built(SOURCES / "system.toml", folder / "gateway.elf"), network.build_client(folder)
+        image, client = built(system(folder), folder / "gateway.elf"), network.build_client(folder)
         asked = request(folder)
-        rows += counted(works, image, client, asked, progress)
+        rows += counted(works, image, client, asked, batches, progress)
         return rows + timed(works, image, client, asked, progress, linux_command(kernel, folder))
 
 
@@ -79,7 +90,12 @@ def own_code(folder: Path) -> list[Row]:
 
 
 def counted(
-    works: Sequence[str], image: Path, client: Path, asked: Path, progress: Progress = lambda _: None
+    works: Sequence[str],
+    image: Path,
+    client: Path,
+    asked: Path,
+    batches: Sequence[str] = (),
+    progress: Progress = lambda _: None,
 ) -> list[Row]:
     rows = []
     with network.running(network.command(image), client, counts=True) as machine:
@@ -89,6 +105,12 @@ def counted(
             progress(f"{TITLES[name]}: counting")
             ours = median(each(machine, connections, count, asked)[0] for _ in range(RUNS))
             rows.append(Row(TITLES[name], "instructions", round(ours), "", None, None))
+        for name in batches:
+            progress(f"{EXAMPLE_TITLES[name]}: counting")
+            count = EXAMPLES[name]
+            batch = write_request(asked.with_name(name), LINEAR, body(count))
+            ours = median(each(machine, 1, 64, batch)[0] for _ in range(RUNS)) / count
+            rows.append(Row(EXAMPLE_TITLES[name], "instructions", round(ours), "", None, None))
     return rows
 
 
@@ -129,23 +151,53 @@ def each(machine: Machine, connections: int, count: int, asked: Path) -> tuple[f
 # --- what is asked ----------------------------------------------------------------------------------------------------
 
 
-def body() -> bytes:
+def body(count: int = 1) -> bytes:
+    """Of the first held-out digits."""
     import numpy as np
 
     with np.load(MODELS / "held_out.npz") as held_out:
-        image = held_out["images"][0].astype(np.float32)
-    tensor = {"name": "image", "shape": [1, 1, 8, 8], "datatype": "FP32", "data": image.ravel().tolist()}
+        images = held_out["images"][:count].astype(np.float32)
+    tensor = {"name": "image", "shape": [count, 1, 8, 8], "datatype": "FP32", "data": images.ravel().tolist()}
     return json.dumps({"inputs": [tensor]}).encode()
 
 
 def request(folder: Path) -> Path:
     """A request in a file, as the client sends it."""
-    data = body()
-    head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nUser-Agent: client/1.0\r\nAccept: */*\r\n"
+    return write_request(folder / "request", PATH, body())
+
+
+def write_request(path: Path, target: str, data: bytes) -> Path:
+    head = f"POST {target} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nUser-Agent: client/1.0\r\nAccept: */*\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
-    path = folder / "request"
     path.write_bytes(head.encode() + data)
     return path
+
+
+def system(folder: Path) -> Path:
+    """The system file, with the linear classifier beside it."""
+    path = folder / "system.toml"
+    path.write_text((SOURCES / "system.toml").read_text().replace('"../', f'"{SOURCES.parent}/'))
+    (folder / "linear.onnx").write_bytes(linear())
+    return path
+
+
+def linear() -> bytes:
+    """A model in ONNX that takes and gives what the digits' network does: ten sums of the 64 numbers."""
+    from onnx import TensorProto, helper
+
+    weights = [float(index % 7 - 3) for index in range(640)]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["image"], ["row"], name="flatten"),
+            helper.make_node("MatMul", ["row", "weights"], ["scores"], name="sums"),
+        ],
+        "linear",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 1, 8, 8])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 10])],
+        [helper.make_tensor("weights", TensorProto.FLOAT, [64, 10], weights)],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    return bytes(made.SerializeToString())
 
 
 def await_scores(machine: Machine) -> None:

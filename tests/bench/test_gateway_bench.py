@@ -19,7 +19,7 @@ LEEWAY = 1.1
 
 
 def test_unknown_item_is_an_error() -> None:
-    with pytest.raises(BenchError, match="no item nothing; there are alone, many"):
+    with pytest.raises(BenchError, match="no item nothing; there are alone, many, example, examples"):
         gateway.run(["nothing"])
 
 
@@ -36,8 +36,11 @@ def test_the_peer_is_a_program_of_linux(tmp_path: Path) -> None:
 def test_inferences_stay_near_what_was_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Most of it is the model's own code; and that all of it was computed, the benchmark sees before it counts."""
     monkeypatch.setattr(network, "free_ports", free_ports)
-    image, client = built(gateway.SOURCES / "system.toml", tmp_path / "gateway.elf"), network.build_client(tmp_path)
+    image, client = built(gateway.system(tmp_path), tmp_path / "gateway.elf"), network.build_client(tmp_path)
     asked = gateway.request(tmp_path)
-    alone, many = gateway.counted(list(gateway.WORKS), image, client, asked)
+    alone, many, one, batched = gateway.counted(list(gateway.WORKS), image, client, asked, list(gateway.EXAMPLES))
     assert 600_000 < alone.ours < LEEWAY * RECORDED["alone"], alone
     assert 600_000 < many.ours < LEEWAY * RECORDED["many"], many
+    # Several examples share what a request takes.
+    assert batched.ours < one.ours < LEEWAY * RECORDED["example"], one
+    assert 5_000 < batched.ours < LEEWAY * RECORDED["examples"], batched

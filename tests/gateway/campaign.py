@@ -180,11 +180,11 @@ class Campaign:
         began, before = time.monotonic(), self.counts.seconds
         try:
             with self.sessions() as view:
-                self.warm(view)
-                self.look(view, say)
                 self.go.set()
                 for thread in threads:
                     thread.start()
+                self.warm(view)
+                self.look(view, say)
                 looked = due = self.counts.requests
                 while self.counts.requests < self.end and time.monotonic() < until:
                     self.check()
@@ -300,7 +300,7 @@ class Campaign:
         return [*found, self.mix.questions["server, metadata, health"][1][2]] * 2
 
     def warm(self, view: View) -> None:
-        """What is free is looked at when everybody has been restarted, and something was pushed."""
+        """What is free is looked at first when everybody has been killed once, and something was pushed."""
         self.push(view, 2)
         for name in TARGETS:
             self.kill(view, [name])

@@ -1,6 +1,7 @@
 """Models that are replaced while they are asked: what is taken, what is refused, and what is rolled back.
 
-One machine for all tests here, whose gateway has one name; two processes may serve it. What serves is told by the
+One machine for all tests here; two processes may serve a name. What is done to it by chance, and what clients may
+see of that, is in `campaign.py`, of which a short one comes here first. What serves is told by the
 version that the gateway names. Bundles that go wrong are made of the one that doesn't: their code begins with a look
 at the first input, and does wrong unless that is the sample's.
 """
@@ -12,7 +13,6 @@ import itertools
 import json
 import os
 import re
-import shutil
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -24,6 +24,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from neokernel import lang
+from neokernel.cli.target import session
 from neokernel.control import models
 from neokernel.control.view import View
 from neokernel.image.boot import signature_path
@@ -34,14 +35,14 @@ from neokernel.model.machine import SCALAR
 from neokernel.model.signed import HEADER_SIZE, sign
 from tests.cli.support import Nk
 from tests.control.conftest import up
+from tests.gateway.campaign import TARGETS, Campaign, Counts, with_vectors, write_system
 from tests.gateway.test_machine import asked, get, image, infer, is_ready, until_up
 from tests.gateway.test_models import identity
-from tests.model.digits import FOLDER, onnx_of
+from tests.model.digits import onnx_of
 from tests.support.machine import QEMU
 from tests.support.patience import eventually
 from tests.support.ports import free_ports
 
-MACHINE = Path(__file__).parent / "machine" / "push.toml"
 CLIENTS = 4
 
 pytestmark = [pytest.mark.qemu, pytest.mark.skipif(QEMU is None, reason="needs qemu-system-riscv64")]
@@ -63,23 +64,12 @@ class Machine:
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     folder = tmp_path_factory.mktemp("push")
     (port,) = free_ports(1)
-    own = {"NK_STATE": str(folder / "state"), "NK_RUNTIME": str(folder / "run")}
-    # A machine with vector registers: what is pushed with code for them is computed by them.
-    shim = folder / "bin" / "qemu-system-riscv64"
-    shim.parent.mkdir()
-    shim.write_text(f'#!/bin/sh\nexec {QEMU} "$@" -cpu rv64,v=true\n')
-    shim.chmod(0o755)
-    own["PATH"] = f"{shim.parent}:{os.environ['PATH']}"
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in own.items():
+        for name, value in with_vectors(folder).items():
             patch.setenv(name, value)
-        system = folder / "system.toml"
-        text = MACHINE.read_text().replace("tcp/40014", f"tcp/{port}").replace("../../../models/digits", str(FOLDER))
-        system.write_text(text)
-        shutil.copy(MACHINE.parent / "turncoat.py", folder)
-        with up(system, folder) as process:
+        with up(write_system(folder, port), folder) as process:
             until_up(port)
-            for name in ("digits", "trusting"):
+            for name in ("digits", "trusting", "linear", "whole"):
                 eventually(lambda name=name: is_ready(port, name), "the model doesn't begin to serve")  # type: ignore[misc]
             assert process.poll() is None
             yield Machine(port, folder)
@@ -137,6 +127,19 @@ def settled(nk: Nk, name: str = "digits") -> dict[str, Any]:
 
 def with_code(bundle: Bundle, code: bytes) -> Bundle:
     return replace(bundle, codes=(replace(bundle.codes[0], code=code),))
+
+
+def test_a_short_campaign(machine: Machine) -> None:
+    """Everybody is killed once while clients ask, and some again: all is answered as it may be, nothing lost."""
+    pytest.importorskip("onnxruntime")
+    counts = Counts()
+    campaign = Campaign(machine.port, lambda: session(None, None), 1, 1_000, counts)
+    campaign.run(float("inf"), 1_000_000, lambda: None, lambda _: None)
+    ((first, last),) = counts.free
+    assert counts.requests == 1_000
+    assert first["memory of nobody"] == last["memory of nobody"] and first["slots of init"] == last["slots of init"]
+    assert {each for each in counts.outages if " and " not in each} == set(TARGETS)
+    assert counts.kinds["infer linear"]["200"] > 300 and counts.kinds["wrong"]["400"] > 10
 
 
 #: `unimp`, which no machine executes; a jump to itself; and the instruction that does nothing

@@ -19,7 +19,7 @@ from neokernel.runtime.lend import LENT_ADDRESS, REGION_SPACE, Lent
 from neokernel.runtime.task import Queue, Task
 from neokernel.services.gateway.job import Phase
 from neokernel.services.gateway.work import MOST_WAITING, WORKERS, Work
-from tests.gateway.test_requests import manifest
+from tests.gateway.test_requests import Tensors, manifest
 
 SMALL = manifest({"in": ("FP32", (1,))})
 LARGE = manifest({"in": ("UINT8", (8000,))})
@@ -523,3 +523,23 @@ def test_an_end_loses_all_examples_of_a_request_and_no_other(desk: Desk) -> None
     assert (desk.phase(0), desk.phase(1)) == (Phase.LOST, Phase.WAITING)
     call = desk.next(1)
     assert (call.said, call.examples, desk.phase(1)) == (2, 3, Phase.GIVEN)
+
+
+# --- versions ---------------------------------------------------------------------------------------------------------
+
+
+def test_results_are_of_the_version_that_has_computed_them(desk: Desk) -> None:
+    """While a model is replaced: what the one before had been given is its own, and says so."""
+    tensors: Tensors = {"in": ("FP32", (1,))}
+    old, new = manifest(tensors, version="old"), manifest(tensors, version="new one")
+    assert desk.begin(1, old) is None and desk.work.appoint(desk.executor, u64(0), u64(1), False) is None
+    assert desk.begin(2, new) is None
+    desk.submit(0)
+    desk.submit(1)
+    assert desk.next(1).said == 1 and desk.phase(0) is Phase.GIVEN
+    assert desk.work.appoint(desk.executor, u64(0), u64(2), False) is None
+    assert desk.work.models[0].described.version() == b"new one"
+    assert desk.next(1, 1).said is NoWork.RETIRED and desk.phase(0) is Phase.DONE
+    assert desk.next(2).said == 1
+    assert desk.next(2, 1).said == WAITS and desk.phase(1) is Phase.DONE
+    assert [desk.work.jobs[job].by.text() for job in (0, 1)] == [b"old", b"new one"]

@@ -67,6 +67,7 @@ def tell(manifest: Span[u8], results: Span[u8], name: bytes, into: Span[u8], exa
     if described.read(manifest) is not None:
         return 0
     job = Job(examples=examples)
+    job.by.set(described.version())
     each = len(results) // examples
     for example in range(examples):
         first = example * described.size + described.results

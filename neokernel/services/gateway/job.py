@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+from neokernel.abi.model import NAME_SIZE
 from neokernel.interfaces.inference import MOST_BYTES
-from neokernel.lang import Array, array, struct, u8, u16, u64, usize
+from neokernel.lang import Array, Embedded, array, copy, struct, u8, u16, u64, usize
 from neokernel.runtime.task import Task
 
 #: bytes of a request's body, eight for each byte of tensors: in JSON, elements of BOOL take most, `false, ` for a byte;
@@ -34,6 +35,22 @@ class Phase(Enum):
 
 
 @struct
+class Version:
+    """Of a model; without bytes: none."""
+
+    length: usize = 0
+    data: Array[u8] = array(NAME_SIZE)
+
+    def text(self) -> bytes:
+        return self.data[: self.length].bytes()
+
+    def set(self, text: bytes) -> None:
+        """Requires: as many bytes as a header has for it, at most."""
+        self.length = len(text)
+        copy(self.data[: len(text)], text)
+
+
+@struct
 class Job:
     phase: Phase = Phase.IDLE
     serial: u64 = 0
@@ -48,6 +65,10 @@ class Job:
     tensors: Array[u8] = array(MOST_BYTES)
     #: its tensors: of each example those that the model takes and gives, one example behind the other
     examples: usize = 1
+    #: the version that the client insists on, and the one that has computed: while a model is replaced, what is given
+    #: to the process before may be done when the name is the next one's
+    asked: Embedded[Version] = Version()
+    by: Embedded[Version] = Version()
     #: of the results, which are asked for: a bit each
     wanted: u16 = 0
     has_id: bool = False

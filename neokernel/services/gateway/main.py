@@ -238,6 +238,7 @@ async def of_model(site: Site, http: Exchange, asked: Asked, index: usize) -> No
         elif not account.admits(site.executor.now, http.server.frequency):
             await refuse(http, 429, b"whose request this is has as many as it may", again=True)
         else:
+            site.work.jobs[index].asked.set(asked.version)
             with Admitted(account=account):
                 await infer(site, http, number, index, asked.part is Part.CLASSIFY)
     elif asked.part is Part.MODEL:
@@ -302,6 +303,8 @@ async def infer(site: Site, http: Exchange, number: usize, index: usize, is_imag
         await refuse(http, 429, b"too many requests wait for this model", again=True)
     else:
         match await work.computed(site.executor, index, number, http):
+            case Phase.DONE if job.asked.length != 0 and job.asked.text() != job.by.text():
+                await refuse(http, 404, b"there is no such version of the model")
             case Phase.DONE:
                 spoilt = unwritable(job, model.described)
                 if spoilt is None:

@@ -139,7 +139,7 @@ def write_class(page: Writer, job: Job, name: bytes, described: Described) -> No
     page.name(b"model_name")
     page.text(name)
     page.name(b"model_version")
-    page.text(described.version())
+    page.text(job.by.text())
     page.name(b"class")
     page.number(highest)
     page.name(b"scores")
@@ -184,7 +184,7 @@ def write_answer(page: Writer, job: Job, name: bytes, described: Described) -> N
     page.name(b"model_name")
     page.text(name)
     page.name(b"model_version")
-    page.text(described.version())
+    page.text(job.by.text())
     if job.has_id:
         page.name(b"id")
         page.text(job.id[: job.id_length].bytes())

@@ -23,16 +23,16 @@ from neokernel.abi.model import Header
 from neokernel.http.exchange import Exchange
 from neokernel.interfaces.appointment import NotAppointed, Served
 from neokernel.interfaces.inference import MOST_MANIFEST, Batch, NoWork
-from neokernel.lang import Array, Embedded, Span, array, copy, pause, size_of, struct, u8, u64, usize
+from neokernel.lang import Array, Embedded, Span, array, copy, pause, size_of, struct, u8, u64, usize, wire_view
 from neokernel.runtime.executor import Executor
 from neokernel.runtime.interface import client_of, provided_of
 from neokernel.runtime.lend import Lent
 from neokernel.runtime.queue import Queue
 from neokernel.runtime.task import Task
 from neokernel.runtime.vec import Full
-from neokernel.services.gateway.described import Described
+from neokernel.services.gateway.described import Described, length_of
 from neokernel.services.gateway.elements import size_of_element
-from neokernel.services.gateway.job import Job, Phase
+from neokernel.services.gateway.job import Job, Phase, Version
 
 #: names that are served, processes that serve them, and connections
 MODELS = 4
@@ -92,8 +92,9 @@ class Worker:
     #: where its tensors are, and of which manifest they are
     tensors: Lent = Lent(0, 0)
     edition: u64 = 0
-    #: the header of that one
+    #: the header of that one, and the version in it
     header: Array[u8] = array(HEADER_SIZE)
+    version: Embedded[Version] = Version()
     #: results that it has given since it began
     answered: u64 = 0
     #: the number of the last work that it was given; the job, and that one's serial
@@ -264,6 +265,7 @@ class Work:
         worker.model, worker.tensors = number, tensors.part(0, size)
         worker.edition = model.described.edition
         copy(worker.header[:], data[:HEADER_SIZE].bytes())
+        worker.version.length = length_of(wire_view(Header, data).model_version[:], worker.version.data[:])
         worker.answered = 0
         worker.began = True
         return None
@@ -366,6 +368,7 @@ class Work:
             worker.tensors.read(
                 place + described.results, job.tensors[place + described.results : place + described.size]
             )
+        job.by.set(worker.version.text())
         worker.answered += 1
         model = self.models[worker.model]
         if model.is_for(worker.client):
