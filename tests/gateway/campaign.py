@@ -30,7 +30,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -139,6 +139,8 @@ class Campaign:
             letter: import_model(linear(letter), "linear", letter, source=False) for letter in WEIGHTS if letter != "1"
         }
         self.serial = 0
+        #: what was done last, and when, by the host's clock
+        self.last: deque[str] = deque(maxlen=8)
         counts.free.append([])
 
     # --- clients ------------------------------------------------------------------------------------------------------
@@ -167,7 +169,8 @@ class Campaign:
                         self.counts.requests += 1
                         self.counts.kinds[question.kind][status] += 1
         except Exception as error:  # noqa: BLE001 (whatever it is, the campaign has failed)
-            self.wrong.append(f"{type(error).__name__}: {error}")
+            self.tell("this")
+            self.wrong.append(f"{type(error).__name__}: {error}; before that: {', '.join(self.last)}")
             self.over.set()
         finally:
             asker.close()
@@ -213,6 +216,9 @@ class Campaign:
         if self.wrong:
             raise Wrong(self.wrong[0])
 
+    def tell(self, what: str) -> None:
+        self.last.append(f"{what} at {time.monotonic() % 1000:.3f}")
+
     def something(self, view: View) -> None:
         number = self.chance.randrange(10)
         if number < PUSHES:
@@ -225,6 +231,7 @@ class Campaign:
 
     def order(self, what: str, do: Callable[[], None]) -> None:
         """What an operator orders may be refused, as another push is watched, say."""
+        self.tell(what)
         try:
             do()
             self.counts.done[what] += 1
@@ -246,6 +253,7 @@ class Campaign:
 
     def kill(self, view: View, names: list[str]) -> None:
         """And wait until everybody is served again."""
+        self.tell(f"kill of {' and '.join(names)}")
         with self.lock:
             self.down, self.downs = True, self.downs + 1
             self.cuts += len(set(CUTS) & set(names))
@@ -260,6 +268,7 @@ class Campaign:
         self.until_up(view, names)
         with self.lock:
             self.down = False
+        self.tell("all answer")
         self.counts.outages[" and ".join(sorted(names))].append(round(time.monotonic() - began, 3))
 
     def until_up(self, view: View, names: Sequence[str]) -> None:
@@ -501,6 +510,7 @@ def main() -> int:
             campaign.run(until, options.every, lambda: counts.keep(options.state), lambda line: print(line, flush=True))
         except Wrong as wrong:
             print(f"wrong: {wrong}", file=sys.stderr)
+            print((Path(folder) / "console").read_text(errors="replace")[-6000:], file=sys.stderr)
             status = 1
     print(*shown(counts), sep="\n")
     return status
