@@ -132,8 +132,9 @@ class Campaign:
         #: clients may ask; how many are at it
         self.go, self.busy = threading.Event(), 0
         self.over = threading.Event()
-        #: somebody is restarted; how often that has begun; and how often connections were cut
-        self.down, self.downs, self.cuts = False, 0, 0
+        #: somebody is restarted, and how often that has begun; likewise, connections are being cut
+        self.down, self.downs = False, 0
+        self.cutting, self.cuts = False, 0
         self.chance = random.Random(f"what is done, {seed}")
         self.bundles = {
             letter: import_model(linear(letter), "linear", letter, source=False) for letter in WEIGHTS if letter != "1"
@@ -256,7 +257,7 @@ class Campaign:
         self.tell(f"kill of {' and '.join(names)}")
         with self.lock:
             self.down, self.downs = True, self.downs + 1
-            self.cuts += len(set(CUTS) & set(names))
+            self.cutting = not set(CUTS).isdisjoint(names)
         began = time.monotonic()
         for name in names:
             index = view.find(name)
@@ -264,7 +265,8 @@ class Campaign:
             refused = view.order("kill", lang.u64(index))
             self.counts.done[f"kill of {name}" + (f", refused: {refused.reason.name}" if refused else "")] += 1
         with self.lock:
-            self.cuts += len(set(CUTS) & set(names))
+            self.cuts += self.cutting
+            self.cutting = False
         self.until_up(view, names)
         with self.lock:
             self.down = False
@@ -354,7 +356,7 @@ class Asker:
             try:
                 status, said = self.sent(question)
             except (OSError, HTTPException) as error:
-                new, explained = self.cuts is None, campaign.cuts != self.cuts
+                new, explained = self.cuts is None, campaign.cutting or campaign.cuts != self.cuts
                 self.close()
                 if not explained and not new:
                     raise Wrong(
