@@ -82,12 +82,12 @@ def test_what_is_agreed_with_the_gateway_makes_another_program(tmp_path: Path, m
         return int(program_of(tmp_path / "model.onnx", {}).read_text().split("uses(lend=")[1].split(")")[0])
 
     (tmp_path / "model.onnx").write_bytes(identity([4]))
-    assert lent() == inference.MANIFEST + 4096
+    assert lent() == inference.MANIFEST + inference.MOST_BYTES
     as_it_is = Path.read_bytes
     changed = Path(inference.__file__)
     monkeypatch.setattr(Path, "read_bytes", lambda path: as_it_is(path) + b"#" * (path == changed))
     monkeypatch.setattr(inference, "MANIFEST", 2 * inference.MANIFEST)
-    assert lent() == inference.MANIFEST + 4096
+    assert lent() == inference.MANIFEST + inference.MOST_BYTES
 
 
 def test_a_bundle_is_a_program_too(tmp_path: Path, store: Path) -> None:
