@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -25,6 +27,8 @@ pytestmark = pytest.mark.qemu
 
 SYSTEM = Path(__file__).parent / "watched" / "system.toml"
 WIDTH = 80
+#: Wireshark's, if it is there
+TSHARK = shutil.which("tshark")
 Address = tuple[str, int]
 
 
@@ -185,6 +189,30 @@ def test_frames_are_copied(peer: socket.socket, nk: Nk, tmp_path: Path) -> None:
     assert times == sorted(times)
     said = [record["text"] for record in nk("logs", "--json").json["records"]]
     assert "operator development: has frames of the network copied" in said
+
+
+@pytest.mark.skipif(TSHARK is None, reason="needs tshark")
+def test_wireshark_reads_them_as_they_are(peer: socket.socket, nk: Nk, tmp_path: Path) -> None:
+    """Frame by frame as our own reader does, with times and interfaces, and none of them malformed."""
+    with talking(peer, b"a word that is looked for"):
+        found, _ = captured(nk, tmp_path, "-c", "30")
+    fields = ("frame.interface_name", "frame.time_epoch", "frame.len", "frame.packet_flags_direction", "tcp.payload")
+    assert TSHARK is not None
+    asked = [TSHARK, "-n", "-r", str(tmp_path / "frames.pcapng"), "-T", "fields", "-E", "separator=;", "-e"]
+    told = subprocess.run(
+        [*asked, "_ws.malformed", *(word for each in fields for word in ("-e", each))],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    shown = [line.split(";") for line in told.splitlines()]
+    assert len(shown) == len(found.frames) == 30
+    for (malformed, name, time, length, direction, payload), frame in zip(shown, found.frames, strict=True):
+        assert malformed == "" and name == found.interfaces[frame.interface].name
+        assert round(float(time) * 1_000_000) == frame.time and int(length) == frame.length
+        assert int(direction, 0) == frame.flags & 3
+        assert bytes.fromhex(payload.replace(":", "")) in frame.data
+    assert any(b"a word that is looked for" in bytes.fromhex(row[-1].replace(":", "")) for row in shown)
 
 
 def test_beginnings_of_frames(peer: socket.socket, nk: Nk, tmp_path: Path) -> None:
