@@ -6,6 +6,7 @@ tests have been written, only these judge again.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import time
@@ -15,13 +16,14 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from tests.mutate.commuting import Analysis
-from tests.mutate.equivalence import Meaning, Planted, meaning
+from tests.mutate.equivalence import Meaning, meaning
 from tests.mutate.judges import Judge, KernelTests, Verdict, attack, machine
 from tests.mutate.operators import mutants
 from tests.mutate.prover import Prover
 from tests.mutate.sample import Sample
 from tests.mutate.sites import Mutant
 from tests.mutate.snapshot import TRANSLATION, Snapshot
+from tests.mutate.workshop import Planted, Workshop
 from tests.support.machine import QEMU
 
 REJECTED = "rejected"
@@ -76,13 +78,19 @@ class Ledger(Generic[T]):
 
 class Campaign:
     """`files`: parts of the kernel's files' names, empty for all. Each of `judges` sees the mistakes that it wants
-    to see after those before it.
+    to see after those before it. `workshop`: where most are planted.
     """
 
     def __init__(
-        self, snapshot: Snapshot, store: Path, sound: Meaning, judges: Sequence[Judge], files: Sequence[str] = ()
+        self,
+        snapshot: Snapshot,
+        store: Path,
+        sound: Meaning,
+        judges: Sequence[Judge],
+        files: Sequence[str] = (),
+        workshop: Workshop | None = None,
     ) -> None:
-        self.snapshot, self.sound, self.judges = snapshot, sound, judges
+        self.snapshot, self.sound, self.judges, self.workshop = snapshot, sound, judges, workshop
         self.mutants = [
             mutant
             for file in snapshot.kernel
@@ -156,8 +164,11 @@ class Campaign:
         return True
 
     def judge(self, mutant: Mutant) -> Result:
+        with contextlib.closing(Planted(self.snapshot, mutant, self.workshop)) as planted:
+            return self._judge(mutant, planted)
+
+    def _judge(self, mutant: Mutant, planted: Planted) -> Result:
         old, new = mutant.change(self.snapshot.sources[mutant.file])
-        planted = Planted(self.snapshot, mutant)
         kind = self._kinds.look_up(mutant, lambda: self._kind(planted))
         if not kind and self._effects.commutes(mutant, self.snapshot.sources[mutant.file]):
             kind = COMMUTING
@@ -203,4 +214,4 @@ def with_judges(snapshot: Snapshot, store: Path, files: Sequence[str] = (), *, c
     judges: list[Judge] = [Prover(snapshot, sound, store), KernelTests(snapshot, store)]
     if compiling:
         judges += [machine(snapshot), attack(snapshot)] if QEMU is not None else [attack(snapshot)]
-    return Campaign(snapshot, store, sound, judges, files)
+    return Campaign(snapshot, store, sound, judges, files, Workshop(snapshot))

@@ -15,7 +15,7 @@ from neokernel.compiler import ir, toolchain
 from neokernel.compiler.dump import dump_function
 from neokernel.compiler.lives import statements
 from neokernel.compiler.llvm import EmitOptions, emit
-from neokernel.compiler.pipeline import export, run_front_end, target_of
+from neokernel.compiler.pipeline import State, export, run_front_end, target_of
 from neokernel.compiler.types import StructType
 from neokernel.image.kernel import EXPORTS, FAST, kernel_state
 from neokernel.prover.states import is_specification
@@ -48,19 +48,8 @@ class Meaning:
         return toolchain.assembly_of_ir(emitted.text, target)
 
 
-class Planted:
-    """A mutant's meaning, which is found out when somebody asks for it."""
-
-    def __init__(self, snapshot: Snapshot, mutant: Mutant) -> None:
-        self.snapshot, self.mutant = snapshot, mutant
-
-    @cached_property
-    def meaning(self) -> Meaning | None:
-        return meaning(self.snapshot, self.mutant)
-
-
-def meaning(snapshot: Snapshot, mutant: Mutant | None = None) -> Meaning | None:
-    """The kernel with the mistake; None if the compiler rejects it."""
+def compiled(snapshot: Snapshot, mutant: Mutant | None = None) -> State:
+    """The kernel with the mistake, after the compiler's front end."""
     state = kernel_state(*MODULES)
     for file, source in snapshot.sources.items():
         name = file.removesuffix(".py").replace("/", ".")
@@ -69,18 +58,46 @@ def meaning(snapshot: Snapshot, mutant: Mutant | None = None) -> Meaning | None:
     for name, other in state.substitutes.items():
         state.overlay[name] = state.overlay.pop(other)
     run_front_end(state)
+    if state.program is not None:
+        export(state.program, EXPORTS)
+    return state
+
+
+def meaning(snapshot: Snapshot, mutant: Mutant | None = None) -> Meaning | None:
+    """The kernel with the mistake; None if the compiler rejects it."""
+    state = compiled(snapshot, mutant)
     if state.diagnostics.items:
         return None
     assert state.program is not None
-    export(state.program, EXPORTS)
     return Meaning(canonical(state.program), state.program)
 
 
-def canonical(program: ir.Program) -> dict[str, str]:
-    """The functions that are reached from the kernel's entries, and the classes they use, as text by name."""
-    reached = reachable(program)
-    parts = {function.symbol: "\n".join(without_ghosts(dump_function(function))) for function in reached}
-    for struct in {type_ for function in reached for type_ in structs_of(function)}:
+class Texts:
+    """Functions as text, found once."""
+
+    def __init__(self) -> None:
+        self._known: dict[ir.Function, tuple[str, frozenset[StructType]]] = {}
+
+    def of(self, function: ir.Function, *, anew: bool = False) -> tuple[str, frozenset[StructType]]:
+        """Its text without ghost code, and the classes that it uses. `anew`: it isn't what it was."""
+        found = None if anew else self._known.get(function)
+        if found is None:
+            text = "\n".join(without_ghosts(dump_function(function)))
+            found = text, frozenset(structs_of(function))
+            if not anew:
+                self._known[function] = found
+        return found
+
+
+def canonical(
+    program: ir.Program, texts: Texts | None = None, changed: frozenset[ir.Function] | set[ir.Function] = frozenset()
+) -> dict[str, str]:
+    """The functions that are reached from the kernel's entries, and the classes they use, as text by name. `texts`: of
+    those that haven't `changed`, what is known."""
+    texts = texts or Texts()
+    found = {function.symbol: texts.of(function, anew=function in changed) for function in reachable(program)}
+    parts = {symbol: text for symbol, (text, _) in found.items()}
+    for struct in set().union(*(structs for _, structs in found.values())):
         parts[f"class {struct}"] = str([(name, str(field.type)) for name, field in struct.fields.items()])
     return {**parts, "assembly": "\n".join(program.assembly)}
 

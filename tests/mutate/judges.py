@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.mutate.equivalence import Planted
 from tests.mutate.sites import Mutant
 from tests.mutate.snapshot import TRANSLATION, Snapshot
+from tests.mutate.workshop import Planted
 
 #: what is run: all of the kernel's tests but those that need QEMU
 TESTS = ("tests/kernel",)

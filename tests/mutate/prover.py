@@ -22,13 +22,14 @@ import json
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from neokernel.compiler import ir
-from neokernel.compiler.digest import cone, reachable
+from neokernel.compiler.digest import Parts, cone, reachable
 from neokernel.image import proofs
 from neokernel.image.kernel import EXPORTS
 from neokernel.lang.instrument import deep_recursion
@@ -41,10 +42,14 @@ from neokernel.prover.states import is_specification
 from neokernel.prover.values import Layout
 from neokernel.prover.writes import Writes
 from neokernel.spec.outcomes import ERRORS_CHANGE_NOTHING
-from tests.mutate.equivalence import Meaning, Planted
+from tests.mutate.difference import changed_statements, same_contracts
+from tests.mutate.equivalence import Meaning
+from tests.mutate.facts import facts_of
 from tests.mutate.judges import Verdict
 from tests.mutate.sites import Mutant
 from tests.mutate.snapshot import TRANSLATION, Snapshot
+from tests.mutate.watched import LookedInto, Watched
+from tests.mutate.workshop import Planted
 
 PATIENCE = 4
 MOST_SECONDS = 120
@@ -94,6 +99,7 @@ class Metered(Run):
     def __init__(self, program: ir.Program, function: ir.Function, most: int | None = None) -> None:
         self.meter = Meter(most)
         super().__init__(function, invariants.of_program(program), rule=ERRORS_CHANGE_NOTHING)
+        self.watched = Watched.watch(self.executor)
 
     def made(self, kind: type[Solver], effort: int) -> Solver:
         metered = _MeteredIntegers if kind is Integers else _Metered
@@ -112,10 +118,29 @@ class Proven:
     spent: int
     entered: list[str]
     summarised: list[str]
+    into: LookedInto
+    #: seconds of processor time, to run it and to solve what was found
+    seconds: tuple[float, float] = field(default=(0.0, 0.0), compare=False)
+
+    @staticmethod
+    def read(data: dict[str, Any]) -> Proven:
+        """The inverse of `asdict`."""
+        failures = [(where, why) for where, why in data["failures"]]
+        made = {"failures": failures, "into": LookedInto(**data["into"]), "seconds": tuple(data["seconds"])}
+        return Proven(**{**data, **made})
 
     def concerns(self, changed: set[str], writes: set[str]) -> bool:
         """Can it end otherwise?"""
         return not changed.isdisjoint((self.symbol, *self.entered)) or not writes.isdisjoint(self.summarised)
+
+    def comes_to(self, statements: dict[str, int], whole: set[str], told: set[str], sized: set[str]) -> bool:
+        """The same, known better: of functions `statements` are others, or the `whole` is; they are `told` to write or
+        make something else; they are `sized` otherwise."""
+        if any(self.into.ran_any(symbol, bits) for symbol, bits in statements.items()):
+            return True
+        if not whole.isdisjoint((self.symbol, *self.entered, *self.summarised)):
+            return True
+        return not (told.isdisjoint((*self.into.asked, *self.summarised)) and sized.isdisjoint(self.into.sized))
 
 
 class _Work:
@@ -131,19 +156,24 @@ def _prove_sound(index: int) -> Proven:
 
 
 def proven(program: ir.Program, function: ir.Function) -> Proven:
+    began = time.process_time()
     run = Metered(program, function)
     run.execute()
+    ran = time.process_time()
     failed = [verdict.obligation for verdict in run.solve() if verdict.answer is not Answer.PROVEN]
+    seconds = round(ran - began, 3), round(time.process_time() - ran, 3)
     found = sorted({(one.function.symbol, what(one)) for one in failed})
     x = run.executor
     entered, summarised = ([one.symbol for one in each] for each in (x.entered, x.findings.summarised))
-    return Proven(function.symbol, digest_of(program, function), found, run.meter.spent, entered, summarised)
+    into = LookedInto.by(run.watched)
+    digest = digest_of(program, function)
+    return Proven(function.symbol, digest, found, run.meter.spent, entered, summarised, into, seconds)
 
 
-def digest_of(program: ir.Program, function: ir.Function) -> str:
-    """Of all that its proof depends on, the prover included."""
+def digest_of(program: ir.Program, function: ir.Function, parts: Parts | None = None) -> str:
+    """Of all that its proof depends on, the prover included. `parts`: what digests of others have found."""
     given = [one for found in invariants.of_program(program).values() for one in found]
-    return cache.key(function, given, set(), ERRORS_CHANGE_NOTHING)
+    return cache.key(function, given, set(), ERRORS_CHANGE_NOTHING, parts)
 
 
 def proven_functions(program: ir.Program) -> list[ir.Function]:
@@ -165,20 +195,23 @@ class Prover:
         self.sound = sound
         self._functions = Functions(sound.program, snapshot.sources)
         #: the cheapest first
-        self.known = sorted(self._known(store / "proofs.jsonl"), key=lambda one: one.spent)
+        self.known = sorted(self._known(store / "proofs.jsonl"), key=lambda one: (sum(one.seconds), one.symbol))
         self._digests = {one.symbol: one.digest for one in self.known}
         self._writes = written(sound.program)
+        self._facts = facts_of(sound.program.functions)
+        given = (one for found in invariants.of_program(sound.program).values() for one in found)
+        self._in_invariants = {one.symbol for one in cone(given)}
         self._bases: dict[str | None, str] = {}
 
     def _known(self, path: Path) -> list[Proven]:
         known: dict[str, Proven] = {}
         if path.exists():
             for line in path.read_text().splitlines():
-                one = Proven(**json.loads(line))
-                one.failures = [(where, why) for where, why in one.failures]
+                one = Proven.read(json.loads(line))
                 known[one.digest] = one
         functions = proven_functions(self.sound.program)
-        digests = [digest_of(self.sound.program, function) for function in functions]
+        parts = Parts()
+        digests = [digest_of(self.sound.program, function, parts) for function in functions]
         missing = [function for function, digest in zip(functions, digests, strict=True) if digest not in known]
         if missing:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -217,15 +250,35 @@ class Prover:
         """In a process of its own, so that neither time nor memory is lost to it."""
         meaning = planted.meaning
         assert meaning is not None
-        changed = meaning.changed(self.sound)
-        now = written(meaning.program)
-        writes = {symbol for symbol, cells in now.items() if cells != self._writes.get(symbol, cells)}
-        concerned = [one for one in self.known if one.concerns(changed, writes)]
+        concerned = self.concerned(planted, meaning)
         if not concerned:
             return Verdict(None, "no proof looks into it", basis=self.basis(mutant))
         otherwise = Verdict(None, GAVE_UP, len(concerned))
         verdict = in_a_child(lambda: self._prove(meaning.program, concerned), otherwise)
         return replace(verdict, basis=self.basis(mutant) if verdict.by is None else self._digests[verdict.by])
+
+    def concerned(self, planted: Planted, meaning: Meaning) -> list[Proven]:
+        """The proofs that can end otherwise."""
+        changed = meaning.changed(self.sound)
+        if planted.kept is None or planted.workshop is None or any(name.startswith("class ") for name in changed):
+            return self._concerned_by_functions(changed, meaning.program)
+        anew = [kept.function for kept in planted.kept]
+        if any(function.symbol in self._in_invariants for function in anew):
+            # What they read is looked at as a whole.
+            return self._concerned_by_functions(changed, meaning.program)
+        statements = {kept.function.symbol: changed_statements(kept.body, kept.function.body) for kept in planted.kept}
+        whole = {kept.function.symbol for kept in planted.kept if not same_contracts(kept.contracts, kept.now)}
+        now = facts_of(planted.workshop.above(anew))
+        other = {symbol: (self._facts[symbol], found) for symbol, found in now.items() if self._facts[symbol] != found}
+        told = {symbol for symbol, (a, b) in other.items() if (a.written, a.made) != (b.written, b.made)}
+        sized = {symbol for symbol, (a, b) in other.items() if a.size != b.size}
+        whole |= {symbol for symbol, (a, b) in other.items() if not a.decides_as(b)}
+        return [one for one in self.known if one.comes_to(statements, whole, told, sized)]
+
+    def _concerned_by_functions(self, changed: set[str], program: ir.Program) -> list[Proven]:
+        now = written(program)
+        writes = {symbol for symbol, cells in now.items() if cells != self._writes.get(symbol, cells)}
+        return [one for one in self.known if one.concerns(changed, writes)]
 
     @staticmethod
     def _prove(program: ir.Program, concerned: list[Proven]) -> Verdict:

@@ -15,13 +15,14 @@ from tests.mutate import judges, report
 from tests.mutate import prover as prover_module
 from tests.mutate.campaign import KILLED, REJECTED, SAME_CODE, SAME_IR, SURVIVED, Campaign
 from tests.mutate.commuting import Analysis
-from tests.mutate.equivalence import Meaning, Planted, meaning
+from tests.mutate.equivalence import Meaning, meaning
 from tests.mutate.judges import KernelTests, Program, Verdict
 from tests.mutate.operators import OPERATORS, mutants
 from tests.mutate.prover import LIMIT, Prover
 from tests.mutate.sample import Sample
 from tests.mutate.sites import Mutant, Vocabulary
 from tests.mutate.snapshot import Snapshot
+from tests.mutate.workshop import Planted
 
 SLOT = "neokernel/kernel/slot.py"
 SOURCE = '''"""One more, `a < b`."""
