@@ -90,7 +90,7 @@ fuzz-http: $(TEST) ## damage COUNT=10000000 connections' bytes of HTTP, from SEE
 	$(BIN)/python -m tests.fuzz_http --seed $(or $(SEED),1) --count $(or $(COUNT),10000000)
 
 mutate: $(TEST) ## plant COUNT=500 mistakes in the kernel by SEED=1: who finds them? RECORD=1 writes the reference's page
-	$(BIN)/python -m tests.mutate --count $(or $(COUNT),500) --seed $(or $(SEED),1) $(if $(FILES),--files $(FILES)) $(if $(PART),--part $(PART)) $(if $(QUICK),--quick) $(if $(SO_FAR),--so-far) $(if $(RECORD),--commit HEAD --record)
+	$(BIN)/python -m tests.mutate --count $(or $(COUNT),500) --seed $(or $(SEED),1) $(if $(FILES),--files $(FILES)) $(if $(PART),--part $(PART)) $(if $(QUICK),--quick) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SO_FAR),--so-far) $(if $(RECORD),--commit HEAD --record)
 
 bench: $(CORE) qemu ## measure, in instructions
 	@$(BIN)/nk bench

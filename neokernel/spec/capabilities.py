@@ -87,9 +87,10 @@ def has_authority(slot: Slot, seen: Seen) -> bool:
     return slot.rights == seen.rights and slot.word == seen.word and slot.flags == seen.flags
 
 
-def has_place(slot: Slot, seen: Seen) -> bool:
-    linked = slot.next is seen.next and slot.previous is seen.previous
-    return linked and slot.parent is seen.parent and slot.depth == seen.depth
+def is_as(slot: Slot, seen: Seen) -> bool:
+    """In the same place of the tree, too."""
+    linked = slot.next is seen.next and slot.previous is seen.previous and slot.parent is seen.parent
+    return linked and slot.depth == seen.depth and has_authority(slot, seen)
 
 
 def a_copy_has_no_more_authority(hart: Hart, source: Slot, target: Slot, rights: u16, badge: u64, other: Slot) -> None:
@@ -109,7 +110,7 @@ def a_copy_has_no_more_authority(hart: Hart, source: Slot, target: Slot, rights:
     assert after is None or after.previous is target
     assert source.object is thing and has_authority(source, before)
     assert source.parent is before.parent and source.depth == before.depth and source.previous is before.previous
-    assert other.object is another and has_authority(other, others) and has_place(other, others)
+    assert other.object is another and is_as(other, others)
 
 
 def what_moves_stays_what_it_is(source: Slot, target: Slot, other: Slot) -> None:
@@ -122,12 +123,12 @@ def what_moves_stays_what_it_is(source: Slot, target: Slot, other: Slot) -> None
     thing, before = source.object, look(source)
     another, others = other.object, look(other)
     relocate(source, target)
-    assert target.object is thing and has_authority(target, before) and has_place(target, before)
+    assert target.object is thing and is_as(target, before)
     previous, after = before.previous, before.next
     assert previous is None or previous.next is target
     assert after is None or after.previous is target
     assert is_bare(source)
-    assert other.object is another and has_authority(other, others) and has_place(other, others)
+    assert other.object is another and is_as(other, others)
 
 
 def what_is_deleted_is_gone(slot: Slot, other: Slot) -> None:
@@ -142,7 +143,7 @@ def what_is_deleted_is_gone(slot: Slot, other: Slot) -> None:
     assert is_bare(slot)
     assert previous is None or previous.next is after
     assert after is None or after.previous is previous
-    assert other.object is another and has_authority(other, others) and has_place(other, others)
+    assert other.object is another and is_as(other, others)
 
 
 def is_bare(slot: Slot) -> bool:

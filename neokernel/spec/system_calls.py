@@ -10,6 +10,7 @@ from neokernel.abi.status import REPLY, SECOND, THIRD, TRAVELLING, WORD, Status
 from neokernel.kernel.endpoint import has_given, malformed, needs_buffer
 from neokernel.kernel.objects import (
     PRIORITIES,
+    Endpoint,
     Hart,
     Reply,
     SchedContext,
@@ -66,9 +67,14 @@ def who_yields_is_last(hart: Hart, thread: Thread, time: SchedContext) -> None:
     assert hart.current is None and is_last(hart, thread, importance(thread, time))
 
 
-def a_step_is_entered_again(hart: Hart, thread: Thread) -> None:
+def a_step_is_entered_again(hart: Hart, thread: Thread, slot: Slot | None) -> None:
     """By the same `ecall`, with all registers, if a message is the call."""
-    requires(thread.registers.a7 != u64(Call.CALL.value) or hart.current is not thread)
+    requires(find(thread.slots, thread.registers.a0) is slot)
+    requires(
+        thread.registers.a7 != u64(Call.CALL.value)
+        or hart.current is not thread
+        or (slot is not None and isinstance(slot.object, Endpoint))
+    )
     pc = thread.registers.pc
     go_on(hart, thread)
     assert thread.registers.pc == wrapping_sub(pc, 4) and thread.registers.full == 1

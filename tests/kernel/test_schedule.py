@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from neokernel.abi import boot
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Operation
-from neokernel.kernel import schedule
+from neokernel.kernel import schedule, syscall
 from neokernel.kernel.objects import SchedContext
 from neokernel.lang import u8, u64
 from tests.kernel.invariants import check_refills
-from tests.kernel.support import Machine
+from tests.kernel.support import PRIORITY, Machine
 
 #: budget, period
 budgets = st.tuples(st.integers(1, 12), st.integers(0, 30)).map(lambda pair: (pair[0], pair[0] + pair[1]))
@@ -127,6 +127,18 @@ def test_what_is_used_beyond_a_whole_budget_is_nobodys() -> None:
     schedule.consume(context, u64(12))
     assert context.owed == 0 and context.identifier == 7
     assert context.refills[0].time == 20 and context.refills[0].amount == 5
+
+
+def test_a_timer_that_comes_too_early_ends_nobodys_slice() -> None:
+    """What it was set for may be gone meanwhile."""
+    machine = Machine()
+    thread = machine.boot()
+    _, other = machine.spawn(PRIORITY)
+    machine.hart.cpu.time += u64(100)
+    machine.trap(thread, syscall.INTERRUPT_BIT | syscall.TIMER)
+    assert machine.current is thread
+    machine.tick(10_000)
+    assert machine.current is other
 
 
 def test_address_spaces_take_turns_when_numbers_are_few() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from neokernel.compiler.source import PACKAGE_ROOT
 from tests.mutate import report
 from tests.mutate.campaign import REJECTED, Result, with_judges
+from tests.mutate.prover import MOST_SECONDS
 from tests.mutate.snapshot import Snapshot
 
 STORE = PACKAGE_ROOT / "build" / "mutate"
@@ -27,16 +28,19 @@ def main() -> None:
     parser.add_argument("--files", nargs="*", default=[], help="only these of the kernel, such as `slot timer`")
     parser.add_argument("--part", default="1/1", help="such as 1/2: half of them, to have two processes judge")
     parser.add_argument("--quick", action="store_true", help="ask the prover and the tests under CPython only")
+    parser.add_argument("--seconds", type=int, default=MOST_SECONDS, help="of processor time, for the prover's mutant")
     parser.add_argument("--so-far", action="store_true", help="judge nothing: show those that are judged already")
     parser.add_argument("--json", type=Path, default=STORE / "report.json", help="where the results go")
     parser.add_argument("--record", action="store_true", help="write the results into docs/reference/mutation.md")
     parser.add_argument("--commit", help="the sources of this commit, not the files as they are")
     options = parser.parse_args()
     files = f" FILES='{' '.join(options.files)}'" if options.files else ""
+    quick = " QUICK=1" if options.quick else ""
+    seconds = f" SECONDS={options.seconds}" if options.seconds != MOST_SECONDS else ""
     about = {
         "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
         "commit": report.commit(options.commit),
-        "command": f"make mutate COUNT={options.count} SEED={options.seed}{files}",
+        "command": f"make mutate COUNT={options.count} SEED={options.seed}{files}{quick}{seconds}",
         "count": options.count,
         "seed": options.seed,
     }
@@ -45,7 +49,7 @@ def main() -> None:
     gc.set_threshold(200_000)
     with tempfile.TemporaryDirectory(prefix="neokernel-mutate-") as folder:
         snapshot = Snapshot(Path(folder), options.commit)
-        campaign = with_judges(snapshot, STORE, options.files, compiling=not options.quick)
+        campaign = with_judges(snapshot, STORE, options.files, compiling=not options.quick, seconds=options.seconds)
         about["sites"] = len(campaign.mutants)
         seen = 0
 

@@ -19,7 +19,7 @@ from tests.mutate.commuting import Analysis
 from tests.mutate.equivalence import Meaning, meaning
 from tests.mutate.judges import Judge, KernelTests, Verdict, attack, machine
 from tests.mutate.operators import mutants
-from tests.mutate.prover import Prover
+from tests.mutate.prover import MOST_SECONDS, Prover
 from tests.mutate.sample import Sample
 from tests.mutate.sites import Mutant
 from tests.mutate.snapshot import TRANSLATION, Snapshot
@@ -207,11 +207,14 @@ class Campaign:
         return self._same_code.look_up(mutant, compare)
 
 
-def with_judges(snapshot: Snapshot, store: Path, files: Sequence[str] = (), *, compiling: bool = True) -> Campaign:
-    """Without QEMU, nobody tries the machine. `compiling`: with those that compile the kernel, which takes longest."""
+def with_judges(
+    snapshot: Snapshot, store: Path, files: Sequence[str] = (), *, compiling: bool = True, seconds: int = MOST_SECONDS
+) -> Campaign:
+    """Without QEMU, nobody tries the machine. `compiling`: with those that compile the kernel, which takes longest.
+    `seconds`: of processor time that the prover has for a mutant."""
     sound = meaning(snapshot)
     assert sound is not None, "the compiler rejects the kernel"
-    judges: list[Judge] = [Prover(snapshot, sound, store), KernelTests(snapshot, store)]
+    judges: list[Judge] = [Prover(snapshot, sound, store, seconds), KernelTests(snapshot, store)]
     if compiling:
         judges += [machine(snapshot), attack(snapshot)] if QEMU is not None else [attack(snapshot)]
     return Campaign(snapshot, store, sound, judges, files, Workshop(snapshot))

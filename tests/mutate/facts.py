@@ -50,7 +50,7 @@ class _Looker:
         cells = x.writes.of_function(function).items()
         # Not `repr`, which would write out types with all that they refer to.
         told = {
-            each.name: [] if found is None else [f"{one.value}: {one.type}" for one in found] for each, found in cells
+            each.name: [] if found is None else [f"{one.value!r}: {one.type}" for one in found] for each, found in cells
         }
         written = frozenset((name, " ".join(sorted(constants))) for name, constants in told.items())
         size = x.size(function)

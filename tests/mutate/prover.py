@@ -10,7 +10,7 @@ to the first obligation that isn't proven, and was.
 - Costs are Z3's own count of resources, which doesn't depend on the machine. A proof that needs PATIENCE times what it
   needs of the sound kernel, and EFFORT more, isn't made: the mistake is found, as `nk prove` with that limit proves the
   sound kernel. `LIMIT` tells these apart.
-- A mutant that takes MOST_SECONDS of processor time is given up, and counts as not found.
+- A mutant that takes `seconds` of processor time is given up, and counts as not found, until a run allows more.
 """
 
 from __future__ import annotations
@@ -186,9 +186,10 @@ def proven_functions(program: ir.Program) -> list[ir.Function]:
 class Prover:
     name = "prover"
 
-    def __init__(self, snapshot: Snapshot, sound: Meaning, store: Path) -> None:
-        """`store`: a folder that keeps what is proven of the sound kernel."""
-        limits = f"{PATIENCE} {EFFORT} {MOST_SECONDS}".encode()
+    def __init__(self, snapshot: Snapshot, sound: Meaning, store: Path, seconds: int = MOST_SECONDS) -> None:
+        """`store`: a folder that keeps what is proven of the sound kernel. `seconds`: for a mutant."""
+        limits = f"{PATIENCE} {EFFORT}".encode()
+        self.seconds = seconds
         self.digest = hashlib.sha256(snapshot.digest(*TRANSLATION, "neokernel/prover").encode() + limits).hexdigest()[
             :16
         ]
@@ -241,7 +242,8 @@ class Prover:
         """One that was found is, as long as that proof is of the same. Others may be by proofs that are new."""
         if verdict.by is not None:
             return self._digests.get(verdict.by) == verdict.basis
-        return verdict.basis == self.basis(mutant)
+        basis, _, seconds = verdict.basis.partition(" ")
+        return basis == self.basis(mutant) and (not seconds or int(seconds) >= self.seconds)
 
     def wants(self, verdicts: dict[str, Verdict]) -> bool:
         return True
@@ -254,8 +256,12 @@ class Prover:
         if not concerned:
             return Verdict(None, "no proof looks into it", basis=self.basis(mutant))
         otherwise = Verdict(None, GAVE_UP, len(concerned))
-        verdict = in_a_child(lambda: self._prove(meaning.program, concerned), otherwise)
-        return replace(verdict, basis=self.basis(mutant) if verdict.by is None else self._digests[verdict.by])
+        verdict = in_a_child(lambda: self._prove(meaning.program, concerned), otherwise, self.seconds)
+        if verdict.by is not None:
+            return replace(verdict, basis=self._digests[verdict.by])
+        # Who gave up may find it when there is more time.
+        given = f" {self.seconds}" if verdict.why == GAVE_UP else ""
+        return replace(verdict, basis=self.basis(mutant) + given)
 
     def concerned(self, planted: Planted, meaning: Meaning) -> list[Proven]:
         """The proofs that can end otherwise."""
@@ -341,7 +347,7 @@ def written(program: ir.Program) -> dict[str, frozenset[str]]:
     return {one.symbol: frozenset(cells.name for cells in writes.of_function(one)) for one in program.functions}
 
 
-def in_a_child(work: Callable[[], Verdict], otherwise: Verdict) -> Verdict:
+def in_a_child(work: Callable[[], Verdict], otherwise: Verdict, seconds: int) -> Verdict:
     """What a forked process finds out; `otherwise` if it takes too long, or doesn't come to its end."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -349,7 +355,7 @@ def in_a_child(work: Callable[[], Verdict], otherwise: Verdict) -> Verdict:
         status = 1
         try:
             signal.signal(signal.SIGPROF, signal.SIG_DFL)
-            signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
+            signal.setitimer(signal.ITIMER_PROF, seconds)
             gc.disable()
             with deep_recursion():
                 verdict = work()

@@ -15,7 +15,7 @@ from neokernel.abi.rights import ALL, READ, SEND, WRITE
 from neokernel.kernel import schedule
 from neokernel.kernel.captable import BURIED, DRAINING, HELPING
 from neokernel.kernel.objects import FLOATING, PINNED, Endpoint, Interrupt, Reply, SchedContext, State
-from neokernel.kernel.slot import derive
+from neokernel.kernel.slot import derive, find
 from neokernel.lang import u8, u64
 from neokernel.prover import invariants
 from neokernel.prover.prove import Session
@@ -301,7 +301,11 @@ def test_system_calls_are_as_specified() -> None:
         registers.a6 = u64(named)
         system_calls.an_answer_is_by_a_reply(hart, root)
     registers.a7, registers.pc = u64(Call.WAIT.value), u64(0x100)
-    system_calls.a_step_is_entered_again(hart, root)
+    system_calls.a_step_is_entered_again(hart, root, find(root.slots, registers.a0))
+    # A message, though it could be tried again at once.
+    (registers.a0,) = (u64(index) for index in machine.make(Kind.ENDPOINT))
+    registers.a7 = u64(Call.CALL.value)
+    system_calls.a_step_is_entered_again(hart, root, machine.slot(int(registers.a0)))
     system_calls.who_yields_is_last(hart, root, time)
     schedule.stop(hart, root, State.RUNNABLE)
     hart.active = time
