@@ -160,12 +160,9 @@ def copy_does_what_may_be_done(hart: Hart, caller: Thread, place: Slot, source: 
     if.)"""
     requires(source is None or source.object is not None)
     rights, badge = caller.registers.a3, caller.registers.a4
-    allowed = place.object is None and rights <= u64(ALL)
-    if source is None:
-        allowed = False
-    else:
-        allowed = allowed and (badge == 0 or (source.flags & BADGED == 0 and badgeable(source)))
-        allowed = allowed and is_fertile(source)
+    allowed = source is not None and place.object is None and rights <= u64(ALL) and is_fertile(source)
+    if source is not None and badge != 0:
+        allowed = allowed and source.flags & BADGED == 0 and badgeable(source)
     quiet = hart.revocations == 0
     done = status_of(copy(hart, caller, place, source)) == 0
     assert not done or allowed
@@ -176,11 +173,8 @@ def move_does_what_may_be_done(place: Slot, source: Slot | None) -> None:
     """MOVE succeeds exactly if the place is empty and a capability is given, that isn't pinned, has no children, and is
     revoked by nobody."""
     requires(source is None or source.object is not None)
-    allowed = place.object is None
-    if source is None:
-        allowed = False
-    else:
-        allowed = allowed and source.flags & (PINNED | REVOKING) == 0 and not has_children(source)
+    allowed = source is not None and source.flags & (PINNED | REVOKING) == 0 and not has_children(source)
+    allowed = allowed and place.object is None
     assert (status_of(move_in(place, source)) == 0) == allowed
 
 

@@ -63,8 +63,7 @@ def who_is_halted_is_stopped(hart: Hart, thread: Thread, reply: Reply) -> None:
     state, faulted, registers = thread.state, thread.faulted, thread.registers
     a0, a1 = registers.a0, registers.a1
     ran = hart.current is thread
-    stopped = halt(hart, thread)
-    assert thread.state is State.STOPPED and stopped == (state is not State.STOPPED)
+    assert halt(hart, thread) == (state is not State.STOPPED) and thread.state is State.STOPPED
     if state is State.STOPPED:
         assert thread.faulted == faulted and (hart.current is thread) == ran
     else:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neokernel.abi import boot
+from neokernel.abi import boot, call
+from neokernel.abi.call import Call
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Operation
 from neokernel.kernel import schedule, syscall
@@ -139,6 +140,20 @@ def test_a_timer_that_comes_too_early_ends_nobodys_slice() -> None:
     assert machine.current is thread
     machine.tick(10_000)
     assert machine.current is other
+
+
+def test_who_lowers_its_own_floor_makes_way() -> None:
+    """For who has become more important by that: nobody else has done anything."""
+    machine = Machine()
+    root = machine.boot()
+    assert machine.invoke(boot.PROCESSOR, Operation.SET_FLOOR, PRIORITY + 2, given=boot.OWN_THREAD).word == 0
+    _, other = machine.spawn(PRIORITY + 1)
+    assert machine.current is root
+    machine.name(root, boot.OWN_THREAD)
+    word = int(call.message(u64(Operation.SET_FLOOR.value), u64(0), u64(1)))
+    machine.start(root, Call.CALL, boot.PROCESSOR, word, (0, 0, 0, 0), 0)
+    assert machine.current is other
+    machine.check()
 
 
 def test_address_spaces_take_turns_when_numbers_are_few() -> None:
