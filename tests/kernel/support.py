@@ -41,8 +41,11 @@ u8, u32, u64 = lang.u8, lang.u32, lang.u64
 
 RAM = 0x8000_0000
 PAGE = 4096
-#: where threads execute their `ecall`, and which calls have a fast path
+#: where threads execute their `ecall`
 ECALL = 0x1000
+#: what a processor says that has happened (privileged specification, table 12.3), whatever the kernel takes it for
+TIMER, EXTERNAL, ENVIRONMENT_CALL = 1 << 63 | 5, 1 << 63 | 9, 8
+#: which calls have a fast path
 FAST: dict[int, Any] = {
     Call.CALL.value: fast.fast_call,
     Call.REPLY_RECEIVE.value: fast.fast_reply_receive,
@@ -311,7 +314,7 @@ class Machine:
             record_of(self.hart, thread.identifier, Event.SYSCALL, u64(packed), registers.a1)
             self.hart.told = told
         if registers.foreign:
-            self.trap(thread, syscall.ECALL)
+            self.trap(thread, ENVIRONMENT_CALL)
             return
         arguments: Any = [getattr(registers, name) for name in ("a0", "a1", "a2", "a3", "a4", "a5")]
         general = 0
@@ -410,14 +413,14 @@ class Machine:
             thread = self.hart.current
             if thread is None or self.hart.cpu.time < self.hart.cpu.timer:
                 return
-            self.trap(thread, syscall.INTERRUPT_BIT | syscall.TIMER)
+            self.trap(thread, TIMER)
         raise AssertionError("the timer never stops")
 
     def interrupt(self, line: int) -> None:
         """A device wants something."""
         assert self.hart.current is not None
         self.hart.cpu.line = u32(line)
-        self.trap(self.hart.current, syscall.INTERRUPT_BIT | syscall.EXTERNAL)
+        self.trap(self.hart.current, EXTERNAL)
 
     # --- threads ------------------------------------------------------------------------------------------------------
 

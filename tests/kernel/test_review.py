@@ -11,8 +11,7 @@ from neokernel.abi.operations import Binding, Operation, Stop
 from neokernel.abi.status import INVOKED, Status
 from neokernel.kernel import captable, outcome
 from neokernel.kernel.objects import Notification, State, Thread
-from neokernel.kernel.syscall import INTERRUPT_BIT, TIMER
-from tests.kernel.support import ECALL, INTERRUPTS, PAGE, PRIORITY, Machine
+from tests.kernel.support import ECALL, INTERRUPTS, PAGE, PRIORITY, TIMER, Machine
 
 u32, u64 = lang.u32, lang.u64
 
@@ -454,7 +453,7 @@ def test_a_schedulers_time_that_waits_in_a_reply_isnt_lost_between_two_steps_of_
     processor.time = u64(1000)
     # A device comes between two steps, after those that the wheel takes to get there.
     processor.line, processor.unseen = lang.u32(1), u64(3)
-    machine.trap(root, INTERRUPT_BIT | TIMER)
+    machine.trap(root, TIMER)
     machine.interrupt(1)
     machine.check()
     assert machine.current is root and scheduler.state is State.DISPATCHING, "another step is to come"
@@ -478,7 +477,7 @@ def test_all_timers_that_are_due_end_in_an_interrupt_unless_a_device_wants_somet
     processor.time = u64(10_000)
     # A device comes between two steps, of which the first leads to the bucket; at the entry it hasn't come yet.
     processor.line, processor.unseen = lang.u32(1), u64(5)
-    machine.trap(root, INTERRUPT_BIT | TIMER)
+    machine.trap(root, TIMER)
     machine.check()
     assert [sleeper.state for sleeper in sleepers].count(State.RUNNABLE) == 3
     current = machine.hart.current
@@ -487,7 +486,7 @@ def test_all_timers_that_are_due_end_in_an_interrupt_unless_a_device_wants_somet
     assert processor.line == 0
     current = machine.hart.current
     assert current is not None
-    machine.trap(current, INTERRUPT_BIT | TIMER)
+    machine.trap(current, TIMER)
     machine.check()
     assert {sleeper.state for sleeper in sleepers} == {State.RUNNABLE}
     assert root.ready and machine.current in sleepers

@@ -10,11 +10,11 @@ from neokernel.abi import boot, call
 from neokernel.abi.call import Call
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Operation
-from neokernel.kernel import schedule, syscall
+from neokernel.kernel import schedule
 from neokernel.kernel.objects import SchedContext
 from neokernel.lang import u8, u64
 from tests.kernel.invariants import check_refills
-from tests.kernel.support import PRIORITY, Machine
+from tests.kernel.support import PRIORITY, TIMER, Machine
 
 #: budget, period
 budgets = st.tuples(st.integers(1, 12), st.integers(0, 30)).map(lambda pair: (pair[0], pair[0] + pair[1]))
@@ -136,7 +136,7 @@ def test_a_timer_that_comes_too_early_ends_nobodys_slice() -> None:
     thread = machine.boot()
     _, other = machine.spawn(PRIORITY)
     machine.hart.cpu.time += u64(100)
-    machine.trap(thread, syscall.INTERRUPT_BIT | syscall.TIMER)
+    machine.trap(thread, TIMER)
     assert machine.current is thread
     machine.tick(10_000)
     assert machine.current is other
