@@ -12,6 +12,8 @@ Whether a call is looked into depends on little of the callee; that little is in
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from neokernel.compiler import ir
@@ -33,14 +35,21 @@ class AskedWrites(Writes):
         self.listening = True
 
     def of_function(self, function: ir.Function) -> dict[Cells, Constants]:
-        if self.listening:
-            self.asked.add(function.symbol)
-        return super().of_function(function)
+        with self._note(function):
+            return super().of_function(function)
 
     def made_by(self, function: ir.Function) -> frozenset[Type]:
-        if self.listening:
+        with self._note(function):
+            return super().made_by(function)
+
+    @contextmanager
+    def _note(self, function: ir.Function) -> Iterator[None]:
+        """What it asks of others to answer that, is in the answer."""
+        listening, self.listening = self.listening, False
+        if listening:
             self.asked.add(function.symbol)
-        return super().made_by(function)
+        yield
+        self.listening = listening
 
 
 class Watched(Executor):
