@@ -55,6 +55,7 @@ MISTAKES = [
     ("schedule", "        context.later -= 1\n    context.refills", "    context.refills", "what_is_due"),
     ("space", "    table.used += 1\n", "", "a_page_is_mapped"),
     ("syscall", "    registers.full = 1\n", "", "a_step_is_entered"),
+    ("syscall", "            break\n        outcome", "            pass\n        outcome", "a_step_is_entered"),
     ("thread", "    caller.dispatched = thread\n", "", "who_is_held_runs"),
     ("thread", "bound.word == 0 or thread.context is None or", "bound.word == 0 or", "a_signal_ends_a_receive"),
 ]
