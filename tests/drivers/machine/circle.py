@@ -7,6 +7,7 @@ as nobody sends one twice, nor be another one's in part.
 from __future__ import annotations
 
 from killing import Killing
+from living import resources, starts
 from tested import Tested
 
 from neokernel.abi.boot import OWN_THREAD
@@ -29,7 +30,7 @@ from neokernel.interfaces.network import (
     event_slots,
     send_slots,
 )
-from neokernel.interfaces.system import Resources, ServiceStatus, Watch
+from neokernel.interfaces.system import Watch
 from neokernel.lang import (
     Array,
     Provides,
@@ -173,18 +174,18 @@ def main(process: Process) -> None:
     tester.open(process)
     described = must_get(device.describe())
     process.console.write(f"mtu {described.mtu}, link {described.link}, address {described.address & 0xFFFFFF:#x}\n")
-    held = resources()
+    held = resources(init)
     deaths = u64(kills.get(process))
-    life, came = starts(), tester.came
+    life, came = starts(init, DRIVER), tester.came
     _ = must_get(killing.begin())
-    while starts() <= deaths or tester.came < 1000:
+    while starts(init, DRIVER) <= deaths or tester.came < 1000:
         for _ in range(20):
             turn(process, tester)
-        if paced.get(process) != 0 and life < starts() <= deaths and tester.came > came:
+        if paced.get(process) != 0 and life < starts(init, DRIVER) <= deaths and tester.came > came:
             # Frames have come by this life of the driver, too.
-            life, came = starts(), tester.came
+            life, came = starts(init, DRIVER), tester.came
             _ = must_get(killing.begin())
-    left = resources()
+    left = resources(init)
     assert held.memory == left.memory and held.slots == left.slots, "init has less than before"
     process.console.write(f"{deaths} kills, {tester.outages} outages seen\n")
     process.console.write(f"{tester.next - 1} frames sent, {tester.came} came back\n")
@@ -205,18 +206,3 @@ def turn(process: Process, tester: Tester) -> None:
             if isinstance(found, Failure) or found.session != tester.session or found.session == 0:
                 tester.outages += 1
                 tester.open(process)
-
-
-def starts() -> u64:
-    name: Array[u8] = array(48)
-    status = init.service(DRIVER, name[:])
-    assert isinstance(status, ServiceStatus), "init tells"
-    return status.starts
-
-
-def resources() -> Resources:
-    """When all services run."""
-    while True:
-        found = must_get(init.resources())
-        if found.running == found.services:
-            return found

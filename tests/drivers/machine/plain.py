@@ -7,11 +7,12 @@ lines: the host looks at what comes out. The switch is asked for what it refuses
 from __future__ import annotations
 
 from killing import Killing
+from living import resources, starts
 
 from neokernel.interfaces.clock import Clock
 from neokernel.interfaces.console import Console as Terminal
 from neokernel.interfaces.power import PowerControl, Unable
-from neokernel.interfaces.system import Resources, ServiceStatus, Watch
+from neokernel.interfaces.system import Watch
 from neokernel.lang import Array, Setting, Uses, array, setting, slot_of, struct, u8, u32, u64, uses, usize
 from neokernel.runtime import system
 from neokernel.runtime.must import must, must_get
@@ -89,28 +90,13 @@ class User:
 def main(process: Process) -> None:
     user = User()
     deaths = kills.get(process)
-    held = resources()
+    held = resources(init)
     _ = must_get(killing.begin())
-    while starts(LAST_DRIVER) <= u64(deaths):
+    while starts(init, LAST_DRIVER) <= u64(deaths):
         user.look()
         user.write()
         user.ask()
-    left = resources()
+    left = resources(init)
     assert held.memory == left.memory and held.slots == left.slots, "init has less than before"
     process.console.write(f"\n{deaths} kills each, {user.lines} lines, {user.asked} refused, {user.lost} lost\n")
     must(system.power_off(slot_of(power), 0))
-
-
-def starts(driver: u64) -> u64:
-    name: Array[u8] = array(48)
-    status = init.service(driver, name[:])
-    assert isinstance(status, ServiceStatus), "init tells"
-    return status.starts
-
-
-def resources() -> Resources:
-    """When all services run."""
-    while True:
-        found = must_get(init.resources())
-        if found.running == found.services:
-            return found

@@ -7,11 +7,12 @@ wrong place, old, or torn, is found. After a write that wasn't answered, the blo
 from __future__ import annotations
 
 from killing import Killing
+from living import resources, starts
 
 from neokernel.interfaces.block import MOST_ENTRIES, BlockDevice, BlockError, Request, put, result_of
 from neokernel.interfaces.clock import Clock
 from neokernel.interfaces.entropy import MOST_BYTES, Entropy, NoEntropy
-from neokernel.interfaces.system import Resources, ServiceStatus, Watch
+from neokernel.interfaces.system import Watch
 from neokernel.lang import (
     Array,
     Setting,
@@ -176,15 +177,15 @@ def main(process: Process) -> None:
     tester.write_all()
     seen: Array[u32] = array(256, 0)
     deaths = kills.get(process)
-    held = resources()
+    held = resources(init)
     steps: u64 = 0
     _ = must_get(killing.begin())
-    while starts(LAST_DRIVER) <= u64(deaths):
+    while starts(init, LAST_DRIVER) <= u64(deaths):
         step(tester)
         random_bytes(tester, seen)
         steps += 1
     tester.read_all()
-    left = resources()
+    left = resources(init)
     assert held.memory == left.memory and held.slots == left.slots, "init has less than before"
     failed = disk.flush()
     assert failed is None, "a flush"
@@ -206,21 +207,6 @@ def step(tester: Tester) -> None:
             tester.read(tester.next(BLOCKS))
         case _:
             tester.write(tester.next(BLOCKS))
-
-
-def starts(driver: u64) -> u64:
-    name: Array[u8] = array(48)
-    status = init.service(driver, name[:])
-    assert isinstance(status, ServiceStatus), "init tells"
-    return status.starts
-
-
-def resources() -> Resources:
-    """When all services run."""
-    while True:
-        found = must_get(init.resources())
-        if found.running == found.services:
-            return found
 
 
 def random_bytes(tester: Tester, seen: Span[u32]) -> None:
