@@ -42,11 +42,15 @@ class Machine:
     `accumulators`: groups of so many that fit into registers, beside what is loaded to be added to them.
     `integers_as_floats`: products of small integers are computed by floats, which is as exact (`sums.py`): there are
     more registers for these, and one instruction does what takes integers two.
+    `unrolled`: groups that are multiplied and added in one round of a loop, at most, unless a row of a window has more.
+    Longer loops retire a few instructions less and take more time: they don't fit into what cores, and QEMU's
+    translations, keep of their code (`docs/reference/benchmarks-models.md`).
     """
 
     name: str
     lanes: int
     accumulators: int
+    unrolled: int
     integers_as_floats: bool = False
 
 

@@ -16,9 +16,6 @@ from neokernel.model.onnx_node import Made, OnnxNode, Support
 from neokernel.model.sums import AS_IT_IS, Block, Finish, factors_for, finish_of, laid_out, multiply_add
 from neokernel.model.windows import Laid, Window, read_window, under_windows
 
-#: up to so many places of a window are written out; beyond, only those of a row
-MOST_UNROLLED = 64
-
 
 @dataclass(frozen=True)
 class Convolution(Operation):
@@ -193,7 +190,7 @@ class _Kernel:
 
             return code.reduce(depth, before, add_plane)
 
-        short = len(self.taps) <= MOST_UNROLLED
+        short = len(self.taps) * len(places) <= code.machine.unrolled
         sums = code.reduce(self.channels, sums, add_channel if short else add_channel_by_rows)
         for total, place in zip(sums, places, strict=True):
             self.finish.store(code, total, place)
