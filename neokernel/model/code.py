@@ -334,6 +334,19 @@ class Code:
         text = f"shufflevector {value.type} {value.text}, {value.type} poison, <{end - begin} x i32> <{chosen}>"
         return self.made(text, value.element, end - begin)
 
+    def interleaved(self, a: Value, b: Value, count: int) -> Value:
+        """The first lane of `a`, that of `b`, the second ones, and so on: `count` of them."""
+        if count == 1:
+            return self.lane(a, 0)
+        pair = type_text(a.element, 2)
+        if a.lanes == 1:
+            first = self.name()
+            self.line(f"{first} = insertelement {pair} poison, {a.type} {a.text}, i64 0")
+            return self.made(f"insertelement {pair} {first}, {b.type} {b.text}, i64 1", a.element, 2)
+        chosen = ", ".join(f"i32 {index // 2 + index % 2 * a.lanes}" for index in range(count))
+        text = f"shufflevector {a.type} {a.text}, {b.type} {b.text}, <{count} x i32> <{chosen}>"
+        return self.made(text, a.element, count)
+
     # --- places -------------------------------------------------------------------------------------------------------
 
     def index(self, *terms: tuple[Index, int], start: Index = 0) -> Index:

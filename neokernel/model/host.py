@@ -18,7 +18,7 @@ from neokernel.model.graph import Array, Graph
 from neokernel.model.problem import BAD_INPUT, ModelError
 
 #: eight floats: what AVX2 has in one register. Machines with less take two
-HOST = Machine("host", lanes=8, accumulators=8, unrolled=96)
+HOST = Machine("host", lanes=8, accumulators=8, unrolled=144)
 
 
 def aligned(size: int) -> Array:

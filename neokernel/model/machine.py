@@ -46,7 +46,7 @@ SCALAR = Variant(
     Machine("rv64gc", lanes=4, accumulators=4, unrolled=16, integers_as_floats=True), "rv64imafdc_zicsr_zifencei"
 )
 #: registers of 128 bits at least, in pairs: 8 of 16 pairs are a block's sums
-VECTOR = Variant(Machine("rv64gcv", lanes=8, accumulators=8, unrolled=96), "rv64imafdcv_zicsr_zifencei")
+VECTOR = Variant(Machine("rv64gcv", lanes=8, accumulators=8, unrolled=144), "rv64imafdcv_zicsr_zifencei")
 #: the best one last
 VARIANTS = (SCALAR, VECTOR)
 

@@ -1,4 +1,4 @@
-"""Conv: direct, of one, two or three dimensions, grouped or not.
+"""Conv: of one, two or three dimensions, grouped or not; direct, or by tiles (`winograd.py`).
 
 A block of the result, some channels of some positions side by side, stays in registers while the sum runs over the
 input's channels and the places of the window. Weights lie in the order in which the block needs them.
@@ -13,6 +13,7 @@ from neokernel.model.code import F32, Code, Index, Operand, Value, pieces
 from neokernel.model.expression import Expression
 from neokernel.model.graph import Operation, Tensor, TensorType
 from neokernel.model.onnx_node import Made, OnnxNode, Support
+from neokernel.model.operators.winograd import Tiled, pays
 from neokernel.model.sums import AS_IT_IS, Block, Finish, factors_for, finish_of, laid_out, multiply_add
 from neokernel.model.windows import Laid, Window, read_window, under_windows
 
@@ -40,10 +41,18 @@ class Convolution(Operation):
         return TensorType(F32, self.shape).count * inputs[1].count // self.shape[1]
 
     def emit(self, code: Code, inputs: Sequence[Operand], outputs: Sequence[Operand]) -> None:
-        kernel = _Kernel(self, code, inputs, outputs[0])
+        kernel = self._tiled(code, inputs, outputs[0]) or _Kernel(self, code, inputs, outputs[0])
         with code.loop(self.shape[0]) as image:
-            laid = under_windows(code, inputs[0], image, self.window, kernel.left, 0)
+            laid = under_windows(code, inputs[0], image, kernel.window, kernel.left, 0)
             kernel.emit(image, laid)
+
+    def _tiled(self, code: Code, inputs: Sequence[Operand], output: Operand) -> Tiled | None:
+        """By Winograd's algorithm, where that is less."""
+        weights = inputs[1].constant
+        results, channels = self.shape[1] // self.group, inputs[1].type.shape[1]
+        if weights is None or self.right != AS_IT_IS or not pays(code.machine, self.window, channels, results):
+            return None
+        return Tiled(code, self.window, self.group, weights, self.left, _finish(self, inputs, output))
 
 
 class _Kernel:
@@ -56,12 +65,7 @@ class _Kernel:
         self.results = operation.shape[1] // operation.group  # channels of the result in one group
         self.channels = inputs[1].type.shape[1]  # channels of the images in one group
         self.taps = self.window.taps
-        self.finish: Finish = finish_of(
-            [_in_three(each, operation.shape) for each in inputs],
-            output.shaped((*operation.shape[:2], *self.window.output)),
-            operation.finish,
-            starts=operation.starts,
-        )
+        self.finish: Finish = _finish(operation, inputs, output)
         machine = code.machine
         _, height, width = self.window.output
         self.lanes = min(machine.lanes, width)
@@ -194,6 +198,15 @@ class _Kernel:
         sums = code.reduce(self.channels, sums, add_channel if short else add_channel_by_rows)
         for total, place in zip(sums, places, strict=True):
             self.finish.store(code, total, place)
+
+
+def _finish(operation: Convolution, inputs: Sequence[Operand], output: Operand) -> Finish:
+    return finish_of(
+        [_in_three(each, operation.shape) for each in inputs],
+        output.shaped((*operation.shape[:2], *operation.window.output)),
+        operation.finish,
+        starts=operation.starts,
+    )
 
 
 def _in_three(operand: Operand, shape: Sequence[int]) -> Operand:
