@@ -63,5 +63,5 @@ def test_no_more_stack_is_taken_than_the_bundle_says(variant: Variant, vector_bi
     job = Job(graph, blob.code, emitted.constants, emitted.plan.arena_size, {"image": held_out()[0][:1]})
     (answer,) = run([job], variant, tmp_path, vector_bits)
     assert 0 < answer.stack <= blob.stack + blob.stack_vectors * vector_bits // 8
-    if variant is VECTOR:
-        assert answer.stack > blob.stack
+    if vector_bits == 1024:
+        assert answer.stack > blob.stack, "else this test says nothing of registers"
