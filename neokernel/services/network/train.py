@@ -40,7 +40,7 @@ from neokernel.services.network.segment import ACK, TIMESTAMPS_SIZE, Segment
 from neokernel.services.network.sequence import before
 
 #: segments of one connection before another one has its turn
-MOST: u32 = 8
+MOST: u32 = 16
 
 
 @wire(registers=True)
