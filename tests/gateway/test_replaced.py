@@ -103,6 +103,16 @@ def test_an_end_under_load(machine: tuple[Conversation, int], command: str) -> N
     assert [infer(port, "digits", request(number)) for number in range(4)] == wanted
 
 
+def test_a_gateway_that_begins_behind_a_new_driver(machine: tuple[Conversation, int]) -> None:
+    """The network service has opened the card anew since it was called the last time, and takes its capabilities."""
+    shell, port = machine
+    until_ready(port)
+    for command in ("stop gateway", "kill card", "start gateway"):
+        assert not [line for line in said(shell, command) if "can't" in line], command
+    until_ready(port)
+    assert infer(port, "digits", request(0))[0] == 200
+
+
 def test_it_was_replaced(machine: tuple[Conversation, int]) -> None:
     """It hands over, as init asks it to, though the model is waiting for work; and isn't ended instead."""
     shell, port = machine

@@ -449,6 +449,8 @@ class Service:
 
     def wait(self, reply: u64, window: u64, until: u64) -> u64:
         """Wait for a call, and answer it; or for signals, or a time. The window for the next capability."""
+        # What was done since, to open the device anew, say, has closed it.
+        system.window(current().buffer, window, 1)
         asked = system.receive(sockets.slot, reply, until)
         if isinstance(asked, Failure):
             assert asked.status is Status.TIMED_OUT, "calls can't be received"
