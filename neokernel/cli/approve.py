@@ -30,8 +30,9 @@ def command(
 ) -> None:
     """Sign ORDER, for the dashboard: `kill SERVICE`, `stop SERVICE`, `start SERVICE`, or `swap SERVICE [PROGRAM]`.
 
-    What is printed is good for this order, on this machine, once, and for two to four minutes. It is no secret. Nothing
-    is sent anywhere, and the machine isn't asked.
+    What is printed is good for this order, once, for two to four minutes, on the machine that gave out the nonce. It is
+    no secret. Nothing is sent anywhere, and no machine is asked: of those with the same enrolment, such as all that run
+    with your development key, the nonce alone says which one is meant. So look whose page shows it.
 
     Exit status: 0; 2 it is no order; 5 there is no such key, or no enrolment; 6 no machine runs.
     """
@@ -45,17 +46,18 @@ def command(
         raise ToolError("NK1608", f"{nonce!r} is no nonce", f"it has {DIGITS} digits, 0 to 9 and a to f")
     if enrolment is None:
         running = chosen(machine)
-        identity, called = bytes.fromhex(running.identity), running.name
+        identity, called = bytes.fromhex(running.identity), f"{running.name} is"
         if not identity:
-            raise ToolError("NK1603", f"{called} is enrolled with nobody", "`nk run` enrols your development key")
+            raise ToolError("NK1603", f"{running.name} is enrolled with nobody", "`nk run` enrols your development key")
     else:
-        identity, called = identity_of(enrolment), f"a machine with the enrolment {enrolment}"
+        identity, called = identity_of(enrolment), f"{enrolment} says"
     private, public = key_of(key)
     made = approval(private, public, identity, bytes.fromhex(nonce), text).hex()
     if as_json:
         print_json({"order": text, "machine": identity.hex(), "nonce": nonce.lower(), "approval": made, "exit": 0})
         return
-    click.echo(f"approved: {text}, on {called}", err=True)
+    click.echo(f"approved: {text}", err=True)
+    click.echo(f"for the machine that gave out this nonce, enrolled as {called}", err=True)
     click.echo(made)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from neokernel.cli.errors import Exit, ToolError
-from neokernel.cli.output import json_option, print_json, progress_line, shown, styled
+from neokernel.cli.output import json_option, print_json, progress_line, say_plainly, shown, styled
 from neokernel.cli.program import REPOSITORY
 from neokernel.cli.target import session
 
@@ -47,7 +47,7 @@ def command(no_stay: bool, as_json: bool) -> int:
     model's process and the accelerator manager are killed, one after the other, and the model is replaced: what the
     clients saw of it is printed. Then the machine stays up, until ctrl-C.
 
-    Exit status: 0 if every question was answered, and rightly; 1 if not; 130 after ctrl-C.
+    Exit status: 0 if every question was answered, and rightly; 1 if not; 130 after ctrl-C before all was shown.
     """
     from neokernel.control.models import NotPushed
     from neokernel.demo.machine import Ended, free_port, ready, running
@@ -59,11 +59,11 @@ def command(no_stay: bool, as_json: bool) -> int:
         began = time.monotonic()
         with running(SYSTEM, {port: free_port(port) for port in PORTS}) as process:
             with progress_line() as say:
-                say("building")
+                now_say(say, "building the system")
                 bundle, asked = model_to_push(), questions(MODELS / "held_out.npz")
-                ready(process, say)
+                ready(process, lambda: now_say(say, "booting it, until all models are served"))
                 took = time.monotonic() - began
-                report.line("built and booted", f"in {took:.1f} s; http://127.0.0.1:{process.port} answers")
+                report.line("built and booted", f"in {took:.1f} s: http://127.0.0.1:{process.port}")
                 tour = Tour(process.port, lambda: session_of(process), asked, MODEL, process.check, say)
                 well = shown_all(tour, bundle, report)
             report.end()
@@ -74,6 +74,12 @@ def command(no_stay: bool, as_json: bool) -> int:
     except NotPushed as error:
         raise ToolError("NK1707", f"{MODEL}: {error}", error.help) from error
     return Exit.SUCCESS if well else Exit.NEGATIVE
+
+
+def now_say(say: Callable[[str], None], what: str) -> None:
+    """What is done now, and takes a while: also where there is no terminal."""
+    say(what)
+    say_plainly(what)
 
 
 # --- what is done -----------------------------------------------------------------------------------------------------
@@ -138,7 +144,7 @@ def stay(process: Process) -> None:
     click.echo(
         f"{styled('It stays up', bold=True)}, at http://127.0.0.1:{process.port}, until ctrl-C. In another window:"
     )
-    click.echo(f"  http://127.0.0.1:{process.page}/       its dashboard, in a browser: draw a digit there")
+    click.echo(f"  http://127.0.0.1:{process.page}/     its dashboard, in a browser: draw a digit")
     click.echo(f"  curl http://127.0.0.1:{process.port}/v2/models/{MODEL}")
     click.echo("  nk top                     what its services use")
     click.echo("  nk svc restart network     end a part of it: it comes back")
@@ -173,15 +179,14 @@ class Report:
     def accuracy(self, found: Accuracy) -> None:
         self.value["accuracy"].append(asdict(found))
         share = found.right / found.images
-        self.line(found.model, f"{share:.1%} right: {found.right} of {found.images} digits that it hasn't learned from")
+        self.line(found.model, f"{found.right} of {found.images} unseen digits right: {share:.1%}")
 
     def pace(self, found: Pace) -> None:
         self.value["pace"] = asdict(found)
         self.count(found.seen)
-        self.line(
-            f"{found.clients} clients", f"{found.rate:,.0f} answers a second; of 100, 50 within {found.half:.1f} ms,"
-        )
-        self.line("", f"90 within {found.most:.1f} ms, 99 within {found.nearly_all:.1f} ms")
+        self.line(f"{found.clients} clients at once", f"{found.rate:,.0f} answers a second, of 100")
+        half, most, nearly_all = (f"{each:,.0f}" for each in (found.half, found.most, found.nearly_all))
+        self.line("", f"50 in {half} ms, 90 in {most}, 99 in {nearly_all}")
 
     def heading(self, text: str) -> None:
         self.say()
@@ -208,6 +213,7 @@ class Report:
     def end(self) -> None:
         self.say()
         wrong = "none of them otherwise than before" if not self.wrong else f"{self.wrong:,} otherwise than before"
-        self.say(f"Every question was answered, {self.answered:,} in all; {wrong}.")
+        self.say(f"Every question was answered, {self.answered:,} in all;")
+        self.say(f"{wrong}.")
         if self.as_json:
             print_json({**self.value, "answered": self.answered, "wrong": self.wrong, "exit": int(bool(self.wrong))})

@@ -130,19 +130,26 @@ def list_(machine: str | None, key: Path | None, as_json: bool) -> None:
         return
     wide = max((len(each.name) for each in found), default=0)
     for each in found:
-        click.echo(f"{styled(f'{each.name:<{wide}}', bold=True)}  {told(each)}")
+        first, *rest = told(each)
+        click.echo(f"{styled(f'{each.name:<{wide}}', bold=True)}  {first}")
+        for line in rest:
+            click.echo(f"{'':<{wide}}  {line}")
 
 
-def told(model: Served) -> str:
-    if not model.version:
-        return "nobody serves it"
-    where = "of the image" if model.own else f"pushed, by {model.backend} code"
-    said = f"version {model.version} ({model.digest[:DIGITS]}), {where}, served by {model.service}"
-    said += f"; {model.answered:,} answered"
+def told(model: Served) -> list[str]:
+    """Lines, the first of which is about the model, and the second about who serves it."""
+    if model.version:
+        where = "of the image" if model.own else f"pushed, by {model.backend} code"
+        said = [f"version {model.version} ({model.digest[:DIGITS]}), {where}"]
+        said += [f"served by {model.service}; {model.answered:,} answered"]
+    else:
+        said = ["nobody serves it"]
     if model.outcome in ("tried", "watched"):
-        said += f"; a push is {model.outcome}"
+        said += [f"a push is {model.outcome}"]
     if model.why:
-        said += f"; the last push was rolled back: {model.why}"
-    if not model.spare and model.outcome != "tried":
-        said += "; nothing can be pushed: no process waits for it"
+        said += [f"what was pushed was rolled back: {model.why}"]
+    if model.refused:
+        said += [f"the last push was refused: {model.refused}"]
+    if model.version and not model.spare and model.outcome != "tried":
+        said += ["nothing can be pushed: no process waits for it"]
     return said

@@ -22,50 +22,35 @@ from neokernel.interfaces.models import MOST_PIECE, Backend, Model, NoPush, Outc
 from neokernel.lang.wire import wire_over
 from neokernel.patience import patient
 from neokernel.services.accelerator.kept import NAMES
+from neokernel.services.accelerator.words import refusal, trouble
 from neokernel.services.control.protocol import Peer
 
 #: seconds between two looks, and until a push must have come to something
 LOOKS, PATIENCE = 0.1, 60.0
 
-#: what a refusal is, and what to do about it
-REFUSED = {
-    NoPush.NAME: ("there is no model of that name", "`nk model list` shows them"),
-    NoPush.BUSY: ("another push is tried, or watched", "`nk model list` says how it does; try again then"),
-    NoPush.ROOM: ("it is larger than there is room for", "`--no-source` makes it smaller; so does a smaller model"),
-    NoPush.PIECE: ("its pieces haven't come in order", "somebody else pushes at the same time: try again"),
-    NoPush.BUNDLE: ("it is no bundle that this system knows", "import it with the `nk` of this version"),
-    NoPush.UNSIGNED: ("it isn't signed", "`nk sign`, or `nk model import --key`, signs it"),
-    NoPush.KEY: ("it is signed by a key that isn't enrolled for images", "`nk enrol` says whose keys a board trusts"),
-    NoPush.SIGNATURE: ("its signature is of something else", "sign it again"),
-    NoPush.DAMAGED: ("it isn't what was signed", "import it again, and sign that"),
-    NoPush.MACHINE: ("it has no code for this machine", "import it again: bundles have code without vectors, too"),
-    NoPush.QUOTA: ("it needs more memory or stack than a model may have", "its `quota` stands in the system file"),
-    NoPush.TENSORS: (
-        "it takes or gives more than a request can have",
-        "all tensors of a request have 16 KiB",
-    ),
-    NoPush.SAMPLE: ("it has no sample to be tried with", "import it with the `nk` of this version"),
-    NoPush.SPARE: ("the name has no other process that waits", "a name needs two services with its model"),
-    NoPush.CALLED: (
-        "it was signed for another name",
-        "`nk model import --name` says what it is called: as clients call it; sign that",
-    ),
-    NoPush.OLDER: (
-        "its serial is lower than that of a bundle which has served",
-        "`nk model import --serial` makes a newer one; sign that",
-    ),
-    NoPush.OWN: ("it is the image's, which has scalar code alone", "push its bundle: that can be computed by either"),
-    NoPush.KEYS: ("the system knows nobody whose signatures it takes", "its control service uses `accelerator.keys`"),
+#: what to do about a refusal (`services/accelerator/words.py` has what it is)
+HELP = {
+    NoPush.NAME: "`nk model list` shows them",
+    NoPush.BUSY: "`nk model list` says how it does; try again then",
+    NoPush.ROOM: "`--no-source` makes it smaller; so does a smaller model",
+    NoPush.PIECE: "somebody else pushes at the same time: try again",
+    NoPush.BUNDLE: "import it with the `nk` of this version",
+    NoPush.UNSIGNED: "`nk sign`, or `nk model import --key`, signs it",
+    NoPush.KEY: "`nk enrol` says whose keys a board trusts",
+    NoPush.SIGNATURE: "sign it again",
+    NoPush.DAMAGED: "import it again, and sign that",
+    NoPush.MACHINE: "import it again: bundles have code without vectors, too",
+    NoPush.QUOTA: "its `quota` stands in the system file",
+    NoPush.TENSORS: "all tensors of a request have 16 KiB",
+    NoPush.SAMPLE: "import it with the `nk` of this version",
+    NoPush.SPARE: "a name needs two services with its model",
+    NoPush.CALLED: "`nk model import --name` says what it is called: as clients call it; sign that",
+    NoPush.OLDER: "`nk model import --serial` makes a newer one; sign that",
+    NoPush.OWN: "push its bundle: that can be computed by either",
+    NoPush.KEYS: "its control service uses `accelerator.keys`",
 }
-WHY = {
-    Why.SAMPLE: "of the sample in its bundle it computes something else, at byte {detail}",
-    Why.PAGES: "its pages couldn't be mapped: {status}",
-    Why.CRASHED: "its process has ended",
-    Why.SILENT: "it didn't get ready in time",
-    Why.LATE: "it kept a request waiting in vain",
-    Why.MANAGER: "the accelerator manager ended before it was sure that it serves",
-    Why.UNTRUE: "it said that it was ready, and wasn't",
-}
+#: what a bundle has served with has code for that; so it is the machine, or an old bundle
+NO_VECTORS = "the machine has no vector registers, or the model's bundle no code for them"
 
 
 class NotPushed(Exception):
@@ -79,8 +64,8 @@ class NotPushed(Exception):
 @dataclass(frozen=True)
 class Served:
     """A name: `version` and `digest`, of a bundle's contents, are "" as long as nobody serves it. `backend`: by which
-    code it is computed, `scalar` or `vector`. `outcome` and `why`: of the last push. `spare`: another one can be
-    pushed."""
+    code it is computed, `scalar` or `vector`. `outcome` and `why`: of the last push that was tried; `refused`: why one
+    since then wasn't. `spare`: another one can be pushed."""
 
     number: int
     name: str
@@ -92,6 +77,7 @@ class Served:
     spare: bool
     outcome: str
     why: str
+    refused: str
     answered: int
 
     def as_json(self) -> dict[str, Any]:
@@ -128,6 +114,7 @@ def served(view: View, number: int, told: Model, name: bytes, header: bytes) -> 
         spare=bool(told.spare),
         outcome=told.outcome.name.lower().replace("_", " "),
         why=why(told),
+        refused=refused(told),
         answered=int(told.answered),
     )
 
@@ -144,7 +131,7 @@ def shown(text: bytes) -> str:
 
 
 def why(told: Model) -> str:
-    """Why the last push was rolled back, in words."""
+    """Why the last push that was tried was rolled back, in words."""
     if told.outcome is not Outcome.ROLLED_BACK:
         return ""
     if told.why is Why.GATEWAY:
@@ -152,9 +139,25 @@ def why(told: Model) -> str:
         if names.get(int(told.detail)) == "OTHER":
             return "its inputs or outputs aren't those of the model that it would replace"
         return f"the gateway refuses it: {names.get(int(told.detail), 'it has gone')}"
-    known = {int(each.value): each.name for each in Status}
-    detail = int(told.detail)
-    return WHY.get(told.why, told.why.name).format(detail=detail, status=known.get(detail, f"status {detail}"))
+    words, detail = said(trouble(told.why)), int(told.detail)
+    if told.why is Why.SAMPLE:
+        return f"{words} {detail}"
+    if told.why is Why.PAGES:
+        known = {int(each.value): each.name for each in Status}
+        return f"{words}: {known.get(detail, f'status {detail}')}"
+    return words
+
+
+def refused(told: Model) -> str:
+    """Why the last push wasn't tried, in words; "" if it was."""
+    number = int(told.refused)
+    if number == 0:
+        return ""
+    return next((said(refusal(each)) for each in NoPush if int(each.value) == number - 1), f"reason {number - 1}")
+
+
+def said(words: bytes) -> str:
+    return bytes(words).decode()
 
 
 def push(view: View, number: int, data: bytes, say: Callable[[str], None] = lambda _: None) -> None:
@@ -171,12 +174,16 @@ def push(view: View, number: int, data: bytes, say: Callable[[str], None] = lamb
 
 def swap(view: View, number: int, backend: str) -> None:
     """Have what serves computed by another backend, by its name. Raises NotPushed."""
-    accept(view.ask(Peer.MODELS, view.remote.models.swap, lang.u64(number), Backend[backend.upper()]))
+    wanted = Backend[backend.upper()]
+    found = view.ask(Peer.MODELS, view.remote.models.swap, lang.u64(number), wanted)
+    if found is NoPush.MACHINE and wanted is Backend.VECTOR:
+        raise NotPushed(NO_VECTORS, "`nk model list` says which code computes it now")
+    accept(found)
 
 
-def accept(refused: NoPush | None) -> None:
-    if refused is not None:
-        raise NotPushed(*REFUSED[refused])
+def accept(found: NoPush | None) -> None:
+    if found is not None:
+        raise NotPushed(said(refusal(found)), HELP[found])
 
 
 def settled(view: View, number: int, watched: bool, say: Callable[[str], None] = lambda _: None) -> Served:

@@ -67,21 +67,24 @@ def running(system: Path, ports: dict[int, int]) -> Iterator[Process]:
                 popen.wait()
 
 
-def ready(process: Process, say: Callable[[str], None]) -> None:
-    """Until the gateway says that it is. Raises Ended."""
+def ready(process: Process, boots: Callable[[], None]) -> None:
+    """Until the gateway says that it is. `boots` is called when all is built. Raises Ended."""
     end = time.monotonic() + patient(STARTS)
+    built = False
     while time.monotonic() < end:
         process.check()
         if b"\nbooting" not in process.console.read_bytes():
             time.sleep(LOOKS)
             continue
+        if not built:
+            built = True
+            boots()
         with contextlib.suppress(OSError, http.client.HTTPException):
             connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=5)
             with contextlib.closing(connection):
                 connection.request("GET", "/v2/health/ready")
                 if connection.getresponse().status == 200:
                     return
-            say("waiting until all models are served")
         time.sleep(LOOKS)
     raise Ended(f"the machine isn't ready; the last that was said:\n{last_lines(process.console)}")
 

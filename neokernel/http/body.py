@@ -25,12 +25,12 @@ from neokernel.http.characters import (
     SPACE,
     TAB,
     TOKEN,
-    digit_of,
     is_control,
 )
 from neokernel.http.limits import MOST_OVERHEAD
 from neokernel.http.request import Framing
 from neokernel.lang import Span, copy, struct, u8, u64, usize, value
+from neokernel.runtime.hexadecimal import digit_of
 
 #: hexadecimal digits of a chunk's size: more than any body has
 MOST_DIGITS = 15

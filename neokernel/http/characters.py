@@ -153,13 +153,3 @@ def number_of(data: bytes) -> u64 | None:
             return None
         number = min(number * 10 + u64(byte - 0x30), LARGEST)
     return number
-
-
-def digit_of(byte: u8) -> u8 | None:
-    """A hexadecimal digit's value."""
-    if 0x30 <= byte <= 0x39:
-        return byte - 0x30
-    small = byte | 0x20
-    if 0x61 <= small <= 0x66:
-        return small - 0x61 + 10
-    return None

@@ -44,6 +44,7 @@ from neokernel.interfaces.clients.socket import Stream
 from neokernel.interfaces.sockets import End
 from neokernel.lang import Array, Embedded, Span, array, pause, struct, text_of, u8, u16, u64, usize
 from neokernel.runtime.executor import Expired
+from neokernel.runtime.hexadecimal import DIGITS
 
 #: what is read past of a body that a program didn't want, before the connection is closed instead
 MOST_UNREAD = 64 << 10
@@ -51,7 +52,6 @@ MOST_UNREAD = 64 << 10
 LARGE = 256
 #: of what is said of a refusal
 MOST_SAID = 128
-HEXADECIMAL = b"0123456789abcdef"
 
 
 class BodyError(Enum):
@@ -184,10 +184,12 @@ class Exchange:
                 continue
             direct = body.direct()
             if direct != 0:
-                came = await self.receive(into[: usize(min(direct, u64(len(into))))], self.body_until())
+                came = await self.receive(
+                    into[: usize(min(direct, u64(len(into))))], self.body_until(), self.owed_since()
+                )
             else:
                 request.at, request.filled = self.head_end, self.head_end
-                came = await self.receive(request.input[request.at : INPUT], self.body_until())
+                came = await self.receive(request.input[request.at : INPUT], self.body_until(), self.owed_since())
             if isinstance(came, Expired):
                 return self.fail(BodyError.TIMED_OUT)
             if isinstance(came, End) or came == 0:
@@ -292,7 +294,7 @@ class Exchange:
         rest = len(data)
         while rest != 0:
             place -= 1
-            line[place] = HEXADECIMAL[rest & 15]
+            line[place] = DIGITS[rest & 15]
             rest >>= 4
         if not await self.transmit(line[place:].bytes()) or not await self.transmit(data):
             return False
@@ -384,7 +386,8 @@ class Exchange:
         """
         net, executor = self.server.net, self.server.net.executor
         done: usize = 0
-        until = executor.now + self.server.ticks(self.server.limits.write) - self.waited
+        seat, patience = self.seat, self.server.ticks(self.server.limits.write)
+        until = executor.now + patience - self.waited
         while done < len(data) and not self.over:
             count = net.put(self.stream, data[done:])
             if isinstance(count, End):
@@ -393,14 +396,20 @@ class Exchange:
                 done += count
                 until = self.later(until, count)
                 net.push(self.stream)
-            elif executor.now >= until:
+                if seat is not None:
+                    seat.stay(executor)
+            elif executor.now >= until or (seat is not None and seat.wanted):
                 self.server.counters.timed_out += 1
                 self.abort()
             else:
                 net.expect_room(self.stream)
                 executor.until(until | GRANULE - 1)
+                if seat is not None:
+                    seat.wait(executor, until - min(patience, until), True)
                 await pause()
-        self.waited = self.server.ticks(self.server.limits.write) - (until - min(executor.now, until))
+                if seat is not None:
+                    seat.sit()
+        self.waited = patience - (until - min(executor.now, until))
         return not self.over
 
     def later(self, until: u64, count: usize) -> u64:
@@ -415,30 +424,39 @@ class Exchange:
 
     # --- inside: the request ------------------------------------------------------------------------------------------
 
-    async def receive(self, into: Span[u8], until: u64) -> usize | End | Expired:
-        """Bytes that have come, at least one; 0: the peer has sent all."""
-        net, executor = self.server.net, self.server.net.executor
+    async def receive(self, into: Span[u8], until: u64, since: u64, is_slow: bool = True) -> usize | End | Expired:
+        """Bytes that have come, at least one; 0: the peer has sent all. It is over, too, if it has to give way.
+
+        `since`: when they were to come, and `is_slow`: are they a request's that has begun? (`seat.py`)
+        """
+        net, executor, seat = self.server.net, self.server.net.executor, self.seat
         while True:
             came = net.get(self.stream, into)
-            if came is not None:
-                return came
-            seat = self.seat
-            if seat is not None and seat.is_left():
+            wanted = seat is not None and seat.wanted
+            if came is None and wanted and not is_slow:
                 # A request may have been told of that nobody has looked at yet.
                 net.catch_up()
                 came = net.get(self.stream, into)
-                return came if came is not None else Expired.DEADLINE
-            if executor.now >= until:
+            if came is not None:
+                if seat is not None:
+                    seat.stay(executor)
+                return came
+            if wanted or executor.now >= until:
                 return Expired.DEADLINE
             net.push(self.stream)
             net.expect_input(self.stream)
             executor.until(until)
+            if seat is not None:
+                seat.wait(executor, since, is_slow)
             await pause()
+            if seat is not None:
+                seat.sit()
 
     async def receive_head(self) -> bool:
         """The next request's head. False: there is none; what had to be answered was."""
         request, limits = self.request, self.server.limits
         request.begin()
+        since = self.server.net.executor.now
         until = self.server.after(limits.head if request.is_begun() else limits.idle)
         while True:
             match request.look():
@@ -450,12 +468,7 @@ class Exchange:
                 case Look.MORE:
                     pass
             begun = request.is_begun()
-            seat = self.seat
-            if seat is not None and not begun:
-                seat.wait(self.server.net.executor)
-            came = await self.receive(request.input[request.filled :], until)
-            if seat is not None:
-                seat.sit()
+            came = await self.receive(request.input[request.filled :], until, since, begun)
             if isinstance(came, Expired):
                 if begun:
                     self.server.counters.timed_out += 1
@@ -465,9 +478,7 @@ class Exchange:
                 self.over = self.over or isinstance(came, End)
                 return False
             if not begun:
-                until = self.server.after(limits.head)
-                if seat is not None:
-                    seat.stay(self.server.net.executor)
+                since, until = self.server.net.executor.now, self.server.after(limits.head)
             request.filled += came
 
     async def give_up(self, status: u16) -> None:
@@ -482,6 +493,10 @@ class Exchange:
         limits = self.server.limits
         allowed = limits.body + self.received * 1_000 // limits.rate
         return self.body_since + self.server.ticks(allowed)
+
+    def owed_since(self) -> u64:
+        """Since when the body's next bytes are late, at the rate that bodies have to come with; or will be."""
+        return self.body_since + self.received * self.server.frequency // self.server.limits.rate
 
     def count(self, made: usize) -> usize | BodyError:
         self.received += made
@@ -540,7 +555,8 @@ class Exchange:
             net.finish(self.stream)
             until = self.server.after(self.server.limits.linger)
             while True:
-                came = await self.receive(self.head.data[:], until)
+                # Its place is somebody else's at once, if one is wanted.
+                came = await self.receive(self.head.data[:], until, 0, False)
                 if isinstance(came, (End, Expired)) or came == 0:
                     break
         net.close(self.stream)

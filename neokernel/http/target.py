@@ -8,8 +8,9 @@ Invariant: a path that `cleaned` gives begins with `/`, has no segment `.` or `.
 
 from __future__ import annotations
 
-from neokernel.http.characters import DOT, PERCENT, SLASH, SPACE, digit_of, find, is_control
+from neokernel.http.characters import DOT, PERCENT, SLASH, SPACE, find, is_control
 from neokernel.lang import Span, cold, copy, u8, usize
+from neokernel.runtime.hexadecimal import digit_of
 
 AMPERSAND = 0x26
 EQUALS = 0x3D

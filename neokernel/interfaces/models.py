@@ -90,7 +90,8 @@ class Backend(Enum):
 @value
 class Model:
     """A name, and what serves it. `client`: the number of its process, 0 if none has begun; `own`: it serves what its
-    program was built with. `spare`: another one waits. `why` and `detail`: of what was ROLLED_BACK."""
+    program was built with. `spare`: another one waits. `outcome`: of the last push that was tried; `why` and `detail`:
+    of what was ROLLED_BACK. `refused`: the number of a `NoPush` and 1, if one wasn't tried since then; else 0."""
 
     client: u64
     own: bool
@@ -99,6 +100,7 @@ class Model:
     outcome: Outcome
     why: Why
     detail: u64
+    refused: u64
     #: requests that the process has answered
     answered: u64
     #: bytes of the name, and of the header of the bundle that is served, 0 as long as none is

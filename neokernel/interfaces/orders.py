@@ -12,7 +12,8 @@ way to the operator needn't be secret.
 | `swap SERVICE PROGRAM` | this program of the image takes over from it, with its state |
 
 What is signed (Ed25519) are 32 bytes of CONTEXT, the machine's 32, the nonce's 16, and the order's own, of one length
-each but the last. `nk approve` does it.
+each but the last. `nk approve` does it. The machine's are of its enrolment's hash: where several are enrolled alike,
+the nonce alone says which one is meant.
 
 A nonce is good for one order, and for a time. Everybody who asks gets the same one, so nobody can use them up; when an
 order was carried out, or after LIFETIME, there is another. It stays good for twice as long, unless one was used: so who

@@ -11,6 +11,8 @@ from neokernel.runtime.system import Failure
 #: records of `abi/trace.py` that one call gives at most
 MOST_RECORDS = 120
 RECORD_SIZE = 32
+#: for which a client that isn't an operator records: then that is over, unless it has asked again
+MOST_SECONDS = 2
 
 
 class NoRing(Enum):
@@ -50,7 +52,10 @@ class Recorder(Protocol):
     def counters(self) -> Counters | Failure: ...
 
     def record(self, events: u64) -> Ring | NoRing | Failure:
-        """Record these kinds of events from now on (bits 1 << `Event`); none: stop. How the ring is now."""
+        """Record these kinds of events from now on (bits 1 << `Event`); none: stop. How the ring is now.
+
+        For who isn't an operator, MOST_SECONDS long: it might end before it can say that it wants no more.
+        """
         ...
 
     def ring(self) -> Ring | NoRing | Failure: ...

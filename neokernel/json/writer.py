@@ -18,12 +18,12 @@ from neokernel.json.digits import LONGEST, write32, write64
 from neokernel.json.numbers import Integer, is_finite32, is_finite64
 from neokernel.lang import Array, Span, array, copy, struct, u8, u32, u64, usize
 from neokernel.runtime.decimal import MOST_DIGITS, write_decimal
+from neokernel.runtime.hexadecimal import DIGITS
 
 OBJECT = 0x7B
 OBJECT_END = 0x7D
 LIST = 0x5B
 LIST_END = 0x5D
-HEXADECIMAL = b"0123456789abcdef"
 
 
 @struct
@@ -130,7 +130,7 @@ class Writer:
                 self.put(byte)
             elif byte < 0x20:
                 self.add(b"\\u00")
-                self.put(HEXADECIMAL[usize(byte >> 4)])
-                self.put(HEXADECIMAL[usize(byte & 15)])
+                self.put(DIGITS[usize(byte >> 4)])
+                self.put(DIGITS[usize(byte & 15)])
             else:
                 self.put(byte)

@@ -6,6 +6,7 @@ One machine for all tests here. Pictures of the page are left in build/dashboard
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -15,6 +16,7 @@ import struct
 import time
 import tomllib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,11 +40,11 @@ from tests.support.patience import PATIENCE
 from tests.support.ports import free_ports
 
 SYSTEM = REPOSITORY / "systems" / "gateway.toml"
-#: one more, which fails at once
+#: one more, which fails at once, twice, and is given up then
 WEAK = """
 [service.weak]
 program = "FOLDER/weak.py"
-restart.policy = "never"
+restart = { policy = "always", limit = 1 }
 """.replace("FOLDER", str(Path(__file__).parent))
 SERVICES = list(tomllib.loads(SYSTEM.read_text() + WEAK)["service"])
 PICTURES = REPOSITORY / "build" / "dashboard"
@@ -181,8 +183,9 @@ def test_what_the_system_is_and_how_it_does(machine: Machine) -> None:
 
 
 def test_how_a_service_has_ended(machine: Machine) -> None:
-    (end,) = machine.get("/api/state")["ends"]
-    assert machine.names[end["service"]] == "weak" and end["starts"] == 1
+    end, first = machine.get("/api/state")["ends"]
+    assert machine.names[end["service"]] == machine.names[first["service"]] == "weak"
+    assert (end["starts"], first["starts"]) == (2, 1), "the latest is the first one"
     assert (end["cause"], end["fault"]) == (Cause.FAULT.value, Fault.BREAKPOINT.value)
     assert int(end["counter"], 16) > 0 and set(end) == {
         "service", "cause", "starts", "time", "fault", "status", "counter", "address"
@@ -242,6 +245,31 @@ def test_an_operators_trace_comes_first(machine: Machine, capfdbinary: pytest.Ca
     result = Nk(capfdbinary)("trace", "record", "-t", "1.5", "-o", machine.folder / "trace.json", "--json")
     assert result.status == 0, result.error
     assert result.json["seconds"] > 1 or result.json["lost"] > 0
+
+
+def test_a_recording_ends_with_the_dashboard(machine: Machine, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """It is killed in the middle of a capture, and nobody looks at the next one."""
+    nk, order = Nk(capfdbinary), "kill dashboard"
+    challenge, before = machine.get("/api/challenge"), machine.starts("dashboard")
+    approved = approval(development_key()[0], challenge, order)
+
+    def capture() -> int:
+        try:
+            return machine.ask("GET", "/api/trace?milliseconds=1000")[0]
+        except (OSError, http.client.HTTPException):
+            return 0
+
+    with ThreadPoolExecutor(1) as asker:
+        asked = asker.submit(capture)
+        # Another one can't be had as long as this one lasts.
+        while asked.done() or machine.ask("GET", "/api/trace?milliseconds=1")[0] != 409:
+            if asked.done():
+                asked = asker.submit(capture)
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            machine.send(order, challenge["nonce"], approved)
+        assert asked.result(PATIENCE) == 0
+    until(lambda: not nk("autopsy", "--json").json["recording"])
+    assert machine.starts("dashboard") == before + 1
 
 
 # --- whom it refuses --------------------------------------------------------------------------------------------------
@@ -354,7 +382,9 @@ def test_stop_start_and_swap(machine: Machine, capfdbinary: pytest.CaptureFixtur
     def done(*order: str) -> tuple[int, str]:
         nonce = machine.get("/api/challenge")["nonce"]
         result = nk("approve", *order, "--nonce", nonce)
-        assert result.status == 0 and f"approved: {' '.join(order)}, on gateway" in result.error
+        assert result.status == 0 and result.error == (
+            f"approved: {' '.join(order)}\nfor the machine that gave out this nonce, enrolled as gateway is\n"
+        )
         return machine.send(" ".join(order), nonce, bytes.fromhex(result.output))
 
     assert done("stop", "digits-int8-next") == (200, "") and machine.phase("digits-int8-next") == "down"
@@ -481,6 +511,53 @@ def test_a_driver_is_killed_from_the_page_and_comes_back(
     page.wait_for_selector("#status.live")
     shows(page, "#log", re.compile("by way of a page: kill card"))
     assert draw(page, 7, 1) == "7"
+
+
+def test_who_is_down_can_be_started_from_the_page(page: Page, machine: Machine) -> None:
+    """Also who was given up: nobody has it ended by a button that says otherwise."""
+    assert machine.phase("weak") == "given up"
+    row = page.locator("tr[data-service=weak]")
+    expect(row.get_by_role("button", name="Swap weak")).to_be_disabled()
+    row.get_by_role("button", name="Start weak").click()
+    shows(page, "#order-command", re.compile("^nk approve start weak --nonce [0-9a-f]{32}$"))
+    assert page.locator("#order-verb option").all_inner_texts() == ["Start: start it"]
+
+
+def test_stop_and_swap_from_the_page(page: Page, machine: Machine, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """What is chosen is what is to be signed; all that `nk approve` prints may be pasted."""
+
+    def approved(words: list[str]) -> None:
+        result = Nk(capfdbinary)(*words[1:])
+        assert result.status == 0, result.error
+        page.fill("#order-approval", result.error + result.output)
+        page.click("#order-send")
+
+    page.locator("tr[data-service=log]").get_by_role("button", name="Swap log").click()
+    shows(page, "#order-command", re.compile("^nk approve swap log --nonce [0-9a-f]{32}$"))
+    page.fill("#order-program", " nobody ")
+    shows(page, "#order-command", re.compile("^nk approve swap log nobody --nonce [0-9a-f]{32}$"))
+    words = page.inner_text("#order-command").split()
+    approved(words)
+    shows(page, "#order-error", re.compile("there is no such program"))
+    # That has used the nonce up.
+    approved(words)
+    shows(page, "#order-error", re.compile("ask for another nonce"))
+    page.click("#order-renew")
+    shows(page, "#order-error", "")
+    shows(page, "#order-command", re.compile(f"^nk approve swap log nobody --nonce (?!{words[-1]})[0-9a-f]{{32}}$"))
+    page.get_by_role("button", name="Cancel").click()
+    name = "digits-int8-next"
+    row = page.locator(f"tr[data-service={name}]")
+    row.get_by_role("button", name=f"Kill {name}").click()
+    page.select_option("#order-verb", "stop")
+    shows(page, "#order-command", re.compile(f"^nk approve stop {name} --nonce [0-9a-f]{{32}}$"))
+    approved(page.inner_text("#order-command").split())
+    page.wait_for_selector("#order", state="hidden")
+    row.get_by_role("button", name=f"Start {name}").click()
+    shows(page, "#order-command", re.compile(f"^nk approve start {name} --nonce [0-9a-f]{{32}}$"))
+    approved(page.inner_text("#order-command").split())
+    page.wait_for_selector("#order", state="hidden")
+    until(lambda: machine.phase(name) == "runs")
 
 
 def test_a_trace_is_a_file_for_perfetto(page: Page) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from neokernel.cli import demo
 from neokernel.demo import clients, machine, tour
 from tests.cli.support import Nk, start
 from tests.control.conftest import folders, nk
@@ -57,11 +58,30 @@ def test_all_of_it(folders: Path, nk: Nk, monkeypatch: pytest.MonkeyPatch) -> No
     assert told["wrong"] == 0
 
 
+def test_it_has_room_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of 80 columns; with figures that are as long as they come."""
+    seen = tour.Seen(9999.0, 99_999, 9_999, 9_999, 9_999, 9_999, 99.0)
+    report = demo.Report(as_json=False)
+    report.line("built and booted", "in 999.9 s: http://127.0.0.1:65535")
+    report.accuracy(tour.Accuracy("digits-int8", 360, 360))
+    report.pace(tour.Pace(4, seen, 9_999.0, 9_999.0, 9_999.0, 9_999.0))
+    report.heading("replaced, while they ask")
+    for name, what in (*demo.BEFORE, ("digits-next", "the process of the model"), *demo.BEHIND):
+        report.killed(tour.Killed(name, 2, seen), what)
+    report.swapped(tour.Swapped("digits-next", "2", "0" * 128, {"1": 99_999, "2": 99_999}, seen))
+    report.end()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 12 and max(map(len, lines)) <= 80, max(lines, key=len)
+
+
 def test_ctrl_c_ends_it(folders: Path) -> None:
     """While it builds: nothing is left."""
     with start("demo", cwd=folders) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith(b"An inference gateway")
+        # Without a terminal, too, it is said what takes so long.
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"building the system\n"
         process.send_signal(signal.SIGINT)
         output, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130

@@ -262,7 +262,9 @@ def refused(nk: Nk, machine: Machine, path: Path, words: str) -> None:
     before = settled(nk)
     result = nk("model", "push", "digits", path)
     assert result.status == 1 and "NK1707" in result.error and words in result.error, result.error
-    assert listed(nk) | {"answered": 0} == before | {"answered": 0}
+    after = listed(nk)
+    assert words in after["refused"] and f"the last push was refused: {after['refused']}" in nk("model", "list").output
+    assert after | {"answered": 0, "refused": ""} == before | {"answered": 0, "refused": ""}
     assert machine.version() == before["version"] and machine.serves()
 
 
@@ -592,5 +594,6 @@ def test_what_happened_is_in_the_log(nk: Nk, machine: Machine, made: Bundle) -> 
     refused(nk, machine, unsigned, "it isn't signed")
     fails(nk, machine, with_code(made, CRASHES), "its process has ended")
     said = nk("logs", "--json").output
-    assert "pushes a model" in said and "a bundle was pushed, and is refused: UNSIGNED" in said
-    assert "what was pushed doesn't serve: CRASHED" in said and asked(machine.port, "GET", "/v2")[0] == 200
+    assert "pushes a model" in said and "a bundle that was pushed is refused: it isn't signed" in said
+    assert "what was pushed doesn't serve: its process has ended" in said
+    assert asked(machine.port, "GET", "/v2")[0] == 200

@@ -24,7 +24,7 @@ def account_of(tenants: Tenants, field: bytes | None) -> int | None:
 def test_whose_a_request_is() -> None:
     tenants = Tenants()
     assert tenants.enrol(usize(1), byte_view(hashed(b"alice's key")))
-    assert tenants.enrol(usize(3), byte_view(hashed(b"b")))
+    assert tenants.enrol(usize(3), byte_view(hashed(b"b").upper()))
     for field, number in (
         (None, int(ANYBODY)),
         (b"Bearer alice's key", 1),
@@ -39,7 +39,7 @@ def test_whose_a_request_is() -> None:
         assert account_of(tenants, field) == number, field
 
 
-@pytest.mark.parametrize("wrong", [b"", b"00", hashed(b"a").upper(), hashed(b"a")[:-1] + b"g", hashed(b"a") + b"0"])
+@pytest.mark.parametrize("wrong", [b"", b"00", hashed(b"a")[:-1] + b"g", hashed(b"a") + b"0"])
 def test_what_is_no_hash(wrong: bytes) -> None:
     tenants = Tenants()
     assert not tenants.enrol(usize(0), byte_view(wrong)) and not tenants.accounts[0].known

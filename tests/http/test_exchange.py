@@ -12,6 +12,7 @@ import pytest
 
 from neokernel import lang
 from neokernel.http.limits import Limits
+from neokernel.http.seat import Room
 from neokernel.http.server import Server
 from neokernel.interfaces.clients.socket import Peer, Stream
 from neokernel.interfaces.sockets import End
@@ -143,12 +144,12 @@ def test_an_idle_connection_gives_way(connection: Connection) -> None:
     connection.served.ask_for_its_place()
     connection.run()
     assert connection.served.ended and connection.net.executor.signalled == 0
-    assert not connection.served.seat.wanted and not connection.served.seat.taken
+    assert not connection.served.seats[lang.usize(0)].wanted and not connection.served.seats[lang.usize(0)].taken
 
 
 def test_who_has_just_asked_stays(connection: Connection) -> None:
     """Its request was told of, but its task hasn't run since: it is answered, and whoever wanted the place is told."""
-    seat = connection.served.seat
+    seat = connection.served.seats[lang.usize(0)]
     connection.say(REQUEST)
     buffer = connection.net.buffer(lang.u32(0), True)
     for place, byte in enumerate(REQUEST):
@@ -159,5 +160,91 @@ def test_who_has_just_asked_stays(connection: Connection) -> None:
     connection.run()
     assert connection.served.requests == 2 and not connection.served.ended
     connection.take(EACH)
-    assert not seat.wanted and seat.idle_since != 0, "it waits for another one"
+    assert not seat.wanted and seat.waits_since != 0 and not seat.is_slow, "it waits for another one"
     assert connection.net.executor.signalled == SIGNAL
+
+
+# --- who is slow ------------------------------------------------------------------------------------------------------
+
+
+def wanted(connection: Connection) -> Any:
+    """What somebody else is told who comes now, of the one place that there is; and the connection's task has run."""
+    for place in range(1, 5):
+        connection.served.seats[lang.usize(place)].taken = True
+    found = connection.served.room(lang.u64(SECOND // 2))
+    connection.run()
+    return found
+
+
+def said_by(connection: Connection) -> bytes:
+    """All that the connection was answered, as far as it fits its buffer."""
+    return bytes(int(byte) for byte in connection.net.buffer(lang.u32(0), False))[: int(connection.socket.written)]
+
+
+@pytest.mark.parametrize(
+    "begin", [b"POST / HTTP/1.1\r\nHost", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n{"]
+)
+def test_a_slow_sender_gives_way(connection: Connection, begin: bytes) -> None:
+    """A byte every tenth of a second, in the head or in the body: half a second after it began, it gives way."""
+    connection.served.reads = True
+    connection.say(begin)
+    for _ in range(4):
+        connection.rest(0.1)
+        connection.say(b"x")
+        assert wanted(connection) is Room.SOON and not connection.served.ended
+    connection.rest(0.2)
+    connection.say(b"x")
+    assert wanted(connection) is Room.SOON
+    assert connection.served.ended and connection.timed_out == 1
+    assert said_by(connection).startswith(b"HTTP/1.1 408 ")
+
+
+def test_who_sends_a_body_as_fast_as_it_has_to_keeps_its_place(connection: Connection) -> None:
+    """1,000 bytes a second, for eight seconds."""
+    connection.served.reads = True
+    connection.say(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8000\r\n\r\n")
+    for _ in range(32):
+        connection.say(bytes(250))
+        assert wanted(connection) is Room.NONE
+        connection.rest(0.25)
+    assert connection.served.requests == 1 and said_by(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_slow_reader_gives_way(connection: Connection) -> None:
+    connection.served.pieces = lang.u64(100)
+    connection.say(REQUEST)
+    for _ in range(4):
+        connection.rest(0.1)
+        connection.take(1)
+        assert wanted(connection) is Room.SOON and not connection.served.ended
+    connection.rest(0.2)
+    assert wanted(connection) is Room.SOON and connection.served.ended
+
+
+def test_who_takes_an_answer_as_fast_as_the_rate_keeps_its_place(connection: Connection) -> None:
+    connection.served.pieces = lang.u64(20)
+    connection.say(REQUEST)
+    while int(connection.socket.written) < 20 * 1_024:
+        connection.rest(0.25)
+        connection.take(250)
+        wanted(connection)
+    assert not connection.served.ended and connection.timed_out == 0
+
+
+def test_whoever_is_idle_gives_way_before_who_is_slow(connection: Connection) -> None:
+    served = connection.served
+    connection.net.executor.now = lang.u64(10 * SECOND)
+    for place, (since, slow) in enumerate([(8, True), (9, False), (8, False), (2, True), (0, False)]):
+        seat = served.seats[lang.usize(place)]
+        seat.taken, seat.waits_since, seat.is_slow = True, lang.u64(since * SECOND), slow
+    found = []
+    while any(seat.waits_since for seat in served.seats):
+        assert served.room(lang.u64(SECOND // 2)) is Room.SOON
+        (place,) = [place for place in range(5) if served.seats[lang.usize(place)].wanted]
+        found.append(place)
+        assert served.room(lang.u64(0)) is Room.SOON, "one at a time"
+        assert sum(served.seats[lang.usize(each)].wanted for each in range(5)) == 1
+        served.seats[lang.usize(place)].wanted, served.seats[lang.usize(place)].waits_since = False, lang.u64(0)
+    assert found == [2, 1, 3, 0] and served.room(lang.u64(0)) is Room.NONE, "who is at work, the last one, stays"
+    served.seats[lang.usize(1)].leave()
+    assert served.room(lang.u64(0)) == 1

@@ -21,6 +21,7 @@ def examine(path: Path, assumed: frozenset[str] = frozenset()) -> tuple[Machine 
         for each in (authority, resources, timing, unheard, unsaid):
             each.check(machine, findings)
         slots.empty(machine, findings)
+        slots.unheard(machine, findings)
     findings.items.sort(key=lambda item: (item.span.file, item.span.line, item.span.column, item.code))
     return machine, findings
 

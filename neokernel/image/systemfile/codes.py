@@ -233,6 +233,15 @@ CODES: dict[str, SystemCode] = {
         '[service.gateway]\nconfig = { name0 = "digits", name1 = "other" }\n\n'
         '[service.other]\nuses.gateway = "gateway.model1"\n',
     ),
+    "NK2121": SystemCode(
+        "a port that leads to nobody",
+        "A warning. `forward` of a network leads from a port of the host to one of the machine, where no service may "
+        "listen: who connects there is refused, or waits in vain.",
+        '[slot.virtio0]\ndevice = "network"\nforward = { "tcp/8080" = 80 }\n\n'
+        '[service.web.network]\nlisten = ["tcp/8080"]\n',
+        '[slot.virtio0]\ndevice = "network"\nforward = { "tcp/8080" = 8080 }\n\n'
+        '[service.web.network]\nlisten = ["tcp/8080"]\n',
+    ),
     "NK2201": SystemCode(
         "more memory than there is",
         "What services have (`memory`, `preserve`, `pools`, what they lend) and what is reserved is more than the "

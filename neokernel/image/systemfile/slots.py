@@ -8,8 +8,9 @@ from __future__ import annotations
 from neokernel.image.systemfile import units
 from neokernel.image.systemfile.document import Document, Findings, did_you_mean
 from neokernel.image.systemfile.machine import Kind as Grants
-from neokernel.image.systemfile.machine import Machine
+from neokernel.image.systemfile.machine import Machine, NetworkLine
 from neokernel.image.systemfile.model import BoardFile, Kind, Slot, SystemFile
+from neokernel.image.systemfile.sockets import INTERFACE
 
 #: bytes that a disk's size is a multiple of
 SECTOR = 512
@@ -44,6 +45,27 @@ def empty(machine: Machine, findings: Findings) -> None:
                     message = f"nothing stands in `{grant.device}` when `nk run` starts the machine"
                     help = f'write `[slot.{grant.device}]` with `device = "disk"`, or what it is'
                     findings.warning("NK2118", message, grant.span, help)
+
+
+def unheard(machine: Machine, findings: Findings) -> None:
+    """Which forwarded ports may nobody listen at? Of a network that isn't our service's, nothing is known."""
+    if not any(need.type == INTERFACE for service in machine.services.values() for need in service.program.provided()):
+        return
+    lines = [line for service in machine.services.values() for line in service.network if line.verb == "listen"]
+    for name, slot in machine.slots.items():
+        for outside, inside in slot.forward.items():
+            protocol = outside.partition("/")[0]
+            if not any(is_for(line, protocol, inside) for line in lines):
+                message = f"`{outside}` of this host leads to {protocol}/{inside} of the machine, where nobody listens"
+                help = f'let the service that should: `network.listen = ["{protocol}/{inside}"]`; or take the port out'
+                span = machine.document.key("slot", name, "forward", outside)
+                findings.warning("NK2121", message, span, help)
+
+
+def is_for(line: NetworkLine, protocol: str, port: int) -> bool:
+    """Does it allow to listen at this port?"""
+    ports = line.text.partition("/")[2].split("-")
+    return line.text.startswith(f"{protocol}/") and int(ports[0]) <= port <= int(ports[-1])
 
 
 def check(name: str, slot: Slot, document: Document, findings: Findings) -> None:

@@ -14,6 +14,10 @@ from neokernel.services.accelerator.bundle import MOST_KEYS
 from neokernel.services.accelerator.kept import NAMES, NOBODY
 from neokernel.services.accelerator.trial import Trials
 
+#: what operators want, as the log says it
+PUSH = b"a bundle that was pushed"
+SWAP = b"other code of its bundle"
+
 
 @struct
 class Desk:
@@ -112,7 +116,11 @@ class Office:
             length = min(place.header_length, len(header))
             copy(header[:length], place.header[:length].bytes())
         waits = found.waits()
-        return Model(client, own, backend, waits, found.outcome, found.why, found.detail, answered, called, length)
+        why = found.refused
+        refused = u64(0) if why is None else u64(why.value) + 1
+        return Model(
+            client, own, backend, waits, found.outcome, found.why, found.detail, refused, answered, called, length
+        )
 
     def begin(self, number: u64, size: u64) -> NoPush | None:
         stock, arrival = self.trials.stock, self.arrival
@@ -121,9 +129,9 @@ class Office:
             return NoPush.NAME
         at = stock.names[usize(number)].free()
         if isinstance(at, NoPush):
-            return at
+            return self.answered(usize(number), PUSH, at)
         if size > stock.kept.room():
-            return NoPush.ROOM
+            return self.answered(usize(number), PUSH, NoPush.ROOM)
         stock.empty(usize(number), at)
         arrival.name, arrival.expected, arrival.arrived = usize(number), usize(size), 0
         return None
@@ -142,17 +150,19 @@ class Office:
         size, arrival.expected = arrival.expected, 0
         if size == 0 or arrival.arrived != size:
             return NoPush.PIECE
-        refused = self.trials.push(self.executor, arrival.name, size)
-        self.trials.teller.pushed(arrival.name, refused)
-        return refused
+        return self.answered(arrival.name, PUSH, self.trials.push(self.executor, arrival.name, size))
 
     def swap(self, number: u64, backend: Backend) -> NoPush | None:
         if number >= NAMES:
             return NoPush.NAME
         # What is being pushed would go to the same area.
         self.arrival.expected = 0
-        refused = self.trials.swap(self.executor, usize(number), backend)
-        self.trials.teller.pushed(usize(number), refused)
+        return self.answered(usize(number), SWAP, self.trials.swap(self.executor, usize(number), backend))
+
+    def answered(self, name: usize, what: bytes, refused: NoPush | None) -> NoPush | None:
+        """What an operator wanted is tried, or isn't: that is remembered, and logged."""
+        self.trials.stock.names[name].refused = refused
+        self.trials.teller.asked(name, what, refused)
         return refused
 
     def enrol(self, number: u64, count: u64, key: bytes) -> None:

@@ -52,6 +52,8 @@ class Name:
     outcome: Outcome = Outcome.NONE
     why: Why = Why.NONE
     detail: u64 = 0
+    #: why what was pushed since then isn't tried
+    refused: NoPush | None = None
     due: u64 = 0
     #: since when who is watched isn't at the gateway, though it should be; 0: it is
     missing: u64 = 0

@@ -8,6 +8,7 @@ from neokernel.interfaces.clients.voices import Voices
 from neokernel.interfaces.log import Level, Log
 from neokernel.interfaces.models import NoPush
 from neokernel.lang import Array, Embedded, Uses, array, struct, text_of, u8, u64, uses, usize
+from neokernel.services.accelerator.words import refusal, trouble
 
 
 @struct
@@ -19,7 +20,7 @@ class Teller:
 
     def tell(self, name: usize, level: Level, what: bytes) -> None:
         log: Uses[Log] = uses(self.log)
-        memory: Array[u8] = array(140)
+        memory: Array[u8] = array(160)
         line = Text(data=memory[:])
         line.write(f"model{name}: {text_of(what)}")
         _ = log.write(level, text_of(line.written()))
@@ -35,20 +36,23 @@ class Teller:
                 line.write(f" ({omitted} lines about it were left out)")
             self.tell(name, Level.WARNING, line.written())
 
-    def pushed(self, name: usize, refused: NoPush | None) -> None:
+    def asked(self, name: usize, what: bytes, refused: NoPush | None) -> None:
+        memory: Array[u8] = array(120)
+        line = Text(data=memory[:])
         if refused is None:
-            self.tell(name, Level.INFO, b"a bundle was pushed, and is tried")
+            line.write(f"{text_of(what)} is tried")
+            self.tell(name, Level.INFO, line.written())
         else:
-            memory: Array[u8] = array(100)
-            line = Text(data=memory[:])
-            line.write(f"a bundle was pushed, and is refused: {refused.name}")
+            line.write(f"{text_of(what)} is refused: {text_of(refusal(refused))}")
             self.tell(name, Level.WARNING, line.written())
 
     def watched(self, name: usize) -> None:
         self.tell(name, Level.INFO, b"another model serves, and is watched")
 
     def failed(self, name: usize, why: Why, detail: u64) -> None:
-        memory: Array[u8] = array(100)
+        memory: Array[u8] = array(140)
         line = Text(data=memory[:])
-        line.write(f"what was pushed doesn't serve: {why.name}, detail {detail}")
+        line.write(f"what was pushed doesn't serve: {text_of(trouble(why))}")
+        if why in (Why.SAMPLE, Why.PAGES, Why.GATEWAY):
+            line.write(f" {detail}")
         self.tell(name, Level.ERROR, line.written())

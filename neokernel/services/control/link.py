@@ -75,7 +75,8 @@ class Link:
                 self.pause()
 
     def look(self) -> None:
-        """Who is there?"""
+        """Who is there? And who has gone?"""
+        self.desk.tape.end_what_is_over()
         number = self.port.connection()
         if isinstance(number, Failure):
             self.listen()

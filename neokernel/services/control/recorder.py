@@ -2,7 +2,11 @@
 
 The ring is the service's own grant of kind TRACE, mapped read-only when it is first asked for.
 
-Invariant: a number out of the ring's header is looked at before it is used.
+Who isn't an operator records for a while, and has to ask again: it may end, or be ended, in the middle, and nobody says
+so here; and the kernel is slower for all while it records.
+
+Invariants: a number out of the ring's header is looked at before it is used. While something is recorded, `held` is
+true or `until` isn't 0.
 """
 
 from __future__ import annotations
@@ -39,6 +43,8 @@ class Tape:
     calls: u64 = 0
     #: the operator whose session this is records: nobody else may until it ends
     held: bool = False
+    #: ticks, at which what an onlooker records is over; 0: none does
+    until: u64 = 0
 
     def counters(self) -> Counters:
         return Counters(self.sessions, self.wrong, self.refused, self.calls, system.instructions(), system.now())
@@ -46,8 +52,23 @@ class Tape:
     def record(self, events: u64) -> Ring | NoRing:
         made = self.begin(events)
         if not isinstance(made, NoRing):
-            self.held = events != 0
+            self.held, self.until = events != 0, 0
         return made
+
+    def record_for_a_while(self, events: u64, ticks: u64) -> Ring | NoRing:
+        """For who isn't an operator, unless one records."""
+        if self.held:
+            return NoRing.TAKEN
+        made = self.begin(events)
+        recording = events != 0 and not isinstance(made, NoRing)
+        self.until = system.now() + ticks if recording else u64(0)
+        return made
+
+    def end_what_is_over(self) -> None:
+        """Nobody has asked again."""
+        if self.until != 0 and system.now() >= self.until:
+            self.until = 0
+            _ = self.begin(0)
 
     def let_go(self) -> None:
         """The operator has gone, however that was: what was recorded for them needn't be recorded any longer."""

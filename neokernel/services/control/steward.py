@@ -10,7 +10,7 @@ from neokernel.abi.description import MAXIMUM_NAME
 from neokernel.interfaces.entropy import Entropy, NoEntropy
 from neokernel.interfaces.log import Level
 from neokernel.interfaces.orders import LIFETIME, MACHINE_SIZE, NONCE_SIZE, Ended, NotOrdered
-from neokernel.interfaces.recorder import Counters, NoRing, Ring
+from neokernel.interfaces.recorder import MOST_SECONDS, Counters, NoRing, Ring
 from neokernel.interfaces.system import MOST_POST_MORTEM, Refused, System, Unknown, Watch
 from neokernel.lang import Array, Embedded, Span, array, copy, size_of, struct, text_of, u8, u32, u64, wire, wire_view
 from neokernel.runtime import system
@@ -146,7 +146,7 @@ class Onlooker:
         return self.desk.tape.counters()
 
     def record(self, events: u64) -> Ring | NoRing:
-        return NoRing.TAKEN if self.desk.tape.held else self.desk.tape.begin(events)
+        return self.desk.tape.record_for_a_while(events, MOST_SECONDS * self.desk.process.frequency)
 
     def ring(self) -> Ring | NoRing:
         return NoRing.TAKEN if self.desk.tape.held else self.desk.tape.ring()

@@ -7,7 +7,7 @@ does (`interfaces/orders.py`).
 
 from __future__ import annotations
 
-from neokernel.http.characters import digit_of, is_alike, number_of
+from neokernel.http.characters import is_alike, number_of
 from neokernel.http.client import Fetch, FetchError, Place
 from neokernel.http.exchange import BodyError, Exchange
 from neokernel.http.method import Method
@@ -25,6 +25,7 @@ from neokernel.interfaces.system import Reason, Refused
 from neokernel.json.reader import Reader, Token
 from neokernel.json.writer import OBJECT, OBJECT_END, Writer
 from neokernel.lang import Array, Span, array, copy, struct, u8, u16, u64, usize
+from neokernel.runtime.hexadecimal import read_hexadecimal, write_hexadecimal
 from neokernel.runtime.system import Failure
 from neokernel.services.dashboard.paper import JSON
 
@@ -32,7 +33,6 @@ from neokernel.services.dashboard.paper import JSON
 MOST_BODY = 1_024
 MOST_INFERENCE = 4_096
 APPROVAL_SIZE = KEY_SIZE + SIGNATURE_SIZE
-HEXADECIMAL = b"0123456789abcdef"
 INFER = b"/v2/models/"
 INFER_END = b"/infer"
 
@@ -54,6 +54,18 @@ async def is_json(http: Exchange) -> bool:
         return True
     await tell_error(http, 415, b"a request is JSON: say `Content-Type: application/json`")
     return False
+
+
+async def read_json(http: Exchange, into: Span[u8]) -> usize | None:
+    """The length of a request's body, which is JSON and fits. None: it isn't, or doesn't; the request is answered."""
+    if not await is_json(http):
+        return None
+    length = await http.read_all(into)
+    if isinstance(length, BodyError):
+        if length is BodyError.TOO_LARGE:
+            await tell_error(http, 413, b"the request is too large")
+        return None
+    return length
 
 
 def number_in(http: Exchange, name: bytes, usual: u64) -> u64:
@@ -107,13 +119,9 @@ class Asked:
 
 
 async def carry_out(orders: Orders, http: Exchange) -> None:
-    if not await is_json(http):
-        return
     body: Array[u8] = array(MOST_BODY)
-    length = await http.read_all(body[:])
-    if isinstance(length, BodyError):
-        if length is BodyError.TOO_LARGE:
-            await tell_error(http, 413, b"the request is too large")
+    length = await read_json(http, body[:])
+    if length is None:
         return
     asked = Asked()
     if not read_asked(body[:length].bytes(), asked):
@@ -167,24 +175,6 @@ def read_asked(body: bytes, asked: Asked) -> bool:
             return False
 
 
-def read_hexadecimal(text: bytes, into: Span[u8]) -> bool:
-    """All of `into`, by two digits each."""
-    if len(text) != 2 * len(into):
-        return False
-    for place in range(len(into)):
-        high, low = digit_of(text[2 * place]), digit_of(text[2 * place + 1])
-        if high is None or low is None:
-            return False
-        into[place] = high << 4 | low
-    return True
-
-
-def write_hexadecimal(data: Span[u8], into: Span[u8]) -> None:
-    for place in range(len(data)):
-        into[2 * place] = HEXADECIMAL[usize(data[place] >> 4)]
-        into[2 * place + 1] = HEXADECIMAL[usize(data[place] & 15)]
-
-
 def status_of(why: NotOrdered) -> u16:
     if why is NotOrdered.KEY:
         return 403
@@ -202,7 +192,7 @@ def because(why: NotOrdered) -> bytes:
         case NotOrdered.SERVICE:
             return b"there is no such service"
         case NotOrdered.NONCE:
-            return b"the approval is too old, or was used: ask for another one"
+            return b"the approval is too old, or was used: ask for another nonce"
         case NotOrdered.KEY:
             return b"the approval isn't an operator's, or isn't one of this order"
         case NotOrdered.WAIT:
@@ -220,7 +210,7 @@ def refusal(refused: Refused) -> bytes:
         case Reason.BUSY:
             return b"a service is being replaced"
         case Reason.FAILED:
-            return b"init couldn't do it"
+            return b"init couldn't do it: there is no such program, or no memory for it"
         case Reason.TIMED_OUT:
             return b"the old version didn't hand over in time, and goes on"
         case Reason.REFUSED:
@@ -236,13 +226,9 @@ def refusal(refused: Refused) -> bytes:
 
 async def infer(http: Exchange, fetch: Fetch, place: Place, model: bytes) -> None:
     """Pass a request on to who serves models, and the answer back: by its status, and as it is."""
-    if not await is_json(http):
-        return
     body: Array[u8] = array(MOST_INFERENCE)
-    length = await http.read_all(body[:])
-    if isinstance(length, BodyError):
-        if length is BodyError.TOO_LARGE:
-            await tell_error(http, 413, b"the request is too large")
+    length = await read_json(http, body[:])
+    if length is None:
         return
     target: Array[u8] = array(160)
     end = len(INFER) + len(model)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from neokernel.abi.description import MAXIMUM_NAME, MAXIMUM_SERVICES
 from neokernel.abi.trace import Event
 from neokernel.http.exchange import Exchange
-from neokernel.interfaces.recorder import MOST_RECORDS, RECORD_SIZE, NoRing, Recorder, Ring
+from neokernel.interfaces.recorder import MOST_RECORDS, MOST_SECONDS, RECORD_SIZE, NoRing, Recorder, Ring
 from neokernel.interfaces.system import ServiceStatus, Watch
 from neokernel.lang import Array, Uses, array, size_of, struct, u8, u64, uses, usize, wire, wire_view
 from neokernel.runtime.executor import Executor
@@ -30,6 +30,8 @@ IDLE: u64 = 5_000
 MOST_MILLISECONDS: u64 = 1_000
 USUAL_MILLISECONDS: u64 = 200
 RESTS: u64 = 4
+
+assert MOST_MILLISECONDS < MOST_SECONDS * 1_000, "a capture is over before the control service ends it"
 
 
 @wire

@@ -42,7 +42,7 @@ from neokernel.lang import (
     uses,
     usize,
 )
-from neokernel.runtime.executor import Executor, Group
+from neokernel.runtime.executor import Executor, Group, timeout
 from neokernel.runtime.must import must
 from neokernel.runtime.placing import placed
 from neokernel.runtime.process import Process, current
@@ -61,8 +61,11 @@ WAITING = 8
 FETCHES = 4
 #: the executor's signal that a connection has ended
 FREED = 1
-#: milliseconds that a connection may be without a request, and after which it gives way to one that has no place
+#: milliseconds that a connection may be without a request; for a request's head, and for its body if that comes slowly
 IDLE: u64 = 15_000
+HEAD: u64 = 3_000
+BODY: u64 = 3_000
+#: for which it may have us wait, for a request or in one, before it gives way to another one
 GRACE: u64 = 500
 #: milliseconds after which the network service is asked again that has refused to let clients connect
 AGAIN: u64 = 5_000
@@ -113,7 +116,7 @@ async def listen(site: Site, server: Server, at: u16) -> None:
             return
         server.counters.connections += 1
         while not site.admit(server, stream):
-            _ = await site.executor.signals(FREED)
+            _ = await timeout(site.executor, server.after(GRACE), site.executor.signals(FREED))
 
 
 async def serve(site: Site, server: Server, stream: Stream, index: usize) -> None:
@@ -238,7 +241,7 @@ def main(process: Process) -> None:
     site.gateway = gateway_of(said)
     if site.gateway is None and len(said) != 0:
         _ = log.write(Level.ERROR, '`inference` isn\'t an address and a port: "10.0.2.15:8000" is one')
-    limits = Limits(most_body=MOST_INFERENCE, idle=IDLE)
+    limits = Limits(most_body=MOST_INFERENCE, head=HEAD, body=BODY, idle=IDLE)
     server = begin(process, site.executor, site.sockets[:], slot_of(network), EACH, limits, fields=FIELDS)
     assert isinstance(server, Server), "the network service has a place for this client"
     assert site.attending.spawn(site.executor, attend(server.net)) is not None

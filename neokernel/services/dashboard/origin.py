@@ -11,9 +11,10 @@ There are no cookies, and nothing that a browser would add by itself, so a reque
 
 from __future__ import annotations
 
-from neokernel.http.characters import COLON, DOT, digit_of, find, is_alike
+from neokernel.http.characters import COLON, DOT, find, is_alike
 from neokernel.http.exchange import Exchange
 from neokernel.lang import u8
+from neokernel.runtime.hexadecimal import digit_of
 
 BRACKET = 0x5B
 CLOSING = 0x5D

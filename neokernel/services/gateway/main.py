@@ -44,7 +44,7 @@ from neokernel.lang import (
     uses,
     usize,
 )
-from neokernel.runtime.executor import Answering, Executor, Group, Request
+from neokernel.runtime.executor import Answering, Executor, Group, Request, timeout
 from neokernel.runtime.interface import client_of, provided_of
 from neokernel.runtime.lend import Lent
 from neokernel.runtime.must import must
@@ -76,7 +76,7 @@ TURNED = 2
 WAITING = 29
 #: the executor's signal that a connection has ended
 FREED = 1
-#: milliseconds without a request after which a connection gives way to one that has no place
+#: milliseconds for which a connection may have us wait, for a request or in one, before it gives way to another one
 GRACE: u64 = 500
 #: milliseconds after which the network service is asked again that has refused to let clients connect
 AGAIN: u64 = 5_000
@@ -159,7 +159,7 @@ async def listen(site: Site, server: Server, at: u16) -> None:
         server.counters.connections += 1
         # Who comes when nobody can even be told that there is no room waits until somebody can.
         while not site.admit(server, stream):
-            _ = await site.executor.signals(FREED)
+            _ = await timeout(site.executor, server.after(GRACE), site.executor.signals(FREED))
 
 
 async def serve(site: Site, server: Server, stream: Stream, index: usize) -> None:
@@ -496,7 +496,7 @@ class Site:
         if len(key) != 0 and not self.tenants.enrol(number, key):
             memory: Array[u8] = array(120)
             line = Text(data=memory[:])
-            line.write(f"key{number} is no SHA-512 in small hexadecimal digits: no request is that tenant's")
+            line.write(f"key{number} is no SHA-512 in hexadecimal digits: no request is that tenant's")
             _ = log.write(Level.ERROR, text_of(line.written()))
 
     def tell_refused(self, at: u16, why: Refusal) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from neokernel.crypto.sha512 import SIZE, sha512
 from neokernel.lang import Array, Embedded, array, struct, u8, u64, usize
+from neokernel.runtime.hexadecimal import read_hexadecimal
 
 TENANTS = 4
 #: the account of requests without a key
@@ -69,15 +70,8 @@ class Tenants:
     def enrol(self, number: usize, hexadecimal: bytes) -> bool:
         """A tenant's key has this hash. False: it is none."""
         account = self.accounts[number]
-        if len(hexadecimal) != 2 * usize(SIZE):
-            return False
-        for place in range(usize(SIZE)):
-            high, low = digit(hexadecimal[2 * place]), digit(hexadecimal[2 * place + 1])
-            if high is None or low is None:
-                return False
-            account.hash[place] = high << 4 | low
-        account.known = True
-        return True
+        account.known = read_hexadecimal(hexadecimal, account.hash[:])
+        return account.known
 
     def account_of(self, authorization: bytes | None) -> Account | None:
         """Whose a request with this field is, or without one. None: nobody's here."""
@@ -97,9 +91,3 @@ class Tenants:
             if account.known and account.hash[:].bytes() == digest[:].bytes():
                 return account
         return None
-
-
-def digit(letter: u8) -> u8 | None:
-    if 0x30 <= letter <= 0x39:
-        return letter - 0x30
-    return letter - 0x61 + 10 if 0x61 <= letter <= 0x66 else None

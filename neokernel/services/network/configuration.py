@@ -11,7 +11,8 @@ from __future__ import annotations
 from enum import Enum
 
 from neokernel.abi.description import NETWORK_LINE
-from neokernel.lang import u8, u16, u32, u64, usize, value
+from neokernel.lang import u16, u32, u64, usize, value
+from neokernel.runtime.hexadecimal import digit_of
 from neokernel.services.network.address import Address
 from neokernel.services.network.grants import Grant, Protocol, Verb
 
@@ -93,7 +94,7 @@ def name_of(clients: bytes, client: u64) -> bytes:
 
 
 def hexadecimal(text: bytes) -> u32 | None:
-    """At most 8 digits, with small letters."""
+    """At most 8 digits."""
     number: u32 = 0
     for byte in text:
         digit = digit_of(byte)
@@ -101,11 +102,3 @@ def hexadecimal(text: bytes) -> u32 | None:
             return None
         number = number << 4 | u32(digit)
     return number
-
-
-def digit_of(byte: u8) -> u8 | None:
-    if 48 <= byte <= 57:
-        return byte - 48
-    if 97 <= byte <= 102:
-        return byte - 87
-    return None

@@ -68,6 +68,11 @@ export function drawing(models) {
     clearTimeout(timer);
     pen.clearRect(0, 0, canvas.width, canvas.height);
     seen.clearRect(0, 0, BLOCKS, BLOCKS);
+    forget();
+  }
+
+  /** What was said of another drawing, or by another model. */
+  function forget() {
     $("answer").textContent = "?";
     for (const { bar, share } of rows) {
       bar.style.width = "0";
@@ -135,9 +140,14 @@ export function drawing(models) {
       const said = await answer.json();
       if (mine !== number) return;
       if (!answer.ok) throw new Error(said.error);
+      if (said.outputs[0].data.length !== rows.length) throw new Error(`${said.model_name} isn't a model of digits: it gives `
+        + `${said.outputs[0].data.length} numbers, and not one for each of ten`);
       show(said.outputs[0].data, said, performance.now() - begun);
     } catch (error) {
-      if (mine === number) $("answered").textContent = `no answer: ${error.message}`;
+      if (mine === number) {
+        forget();
+        $("answered").textContent = `no answer: ${error.message}`;
+      }
     }
   }
 

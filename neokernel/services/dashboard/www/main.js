@@ -135,13 +135,16 @@ function show() {
   log();
 }
 
+/** Nothing of it runs, and nobody starts it again by themselves. */
+const isDown = (service) => service.phase === "down" || service.phase === "given up";
+
 function services(used) {
   const body = $("services").tBodies[0];
   if (body.rows.length === 0) {
     for (const [index, service] of page.system.services.entries()) {
-      const kill = make("button", { type: "button", textContent: "Kill", ariaLabel: `Kill ${service.name}` });
+      const kill = make("button", { type: "button" });
       const swap = make("button", { type: "button", textContent: "Swap", ariaLabel: `Swap ${service.name}` });
-      kill.onclick = () => order.ask(page.now.services[index].phase === "down" ? "start" : "kill", service.name);
+      kill.onclick = () => order.ask(isDown(page.now.services[index]) ? "start" : "kill", service.name);
       swap.onclick = () => order.ask("swap", service.name);
       const bar = make("div", { className: "bar" }, make("i"));
       const row = make("tr", {}, make("td", { textContent: service.name }), make("td"), make("td", { className: "n" }),
@@ -161,8 +164,10 @@ function services(used) {
     cells[3].textContent = service.phase === "runs" ? percent(used[index]) : "–";
     cells[4].firstChild.firstChild.style.width = `${100 * used[index]}%`;
     cells[5].textContent = service.phase === "runs" ? amount(service.free) : "–";
-    const down = service.phase === "down" || service.phase === "given up";
-    cells[6].firstChild.textContent = down ? "Start" : "Kill";
+    const [kill, swap] = cells[6].children;
+    kill.textContent = isDown(service) ? "Start" : "Kill";
+    kill.ariaLabel = `${kill.textContent} ${name(index)}`;
+    swap.disabled = isDown(service);
     row.classList.toggle("picked", index === page.picked);
   }
 }
@@ -220,6 +225,8 @@ function pick(index) {
 
 // --- beginning -------------------------------------------------------------------------------------------------------
 
+$("host").textContent = location.host;
+document.title = `Neokernel, ${location.host}`;
 const order = ordering();
 const graph = new Graph($("graph"), () => page.system.services, pick);
 $("level").onchange = () => {
