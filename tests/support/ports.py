@@ -21,6 +21,8 @@ from tests.support.patience import PATIENCE, eventually
 FIRST, LAST = 15_000, 32_000
 #: seconds that the first attempt of a connection may take
 SOON = 2.0
+#: attempts for which it becomes longer each time: then it is the longest wait that there is
+LONGEST = 16
 _taken: list[IO[bytes]] = []
 
 
@@ -57,7 +59,7 @@ def connected(address: tuple[str, int], hello: bytes, answer: bytes) -> socket.s
     def attempt() -> socket.socket | None:
         nonlocal attempts
         made = socket.socket()
-        made.settimeout(min(SOON * 1.5**attempts, PATIENCE))
+        made.settimeout(min(SOON * 1.5 ** min(attempts, LONGEST), PATIENCE))
         attempts += 1
         try:
             made.connect(address)
