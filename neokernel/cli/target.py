@@ -179,8 +179,7 @@ def told_of(machine: Running) -> Iterator[None]:
     try:
         yield
     except NotGranted as error:
-        help = "its system file says what it has: `nk cap list`"
-        raise ToolError("NK1604", f"{error.whom} {error.why}", help) from error
+        raise ToolError("NK1604", f"{error.whom} {error.why}", error.help) from error
     except NotTold as error:
         raise ToolError("NK1602", f"{name}: {error}", "`nk ps` says how its services are") from error
     except Impostor as error:

@@ -50,6 +50,16 @@ CALLED = {
     Peer.CAPTURE: "network.capture",
     Peer.MODELS: "accelerator.models",
 }
+#: the line of a control service's entry that grants it, where services are called as in this repository's systems
+LINE = {
+    Peer.WATCH: 'uses.watch = "init.watch"',
+    Peer.SYSTEM: 'uses.init = "init.system"',
+    Peer.JOURNAL: 'uses.journal = "log.journal"',
+    Peer.RECORDER: 'uses.trace = "kernel.trace"',
+    Peer.NETWORK: 'uses.network = "network.watch"',
+    Peer.CAPTURE: 'uses.capture = "network.capture"',
+    Peer.MODELS: 'uses.models = "accelerator.models"',
+}
 #: what a control service's program calls those that a system file may leave out
 OPTIONAL = {Peer.NETWORK: "network", Peer.CAPTURE: "capture", Peer.MODELS: "models"}
 
@@ -63,7 +73,19 @@ class NotTold(Exception):
 
 
 class NotGranted(NotTold):
-    """The control service hasn't what is asked for."""
+    """The control service hasn't what is asked for. `help`: what its entry in the system file would have to say."""
+
+    def __init__(self, peer: Peer, help: str) -> None:
+        super().__init__(CALLED[peer], "isn't granted to the machine's control service")
+        self.help = help
+
+
+def other_program(peer: Peer) -> NotGranted:
+    """What asks for nothing of the kind can't be granted it: it's `observe`, say."""
+    return NotGranted(
+        peer,
+        f"a service of the program `neokernel.services.control` can have it: `{LINE[peer]}`; this one runs another",
+    )
 
 
 @dataclass(frozen=True)
@@ -142,11 +164,11 @@ class View:
     def ask(self, peer: Peer, method: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """Call it; a failure of the call itself raises `NotTold`."""
         if peer not in self.session.peers:
-            raise NotGranted(CALLED[peer], "isn't granted to the machine's control service")
+            raise other_program(peer)
         found = self.remote.ask(method, *arguments, **named)
         if isinstance(found, Failure):
             if found.status is Status.NO_CAPABILITY and self.is_left_out(peer):
-                raise NotGranted(CALLED[peer], "isn't granted to the machine's control service")
+                raise NotGranted(peer, f"write `{LINE[peer]}` under its entry in the system file")
             raise NotTold(CALLED[peer], f"doesn't answer: {found.status.name}")
         return found
 
@@ -336,7 +358,7 @@ class View:
         else:
             found = self.ask(Peer.RECORDER, method.record, lang.u64(events))
         if isinstance(found, NoRing):
-            raise NotGranted(CALLED[Peer.RECORDER], "isn't granted to the machine's control service")
+            raise other_program(Peer.RECORDER)
         return found
 
     def events(self, number: int) -> list[tuple[int, ...]]:

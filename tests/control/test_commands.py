@@ -234,7 +234,9 @@ def test_a_system_without_a_network_says_so(machine: str, nk: Nk) -> None:
     gone = nk("net")
     assert gone.status == Exit.NEGATIVE
     assert "error[NK1604]: the network isn't granted to the machine's control service" in gone.error
+    assert '`uses.network = "network.watch"`' in gone.error
     denied = nk("net", "capture", "-o", "nothing.pcapng")
     assert denied.status == Exit.NEGATIVE
     assert "error[NK1604]: network.capture isn't granted" in denied.error
+    assert 'write `uses.capture = "network.capture"` under its entry' in denied.error
     assert "neokernel_network" not in nk("metrics").output
