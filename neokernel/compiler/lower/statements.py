@@ -112,8 +112,23 @@ def _recover(ctx: Context, node: ast.stmt) -> None:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             ctx.locals |= {name}
             ctx.flow.assigned.add(name)
-        case _ if any(isinstance(inner, ast.Return | ast.Raise) for inner in ast.walk(node)):
-            ctx.may_end = True
+        case _:
+            if any(isinstance(inner, ast.Return | ast.Raise) for inner in ast.walk(node)):
+                ctx.may_end = True
+            if ctx.loops and _may_break(node):
+                ctx.loops[-1].breaks.append(ctx.flow.copy())
+
+
+def _may_break(node: ast.stmt) -> bool:
+    """Is there a `break` in it that ends the loop around it?"""
+    waiting: list[ast.AST] = [node]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, ast.Break):
+            return True
+        if not isinstance(inner, ast.While | ast.For):
+            waiting.extend(ast.iter_child_nodes(inner))
+    return False
 
 
 def statement(ctx: Context, node: ast.stmt) -> None:
