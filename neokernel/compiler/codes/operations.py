@@ -71,7 +71,9 @@ CODES: dict[str, Code] = {
         "an f-string that can't be written",
         "An f-string as a value would need memory for its text, and there is no heap. Handed to a method marked "
         "`@writer`, it is written piece by piece and needs none. Integers, `bool`, `str` and enums can be "
-        "written, with the formats that Python has for them; the format itself is a constant.",
+        "written, with the formats that Python has for them; the format itself is a constant. Where the whole is "
+        "wanted, as by the log, it is written into an array first, by `Text` of "
+        '`neokernel.http.text`: `text.write(f"…")`, then `text.written()`, or `text_of(text.written())` for a `str`.',
         'from neokernel.lang import u32\n\ndef name(n: u32) -> str:\n    return f"item {n}"\n',
         "from neokernel.lang import struct, u32, writer\n\n"
         "@struct\nclass Log:\n    length: u32 = 0\n\n    @writer\n    def write(self, text: str) -> None:\n"
