@@ -427,7 +427,8 @@ class Exchange:
     async def receive(self, into: Span[u8], until: u64, since: u64, is_slow: bool = True) -> usize | End | Expired:
         """Bytes that have come, at least one; 0: the peer has sent all. It is over, too, if it has to give way.
 
-        `since`: when they were to come, and `is_slow`: are they a request's that has begun? (`seat.py`)
+        `since`: when they were to come, and `is_slow`: are they a request's that has begun? (`seat.py`) 0: what comes
+        is of no use any more, so it doesn't keep the place.
         """
         net, executor, seat = self.server.net, self.server.net.executor, self.seat
         while True:
@@ -438,7 +439,7 @@ class Exchange:
                 net.catch_up()
                 came = net.get(self.stream, into)
             if came is not None:
-                if seat is not None:
+                if seat is not None and since != 0:
                     seat.stay(executor)
                 return came
             if wanted or executor.now >= until:
@@ -557,6 +558,6 @@ class Exchange:
             while True:
                 # Its place is somebody else's at once, if one is wanted.
                 came = await self.receive(self.head.data[:], until, 0, False)
-                if isinstance(came, (End, Expired)) or came == 0:
+                if isinstance(came, (End, Expired)) or came == 0 or (self.seat is not None and self.seat.wanted):
                     break
         net.close(self.stream)

@@ -60,6 +60,8 @@ CLIENTS = 6
 TARGETS = (
     "card", "network", "gateway", "accelerator", "digits", "digits-next", "linear", "linear-next", "whole",
 )  # fmt: skip
+#: what they have free depends on which of two bundles is leased to whom
+LEASING = {"accelerator", "linear", "linear-next"}
 #: with whom connections end
 CUTS = ("network", "gateway")
 #: requests between two things that are done
@@ -122,8 +124,9 @@ class Campaign:
     """`port`: of the gateway, at the host. What is shared by its threads is changed under `lock`."""
 
     def __init__(self, port: int, sessions: Sessions, seed: int, requests: int, counts: Counts) -> None:
-        self.port, self.sessions, self.seed, self.counts = port, sessions, seed, counts
-        self.end = counts.requests + requests
+        # Who goes on asks other things than before.
+        self.port, self.sessions, self.seed, self.counts = port, sessions, seed + counts.requests, counts
+        self.end = requests
         self.mix = Mix()
         self.lock = threading.Lock()
         #: who connects, one after the other: docs/guide/network.md
@@ -327,6 +330,11 @@ class Campaign:
         free = {"memory of nobody": int(left.memory), "slots of init": int(left.slots)}
         free.update({each.name: each.free for each in view.services()})
         self.counts.free[-1].append(free)
+        first = self.counts.free[-1][0]
+        for name in free.keys() - LEASING:
+            if free[name] != first[name]:
+                self.wrong.append(f"{name}: {first[name]:,} bytes were free at first, and {free[name]:,} are")
+        self.check()
         kills = sum(count for what, count in self.counts.done.items() if what.startswith("kill"))
         say(f"{self.counts.requests:,} requests, {self.counts.again:,} sent again, {kills:,} kills")
         if again:

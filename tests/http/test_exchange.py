@@ -139,6 +139,15 @@ def test_an_empty_span_reads_nothing(connection: Connection) -> None:
     assert connection.served.requests == 1 and connection.served.empty == 0
 
 
+def post(connection: Connection, data: bytes) -> None:
+    """It has come, and been told of, but no task has run since."""
+    buffer = connection.net.buffer(lang.u32(0), True)
+    for place, byte in enumerate(data):
+        buffer[lang.usize(connection.arrived + place)] = lang.u8(byte)
+    connection.arrived += len(data)
+    connection.plugged.service.post_moved(lang.u32(0), lang.u32(connection.arrived), lang.u32(0))
+
+
 def test_an_idle_connection_gives_way(connection: Connection) -> None:
     connection.say(REQUEST)
     connection.served.ask_for_its_place()
@@ -151,11 +160,7 @@ def test_who_has_just_asked_stays(connection: Connection) -> None:
     """Its request was told of, but its task hasn't run since: it is answered, and whoever wanted the place is told."""
     seat = connection.served.seats[lang.usize(0)]
     connection.say(REQUEST)
-    buffer = connection.net.buffer(lang.u32(0), True)
-    for place, byte in enumerate(REQUEST):
-        buffer[lang.usize(connection.arrived + place)] = lang.u8(byte)
-    connection.arrived += len(REQUEST)
-    connection.plugged.service.post_moved(lang.u32(0), lang.u32(connection.arrived), lang.u32(0))
+    post(connection, REQUEST)
     connection.served.ask_for_its_place()
     connection.run()
     assert connection.served.requests == 2 and not connection.served.ended
@@ -197,6 +202,17 @@ def test_a_slow_sender_gives_way(connection: Connection, begin: bytes) -> None:
     assert wanted(connection) is Room.SOON
     assert connection.served.ended and connection.timed_out == 1
     assert said_by(connection).startswith(b"HTTP/1.1 408 ")
+
+
+def test_who_was_refused_and_goes_on_sending_gives_way(connection: Connection) -> None:
+    """What comes behind a refusal is read past, so that the client sees it, and keeps nobody waiting."""
+    connection.say(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
+    connection.say(bytes(100))
+    connection.rest(0.05)
+    assert said_by(connection).startswith(b"HTTP/1.1 413 ") and not connection.served.ended
+    post(connection, bytes(100))
+    assert wanted(connection) is Room.SOON
+    assert connection.served.ended
 
 
 def test_who_sends_a_body_as_fast_as_it_has_to_keeps_its_place(connection: Connection) -> None:

@@ -84,7 +84,7 @@ def size_of_name(name: u64) -> usize:
 
 
 def byte_of(name: u64, place: usize) -> u8:
-    return truncate(u8, wrapping_mul(u64(place) + name << 20, 0x9E3779B97F4A7C15) >> 56)
+    return truncate(u8, wrapping_mul(u64(place) + (name << 20), 0x9E3779B97F4A7C15) >> 56)
 
 
 def fragments(seed: u64, count: u64, levels: Span[u64]) -> None:

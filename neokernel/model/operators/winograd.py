@@ -84,7 +84,7 @@ class Tiled:
         row = PLACES * self.channels * self.columns
         self.strip = min(self.rows, max(-(-lanes // self.columns), STRIP // row, 1))
         tiles = self.strip * self.columns
-        self.block = min(self.results, lanes * code.machine.accumulators // min(lanes, tiles))
+        self.block = min(self.results, code.machine.accumulators)
         self.weights = code.constant(self._laid_out(transformed(weights)))
         self.elements = code.work(F32, PLACES * self.channels * tiles)  # [place, channel, tile]
         self.sums = code.work(F32, PLACES * self.block * tiles)  # [place, result of the block, tile]

@@ -13,7 +13,7 @@ from enum import Enum
 from neokernel.abi.model import Header
 from neokernel.abi.status import Status
 from neokernel.interfaces.accelerator import Accelerator, NoLease, Order, What, Why
-from neokernel.interfaces.inference import MANIFEST, MOST_TENSORS, Inference, NoWork, behind, port_of
+from neokernel.interfaces.inference import MANIFEST, MOST_BYTES, MOST_TENSORS, Inference, NoWork, behind, port_of
 from neokernel.lang import (
     Array,
     Embedded,
@@ -224,6 +224,8 @@ class Runner:
             if isinstance(batch, Failure):
                 _ = is_over(batch)
                 return End.OVER
+            if batch.examples == 0 or batch.examples > u64(MOST_BYTES) // max(self.model.stride, 1):
+                return End.OVER  # not what the gateway's interface allows
             self.model.infer_all(batch.examples)
             done = batch.number
 
