@@ -569,7 +569,7 @@ def test_the_model_ends(nk: Nk, machine: Machine, made: Bundle) -> None:
     assert before["version"] == "8" and before["backend"] == "scalar"
     # It has no other code.
     result = nk("model", "swap", "digits", "vector")
-    assert result.status == 1 and "it has no code for this machine" in result.error, result.error
+    assert result.status == 1 and "or the model's bundle no code for them" in result.error, result.error
     assert nk("svc", "restart", before["service"]).status == 0
     until(machine.serves)
     after = settled(nk)
