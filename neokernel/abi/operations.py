@@ -183,10 +183,14 @@ class Operation(Enum):
     #: (MISSING_RIGHT of argument 2), and has no badge itself (BADGED). `a5` must be 0: the kernel keeps there whether
     #: it has begun
     CANCEL_SENDERS = 40
+    #: CapTable (number) → count, capability, word, outcome: say how many system calls of threads that use this table
+    #: were denied, and which one this was, counted from 0: its `a0`, its `a1`, and how it ended, with the number of the
+    #: call (`a7`) in the lowest bits (`abi/denials.py`). The last eight are kept; of others all but `count` is 0
+    DENIALS = 41
 
 
 def operation_of(label: u64) -> Operation | None:
-    return Operation(u8(label)) if 1 <= label <= u64(Operation.CANCEL_SENDERS.value) else None
+    return Operation(u8(label)) if 1 <= label <= u64(Operation.DENIALS.value) else None
 
 
 class Binding(Enum):

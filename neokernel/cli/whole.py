@@ -54,7 +54,7 @@ def prove_kernel(*, cold: bool, record: bool, as_json: bool) -> int:
         say("compiling")
         state = run_front_end(kernel_state(*MODULES))
         if state.diagnostics.items or state.program is None:
-            raise click.ClickException("the kernel isn't accepted: `nk check neokernel/kernel/boot.py` says why")
+            refuse(state.diagnostics.items, Program(KERNEL), as_json=as_json)
         export(state.program, EXPORTS)
         try:
             found = prove_all(

@@ -13,6 +13,7 @@ other is, and no thread uses it.
 """
 
 from neokernel.abi.call import argument_of, failure, status_of
+from neokernel.abi.denials import KEPT_DENIALS
 from neokernel.abi.operations import Operation
 from neokernel.abi.rights import ALL
 from neokernel.abi.status import FIRST, INVOKED, SECOND, THIRD, TRAVELLING, WINDOW, Status
@@ -88,6 +89,8 @@ def invoke(hart: Hart, caller: Thread, slot: Slot, operation: Operation, given: 
     if not u64(Operation.COPY.value) <= u64(operation.value) <= u64(Operation.INSPECT.value):
         if operation is Operation.CANCEL_SENDERS:
             return cancel_senders(hart, caller.registers, table)
+        if operation is Operation.DENIALS:
+            return tell_denial(caller, table)
         return refuse_operation()
     index = caller.registers.a2
     if index >= len(table.slots):
@@ -202,6 +205,15 @@ def inspect(caller: Thread, place: Slot) -> u64:
     """INSPECT."""
     badge = place.word if badgeable(place) else u64(0)
     return answer(caller, 0, number_of(place), u64(place.rights), badge, u64(place.depth))
+
+
+def tell_denial(caller: Thread, table: CapTable) -> u64:
+    """DENIALS."""
+    count, number = table.denied, caller.registers.a2
+    if number >= count or count - number > KEPT_DENIALS:
+        return answer(caller, 0, count, 0, 0, 0)
+    place = table.denials[number % KEPT_DENIALS]
+    return answer(caller, 0, count, place.capability, place.word, place.outcome)
 
 
 # --- delete, revoke ---------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ from neokernel.kernel.objects import (
     fits,
     runs,
 )
-from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, answer
+from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, answer, keep_denial
 from neokernel.kernel.reply import arm, finish, link, release, waits_for_reply
 from neokernel.kernel.schedule import append, stop, take_out
 from neokernel.kernel.slot import derivable, derive, find, has_children, is_fertile, refuse, relocate, vacant
@@ -396,6 +396,7 @@ def _reject(
         return False
     take_sender(endpoint, sender)
     if not sender.faulted:
+        keep_denial(sender, refused)
         wake(hart, sender, 0, refused)
         return True
     # Whoever handles faults must receive by a Reply.

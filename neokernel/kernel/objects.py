@@ -12,6 +12,7 @@ from enum import Enum
 
 from neokernel.abi.buffer import Buffer
 from neokernel.abi.call import MAXIMUM_CAPABILITIES, MAXIMUM_WORDS, capabilities_of, length_of
+from neokernel.abi.denials import KEPT_DENIALS
 from neokernel.abi.kinds import PAGE_SIZE
 from neokernel.abi.rights import EXECUTE, READ, WRITE
 from neokernel.arch.cpu import Cpu
@@ -159,8 +160,21 @@ class Holder:
 
 
 @struct
+class Denial:
+    """A system call that was denied, as the thread's registers were."""
+
+    capability: u64 = 0
+    word: u64 = 0
+    #: the failure, and the number of the call below it
+    outcome: u64 = 0
+
+
+@struct
 class CapTable:
     slots: Span[Embedded[Slot]]
+    #: how many calls of threads of this table were denied, and the last of them: number n is at n modulo their number
+    denied: u64 = 0
+    denials: Array[Embedded[Denial]] = array(KEPT_DENIALS)
     #: while the table is emptied: its own capability, its neighbours in the list of those, and how far it is; the pin
     #: that it waits for, in whose list it is then
     tomb: Embedded[Slot] = Slot()

@@ -45,7 +45,7 @@ from neokernel.kernel.objects import (
     Trace,
     runs,
 )
-from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, answer, give_answer
+from neokernel.kernel.outcome import AGAIN, ANSWERED, BLOCKED, answer, fail, give_answer
 from neokernel.kernel.reply import attach, detach, end_dispatch, lose_time, withdraw
 from neokernel.kernel.schedule import (
     begin_slice,
@@ -96,10 +96,14 @@ def invocation(thread: Thread) -> Registers:
 @inline
 def conclude(hart: Hart, thread: Thread, outcome: u64) -> None:
     """Leave the outcome in the thread's registers, if it is an answer that isn't there already."""
-    if not AGAIN <= outcome <= ANSWERED:
-        give_answer(thread, 0, outcome)
+    if outcome == 0:
+        give_answer(thread, 0, 0)
+    elif outcome in (ANSWERED, BLOCKED):
+        return
     elif outcome == AGAIN:
         go_on(hart, thread)
+    else:
+        fail(thread, outcome)
 
 
 @cold
@@ -116,8 +120,10 @@ def go_on(hart: Hart, thread: Thread) -> None:
             break
         outcome = failure(Status.NO_CAPABILITY, INVOKED) if slot is None else invoke(hart, thread, slot)
         if outcome != AGAIN:
-            if outcome != ANSWERED and outcome != BLOCKED:
-                give_answer(thread, 0, outcome)
+            if outcome == 0:
+                give_answer(thread, 0, 0)
+            elif outcome > ANSWERED:
+                fail(thread, outcome)
             return
     registers.pc = wrapping_sub(registers.pc, 4)
     registers.full = 1

@@ -312,6 +312,22 @@ def inspect(table: u64, index: u64) -> SlotInfo | Failure:
     return made if isinstance(made, Failure) else SlotInfo(made.w0, made.w1, made.w2, made.w3)
 
 
+@value
+class Denial:
+    """`count`: how many calls of a table's threads were denied. What was asked for is 0 if it isn't kept any more."""
+
+    count: u64
+    #: `a0`, `a1`, and the failure, with the number of the call below it (`abi/denials.py`)
+    capability: u64
+    word: u64
+    outcome: u64
+
+
+def denial(table: u64, number: u64) -> Denial | Failure:
+    made = invoke(table, Operation.DENIALS, 1, number)
+    return made if isinstance(made, Failure) else Denial(made.w0, made.w1, made.w2, made.w3)
+
+
 # --- AddressSpace, Frame, PageTable -----------------------------------------------------------------------------------
 
 

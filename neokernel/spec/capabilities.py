@@ -7,11 +7,12 @@ The tree is kept as a list in preorder with depths (`neokernel/kernel/slot.py`):
 made from, one deeper; so it is within reach of who revokes that, or anything above.
 """
 
-from neokernel.abi.call import failure, status_of
+from neokernel.abi.call import NEVER, failure, status_of
+from neokernel.abi.denials import CALL_MASK, is_denial
 from neokernel.abi.kinds import Kind
 from neokernel.abi.rights import ALL, CONTROL
 from neokernel.abi.status import FIRST, SECOND, THIRD, TRAVELLING, Status
-from neokernel.kernel.captable import badgeable, copy, copy_out, inspect, move_in, move_out
+from neokernel.kernel.captable import badgeable, copy, copy_out, inspect, move_in, move_out, tell_denial
 from neokernel.kernel.endpoint import hand_over, immovable
 from neokernel.kernel.objects import (
     BADGED,
@@ -39,7 +40,7 @@ from neokernel.kernel.objects import (
     Thread,
     Trace,
 )
-from neokernel.kernel.outcome import ANSWERED
+from neokernel.kernel.outcome import ANSWERED, keep_denial
 from neokernel.kernel.slot import (
     begin_revocation,
     controlled,
@@ -243,6 +244,19 @@ def what_is_inspected_is_told(caller: Thread, place: Slot) -> None:
     assert outcome == ANSWERED and told.a0 == 0 and told.a1 == 0
     assert told.a2 == number_of(place) and told.a3 == u64(place.rights) and told.a5 == u64(place.depth)
     assert told.a4 == (place.word if badgeable(place) else u64(0))
+
+
+def the_last_denials_are_told(caller: Thread, failed: Thread, outcome: u64) -> None:
+    """DENIALS: what a thread asked for that it hadn't the authority for."""
+    requires(caller is not failed and is_denial(outcome))
+    requires(failed.table.denied < NEVER and caller.registers.a2 == failed.table.denied)
+    table, asked = failed.table, failed.registers
+    number, capability, word = table.denied, asked.a0, asked.a1
+    keep_denial(failed, outcome)
+    assert tell_denial(caller, table) == ANSWERED
+    told = caller.registers
+    assert told.a2 == number + 1 and told.a3 == capability and told.a4 == word
+    assert told.a5 == outcome | (asked.a7 & CALL_MASK)
 
 
 def what_travels_is_handed_over(hart: Hart, slot: Slot, place: Slot, moving: bool) -> None:

@@ -16,7 +16,9 @@ from neokernel.prover.terms import Term
 from neokernel.prover.unchanged import AllOrNothing
 
 OPERATIONS = {
-    "captable": "invoke copy move_in copy_out move_out refuse_landing inspect revoke revoke_some cancel_senders",
+    "captable": (
+        "invoke copy move_in copy_out move_out refuse_landing inspect tell_denial revoke revoke_some cancel_senders"
+    ),
     "dma": "invoke pin unpin",
     "endpoint": "malformed transfer transfer_more immovable send offer receive respond give give_more",
     "interrupt": "invoke bind unbind acknowledge",

@@ -1,11 +1,12 @@
 """A step of the attack: the running thread enters the kernel, in one of all ways; then everything is looked at."""
 
-from neokernel.abi.call import argument_of, label_of, status_of
+from neokernel.abi.call import Call, argument_of, label_of, status_of
+from neokernel.abi.denials import KEPT_DENIALS, is_denial
 from neokernel.abi.rights import CONTROL, READ, RECEIVE, SEND, SIGNAL, WAIT, WRITE
 from neokernel.arch import cpu
 from neokernel.kernel import fast, syscall
 from neokernel.kernel.objects import CapTable, Endpoint, Hart, Notification, Reply, SchedContext, State, Thread
-from neokernel.lang import address_of, copy, size_of, span_at, u16, u32, u64, unsafe, wrapping_mul
+from neokernel.lang import address_of, copy, size_of, span_at, u16, u32, u64, unsafe, value, wrapping_mul
 from tests.fuzz_kernel.choose import choose_call, strange, tend
 from tests.fuzz_kernel.invariants import THREAD, deep, shallow
 from tests.fuzz_kernel.machine import gardener, make
@@ -160,6 +161,8 @@ def call(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
     fuzz.badge = registers.a3
     allowed = allows(thread, row)
     caller = thread.identifier
+    table = thread.table
+    asked = Asked(table.denied, registers.a0, registers.a1, registers.a7)
     note(fuzz, thread, row)
     fuzz.calls += 1
     registers.full = 0
@@ -177,7 +180,8 @@ def call(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
         syscall.system_call(thread)
     check(fuzz)
     look_back(fuzz, hart, row, caller)
-    account(fuzz, thread, row, allowed)
+    if account(fuzz, thread, row, allowed) and thread.table is table:
+        denials_are_kept(thread, asked)
     unchanged(fuzz, thread, target)
 
 
@@ -206,7 +210,7 @@ def row_of(thread: Thread) -> u64:
     if registers.a0 < len(table.slots) and isinstance(table.slots[registers.a0].object, Endpoint):
         return 0
     label = label_of(registers.a1)
-    return OPERATIONS + label if label >= 1 and label <= 40 else u64(OPERATIONS)
+    return OPERATIONS + label if label >= 1 and label <= 41 else u64(OPERATIONS)
 
 
 def target_of(thread: Thread, row: u64) -> u64:
@@ -291,12 +295,12 @@ def allows(thread: Thread, row: u64) -> bool:
     return slot.object is not None and slot.rights & needed == needed
 
 
-def account(fuzz: Fuzz, thread: Thread, row: u64, allowed: bool) -> None:
-    """Count how the call ended, and look at what it left in the registers."""
+def account(fuzz: Fuzz, thread: Thread, row: u64, allowed: bool) -> bool:
+    """Count how the call ended, and look at what it left in the registers. Has it an outcome already?"""
     registers = thread.registers
     if not lives(fuzz, address_of(thread), THREAD):
         count(fuzz, row, GONE, 0, False)
-        return
+        return False
     waits = thread.state is not State.RUNNABLE and thread.state is not State.STOPPED
     if thread.faulted or (thread.state is State.STOPPED and registers.pc == ECALL_AT):
         count(fuzz, row, FAULTED, 0, False)
@@ -310,6 +314,34 @@ def account(fuzz: Fuzz, thread: Thread, row: u64, allowed: bool) -> None:
     else:
         assert allowed or status_of(registers.a1) != 0, "a call without the right succeeds"
         result(fuzz, thread, row, False)
+        return True
+    return False
+
+
+@value
+class Asked:
+    """A call as it was made, and how many of its table had been denied before."""
+
+    denied: u64
+    capability: u64
+    word: u64
+    call: u64
+
+
+def denials_are_kept(thread: Thread, asked: Asked) -> None:
+    """What a call was denied is the last that its table keeps; others change nothing there.
+
+    But who receives may find that others are to be denied, who have waited.
+    """
+    outcome, table = thread.registers.a1, thread.table
+    others = asked.call == u64(Call.RECEIVE.value) or asked.call == u64(Call.REPLY_RECEIVE.value)
+    if not is_denial(outcome):
+        assert others or table.denied == asked.denied, "what wasn't denied is counted"
+        return
+    assert table.denied > asked.denied and (others or table.denied == asked.denied + 1), "it isn't counted"
+    kept = table.denials[(table.denied - 1) % KEPT_DENIALS]
+    assert kept.capability == asked.capability and kept.word == asked.word, "something else is kept"
+    assert kept.outcome == outcome | asked.call, "another outcome is kept"
 
 
 def resumed(fuzz: Fuzz, thread: Thread) -> None:
@@ -391,7 +423,7 @@ def has_payload(row: u64) -> bool:
     match row:
         case 0 | 1 | 3 | 5:
             return True
-        case 13 | 20 | 30 | 35 | 36 | 39 | 40 | 44 | 48:
+        case 13 | 20 | 30 | 35 | 36 | 39 | 40 | 44 | 48 | 51:
             return True
         case _:
             return False

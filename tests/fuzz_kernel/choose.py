@@ -28,7 +28,7 @@ from neokernel.kernel.objects import (
     Thread,
 )
 from neokernel.kernel.slot import has_children, number_of
-from neokernel.lang import Order, saturating_add, u16, u32, u64
+from neokernel.lang import Order, saturating_add, u16, u32, u64, wrapping_sub
 from tests.fuzz_kernel.state import OPERATIONS, Fuzz
 
 #: how often each system call is made, then each operation
@@ -38,10 +38,10 @@ WEIGHTS: tuple[u64, ...] = (
     0, 40, 4, 4, 30, 14, 14, 14, 32, 10, 8,  # (none), RETYPE to INSPECT
     20, 16, 12, 10, 20, 10, 12, 8, 16, 6,  # MAP to READ_REGISTERS
     5, 3, 6, 6, 16, 5, 10, 6, 3, 4,  # WRITE_REGISTERS to CONTEXT_INFO
-    8, 4, 4, 10, 8, 4, 6, 8, 8, 12,  # BIND_INTERRUPT to CANCEL_SENDERS
+    8, 4, 4, 10, 8, 4, 6, 8, 8, 12, 4,  # BIND_INTERRUPT to DENIALS
 )
 # fmt: on
-TOTAL = 598
+TOTAL = 602
 
 #: what a capability is wanted for, beside its kind: Fit.ANY, or a state in which the operation succeeds
 ANY = 0
@@ -256,14 +256,14 @@ KINDS: tuple[u64, ...] = (
     0, 4, 4, 4, 8, 8, 8, 8, 8, 8, 8,
     7, 7, 5, 6, 9, 9, 9, 9, 9, 9,
     9, 9, 9, 9, 9, 9, 15, 15, 15, 10,
-    12, 12, 12, 13, 13, 14, 14, 16, 16, 8,
+    12, 12, 12, 13, 13, 14, 14, 16, 16, 8, 8,
 )
 STATES: tuple[u64, ...] = (
     6, 0, 6, 7, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 2, 2, 0, 0, 3, 4, 3, 3,
     3, 3, 1, 5, 6, 0, 0, 0, 0, 0,
-    1, 2, 7, 0, 0, 0, 0, 0, 0, 0,
+    1, 2, 7, 0, 0, 0, 0, 0, 0, 0, 0,
 )
 # fmt: on
 
@@ -402,7 +402,7 @@ def choose_call(fuzz: Fuzz, hart: Hart, thread: Thread) -> None:
         r.a1 = message(row - OPERATIONS, 0, 0)
         operation(fuzz, hart, thread, row - OPERATIONS)
         if fuzz.chance(256):
-            r.a1 = (r.a1 & ~u64(0xFFFF_FFFF)) | (41 + fuzz.below(1000))
+            r.a1 = (r.a1 & ~u64(0xFFFF_FFFF)) | (42 + fuzz.below(1000))
         if fuzz.chance(128):
             r.a0 = fuzz.below(len(thread.table.slots) + 1)
         if fuzz.chance(96):
@@ -630,6 +630,8 @@ def on_table(fuzz: Fuzz, thread: Thread, number: u64) -> None:
             r.a5 = 0
         case 40:
             cancelled(fuzz, thread, table)
+        case 41:
+            r.a2 = wrapping_sub(table.denied, fuzz.below(12))
         case _:
             r.a2 = fuzz.below(len(table.slots) + 1)
 

@@ -49,6 +49,18 @@ MUTANTS = (
     Mutant(
         "the last in a queue leaves, and stays its tail", "schedule", "        queue.tail = before\n", "        pass\n"
     ),
+    Mutant(
+        "a denial is counted twice",
+        "outcome",
+        "table.denied = wrapping_add(table.denied, 1)",
+        "table.denied = wrapping_add(table.denied, 2)",
+    ),
+    Mutant(
+        "a denial is kept in the place of the latest",
+        "outcome",
+        "table.denials[table.denied % KEPT_DENIALS]",
+        "table.denials[wrapping_add(table.denied, 7) % KEPT_DENIALS]",
+    ),
     Mutant("revocations never end", "slot", "        hart.revocations -= 1\n", ""),
     Mutant(
         "the fast path forgets whose the context is", "fast", "                        server.context = context\n", ""

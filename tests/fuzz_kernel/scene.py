@@ -144,7 +144,7 @@ def giving(thread: Thread, number: Operation, index: u64, given: u64) -> bool:
 def refused(fuzz: Fuzz, thread: Thread) -> bool:
     """Any operation, each as often, spoilt in one of the ways in which all can be."""
     r = thread.registers
-    number = 1 + fuzz.below(u64(Operation.CANCEL_SENDERS.value))
+    number = 1 + fuzz.below(u64(Operation.DENIALS.value))
     slots = thread.table.slots
     size = len(slots)
     wanted = KINDS[OPERATIONS + number]

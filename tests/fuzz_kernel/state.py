@@ -50,13 +50,13 @@ MOST_THREADS = 64
 MOST_TABLES = 64
 #: rows of outcomes: 0 to 9 system calls, the last of them unknown ones; 10 + n operation n; then events
 OPERATIONS = 10
-EVENTS = 51
+EVENTS = 52
 #: rows of situations (`situations.py`), which are their arguments
-BETWEEN = 55
-AT_PINS = 56
-LATE = 57
-MISSED = 58
-ROWS = 60
+BETWEEN = 56
+AT_PINS = 57
+LATE = 58
+MISSED = 59
+ROWS = 61
 #: what a step can end with beside a status: indices as if they were statuses
 WAITED = 32
 RESTARTED = 33

@@ -448,7 +448,7 @@ def test_an_operation_that_is_refused_changes_nothing(case: Refusal, bench: Benc
 def test_each_operation_is_refused_in_some_way() -> None:
     """Those that aren't in the table have nothing to refuse but the capability."""
     missing = set(Operation) - {case.operation for case in REFUSALS}
-    assert missing == {OP.MEMORY_INFO, OP.THREAD_INFO, OP.PROCESSOR_INFO, OP.CONTEXT_INFO}
+    assert missing == {OP.DENIALS, OP.MEMORY_INFO, OP.THREAD_INFO, OP.PROCESSOR_INFO, OP.CONTEXT_INFO}
 
 
 @dataclass(frozen=True)
@@ -522,7 +522,7 @@ BAD_CALLS = [
     ),
     BadCall(Call.TRY_SEND, "endpoint", 0, 0, 0, S.TIMED_OUT, INVOKED),
     BadCall(Call.CALL, "processor", 0, 0, 0, S.UNKNOWN_OPERATION, WORD),
-    BadCall(Call.CALL, "processor", Operation.CANCEL_SENDERS.value + 1, 0, 0, S.UNKNOWN_OPERATION, WORD),
+    BadCall(Call.CALL, "processor", Operation.DENIALS.value + 1, 0, 0, S.UNKNOWN_OPERATION, WORD),
     BadCall(Call.CALL, "processor", word_of(Operation.CONFIGURE.value, 513), 0, 0, S.OUT_OF_RANGE, WORD),
     *(BadCall(each, "without receive endpoint", 0, NEVER, "reply", S.MISSING_RIGHT, INVOKED) for each in RECEIVING),
     *(BadCall(each, "notification", 0, NEVER, "reply", S.WRONG_KIND, INVOKED) for each in RECEIVING),
@@ -595,6 +595,41 @@ def test_a_mapped_frame_is_moved_with_its_mapping(bench: Bench) -> None:
     bench.machine.check()
     bench.do(EMPTY, Operation.UNMAP)
     bench.machine.check()
+
+
+def test_what_is_denied_is_kept(bench: Bench) -> None:
+    """The last eight, counted from 0: who asked by what for what, and how it ended."""
+    machine = bench.machine
+    for number in range(20):
+        word = word_of(Operation.MAP.value, number)
+        done = machine.call(Call.CALL, EMPTY, word, [0, 0, 0, 0])
+        assert done.failure == (S.NO_CAPABILITY, INVOKED)
+    done = machine.call(Call.SIGNAL, bench["endpoint"], 7, [0, 0, 0, 0])
+    assert done.failure == (S.WRONG_KIND, INVOKED)
+    done = machine.invoke(bench["weak platform"], Operation.POWER_OFF)
+    assert done.failure == (S.MISSING_RIGHT, INVOKED)
+    done = machine.invoke(bench["own table"], Operation.COPY, EMPTY, EVERYTHING)
+    assert done.failure == (S.NO_CAPABILITY, TRAVELLING), "nor is what would be handed on"
+    for index in range(15):
+        assert bench.do("own table", Operation.DENIALS, index) == (23, 0, 0, 0)
+    for index in range(15, 20):
+        told = bench.do("own table", Operation.DENIALS, index)
+        outcome = int(failure(S.NO_CAPABILITY, INVOKED)) | Call.CALL.value
+        assert told == (23, EMPTY, word_of(Operation.MAP.value, index), outcome)
+    outcome = int(failure(S.WRONG_KIND, INVOKED)) | Call.SIGNAL.value
+    assert bench.do("own table", Operation.DENIALS, 20) == (23, bench["endpoint"], 7, outcome)
+    count, capability, _, outcome = bench.do("own table", Operation.DENIALS, 21)
+    assert (count, capability, outcome) == (23, bench["weak platform"], int(failure(S.MISSING_RIGHT, INVOKED)))
+    assert bench.do("own table", Operation.DENIALS, 23) == (23, 0, 0, 0)
+    assert bench.do("own table", Operation.DENIALS, (1 << 64) - 1) == (23, 0, 0, 0)
+    machine.check()
+
+
+def test_what_fails_otherwise_is_not_denied(bench: Bench) -> None:
+    machine = bench.machine
+    assert machine.invoke(bench["own table"], Operation.INSPECT, BEYOND).failure == (S.OUT_OF_RANGE, FIRST)
+    assert machine.call(Call.CALL, bench["processor"], 0, [0, 0, 0, 0]).failure == (S.UNKNOWN_OPERATION, WORD)
+    assert bench.do("own table", Operation.DENIALS, 0) == (0, 0, 0, 0)
 
 
 def test_a_pin_stops_a_revocation(bench: Bench) -> None:
@@ -1661,6 +1696,8 @@ def test_a_message_arrives_whole_or_not_at_all(
     else:
         machine.window(EMPTY - 4, window, receiver)
     machine.name(sender, *indices)
+    table = sender.table
+    denied = int(table.denied)
     if queued:
         machine.start(sender, number, endpoint, word, NOTHING, 0)
         before = bench.state()
@@ -1672,6 +1709,11 @@ def test_a_message_arrives_whole_or_not_at_all(
         assert receiver.state is State.RECEIVING
     assert sender.state is State.RUNNABLE and machine.result(sender).failure == (status, argument)
     assert bench.state() == before
+    assert int(table.denied) - denied == (status is S.NO_CAPABILITY), "also of who has waited"
+    if status is S.NO_CAPABILITY:
+        kept = table.denials[denied % 8]
+        outcome = int(failure(status, u64(argument))) | number.value
+        assert (int(kept.capability), int(kept.word), int(kept.outcome)) == (endpoint, word, outcome)
     machine.check()
 
 

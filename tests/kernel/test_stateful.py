@@ -44,6 +44,7 @@ TARGETS: dict[Operation, tuple[Kind, Kind | None]] = {
     Operation.REVOKE: (Kind.CAP_TABLE, None),
     Operation.INSPECT: (Kind.CAP_TABLE, None),
     Operation.CANCEL_SENDERS: (Kind.CAP_TABLE, None),
+    Operation.DENIALS: (Kind.CAP_TABLE, None),
     Operation.MAP: (Kind.ADDRESS_SPACE, Kind.FRAME),
     Operation.INSTALL: (Kind.ADDRESS_SPACE, Kind.PAGE_TABLE),
     Operation.UNMAP: (Kind.FRAME, None),
@@ -179,6 +180,8 @@ class Lives(RuleBasedStateMachine):
                 return self.choose(Kind.NONE, a), int(ALL) if b % 4 else b & int(ALL), 0, 0
             case Operation.CANCEL_SENDERS:
                 return self.choose(Kind.ENDPOINT, a), b % 3, 0, 0
+            case Operation.DENIALS:
+                return a % 12, 0, 0, 0
             case Operation.MAP:
                 return (a % 3) * 4096 + (b % 3) * (1 << 21), (1, 3, 5, 4, 7, 2, 0)[c % 7], 0, 0
             case Operation.INSTALL:

@@ -40,40 +40,40 @@ WEIGHTS: tuple[u64, ...] = (
     0, 24, 4, 6, 14, 6, 6, 4, 8, 3, 4,
     10, 6, 8, 3, 14, 8, 6, 4, 5, 5,
     4, 3, 5, 4, 4, 6, 6, 6, 3, 6,
-    1, 1, 1, 1, 1, 3, 4, 3,
+    1, 1, 1, 1, 1, 3, 4, 3, 2,
 )
 #: the kind of capability that is invoked: see `abi/operations.py`
 KINDS: tuple[u64, ...] = (
     0, 4, 4, 4, 8, 8, 8, 8, 8, 8, 8,
     7, 7, 5, 6, 9, 9, 9, 9, 9, 9,
     9, 9, 9, 9, 9, 9, 15, 15, 15, 10,
-    12, 12, 12, 13, 13, 14, 14, 8,
+    12, 12, 12, 13, 13, 14, 14, 8, 8,
 )
 #: what of its `used` must be clear, and what must be set
 CLEAR: tuple[u64, ...] = (
     0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0x300, 0x200, 0x300, 0,
     0x300, 0x300, 0x290, 0x200, 0x200, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0,
 )
 SET: tuple[u64, ...] = (
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     3, 0, 1, 1, 0, 0, 0, 0x100, 0, 0,
     0, 0, 0, 0x80, 0x180, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0,
 )
 #: the kind of capability that travels with it
 GIVEN: tuple[u64, ...] = (
     0, 0, 0, 0, 99, 99, 0, 0, 0, 0, 0,
     5, 6, 0, 0, 98, 0, 0, 0, 0, 0,
     0, 0, 3, 0, 0, 0, 10, 9, 0, 0,
-    3, 0, 0, 5, 5, 0, 0, 0,
+    3, 0, 0, 5, 5, 0, 0, 0, 0,
 )
 #: and what a binding wants
 BOUND: tuple[u64, ...] = (7, 8, 5, 1, 10, 3, 11)
 # fmt: on
-#: the last place stands for CANCEL_SENDERS: the Platform isn't attacked
-OPERATIONS = 39
+#: the last places stand for CANCEL_SENDERS and DENIALS: the Platform isn't attacked
+OPERATIONS = 40
 
 #: `used` of most: bit 0, it is mapped, installed, bound, signalled, full, or holds a caller. Of an address space: it
 #: has a table of level 2 (bit 0), and one of level 1 (bit 1). Of a thread: its bindings, that it is held (bit 7), that
@@ -272,6 +272,9 @@ def operate(process: Process, mind: Mind) -> u64:
             case 38:
                 operation = u64(Operation.CANCEL_SENDERS.value)
                 w0, w1, w3 = pick(mind, 1), chance.below(3), u64(0)
+            case 39:
+                operation = u64(Operation.DENIALS.value)
+                w0 = chance.below(32)
             case _:
                 pass
     if operation == 1 and w0 == 13:

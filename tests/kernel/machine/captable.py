@@ -5,7 +5,7 @@ from __future__ import annotations
 from world import BEYOND, EMPTY, World
 
 from neokernel.abi.boot import OWN_TABLE, OWN_THREAD
-from neokernel.abi.call import message
+from neokernel.abi.call import failure, message
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Operation
 from neokernel.abi.rights import ALL, GRANT, READ, RECEIVE, SEND, SIGNAL, WAIT, WRITE
@@ -35,6 +35,32 @@ def run(w: World) -> None:
     depth(w)
     revocations(w)
     other_tables(w)
+    denials(w)
+
+
+def denials(w: World) -> None:
+    """What fails for want of authority is kept, what fails otherwise isn't."""
+    t = w.t
+    before = system.denial(OWN_TABLE, 0)
+    if isinstance(before, Failure):
+        t.bail(before)
+        return
+    t.message_fails(system.call(EMPTY, message(77, 2)), Status.NO_CAPABILITY, INVOKED, "a call by nothing")
+    t.fails(system.delete(OWN_TABLE, BEYOND), Status.OUT_OF_RANGE, FIRST, "DELETE beyond the table, likewise")
+    kept = system.denial(OWN_TABLE, before.count)
+    if isinstance(kept, Failure):
+        t.bail(kept)
+        return
+    t.equal(kept.count, before.count + 1, "DENIALS: it is counted")
+    t.equal(kept.capability, EMPTY, "DENIALS: what was invoked")
+    t.equal(kept.word, message(77, 2), "DENIALS: the message word")
+    t.equal(kept.outcome, failure(Status.NO_CAPABILITY, INVOKED), "DENIALS: how it ended")
+    t.message_fails(
+        system.invoke(w.notification, Operation.DENIALS, 1, 0),
+        Status.WRONG_KIND,
+        INVOKED,
+        "DENIALS of what is no table",
+    )
 
 
 def copies(w: World) -> None:

@@ -130,7 +130,7 @@ def unknown_operations(w: World) -> None:
     t = w.t
     unknown, of = Status.UNKNOWN_OPERATION, u64(WORD)
     t.message_fails(system.call(OWN_TABLE, message(0)), unknown, of, "label 0 on a table")
-    t.message_fails(system.call(OWN_TABLE, message(41)), unknown, of, "a label that no operation has")
+    t.message_fails(system.call(OWN_TABLE, message(42)), unknown, of, "a label that no operation has")
     t.message_fails(system.call(OWN_TABLE, message(0xFFFF_FFFF)), unknown, of, "the largest label")
     t.message_fails(system.call(OWN_TABLE, message(256 + 10, 1), OWN_TABLE), unknown, of, "a label isn't cut to 8 bits")
     wrong = Status.WRONG_KIND
