@@ -376,12 +376,13 @@ def test_qemu_that_fails(nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_qemu_may_take_its_time_to_end(nk: Nk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nk("build", EXAMPLES / "01_hello", "-o", "image.elf")
     fake = tmp_path / "qemu-system-riscv64"
-    fake.write_text("#!/bin/sh\nprintf '\\036nk-start 1\\nhello'\nexec >&-\nsleep 2\nexit 5\n")
+    begin = "#!/bin/sh\n[ $1 = --version ] && exit\nprintf '\\036nk-start 1\\nhello'\nexec >&-\n"
+    fake.write_text(begin + "sleep 2\nexit 5\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     result = nk("run", "image.elf")
     assert (result.status, result.output, result.error) == (5, "hello", "booting image.elf\n")
-    fake.write_text("#!/bin/sh\nprintf '\\036nk-start 1\\nhello'\nexec >&-\nexec sleep 1000\n")
+    fake.write_text(begin + "exec sleep 1000\n")
     assert nk("run", "image.elf", "--timeout", "1").status == Exit.TIMEOUT
 
 
