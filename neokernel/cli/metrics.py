@@ -64,6 +64,7 @@ def metrics(view: View) -> list[Metric]:
         each("starts_total", "counter", "How often it was started.", (each.starts for each in services)),
         each("cpu_seconds_total", "counter", "Processor time since its last start.", (each.cpu for each in services)),
         each("memory_free_bytes", "gauge", "What it has left of its memory.", (each.free for each in services)),
+        each("denied_total", "counter", "What the kernel has denied it.", (each.denied for each in services)),
         one("uptime_seconds", "gauge", "Since the machine started.", view.seconds(counters.time)),
         one("memory_free_bytes", "gauge", "Memory that is nobody's.", int(left.memory)),
         one("slots_free", "gauge", "Free slots of init's table.", int(left.slots)),

@@ -74,6 +74,9 @@ def show(service: str, machine: str | None, key: Path | None, as_json: bool) -> 
     click.echo(f"{styled(found.name, bold=True)}: {phase}, was started {times(found.starts)}")
     if found.phase == "runs":
         click.echo(f"  {found.cpu:.3f} s of processor time since, {found.free >> 10:,} KiB of its memory are free")
+    if found.denied:
+        denied = styled(f"the kernel denied it something {times(found.denied)}", fg="yellow")
+        click.echo(f"  {denied}: the log says what")
     wide = max([10, *(len(each.name) for each in grants)])
     for each in grants:
         click.echo(line_of(each, wide))

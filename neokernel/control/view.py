@@ -90,7 +90,10 @@ def other_program(peer: Peer) -> NotGranted:
 
 @dataclass(frozen=True)
 class Service:
-    """`cpu`: seconds of processor time since it was started the last time; `free`: bytes of its memory."""
+    """`cpu`: seconds of processor time since it was started the last time; `free`: bytes of its memory.
+
+    `denied`: system calls for which it hadn't the authority, since the machine began.
+    """
 
     index: int
     name: str
@@ -99,6 +102,7 @@ class Service:
     cpu: float
     free: int
     thread: int
+    denied: int
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -199,6 +203,7 @@ class View:
             cpu=self.seconds(found.used),
             free=int(found.free),
             thread=int(found.thread),
+            denied=int(found.denied),
         )
 
     def services(self) -> list[Service]:

@@ -9,6 +9,7 @@ refused has changed nothing.
 from enum import Enum
 from typing import Annotated, Protocol
 
+from neokernel.abi.call import Call
 from neokernel.abi.description import MAXIMUM_NAME, GrantKind
 from neokernel.abi.status import Status
 from neokernel.lang import Span, interface, u8, u16, u32, u64, up_to, usize, value
@@ -40,6 +41,8 @@ class Unknown(Enum):
     GRANT = 1
     #: fewer are lent now
     DELEGATION = 2
+    #: there were fewer, or it isn't kept any more
+    DENIAL = 3
 
 
 @value
@@ -55,8 +58,42 @@ class ServiceStatus:
     free: u64
     #: identifier of its first thread in traces, 0 for none
     thread: u32
+    #: what the kernel has denied it since the machine began: see `Watch.denial`
+    denied: u64
     #: of the name
     length: usize
+
+
+@value
+class Denial:
+    """A system call for which a service hadn't the authority: what `abi/denials.py` says one is.
+
+    Of CALL, on what isn't an endpoint, the label is a number of `Operation`. `argument`: of what the status is, as
+    `abi/status.py` counts.
+    """
+
+    call: Call
+    #: index of the capability that was invoked, as the service gave it, and its message word
+    capability: u64
+    word: u64
+    status: Status
+    argument: u64
+
+
+class Access(Enum):
+    """What was to be done with memory."""
+
+    READ = 0
+    WRITE = 1
+    EXECUTE = 2
+
+
+@value
+class Trespass:
+    """An access to memory that ended a process: nothing is mapped there that allows it."""
+
+    access: Access
+    address: u64
 
 
 @value
@@ -158,6 +195,13 @@ class Watch(Protocol):
         self, index: u64, place: u64, name: Annotated[Span[u8], up_to(MAXIMUM_NAME)]
     ) -> GrantInfo | Unknown | Failure:
         """What a service was granted, in the order in which its program declares it, and as what."""
+        ...
+
+    def denial(self, index: u64, number: u64) -> Denial | Trespass | Unknown | Failure:
+        """The `number`-th that a service was denied, counted from 0 since the machine began.
+
+        The last eight are kept, also when it is started again.
+        """
         ...
 
     def delegated(self, number: u64) -> Delegated | Unknown | Failure:

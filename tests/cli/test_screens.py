@@ -20,9 +20,16 @@ class Terminal(io.StringIO):
 
 
 WORKS = Service(
-    index=0, name="a-service-with-a-very-long-name", phase="runs", starts=12345, cpu=1.0, free=1 << 30, thread=7
+    index=0,
+    name="a-service-with-a-very-long-name",
+    phase="runs",
+    starts=12345,
+    cpu=1.0,
+    free=1 << 30,
+    thread=7,
+    denied=0,
 )
-ENDED = Service(index=1, name="frail", phase="given up", starts=2, cpu=0.0, free=0, thread=0)
+ENDED = Service(index=1, name="frail", phase="given up", starts=2, cpu=0.0, free=0, thread=0, denied=0)
 
 
 def test_top_has_room_and_shows_who_works_first() -> None:

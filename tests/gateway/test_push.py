@@ -420,6 +420,15 @@ def turn(nk: Nk, machine: Machine, made: Bundle, mood: str) -> tuple[int, str]:
     return result.status, result.output or result.error
 
 
+def logged(nk: Nk) -> str:
+    """What the log has, a line for each record."""
+    return "\n".join(record["text"] for record in json.loads(nk("logs", "--json").output)["records"])
+
+
+def tells(nk: Nk, words: str) -> None:
+    eventually(lambda: words in logged(nk), f"the log doesn't say: {words}")
+
+
 def trusts(machine: Machine) -> int:
     return infer(machine.port, "trusting", image([1] * 64))[0]
 
@@ -470,9 +479,21 @@ def test_what_a_hostile_one_reaches(nk: Nk, machine: Machine, made: Bundle) -> N
     """By all numbers that capabilities could have, the gateway and the manager: no network, no log, no other model."""
     status, said = turn(nk, machine, made, "slots")
     assert status == 1 and re.search(r"at byte 2\b", said), said
+    tells(nk, "turncoat was denied something 1002 times more")
+    slots = re.findall(r"turncoat was denied CALL by its capability (\d+): (.*)", logged(nk))
+    assert slots == [(str(slot), "no line of [service.turncoat] grants one there") for slot in range(1016, 1024)]
+    status, said = turn(nk, machine, made, "kinds")
+    assert status == 1 and re.search(r"at byte 6\b", said), said
+    for words in (
+        "RECEIVE by its capability `gateway`: [service.turncoat] uses.gateway grants no such right",
+        "WAIT by its capability `accelerator`: [service.turncoat] uses.accelerator grants something else",
+        "SIGNAL by its capability `accelerator`: [service.turncoat] uses.accelerator grants something else",
+    ):
+        tells(nk, f"turncoat was denied {words}")
     status, said = turn(nk, machine, made, "page")
     assert status == 1 and re.search(r"at byte 7\b", said), said
     assert "asked for page 1000, which its lease hasn't" in nk("logs", "--json").output
+    assert re.search(r"the kernel denied it something \d+ times", nk("svc", "show", "turncoat").output)
     assert trusts(machine) == 200
 
 
@@ -496,6 +517,9 @@ def test_what_a_hostile_one_sees(nk: Nk, machine: Machine, made: Bundle, mood: s
     address = mood.partition("-")[2]
     shown = nk("svc", "show", "turncoat")
     assert shown.status == 0 and address in shown.output.replace("_", ""), (where, shown.output)
+    verb = "read" if mood.startswith("at") else "write"
+    rule = f"turncoat was denied to {verb} {address}: nothing that [service.turncoat] has is mapped there so"
+    tells(nk, rule)
     assert trusts(machine) == 200
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from neokernel.abi.call import MAXIMUM_WORDS, REGISTER_WORDS, Call, failure, length_of, message
 from neokernel.abi.status import INVOKED, Status
+from neokernel.interfaces.clients.log_line import LogLine
 from neokernel.interfaces.clients.names import Names
 from neokernel.interfaces.log import Level, Log
 from neokernel.interfaces.models import Keys
@@ -36,7 +37,6 @@ from neokernel.lang import (
     uses,
     usize,
     wire_view,
-    writer,
 )
 from neokernel.runtime import system
 from neokernel.runtime.process import Process
@@ -67,23 +67,6 @@ POST_MORTEM: u64 = 7
 #: `Capture.begin`, and `Models.finish`, likewise
 BEGIN: u64 = 1
 FINISH: u64 = 4
-#: bytes of a line in the log
-MOST_LINE = 200
-
-
-@struct
-class Text:
-    """What is said in the log; what doesn't fit is cut off."""
-
-    data: Array[u8] = array(MOST_LINE)
-    length: usize = 0
-
-    @writer
-    def write(self, text: str) -> None:
-        more = text.encode()
-        taken = min(len(more), MOST_LINE - self.length)
-        copy(self.data[self.length : self.length + taken], more[:taken])
-        self.length += taken
 
 
 @struct
@@ -157,13 +140,13 @@ class Desk:
         reason = session.prove(self.line.operators)
         if reason is not None:
             self.pause = guard.failed()
-            text = Text()
+            text = LogLine()
             text.write(f"somebody without an operator's key has tried to begin a session, {guard.wrong} times by now")
             self.say(Level.WARNING, text)
             self.refuse(reason, self.pause)
             return
         guard.succeeded()
-        text = Text()
+        text = LogLine()
         text.write(f"operator {self.line.operators.name(session.operator)} has begun a session")
         self.say(Level.INFO, text)
         welcome = wire_view(Welcome, self.begin(Kind.WELCOME, size_of(Welcome)))
@@ -174,8 +157,8 @@ class Desk:
             if self.peers[number] != 0:
                 welcome.peers |= u32(1) << u32(number)
 
-    def say(self, level: Level, text: Text) -> None:
-        _ = self.log.write(level, text_of(text.data[: text.length].bytes()))
+    def say(self, level: Level, text: LogLine) -> None:
+        _ = self.log.write(level, text.text())
 
     # --- calls --------------------------------------------------------------------------------------------------------
 
@@ -191,11 +174,11 @@ class Desk:
             # The log is called, too, so this comes before the words are in the thread's buffer.
             self.note(label, body, count)
         if peer == usize(Peer.CAPTURE.value) and self.peers[peer] != 0 and label & 0xFF == BEGIN:
-            text = Text()
+            text = LogLine()
             text.write(f"operator {self.line.operators.name(session.operator)}: has frames of the network copied")
             self.say(Level.INFO, text)
         if peer == usize(Peer.MODELS.value) and self.peers[peer] != 0 and label & 0xFF == FINISH:
-            text = Text()
+            text = LogLine()
             text.write(f"operator {self.line.operators.name(session.operator)}: pushes a model")
             self.say(Level.INFO, text)
             self.tell_keys()
@@ -251,7 +234,7 @@ class Desk:
 
     def note(self, label: u64, body: Span[u8], count: usize) -> None:
         """What is about to be asked of `System`: in words, by the method's number in messages."""
-        text = Text()
+        text = LogLine()
         text.write(f"operator {self.line.operators.name(self.line.session.operator)}: ")
         first = argument(body, 0, count)
         match label & 0xFF:
@@ -280,7 +263,7 @@ class Desk:
                 text.write("nothing that is known")
         self.say(Level.INFO, text)
 
-    def tell_name(self, text: Text, index: u64) -> None:
+    def tell_name(self, text: LogLine, index: u64) -> None:
         name = self.names.of(index)
         if len(name) == 0:
             text.write(f"service {index}, of which nothing is known")

@@ -17,6 +17,7 @@ from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
 from neokernel.abi.rights import READ, SIGNAL
 from neokernel.abi.status import Status
+from neokernel.interfaces.clients.log_line import LogLine
 from neokernel.interfaces.entropy import Entropy, NoEntropy
 from neokernel.interfaces.log import Level
 from neokernel.interfaces.orders import Orders
@@ -30,7 +31,7 @@ from neokernel.runtime.objects import Device, Notification
 from neokernel.runtime.process import Process
 from neokernel.runtime.space import map_kept
 from neokernel.runtime.system import Failure, Message
-from neokernel.services.control.desk import Desk, Text
+from neokernel.services.control.desk import Desk
 from neokernel.services.control.protocol import NONCE_SIZE
 from neokernel.services.control.steward import Onlooker, Steward
 from neokernel.stage.format import MOST_ENROLMENT
@@ -183,7 +184,7 @@ def enrol(process: Process, desk: Desk, device: Device) -> None:
     line = desk.line
     refusal = line.operators.read(span_at(u8, ENROLMENT, MOST_ENROLMENT).bytes(), line.session.machine[:])
     if line.operators.count == 0:
-        text = Text()
+        text = LogLine()
         text.write("nobody can begin a session: the board is enrolled with no operator's key")
         if refusal is not None:
             text.write(f" ({refusal.name})")

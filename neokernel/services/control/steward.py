@@ -7,6 +7,7 @@ their signatures alone, and an operator's recording comes before theirs.
 from __future__ import annotations
 
 from neokernel.abi.description import MAXIMUM_NAME
+from neokernel.interfaces.clients.log_line import LogLine
 from neokernel.interfaces.entropy import Entropy, NoEntropy
 from neokernel.interfaces.log import Level
 from neokernel.interfaces.orders import LIFETIME, MACHINE_SIZE, NONCE_SIZE, Ended, NotOrdered
@@ -16,7 +17,7 @@ from neokernel.lang import Array, Embedded, Span, array, copy, size_of, struct, 
 from neokernel.runtime import system
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
-from neokernel.services.control.desk import Desk, Text
+from neokernel.services.control.desk import Desk
 from neokernel.services.control.orders import Nonces, Order, Verb, is_signed, read_order
 
 #: microseconds for each side of a replacement: the one who asks waits as long, and all whom this service serves
@@ -98,7 +99,7 @@ class Steward:
         if isinstance(index, Unknown | Failure):
             return NotOrdered.SERVICE
         self.nonces.use()
-        text = Text()
+        text = LogLine()
         text.write(f"operator {line.operators.name(operator)}, by way of a page: {text_of(order)}")
         self.desk.say(Level.INFO, text)
         return self.have_done(read, index)
@@ -123,7 +124,7 @@ class Steward:
         self.until = now + self.process.frequency // WAITS
         self.wrong += 1
         if self.wrong & (self.wrong - 1) == 0:
-            text = Text()
+            text = LogLine()
             text.write(f"somebody without an operator's key has sent an order, {self.wrong} times by now")
             self.desk.say(Level.WARNING, text)
 

@@ -10,7 +10,7 @@ from neokernel.http.files import File
 # What makes this a module of the target.
 from neokernel.lang import u64
 
-TOTAL: u64 = 46938
+TOTAL: u64 = 47130
 
 FILES: tuple[File, ...] = (
     File(
@@ -819,7 +819,7 @@ FILES: tuple[File, ...] = (
     File(
         b'/main.js',
         b'text/javascript; charset=utf-8',
-        b'"b11baf56e46fd2969004225b2d434e39"',
+        b'"6f23bee102bd403167f7152879fc48fa"',
         b'// The page: asks the ma'
         b'chine once a second how '
         b'it does, and shows that.'
@@ -1111,8 +1111,16 @@ FILES: tuple[File, ...] = (
         b' const row = body.rows[i'
         b'ndex];\n    const cells ='
         b' row.cells;\n    cells[1]'
-        b'.textContent = service.p'
-        b'hase;\n    cells[1].class'
+        b'.textContent = service.d'
+        b'enied === 0 ? service.ph'
+        b'ase : `${service.phase},'
+        b' denied ${service.denied'
+        b'.toLocaleString("en")}`;'
+        b'\n    cells[1].title = se'
+        b'rvice.denied === 0 ? "" '
+        b': "what the kernel has d'
+        b'enied it: the log says w'
+        b'hat";\n    cells[1].class'
         b'Name = service.phase.spl'
         b'it(" ")[0];\n    cells[2]'
         b'.textContent = service.s'

@@ -35,6 +35,7 @@ class Of(Enum):
     STARTS = 1
     CPU = 2
     FREE = 3
+    DENIED = 4
 
 
 class Between(Enum):
@@ -55,6 +56,7 @@ async def tell_metrics(teller: Teller, http: Exchange, requests: u64) -> None:
     await of_services(teller, http, page, Of.STARTS)
     await of_services(teller, http, page, Of.CPU)
     await of_services(teller, http, page, Of.FREE)
+    await of_services(teller, http, page, Of.DENIED)
     await about(http, page, UPTIME, GAUGE, b"Since the machine started.")
     line(page, UPTIME)
     seconds(page, system.now(), teller.frequency)
@@ -94,6 +96,9 @@ async def of_services(teller: Teller, http: Exchange, page: Writer, which: Of) -
         case Of.FREE:
             metric = b"service_memory_free_bytes"
             await about(http, page, metric, GAUGE, b"What it has left of its memory.")
+        case Of.DENIED:
+            metric = b"service_denied_total"
+            await about(http, page, metric, COUNTER, b"What the kernel has denied it.")
     for index in range(MAXIMUM_SERVICES):
         found = watch.service(u64(index), name[:])
         if not isinstance(found, ServiceStatus):
@@ -111,6 +116,8 @@ async def of_services(teller: Teller, http: Exchange, page: Writer, which: Of) -
                 seconds(page, found.used, teller.frequency)
             case Of.FREE:
                 number(page, found.free)
+            case Of.DENIED:
+                number(page, found.denied)
 
 
 async def between_services(teller: Teller, http: Exchange, page: Writer, which: Between) -> None:

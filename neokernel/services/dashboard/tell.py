@@ -146,6 +146,7 @@ async def tell_state(teller: Teller, http: Exchange, log: u64) -> None:
         member(page, b"starts", found.starts)
         member(page, b"used", found.used)
         member(page, b"free", found.free)
+        member(page, b"denied", found.denied)
         member(page, b"thread", u64(found.thread))
         page.close(OBJECT_END)
     page.close(LIST_END)

@@ -6,10 +6,15 @@ refused has changed nothing.
 
 from __future__ import annotations
 
+from neokernel.abi.call import Call, argument_of, status_of
+from neokernel.abi.denials import CALL_MASK
 from neokernel.abi.description import FIRST_DECLARED, INIT_SHUTDOWN, INIT_SYSTEM, MOST_TIME, GrantKind
+from neokernel.abi.status import Status
 from neokernel.interfaces.system import (
+    Access,
     Beginning,
     Delegated,
+    Denial,
     GrantInfo,
     Phase,
     Reason,
@@ -18,6 +23,7 @@ from neokernel.interfaces.system import (
     ServiceStatus,
     Shutdown,
     System,
+    Trespass,
     Unknown,
     Watch,
 )
@@ -28,6 +34,7 @@ from neokernel.runtime.interface import client_of, provided_of
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure, Message
 from neokernel.services.init.delegation import free_delegation, hand_out, revoke
+from neokernel.services.init.denials import TRESPASS
 from neokernel.services.init.lifecycle import await_end, end, launch, power_off, stop, stop_all
 from neokernel.services.init.post_mortem import POST_MORTEMS
 from neokernel.services.init.state import (
@@ -42,6 +49,7 @@ from neokernel.services.init.state import (
     grants_of,
     kind_of_grant,
     memory_left,
+    table_of,
     ticks,
 )
 from neokernel.services.init.swap import begin_swap
@@ -93,7 +101,21 @@ class Desk:
             known = system.thread_info(first + THREAD)
             thread = u32(known.identifier) if not isinstance(known, Failure) else 0
             free = memory_left(process, first, unit.own_memory)
-        return ServiceStatus(unit.phase, unit.starts, used, free, thread, tell(name, init.name(index)))
+        denied = unit.denials.total(table_of(process, unit))
+        return ServiceStatus(unit.phase, unit.starts, used, free, thread, denied, tell(name, init.name(index)))
+
+    def denial(self, index: u64, number: u64) -> Denial | Trespass | Unknown:
+        process, init = self.process, self.init
+        if index >= init.description.services():
+            return Unknown.SERVICE
+        unit = init.units[index]
+        found = unit.denials.find(table_of(process, unit), number)
+        if found is None:
+            return Unknown.DENIAL
+        if found.outcome == TRESPASS:
+            return Trespass(Access(u8(min(found.word, 2))), found.capability)
+        call, status = Call(u8(found.outcome & CALL_MASK)), Status(u8(status_of(found.outcome)))
+        return Denial(call, found.capability, found.word, status, argument_of(found.outcome))
 
     def find(self, name: bytes) -> u64 | Unknown:
         for index in range(self.init.description.services()):

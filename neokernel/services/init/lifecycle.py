@@ -15,6 +15,7 @@ from __future__ import annotations
 from neokernel.abi.boot import PROCESSOR
 from neokernel.abi.call import NEVER
 from neokernel.abi.description import MAXIMUM_SERVICES, Escalation, GrantKind, RestartPolicy
+from neokernel.abi.fault import Fault
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
 from neokernel.abi.status import TRAVELLING, Status
@@ -28,7 +29,7 @@ from neokernel.services.init.autopsy import examine, not_made
 from neokernel.services.init.build import close_endpoint, make, open_endpoint
 from neokernel.services.init.delegation import end_with
 from neokernel.services.init.post_mortem import Cause
-from neokernel.services.init.state import Init, after, first_slot, grants_of, kind_of_grant, ticks
+from neokernel.services.init.state import Init, after, first_slot, grants_of, kind_of_grant, table_of, ticks
 
 #: status of a machine that was switched off because a service failed too often, or failed to end it
 HALTED: u64 = 102
@@ -82,6 +83,7 @@ def begin(process: Process, init: Init, index: u64, child: Child) -> Failure | N
     init.owner[child.number] = u16(index + 1)
     unit.number, unit.stack, unit.own_memory = child.number, child.stack, child.own_memory
     unit.phase, unit.next, unit.ready, unit.noise = Phase.RUNS, Phase.WAITING, False, 0
+    unit.denials.begin()
     unit.starts += 1
     unit.due = 0
     if service.passive != 0:
@@ -155,6 +157,7 @@ def take_down(process: Process, init: Init, index: u64) -> bool:
     unit.beat_due = unit.idle_due = unit.due = 0
     if unit.number == 0:
         return True
+    unit.denials.take_over(table_of(process, unit))
     drop_device_spaces(process, init, index)
     end_with(process, init, index)
     if end_child(process, unit.number) is not None:
@@ -181,6 +184,10 @@ def has_died(process: Process, init: Init, index: u64, death: Death) -> None:
     if failed or init.is_swapped(index):
         cause = Cause.FAULT if death.fault is not None else Cause.EXIT
         examine(process, init, index, cause, death)
+    if death.fault is Fault.PAGE:
+        unit = init.units[index]
+        unit.denials.take_over(table_of(process, unit))
+        unit.denials.trespass(death.address, death.access)
     end(process, init, index, failed)
 
 

@@ -21,6 +21,7 @@ from neokernel.runtime.child import TABLE, Child
 from neokernel.runtime.process import Process
 from neokernel.runtime.space import Kept
 from neokernel.runtime.system import Failure
+from neokernel.services.init.denials import Gathered
 from neokernel.services.init.description import Description
 from neokernel.services.init.name import Name
 from neokernel.services.init.outbox import Outbox
@@ -72,6 +73,8 @@ class Unit:
     device_spaces: u64
     #: what it runs
     program: Embedded[Name]
+    #: what its former processes were denied
+    denials: Embedded[Gathered]
 
 
 @struct
@@ -224,6 +227,12 @@ def first_slot(process: Process, number: u64) -> u64:
     """Where a child's run of slots begins; 0 if there is none."""
     first = process.children().first(number)
     return 0 if first is None else first
+
+
+def table_of(process: Process, unit: Unit) -> u64:
+    """The index of its process's capability table; 0 if it has none."""
+    first = first_slot(process, unit.number)
+    return 0 if first == 0 else first + TABLE
 
 
 def memory_left(process: Process, first: u64, index: u64) -> u64:

@@ -6,9 +6,9 @@ counted, and isn't worth a line.
 
 from __future__ import annotations
 
+from neokernel.interfaces.clients.log_line import LogLine
 from neokernel.lang import Array, array, struct, u64, usize
 from neokernel.services.network.clock import MINUTE
-from neokernel.services.network.denials import Sentence
 from neokernel.services.network.drop import REASONS, Counters, Drop
 
 
@@ -19,7 +19,7 @@ class Complaints:
     told: Array[u64] = array(REASONS)
     next: u64 = 0
 
-    def say(self, counters: Counters, said: Sentence, now: u64) -> bool:
+    def say(self, counters: Counters, said: LogLine, now: u64) -> bool:
         """What has come wrong; False: nothing that is to be told now."""
         if now < self.next:
             return False
@@ -29,16 +29,16 @@ class Complaints:
         self.say_of(counters, Drop.OPTIONS, "options", said)
         self.say_of(counters, Drop.SOURCE, "source", said)
         self.say_of(counters, Drop.FRAGMENTS, "fragments", said)
-        if said.used == 0:
+        if said.length == 0:
             return False
         self.next = now + MINUTE
         return True
 
-    def say_of(self, counters: Counters, reason: Drop, what: str, said: Sentence) -> None:
+    def say_of(self, counters: Counters, reason: Drop, what: str, said: LogLine) -> None:
         place = usize(reason.value)
         fresh = counters.dropped[place] - self.told[place]
         if fresh == 0:
             return
         self.told[place] = counters.dropped[place]
-        said.write("packets came wrong: " if said.used == 0 else ", ")
+        said.write("packets came wrong: " if said.length == 0 else ", ")
         said.write(f"{fresh} {what}")

@@ -9,14 +9,13 @@ this.
 
 from __future__ import annotations
 
-from neokernel.lang import Array, Embedded, array, copy, struct, u8, u32, u64, usize, writer
+from neokernel.interfaces.clients.log_line import LogLine
+from neokernel.lang import Array, Embedded, array, struct, u32, u64, usize
 from neokernel.services.network.address import Address, Endpoint
 from neokernel.services.network.grants import Denied, Protocol, Verb
 from neokernel.services.network.limits import CONNECTIONS, LISTENERS, PORTS
 
 PLACES = 16
-#: bytes of a line of the log
-MOST_SAID = 200
 
 
 @struct
@@ -79,27 +78,13 @@ class Denials:
         return None
 
 
-@struct
-class Sentence:
-    """What is said; what doesn't fit is left out."""
-
-    data: Array[u8] = array(MOST_SAID)
-    used: usize = 0
-
-    @writer
-    def write(self, text: str) -> None:
-        data = text.encode()
-        taken = min(len(data), MOST_SAID - self.used)
-        copy(self.data[self.used : self.used + taken], data[:taken])
-        self.used += taken
-
-    def address(self, address: Address) -> None:
-        for place in range(u32(4)):
-            self.write("." if place != 0 else "")
-            self.write(f"{address.number >> (8 * (3 - place)) & 0xFF}")
+def write_address(said: LogLine, address: Address) -> None:
+    for place in range(u32(4)):
+        said.write("." if place != 0 else "")
+        said.write(f"{address.number >> (8 * (3 - place)) & 0xFF}")
 
 
-def say(denial: Denial, name: str, said: Sentence) -> None:
+def say(denial: Denial, name: str, said: LogLine) -> None:
     """In the terms of a system file, so that the line can be written. `name`: of the client."""
     listens = denial.verb is Verb.LISTEN
     if denial.share:
@@ -122,6 +107,6 @@ def say(denial: Denial, name: str, said: Sentence) -> None:
         said.write(f"[service.{name}] ")
     said.write(f'network.{verb} = ["{protocol}/')
     if not listens:
-        said.address(denial.endpoint.address)
+        write_address(said, denial.endpoint.address)
         said.write(":")
     said.write(f'{denial.endpoint.port}"]')

@@ -34,6 +34,7 @@ from neokernel.interfaces.clients.frames import (
     SENDS_SIZE,
     Frames,
 )
+from neokernel.interfaces.clients.log_line import LogLine
 from neokernel.interfaces.entropy import Entropy, NoEntropy
 from neokernel.interfaces.log import Level, Log
 from neokernel.interfaces.network import (
@@ -97,7 +98,7 @@ from neokernel.services.network.clock import MILLISECOND, SECOND
 from neokernel.services.network.complaints import Complaints
 from neokernel.services.network.configuration import Line, Wrong, name_of, place_of
 from neokernel.services.network.configuration import line_of as grant_line_of
-from neokernel.services.network.denials import Sentence, say
+from neokernel.services.network.denials import say
 from neokernel.services.network.ethernet import SHIFT
 from neokernel.services.network.exchange import (
     MOST_ORDERS,
@@ -267,9 +268,9 @@ class Service:
                 if wake != 0 and system.signal(wake) is not None:
                     self.end(number)
             self.tell_denials()
-            said = Sentence()
+            said = LogLine()
             if self.complaints.say(self.exchange.network.host.counters, said, now):
-                _ = log.write(Level.WARNING, text_of(said.data[: said.used].bytes()))
+                _ = log.write(Level.WARNING, said.text())
 
     def take_frames(self, now: u64) -> bool:
         """What came in. True: there may be more."""
@@ -405,9 +406,9 @@ class Service:
             name = name_of(
                 clients.get(current()).encode(), self.exchange.network.tcp.buffers.regions[usize(denial.client)].owner
             )
-            said = Sentence()
+            said = LogLine()
             say(denial, text_of(name), said)
-            _ = log.write(Level.WARNING, text_of(said.data[: said.used].bytes()))
+            _ = log.write(Level.WARNING, said.text())
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 

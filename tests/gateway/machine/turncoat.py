@@ -7,6 +7,7 @@
 | idle | is appointed, and takes no work |
 | boast | says that it is ready, and has never begun |
 | slots | asks whoever it can name by any number for its contract; fails with how many have one |
+| kinds | asks of each capability of its own for every operation of the kernel's; fails with how many were denied |
 | page | asks for a page that its lease hasn't; fails with how it was told |
 | at-0x… | reads what is at that address, and says that it is ready |
 | put-0x… | writes there |
@@ -14,7 +15,9 @@
 
 from __future__ import annotations
 
+from neokernel.abi.call import NOW, Call, status_of
 from neokernel.abi.model import Header
+from neokernel.abi.status import Status
 from neokernel.interfaces.accelerator import HEADER_SIZE, Accelerator, NoLease, Order, What, Why
 from neokernel.interfaces.inference import MANIFEST, Inference, NoWork, port_of
 from neokernel.lang import Span, Uses, slot_of, span_at, u8, u64, unreachable, unsafe, uses, usize, wire_view
@@ -31,6 +34,8 @@ unsafe("it tries to read and write what isn't its own")
 gateway: Uses[Inference] = uses(lend=8 << 10)
 accelerator: Uses[Accelerator] = uses()
 
+#: what isn't for who has an endpoint to send to
+CALLS: tuple[Call, ...] = (Call.RECEIVE, Call.WAIT, Call.SIGNAL)
 #: more than a process's table has
 SLOTS = 1_024
 
@@ -75,6 +80,18 @@ def number_of(text: bytes) -> u64:
     return found
 
 
+def operations() -> u64:
+    """How many were denied of what the gateway's and the manager's endpoints have none of."""
+    denied: u64 = 0
+    for number in range(2):
+        slot = slot_of(gateway) if number == 0 else slot_of(accelerator)
+        for call in range(3):
+            status = status_of(system.enter(CALLS[call], slot, 0, NOW).word)
+            if u64(Status.WRONG_KIND.value) <= status <= u64(Status.MISSING_RIGHT.value):
+                denied += 1
+    return denied
+
+
 def turn(data: Span[u8]) -> None:
     """What it was told to."""
     header = wire_view(Header, data)
@@ -109,6 +126,8 @@ def turn(data: Span[u8]) -> None:
             if not isinstance(version_of(slot), Failure):
                 count += 1
         must(accelerator.failed(Why.SAMPLE, count))
+    elif mood == b"kinds":
+        must(accelerator.failed(Why.SAMPLE, operations()))
     elif mood == b"page":
         found = accelerator.page(1_000)
         must(accelerator.failed(Why.SAMPLE, 7 if found is NoLease.PAGE else 8))

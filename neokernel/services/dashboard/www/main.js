@@ -158,7 +158,8 @@ function services(used) {
   for (const [index, service] of page.now.services.entries()) {
     const row = body.rows[index];
     const cells = row.cells;
-    cells[1].textContent = service.phase;
+    cells[1].textContent = service.denied === 0 ? service.phase : `${service.phase}, denied ${service.denied.toLocaleString("en")}`;
+    cells[1].title = service.denied === 0 ? "" : "what the kernel has denied it: the log says what";
     cells[1].className = service.phase.split(" ")[0];
     cells[2].textContent = service.starts;
     cells[3].textContent = service.phase === "runs" ? percent(used[index]) : "–";

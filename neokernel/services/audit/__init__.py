@@ -1,0 +1,1 @@
+"""What in the log is bad enough, shown on the console."""

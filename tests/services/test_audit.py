@@ -1,0 +1,196 @@
+"""What the kernel has denied: how init keeps it over a service's lives, and the words of the log's lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neokernel.abi.call import Call, message
+from neokernel.abi.denials import KEPT_DENIALS
+from neokernel.abi.description import FIRST_DECLARED, MAXIMUM_GRANTS, GrantKind
+from neokernel.abi.operations import Operation
+from neokernel.abi.status import FIRST, INVOKED, REPLY, TRAVELLING, Status
+from neokernel.interfaces.clients.log_line import LogLine
+from neokernel.interfaces.log import MOST_TEXT
+from neokernel.interfaces.system import Access, Denial, GrantInfo, Trespass
+from neokernel.lang import u16, u64, usize
+from neokernel.runtime import system
+from neokernel.services.audit.words import place_of, say, say_access
+from neokernel.services.init.denials import TRESPASS, Gathered
+
+# --- what init keeps --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Table:
+    """What the kernel keeps of one process."""
+
+    denied: list[int] = field(default_factory=list)
+
+    def tell(self, _: u64, number: u64) -> system.Denial:
+        count, index = len(self.denied), int(number)
+        kept = index < count and count - index <= int(KEPT_DENIALS)
+        what = u64(self.denied[index] if kept else 0)
+        return system.Denial(u64(count), what, what, what)
+
+
+@given(lives=st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=6), now=st.integers(0, 20))
+def test_a_number_names_the_same_denial_for_good(lives: list[tuple[int, bool]], now: int) -> None:
+    """Whatever lives came before: the last eight of all are told, if the table has kept them, and nothing else."""
+    gathered, table = Gathered(), Table()
+    expected: dict[int, int] = {}
+    serial = total = 0
+    slot = u64(7)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(system, "denial", table.tell)
+        for calls, trespasses in [*lives, (now, False)]:
+            gathered.begin()
+            table.denied = []
+            for _ in range(calls):
+                serial += 1
+                table.denied.append(serial)
+                expected[total] = serial
+                total += 1
+            assert gathered.total(slot) == total
+            if (calls, trespasses) is (now, False):
+                break
+            gathered.take_over(slot)
+            gathered.take_over(slot)
+            if trespasses:
+                serial += 1
+                gathered.trespass(u64(serial), u64(1))
+                expected[total] = serial
+                total += 1
+            assert gathered.total(slot) == gathered.total(u64(0)) == total
+            told(gathered, slot, expected, total, total - 8)
+        told(gathered, slot, expected, total, max(total - 8, 0))
+
+
+def told(gathered: Gathered, slot: u64, expected: dict[int, int], total: int, first: int) -> None:
+    assert gathered.find(slot, u64(total)) is None and gathered.find(slot, u64((1 << 64) - 1)) is None
+    for number, what in expected.items():
+        found = gathered.find(slot, u64(number))
+        if number >= first:
+            assert found is not None and found.capability == what
+        else:
+            assert found is None or found.capability == what
+
+
+def test_an_access_to_memory_is_no_call() -> None:
+    assert all(u64(call.value) != TRESPASS for call in Call)
+
+
+# --- the words --------------------------------------------------------------------------------------------------------
+
+
+def grant(kind: GrantKind) -> GrantInfo:
+    return GrantInfo(kind, u64(0), u64(0), u16(0), kind is not GrantKind.NONE, usize(5))
+
+
+def words(denial: Denial, kind: GrantKind | None = None, service: str = "guest", name: str = "thing") -> str:
+    line = LogLine()
+    say(line, service, denial, None if kind is None else grant(kind), "" if kind is None else name)
+    return str(line.text())
+
+
+def denial(
+    status: Status,
+    argument: int = INVOKED,
+    *,
+    call: Call = Call.CALL,
+    capability: int = 700,
+    label: int = Operation.MAP.value,
+) -> Denial:
+    return Denial(call, u64(capability), message(u64(label)), status, u64(argument))
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "said"),
+    [
+        (denial(Status.NO_CAPABILITY), None, "CALL by its capability 700: no line of [service.guest] grants one there"),
+        (
+            denial(Status.NO_CAPABILITY),
+            GrantKind.NONE,
+            "CALL by its capability `thing`: [service.guest] uses.thing grants nothing",
+        ),
+        (
+            denial(Status.NO_CAPABILITY),
+            GrantKind.USES,
+            "CALL by its capability `thing`: [service.guest] uses.thing grants what has ended",
+        ),
+        (
+            denial(Status.NO_CAPABILITY, REPLY, call=Call.REPLY),
+            None,
+            "REPLY: what it names as its Reply isn't there",
+        ),
+        (
+            denial(Status.NO_CAPABILITY, TRAVELLING, call=Call.SEND),
+            GrantKind.USES,
+            "SEND by its capability `thing`: what it names for that (argument 8) isn't there",
+        ),
+        (
+            denial(Status.WRONG_KIND),
+            GrantKind.DEVICE,
+            "MAP by its capability `thing`: [service.guest] devices.thing grants something else",
+        ),
+        (
+            denial(Status.WRONG_KIND, call=Call.SIGNAL),
+            None,
+            "SIGNAL by its capability 700: no line of [service.guest] grants it, and it is something else",
+        ),
+        (
+            denial(Status.MISSING_RIGHT),
+            GrantKind.USES,
+            "CALL by its capability `thing`: [service.guest] uses.thing grants no such right",
+        ),
+        (
+            denial(Status.NO_CAPABILITY, TRAVELLING, label=Operation.COPY.value),
+            None,
+            "COPY by its capability 700: what it names for that (argument 8) isn't there",
+        ),
+        (
+            denial(Status.MISSING_RIGHT),
+            GrantKind.INTERRUPT,
+            "MAP by its capability `thing`: [service.guest] interrupts.thing grants no such right",
+        ),
+        (
+            denial(Status.MISSING_RIGHT, TRAVELLING, label=Operation.BIND.value),
+            GrantKind.MEMORY,
+            "BIND by its capability `thing`: what it names for that (argument 8) has no such right",
+        ),
+        (
+            denial(Status.WRONG_KIND, FIRST, label=Operation.CANCEL_SENDERS.value),
+            None,
+            "CANCEL_SENDERS by its capability 700: what it names for that (argument 2) is something else",
+        ),
+    ],
+    ids=str,
+)
+def test_a_denial_has_its_rule(what: Denial, kind: GrantKind | None, said: str) -> None:
+    assert words(what, kind) == f"guest was denied {said}"
+
+
+@pytest.mark.parametrize(("access", "verb"), list(zip(Access, ("read", "write", "execute"), strict=True)))
+def test_an_access_has_its_rule(access: Access, verb: str) -> None:
+    line = LogLine()
+    say_access(line, "guest", Trespass(access, u64(0x1000_0000)))
+    assert line.text() == f"guest was denied to {verb} 0x10000000: nothing that [service.guest] has is mapped there so"
+
+
+def test_a_line_that_is_cut_off_says_so() -> None:
+    said = words(denial(Status.WRONG_KIND), GrantKind.USES, "s" * 48, "g" * 48)
+    assert len(said) == MOST_TEXT and said.endswith("..."), said
+    line = LogLine()
+    line.write("x" * MOST_TEXT)
+    assert line.text() == "x" * MOST_TEXT, "it just fits"
+    line.write("y")
+    line.write("z" * 300)
+    assert line.text() == "x" * (MOST_TEXT - 3) + "..."
+
+
+def test_grants_are_named_by_their_places() -> None:
+    first, last = int(FIRST_DECLARED), int(FIRST_DECLARED) + int(MAXIMUM_GRANTS) - 1
+    assert [place_of(u64(each)) for each in (first - 1, first, last, last + 1)] == [None, 0, last - first, None]
