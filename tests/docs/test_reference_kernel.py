@@ -71,7 +71,7 @@ def test_the_kernel_tells_every_call_and_operation_apart() -> None:
     # All but YIELD name a capability, which may be missing.
     assert {name for name, made in found.calls.items() if "NO_CAPABILITY" not in dict(made)} == {"YIELD"}
     # An operation that nothing leads to would have no failures of its own; these indeed have none.
-    nothing = {"MEMORY_INFO", "THREAD_INFO", "PROCESSOR_INFO", "CONTEXT_INFO", "TRACE_START"}
+    nothing = {"MEMORY_INFO", "THREAD_INFO", "PROCESSOR_INFO", "CONTEXT_INFO", "TRACE_START", "DENIALS"}
     assert {name for name, made in found.operations.items() if not made} == nothing
     assert ("MISSING_RIGHT", 0) in found.invocation
 
