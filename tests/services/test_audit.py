@@ -18,7 +18,7 @@ from neokernel.interfaces.log import MOST_TEXT
 from neokernel.interfaces.system import Access, Denial, GrantInfo, Trespass
 from neokernel.lang import u16, u64, usize
 from neokernel.runtime import system
-from neokernel.services.audit.words import place_of, say, say_access
+from neokernel.services.audit.words import is_everyday, place_of, say, say_access
 from neokernel.services.init.denials import TRESPASS, Gathered
 
 # --- what init keeps --------------------------------------------------------------------------------------------------
@@ -86,6 +86,9 @@ def test_an_access_to_memory_is_no_call() -> None:
 # --- the words --------------------------------------------------------------------------------------------------------
 
 
+UNGRANTED = "no line of [service.guest] grants"
+
+
 def grant(kind: GrantKind) -> GrantInfo:
     return GrantInfo(kind, u64(0), u64(0), u16(0), kind is not GrantKind.NONE, usize(5))
 
@@ -111,6 +114,11 @@ def denial(
     ("what", "kind", "said"),
     [
         (denial(Status.NO_CAPABILITY), None, "CALL by its capability 700: no line of [service.guest] grants one there"),
+        (
+            denial(Status.NO_CAPABILITY, call=Call.SIGNAL),
+            None,
+            f"SIGNAL by its capability 700: {UNGRANTED} one there, or it has ended with who gave it",
+        ),
         (
             denial(Status.NO_CAPABILITY),
             GrantKind.NONE,
@@ -171,6 +179,20 @@ def denial(
 )
 def test_a_denial_has_its_rule(what: Denial, kind: GrantKind | None, said: str) -> None:
     assert words(what, kind) == f"guest was denied {said}"
+
+
+def test_what_is_everyday_is_no_warning() -> None:
+    """To ask for what one may do without, or to signal who has just ended: no more than that."""
+    missing = denial(Status.NO_CAPABILITY)
+    assert is_everyday(missing, grant(GrantKind.NONE)) and not is_everyday(missing, grant(GrantKind.USES))
+    assert not is_everyday(missing, None)
+    for status, everyday in (
+        (Status.NO_CAPABILITY, True),
+        (Status.WRONG_KIND, False),
+        (Status.MISSING_RIGHT, False),
+    ):
+        assert is_everyday(denial(status, call=Call.SIGNAL), None) == everyday
+    assert not is_everyday(denial(Status.NO_CAPABILITY, TRAVELLING), grant(GrantKind.NONE))
 
 
 @pytest.mark.parametrize(("access", "verb"), list(zip(Access, ("read", "write", "execute"), strict=True)))

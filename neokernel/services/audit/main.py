@@ -10,7 +10,7 @@ twice if this service ended while it told it.
 from __future__ import annotations
 
 from neokernel.abi.denials import KEPT_DENIALS
-from neokernel.abi.description import MAXIMUM_NAME, MAXIMUM_SERVICES, GrantKind
+from neokernel.abi.description import MAXIMUM_NAME, MAXIMUM_SERVICES
 from neokernel.abi.kinds import Kind
 from neokernel.interfaces.clients.log_line import LogLine
 from neokernel.interfaces.log import Level, Log
@@ -20,7 +20,7 @@ from neokernel.runtime import system
 from neokernel.runtime.must import must_get
 from neokernel.runtime.process import Process
 from neokernel.runtime.system import Failure
-from neokernel.services.audit.words import place_of, say, say_access
+from neokernel.services.audit.words import is_everyday, place_of, say, say_access
 
 log: Uses[Log] = uses()
 watch: Uses[Watch] = uses()
@@ -77,9 +77,7 @@ def tell_call(index: u64, name: str, denial: Denial) -> None:
     length = 0 if grant is None else min(grant.length, MAXIMUM_NAME)
     line = LogLine()
     say(line, name, denial, grant, text_of(text[:length].bytes()))
-    # Who may do without something asks for it to learn that: nothing is wrong then.
-    without = grant is not None and grant.kind is GrantKind.NONE
-    _ = log.write(Level.INFO if without else Level.WARNING, line.text())
+    _ = log.write(Level.INFO if is_everyday(denial, grant) else Level.WARNING, line.text())
 
 
 def tell_access(name: str, trespass: Trespass) -> None:

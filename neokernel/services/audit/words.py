@@ -45,6 +45,8 @@ def say(line: LogLine, service: str, denial: Denial, grant: GrantInfo | None, na
         match denial.status:
             case Status.NO_CAPABILITY:
                 line.write("one there")
+                if is_everyday(denial, grant):
+                    line.write(", or it has ended with who gave it")
             case Status.WRONG_KIND:
                 line.write("it, and it is something else")
             case _:
@@ -60,6 +62,16 @@ def say(line: LogLine, service: str, denial: Denial, grant: GrantInfo | None, na
                 line.write(" grants something else")
             case _:
                 line.write(" grants no such right")
+
+
+def is_everyday(denial: Denial, grant: GrantInfo | None) -> bool:
+    """Is it what happens without anything being wrong?
+
+    Who may do without something asks for it, to learn that; and who signals somebody who has just ended can't know it.
+    """
+    if denial.status is not Status.NO_CAPABILITY or denial.argument != INVOKED:
+        return False
+    return denial.call is Call.SIGNAL if grant is None else grant.kind is GrantKind.NONE
 
 
 def say_lack(line: LogLine, status: Status) -> None:
