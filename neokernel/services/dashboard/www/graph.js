@@ -1,7 +1,7 @@
 // Who calls whom, as a picture: services in layers, so that whoever is called stands to the right of who calls.
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 132, HEIGHT = 40, ACROSS = 196, DOWN = 58, MARGIN = 8;
+const WIDTH = 132, HEIGHT = 40, ACROSS = 196, DOWN = 58, MARGIN = 8, ASIDE = 6;
 
 function draw(name, attributes = {}, ...children) {
   const made = document.createElementNS(SVG, name);
@@ -62,6 +62,23 @@ export function layout(count, calls) {
   return found;
 }
 
+/** The path of a line from one point to another, past the columns between them: `lane(column, y)` is the gap nearest to y. */
+function path(from, to, first, end, x, lane) {
+  const points = [from];
+  for (let column = first; column < end; column += 1) {
+    const [last] = points.slice(-1), left = x([column]) - ASIDE, right = x([column]) + WIDTH + ASIDE;
+    const y = lane(column, last[1] + (to[1] - last[1]) * (left + WIDTH / 2 - last[0]) / (to[0] - last[0]));
+    points.push([left, y], [right, y]);
+  }
+  points.push(to);
+  let made = `M${from}`;
+  for (let at = 0; at < points.length; at += 2) {
+    const [a, b] = points.slice(at, at + 2), bend = Math.max(30, (b[0] - a[0]) / 2);
+    made += `${at === 0 ? "" : `L${a}`}C${a[0] + bend} ${a[1]} ${b[0] - bend} ${b[1]} ${b}`;
+  }
+  return made;
+}
+
 export class Graph {
   /** `services` gives what `api/system` says of them; `pick` is told which one was clicked on. */
   constructor(svg, services, pick) {
@@ -74,16 +91,20 @@ export class Graph {
     const half = Math.max(...places.map(([, row]) => Math.abs(row)));
     const width = (columns - 1) * ACROSS + WIDTH + 2 * MARGIN, height = 2 * half * DOWN + HEIGHT + 2 * MARGIN;
     const x = ([column]) => MARGIN + column * ACROSS, y = ([, row]) => MARGIN + (row + half) * DOWN;
-    this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    // The outermost gaps are above and below the columns.
+    this.svg.setAttribute("viewBox", `0 ${-MARGIN} ${width} ${height + 2 * MARGIN}`);
     this.svg.style.maxWidth = `${width * 1.15}px`;
     this.svg.append(draw("defs", {}, draw("marker", {
       id: "head", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto",
     }, draw("path", { class: "head", d: "M0 0 8 4 0 8z" }))));
+    const middle = (place) => y(place) + HEIGHT / 2;
+    const lane = (column, wanted) => places.filter(([its]) => its === column)
+      .flatMap((place) => [middle(place) - DOWN / 2, middle(place) + DOWN / 2])
+      .reduce((best, each) => Math.abs(each - wanted) < Math.abs(best - wanted) ? each : best, Infinity);
     for (const [from, to] of calls) {
-      const a = [x(places[from]) + WIDTH, y(places[from]) + HEIGHT / 2], b = [x(places[to]), y(places[to]) + HEIGHT / 2];
-      const bend = Math.max(30, (b[0] - a[0]) / 2);
+      const a = [x(places[from]) + WIDTH, middle(places[from])], b = [x(places[to]) - 1, middle(places[to])];
       const edge = draw("path", {
-        class: "edge", "marker-end": "url(#head)", d: `M${a}C${a[0] + bend} ${a[1]} ${b[0] - bend} ${b[1]} ${b[0] - 1} ${b[1]}`,
+        class: "edge", "marker-end": "url(#head)", d: path(a, b, places[from][0] + 1, places[to][0], x, lane),
       });
       this.edges.set(`${from} ${to}`, { edge, from, to });
       this.svg.append(edge);
