@@ -92,7 +92,7 @@ def other_program(peer: Peer) -> NotGranted:
 class Service:
     """`cpu`: seconds of processor time since it was started the last time; `free`: bytes of its memory.
 
-    `denied`: system calls for which it hadn't the authority, since the machine began.
+    `denied`: what the kernel has denied it since the machine began: system calls, and memory.
     """
 
     index: int

@@ -56,7 +56,7 @@ def ipv4(first: u32, second: u32, third: u32, fourth: u32) -> u32:
 class NoSockets(Enum):
     """Why the network wasn't opened."""
 
-    #: a part is no ring, or there is no room for a pair of buffers of that size
+    #: a part is no ring, or there is no room for a pair of buffers of that size; or what is to be signalled is none
     PARTS = 0
     #: the service has no place for another client
     CLIENTS = 1

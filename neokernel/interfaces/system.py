@@ -68,8 +68,7 @@ class ServiceStatus:
 class Denial:
     """A system call for which a service hadn't the authority: what `abi/denials.py` says one is.
 
-    Of CALL, on what isn't an endpoint, the label is a number of `Operation`. `argument`: of what the status is, as
-    `abi/status.py` counts.
+    `argument`: of what the status is, as `abi/status.py` counts.
     """
 
     call: Call

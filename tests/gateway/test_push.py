@@ -425,6 +425,20 @@ def logged(nk: Nk) -> str:
     return "\n".join(record["text"] for record in json.loads(nk("logs", "--json").output)["records"])
 
 
+def denied(nk: Nk) -> int:
+    """How often the kernel has denied something to the second process of `trusting`."""
+    return int(json.loads(nk("svc", "show", "turncoat", "--json").output)["denied"])
+
+
+def told_denials(nk: Nk) -> int:
+    """How many of them the log has: a line for each, or the number of those that are equal, or aren't kept."""
+    found = 0
+    for said in re.findall("^turncoat was denied (.*)$", logged(nk), re.MULTILINE):
+        several = re.search(r"something (\d+) times more|\((\d+) times\)$", said)
+        found += int(several[1] or several[2]) if several else 1
+    return found
+
+
 def tells(nk: Nk, words: str) -> None:
     eventually(lambda: words in logged(nk), f"the log doesn't say: {words}")
 
@@ -477,17 +491,19 @@ def test_one_that_boasts(nk: Nk, machine: Machine, made: Bundle) -> None:
 
 def test_what_a_hostile_one_reaches(nk: Nk, machine: Machine, made: Bundle) -> None:
     """By all numbers that capabilities could have, the gateway and the manager: no network, no log, no other model."""
+    before = denied(nk)
     status, said = turn(nk, machine, made, "slots")
     assert status == 1 and re.search(r"at byte 2\b", said), said
-    tells(nk, "turncoat was denied something 1002 times more")
-    slots = re.findall(r"turncoat was denied CALL by its capability (\d+): (.*)", logged(nk))
-    assert slots == [(str(slot), "no line of [service.turncoat] grants one there") for slot in range(1016, 1024)]
+    assert denied(nk) - before > 1000, "all but what it has"
+    eventually(lambda: told_denials(nk) == denied(nk), "the log hasn't all that it was denied")
+    rule = r"turncoat was denied CALL by its capability \d+: no line of \[service.turncoat\] grants one there"
+    assert len(re.findall(rule, logged(nk))) >= 8
     status, said = turn(nk, machine, made, "kinds")
     assert status == 1 and re.search(r"at byte 6\b", said), said
     for words in (
-        "RECEIVE by its capability `gateway`: [service.turncoat] uses.gateway grants no such right",
-        "WAIT by its capability `accelerator`: [service.turncoat] uses.accelerator grants something else",
-        "SIGNAL by its capability `accelerator`: [service.turncoat] uses.accelerator grants something else",
+        "RECEIVE: [service.turncoat] uses.gateway grants no such right",
+        "WAIT: [service.turncoat] uses.accelerator grants something else",
+        "SIGNAL: [service.turncoat] uses.accelerator grants something else",
     ):
         tells(nk, f"turncoat was denied {words}")
     status, said = turn(nk, machine, made, "page")

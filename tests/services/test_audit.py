@@ -12,13 +12,13 @@ from neokernel.abi.call import Call, message
 from neokernel.abi.denials import KEPT_DENIALS
 from neokernel.abi.description import FIRST_DECLARED, MAXIMUM_GRANTS, GrantKind
 from neokernel.abi.operations import Operation
-from neokernel.abi.status import FIRST, INVOKED, REPLY, TRAVELLING, Status
+from neokernel.abi.status import FIRST, INVOKED, REPLY, TRAVELLING, WORD, Status
 from neokernel.interfaces.clients.log_line import LogLine
 from neokernel.interfaces.log import MOST_TEXT
 from neokernel.interfaces.system import Access, Denial, GrantInfo, Trespass
 from neokernel.lang import u16, u64, usize
 from neokernel.runtime import system
-from neokernel.services.audit.words import is_everyday, place_of, say, say_access
+from neokernel.services.audit.words import is_everyday, place_of, say, say_access, say_times
 from neokernel.services.init.denials import TRESPASS, Gathered
 
 # --- what init keeps --------------------------------------------------------------------------------------------------
@@ -58,12 +58,12 @@ def test_a_number_names_the_same_denial_for_good(lives: list[tuple[int, bool]], 
             if (calls, trespasses) is (now, False):
                 break
             gathered.take_over(slot)
-            gathered.take_over(slot)
             if trespasses:
                 serial += 1
-                gathered.trespass(u64(serial), u64(1))
+                gathered.trespass(slot, u64(serial), u64(1))
                 expected[total] = serial
                 total += 1
+            gathered.take_over(slot)
             assert gathered.total(slot) == gathered.total(u64(0)) == total
             told(gathered, slot, expected, total, total - 8)
         told(gathered, slot, expected, total, max(total - 8, 0))
@@ -84,9 +84,6 @@ def test_an_access_to_memory_is_no_call() -> None:
 
 
 # --- the words --------------------------------------------------------------------------------------------------------
-
-
-UNGRANTED = "no line of [service.guest] grants"
 
 
 def grant(kind: GrantKind) -> GrantInfo:
@@ -110,69 +107,68 @@ def denial(
     return Denial(call, u64(capability), message(u64(label)), status, u64(argument))
 
 
+RULE = "[service.guest]"
+
+
 @pytest.mark.parametrize(
     ("what", "kind", "said"),
     [
-        (denial(Status.NO_CAPABILITY), None, "CALL by its capability 700: no line of [service.guest] grants one there"),
+        (denial(Status.NO_CAPABILITY), None, f"CALL by its capability 700: no line of {RULE} grants one there"),
         (
             denial(Status.NO_CAPABILITY, call=Call.SIGNAL),
             None,
-            f"SIGNAL by its capability 700: {UNGRANTED} one there, or it has ended with who gave it",
+            f"SIGNAL by its capability 700: no line of {RULE} grants one there, or it has ended with who gave it",
         ),
+        (denial(Status.NO_CAPABILITY), GrantKind.NONE, f"CALL: {RULE} uses.thing grants nothing"),
+        (denial(Status.NO_CAPABILITY), GrantKind.USES, f"CALL: {RULE} uses.thing grants what has ended"),
+        (denial(Status.NO_CAPABILITY, REPLY, call=Call.REPLY), None, "REPLY: what it names as its Reply isn't there"),
         (
-            denial(Status.NO_CAPABILITY),
-            GrantKind.NONE,
-            "CALL by its capability `thing`: [service.guest] uses.thing grants nothing",
-        ),
-        (
-            denial(Status.NO_CAPABILITY),
-            GrantKind.USES,
-            "CALL by its capability `thing`: [service.guest] uses.thing grants what has ended",
-        ),
-        (
-            denial(Status.NO_CAPABILITY, REPLY, call=Call.REPLY),
+            denial(Status.WRONG_KIND, REPLY, call=Call.REPLY),
             None,
-            "REPLY: what it names as its Reply isn't there",
+            "REPLY: what it names as its Reply is something else",
         ),
         (
             denial(Status.NO_CAPABILITY, TRAVELLING, call=Call.SEND),
             GrantKind.USES,
-            "SEND by its capability `thing`: what it names for that (argument 8) isn't there",
+            "SEND by its capability `thing`: what it names by argument 8 isn't there",
         ),
         (
+            denial(Status.NO_CAPABILITY, FIRST, label=Operation.COPY_OUT.value),
+            None,
+            "COPY_OUT by its capability 700: what it names by argument 2 isn't there",
+        ),
+        (denial(Status.WRONG_KIND), GrantKind.DEVICE, f"MAP: {RULE} devices.thing grants something else"),
+        (
             denial(Status.WRONG_KIND),
-            GrantKind.DEVICE,
-            "MAP by its capability `thing`: [service.guest] devices.thing grants something else",
+            None,
+            f"MAP by its capability 700: no line of {RULE} grants it, and it is something else",
         ),
         (
             denial(Status.WRONG_KIND, call=Call.SIGNAL),
             None,
-            "SIGNAL by its capability 700: no line of [service.guest] grants it, and it is something else",
+            f"SIGNAL by its capability 700: no line of {RULE} grants it, and it is something else",
         ),
+        (denial(Status.MISSING_RIGHT), GrantKind.USES, f"CALL: {RULE} uses.thing grants no such right"),
         (
-            denial(Status.MISSING_RIGHT),
+            denial(Status.MISSING_RIGHT, WORD),
             GrantKind.USES,
-            "CALL by its capability `thing`: [service.guest] uses.thing grants no such right",
+            f"CALL: {RULE} uses.thing doesn't let it pass capabilities",
         ),
         (
-            denial(Status.NO_CAPABILITY, TRAVELLING, label=Operation.COPY.value),
+            denial(Status.MISSING_RIGHT, WORD),
             None,
-            "COPY by its capability 700: what it names for that (argument 8) isn't there",
+            f"CALL by its capability 700: no line of {RULE} grants it, and it passes no capabilities",
         ),
         (
             denial(Status.MISSING_RIGHT),
-            GrantKind.INTERRUPT,
-            "MAP by its capability `thing`: [service.guest] interrupts.thing grants no such right",
+            None,
+            f"CALL by its capability 700: no line of {RULE} grants it, and it has no such right",
         ),
+        (denial(Status.MISSING_RIGHT), GrantKind.INTERRUPT, f"MAP: {RULE} interrupts.thing grants no such right"),
         (
             denial(Status.MISSING_RIGHT, TRAVELLING, label=Operation.BIND.value),
             GrantKind.MEMORY,
-            "BIND by its capability `thing`: what it names for that (argument 8) has no such right",
-        ),
-        (
-            denial(Status.WRONG_KIND, FIRST, label=Operation.CANCEL_SENDERS.value),
-            None,
-            "CANCEL_SENDERS by its capability 700: what it names for that (argument 2) is something else",
+            "BIND by its capability `thing`: what it names by argument 8 has no such right",
         ),
     ],
     ids=str,
@@ -202,15 +198,30 @@ def test_an_access_has_its_rule(access: Access, verb: str) -> None:
     assert line.text() == f"guest was denied to {verb} 0x10000000: nothing that [service.guest] has is mapped there so"
 
 
+@pytest.mark.parametrize("kind", list(GrantKind))
+@pytest.mark.parametrize("status", [Status.NO_CAPABILITY, Status.WRONG_KIND, Status.MISSING_RIGHT])
+def test_a_rule_has_room(kind: GrantKind, status: Status) -> None:
+    """With long names; with the longest, of 48 bytes, its end may be cut off."""
+    said = words(denial(status), kind, "s" * 40, "g" * 40)
+    assert len(said) <= MOST_TEXT and not said.endswith("..."), said
+
+
 def test_a_line_that_is_cut_off_says_so() -> None:
-    said = words(denial(Status.WRONG_KIND), GrantKind.USES, "s" * 48, "g" * 48)
-    assert len(said) == MOST_TEXT and said.endswith("..."), said
     line = LogLine()
     line.write("x" * MOST_TEXT)
     assert line.text() == "x" * MOST_TEXT, "it just fits"
     line.write("y")
     line.write("z" * 300)
     assert line.text() == "x" * (MOST_TEXT - 3) + "..."
+
+
+def test_equal_ones_are_one_line() -> None:
+    line = LogLine()
+    line.write("once")
+    say_times(line, u64(1))
+    line.write("; often")
+    say_times(line, u64(8))
+    assert line.text() == "once; often (8 times)"
 
 
 def test_grants_are_named_by_their_places() -> None:

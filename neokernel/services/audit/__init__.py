@@ -1,1 +1,1 @@
-"""What in the log is bad enough, shown on the console."""
+"""What the kernel has denied somebody, written into the log."""

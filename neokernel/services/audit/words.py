@@ -1,7 +1,7 @@
 """A denial in words, with the rule: the line of the system file that would grant it, or that grants no more.
 
 digits was denied CALL by its capability 700: no line of [service.digits] grants one there
-digits was denied RETYPE by its capability `gateway`: [service.digits] uses.gateway grants something else
+digits was denied SIGNAL: [service.digits] uses.gateway grants something else
 digits was denied to read 0x10000000: nothing that [service.digits] has is mapped there so
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from neokernel.abi.call import Call, label_of
 from neokernel.abi.description import FIRST_DECLARED, MAXIMUM_GRANTS, GrantKind
 from neokernel.abi.operations import operation_of
-from neokernel.abi.status import INVOKED, REPLY, Status
+from neokernel.abi.status import FIRST, INVOKED, REPLY, WORD, Status
 from neokernel.interfaces.clients.log_line import LogLine
 from neokernel.interfaces.system import Access, Denial, GrantInfo, Trespass
 from neokernel.lang import u64
@@ -31,17 +31,13 @@ def say(line: LogLine, service: str, denial: Denial, grant: GrantInfo | None, na
         # What REPLY invokes is that one: it ignores the other.
         line.write(": what it names as its Reply ")
         say_lack(line, denial.status)
-        return
-    line.write(" by its capability ")
-    if grant is None:
-        line.write(f"{denial.capability}: ")
-    else:
-        line.write(f"`{name}`: ")
-    if denial.argument != INVOKED:
-        line.write(f"what it names for that (argument {denial.argument}) ")
+    elif denial.argument not in (INVOKED, WORD):
+        say_capability(line, denial, grant, name)
+        line.write(f": what it names by argument {denial.argument} ")
         say_lack(line, denial.status)
     elif grant is None:
-        line.write(f"no line of [service.{service}] grants ")
+        say_capability(line, denial, grant, name)
+        line.write(f": no line of [service.{service}] grants ")
         match denial.status:
             case Status.NO_CAPABILITY:
                 line.write("one there")
@@ -49,9 +45,13 @@ def say(line: LogLine, service: str, denial: Denial, grant: GrantInfo | None, na
                     line.write(", or it has ended with who gave it")
             case Status.WRONG_KIND:
                 line.write("it, and it is something else")
+            case _ if denial.argument == WORD:
+                line.write("it, and it passes no capabilities")
             case _:
                 line.write("it, and it has no such right")
     else:
+        # The rule names it.
+        line.write(": ")
         say_rule(line, service, grant, name)
         match denial.status:
             case Status.NO_CAPABILITY if grant.kind is GrantKind.NONE:
@@ -60,8 +60,24 @@ def say(line: LogLine, service: str, denial: Denial, grant: GrantInfo | None, na
                 line.write(" grants what has ended")
             case Status.WRONG_KIND:
                 line.write(" grants something else")
+            case _ if denial.argument == WORD:
+                line.write(" doesn't let it pass capabilities")
             case _:
                 line.write(" grants no such right")
+
+
+def say_capability(line: LogLine, denial: Denial, grant: GrantInfo | None, name: str) -> None:
+    line.write(" by its capability ")
+    if grant is None:
+        line.write(f"{denial.capability}")
+    else:
+        line.write(f"`{name}`")
+
+
+def say_times(line: LogLine, times: u64) -> None:
+    """How often, one after the other."""
+    if times != 1:
+        line.write(f" ({times} times)")
 
 
 def is_everyday(denial: Denial, grant: GrantInfo | None) -> bool:
@@ -97,18 +113,21 @@ def say_access(line: LogLine, service: str, trespass: Trespass) -> None:
 
 
 def say_call(line: LogLine, denial: Denial, grant: GrantInfo | None) -> None:
-    """The operation, if it was one of a kernel object."""
+    """The operation, if it surely was one."""
     operation = operation_of(label_of(denial.word))
-    unknown = denial.status is Status.NO_CAPABILITY and denial.argument == INVOKED
-    if denial.call is Call.CALL and operation is not None and not unknown and not is_endpoint(grant):
+    if denial.call is Call.CALL and operation is not None and is_operation(denial, grant):
         line.write(f"{operation.name}")
     else:
         line.write(f"{denial.call.name}")
 
 
-def is_endpoint(grant: GrantInfo | None) -> bool:
-    """Is a CALL a message? Which labels those have is the affair of who serves."""
-    return grant is not None and grant.kind in (GrantKind.PROVIDES, GrantKind.USES, GrantKind.SYSTEM)
+def is_operation(denial: Denial, grant: GrantInfo | None) -> bool:
+    """Was it invoked on what isn't an endpoint? There a label is whatever client and server agree on."""
+    if grant is not None:
+        return grant.kind not in (GrantKind.NONE, GrantKind.PROVIDES, GrantKind.USES, GrantKind.SYSTEM)
+    if denial.argument == INVOKED:
+        return denial.status is Status.WRONG_KIND
+    return FIRST <= denial.argument < REPLY
 
 
 def say_rule(line: LogLine, service: str, grant: GrantInfo, name: str) -> None:

@@ -1,7 +1,8 @@
 """What the kernel has denied a service, in all its lives.
 
 System calls the kernel keeps in the capability table, which ends with the process: before that, init takes over what is
-there. An access to memory ends the process, so it is the last of one.
+there. An access to memory ends the process, so it is the last of one. Not known is what threads are denied that a
+process has given a table of its own, nor what they access whose handler it has taken off.
 
 Invariant: a number names the same denial for good. The first `count` are of former processes; those after them of the
 present one, in its table.
@@ -53,8 +54,9 @@ class Gathered:
         place = self.last[number % KEPT_DENIALS]
         place.capability, place.word, place.outcome = capability, word, outcome
 
-    def trespass(self, address: u64, access: u64) -> None:
-        """What has ended the process, of which all else was taken over."""
+    def trespass(self, table: u64, address: u64, access: u64) -> None:
+        """What has ended the process, whose table it is."""
+        self.take_over(table)
         self.put(self.count, address, access, TRESPASS)
         self.count += 1
 
@@ -67,14 +69,14 @@ class Gathered:
         return self.count + (0 if table == 0 or self.over else count_in(table))
 
     def find(self, table: u64, number: u64) -> Denial | None:
-        """None if there were fewer, or it isn't kept any more."""
+        """None if there were fewer, or it isn't kept any more. Its `count` says nothing."""
         if number >= self.count:
             told = system.denial(table, number - self.count) if table != 0 and not self.over else None
             return told if isinstance(told, Denial) and told.outcome != 0 else None
         if self.count - number > KEPT_DENIALS:
             return None
         place = self.last[number % KEPT_DENIALS]
-        return Denial(self.count, place.capability, place.word, place.outcome)
+        return Denial(0, place.capability, place.word, place.outcome)
 
 
 def count_in(table: u64) -> u64:

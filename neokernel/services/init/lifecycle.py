@@ -184,10 +184,9 @@ def has_died(process: Process, init: Init, index: u64, death: Death) -> None:
     if failed or init.is_swapped(index):
         cause = Cause.FAULT if death.fault is not None else Cause.EXIT
         examine(process, init, index, cause, death)
-    if death.fault is Fault.PAGE:
+    if death.fault is Fault.PAGE or death.fault is Fault.BUS:
         unit = init.units[index]
-        unit.denials.take_over(table_of(process, unit))
-        unit.denials.trespass(death.address, death.access)
+        unit.denials.trespass(table_of(process, unit), death.address, death.access)
     end(process, init, index, failed)
 
 

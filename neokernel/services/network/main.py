@@ -16,7 +16,7 @@ driver has room for.
 
 from __future__ import annotations
 
-from neokernel.abi.boot import OWN_SPACE, OWN_THREAD
+from neokernel.abi.boot import OWN_SPACE, OWN_TABLE, OWN_THREAD
 from neokernel.abi.description import NETWORK_LINE
 from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.operations import Binding
@@ -189,7 +189,7 @@ class Service:
         whole = LEAST_BUFFER <= each <= MOST_BUFFER and buffers.length >= 2 * usize(each) and each % 8 == 0
         # They are copied in words.
         whole = whole and buffers.address % 8 == 0
-        if not whole or not is_ring(orders) or not is_ring(news, usize(TOGETHER)):
+        if not whole or not is_ring(orders) or not is_ring(news, usize(TOGETHER)) or not is_there(wake.slot):
             _ = current().drop(wake.slot)
             return NoSockets.PARTS
         client = self.client_of(client_of(current().client))
@@ -265,7 +265,7 @@ class Service:
             self.beat_at = now + BEAT
             for number in range(CLIENTS):
                 wake = self.sessions[number].wake
-                if wake != 0 and system.signal(wake) is not None:
+                if wake != 0 and (not is_there(wake) or system.signal(wake) is not None):
                     self.end(number)
             self.tell_denials()
             said = LogLine()
@@ -513,6 +513,12 @@ class Service:
         self.exchange.network.configure(
             place.address, place.prefix, ANY if isinstance(through, Wrong) else through.address
         )
+
+
+def is_there(wake: u64) -> bool:
+    """Is it a notification, of a client that is there? It is only looked at: a signal would be denied."""
+    found = system.inspect(OWN_TABLE, wake)
+    return not isinstance(found, Failure) and found.kind == u64(Kind.NOTIFICATION.value)
 
 
 def refuse(process: Process, what: str) -> None:
