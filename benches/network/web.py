@@ -67,7 +67,6 @@ def main(process: Process) -> None:
     site: Site = placed(process, 400)
     must(site.executor.begin(process))
     server = begin(process, site.executor, site.sockets[:], slot_of(network), EACH)
-    assert isinstance(server, Server), "the network service has a place for this client"
     for place in range(BODY):
         site.page[place] = 0x61
     assert site.attending.spawn(site.executor, attend(server.net)) is not None

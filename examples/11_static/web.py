@@ -58,7 +58,6 @@ def main(process: Process) -> None:
     site: Site = placed(process, 80)
     must(site.executor.begin(process))
     server = begin(process, site.executor, site.sockets[:], slot_of(network), 8_192)
-    assert isinstance(server, Server), "the network service has a place for this client"
     assert site.attending.spawn(site.executor, attend(server.net)) is not None
     assert site.listening.spawn(site.executor, listen(site, server)) is not None
     process.ready()

@@ -2,7 +2,7 @@
 
     places: Places = placed(process, 300)       # executor, sockets and tasks: `runtime/placing.py`
     must(places.executor.begin(process))
-    server = must_get(begin(process, places.executor, places.sockets[:], slot_of(network), 8192))
+    server = begin(process, places.executor, places.sockets[:], slot_of(network), 8192)
 
 What is placed refers only to what is placed, too: so the server, to which tasks refer, lies here.
 """
@@ -19,6 +19,7 @@ from neokernel.interfaces.clients.sockets import Net
 from neokernel.interfaces.sockets import NoSockets
 from neokernel.lang import Embedded, Span, new_at, size_of, u32, u64, unsafe
 from neokernel.runtime.executor import Executor
+from neokernel.runtime.must import must
 from neokernel.runtime.placing import PLACED_ADDRESS
 from neokernel.runtime.process import Process
 from neokernel.runtime.space import map_new
@@ -42,15 +43,13 @@ def begin(
     clock: u64 = 0,
     errors: Errors = PLAIN,
     fields: bytes = b"",
-) -> Server | NoSockets | Failure:
-    """The server of this process, with its sockets open; others than this one fail (OCCUPIED).
+) -> Server:
+    """The server of this process, which has one, with its sockets open. If that can't be, it ends the process.
 
     `slot`: of `Sockets`; `each`: bytes of a socket's buffers; `clock`: the slot of a `Clock`, 0 if there is none;
     `errors`: how refusals are worded; `fields`: what every answer's head says, as lines with their ends.
     """
-    failure = map_new(process, OWN_SPACE, process.memory, NET_ADDRESS, READ | WRITE, PAGES)
-    if failure is not None:
-        return failure
+    must(map_new(process, OWN_SPACE, process.memory, NET_ADDRESS, READ | WRITE, PAGES))
     net = new_at(Net, NET_ADDRESS)
     net.executor, net.slot, net.sockets, net.each = executor, slot, sockets, each
     net.clear()
@@ -58,4 +57,8 @@ def begin(
     server.net, server.frequency, server.limits, server.clock = net, process.frequency, limits, clock
     server.errors, server.fields = errors, fields
     opened = net.open(process)
-    return server if opened is None else opened
+    if isinstance(opened, Failure):
+        must(opened)
+    assert opened is not NoSockets.CLIENTS, "the network service has a place for this client"
+    assert opened is None, "a socket's buffers are as large as the network service takes them"
+    return server

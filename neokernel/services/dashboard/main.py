@@ -243,7 +243,6 @@ def main(process: Process) -> None:
         _ = log.write(Level.ERROR, '`inference` isn\'t an address and a port: "10.0.2.15:8000" is one')
     limits = Limits(most_body=MOST_INFERENCE, head=HEAD, body=BODY, idle=IDLE)
     server = begin(process, site.executor, site.sockets[:], slot_of(network), EACH, limits, fields=FIELDS)
-    assert isinstance(server, Server), "the network service has a place for this client"
     assert site.attending.spawn(site.executor, attend(server.net)) is not None
     assert site.listening.spawn(site.executor, listen(site, server, port.get(process))) is not None
     assert site.watching.spawn(site.executor, watch_traffic(site)) is not None

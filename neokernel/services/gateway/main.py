@@ -527,7 +527,6 @@ def main(process: Process) -> None:
     site.enrol(ANYBODY, b"", share.get(process), rate.get(process))
     limits = Limits(most_body=MOST_BODY, head=u64(head.get(process)), idle=u64(idle.get(process)))
     server = begin(process, site.executor, site.sockets[:], slot_of(network), EACH, limits, errors=ERRORS)
-    assert isinstance(server, Server), "the network service has a place for this client"
     assert site.accepting.spawn(site.executor, accept(site)) is not None
     assert site.attending.spawn(site.executor, attend(server.net)) is not None
     assert site.listening.spawn(site.executor, listen(site, server, port.get(process))) is not None

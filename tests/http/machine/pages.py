@@ -255,7 +255,6 @@ def main(process: Process) -> None:
     must(executor.begin(process))
     limits = HASTY if hasty.get(process) else PATIENT
     server = begin(process, executor, site.sockets[:], slot_of(network), EACH, limits, slot_of(clock))
-    assert isinstance(server, Server), "the network service has a place for this client"
     for place in range(len(site.page)):
         site.page[place] = u8(place * 7 % 251)
     assert site.attending.spawn(executor, attend(server.net)) is not None

@@ -252,7 +252,6 @@ def main(process: Process) -> None:
     must(executor.begin(process))
     limits = Limits(most_body=64 << 20, head=5_000, idle=60_000, body=5_000, write=5_000, linger=1_000)
     server = begin(process, executor, site.sockets[:], slot_of(network), EACH, limits)
-    assert isinstance(server, Server), "the network service has a place for this client"
     state: u32 = 1
     for place in range(NOISE):
         # A linear congruence modulo 2**31; its high bits are noise enough.
