@@ -5,6 +5,8 @@ What one page has beside that is in a file of its own; so are pages whose comman
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,15 @@ def test_the_commands_print_this(page: Page, block: Block, tmp_path: Path) -> No
     devices = any("[slot." in text for text in page.programs.values()) or "systems/" in block.text
     printed = snippets.run(page, block, tmp_path, counted=not devices)
     assert snippets.fits(block.text, printed), f"{printed}\n{update(page)}"
+
+
+def test_toml_can_be_copied() -> None:
+    for page in PAGES.values():
+        for found in re.finditer(r"^```toml[^\n]*\n(.*?)^```", page.path.read_text(), re.MULTILINE | re.DOTALL):
+            try:
+                tomllib.loads(found[1])
+            except tomllib.TOMLDecodeError as error:
+                raise AssertionError(f"{page.path}: {error}:\n{found[1]}") from error
 
 
 @blocks("error", "text")

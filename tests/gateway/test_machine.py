@@ -251,9 +251,9 @@ def test_several_examples(port: int) -> None:
             (output,) = said["outputs"]
             assert output["shape"] == [count, 10] and output["data"] == list(itertools.chain(*alone[:count]))
     many = image(images[:21].ravel().tolist(), shape=[21, 1, 8, 8])
-    assert infer(port, "digits", many) == (400, {"error": 'input "image" is of shape [1 to 20, 1, 8, 8]'})
+    assert infer(port, "digits", many) == (400, {"error": 'the model\'s input "image" is of shape [1 to 20, 1, 8, 8]'})
     two = image(images[:2].ravel().tolist(), shape=[2, 1, 8, 8])
-    assert infer(port, "digits-int8", two) == (400, {"error": 'input "image" is of shape [1, 1, 8, 8]'})
+    assert infer(port, "digits-int8", two) == (400, {"error": 'the model\'s input "image" is of shape [1, 1, 8, 8]'})
     # Its tensors don't all begin with a dimension of 1.
     assert infer(port, "temper", {"inputs": [mood(0)["inputs"][0] | {"shape": [2], "data": [0, 0]}]})[0] == 400
 
@@ -265,8 +265,8 @@ WRONG = [
     (b'{"inputs": ["\xff"]}', "the body is no JSON: a text that isn't UTF-8, or has a wrong escape, at byte 12"),
     (b"[" * 40, "the body is no JSON object"),
     (b'{"a":' + b"[" * 40, "the body has too many lists or objects in one another, at byte 36"),
-    ({}, 'there is no input "image"'),
-    ({"inputs": []}, 'there is no input "image"'),
+    ({}, 'the request has no input "image"'),
+    ({"inputs": []}, 'the request has no input "image"'),
     ({"inputs": {}}, "`inputs` is no list"),
     ({"inputs": [3]}, "an input is no object"),
     (b'{"inputs": [], "inputs": []}', "`inputs` stands there twice"),
@@ -279,12 +279,12 @@ WRONG = [
     ({"inputs": [{"name": "x" * 100}]}, "the model has no input a text that is long"),
     ({"inputs": [{"shape": [1]}]}, "an input has no `name`"),
     ({"inputs": [{"name": "image", "datatype": "fp32"}]}, 'there is no datatype "fp32" here'),
-    ({"inputs": [{"name": "image", "datatype": "INT8"}]}, 'input "image" is of datatype FP32'),
+    ({"inputs": [{"name": "image", "datatype": "INT8"}]}, 'the model\'s input "image" is of datatype FP32'),
     ({"inputs": [{"name": "image", "shape": [1, -1]}]}, "`shape` is no list of whole numbers, or is too long"),
     ({"inputs": [{"name": "image", "shape": [1] * 9}]}, "`shape` is no list of whole numbers, or is too long"),
-    ({"inputs": [{"name": "image", "datatype": "FP32"}]}, 'input "image" is of shape [1 to 20, 1, 8, 8]'),
-    (image([0] * 64, shape=[64]), 'input "image" is of shape [1 to 20, 1, 8, 8]'),
-    (image([], shape=[0, 1, 8, 8]), 'input "image" is of shape [1 to 20, 1, 8, 8]'),
+    ({"inputs": [{"name": "image", "datatype": "FP32"}]}, 'the model\'s input "image" is of shape [1 to 20, 1, 8, 8]'),
+    (image([0] * 64, shape=[64]), 'the model\'s input "image" is of shape [1 to 20, 1, 8, 8]'),
+    (image([], shape=[0, 1, 8, 8]), 'the model\'s input "image" is of shape [1 to 20, 1, 8, 8]'),
     (image([0] * 64, shape=[2, 1, 8, 8]), 'the data of input "image" hasn\'t as many elements as its shape says'),
     (image(0), 'the data of input "image" is no list'),
     (image([0] * 63), 'the data of input "image" hasn\'t as many elements as its shape says'),
@@ -470,7 +470,7 @@ def test_a_slow_model_holds_up_nobody_else(port: int) -> None:
             if has_answer(slow):
                 return False
             assert (status, fields["Retry-After"]) == (429, "1")
-            assert said == {"error": "whose request this is has as many as it may"}
+            assert said["error"].startswith("whose request this is has ")
             return True
 
     body = json.dumps(image([0] * 64)).encode()

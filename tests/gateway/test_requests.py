@@ -306,16 +306,17 @@ def test_examples_that_are_too_many_or_dont_fit() -> None:
         assert how == NO_REQUEST
         return found.decode()
 
-    assert words(request, manifest(PAIR, out), 6) == 'input "image" is of shape [1 to 6, 2, 3]'
-    assert words(request, manifest(PAIR, out), 1) == 'input "image" is of shape [1, 2, 3]'
+    assert words(request, manifest(PAIR, out), 6) == 'the model\'s input "image" is of shape [1 to 6, 2, 3]'
+    fixed = 'the model\'s input "image" is of shape [1, 2, 3]'
+    assert words(request, manifest(PAIR, out), 1) == fixed
     # The first dimension of one tensor isn't 1, or it has none: so it isn't the examples'.
-    assert words(request, manifest(PAIR, {"out": ("FP32", (2,))}), 8) == 'input "image" is of shape [1, 2, 3]'
-    assert words(request, manifest(PAIR, {"out": ("FP32", ())}), 8) == 'input "image" is of shape [1, 2, 3]'
+    assert words(request, manifest(PAIR, {"out": ("FP32", (2,))}), 8) == fixed
+    assert words(request, manifest(PAIR, {"out": ("FP32", ())}), 8) == fixed
     large: Tensors = {"in": ("UINT8", (1, 4000))}
     many = {"inputs": [{"name": "in", "datatype": "UINT8", "shape": [5, 4000], "data": [0] * 20_000}]}
-    assert words(many, manifest(large, out), 100) == 'input "in" is of shape [1 to 4, 4000]'
+    assert words(many, manifest(large, out), 100) == 'the model\'s input "in" is of shape [1 to 4, 4000]'
     none = {"inputs": [{"name": "in", "datatype": "UINT8", "shape": [0, 4000], "data": []}]}
-    assert words(none, manifest(large, out), 100) == 'input "in" is of shape [1 to 4, 4000]'
+    assert words(none, manifest(large, out), 100) == 'the model\'s input "in" is of shape [1 to 4, 4000]'
     request["inputs"][1] |= {"shape": [6, 5], "data": request["inputs"][1]["data"][:6]}
     assert words(request, manifest(PAIR, out), 7) == 'input "kind" has another number of examples than the one before'
     request, _ = batch_of(3)

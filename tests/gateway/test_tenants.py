@@ -50,15 +50,15 @@ def test_a_share() -> None:
     """Requests under way, and no more; whose end gives room to the next."""
     account = Account(share=u64(2))
     with Admitted(account=account):
-        assert account.admits(u64(0), u64(SECOND))
+        assert account.refusal(u64(0), u64(SECOND)) is None
         with Admitted(account=account):
-            assert not account.admits(u64(0), u64(SECOND))
-        assert account.admits(u64(0), u64(SECOND))
-    assert not Account(share=u64(0)).admits(u64(0), u64(SECOND)), "a share of nothing"
+            assert b"under way" in bytes(account.refusal(u64(0), u64(SECOND)) or b"")
+        assert account.refusal(u64(0), u64(SECOND)) is None
+    assert Account(share=u64(0)).refusal(u64(0), u64(SECOND)) is not None, "a share of nothing"
 
 
 def taken(account: Account, now: int, count: int) -> int:
-    return sum(account.admits(u64(now), u64(SECOND)) for _ in range(count))
+    return sum(account.refusal(u64(now), u64(SECOND)) is None for _ in range(count))
 
 
 @pytest.mark.parametrize("rate", [1, 4, 30])

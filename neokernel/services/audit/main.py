@@ -53,11 +53,16 @@ class Audit:
     def look(self, now: u64) -> None:
         """Tell what is new of all services."""
         text: Array[u8] = array(MAXIMUM_NAME)
+        answered = watch.own()
+        own = u64(MAXIMUM_SERVICES) if isinstance(answered, Failure) else answered
         for index in range(u64(MAXIMUM_SERVICES)):
             found = watch.service(index, text[:])
             if isinstance(found, Unknown | Failure):
                 return
             told = wire_view(Told, self.told[index * size_of(Told) :])
+            if index == own:
+                # That the log has ended can't be told by the log.
+                told.count = found.denied
             if told.count < found.denied and self.paid[index] <= now + AT_ONCE * PAUSE * self.frequency:
                 lines = tell(index, text_of(text[: min(found.length, MAXIMUM_NAME)].bytes()), told.count, found.denied)
                 self.paid[index] = max(self.paid[index], now) + lines * PAUSE * self.frequency
@@ -69,6 +74,8 @@ def tell(index: u64, name: str, first: u64, end: u64) -> u64:
     kept = max(first, end - min(end, KEPT_DENIALS))
     lost = kept - first
     lines: u64 = 0
+    # Of what isn't kept, that it was like the rest is the best guess.
+    worst = Level.INFO
     number = kept
     while number < end:
         denial = watch.denial(index, number)
@@ -77,9 +84,11 @@ def tell(index: u64, name: str, first: u64, end: u64) -> u64:
         lines += 1
         match denial:
             case Denial():
-                tell_call(index, name, denial, times)
+                if not tell_call(index, name, denial, times):
+                    worst = Level.WARNING
             case Trespass():
                 tell_access(name, denial, times)
+                worst = Level.WARNING
             case _:
                 lines -= 1
                 lost += times
@@ -87,7 +96,7 @@ def tell(index: u64, name: str, first: u64, end: u64) -> u64:
         lines += 1
         line = LogLine()
         line.write(f"{name} was denied something {lost} times more, of which nothing is kept")
-        _ = log.write(Level.WARNING, line.text())
+        _ = log.write(Level.WARNING if lines == 1 else worst, line.text())
     return lines
 
 
@@ -109,7 +118,8 @@ def is_same(one: Denial | Trespass | Unknown | Failure, other: Denial | Trespass
             return False
 
 
-def tell_call(index: u64, name: str, denial: Denial, times: u64) -> None:
+def tell_call(index: u64, name: str, denial: Denial, times: u64) -> bool:
+    """Is it everyday?"""
     text: Array[u8] = array(MAXIMUM_NAME)
     place = place_of(denial.capability)
     found = Unknown.GRANT if place is None else watch.grant(index, place, text[:])
@@ -118,7 +128,9 @@ def tell_call(index: u64, name: str, denial: Denial, times: u64) -> None:
     line = LogLine()
     say(line, name, denial, grant, text_of(text[:length].bytes()))
     say_times(line, times)
-    _ = log.write(Level.INFO if is_everyday(denial, grant) else Level.WARNING, line.text())
+    everyday = is_everyday(denial, grant)
+    _ = log.write(Level.INFO if everyday else Level.WARNING, line.text())
+    return everyday
 
 
 def tell_access(name: str, trespass: Trespass, times: u64) -> None:

@@ -235,12 +235,14 @@ async def of_model(site: Site, http: Exchange, asked: Asked, index: usize) -> No
             await refuse(
                 http, 401, b"say whose the request is: `Authorization: Bearer KEY`, of a key that is known here"
             )
-        elif not account.admits(site.executor.now, http.server.frequency):
-            await refuse(http, 429, b"whose request this is has as many as it may", again=True)
         else:
-            site.work.jobs[index].asked.set(asked.version)
-            with Admitted(account=account):
-                await infer(site, http, number, index, asked.part is Part.CLASSIFY)
+            refusal = account.refusal(site.executor.now, http.server.frequency)
+            if refusal is not None:
+                await refuse(http, 429, refusal, again=True)
+            else:
+                site.work.jobs[index].asked.set(asked.version)
+                with Admitted(account=account):
+                    await infer(site, http, number, index, asked.part is Part.CLASSIFY)
     elif asked.part is Part.MODEL:
         write_model(page, site.name_of(number), model.described)
         await say(http, page)

@@ -42,7 +42,7 @@ def read_request(job: Job, length: usize, described: Described, trouble: Text) -
         return asking.unfit("")
     for number in range(described.inputs):
         if asking.given >> number & 1 == 0:
-            trouble.write(f'there is no input "{text_of(described.input(number).name())}"')
+            trouble.write(f'the request has no input "{text_of(described.input(number).name())}"')
             return False
     if job.wanted == 0:
         job.wanted = (u16(1) << described.outputs) - 1
@@ -237,9 +237,9 @@ class Asking:
         if self.given >> number & 1 != 0:
             trouble.write(f'input "{named}" stands there twice')
         elif typed is not tensor.element:
-            trouble.write(f'input "{named}" is of datatype {text_of(name_of(tensor.element))}')
+            trouble.write(f'the model\'s input "{named}" is of datatype {text_of(name_of(tensor.element))}')
         elif not shape.is_of(tensor, self.described):
-            trouble.write(f'input "{named}" is of shape ')
+            trouble.write(f'the model\'s input "{named}" is of shape ')
             write_shape(tensor, self.described.most(), trouble)
         elif self.examples not in (0, shape.examples(self.described)):
             trouble.write(f'input "{named}" has another number of examples than the one before')

@@ -37,17 +37,17 @@ class Account:
     #: when, in ticks, all that was spent is back
     due: u64 = 0
 
-    def admits(self, now: u64, frequency: u64) -> bool:
-        """May it have another request? Then that counts for its rate. `frequency`: ticks in a second."""
+    def refusal(self, now: u64, frequency: u64) -> bytes | None:
+        """Why it can't have another request; None if it may: that counts for its rate. `frequency`: ticks a second."""
         if self.under_way >= self.share:
-            return False
+            return b"whose request this is has as many under way as it may"
         if self.rate != 0:
             each = max(frequency // self.rate, 1)
             begin = max(self.due, now)
             if begin - now > frequency - min(each, frequency):
-                return False
+                return b"whose request this is has had as many in this second as it may"
             self.due = begin + each
-        return True
+        return None
 
 
 @struct

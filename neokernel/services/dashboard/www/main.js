@@ -160,7 +160,7 @@ function services(used) {
     const cells = row.cells;
     cells[1].textContent = service.denied === 0 ? service.phase : `${service.phase}, denied ${service.denied.toLocaleString("en")}`;
     cells[1].title = service.denied === 0 ? "" : "what the kernel has denied it: the log says what";
-    cells[1].className = service.phase.split(" ")[0];
+    cells[1].className = service.denied === 0 ? service.phase.split(" ")[0] : `${service.phase.split(" ")[0]} denied`;
     cells[2].textContent = service.starts;
     cells[3].textContent = service.phase === "runs" ? percent(used[index]) : "–";
     cells[4].firstChild.firstChild.style.width = `${100 * used[index]}%`;
