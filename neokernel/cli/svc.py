@@ -76,7 +76,7 @@ def show(service: str, machine: str | None, key: Path | None, as_json: bool) -> 
         click.echo(f"  {found.cpu:.3f} s of processor time since, {found.free >> 10:,} KiB of its memory are free")
     if found.denied:
         denied = styled(f"the kernel denied it something {times(found.denied)}", fg="yellow")
-        click.echo(f"  {denied}: the log says what")
+        click.echo(f"  {denied}: `audit`, if it runs, has it in the log")
     wide = max([10, *(len(each.name) for each in grants)])
     for each in grants:
         click.echo(line_of(each, wide))
