@@ -27,11 +27,10 @@ class NotAppointed(Enum):
 
 @value
 class Served:
-    """How a name is served by who was appointed: `client`. `answered`: requests, since it began; `there`: it has begun,
-    in this life of the gateway; `in_vain`: it has kept work for longer than a request waits, or taken none for so long
-    though there was some."""
+    """How a name is served by who was appointed. `answered`: requests, since it began; `there`: it has begun, in this
+    life of the gateway; `in_vain`: it has kept work for longer than a request waits, or taken none for so long though
+    there was some."""
 
-    client: u64
     answered: u64
     there: bool
     in_vain: bool

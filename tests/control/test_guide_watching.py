@@ -23,7 +23,7 @@ def test_the_commands_print_this(machine: str, block: snippets.Block, tmp_path: 
 
 def test_the_system_of_ones_own_is_that_of_the_file() -> None:
     text = PAGE.path.read_text(encoding="utf-8")
-    uses = dict(re.findall(r"(\w+) = \"([a-z.0-9]+)\"", re.search(r"uses = \{(.*?)\}", text, re.DOTALL)[1]))  # type: ignore[index]
+    uses = dict(re.findall(r"^uses\.(\w+) = \"([a-z.0-9]+)\"", text, re.MULTILINE))
     assert uses == dict(
         re.findall(r"^uses\.(port|entropy|log|journal|watch|init|trace) = \"(.*)\"", SYSTEM, re.MULTILINE)
     )

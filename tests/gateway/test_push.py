@@ -553,14 +553,6 @@ def test_the_manager_ends(nk: Nk, machine: Machine, made: Bundle) -> None:
     assert listed(nk)["service"] == service and machine.version() == "5" and not listed(nk)["own"]
 
 
-def test_a_manager_that_has_just_begun_knows_who_serves(nk: Nk, machine: Machine) -> None:
-    """What serves its image's model hears nothing of its end: it is told by the gateway."""
-    before = settled(nk, "trusting")
-    assert nk("svc", "restart", "accelerator").status == 0
-    eventually(lambda: listed(nk, "trusting")["service"] == before["service"], "nobody serves it, says the list")
-    assert trusts(machine) == 200
-
-
 def test_the_manager_ends_before_it_is_sure(
     nk: Nk, machine: Machine, made: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -242,7 +242,7 @@ def test_work_is_for_who_was_appointed(desk: Desk) -> None:
     assert desk.next(2).said == 1 and desk.phase(1) is Phase.GIVEN
     waits = desk.next(2, 1)
     assert waits.said == WAITS and desk.phase(1) is Phase.DONE
-    assert served(desk) == Served(u64(2), u64(1), True, False)
+    assert served(desk) == Served(u64(1), True, False)
     assert appoint(desk, 1) is None and version(desk) == "1"
     assert waits.woken() is NoWork.RETIRED
     desk.submit(2)
@@ -284,7 +284,7 @@ def test_a_life_that_is_over(desk: Desk) -> None:
     assert desk.next(2).said == 1
     assert desk.work.end_life(desk.executor, u64(0), u64(2)) is None
     assert desk.phase(0) is Phase.LOST and desk.serving() == 0 and desk.next(2, 1).said is NoWork.BEGIN
-    assert served(desk) == Served(u64(2), u64(0), False, False)
+    assert served(desk) == Served(u64(0), False, False)
     assert appoint(desk, 2) is NotAppointed.ABSENT and appoint(desk, 1) is None
     assert desk.work.end_life(desk.executor, u64(0), u64(2)) is NotAppointed.ABSENT
     assert desk.work.end_life(desk.executor, u64(0), u64(9)) is NotAppointed.ABSENT
@@ -295,13 +295,12 @@ def test_a_life_that_is_over(desk: Desk) -> None:
 def test_who_is_late_works_in_vain(desk: Desk) -> None:
     late(desk)
     assert appoint(desk, 1) is None
-    assert served(desk) == Served(u64(1), u64(0), True, True)
+    assert served(desk) == Served(u64(0), True, True)
     # Also when it comes after all, and when it begins anew.
-    assert desk.next(1, 1).said == WAITS and served(desk) == Served(u64(1), u64(0), True, True)
-    assert desk.begin(1, SMALL) is None and served(desk) == Served(u64(1), u64(0), True, True)
+    assert desk.next(1, 1).said == WAITS and served(desk) == Served(u64(0), True, True)
+    assert desk.begin(1, SMALL) is None and served(desk) == Served(u64(0), True, True)
     # Another one isn't blamed for it.
-    assert desk.begin(2, SMALL) is None and appoint(desk, 2) is None
-    assert served(desk) == Served(u64(2), u64(0), True, False)
+    assert desk.begin(2, SMALL) is None and appoint(desk, 2) is None and served(desk) == Served(u64(0), True, False)
 
 
 def test_time_counts_from_when_work_was_taken(desk: Desk) -> None:
@@ -314,18 +313,18 @@ def test_time_counts_from_when_work_was_taken(desk: Desk) -> None:
     assert desk.next(1, 1).said == 2 and desk.phase(1) is Phase.GIVEN
     wait(desk, 10)
     give_up(desk, 1)
-    assert served(desk) == Served(u64(1), u64(1), True, False) and desk.serving() == 1
+    assert served(desk) == Served(u64(1), True, False) and desk.serving() == 1
     wait(desk)
-    assert served(desk) == Served(u64(1), u64(1), True, True) and desk.serving() == 0
+    assert served(desk) == Served(u64(1), True, True) and desk.serving() == 0
 
 
 def test_who_takes_no_work_keeps_it_waiting_in_vain(desk: Desk) -> None:
     assert desk.begin(1, SMALL) is None and appoint(desk, 1) is None
     desk.submit(0)
     wait(desk)
-    assert served(desk) == Served(u64(1), u64(0), True, False), "nobody has waited for longer than requests do"
+    assert served(desk) == Served(u64(0), True, False), "nobody has waited for longer than requests do"
     give_up(desk, 0)
-    assert served(desk) == Served(u64(1), u64(0), True, True)
+    assert served(desk) == Served(u64(0), True, True)
 
 
 def test_who_works_keeps_nothing_waiting_in_vain(desk: Desk) -> None:
@@ -338,10 +337,10 @@ def test_who_works_keeps_nothing_waiting_in_vain(desk: Desk) -> None:
     assert desk.next(1).said == 1
     wait(desk, PATIENCE - 1)
     give_up(desk, 2)
-    assert served(desk) == Served(u64(1), u64(0), True, False), "it works on what it took after that"
+    assert served(desk) == Served(u64(0), True, False), "it works on what it took after that"
     assert desk.next(1, 1).said == 2
     give_up(desk, 1)
-    assert served(desk) == Served(u64(1), u64(1), True, False), "it has given results after that"
+    assert served(desk) == Served(u64(1), True, False), "it has given results after that"
 
 
 def test_who_is_appointed_isnt_blamed_for_the_one_before(desk: Desk) -> None:
@@ -351,7 +350,7 @@ def test_who_is_appointed_isnt_blamed_for_the_one_before(desk: Desk) -> None:
     assert desk.begin(2, NEWER) is None and appoint(desk, 2) is None
     wait(desk, 1)
     give_up(desk, 0)
-    assert served(desk) == Served(u64(2), u64(0), True, False)
+    assert served(desk) == Served(u64(0), True, False)
 
 
 @pytest.mark.parametrize("model", [LARGE, OTHER])
@@ -360,7 +359,7 @@ def test_who_was_appointed_cant_keep_the_one_before_out(desk: Desk, model: bytes
     assert desk.begin(1, SMALL) is None and appoint(desk, 1) is None
     assert desk.begin(2, NEWER) is None and appoint(desk, 2) is None
     desk.submit(0)
-    assert desk.begin(2, model) is NoWork.OTHER and served(desk) == Served(u64(2), u64(0), False, False)
+    assert desk.begin(2, model) is NoWork.OTHER and served(desk) == Served(u64(0), False, False)
     assert appoint(desk, 1) is None and version(desk) == "1"
     assert desk.next(1).said == 1 and desk.phase(0) is Phase.GIVEN
 
@@ -371,10 +370,10 @@ def test_a_gateway_that_was_started_again(desk: Desk, model: bytes) -> None:
     be before that one has begun; and what it says that it is keeps nobody out."""
     assert desk.begin(2, model) is None
     assert appoint(desk, 1, absent=True) is None and desk.serving() == 0
-    assert served(desk) == Served(u64(1), u64(0), False, False)
+    assert served(desk) == Served(u64(0), False, False)
     assert desk.next(2).said is NoWork.RETIRED
     assert desk.begin(1, SMALL) is None and desk.serving() == 1 and version(desk) == "1"
-    assert served(desk) == Served(u64(1), u64(0), True, False)
+    assert served(desk) == Served(u64(0), True, False)
     desk.submit(0)
     assert desk.next(1).said == 1 and desk.phase(0) is Phase.GIVEN
     assert desk.next(2).said is NoWork.BEGIN and desk.begin(2, model) is NoWork.OTHER

@@ -115,9 +115,6 @@ class Office:
             backend = place.backend
             length = min(place.header_length, len(header))
             copy(header[:length], place.header[:length].bytes())
-        elif isinstance(served, Served) and served.there:
-            # It serves what its image has, as it did before this manager began, of which it hasn't heard yet.
-            client = served.client
         waits = found.waits()
         why = found.refused
         refused = u64(0) if why is None else u64(why.value) + 1

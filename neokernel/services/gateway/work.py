@@ -339,8 +339,8 @@ class Work:
             return NotAppointed.ABSENT
         worker = self.has_begun(usize(number), model.appointed)
         if worker is None:
-            return Served(model.appointed, 0, False, model.in_vain)
-        return Served(model.appointed, worker.answered, True, model.in_vain or worker.is_late(now))
+            return Served(0, False, model.in_vain)
+        return Served(worker.answered, True, model.in_vain or worker.is_late(now))
 
     def has_begun(self, number: usize, client: u64) -> Worker | None:
         """The process, if it has begun to serve this name."""
