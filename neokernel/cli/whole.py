@@ -60,6 +60,7 @@ def prove_kernel(*, cold: bool, record: bool, as_json: bool) -> int:
             found = prove_all(
                 state.program,
                 proofs.entries(state.program),
+                before=proofs.boot(state.program),
                 processes=processes,
                 cold=cold,
                 rule=ERRORS_CHANGE_NOTHING,

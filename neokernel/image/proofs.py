@@ -1,7 +1,8 @@
 """Which of the kernel's checks are proven: a record that `nk prove --record` writes and the sources carry with them.
 
 It names checks of functions that can be reached once the first thread runs, by function and index. It is good for
-exactly the program that was proven, whose hash it has: if anything of that changes, the image has all its checks again.
+exactly the program that was proven, boot included, whose hash it has: if anything of that changes, the image has all its
+checks again.
 """
 
 from __future__ import annotations
@@ -23,10 +24,15 @@ def entries(program: ir.Program) -> list[ir.Function]:
     return [one for one in program.functions if one.exported and one.symbol != BOOT]
 
 
+def boot(program: ir.Program) -> list[ir.Function]:
+    """The one that assembly calls before."""
+    return [one for one in program.functions if one.exported and one.symbol == BOOT]
+
+
 def identity(program: ir.Program) -> str:
     """Of all that was proven: what can be reached, and the invariants."""
     invariants = [one for one in program.functions if one.invariant_of is not None]
-    return digest([*reachable(entries(program)), *invariants])
+    return digest([*reachable([*entries(program), *boot(program)]), *invariants])
 
 
 def checks_of(function: ir.Function) -> Iterable[ir.Check]:

@@ -49,32 +49,42 @@ from neokernel.kernel.objects import (
     DEVICE,
     DIRTY,
     LARGE,
+    MOST_RAM,
     OWNER,
     USER,
     VALID,
     VECTORS,
     AddressSpace,
     CapTable,
+    Frame,
     Hart,
     Interrupt,
     Memory,
     PageTable,
+    Platform,
+    Processor,
     SchedContext,
     Slot,
+    State,
     Thread,
+    is_allowed,
 )
 from neokernel.kernel.placement import TABLE_HEADER, UNIT, round_up
-from neokernel.kernel.slot import derive_bound
+from neokernel.kernel.slot import derive_bound, is_fertile
 from neokernel.kernel.thread import use
 from neokernel.lang import (
     Embedded,
     copy,
+    ensures,
+    inline,
     loop_bound,
+    new_at,
     object_at,
     size_of,
     span_at,
     struct,
     truncate,
+    u8,
     u16,
     u32,
     u64,
@@ -89,8 +99,9 @@ MOST_TREE = 1 << 20
 #: physical addresses in the direct map
 DIRECT_SIZE = 254 << 30
 GIGABYTE = 1 << 30
-#: where a PLIC has the registers of its contexts, and how many lines it can have (PLIC specification, 1.0)
+#: where a PLIC has the registers of its contexts, how many it can have, and how many lines (PLIC specification, 1.0)
 PLIC_CONTEXTS = 0x20_0000
+MOST_CONTEXTS = 15872
 MOST_LINES = 1023
 #: interrupt lines that are in the root's table
 MOST_LINES_GRANTED = ROOT_SLOTS // 2
@@ -144,7 +155,7 @@ def boot(number: u64, tree_address: u64, started: u64) -> None:
     tree_size = read_tree(console, tree, found, number, tree_address)
     context = check_devices(console, found)
     tree_copy = parts.archive_end
-    own_start = tree_copy + round_up(tree_size, PAGE_SIZE)
+    own_start = tree_copy + whole(tree_size)
     own_end = own_start + PAGE_SIZE + own_size(console, parts)
     free = Ranges()
     list_memory(console, found, tree, tree_address, tree_size, own_end, free)
@@ -173,8 +184,8 @@ def boot(number: u64, tree_address: u64, started: u64) -> None:
     )
     buffer = own.take(PAGE_SIZE)
     grant_own(root, buffer)
-    map_page(root, root.table.slots[OWN_BUFFER], ROOT_BUFFER_ADDRESS, buffer, READ | WRITE)
-    map_page(root, root.hide(), BOOT_INFO_ADDRESS, info_page, READ)
+    map_page(root, root.table.slots[OWN_BUFFER], ROOT_BUFFER_ADDRESS, READ | WRITE)
+    map_hidden(root, BOOT_INFO_ADDRESS, info_page, READ)
     map_new(root, ROOT_STACK_TOP - STACK_SIZE, STACK_SIZE, READ | WRITE)
     map_archive(root, parts.archive, own_end)
     map_program(root, parts)
@@ -215,7 +226,7 @@ def read_tree(console: Console, tree: Tree, found: Inventory, number: u64, addre
     if not found.present or found.frequency == 0:
         console.write(f"panic: the device tree doesn't say what hart {number} is, or how its timer counts\n")
         panic()
-    return round_up(tree.size, 8)
+    return whole(tree.size, 8)
 
 
 def check_devices(console: Console, found: Inventory) -> u64:
@@ -227,7 +238,7 @@ def check_devices(console: Console, found: Inventory) -> u64:
         panic()
     end = plic.base + plic.size
     aligned = plic.base % PAGE_SIZE == 0 and plic.size % PAGE_SIZE == 0
-    if not aligned or end > RAM or plic.size < PLIC_CONTEXTS + PAGE_SIZE * (context + 1):
+    if not aligned or end > RAM or context >= MOST_CONTEXTS or plic.size < PLIC_CONTEXTS + PAGE_SIZE * (context + 1):
         console.write(f"panic: the interrupt controller can't have {plic.size:#x} bytes at {plic.base:#x}\n")
         panic()
     if overlaps(plic, UART, PAGE_SIZE) or overlaps(plic, TEST_DEVICE, PAGE_SIZE):
@@ -286,7 +297,7 @@ def list_free(low: u64, high: u64, taken: Ranges, free: Ranges) -> None:
             if item.base + item.size > place and item.base < stop:
                 stop = max(item.base, place)
                 next = item.base + item.size
-        first = round_up(place, PAGE_SIZE)
+        first = whole(place)
         last = stop & ~u64(PAGE_SIZE - 1)
         if first < last:
             free.add(first, last - first)
@@ -300,12 +311,23 @@ def total(ranges: Ranges) -> u64:
     return sum
 
 
+@inline
+def whole(size: u64, unit: u64 = PAGE_SIZE) -> u64:
+    """Up to the next multiple of `unit`, a power of 2."""
+    assert size <= MOST_ADDRESS
+    return round_up(size, unit)
+
+
 # --- the kernel's own -------------------------------------------------------------------------------------------------
 
 
 def make_hart(objects: Pages, number: u64, found: Inventory) -> Hart:
     """The hart's state; with an address space that has no user, and no entries yet."""
-    hart = object_at(Hart, cpu.DIRECT + objects.take(size_of(Hart), UNIT))
+    place = objects.take(size_of(Hart), UNIT)
+    root = objects.take(2 * PAGE_SIZE)
+    count = min(found.lines, MOST_LINES)
+    lines = objects.take(whole(count * size_of(Interrupt), UNIT), UNIT)
+    hart = new_at(Hart, cpu.DIRECT + place)
     hart.number = truncate(u32, number)
     hart.frequency = found.frequency
     hart.budget_end = NEVER
@@ -314,10 +336,8 @@ def make_hart(objects: Pages, number: u64, found: Inventory) -> Hart:
     hart.next_identifier = 1
     hart.processor.hart = hart
     hart.platform.hart = hart
-    placement.prepare_table(hart.no_space.root, objects.take(2 * PAGE_SIZE), 2)
+    placement.prepare_table(hart.no_space.root, root, 2)
     hart.no_space.root.space = hart.no_space
-    count = min(found.lines, MOST_LINES)
-    lines = objects.take(round_up(count * size_of(Interrupt), UNIT), UNIT)
     hart.lines = span_at(Embedded[Interrupt], cpu.DIRECT + lines, count)
     for index in range(len(hart.lines)):
         interrupt = hart.lines[index]
@@ -328,6 +348,7 @@ def make_hart(objects: Pages, number: u64, found: Inventory) -> Hart:
 
 def prepare(hart: Hart, found: Inventory, context: u64) -> None:
     """What the processor must know before a thread runs."""
+    assert found.plic.base < RAM and context < MOST_CONTEXTS
     if found.has_vectors():
         hart.vector_words = VECTORS * u64(cpu.vector_bytes(hart.cpu)) // size_of(u64)
     hart.asid_limit = min(u64(ASIDS), cpu.asid_limit(schedule.SV39 | (hart.no_space.root.base >> 12)))
@@ -392,7 +413,7 @@ def own_size(console: Console, parts: Image) -> u64:
             console.write("panic: the root program's segments can't be mapped\n")
             panic()
         if not in_place(part):
-            size += round_up(part.memory_size, PAGE_SIZE)
+            size += whole(part.memory_size)
     return size
 
 
@@ -410,7 +431,7 @@ def make_hidden(objects: Pages, parts: Image, end: u64) -> CapTable:
     count += (end - parts.archive) % LARGE_SIZE // PAGE_SIZE
     for index in range(u64(file.segment_count)):
         part = segment_at(parts, u64(file.first_segment) + index)
-        count += round_up(part.memory_size, PAGE_SIZE) // PAGE_SIZE
+        count += whole(part.memory_size) // PAGE_SIZE
     return placement.make_cap_table(objects.take(table_size(count), UNIT), count)
 
 
@@ -419,29 +440,46 @@ def make_archive(hart: Hart, objects: Pages, parts: Image) -> CapTable:
     count = archive_header(parts).size // PAGE_SIZE
     made = placement.make_cap_table(objects.take(table_size(count), UNIT), count)
     for index in range(count):
-        slot = made.slots[index]
-        slot.object = hart.frame
-        slot.word = parts.archive + index * PAGE_SIZE
-        slot.rights = READ | EXECUTE
-        slot.flags = OWNER
+        fill(made.slots[index], hart.frame, parts.archive + index * PAGE_SIZE, READ | EXECUTE)
     return made
+
+
+def fill(
+    slot: Slot,
+    object: AddressSpace
+    | CapTable
+    | Frame
+    | Interrupt
+    | Memory
+    | PageTable
+    | Platform
+    | Processor
+    | SchedContext
+    | Thread,
+    word: u64 = 0,
+    rights: u16 = ALL,
+    flags: u8 = OWNER,
+) -> None:
+    """An empty slot gets the first capability of an object; `word` is a frame's address."""
+    ensures(lambda: slot.object is not None)
+    assert slot.object is None and word < MOST_RAM
+    slot.object = object
+    slot.word = word
+    slot.rights = rights
+    slot.flags = flags
 
 
 def grant_own(root: Root, buffer: u64) -> None:
     """The capabilities that each root finds, and what its thread is made of."""
     hart = root.hart
     slots = root.table.slots
-    slots[OWN_TABLE].object = root.table
-    slots[OWN_SPACE].object = root.space
-    slots[OWN_THREAD].object = root.thread
-    slots[OWN_CONTEXT].object = root.context
-    slots[OWN_BUFFER].object = hart.frame
-    slots[OWN_BUFFER].word = buffer
-    slots[PROCESSOR].object = hart.processor
-    slots[PLATFORM].object = hart.platform
-    for index in range(OWN_TABLE, PLATFORM + 1):
-        slots[index].rights = ALL
-        slots[index].flags = OWNER
+    fill(slots[OWN_TABLE], root.table)
+    fill(slots[OWN_SPACE], root.space)
+    fill(slots[OWN_THREAD], root.thread)
+    fill(slots[OWN_CONTEXT], root.context)
+    fill(slots[OWN_BUFFER], hart.frame, buffer)
+    fill(slots[PROCESSOR], hart.processor)
+    fill(slots[PLATFORM], hart.platform)
     identifier = hart.next_identifier
     root.space.identifier = identifier
     root.thread.identifier = identifier
@@ -458,32 +496,38 @@ def grant_own(root: Root, buffer: u64) -> None:
 def bind(root: Root, which: Binding, given: Slot) -> None:
     thread = root.thread
     place = thread.bindings[u64(which.value)]
+    assert place.object is None and given.object is not None and is_fertile(given) and given.flags & DEVICE == 0
     derive_bound(root.hart, given, place, thread.holder, u16(which.value))
     use(root.hart, thread, place)
 
 
 def begin(root: Root, entry: u64) -> None:
     """The root's thread is ready."""
-    registers = root.thread.registers
+    thread = root.thread
+    assert thread.state is State.STOPPED and not thread.ready and root.hart.current is None
+    registers = thread.registers
     registers.kernel_stack = machine.stack_top()
     registers.pc = entry
     registers.sp = ROOT_STACK_TOP
     registers.a0 = BOOT_INFO_ADDRESS
     registers.a1 = ROOT_BUFFER_ADDRESS
-    go_on(root.hart, root.thread)
+    go_on(root.hart, thread)
 
 
 # --- its address space ------------------------------------------------------------------------------------------------
 
 
-def map_page(root: Root, slot: Slot, address: u64, physical: u64, rights: u16) -> None:
-    """A page of 4 KiB, whose capability is in `slot`."""
-    slot.object = root.hart.frame
-    slot.word = physical
-    slot.rights |= rights
-    slot.flags |= OWNER
+def map_page(root: Root, slot: Slot, address: u64, rights: u16) -> None:
+    """The page of 4 KiB that `slot` names."""
     table = table_at(root, table_at(root, root.space.root, address), address)
-    space.put(table, space.index_at(address, 0), slot, entry_of(physical, rights))
+    put(table, space.index_at(address, 0), slot, entry_of(slot.word, rights))
+
+
+def put(table: PageTable, index: u64, slot: Slot, entry: u64) -> None:
+    """Fill an empty entry with what `slot` names."""
+    assert table.owners.slot[index] is None and slot.holder is None and is_allowed(slot, entry)
+    assert isinstance(slot.object, (Frame, PageTable))
+    space.put(table, index, slot, entry)
 
 
 def entry_of(physical: u64, rights: u16) -> u64:
@@ -502,18 +546,23 @@ def table_at(root: Root, table: PageTable, address: u64) -> PageTable:
     made.parent = table
     made.index = u16(index)
     slot = root.hide()
-    slot.object = made
-    slot.rights = ALL
-    slot.flags = OWNER
-    space.put(table, index, slot, (made.base >> 2) | VALID)
+    fill(slot, made)
+    put(table, index, slot, (made.base >> 2) | VALID)
     return made
+
+
+def map_hidden(root: Root, address: u64, physical: u64, rights: u16) -> None:
+    """A page of 4 KiB, whose capability has no name."""
+    slot = root.hide()
+    fill(slot, root.hart.frame, physical, rights)
+    map_page(root, slot, address, rights)
 
 
 def map_new(root: Root, address: u64, size: u64, rights: u16) -> u64:
     """Zeroed pages of the root's own; their physical address."""
     physical = root.own.take(size)
     for done in range(u64(0), size, PAGE_SIZE):
-        map_page(root, root.hide(), address + done, physical + done, rights)
+        map_hidden(root, address + done, physical + done, rights)
     return physical
 
 
@@ -521,16 +570,13 @@ def map_archive(root: Root, physical: u64, end: u64) -> None:
     """By large pages, and the rest by small ones: what lies behind `end` is free."""
     large = (end - physical) // LARGE_SIZE * LARGE_SIZE
     for done in range(large, end - physical, PAGE_SIZE):
-        map_page(root, root.hide(), ARCHIVE_ADDRESS + done, physical + done, READ)
+        map_hidden(root, ARCHIVE_ADDRESS + done, physical + done, READ)
     for done in range(u64(0), large, LARGE_SIZE):
         address = ARCHIVE_ADDRESS + done
         slot = root.hide()
-        slot.object = root.hart.frame
-        slot.word = physical + done
-        slot.rights = READ
-        slot.flags = OWNER | LARGE
+        fill(slot, root.hart.frame, physical + done, READ, OWNER | LARGE)
         table = table_at(root, root.space.root, address)
-        space.put(table, space.index_at(address, 1), slot, entry_of(physical + done, READ))
+        put(table, space.index_at(address, 1), slot, entry_of(physical + done, READ))
 
 
 def map_program(root: Root, parts: Image) -> None:
@@ -544,10 +590,10 @@ def map_program(root: Root, parts: Image) -> None:
         if part.flags & archive.EXECUTABLE != 0:
             rights |= EXECUTE
         content = parts.archive + part.offset
-        size = round_up(part.memory_size, PAGE_SIZE)
+        size = whole(part.memory_size)
         if in_place(part):
             for done in range(u64(0), size, PAGE_SIZE):
-                map_page(root, root.hide(), part.address + done, content + done, rights)
+                map_hidden(root, part.address + done, content + done, rights)
         else:
             place = map_new(root, part.address, size, rights)
             filled = part.file_size
@@ -561,11 +607,10 @@ def grant_region(root: Root, base: u64, size: u64, device: bool) -> None:
     """A Memory of the region; `info` says so."""
     info = root.info
     slot = root.take_slot()
-    memory = placement.make_memory(root.objects.take(size_of(Memory), UNIT), base, size, 0)
-    memory.device = device
-    slot.object = memory
-    slot.rights = ALL
-    slot.flags = OWNER | DEVICE if device else OWNER
+    assert base % PAGE_SIZE == 0 and size % PAGE_SIZE == 0
+    assert max(base, size) <= MOST_ADDRESS if device else base < MOST_RAM and size < MOST_RAM - base
+    memory = placement.make_memory(root.objects.take(size_of(Memory), UNIT), base, size, 0, device)
+    fill(slot, memory, 0, ALL, OWNER | DEVICE if device else OWNER)
     region = info.regions[u64(info.region_count)]
     region.base = base
     region.size = size
@@ -581,7 +626,7 @@ def grant_devices(root: Root, found: Inventory) -> None:
         base = item.base & ~u64(PAGE_SIZE - 1)
         if item.base + item.size > MOST_ADDRESS or info.region_count == MAXIMUM_REGIONS // 2:
             continue
-        size = round_up(item.base + item.size, PAGE_SIZE) - base
+        size = whole(item.base + item.size) - base
         free = not overlaps(found.plic, base, size)
         for memory in found.memory.items[: found.memory.count]:
             free = free and not overlaps(memory, base, size)
@@ -596,19 +641,13 @@ def grant_lines(root: Root) -> None:
     lines = root.hart.lines
     info.interrupt_first = u32(root.next)
     for index in range(min(len(lines), MOST_LINES_GRANTED)):
-        slot = root.take_slot()
-        slot.object = lines[index]
-        slot.rights = ALL
-        slot.flags = OWNER
+        fill(root.take_slot(), lines[index])
         info.interrupt_count += 1
 
 
 def grant_archive(root: Root) -> None:
     root.info.archive_table = u32(root.next)
-    slot = root.take_slot()
-    slot.object = root.archive
-    slot.rights = ALL
-    slot.flags = OWNER
+    fill(root.take_slot(), root.archive)
 
 
 def grant_memory(root: Root, free: Ranges, parts: Image) -> None:
@@ -618,6 +657,6 @@ def grant_memory(root: Root, free: Ranges, parts: Image) -> None:
         if info.region_count < MAXIMUM_REGIONS - 2:
             grant_region(root, item.base, item.size, False)
     grant_region(root, parts.boot, parts.code - parts.boot, False)
-    base = round_up(root.objects.next + UNIT * (size_of(Memory) // UNIT + 1), PAGE_SIZE)
+    base = whole(root.objects.next + UNIT * (size_of(Memory) // UNIT + 1))
     if base < parts.archive:
         grant_region(root, base, parts.archive - base, False)

@@ -183,10 +183,9 @@ class Reader:
 
     def complete(self, inventory: Inventory) -> None:
         """All properties of the current node are known."""
-        requires(self.depth != 0)
-        level = self.levels[self.depth - 1]
         if self.depth < 2:
             return
+        level = self.levels[self.depth - 1]
         around = self.levels[self.depth - 2]
         if says(around.device, b"cpu"):
             if level.phandle != 0 and self.is_boot_hart(around):
@@ -260,10 +259,13 @@ def outwards(bridge: Level, outer: Level, address: u64, size: u64) -> u64 | None
     step = 4 * (child + parent + extent)
     if child > MAXIMUM_CELLS or parent > MAXIMUM_CELLS or extent > MAXIMUM_CELLS or step == 0:
         return None
-    for index in range(len(bridge.ranges) // step):
-        base = cells_at(bridge.ranges, index * step, child)
-        target = cells_at(bridge.ranges, index * step + 4 * child, parent)
-        length = cells_at(bridge.ranges, index * step + 4 * (child + parent), extent)
+    rest = bridge.ranges
+    while len(rest) >= step:
+        loop_bound(len(bridge.ranges) // step)
+        base = cells_at(rest, 0, child)
+        target = cells_at(rest, 4 * child, parent)
+        length = cells_at(rest, 4 * (child + parent), extent)
+        rest = rest[step:]
         if base <= address and address - base <= length and size <= length - (address - base):
             return None if target > LAST - (address - base) else target + (address - base)
     return None
@@ -283,7 +285,7 @@ def take_inventory(tree: Tree, inventory: Inventory, hart: u64) -> Invalid | Non
         if token.kind == BEGIN_NODE:
             if started and reader.depth == 0:
                 return Invalid(Problem.NESTING, token.start)
-            if reader.depth == MAXIMUM_DEPTH:
+            if reader.depth >= MAXIMUM_DEPTH:
                 return Invalid(Problem.DEPTH, token.start)
             if fresh:
                 reader.complete(inventory)

@@ -8,6 +8,7 @@ from neokernel.abi.buffer import Buffer
 from neokernel.abi.trace import RECORDS, Header, Record
 from neokernel.arch import cpu
 from neokernel.kernel.objects import (
+    MOST_BYTES,
     MOST_PINS,
     MOST_RAM,
     MOST_TRACE_PAGES,
@@ -101,15 +102,17 @@ def make_notification(base: u64, counting: bool) -> Notification:
     return made
 
 
-def make_memory(place: u64, base: u64, size: u64, clean: u64) -> Memory:
+def make_memory(place: u64, base: u64, size: u64, clean: u64, device: bool = False) -> Memory:
     """A descriptor at `place` for the memory at `base`, of which `clean` bytes are known to be zero."""
     requires(place < MOST_RAM and base % UNIT == 0 and size % UNIT == 0 and clean <= size)
-    requires(base < MOST_RAM and size < MOST_RAM - base)
+    requires(max(base, size) <= MOST_BYTES if device else base < MOST_RAM and size < MOST_RAM - base)
     made = new_at(Memory, cpu.DIRECT + place)
     made.base = base
     made.size = size
     made.high = size
     made.clean = clean
+    if device:
+        made.device = True
     return made
 
 

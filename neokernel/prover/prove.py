@@ -9,7 +9,7 @@ itself ends a run, so what follows may rely on it even if it isn't proven: the i
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from neokernel.compiler import ir
 from neokernel.compiler.digest import everything
 from neokernel.compiler.types import RefType, StructType
 from neokernel.lang.instrument import deep_recursion
-from neokernel.prover import invariants, unchanged
+from neokernel.prover import invariants, single, unchanged
 from neokernel.prover import terms as t
 from neokernel.prover.execute import Executor, Limits
 from neokernel.prover.integers import Integers
@@ -78,12 +78,15 @@ class Run:
         proven: set[int] | None = None,
         rule: AllOrNothing = NO_RULE,
         granted: bool = False,
+        unasked: Container[ir.Function] = (),
     ) -> None:
         t.reset()
+        self.unasked = unasked
         self.function = function
         self.effort = effort
         specifying = is_specification(function)
-        self.executor = x = Executor(Limits(inline=SPECIFIED) if specifying else limits, Layout(single=rule.single))
+        there = rule.single - single.made_by(function)
+        self.executor = x = Executor(Limits(inline=SPECIFIED) if specifying else limits, Layout(single=there))
         x.specifying = specifying
         self.invariants = invariants.Invariants(of, granted=granted)
         x.invariants = self.invariants
@@ -184,6 +187,8 @@ class Run:
         failed: set[int] = set()
         findings = self.executor.findings
         for obligation in findings.obligations:
+            if obligation.check is not None and obligation.function in self.unasked:
+                continue
             if obligation.goal is t.TRUE:
                 yield Verdict(obligation, Answer.PROVEN)
                 continue
@@ -226,12 +231,13 @@ def prove(
     proven: set[int] | None = None,
     rule: AllOrNothing = NO_RULE,
     granted: bool = False,
+    unasked: Container[ir.Function] = (),
 ) -> Proof:
     """Execute a function and answer for what it must show. `proven`: checks, by identity, that hold anyway. `granted`:
-    so is that it keeps the invariants."""
+    so is that it keeps the invariants. `unasked`: functions whose checks stay, whatever is proven of them."""
     started = time.perf_counter()
     with deep_recursion():
-        run = Run(function, of, limits, effort, proven, rule, granted)
+        run = Run(function, of, limits, effort, proven, rule, granted, unasked)
         run.execute()
         verdicts = list(run.solve())
     seconds = time.perf_counter() - started
@@ -250,12 +256,14 @@ class Session:
     limits: Limits | None = None
     effort: int = EFFORT
     rule: AllOrNothing = NO_RULE
+    #: functions whose checks stay, whatever is proven of them
+    unasked: frozenset[ir.Function] = frozenset()
     proofs: dict[ir.Function, Proof] = field(default_factory=dict)
     proven: set[int] = field(default_factory=set)
 
     def prove(self, function: ir.Function, granted: bool = False) -> Proof:
         """`granted`: that it keeps the invariants is known."""
-        proof = prove(function, self.of, self.limits, self.effort, self.proven, self.rule, granted)
+        proof = prove(function, self.of, self.limits, self.effort, self.proven, self.rule, granted, self.unasked)
         self.proofs[function] = proof
         self.take(function, self.own_checks(proof))
         return proof

@@ -69,6 +69,13 @@ def _wrong(program: ir.Program, name: str, later: set[ir.Function]) -> Iterator[
         yield from _more_than_once(program, name, function, node, later)
 
 
+def made_by(function: ir.Function) -> set[str]:
+    """The structs (module and name) of which it makes objects: they are none that were there before."""
+    nodes = (one for one in everything(function.body) if isinstance(one, ir.New | ir.ObjectAt) and one.result is not None)
+    types = (node.result.type.target for node in nodes if node.result and isinstance(node.result.type, RefType))
+    return {f"{one.module}.{one.name}" for one in types if isinstance(one, StructType)}
+
+
 def _more_than_once(
     program: ir.Program, name: str, function: ir.Function, node: ir.Instruction, later: set[ir.Function]
 ) -> Iterator[Diagnostic]:

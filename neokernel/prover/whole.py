@@ -52,6 +52,8 @@ class Whole:
 
     functions: list[ir.Function]
     outcomes: list[Outcome]
+    #: those of boot alone
+    before: list[ir.Function]
     #: by what each function's proof is known (`cache.key`)
     keys: dict[str, str] = field(default_factory=dict)
 
@@ -127,6 +129,7 @@ def prove_all(
     entries: Iterable[ir.Function],
     *,
     processes: int,
+    before: Iterable[ir.Function] = (),
     cold: bool = False,
     rule: AllOrNothing = NO_RULE,
     known: Container[str] = (),
@@ -137,6 +140,9 @@ def prove_all(
     weren't proven earlier, `tell` how many are done, and how many there are. SeveralError if what the rule says is
     single may not be.
 
+    `before` is entered before them. What is reached from there alone keeps its checks, which end the machine while
+    nobody relies on it; but it meets the contracts of what it calls, and leaves the invariants as the others find them.
+
     `known` has keys of what was proven elsewhere (`Whole.kept`). Of these, what takes longest isn't proven again:
     specifications, and that invariants are kept. So there is less in what comes back.
     """
@@ -144,13 +150,15 @@ def prove_all(
     single.check(program, rule.single, entries)
     specifications = (one for one in program.functions if is_specification(one))
     functions = reachable([*entries, *specifications])
-    inside = set(functions)
-    mine = [one for one in roots(program, {one.module for one in functions}) if one in inside]
-    session = Session(invariants.of_program(program), rule=rule)
+    earlier = [one for one in reachable(before) if one not in set(functions)]
+    inside = {*functions, *earlier}
+    mine = [one for one in roots(program, {one.module for one in inside}) if one in inside]
+    session = Session(invariants.of_program(program), rule=rule, unasked=frozenset(earlier))
     given = [one for found in session.of.values() for one in found]
     limits = f"{session.limits} {rule}"
+    loose = f"{limits} {sorted(one.symbol for one in earlier)}"
     parts = Parts()
-    keys = [cache.key(one, given, set(), limits, parts) for one in mine]
+    keys = [cache.key(one, given, set(), loose if one in session.unasked else limits, parts) for one in mine]
     brief = {index for index, key in enumerate(keys) if key in known}
     names = [f"{'brief' if index in brief else 'whole'}-{key}" for index, key in enumerate(keys)]
     found: dict[int, Outcome] = {}
@@ -172,7 +180,7 @@ def prove_all(
         found[index] = from_record(record)
         tell(len(found), len(mine))
     by_symbol = {one.symbol: key for one, key in zip(mine, keys, strict=True)}
-    return Whole(functions, [found[index] for index in range(len(mine))], by_symbol)
+    return Whole(functions, [found[index] for index in range(len(mine))], earlier, by_symbol)
 
 
 def _in_processes(work: list[int], processes: int) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -20,11 +20,14 @@ from neokernel.arch.cpu import DIRECT, clear
 from neokernel.arch.riscv64.panic import TEST_DEVICE, TRANSMIT_READY, UART
 from neokernel.arch.riscv64.registers import Registers
 from neokernel.lang import (
+    Array,
     Span,
     address_of,
+    array,
     asm,
     assembly,
     at,
+    ensures,
     naked,
     object_at,
     span_at,
@@ -45,6 +48,8 @@ RAM = 0x8000_0000
 PAGE = 4096
 #: what `clear` takes multiples of
 LINE = 64
+#: all that boot takes lies below: the direct map goes so far
+MOST_RAM = 1 << 38
 
 #: bits of page table entries: valid, read, write, execute, global, accessed, dirty
 VALID = 1
@@ -243,9 +248,10 @@ class Pages:
 
     def take(self, size: u64, alignment: u64 = PAGE) -> u64:
         """The physical address of `size` bytes, zeroed. The alignment is a power of 2, at least LINE."""
+        ensures(lambda result: result < MOST_RAM and size < MOST_RAM - result)
         found = (self.next + (alignment - 1)) & ~(alignment - 1)
         whole = (size + (LINE - 1)) & ~u64(LINE - 1)
-        if found > self.end or whole > self.end - found:
+        if self.end >= MOST_RAM or found > self.end or whole > self.end - found:
             Console().write("panic: too little memory for what the kernel begins with\n")
             panic()
         self.next = found + whole
@@ -261,8 +267,15 @@ def pages_between(start: u64, end: u64) -> Pages:
     return made
 
 
-def words_at(physical: u64, count: u64) -> Span[u64]:
-    return span_at(u64, DIRECT + physical, count)
+@struct
+class Table:
+    """A page table as boot fills it. Of what the kernel has objects for, these are `Entries`."""
+
+    entry: Array[u64] = array(512)
+
+
+def table_at(physical: u64) -> Table:
+    return object_at(Table, DIRECT + physical)
 
 
 def bytes_at(physical: u64, size: u64) -> Span[u8]:
@@ -280,16 +293,16 @@ def map_range(pages: Pages, root: u64, address: u64, physical: u64, size: u64, r
         level: u64 = 2
         while (place | target) & (span_of(level) - 1) != 0 or size - done < span_of(level):
             level -= 1
-        table = words_at(root, 512)
+        table = table_at(root)
         for above in reversed(range(level + 1, u64(3))):
             index = index_at(place, above)
-            if table[index] == 0:
-                table[index] = pages.take(PAGE) >> 2 | VALID
-            table = words_at((table[index] >> 10) << 12, 512)
+            if table.entry[index] == 0:
+                table.entry[index] = pages.take(PAGE) >> 2 | VALID
+            table = table_at((table.entry[index] >> 10) << 12)
         index = index_at(place, level)
         step = span_of(level)
         while index < 512 and size - done >= step:
-            table[index] = (physical + done) >> 2 | rights
+            table.entry[index] = (physical + done) >> 2 | rights
             done += step
             index += 1
 
@@ -345,11 +358,11 @@ def forget_boot(registers: Registers, first: u64, end: u64) -> None:
 
 def leave(registers: Registers, root: u64, parts: Image) -> NoReturn:
     """Boot is done."""
-    table = words_at(root, 512)
+    table = table_at(root)
     for level in reversed(range(u64(1), u64(3))):
-        table = words_at((table[index_at(OFFSET + parts.boot, level)] >> 10) << 12, 512)
+        table = table_at((table.entry[index_at(OFFSET + parts.boot, level)] >> 10) << 12)
     first = index_at(OFFSET + parts.boot, 0)
-    entries = address_of(table) + 8 * first
+    entries = address_of(table.entry) + 8 * first
     forget_boot(registers, entries, entries + 8 * ((parts.code - parts.boot) // PAGE))
     while True:
         pass

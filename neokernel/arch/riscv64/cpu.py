@@ -56,6 +56,9 @@ PLIC_ENABLE = 0x2000
 PLIC_ENABLE_SIZE = 0x80
 PLIC_CONTEXT = 0x20_0000
 PLIC_CONTEXT_SIZE = 0x1000
+#: it has no more contexts; and in the direct map it lies below
+MOST_CONTEXTS = 15872
+CONTROLLERS_END = 0xFFFF_FFF8_0000_0000
 
 
 @struct
@@ -72,7 +75,7 @@ class Cpu:
 
     @invariant
     def in_the_direct_map(self) -> bool:
-        return self.controller <= 0xFFFF_FFF8_0000_0000 and self.context < 1 << 15
+        return self.controller <= CONTROLLERS_END and self.context < MOST_CONTEXTS
 
 
 @wire(registers=True)
@@ -670,6 +673,7 @@ def fallback_signal(capability: u64, word: u64, w0: u64, w1: u64, w2: u64, w3: u
 
 def prepare(cpu: Cpu, controller: u64, context: u64, sstc: bool) -> None:
     """Traps come to the kernel, interrupts are enabled for user mode, user mode may read time and counters."""
+    requires(controller <= CONTROLLERS_END and context < MOST_CONTEXTS)
     cpu.controller = controller
     cpu.context = context
     cpu.sstc = sstc
