@@ -105,13 +105,13 @@ def functions(found: Whole) -> str:
     """How many there are, and how they are proven."""
     from neokernel.prover.states import is_specification
 
-    kernel = [one for one in found.functions if not is_specification(one)]
-    names = {one.symbol for one in kernel}
-    all_, alone = len(kernel), sum(one.symbol in names for one in found.outcomes)
+    kernel = [one for one in found.scope.functions if not is_specification(one)]
+    alone = len(set(kernel).intersection(found.scope.alone))
     assembly = sum(one.naked for one in kernel)
-    parts = all_ - alone - assembly
+    parts = len(kernel) - alone - assembly
     return (
-        f"{all_} functions ({alone} proven by themselves, {parts} as parts of their callers, {assembly} are assembly)"
+        f"{len(kernel)} functions ({alone} proven by themselves, {parts} as parts of their callers, {assembly} are "
+        "assembly)"
     )
 
 
@@ -141,7 +141,9 @@ def as_markdown(found: Whole) -> str:
     held = sum(checks.values())
     said = (
         f"Of what can run once the first thread does, {functions(found)}: {held} of their {len(checks)} checks never "
-        "fail, and images don't have them. Each proof is for all arguments and all states, of any number of objects."
+        "fail, and images don't have them. Each proof is for all arguments and all states, of any number of objects. "
+        f"{len(found.scope.earlier)} more functions run before, once: boot. Their own checks stay in images; that they "
+        "establish the invariants, and meet the contracts of what they call, is proven with the others."
     )
     lines = [
         *textwrap.wrap(said, 120),

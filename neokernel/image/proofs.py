@@ -1,8 +1,8 @@
 """Which of the kernel's checks are proven: a record that `nk prove --record` writes and the sources carry with them.
 
 It names checks of functions that can be reached once the first thread runs, by function and index. It is good for
-exactly the program that was proven, boot included, whose hash it has: if anything of that changes, the image has all its
-checks again.
+exactly the program that was proven, boot included, whose hash it has: if anything of that changes, the image has all
+its checks again.
 """
 
 from __future__ import annotations

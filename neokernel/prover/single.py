@@ -71,9 +71,10 @@ def _wrong(program: ir.Program, name: str, later: set[ir.Function]) -> Iterator[
 
 def made_by(function: ir.Function) -> set[str]:
     """The structs (module and name) of which it makes objects: they are none that were there before."""
-    nodes = (one for one in everything(function.body) if isinstance(one, ir.New | ir.ObjectAt) and one.result is not None)
-    types = (node.result.type.target for node in nodes if node.result and isinstance(node.result.type, RefType))
-    return {f"{one.module}.{one.name}" for one in types if isinstance(one, StructType)}
+    nodes = (node for node in everything(function.body) if isinstance(node, ir.New | ir.ObjectAt))
+    types = (node.result.type for node in nodes if node.result is not None)
+    targets = (one.target for one in types if isinstance(one, RefType))
+    return {f"{one.module}.{one.name}" for one in targets if isinstance(one, StructType)}
 
 
 def _more_than_once(

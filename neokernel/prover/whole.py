@@ -46,14 +46,34 @@ class Outcome:
     bounds: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is proven of a program. `functions`: what its entries and specifications reach. `earlier`: what is reached
+    before these are entered, and no more then. `alone`: those of both that are proven by themselves."""
+
+    functions: list[ir.Function]
+    earlier: frozenset[ir.Function]
+    alone: list[ir.Function]
+
+    @staticmethod
+    def of(program: ir.Program, entries: Iterable[ir.Function], before: Iterable[ir.Function] = ()) -> Scope:
+        functions = reachable([*entries, *(one for one in program.functions if is_specification(one))])
+        earlier = frozenset(reachable(before)) - set(functions)
+        inside = earlier | set(functions)
+        alone = [one for one in roots(program, {one.module for one in inside}) if one in inside]
+        return Scope(functions, earlier, alone)
+
+    def limits(self, function: ir.Function, of_all: str) -> str:
+        """What else its proof depends on: of those before, whose checks stay (`Session.unasked`)."""
+        return f"{of_all} {sorted(one.symbol for one in self.earlier)}" if function in self.earlier else of_all
+
+
 @dataclass(slots=True)
 class Whole:
     """What came of all."""
 
-    functions: list[ir.Function]
+    scope: Scope
     outcomes: list[Outcome]
-    #: those of boot alone
-    before: list[ir.Function]
     #: by what each function's proof is known (`cache.key`)
     keys: dict[str, str] = field(default_factory=dict)
 
@@ -148,17 +168,13 @@ def prove_all(
     """
     entries = list(entries)
     single.check(program, rule.single, entries)
-    specifications = (one for one in program.functions if is_specification(one))
-    functions = reachable([*entries, *specifications])
-    earlier = [one for one in reachable(before) if one not in set(functions)]
-    inside = {*functions, *earlier}
-    mine = [one for one in roots(program, {one.module for one in inside}) if one in inside]
-    session = Session(invariants.of_program(program), rule=rule, unasked=frozenset(earlier))
+    scope = Scope.of(program, entries, before)
+    mine = scope.alone
+    session = Session(invariants.of_program(program), rule=rule, unasked=scope.earlier)
     given = [one for found in session.of.values() for one in found]
     limits = f"{session.limits} {rule}"
-    loose = f"{limits} {sorted(one.symbol for one in earlier)}"
     parts = Parts()
-    keys = [cache.key(one, given, set(), loose if one in session.unasked else limits, parts) for one in mine]
+    keys = [cache.key(one, given, set(), scope.limits(one, limits), parts) for one in mine]
     brief = {index for index, key in enumerate(keys) if key in known}
     names = [f"{'brief' if index in brief else 'whole'}-{key}" for index, key in enumerate(keys)]
     found: dict[int, Outcome] = {}
@@ -180,7 +196,7 @@ def prove_all(
         found[index] = from_record(record)
         tell(len(found), len(mine))
     by_symbol = {one.symbol: key for one, key in zip(mine, keys, strict=True)}
-    return Whole(functions, [found[index] for index in range(len(mine))], earlier, by_symbol)
+    return Whole(scope, [found[index] for index in range(len(mine))], by_symbol)
 
 
 def _in_processes(work: list[int], processes: int) -> Iterator[tuple[int, dict[str, Any]]]:

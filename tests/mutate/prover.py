@@ -29,17 +29,17 @@ from pathlib import Path
 from typing import Any
 
 from neokernel.compiler import ir
-from neokernel.compiler.digest import Parts, cone, reachable
+from neokernel.compiler.digest import Parts, cone
 from neokernel.image import proofs
 from neokernel.image.kernel import EXPORTS
 from neokernel.lang.instrument import deep_recursion
 from neokernel.prover import cache, invariants
 from neokernel.prover.integers import Integers
-from neokernel.prover.prove import Run, roots
+from neokernel.prover.prove import Run
 from neokernel.prover.report import what
 from neokernel.prover.solve import EFFORT, Answer, Solver
-from neokernel.prover.states import is_specification
 from neokernel.prover.values import Layout
+from neokernel.prover.whole import Scope
 from neokernel.prover.writes import Writes
 from neokernel.spec.outcomes import ERRORS_CHANGE_NOTHING
 from tests.mutate.difference import changed_statements, same_contracts
@@ -96,9 +96,9 @@ class _MeteredIntegers(_Metered, Integers):
 class Metered(Run):
     """A proof of one function, whose costs are known, and may have a limit."""
 
-    def __init__(self, program: ir.Program, function: ir.Function, most: int | None = None) -> None:
+    def __init__(self, program: ir.Program, function: ir.Function, scope: Scope, most: int | None = None) -> None:
         self.meter = Meter(most)
-        super().__init__(function, invariants.of_program(program), rule=ERRORS_CHANGE_NOTHING)
+        super().__init__(function, invariants.of_program(program), rule=ERRORS_CHANGE_NOTHING, unasked=scope.earlier)
         self.watched = Watched.watch(self.executor)
 
     def made(self, kind: type[Solver], effort: int) -> Solver:
@@ -147,17 +147,18 @@ class _Work:
     """What processes that prove the sound kernel share."""
 
     program: ir.Program
+    scope: Scope
     functions: list[ir.Function]
 
 
 def _prove_sound(index: int) -> Proven:
     with deep_recursion():
-        return proven(_Work.program, _Work.functions[index])
+        return proven(_Work.program, _Work.functions[index], _Work.scope)
 
 
-def proven(program: ir.Program, function: ir.Function) -> Proven:
+def proven(program: ir.Program, function: ir.Function, scope: Scope) -> Proven:
     began = time.process_time()
-    run = Metered(program, function)
+    run = Metered(program, function, scope)
     run.execute()
     ran = time.process_time()
     failed = [verdict.obligation for verdict in run.solve() if verdict.answer is not Answer.PROVEN]
@@ -166,21 +167,19 @@ def proven(program: ir.Program, function: ir.Function) -> Proven:
     x = run.executor
     entered, summarised = ([one.symbol for one in each] for each in (x.entered, x.findings.summarised))
     into = LookedInto.by(run.watched)
-    digest = digest_of(program, function)
+    digest = digest_of(program, function, scope)
     return Proven(function.symbol, digest, found, run.meter.spent, entered, summarised, into, seconds)
 
 
-def digest_of(program: ir.Program, function: ir.Function, parts: Parts | None = None) -> str:
+def digest_of(program: ir.Program, function: ir.Function, scope: Scope, parts: Parts | None = None) -> str:
     """Of all that its proof depends on, the prover included. `parts`: what digests of others have found."""
     given = [one for found in invariants.of_program(program).values() for one in found]
-    return cache.key(function, given, set(), ERRORS_CHANGE_NOTHING, parts)
+    return cache.key(function, given, set(), scope.limits(function, str(ERRORS_CHANGE_NOTHING)), parts)
 
 
-def proven_functions(program: ir.Program) -> list[ir.Function]:
-    """What `nk prove` proves by themselves."""
-    specifications = (one for one in program.functions if is_specification(one))
-    inside = set(reachable([*proofs.entries(program), *specifications]))
-    return [one for one in roots(program, {one.module for one in inside}) if one in inside]
+def scope_of(program: ir.Program) -> Scope:
+    """What `nk prove` proves."""
+    return Scope.of(program, proofs.entries(program), proofs.boot(program))
 
 
 class Prover:
@@ -210,13 +209,13 @@ class Prover:
             for line in path.read_text().splitlines():
                 one = Proven.read(json.loads(line))
                 known[one.digest] = one
-        functions = proven_functions(self.sound.program)
+        scope = scope_of(self.sound.program)
         parts = Parts()
-        digests = [digest_of(self.sound.program, function, parts) for function in functions]
-        missing = [function for function, digest in zip(functions, digests, strict=True) if digest not in known]
+        digests = [digest_of(self.sound.program, function, scope, parts) for function in scope.alone]
+        missing = [function for function, digest in zip(scope.alone, digests, strict=True) if digest not in known]
         if missing:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _Work.program, _Work.functions = self.sound.program, missing
+            _Work.program, _Work.scope, _Work.functions = self.sound.program, scope, missing
             context = multiprocessing.get_context("fork")
             with context.Pool(os.cpu_count()) as pool, path.open("a") as stream:
                 for one in pool.imap_unordered(_prove_sound, range(len(missing))):
@@ -289,13 +288,14 @@ class Prover:
     @staticmethod
     def _prove(program: ir.Program, concerned: list[Proven]) -> Verdict:
         functions = {function.symbol: function for function in program.functions}
+        scope = scope_of(program)
         tried = 0
         for before in concerned:
             function = functions.get(before.symbol)
             if function is None:
                 continue
             tried += 1
-            run = Metered(program, function, PATIENCE * before.spent + EFFORT)
+            run = Metered(program, function, scope, PATIENCE * before.spent + EFFORT)
             try:
                 run.execute()
                 for verdict in run.solve():

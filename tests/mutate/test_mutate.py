@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import tokenize
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from neokernel.compiler import ir
+from neokernel.prover.whole import Scope
 from tests.mutate import judges, report
 from tests.mutate import prover as prover_module
 from tests.mutate.campaign import KILLED, REJECTED, SAME_CODE, SAME_IR, SURVIVED, Campaign
@@ -253,16 +255,21 @@ def test_a_judge_of_its_own_process_imports_the_snapshot(snapshot: Snapshot) -> 
     assert not Program(snapshot, "silent", "", 1, (), executed=True).look().killed
 
 
+def fewer(monkeypatch: pytest.MonkeyPatch, wanted: Callable[[ir.Function], bool]) -> None:
+    all_of = prover_module.scope_of
+
+    def few(program: ir.Program) -> Scope:
+        scope = all_of(program)
+        return replace(scope, alone=[function for function in scope.alone if wanted(function)])
+
+    monkeypatch.setattr(prover_module, "scope_of", few)
+
+
 @pytest.fixture
 def prover(snapshot: Snapshot, sound: Meaning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prover:
     """It knows a few proofs of the sound kernel; all take minutes."""
     some = ("timer.beginning", "slot.find", "what_is_deleted_is_gone")
-    all_of = prover_module.proven_functions
-
-    def few(program: ir.Program) -> list[ir.Function]:
-        return [function for function in all_of(program) if function.symbol.endswith(some)]
-
-    monkeypatch.setattr(prover_module, "proven_functions", few)
+    fewer(monkeypatch, lambda function: function.symbol.endswith(some))
     return Prover(snapshot, sound, tmp_path)
 
 
@@ -323,10 +330,7 @@ def test_a_new_proof_is_asked_of_what_it_looks_into(
     elsewhere = exchange(snapshot, "    return slot.flags & OWNER != 0\n", "    return slot.flags & OWNER == 0\n")
     verdicts = [prover.judge(mutant, Planted(snapshot, mutant)) for mutant in (in_it, elsewhere)]
     assert not any(verdict.killed for verdict in verdicts)
-    fewer = prover_module.proven_functions
-    monkeypatch.setattr(
-        prover_module, "proven_functions", lambda program: [one for one in fewer(program) if "spec" not in one.symbol]
-    )
+    fewer(monkeypatch, lambda function: "spec" not in function.symbol)
     again = Prover(snapshot, sound, tmp_path)
     assert not again.stands(in_it, verdicts[0])
     assert again.stands(elsewhere, verdicts[1])

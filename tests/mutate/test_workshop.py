@@ -9,13 +9,13 @@ import pytest
 
 from neokernel.compiler import ir
 from neokernel.compiler.digest import everything
-from tests.mutate import prover as prover_module
 from tests.mutate.difference import changed_statements
 from tests.mutate.equivalence import canonical, meaning
 from tests.mutate.facts import facts_of
 from tests.mutate.prover import Prover
 from tests.mutate.sites import Mutant
 from tests.mutate.snapshot import Snapshot
+from tests.mutate.test_mutate import fewer
 from tests.mutate.workshop import ElsewhereError, Planted, Workshop
 
 
@@ -138,10 +138,7 @@ def test_a_branch_that_has_changed_is_told_from_what_is_around_it(workshop: Work
 @pytest.fixture
 def prover(snapshot: Snapshot, workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prover:
     some = ("slot.find", "slot.is_fertile", "what_is_deleted_is_gone")
-    all_of = prover_module.proven_functions
-    monkeypatch.setattr(
-        prover_module, "proven_functions", lambda program: [f for f in all_of(program) if f.symbol.endswith(some)]
-    )
+    fewer(monkeypatch, lambda function: function.symbol.endswith(some))
     return Prover(snapshot, workshop.sound, tmp_path)
 
 

@@ -14,7 +14,7 @@ from neokernel.compiler.pipeline import export, run_front_end
 from neokernel.image import proofs
 from neokernel.image.kernel import EXPORTS, kernel_state
 from neokernel.prover.prove import roots
-from neokernel.prover.whole import Outcome, Whole, prove_all
+from neokernel.prover.whole import Scope, Whole, prove_all
 from neokernel.spec import MODULES
 from neokernel.spec.outcomes import ERRORS_CHANGE_NOTHING
 
@@ -35,7 +35,14 @@ def test_all_contracts_and_invariants_hold_and_the_recorded_checks_never_fail(ke
     record = json.loads(proofs.RECORD.read_text())
     assert record["program"] == proofs.identity(kernel), STALE
     known = frozenset(record["proofs"].values())
-    found = prove_all(kernel, proofs.entries(kernel), processes=2, rule=ERRORS_CHANGE_NOTHING, known=known)
+    found = prove_all(
+        kernel,
+        proofs.entries(kernel),
+        before=proofs.boot(kernel),
+        processes=2,
+        rule=ERRORS_CHANGE_NOTHING,
+        known=known,
+    )
     assert not [failure for one in found.outcomes for failure in one.failures if failure.duty != "check"]
     assert found.discharged() == record["proven"], STALE
 
@@ -74,10 +81,9 @@ def test_how_many_functions_there_are_is_told_by_how_they_are_proven(kernel: ir.
     found = reachable(proofs.entries(kernel))
     alone = set(roots(kernel, {one.module for one in found})) & set(found)
     assembly = {one for one in found if one.naked}
-    outcomes = [Outcome(one.symbol, 0.0, {}, [], []) for one in alone]
     parts = len(found) - len(alone) - len(assembly)
     assert not assembly & alone and parts > 0
-    told = whole.functions(Whole(found, outcomes))
+    told = whole.functions(Whole(Scope.of(kernel, proofs.entries(kernel), proofs.boot(kernel)), []))
     assert told == (
         f"{len(found)} functions ({len(alone)} proven by themselves, {parts} as parts of their callers, "
         f"{len(assembly)} are assembly)"

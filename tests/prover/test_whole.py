@@ -46,6 +46,59 @@ def proven(text: str, known: Container[str] = ()) -> Whole:
     return prove_all(made, entries, processes=1, known=known)
 
 
+BOOT = """
+@struct
+class Table:
+    size: u8 = 0
+
+    @invariant
+    def is_small(self) -> bool:
+        return self.size < 10
+
+def half(size: u8) -> u8:
+    requires(size < 20)
+    return size // 2
+
+def make(table: Table, size: u8) -> None:
+    table.size = size - 1
+
+def boot(table: Table, size: u8) -> None:
+    make(table, size)
+    assert size < 20
+    table.size = half(size)
+
+def enter(table: Table) -> u8:
+    return half(table.size)
+"""
+
+
+def booted(text: str) -> Whole:
+    made = program(text)
+    by_name = {one.name: one for one in made.functions}
+    return prove_all(made, [by_name["enter"]], before=[by_name["boot"]], processes=1)
+
+
+def test_of_what_runs_before_all_is_proven_but_its_own_checks() -> None:
+    """They stay: so what follows them may rely on them."""
+    right = BOOT.replace("size - 1", "9")
+    found = booted(right)
+    assert not failures(found)
+    assert {one.name for one in found.scope.earlier} == {"boot", "make"}
+    assert not any(symbol.endswith(("boot", "make")) for symbol, _ in found.checks())
+    assert failures(booted(BOOT)) == [("make", "invariant")]
+    assert failures(booted(right.replace("    assert size < 20\n", ""))) == [("boot", "requires")]
+
+
+def test_a_check_that_may_fail_before_stays_for_those_after() -> None:
+    """It is in the image once: what is before runs the same code."""
+    guarded = "def boot(table: Table, size: u8) -> None:\n    if size >= 20:\n        return\n"
+    text = BOOT.replace("    assert size < 20\n", "").replace("size - 1", "9").replace("def half", "@inline\ndef half")
+    text = text.replace("    requires(size < 20)\n", "    assert size < 20\n")
+    for careful in (True, False):
+        found = booted(text.replace("def boot(table: Table, size: u8) -> None:\n", guarded) if careful else text)
+        assert all(holds for (symbol, _), holds in found.checks().items() if symbol.endswith("half")) is careful
+
+
 def failures(found: Whole) -> list[tuple[str, str]]:
     return [(one.symbol.rpartition(".")[2], failure.duty) for one in found.outcomes for failure in one.failures]
 
