@@ -104,14 +104,12 @@ def as_markdown(results: Sequence[Result], judges: Sequence[str]) -> list[str]:
     limited = sum("prover" in result.verdicts and result.verdicts["prover"].why == LIMIT for result in results)
     gave_up = sum("prover" in result.verdicts and result.verdicts["prover"].why == GAVE_UP for result in results)
     inside = [result for result in results if stem(result) in specified()]
-    booting = [result for result in results if stem(result) != "boot"]
     files = ", ".join(f"`{name}`" for name in specified())
     found = (
         f"**{share(results, *judges)}** of {sum(r.counted for r in results)} mistakes were found: by the prover and "
-        f"the tests under CPython {share(results, 'prover', 'tests')}; without `boot`, which neither of them looks at, "
-        f"{share(booting, 'prover', 'tests')}. The prover alone found {share(results, 'prover')} of all, and "
-        f"{share(inside, 'prover')} in the files whose functions specifications call ({files}). For {limited} it "
-        f"needed more than its limit; {gave_up} it gave up, which count as not found."
+        f"the tests under CPython {share(results, 'prover', 'tests')}. The prover alone found "
+        f"{share(results, 'prover')} of all, and {share(inside, 'prover')} in the files whose functions specifications "
+        f"call ({files}). For {limited} it needed more than its limit; {gave_up} it gave up, which count as not found."
     )
     more = (
         f"{rejected} more mutants were rejected by the compiler and aren't counted. {unreached} of the "
