@@ -13,8 +13,10 @@ from neokernel.kernel.memory import (
 )
 from neokernel.kernel.objects import (
     AddressSpace,
+    Frame,
     Hart,
     Memory,
+    Notification,
     PageTable,
     SchedContext,
     Slot,
@@ -30,7 +32,8 @@ from neokernel.spec.messages import Words, hears
 
 
 def is_new(made: Slot, base: u64, size: u64, identifier: u64) -> bool:
-    """Is it of its size, where it should be, and otherwise as zeroed memory is?"""
+    """Is it of its size, where it should be, and otherwise as zeroed memory is? A thread has no table and no address
+    space, but those that have nothing."""
     match made.object:
         case Memory() as memory:
             whole = memory.size == size and memory.high == size and memory.low == 0 and memory.live == 0
@@ -41,11 +44,17 @@ def is_new(made: Slot, base: u64, size: u64, identifier: u64) -> bool:
             rooted = space.root.base == base and space.root.level == 2 and space.root.space is space
             return rooted and space.translation == 0 and space.identifier == identifier
         case Thread() as thread:
-            return thread.timer.owner is thread and thread.identifier == identifier and thread.registers.full == 1
+            nobody = thread.table is thread.hart.no_table and thread.space is thread.hart.no_space
+            known = thread.timer.owner is thread and thread.identifier == identifier
+            return nobody and known and thread.registers.full == 1
         case SchedContext() as time:
             return time.timer.owner is time and time.identifier == identifier and time.budget == 0
         case Trace(base=where, pages=pages):
             return where == base and pages == size
+        case Notification() as notification:
+            return notification.counting == (size == 1) and notification.word == 0
+        case Frame():
+            return made.word == base
         case _:
             return True
 
@@ -55,30 +64,16 @@ def may_make(memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64) -
     return sized and is_fertile(parent) and parent.object is memory and place.object is None and parent is not place
 
 
-def make_one(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64) -> bool:
-    """Is it new, if it could be made?"""
+def what_is_made_is_new(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64) -> None:
+    """If it could be made. It lies in what was free, and isn't any more: so no two objects share memory."""
     requires(may_make(memory, parent, place, kind, size))
-    need, identifier = footprint(kind, size), hart.next_identifier
-    done = make(hart, memory, parent, place, kind, size, need) == 0
-    return not done or is_new(place, memory.base + memory.low - need.below, size, identifier)
-
-
-def what_has_pages_is_new(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64) -> None:
-    requires(kind in (Kind.MEMORY, Kind.PAGE_TABLE, Kind.TRACE) and may_make(memory, parent, place, kind, size))
-    assert make_one(hart, memory, parent, place, kind, size)
-
-
-def address_spaces_are_new(hart: Hart, memory: Memory, parent: Slot, place: Slot) -> None:
-    requires(may_make(memory, parent, place, Kind.ADDRESS_SPACE, 0))
-    assert make_one(hart, memory, parent, place, Kind.ADDRESS_SPACE, 0)
-
-
-def who_runs_and_on_what_is_new(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind) -> None:
-    """A thread has no table and no address space, but those that have nothing."""
-    requires(kind in (Kind.THREAD, Kind.SCHED_CONTEXT) and may_make(memory, parent, place, kind, 0))
-    assert make_one(hart, memory, parent, place, kind, 0)
-    made = place.object
-    assert not isinstance(made, Thread) or (made.table is hart.no_table and made.space is hart.no_space)
+    need, identifier, low, high = footprint(kind, size), hart.next_identifier, memory.low, memory.high
+    if make(hart, memory, parent, place, kind, size, need) != 0:
+        assert memory.low == low and memory.high == high
+    else:
+        start = memory.low - need.below
+        assert start >= low and memory.high + need.above == high and memory.low <= memory.high
+        assert is_new(place, memory.base + start, size, identifier)
 
 
 def objects_are_made_one_by_one(hart: Hart, caller: Thread, slot: Slot, memory: Memory) -> None:

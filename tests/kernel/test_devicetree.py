@@ -289,7 +289,7 @@ _MISTAKES = {
     "a property without its head": ("elif size - body >= 8 and", "elif size - body >= 4 and"),
     "a value past the end": ("<= size - body - 8:", "<= size - body:"),
     "a name outside": ("    if offset > len(data):\n        return None\n", ""),
-    "a deep tree": ("if reader.depth == MAXIMUM_DEPTH:", "if reader.depth == MAXIMUM_DEPTH + 1:"),
+    "a deep tree": ("if reader.depth >= MAXIMUM_DEPTH:", "if reader.depth >= MAXIMUM_DEPTH + 1:"),
     "a block past the end": ("size <= total - start and", "size <= total and"),
     "reservations without end": ("if total - end < RESERVATION_SIZE:", "if total - end < 8:"),
     "properties behind children": ("            if not fresh:\n", "            if False:\n"),

@@ -185,15 +185,15 @@ def test_memory_is_as_specified() -> None:
     root = machine.boot()
     hart, slot = machine.hart, place(machine, MEMORY)
     memory = slot.object
-    made = [(Kind.MEMORY, PAGE), (Kind.PAGE_TABLE, 0), (Kind.TRACE, 1)]
-    places = [machine.slot(machine.next_slot + number) for number in range(8)]
-    for free, (kind, size) in zip(places, made, strict=False):
-        memories.what_has_pages_is_new(hart, memory, slot, free, kind, u64(size))
-    memories.address_spaces_are_new(hart, memory, slot, places[4])
-    memories.who_runs_and_on_what_is_new(hart, memory, slot, places[5], Kind.THREAD)
-    memories.who_runs_and_on_what_is_new(hart, memory, slot, places[6], Kind.SCHED_CONTEXT)
+    sizes = {Kind.MEMORY: PAGE, Kind.CAP_TABLE: 4, Kind.DMA_SPACE: 2, Kind.TRACE: 1, Kind.NOTIFICATION: 1}
+    made = [kind for kind in Kind if memories.footprint(kind, u64(sizes.get(kind, 0))).below != 0]
+    assert len(made) == 13
+    for number, kind in enumerate(made):
+        free = machine.slot(machine.next_slot + number)
+        memories.what_is_made_is_new(hart, memory, slot, free, kind, u64(sizes.get(kind, 0)))
+        assert free.object is not None
     memories.what_is_free_is_told(root, memory)
-    machine.window(machine.next_slot + 8, 2)
+    machine.window(machine.next_slot + len(made), 2)
     registers = root.registers
     registers.a2, registers.a3, registers.a4, registers.a5 = u64(Kind.ENDPOINT.value), u64(0), u64(2), u64(0)
     for _ in range(2):
