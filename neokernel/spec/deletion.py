@@ -4,13 +4,17 @@ Each function is a statement about all arguments and all states that its `requir
 tests run it.
 """
 
+from neokernel.abi.call import failure
+from neokernel.abi.status import INVOKED, Status
 from neokernel.arch.riscv64.registers import Registers
 from neokernel.kernel.captable import (
     BURIED,
     DRAINING,
     GONE,
     HELPING,
+    MORE,
     STUCK,
+    end_object,
     end_some,
     pin_at,
     revoke_some,
@@ -21,6 +25,7 @@ from neokernel.kernel.objects import (
     REVOKING,
     CapTable,
     DmaSpace,
+    Endpoint,
     Frame,
     Hart,
     Holder,
@@ -28,6 +33,7 @@ from neokernel.kernel.objects import (
     Notification,
     PageTable,
     Slot,
+    State,
     Thread,
 )
 from neokernel.kernel.outcome import AGAIN
@@ -56,6 +62,15 @@ def who_uses_a_capability_loses_it(hart: Hart, slot: Slot, holder: Holder) -> No
             assert user.notification is None and not user.pending
         case _:
             pass
+
+
+def who_waits_for_what_ends_is_cancelled(hart: Hart, slot: Slot, endpoint: Endpoint, thread: Thread) -> None:
+    """One after the other, those who send first."""
+    requires(slot.object is endpoint and not has_children(slot) and not thread.faulted and thread.context is not None)
+    requires((endpoint.receivers if endpoint.senders.head is None else endpoint.senders).head is thread)
+    requires(hart.current is None and hart.best == 0)
+    assert end_object(hart, slot) == MORE and thread.state is State.RUNNABLE and not thread.timer.armed
+    assert thread.registers.a0 == 0 and thread.registers.a1 == failure(Status.CANCELLED, INVOKED)
 
 
 def a_revocation_ends(hart: Hart, registers: Registers, root: Slot) -> None:

@@ -4,6 +4,7 @@ Each function is a statement about all arguments and all states that its `requir
 tests run it.
 """
 
+from neokernel.abi.buffer import Buffer
 from neokernel.abi.call import LENGTH_SHIFT, SIGNALS_BIT, failure
 from neokernel.abi.fault import Fault
 from neokernel.abi.operations import Binding, Stop
@@ -75,15 +76,19 @@ def who_is_halted_is_stopped(hart: Hart, thread: Thread, reply: Reply) -> None:
     assert state is not State.REPLIED or reply.caller is None
 
 
-def registers_are_read_and_written(caller: Thread, thread: Thread) -> None:
+def registers_are_read_and_written(caller: Thread, thread: Thread, buffer: Buffer, index: u64) -> None:
     """The first four in the message, the others in the caller's buffer; and written only of who doesn't run."""
-    requires(thread is not caller and caller.buffer is not None)
+    requires(thread is not caller and caller.buffer is buffer and index < 28)
     its = all_registers(thread)
     first = Words(u64(32) << LENGTH_SHIFT, its[0], its[1], its[2], its[3])
     assert read_registers(caller, thread) == ANSWERED and hears(caller, 0, first)
+    assert buffer.words[index] == its[index + 4]
+    buffer.words[index] = its[0]
+    given = buffer.words[index]
     stopped = thread.state is State.STOPPED or thread.faulted
     assert write_registers(caller, thread) == (0 if stopped else failure(Status.WRONG_STATE, INVOKED))
-    assert not stopped or thread.registers.full == 1
+    if stopped:
+        assert thread.registers.full == 1 and its[index + 4] == given
 
 
 def who_is_foreign_is_so_when_it_goes_on(caller: Thread, thread: Thread) -> None:

@@ -50,6 +50,9 @@ MISTAKES = [
     ("fast", "                    caller.registers.pc = w0\n", "                    pass\n", "a_handlers_answer"),
     ("fast", "back is not None and context.top is back and label", "back is not None and label", "a_handlers_answer"),
     ("memory", "    registers.a5 += 1\n", "", "objects_are_made"),
+    ("memory", "    memory.low = end\n", "    memory.low = low\n", "what_is_made_is_new"),
+    ("captable", "waiting = thing.senders.head", "waiting = thing.receivers.head", "who_waits_for_what_ends"),
+    ("thread", "    copy(words[4:], buffer.words[:28].view())\n", "", "registers_are_read_and_written"),
     ("reply", "    caller.awaited = reply\n", "", "who_called_waits"),
     ("reply", "            caller.context = context\n", "            pass\n", "time_that_was_lent"),
     ("schedule", "        context.later -= 1\n    context.refills", "    context.refills", "what_is_due"),
@@ -122,7 +125,7 @@ def test_threads_are_as_specified() -> None:
     for wanted in (0, 1, 2):
         root.registers.a2 = u64(wanted)
         threads.who_is_foreign_is_so_when_it_goes_on(root, thread)
-    threads.registers_are_read_and_written(root, thread)
+    threads.registers_are_read_and_written(root, thread, root.buffer, u64(0))
     (signals,) = machine.make(Kind.NOTIFICATION)
     given, reply = place(machine, signals), machine.one(Kind.REPLY)
     schedule.stop(hart, thread, State.STOPPED)
@@ -131,7 +134,7 @@ def test_threads_are_as_specified() -> None:
     for state in (State.RUNNABLE, State.STOPPED):
         thread.state = state
         threads.who_is_halted_is_stopped(hart, thread, reply)
-    threads.registers_are_read_and_written(root, thread)
+    threads.registers_are_read_and_written(root, thread, root.buffer, u64(27))
     thread.notification, thread.endpoint = given.object, machine.one(Kind.ENDPOINT)
     thread.state = State.RUNNABLE
     threads.a_signal_ends_a_receive_that_began_before(hart, thread, given.object)
@@ -190,8 +193,8 @@ def test_memory_is_as_specified() -> None:
     assert len(made) == 13
     for number, kind in enumerate(made):
         free = machine.slot(machine.next_slot + number)
-        memories.what_is_made_is_new(hart, memory, slot, free, kind, u64(sizes.get(kind, 0)))
-        assert free.object is not None
+        while free.object is None:
+            memories.what_is_made_is_new(hart, memory, slot, free, kind, u64(sizes.get(kind, 0)))
     memories.what_is_free_is_told(root, memory)
     machine.window(machine.next_slot + len(made), 2)
     registers = root.registers
@@ -223,6 +226,18 @@ def test_deletion_is_as_specified() -> None:
     line.notification, copy.holder = given.object, line.holder
     assert isinstance(line, Interrupt)
     deletion.who_uses_a_capability_loses_it(hart, copy, line.holder)
+    (index,), thread = machine.make(Kind.ENDPOINT), machine.spawn(PRIORITY - 1)[1]
+    ended, endpoint = machine.slot(index), thing(machine, index)
+    assert isinstance(endpoint, Endpoint)
+    for waiting in (root, thread):
+        schedule.stop(hart, waiting, State.SENDING if waiting is root else State.RECEIVING)
+        schedule.append(endpoint.senders if waiting is root else endpoint.receivers, waiting)
+        waiting.endpoint = endpoint
+    for waiting in (root, thread):
+        assert hart.current is None
+        deletion.who_waits_for_what_ends_is_cancelled(hart, ended, endpoint, waiting)
+        assert hart.current is waiting
+        schedule.take_off(hart, waiting)
 
 
 def test_calls_that_wait_are_as_specified() -> None:
