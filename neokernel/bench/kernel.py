@@ -309,6 +309,7 @@ def measure_sizes(folder: Path) -> dict[str, dict[str, int]]:
     pipeline.load(state)
     sources = {module.file: module.text for module in state.modules if not module.file.startswith("<")}
     files = {module.name: module.file for module in state.modules}
+    imports = {module.file: [one.file for one in module.imports] for module in state.modules}
     counted = ("neokernel/kernel/", "neokernel/arch/")
     lines = {file: sizes.count_lines(text) for file, text in sources.items() if file.startswith(counted)}
     found: dict[str, dict[str, int]] = {}
@@ -319,7 +320,7 @@ def measure_sizes(folder: Path) -> dict[str, dict[str, int]]:
         image = folder / f"kernel-{build.replace(' ', '-')}.elf"
         kernel.link_image(made.files, b"", image)
         text = sum(size.text for size in sizes.measure(image, sources, files).values())
-        whole, boot = sum(lines.values()), sum(lines.get(file, 0) for file in sizes.boot_only(image))
+        whole, boot = sum(lines.values()), sum(lines.get(one, 0) for one in sizes.boot_only(image, imports))
         found[build] = {"text": text, "lines": whole, "lines_after_boot": whole - boot, "lines_of_boot": boot}
     return found
 

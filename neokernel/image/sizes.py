@@ -11,7 +11,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,10 +75,11 @@ def measure(image: Path, sources: Mapping[str, str], modules: Mapping[str, str] 
         return found
 
 
-def boot_only(image: Path) -> set[str]:
-    """The files that nothing is left of after boot: all that was compiled of them, inlined or not, is boot code.
+def boot_only(image: Path, imports: Mapping[str, Collection[str]]) -> set[str]:
+    """The files that nothing is left of after boot: all that was compiled of them, inlined or not, is boot code, and
+    nothing that is left `imports` them (files, by file), as it does declarations.
 
-    A file of which no code was made at all, such as one of declarations, is none of them; assembly isn't looked at.
+    A file of which no code was made at all is none of them; assembly isn't looked at.
     """
     with reading(f"{image} can't be read as an ELF file"):
         elf = ELFFile(io.BytesIO(image.read_bytes()))
@@ -96,7 +97,8 @@ def boot_only(image: Path) -> set[str]:
                 if state is not None and not state.end_sequence:
                     places = early if any(state.address in part for part in boot) else later
                     places.add(file_name(program, state.file))
-        return early - later
+        left = (file for file in imports if file not in early - later)
+        return early.difference(later, *(imports[file] for file in left))
 
 
 def is_boot(section: Any) -> bool:

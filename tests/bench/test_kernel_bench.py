@@ -113,9 +113,13 @@ def test_lines_are_told_apart_by_what_is_left_after_boot(tmp_path: Path) -> None
     objects = system.kernel_objects(checks=False)
     assert not isinstance(objects, list), objects
     system.link_image(objects.files, b"", tmp_path / "kernel.elf")
-    boots = sizes.boot_only(tmp_path / "kernel.elf")
+    boots = sizes.boot_only(tmp_path / "kernel.elf", {})
     assert {"neokernel/kernel/boot.py", "neokernel/kernel/devicetree.py"} <= boots, "the second is inlined into others"
     assert not boots & {"neokernel/kernel/objects.py", "neokernel/kernel/syscall.py", "neokernel/kernel/slot.py"}
+    used = {"neokernel/kernel/syscall.py": ["neokernel/kernel/devicetree.py", "neokernel/kernel/slot.py"]}
+    assert boots - sizes.boot_only(tmp_path / "kernel.elf", used) == {"neokernel/kernel/devicetree.py"}
+    early = {"neokernel/kernel/boot.py": ["neokernel/kernel/devicetree.py"]}
+    assert sizes.boot_only(tmp_path / "kernel.elf", early) == boots
 
 
 def test_unknown_item_is_an_error() -> None:
