@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 from neokernel.abi import boot, call
 from neokernel.abi.call import Call
 from neokernel.abi.kinds import Kind
-from neokernel.abi.operations import Operation
+from neokernel.abi.operations import Binding, Operation
+from neokernel.abi.rights import READ, WRITE
+from neokernel.arch import cpu
 from neokernel.kernel import schedule
-from neokernel.kernel.objects import SchedContext
+from neokernel.kernel.objects import Floats, SchedContext
 from neokernel.lang import u8, u64
 from tests.kernel.invariants import check_refills
 from tests.kernel.support import PRIORITY, TIMER, Machine
+from tests.kernel.test_withdrawal import index_of
 
 #: budget, period
 budgets = st.tuples(st.integers(1, 12), st.integers(0, 30)).map(lambda pair: (pair[0], pair[0] + pair[1]))
@@ -121,6 +124,21 @@ def test_what_was_used_counts_when_a_running_context_is_configured_anew(budget: 
         machine.check()
 
 
+def test_what_is_left_is_what_can_be_used_next() -> None:
+    """Not what comes back later."""
+    machine = Machine()
+    root = machine.boot()
+    (notification,) = machine.make(Kind.NOTIFICATION)
+    _, other = machine.spawn(PRIORITY + 1)
+    context = other.home
+    assert machine.current is other and context is not None
+    machine.hart.cpu.time += u64(30)
+    machine.start(other, Call.WAIT, notification, 0, (call.NEVER, 0, 0, 0), 0)
+    assert machine.current is root
+    told = machine.invoke(index_of(machine, context), Operation.CONTEXT_INFO)
+    assert told.words[:2] == (30, 1970)
+
+
 def test_what_is_used_beyond_a_whole_budget_is_nobodys() -> None:
     """The kernel came late: the next budget isn't less for that."""
     context = configured(5, 20)
@@ -174,6 +192,52 @@ def test_address_spaces_take_turns_when_numbers_are_few() -> None:
         machine.check()
     assert given == [2, 3, 1, 2, 3]
     assert [space.translation >> 44 & 0xFFFF for space in spaces] == [3, 0, 1, 2]
+
+
+def test_hardware_forgets_what_is_taken_from_a_space_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page by its address; what is below a table, with all that it knows by the space's number, which it loses."""
+    forgotten: list[tuple[int, ...]] = []
+    monkeypatch.setattr(cpu, "flush_page", lambda _, address, asid: forgotten.append((int(address), int(asid))))
+    monkeypatch.setattr(cpu, "flush_space", lambda _, asid: forgotten.append((int(asid),)))
+    machine = Machine()
+    machine.boot()
+    (index,), (frame,) = machine.make(Kind.ADDRESS_SPACE), machine.make(Kind.FRAME)
+    middle, lowest = machine.make(Kind.PAGE_TABLE, 0, 2)
+    address = 3 << 30 | 5 << 21 | 7 << 12
+    for given, operation, where, how in (
+        (middle, Operation.INSTALL, 3 << 30, 2),
+        (lowest, Operation.INSTALL, 3 << 30 | 5 << 21, 1),
+        (frame, Operation.MAP, address, int(READ | WRITE)),
+    ):
+        assert machine.invoke(index, operation, where, how, given=given).word == 0
+    space = machine.slot(index).object
+    schedule.use_space(machine.hart, space)
+    asid = int(space.asid)
+    forgotten.clear()
+    assert machine.invoke(frame, Operation.UNMAP).word == 0
+    assert forgotten == [(address, asid)]
+    forgotten.clear()
+    assert machine.invoke(lowest, Operation.UNINSTALL).word == 0
+    assert forgotten == [(asid,)] and space.translation == 0
+    machine.check()
+
+
+def test_who_computes_next_has_its_own_floats(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[list[int]] = []
+    monkeypatch.setattr(
+        cpu, "load_floats", lambda _, registers, control: loaded.append([*map(int, registers), int(control)])
+    )
+    machine = Machine()
+    root = machine.boot()
+    (index,) = machine.make(Kind.FLOATS)
+    floats = machine.slot(index).object
+    assert isinstance(floats, Floats)
+    for place in range(32):
+        floats.registers[place] = u64(100 + place)
+    floats.control = u64(7)
+    assert machine.invoke(boot.OWN_THREAD, Operation.BIND, Binding.FLOATS.value, given=index).word == 0
+    machine.trap(root, 2)
+    assert machine.current is root and loaded == [[*range(100, 132), 7]]
 
 
 def test_times_near_the_end_of_the_counter() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -154,6 +154,29 @@ def test_a_call_that_waits_sends_nothing(made: Call, fast: bool, scene: Scene) -
     one, two = int(root.identifier), int(other.identifier)
     told = [(entry.event.name, entry.thread, entry.a) for entry in scene.ring().entries]
     assert told[-3:] == [("SYSCALL", two, made.value), ("SWITCH", one, two), ("SYSCALL", one, Call.SIGNAL.value)]
+
+
+def test_a_second_ring_tells_who_runs_from_its_beginning_on(scene: Scene) -> None:
+    """However many records the first one had."""
+    machine, other = scene.machine, scene.other
+    (second,) = machine.make(Kind.TRACE, 1)
+    scene.begin()
+    before = int(machine.hart.told)
+    assert before > 1
+    machine.invoke(second, Operation.TRACE_START, ALL_EVENTS)
+    for _ in range(before - 1):
+        machine.start(other, Call.SIGNAL, 99, 0, (0, 0, 0, 0), 0)
+    machine.start(other, Call.CALL, scene.endpoint, 0, (0, 0, 0, 0), 0)
+    assert machine.current is machine.root
+    told = [entry.event.name for entry in replace(scene, trace=second).ring().entries]
+    assert told == ["SYSCALL"] * before + ["SWITCH"]
+
+
+def test_an_interrupt_of_no_line_isnt_told(scene: Scene) -> None:
+    """It was gone when the kernel asked; as line 0 it would be the timer."""
+    for line in (1, 0):
+        scene.machine.interrupt(line)
+    assert [(entry.event, entry.a) for entry in scene.ring().entries] == [(Event.INTERRUPT, 1)]
 
 
 def test_when_nobody_runs(scene: Scene) -> None:
