@@ -11,7 +11,7 @@ from neokernel.abi.operations import Binding, Operation, Stop
 from neokernel.abi.status import INVOKED, Status
 from neokernel.kernel import captable, outcome
 from neokernel.kernel.objects import Notification, State, Thread
-from tests.kernel.support import ECALL, INTERRUPTS, PAGE, PRIORITY, TIMER, Machine
+from tests.kernel.support import ECALL, INTERRUPTS, PAGE, PRIORITY, TIMER, Machine, Result
 
 u32, u64 = lang.u32, lang.u64
 
@@ -259,6 +259,17 @@ def test_a_scheduler_gets_its_time_back_when_nobody_has_it() -> None:
     machine.check()
     assert scheduler.state is State.RUNNABLE and scheduler.context is scheduler.home
     assert thread.state is State.REPLIED and server.state is State.RECEIVING
+
+
+def test_a_scheduler_learns_nothing_but_that_its_time_was_up() -> None:
+    """Its deadline came while the thread had lent the time on."""
+    machine = Machine()
+    machine.boot()
+    scheduler, _, server, _ = dispatched_client(machine, 500)
+    machine.tick(500)
+    machine.check()
+    assert server.context is not scheduler.home and scheduler.state is State.RUNNABLE
+    assert machine.result(scheduler) == Result(0, 0, (Stop.EXHAUSTED.value, 0, 0, 0))
 
 
 def test_only_who_has_a_context_of_its_own_can_dispatch() -> None:

@@ -13,7 +13,7 @@ from neokernel.abi.fault import Fault
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation
 from neokernel.abi.rights import ALL, SEND
-from neokernel.abi.status import FIRST, INVOKED, Status
+from neokernel.abi.status import FIRST, INVOKED, TRAVELLING, Status
 from neokernel.kernel import captable, outcome, schedule
 from neokernel.kernel.fault import ROOT_SPACE
 from neokernel.kernel.objects import SchedContext, State, Thread
@@ -395,6 +395,94 @@ def test_a_held_server_without_time_tells_its_scheduler() -> None:
     machine.check()
     notification: Any = machine.slot(bell).object
     assert notification.word == 1, "it could run, had it time"
+
+
+def test_a_held_server_that_has_its_clients_time_back_tells_nobody() -> None:
+    """It has lent it on; with the answer it goes on at once, and its scheduler has nothing to do."""
+    served = Served(2)
+    machine, (first, second), supervisor = served.machine, served.servers, served.supervisor
+    served.ring()
+    (bell,) = machine_make(machine, supervisor, Kind.NOTIFICATION)
+    assert machine.invoke(index_of(machine, first), Operation.HOLD, given=bell, thread=supervisor).word == 0
+    served.rest()
+    assert machine.current is second
+    machine.start(second, Call.REPLY_RECEIVE, served.endpoints[1], word(2), (7, 0, 0, 0), served.replies[1])
+    machine.check()
+    assert machine.current is first and machine.result(first).words[0] == 7
+    assert first.context is served.client.home
+    notification: Any = machine.slot(bell).object
+    assert notification.word == 0
+
+
+def test_who_misses_time_and_is_dispatched_has_no_fault_afterwards() -> None:
+    """It has had other time since."""
+    served = Served(1, True)
+    machine, server, supervisor = served.machine, served.servers[0], served.supervisor
+    number = index_of(machine, server)
+    served.ring()
+    (bell,) = machine_make(machine, supervisor, Kind.NOTIFICATION)
+    assert machine.invoke(served.number, Operation.UNBIND, CONTEXT, thread=supervisor).word == 0
+    assert machine.invoke(number, Operation.HOLD, given=bell, thread=supervisor).word == 0
+    operate(machine, supervisor, number, Operation.DISPATCH, NEVER)
+    machine.check()
+    assert machine.current is server
+    machine.start(server, Call.YIELD, 0, 0, (0, 0, 0, 0), 0)
+    assert machine.current is supervisor
+    assert machine.invoke(number, Operation.RELEASE, thread=supervisor).word == 0
+    served.rest()
+    machine.tick(1)
+    machine.check()
+    assert not server.faulted and machine.current is machine.root
+
+
+def test_who_has_lent_its_clients_time_on_gets_none_of_its_own() -> None:
+    """It would have two contexts when the answer comes."""
+    served = Served(2)
+    machine, first = served.machine, served.servers[0]
+    served.ring()
+    (given,) = machine_make(machine, served.supervisor, Kind.SCHED_CONTEXT)
+    done = machine.invoke(index_of(machine, first), Operation.BIND, CONTEXT, given=given, thread=served.supervisor)
+    assert done.failure == (Status.OCCUPIED, FIRST)
+    machine.check()
+
+
+def test_time_that_waits_in_a_reply_is_its_owners_all_the_same() -> None:
+    """Nobody runs on it; but it goes back, and nobody else can have it."""
+    served = Served()
+    machine, server, context = served.machine, served.servers[0], served.client.home
+    assert context is not None
+    # It takes other work without an answer.
+    (reply,) = machine_make(machine, server, Kind.REPLY)
+    machine.start(server, Call.RECEIVE, served.endpoints[0], 0, (NEVER, 0, 0, 0), reply)
+    nobody: Any = context.thread
+    assert machine.current is machine.root and nobody is None
+    (other,) = machine.make(Kind.THREAD)
+    done = machine.invoke(other, Operation.BIND, CONTEXT, given=index_of(machine, context))
+    assert done.failure == (Status.OCCUPIED, TRAVELLING)
+    assert context.home is served.client
+    machine.check()
+
+
+def test_a_server_that_gets_time_while_it_receives_is_told_of_signals() -> None:
+    """They had come when nobody could have run for them."""
+    machine = Machine()
+    root = machine.boot()
+    (endpoint,), (reply,), (notification,) = (
+        machine.make(kind) for kind in (Kind.ENDPOINT, Kind.REPLY, Kind.NOTIFICATION)
+    )
+    server = machine.serve(endpoint, reply, True)
+    number = index_of(machine, server)
+    assert machine.invoke(number, Operation.BIND, Binding.NOTIFICATION.value, given=notification).word == 0
+    assert machine.call(Call.SIGNAL, notification).word == 0
+    assert server.state is State.RECEIVING
+    (given,) = machine.make(Kind.SCHED_CONTEXT)
+    configured = machine.invoke(boot.PROCESSOR, Operation.CONFIGURE, PRIORITY + 1, 1000, 1000, given=given)
+    assert configured.word == 0
+    operate_with(machine, root, number, Operation.BIND, given, CONTEXT)
+    machine.check()
+    assert machine.current is server
+    told = machine.result(server)
+    assert (told.badge, told.word) == (1, int(call.SIGNALS_BIT))
 
 
 def machine_make(machine: Machine, thread: Thread, kind: Kind) -> list[int]:
