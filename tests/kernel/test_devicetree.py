@@ -152,6 +152,14 @@ def test_strange_structures_that_are_right(structure: bytes) -> None:
     assert reported(blob) == expected(blob)
 
 
+@pytest.mark.parametrize("slack", range(1, 4))
+def test_names_may_begin_at_any_address(slack: int) -> None:
+    blob = write(tiny(), slack=slack)
+    assert struct.unpack_from(">I", blob, 12)[0] % 4 == slack
+    assert problem_of(blob) is None
+    assert reported(blob) == expected(blob)
+
+
 @pytest.mark.parametrize("entries", [[(1, 2)] * 100, [(1, (1 << 64) - 1)], [((1 << 64) - 1, 2)]])
 def test_reservations(entries: list[tuple[int, int]]) -> None:
     blob = write(Model(Node(b""), entries))

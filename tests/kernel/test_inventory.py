@@ -146,3 +146,38 @@ def test_an_interrupt_controller_is_found_on_any_bus_that_can_be_read(address: i
     assert wrong is None
     assert facts(found) == devicetree_model.facts(model)
     assert (found.lines == 7) == (address <= 2 and size <= 2 and address + size != 0)
+
+
+@pytest.mark.parametrize("outer", range(4))
+@pytest.mark.parametrize("inner", range(4))
+@pytest.mark.parametrize("extent", range(4))
+def test_a_device_is_found_behind_any_bridge_that_can_be_read(outer: int, inner: int, extent: int) -> None:
+    """What can't be read has no window: of too many cells, or of none."""
+
+    def last(count: int, number: int) -> bytes:
+        return cells(*([0] * (count - 1)), number) if count else b""
+
+    device = node("device", {"reg": cells(4, 4)})
+    bus = node("bus", {"#address-cells": cells(1), "#size-cells": cells(1), "ranges": b""}, device)
+    window = last(inner, 0) + last(outer, 0x1000) + last(extent, 0x100)
+    widths = {"#address-cells": cells(inner), "#size-cells": cells(extent)}
+    bridge = node("bridge", {**widths, "ranges": window or cells(0)}, bus)
+    model = Model(node("", {"#address-cells": cells(outer)}, bridge))
+    wrong, found = taken(write(model))
+    assert wrong is None
+    assert facts(found) == devicetree_model.facts(model)
+    readable = inner <= 2 and outer <= 2 and 0 < extent <= 2
+    assert facts(found).devices == ([(0x1004 if outer else 4, 4)] if readable else [])
+
+
+@pytest.mark.parametrize("own", [0, 5])
+@pytest.mark.parametrize("phandle", [0, 7])
+def test_a_hart_counts_time_by_its_own_clock_or_that_of_all(own: int, phandle: int) -> None:
+    """Whether or not others refer to it."""
+    properties = {"device_type": texts("cpu"), "reg": cells(0)}
+    properties |= {"timebase-frequency": cells(own)} if own else {}
+    properties |= {"phandle": cells(phandle)} if phandle else {}
+    widths = {"#address-cells": cells(1), "#size-cells": cells(0)}
+    harts = node("cpus", {**widths, "timebase-frequency": cells(10)}, node("cpu@0", properties))
+    wrong, found = taken(write(Model(node("", {}, harts))))
+    assert wrong is None and found.present and found.frequency == (own or 10)
