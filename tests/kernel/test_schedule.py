@@ -13,7 +13,7 @@ from neokernel.abi.operations import Binding, Operation
 from neokernel.abi.rights import READ, WRITE
 from neokernel.arch import cpu
 from neokernel.kernel import schedule
-from neokernel.kernel.objects import Floats, SchedContext
+from neokernel.kernel.objects import AddressSpace, Floats, SchedContext
 from neokernel.lang import u8, u64
 from tests.kernel.invariants import check_refills
 from tests.kernel.support import PRIORITY, TIMER, Machine
@@ -204,13 +204,14 @@ def test_hardware_forgets_what_is_taken_from_a_space_in_use(monkeypatch: pytest.
     (index,), (frame,) = machine.make(Kind.ADDRESS_SPACE), machine.make(Kind.FRAME)
     middle, lowest = machine.make(Kind.PAGE_TABLE, 0, 2)
     address = 3 << 30 | 5 << 21 | 7 << 12
-    for given, operation, where, how in (
+    for below, operation, where, how in (
         (middle, Operation.INSTALL, 3 << 30, 2),
         (lowest, Operation.INSTALL, 3 << 30 | 5 << 21, 1),
         (frame, Operation.MAP, address, int(READ | WRITE)),
     ):
-        assert machine.invoke(index, operation, where, how, given=given).word == 0
+        assert machine.invoke(index, operation, where, how, given=below).word == 0
     space = machine.slot(index).object
+    assert isinstance(space, AddressSpace)
     schedule.use_space(machine.hart, space)
     asid = int(space.asid)
     forgotten.clear()
