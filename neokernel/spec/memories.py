@@ -59,14 +59,10 @@ def is_new(made: Slot, base: u64, size: u64, identifier: u64) -> bool:
             return True
 
 
-def may_make(memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64) -> bool:
-    sized = footprint(kind, size).below != 0 and not memory.device
-    return sized and is_fertile(parent) and parent.object is memory and place.object is None and parent is not place
-
-
 def what_is_made_is_new(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64) -> None:
     """If it could be made. It lies in what was free, and isn't any more: so no two objects share memory."""
-    requires(may_make(memory, parent, place, kind, size))
+    requires(parent.object is memory and is_fertile(parent) and place.object is None and parent is not place)
+    requires(footprint(kind, size).below != 0 and not memory.device)
     need, identifier, low, high = footprint(kind, size), hart.next_identifier, memory.low, memory.high
     if make(hart, memory, parent, place, kind, size, need) != 0:
         assert memory.low == low and memory.high == high
