@@ -12,7 +12,7 @@ from neokernel.abi.operations import Binding, Operation
 from neokernel.abi.rights import ALL
 from neokernel.abi.status import REPLY, TRAVELLING, WINDOW, Status
 from neokernel.kernel.objects import State, Thread
-from neokernel.lang import u64
+from neokernel.lang import u32, u64
 from tests.kernel.support import ECALL, PRIORITY, Machine, Result
 
 
@@ -150,6 +150,42 @@ def test_long_messages_and_capabilities() -> None:
     assert pair.server.buffer.arrived.load() == 2
     assert machine.slot(60).parent is machine.slot(first), "the first was copied"
     assert machine.slot(second).object is None and machine.slot(61).object is not None, "the second was moved"
+
+
+@pytest.mark.parametrize("number", [Call.SEND, Call.CALL])
+def test_a_long_message_that_waited_arrives_whole(number: Call) -> None:
+    machine = Machine(1 << 22)
+    root = machine.boot()
+    (endpoint,), (reply,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    first, second = machine.make(Kind.NOTIFICATION, 0, 2)
+    _, sender = machine.spawn(PRIORITY + 1)
+    assert root.buffer is not None and sender.buffer is not None
+    sender.buffer.words[0], sender.buffer.words[507] = u64(11), u64(12)
+    machine.name(sender, first, second | MOVE)
+    machine.start(sender, number, endpoint, word(8, 512, 2), (1, 2, 3, 4), 0)
+    assert machine.current is root
+    machine.window(60, 2)
+    machine.start(root, Call.RECEIVE, endpoint, 0, (NEVER, 0, 0, 0), reply)
+    machine.check()
+    assert sender.state is (State.RUNNABLE if number is Call.SEND else State.REPLIED)
+    assert machine.result(root) == Result(0, word(8, 512, 2), (1, 2, 3, 4))
+    assert (root.buffer.words[0], root.buffer.words[507], root.buffer.arrived.load()) == (11, 12, 2)
+    assert machine.slot(60).parent is machine.slot(first), "the first was copied"
+    assert machine.slot(second).object is None and machine.slot(61).object is not None, "the second was moved"
+
+
+def test_a_message_in_registers_that_waited_leaves_the_receivers_buffer_alone() -> None:
+    """`arrived` is of the last message that was more."""
+    machine = Machine(1 << 22)
+    root = machine.boot()
+    (endpoint,) = machine.make(Kind.ENDPOINT)
+    _, sender = machine.spawn(PRIORITY + 1)
+    assert root.buffer is not None
+    root.buffer.arrived.store(u32(3))
+    machine.start(sender, Call.SEND, endpoint, word(8, 4), (1, 2, 3, 4), 0)
+    machine.start(root, Call.RECEIVE, endpoint, 0, (NEVER, 0, 0, 0), 0)
+    machine.check()
+    assert machine.result(root).word == word(8, 4) and root.buffer.arrived.load() == 3
 
 
 @pytest.mark.parametrize("passive", [False, True])

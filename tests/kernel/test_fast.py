@@ -6,7 +6,7 @@ Each case is run on two machines that are alike, one of which tries the fast pat
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from neokernel.abi.operations import Binding, Operation
 from neokernel.abi.rights import ALL, RECEIVE, SEND, SIGNAL, WAIT
 from neokernel.kernel.objects import Hart, Reply, Slot, Thread
 from neokernel.lang import Atomic, u64
+from neokernel.sim.physical import Number
 from tests.kernel.support import PRIORITY, Machine
 from tests.kernel.test_endpoint import Pair, word
 
@@ -27,6 +28,16 @@ NOTHING = (0, 0, 0, 0)
 #: what nobody reads afterwards: how the kernel was entered, where a message is kept on its way, what was recorded
 SCRATCH = {"general", "full", "badge", "message", "told"}
 PAGE_FAULT = 13
+
+
+def fields_of(thing: Any) -> Iterator[tuple[str, Any]]:
+    """What CPython keeps, and numbers that lie in memory only, as registers do."""
+    for key, value in vars(thing).items():
+        if "." not in key:
+            yield key, value
+    for key, kind in vars(type(thing)).items():
+        if isinstance(kind, Number):
+            yield key, getattr(thing, key)
 
 
 def picture(hart: Hart) -> dict[str, dict[str, Any]]:
@@ -50,7 +61,7 @@ def picture(hart: Hart) -> dict[str, dict[str, Any]]:
     while work:
         thing = work.popleft()
         name = names[id(thing)]
-        fields = {key: value for key, value in vars(thing).items() if "." not in key and key not in SCRATCH}
+        fields = {key: value for key, value in fields_of(thing) if key not in SCRATCH}
         if isinstance(thing, Reply) and thing.caller is None:
             # What the last call has left behind.
             fields = {"server": thing.server}
@@ -135,6 +146,13 @@ def a_call(passive: bool, variant: str = "") -> Entry:
             traced(machine)
         case "no translation":
             without_translation(pair.server)
+        case "on a scheduler's time":
+            index, held = machine.spawn(PRIORITY - 1)
+            assert machine.invoke(index, Operation.UNBIND, Binding.CONTEXT.value).word == 0
+            (notification,) = machine.make(Kind.NOTIFICATION)
+            assert machine.invoke(index, Operation.HOLD, given=notification).word == 0
+            machine.start(machine.root, Call.CALL, index, word(Operation.DISPATCH.value), (NEVER, 0, 0, 0), 0)
+            assert machine.current is held
         case "on lent time":
             # Called itself: below the context there is a call before.
             (deep,), (way_back,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
@@ -272,7 +290,7 @@ CALLS = ["long", "without the right", "no capability", "out of range", "nobody w
 ANSWERS = ["long", "without the right", "no capability", "out of range", "another reply", "no reply"]
 CASES = [
     *cases_of("call", lambda v: a_call(True, v), ["", "on lent time", "traced"], [*CALLS, "no translation"]),
-    *cases_of("call of an active server", lambda v: a_call(False, v), [""], ["no translation"]),
+    *cases_of("call of an active server", lambda v: a_call(False, v), [""], ["no translation", "on a scheduler's time"]),
     *cases_of(
         "answer",
         lambda v: an_answer(True, v),

@@ -197,6 +197,39 @@ def test_clearing_ahead(machine: Machine, pending: bool) -> None:
     assert clear(machine, PAGE_SIZE) == (Status.MISSING_RIGHT, INVOKED)
 
 
+def taken(machine: Machine, kind: Kind, size: int = 0) -> int:
+    """Bytes that an object takes."""
+    before = information(machine)[1]
+    machine.make(kind, size)
+    return before - information(machine)[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "pages"),
+    [
+        (Kind.FRAME, 0, 1),
+        (Kind.PAGE_TABLE, 0, 2),
+        (Kind.ADDRESS_SPACE, 0, 2),
+        (Kind.TRACE, 4, 5),
+        (Kind.MEMORY, 3 * PAGE_SIZE, 3),
+    ],
+)
+def test_what_is_of_pages_takes_so_many(machine: Machine, kind: Kind, size: int, pages: int) -> None:
+    """And a descriptor, which is small."""
+    assert 0 <= taken(machine, kind, size) - pages * PAGE_SIZE <= 128
+
+
+@pytest.mark.parametrize("size", [8, 64, 1 << 13])
+def test_floats_take_room_for_32_vector_registers(machine: Machine, size: int) -> None:
+    assert taken(machine, Kind.FLOATS, size) - taken(machine, Kind.FLOATS) == 32 * size
+
+
+def test_a_device_space_has_4096_pins_at_most(machine: Machine) -> None:
+    """One more is refused by `test_what_cant_be_made`."""
+    assert len(machine.one(Kind.DMA_SPACE, 1 << 12).pins) == 1 << 12
+    machine.check()
+
+
 def test_all_of_it_can_be_used(machine: Machine) -> None:
     size, _, _ = information(machine)
     made = 0

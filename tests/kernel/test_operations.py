@@ -821,6 +821,24 @@ def test_a_revocation_that_was_left_is_ended_by_the_next(bench: Bench) -> None:
     machine.check()
 
 
+def test_who_deletes_a_thread_empties_nobodys_table(bench: Bench) -> None:
+    """It takes steps, but what another call has left to be emptied is for who ends a table."""
+    machine = bench.machine
+    table = bench["cap_table"]
+    index, other = machine.next_slot, machine.spawn(PRIORITY + 5)[1]
+    machine.hart.cpu.pending = True
+    machine.start(other, Call.CALL, boot.OWN_TABLE, word_of(Operation.DELETE.value), (table, 0, 0, 0), 0)
+    # The interrupt comes after one step: the call would be entered again.
+    machine.start(other, Call.CALL, index, word_of(Operation.SUSPEND.value), NOTHING, 0)
+    assert machine.current is machine.root and bench.dying()
+    bench.do("own table", Operation.DELETE, index)
+    assert machine.slot(index).object is None and bench.dying()
+    machine.check()
+    bench.do("own table", Operation.DELETE, bench["another cap_table"])
+    assert not bench.dying()
+    machine.check()
+
+
 @pytest.mark.parametrize("pending", [False, True])
 def test_what_ends_lets_go_of_what_it_used(pending: bool, bench: Bench) -> None:
     """Each object in use ends; who waits for it is told, and what it held is free again."""
@@ -841,6 +859,17 @@ def test_what_ends_lets_go_of_what_it_used(pending: bool, bench: Bench) -> None:
     machine.check()
 
 
+def test_a_line_that_is_unbound_is_bound_again(bench: Bench) -> None:
+    machine = bench.machine
+    bench.do("interrupt", Operation.BIND_INTERRUPT, given="notification")
+    bench.do("interrupt", Operation.UNBIND_INTERRUPT)
+    assert machine.invoke(INTERRUPTS, Operation.UNBIND_INTERRUPT).failure == (S.WRONG_STATE, INVOKED)
+    bench.do("interrupt", Operation.BIND_INTERRUPT, given="another notification")
+    machine.interrupt(1)
+    assert bench.object(bench["another notification"]).word == 1 and bench.object(bench["notification"]).word == 0
+    machine.check()
+
+
 def test_a_line_whose_notification_ends_is_quiet(bench: Bench) -> None:
     machine = bench.machine
     bench.do("interrupt", Operation.BIND_INTERRUPT, given="notification")
@@ -848,6 +877,17 @@ def test_a_line_whose_notification_ends_is_quiet(bench: Bench) -> None:
     bench.do("own table", Operation.DELETE, bench["notification"])
     assert machine.hart.lines[0].notification is None and not machine.hart.lines[0].pending
     machine.check()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "bits"), [(READ, 0xD3), (READ | WRITE, 0xD7), (EXECUTE, 0xD9), (READ | EXECUTE, 0xDB)]
+)
+def test_the_hardware_reads_where_a_page_is_and_what_it_allows(wanted: int, bits: int, bench: Bench) -> None:
+    """Accessed and dirty, too, which not all of it sets by itself (privileged specification, 12.3.1)."""
+    table = bench.object(bench["lowest table"])
+    bench.do("own space", Operation.MAP, 5 * PAGE, int(wanted), given="frame")
+    where = int(bench.machine.slot(bench["frame"]).word)
+    assert table.entries.entry[5] == where // PAGE << 10 | bits
 
 
 def test_a_space_that_ends_leaves_its_frames(bench: Bench) -> None:
@@ -1382,6 +1422,25 @@ def test_a_call_that_doesnt_exist_is_the_handlers(bench: Bench) -> None:
     assert (registers.ra, registers.t0, registers.t6, registers.s0) == (0, 0, 0, 77), "a call preserves s0"
     assert machine.result(handler).words == (Call.TRY_SEND.value + 1, PLACE, 3, 4)
     machine.check()
+
+
+#: as READ_REGISTERS gives them
+REGISTERS = """pc ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 s6 s7 s8 s9 s10 s11 t3 t4 t5 t6""".split()
+
+
+def test_what_a_call_doesnt_preserve_is_zero_when_it_is_a_fault(bench: Bench) -> None:
+    """Its way in doesn't store them: what lies there is of an earlier time."""
+    machine = bench.machine
+    other, handler = faulting(bench)
+    registers = other.thread.registers
+    for number, name in enumerate(REGISTERS[1:]):
+        setattr(registers, name, u64(1000 + number))
+    registers.a7 = u64(Call.TRY_SEND.value + 1)
+    machine.enter(other.thread)
+    read = machine.invoke(other.index, Operation.READ_REGISTERS, thread=handler)
+    assert read.word == word_of(0, 32) and handler.buffer is not None
+    values = zip(REGISTERS, [*read.words, *handler.buffer.words[:28]], strict=True)
+    assert [name for name, value in values if value == 0] == ["ra", "t0", "t1", "t2", "t3", "t4", "t5", "t6"]
 
 
 @pytest.mark.parametrize("end", ["endpoint", "reply", "thread", "suspended"])
