@@ -31,7 +31,7 @@ PAGE_FAULT = 13
 
 
 def fields_of(thing: Any) -> Iterator[tuple[str, Any]]:
-    """What CPython keeps, and numbers that lie in memory only, as registers do."""
+    """What CPython keeps, and numbers that only lie in memory, as registers do."""
     for key, value in vars(thing).items():
         if "." not in key:
             yield key, value
@@ -290,7 +290,9 @@ CALLS = ["long", "without the right", "no capability", "out of range", "nobody w
 ANSWERS = ["long", "without the right", "no capability", "out of range", "another reply", "no reply"]
 CASES = [
     *cases_of("call", lambda v: a_call(True, v), ["", "on lent time", "traced"], [*CALLS, "no translation"]),
-    *cases_of("call of an active server", lambda v: a_call(False, v), [""], ["no translation", "on a scheduler's time"]),
+    *cases_of(
+        "call of an active server", lambda v: a_call(False, v), [""], ["no translation", "on a scheduler's time"]
+    ),
     *cases_of(
         "answer",
         lambda v: an_answer(True, v),

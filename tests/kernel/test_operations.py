@@ -1424,8 +1424,10 @@ def test_a_call_that_doesnt_exist_is_the_handlers(bench: Bench) -> None:
     machine.check()
 
 
-#: as READ_REGISTERS gives them
-REGISTERS = """pc ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 s6 s7 s8 s9 s10 s11 t3 t4 t5 t6""".split()
+LOST = ["ra", "t0", "t1", "t2", "t3", "t4", "t5", "t6"]
+ARGUMENTS, KEPT = [f"a{number}" for number in range(8)], [f"s{number}" for number in range(12)]
+#: as READ_REGISTERS gives them: pc, then x1 to x31
+REGISTERS = ["pc", "ra", "sp", "gp", "tp", "t0", "t1", "t2", *KEPT[:2], *ARGUMENTS, *KEPT[2:], "t3", "t4", "t5", "t6"]
 
 
 def test_what_a_call_doesnt_preserve_is_zero_when_it_is_a_fault(bench: Bench) -> None:
@@ -1440,7 +1442,7 @@ def test_what_a_call_doesnt_preserve_is_zero_when_it_is_a_fault(bench: Bench) ->
     read = machine.invoke(other.index, Operation.READ_REGISTERS, thread=handler)
     assert read.word == word_of(0, 32) and handler.buffer is not None
     values = zip(REGISTERS, [*read.words, *handler.buffer.words[:28]], strict=True)
-    assert [name for name, value in values if value == 0] == ["ra", "t0", "t1", "t2", "t3", "t4", "t5", "t6"]
+    assert [name for name, value in values if value == 0] == LOST
 
 
 @pytest.mark.parametrize("end", ["endpoint", "reply", "thread", "suspended"])
