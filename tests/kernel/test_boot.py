@@ -1,0 +1,579 @@
+"""Boot, on simulated memory: what the root process finds, and why a machine can't be booted."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pytest
+
+from neokernel import lang
+from neokernel.abi import boot
+from neokernel.abi.archive import WRITABLE
+from neokernel.abi.boot import ARCHIVE_ADDRESS, BOOT_INFO_ADDRESS, ROOT_BUFFER_ADDRESS, ROOT_SLOTS, ROOT_STACK_TOP
+from neokernel.abi.call import NEVER
+from neokernel.abi.kinds import Kind
+from neokernel.abi.operations import Binding, Operation
+from neokernel.abi.rights import ALL, EXECUTE, READ, WRITE
+from neokernel.abi.status import FIRST, Status
+from neokernel.arch.riscv64.panic import TEST_DEVICE, UART
+from neokernel.image.archive import Part
+from neokernel.kernel.objects import DEVICE, OWNER, CapTable, Frame, Interrupt, Memory, State
+from tests.kernel.boot_support import (
+    ASIDS,
+    CODE,
+    CONSTANTS,
+    DIRECT,
+    ENTRY,
+    FREQUENCY,
+    IMAGE,
+    LARGE,
+    NOW,
+    PAGE,
+    PARTS,
+    PLIC,
+    RAM,
+    RAM_SIZE,
+    SEGMENTS,
+    STACK_TOP,
+    TREE,
+    A,
+    Board,
+    D,
+    G,
+    R,
+    Simulation,
+    U,
+    V,
+    W,
+    X,
+    archive,
+    booted,
+    merged,
+    panics,
+)
+
+RAM_END = RAM + RAM_SIZE
+STACK = 64 << 10
+#: what the kernel and the root may do with a page
+KERNEL_DATA, KERNEL_CONSTANTS, KERNEL_CODE = V | R | W | G | A | D, V | R | G | A, V | R | X | G | A
+USER = V | U | A | D
+
+
+def up(size: int, unit: int = PAGE) -> int:
+    return -(-int(size) // unit) * unit
+
+
+# --- what the root is told --------------------------------------------------------------------------------------------
+
+
+def test_the_console_says_what_machine_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = booted(monkeypatch)
+    own_end = found.own[1]
+    assert found.simulation.said == (
+        f"neokernel on hart 1: {RAM_END - own_end >> 20} MiB of memory, 2 devices, 31 interrupt lines, "
+        "10000000 ticks a second\n"
+    )
+
+
+def test_boot_info_describes_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = booted(monkeypatch)
+    info, parts = found.info, found.parts
+    assert info.frequency == FREQUENCY
+    assert info.archive_size == len(found.simulation.board.archive) == parts.archive_end - parts.archive
+    assert info.tree_offset == info.archive_size
+    assert info.tree_size == up(len(found.simulation.tree), 8) != len(found.simulation.tree)
+    assert info.vector_bytes == 16
+    assert info.boot_instructions == 50_234
+
+
+def test_slots_are_as_boot_info_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Devices, lines, the archive's frames, memory; behind them all are free."""
+    found = booted(monkeypatch)
+    info = found.info
+    slots = [info.regions[index].slot for index in range(info.region_count)]
+    assert (info.interrupt_count, info.region_count) == (31, 5)
+    assert slots[:2] == [boot.FIRST_DYNAMIC, boot.FIRST_DYNAMIC + 1] and info.interrupt_first == slots[1] + 1
+    assert info.archive_table == info.interrupt_first + 31
+    assert slots[2:] == list(range(info.archive_table + 1, info.free_first))
+    used = [index for index in range(ROOT_SLOTS) if found.slots[index].object is not None]
+    assert used == list(range(1, info.free_first)) and len(found.slots) == ROOT_SLOTS
+
+
+def test_the_archive_and_the_tree_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = booted(monkeypatch)
+    packed, tree = bytes(found.simulation.board.archive), found.simulation.tree
+    assert found.bytes_at(ARCHIVE_ADDRESS, len(packed)) == packed
+    assert found.bytes_at(ARCHIVE_ADDRESS + int(found.info.tree_offset), len(tree)) == tree
+
+
+# --- its capabilities -------------------------------------------------------------------------------------------------
+
+
+def test_the_root_has_its_own_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = booted(monkeypatch)
+    hart, root, slots = found.hart, found.root, found.slots
+    buffer = found.user[ROOT_BUFFER_ADDRESS].physical
+    own: list[tuple[int, Any, int]] = [
+        (boot.OWN_TABLE, root.table, 0),
+        (boot.OWN_SPACE, root.space, 0),
+        (boot.OWN_THREAD, root, 0),
+        (boot.OWN_CONTEXT, root.context, 0),
+        (boot.OWN_BUFFER, hart.frame, buffer),
+        (boot.PROCESSOR, hart.processor, 0),
+        (boot.PLATFORM, hart.platform, 0),
+    ]
+    for index, thing, word in own:
+        slot = slots[index]
+        assert slot.object is thing
+        assert (slot.word, slot.rights, slot.flags, slot.depth) == (word, ALL, OWNER, 0)
+    assert hart.processor.hart is hart and hart.platform.hart is hart
+    found.check()
+
+
+def test_the_root_has_all_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = booted(monkeypatch)
+    for number in range(31):
+        slot = found.slots[int(found.info.interrupt_first) + number]
+        assert isinstance(slot.object, Interrupt) and slot.object is found.hart.lines[number]
+        assert slot.object.line == number + 1 and slot.object.holder.user is slot.object
+        assert (slot.word, slot.rights, slot.flags) == (0, ALL, OWNER)
+
+
+@pytest.mark.parametrize(("lines", "kept", "granted"), [(0, 0, 0), (1023, 1023, 512), (2000, 1023, 512)])
+def test_only_so_many_lines(monkeypatch: pytest.MonkeyPatch, lines: int, kept: int, granted: int) -> None:
+    found = booted(monkeypatch, lines=lines)
+    assert (len(found.hart.lines), found.info.interrupt_count) == (kept, granted)
+    assert found.info.archive_table == found.info.interrupt_first + granted
+
+
+def test_a_frame_for_each_page_of_the_archive(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = booted(monkeypatch)
+    slot = found.slots[int(found.info.archive_table)]
+    table = slot.object
+    assert isinstance(table, CapTable) and (slot.rights, slot.flags) == (ALL, OWNER)
+    assert len(table.slots) == found.info.archive_size // PAGE
+    for index, frame in enumerate(table.slots):
+        assert isinstance(frame.object, Frame) and frame.word == found.parts.archive + index * PAGE
+        assert (frame.rights, frame.flags) == (READ | EXECUTE, OWNER)
+
+
+def test_a_memory_for_each_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = booted(monkeypatch)
+    for number, (base, size, device) in enumerate(found.regions()):
+        slot = found.slots[int(found.info.regions[number].slot)]
+        memory = slot.object
+        assert isinstance(memory, Memory)
+        assert (memory.base, memory.size, memory.device) == (base, size, device)
+        assert (memory.low, memory.high, memory.clean, memory.live) == (0, size, 0, 0)
+        assert (slot.word, slot.rights, slot.flags) == (0, ALL, OWNER | DEVICE if device else OWNER)
+
+
+# --- devices and memory -----------------------------------------------------------------------------------------------
+
+
+def test_devices_are_granted_once_and_by_whole_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None that has a byte in memory or in the PLIC, or lies where no address goes."""
+    most = 1 << 56
+    end = PLIC[0] + PLIC[1]
+    cases = [
+        ((UART + 0x3001, 0x10), (UART + 0x3000, PAGE)),
+        ((UART, 0x100), (UART, PAGE)),
+        ((UART + 0x800, 0x100), None),
+        ((UART + PAGE, 0x200), (UART + PAGE, PAGE)),
+        ((UART + PAGE + 0x200, 0x200), None),
+        ((0x2000_0F00, 0x200), (0x2000_0000, 2 * PAGE)),
+        ((0x2000_1000, PAGE), None),
+        ((0x2000_2000, PAGE), (0x2000_2000, PAGE)),
+        ((0x1FFF_F000, PAGE), (0x1FFF_F000, PAGE)),
+        ((0x1FFF_E000, 0x1001), None),
+        ((PLIC[0] + 0x1000, 0x100), None),
+        ((PLIC[0] - PAGE, PAGE + 1), None),
+        ((PLIC[0] - PAGE, PAGE), (PLIC[0] - PAGE, PAGE)),
+        ((end - 1, 2), None),
+        ((end, 4), (end, PAGE)),
+        ((RAM + 0x100_0000, PAGE), None),
+        ((RAM - PAGE, PAGE + 1), None),
+        ((RAM - PAGE, PAGE), (RAM - PAGE, PAGE)),
+        ((RAM_END - 1, 1), None),
+        ((RAM_END, 1), (RAM_END, PAGE)),
+        ((0x1_0000_0000, PAGE), None),
+        ((most - PAGE, PAGE + 1), None),
+        ((most, 1), None),
+        ((most - PAGE, PAGE), (most - PAGE, PAGE)),
+    ]
+    memory = ((RAM, RAM_SIZE), (0x1_0000_0800, 0x1000))
+    found = booted(monkeypatch, memory=memory, devices=[device for device, _ in cases])
+    assert found.devices() == [granted for _, granted in cases if granted is not None]
+    assert "24 devices" in found.simulation.said
+    found.check()
+
+
+def test_at_most_half_of_the_regions_are_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    devices = [(0x2000_0000 + 2 * PAGE * number, 4) for number in range(60)]
+    found = booted(monkeypatch, devices=devices)
+    assert found.devices() == [(base, PAGE) for base, _ in devices[:48]]
+
+
+def test_memory_is_granted_that_nobody_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All whole pages that aren't reserved, boot's own code, and what is left of the room for objects."""
+    found = booted(monkeypatch)
+    (left,) = [region for region in found.free() if region[0] > PARTS.end and region[0] < PARTS.archive]
+    assert found.free() == [
+        (found.own[1], RAM_END - found.own[1]),
+        (PARTS.boot, PARTS.code - PARTS.boot),
+        (left[0], PARTS.archive - left[0]),
+    ]
+    used = [owner.end - DIRECT for owner in found.simulation.memory.living() if owner.end - DIRECT <= PARTS.archive]
+    assert left[0] == up(max(used))
+
+
+def test_nothing_in_use_is_given_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = booted(monkeypatch)
+    taken = {found.simulation.used or 0}
+    for owner in found.simulation.memory.living():
+        taken.update(range((owner.start - DIRECT) // PAGE * PAGE, owner.end - DIRECT, PAGE))
+    taken.update(range(PARTS.code, PARTS.end, PAGE))
+    taken.update(range(PARTS.archive, found.own[1], PAGE))
+    taken.update(found.simulation.tables(found.simulation.used or 0))
+    for base, size in found.free():
+        assert base % PAGE == 0 and not taken & set(range(base, base + size, PAGE))
+
+
+def whole_pages(board: Board, start: int, end: int) -> set[int]:
+    """The pages that are free by the device tree, when the kernel has those from `start` to `end`."""
+    found = set()
+    kept = [*board.reserved, *board.reservations, (RAM, end - RAM)]
+    for base, size in board.memory:
+        for page in range(up(max(base, RAM)), min(base + size, 254 << 30) - PAGE + 1, PAGE):
+            if all(page + PAGE <= low or low + length <= page for low, length in kept):
+                found.add(page)
+    return found
+
+
+HOLES = (
+    (RAM, 0x20_0000),
+    (RAM + 0x100_0800, 0x400),
+    (RAM + 0x101_0800, 0x1000),
+    (RAM + 0x101_1800, 0x800),
+    (RAM + 0x110_0000, 0x10_0000),
+    (RAM + 0x114_0000, 0x1000),
+    (RAM + 0x11F_0000, 0x2_0000),
+    (0x0FFF_0000, 0x1000),
+    (0x1_0000_0000, 0x1000),
+    (0x1_0010_0000, 0x1000),
+)
+MEMORIES = {
+    "one": {},
+    "below the kernel, too": {"memory": ((RAM - (4 << 20), (36 << 20)),)},
+    "not whole pages": {"memory": ((RAM, RAM_SIZE - 0x800), (0x1_0000_0800, 0x8000))},
+    "less than a page": {"memory": ((RAM, RAM_SIZE), (0x1_0000_0800, 0x1000))},
+    "twice": {"memory": ((0x1_0000_0000, 0x4000), (RAM, RAM_SIZE), (RAM, RAM_SIZE), (0x1_0000_2000, 0x4000))},
+    "holes": {"memory": ((0x1_0000_0000, 0x10_1000), (RAM, RAM_SIZE)), "reserved": HOLES},
+    "holes in the block": {
+        "memory": ((RAM, RAM_SIZE), (0x1_0000_0000, 0x10_1000)),
+        "reservations": HOLES,
+        "reserved": HOLES[:3],
+    },
+    "beyond the direct map": {"memory": ((RAM, RAM_SIZE), ((254 << 30) - 0x8000, 0x10000), (254 << 30, 0x1000))},
+}
+
+
+@pytest.mark.parametrize("name", MEMORIES)
+def test_all_whole_pages_that_are_free_are_granted(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    board = Board(**MEMORIES[name])
+    found = Simulation(monkeypatch, board).run()
+    free = found.free()[:-2]
+    pages = [page for base, size in free for page in range(base, base + size, PAGE)]
+    assert len(pages) == len(set(pages)), "a page is granted twice"
+    assert set(pages) == whole_pages(board, int(PARTS.boot), found.own[1])
+    assert f": {len(pages) * PAGE >> 20} MiB of memory" in found.simulation.said
+    # And the kernel can clear what is made of it.
+    written = [(DIRECT + base, base, size) for base, size in free]
+    assert all(mapped(found.kernel, *each, KERNEL_DATA) for each in written)
+    found.check()
+
+
+def mapped(pages: Any, address: int, physical: int, size: int, bits: int) -> bool:
+    """Is all of that mapped so?"""
+    return any(
+        start <= address and address + size <= start + length and address - start == physical - first and bits == seen
+        for start, first, length, seen in merged(pages)
+    )
+
+
+def test_pieces_that_boot_info_has_no_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """48 devices leave 46 regions for memory, and two for what boot gives back."""
+    devices = [(0x2000_0000 + 2 * PAGE * number, 4) for number in range(60)]
+    memory = [(0x1_0000_0000 + LARGE * number, PAGE) for number in range(60)]
+    found = booted(monkeypatch, devices=devices, memory=[(RAM, RAM_SIZE), *memory])
+    assert found.free()[1:46] == memory[:45]
+    assert len(found.regions()) == 96 and found.free()[46] == (PARTS.boot, PARTS.code - PARTS.boot)
+
+
+# --- its address space ------------------------------------------------------------------------------------------------
+
+
+def test_what_is_mapped_for_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing but this; what it can write is its own."""
+    found = booted(monkeypatch)
+    user = found.user
+    start, end = found.own
+    offset = int(PARTS.archive) + PAGE
+    copied = [part for part in SEGMENTS if part not in (CODE, CONSTANTS)]
+    expected: dict[int, tuple[int | None, int, int]] = {}
+
+    def add(address: int, physical: int | None, size: int, rights: int, unit: int = PAGE) -> None:
+        for done in range(0, size, unit):
+            expected[address + done] = (None if physical is None else physical + done, unit, USER | rights)
+
+    add(CODE.address, offset + CODE.offset, up(CODE.memory_size), R | X)
+    add(CONSTANTS.address, offset + CONSTANTS.offset, up(CONSTANTS.memory_size), R)
+    for part in copied:
+        add(part.address, None, up(part.memory_size), R | W if part.flags & WRITABLE else R)
+    add(BOOT_INFO_ADDRESS, None, PAGE, R)
+    add(ROOT_BUFFER_ADDRESS, None, PAGE, R | W)
+    add(ROOT_STACK_TOP - STACK, None, STACK, R | W)
+    large = (end - PARTS.archive) // LARGE * LARGE
+    add(ARCHIVE_ADDRESS, int(PARTS.archive), large, R, LARGE)
+    add(ARCHIVE_ADDRESS + large, int(PARTS.archive) + large, end - int(PARTS.archive) - large, R)
+    assert user.keys() == expected.keys()
+    own = []
+    for address, (physical, size, bits) in expected.items():
+        page = user[address]
+        assert (page.size, page.bits) == (size, bits), hex(address)
+        if physical is None:
+            own.append(page.physical)
+        assert physical in (None, page.physical), hex(address)
+    assert sorted(own) == list(range(start + PAGE, end, PAGE)), "each has a page of its own"
+
+
+@pytest.mark.parametrize("more", [0, LARGE + LARGE // 2, 3 * LARGE])
+def test_the_archive_is_mapped_by_large_pages(monkeypatch: pytest.MonkeyPatch, more: int) -> None:
+    """And what is left by small ones, up to the end of the root's own pages: what lies behind is free."""
+    found = booted(monkeypatch, archive=archive(more=more))
+    start, end = int(PARTS.archive), found.own[1]
+    pages = {address: page for address, page in found.user.items() if address >= ARCHIVE_ADDRESS}
+    assert merged(pages) == [(ARCHIVE_ADDRESS, start, end - start, USER | R)]
+    count, rest = divmod(end - start, LARGE)
+    assert sorted(page.size for page in pages.values()) == [PAGE] * (rest // PAGE) + [LARGE] * count
+    assert found.info.archive_size == len(found.simulation.board.archive)
+    found.check()
+
+
+def test_an_archive_that_ends_with_a_large_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    behind = LARGE - (booted(monkeypatch).own[1] - int(PARTS.archive)) % LARGE
+    found = booted(monkeypatch, archive=archive(more=LARGE + 0x2_0000 + behind))
+    assert {page.size for address, page in found.user.items() if address >= ARCHIVE_ADDRESS} == {LARGE}
+    found.check()
+
+
+def test_the_program_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = booted(monkeypatch)
+    packed = bytes(found.simulation.board.archive)
+    for part in SEGMENTS:
+        content = packed[PAGE + part.offset : PAGE + part.offset + part.file_size]
+        seen = found.bytes_at(part.address, up(part.memory_size))
+        assert seen == content + bytes(len(seen) - len(content)), hex(part.address)
+    assert found.bytes_at(ROOT_STACK_TOP - STACK, STACK) == bytes(STACK)
+    assert found.bytes_at(ROOT_BUFFER_ADDRESS, PAGE) == bytes(PAGE)
+
+
+def test_a_program_of_many_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is a slot for each of them, and for each of 16 page tables."""
+    segments = [Part(0x4000_0000 * number, 0, 0x80, 0x80, 4) for number in range(1, 5)]
+    segments.append(Part(0x20_0000, 0x2000, 0x80, 0x80, 4))
+    segments.append(Part(0x10_0000, 0x1000, 0x10, 0x10_0000, WRITABLE))
+    found = booted(monkeypatch, segments=segments)
+    assert mapped(found.user, 0x10_0000, found.user[0x10_0000].physical, 0x10_0000, USER | R | W)
+    assert all(0x4000_0000 * number in found.user for number in range(1, 5))
+    found.check()
+
+
+# --- its thread -------------------------------------------------------------------------------------------------------
+
+
+def test_the_root_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = booted(monkeypatch)
+    root = found.root
+    registers = root.registers
+    assert found.left.registers is registers and registers.full == 1
+    names = [
+        f.strip()
+        for f in [
+            "ra",
+            "gp",
+            "tp",
+            "t0",
+            "t1",
+            "t2",
+            "s0",
+            "s1",
+            "a2",
+            "a3",
+            "a4",
+            "a5",
+            "a6",
+            "a7",
+            "s2",
+            "s3",
+            "s4",
+            "s5",
+            "s6",
+            "s7",
+            "s8",
+            "s9",
+            "s10",
+            "s11",
+        ]
+    ]
+    assert all(getattr(registers, name) == 0 for name in names)
+    assert (registers.pc, registers.sp) == (ENTRY, ROOT_STACK_TOP)
+    assert (registers.a0, registers.a1) == (BOOT_INFO_ADDRESS, ROOT_BUFFER_ADDRESS)
+    assert registers.kernel_stack == STACK_TOP
+    assert root.state is State.RUNNABLE and found.hart.current is root
+    assert int(lang.address_of(root.buffer)) == DIRECT + found.user[ROOT_BUFFER_ADDRESS].physical
+
+
+def test_what_is_bound_to_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = booted(monkeypatch)
+    root, slots = found.root, found.slots
+    bound = {
+        Binding.SPACE: boot.OWN_SPACE,
+        Binding.TABLE: boot.OWN_TABLE,
+        Binding.BUFFER: boot.OWN_BUFFER,
+        Binding.CONTEXT: boot.OWN_CONTEXT,
+    }
+    for which in Binding:
+        place = root.bindings[which.value]
+        if which in bound:
+            assert place.object is slots[bound[which]].object and place.parent is slots[bound[which]]
+            assert place.holder is root.holder and place.entry == which.value
+        else:
+            assert place.object is None
+
+
+def test_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1/100 s at a time, at priority 128; the first begins when boot gives it."""
+    found = booted(monkeypatch)
+    context = found.root.context
+    assert context is not None and context is found.root.home
+    assert (context.priority, context.budget, context.period) == (128, FREQUENCY // 100, FREQUENCY // 100)
+    assert context.refills[0].amount == FREQUENCY // 100 and context.refills[0].time == NOW
+
+
+def test_the_root_has_the_first_identifier(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = booted(monkeypatch)
+    root = found.root
+    assert root.context is not None
+    assert (root.identifier, root.space.identifier, root.context.identifier) == (1, 1, 1)
+    assert found.hart.next_identifier == 2
+
+
+def test_the_root_can_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It makes a frame of each Memory, and maps it below its stack."""
+    found = booted(monkeypatch)
+    machine = found.machine()
+    for number, (base, size, device) in enumerate(found.regions()):
+        (frame,) = machine.make(Kind.FRAME, memory=int(found.info.regions[number].slot))
+        assert base <= found.slots[frame].word < base + size
+        address = ROOT_STACK_TOP - STACK - PAGE * (number + 1)
+        done = machine.invoke(boot.OWN_SPACE, Operation.MAP, address, READ | WRITE, given=frame)
+        assert done.word == 0, done.failure
+        (second, _) = machine.make(Kind.FRAME, count=2, memory=int(found.info.regions[2].slot))
+        done = machine.invoke(boot.OWN_SPACE, Operation.MAP, address, READ, given=second)
+        assert done.failure == (Status.OCCUPIED, FIRST)
+    machine.tick(FREQUENCY)
+    assert machine.current is found.root
+    found.check()
+
+
+# --- the kernel's own -------------------------------------------------------------------------------------------------
+
+
+def test_the_kernels_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The image, each part with its rights; what is free, what the kernel writes and the devices that it uses."""
+    found = booted(monkeypatch)
+    p = PARTS
+
+    def direct(start: int, end: int) -> tuple[int, int, int, int]:
+        return DIRECT + start, start, end - start, KERNEL_DATA
+
+    def image(start: int, end: int, bits: int) -> tuple[int, int, int, int]:
+        return IMAGE + start, start, end - start, bits
+
+    assert merged(found.kernel) == [
+        direct(TEST_DEVICE, TEST_DEVICE + PAGE),
+        direct(PLIC[0], PLIC[0] + PLIC[1]),
+        direct(UART, UART + PAGE),
+        direct(p.boot, p.code),
+        direct(p.data, RAM_END),
+        image(p.boot, p.constants, KERNEL_CODE),
+        image(p.constants, p.data, KERNEL_CONSTANTS),
+        image(p.data, p.guard, KERNEL_DATA),
+        image(p.stack, p.end, KERNEL_DATA),
+    ]
+    assert {address: page for address, page in found.pages.items() if address >= 1 << 38} == found.kernel
+    assert found.simulation.used == found.hart.no_space.root.base
+
+
+def test_what_is_free_behind_the_kernel_is_mapped_by_large_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = booted(monkeypatch)
+    large = {address - DIRECT for address, page in found.kernel.items() if page.size == LARGE and address < IMAGE}
+    assert large >= set(range(up(PARTS.data, LARGE), RAM_END, LARGE))
+
+
+def test_no_reserved_memory_is_mapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Right behind the kernel's own, and in the midst."""
+    end = booted(monkeypatch).own[1]
+    # A longer device tree takes no page more.
+    holes = ((RAM, 0x20_0000), (end, PAGE), (RAM + 0x100_0000, LARGE))
+    found = booted(monkeypatch, reserved=holes)
+    assert found.own[1] == end
+    direct = [each[1:3] for each in merged(found.kernel) if each[1] >= RAM and each[0] < IMAGE]
+    high = RAM + 0x100_0000 + LARGE
+    assert direct == [
+        (PARTS.boot, PARTS.code - PARTS.boot),
+        (PARTS.data, end - PARTS.data),
+        (end + PAGE, RAM + 0x100_0000 - end - PAGE),
+        (high, RAM_END - high),
+    ]
+
+
+def test_boots_own_code_is_unmapped_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = booted(monkeypatch)
+    root = found.simulation.used
+    assert root is not None
+    entries = found.simulation.read(found.left.first - DIRECT, found.left.end - found.left.first)
+    targets = [entry >> 10 << 12 for entry in struct.unpack(f"<{len(entries) // 8}Q", entries)]
+    assert targets == list(range(PARTS.boot, PARTS.code, PAGE))
+    found.simulation.memory.write(found.left.first, bytes(len(entries)))
+    left = merged(found.simulation.walk(int(found.root.space.root.base)))
+    assert (IMAGE + PARTS.code, PARTS.code, PARTS.constants - PARTS.code, KERNEL_CODE) in left
+    assert not any(IMAGE + PARTS.boot <= address < IMAGE + PARTS.code for address, *_ in left)
+
+
+def test_the_hart(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = booted(monkeypatch)
+    hart = found.hart
+    assert (hart.number, hart.frequency) == (1, FREQUENCY)
+    assert hart.vector_words == 32 * 16 // 8
+    assert hart.asid_limit == ASIDS and found.simulation.asked == 8 << 60 | int(hart.no_space.root.base) >> 12
+    assert hart.no_space.root.space is hart.no_space and hart.no_space.root.level == 2
+    assert (hart.next_asid, found.root.space.asid) == (2, 1)
+    assert hart.wheel.earliest == NEVER
+    assert (hart.cpu.controller, hart.cpu.context, hart.cpu.sstc) == (DIRECT + PLIC[0], 3, True)
+
+
+def test_a_hart_without_extensions(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = booted(monkeypatch, isa="rv64imac_zicsr")
+    assert (found.info.vector_bytes, found.hart.vector_words, found.hart.cpu.sstc) == (0, 0, False)
+
+
+# --- what can't be booted ---------------------------------------------------------------------------------------------
+
+
+def test_a_tree_that_lies_where_it_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for address in (TREE + 4, 254 << 30, 0x3FF0_0008):
+        assert panics(monkeypatch, tree_address=address) == f"panic: the device tree can't be at {address:#x}\n"
+    assert booted(monkeypatch, tree_address=0x3FF0_0000).info.region_count == 5
