@@ -9,7 +9,7 @@ import pytest
 
 from neokernel import lang
 from neokernel.abi import boot
-from neokernel.abi.archive import WRITABLE
+from neokernel.abi.archive import EXECUTABLE, WRITABLE
 from neokernel.abi.boot import ARCHIVE_ADDRESS, BOOT_INFO_ADDRESS, ROOT_BUFFER_ADDRESS, ROOT_SLOTS, ROOT_STACK_TOP
 from neokernel.abi.call import NEVER
 from neokernel.abi.kinds import Kind
@@ -18,6 +18,7 @@ from neokernel.abi.rights import ALL, EXECUTE, READ, WRITE
 from neokernel.abi.status import FIRST, Status
 from neokernel.arch.riscv64.panic import TEST_DEVICE, UART
 from neokernel.image.archive import Part
+from neokernel.kernel import placement
 from neokernel.kernel.objects import DEVICE, OWNER, CapTable, Frame, Interrupt, Memory, State
 from tests.kernel.boot_support import (
     ASIDS,
@@ -52,6 +53,7 @@ from tests.kernel.boot_support import (
     merged,
     panics,
 )
+from tests.kernel.devicetree_samples import cells
 
 RAM_END = RAM + RAM_SIZE
 STACK = 64 << 10
@@ -398,38 +400,8 @@ def test_the_root_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     root = found.root
     registers = root.registers
     assert found.left.registers is registers and registers.full == 1
-    names = [
-        f.strip()
-        for f in [
-            "ra",
-            "gp",
-            "tp",
-            "t0",
-            "t1",
-            "t2",
-            "s0",
-            "s1",
-            "a2",
-            "a3",
-            "a4",
-            "a5",
-            "a6",
-            "a7",
-            "s2",
-            "s3",
-            "s4",
-            "s5",
-            "s6",
-            "s7",
-            "s8",
-            "s9",
-            "s10",
-            "s11",
-        ]
-    ]
-    assert all(getattr(registers, name) == 0 for name in names)
-    assert (registers.pc, registers.sp) == (ENTRY, ROOT_STACK_TOP)
-    assert (registers.a0, registers.a1) == (BOOT_INFO_ADDRESS, ROOT_BUFFER_ADDRESS)
+    expected = {0: ENTRY, 2: ROOT_STACK_TOP, 10: BOOT_INFO_ADDRESS, 11: ROOT_BUFFER_ADDRESS}
+    assert list(placement.all_registers(root)) == [expected.get(number, 0) for number in range(32)]
     assert registers.kernel_stack == STACK_TOP
     assert root.state is State.RUNNABLE and found.hart.current is root
     assert int(lang.address_of(root.buffer)) == DIRECT + found.user[ROOT_BUFFER_ADDRESS].physical
@@ -474,7 +446,7 @@ def test_the_root_can_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """It makes a frame of each Memory, and maps it below its stack."""
     found = booted(monkeypatch)
     machine = found.machine()
-    for number, (base, size, device) in enumerate(found.regions()):
+    for number, (base, size, _) in enumerate(found.regions()):
         (frame,) = machine.make(Kind.FRAME, memory=int(found.info.regions[number].slot))
         assert base <= found.slots[frame].word < base + size
         address = ROOT_STACK_TOP - STACK - PAGE * (number + 1)
@@ -577,3 +549,204 @@ def test_a_tree_that_lies_where_it_cannot_be_read(monkeypatch: pytest.MonkeyPatc
     for address in (TREE + 4, 254 << 30, 0x3FF0_0008):
         assert panics(monkeypatch, tree_address=address) == f"panic: the device tree can't be at {address:#x}\n"
     assert booted(monkeypatch, tree_address=0x3FF0_0000).info.region_count == 5
+
+
+def test_a_broken_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = Board().tree()
+    assert panics(monkeypatch, blob=b"\0" + tree[1:]) == "panic: the device tree is broken: MAGIC at byte 0\n"
+    cut = tree[:4] + struct.pack(">I", (1 << 20) + 1) + tree[8:]
+    assert panics(monkeypatch, blob=cut) == "panic: the device tree is broken: TRUNCATED at byte 4\n"
+    root = int.from_bytes(tree[8:12], "big")
+    unknown = tree[:root] + struct.pack(">I", 7) + tree[root + 4 :]
+    assert panics(monkeypatch, blob=unknown) == f"panic: the device tree is broken: TOKEN at byte {root}\n"
+
+
+@pytest.mark.parametrize("fields", [{"number": 5}, {"frequency": 0}])
+def test_a_hart_that_the_tree_does_not_have(monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any]) -> None:
+    number = fields.get("number", 1)
+    said = f"panic: the device tree doesn't say what hart {number} is, or how its timer counts\n"
+    assert panics(monkeypatch, **fields) == said
+
+
+@pytest.mark.parametrize("fields", [{"plic": None}, {"targets": cells(1, 11, 1, 9)}, {"targets": cells(2, 11)}])
+def test_no_interrupt_controller(monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any]) -> None:
+    said = "panic: the device tree has no interrupt controller (PLIC) for this hart\n"
+    assert panics(monkeypatch, **fields) == said
+
+
+#: the smallest PLIC whose context 3 has registers
+LEAST = 0x20_0000 + 4 * PAGE
+
+
+@pytest.mark.parametrize(
+    "plic",
+    [
+        (PLIC[0] + 0x800, PLIC[1]),
+        (PLIC[0], PLIC[1] + 0x800),
+        (PLIC[0], LEAST - PAGE),
+        (RAM - LEAST + PAGE, LEAST),
+        (RAM, LEAST),
+    ],
+)
+def test_a_controller_that_cannot_be_mapped(monkeypatch: pytest.MonkeyPatch, plic: tuple[int, int]) -> None:
+    said = f"panic: the interrupt controller can't have {plic[1]:#x} bytes at {plic[0]:#x}\n"
+    assert panics(monkeypatch, plic=plic) == said
+
+
+@pytest.mark.parametrize("base", [UART, UART - LEAST + PAGE, 0, TEST_DEVICE])
+def test_a_controller_over_other_devices(monkeypatch: pytest.MonkeyPatch, base: int) -> None:
+    said = f"panic: the interrupt controller, at {base:#x}, overlaps other devices\n"
+    assert panics(monkeypatch, plic=(base, LEAST)) == said
+
+
+@pytest.mark.parametrize("base", [UART - LEAST, UART + PAGE, TEST_DEVICE + PAGE, RAM - LEAST])
+def test_a_controller_beside_other_devices(monkeypatch: pytest.MonkeyPatch, base: int) -> None:
+    found = booted(monkeypatch, plic=(base, LEAST))
+    assert mapped(found.kernel, DIRECT + base, base, LEAST, KERNEL_DATA)
+    assert found.hart.cpu.controller == DIRECT + base
+    assert found.devices() == [(UART, PAGE), (TEST_DEVICE, PAGE)]
+
+
+def kernels_end(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Where the kernel's memory ends, if the tree takes no page more or less."""
+    return booted(monkeypatch).own[1]
+
+
+@pytest.mark.parametrize("by", ["reserved", "reservations"])
+def test_the_kernels_memory_is_reserved(monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    end = kernels_end(monkeypatch)
+    for base, size in ((PARTS.boot - 8, 9), (end - 1, 8), (PARTS.archive, 1), (RAM, RAM_SIZE)):
+        said = f"panic: {size:#x} bytes at {base:#x} are reserved, and the kernel's\n"
+        assert panics(monkeypatch, **{by: ((0x1000, 0x1000), (int(base), size))}) == said
+    for base, size in ((PARTS.boot - 8, 8), (end, 8)):
+        assert booted(monkeypatch, **{by: ((0x1000, 0x1000), (int(base), size))}).own[1] == end
+
+
+def test_the_tree_lies_in_the_kernels_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    end = kernels_end(monkeypatch)
+    size = up(len(Board().tree()), 8)
+    for address in (end - 8, PARTS.boot - size + 8):
+        board = Board(tree_address=int(address))
+        said = f"panic: the device tree, at {address:#x}, lies in the kernel's memory\n"
+        assert Simulation(monkeypatch, board).panics() == said
+    tree = Board().tree()
+    for address in (end, PARTS.boot - size):
+        found = booted(monkeypatch, tree_address=int(address))
+        assert found.bytes_at(ARCHIVE_ADDRESS + int(found.info.tree_offset), len(tree)) == tree
+
+
+def test_there_is_no_memory_for_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    end = kernels_end(monkeypatch)
+    said = f"panic: the device tree has no memory for the kernel, {PARTS.boot:#x} to {end:#x}\n"
+    start = int(PARTS.boot)
+    half = (start, RAM_SIZE // 4), (start + RAM_SIZE // 4, RAM_SIZE // 2)
+    for memory in (
+        ((start + 1, RAM_SIZE // 2),),
+        ((start, end - start - 1),),
+        ((0x1_0000_0000, RAM_SIZE),),
+        ((RAM - RAM_SIZE, RAM_SIZE), (end, RAM_SIZE)),
+        (half[1],),
+    ):
+        assert panics(monkeypatch, memory=(*memory, (0x2_0000_0000, PAGE))[:2]) == said
+    for memory in (((start, end - start),), ((0x1_0000_0000, PAGE), (start, end - start), (0x2_0000_0000, PAGE))):
+        found = booted(monkeypatch, memory=memory)
+        assert len(found.free()) == len(memory) + 1
+
+
+def many(count: int, base: int = 0x1_0000_0000, step: int = LARGE) -> list[tuple[int, int]]:
+    return [(base + step * number, PAGE) for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("most", "fields"),
+    [
+        (62, lambda count: {"memory": [(RAM, RAM_SIZE), *many(count)], "reserved": (), "reservations": ()}),
+        # RAM up to the kernel's end, and each memory, is taken, too.
+        (62, lambda count: {"reserved": many(count, 0x4_0000_0000)}),
+        (62, lambda count: {"reservations": many(count, 0x4_0000_0000), "reserved": ()}),
+    ],
+)
+def test_too_many_pieces(monkeypatch: pytest.MonkeyPatch, most: int, fields: Any) -> None:
+    said = "panic: the device tree has more pieces of memory than the kernel can count\n"
+    assert panics(monkeypatch, **fields(most + 1)) == said
+    assert booted(monkeypatch, **fields(most)).info.region_count >= 3
+
+
+def test_too_many_holes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece of what is free counts, too: four memories, and 60 holes in one of them."""
+    said = "panic: the device tree has more pieces of memory than the kernel can count\n"
+    holes = many(57, 0x4_0000_0000 + LARGE)
+    memory = [(RAM, RAM_SIZE), (0x4_0000_0000, 1 << 30), *many(3)]
+    assert len(booted(monkeypatch, memory=memory, reserved=holes).free()) == 1 + 58 + 3 + 2
+    more = [(RAM, RAM_SIZE), (0x4_0000_0000, 1 << 30), (0x4_4000_0000, 1 << 30)]
+    assert panics(monkeypatch, memory=more, reserved=holes + many(7, 0x4_4010_0000)) == said
+
+
+# --- the archive, and the root program --------------------------------------------------------------------------------
+
+
+def damaged(place: int, form: str, number: int, segments: Any = SEGMENTS) -> bytearray:
+    made = archive(segments)
+    struct.pack_into(form, made, place, number)
+    return made
+
+
+SIZE = len(archive())
+
+
+@pytest.mark.parametrize(
+    ("place", "form", "number"),
+    [
+        (0, "<Q", 0x7669_6863_7261_6B6F),
+        (8, "<Q", SIZE + PAGE),
+        (16, "<I", 0),
+        (20, "<I", len(SEGMENTS) - 1),
+        (32 + 84, "<I", 1000),
+        (32 + 80, "<I", 0xFFFF_FFFF),
+    ],
+)
+def test_no_archive(monkeypatch: pytest.MonkeyPatch, place: int, form: str, number: int) -> None:
+    said = "panic: the image holds no archive of programs\n"
+    assert panics(monkeypatch, archive=damaged(place, form, number)) == said
+
+
+def test_an_archive_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its size may be less than the image's part, and its last segment may be the root's."""
+    found = booted(monkeypatch, archive=damaged(8, "<Q", SIZE - PAGE))
+    assert found.info.archive_size == SIZE - PAGE
+    assert booted(monkeypatch, archive=damaged(20, "<I", len(SEGMENTS))).info.archive_size == SIZE
+
+
+ROOM = ROOT_STACK_TOP - STACK
+
+
+@pytest.mark.parametrize(
+    ("segment", "sound"),
+    [
+        (Part(0x1_0000, 0, PAGE + 1, PAGE, 4), False),
+        (Part(0x1_0000, 0, PAGE, PAGE, WRITABLE | EXECUTABLE), False),
+        (Part(0x1_0000, SIZE, PAGE, PAGE, 4), False),
+        (Part(0x1_0000, SIZE - 2 * PAGE, PAGE + 1, 2 * PAGE, 4), False),
+        (Part(0x1_0000, SIZE - 2 * PAGE, PAGE, PAGE, 4), True),
+        (Part(ROOM - PAGE, 0, 0, PAGE, 4), False),
+        (Part(ROOM - 2 * PAGE, 0, 0, PAGE, 4), True),
+        (Part(ROOT_STACK_TOP, 0, 0, 0, 4), False),
+        (Part(0x1_0000, 0, 1, ROOM, 4), False),
+    ],
+)
+def test_segments_that_cannot_be_mapped(monkeypatch: pytest.MonkeyPatch, segment: Part, sound: bool) -> None:
+    """Of these, offsets count from the archive's second page."""
+    segments = [CODE, segment] if segment.address != CODE.address else [segment]
+    made = archive(segments)
+    assert len(made) == SIZE
+    if sound:
+        assert segment.address in booted(monkeypatch, archive=made, segments=segments).user
+    else:
+        said = "panic: the root program's segments can't be mapped\n"
+        assert panics(monkeypatch, archive=made, segments=segments) == said
+
+
+def test_too_little_memory_for_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = lang.replace(PARTS, archive=PARTS.end + 4 * PAGE)
+    said = "panic: too little memory for what the kernel begins with\n"
+    assert panics(monkeypatch, parts=parts) == said
