@@ -265,7 +265,7 @@ HOLES = (
     (0x1_0000_0000, 0x1000),
     (0x1_0010_0000, 0x1000),
 )
-MEMORIES = {
+MEMORIES: dict[str, dict[str, Any]] = {
     "one": {},
     "below the kernel, too": {"memory": ((RAM - (4 << 20), (36 << 20)),)},
     "not whole pages": {"memory": ((RAM, RAM_SIZE - 0x800), (0x1_0000_0800, 0x8000))},
@@ -639,16 +639,17 @@ def test_there_is_no_memory_for_the_kernel(monkeypatch: pytest.MonkeyPatch) -> N
     end = kernels_end(monkeypatch)
     said = f"panic: the device tree has no memory for the kernel, {PARTS.boot:#x} to {end:#x}\n"
     start = int(PARTS.boot)
-    half = (start, RAM_SIZE // 4), (start + RAM_SIZE // 4, RAM_SIZE // 2)
-    for memory in (
-        ((start + 1, RAM_SIZE // 2),),
-        ((start, end - start - 1),),
-        ((0x1_0000_0000, RAM_SIZE),),
-        ((RAM - RAM_SIZE, RAM_SIZE), (end, RAM_SIZE)),
-        (half[1],),
-    ):
-        assert panics(monkeypatch, memory=(*memory, (0x2_0000_0000, PAGE))[:2]) == said
-    for memory in (((start, end - start),), ((0x1_0000_0000, PAGE), (start, end - start), (0x2_0000_0000, PAGE))):
+    without: list[list[tuple[int, int]]] = [
+        [(start + 1, RAM_SIZE // 2)],
+        [(start, end - start - 1)],
+        [(0x1_0000_0000, RAM_SIZE)],
+        [(RAM - RAM_SIZE, RAM_SIZE), (end, RAM_SIZE)],
+        [(start, LARGE), (start + LARGE, RAM_SIZE // 2)],
+    ]
+    for memory in without:
+        assert panics(monkeypatch, memory=memory) == said
+    kernels = (start, end - start)
+    for memory in ([kernels], [(0x1_0000_0000, PAGE), kernels, (0x2_0000_0000, PAGE)]):
         found = booted(monkeypatch, memory=memory)
         assert len(found.free()) == len(memory) + 1
 
