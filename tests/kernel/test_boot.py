@@ -211,6 +211,14 @@ def test_devices_are_granted_once_and_by_whole_pages(monkeypatch: pytest.MonkeyP
     found.check()
 
 
+def test_no_device_lies_in_memory_that_the_kernel_does_not_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below RAM, and more of it than there is reserved memory."""
+    memory = [(base, PAGE) for base in range(0x4000_0000, 0x4000_4000, PAGE)]
+    devices = [*memory, (0x4000_4000, PAGE), (RAM + 0x100_0000, PAGE), (0x1_0000_0000, PAGE)]
+    found = booted(monkeypatch, memory=[*memory, (RAM, RAM_SIZE), (0x1_0000_0000, PAGE)], devices=devices, reserved=())
+    assert found.devices() == [(0x4000_4000, PAGE)]
+
+
 def test_at_most_half_of_the_regions_are_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     devices = [(0x2000_0000 + 2 * PAGE * number, 4) for number in range(60)]
     found = booted(monkeypatch, devices=devices)
