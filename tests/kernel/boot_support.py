@@ -20,7 +20,7 @@ from neokernel.arch.riscv64 import boot as machine
 from neokernel.arch.riscv64.panic import TEST_DEVICE, UART
 from neokernel.image.archive import Entry, Part, pack
 from neokernel.kernel import boot
-from neokernel.kernel.objects import CapTable, Entries, Frame, Hart, Slot, Thread
+from neokernel.kernel.objects import OWNER, CapTable, Entries, Frame, Hart, Slot, Thread
 from neokernel.lang.wire import wire_over
 from neokernel.sim.physical import PhysicalMemory
 from tests.kernel import invariants
@@ -333,6 +333,8 @@ class Booted:
             return (id(first), int(first.word)) if isinstance(first.object, Frame) else of_others(slot)
 
         tables = [owner.item for owner in self.simulation.memory.living() if isinstance(owner.item, CapTable)]
+        for slot in (slot for table in tables for slot in table.slots if slot.object is not None):
+            assert slot.flags & OWNER or slot.parent is not None, "nobody owns an object of boot's"
         with pytest.MonkeyPatch.context() as patch:
             of_others = invariants.identity
             patch.setattr(invariants, "identity", identity)

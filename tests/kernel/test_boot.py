@@ -248,6 +248,9 @@ def test_nothing_in_use_is_given_away(monkeypatch: pytest.MonkeyPatch) -> None:
     taken.update(found.simulation.tables(found.simulation.used or 0))
     for base, size in found.free():
         assert base % PAGE == 0 and not taken & set(range(base, base + size, PAGE))
+    # And no page between them is lost, but for the one that boot keeps.
+    left = found.free()[-1][0]
+    assert set(range(PARTS.end + PAGE, left, PAGE)) <= taken
 
 
 def whole_pages(board: Board, start: int, end: int) -> set[int]:
@@ -615,6 +618,10 @@ def test_a_controller_beside_other_devices(monkeypatch: pytest.MonkeyPatch, base
     assert found.devices() == [(UART, PAGE), (TEST_DEVICE, PAGE)]
 
 
+#: of the archive that `Board` makes
+SIZE = len(archive())
+
+
 def kernels_end(monkeypatch: pytest.MonkeyPatch) -> int:
     """Where the kernel's memory ends, if the tree takes no page more or less."""
     return booted(monkeypatch).own[1]
@@ -637,6 +644,12 @@ def test_the_tree_lies_in_the_kernels_memory(monkeypatch: pytest.MonkeyPatch) ->
         board = Board(tree_address=int(address))
         said = f"panic: the device tree, at {address:#x}, lies in the kernel's memory\n"
         assert Simulation(monkeypatch, board).panics() == said
+    # Nothing is written over the tree before: what it reserves would be read from the copy.
+    board = Board(reservations=((2 << 32, int(PARTS.archive)),))
+    address = PARTS.archive + SIZE + 8
+    board.tree_address = int(address)
+    said = f"panic: the device tree, at {address:#x}, lies in the kernel's memory\n"
+    assert Simulation(monkeypatch, board).panics() == said
     tree = Board().tree()
     for address in (end, PARTS.boot - size):
         found = booted(monkeypatch, tree_address=int(address))
@@ -700,9 +713,6 @@ def damaged(place: int, form: str, number: int, segments: Any = SEGMENTS) -> byt
     made = archive(segments)
     struct.pack_into(form, made, place, number)
     return made
-
-
-SIZE = len(archive())
 
 
 @pytest.mark.parametrize(
