@@ -685,6 +685,8 @@ def many(count: int, base: int = 0x1_0000_0000, step: int = LARGE) -> list[tuple
         (62, lambda count: {"memory": [(RAM, RAM_SIZE), *many(count)], "reserved": (), "reservations": ()}),
         # What ends where RAM begins is nothing.
         (62, lambda count: {"memory": [(RAM - PAGE, PAGE), (RAM, RAM_SIZE), *many(count)], "reserved": ()}),
+        # What the kernel doesn't use counts.
+        (63, lambda count: {"memory": [(RAM, RAM_SIZE), *many(count, 0x4000_0000)]}),
         # RAM up to the kernel's end, and each memory, is taken, too.
         (62, lambda count: {"reserved": many(count, 0x4_0000_0000)}),
         (62, lambda count: {"reservations": many(count, 0x4_0000_0000), "reserved": ()}),
