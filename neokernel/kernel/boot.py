@@ -342,6 +342,8 @@ def make_hart(objects: Pages, number: u64, found: Inventory) -> Hart:
     for index in range(len(hart.lines)):
         interrupt = hart.lines[index]
         interrupt.line = u32(index + 1)
+        # So it is; but of a span's objects the prover takes it that they are as they should be.
+        interrupt.holder.user = None
         interrupt.holder.user = interrupt
     return hart
 

@@ -4,7 +4,8 @@ Proofs take it for granted of `AllOrNothing.single` that all references to such 
 program is asked, boot included: where may a reference come from that isn't a copy of another?
 
 Invariant: of a program that isn't refused, an object of each such struct comes out of one instruction, which runs once,
-before anything that is proven is entered. (What assembly hands in, and that it enters boot once, is assumed.)
+before `entries` are entered; what makes it is proven without that knowledge (`made_by`). (What assembly hands in, and
+that it enters boot once, is assumed.)
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ from neokernel.kernel.memory import (
 )
 from neokernel.kernel.objects import (
     AddressSpace,
+    CapTable,
+    DmaSpace,
     Frame,
     Hart,
     Memory,
@@ -51,6 +53,10 @@ def is_new(made: Slot, base: u64, size: u64, identifier: u64) -> bool:
             return time.timer.owner is time and time.identifier == identifier and time.budget == 0
         case Trace(base=where, pages=pages):
             return where == base and pages == size
+        case CapTable(slots=slots):
+            return len(slots) == size
+        case DmaSpace(pins=pins):
+            return len(pins) == size
         case Notification() as notification:
             return notification.counting == (size == 1) and notification.word == 0
         case Frame():
@@ -60,7 +66,8 @@ def is_new(made: Slot, base: u64, size: u64, identifier: u64) -> bool:
 
 
 def what_is_made_is_new(hart: Hart, memory: Memory, parent: Slot, place: Slot, kind: Kind, size: u64) -> None:
-    """If it could be made. It lies in what was free, and isn't any more: so no two objects share memory."""
+    """If it could be made. What is taken for it was free, and isn't any more. (Where in that it begins is said only of
+    what keeps its address.)"""
     requires(parent.object is memory and is_fertile(parent) and place.object is None and parent is not place)
     requires(footprint(kind, size).below != 0 and not memory.device)
     need, identifier, low, high = footprint(kind, size), hart.next_identifier, memory.low, memory.high
