@@ -49,6 +49,7 @@ from neokernel.kernel.objects import (
     DEVICE,
     DIRTY,
     LARGE,
+    MOST_BYTES,
     MOST_RAM,
     OWNER,
     USER,
@@ -106,7 +107,7 @@ MOST_LINES = 1023
 #: interrupt lines that are in the root's table
 MOST_LINES_GRANTED = ROOT_SLOTS // 2
 #: no device has registers beyond
-MOST_ADDRESS = 1 << 56
+MOST_ADDRESS = MOST_BYTES
 STACK_SIZE = 64 << 10
 #: slots for the root's page tables; and what is kept for what is made of devices and memory
 ROOT_TABLES = 16

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 
 from neokernel.compiler import ir
 from neokernel.compiler.diagnostics import Diagnostic
-from neokernel.compiler.digest import everything
+from neokernel.compiler.digest import cone, everything
 from neokernel.compiler.types import RefType, StructType, Type
 
 CODE = "NK1402"
@@ -71,8 +71,9 @@ def _wrong(program: ir.Program, name: str, later: set[ir.Function]) -> Iterator[
 
 
 def made_by(function: ir.Function) -> set[str]:
-    """The structs (module and name) of which it makes objects: they are none that were there before."""
-    nodes = (node for node in everything(function.body) if isinstance(node, ir.New | ir.ObjectAt))
+    """The structs (module and name) of which it makes objects, or what it calls does: these weren't there before."""
+    statements = (node for one in cone([function]) for node in everything(one.body))
+    nodes = (node for node in statements if isinstance(node, ir.New) or (isinstance(node, ir.ObjectAt) and node.new))
     types = (node.result.type for node in nodes if node.result is not None)
     targets = (one.target for one in types if isinstance(one, RefType))
     return {f"{one.module}.{one.name}" for one in targets if isinstance(one, StructType)}

@@ -26,7 +26,7 @@ from neokernel.kernel.objects import (
     Trace,
 )
 from neokernel.kernel.outcome import AGAIN, ANSWERED
-from neokernel.kernel.slot import is_fertile
+from neokernel.kernel.slot import is_fertile, number_of
 from neokernel.lang import requires, u64
 from neokernel.spec.messages import Words, hears
 
@@ -76,7 +76,7 @@ def what_is_made_is_new(hart: Hart, memory: Memory, parent: Slot, place: Slot, k
     else:
         start = memory.low - need.below
         assert start >= low and memory.high + need.above == high and memory.low <= memory.high
-        assert is_new(place, memory.base + start, size, identifier)
+        assert number_of(place) == u64(kind.value) and is_new(place, memory.base + start, size, identifier)
 
 
 def objects_are_made_one_by_one(hart: Hart, caller: Thread, slot: Slot, memory: Memory) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from neokernel.cli.errors import Exit
 from neokernel.image import kernel as image
 from neokernel.prover import single
 from neokernel.prover.single import SeveralError
+from neokernel.prover.unchanged import NO_RULE
+from neokernel.prover.whole import prove_all
 from tests.prover.support import MODULE, program
 
 #: boot makes the house; `enter` is what is entered afterwards
@@ -93,6 +96,42 @@ def test_what_nothing_makes_isnt_there() -> None:
     )
     with pytest.raises(SeveralError, match="no function makes the one `House`"):
         single.check(made, frozenset({f"{MODULE}.House"}), made.functions)
+
+
+@pytest.mark.parametrize("doors", [0, 1])
+@pytest.mark.parametrize("far", [True, False])
+def test_who_makes_it_is_proven_without_it(doors: int, far: bool) -> None:
+    """What it makes wasn't there before, so nothing is known of it but what was done; so for its callers."""
+    text = f"""
+unsafe("a test")
+
+@struct
+class House:
+    doors: u8 = 0
+
+    @invariant
+    def can_be_entered(self) -> bool:
+        return self.doors != 0
+
+{"" if far else "@inline"}
+def build(place: u64) -> House:
+    made = new_at(House, place)
+    made.doors = {doors}
+    return made
+
+def boot(place: u64) -> u8:
+    return build(place).doors
+
+def enter(house: House) -> u8:
+    return 9 // house.doors
+"""
+    made = program(text)
+    by_name = {one.name: one for one in made.functions}
+    rule = replace(NO_RULE, single=frozenset({f"{MODULE}.House"}))
+    found = prove_all(made, [by_name["enter"]], before=[by_name["boot"]], processes=1, cold=True, rule=rule)
+    failed = {(one.symbol.rpartition(".")[2], failure.duty) for one in found.outcomes for failure in one.failures}
+    where = {("boot", "invariant"), ("build", "invariant")} if far else {("boot", "invariant")}
+    assert failed == (set() if doors else where)
 
 
 def test_nk_prove_says_so_of_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -269,7 +269,11 @@ def pages_between(start: u64, end: u64) -> Pages:
 
 @struct
 class Table:
-    """A page table as boot fills it. Of what the kernel has objects for, these are `Entries`."""
+    """A page table as boot fills it by addresses: above `DIRECT`, and in tables that the kernel has no objects for.
+
+    The root of these is the kernel's `Entries`, too; to the prover they have nothing to do with each other. No entry
+    that is written so is one that a capability is in: all are of the upper half.
+    """
 
     entry: Array[u64] = array(512)
 
