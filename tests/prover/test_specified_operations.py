@@ -14,6 +14,7 @@ from neokernel.abi.operations import Operation, Stop
 from neokernel.abi.rights import ALL, READ, SEND, WRITE
 from neokernel.kernel import schedule
 from neokernel.kernel.captable import BURIED, DRAINING, HELPING
+from neokernel.kernel.memory import footprint
 from neokernel.kernel.objects import FLOATING, PINNED, Endpoint, Interrupt, Reply, SchedContext, State
 from neokernel.kernel.slot import derive, find
 from neokernel.lang import u8, u64
@@ -125,6 +126,7 @@ def test_threads_are_as_specified() -> None:
     for wanted in (0, 1, 2):
         root.registers.a2 = u64(wanted)
         threads.who_is_foreign_is_so_when_it_goes_on(root, thread)
+    assert root.buffer is not None
     threads.registers_are_read_and_written(root, thread, root.buffer, u64(0))
     (signals,) = machine.make(Kind.NOTIFICATION)
     given, reply = place(machine, signals), machine.one(Kind.REPLY)
@@ -189,7 +191,7 @@ def test_memory_is_as_specified() -> None:
     hart, slot = machine.hart, place(machine, MEMORY)
     memory = slot.object
     sizes = {Kind.MEMORY: PAGE, Kind.CAP_TABLE: 4, Kind.DMA_SPACE: 2, Kind.TRACE: 1, Kind.NOTIFICATION: 1}
-    made = [kind for kind in Kind if memories.footprint(kind, u64(sizes.get(kind, 0))).below != 0]
+    made = [kind for kind in Kind if footprint(kind, u64(sizes.get(kind, 0))).below != 0]
     assert len(made) == 13
     for number, kind in enumerate(made):
         free = machine.slot(machine.next_slot + number)
@@ -234,7 +236,6 @@ def test_deletion_is_as_specified() -> None:
         schedule.append(endpoint.senders if waiting is root else endpoint.receivers, waiting)
         waiting.endpoint = endpoint
     for waiting in (root, thread):
-        assert hart.current is None
         deletion.who_waits_for_what_ends_is_cancelled(hart, ended, endpoint, waiting)
         assert hart.current is waiting
         schedule.take_off(hart, waiting)
