@@ -174,7 +174,8 @@ class Simulation:
         self.used: int | None = None
         #: with what the processor was asked how many ASIDs it has
         self.asked = 0
-        self.memory = PhysicalMemory(DIRECT, RAM + RAM_SIZE)
+        first = min(board.tree_address // PAGE * PAGE, RAM)
+        self.memory = PhysicalMemory(DIRECT + first, RAM + RAM_SIZE - first)
         lang.set_simulator(self.memory)
         self.replace(monkeypatch)
         # What isn't cleared isn't zero.
@@ -197,6 +198,10 @@ class Simulation:
             # The root has an owner, whose entries are the same bytes.
             owner = self.memory.owners.get(int(DIRECT + physical))
             return lang.object_at(machine.Table if owner is None else Entries, u64(DIRECT + physical))
+
+        def object_at(kind: Any, address: int) -> Any:
+            # Of the registers below RAM boot uses one alone, and `say` stands for that.
+            return lang.object_at(kind, u64(DIRECT + RAM) if kind is machine.Uart else address)
 
         def wire_view(kind: Any, view: Any) -> Any:
             # The language's own is of an array, not of simulated memory.
@@ -232,6 +237,7 @@ class Simulation:
             "use_tables": use_tables,
             "forget_boot": forget_boot,
             "table_at": table_at,
+            "object_at": object_at,
         }
         for name, model in models.items():
             monkeypatch.setattr(machine, name, model)
