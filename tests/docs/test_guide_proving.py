@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from neokernel.cli import prove
+from neokernel.cli.errors import Exit
 from neokernel.compiler.source import PACKAGE_ROOT
 from tests.docs import snippets
 from tests.docs.snippets import Block
@@ -25,5 +28,21 @@ def test_commands_print_what_is_shown(block: Block, tmp_path: Path) -> None:
     # The test that the page shows is the one that was written.
     written = tmp_path / "examples" / "08_verified" / "test_failure.py"
     if written.exists():
-        (shown,) = (plain.text for plain in PAGE.having("plain") if plain.language == "python")
-        assert written.read_text(encoding="utf-8") == shown
+        assert written.read_text(encoding="utf-8") == python("Made by `nk prove`")
+
+
+def python(words: str) -> str:
+    """The block with these words."""
+    (found,) = (block.text for block in PAGE.having("plain") if block.language == "python" and words in block.text)
+    return found
+
+
+def test_the_loop_is_proven_by_what_it_says(tmp_path: Path) -> None:
+    text = python("loop_invariant")
+    words = "Span, loop_invariant, requires, u8, u64, usize"
+    for needed, status in (("", Exit.SUCCESS), ("loop_invariant(", Exit.NEGATIVE), ("requires(", Exit.NEGATIVE)):
+        lines = [line for line in text.splitlines() if not needed or needed not in line]
+        module = tmp_path / "total.py"
+        module.write_text(f"from neokernel.lang import {words}\n\n\n" + "\n".join(lines) + "\n")
+        result = CliRunner().invoke(prove.command, [str(module)], standalone_mode=False)
+        assert result.return_value == status, result.output
