@@ -290,12 +290,17 @@ def test_one_capability_isnt_copied_and_moved(order: tuple[int, int]) -> None:
     machine.check()
 
 
-def test_a_window_that_is_too_small_refuses_the_message() -> None:
+@pytest.mark.parametrize("taken", [0, 1, None])
+def test_a_window_that_is_too_small_refuses_the_message(taken: int | None) -> None:
+    """Or one that has something already."""
     pair = Pair(True, True)
     machine = pair.machine
-    machine.name(pair.client, pair.endpoint)
-    machine.window(60, 0, pair.server)
-    pair.call(word(1, 0, 1), 0, 0, 0, 0)
+    machine.name(pair.client, pair.endpoint, pair.endpoint)
+    machine.window(60, 1 if taken is None else 2, pair.server)
+    if taken is not None:
+        assert machine.invoke(1, Operation.COPY, 60 + taken, int(ALL), given=pair.reply).word == 0
+        machine.name(pair.client, pair.endpoint)
+    pair.call(word(1, 0, 2), 0, 0, 0, 0)
     assert machine.result(pair.client).failure == (Status.NO_WINDOW, WINDOW)
     assert pair.server.state is State.RECEIVING
     machine.check()

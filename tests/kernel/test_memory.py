@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neokernel.abi.call import Call, message
 from neokernel.abi.kinds import LARGE_SIZE, PAGE_SIZE, Kind
 from neokernel.abi.operations import Operation
-from neokernel.abi.status import FIRST, INVOKED, SECOND, THIRD, WINDOW, Status
+from neokernel.abi.rights import ALL
+from neokernel.abi.status import FIRST, INVOKED, SECOND, THIRD, TRAVELLING, WINDOW, Status
 from neokernel.arch import cpu
 from neokernel.kernel.objects import LARGE, Memory, SchedContext, Thread
 from neokernel.kernel.slot import number_of
@@ -195,6 +197,23 @@ def test_clearing_ahead(machine: Machine, pending: bool) -> None:
     assert machine.invoke(1, Operation.MEMORY_INFO).failure == (Status.WRONG_KIND, INVOKED)
     machine.slot(MEMORY).rights = machine.slot(MEMORY).rights & 7
     assert clear(machine, PAGE_SIZE) == (Status.MISSING_RIGHT, INVOKED)
+
+
+def test_what_was_cleared_ahead_is_clear_in_a_memory_that_is_made_of_it(machine: Machine) -> None:
+    assert clear(machine, 5 * PAGE_SIZE) == DONE
+    ahead = information(machine)[2]
+    (part,) = machine.make(Kind.MEMORY, 3 * PAGE_SIZE)
+    size, free, clean = machine.invoke(part, Operation.MEMORY_INFO).words[:3]
+    assert size == free == clean == 3 * PAGE_SIZE <= ahead
+
+
+def test_words_name_no_capability(machine: Machine) -> None:
+    """What the buffer has of an earlier call isn't given with a message that has words, and no capability."""
+    (given,) = machine.make(Kind.ENDPOINT)
+    machine.name(machine.root, given)
+    asked = int(message(u64(Operation.COPY.value), u64(5), u64(0)))
+    refused = machine.call(Call.CALL, 1, asked, (machine.next_slot, int(ALL), 0, 0))
+    assert refused.failure == (Status.NO_CAPABILITY, TRAVELLING)
 
 
 def taken(machine: Machine, kind: Kind, size: int = 0) -> int:
