@@ -22,6 +22,7 @@ from neokernel.compiler.diagnostics import Diagnostics
 from neokernel.compiler.digest import nodes_of
 from neokernel.compiler.lower import constants
 from neokernel.compiler.lower.context import Pending
+from neokernel.compiler.verify_rules import MalformedIR
 from neokernel.lang.garbage import uncollected
 from neokernel.lang.instrument import deep_recursion
 from tests.mutate.equivalence import Meaning, Texts, canonical, compiled, meaning
@@ -211,8 +212,12 @@ class Workshop:
             stack.check(effects.callees_first(self.program), state.stack, diagnostics)
         if diagnostics.items:
             return None
-        for function in changed:
-            verify.verify_function(function)
+        try:
+            for function in changed:
+                verify.verify_function(function)
+        except MalformedIR:
+            # The compiler has an earlier look at it, and words for that.
+            raise ElsewhereError from None
         return Meaning(canonical(self.program, self.texts, set(changed)), self.program)
 
     def above(self, functions: Iterable[ir.Function]) -> set[ir.Function]:
