@@ -21,7 +21,7 @@ from neokernel.compiler.ir import Span
 
 if TYPE_CHECKING:
     from neokernel.compiler import ir
-    from neokernel.prover.prove import Session
+    from neokernel.prover.prove import Session, Verdict
 
 #: runs without an end, after which `--test` tries no more
 TRIES = 3
@@ -217,7 +217,8 @@ def prove_programs(
                     single.check(state.program, rule.single, proofs.entries(state.program))
                 except single.SeveralError as error:
                     refuse(error.diagnostics, program, as_json=as_json)
-            sessions[name] = prove.Session(invariants.of_program(state.program), rule=rule), state.program
+            of_program = invariants.of_program(state.program)
+            sessions[name] = prove.Session(of_program, rule=rule, sources=state.program.sources), state.program
         session, of = sessions[name]
         found: list[Told] = []
         outcomes.append((program, found))
@@ -266,7 +267,7 @@ def from_record(record: dict[str, Any]) -> Told:
 
 def prove_now(session: Session, function: ir.Function, roots: frozenset[ir.Function], *, explain: bool) -> Told:
     from neokernel.lang.interfaces.generate import as_written
-    from neokernel.prover import counterexample, report
+    from neokernel.prover import as_test, counterexample, report
     from neokernel.prover.solve import Answer
 
     proof = session.prove(function)
@@ -285,13 +286,20 @@ def prove_now(session: Session, function: ir.Function, roots: frozenset[ir.Funct
             shown_as[id(verdict)] = found
             way = ways[id(verdict)] = Way(doubt=counterexample.why_it_may_not_happen(found))
             try:
-                way.test = counterexample.pytest_source(run, verdict.obligation, found)
-            except counterexample.CannotBuild as error:
+                way.test = as_test.source(run, verdict.obligation, found)
+            except as_test.CannotBuild as error:
                 way.why = str(error)
             way.in_line = verdict.obligation.check is not None
+    said: dict[tuple[object, ...], Verdict] = {}
     for verdict in failed:
+        # What fails in several ways is said once, with one of which more is known if there is any.
+        key = (report.what(verdict.obligation), verdict.obligation.span, verdict.obligation.calls)
+        if key not in said or (id(said[key]) not in shown_as and id(verdict) in shown_as):
+            said[key] = verdict
+    for verdict in said.values():
         told.ways.append(ways.get(id(verdict), Way()))
-        told.diagnostics.append(report.diagnostic(verdict.obligation, verdict.answer, shown_as.get(id(verdict))))
+        way_to_fail = shown_as.get(id(verdict))
+        told.diagnostics.append(report.diagnostic(verdict.obligation, verdict.answer, way_to_fail, session.sources))
     return told
 
 

@@ -1,7 +1,9 @@
-"""A refuted obligation as something to look at: arguments and objects as Python has them, the path, and a test.
+"""A refuted obligation as something to look at: arguments and objects as Python has them, and the path.
 
 The model of the solver says what unknown functions give; here the objects that a function was given are read out of
-it, as far as the proof looked at them. `pytest_source` builds them and calls the function.
+it, as far as the proof looked at them. What was there and what is there afterwards is read in the same way, at
+another moment. A message shows what decides whether the obligation holds; a test needs all that the objects must be
+made of.
 
 Invariant: what the proof didn't look at is zero, and marked nowhere: any value would do.
 """
@@ -10,10 +12,11 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from neokernel.compiler import ir
+from neokernel.compiler.digest import everything
 from neokernel.compiler.layout import record_fields
 from neokernel.compiler.types import (
     NONE,
@@ -30,16 +33,16 @@ from neokernel.compiler.types import (
     ValueType,
 )
 from neokernel.prover import terms as t
-from neokernel.prover.memory import Cells
+from neokernel.prover.invariants import reads
+from neokernel.prover.memory import Cells, Write
 from neokernel.prover.obligations import Duty, Obligation, Unknown
+from neokernel.prover.paths import START, Path
 from neokernel.prover.prove import Run
+from neokernel.prover.reasons import Reason, last_question
 from neokernel.prover.solve import Model
+from neokernel.prover.states import Frame, State, is_specification
 from neokernel.prover.terms import REF, Term
 from neokernel.prover.values import Value, float_value
-
-
-class CannotBuild(Exception):
-    """The arguments have no form in Python that a test could write down."""
 
 
 @dataclass(slots=True)
@@ -50,6 +53,10 @@ class Made:
     name: str
     reference: Term
     changes: list[tuple[str, str]] = field(default_factory=list)
+    #: of these, the fields on which it depends whether the obligation holds
+    deciding: set[str] = field(default_factory=set)
+    #: what has become of fields that were changed, of those that the obligation is about
+    afterwards: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -68,10 +75,30 @@ class Counterexample:
     results: list[tuple[ir.Span, str, str]] = field(default_factory=list)
     #: objects that are met on the way, beyond those that the arguments lead to
     others: list[Made] = field(default_factory=list)
+    #: of an invariant: the object of which it is broken
+    subject: str = ""
+    #: of an invariant or a contract: what is to blame in it
+    reason: Reason | None = None
+
+
+#: places in memory, by cells
+_Places = dict[str, list[tuple[Term, ...]]]
+
+
+@dataclass(slots=True)
+class _Moment:
+    """Memory at a stamp on a path, and the cells of interest in it."""
+
+    path: Path
+    stamp: int
+    cells: _Places = field(default_factory=dict)
+
+    def add(self, name: str, place: tuple[Term, ...]) -> None:
+        self.cells.setdefault(name, []).append(place)
 
 
 class _Reader:
-    """Reads values out of a model, at the function's entry."""
+    """Reads values out of a model; of objects, what they were at the function's entry."""
 
     def __init__(self, run: Run, model: Model) -> None:
         self.run, self.model = run, model
@@ -79,10 +106,18 @@ class _Reader:
         self.objects: dict[str, Made] = {}
         self.complete = True
         #: the cells that the proof looked at, with the values of their locations
-        self.seen: dict[str, list[tuple[Term, ...]]] = {}
+        self.entry = _Moment(START, 0)
         for term in list(model.solver.known):
             if term.op == "app" and str(term.args[0]).endswith("@0"):
-                self.seen.setdefault(str(term.args[0])[:-2], []).append(term.terms)
+                self.entry.add(str(term.args[0])[:-2], term.terms)
+        self.new = {model.reference(whole) for whole, _, _ in run.executor.made}
+        #: the parts of objects that the proof has met, by field and object: where others lie, nothing says
+        self.parts: set[tuple[str, str]] = set()
+        self.meet(list(model.solver.known))
+
+    def meet(self, terms: Iterable[Term]) -> None:
+        fields = (term for term in terms if term.op == "field")
+        self.parts |= {(str(term.args[0]), self.model.reference(term.terms[0])) for term in fields}
 
     def read(self, type_: Type, value: Value) -> str:
         """A value in Python's spelling; objects by name."""
@@ -131,44 +166,50 @@ class _Reader:
             same = sum(made.struct.name == struct.name for made in self.objects.values())
             known = Made(struct, f"{stem}_{same + 1}" if same else stem, reference)
             self.objects[identity] = known
-            self.fields(known.changes, struct, reference, "")
+            if self.model.reference(reference) not in self.new:
+                self.fields(known.changes, struct, reference, "", self.entry)
         return known.name
 
-    def fields(self, into: list[tuple[str, str]], struct: StructType, reference: Term, prefix: str) -> None:
-        """The fields that the proof looked at, also of what lies inside."""
+    def fields(
+        self, into: list[tuple[str, str]], struct: StructType, reference: Term, prefix: str, at: _Moment
+    ) -> None:
+        """The fields that are of interest, also of what lies inside."""
         for f in struct.fields.values():
             name = f"{self.layout.name(struct)}.{f.name}"
             if f.inline:
+                if (name, self.model.reference(reference)) not in self.parts:
+                    continue
                 target = f.type.target if isinstance(f.type, RefType) else f.type
                 inner = t.inline_field(name, reference)
                 if isinstance(target, StructType):
-                    self.fields(into, target, inner, f"{prefix}{f.name}.")
+                    self.fields(into, target, inner, f"{prefix}{f.name}.", at)
                 elif isinstance(target, ArrayType):
-                    self.elements(into, target, inner, f"{prefix}{f.name}")
-            elif not f.atomic and self.looked_at(name, f.type, reference):
-                cells = Cells(name, f.type)
-                value = self.run.executor.memory.load(cells, (reference,), frozenset(), 0)
+                    self.elements(into, target, inner, f"{prefix}{f.name}", at)
+            elif not f.atomic and self.looked_at(name, f.type, reference, at):
+                value = self.run.executor.memory.load(Cells(name, f.type), (reference,), at.path, at.stamp)
                 into.append((f"{prefix}{f.name}", self.read(f.type, value)))
 
-    def elements(self, into: list[tuple[str, str]], array: ArrayType, reference: Term, prefix: str) -> None:
+    def elements(
+        self, into: list[tuple[str, str]], array: ArrayType, reference: Term, prefix: str, at: _Moment
+    ) -> None:
         if array.inline:
             element = array.element.target if isinstance(array.element, RefType) else array.element
             if isinstance(element, StructType):
                 for place in self.places(reference, array.length):
                     inner = t.inline_element(reference, t.number(place, 64))
-                    self.fields(into, element, inner, f"{prefix}[{place}].")
+                    self.fields(into, element, inner, f"{prefix}[{place}].", at)
             return
         cells = Cells(f"[{self.layout.name(array.element)}]", array.element)
         mine = self.model.reference(reference)
         found: set[int] = set()
         for component in self.layout.components(array.element):
-            for where in self.seen.get(cells.name + component.path, ()):
+            for where in at.cells.get(cells.name + component.path, ()):
                 if self.model.reference(where[0]) == mine:
                     found.add(self.model.number(where[1]))
         for place in sorted(found):
             if place < array.length:
                 where = (reference, t.number(place, 64))
-                value = self.run.executor.memory.load(cells, where, frozenset(), 0)
+                value = self.run.executor.memory.load(cells, where, at.path, at.stamp)
                 into.append((f"{prefix}[{place}]", self.read(array.element, value)))
 
     def places(self, array: Term, length: int) -> list[int]:
@@ -179,13 +220,38 @@ class _Reader:
                 found.add(self.model.number(term.terms[1]))
         return sorted(place for place in found if place < length)
 
-    def looked_at(self, name: str, type_: Type, reference: Term) -> bool:
+    def looked_at(self, name: str, type_: Type, reference: Term, at: _Moment) -> bool:
         mine = self.model.reference(reference)
         return any(
             self.model.reference(where[0]) == mine
             for component in self.layout.components(type_)
-            for where in self.seen.get(name + component.path, ())
+            for where in at.cells.get(name + component.path, ())
         )
+
+    def decide(self, terms: Iterable[Term]) -> None:
+        """Which fields are these terms made of?"""
+        deciding = _Moment(START, 0)
+        for term in terms:
+            if term.op == "app" and str(term.args[0]).endswith("@0"):
+                deciding.add(str(term.args[0])[:-2], term.terms)
+        for made in list(self.objects.values()):
+            found: list[tuple[str, str]] = []
+            self.fields(found, made.struct, made.reference, "", deciding)
+            made.deciding = {name for name, _ in found}
+
+    def look_again(self, then: _Moment) -> None:
+        """What has become of the cells that are of interest then?"""
+        before = _Moment(START, 0, then.cells)
+        done: set[str] = set()
+        while left := [made for identity, made in self.objects.items() if identity not in done]:
+            done.update(self.objects)
+            for made in left:
+                was: list[tuple[str, str]] = []
+                if self.model.reference(made.reference) not in self.new:
+                    self.fields(was, made.struct, made.reference, "", before)
+                found: list[tuple[str, str]] = []
+                self.fields(found, made.struct, made.reference, "", then)
+                made.afterwards = [one for one in found if one not in was]
 
 
 def find(run: Run, obligation: Obligation) -> Counterexample | None:
@@ -206,7 +272,8 @@ def find(run: Run, obligation: Obligation) -> Counterexample | None:
         if all(model.number(literal) for literal in unknown.path)
     ]
     found = Counterexample(arguments, list(reader.objects.values()), path, unknowns, reader.complete)
-    matters = _unknowns([obligation.goal, *obligation.path], inside=True)
+    terms = [obligation.goal, *obligation.path]
+    matters = _unknowns(terms, inside=True)
     given = set(run.arguments.values())
     for var, value in obligation.variables.items():
         if var.name.isidentifier() and value not in given and matters & _unknowns(value):
@@ -214,8 +281,89 @@ def find(run: Run, obligation: Obligation) -> Counterexample | None:
     for one in unknowns:
         if one.callee is not None and matters & _unknowns(one.result):
             found.results.append((one.span, one.callee.name, reader.read(one.callee.result, one.result)))
+    condition = _condition(run, obligation)
+    if condition is not None:
+        found.reason = last_question(run.executor, *condition, model)
+    if obligation.subject is not None and obligation.function.invariant_of is not None:
+        found.subject = reader.object(obligation.function.invariant_of, obligation.subject)
+    written = _written(run, obligation, model)
+    reader.meet(_parts(place for places in written.cells.values() for where in places for place in where))
+    reader.look_again(written)
+    reader.decide(_parts(terms))
     found.others = list(reader.objects.values())[len(found.objects) :]
     return found
+
+
+def _condition(run: Run, obligation: Obligation) -> tuple[Frame, ir.Block] | None:
+    """The code of what isn't proven, where it is an expression of its own; and it run once more."""
+    x = run.executor
+    if obligation.subject is not None:
+        invariant = obligation.function
+        return run.invariants.run(x, invariant, obligation.subject, obligation.path, obligation.stamp), invariant.body
+    contract = _contract(obligation)
+    if contract is None:
+        return None
+    frame = Frame(obligation.function)
+    saved, x.before = x.before, obligation.stamp
+    x.condition(frame, contract, State(obligation.path, dict(obligation.variables)))
+    x.before = saved
+    return frame, contract.block
+
+
+def _contract(obligation: Obligation) -> ir.Ghost | None:
+    """What isn't ensured."""
+    own = obligation.function.ensures if obligation.duty is Duty.ENSURES else []
+    return next((one for one in own if one.span == obligation.span), None)
+
+
+def _written(run: Run, obligation: Obligation, model: Model) -> _Moment:
+    """Where the obligation isn't proven: what was written by then of all that it may be about."""
+    memory = run.executor.memory
+    found = _Moment(obligation.path, obligation.stamp)
+    for name in dict.fromkeys(_about(run, obligation)):
+        for entry in memory.logs.get(name, ()):
+            if (
+                isinstance(entry, Write)
+                and entry.stamp <= obligation.stamp
+                and all(model.number(literal) for literal in entry.guard)
+            ):
+                found.add(name, entry.location)
+    for term in _parts([obligation.goal, *obligation.path]):
+        name, _, version = str(term.args[0]).rpartition("@") if term.op == "app" else ("", "", "0")
+        if version != "0":
+            found.add(name, term.terms)
+    return found
+
+
+def _about(run: Run, obligation: Obligation) -> Iterator[str]:
+    """The components of the cells that it reads, or may not have changed; of a specification, all that itself reads."""
+    contract, function = _contract(obligation), obligation.function
+    if obligation.duty is Duty.UNCHANGED:
+        yield obligation.callee
+    elif obligation.subject is not None:
+        yield from _components(run, function.body)
+    elif contract is not None:
+        yield from _components(run, contract.block)
+    elif is_specification(function):
+        yield from _components(run, [node for node in everything(function.body) if not isinstance(node, ir.Call)])
+
+
+def _components(run: Run, block: ir.Block) -> Iterator[str]:
+    for cells in sorted(reads(run.executor, block), key=lambda cells: cells.name):
+        for _, name, _ in run.executor.memory.components(cells):
+            yield name
+
+
+def _parts(terms: Iterable[Term]) -> set[Term]:
+    """These terms, and all that they are made of."""
+    seen: set[Term] = set()
+    work = list(terms)
+    while work:
+        term = work.pop()
+        if term not in seen:
+            seen.add(term)
+            work += term.terms
+    return seen
 
 
 def _unknowns(terms: Iterable[Term], *, inside: bool = False) -> set[Term]:
@@ -231,20 +379,6 @@ def _unknowns(terms: Iterable[Term], *, inside: bool = False) -> set[Term]:
     return {term for term in seen if term.op in ("var", "app") and term.sort != REF}
 
 
-# --- tests ------------------------------------------------------------------------------------------------------------
-
-_RAISED = {
-    "overflow": "IntegerOverflow",
-    "division": "DivisionByZero",
-    "shift": "ShiftOutOfRange",
-    "index": "IndexOutOfRange",
-    "conversion": "ConversionFailed",
-    "enum": "NotAMember",
-    "assert": "AssertionFailed",
-    "unreachable": "UnreachableReached",
-}
-
-
 def why_it_may_not_happen(found: Counterexample) -> str:
     """What keeps the way to fail from being a run, as far as that is known."""
     callees = dict.fromkeys(unknown.callee.name for unknown in found.unknowns if unknown.callee is not None)
@@ -252,76 +386,3 @@ def why_it_may_not_happen(found: Counterexample) -> str:
     reasons = [f"`{name}` is known by its contract only: its `ensures` may say too little" for name in callees]
     reasons += [f"of the loop in line {line} any round is looked at, whether or not one begins so" for line in lines]
     return "; ".join(reasons)
-
-
-def pytest_source(run: Run, obligation: Obligation, found: Counterexample) -> str:
-    """A test that fails as the counterexample says. Raises CannotBuild."""
-    function = run.function
-    if not found.complete:
-        raise CannotBuild("an argument is a span, a view or an array")
-    check = obligation.check
-    raised = _RAISED[check.kind.value] if check is not None else "ContractFailed"
-    if obligation.duty is Duty.ARM:
-        raise CannotBuild("images and CPython don't check it")
-    names: set[str] = set()
-    lines: list[str] = []
-    for made in found.objects:
-        given, late = _constructor(made)
-        names.add(made.struct.name)
-        lines.append(f"{made.name} = {made.struct.name}({', '.join(given)})")
-        lines += late
-    for made in found.objects:
-        late = _constructor(made)[1]
-        lines = [line for line in lines if line not in late] + late
-    method = "." in function.name
-    arguments = [f"{text}" for _, text in found.arguments]
-    if method:
-        owner, _, name = function.name.partition(".")
-        takes_self = bool(function.parameters) and function.parameters[0].name == "self"
-        call = f"{arguments[0]}.{name}({', '.join(_typed(run, arguments)[1:])})" if takes_self else ""
-        if not takes_self:
-            names.add(owner)
-            call = f"{owner}.{name}({', '.join(_typed(run, arguments))})"
-    else:
-        names.add(function.name)
-        call = f"{function.name}({', '.join(_typed(run, arguments))})"
-    for _, text in [*found.arguments, *(change for made in found.objects for change in made.changes)]:
-        names.update(re.findall(r"\b([A-Z]\w*)(?=[.(])", text))
-    body = "\n    ".join([*lines, f"with pytest.raises(lang.{raised}):", f"    {call}"])
-    stem = re.sub(r"\W+", "_", function.name).lower()
-    return (
-        f'"""Made by `nk prove`: {obligation.duty.value} at line {obligation.span.line} fails."""\n\n'
-        f"import pytest\n\nfrom neokernel import lang\n"
-        f"from {function.module} import {', '.join(sorted(names))}\n\n\n"
-        f"def test_{stem}() -> None:\n    {body}\n"
-    )
-
-
-def _typed(run: Run, arguments: list[str]) -> list[str]:
-    """Integers as their widths: a host module's numbers have none."""
-    parameters = run.function.parameters
-    return [
-        f"lang.{p.type}({a})" if isinstance(p.type, IntType) else a for p, a in zip(parameters, arguments, strict=True)
-    ]
-
-
-def _constructor(made: Made) -> tuple[list[str], list[str]]:
-    """What its constructor is given, and what is set after that."""
-    given, late = [], []
-    types = made.struct.fields
-    for name, text in made.changes:
-        plain = types.get(name)
-        of = None if plain is None else plain.type
-        if plain is not None and isinstance(of, IntType):
-            text = f"lang.{of}({text})"
-        if plain is not None and isinstance(of, IntType | BoolType | EnumType):
-            given.append(f"{name}={text}")
-        else:
-            late.append(f"{made.name}.{name} = {text}")
-    known = {name for name, _ in made.changes}
-    for f in types.values():
-        if f.name not in known and isinstance(f.type, IntType | BoolType) and not f.inline and not f.ghost:
-            continue
-        if f.name not in known and isinstance(f.type, RefType) and not f.inline:
-            raise CannotBuild(f"{made.struct}.{f.name} must be given")
-    return given, late

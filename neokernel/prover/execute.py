@@ -156,6 +156,7 @@ class Executor:
         goal: Term,
         check: ir.Check | None = None,
         callee: str = "",
+        subject: Term | None = None,
     ) -> bool:
         """`goal` is to be proven here; afterwards it holds. False if it never does."""
         goal = simplified(state.path, goal)
@@ -177,6 +178,8 @@ class Executor:
                     callee,
                     len(self.findings.unknowns),
                     dict(state.variables),
+                    self.memory.stamp,
+                    subject,
                 )
             )
         self.assume(state.path, goal)

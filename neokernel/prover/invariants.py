@@ -110,7 +110,20 @@ class Invariants(NoInvariants):
 
     def _value(self, x: Executor, invariant: ir.Function, reference: Term, path: Path) -> Term:
         """Does the invariant hold of an object, as memory is now (or at `x.before`)?"""
+        return self._run(x, Frame(invariant), reference, path)
+
+    def run(self, x: Executor, invariant: ir.Function, reference: Term, path: Path, stamp: int) -> Frame:
+        """Compute it once more, as memory was at a stamp, to see what it comes from; nothing is assumed for that."""
         frame = Frame(invariant)
+        saved = x.before, self.depth
+        x.before, self.depth = stamp, NEIGHBOURS
+        self._run(x, frame, reference, path)
+        x.before, self.depth = saved
+        return frame
+
+    @staticmethod
+    def _run(x: Executor, frame: Frame, reference: Term, path: Path) -> Term:
+        invariant = frame.function
         saved, x.conditions = x.conditions, []
         calls, x.calls = x.calls, ()
         # Its steps aren't the function's: however many invariants there are, each is computed as a whole.
@@ -179,7 +192,7 @@ class Invariants(NoInvariants):
                 # Nothing need be asked, and what was told to ask it would only be in the way.
                 self._forget(x, mark)
         for goal in goals:
-            x.oblige(Frame(invariant), Duty.INVARIANT, span, state, goal)
+            x.oblige(Frame(invariant), Duty.INVARIANT, span, state, goal, subject=object)
 
     def _confine(self, x: Executor, facts: int, obligations: int) -> None:
         """What was told since is of objects of which nothing else is asked: behind a condition of its own it keeps no

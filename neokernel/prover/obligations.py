@@ -52,6 +52,10 @@ class Obligation:
     unknowns: int = 0
     #: of the function that holds the code: what its variables are here
     variables: dict[ir.Var, Value] = field(default_factory=dict)
+    #: the stamp of memory
+    stamp: int = 0
+    #: of an invariant: which object it is due of
+    subject: Term | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,6 +258,8 @@ class Session:
     rule: AllOrNothing = NO_RULE
     #: functions whose checks stay, whatever is proven of them
     unasked: frozenset[ir.Function] = frozenset()
+    #: the text of each file, for messages
+    sources: dict[str, str] = field(default_factory=dict)
     proofs: dict[ir.Function, Proof] = field(default_factory=dict)
     proven: set[int] = field(default_factory=set)
 
@@ -294,22 +296,25 @@ class Session:
         """How obligations fail: the function is executed once more, as terms don't outlive the next proof."""
         from neokernel.prover import counterexample
 
-        wanted = {_place(verdict.obligation): verdict for verdict in failed if verdict.answer is Answer.REFUTED}
+        wanted: dict[tuple[object, ...], list[Verdict]] = {}
+        for verdict in failed:
+            if verdict.answer is Answer.REFUTED:
+                wanted.setdefault(_place(verdict.obligation), []).append(verdict)
         if not wanted:
             return
         with deep_recursion():
             run = Run(function, self.of, self.limits, self.effort, self.proven, self.rule)
             run.execute()
             for obligation in run.executor.findings.obligations:
-                verdict = wanted.get(_place(obligation))
-                found = None if verdict is None else counterexample.find(run, obligation)
-                if verdict is not None and found is not None:
-                    del wanted[_place(obligation)]
-                    yield run, verdict, found
+                left = wanted.get(_place(obligation))
+                found = counterexample.find(run, obligation) if left else None
+                if left and found is not None:
+                    yield run, left.pop(0), found
 
 
 def _place(obligation: Obligation) -> tuple[object, ...]:
-    return obligation.duty, obligation.span, obligation.calls, obligation.check and id(obligation.check)
+    check = obligation.check and id(obligation.check)
+    return obligation.duty, obligation.function, obligation.callee, obligation.span, obligation.calls, check
 
 
 def callees_first(functions: Iterable[ir.Function]) -> list[ir.Function]:

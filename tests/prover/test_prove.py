@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from neokernel import patience
 from neokernel.cli import demonstration
+from neokernel.cli.output import shown
 from neokernel.cli.prove import command
 from neokernel.compiler.ir import Span
 from neokernel.compiler.source import PACKAGE_ROOT
@@ -316,7 +317,7 @@ def test_what_a_contract_allows_a_call_to_give_is_shown(module: Path) -> None:
     a = re.search(r"note: with a = (\d+)\n", output)
     assert given and there and a, output
     assert given[1] == there[1] and int(given[1]) <= int(a[1]) < 2 * int(given[1])
-    assert "the condition is" not in output, "what is asserted is no branch"
+    assert not re.search(r"note: .* is (true|false) \(", output), "what is asserted is no branch"
 
 
 def test_variables_of_a_round_are_shown(module: Path) -> None:
@@ -336,6 +337,86 @@ def test_the_nearest_conditions_are_shown_and_those_of_other_modules_are_counted
     (module.parent / "other.py").write_text(
         "from neokernel.lang import u32\n\ndef g(a: u32) -> u32:\n    if a > 70:\n        return a\n    return 1\n"
     )
-    notes = [line for line in prove(module)[1].splitlines() if "condition" in line or "before these" in line]
+    notes = [line for line in prove(module)[1].splitlines() if "… and" in line or "a == " in line]
     assert notes[0].endswith("… and 1 condition in other.py") and notes[1].endswith("… and 3 before these")
-    assert [line.rpartition(":")[2] for line in notes[2:]] == ["12)", "14)", "16)", "18)", "20)", "22)"]
+    said = [line.partition("note: ")[2] for line in notes[2:]]
+    wanted = [f"`a == {n}` is false ({shown(module)}:{6 + 2 * n})" for n in range(3, 9)]
+    assert said == wanted
+
+
+LISTED = """from __future__ import annotations
+
+from neokernel.lang import ensures, invariant, old, requires, struct, u32
+
+
+@struct
+class Node:
+    next: Node | None = None
+    previous: Node | None = None
+    count: u32 = 0
+    limit: u32 = 10
+
+    @invariant
+    def is_linked(self) -> bool:
+        before = self.previous
+        after = self.next
+        return (before is None or before.next is self) and (after is None or after.previous is self)
+
+    @invariant
+    def is_counted(self) -> bool:
+        return self.count <= self.limit
+
+
+def cut(node: Node) -> None:
+    before = node.previous
+    if before is not None:
+        before.next = None
+    node.count = 11
+
+
+def add(node: Node) -> None:
+    requires(node.count < node.limit)
+    ensures(lambda: node.limit == old(node.limit) and node.count == old(node.count) + 1)
+    node.count += 0
+"""
+
+
+def test_what_an_invariant_is_broken_by_is_shown(module: Path) -> None:
+    """What was there, what is there afterwards, of which object it no longer holds, and which part of it."""
+    module.write_text(LISTED)
+    output = prove(module)[1]
+    linked, counted = output.split("error[NK1401]: ")[1:3]
+    assert linked.startswith("the invariant `Node.is_linked` may be broken afterwards\n")
+    assert "note: with node = node\n" in linked
+    before = re.search(r"note: where node has (?:next = node, )?previous = (node\w*)\n", linked)
+    assert before, f"of its count nothing is said: {linked}"
+    assert f"note: where {before[1]} has next = node" in linked
+    assert f"note: `before is not None` is true ({shown(module)}:26)\n" in linked
+    assert f"note: afterwards {before[1]} has next = None\n" in linked
+    assert f"note: it is broken of node: `before.next is self` is false ({shown(module)}:17)\n" in linked
+    assert counted.startswith("the invariant `Node.is_counted` may be broken afterwards\n")
+    assert "note: afterwards node has count = 11\n" in counted, "its limit is what it was"
+    assert f"note: it is broken of node: `self.count <= self.limit` is false ({shown(module)}:21)\n" in counted
+
+
+def test_which_part_of_a_contract_fails_is_shown(module: Path) -> None:
+    module.write_text(LISTED)
+    output = prove(module)[1]
+    ensured = output.split("error[NK1401]: ")[3]
+    assert ensured.startswith("`add` may not do what it ensures\n")
+    assert f"note: `node.count == old(node.count) + 1` is false ({shown(module)}:33)\n" in ensured
+
+
+def test_what_fails_in_several_ways_is_said_once(module: Path) -> None:
+    """Three objects of which it may be broken; but the number of what isn't proven is told."""
+    module.write_text(
+        LISTED
+        + """
+
+def both(one: Node, other: Node) -> None:
+    one.count = one.limit + 1
+    other.count = other.limit + 1
+"""
+    )
+    output = prove(module)[1]
+    assert output.count("`Node.is_counted` may be broken") == 2, "in `cut` and in `both`"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
+from itertools import pairwise
 
 from neokernel.compiler import ir
 from neokernel.compiler.declare import AliasDecl, ClassDecl, EnumDecl, LangName
@@ -94,7 +96,7 @@ def _not_bool(ctx: Context, result: Value, node: ast.AST) -> Exception:
 
 def _conjunction(ctx: Context, node: ast.BoolOp, values: list[ast.expr]) -> Condition:
     first, when_true, when_false = condition(ctx, values[0])
-    for part in values[1:]:
+    for asked, part in pairwise(values):
         result = ctx.hidden("and", BOOL)
         learned: list[tuple[Facts, Facts, Facts]] = []
 
@@ -111,7 +113,7 @@ def _conjunction(ctx: Context, node: ast.BoolOp, values: list[ast.expr]) -> Cond
         def left(result: ir.Var = result) -> None:
             ctx.set(result, FALSE, node)
 
-        ctx.branch(node, first, right, left, when_true, when_false)
+        ctx.branch(_up_to(ctx, node, asked), first, right, left, when_true, when_false)
         first = ctx.get(result, node)
         still, second_true, second_false = learned[0]
         when_true = {**still, **second_true}
@@ -121,7 +123,7 @@ def _conjunction(ctx: Context, node: ast.BoolOp, values: list[ast.expr]) -> Cond
 
 def _disjunction(ctx: Context, node: ast.BoolOp, values: list[ast.expr]) -> Condition:
     first, when_true, when_false = condition(ctx, values[0])
-    for part in values[1:]:
+    for asked, part in pairwise(values):
         result = ctx.hidden("or", BOOL)
         learned: list[tuple[Facts, Facts, Facts]] = []
 
@@ -138,12 +140,18 @@ def _disjunction(ctx: Context, node: ast.BoolOp, values: list[ast.expr]) -> Cond
             learned.append((_left(ctx, before), second_true, second_false))
             ctx.set(result, second, part)
 
-        ctx.branch(node, first, left, right, when_true, when_false)
+        ctx.branch(_up_to(ctx, node, asked), first, left, right, when_true, when_false)
         first = ctx.get(result, node)
         still, second_true, second_false = learned[0]
         when_true = _either(when_true, second_true)
         when_false = {**still, **second_false}
     return first, when_true, when_false
+
+
+def _up_to(ctx: Context, node: ast.BoolOp, part: ast.expr) -> ir.Span:
+    """Where the condition stands that is asked before the next part is looked at."""
+    whole, last = ctx.span(node), ctx.span(part)
+    return replace(whole, end_line=last.end_line, end_column=last.end_column)
 
 
 def _left(ctx: Context, facts: Facts) -> Facts:

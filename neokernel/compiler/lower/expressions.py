@@ -153,7 +153,7 @@ def _conditional(ctx: Context, node: ast.IfExp, hint: Type | None) -> Value:
     def side(part: ast.expr) -> Callable[[], None]:
         return lambda: ctx.set(result, expression(ctx, part, type_), part)
 
-    ctx.branch(node, test, side(node.body), side(node.orelse), when_true, when_false)
+    ctx.branch(node.test, test, side(node.body), side(node.orelse), when_true, when_false)
     return ctx.get(result, node)
 
 
