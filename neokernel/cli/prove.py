@@ -267,7 +267,8 @@ def from_record(record: dict[str, Any]) -> Told:
 
 def prove_now(session: Session, function: ir.Function, roots: frozenset[ir.Function], *, explain: bool) -> Told:
     from neokernel.lang.interfaces.generate import as_written
-    from neokernel.prover import as_test, counterexample, report
+    from neokernel.prover.failures import as_test, counterexample, report
+    from neokernel.prover.obligations import what
     from neokernel.prover.solve import Answer
 
     proof = session.prove(function)
@@ -282,7 +283,7 @@ def prove_now(session: Session, function: ir.Function, roots: frozenset[ir.Funct
     shown_as: dict[int, counterexample.Counterexample] = {}
     ways: dict[int, Way] = {}
     if explain:
-        for run, verdict, found in session.counterexamples(function, failed):
+        for run, verdict, found in counterexample.each(session, function, failed):
             shown_as[id(verdict)] = found
             way = ways[id(verdict)] = Way(doubt=counterexample.why_it_may_not_happen(found))
             try:
@@ -293,7 +294,7 @@ def prove_now(session: Session, function: ir.Function, roots: frozenset[ir.Funct
     said: dict[tuple[object, ...], Verdict] = {}
     for verdict in failed:
         # What fails in several ways is said once, with one of which more is known if there is any.
-        key = (report.what(verdict.obligation), verdict.obligation.span, verdict.obligation.calls)
+        key = (what(verdict.obligation), verdict.obligation.span, verdict.obligation.calls)
         if key not in said or (id(said[key]) not in shown_as and id(verdict) in shown_as):
             said[key] = verdict
     for verdict in said.values():

@@ -34,7 +34,7 @@ _stored = itertools.count()
 
 @functools.cache
 def _tools() -> str:
-    """The prover's sources, and what it rests on."""
+    """The sources of what proves, and what it rests on."""
     found = hashlib.sha256(z3.get_version_string().encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         found.update(path.read_bytes())
@@ -61,8 +61,10 @@ def key(
 
 
 def places(function: ir.Function, invariants: Iterable[ir.Function]) -> str:
-    """Where in the sources all that lies: messages of another place aren't shown."""
+    """Where in the sources all that lies, and how failures are told: messages of another place aren't shown."""
     found = hashlib.sha256()
+    for path in sorted((Path(__file__).parent / "failures").glob("*.py")):
+        found.update(path.read_bytes())
     for one in cone([*invariants, function]):
         found.update(repr([one.span, *(node.span for node in nodes_of(one))]).encode())
     return found.hexdigest()

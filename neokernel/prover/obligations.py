@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from neokernel.compiler import ir
+from neokernel.compiler.ir import Kind
 from neokernel.prover.paths import Path
 from neokernel.prover.terms import Term
 from neokernel.prover.values import Value
@@ -56,6 +57,37 @@ class Obligation:
     stamp: int = 0
     #: of an invariant: which object it is due of
     subject: Term | None = None
+
+
+_CHECKS = {
+    Kind.OVERFLOW: "this may overflow",
+    Kind.DIVISION: "this may divide by 0",
+    Kind.SHIFT: "this may shift by the width or more",
+    Kind.INDEX: "this may be out of range",
+    Kind.CONVERSION: "this number may not fit",
+    Kind.ENUM: "this number may be no member",
+    Kind.ASSERT: "this assertion may fail",
+    Kind.UNREACHABLE: "this may be reached",
+    Kind.DEAD: "this object may be dead",
+}
+_DUTIES = {
+    Duty.REQUIRES: "this call may break what `{callee}` requires",
+    Duty.ENSURES: "`{function}` may not do what it ensures",
+    Duty.INVARIANT: "the invariant `{function}` may be broken afterwards",
+    Duty.LOOP_INVARIANT: "this may not hold in each round",
+    Duty.LOOP_BOUND: "the loop may take more rounds",
+    Duty.ARM: "this value may be of another type",
+    Duty.GHOST: "a check in this ghost code may fail",
+    Duty.UNCHANGED: "`{function}` may fail and leave `{callee}` changed",
+    Duty.POSSIBLE: "`{function}` says nothing: what it requires can't be, or its end isn't reached",
+}
+
+
+def what(obligation: Obligation) -> str:
+    """It, in words: what may happen as long as it isn't proven."""
+    if obligation.check is not None:
+        return _CHECKS[obligation.check.kind]
+    return _DUTIES[obligation.duty].format(function=obligation.function.name, callee=obligation.callee)
 
 
 @dataclass(frozen=True, slots=True)

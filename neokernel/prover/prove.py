@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from neokernel.compiler import ir
 from neokernel.compiler.digest import everything
@@ -27,10 +26,6 @@ from neokernel.prover.solve import EFFORT, Answer, Model, Solver
 from neokernel.prover.states import Frame, State, is_private, is_specification
 from neokernel.prover.unchanged import NO_RULE, AllOrNothing
 from neokernel.prover.values import Layout, Value
-
-if TYPE_CHECKING:
-    from neokernel.prover.counterexample import Counterexample
-
 
 #: statements of a callee that is looked into on behalf of a specification
 SPECIFIED = 20_000
@@ -289,32 +284,6 @@ class Session:
                 node.checks if isinstance(node, ir.Instruction) else (node.check,) if isinstance(node, ir.Fail) else ()
             )
             self.proven |= {id(check) for check in found if check.index in wanted}
-
-    def counterexamples(
-        self, function: ir.Function, failed: Iterable[Verdict]
-    ) -> Iterator[tuple[Run, Verdict, Counterexample]]:
-        """How obligations fail: the function is executed once more, as terms don't outlive the next proof."""
-        from neokernel.prover import counterexample
-
-        wanted: dict[tuple[object, ...], list[Verdict]] = {}
-        for verdict in failed:
-            if verdict.answer is Answer.REFUTED:
-                wanted.setdefault(_place(verdict.obligation), []).append(verdict)
-        if not wanted:
-            return
-        with deep_recursion():
-            run = Run(function, self.of, self.limits, self.effort, self.proven, self.rule)
-            run.execute()
-            for obligation in run.executor.findings.obligations:
-                left = wanted.get(_place(obligation))
-                found = counterexample.find(run, obligation) if left else None
-                if left and found is not None:
-                    yield run, left.pop(0), found
-
-
-def _place(obligation: Obligation) -> tuple[object, ...]:
-    check = obligation.check and id(obligation.check)
-    return obligation.duty, obligation.function, obligation.callee, obligation.span, obligation.calls, check
 
 
 def callees_first(functions: Iterable[ir.Function]) -> list[ir.Function]:

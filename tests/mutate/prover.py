@@ -35,8 +35,8 @@ from neokernel.image.kernel import EXPORTS
 from neokernel.lang.instrument import deep_recursion
 from neokernel.prover import cache, invariants
 from neokernel.prover.integers import Integers
+from neokernel.prover.obligations import what
 from neokernel.prover.prove import Run
-from neokernel.prover.report import what
 from neokernel.prover.solve import EFFORT, Answer, Solver
 from neokernel.prover.values import Layout
 from neokernel.prover.whole import Scope
@@ -189,9 +189,9 @@ class Prover:
         """`store`: a folder that keeps what is proven of the sound kernel. `seconds`: for a mutant."""
         limits = f"{PATIENCE} {EFFORT}".encode()
         self.seconds = seconds
-        self.digest = hashlib.sha256(snapshot.digest(*TRANSLATION, "neokernel/prover").encode() + limits).hexdigest()[
-            :16
-        ]
+        proving = (f"neokernel/prover/{path.name}" for path in (snapshot.folder / "neokernel/prover").glob("*.py"))
+        deciding = snapshot.digest(*TRANSLATION, *sorted(proving))
+        self.digest = hashlib.sha256(deciding.encode() + limits).hexdigest()[:16]
         self.sound = sound
         self._functions = Functions(sound.program, snapshot.sources)
         #: the cheapest first

@@ -32,14 +32,15 @@ from neokernel.compiler.types import (
     UnionType,
     ValueType,
 )
+from neokernel.lang.instrument import deep_recursion
 from neokernel.prover import terms as t
+from neokernel.prover.failures.reasons import Reason, last_question
 from neokernel.prover.invariants import reads
 from neokernel.prover.memory import Cells, Write
 from neokernel.prover.obligations import Duty, Obligation, Unknown
 from neokernel.prover.paths import START, Path
-from neokernel.prover.prove import Run
-from neokernel.prover.reasons import Reason, last_question
-from neokernel.prover.solve import Model
+from neokernel.prover.prove import Run, Session, Verdict
+from neokernel.prover.solve import Answer, Model
 from neokernel.prover.states import Frame, State, is_specification
 from neokernel.prover.terms import REF, Term
 from neokernel.prover.values import Value, float_value
@@ -252,6 +253,31 @@ class _Reader:
                 found: list[tuple[str, str]] = []
                 self.fields(found, made.struct, made.reference, "", then)
                 made.afterwards = [one for one in found if one not in was]
+
+
+def each(
+    session: Session, function: ir.Function, failed: Iterable[Verdict]
+) -> Iterator[tuple[Run, Verdict, Counterexample]]:
+    """How obligations fail: the function is executed once more, as terms don't outlive the next proof."""
+    wanted: dict[tuple[object, ...], list[Verdict]] = {}
+    for verdict in failed:
+        if verdict.answer is Answer.REFUTED:
+            wanted.setdefault(_place(verdict.obligation), []).append(verdict)
+    if not wanted:
+        return
+    with deep_recursion():
+        run = Run(function, session.of, session.limits, session.effort, session.proven, session.rule)
+        run.execute()
+        for obligation in run.executor.findings.obligations:
+            left = wanted.get(_place(obligation))
+            found = find(run, obligation) if left else None
+            if left and found is not None:
+                yield run, left.pop(0), found
+
+
+def _place(obligation: Obligation) -> tuple[object, ...]:
+    check = obligation.check and id(obligation.check)
+    return obligation.duty, obligation.function, obligation.callee, obligation.span, obligation.calls, check
 
 
 def find(run: Run, obligation: Obligation) -> Counterexample | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from neokernel.compiler.types import BoolType, EnumType, IntType, RefType
-from neokernel.prover.counterexample import Counterexample, Made
+from neokernel.prover.failures.counterexample import Counterexample, Made
 from neokernel.prover.obligations import Duty, Obligation
 from neokernel.prover.prove import Run
 

@@ -9,42 +9,12 @@ from pathlib import PurePosixPath
 from neokernel.compiler import ir
 from neokernel.compiler.diagnostics import Diagnostic, in_words_of_the_user
 from neokernel.compiler.ir import Kind
-from neokernel.prover.counterexample import Counterexample
-from neokernel.prover.obligations import Duty, Obligation
+from neokernel.prover.failures.counterexample import Counterexample
+from neokernel.prover.obligations import Duty, Obligation, what
 from neokernel.prover.solve import Answer
 
 #: how many conditions of the way are shown
 CONDITIONS = 6
-
-_CHECKS = {
-    Kind.OVERFLOW: "this may overflow",
-    Kind.DIVISION: "this may divide by 0",
-    Kind.SHIFT: "this may shift by the width or more",
-    Kind.INDEX: "this may be out of range",
-    Kind.CONVERSION: "this number may not fit",
-    Kind.ENUM: "this number may be no member",
-    Kind.ASSERT: "this assertion may fail",
-    Kind.UNREACHABLE: "this may be reached",
-    Kind.DEAD: "this object may be dead",
-}
-_DUTIES = {
-    Duty.REQUIRES: "this call may break what `{callee}` requires",
-    Duty.ENSURES: "`{function}` may not do what it ensures",
-    Duty.INVARIANT: "the invariant `{function}` may be broken afterwards",
-    Duty.LOOP_INVARIANT: "this may not hold in each round",
-    Duty.LOOP_BOUND: "the loop may take more rounds",
-    Duty.ARM: "this value may be of another type",
-    Duty.GHOST: "a check in this ghost code may fail",
-    Duty.UNCHANGED: "`{function}` may fail and leave `{callee}` changed",
-    Duty.POSSIBLE: "`{function}` says nothing: what it requires can't be, or its end isn't reached",
-}
-
-
-def what(obligation: Obligation) -> str:
-    if obligation.check is not None:
-        return _CHECKS[obligation.check.kind]
-    return _DUTIES[obligation.duty].format(function=obligation.function.name, callee=obligation.callee)
-
 
 #: what to do about them, if not SAY_MORE
 _HELP = {
