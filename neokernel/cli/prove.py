@@ -110,6 +110,10 @@ def command(
     Exit status: 0 all of FILES' own is proven, 1 something isn't; of --paths, 0 all are bounded, and none is longer
     than the kernel promises.
     """
+    if document_to is not None and paths is None:
+        raise click.UsageError("--write is for the table of --paths: say `--paths --write FILE`.")
+    if table and (paths is not None or annotations):
+        raise click.UsageError("--table is for proofs: leave it out.")
     if paths is not None:
         return show_paths(paths, checks=checks, write_to=document_to, as_json=as_json)
     if annotations:
@@ -267,7 +271,7 @@ def from_record(record: dict[str, Any]) -> Told:
 
 def prove_now(session: Session, function: ir.Function, roots: frozenset[ir.Function], *, explain: bool) -> Told:
     from neokernel.lang.interfaces.generate import as_written
-    from neokernel.prover.failures import as_test, counterexample, report
+    from neokernel.prover.failures import as_test, counterexample, report, search
     from neokernel.prover.obligations import what
     from neokernel.prover.solve import Answer
 
@@ -283,11 +287,12 @@ def prove_now(session: Session, function: ir.Function, roots: frozenset[ir.Funct
     shown_as: dict[int, counterexample.Counterexample] = {}
     ways: dict[int, Way] = {}
     if explain:
-        for run, verdict, found in counterexample.each(session, function, failed):
+        for one in search.ways(session, function, failed):
+            verdict, found = one.verdict, one.found
             shown_as[id(verdict)] = found
             way = ways[id(verdict)] = Way(doubt=counterexample.why_it_may_not_happen(found))
             try:
-                way.test = as_test.source(run, verdict.obligation, found)
+                way.test = as_test.source(function, verdict.obligation, found)
             except as_test.CannotBuild as error:
                 way.why = str(error)
             way.in_line = verdict.obligation.check is not None

@@ -49,12 +49,20 @@ def command(arguments: tuple[str, ...], as_json: bool) -> int:
         )
     # The plug-in is there for its import: it installs the hook before any module of a program is loaded.
     line = [sys.executable, "-m", "pytest", "-p", "neokernel.lang.hook", *arguments]
+    # Whatever way of importing a project's settings choose, a test finds what lies beside it.
+    beside = [str(folder.absolute()) for folder in folders_of_tests(arguments)]
+    search = os.pathsep.join([*beside, *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": search}
     if not as_json:
-        return status_of(subprocess.run(line, check=False).returncode)
+        return status_of(subprocess.run(line, check=False, env=environment).returncode)
     with tempfile.TemporaryDirectory(prefix="nk-test-") as folder:
         report = Path(folder) / "report.xml"
         run = subprocess.run(
-            [*line, f"--junitxml={report}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+            [*line, f"--junitxml={report}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            env=environment,
         )
         status = status_of(run.returncode)
         output = "" if status is Exit.SUCCESS else run.stdout.decode(errors="replace")
@@ -66,20 +74,23 @@ def status_of(returncode: int) -> Exit:
     return STATUSES.get(returncode, Exit.NEGATIVE)
 
 
-def shadows(arguments: tuple[str, ...]) -> Iterator[Path]:
-    """Target modules with the name of a standard module, in folders that pytest makes importable.
-
-    Those are the current one, and those of tests that belong to no package.
-    """
+def folders_of_tests(arguments: tuple[str, ...]) -> list[Path]:
+    """The folders of tests that belong to no package: what lies in them can be imported."""
     named = [Path(argument.partition("::")[0]) for argument in arguments if not argument.startswith("-")]
     starts = [path if path.is_dir() else path.parent for path in named if path.exists()] or [Path()]
-    folders = {Path(): None}
+    folders: dict[Path, None] = {}
     for start in starts:
         for folder, below, files in os.walk(start):
             below[:] = [name for name in below if name not in SKIPPED and not name.startswith(".")]
             if "__init__.py" not in files and any(name.startswith("test_") for name in files):
                 folders[Path(folder)] = None
-    for place in folders:
+    return list(folders)
+
+
+def shadows(arguments: tuple[str, ...]) -> Iterator[Path]:
+    """Target modules with the name of a standard module, in folders that are importable: the current one, and those of
+    tests."""
+    for place in dict.fromkeys([Path(), *folders_of_tests(arguments)]):
         for path in sorted(place.glob("*.py")):
             if path.stem in sys.stdlib_module_names and is_target_source(path.read_bytes()):
                 yield path

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 from neokernel.compiler import ir
 from neokernel.compiler.lives import statements
-from neokernel.compiler.types import NEVER, StructType, Type, UnionType
+from neokernel.compiler.types import BOOL, NEVER, StructType, Type, UnionType
 from neokernel.prover import instructions, loops
 from neokernel.prover import terms as t
 from neokernel.prover.memory import Cells, Memory
-from neokernel.prover.obligations import Branch, Duty, Findings, Obligation, Unknown
+from neokernel.prover.obligations import Branch, Contract, Duty, Findings, Obligation, Unknown
 from neokernel.prover.paths import Path, condition_of, decided, difference, extended, simplified
 from neokernel.prover.states import Frame, State, is_private, is_specification, join, merged
 from neokernel.prover.terms import REF, Term
@@ -33,11 +33,16 @@ from neokernel.prover.writes import Writes
 @dataclass(slots=True)
 class Limits:
     """`inline`: statements of a callee, with all that it calls, beyond which it is summarised. `steps`: beyond which
-    every call is. `rounds`: of a loop that are run one by one."""
+    every call is. `rounds`: of a loop that are run one by one.
+
+    `exact`: only what runs do: no callee is known by its promises only, and of a loop no more rounds are looked at than
+    are run one by one. So what fails there does fail, but what doesn't proves nothing if something was left out.
+    """
 
     inline: int = 60
     steps: int = 60_000
     rounds: int = 64
+    exact: bool = False
 
 
 class NoInvariants:
@@ -103,6 +108,10 @@ class Executor:
         self.fresh_names = 0
         #: while a condition of a contract is computed: what must hold for it to mean anything
         self.conditions: list[Term] | None = None
+        #: these, of checks, to see which of them fails; None if that isn't of interest
+        self.asked: list[tuple[ir.Span, ir.Check, Term]] | None = None
+        #: was a way given up that runs may take? `Limits.exact` may do that
+        self.left_out = False
         self._sizes: dict[ir.Function, int] = {}
         #: functions that were looked into
         self.entered: dict[ir.Function, None] = {}
@@ -156,12 +165,14 @@ class Executor:
         goal: Term,
         check: ir.Check | None = None,
         callee: str = "",
-        subject: Term | None = None,
+        about: Term | Contract | None = None,
     ) -> bool:
         """`goal` is to be proven here; afterwards it holds. False if it never does."""
         goal = simplified(state.path, goal)
         if self.conditions is not None:
             self.conditions.append(t.implies(condition_of(state.path), goal))
+            if self.asked is not None and check is not None:
+                self.asked.append((span, check, self.conditions[-1]))
             return goal is not t.FALSE
         if check is None or not (check.discharged or id(check) in self.proven):
             self.findings.obligations.append(
@@ -179,7 +190,7 @@ class Executor:
                     len(self.findings.unknowns),
                     dict(state.variables),
                     self.memory.stamp,
-                    subject,
+                    about,
                 )
             )
         self.assume(state.path, goal)
@@ -295,7 +306,13 @@ class Executor:
         if met is not None:
             return met(state)
         if node.value is not None:
-            return state  # a loop's invariant, in a round that is run by itself
+            if node.value.type == BOOL:
+                # A loop's invariant, in a round that is run by itself.
+                goal = self.condition(frame, node, state)
+                self.oblige(
+                    frame, Duty.LOOP_INVARIANT, node.span, state, goal, about=Contract(node, dict(state.variables))
+                )
+            return state
         saved, self.conditions = self.conditions, []
         self.block(frame, node.block, State(state.path, dict(state.variables)))
         conditions, self.conditions = self.conditions, saved
@@ -336,7 +353,8 @@ class Executor:
             for contract in function.requires:
                 goal = self.condition(inner, contract, start)
                 self.calls, inside = saved, self.calls
-                possible = self.oblige(frame, Duty.REQUIRES, node.span, state, goal, callee=function.name)
+                about = Contract(contract, dict(start.variables))
+                possible = self.oblige(frame, Duty.REQUIRES, node.span, state, goal, callee=function.name, about=about)
                 self.calls = inside
                 if not possible and self.conditions is None:
                     self.calls = saved
@@ -357,9 +375,13 @@ class Executor:
 
     def _is_opaque(self, frame: Frame, function: ir.Function) -> bool:
         """Is a call known by the callee's contract alone?"""
-        if is_private(function) and not self.specifying:
+        if is_private(function) and not self.specifying and not self.limits.exact:
             # What is due in it that it doesn't promise, is proven as a part of its callers only.
             return bool(function.ensures) and not self.invariants.concern(self, function)
+        if self.limits.exact:
+            big = self.steps > self.limits.steps or self.size(function) > self.limits.inline
+            self.left_out |= big
+            return big
         whole = is_private(function) or not self.writes.of_function(function)
         big = self.steps > self.limits.steps or (self.size(function) > self.limits.inline and not whole)
         if self.specifying:

@@ -192,7 +192,7 @@ class Invariants(NoInvariants):
                 # Nothing need be asked, and what was told to ask it would only be in the way.
                 self._forget(x, mark)
         for goal in goals:
-            x.oblige(Frame(invariant), Duty.INVARIANT, span, state, goal, subject=object)
+            x.oblige(Frame(invariant), Duty.INVARIANT, span, state, goal, about=object)
 
     def _confine(self, x: Executor, facts: int, obligations: int) -> None:
         """What was told since is of objects of which nothing else is asked: behind a condition of its own it keeps no

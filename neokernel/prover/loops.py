@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from neokernel.compiler import ir, types
 from neokernel.compiler.digest import everything
 from neokernel.prover import terms as t
-from neokernel.prover.obligations import Duty, Unknown
+from neokernel.prover.obligations import Contract, Duty, Unknown
 from neokernel.prover.scalars import scalar_type
 from neokernel.prover.states import Frame, State, join
 from neokernel.prover.terms import BOOL, Term
@@ -55,8 +55,8 @@ def _round_by_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> t
     """Run all rounds, if there are few: (False, None) if that can't be seen."""
     trip = None if loop.trip is None else x.term(frame, loop.trip).known
     bound = _known_bound(loop)
-    most = x.limits.rounds
-    if trip is not None and (trip > most or trip * _size(x, loop) > x.limits.steps // 20):
+    most, exact = x.limits.rounds, x.limits.exact
+    if not exact and trip is not None and (trip > most or trip * _size(x, loop) > x.limits.steps // 20):
         return False, None
     exits: list[State] = []
     frame.breaks[loop.label] = exits
@@ -76,10 +76,11 @@ def _round_by_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> t
         while current is not None:
             decided = current.path is state.path or current.path == state.path
             if rounds > most or (rounds and x.steps > x.limits.steps):
+                x.left_out |= exact
+                return exact, join(exits)
+            if rounds > WAYS_OUT and not decided and bound is None and not exact:
                 return False, None
-            if rounds > WAYS_OUT and not decided and bound is None:
-                return False, None
-            if rounds and trip is None and not decided:
+            if rounds and trip is None and not decided and not exact:
                 # The test can't be told: go on only as far as a small bound allows, and see that it does hold.
                 if bound is None or bound > WAYS_OUT or rounds > bound:
                     return False, None
@@ -203,15 +204,16 @@ def _any_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> State 
         _stop_at_invariants(x, frame, loop)
         exits += _round(x, frame, loop, first)[1]
         start = start | {later}
-    if x.conditions is None:
-        x.findings.unknowns.append(Unknown(start, loop.span))
     current = State(start, dict(state.variables))
+    if x.conditions is None:
+        x.findings.unknowns.append(Unknown(start, loop.span, variables=current.variables))
     written, made = x.writes.of_block(whole), x.writes.made_in(whole)
     kept = x.invariants.loop(x, frame, loop.span, state, frozenset(written), made)
     if made:
         x.memory.others_are_made()
     for var in sorted(x.writes.variables(whole) & set(state.variables), key=lambda var: var.number):
         current.variables[var] = x.unknown(var.type, var.name)
+    current.variables = dict(current.variables)
     for cells, constants in sorted(written.items(), key=lambda each: each[0].name):
         x.memory.forget(cells, start, [x.layout.constant(one) for one in constants or ()])
     x.invariants.round_begins(x, start, kept)
@@ -271,7 +273,8 @@ def _stop_at_invariants(x: Executor, frame: Frame, loop: ir.Loop) -> None:
 
     def meet(ghost: ir.Ghost) -> None:
         def prove(at: State) -> State | None:
-            x.oblige(frame, Duty.LOOP_INVARIANT, ghost.span, at, x.condition(frame, ghost, at))
+            goal, about = x.condition(frame, ghost, at), Contract(ghost, dict(at.variables))
+            x.oblige(frame, Duty.LOOP_INVARIANT, ghost.span, at, goal, about=about)
             return None if ghost is last else at
 
         frame.invariants[ghost] = prove

@@ -30,6 +30,14 @@ class Duty(Enum):
     POSSIBLE = "possible"
 
 
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A condition that is written down, and the variables that it speaks of."""
+
+    ghost: ir.Ghost
+    variables: dict[ir.Var, Value]
+
+
 @dataclass(eq=False, slots=True)
 class Obligation:
     """`goal` on `path`, given the first `facts` assumptions.
@@ -55,8 +63,8 @@ class Obligation:
     variables: dict[ir.Var, Value] = field(default_factory=dict)
     #: the stamp of memory
     stamp: int = 0
-    #: of an invariant: which object it is due of
-    subject: Term | None = None
+    #: of an invariant: which object it is due of; of what a contract says: that
+    about: Term | Contract | None = None
 
 
 _CHECKS = {
@@ -83,10 +91,14 @@ _DUTIES = {
 }
 
 
+def trouble(check: ir.Check) -> str:
+    return _CHECKS[check.kind]
+
+
 def what(obligation: Obligation) -> str:
     """It, in words: what may happen as long as it isn't proven."""
     if obligation.check is not None:
-        return _CHECKS[obligation.check.kind]
+        return trouble(obligation.check)
     return _DUTIES[obligation.duty].format(function=obligation.function.name, callee=obligation.callee)
 
 
@@ -108,6 +120,8 @@ class Unknown:
     span: ir.Span
     callee: ir.Function | None = None
     result: Value = ()
+    #: of a round: what the variables are where it begins, of those that the loop changes
+    variables: dict[ir.Var, Value] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from neokernel.prover import invariants, single, unchanged
 from neokernel.prover import terms as t
 from neokernel.prover.execute import Executor, Limits
 from neokernel.prover.integers import Integers
-from neokernel.prover.obligations import Duty, Findings, Obligation
+from neokernel.prover.obligations import Contract, Duty, Findings, Obligation
 from neokernel.prover.paths import START, Path, assuming, extended
 from neokernel.prover.solve import EFFORT, Answer, Model, Solver
 from neokernel.prover.states import Frame, State, is_private, is_specification
@@ -127,7 +127,8 @@ class Run:
             inner = State(end.path, dict(end.variables))
             if contract.result is not None:
                 inner.variables[contract.result] = self.result
-            x.oblige(frame, Duty.ENSURES, contract.span, inner, x.condition(frame, contract, inner))
+            about = Contract(contract, dict(inner.variables))
+            x.oblige(frame, Duty.ENSURES, contract.span, inner, x.condition(frame, contract, inner), about=about)
         if self.invariants.moments:
             self.invariants.prove(x, function, function.span, end)
 

@@ -323,7 +323,7 @@ def test_what_a_contract_allows_a_call_to_give_is_shown(module: Path) -> None:
 def test_variables_of_a_round_are_shown(module: Path) -> None:
     module.write_text(SPIN)
     output = prove(module)[1]
-    assert "note: of this loop's rounds no more is known (" in output
+    assert "note: of this loop's rounds no more is known: one may begin with n = 7 (" in output
     assert "note: there, n = 7\n" in output
 
 
@@ -337,8 +337,9 @@ def test_the_nearest_conditions_are_shown_and_those_of_other_modules_are_counted
     (module.parent / "other.py").write_text(
         "from neokernel.lang import u32\n\ndef g(a: u32) -> u32:\n    if a > 70:\n        return a\n    return 1\n"
     )
-    notes = [line for line in prove(module)[1].splitlines() if "… and" in line or "a == " in line]
-    assert notes[0].endswith("… and 1 condition in other.py") and notes[1].endswith("… and 3 before these")
+    notes = [line for line in prove(module)[1].splitlines() if "on the way" in line or "a == " in line]
+    assert notes[0].endswith(": on the way, 1 more condition in other.py")
+    assert notes[1].endswith(": on the way, 3 more before these")
     said = [line.partition("note: ")[2] for line in notes[2:]]
     wanted = [f"`a == {n}` is false ({shown(module)}:{6 + 2 * n})" for n in range(3, 9)]
     assert said == wanted
@@ -420,3 +421,114 @@ def both(one: Node, other: Node) -> None:
     )
     output = prove(module)[1]
     assert output.count("`Node.is_counted` may be broken") == 2, "in `cut` and in `both`"
+
+
+COUNTED = """from neokernel.lang import ensures, loop_invariant, u32
+
+def up() -> u32:
+    count: u32 = 0
+    for _ in range(8):
+        loop_invariant(count <= {most})
+        count += 1
+    return count
+"""
+
+
+@pytest.mark.parametrize("most", [7, 6, 0])
+def test_what_holds_in_each_round_is_due_where_rounds_are_counted_too(module: Path, most: int) -> None:
+    module.write_text(COUNTED.format(most=most))
+    status, output = prove(module)
+    assert status == (0 if most == 7 else 1)
+    assert ("this may not hold in each round" in output) == (most != 7)
+    if most != 7:
+        assert f"note: where it is to hold, count = {most + 1}\n" in output
+
+
+FOUND = """from neokernel.lang import Array, array, ensures, invariant, loop_invariant, struct, usize
+
+
+@struct
+class Bitmap:
+    taken: Array[bool] = array(8)
+    hint: usize = 0
+
+    @invariant
+    def fits(self) -> bool:
+        return self.hint < 8
+
+    def find(self) -> usize:
+        ensures(lambda result: result <= 8)
+        place = self.hint
+        while place < 8:
+            loop_invariant(place >= self.hint)
+            if not self.taken[place]:
+                return place
+            place += 1
+        return 8
+
+    def allocate(self) -> None:
+        place = self.find()
+        if place < 8:
+            self.hint = {hint}
+"""
+
+
+def test_a_way_to_fail_is_one_of_a_run_if_there_is_one(module: Path) -> None:
+    """`find` is known by its contract, by which it may find what is taken; what is shown is what it does find."""
+    module.write_text(FOUND.format(hint="place + 1"))
+    status, output = prove("--test", "test_it.py", "halves.py")
+    assert status == 1
+    assert "its contract allows it" not in output
+    assert "afterwards bitmap has hint = 8\n" in output
+    assert "it is broken of bitmap: `self.hint < 8` is false" in output
+    assert output.endswith("a test that runs into halves.py:23: the invariant `Bitmap.fits` may be broken afterwards\n")
+
+
+def test_that_no_run_fails_is_said(module: Path) -> None:
+    """Nothing fails in all that is called: its contract says too little."""
+    module.write_text(TOO_LITTLE)
+    output = prove(module)[1]
+    assert "no run fails so: say more of what is called, by `ensures`" in output
+    module.write_text(
+        FOUND.format(hint="place").replace("place < 8:\n            self.hint", "True:\n            self.hint")
+    )
+    output = prove(module)[1]
+    assert "the invariant `Bitmap.fits` may be broken" in output and "no run fails so" not in output
+
+
+REQUIRED = """from neokernel.lang import Array, array, requires, struct, u32, usize
+
+
+@struct
+class Table:
+    rows: Array[u32] = array(4)
+
+
+def take(table: Table, place: usize, limit: u32) -> u32:
+    requires(limit != 0 and limit < 9)
+    requires(table.rows[place] < limit)
+    return table.rows[place]
+
+
+def use(table: Table, place: usize) -> u32:
+    return take(table, place, 9)
+
+
+def use_more(table: Table, place: usize) -> u32:
+    return take(table, place, 3)
+"""
+
+
+def test_which_of_what_a_call_requires_is_broken_is_shown(module: Path) -> None:
+    module.write_text(REQUIRED)
+    output = prove(module)[1]
+    assert f"note: `limit < 9` is false ({shown(module)}:10)\n" in output
+    assert f"note: it can't be computed: this may be out of range ({shown(module)}:11)\n" in output
+
+
+def test_a_contract_that_cannot_be_computed_fails_so_when_it_is_run(module: Path) -> None:
+    text = REQUIRED.replace("table.rows[place] < limit", "table.rows[place] <= 0xFFFF_FFFF")
+    module.write_text(text.replace("place, 9)", "0, 8)"))
+    status, output = prove("--test", "test_it.py", "halves.py")
+    assert status == 1
+    assert "lang.IndexOutOfRange" in (module.parent / "test_it.py").read_text(), output

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from neokernel.compiler import ir
 from neokernel.compiler.types import BoolType, EnumType, IntType, RefType
 from neokernel.prover.failures.counterexample import Counterexample, Made
 from neokernel.prover.obligations import Duty, Obligation
-from neokernel.prover.prove import Run
 
 
 class CannotBuild(Exception):
@@ -26,12 +26,11 @@ _RAISED = {
 }
 
 
-def source(run: Run, obligation: Obligation, found: Counterexample) -> str:
+def source(function: ir.Function, obligation: Obligation, found: Counterexample) -> str:
     """A test that fails as the counterexample says. Raises CannotBuild."""
-    function = run.function
     if not found.complete:
         raise CannotBuild("an argument is a span, a view or an array")
-    check = obligation.check
+    check = obligation.check or (found.trouble and found.trouble[1])
     raised = _RAISED[check.kind.value] if check is not None else "ContractFailed"
     if obligation.duty is Duty.ARM:
         raise CannotBuild("images and CPython don't check it")
@@ -50,13 +49,13 @@ def source(run: Run, obligation: Obligation, found: Counterexample) -> str:
     if method:
         owner, _, name = function.name.partition(".")
         takes_self = bool(function.parameters) and function.parameters[0].name == "self"
-        call = f"{arguments[0]}.{name}({', '.join(_typed(run, arguments)[1:])})" if takes_self else ""
+        call = f"{arguments[0]}.{name}({', '.join(_typed(function, arguments)[1:])})" if takes_self else ""
         if not takes_self:
             names.add(owner)
-            call = f"{owner}.{name}({', '.join(_typed(run, arguments))})"
+            call = f"{owner}.{name}({', '.join(_typed(function, arguments))})"
     else:
         names.add(function.name)
-        call = f"{function.name}({', '.join(_typed(run, arguments))})"
+        call = f"{function.name}({', '.join(_typed(function, arguments))})"
     for _, text in [*found.arguments, *(change for made in found.objects for change in made.changes)]:
         names.update(re.findall(r"\b([A-Z]\w*)(?=[.(])", text))
     body = "\n    ".join([*lines, f"with pytest.raises(lang.{raised}):", f"    {call}"])
@@ -69,9 +68,9 @@ def source(run: Run, obligation: Obligation, found: Counterexample) -> str:
     )
 
 
-def _typed(run: Run, arguments: list[str]) -> list[str]:
+def _typed(function: ir.Function, arguments: list[str]) -> list[str]:
     """Integers as their widths: a host module's numbers have none."""
-    parameters = run.function.parameters
+    parameters = function.parameters
     return [
         f"lang.{p.type}({a})" if isinstance(p.type, IntType) else a for p, a in zip(parameters, arguments, strict=True)
     ]
@@ -95,5 +94,5 @@ def _constructor(made: Made) -> tuple[list[str], list[str]]:
         if f.name not in known and isinstance(f.type, IntType | BoolType) and not f.inline and not f.ghost:
             continue
         if f.name not in known and isinstance(f.type, RefType) and not f.inline:
-            raise CannotBuild(f"{made.struct}.{f.name} must be given")
+            raise CannotBuild(f"a `{made.struct}` can't be made without its `{f.name}`, which isn't known")
     return given, late

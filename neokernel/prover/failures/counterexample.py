@@ -26,21 +26,21 @@ from neokernel.compiler.types import (
     FloatType,
     IntType,
     RefType,
+    SpanType,
     StructType,
     TupleType,
     Type,
     UnionType,
     ValueType,
 )
-from neokernel.lang.instrument import deep_recursion
 from neokernel.prover import terms as t
 from neokernel.prover.failures.reasons import Reason, last_question
 from neokernel.prover.invariants import reads
 from neokernel.prover.memory import Cells, Write
-from neokernel.prover.obligations import Duty, Obligation, Unknown
+from neokernel.prover.obligations import Contract, Duty, Obligation, Unknown
 from neokernel.prover.paths import START, Path
-from neokernel.prover.prove import Run, Session, Verdict
-from neokernel.prover.solve import Answer, Model
+from neokernel.prover.prove import Run
+from neokernel.prover.solve import Model
 from neokernel.prover.states import Frame, State, is_specification
 from neokernel.prover.terms import REF, Term
 from neokernel.prover.values import Value, float_value
@@ -78,8 +78,13 @@ class Counterexample:
     others: list[Made] = field(default_factory=list)
     #: of an invariant: the object of which it is broken
     subject: str = ""
-    #: of an invariant or a contract: what is to blame in it
+    #: of an invariant or a contract: what is to blame in it; what it can't be computed for
     reason: Reason | None = None
+    trouble: tuple[ir.Span, ir.Check] | None = None
+    #: of rounds of which no more is known: where the loop is, and what the variables are where the round begins
+    rounds: list[tuple[ir.Span, list[tuple[str, str]]]] = field(default_factory=list)
+    #: that way is no run's: it isn't found where all that is called, and all rounds, are looked into
+    never: bool = False
 
 
 #: places in memory, by cells
@@ -148,7 +153,7 @@ class _Reader:
         if type_ == NONE:
             return "None"
         self.complete = False
-        return f"<{type_}>"
+        return f"<{type_} of {self.model.number(value[2])}>" if isinstance(type_, SpanType) else f"<{type_}>"
 
     def union(self, type_: UnionType, value: Value) -> str:
         for arm in type_.arms:
@@ -255,31 +260,6 @@ class _Reader:
                 made.afterwards = [one for one in found if one not in was]
 
 
-def each(
-    session: Session, function: ir.Function, failed: Iterable[Verdict]
-) -> Iterator[tuple[Run, Verdict, Counterexample]]:
-    """How obligations fail: the function is executed once more, as terms don't outlive the next proof."""
-    wanted: dict[tuple[object, ...], list[Verdict]] = {}
-    for verdict in failed:
-        if verdict.answer is Answer.REFUTED:
-            wanted.setdefault(_place(verdict.obligation), []).append(verdict)
-    if not wanted:
-        return
-    with deep_recursion():
-        run = Run(function, session.of, session.limits, session.effort, session.proven, session.rule)
-        run.execute()
-        for obligation in run.executor.findings.obligations:
-            left = wanted.get(_place(obligation))
-            found = find(run, obligation) if left else None
-            if left and found is not None:
-                yield run, left.pop(0), found
-
-
-def _place(obligation: Obligation) -> tuple[object, ...]:
-    check = obligation.check and id(obligation.check)
-    return obligation.duty, obligation.function, obligation.callee, obligation.span, obligation.calls, check
-
-
 def find(run: Run, obligation: Obligation) -> Counterexample | None:
     """A way in which the obligation fails, if the solver knows one."""
     model = run.refutation(obligation)
@@ -301,17 +281,19 @@ def find(run: Run, obligation: Obligation) -> Counterexample | None:
     terms = [obligation.goal, *obligation.path]
     matters = _unknowns(terms, inside=True)
     given = set(run.arguments.values())
+    block = obligation.about.ghost.block if isinstance(obligation.about, Contract) else []
+    read = {node.var for node in everything(block) if isinstance(node, ir.Get)}
     for var, value in obligation.variables.items():
-        if var.name.isidentifier() and value not in given and matters & _unknowns(value):
+        if var.name.isidentifier() and value not in given and (matters & _unknowns(value) or var in read):
             found.values.append((var.name, reader.read(var.type, value)))
     for one in unknowns:
         if one.callee is not None and matters & _unknowns(one.result):
             found.results.append((one.span, one.callee.name, reader.read(one.callee.result, one.result)))
-    condition = _condition(run, obligation)
-    if condition is not None:
-        found.reason = last_question(run.executor, *condition, model)
-    if obligation.subject is not None and obligation.function.invariant_of is not None:
-        found.subject = reader.object(obligation.function.invariant_of, obligation.subject)
+        if one.callee is None:
+            known = ((var, value) for var, value in one.variables.items() if var.name.isidentifier())
+            begins = [(var.name, reader.read(var.type, value)) for var, value in known if matters & _unknowns(value)]
+            found.rounds.append((one.span, begins))
+    _blame(run, obligation, reader, found)
     written = _written(run, obligation, model)
     reader.meet(_parts(place for places in written.cells.values() for where in places for place in where))
     reader.look_again(written)
@@ -320,26 +302,26 @@ def find(run: Run, obligation: Obligation) -> Counterexample | None:
     return found
 
 
-def _condition(run: Run, obligation: Obligation) -> tuple[Frame, ir.Block] | None:
-    """The code of what isn't proven, where it is an expression of its own; and it run once more."""
-    x = run.executor
-    if obligation.subject is not None:
+def _blame(run: Run, obligation: Obligation, reader: _Reader, found: Counterexample) -> None:
+    """Which part of an invariant or a contract fails: it is computed once more."""
+    x, about, model = run.executor, obligation.about, reader.model
+    if about is None:
+        return
+    x.asked = []
+    if isinstance(about, Contract):
+        frame, block = Frame(obligation.function), about.ghost.block
+        saved, x.before = x.before, obligation.stamp
+        x.condition(frame, about.ghost, State(obligation.path, dict(about.variables)))
+        x.before = saved
+    else:
         invariant = obligation.function
-        return run.invariants.run(x, invariant, obligation.subject, obligation.path, obligation.stamp), invariant.body
-    contract = _contract(obligation)
-    if contract is None:
-        return None
-    frame = Frame(obligation.function)
-    saved, x.before = x.before, obligation.stamp
-    x.condition(frame, contract, State(obligation.path, dict(obligation.variables)))
-    x.before = saved
-    return frame, contract.block
-
-
-def _contract(obligation: Obligation) -> ir.Ghost | None:
-    """What isn't ensured."""
-    own = obligation.function.ensures if obligation.duty is Duty.ENSURES else []
-    return next((one for one in own if one.span == obligation.span), None)
+        assert invariant.invariant_of is not None
+        frame, block = run.invariants.run(x, invariant, about, obligation.path, obligation.stamp), invariant.body
+        found.subject = reader.object(invariant.invariant_of, about)
+    found.trouble = next(((span, check) for span, check, holds in x.asked if not model.number(holds)), None)
+    x.asked = None
+    if found.trouble is None:
+        found.reason = last_question(x, frame, block, model)
 
 
 def _written(run: Run, obligation: Obligation, model: Model) -> _Moment:
@@ -363,13 +345,13 @@ def _written(run: Run, obligation: Obligation, model: Model) -> _Moment:
 
 def _about(run: Run, obligation: Obligation) -> Iterator[str]:
     """The components of the cells that it reads, or may not have changed; of a specification, all that itself reads."""
-    contract, function = _contract(obligation), obligation.function
+    function = obligation.function
     if obligation.duty is Duty.UNCHANGED:
         yield obligation.callee
-    elif obligation.subject is not None:
+    elif isinstance(obligation.about, Contract):
+        yield from _components(run, obligation.about.ghost.block)
+    elif obligation.about is not None:
         yield from _components(run, function.body)
-    elif contract is not None:
-        yield from _components(run, contract.block)
     elif is_specification(function):
         yield from _components(run, [node for node in everything(function.body) if not isinstance(node, ir.Call)])
 

@@ -10,7 +10,7 @@ from neokernel.compiler import ir
 from neokernel.compiler.diagnostics import Diagnostic, in_words_of_the_user
 from neokernel.compiler.ir import Kind
 from neokernel.prover.failures.counterexample import Counterexample
-from neokernel.prover.obligations import Duty, Obligation, what
+from neokernel.prover.obligations import Duty, Obligation, trouble, what
 from neokernel.prover.solve import Answer
 
 #: how many conditions of the way are shown
@@ -59,12 +59,35 @@ def _path(
             own.pop((span, taken), None)
             own[span, taken] = None
     notes: list[tuple[ir.Span | None, str]] = [
-        (None, f"… and {number} condition{'s' * (number != 1)} in {where}") for where, number in elsewhere.items()
+        (None, f"on the way, {number} more condition{'s' * (number != 1)} in {where}")
+        for where, number in elsewhere.items()
     ]
     if len(own) > CONDITIONS:
-        notes.append((None, f"… and {len(own) - CONDITIONS} before these"))
+        notes.append((None, f"on the way, {len(own) - CONDITIONS} more before these"))
     notes += [(span, answer_at(span, taken, sources)) for span, taken in list(own)[-CONDITIONS:]]
     return notes
+
+
+def _guesses(obligation: Obligation, found: Counterexample) -> list[tuple[ir.Span | None, str]]:
+    """What calls and loops do there, as far as the proof knows; and whether that can be."""
+    here = obligation.span.file
+    results: dict[tuple[ir.Span, str], None] = {}
+    for span, callee, text in found.results:
+        if span.file == here:
+            results[span, f"`{callee}` gives {text}: its contract allows it"] = None
+    notes: list[tuple[ir.Span | None, str]] = [*list(results)[-CONDITIONS:]]
+    if len(results) > CONDITIONS:
+        notes.insert(0, (None, f"{len(results) - CONDITIONS} more calls before these"))
+    for span, begins in found.rounds:
+        if span.file == here:
+            values = ", ".join(f"{name} = {text}" for name, text in begins)
+            begins = f": one may begin with {values}" if values else ""
+            notes.append((span, f"of this loop's rounds no more is known{begins}"))
+    if found.never and notes:
+        notes.append(
+            (None, "no run fails so: say more of what is called, by `ensures`, or of each round, by `loop_invariant`")
+        )
+    return list(dict.fromkeys(notes))
 
 
 def diagnostic(
@@ -81,21 +104,19 @@ def diagnostic(
             if changes:
                 notes.append((None, f"where {made.name} has {changes}"))
         notes += _path(obligation, found, sources)
-        notes += [
-            (span, f"`{callee}` gives {text}: its contract allows it")
-            for span, callee, text in found.results
-            if span.file == obligation.span.file
-        ]
-        loops = [one.span for one in found.unknowns if one.callee is None and one.span.file == obligation.span.file]
-        notes += [(span, "of this loop's rounds no more is known") for span in dict.fromkeys(loops)]
+        notes += _guesses(obligation, found)
         if found.values:
             values = ", ".join(f"{name} = {text}" for name, text in found.values)
-            notes.append((None, f"there, {values}"))
+            there = "there" if obligation.duty is not Duty.LOOP_INVARIANT else "where it is to hold"
+            notes.append((None, f"{there}, {values}"))
         for made in [*found.objects, *found.others]:
             changes = ", ".join(f"{name} = {text}" for name, text in made.afterwards)
             if changes:
                 notes.append((None, f"afterwards {made.name} has {changes}"))
-        if found.reason is not None and found.reason.span != obligation.span:
+        if found.trouble is not None:
+            span, check = found.trouble
+            notes.append((span, f"it can't be computed: {trouble(check)}"))
+        elif found.reason is not None and found.reason.span != obligation.span:
             of = f"it is broken of {found.subject}: " if found.subject else ""
             notes.append((found.reason.span, of + answer_at(found.reason.span, found.reason.answer, sources)))
         elif found.subject:
