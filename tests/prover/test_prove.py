@@ -532,3 +532,15 @@ def test_a_contract_that_cannot_be_computed_fails_so_when_it_is_run(module: Path
     status, output = prove("--test", "test_it.py", "halves.py")
     assert status == 1
     assert "lang.IndexOutOfRange" in (module.parent / "test_it.py").read_text(), output
+
+
+@pytest.mark.parametrize("asked", ["self.next is not None", "not (self.next is None)", "isinstance(self.next, Node)"])
+def test_a_question_is_shown_with_its_own_answer(module: Path, asked: str) -> None:
+    """Also one that is the opposite of what the machine asks."""
+    module.write_text(
+        "from __future__ import annotations\n\nfrom neokernel.lang import invariant, struct\n\n\n@struct\nclass Node:\n"
+        "    next: Node | None = None\n    used: bool = False\n\n    @invariant\n    def is_used(self) -> bool:\n"
+        f"        return not self.used or {asked}\n\n\ndef use(node: Node) -> None:\n    node.used = True\n"
+    )
+    output = prove(module)[1]
+    assert f"it is broken of node: `{asked}` is false ({shown(module)}:13)" in output
