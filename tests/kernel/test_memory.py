@@ -15,7 +15,7 @@ from neokernel.arch import cpu
 from neokernel.kernel.objects import LARGE, Memory, SchedContext, Thread
 from neokernel.kernel.slot import number_of
 from neokernel.lang import u64
-from tests.kernel.support import FREE, MEMORY, RAM, Machine
+from tests.kernel.support import FREE, MEMORY, RAM, Machine, Result
 
 Failure = tuple[Status, int]
 DONE = (Status.OK, 0)
@@ -197,6 +197,18 @@ def test_clearing_ahead(machine: Machine, pending: bool) -> None:
     assert machine.invoke(1, Operation.MEMORY_INFO).failure == (Status.WRONG_KIND, INVOKED)
     machine.slot(MEMORY).rights = machine.slot(MEMORY).rights & 7
     assert clear(machine, PAGE_SIZE) == (Status.MISSING_RIGHT, INVOKED)
+
+
+@pytest.mark.parametrize("pending", [False, True])
+def test_what_takes_steps_says_no_more_than_that_it_is_done(machine: Machine, pending: bool) -> None:
+    machine.hart.cpu.pending = pending
+    machine.window(FREE, 3)
+    for operation, w in (
+        (Operation.CLEAR, (5 * PAGE_SIZE,)),
+        (Operation.RETYPE, (Kind.FRAME.value, 0, 3, 0)),
+        (Operation.CLEAR, (0,)),
+    ):
+        assert machine.invoke(MEMORY, operation, *w) == Result(0, 0, (0, 0, 0, 0))
 
 
 def test_what_was_cleared_ahead_is_clear_in_a_memory_that_is_made_of_it(machine: Machine) -> None:

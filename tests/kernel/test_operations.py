@@ -23,6 +23,7 @@ from neokernel.abi.status import FIRST, INVOKED, REPLY, SECOND, THIRD, TRAVELLIN
 from neokernel.arch import cpu
 from neokernel.kernel import captable, outcome
 from neokernel.kernel.objects import MAXIMUM_DEPTH, State, Thread
+from neokernel.kernel.space import TAKEN_STEP
 from tests.kernel.support import INTERRUPTS, MEMORY, PAGE, PRIORITY, Machine, Result, u64
 
 #: a slot that stays empty, and one that no table has
@@ -321,6 +322,8 @@ THREADS = [
     Refusal("thread", OP.BIND, (7,), "floats", S.OUT_OF_RANGE, FIRST),
     *(Refusal("thread", OP.BIND, (each.value,), None, S.NO_CAPABILITY, TRAVELLING) for each in Binding),
     *(Refusal("thread", OP.BIND, (each.value,), "reply", S.WRONG_KIND, TRAVELLING) for each in Binding),
+    # Even where something is bound already.
+    *(Refusal("own thread", OP.BIND, (each.value,), "reply", S.WRONG_KIND, TRAVELLING) for each in Binding),
     *(
         Refusal("thread", OP.BIND, (each.value,), f"weak {kind}", S.MISSING_RIGHT, TRAVELLING)
         for each, kind in KINDS_OF_BINDINGS.items()
@@ -909,6 +912,37 @@ def test_a_space_that_ends_leaves_its_frames(bench: Bench) -> None:
     machine.check()
 
 
+def test_a_table_is_emptied_by_a_few_entries_a_step_to_its_last_one(bench: Bench) -> None:
+    machine = bench.machine
+    table, frames = bench["lowest table"], machine.make(Kind.FRAME, 0, TAKEN_STEP + 2)
+    for place, frame in zip((*range(TAKEN_STEP + 1), 511), frames, strict=True):
+        bench.do("own space", Operation.MAP, place * PAGE, RW, given=frame)
+    ends_in_steps(bench, table, bench.object(table), TAKEN_STEP)
+    assert all(machine.slot(frame).holder is None for frame in frames)
+
+
+def test_a_space_is_emptied_to_its_last_entry(bench: Bench) -> None:
+    """The upper half is the kernel's."""
+    space, table = bench["address_space"], bench["page_table"]
+    bench.do(space, Operation.INSTALL, 255 << 30, 2, given=table)
+    ends_in_steps(bench, space, bench.object(space).root, 0)
+    assert bench.machine.slot(table).holder is None and bench.object(table).parent is None
+
+
+def ends_in_steps(bench: Bench, index: int, table: Any, first: int) -> None:
+    """The table, or the space whose root it is, is deleted while interrupts come; the first step empties `first`."""
+    machine, used = bench.machine, int(table.used)
+    machine.hart.cpu.pending = True
+    machine.start(machine.root, Call.CALL, boot.OWN_TABLE, word_of(OP.DELETE.value), (index, 0, 0, 0), 0)
+    assert table.used == used - first
+    for _ in range(20):
+        if id(machine.root) in machine.restarting:
+            machine.check()
+            machine.enter(machine.root)
+    assert table.used == 0 and machine.result(machine.root).failure == (S.OK, 0)
+    machine.check()
+
+
 # --- threads ----------------------------------------------------------------------------------------------------------
 
 HIGHER = PRIORITY + 1
@@ -1002,9 +1036,9 @@ def test_registers_are_written_and_read(bench: Bench) -> None:
 def test_a_thread_suspends_itself(bench: Bench) -> None:
     machine = bench.machine
     other = spawn(bench)
-    machine.start(other.thread, Call.CALL, other.index, word_of(Operation.SUSPEND.value), NOTHING, 0)
+    machine.start(other.thread, Call.CALL, other.index, word_of(Operation.SUSPEND.value), (1, 2, 3, 4), 0)
     assert machine.current is machine.root and other.thread.state is State.STOPPED
-    assert machine.result(other.thread).failure == (S.OK, 0)
+    assert machine.result(other.thread) == Result(0, 0, NOTHING), "it goes on as after any call"
     bench.do("own table", Operation.DELETE, other.index)
     bench.do("own table", Operation.DELETE, other.context)
     machine.check()
@@ -1657,6 +1691,25 @@ def test_a_dispatch_is_broken_off(how: str, bench: Bench) -> None:
         assert root.state is State.STOPPED and machine.result(root).failure == (S.CANCELLED, INVOKED)
     else:
         assert root.state is State.RUNNABLE and machine.result(root).words[0] == Stop.STOPPED.value
+
+
+def test_schedulers_of_schedulers_are_told(bench: Bench) -> None:
+    """Each that is woken without time is held by the next; beyond the third nobody is told."""
+    machine = bench.machine
+    bells = machine.make(Kind.NOTIFICATION, 0, 4)
+    others = [spawn(bench, PRIORITY - 1)]
+    bench.do(others[0].index, Operation.SUSPEND)
+    for bell in bells[:-1]:
+        others.append(spawn(bench))
+        machine.start(others[-1].thread, Call.WAIT, bell, 0, (NEVER, 0, 0, 0), 0)
+    for other, bell in zip(others, bells, strict=True):
+        bench.do(other.index, Operation.UNBIND, Binding.CONTEXT.value)
+        bench.do(other.index, Operation.HOLD, given=bell)
+    bench.do(others[0].index, Operation.RESUME)
+    assert all(other.thread.state is State.RUNNABLE and other.thread.context is None for other in others)
+    assert [machine.result(other.thread).badge for other in others[1:]] == [1, 1, 1]
+    assert [bench.object(bell).word for bell in bells] == [0, 0, 0, 0]
+    machine.check()
 
 
 def test_who_lives_on_others_time_sets_no_deadline(bench: Bench) -> None:

@@ -311,7 +311,9 @@ def test_time_used_up_in_a_server_is_a_fault_however_it_is_noticed() -> None:
     machine.tick(0)
     machine.check()
     assert server.faulted and machine.current is handler
-    assert call.label_of(u64(machine.result(handler).word)) == Fault.BUDGET.value
+    report, context = machine.result(handler), client.home
+    assert context is not None and call.label_of(u64(report.word)) == Fault.BUDGET.value
+    assert report.words == (context.identifier, server.registers.pc, 0, 0)
 
 
 def test_a_context_that_is_unbound_while_it_is_lent_doesnt_come_back() -> None:

@@ -9,20 +9,27 @@ from hypothesis import strategies as st
 from neokernel.abi import boot
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding
-from neokernel.abi.rights import ALL, CONTROL, SEND
+from neokernel.abi.rights import ALL, CONTROL, EXECUTE, READ, SEND
 from neokernel.abi.status import Status
 from neokernel.kernel import slot as slots
 from neokernel.kernel.objects import (
     BADGED,
+    ENTRY_EXECUTE,
+    ENTRY_READ,
+    ENTRY_WRITE,
     LARGE,
     MAXIMUM_DEPTH,
     OWNER,
     PINNED,
     REVOKING,
+    USER,
+    VALID,
     CapTable,
     Endpoint,
     Memory,
+    PageTable,
     Slot,
+    is_allowed,
 )
 from neokernel.lang import u16, u64
 from neokernel.lang.failures import ContractFailed
@@ -184,3 +191,21 @@ def test_a_pin_isnt_copied(machine: Machine) -> None:
     source, copy = Slot(object=Memory(), rights=ALL, flags=PINNED), Slot()
     slots.derive(machine.hart, source, copy, ALL)
     assert copy.flags == 0
+
+
+def test_an_entry_leads_where_its_capability_does_and_allows_no_more(machine: Machine) -> None:
+    """What all contracts about page tables are made of."""
+    machine.boot()
+    (index,), (other,) = machine.make(Kind.PAGE_TABLE), machine.make(Kind.FRAME)
+    table, frame = machine.slot(index), machine.slot(other)
+    frame.rights = u16(READ | EXECUTE)
+    assert isinstance(table.object, PageTable)
+    below, page = (table.object.base >> 12) << 10 | VALID, (frame.word >> 12) << 10 | VALID | USER
+    further = 1 << 10
+    assert is_allowed(table, below)
+    assert not any(is_allowed(table, entry) for entry in (below + further, below | ENTRY_READ, below | USER))
+    assert is_allowed(frame, page | ENTRY_READ | ENTRY_EXECUTE)
+    assert not any(is_allowed(frame, entry) for entry in (page + further, page | ENTRY_READ | ENTRY_WRITE))
+    frame.rights = ALL
+    assert is_allowed(frame, page | ENTRY_READ | ENTRY_WRITE)
+    assert not is_allowed(frame, page | ENTRY_WRITE | ENTRY_EXECUTE)

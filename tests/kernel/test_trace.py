@@ -16,7 +16,7 @@ from neokernel.arch import cpu
 from neokernel.image.perfetto import THREADS, chrome_trace
 from neokernel.image.ring import Ring, find_ring
 from neokernel.kernel.objects import Thread, Trace
-from neokernel.kernel.placement import trace_header
+from neokernel.kernel.placement import trace_header, trace_record
 from tests.kernel.support import PAGE, PRIORITY, Machine, u64
 
 ALL_EVENTS = (1 << len(Event)) - 1
@@ -43,6 +43,13 @@ class Scene:
         self.machine.name(self.machine.root, self.context)
         word = int(call.message(u64(Operation.BIND.value), u64(0), u64(1)))
         self.machine.start(self.machine.root, Call.CALL, self.thread, word, (Binding.CONTEXT.value, 0, 0, 0), 0)
+
+    def records(self) -> list[tuple[Event, int, int, int]]:
+        """All that was written, as it is there."""
+        trace = self.machine.slot(self.trace).object
+        assert isinstance(trace, Trace)
+        written = (trace_record(trace, u64(number)) for number in range(int(trace_header(trace).written)))
+        return [(Event(int(each.event)), int(each.thread), int(each.a), int(each.b)) for each in written]
 
     def ring(self) -> Ring:
         trace = self.machine.slot(self.trace).object
@@ -186,6 +193,45 @@ def test_when_nobody_runs(scene: Scene) -> None:
     one = int(root.identifier)
     told = [(entry.event.name, entry.thread, entry.a) for entry in scene.ring().entries]
     assert told[-2:] == [("SYSCALL", one, Call.CALL.value), ("SWITCH", 0, one)]
+
+
+def test_a_switch_says_who_goes_on_and_nothing_else(scene: Scene) -> None:
+    """Who ran before, readers know."""
+    machine, root, other = scene.machine, scene.machine.root, scene.other
+    scene.begin()
+    for caller in (other, root):
+        machine.start(caller, Call.CALL, scene.endpoint, 0, (0, 0, 0, 0), 0)
+    switches = [record for record in scene.records() if record[0] is Event.SWITCH]
+    assert switches[-2:] == [(Event.SWITCH, int(root.identifier), 0, 0), (Event.SWITCH, 0, 0, 0)]
+
+
+def test_who_goes_on_isnt_told_of_though_another_could_run(scene: Scene) -> None:
+    machine = scene.machine
+    _, peer = machine.spawn(PRIORITY)
+    assert peer.ready
+    before = len(scene.records())
+    machine.invoke(boot.OWN_TABLE, Operation.INSPECT, boot.OWN_TABLE)
+    assert [record[0] for record in scene.records()[before:]] == [Event.SYSCALL]
+
+
+@pytest.mark.parametrize("passive", [False, True])
+def test_who_becomes_ready_is_told(scene: Scene, passive: bool) -> None:
+    """Whether who wakes it runs on time of its own or on its client's."""
+    machine, root, server = scene.machine, scene.machine.root, scene.other
+    index, woken = machine.spawn(PRIORITY - 1)
+    machine.invoke(index, Operation.SUSPEND)
+    caller = root
+    if passive:
+        scene.begin()
+        machine.start(server, Call.RECEIVE, scene.endpoint, 0, (call.NEVER, 0, 0, 0), scene.reply)
+        machine.invoke(scene.thread, Operation.UNBIND, Binding.CONTEXT.value)
+        machine.start(root, Call.CALL, scene.endpoint, 0, (0, 0, 0, 0), 0)
+        assert machine.current is server
+        caller = server
+    before = len(scene.records())
+    machine.invoke(index, Operation.RESUME, thread=caller)
+    told = [record for record in scene.records()[before:] if record[0] is not Event.SYSCALL]
+    assert told == [(Event.READY, int(caller.identifier), int(woken.identifier), PRIORITY - 1)]
 
 
 def test_calls_are_recorded_with_whatever_they_imply(scene: Scene) -> None:

@@ -151,7 +151,8 @@ def hears_of_lost_time(served: Served, server: Thread, context: SchedContext) ->
     assert served.handler is not None
     assert server.faulted and served.machine.current is served.handler
     report = served.machine.result(served.handler)
-    assert call.label_of(u64(report.word)) == Fault.BUDGET.value and report.words[0] == context.identifier
+    assert call.label_of(u64(report.word)) == Fault.BUDGET.value
+    assert report.words == (context.identifier, server.registers.pc, 0, 0)
 
 
 @pytest.mark.parametrize("then", ["signal", "deadline", "suspended", "called", "deleted"])
@@ -443,6 +444,17 @@ def test_who_has_lent_its_clients_time_on_gets_none_of_its_own() -> None:
     (given,) = machine_make(machine, served.supervisor, Kind.SCHED_CONTEXT)
     done = machine.invoke(index_of(machine, first), Operation.BIND, CONTEXT, given=given, thread=served.supervisor)
     assert done.failure == (Status.OCCUPIED, FIRST)
+    machine.check()
+
+
+def test_who_runs_on_its_clients_time_gets_none_of_its_own() -> None:
+    """The same, if it has it still: here it asks for some itself."""
+    served = Served()
+    machine, server = served.machine, served.servers[0]
+    (given,) = machine_make(machine, server, Kind.SCHED_CONTEXT)
+    done = machine.invoke(index_of(machine, server), Operation.BIND, CONTEXT, given=given, thread=server)
+    assert done.failure == (Status.OCCUPIED, FIRST)
+    assert server.home is None and server.context is served.client.home
     machine.check()
 
 
