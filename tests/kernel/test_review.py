@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from neokernel import lang
 from neokernel.abi import boot, call
-from neokernel.abi.call import NEVER, Call, message
+from neokernel.abi.call import NEVER, NOW, Call, message
 from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation, Stop
@@ -415,6 +417,30 @@ def test_a_server_that_was_dispatched_doesnt_get_its_clients_time_too() -> None:
     operate(machine, root, chain.index, Operation.DISPATCH, NEVER)
     assert machine.current is chain.server and chain.server.context is root.home
     chain.bring_back(machine)
+
+
+def test_a_held_server_that_goes_on_with_its_clients_time_has_no_need_of_its_scheduler() -> None:
+    """It has what was another scheduler's, until the timer takes that back; then it has its client's, at once."""
+    machine = Machine()
+    root = machine.boot()
+    chain = Chain(machine, True)
+    server, other, (last, _) = chain.server, chain.other, chain.signals
+    machine.start(chain.last, Call.WAIT, last, 0, (NEVER, 0, 0, 0), 0)
+    operate(machine, root, chain.index, Operation.DISPATCH, NEVER)
+    machine.start(server, Call.CALL, chain.ends[2], word(1), (0, 0, 0, 0), 0)
+    machine.interrupt(1)
+    machine.start(chain.last, Call.RECEIVE, chain.ends[1], 0, (NEVER, 0, 0, 0), chain.replies[1])
+    # The client's time waits; the scheduler's comes back with the answer, though nobody holds the server now.
+    assert machine.invoke(chain.index, Operation.RELEASE, thread=other).word == 0
+    machine.start(other, Call.REPLY_RECEIVE, chain.ends[2], word(1), (0, 0, 0, 0), chain.replies[2])
+    assert machine.current is server and server.context is root.home
+    assert machine.invoke(chain.index, Operation.HOLD, given=chain.scheduler, thread=server).word == 0
+    assert machine.call(Call.WAIT, chain.scheduler, 0, (NOW, 0, 0, 0), thread=server).badge == 1
+    machine.tick(1)
+    machine.check()
+    assert server.context is chain.client.home and machine.current is server
+    notification: Any = machine.slot(chain.scheduler).object
+    assert notification.word == 0 and root.context is root.home
 
 
 def test_a_slice_that_ends_while_somebody_else_comes_gives_others_a_turn_all_the_same() -> None:
