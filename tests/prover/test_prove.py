@@ -544,3 +544,37 @@ def test_a_question_is_shown_with_its_own_answer(module: Path, asked: str) -> No
     )
     output = prove(module)[1]
     assert f"it is broken of node: `{asked}` is false ({shown(module)}:13)" in output
+
+
+PAIR = """from neokernel.lang import ensures, invariant, struct, u32
+
+
+@struct
+class Pair:
+    low: u32 = 0
+    high: u32 = 0
+
+    @invariant
+    def in_order(self) -> bool:
+        return self.low <= self.high
+
+    def note(self) -> u32:
+        ensures(lambda result: result <= self.low)
+        return self.low
+
+    def move(self) -> u32:
+        first = self.note()
+        self.low = first
+        self.high = 0
+        second = self.note()
+        self.low = 0
+        return first // 2 + second // 2
+"""
+
+
+def test_what_is_due_at_a_call_may_well_fail(module: Path) -> None:
+    """What `note` ensures doesn't matter to whether the invariant holds when it is called."""
+    module.write_text(PAIR)
+    output = prove(module)[1]
+    assert "the invariant `Pair.in_order` may be broken" in output
+    assert "no run fails so" not in output

@@ -44,8 +44,9 @@ class _Walk:
             match node:
                 case ir.Compare(result=ir.Temp() as result) | ir.IsArm(result=ir.Temp() as result):
                     self.asks(node.span, result)
-                case ir.Call(result=ir.Temp(type=BoolType()) as result) | ir.Unary(
-                    result=ir.Temp(type=BoolType()) as result
+                case (
+                    ir.Call(result=ir.Temp(type=BoolType()) as result)
+                    | ir.Unary(result=ir.Temp(type=BoolType()) as result)
                 ):
                     self.asks(node.span, result)
                 case ir.If(condition=condition, then=then, otherwise=otherwise):

@@ -81,8 +81,8 @@ def _guesses(obligation: Obligation, found: Counterexample) -> list[tuple[ir.Spa
     for span, begins in found.rounds:
         if span.file == here:
             values = ", ".join(f"{name} = {text}" for name, text in begins)
-            begins = f": one may begin with {values}" if values else ""
-            notes.append((span, f"of this loop's rounds no more is known{begins}"))
+            begin = f": one may begin with {values}" if values else ""
+            notes.append((span, f"of this loop's rounds no more is known{begin}"))
     if found.never and notes:
         notes.append(
             (None, "no run fails so: say more of what is called, by `ensures`, or of each round, by `loop_invariant`")

@@ -67,22 +67,26 @@ def ways(session: Session, function: ir.Function, failed: Iterable[Verdict]) -> 
 def _among_runs(
     session: Session, function: ir.Function, doubtful: set[_Place]
 ) -> tuple[dict[_Place, list[Counterexample]], set[_Place]]:
-    """How these fail in runs; and those that never do."""
+    """How these fail in runs; and those that never do, though runs come there."""
     run = Run(function, session.of, RUNS, session.effort // 8, session.proven, session.rule)
     run.execute()
     in_runs: dict[_Place, list[Counterexample]] = {}
+    met: set[_Place] = set()
     open: set[_Place] = set()
     for obligation in run.executor.findings.obligations:
         place = _place(obligation)
-        if place not in doubtful or obligation.goal is t.TRUE:
+        if place not in doubtful:
             continue
-        answer = run.solver(obligation.facts).prove(obligation.path, obligation.goal)
-        if answer is not Answer.PROVEN:
-            open.add(place)
-        found = find(run, obligation) if answer is Answer.REFUTED and place not in in_runs else None
+        met.add(place)
+        solver = run.solver(obligation.facts)
+        if obligation.goal is t.TRUE or solver.prove(obligation.path, obligation.goal) is Answer.PROVEN:
+            continue
+        open.add(place)
+        found = None if place in in_runs else find(run, obligation)
         if found is not None:
             in_runs[place] = [found]
-    return in_runs, set() if run.executor.left_out else doubtful - open
+    # What is due where a call or a round begins isn't asked there when that is run itself.
+    return in_runs, set() if run.executor.left_out else met - open
 
 
 def _place(obligation: Obligation) -> _Place:
