@@ -929,6 +929,17 @@ def test_a_space_is_emptied_to_its_last_entry(bench: Bench) -> None:
     assert bench.machine.slot(table).holder is None and bench.object(table).parent is None
 
 
+def test_who_takes_a_table_from_its_own_space_goes_on_in_it(bench: Bench) -> None:
+    """By another number, as what the hardware knows by the old one is forgotten."""
+    machine = bench.machine
+    _ = bench["middle table"]
+    before = int(machine.root.space.translation)
+    bench.do("middle table", Operation.UNINSTALL)
+    after = int(machine.root.space.translation)
+    assert 0 != after != before and machine.hart.cpu.translation == after
+    machine.check()
+
+
 def ends_in_steps(bench: Bench, index: int, table: Any, first: int) -> None:
     """The table, or the space whose root it is, is deleted while interrupts come; the first step empties `first`."""
     machine, used = bench.machine, int(table.used)
@@ -937,6 +948,7 @@ def ends_in_steps(bench: Bench, index: int, table: Any, first: int) -> None:
     assert table.used == used - first
     for _ in range(20):
         if id(machine.root) in machine.restarting:
+            assert machine.root.registers.full, "its arguments are as they were"
             machine.check()
             machine.enter(machine.root)
     assert table.used == 0 and machine.result(machine.root).failure == (S.OK, 0)

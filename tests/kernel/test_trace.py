@@ -205,6 +205,20 @@ def test_a_switch_says_who_goes_on_and_nothing_else(scene: Scene) -> None:
     assert switches[-2:] == [(Event.SWITCH, int(root.identifier), 0, 0), (Event.SWITCH, 0, 0, 0)]
 
 
+def test_a_switch_that_is_told_of_otherwise_has_no_record(scene: Scene) -> None:
+    """In the general way the message has one, and the reply."""
+    machine, root, server = scene.machine, scene.machine.root, scene.other
+    machine.fast = False
+    scene.begin()
+    machine.start(server, Call.RECEIVE, scene.endpoint, 0, (call.NEVER, 0, 0, 0), scene.reply)
+    before = len(scene.records())
+    machine.start(root, Call.CALL, scene.endpoint, 0, (0, 0, 0, 0), 0)
+    machine.start(server, Call.REPLY_RECEIVE, scene.endpoint, 0, (0, 0, 0, 0), scene.reply)
+    assert machine.current is root
+    told = [record[0] for record in scene.records()[before:] if record[0] is not Event.READY]
+    assert told == [Event.SYSCALL, Event.SEND, Event.SYSCALL, Event.REPLY]
+
+
 def test_who_goes_on_isnt_told_of_though_another_could_run(scene: Scene) -> None:
     machine = scene.machine
     _, peer = machine.spawn(PRIORITY)

@@ -264,6 +264,31 @@ def test_who_misses_time_and_is_held_then_has_no_fault() -> None:
     assert server.faulted and machine.current is served.handler
 
 
+def test_who_is_held_has_no_fault_however_many_schedulers_are_told_before() -> None:
+    """Its own isn't: each that is woken has no time, and the third of them is the last whose scheduler would be."""
+    served = Served(1, True)
+    machine, server = served.machine, served.servers[0]
+    machine.start(server, Call.WAIT, served.signals, 0, (NEVER, 0, 0, 0), 0)
+    assert machine.invoke(served.number, Operation.UNBIND, CONTEXT).word == 0
+    own, *bells = machine.make(Kind.NOTIFICATION, 0, 3)
+    assert machine.invoke(index_of(machine, server), Operation.HOLD, given=own).word == 0
+    stopped, _ = machine.spawn(PRIORITY - 1)
+    assert machine.invoke(stopped, Operation.SUSPEND).word == 0
+    held = [stopped]
+    for bell in bells:
+        number, thread = machine.spawn(PRIORITY + 1)
+        machine.start(thread, Call.WAIT, bell, 0, (NEVER, 0, 0, 0), 0)
+        held.append(number)
+    for number, bell in zip(held, (*bells, served.signals), strict=True):
+        assert machine.invoke(number, Operation.UNBIND, CONTEXT).word == 0
+        assert machine.invoke(number, Operation.HOLD, given=bell).word == 0
+    assert machine.invoke(stopped, Operation.RESUME).word == 0
+    assert server.state is State.RUNNABLE and server.context is None and server.taken != 0
+    machine.check()
+    machine.tick(1)
+    assert not server.faulted
+
+
 def test_who_misses_time_and_ends_is_forgotten() -> None:
     served = Served(1, True)
     machine, server, supervisor = served.machine, served.servers[0], served.supervisor
