@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from typing import Any
 
@@ -17,7 +18,7 @@ from neokernel.abi.operations import Binding, Operation
 from neokernel.abi.rights import ALL, EXECUTE, READ, WRITE
 from neokernel.abi.status import FIRST, Status
 from neokernel.arch.riscv64.panic import TEST_DEVICE, UART
-from neokernel.image.archive import Part
+from neokernel.image.archive import Entry, Part, pack
 from neokernel.kernel import placement
 from neokernel.kernel.objects import DEVICE, OWNER, CapTable, Frame, Interrupt, Memory, State
 from tests.kernel.boot_support import (
@@ -40,6 +41,7 @@ from tests.kernel.boot_support import (
     TREE,
     A,
     Board,
+    Booted,
     D,
     G,
     R,
@@ -52,6 +54,8 @@ from tests.kernel.boot_support import (
     booted,
     merged,
     panics,
+    program,
+    u64,
 )
 from tests.kernel.devicetree_samples import cells
 
@@ -147,6 +151,14 @@ def test_only_so_many_lines(monkeypatch: pytest.MonkeyPatch, lines: int, kept: i
     found = booted(monkeypatch, lines=lines)
     assert (len(found.hart.lines), found.info.interrupt_count) == (kept, granted)
     assert found.info.archive_table == found.info.interrupt_first + granted
+
+
+def test_segments_of_other_programs_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one can't be mapped, and would need more slots than there is memory for."""
+    others = [Part(0x1_0000, 0, PAGE + 1, 1 << 50, WRITABLE | EXECUTABLE)]
+    packed = bytearray(pack([program(), Entry("more", bytes(LARGE), 0, 0, tuple(others))]))
+    found = booted(monkeypatch, archive=packed)
+    assert found.user.keys() == booted(monkeypatch, archive=archive(more=LARGE)).user.keys()
 
 
 def test_a_frame_for_each_page_of_the_archive(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,6 +263,32 @@ def test_nothing_in_use_is_given_away(monkeypatch: pytest.MonkeyPatch) -> None:
     # And no page between them is lost, but for the one that boot keeps.
     left = found.free()[-1][0]
     assert set(range(PARTS.end + PAGE, left, PAGE)) <= taken
+
+
+def test_the_roots_objects_lie_one_behind_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In units of 64 bytes, but for what begins with a page."""
+    found = booted(monkeypatch)
+    owners = sorted(found.simulation.memory.living(), key=lambda owner: owner.start)
+    owners = [owner for owner in owners if PARTS.end <= owner.start - DIRECT < PARTS.archive]
+    assert len(owners) > 30
+    for before, owner in itertools.pairwise(owners):
+        assert owner.start in (up(before.end, 64), up(owner.start)), owner.describe()
+
+
+def test_objects_take_all_of_their_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The later they begin, the less is left; when it is less than a page, no Memory is made of it."""
+
+    def booted_behind(end: int) -> Booted:
+        return booted(monkeypatch, parts=lang.replace(PARTS, end=u64(end)))
+
+    end = int(PARTS.end)
+    # The first time, the kernel's map takes some pages more or less.
+    for wanted in (16 * PAGE, PAGE):
+        end += booted_behind(end).free()[-1][1] - wanted
+    found, full = booted_behind(end), booted_behind(end + PAGE)
+    assert found.free()[-1][1] == PAGE
+    assert full.free() == found.free()[:-1] and full.info.free_first == found.info.free_first - 1
+    full.check()
 
 
 def whole_pages(board: Board, start: int, end: int) -> set[int]:
@@ -401,6 +439,19 @@ def test_a_program_of_many_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     assert mapped(found.user, 0x10_0000, found.user[0x10_0000].physical, 0x10_0000, USER | R | W)
     assert all(0x4000_0000 * number in found.user for number in range(1, 5))
     found.check()
+    assert tables_made(found) == 16
+    # One less, and a segment more, if all of the archive is in large pages.
+    behind = LARGE - (found.own[1] - int(PARTS.archive)) % LARGE
+    segments.append(Part(0x4020_0000, 0x3000, 0x80, 0x80, 4))
+    found = booted(monkeypatch, archive=archive(segments, LARGE + 0x2_0000 + behind), segments=segments)
+    assert tables_made(found) == 16 and found.own[1] % LARGE == 0
+    found.check()
+
+
+def tables_made(found: Booted) -> int:
+    """Page tables of the root's own, but for the first."""
+    tables = found.simulation.tables
+    return len(tables(int(found.root.space.root.base)) - tables(found.simulation.used or 0)) - 1
 
 
 # --- its thread -------------------------------------------------------------------------------------------------------
@@ -637,6 +688,20 @@ def test_the_kernels_memory_is_reserved(monkeypatch: pytest.MonkeyPatch, by: str
         assert booted(monkeypatch, **{by: ((0x1000, 0x1000), (int(base), size))}).own[1] == end
 
 
+def test_all_that_the_tree_reserves_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever in the tree the block lies, and however long it is."""
+    tree = Board(devices=(), reserved=()).tree()
+    kept = [*many(60, 0x4_0000_0000), (int(PARTS.archive), 1)]
+    place = up(len(tree), 8)
+    block = b"".join(struct.pack(">QQ", *each) for each in [*kept, (0, 0)])
+    blob = bytearray(tree.ljust(place, b"\0") + block)
+    struct.pack_into(">I", blob, 4, len(blob))
+    struct.pack_into(">I", blob, 16, place)
+    assert len(kept) * 16 > place
+    said = f"panic: 0x1 bytes at {PARTS.archive:#x} are reserved, and the kernel's\n"
+    assert panics(monkeypatch, blob=bytes(blob)) == said
+
+
 def test_the_tree_lies_in_the_kernels_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     end = kernels_end(monkeypatch)
     size = up(len(Board().tree()), 8)
@@ -751,6 +816,7 @@ ROOM = ROOT_STACK_TOP - STACK
         (Part(0x1_0000, SIZE, PAGE, PAGE, 4), False),
         (Part(0x1_0000, SIZE - 2 * PAGE, PAGE + 1, 2 * PAGE, 4), False),
         (Part(0x1_0000, SIZE - 2 * PAGE, PAGE, PAGE, 4), True),
+        (Part(0x1_0000, SIZE - PAGE, 0, PAGE, 4), True),
         (Part(ROOM - PAGE, 0, 0, PAGE, 4), False),
         (Part(ROOM - 2 * PAGE, 0, 0, PAGE, 4), True),
         (Part(ROOT_STACK_TOP, 0, 0, 0, 4), False),
