@@ -18,16 +18,20 @@ from neokernel.abi.fault import Resume
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation
 from neokernel.abi.rights import ALL, RECEIVE, SEND, SIGNAL, WAIT
+from neokernel.kernel import syscall
+from neokernel.kernel.fast import wake_driver
 from neokernel.kernel.objects import Hart, Reply, Slot, Thread
 from neokernel.lang import Atomic, u64
 from neokernel.sim.physical import Number
-from tests.kernel.support import PRIORITY, Machine
+from tests.kernel.support import INTERRUPTS, PRIORITY, Machine
 from tests.kernel.test_endpoint import Pair, word
 
 NOTHING = (0, 0, 0, 0)
 #: what nobody reads afterwards: how the kernel was entered, where a message is kept on its way, what was recorded
 SCRATCH = {"general", "full", "badge", "message", "told"}
-PAGE_FAULT = 13
+PAGE_FAULT, ILLEGAL_INSTRUCTION = 13, 2
+#: room for the registers of the floating-point unit, and for vectors of so many bytes
+VECTOR_BYTES = 16
 
 
 def fields_of(thing: Any) -> Iterator[tuple[str, Any]]:
@@ -105,6 +109,19 @@ def traced(machine: Machine) -> None:
     assert machine.invoke(trace, Operation.TRACE_START, (1 << 64) - 1).word == 0
 
 
+def with_floats(machine: Machine, thread: Thread) -> None:
+    """It has room for the registers of the floating-point unit, which is off still."""
+    (floats,) = machine.make(Kind.FLOATS, VECTOR_BYTES)
+    index = boot.OWN_THREAD if thread is machine.root else index_of(machine, thread)
+    assert machine.invoke(index, Operation.BIND, Binding.FLOATS.value, given=floats).word == 0
+
+
+def compute(machine: Machine, thread: Thread) -> None:
+    """The unit is on, for the thread that runs."""
+    machine.trap(thread, ILLEGAL_INSTRUCTION)
+    assert machine.current is thread and machine.hart.cpu.floating
+
+
 def configure(machine: Machine, thread: Thread, priority: int) -> None:
     """The thread may run all the time: then contexts are exchanged without counting."""
     context = next(each for each in range(machine.next_slot) if machine.slot(each).object is thread.context)
@@ -146,6 +163,9 @@ def a_call(passive: bool, variant: str = "") -> Entry:
             traced(machine)
         case "no translation":
             without_translation(pair.server)
+        case "computing":
+            with_floats(machine, pair.client)
+            compute(machine, pair.client)
         case "on a scheduler's time":
             index, held = machine.spawn(PRIORITY - 1)
             assert machine.invoke(index, Operation.UNBIND, Binding.CONTEXT.value).word == 0
@@ -176,8 +196,12 @@ def an_answer(passive: bool, variant: str = "") -> Entry:
         assert machine.invoke(index, Operation.BIND, Binding.NOTIFICATION.value, given=given).word == 0
     if variant == "traced":
         traced(machine)
+    if variant == "computing":
+        with_floats(machine, server)
     pair.call(word(1), 0, 0, 0, 0)
     match variant:
+        case "computing":
+            compute(machine, server)
         case "long":
             length = 5
         case "without the right":
@@ -234,6 +258,9 @@ def a_wait(variant: str) -> Entry:
             capability = 1 << 40
         case "traced":
             traced(machine)
+        case "computing":
+            with_floats(machine, machine.root)
+            compute(machine, machine.root)
     return Entry(machine, Call.WAIT, capability, 0, (deadline, 1, 2, 3))
 
 
@@ -265,6 +292,9 @@ def a_signal(variant: str) -> Entry:
             capability = 1 << 40
         case "traced":
             traced(machine)
+        case "who waits is more important, and computing":
+            with_floats(machine, machine.root)
+            compute(machine, machine.root)
     return Entry(machine, Call.SIGNAL, capability, 1, (2, 3, 4, 5))
 
 
@@ -286,8 +316,8 @@ def cases_of(name: str, arrange: Callable[[str], Entry], taken: Sequence[str], o
     return [*(case(variant, True) for variant in taken), *(case(variant, False) for variant in others)]
 
 
-CALLS = ["long", "without the right", "no capability", "out of range", "nobody waits", "an object"]
-ANSWERS = ["long", "without the right", "no capability", "out of range", "another reply", "no reply"]
+CALLS = ["long", "without the right", "no capability", "out of range", "nobody waits", "an object", "computing"]
+ANSWERS = ["long", "without the right", "no capability", "out of range", "another reply", "no reply", "computing"]
 CASES = [
     *cases_of("call", lambda v: a_call(True, v), ["", "on lent time", "traced"], [*CALLS, "no translation"]),
     *cases_of(
@@ -307,7 +337,7 @@ CASES = [
         "wait",
         a_wait,
         ["signals there", "nothing there", "traced"],
-        ["counting", "without the right", "another kind", "out of range"],
+        ["counting", "without the right", "another kind", "out of range", "computing"],
     ),
     *cases_of(
         "signal",
@@ -320,6 +350,7 @@ CASES = [
             "another kind",
             "out of range",
             "who waits is less important",
+            "who waits is more important, and computing",
             "the waiter has a deadline",
             "the waiter has no translation",
         ],
@@ -334,6 +365,71 @@ def test_a_fast_path_does_what_the_general_one_does(case: Case) -> None:
         entry = case.arrange()
         assert entry.enter(fast=fast) == (fast and case.taken)
         pictures.append(picture(entry.machine.hart))
+    quick, general = pictures
+    assert quick.keys() == general.keys()
+    for name in quick:
+        assert quick[name] == general[name], name
+
+
+# --- interrupts -------------------------------------------------------------------------------------------------------
+
+#: is the driver woken at once?
+INTERRUPTED = {
+    "simple": True,
+    "no badge": True,
+    "traced": True,
+    "two wait": True,
+    "computing": False,
+    "counting": False,
+    "nobody waits": False,
+    "not bound": False,
+    "less important": False,
+    "a deadline": False,
+    "no translation": False,
+    "line 0": False,
+    "line 99": False,
+}
+
+
+def interrupted(variant: str) -> Machine:
+    """A driver waits for an interrupt of line 1."""
+    machine = Machine(1 << 22)
+    machine.boot()
+    (notification,) = machine.make(Kind.NOTIFICATION, int(variant == "counting"))
+    given = copied(machine, notification, int(ALL), 0 if variant == "no badge" else 6)
+    if variant != "not bound":
+        assert machine.invoke(INTERRUPTS, Operation.BIND_INTERRUPT, given=given).word == 0
+    for extra in range({"nobody waits": 0, "two wait": 2}.get(variant, 1)):
+        thread = machine.spawn(PRIORITY + 1 + extra)[1]
+        machine.start(thread, Call.WAIT, notification, 0, (5000 if variant == "a deadline" else NEVER, 0, 0, 0), 0)
+        configure(machine, thread, PRIORITY - 1 if variant == "less important" else PRIORITY + 1)
+        if variant == "no translation":
+            without_translation(thread)
+    match variant:
+        case "traced":
+            traced(machine)
+        case "computing":
+            with_floats(machine, machine.root)
+            compute(machine, machine.root)
+    return machine
+
+
+@pytest.mark.parametrize("variant", INTERRUPTED)
+def test_a_driver_is_woken_at_once_as_in_the_general_way(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = []
+    for fast in (True, False):
+        woken: list[Thread | None] = []
+
+        def wake(*arguments: Any, fast: bool = fast, woken: list[Thread | None] = woken) -> Thread | None:
+            woken.append(wake_driver(*arguments) if fast else None)
+            return woken[0]
+
+        machine = interrupted(variant)
+        monkeypatch.setattr(syscall, "wake_driver", wake)
+        machine.interrupt({"line 0": 0, "line 99": 99}.get(variant, 1))
+        machine.check()
+        assert [each is not None for each in woken] == [fast and INTERRUPTED[variant]]
+        pictures.append(picture(machine.hart))
     quick, general = pictures
     assert quick.keys() == general.keys()
     for name in quick:
