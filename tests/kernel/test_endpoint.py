@@ -11,7 +11,9 @@ from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation
 from neokernel.abi.rights import ALL
 from neokernel.abi.status import REPLY, TRAVELLING, WINDOW, Status
-from neokernel.kernel.objects import State, Thread
+from neokernel.abi.trace import Event
+from neokernel.kernel.objects import State, Thread, Trace
+from neokernel.kernel.placement import trace_header, trace_record
 from neokernel.lang import u32, u64
 from tests.kernel.support import ECALL, PRIORITY, Machine, Result
 
@@ -186,6 +188,42 @@ def test_a_message_in_registers_that_waited_leaves_the_receivers_buffer_alone() 
     machine.start(root, Call.RECEIVE, endpoint, 0, (NEVER, 0, 0, 0), 0)
     machine.check()
     assert machine.result(root).word == word(8, 4) and root.buffer.arrived.load() == 3
+
+
+@pytest.mark.parametrize("then", [Call.REPLY, Call.REPLY_RECEIVE])
+def test_a_long_answer_is_given_at_once(then: Call) -> None:
+    """In one step, if no interrupt comes meanwhile."""
+    pair = Pair(True, False)
+    machine, client, server = pair.machine, pair.client, pair.server
+    assert client.buffer is not None and server.buffer is not None
+    pair.call(word(1), 0, 0, 0, 0)
+    server.buffer.words[0] = u64(11)
+    machine.start(server, then, pair.endpoint, word(9, 5), (1, 2, 3, 4), pair.reply)
+    machine.check()
+    assert server.registers.pc == ECALL + 4 and client.state is State.RUNNABLE
+    assert server.state is (State.RUNNABLE if then is Call.REPLY else State.RECEIVING)
+    assert (machine.result(client).word, client.buffer.words[0]) == (word(9, 5), 11)
+
+
+@pytest.mark.parametrize("label", [8, 9])
+def test_of_an_answer_that_an_interrupt_cuts_in_two_nothing_is_lost(label: int) -> None:
+    """Neither of what is recorded, nor of the server's registers: they say besides that it has been given."""
+    pair = Pair(True, False)
+    machine, server = pair.machine, pair.server
+    (index,) = machine.make(Kind.TRACE, 1)
+    assert machine.invoke(index, Operation.TRACE_START, 1 << Event.REPLY.value).word == 0
+    pair.call(word(1), 0, 0, 0, 0)
+    processor = machine.hart.cpu
+    processor.pending, processor.unseen = True, u64(1)
+    machine.start(server, Call.REPLY, 0, word(label, 5), (1, 2, 3, 4), pair.reply)
+    processor.pending = False
+    assert server.registers.a1 == word(label, 5) | GIVEN_BIT
+    machine.enter(server)
+    assert machine.result(pair.client).word == word(label, 5) and machine.result(server).word == 0
+    trace = machine.slot(index).object
+    assert isinstance(trace, Trace)
+    records = [trace_record(trace, u64(number)) for number in range(int(trace_header(trace).written))]
+    assert [each.b for each in records if each.event == Event.REPLY.value] == [word(label, 5)]
 
 
 @pytest.mark.parametrize("passive", [False, True])

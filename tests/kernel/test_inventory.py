@@ -148,6 +148,20 @@ def test_an_interrupt_controller_is_found_on_any_bus_that_can_be_read(address: i
     assert (found.lines == 7) == (address <= 2 and size <= 2 and address + size != 0)
 
 
+@pytest.mark.parametrize("name", ["riscv,plic0", "sifive,plic-1.0.0"])
+def test_interrupt_controllers_are_no_devices(name: str) -> None:
+    """Nor is what only the firmware uses; whatever else they are compatible with."""
+    plic = node("plic", {"compatible": texts("maker,plic", name), "reg": cells(0, 1, 2), "riscv,ndev": cells(7)})
+    clints = [
+        node(f"clint{number}", {"compatible": texts("maker,clint", model), "reg": cells(0, 16 * number, 2)})
+        for number, model in enumerate(("riscv,clint0", "sifive,clint0", "maker,clint0"), 1)
+    ]
+    model = Model(node("", {"#address-cells": cells(2), "#size-cells": cells(1)}, plic, *clints))
+    wrong, found = taken(write(model))
+    assert wrong is None and facts(found) == devicetree_model.facts(model)
+    assert facts(found).devices == [(48, 2)] and (facts(found).plic, found.lines) == ((1, 2), 7)
+
+
 @pytest.mark.parametrize("outer", range(4))
 @pytest.mark.parametrize("inner", range(4))
 @pytest.mark.parametrize("extent", range(4))

@@ -1308,6 +1308,33 @@ def test_an_interrupt_that_nobody_waits_for_is_kept(bench: Bench) -> None:
     assert not machine.hart.lines[0].pending, "the controller isn't kept waiting"
 
 
+def test_the_controller_hears_once_that_an_interrupt_is_done(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By who acknowledges it, or by the end of the binding; of a line that waits for none it hears nothing."""
+    machine = bench.machine
+    completed: list[int] = []
+    monkeypatch.setattr(cpu, "complete", lambda state, line: completed.append(int(line)))
+    for ending in (Operation.UNBIND_INTERRUPT, Operation.DELETE):
+        for acknowledged in (None, False, True):
+            (notification,) = machine.make(Kind.NOTIFICATION)
+            bench.do("interrupt", Operation.BIND_INTERRUPT, given=notification)
+            if acknowledged is not None:
+                machine.interrupt(1)
+            assert completed == []
+            if acknowledged:
+                bench.do("interrupt", Operation.ACKNOWLEDGE)
+                assert completed == [1]
+            if ending is Operation.DELETE:
+                bench.do("own table", ending, notification)
+            else:
+                bench.do("interrupt", ending)
+            assert completed == ([] if acknowledged is None else [1])
+            completed.clear()
+    machine.interrupt(3)
+    assert completed == [3], "nobody else would say so"
+    machine.interrupt(99)
+    machine.check()
+
+
 def test_interrupts_without_a_driver_are_switched_off(bench: Bench) -> None:
     machine = bench.machine
     machine.hart.cpu.enabled[3] = True
