@@ -23,6 +23,7 @@ from neokernel.abi.status import FIRST, INVOKED, REPLY, SECOND, THIRD, TRAVELLIN
 from neokernel.arch import cpu
 from neokernel.kernel import captable, outcome
 from neokernel.kernel.objects import MAXIMUM_DEPTH, State, Thread
+from neokernel.kernel.slot import first_leaf
 from neokernel.kernel.space import TAKEN_STEP
 from tests.kernel.support import INTERRUPTS, MEMORY, PAGE, PRIORITY, Machine, Result, u64
 
@@ -634,6 +635,21 @@ def test_what_fails_otherwise_is_not_denied(bench: Bench) -> None:
     assert machine.invoke(bench["own table"], Operation.INSPECT, BEYOND).failure == (S.OUT_OF_RANGE, FIRST)
     assert machine.call(Call.CALL, bench["processor"], 0, [0, 0, 0, 0]).failure == (S.UNKNOWN_OPERATION, WORD)
     assert bench.do("own table", Operation.DENIALS, 0) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("operation", [Operation.REVOKE, Operation.DELETE])
+def test_all_is_revoked_by_a_capability_that_ends_first(operation: Operation, bench: Bench) -> None:
+    """It is looked up once, unless an interrupt comes: then the call is entered again."""
+    machine = bench.machine
+    source = bench.copy(bench["own table"], EVERYTHING)
+    copies = [bench.copy(source, EVERYTHING) for _ in range(3)]
+    first = first_leaf(machine.slot(source))
+    (invoked,) = (index for index in copies if machine.slot(index) is first)
+    assert machine.invoke(invoked, operation, source).failure == (S.OK, 0)
+    assert all(machine.slot(index).object is None for index in copies)
+    assert (machine.slot(source).object is None) == (operation is Operation.DELETE)
+    assert machine.hart.revocations == 0
+    machine.check()
 
 
 def test_a_pin_stops_a_revocation(bench: Bench) -> None:

@@ -175,8 +175,9 @@ def test_a_table_ends_with_the_device_space_that_pins_what_is_in_it() -> None:
     """The frame was in the way of the device space behind it: nobody could unpin it any more, and no table ended."""
     machine = Machine()
     root = machine.boot()
-    table, device = machine.make(Kind.CAP_TABLE, 8)[0], machine.make(Kind.DMA_SPACE, 4)[0]
-    (frame,) = machine.make(Kind.FRAME)
+    (memory,) = machine.make(Kind.MEMORY, 16 * PAGE)
+    (table,), (device,) = machine.make(Kind.CAP_TABLE, 8, 1, memory), machine.make(Kind.DMA_SPACE, 4, 1, memory)
+    (frame,) = machine.make(Kind.FRAME, 0, 1, memory)
     assert machine.invoke(table, Operation.MOVE, 1, given=frame).word == 0
     assert machine.invoke(table, Operation.MOVE, 2, given=device).word == 0
     index, driver = machine.spawn(PRIORITY + 5)
@@ -189,6 +190,8 @@ def test_a_table_ends_with_the_device_space_that_pins_what_is_in_it() -> None:
     assert machine.current is root and driver.state is State.STOPPED
     assert machine.delete(table).status is Status.OK
     assert machine.slot(table).object is None and machine.hart.dying is None
+    whole: Any = machine.slot(memory).object
+    assert whole.live == 0, "the table, the device space and the frame have ended"
     machine.check()
 
 
