@@ -1215,6 +1215,34 @@ def test_an_active_server_is_called_and_answers(fast: bool, length: int, bench: 
 
 
 @both
+@pytest.mark.parametrize("active", [True, False])
+def test_who_goes_on_is_in_its_own_address_space(fast: bool, active: bool, bench: Bench) -> None:
+    """Client and server are in two, which the processor has to be told of at each change."""
+    machine, hart = bench.machine, bench.machine.hart
+    server = waiting(bench, Call.RECEIVE, "endpoint", NEVER, "reply")
+    for operation, given in ((Operation.UNBIND, None), (Operation.BIND, "address_space")):
+        bench.do(server.index, operation, Binding.SPACE.value, given=given)
+    endpoint, reply = bench["endpoint"], bench["reply"]
+    machine.start(machine.root, Call.CALL, server.index, word_of(Operation.RESUME.value), NOTHING, 0)
+    machine.start(server.thread, Call.RECEIVE, endpoint, word_of(), (NEVER, 0, 0, 0), reply)
+    if not active:
+        bench.do(server.index, Operation.UNBIND, Binding.CONTEXT.value)
+    machine.fast = fast
+    spaces = []
+    for _ in range(3):
+        machine.start(machine.root, Call.CALL, endpoint, word_of(5, 1), (1, 2, 3, 4), 0)
+        assert machine.current is server.thread
+        assert hart.cpu.translation == server.thread.space.translation != 0
+        machine.start(server.thread, Call.REPLY_RECEIVE, endpoint, word_of(6), NOTHING, reply)
+        assert machine.current is machine.root
+        assert hart.cpu.translation == machine.root.space.translation != 0
+        spaces = [server.thread.space.translation, machine.root.space.translation]
+    assert spaces[0] != spaces[1]
+    assert not fast or taken(server.thread)
+    machine.check()
+
+
+@both
 def test_an_active_server_without_time_left_is_called_in_the_general_way(fast: bool, bench: Bench) -> None:
     machine = bench.machine
     machine.serve(bench["endpoint"], bench["reply"], False)

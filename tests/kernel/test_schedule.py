@@ -10,7 +10,7 @@ from neokernel.abi import boot, call
 from neokernel.abi.call import Call
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation
-from neokernel.abi.rights import READ, WRITE
+from neokernel.abi.rights import EXECUTE, READ, WRITE
 from neokernel.arch import cpu
 from neokernel.kernel import schedule
 from neokernel.kernel.objects import AddressSpace, Floats, SchedContext
@@ -221,6 +221,26 @@ def test_hardware_forgets_what_is_taken_from_a_space_in_use(monkeypatch: pytest.
     assert machine.invoke(lowest, Operation.UNINSTALL).word == 0
     assert forgotten == [(asid,)] and space.translation == 0
     machine.check()
+
+
+@pytest.mark.parametrize("rights", [int(READ), int(READ | EXECUTE)])
+def test_hardware_looks_anew_at_what_is_mapped_into_a_space_in_use(
+    rights: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the page, as it may remember that there was none; and at instructions, if it is to be executed."""
+    told: list[tuple[int, ...]] = []
+    monkeypatch.setattr(cpu, "flush_page", lambda _, address, asid: told.append((int(address), int(asid))))
+    monkeypatch.setattr(cpu, "fence_instructions", lambda _: told.append(()))
+    machine = Machine()
+    machine.boot()
+    tables, (frame,) = machine.make(Kind.PAGE_TABLE, 0, 2), machine.make(Kind.FRAME)
+    for level, table in zip((2, 1), tables, strict=True):
+        assert machine.invoke(boot.OWN_SPACE, Operation.INSTALL, 0, level, given=table).word == 0
+    schedule.use_space(machine.hart, machine.root.space)
+    told.clear()
+    assert machine.invoke(boot.OWN_SPACE, Operation.MAP, 5 << 12, rights, given=frame).word == 0
+    page = (5 << 12, int(machine.root.space.asid))
+    assert told == ([page, ()] if rights & int(EXECUTE) else [page])
 
 
 def test_who_computes_next_has_its_own_floats(monkeypatch: pytest.MonkeyPatch) -> None:
