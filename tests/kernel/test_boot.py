@@ -250,6 +250,19 @@ def test_memory_is_granted_that_nobody_has(monkeypatch: pytest.MonkeyPatch) -> N
     assert left[0] == up(max(used))
 
 
+@pytest.mark.parametrize("count", [63, 64, 65])
+def test_what_is_left_begins_behind_the_last_object(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Which is the Memory of what is left: with 64 of them, that ends with a page."""
+    devices = [(0x2000_0000 + PAGE * number, 4) for number in range(48)]
+    memory = [(RAM, RAM_SIZE), *((0x1_0000_0000 + 2 * PAGE * number, PAGE) for number in range(count - 48 - 3))]
+    found = booted(monkeypatch, devices=devices, memory=memory)
+    assert found.info.region_count == count
+    left, size = found.free()[-1]
+    used = [owner.end - DIRECT for owner in found.simulation.memory.living() if owner.end - DIRECT <= PARTS.archive]
+    assert (left, left + size) == (up(max(used)), PARTS.archive)
+    assert (up(max(used), 64) % PAGE == 0) == (count == 64)
+
+
 def test_nothing_in_use_is_given_away(monkeypatch: pytest.MonkeyPatch) -> None:
     found = booted(monkeypatch)
     taken = {found.simulation.used or 0}

@@ -6,16 +6,20 @@ import pytest
 
 from neokernel.abi import boot
 from neokernel.abi.buffer import MOVE
-from neokernel.abi.call import GIVEN_BIT, NEVER, SIGNALS_BIT, Call, message
+from neokernel.abi.call import FAULT_BIT, GIVEN_BIT, NEVER, SIGNALS_BIT, Call, message
+from neokernel.abi.fault import Fault
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation
 from neokernel.abi.rights import ALL
-from neokernel.abi.status import REPLY, TRAVELLING, WINDOW, Status
+from neokernel.abi.status import INVOKED, REPLY, TRAVELLING, WINDOW, Status
 from neokernel.abi.trace import Event
 from neokernel.kernel.objects import State, Thread, Trace
 from neokernel.kernel.placement import trace_header, trace_record
 from neokernel.lang import u32, u64
 from tests.kernel.support import ECALL, PRIORITY, Machine, Result
+
+#: a load of a page that isn't there (privileged specification, `scause`)
+PAGE_FAULT = 13
 
 
 class Pair:
@@ -81,6 +85,57 @@ def test_a_server_on_its_clients_time_takes_messages_without_calls() -> None:
     got = machine.result(pair.server)
     assert (got.word, got.words) == (word(8, 4), (1, 2, 3, 4)) and sender.state is State.RUNNABLE
     assert machine.result(sender).word == 0
+
+
+@pytest.mark.parametrize("passive", [False, True])
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_server_that_gives_its_clients_time_back_takes_no_message_without_it(fast: bool, passive: bool) -> None:
+    """One that waited while it served is refused; a server with time of its own takes it."""
+    pair = Pair(fast, passive)
+    machine, server = pair.machine, pair.server
+    (bell,) = machine.make(Kind.NOTIFICATION)
+    sender = machine.spawn(PRIORITY + 5)[1]
+    machine.start(sender, Call.WAIT, bell, 0, (NEVER, 0, 0, 0), 0)
+    pair.call(word(5), 0, 0, 0, 0)
+    machine.start(server, Call.SIGNAL, bell, 0, (0, 0, 0, 0), 0)
+    machine.start(sender, Call.SEND, pair.endpoint, word(8, 4), (1, 2, 3, 4), 0)
+    assert machine.current is server and sender.endpoint is not None
+    pair.answer(word(9, 1), 7, 0, 0, 0)
+    machine.check()
+    if passive:
+        assert machine.current is sender and machine.result(sender).failure == (Status.WRONG_STATE, INVOKED)
+        machine.start(sender, Call.WAIT, bell, 0, (NEVER, 0, 0, 0), 0)
+        assert machine.current is server
+        machine.enter(server)
+        machine.check()
+        assert server.state is State.RECEIVING and server.context is None
+    else:
+        assert machine.result(sender).failure == (Status.OK, 0)
+        assert machine.result(server) == Result(0, word(8, 4), (1, 2, 3, 4))
+    assert pair.client.state is State.RUNNABLE and machine.result(pair.client).words[0] == 7
+
+
+@pytest.mark.parametrize("lacks", ["handler", "thread"])
+@pytest.mark.parametrize("waiting", ["handler", "thread"])
+def test_a_fault_is_told_without_buffers(waiting: str, lacks: str) -> None:
+    """All of it is in registers; whoever comes first, and waits for the other."""
+    machine = Machine(1 << 22)
+    root = machine.boot()
+    (endpoint,), (reply,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    index, thread = machine.spawn(PRIORITY + (1 if waiting == "thread" else -1))
+    bound = machine.invoke(index, Operation.BIND, Binding.HANDLER.value, given=endpoint)
+    without = boot.OWN_THREAD if lacks == "handler" else index
+    assert bound.word == machine.invoke(without, Operation.UNBIND, Binding.BUFFER.value).word == 0
+    if waiting == "thread":
+        machine.trap(thread, PAGE_FAULT, 0xDEAD_0000)
+        assert machine.current is root and thread.state is State.CALLING
+    machine.start(root, Call.RECEIVE, endpoint, 0, (NEVER, 0, 0, 0), reply)
+    if waiting == "handler":
+        machine.trap(thread, PAGE_FAULT, 0xDEAD_0000)
+    machine.check()
+    assert machine.current is root and thread.state is State.REPLIED and thread.faulted
+    got = machine.result(root)
+    assert (got.word, got.words[0]) == (word(Fault.PAGE.value, 4) | FAULT_BIT, 0xDEAD_0000)
 
 
 def test_who_gave_up_a_call_has_its_time_back_when_the_server_is_done() -> None:

@@ -80,12 +80,29 @@ def test_real_machines(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("isa", "vectors"),
-    [(b"rv64imafdcv", True), (b"rv64imafdcvh_zicsr", True), (b"rv64imafdc_v_zve64x", False), (b"rv64", False)],
+    [
+        (b"rv64imafdcv", True),
+        (b"rv64imafdcvh_zicsr", True),
+        (b"rv64imafdc_v_zve64x", False),
+        (b"rv64", False),
+        # Its first four characters aren't extensions, whatever they are.
+        (b"rv64v", True),
+        (b"rv6v", False),
+    ],
 )
 def test_vectors_are_an_extension_of_one_letter(isa: bytes, vectors: bool) -> None:
     found = inventory.Inventory()
     found.isa = lang.byte_view(isa)
     assert found.has_vectors() is vectors
+
+
+@pytest.mark.parametrize("isa", ["rv64imac_zicsr_sstc_zve32x", "rv64imac_zicsr"])
+def test_extensions_of_several_letters_have_their_names_between_underscores(isa: str) -> None:
+    """In the middle and at the end; a part of a name is none."""
+    found = inventory.Inventory()
+    found.isa = lang.byte_view(isa.encode())
+    for name in ("zicsr", "sstc", "zve32x", "zics", "icsr", "zicsr_sstc", "zve32x_", "v", ""):
+        assert found.has_extension(lang.byte_view(name.encode())) == (name in isa.split("_")[1:]), name
 
 
 @pytest.mark.qemu

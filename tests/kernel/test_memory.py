@@ -219,6 +219,19 @@ def test_what_was_cleared_ahead_is_clear_in_a_memory_that_is_made_of_it(machine:
     assert size == free == clean == 3 * PAGE_SIZE <= ahead
 
 
+def test_what_was_cleared_ahead_is_still_clear_behind_what_is_made(machine: Machine) -> None:
+    """Whether its memory had to be clear, or not."""
+    assert clear(machine, 8 * PAGE_SIZE) == DONE
+    clean = information(machine)[2]
+    for kind, pages in ((Kind.FRAME, 1), (Kind.MEMORY, 2), (Kind.PAGE_TABLE, 2)):
+        machine.make(kind, pages * PAGE_SIZE if kind is Kind.MEMORY else 0)
+        clean -= pages * PAGE_SIZE
+        assert information(machine)[2] == clean > 0, kind
+    machine.make(Kind.ENDPOINT)
+    assert clean - PAGE_SIZE < information(machine)[2] < clean
+    machine.check()
+
+
 def test_words_name_no_capability(machine: Machine) -> None:
     """What the buffer has of an earlier call isn't given with a message that has words, and no capability."""
     (given,) = machine.make(Kind.ENDPOINT)
