@@ -1214,17 +1214,24 @@ def test_an_active_server_is_called_and_answers(fast: bool, length: int, bench: 
         machine.check()
 
 
+def waiting_elsewhere(bench: Bench, number: Call, target: str, reply: str | int = 0) -> Other:
+    """The same, in another address space than the root's."""
+    machine, other = bench.machine, waiting(bench, number, target, NEVER, reply)
+    for operation, given in ((Operation.UNBIND, None), (Operation.BIND, "address_space")):
+        bench.do(other.index, operation, Binding.SPACE.value, given=given)
+    machine.start(machine.root, Call.CALL, other.index, word_of(Operation.RESUME.value), NOTHING, 0)
+    machine.start(other.thread, number, bench[target], word_of(), (NEVER, 0, 0, 0), bench[reply])
+    assert machine.current is machine.root and other.thread.space is not machine.root.space
+    return other
+
+
 @both
 @pytest.mark.parametrize("active", [True, False])
 def test_who_goes_on_is_in_its_own_address_space(fast: bool, active: bool, bench: Bench) -> None:
     """Client and server are in two, which the processor has to be told of at each change."""
     machine, hart = bench.machine, bench.machine.hart
-    server = waiting(bench, Call.RECEIVE, "endpoint", NEVER, "reply")
-    for operation, given in ((Operation.UNBIND, None), (Operation.BIND, "address_space")):
-        bench.do(server.index, operation, Binding.SPACE.value, given=given)
+    server = waiting_elsewhere(bench, Call.RECEIVE, "endpoint", "reply")
     endpoint, reply = bench["endpoint"], bench["reply"]
-    machine.start(machine.root, Call.CALL, server.index, word_of(Operation.RESUME.value), NOTHING, 0)
-    machine.start(server.thread, Call.RECEIVE, endpoint, word_of(), (NEVER, 0, 0, 0), reply)
     if not active:
         bench.do(server.index, Operation.UNBIND, Binding.CONTEXT.value)
     machine.fast = fast
@@ -1432,6 +1439,30 @@ def test_a_ring_is_read_page_by_page(bench: Bench) -> None:
     machine.check()
 
 
+@both
+@pytest.mark.parametrize("driver", [True, False])
+def test_who_is_woken_is_in_its_own_address_space(fast: bool, driver: bool, bench: Bench) -> None:
+    """By a signal, or an interrupt; and who goes on when it waits again."""
+    machine, hart = bench.machine, bench.machine.hart
+    notification = bench["notification"]
+    bench.do("interrupt", Operation.BIND_INTERRUPT, given="notification")
+    waiter = waiting_elsewhere(bench, Call.WAIT, "notification").thread
+    machine.fast = fast
+    for _ in range(3):
+        if driver:
+            machine.interrupt(1)
+        else:
+            machine.start(machine.root, Call.SIGNAL, notification, word_of(), NOTHING, 0)
+            assert not fast or taken(machine.root)
+        assert machine.current is waiter
+        assert hart.cpu.translation == waiter.space.translation != 0
+        machine.start(waiter, Call.WAIT, notification, word_of(), (NEVER, 0, 0, 0), 0)
+        assert machine.current is machine.root
+        assert hart.cpu.translation == machine.root.space.translation != 0
+    assert waiter.space.translation != machine.root.space.translation
+    machine.check()
+
+
 # --- faults -----------------------------------------------------------------------------------------------------------
 
 
@@ -1450,6 +1481,28 @@ def faulting(bench: Bench, passive: bool = True) -> tuple[Other, Thread]:
 
 def fault_word(fault: Fault) -> int:
     return word_of(fault.value, 4) | int(call.FAULT_BIT)
+
+
+@both
+def test_who_goes_on_after_a_fault_is_in_its_own_address_space(fast: bool, bench: Bench) -> None:
+    """Its handler, which runs on its time, has another."""
+    machine, hart = bench.machine, bench.machine.hart
+    server = waiting_elsewhere(bench, Call.RECEIVE, "endpoint", "reply")
+    bench.do(server.index, Operation.UNBIND, Binding.CONTEXT.value)
+    other, handler = spawn(bench, PRIORITY - 1), server.thread
+    bench.do(other.index, Operation.BIND, Binding.HANDLER.value, given="endpoint")
+    machine.start(machine.root, Call.CALL, boot.OWN_THREAD, word_of(Operation.SUSPEND.value), NOTHING, 0)
+    machine.fast = fast
+    for _ in range(2):
+        machine.trap(other.thread, 13, 0xDEAD_0000)
+        assert machine.current is handler
+        assert hart.cpu.translation == handler.space.translation != 0
+        machine.start(handler, Call.REPLY_RECEIVE, bench["endpoint"], word_of(), NOTHING, bench["reply"])
+        assert machine.current is other.thread
+        assert hart.cpu.translation == other.thread.space.translation != 0
+    assert handler.space.translation != other.thread.space.translation
+    assert not fast or taken(handler)
+    machine.check()
 
 
 @pytest.mark.parametrize(
