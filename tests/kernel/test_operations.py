@@ -142,6 +142,7 @@ class Bench:
         travelling = None if given is None else self[given]
         done = self.machine.invoke(index, operation, *w, given=travelling)
         assert done.failure == (Status.OK, 0), f"{operation.name} of {target}: {done.failure}"
+        assert done.badge == 0, f"{operation.name} of {target}: nobody has sent the answer"
         return done.words
 
     def root_goes_on(self, running: Thread) -> None:
@@ -1123,12 +1124,13 @@ def test_bound_signals_end_a_receive(bench: Bench) -> None:
 def test_time_is_given_and_told(bench: Bench) -> None:
     machine = bench.machine
     other = spawn(bench, PRIORITY - 1)
-    frequency, harts, now = bench.do("processor", Operation.PROCESSOR_INFO)[:3]
-    assert (frequency, harts, now) == (10_000_000, 1, 0)
+    assert bench.do("processor", Operation.PROCESSOR_INFO) == (10_000_000, 1, 0, 0)
     machine.hart.cpu.time = u64(300)
-    used, left, identifier = bench.do("own context", Operation.CONTEXT_INFO)[:3]
-    assert (used, left, identifier) == (300, 9700, 1)
+    assert bench.do("processor", Operation.PROCESSOR_INFO) == (10_000_000, 1, 300, 0)
+    assert bench.do("own context", Operation.CONTEXT_INFO) == (300, 9700, 1, 0)
+    identifier = int(other.thread.identifier)
     assert bench.do(other.context, Operation.CONTEXT_INFO)[:2] == (0, 10_000)
+    assert bench.do(other.index, Operation.THREAD_INFO) == (State.RUNNABLE.value, PRIORITY - 1, identifier, 0)
     bench.do("processor", Operation.SET_FLOOR, PRIORITY - 1, given=other.index)
     machine.check()
     machine.name(machine.root, other.index)

@@ -11,13 +11,14 @@ from neokernel.abi.call import Call
 from neokernel.abi.fault import Fault
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation
+from neokernel.abi.rights import SIGNAL
 from neokernel.abi.trace import Event
 from neokernel.arch import cpu
 from neokernel.image.perfetto import THREADS, chrome_trace
 from neokernel.image.ring import Ring, find_ring
 from neokernel.kernel.objects import Thread, Trace
 from neokernel.kernel.placement import trace_header, trace_record
-from tests.kernel.support import PAGE, PRIORITY, Machine, u64
+from tests.kernel.support import INTERRUPTS, PAGE, PRIORITY, Machine, u64
 
 ALL_EVENTS = (1 << len(Event)) - 1
 
@@ -137,6 +138,25 @@ def test_the_fast_paths_are_taken_and_told_of_by_their_calls(scene: Scene) -> No
     ]
     assert told[begin:] == [*trip, *trip, ("SYSCALL", one, Call.SIGNAL.value, notification), ("INTERRUPT", one, 0, 0)]
     assert [entry.number for entry in entries] == list(range(len(entries)))
+
+
+def test_a_signal_is_told_with_its_badge(scene: Scene) -> None:
+    """In the general way, and from a device: 0 of a capability without a badge."""
+    machine, root = scene.machine, scene.machine.root
+    machine.fast = False
+    (bare,) = machine.make(Kind.NOTIFICATION)
+    badged, machine.next_slot = machine.next_slot, machine.next_slot + 1
+    machine.invoke(boot.OWN_TABLE, Operation.COPY, badged, int(SIGNAL), 6, given=bare)
+    one = int(root.identifier)
+    for index, badge in ((bare, 0), (badged, 6)):
+        before = len(scene.records())
+        machine.call(Call.SIGNAL, index)
+        packed = Call.SIGNAL.value | index << 32
+        assert scene.records()[before:] == [(Event.SYSCALL, one, packed, 0), (Event.SIGNAL, one, badge, 0)]
+    assert machine.invoke(INTERRUPTS, Operation.BIND_INTERRUPT, given=badged).word == 0
+    before = len(scene.records())
+    machine.interrupt(1)
+    assert scene.records()[before:] == [(Event.INTERRUPT, one, 1, 0), (Event.SIGNAL, one, 6, 0)]
 
 
 def test_a_call_that_fails_sends_nothing(scene: Scene) -> None:
