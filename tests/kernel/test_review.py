@@ -35,7 +35,16 @@ def held_thread(machine: Machine) -> tuple[int, Thread]:
     (notification,) = machine.make(Kind.NOTIFICATION)
     assert machine.invoke(index, Operation.UNBIND, Binding.CONTEXT.value).word == 0
     assert machine.invoke(index, Operation.HOLD, given=notification).word == 0
+    assert wants_time(thread), "it could run, and its scheduler is told"
     return index, thread
+
+
+def wants_time(thread: Thread) -> bool:
+    """Has its scheduler been told of it since it was asked last?"""
+    notification = thread.scheduler
+    assert notification is not None
+    word, notification.word = notification.word, u64(0)
+    return word != 0
 
 
 def test_a_call_without_time_doesnt_stop_a_server_that_has_none_of_its_own() -> None:
@@ -76,6 +85,7 @@ def test_a_dispatch_ends_when_the_handler_stops_the_thread() -> None:
     machine.check()
     assert thread.state is State.STOPPED and thread.context is None
     assert machine.current is root and machine.result(root).words[0] == Stop.STOPPED.value
+    assert not wants_time(thread)
 
 
 def test_a_dispatch_ends_when_the_handler_has_gone() -> None:
@@ -91,6 +101,7 @@ def test_a_dispatch_ends_when_the_handler_has_gone() -> None:
     operate(machine, handler, boot.OWN_TABLE, Operation.DELETE, reply)
     machine.check()
     assert thread.state is State.STOPPED and machine.current is root
+    assert not wants_time(thread)
 
 
 def test_no_budget_no_time() -> None:
@@ -240,11 +251,13 @@ def test_a_scheduler_gets_its_time_back_when_the_call_it_was_lent_with_breaks() 
     scheduler, thread, server, reply = dispatched_client(machine, NEVER)
     machine.start(server, Call.CALL, endpoint, word(1), (0, 0, 0, 0), 0)
     assert machine.current is last
+    assert not wants_time(thread)
     operate(machine, last, boot.OWN_TABLE, Operation.DELETE, reply)
     for _ in range(3):
         machine.tick(1)
     machine.check()
     assert machine.current is scheduler and scheduler.context is scheduler.home
+    assert wants_time(thread), "it can run, with the news that its call has failed"
     assert thread.state is State.RUNNABLE and thread.context is None and last.context is None
 
 

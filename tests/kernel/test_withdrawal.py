@@ -409,6 +409,46 @@ def test_a_server_without_a_handler_waits_for_other_time_when_its_clients_ends()
     assert machine.current is server
 
 
+@pytest.mark.parametrize("then", ["the time comes back", "the client is stopped", "the last server ends"])
+def test_time_that_was_lent_on_skips_who_doesnt_wait_for_it(then: str) -> None:
+    """The call in the middle is given up; those before it and behind it are still one chain."""
+    served = Served(3)
+    machine, client, supervisor = served.machine, served.client, served.supervisor
+    first, second, third = served.servers
+    context = client.home
+    assert context is not None
+    served.ring()
+    assert machine.invoke(index_of(machine, first), Operation.SUSPEND, thread=supervisor).word == 0
+    machine.check()
+    match then:
+        case "the client is stopped":
+            assert machine.invoke(served.number, Operation.SUSPEND, thread=supervisor).word == 0
+        case "the last server ends":
+            end = index_of(machine, third)
+            assert machine.invoke(boot.OWN_TABLE, Operation.DELETE, end, thread=supervisor).word == 0
+        case _:
+            pass
+    machine.check()
+    served.rest()
+    if then != "the last server ends":
+        assert machine.current is third
+        machine.start(third, Call.REPLY_RECEIVE, served.endpoints[2], word(3), (9, 0, 0, 0), served.replies[2])
+        assert machine.result(second).words[0] == 9
+    assert machine.current is second and second.context is context
+    machine.start(second, Call.RECEIVE, served.endpoints[1], 0, (NEVER, 0, 0, 0), 0)
+    machine.check()
+    if then == "the client is stopped":
+        assert machine.current is machine.root and context.thread is client
+        return
+    # The first server, which was stopped, has its client's time, and answers with it.
+    assert context.thread is first
+    operate(machine, machine.root, index_of(machine, first), Operation.RESUME)
+    assert machine.current is first and machine.result(first).failure == (Status.CANCELLED, INVOKED)
+    machine.start(first, Call.REPLY_RECEIVE, served.endpoints[0], word(3), (5, 0, 0, 0), served.replies[0])
+    machine.check()
+    assert machine.current is client and client.context is context and machine.result(client).words[0] == 5
+
+
 def test_a_held_server_without_time_tells_its_scheduler() -> None:
     served = Served()
     machine, server = served.machine, served.servers[0]
@@ -459,6 +499,37 @@ def test_who_misses_time_and_is_dispatched_has_no_fault_afterwards() -> None:
     machine.tick(1)
     machine.check()
     assert not server.faulted and machine.current is machine.root
+
+
+def test_who_misses_time_and_is_started_anew_has_no_fault() -> None:
+    """What it did before, with time that is gone, is forgotten."""
+    served = Served(1, True)
+    machine, server, supervisor = served.machine, served.servers[0], served.supervisor
+    number = index_of(machine, server)
+    served.ring()
+    assert machine.invoke(served.number, Operation.UNBIND, CONTEXT, thread=supervisor).word == 0
+    assert machine.invoke(number, Operation.SUSPEND, thread=supervisor).word == 0
+    assert machine.invoke(number, Operation.START, ECALL, thread=supervisor).word == 0
+    served.rest()
+    machine.tick(1)
+    machine.check()
+    assert server.state is State.RUNNABLE and not server.faulted and machine.current is machine.root
+
+
+def test_who_loses_its_time_while_it_receives_has_no_deadline_any_more() -> None:
+    """When that came, it would have had no time to go on with: it is called on its clients' time from then on."""
+    machine = Machine()
+    root = machine.boot()
+    (endpoint,), (reply,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    index, server = machine.spawn(PRIORITY + 1)
+    machine.start(server, Call.RECEIVE, endpoint, 0, (500, 0, 0, 0), reply)
+    assert machine.current is root
+    assert machine.invoke(index, Operation.UNBIND, CONTEXT).word == 0
+    machine.tick(1000)
+    machine.check()
+    assert server.state is State.RECEIVING
+    machine.start(root, Call.CALL, endpoint, word(1), (7, 0, 0, 0), 0)
+    assert machine.current is server and server.context is root.home and machine.result(server).words[0] == 7
 
 
 def test_who_has_lent_its_clients_time_on_gets_none_of_its_own() -> None:
