@@ -946,6 +946,16 @@ def test_a_space_is_emptied_to_its_last_entry(bench: Bench) -> None:
     assert bench.machine.slot(table).holder is None and bench.object(table).parent is None
 
 
+@pytest.mark.parametrize(("place", "first"), [(59, 1), (60, 0)])
+def test_a_step_of_emptying_passes_a_few_entries_only(place: int, first: int, bench: Bench) -> None:
+    """Sixty, however far the first one is that isn't empty: an interrupt doesn't wait for that."""
+    table = bench["lowest table"]
+    bench.do("own space", Operation.MAP, place * PAGE, RW, given="frame")
+    ends_in_steps(bench, table, bench.object(table), first)
+    bench.do("own space", Operation.INSTALL, 0, 1, given="another page_table")
+    bench.machine.check()
+
+
 def test_who_takes_a_table_from_its_own_space_goes_on_in_it(bench: Bench) -> None:
     """By another number, as what the hardware knows by the old one is forgotten."""
     machine = bench.machine

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from neokernel import lang
 from neokernel.abi import boot, call
 from neokernel.abi.call import NEVER, NOW, Call, message
@@ -102,6 +104,29 @@ def test_a_dispatch_ends_when_the_handler_has_gone() -> None:
     machine.check()
     assert thread.state is State.STOPPED and machine.current is root
     assert not wants_time(thread)
+
+
+@pytest.mark.parametrize("answer", [Resume.RETRY, Resume.STOP])
+def test_who_is_held_anew_during_a_fault_wants_time_if_it_goes_on(answer: Resume) -> None:
+    """The time that its handler has is its former scheduler's, and goes back there."""
+    machine = Machine()
+    root = machine.boot()
+    (endpoint,), (reply,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    handler = machine.serve(endpoint, reply, True)
+    index, thread = held_thread(machine)
+    assert machine.invoke(index, Operation.BIND, Binding.HANDLER.value, given=endpoint).word == 0
+    (bell,) = machine.make(Kind.NOTIFICATION)
+    operate(machine, root, index, Operation.DISPATCH, NEVER)
+    machine.trap(thread, ILLEGAL_INSTRUCTION)
+    assert machine.current is handler and handler.context is root.home
+    assert machine.invoke(index, Operation.RELEASE, thread=handler).word == 0
+    assert machine.invoke(index, Operation.HOLD, given=bell, thread=handler).word == 0
+    machine.start(handler, Call.REPLY_RECEIVE, endpoint, word(answer.value), (0, 0, 0, 0), reply)
+    machine.tick(1)
+    machine.check()
+    assert machine.current is root and root.context is root.home
+    assert thread.state is (State.RUNNABLE if answer is Resume.RETRY else State.STOPPED)
+    assert wants_time(thread) is (answer is Resume.RETRY)
 
 
 def test_no_budget_no_time() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from neokernel.abi.operations import Binding, Operation
 from neokernel.abi.rights import EXECUTE, READ, WRITE
 from neokernel.arch import cpu
 from neokernel.kernel import schedule
-from neokernel.kernel.objects import AddressSpace, Floats, SchedContext
+from neokernel.kernel.objects import AddressSpace, Floats, SchedContext, State
 from neokernel.lang import u8, u64
 from tests.kernel.invariants import check_refills
 from tests.kernel.support import PRIORITY, TIMER, Machine
@@ -148,6 +150,88 @@ def test_what_is_used_beyond_a_whole_budget_is_nobodys() -> None:
     assert context.refills[0].time == 20 and context.refills[0].amount == 5
 
 
+@pytest.mark.parametrize("how", ["it is resumed", "another gets it", "another has it and is woken"])
+@pytest.mark.parametrize("fast", [False, True])
+def test_who_has_used_its_budget_up_waits_until_it_comes_back(how: str, fast: bool) -> None:
+    """Even if it, or who has the context now, becomes ready meanwhile."""
+    machine = Machine()
+    root = machine.boot()
+    machine.fast = fast
+    (notification,) = machine.make(Kind.NOTIFICATION)
+    waiting, other = machine.spawn(PRIORITY + 1)
+    if how == "another has it and is woken":
+        machine.start(other, Call.WAIT, notification, 0, (call.NEVER, 0, 0, 0), 0)
+    else:
+        machine.start(other, Call.CALL, waiting, int(call.message(u64(Operation.SUSPEND.value))), (0, 0, 0, 0), 0)
+    index, thread = machine.spawn(PRIORITY + 1)
+    given = index_of(machine, thread.home)
+    machine.tick(2000)
+    assert machine.current is root
+    if how == "it is resumed":
+        assert machine.invoke(index, Operation.SUSPEND).word == 0
+        assert machine.invoke(index, Operation.RESUME).word == 0
+    else:
+        for each in (waiting, index):
+            assert machine.invoke(each, Operation.UNBIND, Binding.CONTEXT.value).word == 0
+        assert machine.invoke(waiting, Operation.BIND, Binding.CONTEXT.value, given=given).word == 0
+        if how == "another has it and is woken":
+            assert machine.call(Call.SIGNAL, notification).word == 0
+        else:
+            assert machine.invoke(waiting, Operation.RESUME).word == 0
+        thread = other
+    assert machine.current is root
+    machine.check()
+    machine.tick(7999)
+    assert machine.current is root
+    machine.tick(1)
+    assert machine.current is thread
+    machine.check()
+
+
+def test_parts_of_a_budget_come_back_each_at_its_time() -> None:
+    """One period after it began to be used: 500 did at 0, the other 1500 at 3000."""
+    machine = Machine()
+    root = machine.boot()
+    (notification,) = machine.make(Kind.NOTIFICATION)
+    _, thread = machine.spawn(PRIORITY + 1)
+    for begin, used, waits in ((0, 500, True), (3000, 1500, False), (10_000, 500, False), (13_000, 1500, False)):
+        machine.tick(begin - int(machine.hart.cpu.time))
+        if begin == 3000:
+            assert machine.current is root
+            machine.start(root, Call.SIGNAL, notification, 0, (0, 0, 0, 0), 0)
+        assert machine.current is thread
+        machine.tick(used - 1)
+        assert machine.current is thread
+        machine.tick(1)
+        if waits:
+            machine.start(thread, Call.WAIT, notification, 0, (call.NEVER, 0, 0, 0), 0)
+        assert machine.current is root
+        machine.check()
+    machine.tick(20_000 - int(machine.hart.cpu.time) - 1)
+    assert machine.current is root
+    machine.tick(1)
+    assert machine.current is thread
+
+
+def test_who_uses_its_own_budget_up_has_no_fault() -> None:
+    """It waits; only who uses up somebody else's is its handler's business."""
+    machine = Machine()
+    root = machine.boot()
+    (endpoint,), (reply,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
+    handler = machine.serve(endpoint, reply, False)
+    index, thread = machine.spawn(PRIORITY - 1)
+    assert machine.invoke(index, Operation.BIND, Binding.HANDLER.value, given=endpoint).word == 0
+    machine.name(root, index)
+    floor = int(call.message(u64(Operation.SET_FLOOR.value), u64(0), u64(1)))
+    machine.start(root, Call.CALL, boot.PROCESSOR, floor, (PRIORITY + 2, 0, 0, 0), 0)
+    assert machine.current is thread
+    machine.tick(2000)
+    assert machine.current is root and thread.state is State.RUNNABLE and handler.state is State.RECEIVING
+    machine.tick(8000)
+    assert machine.current is thread
+    machine.check()
+
+
 def test_a_timer_that_comes_too_early_ends_nobodys_slice() -> None:
     """What it was set for may be gone meanwhile."""
     machine = Machine()
@@ -259,6 +343,42 @@ def test_who_computes_next_has_its_own_floats(monkeypatch: pytest.MonkeyPatch) -
     assert machine.invoke(boot.OWN_THREAD, Operation.BIND, Binding.FLOATS.value, given=index).word == 0
     machine.trap(root, 2)
     assert machine.current is root and loaded == [[*range(100, 132), 7]]
+
+
+@pytest.mark.parametrize("how", ["unbound while another runs", "unbound by itself", "the next one computes"])
+def test_floats_are_saved_and_loaded_while_the_unit_is_on(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be an exception of the kernel's own, otherwise."""
+    machine = Machine()
+    root = machine.boot()
+    unit = machine.hart.cpu
+    told: list[tuple[str, bool]] = []
+    for name in ("save_floats", "save_vectors", "load_floats", "load_vectors"):
+        before = getattr(cpu, name)
+
+        def tell(*arguments: Any, name: str = name, before: Any = before) -> Any:
+            told.append((name, bool(unit.floating)))
+            return before(*arguments)
+
+        monkeypatch.setattr(cpu, name, tell)
+    mine, others = machine.make(Kind.FLOATS, 16, 2)
+    assert machine.invoke(boot.OWN_THREAD, Operation.BIND, Binding.FLOATS.value, given=mine).word == 0
+    index, other = machine.spawn(PRIORITY - 1)
+    assert machine.invoke(index, Operation.BIND, Binding.FLOATS.value, given=others).word == 0
+    (notification,) = machine.make(Kind.NOTIFICATION)
+    machine.trap(root, 2)
+    assert told == [("load_floats", True), ("load_vectors", True)]
+    told.clear()
+    if how != "unbound by itself":
+        machine.start(root, Call.WAIT, notification, 0, (call.NEVER, 0, 0, 0), 0)
+        assert machine.current is other and not unit.floating
+    saved = [("save_floats", True), ("save_vectors", True)]
+    if how == "the next one computes":
+        machine.trap(other, 2)
+        assert told == [*saved, ("load_floats", True), ("load_vectors", True)]
+    else:
+        assert machine.invoke(boot.OWN_THREAD, Operation.UNBIND, Binding.FLOATS.value).word == 0
+        assert told == saved and not unit.floating
+    machine.check()
 
 
 def test_times_near_the_end_of_the_counter() -> None:
