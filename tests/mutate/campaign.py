@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from tests.mutate.bisimulation import COMPARISON, Bisimulation
 from tests.mutate.commuting import Analysis
 from tests.mutate.equivalence import Meaning, meaning
-from tests.mutate.judges import Judge, KernelTests, Verdict, attack, machine
+from tests.mutate.judges import Judge, KernelTests, Verdict, attack, found, machine
 from tests.mutate.operators import mutants
 from tests.mutate.prover import MOST_SECONDS, Prover
 from tests.mutate.sample import Sample
@@ -30,6 +31,7 @@ REJECTED = "rejected"
 SAME_IR = "same IR"
 COMMUTING = "commuting"
 SAME_CODE = "same code"
+PROVEN_SAME = "same by proof"
 KILLED = "killed"
 SURVIVED = "survived"
 
@@ -67,18 +69,19 @@ class Ledger(Generic[T]):
         return mutant.identity in self._known and stands(self._known[mutant.identity])
 
     def look_up(self, mutant: Mutant, find: Callable[[], T], stands: Callable[[T], bool] = lambda value: True) -> T:
-        found = self._known.get(mutant.identity)
-        if found is None or not stands(found):
-            found = self._known[mutant.identity] = find()
+        value = self._known.get(mutant.identity)
+        if value is None or not stands(value):
+            value = self._known[mutant.identity] = find()
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a") as stream:
-                stream.write(json.dumps([mutant.identity, self._write(found)]) + "\n")
-        return found
+                stream.write(json.dumps([mutant.identity, self._write(value)]) + "\n")
+        return value
 
 
 class Campaign:
     """`files`: parts of the kernel's files' names, empty for all. Each of `judges` sees the mistakes that it wants
-    to see after those before it. `workshop`: where most are planted.
+    to see after those before it. `workshop`: where most are planted. `comparison`: of those that nobody finds, which
+    are no mistakes?
     """
 
     def __init__(
@@ -89,8 +92,10 @@ class Campaign:
         judges: Sequence[Judge],
         files: Sequence[str] = (),
         workshop: Workshop | None = None,
+        comparison: Bisimulation | None = None,
     ) -> None:
         self.snapshot, self.sound, self.judges, self.workshop = snapshot, sound, judges, workshop
+        self.comparison = comparison
         self.mutants = [
             mutant
             for file in snapshot.kernel
@@ -101,6 +106,8 @@ class Campaign:
         translation = snapshot.digest(*TRANSLATION)
         self._kinds = Ledger[str](store / f"meanings-{translation}.jsonl", str, str)
         self._same_code = Ledger[bool](store / f"codes-{translation}.jsonl", bool, bool)
+        #: why a mutant may be a mistake; empty if it is proven to be none
+        self._proven_same = Ledger[str](store / f"same-{snapshot.digest(*COMPARISON)}.jsonl", str, str)
         self._verdicts = {
             judge.name: Ledger[Verdict](
                 store / f"{judge.name}-{judge.digest}.jsonl", asdict, lambda value: Verdict(**value)
@@ -161,7 +168,7 @@ class Campaign:
                     return False
                 if self._same_code.look_up(mutant, bool):
                     return True
-        return True
+        return found(verdicts) or self.comparison is None or self._proven_same.knows(mutant)
 
     def judge(self, mutant: Mutant) -> Result:
         with contextlib.closing(Planted(self.snapshot, mutant, self.workshop)) as planted:
@@ -183,8 +190,9 @@ class Campaign:
                 # Compiling is for what the tests let pass.
                 if judge.name == KernelTests.name and not verdict.killed and self._has_same_code(mutant, planted):
                     return Result(mutant, SAME_CODE, old, new, verdicts)
-        killed = any(verdict.killed for verdict in verdicts.values())
-        return Result(mutant, KILLED if killed else SURVIVED, old, new, verdicts)
+        if found(verdicts):
+            return Result(mutant, KILLED, old, new, verdicts)
+        return Result(mutant, PROVEN_SAME if self._is_proven_same(mutant, planted) else SURVIVED, old, new, verdicts)
 
     def _kind(self, planted: Planted) -> str:
         """Why it is no mistake; empty if it may be one."""
@@ -206,6 +214,12 @@ class Campaign:
 
         return self._same_code.look_up(mutant, compare)
 
+    def _is_proven_same(self, mutant: Mutant, planted: Planted) -> bool:
+        if self.comparison is None:
+            return False
+        comparison = self.comparison
+        return not self._proven_same.look_up(mutant, lambda: comparison.why_not(planted))
+
 
 def with_judges(
     snapshot: Snapshot, store: Path, files: Sequence[str] = (), *, compiling: bool = True, seconds: int = MOST_SECONDS
@@ -214,7 +228,8 @@ def with_judges(
     `seconds`: of processor time that the prover has for a mutant."""
     sound = meaning(snapshot)
     assert sound is not None, "the compiler rejects the kernel"
-    judges: list[Judge] = [Prover(snapshot, sound, store, seconds), KernelTests(snapshot, store)]
+    prover = Prover(snapshot, sound, store, seconds)
+    judges: list[Judge] = [prover, KernelTests(snapshot, store)]
     if compiling:
         judges += [machine(snapshot), attack(snapshot)] if QEMU is not None else [attack(snapshot)]
-    return Campaign(snapshot, store, sound, judges, files, Workshop(snapshot))
+    return Campaign(snapshot, store, sound, judges, files, Workshop(snapshot), Bisimulation(prover))

@@ -12,14 +12,14 @@ from typing import Any
 
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.spec import MODULES
-from tests.mutate.campaign import COMMUTING, REJECTED, SAME_CODE, SAME_IR, SURVIVED, Result
+from tests.mutate.campaign import COMMUTING, PROVEN_SAME, REJECTED, SAME_CODE, SAME_IR, SURVIVED, Result
 from tests.mutate.operators import OPERATORS
 from tests.mutate.prover import GAVE_UP, LIMIT
 
 #: what the issue asks of: columns, and whose verdicts count
 SHARES = {"prover alone": ("prover",), "prover and tests": ("prover", "tests")}
 #: outcomes of mutants that mean the same
-NO_MISTAKES = (SAME_IR, COMMUTING, SAME_CODE)
+NO_MISTAKES = (SAME_IR, COMMUTING, SAME_CODE, PROVEN_SAME)
 #: why survivors aren't found, by file and change
 EXPLAINED = Path(__file__).parent / "explained.toml"
 
