@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from tests.mutate.bisimulation import COMPARISON, Bisimulation
+from tests.mutate.bisimulation import COMPARING, Bisimulation
 from tests.mutate.commuting import Analysis
 from tests.mutate.equivalence import Meaning, meaning
 from tests.mutate.judges import Judge, KernelTests, Verdict, attack, found, machine
 from tests.mutate.operators import mutants
-from tests.mutate.prover import MOST_SECONDS, Prover
+from tests.mutate.prover import MOST_SECONDS, Prover, deciding
 from tests.mutate.sample import Sample
 from tests.mutate.sites import Mutant
 from tests.mutate.snapshot import TRANSLATION, Snapshot
@@ -107,7 +107,8 @@ class Campaign:
         self._kinds = Ledger[str](store / f"meanings-{translation}.jsonl", str, str)
         self._same_code = Ledger[bool](store / f"codes-{translation}.jsonl", bool, bool)
         #: why a mutant may be a mistake; empty if it is proven to be none
-        self._proven_same = Ledger[str](store / f"same-{snapshot.digest(*COMPARISON)}.jsonl", str, str)
+        same = snapshot.digest(*deciding(snapshot), *COMPARING)
+        self._proven_same = Ledger[str](store / f"same-{same}.jsonl", str, str)
         self._verdicts = {
             judge.name: Ledger[Verdict](
                 store / f"{judge.name}-{judge.digest}.jsonl", asdict, lambda value: Verdict(**value)

@@ -182,6 +182,12 @@ def scope_of(program: ir.Program) -> Scope:
     return Scope.of(program, proofs.entries(program), proofs.boot(program))
 
 
+def deciding(snapshot: Snapshot) -> list[str]:
+    """The files that decide what is proven, but for those that only tell of it."""
+    proving = (f"neokernel/prover/{path.name}" for path in (snapshot.folder / "neokernel/prover").glob("*.py"))
+    return [*TRANSLATION, *sorted(proving)]
+
+
 class Prover:
     name = "prover"
 
@@ -189,9 +195,7 @@ class Prover:
         """`store`: a folder that keeps what is proven of the sound kernel. `seconds`: for a mutant."""
         limits = f"{PATIENCE} {EFFORT}".encode()
         self.seconds = seconds
-        proving = (f"neokernel/prover/{path.name}" for path in (snapshot.folder / "neokernel/prover").glob("*.py"))
-        deciding = snapshot.digest(*TRANSLATION, *sorted(proving))
-        self.digest = hashlib.sha256(deciding.encode() + limits).hexdigest()[:16]
+        self.digest = hashlib.sha256(snapshot.digest(*deciding(snapshot)).encode() + limits).hexdigest()[:16]
         self.sound = sound
         self._functions = Functions(sound.program, snapshot.sources)
         #: the cheapest first

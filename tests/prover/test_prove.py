@@ -406,6 +406,24 @@ def test_which_part_of_a_contract_fails_is_shown(module: Path) -> None:
     ensured = output.split("error[NK1401]: ")[3]
     assert ensured.startswith("`add` may not do what it ensures\n")
     assert f"note: `node.count == old(node.count) + 1` is false ({shown(module)}:33)\n" in ensured
+    assert "returns" not in ensured, "nothing is promised of what it returns"
+
+
+def test_what_is_returned_against_a_promise_is_shown(module: Path) -> None:
+    module.write_text(
+        """from neokernel.lang import ensures, requires, u32
+
+
+def middle(low: u32, high: u32) -> u32:
+    requires(low < high and high < 100)
+    ensures(lambda result: low < result)
+    return (low + high) // 2
+"""
+    )
+    output = prove(module)[1]
+    given = re.search(r"note: with low = (\d+), high = (\d+)\n", output)
+    assert given
+    assert f"note: it returns {(int(given[1]) + int(given[2])) // 2}\n" in output
 
 
 def test_what_fails_in_several_ways_is_said_once(module: Path) -> None:

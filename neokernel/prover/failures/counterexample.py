@@ -72,6 +72,8 @@ class Counterexample:
     complete: bool
     #: what the variables of the function that fails are there, of those that matter and aren't as they were given
     values: list[tuple[str, str]] = field(default_factory=list)
+    #: the function's result, if it is promised something of that
+    returned: str = ""
     #: what calls give that are known by their contracts only, if it matters
     results: list[tuple[ir.Span, str, str]] = field(default_factory=list)
     #: objects that are met on the way, beyond those that the arguments lead to
@@ -278,6 +280,8 @@ def find(run: Run, obligation: Obligation) -> Counterexample | None:
         if all(model.number(literal) for literal in unknown.path)
     ]
     found = Counterexample(arguments, list(reader.objects.values()), path, unknowns, reader.complete)
+    if isinstance(obligation.about, Contract) and (result := obligation.about.ghost.result) is not None:
+        found.returned = reader.read(result.type, obligation.about.variables[result])
     terms = [obligation.goal, *obligation.path]
     matters = _unknowns(terms, inside=True)
     given = set(run.arguments.values())

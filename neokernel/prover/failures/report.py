@@ -109,6 +109,8 @@ def diagnostic(
             values = ", ".join(f"{name} = {text}" for name, text in found.values)
             there = "there" if obligation.duty is not Duty.LOOP_INVARIANT else "where it is to hold"
             notes.append((None, f"{there}, {values}"))
+        if found.returned:
+            notes.append((None, f"it returns {found.returned}"))
         for made in [*found.objects, *found.others]:
             changes = ", ".join(f"{name} = {text}" for name, text in made.afterwards)
             if changes:
