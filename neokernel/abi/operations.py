@@ -62,7 +62,9 @@ class Operation(Enum):
     DELETE = 8
     #: CapTable (index): delete all that was derived from the slot's capability; otherwise like DELETE. Until it is
     #: done, nothing can be derived from the capability or what is below it (UNDERIVABLE), nor can it be moved. If the
-    #: thread ends or is started anew in the middle of DELETE or REVOKE, that stays so until either is done again
+    #: thread ends or is started anew in the middle of DELETE or REVOKE, that stays so until either is done again. It
+    #: also does if the table's own capability goes first, and an interrupt comes before the rest is gone: the call
+    #: then ends with NO_CAPABILITY
     REVOKE = 9
     #: CapTable (index) → kind, rights, badge, depth: say what is in a slot; `kind` is a number of `Kind`, and all are 0
     #: if it is empty. `badge` is 0 for kinds that have none; `depth` is how often it was derived, at most 64

@@ -653,6 +653,28 @@ def test_all_is_revoked_by_a_capability_that_ends_first(operation: Operation, be
     machine.check()
 
 
+@pytest.mark.parametrize("operation", [Operation.REVOKE, Operation.DELETE])
+def test_a_revocation_stays_open_if_the_capability_it_is_made_by_goes_first(operation: Operation, bench: Bench) -> None:
+    """And an interrupt comes. Nothing can be derived until either is done by another capability."""
+    machine = bench.machine
+    source = bench.copy(bench["own table"], EVERYTHING)
+    copies = [bench.copy(source, EVERYTHING) for _ in range(3)]
+    first = first_leaf(machine.slot(source))
+    (invoked,) = (index for index in copies if machine.slot(index) is first)
+    machine.hart.cpu.pending = True
+    assert machine.invoke(invoked, operation, source).failure == (S.NO_CAPABILITY, INVOKED)
+    machine.hart.cpu.pending = False
+    assert [machine.slot(index).object is None for index in copies].count(True) == 1
+    assert machine.hart.revocations == 1
+    other = next(index for index in copies if machine.slot(index).object is not None)
+    derived = machine.invoke(bench["own table"], Operation.COPY, machine.next_slot, EVERYTHING, 0, given=other)
+    assert derived.status is S.UNDERIVABLE
+    bench.do("own table", operation, source)
+    assert all(machine.slot(index).object is None for index in copies)
+    assert machine.hart.revocations == 0
+    machine.check()
+
+
 def test_a_pin_stops_a_revocation(bench: Bench) -> None:
     machine = bench.machine
     (memory,) = machine.make(Kind.MEMORY, 4 * PAGE)
