@@ -9,7 +9,7 @@ import click
 
 from neokernel.cli.cap import edge_as_json
 from neokernel.cli.errors import ToolError
-from neokernel.cli.output import console, json_option, print_json, shown
+from neokernel.cli.output import console, json_option, print_json, shown, write_text
 from neokernel.cli.system import described, find_system, machine_in_part, print_unread, unread_as_json
 from neokernel.image.systemfile.graph import Graph, NodeKind, graph_of
 from neokernel.image.systemfile.machine import Grant, Kind
@@ -38,10 +38,7 @@ def command(path: Path | None, output: Path | None, as_json: bool) -> None:
     if output is not None:
         from neokernel.image.systemfile.drawing import drawing  # late, because igraph is big
 
-        try:
-            output.write_text(drawing(graph, machine.name, described(machine)[0]), encoding="utf-8")
-        except OSError as error:
-            raise ToolError("NK1005", f"{output} can't be written: {error.strerror or error}") from error
+        write_text(output, drawing(graph, machine.name, described(machine)[0]))
     if as_json:
         image = {"image": str(output)} if output is not None else {}
         print_json({**as_data(machine, graph), **image, "unread": unread_as_json(unread), "exit": 0})

@@ -124,6 +124,26 @@ def say_plainly(what: str) -> None:
         click.echo(what, err=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write the file that the user has named."""
+    from neokernel.cli.errors import ToolError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ToolError("NK1005", f"{shown(path)} can't be written: {error.strerror or error}") from error
+
+
+def expect_place(path: Path | None) -> None:
+    """Before what takes long: is there a place for the file that the user wants to have written?"""
+    from neokernel.cli.errors import ToolError
+
+    if path is not None and path.is_dir():
+        raise ToolError("NK1005", f"{shown(path)} can't be written: it is a folder", "name a file")
+    if path is not None and not path.parent.is_dir():
+        raise ToolError("NK1005", f"{shown(path)} can't be written: there is no folder {shown(path.parent)}")
+
+
 def shown(path: Path) -> str:
     """A path as the user would write it."""
     try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from neokernel.cli.errors import Exit, ToolError
-from neokernel.cli.output import print_json, progress
+from neokernel.cli.output import print_json, progress, write_text
 from neokernel.cli.program import Program, refuse, tool_complaints
 from neokernel.compiler.source import PACKAGE_ROOT
 
@@ -68,7 +68,7 @@ def show_paths(wanted: str, *, checks: bool, write_to: Path | None, as_json: boo
     for place in found.unbounded:
         click.echo(f"{place}: nothing says how often this loop is gone through: state it by `loop_bound`", err=True)
     if write_to is not None:
-        write_to.write_text(document(found, checks=checks), encoding="utf-8")
+        write_text(write_to, document(found, checks=checks))
     return status
 
 

@@ -12,7 +12,7 @@ import click
 from neokernel.cli.annotations import show_annotations
 from neokernel.cli.demonstration import instead, no_end
 from neokernel.cli.errors import Exit
-from neokernel.cli.output import json_option, print_json, progress, shown
+from neokernel.cli.output import expect_place, json_option, print_json, progress, shown, write_text
 from neokernel.cli.paths import ALL, show_paths
 from neokernel.cli.program import Program, find_program, from_here, refuse, rendered
 from neokernel.cli.whole import prove_kernel
@@ -114,17 +114,21 @@ def command(
         raise click.UsageError("--write is for the table of --paths: say `--paths --write FILE`.")
     if table and (paths is not None or annotations):
         raise click.UsageError("--table is for proofs: leave it out.")
+    for option, given in (("--paths", paths is not None), ("--annotations", annotations), ("--record", record)):
+        if given and files:
+            raise click.UsageError(f"{option} is for the whole kernel: leave out FILES.")
+    if write_to is not None and not files:
+        raise click.UsageError("--test is for FILES: name the module that isn't proven.")
+    for path in (write_to, document_to):
+        expect_place(path)
     if paths is not None:
         return show_paths(paths, checks=checks, write_to=document_to, as_json=as_json)
     if annotations:
         return show_annotations(as_json=as_json)
     if not files:
         return prove_kernel(cold=cold, record=record, as_json=as_json)
-    if record:
-        raise click.UsageError("--record is for the whole kernel: leave out FILES.")
-    outcomes = prove_programs(
-        [one for path in files for one in programs_at(path)], cold=cold, explain=not table, as_json=as_json
-    )
+    programs = {one.root.resolve(): one for path in files for one in programs_at(path)}
+    outcomes = prove_programs([*programs.values()], cold=cold, explain=not table, as_json=as_json)
     told = [one for _, found in outcomes for one in found]
     failed = any(one.diagnostics for one in told)
     status = Exit.NEGATIVE if failed else Exit.SUCCESS
@@ -163,7 +167,7 @@ def write_test(path: Path, outcomes: list[tuple[Program, list[Told]]]) -> tuple[
             with progress(f"running into {where}"):
                 why = instead(way.test, path, item.span if way.in_line else None)
             if not why:
-                path.write_text(way.test, encoding="utf-8")
+                write_text(path, way.test)
                 return where, list(reasons)
             endless += why == no_end()
         reasons[f"{where}: {why}{f' ({way.doubt})' if run and way.doubt else ''}"] = None
@@ -329,6 +333,9 @@ def show(program: Program, found: list[Told], *, table: bool) -> None:
     whole = "all of its own proven" if elsewhere else "all proven"
     end = whole if proven == total else f"{total - proven} not proven"
     functions = sum(one.obligations != 0 for one in found)
+    if total == 0 and not elsewhere:
+        click.echo(f"{shown(program.root)}: nothing to prove: no function in it has a check or a contract")
+        return
     click.echo(f"{shown(program.root)}: {_count(functions, 'function')}, {_count(total, 'obligation')}, {end}")
 
 

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from neokernel import patience
 from neokernel.cli import demonstration
+from neokernel.cli.main import guarded
 from neokernel.cli.output import shown
 from neokernel.cli.prove import command
 from neokernel.compiler.ir import Span
@@ -305,7 +306,7 @@ def test_a_folder_is_all_programs_of_its_system(module: Path) -> None:
     (folder / "server.py").write_text(text.format("assert process.arguments[0] != 9"))
     status, output = prove("system")
     assert status == 1
-    assert "server.py:5:5" in output and "system: 0 functions" in output
+    assert "server.py:5:5" in output and "system: nothing to prove" in output
     assert output.endswith("server.py: 1 function, 2 obligations, 1 not proven\n")
 
 
@@ -596,3 +597,50 @@ def test_what_is_due_at_a_call_may_well_fail(module: Path) -> None:
     output = prove(module)[1]
     assert "the invariant `Pair.in_order` may be broken" in output
     assert "no run fails so" not in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--paths", "--", "halves.py"], "--paths is for the whole kernel: leave out FILES"),
+        (["--annotations", "halves.py"], "--annotations is for the whole kernel: leave out FILES"),
+        (["--record", "halves.py"], "--record is for the whole kernel: leave out FILES"),
+        (["--write", "page.md", "halves.py"], "--write is for the table of --paths: say `--paths --write FILE`"),
+        (["--table", "--annotations"], "--table is for proofs: leave it out"),
+        (["--test", "test_it.py"], "--test is for FILES: name the module that isn't proven"),
+        (["--test", "nowhere/test_it.py", "halves.py"], "there is no folder nowhere"),
+        (["--test", ".", "halves.py"], "it is a folder"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_at_once(
+    module: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    """Nothing is proven, and nothing written, before that is said."""
+    before = sorted(module.parent.iterdir())
+    assert guarded(["prove", *arguments]) == 2
+    told = capsys.readouterr()
+    assert message in told.err
+    assert told.out == ""
+    assert sorted(module.parent.iterdir()) == before
+
+
+def test_a_test_that_cannot_be_written_is_an_error_of_its_own(
+    module: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was found out is said all the same."""
+    path = module.parent / "test_it.py"
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert guarded(["prove", "--cold", "--test", str(path), str(module)]) == 2
+    told = capsys.readouterr().err
+    assert "error[NK1401]: this may overflow" in told
+    assert "test_it.py can't be written: No space left on device" in told
+
+
+def test_a_module_is_proven_once_and_may_have_nothing_to_prove(module: Path) -> None:
+    assert prove(module, f"./{module.name}") == prove(module)
+    module.write_text("from neokernel.lang import u32\n\n\ndef same(a: u32) -> u32:\n    return a\n")
+    assert prove(module) == (0, "halves.py: nothing to prove: no function in it has a check or a contract\n")
