@@ -76,6 +76,18 @@ def test_memory_is_handed_out_clean_again(machine: Machine) -> None:
     machine.check()
 
 
+@pytest.mark.parametrize(("kind", "size"), MAKABLE)
+def test_an_object_is_made_where_another_one_has_ended(kind: Kind, size: int, machine: Machine) -> None:
+    """Of memory that a child has returned: neither what lies below in it is clean, nor what lies above."""
+    for _ in range(3):
+        (child,) = machine.make(Kind.MEMORY, 8 * PAGE_SIZE)
+        made = [machine.make(each, more, 1, child)[0] for each, more in ((kind, size), (Kind.PAGE_TABLE, 0))]
+        machine.check()
+        for index in [*made, child]:
+            assert machine.delete(index).failure == DONE
+    machine.check()
+
+
 def test_a_child_returns_its_memory_dirty(machine: Machine) -> None:
     (child,) = machine.make(Kind.MEMORY, 4 * PAGE_SIZE)
     (frame,) = machine.make(Kind.FRAME, memory=child)

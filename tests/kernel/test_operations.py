@@ -691,6 +691,22 @@ def test_a_pin_stops_a_revocation(bench: Bench) -> None:
     machine.check()
 
 
+@pytest.mark.parametrize("places", [3, 100])
+def test_a_device_space_unpins_all_when_it_ends(places: int, bench: Bench) -> None:
+    """Wherever in it they are: two, and a free place between them; then more places than a step looks at."""
+    machine = bench.machine
+    (space,) = machine.make(Kind.DMA_SPACE, places)
+    frames = machine.make(Kind.FRAME, 0, 3)
+    for frame in frames:
+        bench.do(space, Operation.PIN, given=frame)
+    bench.do(space, Operation.UNPIN, given=frames[1])
+    bench.do("own table", Operation.DELETE, space)
+    for frame in frames:
+        assert machine.slot(frame).object is not None and machine.slot(frame).holder is None
+        bench.do("own table", Operation.DELETE, frame)
+    machine.check()
+
+
 def test_a_pin_below_a_table_that_ends_stops_its_end(bench: Bench) -> None:
     """It waits for the pin; then the next table that ends takes it along."""
     machine = bench.machine

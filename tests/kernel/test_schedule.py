@@ -213,6 +213,21 @@ def test_parts_of_a_budget_come_back_each_at_its_time() -> None:
     assert machine.current is thread
 
 
+def test_a_budget_that_is_deleted_comes_back_no_more() -> None:
+    machine = Machine()
+    root = machine.boot()
+    _, thread = machine.spawn(PRIORITY + 1)
+    context = thread.context
+    machine.tick(2000)
+    assert machine.current is root and context is not None and context.timer.armed
+    assert machine.delete(index_of(machine, context)).word == 0
+    assert not context.timer.armed
+    machine.check()
+    machine.tick(20_000)
+    assert machine.current is root
+    machine.check()
+
+
 def test_who_uses_its_own_budget_up_has_no_fault() -> None:
     """It waits; only who uses up somebody else's is its handler's business."""
     machine = Machine()

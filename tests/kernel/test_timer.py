@@ -52,12 +52,15 @@ def wheel_at(now: int) -> Wheel:
 @given(st.integers(0, 1 << 50), actions)
 @example(0, [("insert", 64 + 5), ("insert", 64 + 2), ("pass", 64 + 3)])
 @example(0, [("insert", 4096 + 70), ("insert", 4096 + 65), ("insert", 4096 + 3), ("pass", 4096 + 66)])
+@example(0, [("insert", 9), ("insert", 9), ("remove", 0), ("insert", 5), ("remove", 1)])
 def test_timers_expire_when_they_are_due(start: int, steps: list[tuple[str, int]]) -> None:
+    """And are armed again, as they were left."""
     wheel, now = wheel_at(start), start
     armed: list[Timer] = []
+    left: list[Timer] = []
     for action, number in steps:
         if action == "insert":
-            made = Timer()
+            made = left.pop() if left else Timer()
             timer.insert(wheel, made, u64(now + number))
             assert made.expiry == max(now + number, wheel.now + 1)
             armed.append(made)
@@ -65,13 +68,14 @@ def test_timers_expire_when_they_are_due(start: int, steps: list[tuple[str, int]
             if number < len(armed):
                 timer.remove(wheel, armed[number])
                 timer.remove(wheel, armed[number])
-                del armed[number]
+                left.append(armed.pop(number))
         else:
             now += number
             due = [each for each in armed if each.expiry <= now]
             expired = expire(wheel, now)
             assert {id(each) for each in expired} == {id(each) for each in due}
             armed = [each for each in armed if each.expiry > now]
+            left += expired
         assert {id(each) for each in armed} == {id(each) for each in check_wheel(wheel)}
 
 

@@ -61,6 +61,10 @@ class Scene:
 
 @pytest.fixture
 def scene() -> Scene:
+    return made_scene(ALL_EVENTS)
+
+
+def made_scene(mask: int) -> Scene:
     machine = Machine()
     machine.boot()
     [trace], [endpoint], [reply] = machine.make(Kind.TRACE, 1), machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
@@ -69,7 +73,7 @@ def scene() -> Scene:
         machine.invoke(thread, Operation.BIND, binding.value, given=index)
     machine.invoke(boot.PROCESSOR, Operation.CONFIGURE, PRIORITY + 1, 1000, 10_000, given=context)
     machine.invoke(thread, Operation.START, 0x1000)
-    machine.invoke(trace, Operation.TRACE_START, ALL_EVENTS)
+    machine.invoke(trace, Operation.TRACE_START, mask)
     return Scene(machine, trace, endpoint, reply, thread, context)
 
 
@@ -157,6 +161,50 @@ def test_a_signal_is_told_with_its_badge(scene: Scene) -> None:
     before = len(scene.records())
     machine.interrupt(1)
     assert scene.records()[before:] == [(Event.INTERRUPT, one, 1, 0), (Event.SIGNAL, one, 6, 0)]
+
+
+def all_kinds(scene: Scene, copying: bool) -> None:
+    """Everything that is recorded, from a message to a fault; `copying`: and first a capability that is copied."""
+    machine, root, server = scene.machine, scene.machine.root, scene.other
+    machine.fast = False
+    if copying:
+        copied, machine.next_slot = machine.next_slot, machine.next_slot + 1
+        assert machine.invoke(boot.OWN_TABLE, Operation.COPY, copied, 0, 0, given=scene.endpoint).word == 0
+    (notification,) = machine.make(Kind.NOTIFICATION)
+    machine.start(root, Call.SIGNAL, notification, 0, (0, 0, 0, 0), 0)
+    assert machine.invoke(INTERRUPTS, Operation.BIND_INTERRUPT, given=notification).word == 0
+    scene.begin()
+    machine.start(server, Call.SEND, scene.endpoint, int(call.message(u64(7), u64(1))), (1, 0, 0, 0), 0)
+    machine.start(root, Call.RECEIVE, scene.endpoint, 0, (call.NEVER, 0, 0, 0), 0)
+    machine.start(server, Call.RECEIVE, scene.endpoint, 0, (call.NEVER, 0, 0, 0), scene.reply)
+    machine.start(root, Call.CALL, scene.endpoint, int(call.message(u64(8), u64(1))), (1, 0, 0, 0), 0)
+    machine.start(server, Call.REPLY_RECEIVE, scene.endpoint, 0, (0, 0, 0, 0), scene.reply)
+    machine.interrupt(1)
+    assert machine.delete(notification).word == 0
+    _, less = machine.spawn(PRIORITY - 1)
+    machine.start(root, Call.WAIT, machine.make(Kind.NOTIFICATION)[0], 0, (call.NEVER, 0, 0, 0), 0)
+    assert machine.current is less
+    machine.trap(less, 13, 0xDEAD_0000)
+    assert machine.current is None
+
+
+@pytest.mark.parametrize("copying", [True, False])
+@pytest.mark.parametrize("kind", [kind for kind in Event if kind is not Event.SWITCH])
+def test_a_trace_of_one_kind_has_what_a_trace_of_all_has_of_it(kind: Event, copying: bool) -> None:
+    """From its first record on; but of switches, which are recorded where nothing else tells of them."""
+    found = []
+    for before, mask in ((ALL_EVENTS, ALL_EVENTS), (0, 1 << kind.value)):
+        scene = made_scene(before)
+        scene.machine.interrupt(1)
+        begin = len(scene.records())
+        assert begin == (before != 0)
+        assert scene.machine.invoke(scene.trace, Operation.TRACE_START, mask).word == 0
+        all_kinds(scene, copying)
+        found.append([record for record in scene.records()[begin:] if record[0] is kind])
+    whole, alone = found
+    if kind is Event.SYSCALL:
+        del whole[0]  # that of TRACE_START
+    assert whole and alone == whole
 
 
 def test_a_call_that_fails_sends_nothing(scene: Scene) -> None:
