@@ -115,17 +115,22 @@ def test_a_server_that_gives_its_clients_time_back_takes_no_message_without_it(f
     assert pair.client.state is State.RUNNABLE and machine.result(pair.client).words[0] == 7
 
 
-@pytest.mark.parametrize("lacks", ["handler", "thread"])
+@pytest.mark.parametrize("lacks", ["handler", "thread", "neither"])
 @pytest.mark.parametrize("waiting", ["handler", "thread"])
 def test_a_fault_is_told_without_buffers(waiting: str, lacks: str) -> None:
-    """All of it is in registers; whoever comes first, and waits for the other."""
+    """All of it is in registers, and those that there are aren't used; whoever comes first, and waits for the other."""
     machine = Machine(1 << 22)
     root = machine.boot()
     (endpoint,), (reply,) = machine.make(Kind.ENDPOINT), machine.make(Kind.REPLY)
     index, thread = machine.spawn(PRIORITY + (1 if waiting == "thread" else -1))
     bound = machine.invoke(index, Operation.BIND, Binding.HANDLER.value, given=endpoint)
-    without = boot.OWN_THREAD if lacks == "handler" else index
-    assert bound.word == machine.invoke(without, Operation.UNBIND, Binding.BUFFER.value).word == 0
+    assert bound.word == 0
+    if lacks != "neither":
+        without = boot.OWN_THREAD if lacks == "handler" else index
+        assert machine.invoke(without, Operation.UNBIND, Binding.BUFFER.value).word == 0
+    buffer = root.buffer
+    if buffer is not None:
+        buffer.arrived.store(u32(3))
     if waiting == "thread":
         machine.trap(thread, PAGE_FAULT, 0xDEAD_0000)
         assert machine.current is root and thread.state is State.CALLING
@@ -136,6 +141,7 @@ def test_a_fault_is_told_without_buffers(waiting: str, lacks: str) -> None:
     assert machine.current is root and thread.state is State.REPLIED and thread.faulted
     got = machine.result(root)
     assert (got.word, got.words[0]) == (word(Fault.PAGE.value, 4) | FAULT_BIT, 0xDEAD_0000)
+    assert buffer is None or buffer.arrived.load() == 3
 
 
 def test_who_gave_up_a_call_has_its_time_back_when_the_server_is_done() -> None:

@@ -1275,6 +1275,18 @@ def waiting_elsewhere(bench: Bench, number: Call, target: str, reply: str | int 
     return other
 
 
+@pytest.mark.parametrize("active", [True, False])
+def test_a_server_whose_reply_is_deleted_while_it_waits_has_none(active: bool, bench: Bench) -> None:
+    machine = bench.machine
+    server = waiting(bench, Call.RECEIVE, "endpoint", NEVER, "reply")
+    if not active:
+        bench.do(server.index, Operation.UNBIND, Binding.CONTEXT.value)
+    assert server.thread.reply is bench.object(bench["reply"])
+    bench.do("own table", Operation.DELETE, bench["reply"])
+    assert server.thread.reply is None and server.thread.state is State.RECEIVING
+    machine.check()
+
+
 @both
 @pytest.mark.parametrize("active", [True, False])
 def test_who_goes_on_is_in_its_own_address_space(fast: bool, active: bool, bench: Bench) -> None:

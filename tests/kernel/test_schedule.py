@@ -342,22 +342,42 @@ def test_hardware_looks_anew_at_what_is_mapped_into_a_space_in_use(
     assert told == ([page, ()] if rights & int(EXECUTE) else [page])
 
 
+def test_while_nobody_runs_no_address_space_of_a_program_is_used() -> None:
+    machine = Machine()
+    root = machine.boot()
+    (notification,) = machine.make(Kind.NOTIFICATION)
+    schedule.use_space(machine.hart, root.space)
+    assert machine.hart.cpu.translation == root.space.translation != 0
+    machine.start(root, Call.WAIT, notification, 0, (call.NEVER, 0, 0, 0), 0)
+    assert machine.current is None
+    assert machine.hart.cpu.translation == machine.hart.no_space.translation != root.space.translation
+
+
 def test_who_computes_next_has_its_own_floats(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[list[int]] = []
     monkeypatch.setattr(
         cpu, "load_floats", lambda _, registers, control: loaded.append([*map(int, registers), int(control)])
     )
+    monkeypatch.setattr(
+        cpu, "load_vectors", lambda _, vectors, state: loaded.append([*map(int, vectors), *map(int, state)])
+    )
     machine = Machine()
     root = machine.boot()
-    (index,) = machine.make(Kind.FLOATS)
+    (index,) = machine.make(Kind.FLOATS, 16)
     floats = machine.slot(index).object
     assert isinstance(floats, Floats)
     for place in range(32):
         floats.registers[place] = u64(100 + place)
     floats.control = u64(7)
+    words = len(floats.vectors)
+    for place in range(words):
+        floats.vectors[place] = u64(1000 + place)
+    for place in range(4):
+        floats.vector_state[place] = u64(10 + place)
     assert machine.invoke(boot.OWN_THREAD, Operation.BIND, Binding.FLOATS.value, given=index).word == 0
     machine.trap(root, 2)
-    assert machine.current is root and loaded == [[*range(100, 132), 7]]
+    assert machine.current is root
+    assert loaded == [[*range(100, 132), 7], [*range(1000, 1000 + words), *range(10, 14)]] and words > 0
 
 
 @pytest.mark.parametrize("how", ["unbound while another runs", "unbound by itself", "the next one computes"])
@@ -393,6 +413,20 @@ def test_floats_are_saved_and_loaded_while_the_unit_is_on(how: str, monkeypatch:
     else:
         assert machine.invoke(boot.OWN_THREAD, Operation.UNBIND, Binding.FLOATS.value).word == 0
         assert told == saved and not unit.floating
+    machine.check()
+
+
+def test_who_loses_its_floats_leaves_the_unit_to_whose_it_is() -> None:
+    machine = Machine()
+    root = machine.boot()
+    unit = machine.hart.cpu
+    mine, others = machine.make(Kind.FLOATS, 0, 2)
+    assert machine.invoke(boot.OWN_THREAD, Operation.BIND, Binding.FLOATS.value, given=mine).word == 0
+    index, _ = machine.spawn(PRIORITY - 1)
+    assert machine.invoke(index, Operation.BIND, Binding.FLOATS.value, given=others).word == 0
+    machine.trap(root, 2)
+    assert machine.invoke(index, Operation.UNBIND, Binding.FLOATS.value).word == 0
+    assert unit.floating and machine.hart.floating is root
     machine.check()
 
 

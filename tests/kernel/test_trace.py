@@ -207,6 +207,35 @@ def test_a_trace_of_one_kind_has_what_a_trace_of_all_has_of_it(kind: Event, copy
     assert whole and alone == whole
 
 
+@pytest.mark.parametrize("waits", ["receiver", "sender", "caller"])
+def test_a_message_may_be_the_first_that_is_recorded(waits: str) -> None:
+    """The other one waited before the trace began: for a message, to send one, or for an answer."""
+    scene = made_scene(0)
+    machine, root, other = scene.machine, scene.machine.root, scene.other
+    machine.fast = False
+    scene.begin()
+    made = {"receiver": Call.RECEIVE, "sender": Call.SEND, "caller": Call.CALL}[waits]
+    time = call.NEVER if waits == "receiver" else 0
+    machine.start(other, made, scene.endpoint, 0, (time, 0, 0, 0), 0)
+    if waits == "caller":
+        machine.start(root, Call.RECEIVE, scene.endpoint, 0, (call.NEVER, 0, 0, 0), scene.reply)
+    assert machine.current is root
+    kind = Event.REPLY if waits == "caller" else Event.SEND
+    assert machine.invoke(scene.trace, Operation.TRACE_START, 1 << kind.value).word == 0
+    one, two = int(root.identifier), int(other.identifier)
+    match waits:
+        case "receiver":
+            machine.start(root, Call.SEND, scene.endpoint, 0, (0, 0, 0, 0), 0)
+            wanted = (kind, one, two, 0)
+        case "sender":
+            machine.start(root, Call.RECEIVE, scene.endpoint, 0, (0, 0, 0, 0), 0)
+            wanted = (kind, two, one, 0)
+        case _:
+            machine.start(root, Call.REPLY, 0, 0, (0, 0, 0, 0), scene.reply)
+            wanted = (kind, one, two, 0)
+    assert next(record for record in scene.records() if record[0] is not Event.SYSCALL) == wanted
+
+
 def test_a_call_that_fails_sends_nothing(scene: Scene) -> None:
     machine, root = scene.machine, scene.machine.root
     machine.fast = True

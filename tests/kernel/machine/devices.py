@@ -10,6 +10,7 @@ from neokernel.abi.kinds import PAGE_SIZE, Kind
 from neokernel.abi.operations import Operation
 from neokernel.abi.rights import READ, WRITE
 from neokernel.abi.status import FIRST, INVOKED, TRAVELLING, Status
+from neokernel.abi.trace import Header
 from neokernel.lang import at, object_at, u32, u64, unsafe, wire
 from neokernel.runtime import system
 from neokernel.runtime.space import map_device
@@ -158,6 +159,18 @@ def platform(w: World) -> None:
         FIRST,
         "a page beyond the ring",
     )
+    header = object_at(Header, HERE + PAGE_SIZE)
+    before = header.written
+    written(b"")
+    t.equal(header.written - before, 0, "no call is recorded before the trace begins")
+    t.succeeds(system.trace_start(trace, 1), "TRACE_START once more")
+    before = header.written
+    written(b"")
+    t.equal(u64(header.written != before), 1, "a call is recorded where it comes in")
+    t.succeeds(system.trace_start(trace, 0), "and it is stopped")
+    before = header.written
+    written(b"")
+    t.equal(header.written - before, 0, "no call is recorded when the trace has ended")
     w.drop(into)
     w.drop(trace)
 
