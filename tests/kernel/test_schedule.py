@@ -217,7 +217,7 @@ def test_a_budget_that_is_deleted_comes_back_no_more() -> None:
     machine = Machine()
     root = machine.boot()
     _, thread = machine.spawn(PRIORITY + 1)
-    context = thread.context
+    context: Any = thread.context
     machine.tick(2000)
     assert machine.current is root and context is not None and context.timer.armed
     assert machine.delete(index_of(machine, context)).word == 0
