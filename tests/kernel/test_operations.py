@@ -25,7 +25,7 @@ from neokernel.kernel import captable, outcome
 from neokernel.kernel.objects import MAXIMUM_DEPTH, State, Thread
 from neokernel.kernel.slot import first_leaf
 from neokernel.kernel.space import TAKEN_STEP
-from tests.kernel.support import INTERRUPTS, MEMORY, PAGE, PRIORITY, Machine, Result, u64
+from tests.kernel.support import ECALL, INTERRUPTS, MEMORY, PAGE, PRIORITY, Machine, Result, u64
 
 #: a slot that stays empty, and one that no table has
 EMPTY = ROOT_SLOTS - 1
@@ -707,6 +707,21 @@ def test_a_device_space_unpins_all_when_it_ends(places: int, bench: Bench) -> No
     machine.check()
 
 
+def test_what_fails_after_an_interrupt_that_has_gone_again_fails(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step after the one at whose end it was pending is the kernel's own, and finds the pin."""
+    machine = bench.machine
+    (memory,) = machine.make(Kind.MEMORY, 4 * PAGE)
+    (frame,) = machine.make(Kind.FRAME, memory=memory)
+    (endpoint,) = machine.make(Kind.ENDPOINT, memory=memory)
+    bench.do("dma_space", Operation.PIN, given=frame)
+    looks = iter([True])
+    monkeypatch.setattr(cpu, "interrupt_pending", lambda _: next(looks, False))
+    assert machine.invoke(1, Operation.DELETE, memory).failure == (S.PINNED, FIRST)
+    assert machine.slot(endpoint).object is None and machine.slot(frame).object is not None
+    assert machine.hart.revocations == 0
+    machine.check()
+
+
 def test_a_pin_below_a_table_that_ends_stops_its_end(bench: Bench) -> None:
     """It waits for the pin; then the next table that ends takes it along."""
     machine = bench.machine
@@ -1275,6 +1290,24 @@ def waiting_elsewhere(bench: Bench, number: Call, target: str, reply: str | int 
     return other
 
 
+@both
+@pytest.mark.parametrize("senders", [1, 2])
+def test_who_answers_receives_the_first_of_those_who_wait(fast: bool, senders: int, bench: Bench) -> None:
+    """At once, however many there are."""
+    machine = bench.machine
+    endpoint, reply = bench["endpoint"], bench["reply"]
+    callers = [waiting(bench, Call.CALL, "endpoint") for _ in range(1 + senders)]
+    machine.start(machine.root, Call.RECEIVE, endpoint, word_of(), (NEVER, 0, 0, 0), reply)
+    assert callers[0].thread.state is State.REPLIED
+    machine.fast = fast
+    machine.start(machine.root, Call.REPLY_RECEIVE, endpoint, word_of(), NOTHING, reply)
+    assert bench.object(reply).caller is callers[1].thread
+    assert callers[0].thread.state is State.RUNNABLE
+    assert [caller.thread.state for caller in callers[2:]] == [State.CALLING] * (senders - 1)
+    assert int(machine.root.registers.pc) == ECALL + 4
+    machine.check()
+
+
 @pytest.mark.parametrize("active", [True, False])
 def test_a_server_whose_reply_is_deleted_while_it_waits_has_none(active: bool, bench: Bench) -> None:
     machine = bench.machine
@@ -1802,6 +1835,23 @@ def dispatch(bench: Bench, other: Other, deadline: int = NEVER) -> None:
     machine = bench.machine
     machine.start(machine.root, Call.CALL, other.index, word_of(Operation.DISPATCH.value), (deadline, 0, 0, 0), 0)
     assert machine.current is other.thread and machine.root.state is State.DISPATCHING
+    machine.check()
+
+
+@both
+def test_a_dispatched_server_keeps_no_time_when_it_has_answered(fast: bool, bench: Bench) -> None:
+    """It is its scheduler's, which goes on with it; the caller had its own."""
+    machine, root = bench.machine, bench.machine.root
+    caller, server = waiting(bench, Call.CALL, "endpoint"), held(bench)
+    endpoint, reply = bench["endpoint"], bench["reply"]
+    dispatch(bench, server)
+    machine.start(server.thread, Call.RECEIVE, endpoint, word_of(), (NEVER, 0, 0, 0), reply)
+    assert machine.current is server.thread and bench.object(reply).context is None
+    machine.fast = fast
+    machine.start(server.thread, Call.REPLY_RECEIVE, endpoint, word_of(), NOTHING, reply)
+    assert machine.current is caller.thread
+    assert server.thread.state is State.RECEIVING and server.thread.context is None
+    assert root.state is State.RUNNABLE and root.context is not None
     machine.check()
 
 
