@@ -1298,12 +1298,12 @@ def test_who_answers_receives_the_first_of_those_who_wait(fast: bool, senders: i
     endpoint, reply = bench["endpoint"], bench["reply"]
     callers = [waiting(bench, Call.CALL, "endpoint") for _ in range(1 + senders)]
     machine.start(machine.root, Call.RECEIVE, endpoint, word_of(), (NEVER, 0, 0, 0), reply)
-    assert callers[0].thread.state is State.REPLIED
+    assert [caller.thread.state for caller in callers] == [State.REPLIED, *[State.CALLING] * senders]
     machine.fast = fast
     machine.start(machine.root, Call.REPLY_RECEIVE, endpoint, word_of(), NOTHING, reply)
     assert bench.object(reply).caller is callers[1].thread
-    assert callers[0].thread.state is State.RUNNABLE
-    assert [caller.thread.state for caller in callers[2:]] == [State.CALLING] * (senders - 1)
+    waits = [State.REPLIED, *[State.CALLING] * (senders - 1)]
+    assert [caller.thread.state for caller in callers] == [State.RUNNABLE, *waits]
     assert int(machine.root.registers.pc) == ECALL + 4
     machine.check()
 
