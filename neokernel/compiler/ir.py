@@ -15,6 +15,7 @@ Invariants (checked by `verify.py` between passes):
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
@@ -70,16 +71,27 @@ class Check:
 # --- operands -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Const:
     """A constant scalar: `int` for integers and enums, `bool`, `float`, or None for NONE and a null reference.
 
     Also immutable views: `bytes` for `bytes`/`str`, and a tuple of operands (`Const` or `ConstRecord`) for
     `tuple[T, ...]`.
+
+    Equal constants are the same in memory: -0.0 isn't 0.0, though they compare equal.
     """
 
     type: Type
     value: int | float | bool | bytes | tuple[ConstValue, ...] | None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Const) or self.type != other.type or self.value != other.value:
+            return False
+        a, b = self.value, other.value
+        return not (isinstance(a, float) and isinstance(b, float)) or math.copysign(1, a) == math.copysign(1, b)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 Outcome = tuple[Value, tuple[Term, ...]]
 
+#: how what comes of them is called, of which nothing is known
+FLOATS = "arithmetic with floats"
+
 
 def run(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> Outcome:
     """The result, and what must hold for each check; for `AsArm`, that the union has the arm."""
@@ -186,7 +189,7 @@ def _same_record(x: Executor, type_: ValueType | TupleType, a: Value, b: Value) 
     parts = []
     for place, (_, of) in enumerate(record_fields(type_)):
         left, right = x.layout.item(type_, a, place), x.layout.item(type_, b, place)
-        parts.append(x.fresh("equal", t.BOOL) if isinstance(of, FloatType) else _compared(x, "eq", of, left, right))
+        parts.append(x.fresh(FLOATS, t.BOOL) if isinstance(of, FloatType) else _compared(x, "eq", of, left, right))
     return t.conjunction(*parts)
 
 
@@ -220,9 +223,9 @@ def _float(x: Executor, frame: Frame, node: ir.Instruction, operands: tuple[ir.O
         try:
             found = interpret.run(ir.Function("", "", "", node.span, [], _result(node), body), [])
         except interpret.CheckFailed:
-            return x.unknown(_result(node), "float"), tuple(t.FALSE for _ in node.checks)
+            return x.unknown(_result(node), FLOATS), tuple(t.FALSE for _ in node.checks)
         return (_as_term(_result(node), found),), tuple(t.TRUE for _ in node.checks)
-    return x.unknown(_result(node), "float"), tuple(x.fresh("fits", t.BOOL) for _ in node.checks)
+    return x.unknown(_result(node), FLOATS), tuple(x.fresh(FLOATS, t.BOOL) for _ in node.checks)
 
 
 def _as_constant(type_: Type, term: Term) -> ir.Const | None:

@@ -98,6 +98,19 @@ class Base:
 
 
 @dataclass(slots=True)
+class _Question:
+    """One component of which cells is asked for, on which path; and what is `found` there already, by place and stamp:
+    of what was copied to and fro, the same is asked again and again."""
+
+    cells: Cells
+    index: int
+    name: str
+    component: Component
+    path: Path
+    found: dict[tuple[Location, int | None], Term] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Memory:
     layout: Layout
     logs: dict[str, list[Entry]] = field(default_factory=dict)
@@ -216,73 +229,62 @@ class Memory:
             while log and log[-1].stamp > stamp:
                 log.pop()
 
-    def load_part(self, name: str, location: Location, path: Path, before: int | None) -> Term:
-        """One component of what lies there."""
-        cells, index, component = self.parts[name]
-        return self._load(cells, index, name, component, location, path, before)
-
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def load(self, cells: Cells, location: Location, path: Path, before: int | None = None) -> Value:
         """What lies there, at the end of a path; `before`: at that stamp."""
         return tuple(
-            self._load(cells, index, name, component, location, path, before)
+            self._load(_Question(cells, index, name, component, path), location, before)
             for index, name, component in self.components(cells)
         )
 
-    def _load(
-        self,
-        cells: Cells,
-        index: int,
-        name: str,
-        component: Component,
-        location: Location,
-        path: Path,
-        before: int | None,
-    ) -> Term:
-        only = self.layout.only(component.type)
+    def load_part(self, name: str, location: Location, path: Path, before: int | None) -> Term:
+        """One component of what lies there."""
+        cells, index, component = self.parts[name]
+        return self._load(_Question(cells, index, name, component, path), location, before)
+
+    def _load(self, q: _Question, location: Location, before: int | None) -> Term:
+        only = self.layout.only(q.component.type)
         if only is not None:
             return only
-        location = tuple(simplified(path, part) for part in location)
+        location = tuple(simplified(q.path, part) for part in location)
+        found = q.found.get((location, before))
+        if found is None:
+            found = q.found[location, before] = self._look_up(q, location, before)
+        return found
+
+    def _look_up(self, q: _Question, location: Location, before: int | None) -> Term:
         choice = next((part for part in location if part.op == "ite" and part.sort == REF), None)
         if choice is not None and _small(choice):
             # Each side knows its own object.
             sides = [
-                self._load(
-                    cells,
-                    index,
-                    name,
-                    component,
-                    tuple(choice.terms[side] if part is choice else part for part in location),
-                    path,
-                    before,
-                )
+                self._load(q, tuple(choice.terms[side] if part is choice else part for part in location), before)
                 for side in (1, 2)
             ]
             return t.choose(choice.terms[0], *sides)
         pending: list[tuple[Term, Term]] = []
         result: Term | None = None
-        for entry in reversed(self.logs.get(name, ())):
+        for entry in reversed(self.logs.get(q.name, ())):
             if before is not None and entry.stamp > before:
                 continue
-            condition = self._applies(entry, location, path)
+            condition = self._applies(entry, location, q.path)
             if condition is t.FALSE:
                 continue
-            value = self._value(entry, cells, index, name, component, location, path)
+            value = self._value(q, entry, location)
             if condition is t.TRUE:
                 result = value
                 break
             pending.append((condition, value))
         if result is None:
-            result = self._first(cells, index, name, component, location)
+            result = self._first(q, location)
         for condition, value in reversed(pending):
             result = t.choose(condition, value, result)
-        return simplified(path, result)
+        return simplified(q.path, result)
 
-    def _first(self, cells: Cells, index: int, name: str, component: Component, location: Location) -> Term:
+    def _first(self, q: _Question, location: Location) -> Term:
         if location[0].op == "table":
-            return self._constant(location[0], location[1], index, component)
-        return t.apply(self._base(cells, index, name, "0"), component.sort, *location)
+            return self._constant(location[0], location[1], q.index, q.component)
+        return t.apply(self._base(q.cells, q.index, q.name, "0"), q.component.sort, *location)
 
     def _constant(self, table: Term, place: Term, index: int, component: Component) -> Term:
         """An element of constant data."""
@@ -342,25 +344,15 @@ class Memory:
             return t.choose(outer.terms[0], self._within(made, outer.terms[1]), self._within(made, outer.terms[2]))
         return t.equal(t.apply("age", SIZE, outer), t.number(self.age(made), SIZE))
 
-    def _value(
-        self,
-        entry: Entry,
-        cells: Cells,
-        index: int,
-        name: str,
-        component: Component,
-        location: Location,
-        path: Path,
-    ) -> Term:
+    def _value(self, q: _Question, entry: Entry, location: Location) -> Term:
         match entry:
             case Write(value=value) | Fill(value=value) | Cleared(value=value) | Perhaps(value=value):
                 return value
             case Anything(base=base):
-                return t.apply(base, component.sort, *location)
+                return t.apply(base, q.component.sort, *location)
             case Moved(stamp=stamp, start=start, source=source, source_start=source_start):
                 offset = t.arithmetic("sub", location[1], start)
-                there = (source, t.arithmetic("add", source_start, offset))
-                return self._load(cells, index, name, component, there, path, stamp - 1)
+                return self._load(q, (source, t.arithmetic("add", source_start, offset)), stamp - 1)
         raise AssertionError(entry)
 
     # --- what is known of unknown functions ---------------------------------------------------------------------------

@@ -24,7 +24,7 @@ def container(operand: ir.Operand) -> ArrayType | SpanType:
     return of
 
 
-#: the constants that are written to cells, if nothing else is and they are few
+#: the constants that are written to cells, if nothing else is and they are few; -0.0 is another than 0.0
 Constants = frozenset[ir.Const] | None
 FEW = 2
 

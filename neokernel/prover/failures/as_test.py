@@ -54,8 +54,10 @@ def source(function: ir.Function, obligation: Obligation, found: Counterexample)
             names.add(owner)
             call = f"{owner}.{name}({', '.join(_typed(function, arguments))})"
     else:
-        names.add(function.name)
-        call = f"{function.name}({', '.join(_typed(function, arguments))})"
+        clashes = function.name in ("lang", "pytest")
+        called = f"{function.name}_" if clashes else function.name
+        names.add(f"{function.name} as {called}" if clashes else called)
+        call = f"{called}({', '.join(_typed(function, arguments))})"
     for _, text in [*found.arguments, *(change for made in found.objects for change in made.changes)]:
         names.update(re.findall(r"\b([A-Z]\w*)(?=[.(])", text))
     body = "\n    ".join([*lines, f"with pytest.raises(lang.{raised}):", f"    {call}"])

@@ -35,6 +35,7 @@ from neokernel.compiler.types import (
 )
 from neokernel.prover import terms as t
 from neokernel.prover.failures.reasons import Reason, last_question
+from neokernel.prover.instructions import FLOATS
 from neokernel.prover.invariants import reads
 from neokernel.prover.memory import Cells, Write
 from neokernel.prover.obligations import Contract, Duty, Obligation, Unknown
@@ -85,6 +86,8 @@ class Counterexample:
     trouble: tuple[ir.Span, ir.Check] | None = None
     #: of rounds of which no more is known: where the loop is, and what the variables are where the round begins
     rounds: list[tuple[ir.Span, list[tuple[str, str]]]] = field(default_factory=list)
+    #: it depends on arithmetic with floats, of which nothing is known
+    floats: bool = False
     #: that way is no run's: it isn't found where all that is called, and all rounds, are looked into
     never: bool = False
 
@@ -170,7 +173,9 @@ class _Reader:
         known = self.objects.get(identity)
         if known is None:
             stem = re.sub(r"\W", "_", re.sub(r"(?<!^)(?=[A-Z])", "_", struct.name)).lower()
-            stem = stem + "_" if keyword.iskeyword(stem) else stem
+            # Other names of the test that may be made of it.
+            taken = keyword.iskeyword(stem) or stem in ("lang", "pytest", self.run.function.name)
+            stem = f"{stem}_" if taken else stem
             same = sum(made.struct.name == struct.name for made in self.objects.values())
             known = Made(struct, f"{stem}_{same + 1}" if same else stem, reference)
             self.objects[identity] = known
@@ -284,6 +289,7 @@ def find(run: Run, obligation: Obligation) -> Counterexample | None:
         found.returned = reader.read(result.type, obligation.about.variables[result])
     terms = [obligation.goal, *obligation.path]
     matters = _unknowns(terms, inside=True)
+    found.floats = any(term.op == "var" and str(term.args[0]).startswith(FLOATS) for term in matters)
     given = set(run.arguments.values())
     block = obligation.about.ghost.block if isinstance(obligation.about, Contract) else []
     read = {node.var for node in everything(block) if isinstance(node, ir.Get)}
@@ -396,5 +402,7 @@ def why_it_may_not_happen(found: Counterexample) -> str:
     callees = dict.fromkeys(unknown.callee.name for unknown in found.unknowns if unknown.callee is not None)
     lines = dict.fromkeys(unknown.span.line for unknown in found.unknowns if unknown.callee is None)
     reasons = [f"`{name}` is known by its contract only: its `ensures` may say too little" for name in callees]
+    if found.floats:
+        reasons.append(f"of {FLOATS} nothing is known")
     reasons += [f"of the loop in line {line} any round is looked at, whether or not one begins so" for line in lines]
     return "; ".join(reasons)

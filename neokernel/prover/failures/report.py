@@ -10,6 +10,7 @@ from neokernel.compiler import ir
 from neokernel.compiler.diagnostics import Diagnostic, in_words_of_the_user
 from neokernel.compiler.ir import Kind
 from neokernel.prover.failures.counterexample import Counterexample
+from neokernel.prover.instructions import FLOATS
 from neokernel.prover.obligations import Duty, Obligation, trouble, what
 from neokernel.prover.solve import Answer
 
@@ -83,6 +84,8 @@ def _guesses(obligation: Obligation, found: Counterexample) -> list[tuple[ir.Spa
             values = ", ".join(f"{name} = {text}" for name, text in begins)
             begin = f": one may begin with {values}" if values else ""
             notes.append((span, f"of this loop's rounds no more is known{begin}"))
+    if found.floats:
+        notes.append((None, f"of {FLOATS} nothing is known: these values needn't fail"))
     if found.never and notes:
         notes.append(
             (None, "no run fails so: say more of what is called, by `ensures`, or of each round, by `loop_invariant`")
