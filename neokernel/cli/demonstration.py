@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 import traceback
@@ -71,9 +72,11 @@ def happens(given: dict[str, Any]) -> str:
     raises = pytest.raises
 
     @contextlib.contextmanager
-    def recording(expected: type[BaseException]) -> Iterator[None]:
+    def recording(expected: type[BaseException], *, match: str = "") -> Iterator[None]:
         with raises(expected) as caught:
             yield
+        if not re.match(match, str(caught.value)):
+            raise caught.value
         seen.append(caught)
 
     names: dict[str, Any] = {}

@@ -247,8 +247,8 @@ def prove_function(
 
     invariants = [one for found in session.of.values() for one in found]
     key = cache.key(function, invariants, session.proven, f"{session.limits} {session.rule}")
-    # What is said of a function that fails, is only good for the place where it stood.
-    places = cache.places(function, invariants) if explain else ""
+    # What is said of a function that fails quotes the sources, as they were.
+    places = cache.quoted(function, invariants, session.sources) if explain else ""
     record = None if cold else cache.load(key)
     if record is not None and (not explain or not record["told"]["diagnostics"] or record["places"] == places):
         told = from_record(record["told"])
@@ -276,7 +276,7 @@ def from_record(record: dict[str, Any]) -> Told:
 def prove_now(session: Session, function: ir.Function, roots: frozenset[ir.Function], *, explain: bool) -> Told:
     from neokernel.lang.interfaces.generate import as_written
     from neokernel.prover.failures import as_test, counterexample, report, search
-    from neokernel.prover.obligations import what
+    from neokernel.prover.obligations import Duty, what
     from neokernel.prover.solve import Answer
 
     proof = session.prove(function)
@@ -299,7 +299,8 @@ def prove_now(session: Session, function: ir.Function, roots: frozenset[ir.Funct
                 way.test = as_test.source(function, verdict.obligation, found)
             except as_test.CannotBuild as error:
                 way.why = str(error)
-            way.in_line = verdict.obligation.check is not None
+            # What a call requires fails in the callee, by the call's line.
+            way.in_line = verdict.obligation.check is not None or verdict.obligation.duty is Duty.REQUIRES
     said: dict[tuple[object, ...], Verdict] = {}
     for verdict in failed:
         # What fails in several ways is said once, with one of which more is known if there is any.

@@ -15,7 +15,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +60,14 @@ def key(
     return digest(read, f"{_tools()} {function.symbol} {limits} {held}\n", parts)
 
 
-def places(function: ir.Function, invariants: Iterable[ir.Function]) -> str:
-    """Where in the sources all that lies, and how failures are told: messages of another place aren't shown."""
+def quoted(function: ir.Function, invariants: Iterable[ir.Function], sources: Mapping[str, str]) -> str:
+    """The sources that a message may quote, and how failures are told: a message of others isn't shown."""
     found = hashlib.sha256()
     for path in sorted((Path(__file__).parent / "failures").glob("*.py")):
         found.update(path.read_bytes())
-    for one in cone([*invariants, function]):
-        found.update(repr([one.span, *(node.span for node in nodes_of(one))]).encode())
+    files = {one.span.file: None for one in cone([*invariants, function])}
+    for file in files:
+        found.update(f"{file}\0{sources.get(file, '')}\0".encode())
     return found.hexdigest()
 
 

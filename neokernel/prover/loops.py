@@ -205,8 +205,7 @@ def _any_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> State 
         exits += _round(x, frame, loop, first)[1]
         start = start | {later}
     current = State(start, dict(state.variables))
-    if x.conditions is None:
-        x.findings.unknowns.append(Unknown(start, loop.span, variables=current.variables))
+    x.findings.unknowns.append(Unknown(start, loop.span, variables=current.variables, aside=x.conditions is not None))
     written, made = x.writes.of_block(whole), x.writes.made_in(whole)
     kept = x.invariants.loop(x, frame, loop.span, state, frozenset(written), made)
     if made:

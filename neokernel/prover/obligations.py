@@ -122,6 +122,8 @@ class Unknown:
     result: Value = ()
     #: of a round: what the variables are where it begins, of those that the loop changes
     variables: dict[ir.Var, Value] = field(default_factory=dict)
+    #: the loop is in a contract, or an invariant
+    aside: bool = False
 
 
 @dataclass(slots=True)

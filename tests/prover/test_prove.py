@@ -644,3 +644,82 @@ def test_a_module_is_proven_once_and_may_have_nothing_to_prove(module: Path) -> 
     assert prove(module, f"./{module.name}") == prove(module)
     module.write_text("from neokernel.lang import u32\n\n\ndef same(a: u32) -> u32:\n    return a\n")
     assert prove(module) == (0, "halves.py: nothing to prove: no function in it has a check or a contract\n")
+
+
+def test_of_arithmetic_with_floats_a_message_says_that_nothing_is_known(module: Path) -> None:
+    module.write_text("from neokernel.lang import f64\n\n\ndef grows(x: f64) -> None:\n    assert x + 1.0 > x\n")
+    status, output = prove("--test", "test_it.py", module)
+    assert status == 1
+    assert "note: of arithmetic with floats nothing is known: these values needn't fail\n" in output
+    assert "nothing fails when it is run (of arithmetic with floats nothing is known)\n" in output
+
+
+@pytest.mark.parametrize("name", ["box", "lang", "pytest"])
+def test_names_of_a_test_do_not_clash(module: Path, name: str) -> None:
+    text = "from neokernel.lang import struct, u32\n\n\n@struct\nclass Box:\n    count: u32 = 0\n\n\n"
+    module.write_text(f"{text}def {name}(box: Box) -> None:\n    box.count += 1\n")
+    output = prove("--test", "test_it.py", module)[1]
+    assert "test_it.py: a test that runs into halves.py:10: this may overflow\n" in output
+
+
+ALL_ZERO = """from neokernel.lang import Array, array, ensures, ghost, requires, struct, u32, usize
+
+
+@struct
+class Box:
+    count: usize = 0
+    cells: Array[u32] = array(100)
+
+
+@ghost
+def zero(box: Box) -> bool:
+    for place in range(box.count):
+        if place < 100 and box.cells[place] != 0:
+            return False
+    return True
+
+
+def keeps(box: Box) -> None:
+    requires(zero(box))
+    ensures(lambda: zero(box))
+"""
+
+
+def test_a_contract_with_a_loop_is_known_by_any_round_and_its_test_fails_in_it_alone(module: Path) -> None:
+    """What it requires fails for the same values, which is another failure."""
+    module.write_text(ALL_ZERO)
+    output = prove("--test", "test_it.py", module)[1]
+    assert "note: of this loop's rounds no more is known" in output
+    assert "something else fails first: ContractFailed: requires: the condition doesn't hold" in output
+    assert "no test was written: no run shows a failure\n" in output
+
+
+def test_a_message_quotes_the_sources_as_they_are(module: Path) -> None:
+    text = "from neokernel.lang import u32\n\nTEN = 10\nONE = 10\n\n\ndef f(n: u32) -> None:\n    if n < TEN:\n"
+    module.write_text(f"{text}        assert n != 3\n")
+    assert "note: `n < TEN` is true" in prove(module)[1]
+    module.write_text(module.read_text().replace("n < TEN", "n < ONE"))
+    assert "note: `n < ONE` is true" in prove(module)[1]
+
+
+def test_what_is_copied_to_and_fro_is_explained(module: Path) -> None:
+    """In each of many rounds there are two places from which it may have come."""
+    module.write_text(
+        """from neokernel.lang import Array, array, copy, struct, u32
+
+
+@struct
+class Node:
+    cells: Array[u32] = array(4)
+
+
+def f(one: Node, other: Node, n: u32) -> None:
+    one.cells[0] = 4
+    for _ in range(n):
+        copy(one.cells, other.cells)
+    assert one.cells[0] == 4
+"""
+    )
+    status, output = prove(module)
+    assert status == 1
+    assert "error[NK1401]: this assertion may fail" in output

@@ -1568,3 +1568,32 @@ def test_sums_are_proven_over_integers_and_by_cases() -> None:
 @pytest.mark.slow
 def test_a_wrong_sum_is_not() -> None:
     assert failures(LONG.format(" + 1")) == ["invariant"]
+
+
+def test_minus_zero_is_not_zero() -> None:
+    """They compare equal, but what is divided by them differs."""
+    written = """
+    @struct
+    class Box:
+        ratio: f64 = 0.0
+
+    def f(box: Box, n: u32) -> None:
+        box.ratio = 0.0
+        for place in range(n):
+            if place == 3:
+                box.ratio = -0.0
+            else:
+                box.ratio = 0.0
+        assert 1.0 / box.ratio > 0.0
+    """
+    assert failures(written) == ["assert"]
+    tables = """
+    A: tuple[f64, ...] = (0.0, 1.0)
+    B: tuple[f64, ...] = (-0.0, 1.0)
+
+    def f() -> None:
+        assert 1.0 / A[0] > 0.0
+        assert 1.0 / B[0] {} 0.0
+    """
+    assert failures(tables.format("<")) == []
+    assert failures(tables.format(">")) == ["assert"]

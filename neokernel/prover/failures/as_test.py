@@ -24,6 +24,14 @@ _RAISED = {
     "assert": "AssertionFailed",
     "unreachable": "UnreachableReached",
 }
+#: with what the contract's failure begins
+_WORDS = {
+    Duty.REQUIRES: "requires",
+    Duty.ENSURES: "ensures",
+    Duty.INVARIANT: "invariant",
+    Duty.LOOP_INVARIANT: "loop_invariant",
+    Duty.LOOP_BOUND: "loop_bound",
+}
 
 
 def source(function: ir.Function, obligation: Obligation, found: Counterexample) -> str:
@@ -31,9 +39,9 @@ def source(function: ir.Function, obligation: Obligation, found: Counterexample)
     if not found.complete:
         raise CannotBuild("an argument is a span, a view or an array")
     check = obligation.check or (found.trouble and found.trouble[1])
-    raised = _RAISED[check.kind.value] if check is not None else "ContractFailed"
-    if obligation.duty is Duty.ARM:
+    if check is None and obligation.duty not in _WORDS:
         raise CannotBuild("images and CPython don't check it")
+    raised = _RAISED[check.kind.value] if check is not None else f'ContractFailed, match="^{_WORDS[obligation.duty]}:"'
     names: set[str] = set()
     lines: list[str] = []
     for made in found.objects:

@@ -284,11 +284,15 @@ def find(run: Run, obligation: Obligation) -> Counterexample | None:
         for unknown in run.executor.findings.unknowns[: obligation.unknowns]
         if all(model.number(literal) for literal in unknown.path)
     ]
+    terms = [obligation.goal, *obligation.path]
+    matters = _unknowns(terms, inside=True)
+    # Of contracts and invariants that are known on the way, only what this failure hangs on.
+    unknowns = [
+        one for one in unknowns if not one.aside or any(matters & _unknowns(value) for value in one.variables.values())
+    ]
     found = Counterexample(arguments, list(reader.objects.values()), path, unknowns, reader.complete)
     if isinstance(obligation.about, Contract) and (result := obligation.about.ghost.result) is not None:
         found.returned = reader.read(result.type, obligation.about.variables[result])
-    terms = [obligation.goal, *obligation.path]
-    matters = _unknowns(terms, inside=True)
     found.floats = any(term.op == "var" and str(term.args[0]).startswith(FLOATS) for term in matters)
     given = set(run.arguments.values())
     block = obligation.about.ghost.block if isinstance(obligation.about, Contract) else []
