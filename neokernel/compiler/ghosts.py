@@ -28,6 +28,21 @@ def check(program: ir.Program, diagnostics: Diagnostics) -> None:
             if change is not None:
                 span, what = change
                 diagnostics.add(Diagnostic("NK0904", f"ghost code changes {what}, which images have", span, _HELP))
+        for span, name in _unclear(function):
+            message = f"`{name}` is assigned to in the function: whose value is promised here?"
+            help = f"write `old({name})` for what it was given; or give what is computed another name"
+            diagnostics.add(Diagnostic("NK0905", message, span, help))
+
+
+def _unclear(function: ir.Function) -> Iterator[tuple[ir.Span, str]]:
+    """Parameters in what a function promises that aren't what its caller has given any more."""
+    if not function.ensures:
+        return
+    assigned = {s.var for s in statements(function.body) if isinstance(s, ir.Set)} & set(function.parameters)
+    for ghost in function.ensures:
+        for statement in statements(ghost.block):
+            if isinstance(statement, ir.Get) and statement.var in assigned:
+                yield statement.span, statement.var.name
 
 
 class _Checker:

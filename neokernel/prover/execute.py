@@ -313,11 +313,15 @@ class Executor:
                     frame, Duty.LOOP_INVARIANT, node.span, state, goal, about=Contract(node, dict(state.variables))
                 )
             return state
-        saved, self.conditions = self.conditions, []
-        self.block(frame, node.block, State(state.path, dict(state.variables)))
-        conditions, self.conditions = self.conditions, saved
-        self.oblige(frame, Duty.GHOST, node.span, state, t.conjunction(*conditions))
+        self.oblige(frame, Duty.GHOST, node.span, state, self.computable(frame, node, state))
         return state
+
+    def computable(self, frame: Frame, ghost: ir.Ghost, state: State) -> Term:
+        """Does nothing fail in ghost code in this state?"""
+        saved, self.conditions = self.conditions, []
+        self.block(frame, ghost.block, State(state.path, dict(state.variables)))
+        conditions, self.conditions = self.conditions, saved
+        return t.conjunction(*conditions)
 
     def condition(self, frame: Frame, ghost: ir.Ghost, state: State) -> Term:
         """Does a contract hold in this state? It does if it can be computed, and is true."""

@@ -111,6 +111,8 @@ class Run:
             x.assume(START, x.condition(frame, contract, state))
         if function.naked:
             return
+        for old in function.entry:
+            x.oblige(frame, Duty.GHOST, old.span, state, x.computable(Frame(function), old, state))
         found = x.run(frame, state)
         if x.all_or_nothing.holds_of(function):
             unchanged.prove(x, frame, x.all_or_nothing)
@@ -306,8 +308,8 @@ def callees_first(functions: Iterable[ir.Function]) -> list[ir.Function]:
 
 
 def roots(program: ir.Program, modules: Iterable[str]) -> list[ir.Function]:
-    """The functions of modules that are proven by themselves: all but ghosts, and private ones that others call and
-    look into: what one of these promises, its callers take for granted."""
+    """The functions of modules that are proven by themselves: all but ghosts and private ones that others call and look
+    into; but what these promise, their callers take for granted."""
     wanted = set(modules)
     called = {
         node.function
@@ -319,7 +321,7 @@ def roots(program: ir.Program, modules: Iterable[str]) -> list[ir.Function]:
         function
         for function in program.functions
         if function.module in wanted
-        and not function.ghost
+        and (not function.ghost or function.ensures)
         and not function.naked
         and not (is_private(function) and function in called and not function.ensures)
     ]

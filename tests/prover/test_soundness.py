@@ -1597,3 +1597,46 @@ def test_minus_zero_is_not_zero() -> None:
     """
     assert failures(tables.format("<")) == []
     assert failures(tables.format(">")) == ["assert"]
+
+
+def test_what_ghost_code_promises_is_proven() -> None:
+    text = """
+    @ghost
+    def small(number: u32) -> bool:
+        ensures(lambda result: result == (number < 4))
+        return {}
+
+    def f(number: u32) -> None:
+        requires(small(number))
+        assert number < 4
+    """
+    assert failures(text.format("number < 4"), "small") == failures(text.format("number < 4")) == []
+    assert failures(text.format("True"), "small") == ["ensures"]
+
+
+def test_what_something_was_can_be_computed() -> None:
+    """Also if what is promised doesn't depend on it; and what is known of a loop in it holds."""
+    text = """
+    @struct
+    class Box:
+        place: usize = 0
+        cells: Array[u32] = array(4)
+
+    @ghost
+    def count(box: Box) -> u32:
+        found: u32 = 0
+        for _ in range(box.place):
+            loop_invariant(found == 0)
+            found = wrapping_add(found, {})
+        return found
+
+    def f(box: Box) -> None:
+        ensures(lambda: old(box.cells[box.place]) == 0 or True)
+        {}
+
+    def g(box: Box) -> None:
+        ensures(lambda: old(count(box)) < 100 or True)
+    """
+    assert failures(text.format(0, "requires(box.place < 4)")) == failures(text.format(0, ""), "g") == []
+    assert failures(text.format(0, "")) == ["ghost"]
+    assert "ghost" in failures(text.format(1, ""), "g")

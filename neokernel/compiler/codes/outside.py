@@ -67,4 +67,14 @@ CODES: dict[str, Code] = {
         f"from neokernel.lang import Ghost, ghost, struct, u32\n\n{_COUNTER}"
         "@ghost\ndef note(counter: Counter) -> None:\n    counter.seen = counter.seen + 1\n",
     ),
+    "NK0905": Code(
+        "a promise about a parameter that is assigned to",
+        "What `ensures` says of a parameter, callers take for what they have given, but CPython computes it at the "
+        "end, from what the parameter is then. So a parameter that `ensures` names keeps its value; `old(x)` is what "
+        "was given.",
+        "from neokernel.lang import ensures, u32\n\ndef clamp(x: u32) -> u32:\n"
+        "    ensures(lambda result: result <= x)\n    x = min(x, 10)\n    return x\n",
+        "from neokernel.lang import ensures, u32\n\ndef clamp(x: u32) -> u32:\n"
+        "    ensures(lambda result: result <= x)\n    return min(x, 10)\n",
+    ),
 }
