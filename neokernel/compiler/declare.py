@@ -73,6 +73,13 @@ class ClassDecl:
     big_endian: bool = False
     registers: bool = False
 
+    def must_be_given(self, item: FieldDecl) -> bool:
+        """Does a constructor want a value for this field? What is embedded is made by its own defaults."""
+        match item.annotation:
+            case ast.Subscript(value=ast.Name(id=name)) if self.scope.lookup(name) == LangName("Embedded"):
+                return False
+        return item.default is None
+
 
 @dataclass(eq=False, slots=True)
 class EnumDecl:

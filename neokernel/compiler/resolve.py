@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from neokernel.compiler.declare import (
     AliasDecl,
@@ -383,7 +383,8 @@ class Resolver:
                 open_lengths = dict(zip((f.name for f in self.open_fields(declaration)), lengths, strict=True))
                 for item in declaration.fields.values():
                     try:
-                        made.fields[item.name] = self._field(declaration, item, bindings, open_lengths.get(item.name))
+                        found = self._field(declaration, item, bindings, open_lengths.get(item.name))
+                        made.fields[item.name] = replace(found, required=declaration.must_be_given(item))
                     except Rejected as rejected:
                         self.report(rejected)
         except Rejected as rejected:

@@ -90,7 +90,7 @@ class Field:
     """A field of a struct, value, tuple or wire class.
 
     `inline`: the object itself stands here (`Embedded[S]`, `Array`), so the field's value is a reference into it.
-    `ghost`: no storage. `atomic`: accessed only by the atomic operations.
+    `ghost`: no storage. `atomic`: accessed only by the atomic operations. `required`: constructors must be given it.
     """
 
     name: str
@@ -98,6 +98,7 @@ class Field:
     inline: bool = False
     ghost: bool = False
     atomic: bool = False
+    required: bool = False
 
 
 @dataclass(eq=False)

@@ -723,3 +723,101 @@ def f(one: Node, other: Node, n: u32) -> None:
     status, output = prove(module)
     assert status == 1
     assert "error[NK1401]: this assertion may fail" in output
+
+
+OBJECTS = """from __future__ import annotations
+
+from enum import Enum
+from typing import Generic, TypeVar
+
+from neokernel.lang import Ghost, invariant, struct, u8, u32, value
+
+T = TypeVar("T")
+
+
+class colour(Enum):
+    RED = 1
+    BLUE = 2
+
+
+@value
+class At:
+    x: u32
+    of: colour
+
+
+@struct
+class Box:
+    n: u32
+    at: At
+    seen: Ghost[u32]
+
+
+@struct
+class Pair:
+    first: Box
+    second: Box | None
+    n: u32 = 0
+    of: colour
+
+
+@struct
+class Node:
+    next: Node | None = None
+    n: u32 = 0
+
+
+@struct
+class List:
+    head: Node | None = None
+    count: u32 = 0
+
+    @invariant
+    def fits(self) -> bool:
+        return (self.count == 0) == (self.head is None)
+
+
+@struct
+class Ring(Generic[T]):
+    item: T
+    other: colour
+
+
+@struct
+class Chain:
+    next: Chain
+    n: u32
+
+
+"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "(p: Pair) -> None:\n    b = p.second\n    if b is not None:\n        assert p.first is b or p.first.n != b.n\n",
+        "(p: Pair) -> None:\n    assert p.n != 7\n",
+        "(p: Pair) -> None:\n    assert p.of is not colour.BLUE or p.first.at.of is colour.RED\n",
+        "(a: Node) -> None:\n    b = a.next\n    if b is not None and b.next is a and b is not a:\n        assert a.n < b.n\n",
+        "(a: Node) -> None:\n    if a.next is a:\n        assert a.n == 0\n",
+        "(of: List) -> None:\n    head = of.head\n    if head is not None:\n        assert head.n == of.count\n",
+        "(of: Ring[u8]) -> u8:\n    return of.item + 1\n",
+        "(of: Ring[Box]) -> u32:\n    return of.item.n + 1\n",
+        "(of: colour) -> None:\n    assert of is colour.RED\n",
+    ],
+)
+def test_objects_are_made_of_what_their_constructors_want(module: Path, body: str) -> None:
+    """Also of what the failure doesn't hang on; those that lead to each other, of each other; also in other modules."""
+    module.write_text(f"{OBJECTS}def f{body}")
+    assert "test_it.py: a test that runs into halves.py:" in prove("--test", "test_it.py", module)[1]
+    (module.parent / "parts.py").write_text(OBJECTS)
+    module.write_text(
+        f"from neokernel.lang import u8, u32\nfrom parts import Box, List, Node, Pair, Ring, colour\n\n\ndef f{body}"
+    )
+    assert "test_it.py: a test that runs into halves.py:" in prove("--test", "test_it.py", module)[1]
+
+
+def test_of_some_classes_no_object_can_be_made(module: Path) -> None:
+    module.write_text(f"{OBJECTS}def f(of: Chain) -> u32:\n    return of.n + of.next.n\n")
+    output = prove("--test", "test_it.py", module)[1]
+    assert "this may overflow: a `Chain` can't be made: another must be there before it\n" in output

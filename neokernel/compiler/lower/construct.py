@@ -153,10 +153,7 @@ def _pair(ctx: Context, decl: ClassDecl, node: ast.Call) -> list[tuple[FieldDecl
         given.add(item.name)
         pairs.append((item, keyword.value))
     if decl.form != "wire":
-        optional = ("Ghost", "Embedded")
-        missing = [
-            f.name for f in fields if f.name not in given and f.default is None and _wrapper(decl, f) not in optional
-        ]
+        missing = [f.name for f in fields if f.name not in given and decl.must_be_given(f)]
         if missing:
             help = f"write `{decl.name}({'=…, '.join(missing)}=…)`, or give the field a default"
             raise ctx.reject("NK0710", f"`{decl.name}` lacks a value for `{'`, `'.join(missing)}`", node, help)
@@ -166,15 +163,6 @@ def _pair(ctx: Context, decl: ClassDecl, node: ast.Call) -> list[tuple[FieldDecl
 def _fields(names: Iterable[str]) -> str:
     shown = "`, `".join(names)
     return f"its fields are `{shown}`" if shown else "it has no fields"
-
-
-def _wrapper(decl: ClassDecl, item: FieldDecl) -> str:
-    """`Embedded`, `Ghost`, … around a field's type, or an empty text."""
-    match item.annotation:
-        case ast.Subscript(value=ast.Name(id=name)):
-            found = decl.scope.lookup(name)
-            return found.name if isinstance(found, LangName) else ""
-    return ""
 
 
 def _make(ctx: Context, decl: ClassDecl, arguments: tuple[Type, ...], node: ast.Call) -> Operand:
@@ -403,8 +391,7 @@ def by_defaults(ctx: Context, type_: StructType, node: ast.AST) -> StructPlan:
     if isinstance(type_, FrameType):
         return StructPlan(type_, [(type_.fields[STATE], Const(U16, CANCELLED))])
     decl = ctx.resolver.origins[type_].declaration
-    optional = ("Ghost", "Embedded")
-    missing = [n for n, f in decl.fields.items() if f.default is None and _wrapper(decl, f) not in optional]
+    missing = [name for name, item in decl.fields.items() if decl.must_be_given(item)]
     if missing:
         names = "`, `".join(missing)
         raise ctx.reject(

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from neokernel.compiler import ir
-from neokernel.compiler.types import BoolType, EnumType, IntType, RefType
-from neokernel.prover.failures.counterexample import Counterexample, Made
+from neokernel.compiler.types import (
+    NONE,
+    BoolType,
+    EnumType,
+    Field,
+    FloatType,
+    IntType,
+    NoneType,
+    RefType,
+    StructType,
+    Type,
+    UnionType,
+    ValueType,
+)
+from neokernel.prover.failures.counterexample import Counterexample, Made, name_of
 from neokernel.prover.obligations import Duty, Obligation
 
 
@@ -42,40 +57,36 @@ def source(function: ir.Function, obligation: Obligation, found: Counterexample)
     if check is None and obligation.duty not in _WORDS:
         raise CannotBuild("images and CPython don't check it")
     raised = _RAISED[check.kind.value] if check is not None else f'ContractFailed, match="^{_WORDS[obligation.duty]}:"'
-    names: set[str] = set()
-    lines: list[str] = []
-    for made in found.objects:
-        given, late = _constructor(made)
-        names.add(made.struct.name)
-        lines.append(f"{made.name} = {made.struct.name}({', '.join(given)})")
-        lines += late
-    for made in found.objects:
-        late = _constructor(made)[1]
-        lines = [line for line in lines if line not in late] + late
-    method = "." in function.name
-    arguments = [f"{text}" for _, text in found.arguments]
-    if method:
-        owner, _, name = function.name.partition(".")
-        takes_self = bool(function.parameters) and function.parameters[0].name == "self"
-        call = f"{arguments[0]}.{name}({', '.join(_typed(function, arguments)[1:])})" if takes_self else ""
-        if not takes_self:
-            names.add(owner)
-            call = f"{owner}.{name}({', '.join(_typed(function, arguments))})"
+    objects = _Objects(found.objects, function)
+    written = [text for _, text in found.arguments]
+    written += [text for made in objects.made.values() for text in (made.of, *made.values.values())]
+    modules = found.modules | objects.modules
+    imports = {name: modules[name] for text in written for name in re.findall(r"\w+", text) if name in modules}
+    arguments = _typed(function, [text for _, text in found.arguments])
+    owner, _, name = function.name.rpartition(".")
+    if not owner:
+        called = f"{name}_" if name in ("lang", "pytest") else name
+        imports[f"{name} as {called}" if called != name else name] = function.module
+    elif function.parameters and function.parameters[0].name == "self":
+        called = f"{arguments.pop(0)}.{name}"
     else:
-        clashes = function.name in ("lang", "pytest")
-        called = f"{function.name}_" if clashes else function.name
-        names.add(f"{function.name} as {called}" if clashes else called)
-        call = f"{called}({', '.join(_typed(function, arguments))})"
-    for _, text in [*found.arguments, *(change for made in found.objects for change in made.changes)]:
-        names.update(re.findall(r"\b([A-Z]\w*)(?=[.(])", text))
-    body = "\n    ".join([*lines, f"with pytest.raises(lang.{raised}):", f"    {call}"])
+        imports[owner] = function.module
+        called = function.name
+    lines = [f"from {module} import {', '.join(names)}" for module, names in _by_module(imports)]
+    body = [*objects.statements, f"with pytest.raises(lang.{raised}):", f"    {called}({', '.join(arguments)})"]
     stem = re.sub(r"\W+", "_", function.name).lower()
     return (
         f'"""Made by `nk prove`: {obligation.duty.value} at line {obligation.span.line} fails."""\n\n'
         f"import pytest\n\nfrom neokernel import lang\n"
-        f"from {function.module} import {', '.join(sorted(names))}\n\n\n"
-        f"def test_{stem}() -> None:\n    {body}\n"
+        + "\n".join(lines)
+        + f"\n\n\ndef test_{stem}() -> None:\n    "
+        + "\n    ".join(body)
+        + "\n"
     )
+
+
+def _by_module(imports: dict[str, str]) -> list[tuple[str, list[str]]]:
+    return [(module, sorted(n for n in imports if imports[n] == module)) for module in sorted(set(imports.values()))]
 
 
 def _typed(function: ir.Function, arguments: list[str]) -> list[str]:
@@ -86,23 +97,122 @@ def _typed(function: ir.Function, arguments: list[str]) -> list[str]:
     ]
 
 
-def _constructor(made: Made) -> tuple[list[str], list[str]]:
-    """What its constructor is given, and what is set after that."""
-    given, late = [], []
-    types = made.struct.fields
-    for name, text in made.changes:
-        plain = types.get(name)
-        of = None if plain is None else plain.type
-        if plain is not None and isinstance(of, IntType):
-            text = f"lang.{of}({text})"
-        if plain is not None and isinstance(of, IntType | BoolType | EnumType):
-            given.append(f"{name}={text}")
-        else:
-            late.append(f"{made.name}.{name} = {text}")
-    known = {name for name, _ in made.changes}
-    for f in types.values():
-        if f.name not in known and isinstance(f.type, IntType | BoolType) and not f.inline and not f.ghost:
-            continue
-        if f.name not in known and isinstance(f.type, RefType) and not f.inline:
-            raise CannotBuild(f"a `{made.struct}` can't be made without its `{f.name}`, which isn't known")
-    return given, late
+@dataclass(frozen=True, slots=True)
+class _Object:
+    struct: StructType
+    name: str
+    #: of its fields, also of its parts'
+    values: dict[str, str]
+
+    @property
+    def of(self) -> str:
+        """Its class, in Python's spelling: the language's types aren't known by themselves in a host module."""
+        return re.sub(r"\b([iuf]\d+)\b", r"lang.\1", self.struct.name)
+
+
+class _Objects:
+    """Statements that make objects, each after those that it is made of. Raises CannotBuild.
+
+    Objects that lead to each other begin as their constructors leave them; their fields are set when all of them are
+    there. So are the fields of parts.
+    """
+
+    def __init__(self, found: list[Made], function: ir.Function) -> None:
+        self.made = {made.name: _Object(made.struct, made.name, dict(made.changes)) for made in found}
+        self.function = function
+        self.statements: list[str] = []
+        self.late: list[str] = []
+        #: where the classes come from
+        self.modules: dict[str, str] = {}
+        self.done: set[str] = set()
+        for made in list(self.made.values()):
+            self.complete(made, ())
+        for made in list(self.made.values()):
+            self.make(made, frozenset())
+        self.statements += self.late
+
+    def complete(self, made: _Object, within: tuple[StructType, ...]) -> None:
+        """What its constructor must be given, though the proof didn't look at it. `within`: what it was needed for."""
+        if made.struct in within:
+            raise CannotBuild(f"a `{made.struct}` can't be made: another must be there before it")
+        outer, *arguments = re.findall(r"(?<![\w.])[A-Za-z_]\w*", made.of)
+        self.modules[outer] = made.struct.module
+        for name in {*arguments} - {"lang", "bool", "None"}:
+            self.modules.setdefault(name, self.function.module)
+        for field in made.struct.fields.values():
+            if field.required and field.name not in made.values:
+                made.values[field.name] = self.any_value(field, made.struct, (*within, made.struct))
+
+    def any_value(self, field: Field, of: Type, within: tuple[StructType, ...]) -> str:
+        """Some value for the field of a struct or value, in Python's spelling."""
+        type_ = field.type
+        if isinstance(type_, UnionType):
+            type_ = NONE if NONE in type_.arms else type_.arms[0]
+        match type_:
+            case NoneType():
+                return "None"
+            case IntType():
+                return "0"
+            case FloatType():
+                return "0.0"
+            case BoolType():
+                return "False"
+            case EnumType(name=name, module=module, members=members):
+                self.modules[name] = module
+                return f"{name}.{next(iter(members))}"
+            case ValueType(name=name, module=module, fields=fields):
+                self.modules[name] = module
+                parts = (f"{f.name}={self.any_value(f, type_, within)}" for f in fields.values() if f.required)
+                return f"{name}({', '.join(parts)})"
+            case RefType(target=StructType() as struct) if not field.inline:
+                made = _Object(struct, name_of(struct, (one.struct for one in self.made.values()), self.function), {})
+                self.made[made.name] = made
+                self.complete(made, within)
+                return made.name
+        raise CannotBuild(f"a `{of}` can't be made without its `{field.name}`, which isn't known")
+
+    def make(self, made: _Object, wanting: frozenset[str]) -> None:
+        """`wanting`: those that are to be made of it."""
+        if made.name in self.done:
+            return
+        if made.name in wanting:
+            raise CannotBuild(f"a `{made.struct}` can't be made: another must be there before it")
+        wanting |= {made.name}
+        for name in self.needed(made):
+            self.make(self.made[name], wanting)
+        for name in self.named(made.values.values()):
+            if wanting.isdisjoint(self.needs(name)):
+                self.make(self.made[name], wanting)
+        whole = self.done.issuperset(self.named(made.values.values()))
+        given: list[str] = []
+        for name, text in made.values.items():
+            plain = made.struct.fields.get(name)
+            if plain is not None and isinstance(plain.type, IntType):
+                text = f"lang.{plain.type}({text})"
+            if plain is not None and (whole or plain.required):
+                given.append(f"{name}={text}")
+            else:
+                self.late.append(f"{made.name}.{name} = {text}")
+        self.done.add(made.name)
+        self.statements.append(f"{made.name} = {made.of}({', '.join(given)})")
+
+    def named(self, texts: Iterable[str]) -> list[str]:
+        """The objects in these."""
+        found = (name for text in texts for name in re.findall(r"\b[a-z_]\w*", text) if name in self.made)
+        return list(dict.fromkeys(found))
+
+    def needed(self, made: _Object) -> list[str]:
+        """The objects that its constructor must be given."""
+        fields = made.struct.fields
+        return self.named(text for name, text in made.values.items() if name in fields and fields[name].required)
+
+    def needs(self, name: str) -> set[str]:
+        """It, and all objects that must be there before it."""
+        found: set[str] = set()
+        work = [name]
+        while work:
+            name = work.pop()
+            if name not in found:
+                found.add(name)
+                work += self.needed(self.made[name])
+        return found

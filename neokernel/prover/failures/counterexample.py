@@ -71,6 +71,8 @@ class Counterexample:
     #: what is known by promises only, so that it may never be as it is here
     unknowns: list[Unknown]
     complete: bool
+    #: where the classes come from that are named here
+    modules: dict[str, str] = field(default_factory=dict)
     #: what the variables of the function that fails are there, of those that matter and aren't as they were given
     values: list[tuple[str, str]] = field(default_factory=list)
     #: the function's result, if it is promised something of that
@@ -90,6 +92,14 @@ class Counterexample:
     floats: bool = False
     #: that way is no run's: it isn't found where all that is called, and all rounds, are looked into
     never: bool = False
+
+
+def name_of(struct: StructType, others: Iterable[StructType], function: ir.Function) -> str:
+    """A name for one more object, which a test of the function may have too."""
+    stem = "_".join(re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]", struct.name)).lower()
+    stem = f"{stem}_" if keyword.iskeyword(stem) or stem in ("lang", "pytest", function.name, struct.name) else stem
+    same = sum(other.name == struct.name for other in others)
+    return f"{stem}_{same + 1}" if same else stem
 
 
 #: places in memory, by cells
@@ -115,6 +125,7 @@ class _Reader:
         self.run, self.model = run, model
         self.layout = run.executor.layout
         self.objects: dict[str, Made] = {}
+        self.modules: dict[str, str] = {}
         self.complete = True
         #: the cells that the proof looked at, with the values of their locations
         self.entry = _Moment(START, 0)
@@ -132,6 +143,8 @@ class _Reader:
 
     def read(self, type_: Type, value: Value) -> str:
         """A value in Python's spelling; objects by name."""
+        if isinstance(type_, EnumType | ValueType):
+            self.modules[type_.name] = type_.module
         match type_:
             case IntType(signed=signed, bits=bits):
                 number = self.model.number(value[0])
@@ -172,12 +185,8 @@ class _Reader:
             return "None"
         known = self.objects.get(identity)
         if known is None:
-            stem = re.sub(r"\W", "_", re.sub(r"(?<!^)(?=[A-Z])", "_", struct.name)).lower()
-            # Other names of the test that may be made of it.
-            taken = keyword.iskeyword(stem) or stem in ("lang", "pytest", self.run.function.name)
-            stem = f"{stem}_" if taken else stem
-            same = sum(made.struct.name == struct.name for made in self.objects.values())
-            known = Made(struct, f"{stem}_{same + 1}" if same else stem, reference)
+            others = (made.struct for made in self.objects.values())
+            known = Made(struct, name_of(struct, others, self.run.function), reference)
             self.objects[identity] = known
             if self.model.reference(reference) not in self.new:
                 self.fields(known.changes, struct, reference, "", self.entry)
@@ -290,7 +299,7 @@ def find(run: Run, obligation: Obligation) -> Counterexample | None:
     unknowns = [
         one for one in unknowns if not one.aside or any(matters & _unknowns(value) for value in one.variables.values())
     ]
-    found = Counterexample(arguments, list(reader.objects.values()), path, unknowns, reader.complete)
+    found = Counterexample(arguments, list(reader.objects.values()), path, unknowns, reader.complete, reader.modules)
     if isinstance(obligation.about, Contract) and (result := obligation.about.ghost.result) is not None:
         found.returned = reader.read(result.type, obligation.about.variables[result])
     found.floats = any(term.op == "var" and str(term.args[0]).startswith(FLOATS) for term in matters)
