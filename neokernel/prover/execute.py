@@ -12,7 +12,7 @@ is assumed but what its type says.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from neokernel.compiler import ir
@@ -27,7 +27,7 @@ from neokernel.prover.states import Frame, State, is_private, is_specification, 
 from neokernel.prover.terms import REF, Term
 from neokernel.prover.unchanged import NO_RULE
 from neokernel.prover.values import Layout, Value
-from neokernel.prover.writes import Writes
+from neokernel.prover.writes import Constants, Held, Part, Place, Writes
 
 
 @dataclass(slots=True)
@@ -439,10 +439,11 @@ class Executor:
         written: Path | None = start.path
         if self.all_or_nothing.holds_of(function):
             written = extended(start.path, t.invert(self.all_or_nothing.nothing(result[0])))
-        for cells, constants in sorted(self.writes.of_function(function).items(), key=lambda each: each[0].name):
+        changed, places = self.writes.of_function(function), self.writes.places_of(function)
+        for cells, constants, objects in self.changes(inner, start, changed, places):
             where = start.path if cells.name in self.all_or_nothing.hints else written
             if where is not None:
-                self.memory.forget(cells, where, [self.layout.constant(one) for one in constants or ()])
+                self.forget(cells, constants, objects, where)
         if function.result == NEVER:
             return None
         self.invariants.come_back(self, node, start)
@@ -452,6 +453,47 @@ class Executor:
                 state.variables[contract.result] = result
             self.assume(start.path, self.condition(inner, contract, state))
         return result
+
+    def changes(
+        self, frame: Frame, state: State, changed: Mapping[Cells, Constants], places: Mapping[Cells, Iterable[Place]]
+    ) -> list[tuple[Cells, Constants, list[Term] | None]]:
+        """What code may write of which no more is known: to cells, perhaps constants only, perhaps of these objects
+        only, as they are found before it."""
+
+        def at(place: Place) -> Term:
+            match place:
+                case ir.Var():
+                    return state.variables[place][0]
+                case ir.Temp():
+                    return self.value(frame, place)[0]
+                case Part(field=field, whole=whole):
+                    return t.inline_field(field, at(whole))
+                case Held(cells=cells, by=by):
+                    return self.memory.load(cells, (at(by),), state.path)[0]
+
+        return [
+            (
+                cells,
+                constants,
+                sorted(map(at, places[cells]), key=lambda term: term.number) if cells in places else None,
+            )
+            for cells, constants in sorted(changed.items(), key=lambda each: each[0].name)
+        ]
+
+    def forget(self, cells: Cells, constants: Constants, objects: list[Term] | None, path: Path) -> None:
+        """From here on, anything may be there; or perhaps one of these constants; if `objects` are given, in these."""
+        values = [self.layout.constant(one) for one in constants or ()]
+        if objects is None:
+            self.memory.forget(cells, path, values)
+        for object in objects or ():
+            if cells.of_elements:
+                self.memory.forget_elements(cells, object, path)
+                continue
+            value = self.memory.load(cells, (object,), path) if values else self.unknown(cells.type, cells.name)
+            for one in values:
+                now = self.fresh("changed", t.BOOL)
+                value = tuple(t.choose(now, new, old) for new, old in zip(one, value, strict=True))
+            self.memory.store(cells, (object,), value, path)
 
     # --- instructions -------------------------------------------------------------------------------------------------
 

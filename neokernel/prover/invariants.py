@@ -22,7 +22,7 @@ from neokernel.compiler.lives import statements
 from neokernel.compiler.types import ArrayType, RefType, StructType, Type
 from neokernel.prover import terms as t
 from neokernel.prover.execute import NoInvariants
-from neokernel.prover.memory import Cells, Cleared, Entry, Fill, Moved, Write
+from neokernel.prover.memory import AnyElements, Cells, Cleared, Entry, Fill, Moved, Write
 from neokernel.prover.obligations import Duty
 from neokernel.prover.paths import START, Path, assuming, condition_of, extended
 from neokernel.prover.states import Frame, State, is_private
@@ -367,7 +367,9 @@ def _may_be_of(x: Executor, entry: Entry, fields: set[str] | None) -> bool:
         case Cleared(object=object) if fields is not None:
             made = [type_ for whole, type_, _ in x.made if whole is object]
             return not made or any(fields & set(_arrays_in(x, type_)) for type_ in made)
-        case Write(location=(array, _)) | Fill(array=array) | Moved(target=array) if fields is not None:
+        case Write(location=(array, _)) | Fill(array=array) | AnyElements(array=array) | Moved(target=array) if (
+            fields is not None
+        ):
             return not t.is_made(array) or (array.op == "field" and array.args[0] in fields)
     return True
 

@@ -44,7 +44,6 @@ def run(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> State | None:
 
 
 def _copy(state: State) -> State:
-
     return State(state.path, dict(state.variables))
 
 
@@ -192,7 +191,6 @@ def _rewind(x: Executor, frame: Frame, mark: _Mark) -> None:
 
 
 def _any_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> State | None:
-
     whole = [*loop.body, *loop.step]
     later = x.fresh("later round", BOOL)
     passed = ir.Var(".passed", types.BOOL, -1)
@@ -207,14 +205,15 @@ def _any_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> State 
     current = State(start, dict(state.variables))
     x.findings.unknowns.append(Unknown(start, loop.span, variables=current.variables, aside=x.conditions is not None))
     written, made = x.writes.of_block(whole), x.writes.made_in(whole)
+    changes = x.changes(frame, current, written, x.writes.places(whole, state.variables))
     kept = x.invariants.loop(x, frame, loop.span, state, frozenset(written), made)
     if made:
         x.memory.others_are_made()
     for var in sorted(x.writes.variables(whole) & set(state.variables), key=lambda var: var.number):
         current.variables[var] = x.unknown(var.type, var.name)
     current.variables = dict(current.variables)
-    for cells, constants in sorted(written.items(), key=lambda each: each[0].name):
-        x.memory.forget(cells, start, [x.layout.constant(one) for one in constants or ()])
+    for cells, constants, objects in changes:
+        x.forget(cells, constants, objects, start)
     x.invariants.round_begins(x, start, kept)
     for fact in _counters(x, frame, loop, state, current):
         x.assume(start, fact)

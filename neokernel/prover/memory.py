@@ -32,6 +32,10 @@ class Cells:
     name: str
     type: Type
 
+    @property
+    def of_elements(self) -> bool:
+        return self.name.startswith("[")
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -69,6 +73,13 @@ class Anything(Entry):
     """Whatever it was, it is now another unknown function."""
 
     base: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnyElements(Anything):
+    """Of one array."""
+
+    array: Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +228,13 @@ class Memory:
             base = self._base(cells, index, name, str(self.versions))
             self._append(name, Anything(stamp, path, base))
 
+    def forget_elements(self, cells: Cells, array: Term, path: Path) -> None:
+        """Anything may have been written to these elements of an array."""
+        stamp = self._next()
+        self.versions += 1
+        for index, name, _ in self.components(cells):
+            self._append(name, AnyElements(stamp, path, self._base(cells, index, name, str(self.versions)), array))
+
     def _base(self, cells: Cells, index: int, name: str, version: str) -> str:
         full = f"{name}@{version}"
         if full not in self.bases:
@@ -315,7 +333,7 @@ class Memory:
         match entry:
             case Write(location=where):
                 matches = t.conjunction(*(self.same(a, b) for a, b in zip(where, location, strict=True)))
-            case Fill(array=array):
+            case Fill(array=array) | AnyElements(array=array):
                 matches = self.same(array, location[0])
             case Moved(target=target, start=start, length=length):
                 inside = t.below(t.arithmetic("sub", location[1], start), length, False)

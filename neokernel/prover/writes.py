@@ -1,6 +1,8 @@
 """What code may write, through all that it calls: what a loop or a summarised call makes unknown.
 
-Invariant: too much is sound, too little isn't. An instruction that isn't listed in `_written` writes no memory that
+Where it writes is known of objects that it is given and doesn't choose: others keep what these cells were.
+
+Invariant: too much is sound, too little isn't. An instruction that isn't listed in `written_by` writes no memory that
 `memory.py` keeps: wire memory, atomic cells and what assembly does are unknown at each read anyway. The cells of an
 object that is made aren't listed: nobody knew it, so to its callers it is one of which nothing was known. That it was
 made, they must know (`made_by`): it is younger than what they know, and its invariants are due.
@@ -8,7 +10,8 @@ made, they must know (`made_by`): it is younger than what they know, and its inv
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 from neokernel.compiler import ir
 from neokernel.compiler.digest import everything
@@ -29,6 +32,26 @@ Constants = frozenset[ir.Const] | None
 FEW = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What lies in an object, as this field."""
+
+    field: str
+    whole: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The object that a field of another refers to."""
+
+    cells: Cells
+    by: Place
+
+
+#: an object, as code finds it that doesn't change where: by a variable, or by what was computed before
+Place = ir.Var | ir.Temp | Part | Held
+
+
 class Writes:
     """What functions may write; kept per function."""
 
@@ -36,6 +59,7 @@ class Writes:
         self.layout = layout
         self.known: dict[ir.Function, dict[Cells, Constants]] = {}
         self._made: dict[ir.Function, frozenset[Type]] = {}
+        self._places: dict[ir.Function, dict[Cells, frozenset[Place]]] = {}
 
     def field(self, node: ir.LoadField | ir.StoreField) -> Cells:
         return Cells(f"{self.layout.name(node.struct)}.{node.field}", node.struct.fields[node.field].type)
@@ -68,14 +92,15 @@ class Writes:
                     value = nulls.get(operand, operand)
                     more = {self.field(statement): frozenset({value}) if isinstance(value, ir.Const) else None}
                 case _:
-                    more = dict.fromkeys(self._written(statement))
+                    more = dict.fromkeys(self.written_by(statement))
             for cells, values in more.items():
                 others = found.get(cells, frozenset())
                 both = None if values is None or others is None else values | others
                 found[cells] = both if both is not None and len(both) <= FEW else None
         return found
 
-    def _written(self, node: ir.Statement) -> Iterator[Cells]:
+    def written_by(self, node: ir.Statement) -> Iterator[Cells]:
+        """What a statement writes by itself."""
         match node:
             case ir.StoreField():
                 yield self.field(node)
@@ -87,6 +112,23 @@ class Writes:
                     yield from self.inside(reference.type.target)
             case ir.StoreWire():
                 yield self.bytes()
+
+    def places_of(self, function: ir.Function) -> dict[Cells, frozenset[Place]]:
+        found = self._places.get(function)
+        if found is None:
+            found = self._places[function] = self.places(function.body, function.parameters)
+        return found
+
+    def places(self, block: ir.Block, before: Collection[ir.Var]) -> dict[Cells, frozenset[Place]]:
+        """Of cells that code writes in no other objects than a few that it has not chosen itself: in which. `before`:
+        the variables that are set when it begins."""
+        finder = _Finder(self, block, before)
+        found: dict[Cells, set[Place | None]] = {}
+        for statement in everything(block):
+            for cells, place in finder.written(statement):
+                found.setdefault(cells, set()).add(place)
+        known = {cells: frozenset(p for p in places if p is not None) for cells, places in found.items()}
+        return {cells: places for cells, places in known.items() if len(places) == len(found[cells]) <= FEW}
 
     def inside(self, type_: Type) -> Iterator[Cells]:
         """The cells of an object and of all that lies in it."""
@@ -122,3 +164,71 @@ class Writes:
     @staticmethod
     def variables(block: ir.Block) -> set[ir.Var]:
         return {statement.var for statement in everything(block) if isinstance(statement, ir.Set)}
+
+
+class _Finder:
+    """Tells where a block's statements write."""
+
+    def __init__(self, writes: Writes, block: ir.Block, before: Collection[ir.Var]) -> None:
+        self.writes = writes
+        self.before = before
+        self.changed = writes.of_block(block)
+        self.sets: dict[ir.Var, list[ir.Operand]] = {}
+        for node in everything(block):
+            if isinstance(node, ir.Set):
+                self.sets.setdefault(node.var, []).append(node.value)
+        self.made = {
+            node.result: node
+            for node in everything(block)
+            if isinstance(node, ir.Instruction) and isinstance(node.result, ir.Temp)
+        }
+
+    def written(self, node: ir.Statement) -> Iterator[tuple[Cells, Place | None]]:
+        match node:
+            case ir.Call(function=function, arguments=arguments):
+                given = dict(zip(function.parameters, map(self.place, arguments), strict=True))
+                places = self.writes.places_of(function)
+                for cells in self.writes.of_function(function):
+                    for place in places.get(cells, (None,)):
+                        yield cells, self.by_caller(place, given)
+            case ir.StoreField(base=base):
+                yield self.writes.field(node), self.place(base)
+            case ir.StoreElement(base=base) | ir.FillArray(base=base) | ir.Copy(target=base):
+                yield self.writes.elements(base), self.place(base)
+            case _:
+                for cells in self.writes.written_by(node):
+                    yield cells, None
+
+    def place(self, operand: ir.Operand) -> Place | None:
+        """The object behind an operand, if it is the same whenever the block comes there."""
+        if not isinstance(operand, ir.Temp):
+            return None
+        node = self.made.get(operand)
+        match node:
+            case None:
+                return operand
+            case ir.Get(var=var) if var not in self.sets:
+                return var
+            case ir.Get(var=var) if var not in self.before and len(self.sets[var]) == 1:
+                # It is set before it is read: so it is what it is set to.
+                return self.place(self.sets[var][0])
+            case ir.FieldRef(base=base, struct=struct, field=name):
+                whole = self.place(base)
+                return whole and Part(f"{self.writes.layout.name(struct)}.{name}", whole)
+            case ir.LoadField(base=base, result=ir.Temp(type=RefType())):
+                cells, by = self.writes.field(node), self.place(base)
+                return None if by is None or cells in self.changed else Held(cells, by)
+        return None
+
+    def by_caller(self, place: Place | None, given: Mapping[ir.Var, Place | None]) -> Place | None:
+        """A place that a callee writes to, in this block's terms."""
+        match place:
+            case ir.Var():
+                return given.get(place)
+            case Part(field=field, whole=outer):
+                whole = self.by_caller(outer, given)
+                return whole and Part(field, whole)
+            case Held(cells=cells, by=holder):
+                by = self.by_caller(holder, given)
+                return None if by is None or cells in self.changed else Held(cells, by)
+        return None

@@ -14,11 +14,13 @@ from neokernel.compiler.lives import statements
 from neokernel.prover.execute import Executor
 from neokernel.prover.prove import SPECIFIED
 from neokernel.prover.states import is_private
+from neokernel.prover.writes import Held, Part, Place
 
 
 @dataclass(frozen=True)
 class Facts:
-    """`written`: by cells, the constants that are written, if only those are. `made`: types. `size`: statements, with
+    """`written`: by cells, the constants that are written, if only those are, and to which objects, if that is known.
+    `made`: types. `size`: statements, with
     those below. `entered`: what else `Executor._is_opaque` goes by."""
 
     written: frozenset[tuple[str, str]]
@@ -47,12 +49,13 @@ class _Looker:
 
     def facts(self, function: ir.Function) -> Facts:
         x = self._x
-        cells = x.writes.of_function(function).items()
         # Not `repr`, which would write out types with all that they refer to.
-        told = {
-            each.name: [] if found is None else [f"{one.value!r}: {one.type}" for one in found] for each, found in cells
-        }
-        written = frozenset((name, " ".join(sorted(constants))) for name, constants in told.items())
+        cells = x.writes.of_function(function).items()
+        places = x.writes.places_of(function)
+        told = {each: [f"{one.value!r}: {one.type}" for one in found or ()] for each, found in cells}
+        for each, objects in places.items():
+            told[each] += map(_spelled, objects)
+        written = frozenset((each.name, " ".join(sorted(known))) for each, known in told.items())
         size = x.size(function)
         entered = [bool(written), size > x.limits.inline, size > SPECIFIED]
         if function.ensures:
@@ -80,3 +83,14 @@ class _Looker:
             calls = (node.function for node in statements(function.body) if isinstance(node, ir.Call))
             self._enters[function] = any(self.enters(one) if is_private(one) else not one.naked for one in calls)
         return self._enters[function]
+
+
+def _spelled(place: Place) -> str:
+    match place:
+        case Part(field=field, whole=whole):
+            return f"{field} in {_spelled(whole)}"
+        case Held(cells=cells, by=by):
+            return f"{cells.name} of {_spelled(by)}"
+        case ir.Var(name=name):
+            return name
+    return f"%{place.number}"

@@ -23,7 +23,7 @@ from neokernel.prover.execute import Executor
 from neokernel.prover.memory import Cells
 from neokernel.prover.states import Frame, State
 from neokernel.prover.values import Layout
-from neokernel.prover.writes import Constants, Writes
+from neokernel.prover.writes import Constants, Place, Writes
 
 
 class AskedWrites(Writes):
@@ -37,6 +37,10 @@ class AskedWrites(Writes):
     def of_function(self, function: ir.Function) -> dict[Cells, Constants]:
         with self._note(function):
             return super().of_function(function)
+
+    def places_of(self, function: ir.Function) -> dict[Cells, frozenset[Place]]:
+        with self._note(function):
+            return super().places_of(function)
 
     def made_by(self, function: ir.Function) -> frozenset[Type]:
         with self._note(function):

@@ -1640,3 +1640,121 @@ def test_what_something_was_can_be_computed() -> None:
     assert failures(text.format(0, "requires(box.place < 4)")) == failures(text.format(0, ""), "g") == []
     assert failures(text.format(0, "")) == ["ghost"]
     assert "ghost" in failures(text.format(1, ""), "g")
+
+
+THINGS = """
+@struct
+class Part:
+    x: u32 = 0
+
+@struct
+class Thing:
+    x: u32 = 0
+    part: Embedded[Part] = Part()
+    cells: Array[u32] = array(4)
+    of: Thing | None = None
+
+@struct
+class Holder:
+    of: Thing
+
+def _set(one: Thing, other: Thing, n: u32) -> None:
+    one.x = n
+
+def _set_other(one: Thing, other: Thing, n: u32) -> None:
+    one = other
+    one.x = n
+
+def _set_either(one: Thing, other: Thing, n: u32) -> None:
+    chosen = one if n > 7 else other
+    chosen.x = n
+
+def promised(one: Thing, other: Thing, n: u32) -> None:
+    ensures(lambda: n == n)
+    one.x = n
+
+def _give(holder: Holder, thing: Thing) -> None:
+    holder.of = thing
+
+def f(a: Thing, b: Thing, c: Thing, holder: Holder, part: Part, n: u32) -> None:
+    x, y = c.x, c.cells[0]
+    held = holder.of
+    inner = part.x
+    z = b.x
+    {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "apart"),
+    [
+        ("for _ in range(n): b.x = n", "c is not b"),
+        ("for _ in range(n): b.x = b.x ^ 1", "c is not b"),
+        ("for i in range(n): b.cells[usize(i) % 4] = n", "c is not b"),
+        ("for _ in range(n): a.cells[1] = a.cells[0]; b.x = 1", "c is not b and c is not a"),
+        ("for _ in range(n):\n        d = b\n        d.x = 1", "c is not b"),
+        ("d = b\n    for _ in range(n): d.x = 1", "c is not b"),
+        ("for _ in range(n): holder.of.x = 1", "c is not held"),
+        ("for _ in range(n): _set(b, a, n)", "c is not b"),
+        ("for _ in range(n): _set(a, b, n)", "c is not a"),
+        ("for _ in range(n): _set_other(a, b, n)", None),
+        ("for _ in range(n): _set_either(a, b, n)", None),
+        ("for _ in range(n): promised(b, a, n)", "c is not b"),
+        ("promised(b, a, n)", "c is not b"),
+        ("d = a\n    for _ in range(n):\n        d.x = 1\n        d = b", None),
+        ("d = a\n    for i in range(n):\n        if i == 3:\n            d = b\n        d.x = 1", None),
+        ("for _ in range(n):\n        holder.of.x = 1\n        holder.of = b", None),
+        ("for _ in range(n):\n        holder.of.x = 1\n        _give(holder, b)", None),
+    ],
+)
+def test_what_code_writes_to_one_object_leaves_others_as_they_are(body: str, apart: str | None) -> None:
+    """Which object it is, a loop's rounds and calls may change: then nothing is known of any."""
+    same = "\n    assert c.x == x and c.cells[0] == y"
+    condition = apart or "c is not a and c is not held"
+    assert failures(THINGS.format(body + same)) == ["assert"], "it may be that object"
+    guarded = f"\n    if {condition}:\n        assert c.x == x and c.cells[0] == y"
+    assert failures(THINGS.format(body + guarded)) == ([] if apart else ["assert"])
+
+
+@pytest.mark.parametrize(
+    ("body", "claim", "left"),
+    [
+        ("for _ in range(n): b.part.x = 1", "part.x == inner", ["assert"]),
+        ("for _ in range(n): b.part.x = 1", "part is b.part or part.x == inner", []),
+        ("for _ in range(n): b.part.x = 1", "part is b.part or part.x != inner", ["assert"]),
+        ("for _ in range(n): b.x = 1", "b.x == 1", ["assert"]),
+        ("for _ in range(n): b.x = 1", "b.x == z", ["assert"]),
+        ("for _ in range(n): b.x = 1", "b.x == 1 or b.x == z", []),
+        ("for _ in range(n): b.x = n", "b.x == n or b.x == z", ["assert"]),
+        ("for _ in range(n): b.x = 1; a.x = 2", "b.x == 1 or b.x == z", ["assert"]),
+        ("for _ in range(n): b.x = 1; a.x = 2", "b.x == 1 or b.x == 2 or b.x == z", []),
+        ("promised(b, a, 3)", "b.x == 3", ["assert"]),
+        ("promised(b, a, 3)", "b.x == z", ["assert"]),
+        ("for i in range(n): b.cells[usize(i) % 4] = n", "b.cells[3] == 0", ["assert"]),
+    ],
+)
+def test_what_code_writes_to_one_object_is_unknown_there(body: str, claim: str, left: list[str]) -> None:
+    assert failures(THINGS.format(f"{body}\n    assert {claim}")) == left
+
+
+@pytest.mark.parametrize(("start", "left"), [("", []), ("self.size = DEPTH + 1\n        ", ["invariant", "loop_invariant"])])
+def test_a_loop_in_a_method_keeps_what_its_loop_invariant_says_and_no_other_object_changes(
+    start: str, left: list[str]
+) -> None:
+    text = f"""
+DEPTH = 32
+
+@struct
+class Stack:
+    size: usize = 0
+
+    @invariant
+    def fits(self) -> bool:
+        return self.size <= DEPTH
+
+    def f(self, least: usize) -> None:
+        {start}while self.size > least:
+            loop_invariant(self.size <= DEPTH)
+            self.size -= 1
+"""
+    assert failures(text, "Stack.f") == left
