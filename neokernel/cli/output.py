@@ -141,7 +141,7 @@ def expect_place(path: Path | None) -> None:
     if path is not None and path.is_dir():
         raise ToolError("NK1005", f"{shown(path)} can't be written: it is a folder", "name a file")
     if path is not None and not path.parent.is_dir():
-        raise ToolError("NK1005", f"{shown(path)} can't be written: there is no folder {shown(path.parent)}")
+        raise ToolError("NK1005", f"{shown(path)} can't be written: there is no folder {path.parent}")
 
 
 def shown(path: Path) -> str:

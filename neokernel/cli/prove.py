@@ -3,63 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from neokernel.cli.annotations import show_annotations
 from neokernel.cli.demonstration import instead, no_end
-from neokernel.cli.errors import Exit
+from neokernel.cli.errors import Exit, ToolError
 from neokernel.cli.output import expect_place, json_option, print_json, progress, shown, write_text
 from neokernel.cli.paths import ALL, show_paths
-from neokernel.cli.program import Program, find_program, from_here, refuse, rendered
+from neokernel.cli.program import Program, find_program, from_here, rendered
+from neokernel.cli.proving import Outcome, Told, prove_programs
 from neokernel.cli.whole import prove_kernel
-from neokernel.compiler.diagnostics import Diagnostic
-from neokernel.compiler.ir import Span
-
-if TYPE_CHECKING:
-    from neokernel.compiler import ir
-    from neokernel.prover.prove import Session, Verdict
+from neokernel.prover.failures import MADE
 
 #: runs without an end, after which `--test` tries no more
 TRIES = 3
-
-
-@dataclass
-class Way:
-    """A message's way to fail, as a test; or `why` there is none. `doubt`: why its run may not fail."""
-
-    test: str = ""
-    why: str = "the solver gave up, so no way to fail is known"
-    doubt: str = ""
-    #: it fails in the message's lines; otherwise in the contract that is broken
-    in_line: bool = False
-
-
-@dataclass
-class Told:
-    """What came of one function: of so many obligations so many are proven; what to say of the others.
-
-    `elsewhere`: how many checks of which other modules aren't proven here. `checks`: its own that are, by index, if
-    what it took for granted is.
-    """
-
-    name: str
-    proven: int
-    obligations: int
-    seconds: float
-    elsewhere: dict[str, int] = field(default_factory=dict)
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-    #: of each message
-    ways: list[Way] = field(default_factory=list)
-    bounds: list[str] = field(default_factory=list)
-    relied_on: list[str] = field(default_factory=list)
-    checks: list[int] = field(default_factory=list)
-
-    def messages(self) -> list[tuple[Diagnostic, Way]]:
-        return list(zip(self.diagnostics, self.ways, strict=True))
 
 
 @click.command()
@@ -112,15 +71,20 @@ def command(
     """
     if document_to is not None and paths is None:
         raise click.UsageError("--write is for the table of --paths: say `--paths --write FILE`.")
-    if table and (paths is not None or annotations):
-        raise click.UsageError("--table is for proofs: leave it out.")
-    for option, given in (("--paths", paths is not None), ("--annotations", annotations), ("--record", record)):
-        if given and files:
-            raise click.UsageError(f"{option} is for the whole kernel: leave out FILES.")
+    if not checks and paths is None:
+        raise click.UsageError("--no-checks is for --paths: say `--paths --no-checks`.")
+    if table and (paths is not None or annotations or as_json):
+        raise click.UsageError(f"--table is for {'people' if as_json else 'proofs'}: leave it out.")
+    whole = {"--paths": paths is not None, "--annotations": annotations, "--record": record}
+    wanted = [option for option, given in whole.items() if given]
+    if len(wanted) > 1:
+        raise click.UsageError(f"{' and '.join(wanted)}: one at a time.")
+    if wanted and files:
+        raise click.UsageError(f"{wanted[0]} is for the whole kernel: leave out FILES.")
     if write_to is not None and not files:
         raise click.UsageError("--test is for FILES: name the module that isn't proven.")
-    for path in (write_to, document_to):
-        expect_place(path)
+    expect_place(document_to)
+    expect_place_of_test(write_to)
     if paths is not None:
         return show_paths(paths, checks=checks, write_to=document_to, as_json=as_json)
     if annotations:
@@ -128,22 +92,36 @@ def command(
     if not files:
         return prove_kernel(cold=cold, record=record, as_json=as_json)
     programs = {one.root.resolve(): one for path in files for one in programs_at(path)}
-    outcomes = prove_programs([*programs.values()], cold=cold, explain=not table, as_json=as_json)
-    told = [one for _, found in outcomes for one in found]
-    failed = any(one.diagnostics for one in told)
-    status = Exit.NEGATIVE if failed else Exit.SUCCESS
+    outcomes = prove_programs(
+        [*programs.values()], cold=cold, explain=not table or write_to is not None, as_json=as_json
+    )
+    status = Exit.SUCCESS if all(one.proven for one in outcomes) else Exit.NEGATIVE
     if as_json:
-        value = {"programs": [as_value(program, found) for program, found in outcomes], "exit": int(status)}
+        value = {"programs": [*map(as_value, outcomes)], "exit": int(status)}
         if write_to is not None:
             where, reasons = write_test(write_to, outcomes)
             value["test"] = {"written_for": where, "not_shown": reasons}
         print_json(value)
         return status
-    for program, found in outcomes:
-        show(program, found, table=table)
+    for outcome in outcomes:
+        show(outcome, table=table)
     if write_to is not None:
         say_test(write_to, outcomes)
     return status
+
+
+def expect_place_of_test(path: Path | None) -> None:
+    """Nothing is written over but a test that was made here."""
+    expect_place(path)
+    if path is None or not path.exists():
+        return
+    try:
+        made_here = path.read_text(encoding="utf-8").startswith(MADE)
+    except (OSError, UnicodeError):
+        made_here = False
+    if not made_here:
+        message = f"{shown(path)} isn't a test that `nk prove --test` has written"
+        raise ToolError("NK1005", message, "it stays as it is: name another file, or delete it")
 
 
 def programs_at(path: Path) -> list[Program]:
@@ -154,30 +132,30 @@ def programs_at(path: Path) -> list[Program]:
     return [program, *map(Program, programs_of(path)[1:])]
 
 
-def write_test(path: Path, outcomes: list[tuple[Program, list[Told]]]) -> tuple[str, list[str]]:
+def write_test(path: Path, outcomes: list[Outcome]) -> tuple[str, list[str]]:
     """Write the test of the first message that a run shows: which that is, or "", and why those before have none."""
-    found = ((program, item, way) for program, told in outcomes for one in told for item, way in one.messages())
+    found = ((one.program, *message) for one in outcomes for told in one.told for message in told.messages())
     reasons: dict[str, None] = {}
     endless = 0
-    for program, item, way in found:
+    for program, item, attempt in found:
         (here,) = from_here([item], program)
         where = f"{here.span.file}:{here.span.line}: {item.message}"
-        why, run = way.why, bool(way.test)
+        why, run = attempt.why, bool(attempt.source)
         if run:
             with progress(f"running into {where}"):
-                why = instead(way.test, path, item.span if way.in_line else None)
+                why = instead(attempt.source, path, item.span if attempt.in_line else None)
             if not why:
-                write_text(path, way.test)
+                write_text(path, attempt.source)
                 return where, list(reasons)
             endless += why == no_end()
-        reasons[f"{where}: {why}{f' ({way.doubt})' if run and way.doubt else ''}"] = None
+        reasons[f"{where}: {why}{f' ({attempt.doubt})' if run and attempt.doubt else ''}"] = None
         if endless == TRIES:
             reasons["the messages after that weren't tried"] = None
             break
     return "", list(reasons)
 
 
-def say_test(path: Path, outcomes: list[tuple[Program, list[Told]]]) -> None:
+def say_test(path: Path, outcomes: list[Outcome]) -> None:
     stood = path.exists()
     where, reasons = write_test(path, outcomes)
     for reason in reasons:
@@ -185,136 +163,15 @@ def say_test(path: Path, outcomes: list[tuple[Program, list[Told]]]) -> None:
     if where:
         click.echo(f"{shown(path)}: a test that runs into {where}")
         return
-    why = "no run shows a failure" if reasons else "all is proven"
+    proven = all(one.proven for one in outcomes)
+    why = "no run shows a failure" if reasons else "all is proven" if proven else "nothing fails that was looked at"
     click.echo(f"no test was written: {why}", err=True)
     if stood:
-        click.echo(f"{shown(path)} is older than that: if `nk prove --test` wrote it, delete it", err=True)
+        click.echo(f"{shown(path)} is older than that: delete it", err=True)
 
 
-def prove_programs(
-    programs: list[Program], *, cold: bool, explain: bool, as_json: bool
-) -> list[tuple[Program, list[Told]]]:
-    """The functions of each program's module, callees first; the kernel's modules together."""
-    from neokernel.compiler import pipeline  # late, because they are big
-    from neokernel.image import proofs
-    from neokernel.image.kernel import EXPORTS, kernel_state
-    from neokernel.prover import invariants, prove, single
-    from neokernel.prover.states import SPECIFICATIONS
-    from neokernel.prover.unchanged import NO_RULE
-    from neokernel.spec import MODULES
-    from neokernel.spec.outcomes import ERRORS_CHANGE_NOTHING
-
-    sessions: dict[str, tuple[Session, ir.Program]] = {}
-    outcomes: list[tuple[Program, list[Told]]] = []
-    work: list[tuple[str, Session, ir.Function, list[Told]]] = []
-    for program in programs:
-        state = pipeline.state_of(program.root)
-        module = state.roots[0]
-        kernel = module.startswith(("neokernel.kernel.", SPECIFICATIONS))
-        name = "kernel" if kernel else str(program.root)
-        if name not in sessions:
-            state = kernel_state(*MODULES) if kernel else state
-            pipeline.run_front_end(state)
-            if state.diagnostics.items:
-                refuse(state.diagnostics.sorted(), program, as_json=as_json)
-            assert state.program is not None
-            rule = ERRORS_CHANGE_NOTHING if kernel else NO_RULE
-            if kernel:
-                pipeline.export(state.program, EXPORTS)
-                try:
-                    single.check(state.program, rule.single, proofs.entries(state.program))
-                except single.SeveralError as error:
-                    refuse(error.diagnostics, program, as_json=as_json)
-            of_program = invariants.of_program(state.program)
-            sessions[name] = prove.Session(of_program, rule=rule, sources=state.program.sources), state.program
-        session, of = sessions[name]
-        found: list[Told] = []
-        outcomes.append((program, found))
-        work += [(name, session, function, found) for function in prove.roots(of, [module])]
-    with progress("proving"):
-        for name, (session, _) in sessions.items():
-            mine = {function: found for other, _, function, found in work if other == name}
-            for function in prove.callees_first(mine):
-                mine[function].append(prove_function(session, function, frozenset(mine), cold=cold, explain=explain))
-    return outcomes
-
-
-def prove_function(
-    session: Session, function: ir.Function, roots: frozenset[ir.Function], *, cold: bool, explain: bool
-) -> Told:
-    """What came of a function, now or earlier."""
-    from neokernel.prover import cache
-
-    invariants = [one for found in session.of.values() for one in found]
-    key = cache.key(function, invariants, session.proven, f"{session.limits} {session.rule}")
-    # What is said of a function that fails quotes the sources, as they were.
-    places = cache.quoted(function, invariants, session.sources) if explain else ""
-    record = None if cold else cache.load(key)
-    if record is not None and (not explain or not record["told"]["diagnostics"] or record["places"] == places):
-        told = from_record(record["told"])
-        session.take(function, told.checks)
-        return told
-    told = prove_now(session, function, roots, explain=explain)
-    cache.store(key, {"places": places, "told": asdict(told)})
-    return told
-
-
-def from_record(record: dict[str, Any]) -> Told:
-    """The inverse of `asdict`."""
-
-    def span(of: dict[str, Any] | None) -> Span | None:
-        return None if of is None else Span(**of)
-
-    def diagnostic(of: dict[str, Any]) -> Diagnostic:
-        notes = tuple((span(where), text) for where, text in of["notes"])
-        return Diagnostic(of["code"], of["message"], Span(**of["span"]), of["help"], notes)
-
-    diagnostics = [diagnostic(item) for item in record["diagnostics"]]
-    return Told(**{**record, "diagnostics": diagnostics, "ways": [Way(**way) for way in record["ways"]]})
-
-
-def prove_now(session: Session, function: ir.Function, roots: frozenset[ir.Function], *, explain: bool) -> Told:
-    from neokernel.lang.interfaces.generate import as_written
-    from neokernel.prover.failures import as_test, counterexample, report, search
-    from neokernel.prover.obligations import Duty, what
-    from neokernel.prover.solve import Answer
-
-    proof = session.prove(function)
-    # What fails in another module, that module's own proof shows; but what was taken for granted counts.
-    mine = [v for v in proof.verdicts if v.obligation.check is None or v.obligation.function.module == function.module]
-    failed = [verdict for verdict in mine if verdict.answer is not Answer.PROVEN]
-    told = Told(as_written(function.name), len(mine) - len(failed), len(mine), proof.seconds)
-    told.elsewhere = dict(Counter(one.obligation.function.module for one in proof.failed if one not in failed))
-    told.bounds = [f"{as_written(f.name)}, line {span.line}" for f, span in proof.findings.assumed_bounds]
-    told.relied_on = [as_written(f.symbol) for f in proof.findings.summarised if f.ensures and f not in roots]
-    told.checks = session.own_checks(proof)
-    shown_as: dict[int, counterexample.Counterexample] = {}
-    ways: dict[int, Way] = {}
-    if explain:
-        for one in search.ways(session, function, failed):
-            verdict, found = one.verdict, one.found
-            shown_as[id(verdict)] = found
-            way = ways[id(verdict)] = Way(doubt=counterexample.why_it_may_not_happen(found))
-            try:
-                way.test = as_test.source(function, verdict.obligation, found)
-            except as_test.CannotBuild as error:
-                way.why = str(error)
-            # What a call requires fails in the callee, by the call's line.
-            way.in_line = verdict.obligation.check is not None or verdict.obligation.duty is Duty.REQUIRES
-    said: dict[tuple[object, ...], Verdict] = {}
-    for verdict in failed:
-        # What fails in several ways is said once, with one of which more is known if there is any.
-        key = (what(verdict.obligation), verdict.obligation.span, verdict.obligation.calls)
-        if key not in said or (id(said[key]) not in shown_as and id(verdict) in shown_as):
-            said[key] = verdict
-    for verdict in said.values():
-        told.ways.append(ways.get(id(verdict), Way()))
-        way_to_fail = shown_as.get(id(verdict))
-        told.diagnostics.append(report.diagnostic(verdict.obligation, verdict.answer, way_to_fail, session.sources))
-    return told
-
-
-def show(program: Program, found: list[Told], *, table: bool) -> None:
+def show(outcome: Outcome, *, table: bool) -> None:
+    program, found = outcome.program, outcome.told
     if table:
         for one in found:
             click.echo(f"{one.name:40} {one.proven:4} of {one.obligations:4} {one.seconds:7.2f} s")
@@ -334,8 +191,12 @@ def show(program: Program, found: list[Told], *, table: bool) -> None:
     whole = "all of its own proven" if elsewhere else "all proven"
     end = whole if proven == total else f"{total - proven} not proven"
     functions = sum(one.obligations != 0 for one in found)
-    if total == 0 and not elsewhere:
-        click.echo(f"{shown(program.root)}: nothing to prove: no function in it has a check or a contract")
+    for name, line in outcome.unused:
+        click.echo(f"not proven: `{name}`, line {line}, is generic, and nothing here uses it: call it", err=True)
+    if outcome.unused:
+        end = f"{_count(len(outcome.unused), 'generic function')} not looked at" if proven == total else end
+    elif total == 0 and not elsewhere:
+        click.echo(f"{shown(program.root)}: nothing to prove: no function in it comes to a check or a contract")
         return
     click.echo(f"{shown(program.root)}: {_count(functions, 'function')}, {_count(total, 'obligation')}, {end}")
 
@@ -350,13 +211,15 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
 
 
-def as_value(program: Program, found: list[Told]) -> dict[str, object]:
+def as_value(outcome: Outcome) -> dict[str, object]:
+    program, found = outcome.program, outcome.told
     return {
         "path": str(program.root),
         "functions": [
             {"name": one.name, "proven": one.proven, "obligations": one.obligations, "seconds": round(one.seconds, 3)}
             for one in found
         ],
+        "not_instantiated": [name for name, _ in outcome.unused],
         "diagnostics": [item.as_json() for one in found for item in from_here(one.diagnostics, program)],
         "assumed_bounds": [bound for one in found for bound in one.bounds],
         "assumed_contracts": sorted({name for one in found for name in one.relied_on}),

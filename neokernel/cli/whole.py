@@ -33,7 +33,7 @@ PROPERTIES = {
         "unchanged",
     ),
     "specifications: what the operations of the kernel do (`neokernel/spec`)": ("specified",),
-    "contracts: what callers must see to, and what functions promise": ("requires", "ensures"),
+    "contracts: what callers must see to, and what functions promise": ("requires", "ensures", "possible", "ends"),
     "loops: their invariants and bounds": ("loop_invariant", "loop_bound"),
     "unions have the arm that they are taken as; ghost code": ("arm", "ghost"),
 }

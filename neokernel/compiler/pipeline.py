@@ -56,6 +56,8 @@ class State:
     compilation: Compilation | None = None
     #: the functions that aren't generic
     declared: list[ir.Function] = field(default_factory=list)
+    #: those that are, and that nothing uses: the program has no instance of them
+    unused: list[FunctionDecl] = field(default_factory=list)
     program: ir.Program | None = None
 
 
@@ -106,7 +108,7 @@ def lower(state: State) -> None:
         state.declared += _lower_scope(compilation, scope)
     constants.drain(compilation)
     program = ir.Program(list(compilation.symbols.values()))
-    _check_unused(compilation)
+    state.unused = _check_unused(compilation)
     for scope in state.scopes.values():
         for call in scope.assembly:
             with _reporting(compilation):
@@ -156,15 +158,18 @@ def _lower_scope(compilation: Compilation, scope: Scope) -> list[ir.Function]:
     return declared
 
 
-def _check_unused(compilation: Compilation) -> None:
+def _check_unused(compilation: Compilation) -> list[FunctionDecl]:
     """Look at the functions that have no instance. What this makes isn't part of the program, so it comes last."""
+    found: list[FunctionDecl] = []
     made = {key[0] for key in compilation.functions if isinstance(key, tuple)}
     for scope in compilation.scopes.values():
         for function in (*scope.functions, *(m for c in scope.classes for m in c.methods.values())):
             if function not in made:
+                found.append(function)
                 with _reporting(compilation):
                     unused.check(compilation, function)
     constants.drain(compilation)
+    return found
 
 
 def _assembly(compilation: Compilation, scope: Scope, call: ast.Call) -> str:

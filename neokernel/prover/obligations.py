@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from neokernel.compiler import ir
-from neokernel.compiler.ir import Kind
 from neokernel.prover.paths import Path
 from neokernel.prover.terms import Term
 from neokernel.prover.values import Value
@@ -26,8 +25,9 @@ class Duty(Enum):
     UNCHANGED = "unchanged"
     #: an assertion of a specification
     SPECIFIED = "specified"
-    #: that what a specification requires can be: of what can't happen, anything is proven
+    #: that what is required can be, and that there is an end to promise something of: of what can't, anything is proven
     POSSIBLE = "possible"
+    ENDS = "ends"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,41 +65,6 @@ class Obligation:
     stamp: int = 0
     #: of an invariant: which object it is due of; of what a contract says: that
     about: Term | Contract | None = None
-
-
-_CHECKS = {
-    Kind.OVERFLOW: "this may overflow",
-    Kind.DIVISION: "this may divide by 0",
-    Kind.SHIFT: "this may shift by the width or more",
-    Kind.INDEX: "this may be out of range",
-    Kind.CONVERSION: "this number may not fit",
-    Kind.ENUM: "this number may be no member",
-    Kind.ASSERT: "this assertion may fail",
-    Kind.UNREACHABLE: "this may be reached",
-    Kind.DEAD: "this object may be dead",
-}
-_DUTIES = {
-    Duty.REQUIRES: "this call may break what `{callee}` requires",
-    Duty.ENSURES: "`{function}` may not do what it ensures",
-    Duty.INVARIANT: "the invariant `{function}` may be broken afterwards",
-    Duty.LOOP_INVARIANT: "this may not hold in each round",
-    Duty.LOOP_BOUND: "the loop may take more rounds",
-    Duty.ARM: "this value may be of another type",
-    Duty.GHOST: "a check in this ghost code may fail",
-    Duty.UNCHANGED: "`{function}` may fail and leave `{callee}` changed",
-    Duty.POSSIBLE: "`{function}` says nothing: what it requires can't be, or its end isn't reached",
-}
-
-
-def trouble(check: ir.Check) -> str:
-    return _CHECKS[check.kind]
-
-
-def what(obligation: Obligation) -> str:
-    """It, in words: what may happen as long as it isn't proven."""
-    if obligation.check is not None:
-        return trouble(obligation.check)
-    return _DUTIES[obligation.duty].format(function=obligation.function.name, callee=obligation.callee)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from neokernel.compiler import ir
 from neokernel.compiler.digest import everything
-from neokernel.compiler.types import RefType, StructType
+from neokernel.compiler.types import NEVER, RefType, StructType
 from neokernel.lang.instrument import deep_recursion
 from neokernel.prover import invariants, single, unchanged
 from neokernel.prover import terms as t
@@ -94,6 +94,8 @@ class Run:
                 x.unknown(RefType(struct), "", 0)
         self.arguments: dict[ir.Var, Value] = {p: x.unknown(p.type, p.name, 0) for p in function.parameters}
         self.result: Value | None = None
+        #: how many facts tell what it may take for granted
+        self.facts_at_begin = 0
         #: where its returns meet; None if it never returns
         self.end: State | None = None
         #: decides whether paths are possible, and the facts that it was told
@@ -109,6 +111,7 @@ class Run:
             self.invariants.begin(x)
         for contract in function.requires:
             x.assume(START, x.condition(frame, contract, state))
+        self.facts_at_begin = len(x.findings.facts)
         if function.naked:
             return
         for old in function.entry:
@@ -182,8 +185,9 @@ class Run:
         """The answers, one by one."""
         solver: Solver | None = None
         known = 0
+        all_proven = True
         failed: set[int] = set()
-        findings = self.executor.findings
+        function, findings = self.function, self.executor.findings
         for obligation in findings.obligations:
             if obligation.check is not None and obligation.function in self.unasked:
                 continue
@@ -205,19 +209,30 @@ class Run:
             if answer is Answer.UNKNOWN:
                 # What it has learnt for other questions may mislead it.
                 answer = self.solver(obligation.facts).prove(obligation.path, obligation.goal)
+            all_proven = all_proven and answer is Answer.PROVEN
             if answer is not Answer.PROVEN and obligation.check is not None:
                 failed.add(id(obligation.check))
             yield Verdict(obligation, answer, time.perf_counter() - began)
-        if self.executor.specifying:
-            yield self._possible()
+        if self.executor.specifying or (all_proven and function.result != NEVER):
+            yield from self._meaning()
 
-    def _possible(self) -> Verdict:
-        """Is there a way to the specification's end? A solver that gives up says that none is known to be missing."""
+    def _meaning(self) -> Iterator[Verdict]:
+        """Of what can't happen, anything is proven: so can what is required be, and is there an end of which something
+        is promised? A solver that gives up says that nothing is known to be missing."""
+        x, function = self.executor, self.function
+        begins = True
+        if x.specifying or function.requires:
+            verdict = self._possible(Duty.POSSIBLE, START, self.facts_at_begin)
+            begins = verdict.answer is Answer.PROVEN
+            yield verdict
+        if begins and (x.specifying or function.ensures):
+            yield self._possible(Duty.ENDS, None if self.end is None else self.end.path, len(x.findings.facts))
+
+    def _possible(self, duty: Duty, path: Path | None, facts: int) -> Verdict:
         began = time.perf_counter()
-        facts = len(self.executor.findings.facts)
-        path = START if self.end is None else self.end.path
-        obligation = Obligation(Duty.POSSIBLE, self.function, self.function.span, path, t.TRUE, facts)
-        never = self.end is None or self.solver().prove(path, t.FALSE) is Answer.PROVEN
+        there = START if path is None else path
+        obligation = Obligation(duty, self.function, self.function.span, there, t.TRUE, facts)
+        never = path is None or self.solver(facts).prove(there, t.FALSE) is Answer.PROVEN
         return Verdict(obligation, Answer.REFUTED if never else Answer.PROVEN, time.perf_counter() - began)
 
 

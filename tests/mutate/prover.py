@@ -34,8 +34,8 @@ from neokernel.image import proofs
 from neokernel.image.kernel import EXPORTS
 from neokernel.lang.instrument import deep_recursion
 from neokernel.prover import cache, invariants
+from neokernel.prover.failures.words import what
 from neokernel.prover.integers import Integers
-from neokernel.prover.obligations import what
 from neokernel.prover.prove import Run
 from neokernel.prover.solve import EFFORT, Answer, Solver
 from neokernel.prover.values import Layout

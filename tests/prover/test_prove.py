@@ -22,6 +22,7 @@ from neokernel.cli.prove import command
 from neokernel.compiler.ir import Span
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.prover import cache
+from neokernel.prover.failures import MADE
 
 HALVES = """from neokernel.lang import ensures, requires, u32
 
@@ -238,13 +239,13 @@ def third(a: u32) -> u32:
 def test_a_test_whose_run_does_not_fail_is_not_written(module: Path) -> None:
     module.write_text(TOO_LITTLE)
     written = module.parent / "test_it.py"
-    written.write_text("# of an earlier run")
+    written.write_text(f"{MADE}of an earlier run")
     status, output = prove("--test", "test_it.py", "halves.py")
     assert status == 1
     assert "halves.py:9: this assertion may fail: nothing fails when it is run" in output
     assert "`half` is known by its contract only" in output
     assert "no test was written" in output and "test_it.py is older than that" in output
-    assert written.read_text() == "# of an earlier run"
+    assert written.read_text() == f"{MADE}of an earlier run"
 
 
 def test_the_test_is_of_the_first_message_that_a_run_shows(module: Path) -> None:
@@ -610,18 +611,30 @@ def test_what_is_due_at_a_call_may_well_fail(module: Path) -> None:
         (["--test", "test_it.py"], "--test is for FILES: name the module that isn't proven"),
         (["--test", "nowhere/test_it.py", "halves.py"], "there is no folder nowhere"),
         (["--test", ".", "halves.py"], "it is a folder"),
+        (["--test", "halves.py", "halves.py"], "halves.py isn't a test that `nk prove --test` has written"),
+        (["--test", "notes.md", "halves.py"], "notes.md isn't a test that `nk prove --test` has written"),
+        (["--no-checks", "halves.py"], "--no-checks is for --paths: say `--paths --no-checks`"),
+        (["--paths", "--annotations"], "--paths and --annotations: one at a time"),
+        (["--table", "--json", "halves.py"], "--table is for people: leave it out"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_at_once(
     module: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     """Nothing is proven, and nothing written, before that is said."""
-    before = sorted(module.parent.iterdir())
+    (module.parent / "notes.md").write_text("not to be lost")
+    before = {path: path.read_text() for path in module.parent.iterdir() if path.is_file()}
     assert guarded(["prove", *arguments]) == 2
     told = capsys.readouterr()
     assert message in told.err
     assert told.out == ""
-    assert sorted(module.parent.iterdir()) == before
+    assert {path: path.read_text() for path in module.parent.iterdir() if path.is_file()} == before
+
+
+def test_a_table_and_a_test_of_the_same_proof(module: Path) -> None:
+    output = prove("--table", "--test", "test_it.py", module)[1]
+    assert "1 of    2" in output and "error[" not in output
+    assert "test_it.py: a test that runs into halves.py:" in output
 
 
 def test_a_test_that_cannot_be_written_is_an_error_of_its_own(
@@ -795,10 +808,10 @@ class Chain:
 @pytest.mark.parametrize(
     "body",
     [
-        "(p: Pair) -> None:\n    b = p.second\n    if b is not None:\n        assert p.first is b or p.first.n != b.n\n",
+        "(p: Pair) -> None:\n    b = p.second\n    assert b is None or p.first is b or p.first.n != b.n\n",
         "(p: Pair) -> None:\n    assert p.n != 7\n",
         "(p: Pair) -> None:\n    assert p.of is not colour.BLUE or p.first.at.of is colour.RED\n",
-        "(a: Node) -> None:\n    b = a.next\n    if b is not None and b.next is a and b is not a:\n        assert a.n < b.n\n",
+        "(a: Node) -> None:\n    b = a.next\n    assert b is None or b.next is not a or b is a or a.n < b.n\n",
         "(a: Node) -> None:\n    if a.next is a:\n        assert a.n == 0\n",
         "(of: List) -> None:\n    head = of.head\n    if head is not None:\n        assert head.n == of.count\n",
         "(of: Ring[u8]) -> u8:\n    return of.item + 1\n",

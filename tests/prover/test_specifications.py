@@ -13,7 +13,6 @@ from neokernel.kernel.objects import State as ThreadState
 from neokernel.kernel.schedule import stop
 from neokernel.lang import u16, u64
 from neokernel.prover import invariants
-from neokernel.prover.obligations import Duty
 from neokernel.prover.prove import Session, roots
 from neokernel.prover.solve import EFFORT
 from neokernel.prover.states import is_specification
@@ -25,22 +24,24 @@ from tests.prover.support import kernel_with, mistakes
 
 
 @pytest.mark.parametrize(
-    ("body", "possible"),
+    ("body", "stated", "promised"),
     [
-        ("requires(a < 4)\n    assert a < 5", True),
-        ("requires(a < 4)\n    requires(a > 4)\n    assert a == 7", False),
-        ("assert a >= 0\n    unreachable('never gets there')", False),
+        ("requires(a < 4)\n    assert a < 5", [], []),
+        ("requires(a < 4)\n    requires(a > 4)\n    assert a == 7", ["possible"], ["possible"]),
+        ("assert a >= 0\n    unreachable('never gets there')", ["check", "ends"], ["check"]),
+        ("ensures(lambda: a == 7)\n    while True:\n        pass", ["ends"], ["ends"]),
+        ("ensures(lambda: a == 7)\n    requires(a == 7)\n    while a == 7:\n        pass", ["ends"], ["ends"]),
+        ("while True:\n        pass", ["ends"], []),
     ],
 )
-def test_what_is_required_can_be(body: str, possible: bool) -> None:
-    """Of what can't happen, anything is proven; so that isn't a specification."""
-    module = "neokernel.spec.planted"
-    source = f"from neokernel.lang import requires, u8, unreachable\n\ndef stated(a: u8) -> None:\n    {body}\n"
-    found = analyse_source(source, module)
-    assert found.program is not None, found.diagnostics
-    (function,) = roots(found.program, [module])
-    failed = Session({}).prove(function).failed
-    assert (Duty.POSSIBLE in [verdict.obligation.duty for verdict in failed]) != possible
+def test_what_is_required_can_be_and_there_is_an_end(body: str, stated: list[str], promised: list[str]) -> None:
+    """Of what can't happen, anything is proven; so that isn't a specification, nor a contract."""
+    for module, left in (("neokernel.spec.planted", stated), ("planted", promised)):
+        source = f"from neokernel.lang import ensures, requires, u8, unreachable\n\ndef f(a: u8) -> None:\n    {body}\n"
+        found = analyse_source(source, module)
+        assert found.program is not None, found.diagnostics
+        (function,) = roots(found.program, [module])
+        assert [verdict.obligation.duty.value for verdict in Session({}).prove(function).failed] == left
 
 
 #: a mistake in the kernel, the module that it is in, and a specification that finds it

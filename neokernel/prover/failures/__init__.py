@@ -2,3 +2,6 @@
 
 Nothing here decides what is proven: so it may change, and what is known to be proven stays so.
 """
+
+#: with what a test begins that is made of a way to fail
+MADE = '"""Made by `nk prove`: '

@@ -21,6 +21,7 @@ from neokernel.compiler.types import (
     UnionType,
     ValueType,
 )
+from neokernel.prover.failures import MADE
 from neokernel.prover.failures.counterexample import Counterexample, Made, name_of
 from neokernel.prover.obligations import Duty, Obligation
 
@@ -76,7 +77,7 @@ def source(function: ir.Function, obligation: Obligation, found: Counterexample)
     body = [*objects.statements, f"with pytest.raises(lang.{raised}):", f"    {called}({', '.join(arguments)})"]
     stem = re.sub(r"\W+", "_", function.name).lower()
     return (
-        f'"""Made by `nk prove`: {obligation.duty.value} at line {obligation.span.line} fails."""\n\n'
+        f'{MADE}{obligation.duty.value} at line {obligation.span.line} fails."""\n\n'
         f"import pytest\n\nfrom neokernel import lang\n"
         + "\n".join(lines)
         + f"\n\n\ndef test_{stem}() -> None:\n    "

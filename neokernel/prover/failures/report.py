@@ -10,8 +10,9 @@ from neokernel.compiler import ir
 from neokernel.compiler.diagnostics import Diagnostic, in_words_of_the_user
 from neokernel.compiler.ir import Kind
 from neokernel.prover.failures.counterexample import Counterexample
+from neokernel.prover.failures.words import trouble, what
 from neokernel.prover.instructions import FLOATS
-from neokernel.prover.obligations import Duty, Obligation, trouble, what
+from neokernel.prover.obligations import Duty, Obligation
 from neokernel.prover.solve import Answer
 
 #: how many conditions of the way are shown
@@ -24,6 +25,7 @@ _HELP = {
     Duty.INVARIANT: "mend what is done, or the invariant; or say what must hold before: `requires`, an `@invariant`",
     Duty.UNCHANGED: "ask all that may fail before the first change",
     Duty.POSSIBLE: "look for a `requires` that contradicts another, or what all objects are like",
+    Duty.ENDS: "look for a loop without an end, or a check that always fails: what comes after is never asked for",
 }
 SAY_MORE = "say what must hold before: `requires`, an `@invariant`, a `loop_invariant`; or check it"
 #: characters of a condition that is shown as it is written
