@@ -383,8 +383,8 @@ class Resolver:
                 open_lengths = dict(zip((f.name for f in self.open_fields(declaration)), lengths, strict=True))
                 for item in declaration.fields.values():
                     try:
-                        found = self._field(declaration, item, bindings, open_lengths.get(item.name))
-                        made.fields[item.name] = replace(found, required=declaration.must_be_given(item))
+                        member = self._field(declaration, item, bindings, open_lengths.get(item.name))
+                        made.fields[item.name] = replace(member, required=declaration.must_be_given(item))
                     except Rejected as rejected:
                         self.report(rejected)
         except Rejected as rejected:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from neokernel.compiler import ir
 from neokernel.compiler.lives import statements
-from neokernel.compiler.types import BOOL, NEVER, StructType, Type, UnionType
+from neokernel.compiler.types import BOOL, NEVER, EnumType, StructType, Type, UnionType
 from neokernel.prover import instructions, loops
 from neokernel.prover import terms as t
 from neokernel.prover.memory import Cells, Memory
@@ -224,7 +224,7 @@ class Executor:
     def statement(self, frame: Frame, node: ir.Statement, state: State) -> State | None:
         match node:
             case ir.If(span=span, condition=condition, then=then, otherwise=otherwise):
-                return self.branch(frame, state, [(self.term(frame, condition), span, then)], span, otherwise)
+                return self.branch(frame, state, [(self.term(frame, condition), then, "")], span, otherwise)
             case ir.Switch():
                 return self.switch(frame, node, state)
             case ir.Loop():
@@ -245,21 +245,21 @@ class Executor:
         self,
         frame: Frame,
         state: State,
-        cases: list[tuple[Term, ir.Span, ir.Block]],
+        cases: list[tuple[Term, ir.Block, str]],
         span: ir.Span,
         otherwise: ir.Block | None,
     ) -> State | None:
-        """The first block whose condition holds, or `otherwise` (None: there is no such way)."""
+        """The first block whose condition holds, or `otherwise` (None: there is no such way). Cases have names."""
         ends: list[State] = []
         rest: State | None = state
-        for condition, where, block in cases:
+        for condition, block, case in cases:
             if rest is None:
                 break
             condition = simplified(rest.path, condition)
             if self.specifying and self.conditions is None and condition.known is None:
                 condition = self._decided(rest, condition)
             if self.conditions is None and condition.known is None:
-                self.findings.branches.append(Branch(rest.path, condition, where))
+                self.findings.branches.append(Branch(rest.path, condition, span, case))
             end = self.block(frame, block, rest.along(condition))
             if end is not None:
                 ends.append(end)
@@ -281,8 +281,10 @@ class Executor:
 
     def switch(self, frame: Frame, node: ir.Switch, state: State) -> State | None:
         of, value = node.value.type, self.value(frame, node.value)
-        cases: list[tuple[Term, ir.Span, ir.Block]] = []
+        cases: list[tuple[Term, ir.Block, str]] = []
+        members = {n: f"{of.name}.{member}" for member, n in of.members.items()} if isinstance(of, EnumType) else {}
         for wanted, block in node.cases:
+            case = " | ".join(members.get(one, str(one)) if isinstance(one, int) else str(one) for one in wanted)
             if isinstance(of, UnionType):
                 arms = tuple(arm for arm in wanted if isinstance(arm, Type))
                 condition = self.layout.is_arm(of, value, arms)
@@ -290,12 +292,12 @@ class Executor:
                 condition = t.disjunction(
                     *(t.equal(value[0], t.number(w, value[0].sort)) for w in wanted if isinstance(w, int))
                 )
-            cases.append((condition, node.span, block))
+            cases.append((condition, block, case))
         if node.exhaustive and not node.default:
             # The checker has seen that one of the cases holds; that a value is of its type is known anyway.
-            last, where, block = cases.pop()
+            last, block, _ = cases.pop()
             self.oblige(frame, Duty.ARM, node.span, state, t.disjunction(*(c for c, _, _ in cases), last))
-            return self.branch(frame, state, cases, where, block)
+            return self.branch(frame, state, cases, node.span, block)
         return self.branch(frame, state, cases, node.span, node.default)
 
     # --- ghost code ---------------------------------------------------------------------------------------------------

@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 
 Outcome = tuple[Value, tuple[Term, ...]]
 
-#: how what comes of them is called, of which nothing is known
+#: how what comes of them is called, of which nothing is known; of the latter at each read
 FLOATS = "arithmetic with floats"
+FOREIGN = "memory that others may write"
 
 
 def run(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> Outcome:
@@ -276,7 +277,7 @@ def _read(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> Outc
             place, within = _place(x, frame, base, index), _within(x, frame, base, index)
             of = container(base)
             if of.element == U8 and isinstance(base.type, SpanType) and _may_be_foreign(place[0]):
-                return x.unknown(U8, "byte"), (within,)
+                return x.unknown(U8, FOREIGN), (within,)
             return x.memory.load(x.writes.elements(base), place, state.path, x.before), (within,)
         case ir.ElementRef(base=base, index=index):
             array, position = _place(x, frame, base, index)
@@ -360,7 +361,7 @@ def _foreign(x: Executor, frame: Frame, node: ir.Instruction) -> Outcome:
     match node:
         case ir.LoadWire(wire=wire, field=name):
             of = wire.fields[name]
-            (read,) = x.unknown(of.type, f"{wire}.{name}")
+            (read,) = x.unknown(of.type, FOREIGN)
             if of.bits < read.sort:
                 x.assume(START, t.below(read, t.number(1 << of.bits, read.sort), False))
             return (read,), ()
@@ -380,7 +381,7 @@ def _foreign(x: Executor, frame: Frame, node: ir.Instruction) -> Outcome:
             enough = t.at_most(t.number(of_type.target.size, SIZE), _length(x, frame, span), False)
             return x.unknown(of_type, "view"), (enough,)
         case ir.Atomic(result=result):
-            return (() if result is None else x.unknown(result.type, "atomic")), ()
+            return (() if result is None else x.unknown(result.type, FOREIGN)), ()
     raise AssertionError(node)
 
 

@@ -75,7 +75,7 @@ def _round_by_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> t
         while current is not None:
             decided = current.path is state.path or current.path == state.path
             if rounds > most or (rounds and x.steps > x.limits.steps):
-                x.left_out |= exact
+                x.left_out |= exact and not x.impossible(current.path)
                 return exact, join(exits)
             if rounds > WAYS_OUT and not decided and bound is None and not exact:
                 return False, None
@@ -203,15 +203,15 @@ def _any_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> State 
         exits += _round(x, frame, loop, first)[1]
         start = start | {later}
     current = State(start, dict(state.variables))
-    x.findings.unknowns.append(Unknown(start, loop.span, variables=current.variables, aside=x.conditions is not None))
     written, made = x.writes.of_block(whole), x.writes.made_in(whole)
     changes = x.changes(frame, current, written, x.writes.places(whole, state.variables))
     kept = x.invariants.loop(x, frame, loop.span, state, frozenset(written), made)
     if made:
         x.memory.others_are_made()
-    for var in sorted(x.writes.variables(whole) & set(state.variables), key=lambda var: var.number):
-        current.variables[var] = x.unknown(var.type, var.name)
-    current.variables = dict(current.variables)
+    changed = sorted(x.writes.variables(whole) & set(state.variables), key=lambda var: var.number)
+    unknown = {var: x.unknown(var.type, var.name) for var in changed}
+    current.variables.update(unknown)
+    x.findings.unknowns.append(Unknown(start, loop.span, variables=unknown, aside=x.conditions is not None))
     for cells, constants, objects in changes:
         x.forget(cells, constants, objects, start)
     x.invariants.round_begins(x, start, kept)

@@ -69,11 +69,12 @@ class Obligation:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """On `path` the program asks for `condition`."""
+    """On `path` the program asks for `condition`; of a `match`, whether what stands at `span` is this `case`."""
 
     path: Path
     condition: Term
     span: ir.Span
+    case: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Unknown:
     span: ir.Span
     callee: ir.Function | None = None
     result: Value = ()
-    #: of a round: what the variables are where it begins, of those that the loop changes
+    #: of a round: what the variables that the loop changes are where it begins
     variables: dict[ir.Var, Value] = field(default_factory=dict)
     #: the loop is in a contract, or an invariant
     aside: bool = False

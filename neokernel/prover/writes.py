@@ -59,7 +59,7 @@ class Writes:
         self.layout = layout
         self.known: dict[ir.Function, dict[Cells, Constants]] = {}
         self._made: dict[ir.Function, frozenset[Type]] = {}
-        self._places: dict[ir.Function, dict[Cells, frozenset[Place]]] = {}
+        self._places: dict[ir.Function, dict[Cells, tuple[Place, ...]]] = {}
 
     def field(self, node: ir.LoadField | ir.StoreField) -> Cells:
         return Cells(f"{self.layout.name(node.struct)}.{node.field}", node.struct.fields[node.field].type)
@@ -113,21 +113,21 @@ class Writes:
             case ir.StoreWire():
                 yield self.bytes()
 
-    def places_of(self, function: ir.Function) -> dict[Cells, frozenset[Place]]:
+    def places_of(self, function: ir.Function) -> dict[Cells, tuple[Place, ...]]:
         found = self._places.get(function)
         if found is None:
             found = self._places[function] = self.places(function.body, function.parameters)
         return found
 
-    def places(self, block: ir.Block, before: Collection[ir.Var]) -> dict[Cells, frozenset[Place]]:
+    def places(self, block: ir.Block, before: Collection[ir.Var]) -> dict[Cells, tuple[Place, ...]]:
         """Of cells that code writes in no other objects than a few that it has not chosen itself: in which. `before`:
         the variables that are set when it begins."""
         finder = _Finder(self, block, before)
-        found: dict[Cells, set[Place | None]] = {}
+        found: dict[Cells, dict[Place | None, None]] = {}
         for statement in everything(block):
             for cells, place in finder.written(statement):
-                found.setdefault(cells, set()).add(place)
-        known = {cells: frozenset(p for p in places if p is not None) for cells, places in found.items()}
+                found.setdefault(cells, {})[place] = None
+        known = {cells: tuple(place for place in places if place is not None) for cells, places in found.items()}
         return {cells: places for cells, places in known.items() if len(places) == len(found[cells]) <= FEW}
 
     def inside(self, type_: Type) -> Iterator[Cells]:

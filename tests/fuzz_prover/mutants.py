@@ -216,25 +216,11 @@ MUTANTS = (
         "pass",
     ),
     Mutant(
-        "what a loop writes to is what it was in the first round",
-        "writes",
-        "_Finder.place",
-        "return None if by is None or cells in self.changed else Held(cells, by)",
-        "return by and Held(cells, by)",
-    ),
-    Mutant(
         "a variable that a loop changes leads to what it led to before",
         "writes",
         "_Finder.place",
         "case ir.Get(var=var) if var not in self.sets:",
         "case ir.Get(var=var):",
-    ),
-    Mutant(
-        "a callee writes to what it is given, whatever it makes of it",
-        "writes",
-        "_Finder.by_caller",
-        "return given.get(place)",
-        "return next(iter(given.values()))",
     ),
     Mutant(
         "a counter never arrives", "loops", "_counters", "t.at_most(now, high, signed)", "t.below(now, high, signed)"

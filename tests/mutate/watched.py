@@ -38,7 +38,7 @@ class AskedWrites(Writes):
         with self._note(function):
             return super().of_function(function)
 
-    def places_of(self, function: ir.Function) -> dict[Cells, frozenset[Place]]:
+    def places_of(self, function: ir.Function) -> dict[Cells, tuple[Place, ...]]:
         with self._note(function):
             return super().places_of(function)
 

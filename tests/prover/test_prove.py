@@ -834,3 +834,129 @@ def test_of_some_classes_no_object_can_be_made(module: Path) -> None:
     module.write_text(f"{OBJECTS}def f(of: Chain) -> u32:\n    return of.n + of.next.n\n")
     output = prove("--test", "test_it.py", module)[1]
     assert "this may overflow: a `Chain` can't be made: another must be there before it\n" in output
+
+
+def test_that_no_run_fails_is_said_only_if_all_rounds_were_looked_at(module: Path) -> None:
+    """It fails in round 60 of a loop, of which 40 are looked at; or never, in one of 30."""
+    text = "from neokernel.lang import requires, u32\n\n\ndef f(n: u32) -> None:\n    requires(n < LIMIT)\n"
+    text += "    count: u32 = 0\n    sum: u32 = 0\n    while count < n:\n        assert sum != 60\n"
+    text += "        count += 1\n        sum = (sum + 1) & 255\n"
+    module.write_text(text.replace("LIMIT", "100"))
+    output = prove(module)[1]
+    assert "this assertion may fail" in output and "no run fails so" not in output
+    module.write_text(text.replace("LIMIT", "30"))
+    output = prove(module)[1]
+    assert "this assertion may fail" in output and "note: no run fails so" in output
+
+
+BITS = """from neokernel.lang import Array, array, invariant, struct, u32
+
+
+@struct
+class Bits:
+    cells: Array[u32] = array(100)
+    first: u32 = 0
+    second: u32 = 9
+
+    @invariant
+    def small(self) -> bool:
+        for cell in self.cells:
+            if cell > 7:
+                return False
+        return True
+
+    @invariant
+    def in_order(self) -> bool:
+        return self.first <= self.second
+
+    def grow(self) -> None:
+        last = self.second
+        self.first = last + 1
+        self.second = last
+
+    def fill(self) -> None:
+        self.cells[3] = 7
+"""
+
+
+def test_a_message_shows_what_matters_and_what_has_changed(module: Path) -> None:
+    """An invariant with a loop that isn't understood matters to the one that may break it, and to no other."""
+    module.write_text(BITS)
+    overflow, order, small = prove(module)[1].split("error[NK1401]: ")[1:]
+    assert overflow.startswith("this may overflow") and "no more is known" not in overflow
+    assert order.startswith("the invariant `Bits.in_order`") and "no more is known" not in order
+    (afterwards,) = [line for line in order.splitlines() if "note: afterwards" in line]
+    assert "first = " in afterwards and "second" not in afterwards
+    assert small.startswith("the invariant `Bits.small`") and "no more is known (halves.py:12)" in small
+
+
+ONE_LINE_OR_ANOTHER = """from neokernel.lang import ensures, requires, u32
+
+
+def weak(n: u32) -> u32:
+    ensures(lambda result: result <= n)
+    return n
+
+
+def need(n: u32) -> None:
+    requires(n > 0)
+
+
+def f(n: u32) -> None:
+    requires(n == 1)
+    need(weak(n))
+    need(n - 1)
+"""
+
+
+def test_a_run_that_fails_in_another_call_shows_nothing_of_this_one(module: Path) -> None:
+    module.write_text(ONE_LINE_OR_ANOTHER)
+    output = prove("--test", "test_it.py", module)[1]
+    assert "halves.py:15: this call may break what `need` requires: it fails elsewhere when it is run" in output
+    assert "test_it.py: a test that runs into halves.py:16: this call may break what `need` requires" in output
+
+
+def test_after_three_runs_without_an_end_no_more_are_tried(module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demonstration, "LIMIT", 2)
+    monkeypatch.setenv(patience.VARIABLE, "1")
+    body = "".join(f"        assert n != {number}\n" for number in (5, 7, 11, 13))
+    module.write_text(SPIN.replace("        assert n != 7\n", body))
+    output = prove("--test", "test_it.py", module)[1]
+    assert output.count("its run hadn't ended") == 3
+    assert "the messages after that weren't tried" in output
+
+
+def test_questions_are_told_in_the_words_of_what_asks_them(module: Path) -> None:
+    """Of a `match`, which case it is; of a `for`, whether it goes on; of a coroutine, no place where it was."""
+    module.write_text(
+        """from enum import Enum
+
+from neokernel.lang import Span, pause, struct, u8, u32
+
+
+class Color(Enum):
+    RED = 1
+    BLUE = 2
+
+
+def f(color: Color, n: u32 | None, cells: Span[u8]) -> None:
+    match color:
+        case Color.RED:
+            return
+        case Color.BLUE:
+            pass
+    for cell in cells:
+        assert cells[0] == cells[1]
+
+
+async def g(n: u32) -> u32:
+    if n > 5:
+        return 0
+    await pause()
+    return n + 1
+"""
+    )
+    match, _, stepped = prove("--cold", module)[1].split("error[NK1401]: ")[1:]
+    assert "note: `color` is not `Color.RED` (halves.py:12)" in match
+    assert "note: the loop over `cells` goes on (halves.py:17)" in match
+    assert "`g`" not in stepped and ".state" not in stepped and "note: where g_frame has n = " in stepped

@@ -1661,6 +1661,9 @@ class Holder:
 def _set(one: Thing, other: Thing, n: u32) -> None:
     one.x = n
 
+def _set_second(one: Thing, other: Thing, n: u32) -> None:
+    other.x = n
+
 def _set_other(one: Thing, other: Thing, n: u32) -> None:
     one = other
     one.x = n
@@ -1697,6 +1700,7 @@ def f(a: Thing, b: Thing, c: Thing, holder: Holder, part: Part, n: u32) -> None:
         ("for _ in range(n): holder.of.x = 1", "c is not held"),
         ("for _ in range(n): _set(b, a, n)", "c is not b"),
         ("for _ in range(n): _set(a, b, n)", "c is not a"),
+        ("for _ in range(n): _set_second(a, b, n)", "c is not b"),
         ("for _ in range(n): _set_other(a, b, n)", None),
         ("for _ in range(n): _set_either(a, b, n)", None),
         ("for _ in range(n): promised(b, a, n)", "c is not b"),

@@ -318,7 +318,7 @@ class _Splitter:
         """`then` unless a place is still to be found, else `otherwise`."""
         if then or otherwise:
             test = self._compare(out, span, "eq", READY)
-            out.append(ir.If(span, test, then, otherwise))
+            out.append(ir.If(_unasked(span), test, then, otherwise))
 
     # --- resume ---
 
@@ -327,7 +327,7 @@ class _Splitter:
         span = self.function.span
         state = self._op(out, ir.LoadField, span, U16, self._here(out, span), self.frame, STATE)
         over = self._op(out, ir.Compare, span, BOOL, "le", state, Const(U16, ENDED))
-        out.append(ir.If(span, over, [ir.Return(span, Const(BOOL, True))], []))
+        out.append(ir.If(_unasked(span), over, [ir.Return(span, Const(BOOL, True))], []))
         self._store(out, span, STATE, Const(U16, RUNNING))
         out.append(ir.Set(span, None, (), self.resume_var, state))
         for var in self.zeroed:
@@ -350,7 +350,7 @@ class _Splitter:
                 out += rest
             else:
                 test = self._compare(out, statement.span, "le", self.places[statement][1])
-                out.append(ir.If(statement.span, test, rest, []))
+                out.append(ir.If(_unasked(statement.span), test, rest, []))
             begin = index + 1
         return out + self._plain(block[begin:])
 
@@ -387,7 +387,7 @@ class _Splitter:
         if node.function.result == NEVER:
             after.append(ir.Fail(span, ir.Check(self.function.checks, ir.Kind.UNREACHABLE, True, "it doesn't end")))
             self.function.checks += 1
-        out.append(ir.If(span, ended, after, leave))
+        out.append(ir.If(_unasked(span), ended, after, leave))
         var_ = self.results.get(node)
         if var_ is not None and len(self.paths[var_]) == 1:
             result = self._op(out, ir.LoadField, span, node.function.result, place, callee.frame, RESULT)
@@ -428,14 +428,14 @@ class _Splitter:
         for number, last in reversed(waiting[:-1]):
             tested: ir.Block = []
             test = self._compare(tested, node.span, "le", last)
-            found = [*tested, ir.If(node.span, test, choose(number), found)]
+            found = [*tested, ir.If(_unasked(node.span), test, choose(number), found)]
         finding += found
         number_ = self._op(out, ir.Get, node.span, U16, chosen)
         made = [self._block(block) for block in blocks]
         numbered: list[tuple[tuple[int, ...] | tuple[Type, ...], ir.Block]] = [
             ((number,), block) for number, block in enumerate(made[:-1])
         ]
-        out.append(ir.Switch(node.span, number_, numbered, made[-1]))
+        out.append(ir.Switch(_unasked(node.span), number_, numbered, made[-1]))
 
     # --- what has no place in it ---
 
@@ -526,10 +526,15 @@ class _Splitter:
             if block:
                 cases.append(((number,), block))
         if cases:
-            inside.append(ir.Switch(span, state, cases, []))
-        out.append(ir.If(span, alive, inside, []))
+            inside.append(ir.Switch(_unasked(span), state, cases, []))
+        out.append(ir.If(_unasked(span), alive, inside, []))
         out.append(ir.Return(span, None))
         return out
+
+
+def _unasked(span: ir.Span) -> ir.Span:
+    """Of a question that the source doesn't ask: an empty range."""
+    return dataclasses.replace(span, end_line=span.line, end_column=span.column)
 
 
 def _operand_slots(statement: ir.Statement) -> Iterator[str]:

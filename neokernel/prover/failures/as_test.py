@@ -53,7 +53,7 @@ _WORDS = {
 def source(function: ir.Function, obligation: Obligation, found: Counterexample) -> str:
     """A test that fails as the counterexample says. Raises CannotBuild."""
     if not found.complete:
-        raise CannotBuild("an argument is a span, a view or an array")
+        raise CannotBuild("an argument is a span, a view, an array or a coroutine's frame")
     check = obligation.check or (found.trouble and found.trouble[1])
     if check is None and obligation.duty not in _WORDS:
         raise CannotBuild("images and CPython don't check it")

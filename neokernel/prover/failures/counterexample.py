@@ -24,6 +24,7 @@ from neokernel.compiler.types import (
     BoolType,
     EnumType,
     FloatType,
+    FrameType,
     IntType,
     RefType,
     SpanType,
@@ -35,7 +36,7 @@ from neokernel.compiler.types import (
 )
 from neokernel.prover import terms as t
 from neokernel.prover.failures.reasons import Reason, last_question
-from neokernel.prover.instructions import FLOATS
+from neokernel.prover.instructions import FLOATS, FOREIGN
 from neokernel.prover.invariants import reads
 from neokernel.prover.memory import Cells, Write
 from neokernel.prover.obligations import Contract, Duty, Obligation, Unknown
@@ -67,7 +68,7 @@ class Counterexample:
 
     arguments: list[tuple[str, str]]
     objects: list[Made]
-    path: list[tuple[ir.Span, bool]]
+    path: list[tuple[ir.Span, bool, str]]
     #: what is known by promises only, so that it may never be as it is here
     unknowns: list[Unknown]
     complete: bool
@@ -90,6 +91,8 @@ class Counterexample:
     rounds: list[tuple[ir.Span, list[tuple[str, str]]]] = field(default_factory=list)
     #: it depends on arithmetic with floats, of which nothing is known
     floats: bool = False
+    #: it depends on several reads of what others may write: a span's bytes, views, atomics
+    foreign: bool = False
     #: that way is no run's: it isn't found where all that is called, and all rounds, are looked into
     never: bool = False
 
@@ -187,6 +190,7 @@ class _Reader:
         if known is None:
             others = (made.struct for made in self.objects.values())
             known = Made(struct, name_of(struct, others, self.run.function), reference)
+            self.complete = self.complete and not isinstance(struct, FrameType)
             self.objects[identity] = known
             if self.model.reference(reference) not in self.new:
                 self.fields(known.changes, struct, reference, "", self.entry)
@@ -195,8 +199,8 @@ class _Reader:
     def fields(
         self, into: list[tuple[str, str]], struct: StructType, reference: Term, prefix: str, at: _Moment
     ) -> None:
-        """The fields that are of interest, also of what lies inside."""
-        for f in struct.fields.values():
+        """The fields that are of interest, also of what lies inside; none that the compiler has made."""
+        for f in (f for f in struct.fields.values() if not f.name.startswith(".")):
             name = f"{self.layout.name(struct)}.{f.name}"
             if f.inline:
                 if (name, self.model.reference(reference)) not in self.parts:
@@ -284,7 +288,7 @@ def find(run: Run, obligation: Obligation) -> Counterexample | None:
     reader = _Reader(run, model)
     arguments = [(var.name, reader.read(var.type, value)) for var, value in run.arguments.items()]
     path = [
-        (branch.span, bool(model.number(branch.condition)))
+        (branch.span, bool(model.number(branch.condition)), branch.case)
         for branch in run.executor.findings.branches[: obligation.branches]
         if all(model.number(literal) for literal in branch.path)
     ]
@@ -302,7 +306,9 @@ def find(run: Run, obligation: Obligation) -> Counterexample | None:
     found = Counterexample(arguments, list(reader.objects.values()), path, unknowns, reader.complete, reader.modules)
     if isinstance(obligation.about, Contract) and (result := obligation.about.ghost.result) is not None:
         found.returned = reader.read(result.type, obligation.about.variables[result])
-    found.floats = any(term.op == "var" and str(term.args[0]).startswith(FLOATS) for term in matters)
+    names = [str(term.args[0]) for term in matters if term.op == "var"]
+    found.floats = any(name.startswith(FLOATS) for name in names)
+    found.foreign = sum(name.startswith(FOREIGN) for name in names) > 1
     given = set(run.arguments.values())
     block = obligation.about.ghost.block if isinstance(obligation.about, Contract) else []
     read = {node.var for node in everything(block) if isinstance(node, ir.Get)}
@@ -417,5 +423,7 @@ def why_it_may_not_happen(found: Counterexample) -> str:
     reasons = [f"`{name}` is known by its contract only: its `ensures` may say too little" for name in callees]
     if found.floats:
         reasons.append(f"of {FLOATS} nothing is known")
+    if found.foreign:
+        reasons.append(f"{FOREIGN} is any value at each read")
     reasons += [f"of the loop in line {line} any round is looked at, whether or not one begins so" for line in lines]
     return "; ".join(reasons)

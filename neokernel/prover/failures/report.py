@@ -11,7 +11,7 @@ from neokernel.compiler.diagnostics import Diagnostic, in_words_of_the_user
 from neokernel.compiler.ir import Kind
 from neokernel.prover.failures.counterexample import Counterexample
 from neokernel.prover.failures.words import trouble, what
-from neokernel.prover.instructions import FLOATS
+from neokernel.prover.instructions import FLOATS, FOREIGN
 from neokernel.prover.obligations import Duty, Obligation
 from neokernel.prover.solve import Answer
 
@@ -21,8 +21,8 @@ CONDITIONS = 6
 #: what to do about them, if not SAY_MORE
 _HELP = {
     Duty.REQUIRES: "check it before the call; or say what holds here: `requires`, an `@invariant`, a `loop_invariant`",
-    Duty.ENSURES: "mend what is done, or what is ensured; or say what must hold before: `requires`, an `@invariant`",
-    Duty.INVARIANT: "mend what is done, or the invariant; or say what must hold before: `requires`, an `@invariant`",
+    Duty.ENSURES: "mend what is done, or what is ensured; or say more: `requires`, an `@invariant`, a `loop_invariant`",
+    Duty.INVARIANT: "mend what is done, or the invariant; or say more: `requires`, an `@invariant`, a `loop_invariant`",
     Duty.UNCHANGED: "ask all that may fail before the first change",
     Duty.POSSIBLE: "look for a `requires` that contradicts another, or what all objects are like",
     Duty.ENDS: "look for a loop without an end, or a check that always fails: what comes after is never asked for",
@@ -32,17 +32,22 @@ SAY_MORE = "say what must hold before: `requires`, an `@invariant`, a `loop_inva
 WRITTEN = 72
 
 
-def written(span: ir.Span, sources: Mapping[str, str]) -> str:
-    """The condition there, as it is written, if that is short."""
+def written(span: ir.Span, sources: Mapping[str, str]) -> tuple[str, str]:
+    """What is asked for there, as it is written, if that is short; and what stands before it in the line."""
     lines = sources.get(span.file, "").splitlines()
     if span.line != span.end_line or not 0 < span.line <= len(lines):
-        return ""
-    text = lines[span.line - 1][span.column : span.end_column].strip()
-    return "" if text.startswith("match ") or len(text) > WRITTEN else text
+        return "", ""
+    line = lines[span.line - 1]
+    text = line[span.column : span.end_column].strip()
+    return "" if len(text) > WRITTEN else text, line[: span.column].strip()
 
 
-def answer_at(span: ir.Span, answer: bool, sources: Mapping[str, str]) -> str:
-    text = written(span, sources)
+def answer_at(span: ir.Span, answer: bool, sources: Mapping[str, str], case: str = "") -> str:
+    text, before = written(span, sources)
+    if case:
+        return f"{f'`{text}`' if text else 'what is asked for'} is {'' if answer else 'not '}`{case}`"
+    if before.startswith(("for ", "async for ")) and before.endswith(" in"):
+        return f"the loop over {f'`{text}`' if text else 'that'} {'goes on' if answer else 'ends'}"
     return f"{f'`{text}`' if text else 'the condition'} is {str(answer).lower()}"
 
 
@@ -51,23 +56,25 @@ def _path(
 ) -> list[tuple[ir.Span | None, str]]:
     """The conditions on the way: the nearest of the failing code's own file, last; how many others, and where."""
     check = obligation.check
-    own: dict[tuple[ir.Span, bool], None] = {}
+    own: dict[tuple[ir.Span, bool, str], None] = {}
     elsewhere: Counter[str] = Counter()
-    for span, taken in found.path:
+    for span, taken, case in found.path:
+        if (span.line, span.column) == (span.end_line, span.end_column):
+            continue  # the compiler asks, of a coroutine: where has it stopped?
         if span.file != obligation.span.file:
             folder = PurePosixPath(span.file).parent
             elsewhere[str(folder) if folder.name else span.file] += 1
         elif check is None or check.kind is not Kind.ASSERT or span.line != obligation.span.line:
             # What an assertion asks for is no branch. A loop's condition may be met again: the last time counts.
-            own.pop((span, taken), None)
-            own[span, taken] = None
+            own.pop((span, taken, case), None)
+            own[span, taken, case] = None
     notes: list[tuple[ir.Span | None, str]] = [
         (None, f"on the way, {number} more condition{'s' * (number != 1)} in {where}")
         for where, number in elsewhere.items()
     ]
     if len(own) > CONDITIONS:
         notes.append((None, f"on the way, {len(own) - CONDITIONS} more before these"))
-    notes += [(span, answer_at(span, taken, sources)) for span, taken in list(own)[-CONDITIONS:]]
+    notes += [(span, answer_at(span, taken, sources, case)) for span, taken, case in list(own)[-CONDITIONS:]]
     return notes
 
 
@@ -88,6 +95,8 @@ def _guesses(obligation: Obligation, found: Counterexample) -> list[tuple[ir.Spa
             notes.append((span, f"of this loop's rounds no more is known{begin}"))
     if found.floats:
         notes.append((None, f"of {FLOATS} nothing is known: these values needn't fail"))
+    if found.foreign:
+        notes.append((None, f"{FOREIGN} is any value at each read: what is to stay the same is read once"))
     if found.never and notes:
         notes.append(
             (None, "no run fails so: say more of what is called, by `ensures`, or of each round, by `loop_invariant`")
@@ -132,5 +141,8 @@ def diagnostic(
     if answer is Answer.REFUTED:
         help = _HELP.get(obligation.duty, SAY_MORE)
     else:
-        help = "the solver gave up: a smaller function, or an `ensures` on what it calls, asks it less"
+        help = (
+            "the solver gave up: a smaller function, or an `ensures` on what it calls, asks it less; products and "
+            "quotients of two unknowns are hard"
+        )
     return in_words_of_the_user(Diagnostic("NK1401", what(obligation), obligation.span, help, tuple(notes)))
