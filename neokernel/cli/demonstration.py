@@ -37,10 +37,15 @@ def instead(source: str, path: Path, span: Span | None) -> str:
     """What the test does, if it were at `path`, instead of failing in the lines of `span` (None: anywhere); or ""."""
     if importlib.util.find_spec("pytest") is None:
         raise ToolError("NK1201", "pytest isn't installed", "in the clone of the project: `tools/setup.sh test`")
+    folder = path.resolve().parent
+    package = (folder / "__init__.py").exists()
     given = {
         "source": source,
-        # `nk test` finds modules in the test's folder and in the current one.
-        "folders": [str(path.resolve().parent), str(Path.cwd())],
+        # `nk test` finds modules in the test's folder, unless that is a package, and in the current one.
+        "folders": [str(Path.cwd())] if package else [str(folder), str(Path.cwd())],
+        "hint": "its folder has an `__init__.py`, and so is a package"
+        if package
+        else "write the test beside the program",
         "file": span and Path(span.file).name,
         "lines": span and [span.line, span.end_line],
     }
@@ -87,7 +92,7 @@ def happens(given: dict[str, Any]) -> str:
     except pytest.fail.Exception:
         return "nothing fails when it is run"
     except ImportError as error:
-        return f"{error}: write the test beside the program"
+        return f"{error}: {given['hint']}"
     except Exception as error:  # noqa: BLE001  # whatever the program raises
         return f"something else fails first: {type(error).__name__}: {error}"
     if given["lines"] is not None:

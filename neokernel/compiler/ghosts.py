@@ -2,7 +2,8 @@
 
 Images leave ghost code out, so it must not be missed there. It may read everything, and change ghost fields, its own
 variables, and objects that it has made itself. A call counts as what its function does; a function that changes
-anything else can't be called from ghost code.
+anything else can't be called from ghost code. And a promise of the end speaks of parameters as they were given, so it
+names none that the body assigns to.
 """
 
 from __future__ import annotations

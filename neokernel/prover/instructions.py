@@ -174,7 +174,7 @@ def _compared(x: Executor, op: str, type_: Type, a: Value, b: Value) -> Term:
         case RefType() | UnionType():
             same = x.memory.same(a[0], b[0])
         case SpanType():
-            same = _same_content(x, type_, a, b)
+            same = _same_content(x, a, b)
         case ValueType() | TupleType():
             same = _same_record(x, type_, a, b)
         case _ if type_ == NONE:
@@ -194,7 +194,7 @@ def _same_record(x: Executor, type_: ValueType | TupleType, a: Value, b: Value) 
     return t.conjunction(*parts)
 
 
-def _same_content(x: Executor, type_: SpanType, a: Value, b: Value) -> Term:
+def _same_content(x: Executor, a: Value, b: Value) -> Term:
     """Of constants it is known; of others, only that equal views have equal lengths."""
     lengths = t.equal(a[2], b[2])
     if lengths is t.FALSE:

@@ -139,7 +139,6 @@ class Invariants(NoInvariants):
     def prove(
         self,
         x: Executor,
-        function: ir.Function,
         span: ir.Span,
         state: State,
         structs: frozenset[StructType] | None = None,
@@ -286,7 +285,7 @@ class Invariants(NoInvariants):
 
     def leave(self, x: Executor, frame: Frame, node: ir.Call, state: State) -> None:
         if self.moments and x.conditions is None and not is_private(node.function) and not node.function.naked:
-            self.prove(x, frame.function, node.span, state)
+            self.prove(x, node.span, state)
 
     def come_back(self, x: Executor, node: ir.Call, state: State) -> None:
         if self.moments and x.conditions is None and not is_private(node.function) and not node.function.naked:
@@ -312,7 +311,7 @@ class Invariants(NoInvariants):
         new = {struct for type_ in made for struct in _structs_in(type_)} & set(self.of)
         kept = frozenset((concerned - {own}) | new)
         if kept:
-            self.prove(x, frame.function, span, state, kept)
+            self.prove(x, span, state, kept)
         return kept
 
     def round_begins(self, x: Executor, path: Path, kept: _Kept) -> None:
@@ -321,7 +320,7 @@ class Invariants(NoInvariants):
 
     def round_ends(self, x: Executor, frame: Frame, span: ir.Span, state: State, kept: _Kept) -> None:
         if kept:
-            self.prove(x, frame.function, span, state, kept)
+            self.prove(x, span, state, kept)
 
 
 def _parts_of(condition: Term) -> Iterable[Term]:

@@ -135,7 +135,7 @@ class Run:
             about = Contract(contract, dict(inner.variables))
             x.oblige(frame, Duty.ENSURES, contract.span, inner, x.condition(frame, contract, inner), about=about)
         if self.invariants.moments:
-            self.invariants.prove(x, function, function.span, end)
+            self.invariants.prove(x, function.span, end)
 
     def solver(self, facts: int | None = None, kind: type[Solver] = Solver) -> Solver:
         """A solver that knows the first `facts` assumptions, or all so far."""

@@ -56,12 +56,12 @@ def test_what_is_not_proven_is_shown_with_arguments(module: Path) -> None:
     assert "error[NK1401]: this may overflow" in output
     assert "    return half(a * 2) + 1" in output
     assert "note: with a = " in output
-    assert output.endswith("halves.py: 2 functions, 5 obligations, 1 not proven\n")
+    assert output.endswith("halves.py: 2 functions, 7 obligations, 1 not proven\n")
 
 
 def test_all_proven(module: Path) -> None:
     module.write_text(HALVES.replace("half(a * 2)", "half(a // 2 * 2)"))
-    assert prove(module) == (0, "halves.py: 2 functions, 6 obligations, all proven\n")
+    assert prove(module) == (0, "halves.py: 2 functions, 8 obligations, all proven\n")
 
 
 def test_a_proof_is_remembered_until_something_it_reads_changes(module: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_proof_is_remembered_until_something_it_reads_changes(module: Path) ->
     changed["told"]["obligations"] = changed["told"]["proven"] = 40
     record.write_text(json.dumps(changed))
     assert "43 obligations" in prove(module)[1], "it is read"
-    assert "5 obligations" in prove("--cold", module)[1]
+    assert "7 obligations" in prove("--cold", module)[1]
     module.write_text(HALVES.replace("a // 2", "a // 2 + 1"))
     status, output = prove(module)
     assert status == 1 and "`half` may not do what it ensures" in output
@@ -115,7 +115,7 @@ def test_as_json(module: Path) -> None:
     found = json.loads(output)
     assert status == found["exit"] == 1
     (program,) = found["programs"]
-    assert [(f["name"], f["proven"], f["obligations"]) for f in program["functions"]] == [("half", 2, 2), ("use", 2, 3)]
+    assert [(f["name"], f["proven"], f["obligations"]) for f in program["functions"]] == [("half", 4, 4), ("use", 2, 3)]
     assert [d["code"] for d in program["diagnostics"]] == ["NK1401"]
 
 
@@ -615,7 +615,6 @@ def test_what_is_due_at_a_call_may_well_fail(module: Path) -> None:
         (["--test", "notes.md", "halves.py"], "notes.md isn't a test that `nk prove --test` has written"),
         (["--no-checks", "halves.py"], "--no-checks is for --paths: say `--paths --no-checks`"),
         (["--paths", "--annotations"], "--paths and --annotations: one at a time"),
-        (["--table", "--json", "halves.py"], "--table is for people: leave it out"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_at_once(
@@ -631,9 +630,14 @@ def test_what_cannot_be_asked_is_refused_at_once(
     assert {path: path.read_text() for path in module.parent.iterdir() if path.is_file()} == before
 
 
+def test_json_has_no_table(module: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert guarded(["prove", "--json", "--table", str(module)]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["message"] == "--table is for people: leave it out"
+
+
 def test_a_table_and_a_test_of_the_same_proof(module: Path) -> None:
     output = prove("--table", "--test", "test_it.py", module)[1]
-    assert "1 of    2" in output and "error[" not in output
+    assert "2 of    3" in output and "error[" not in output
     assert "test_it.py: a test that runs into halves.py:" in output
 
 
@@ -656,7 +660,7 @@ def test_a_test_that_cannot_be_written_is_an_error_of_its_own(
 def test_a_module_is_proven_once_and_may_have_nothing_to_prove(module: Path) -> None:
     assert prove(module, f"./{module.name}") == prove(module)
     module.write_text("from neokernel.lang import u32\n\n\ndef same(a: u32) -> u32:\n    return a\n")
-    assert prove(module) == (0, "halves.py: nothing to prove: no function in it has a check or a contract\n")
+    assert prove(module) == (0, "halves.py: nothing to prove: no function in it comes to a check or a contract\n")
 
 
 def test_of_arithmetic_with_floats_a_message_says_that_nothing_is_known(module: Path) -> None:
@@ -960,3 +964,13 @@ async def g(n: u32) -> u32:
     assert "note: `color` is not `Color.RED` (halves.py:12)" in match
     assert "note: the loop over `cells` goes on (halves.py:17)" in match
     assert "`g`" not in stepped and ".state" not in stepped and "note: where g_frame has n = " in stepped
+
+
+def test_a_test_in_a_package_would_not_find_the_program(module: Path) -> None:
+    (module.parent / "inner").mkdir()
+    inner = module.rename(module.parent / "inner" / "halves.py")
+    (inner.parent / "__init__.py").touch()
+    output = prove("--test", "inner/test_it.py", inner)[1]
+    assert "No module named 'halves': its folder has an `__init__.py`, and so is a package\n" in output
+    (inner.parent / "__init__.py").unlink()
+    assert "inner/test_it.py: a test that runs into inner/halves.py" in prove("--test", "inner/test_it.py", inner)[1]

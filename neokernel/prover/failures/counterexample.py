@@ -315,13 +315,7 @@ def find(run: Run, obligation: Obligation) -> Counterexample | None:
     for var, value in obligation.variables.items():
         if var.name.isidentifier() and value not in given and (matters & _unknowns(value) or var in read):
             found.values.append((var.name, reader.read(var.type, value)))
-    for one in unknowns:
-        if one.callee is not None and matters & _unknowns(one.result):
-            found.results.append((one.span, one.callee.name, reader.read(one.callee.result, one.result)))
-        if one.callee is None:
-            known = ((var, value) for var, value in one.variables.items() if var.name.isidentifier())
-            begins = [(var.name, reader.read(var.type, value)) for var, value in known if matters & _unknowns(value)]
-            found.rounds.append((one.span, begins))
+    _guess(reader, found, matters)
     _blame(run, obligation, reader, found)
     written = _written(run, obligation, model)
     reader.meet(_parts(place for places in written.cells.values() for where in places for place in where))
@@ -329,6 +323,17 @@ def find(run: Run, obligation: Obligation) -> Counterexample | None:
     reader.decide(_parts(terms))
     found.others = list(reader.objects.values())[len(found.objects) :]
     return found
+
+
+def _guess(reader: _Reader, found: Counterexample, matters: set[Term]) -> None:
+    """What calls give there that are known by promises only, and where rounds begin, of that which matters."""
+    for one in found.unknowns:
+        if one.callee is not None and matters & _unknowns(one.result):
+            found.results.append((one.span, one.callee.name, reader.read(one.callee.result, one.result)))
+        if one.callee is None:
+            known = ((var, value) for var, value in one.variables.items() if var.name.isidentifier())
+            begins = [(var.name, reader.read(var.type, value)) for var, value in known if matters & _unknowns(value)]
+            found.rounds.append((one.span, begins))
 
 
 def _blame(run: Run, obligation: Obligation, reader: _Reader, found: Counterexample) -> None:
