@@ -6,7 +6,6 @@ anything at each read), it gives a reason in place of an answer.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from neokernel.compiler.types import U64, RefType
 from neokernel.lang.instrument import deep_recursion
 from neokernel.prover import terms as t
 from neokernel.prover.execute import Executor, Limits
+from neokernel.prover.instructions import FLOATS, FOREIGN
 from neokernel.prover.memory import Cells
 from neokernel.prover.obligations import Duty, Obligation
 from neokernel.prover.paths import START, decided
@@ -29,13 +29,11 @@ WHOLE = Limits(1 << 40, 1 << 40, 2 * LONGEST)
 
 #: the executor's names for what it doesn't know, and why that is
 REASONS = {
-    "atomic": "an atomic cell",
+    FOREIGN: FOREIGN,
     "view": "a wire object",
-    "byte": "bytes that may lie in a wire object",
     "equal": "equality of records with floats",
     "same": "equality of views",
-    "float": "a float",
-    "fits": "a float",
+    FLOATS: FLOATS,
 }
 
 
@@ -129,8 +127,6 @@ def _reason(x: Executor, terms: Iterable[Term]) -> str:
     hint = first.partition("!")[0]
     if "@" in first:
         return "memory, after a write to a wire object that may lie there"
-    if re.match(r"W\d+\.", hint):
-        return "a wire field"
     return REASONS.get(hint, "a loop of too many rounds" if x.findings.unknowns else f"unknown: {hint}")
 
 

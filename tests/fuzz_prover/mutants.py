@@ -265,9 +265,9 @@ MUTANTS = (
     Mutant(
         "the first write counts",
         "memory",
-        "Memory._load",
-        "reversed(self.logs.get(name, ()))",
-        "list(self.logs.get(name, ()))",
+        "Memory._look_up",
+        "reversed(self.logs.get(q.name, ()))",
+        "list(self.logs.get(q.name, ()))",
     ),
     Mutant("a write counts on all paths", "memory", "Memory._applies", "left.append(literal)", "pass"),
     # --- values, arrays, spans ---
