@@ -487,9 +487,12 @@ class Executor:
         values = [self.layout.constant(one) for one in constants or ()]
         if objects is None:
             self.memory.forget(cells, path, values)
+            for struct in self.seen.values() if cells.of_elements else ():
+                instructions.forget_fields(self, struct, path)
         for object in objects or ():
             if cells.of_elements:
                 self.memory.forget_elements(cells, object, path)
+                instructions.forget_seen(self, object, path)
                 continue
             value = self.memory.load(cells, (object,), path) if values else self.unknown(cells.type, cells.name)
             for one in values:

@@ -31,7 +31,7 @@ from neokernel.prover.paths import START, Path
 from neokernel.prover.states import Frame, State
 from neokernel.prover.terms import REF, Term
 from neokernel.prover.values import SIZE, Value, float_bits, float_value
-from neokernel.prover.writes import container
+from neokernel.prover.writes import container, is_bytes
 
 if TYPE_CHECKING:
     from neokernel.prover.execute import Executor
@@ -113,12 +113,15 @@ def effect(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> Non
                 memory.store(x.writes.field(node), (reference,), x.value(frame, operand), path)
         case ir.StoreElement(base=base, index=index, value=operand):
             place = _place(x, frame, base, index)
-            memory.store(x.writes.elements(base), place, x.value(frame, operand), path)
-            _forget_seen(x, place[0], path)
+            if is_bytes(base) and _may_be_foreign(place[0]):
+                memory.forget(x.writes.bytes(), path)
+            else:
+                memory.store(x.writes.elements(base), place, x.value(frame, operand), path)
+                forget_seen(x, place[0], path)
         case ir.FillArray(base=base, value=operand):
             if not container(base).atomic:
                 memory.fill(x.writes.elements(base), x.term(frame, base), x.value(frame, operand), path)
-                _forget_seen(x, x.term(frame, base), path)
+                forget_seen(x, x.term(frame, base), path)
         case ir.Copy(target=to, source=source):
             _copy(x, frame, to, source, path)
         case ir.StoreWire(base=base):
@@ -275,8 +278,7 @@ def _read(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> Outc
             return (t.inline_field(f"{x.layout.name(struct)}.{name}", reference),), ()
         case ir.LoadElement(base=base, index=index):
             place, within = _place(x, frame, base, index), _within(x, frame, base, index)
-            of = container(base)
-            if of.element == U8 and isinstance(base.type, SpanType) and _may_be_foreign(place[0]):
+            if is_bytes(base) and _may_be_foreign(place[0]):
                 return x.unknown(U8, FOREIGN), (within,)
             return x.memory.load(x.writes.elements(base), place, state.path, x.before), (within,)
         case ir.ElementRef(base=base, index=index):
@@ -325,13 +327,18 @@ def _copy(x: Executor, frame: Frame, to: ir.Operand, source: ir.Operand, path: P
         x.memory.forget(x.writes.bytes(), path)
     else:
         x.memory.move(x.writes.elements(to), target, origin, path)
-        _forget_seen(x, target[0], path)
+        forget_seen(x, target[0], path)
 
 
-def _forget_seen(x: Executor, array: Term, path: Path) -> None:
+def forget_seen(x: Executor, array: Term, path: Path) -> None:
     """If the array is an object that is seen as a span, its fields were written."""
-    seen = x.seen.get(str(array.args[0])) if array.op == "field" else None
-    for cells in sorted(set(x.writes.inside(seen)) if seen else (), key=lambda cells: cells.name):
+    struct = x.seen.get(str(array.args[0])) if array.op == "field" else None
+    if struct is not None:
+        forget_fields(x, struct, path)
+
+
+def forget_fields(x: Executor, struct: StructType, path: Path) -> None:
+    for cells in sorted(set(x.writes.inside(struct)), key=lambda cells: cells.name):
         x.memory.forget(cells, path)
 
 

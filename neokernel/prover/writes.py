@@ -27,6 +27,11 @@ def container(operand: ir.Operand) -> ArrayType | SpanType:
     return of
 
 
+def is_bytes(operand: ir.Operand) -> bool:
+    """Is it a span of bytes? They may lie below or in a wire object, and so below or in others."""
+    return isinstance(operand.type, SpanType) and operand.type.element == U8
+
+
 #: the constants that are written to cells, if nothing else is and they are few; -0.0 is another than 0.0
 Constants = frozenset[ir.Const] | None
 FEW = 2
@@ -194,7 +199,7 @@ class _Finder:
             case ir.StoreField(base=base):
                 yield self.writes.field(node), self.place(base)
             case ir.StoreElement(base=base) | ir.FillArray(base=base) | ir.Copy(target=base):
-                yield self.writes.elements(base), self.place(base)
+                yield self.writes.elements(base), None if is_bytes(base) else self.place(base)
             case _:
                 for cells in self.writes.written_by(node):
                     yield cells, None

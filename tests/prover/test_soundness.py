@@ -1762,3 +1762,78 @@ class Stack:
             self.size -= 1
 """
     assert failures(text, "Stack.f") == left
+
+
+BYTES = """
+@wire
+class Packet:
+    kind: u8
+    payload: Array[u8] = array(4)
+
+@struct
+class Buffer:
+    cells: Array[u8] = array(8)
+
+def promised(inner: Span[u8]) -> None:
+    requires(len(inner) > 0)
+    ensures(lambda: True)
+    inner[0] = 5
+
+def _put(inner: Span[u8]) -> None:
+    inner[0] = 5
+
+def f(buffer: Buffer, other: Buffer, n: u32) -> None:
+    inner: Span[u8] = wire_view(Packet, buffer.cells).payload
+    buffer.cells[1] = 7
+    {}
+    assert buffer.cells[1] == 7
+"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "inner[0] = 5",
+        "wire_view(Packet, buffer.cells).payload[0] = 5",
+        "copy(inner, other.cells[0:4])",
+        "_put(inner)",
+        "promised(inner)",
+        "for _ in range(n): inner[0] = 5",
+        "for _ in range(n): _put(inner)",
+        "for _ in range(n): promised(inner)",
+        "for _ in range(n): copy(inner, other.cells[0:4])",
+    ],
+)
+def test_bytes_in_a_wire_object_are_those_below_it(body: str) -> None:
+    assert failures(BYTES.format(body)) == ["assert"]
+    assert failures(BYTES.format("other.cells[2] = 5\n    buffer.cells[2] = 5")) == []
+
+
+SEEN = """
+unsafe("sees a struct as words")
+
+@struct
+class Saved:
+    first: u64 = 0
+    second: u64 = 0
+
+def promised(words: Span[u64]) -> None:
+    requires(len(words) > 1)
+    ensures(lambda: True)
+    words[1] = 5
+
+def f(saved: Saved, n: u32) -> None:
+    before = saved.second
+    words = span_at(u64, address_of(saved), 2)
+    saved.second = before
+    {}
+    assert saved.second == before
+"""
+
+
+@pytest.mark.parametrize(
+    "body", ["words[1] = 5", "promised(words)", "for _ in range(n): words[1] = 5", "for _ in range(n): promised(words)"]
+)
+def test_what_is_written_to_a_span_is_written_to_the_object_that_is_seen_so(body: str) -> None:
+    assert failures(SEEN.format(body)) == ["assert"]
+    assert failures(SEEN.format("pass")) == []
