@@ -61,7 +61,8 @@ TOOL_CODES: dict[str, ToolCode] = {
     ),
     "NK1005": ToolCode(
         "a file can't be written",
-        "The output's folder doesn't exist, can't be written to, or the disk is full.",
+        "The output's folder doesn't exist, can't be written to, or the disk is full; or the file is there already and "
+        "isn't one that the command would replace.",
         Exit.USAGE,
     ),
     "NK1006": ToolCode(
@@ -208,8 +209,10 @@ TOOL_CODES: dict[str, ToolCode] = {
         "not proven",
         "`nk prove` looks at each function with any arguments that its `requires` allows, in objects whose invariants "
         "hold. Here it found a way in which a check fails or a contract is broken (the message shows it), or the "
-        "solver gave up. The program may still be right: the prover knows of a loop only what its `loop_invariant`s "
-        "say, and of a function that has an `ensures` only that.",
+        "solver gave up; or what is required can't be, or an end of which something is promised isn't reached, so that "
+        "a proof would say nothing. The program may still be right: the prover knows of a loop only what its "
+        "`loop_invariant`s say, and of a function that has an `ensures` only that. docs/guide/proving.md goes through "
+        "what to do.",
         Exit.NEGATIVE,
     ),
     "NK1402": ToolCode(

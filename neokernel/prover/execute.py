@@ -471,7 +471,7 @@ class Executor:
                 case Part(field=field, whole=whole):
                     return t.inline_field(field, at(whole))
                 case Held(cells=cells, by=by):
-                    return self.memory.load(cells, (at(by),), state.path)[0]
+                    return self.memory.load(cells, (at(by),), state.path, self.before)[0]
 
         return [
             (
