@@ -332,6 +332,9 @@ def _copy(x: Executor, frame: Frame, to: ir.Operand, source: ir.Operand, path: P
 
 def forget_seen(x: Executor, array: Term, path: Path) -> None:
     """If the array is an object that is seen as a span, its fields were written."""
+    if array.op == "ite":
+        forget_seen(x, array.terms[1], path)
+        forget_seen(x, array.terms[2], path)
     struct = x.seen.get(str(array.args[0])) if array.op == "field" else None
     if struct is not None:
         forget_fields(x, struct, path)

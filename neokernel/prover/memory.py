@@ -118,7 +118,7 @@ class _Question:
     name: str
     component: Component
     path: Path
-    found: dict[tuple[Location, int | None], Term] = field(default_factory=dict)
+    found: dict[tuple[Location, int | None, int | None], Term] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -134,6 +134,8 @@ class Memory:
     versions: int = 0
     #: the greatest age that a variable's reference can have
     ages: dict[Term, int] = field(default_factory=dict)
+    #: the stamps at which objects were made, by their numbers
+    born: dict[int, int] = field(default_factory=dict)
 
     def components(self, cells: Cells) -> Iterator[tuple[int, str, Component]]:
         for index, component in enumerate(self.layout.components(cells.type)):
@@ -146,6 +148,7 @@ class Memory:
     def new(self) -> Term:
         """An object that is none of those before."""
         self.objects += 1
+        self.born[self.objects] = self.stamp
         return t.new(self.objects)
 
     def others_are_made(self) -> None:
@@ -250,7 +253,8 @@ class Memory:
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def load(self, cells: Cells, location: Location, path: Path, before: int | None = None) -> Value:
-        """What lies there, at the end of a path; `before`: at that stamp."""
+        """What lies there, at the end of a path; `before`: at that stamp, but of an object that didn't exist then, what
+        lies in it now: ghost code that speaks of a moment has memory of its own."""
         return tuple(
             self._load(_Question(cells, index, name, component, path), location, before)
             for index, name, component in self.components(cells)
@@ -261,34 +265,39 @@ class Memory:
         cells, index, component = self.parts[name]
         return self._load(_Question(cells, index, name, component, path), location, before)
 
-    def _load(self, q: _Question, location: Location, before: int | None) -> Term:
+    def _load(self, q: _Question, location: Location, before: int | None, until: int | None = None) -> Term:
+        """`until`: of an object that didn't exist before, what lay in it at that stamp."""
         only = self.layout.only(q.component.type)
         if only is not None:
             return only
         location = tuple(simplified(q.path, part) for part in location)
-        found = q.found.get((location, before))
+        found = q.found.get((location, before, until))
         if found is None:
-            found = q.found[location, before] = self._look_up(q, location, before)
+            found = q.found[location, before, until] = self._look_up(q, location, before, until)
         return found
 
-    def _look_up(self, q: _Question, location: Location, before: int | None) -> Term:
+    def _look_up(self, q: _Question, location: Location, before: int | None, until: int | None) -> Term:
         choice = next((part for part in location if part.op == "ite" and part.sort == REF), None)
         if choice is not None and _small(choice):
             # Each side knows its own object.
             sides = [
-                self._load(q, tuple(choice.terms[side] if part is choice else part for part in location), before)
+                self._load(q, tuple(choice.terms[side] if part is choice else part for part in location), before, until)
                 for side in (1, 2)
             ]
             return t.choose(choice.terms[0], *sides)
         pending: list[tuple[Term, Term]] = []
         result: Term | None = None
+        young = t.FALSE if before is None else self._born_since(before, location[0])
         for entry in reversed(self.logs.get(q.name, ())):
-            if before is not None and entry.stamp > before:
+            later = before is not None and entry.stamp > before
+            if (later and young is t.FALSE) or (until is not None and entry.stamp > until):
                 continue
             condition = self._applies(entry, location, q.path)
+            if later:
+                condition = t.conjunction(young, condition)
             if condition is t.FALSE:
                 continue
-            value = self._value(q, entry, location)
+            value = self._value(q, entry, location, before)
             if condition is t.TRUE:
                 result = value
                 break
@@ -298,6 +307,11 @@ class Memory:
         for condition, value in reversed(pending):
             result = t.choose(condition, value, result)
         return simplified(q.path, result)
+
+    def _born_since(self, stamp: int, reference: Term) -> Term:
+        """Does the reference lead into an object that was made after a stamp?"""
+        young = (t.new(number) for number, born in self.born.items() if born >= stamp)
+        return t.disjunction(*(self._within(one, reference) for one in young))
 
     def _first(self, q: _Question, location: Location) -> Term:
         if location[0].op == "table":
@@ -362,7 +376,7 @@ class Memory:
             return t.choose(outer.terms[0], self._within(made, outer.terms[1]), self._within(made, outer.terms[2]))
         return t.equal(t.apply("age", SIZE, outer), t.number(self.age(made), SIZE))
 
-    def _value(self, q: _Question, entry: Entry, location: Location) -> Term:
+    def _value(self, q: _Question, entry: Entry, location: Location, before: int | None) -> Term:
         match entry:
             case Write(value=value) | Fill(value=value) | Cleared(value=value) | Perhaps(value=value):
                 return value
@@ -370,7 +384,10 @@ class Memory:
                 return t.apply(base, q.component.sort, *location)
             case Moved(stamp=stamp, start=start, source=source, source_start=source_start):
                 offset = t.arithmetic("sub", location[1], start)
-                return self._load(q, (source, t.arithmetic("add", source_start, offset)), stamp - 1)
+                there = (source, t.arithmetic("add", source_start, offset))
+                if before is None or stamp <= before:
+                    return self._load(q, there, stamp - 1)
+                return self._load(q, there, before, stamp - 1)
         raise AssertionError(entry)
 
     # --- what is known of unknown functions ---------------------------------------------------------------------------

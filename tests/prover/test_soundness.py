@@ -1837,3 +1837,57 @@ def f(saved: Saved, n: u32) -> None:
 def test_what_is_written_to_a_span_is_written_to_the_object_that_is_seen_so(body: str) -> None:
     assert failures(SEEN.format(body)) == ["assert"]
     assert failures(SEEN.format("pass")) == []
+
+
+SCRATCH = """
+@struct
+class Part:
+    n: u32 = 0
+
+@struct
+class Thing:
+    x: u32 = 0
+    cells: Array[u32] = array(4)
+
+    @invariant
+    def holds(self) -> bool:
+        a: Array[u32] = array(4)
+        part = Part()
+        {}
+
+def f(it: Thing) -> None:
+    {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("invariant", "body", "left"),
+    [
+        ("a[0] = 1; x = a[0]; a[0] = 2; return x != a[0]", "assert it.x == 2", ["assert"]),
+        ("part.n = 1; x = part.n; part.n = 2; return x != part.n", "assert it.x == 2", ["assert"]),
+        ("a[0] = self.x; return a[0] < 9", "assert it.x < 9", []),
+        ("a[0] = self.x; return a[0] < 9", "assert it.x < 8", ["assert"]),
+        ("part.n = self.x; a[0] = part.n; part.n = 0; return a[0] < 9", "assert it.x < 9", []),
+        ("copy(a, self.cells); return a[1] < 9", "assert it.cells[1] < 9", []),
+        ("copy(a, self.cells); return a[1] < 9", "assert it.cells[2] < 9", ["assert"]),
+        # It held before this, and doesn't after.
+        ("copy(a, self.cells); return a[1] < 9", "it.cells[1] = 10; assert it.x == 7", ["invariant", "assert"]),
+        ("a[0] = self.x; return a[0] < 9", "it.x = 10; assert it.cells[1] == 7", ["invariant", "assert"]),
+        ("a[0] = self.x; return a[0] < 9", "it.x = 8", []),
+        # Nothing is written, but of the loop nothing is known either.
+        (
+            "for i in range(self.x): a[0] = i\n        return a[0] == 0 or self.x > 1",
+            "assert it.x == 2",
+            ["invariant", "assert"],
+        ),
+        ("b = a if self.x > 5 else self.cells\n        a[0] = 3; return b[0] == 3", "assert it.x > 5", ["assert"]),
+        (
+            "b = a if self.x > 5 else self.cells\n        a[0] = 3; return b[0] == 3",
+            "assert it.x > 5 or it.cells[0] == 3",
+            [],
+        ),
+    ],
+)
+def test_an_invariant_with_memory_of_its_own(invariant: str, body: str, left: list[str]) -> None:
+    """It is told of a moment that is past, at which that memory wasn't there."""
+    assert failures(SCRATCH.format(invariant, body)) == left
