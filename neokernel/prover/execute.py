@@ -119,7 +119,7 @@ class Executor:
         self.invariants = NoInvariants()
         #: which struct's object an address is of, and which is seen as a span, by the field that the span then is
         self.addresses: dict[Term, StructType] = {}
-        self.seen: dict[str, StructType] = {}
+        self.seen: dict[str, instructions.Seen] = {}
         #: objects that were made on the way, with their types, and where
         self.made: list[tuple[Term, Type, Path]] = []
         #: checks (by identity) that are known to hold in every execution of their functions
@@ -487,8 +487,11 @@ class Executor:
         values = [self.layout.constant(one) for one in constants or ()]
         if objects is None:
             self.memory.forget(cells, path, values)
-            for struct in self.seen.values() if cells.of_elements else ():
-                instructions.forget_fields(self, struct, path)
+            for seen in self.seen.values():
+                if cells.of_elements:
+                    instructions.forget_fields(self, seen.struct, path)
+                elif cells in self.writes.inside(seen.struct):
+                    self.memory.forget(seen.cells, path)
         for object in objects or ():
             if cells.of_elements:
                 self.memory.forget_elements(cells, object, path)
@@ -499,6 +502,7 @@ class Executor:
                 now = self.fresh("changed", t.BOOL)
                 value = tuple(t.choose(now, new, old) for new, old in zip(one, value, strict=True))
             self.memory.store(cells, (object,), value, path)
+            instructions.forget_views(self, object, path)
 
     # --- instructions -------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ each read. Assembly gives unknowns, and is assumed to leave alone all objects th
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from neokernel.compiler import interpret, ir
@@ -27,6 +27,7 @@ from neokernel.compiler.types import (
 )
 from neokernel.prover import scalars
 from neokernel.prover import terms as t
+from neokernel.prover.memory import Cells
 from neokernel.prover.paths import START, Path
 from neokernel.prover.states import Frame, State
 from neokernel.prover.terms import REF, Term
@@ -37,6 +38,15 @@ if TYPE_CHECKING:
     from neokernel.prover.execute import Executor
 
 Outcome = tuple[Value, tuple[Term, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An object of a struct is seen as a span of such elements."""
+
+    struct: StructType
+    cells: Cells
+
 
 #: how what comes of them is called, of which nothing is known; of the latter at each read
 FLOATS = "arithmetic with floats"
@@ -111,6 +121,7 @@ def effect(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> Non
                 reference = x.term(frame, base)
                 x.invariants.touch(x, struct, reference)
                 memory.store(x.writes.field(node), (reference,), x.value(frame, operand), path)
+                forget_views(x, reference, path)
         case ir.StoreElement(base=base, index=index, value=operand):
             place = _place(x, frame, base, index)
             if is_bytes(base) and _may_be_foreign(place[0]):
@@ -331,13 +342,26 @@ def _copy(x: Executor, frame: Frame, to: ir.Operand, source: ir.Operand, path: P
 
 
 def forget_seen(x: Executor, array: Term, path: Path) -> None:
-    """If the array is an object that is seen as a span, its fields were written."""
+    """If the array is an object that is seen as a span, its fields were written, and what else it is seen as."""
     if array.op == "ite":
         forget_seen(x, array.terms[1], path)
         forget_seen(x, array.terms[2], path)
-    struct = x.seen.get(str(array.args[0])) if array.op == "field" else None
-    if struct is not None:
-        forget_fields(x, struct, path)
+    seen = x.seen.get(str(array.args[0])) if array.op == "field" else None
+    if seen is not None:
+        forget_fields(x, seen.struct, path)
+        forget_views(x, array.terms[0], path, but=array)
+
+
+def forget_views(x: Executor, written: Term, path: Path, but: Term | None = None) -> None:
+    """If an object that was written to, or one that it is a part of, is seen as a span, so were the span's elements."""
+    while x.seen:
+        for name, seen in x.seen.items():
+            span = t.inline_field(name, written)
+            if span is not but:
+                x.memory.forget_elements(seen.cells, span, path)
+        if written.op not in ("field", "element"):
+            break
+        written = written.terms[0]
 
 
 def forget_fields(x: Executor, struct: StructType, path: Path) -> None:
@@ -403,7 +427,8 @@ def _object_at(
     if length is not None and where in x.addresses:
         struct = x.addresses[where]
         name = f"{x.layout.name(struct)} as {of}"
-        x.seen[name] = struct
+        assert isinstance(of, SpanType)
+        x.seen[name] = Seen(struct, Cells(f"[{x.layout.name(of.element)}]", of.element))
         return (t.inline_field(name, where.terms[0]), t.number(0, SIZE), x.term(frame, length))
     found = t.apply(f"{x.layout.name(of)} at", REF, where)
     x.assume(START, t.invert(t.equal(found, t.NULL)))

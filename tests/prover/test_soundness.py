@@ -1839,6 +1839,39 @@ def test_what_is_written_to_a_span_is_written_to_the_object_that_is_seen_so(body
     assert failures(SEEN.format("pass")) == []
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "saved.second = 7",
+        "_set(saved)",
+        "promised_fields(saved)",
+        "for _ in range(n): saved.second = 7",
+        "halves[2] = 7",
+        "(words if n > 3 else words[0:2])[1] = 7",
+    ],
+)
+def test_what_is_written_to_an_object_is_written_to_the_spans_that_it_is_seen_as(body: str) -> None:
+    text = SEEN.replace(
+        "    saved.second = before\n",
+        "    halves = span_at(u32, address_of(saved), 4)\n    saved.second = before\n    word = words[1]\n",
+    )
+    text = text.replace("def f(", FIELDS + "def f(")
+    claim = "saved.second == before" if "words" in body else "words[1] == word"
+    assert failures(text.format(body).replace("saved.second == before", claim)) == ["assert"]
+    assert failures(text.format("pass").replace("saved.second == before", "words[1] == word")) == []
+
+
+FIELDS = """
+def _set(saved: Saved) -> None:
+    saved.second = 7
+
+def promised_fields(saved: Saved) -> None:
+    ensures(lambda: True)
+    saved.second = 7
+
+"""
+
+
 SCRATCH = """
 @struct
 class Part:
