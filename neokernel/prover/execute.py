@@ -502,7 +502,7 @@ class Executor:
                 now = self.fresh("changed", t.BOOL)
                 value = tuple(t.choose(now, new, old) for new, old in zip(one, value, strict=True))
             self.memory.store(cells, (object,), value, path)
-            instructions.forget_views(self, object, path)
+            instructions.forget_views(self, object, instructions.owner(cells.name), path)
 
     # --- instructions -------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from neokernel.compiler import interpret, ir
+from neokernel.compiler.layout import Layout
 from neokernel.compiler.types import (
     NONE,
     U8,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from neokernel.prover.execute import Executor
 
 Outcome = tuple[Value, tuple[Term, ...]]
+
+MEMORY = Layout()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def effect(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> Non
                 reference = x.term(frame, base)
                 x.invariants.touch(x, struct, reference)
                 memory.store(x.writes.field(node), (reference,), x.value(frame, operand), path)
-                forget_views(x, reference, path)
+                forget_views(x, reference, x.layout.name(struct), path, node)
         case ir.StoreElement(base=base, index=index, value=operand):
             place = _place(x, frame, base, index)
             if is_bytes(base) and _may_be_foreign(place[0]):
@@ -342,26 +345,62 @@ def _copy(x: Executor, frame: Frame, to: ir.Operand, source: ir.Operand, path: P
 
 
 def forget_seen(x: Executor, array: Term, path: Path) -> None:
-    """If the array is an object that is seen as a span, its fields were written, and what else it is seen as."""
+    """An array's elements were written: if it is an object that is seen as a span, the object's fields were; and so
+    was what else is seen as a span and lies where they do."""
     if array.op == "ite":
         forget_seen(x, array.terms[1], path)
         forget_seen(x, array.terms[2], path)
-    seen = x.seen.get(str(array.args[0])) if array.op == "field" else None
-    if seen is not None:
+    elif array.op == "field" and (seen := x.seen.get(str(array.args[0]))) is not None:
         forget_fields(x, seen.struct, path)
-        forget_views(x, array.terms[0], path, but=array)
+        forget_views(x, array.terms[0], x.layout.name(seen.struct), path, but=array)
+    else:
+        _forget_around(x, array, path)
 
 
-def forget_views(x: Executor, written: Term, path: Path, but: Term | None = None) -> None:
-    """If an object that was written to, or one that it is a part of, is seen as a span, so were the span's elements."""
-    while x.seen:
-        for name, seen in x.seen.items():
-            span = t.inline_field(name, written)
-            if span is not but:
-                x.memory.forget_elements(seen.cells, span, path)
-        if written.op not in ("field", "element"):
-            break
-        written = written.terms[0]
+def forget_views(
+    x: Executor, written: Term, struct: str, path: Path, field: ir.StoreField | None = None, but: Term | None = None
+) -> None:
+    """An object of a struct was written to, or this field of it: if it, or one that it is a part of, is seen as a span,
+    so were the span's elements, or those that the field lies in."""
+    for name, seen in x.seen.items():
+        span = t.inline_field(name, written)
+        if x.layout.name(seen.struct) != struct or span is but:
+            continue
+        if field is None:
+            x.memory.forget_elements(seen.cells, span, path)
+            continue
+        for index in _covered(field.struct, field.field, seen.cells.type):
+            value = x.unknown(seen.cells.type, seen.cells.name)
+            x.memory.store(seen.cells, (span, t.number(index, SIZE)), value, path)
+    _forget_around(x, written, path)
+
+
+def _forget_around(x: Executor, part: Term, path: Path) -> None:
+    """A part was written to: and so was what the objects around it are seen as."""
+    if not x.seen:
+        return
+    match part.op:
+        case "ite":
+            _forget_around(x, part.terms[1], path)
+            _forget_around(x, part.terms[2], path)
+        case "element":
+            _forget_around(x, part.terms[0], path)
+        case "field":
+            forget_views(x, part.terms[0], owner(str(part.args[0])), path)
+
+
+def owner(field: str) -> str:
+    """The name of the struct that a field's cells or terms are called by."""
+    return field.rpartition(".")[0]
+
+
+def _covered(struct: StructType, name: str, element: Type) -> range:
+    """Which elements of a span from a struct's begin a field lies in; none, if it has no storage."""
+    field, size = struct.fields[name], MEMORY.size(element)
+    if field.ghost or size == 0:
+        return range(0)
+    first = MEMORY.offset(struct, name)
+    return range(first // size, -(-(first + MEMORY.size(MEMORY.stored_type(field))) // size))
 
 
 def forget_fields(x: Executor, struct: StructType, path: Path) -> None:

@@ -1839,37 +1839,63 @@ def test_what_is_written_to_a_span_is_written_to_the_object_that_is_seen_so(body
     assert failures(SEEN.format("pass")) == []
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        "saved.second = 7",
-        "_set(saved)",
-        "promised_fields(saved)",
-        "for _ in range(n): saved.second = 7",
-        "halves[2] = 7",
-        "(words if n > 3 else words[0:2])[1] = 7",
-    ],
-)
-def test_what_is_written_to_an_object_is_written_to_the_spans_that_it_is_seen_as(body: str) -> None:
-    text = SEEN.replace(
-        "    saved.second = before\n",
-        "    halves = span_at(u32, address_of(saved), 4)\n    saved.second = before\n    word = words[1]\n",
-    )
-    text = text.replace("def f(", FIELDS + "def f(")
-    claim = "saved.second == before" if "words" in body else "words[1] == word"
-    assert failures(text.format(body).replace("saved.second == before", claim)) == ["assert"]
-    assert failures(text.format("pass").replace("saved.second == before", "words[1] == word")) == []
+VIEWS = """
+unsafe("sees a struct as words")
 
+@struct
+class Part:
+    low: u32 = 0
+    high: u32 = 0
 
-FIELDS = """
+@struct
+class Saved:
+    first: u64 = 0
+    second: u64 = 0
+    part: Embedded[Part]
+    table: Array[u32] = array(2)
+
 def _set(saved: Saved) -> None:
     saved.second = 7
 
-def promised_fields(saved: Saved) -> None:
+def promised(saved: Saved) -> None:
     ensures(lambda: True)
     saved.second = 7
 
+def f(saved: Saved, other: Saved, n: u32) -> None:
+    words = span_at(u64, address_of(saved), 4)
+    halves = span_at(u32, address_of(saved), 8)
+    of_part = span_at(u32, address_of(saved.part), 2)
+    word = words[{place}]
+    {body}
+    assert words[{place}] == word
 """
+
+
+@pytest.mark.parametrize(
+    "place, body",
+    [
+        (1, "saved.second = 7"),
+        (1, "(saved if n > 3 else other).second = 7"),
+        (1, "_set(saved)"),
+        (1, "promised(saved)"),
+        (1, "for _ in range(n): saved.second = 7"),
+        (1, "halves[2] = 7"),
+        (1, "words[usize(n & 3)] = 7"),
+        (1, "(words if n > 3 else words[0:2])[1] = 7"),
+        (2, "saved.part.low = 7"),
+        (2, "saved.part.high = 7"),
+        (2, "of_part[1] = 7"),
+        (3, "saved.table[1] = 7"),
+        (3, "copy(saved.table[0:2], other.table[0:2].view())"),
+    ],
+)
+def test_what_is_written_to_an_object_is_written_to_the_spans_that_it_is_seen_as(place: int, body: str) -> None:
+    assert failures(VIEWS.format(place=place, body=body)) == ["assert"]
+
+
+@pytest.mark.parametrize("place, body", [(1, "saved.first = 7"), (0, "saved.second = 7"), (0, "other.second = 7")])
+def test_a_field_is_seen_in_its_own_elements_only(place: int, body: str) -> None:
+    assert failures(VIEWS.format(place=place, body=body)) == []
 
 
 SCRATCH = """
