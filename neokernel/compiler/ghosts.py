@@ -4,6 +4,9 @@ Images leave ghost code out, so it must not be missed there. It may read everyth
 variables, and objects that it has made itself. A call counts as what its function does; a function that changes
 anything else can't be called from ghost code. And a promise of the end speaks of parameters as they were given, so it
 names none that the body assigns to.
+
+What a `@ghost` function promises is known behind a call that images don't make. So it must come to its end: a function
+that didn't could promise anything.
 """
 
 from __future__ import annotations
@@ -33,6 +36,11 @@ def check(program: ir.Program, diagnostics: Diagnostics) -> None:
             message = f"`{name}` is assigned to in the function: whose value is promised here?"
             help = f"write `old({name})` for what it was given; or give what is computed another name"
             diagnostics.add(Diagnostic("NK0905", message, span, help))
+        if function.ghost and function.ensures:
+            for span in checker.endless(function.body):
+                message = "a ghost function that promises something must end, and of this nobody knows whether it does"
+                help = "count rounds: `for i in range(n):`, which `break` may leave; then a prover knows that it ends"
+                diagnostics.add(Diagnostic("NK0906", message, span, help))
 
 
 def _unclear(function: ir.Function) -> Iterator[tuple[ir.Span, str]]:
@@ -47,10 +55,11 @@ def _unclear(function: ir.Function) -> Iterator[tuple[ir.Span, str]]:
 
 
 class _Checker:
-    """`changes`: what a function changes that isn't its own, if anything."""
+    """`changes`: what a function changes that isn't its own, if anything. `ends`: has it none but counted loops?"""
 
     def __init__(self) -> None:
         self.changes: dict[ir.Function, str] = {}
+        self.ends: dict[ir.Function, bool] = {}
 
     def change(self, node: ir.Statement, own: set[ir.Temp | ir.Var]) -> tuple[ir.Span, str] | None:
         """What a statement changes, in words."""
@@ -79,6 +88,18 @@ class _Checker:
             found = (self.change(s, own) for s in statements(function.body))
             known = self.changes[function] = next((change[1] for change in found if change is not None), "")
         return known
+
+    def endless(self, block: ir.Block) -> Iterator[ir.Span]:
+        """Loops whose rounds aren't counted, and calls of what has some."""
+        for statement in statements(block):
+            match statement:
+                case ir.Loop(span=span, trip=None):
+                    yield span
+                case ir.Call(span=span, function=function):
+                    if function not in self.ends:
+                        self.ends[function] = not any(self.endless(function.body))
+                    if not self.ends[function]:
+                        yield span
 
     def in_ordinary(self, function: ir.Function) -> Iterator[tuple[ir.Span, str] | None]:
         """The changes that ghost code in an ordinary function makes."""

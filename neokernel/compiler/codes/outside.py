@@ -77,4 +77,15 @@ CODES: dict[str, Code] = {
         "from neokernel.lang import ensures, u32\n\ndef clamp(x: u32) -> u32:\n"
         "    ensures(lambda result: result <= x)\n    return min(x, 10)\n",
     ),
+    "NK0906": Code(
+        "a ghost function that may never end",
+        "What a `@ghost` function ensures holds behind its call. Images leave the call out: so if the function never "
+        "came to its end, whatever it ensures would be believed, and be wrong. It and all that it calls have loops "
+        "over ranges, arrays and spans only, whose rounds are counted; `break` may leave them.",
+        "from neokernel.lang import ensures, ghost, u32\n\n@ghost\ndef is_five(n: u32) -> None:\n"
+        "    ensures(lambda: n == 5)\n    while n != 5:\n        pass\n",
+        "from neokernel.lang import ensures, ghost, u32\n\n@ghost\ndef rounded(n: u32) -> u32:\n"
+        "    ensures(lambda result: result <= n)\n    found: u32 = 0\n    for i in range(n):\n"
+        "        if i % 8 == 0:\n            found = i\n    return found\n",
+    ),
 }
