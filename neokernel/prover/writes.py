@@ -32,6 +32,11 @@ def is_bytes(operand: ir.Operand) -> bool:
     return isinstance(operand.type, SpanType) and operand.type.element == U8
 
 
+def _leads_to_one(type_: Type) -> bool:
+    """Is a value of this type a reference, or None, or a span, so that its first part is the object?"""
+    return isinstance(type_, RefType | SpanType) or (isinstance(type_, UnionType) and type_.is_optional_reference)
+
+
 #: the constants that are written to cells, if nothing else is and they are few; -0.0 is another than 0.0
 Constants = frozenset[ir.Const] | None
 FEW = 2
@@ -220,9 +225,15 @@ class _Finder:
             case ir.FieldRef(base=base, struct=struct, field=name):
                 whole = self.place(base)
                 return whole and Part(f"{self.writes.layout.name(struct)}.{name}", whole)
-            case ir.LoadField(base=base, result=ir.Temp(type=RefType())):
+            case ir.LoadField(base=base, result=ir.Temp(type=of)) if _leads_to_one(of):
                 cells, by = self.writes.field(node), self.place(base)
                 return None if by is None or cells in self.changed else Held(cells, by)
+            case ir.AsArm(union=same) if _leads_to_one(same.type):
+                return self.place(same)
+            case ir.MakeUnion(value=same, result=ir.Temp(type=of)) if _leads_to_one(of):
+                return self.place(same)
+            case ir.MakeSpan(base=same) | ir.Slice(base=same):
+                return self.place(same)
         return None
 
     def by_caller(self, place: Place | None, given: Mapping[ir.Var, Place | None]) -> Place | None:

@@ -1676,6 +1676,14 @@ def promised(one: Thing, other: Thing, n: u32) -> None:
     ensures(lambda: n == n)
     one.x = n
 
+def _perhaps(thing: Thing | None) -> None:
+    if thing is not None:
+        thing.x = 1
+
+def _fill(cells: Span[u32], n: u32) -> None:
+    if len(cells) > 0:
+        cells[0] = n
+
 def _give(holder: Holder, thing: Thing) -> None:
     holder.of = thing
 
@@ -1709,6 +1717,16 @@ def f(a: Thing, b: Thing, c: Thing, holder: Holder, part: Part, n: u32) -> None:
         ("d = a\n    for i in range(n):\n        if i == 3:\n            d = b\n        d.x = 1", None),
         ("for _ in range(n):\n        holder.of.x = 1\n        holder.of = b", None),
         ("for _ in range(n):\n        holder.of.x = 1\n        _give(holder, b)", None),
+        ("d = b.of\n    if d is not None:\n        for _ in range(n): d.x = 1", "c is not d"),
+        ("for _ in range(n): _perhaps(b)", "c is not b"),
+        ("for _ in range(n): _perhaps(b.of)", "c is not b.of"),
+        ("for _ in range(n):\n        d = b.of\n        if d is not None: d.x = 1", "c is not b.of"),
+        ("for _ in range(n):\n        d = b.of\n        if d is not None: d.x = 1\n        b.of = a", None),
+        ("d: Thing | None = b\n    for _ in range(n):\n        if d is not None: d.x = 1\n        d = c", None),
+        ("for _ in range(n): _fill(b.cells, n)", "c is not b"),
+        ("for _ in range(n): _fill(b.cells[1:3], n)", "c is not b"),
+        ("cells = b.cells[1:]\n    for _ in range(n): _fill(cells, n)", "c is not b"),
+        ("cells = b.cells[:]\n    for i in range(n):\n        if len(cells) > 0: cells[0] = 1\n        cells = c.cells[:]", None),
     ],
 )
 def test_what_code_writes_to_one_object_leaves_others_as_they_are(body: str, apart: str | None) -> None:
