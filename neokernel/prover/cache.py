@@ -2,9 +2,9 @@
 changes.
 
 The key of a proof is the hash of the typed IR of its function and of all that it calls or that is an invariant, of the
-types these name, of the checks that were taken as proven, of the prover's own sources and of Z3's version. The folder
-may be deleted at any time. A record appears whole, under its final name. A folder of more than MOST_BYTES loses those
-that weren't used for longest.
+types these name, of the checks that were taken as proven, of the prover's own sources, of those of the compiler that
+say what IR means, and of Z3's version. The folder may be deleted at any time. A record appears whole, under its final
+name. A folder of more than MOST_BYTES loses those that weren't used for longest.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from typing import Any
 
 import z3
 
-from neokernel.compiler import ir
+from neokernel.compiler import digest as digests
+from neokernel.compiler import interpret, ir, layout, lives, types
 from neokernel.compiler.digest import Parts, cone, digest, nodes_of
 
 FOLDER = Path("build") / "proofs"
+#: what the prover takes from the compiler, but for how messages are worded
+MEANINGS = (digests, interpret, ir, layout, lives, types)
 #: a kernel's records take some 2 MiB
 MOST_BYTES = 16 << 20
 #: records that are stored between two looks at how many bytes there are
@@ -36,7 +39,8 @@ _stored = itertools.count()
 def _tools() -> str:
     """The sources of what proves, and what it rests on."""
     found = hashlib.sha256(z3.get_version_string().encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    own = sorted(Path(__file__).parent.glob("*.py"))
+    for path in (*own, *(Path(str(module.__file__)) for module in MEANINGS)):
         found.update(path.read_bytes())
     return found.hexdigest()
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from neokernel.compiler import interpret, ir
-from neokernel.compiler.layout import Layout
+from neokernel.compiler.layout import Layout, record_fields
 from neokernel.compiler.types import (
     NONE,
     U8,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 Outcome = tuple[Value, tuple[Term, ...]]
 
+#: where fields lie in memory: it matters where an object is seen as a span
 MEMORY = Layout()
 
 
@@ -202,8 +203,6 @@ def _compared(x: Executor, op: str, type_: Type, a: Value, b: Value) -> Term:
 
 
 def _same_record(x: Executor, type_: ValueType | TupleType, a: Value, b: Value) -> Term:
-    from neokernel.compiler.layout import record_fields
-
     parts = []
     for place, (_, of) in enumerate(record_fields(type_)):
         left, right = x.layout.item(type_, a, place), x.layout.item(type_, b, place)
