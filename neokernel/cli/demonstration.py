@@ -63,7 +63,8 @@ def instead(source: str, path: Path, span: Span | None) -> str:
     try:
         told: str = json.loads(run.stdout)
     except ValueError:
-        return f"its run ended with status {run.returncode}"
+        last = run.stderr.strip().splitlines()[-1:]
+        return ": ".join([f"its run ended with status {run.returncode}", *last])
     return told
 
 

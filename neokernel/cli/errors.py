@@ -46,7 +46,7 @@ TOOL_CODES: dict[str, ToolCode] = {
     "NK1002": ToolCode(
         "no program there",
         "A program is a folder with a `main.py`, or the file of a module with a function `main`. The given path "
-        "is neither.",
+        "is neither, or it is a test's (`test_*.py`, `conftest.py`), which CPython alone runs.",
         Exit.USAGE,
     ),
     "NK1003": ToolCode(

@@ -17,6 +17,7 @@ from neokernel.compiler.diagnostics import Diagnostic, render
 from neokernel.compiler.ir import Span
 from neokernel.image.elf import BadImage, Image
 from neokernel.image.traceback import openable
+from neokernel.lang.hook import is_host_name
 
 if TYPE_CHECKING:
     from neokernel.image.needs import Need
@@ -90,6 +91,9 @@ def find_program(path: Path) -> Program:
         raise ToolError("NK1002", f"{path} doesn't exist", what_to_name(path))
     elif path.suffix != ".py":
         raise ToolError("NK1002", f"{path} is no Python source", "name a folder with a main.py, or a module's file")
+    elif is_host_name(path.stem):
+        message = f"{path} is a host module by its name, as tests are: CPython runs it, nothing compiles or proves it"
+        raise ToolError("NK1002", message, "`nk test` runs tests; give a module another name if images shall have it")
     return Program(path)
 
 

@@ -648,6 +648,20 @@ def test_json_has_no_table(module: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert json.loads(capsys.readouterr().out)["error"]["message"] == "--table is for people: leave it out"
 
 
+@pytest.mark.parametrize("name", ["test_halves.py", "conftest.py"])
+def test_a_host_module_is_not_proven(module: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    module.rename(module.parent / name)
+    assert guarded(["prove", name]) == 2
+    assert f"{name} is a host module by its name" in capsys.readouterr().err
+
+
+def test_what_ends_the_run_of_a_test_is_said(module: Path) -> None:
+    """For example that another module has the name of one that the run needs."""
+    module.rename(module.parent / "pytest.py")
+    output = prove("--test", "test_it.py", "pytest.py")[1]
+    assert "its run ended with status 1: AttributeError: module 'pytest' has no attribute 'raises'" in output
+
+
 def test_a_table_and_a_test_of_the_same_proof(module: Path) -> None:
     output = prove("--table", "--test", "test_it.py", module)[1]
     assert "2 of    3" in output and "error[" not in output
