@@ -109,6 +109,13 @@ class Run:
         public = not is_private(function) and not function.ghost
         if public and self.invariants.of:
             self.invariants.begin(x)
+        if speaks_of_a_struct(function):
+            # Nothing is to be shown but that an object can be so.
+            assert function.invariant_of is not None
+            self.invariants.begin(x)
+            self.invariants.touch(x, function.invariant_of, self.arguments[function.parameters[0]][0])
+            self.facts_at_begin = len(x.findings.facts)
+            return
         for contract in function.requires:
             x.assume(START, x.condition(frame, contract, state))
         self.facts_at_begin = len(x.findings.facts)
@@ -217,11 +224,12 @@ class Run:
             yield from self._meaning()
 
     def _meaning(self) -> Iterator[Verdict]:
-        """Of what can't happen, anything is proven: so can what is required be, and is there an end of which something
-        is promised? A solver that gives up says that nothing is known to be missing."""
+        """Of what can't happen, anything is proven: so can what is required be, and what invariants say of an object,
+        and is there an end of which something is promised? A solver that gives up says that nothing is known to be
+        missing."""
         x, function = self.executor, self.function
         begins = True
-        if x.specifying or function.requires:
+        if x.specifying or function.requires or speaks_of_a_struct(function):
             verdict = self._possible(Duty.POSSIBLE, START, self.facts_at_begin)
             begins = verdict.answer is Answer.PROVEN
             yield verdict
@@ -322,10 +330,16 @@ def callees_first(functions: Iterable[ir.Function]) -> list[ir.Function]:
     return [function for function in order if function in kept]
 
 
+def speaks_of_a_struct(function: ir.Function) -> bool:
+    """Is it an invariant? Then it stands for all of its struct's."""
+    return function.invariant_of is not None and not function.ensures
+
+
 def roots(program: ir.Program, modules: Iterable[str]) -> list[ir.Function]:
     """The functions of modules that are proven by themselves: all but ghosts and private ones that others call and look
-    into; but what these promise, their callers take for granted."""
+    into; but what these promise, their callers take for granted. And of each struct's invariants the first."""
     wanted = set(modules)
+    first = {found[0] for found in invariants.of_program(program).values() if speaks_of_a_struct(found[0])}
     called = {
         node.function
         for function in program.functions
@@ -336,7 +350,7 @@ def roots(program: ir.Program, modules: Iterable[str]) -> list[ir.Function]:
         function
         for function in program.functions
         if function.module in wanted
-        and (not function.ghost or function.ensures)
+        and (not function.ghost or function.ensures or function in first)
         and not function.naked
         and not (is_private(function) and function in called and not function.ensures)
     ]

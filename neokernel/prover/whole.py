@@ -49,7 +49,8 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What is proven of a program. `functions`: what its entries and specifications reach. `earlier`: what is reached
-    before these are entered, and no more then. `alone`: those of both that are proven by themselves."""
+    before these are entered, and no more then. `alone`: those of both that are proven by themselves, and invariants
+    of which it is shown that objects can be so."""
 
     functions: list[ir.Function]
     earlier: frozenset[ir.Function]
@@ -60,7 +61,8 @@ class Scope:
         functions = reachable([*entries, *(one for one in program.functions if is_specification(one))])
         earlier = frozenset(reachable(before)) - set(functions)
         inside = earlier | set(functions)
-        alone = [one for one in roots(program, {one.module for one in inside}) if one in inside]
+        found = roots(program, {one.module for one in inside})
+        alone = [one for one in found if one in inside or one.invariant_of is not None]
         return Scope(functions, earlier, alone)
 
     def limits(self, function: ir.Function, of_all: str) -> str:

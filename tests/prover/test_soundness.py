@@ -1142,7 +1142,7 @@ def test_what_there_is_one_of_is_always_the_same(single: bool) -> None:
     """
     of = session(text, frozenset({"House"} if single else ()))
     found = {one.name: [v.obligation.duty.value for v in each.failed] for one, each in of.proofs.items()}
-    assert found == {"f": [] if single else ["check"], "g": ["invariant"]}
+    assert found == {"House.is_small": [], "f": [] if single else ["check"], "g": ["invariant"]}
 
 
 def test_invariants_hold_in_each_round_of_a_loop_elsewhere() -> None:
@@ -1359,7 +1359,7 @@ def test_a_private_function_that_promises_something_calls_public_ones_with_invar
 ) -> None:
     of = session(BROKEN.format(number), frozenset({"Positive"} if single else ()))
     found = {one.name: [v.obligation.duty.value for v in each.failed] for one, each in of.proofs.items()}
-    assert found == {"look": [], "_through": [], "f": left}
+    assert found == {"Positive.is_positive": [], "look": [], "_through": [], "f": left}
 
 
 IN_CONTRACTS = """
@@ -1968,3 +1968,46 @@ def f(it: Thing) -> None:
 def test_an_invariant_with_memory_of_its_own(invariant: str, body: str, left: list[str]) -> None:
     """It is told of a moment that is past, at which that memory wasn't there."""
     assert failures(SCRATCH.format(invariant, body)) == left
+
+
+@pytest.mark.parametrize(
+    ("one", "another", "left"),
+    [
+        ("self.x < 5", "self.x > 10", {"Thing.one": ["possible"]}),
+        ("self.x < 5", "self.x > 3", {}),
+        ("False", "True", {"Thing.one": ["possible"]}),
+        ("self.other.x >= 9", "True", {"Thing.one": ["possible"]}),
+        ("self.other.x == 8", "True", {}),
+        ("self.again is self", "self.again.x != self.x", {"Thing.one": ["possible"]}),
+        ("self.again is not self", "self.again.x == self.x", {}),
+    ],
+)
+def test_an_object_can_be_what_its_invariants_say(one: str, another: str, left: dict[str, list[str]]) -> None:
+    """Of one that can't, anything is proven."""
+    text = f"""
+@struct
+class Other:
+    x: u32 = 0
+    @invariant
+    def is_small(self) -> bool:
+        return self.x < 9
+
+@struct
+class Thing:
+    x: u32
+    other: Other
+    again: Thing
+    @invariant
+    def one(self) -> bool:
+        return {one}
+    @invariant
+    def another(self) -> bool:
+        return {another}
+
+def f(thing: Thing) -> u32:
+    return thing.x
+"""
+    proofs = session(text).proofs
+    found = {one.name: [v.obligation.duty.value for v in each.failed] for one, each in proofs.items() if each.failed}
+    assert found == left
+    assert {one.name for one in proofs} == {"f", "Other.is_small", "Thing.one"}

@@ -24,7 +24,7 @@ _HELP = {
     Duty.ENSURES: "mend what is done, or what is ensured; or say more: `requires`, an `@invariant`, a `loop_invariant`",
     Duty.INVARIANT: "mend what is done, or the invariant; or say more: `requires`, an `@invariant`, a `loop_invariant`",
     Duty.UNCHANGED: "ask all that may fail before the first change",
-    Duty.POSSIBLE: "look for a `requires` that contradicts another, or what all objects are like",
+    Duty.POSSIBLE: "look for conditions that contradict each other: of what can't be, anything would be proven",
     Duty.ENDS: "look for a loop without an end, or a check that always fails: what comes after is never asked for",
 }
 SAY_MORE = "say what must hold before: `requires`, an `@invariant`, a `loop_invariant`; or check it"

@@ -39,4 +39,7 @@ def what(obligation: Obligation) -> str:
     """It, in words: what may happen as long as it isn't proven."""
     if obligation.check is not None:
         return trouble(obligation.check)
+    struct = obligation.function.invariant_of
+    if obligation.duty is Duty.POSSIBLE and struct is not None:
+        return f"no `{struct}` can be what its invariants say"
     return _DUTIES[obligation.duty].format(function=obligation.function.name, callee=obligation.callee)
