@@ -487,11 +487,7 @@ class Executor:
         values = [self.layout.constant(one) for one in constants or ()]
         if objects is None:
             self.memory.forget(cells, path, values)
-            for seen in self.seen.values():
-                if cells.of_elements:
-                    instructions.forget_fields(self, seen.struct, path)
-                elif cells in self.writes.inside(seen.struct):
-                    self.memory.forget(seen.cells, path)
+            instructions.forget_what_is_seen(self, cells, path)
         for object in objects or ():
             if cells.of_elements:
                 self.memory.forget_elements(cells, object, path)

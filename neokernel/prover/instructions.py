@@ -129,7 +129,7 @@ def effect(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> Non
         case ir.StoreElement(base=base, index=index, value=operand):
             place = _place(x, frame, base, index)
             if is_bytes(base) and _may_be_foreign(place[0]):
-                memory.forget(x.writes.bytes(), path)
+                x.forget(x.writes.bytes(), None, None, path)
             else:
                 memory.store(x.writes.elements(base), place, x.value(frame, operand), path)
                 forget_seen(x, place[0], path)
@@ -141,7 +141,7 @@ def effect(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> Non
             _copy(x, frame, to, source, path)
         case ir.StoreWire(base=base):
             if _may_be_bytes(x.term(frame, base)):
-                memory.forget(x.writes.bytes(), path)
+                x.forget(x.writes.bytes(), None, None, path)
         case ir.New(result=result) | ir.ObjectAt(result=result, new=True) if result is not None:
             assert isinstance(result.type, RefType)
             (made,) = frame.temps[result]
@@ -337,7 +337,7 @@ def _within(x: Executor, frame: Frame, base: ir.Operand, index: ir.Operand) -> T
 def _copy(x: Executor, frame: Frame, to: ir.Operand, source: ir.Operand, path: Path) -> None:
     target, origin = x.value(frame, to), x.value(frame, source)
     if container(to).element == U8 and (_may_be_foreign(target[0]) or _may_be_foreign(origin[0])):
-        x.memory.forget(x.writes.bytes(), path)
+        x.forget(x.writes.bytes(), None, None, path)
     else:
         x.memory.move(x.writes.elements(to), target, origin, path)
         forget_seen(x, target[0], path)
@@ -372,6 +372,20 @@ def forget_views(
             value = x.unknown(seen.cells.type, seen.cells.name)
             x.memory.store(seen.cells, (span, t.number(index, SIZE)), value, path)
     _forget_around(x, written, path)
+
+
+def forget_what_is_seen(x: Executor, cells: Cells, path: Path) -> None:
+    """Anything may have been written to these cells: of spans that may be objects, so it was to the objects' fields; and
+    of fields, to all that these are seen as."""
+    written = {cells}
+    for seen in x.seen.values():
+        if seen.cells == cells:
+            written |= {*x.writes.inside(seen.struct)}
+    for each in sorted(written - {cells}, key=lambda cells: cells.name):
+        x.memory.forget(each, path)
+    for seen in x.seen.values():
+        if not written.isdisjoint(x.writes.inside(seen.struct)):
+            x.memory.forget(seen.cells, path)
 
 
 def _forget_around(x: Executor, part: Term, path: Path) -> None:

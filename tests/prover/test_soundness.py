@@ -1872,6 +1872,11 @@ class Saved:
     part: Embedded[Part]
     table: Array[u32] = array(2)
 
+@wire
+class Packet:
+    first: u64
+    second: u64
+
 def _set(saved: Saved) -> None:
     saved.second = 7
 
@@ -1882,7 +1887,7 @@ def promised(saved: Saved) -> None:
 def f(saved: Saved, other: Saved, n: u32) -> None:
     words = span_at(u64, address_of(saved), 4)
     halves = span_at(u32, address_of(saved), 8)
-    of_part = span_at(u32, address_of(saved.part), 2)
+    of_part = span_at(u32, address_of(saved.part), 3)
     word = words[{place}]
     {body}
     assert words[{place}] == word
@@ -1893,6 +1898,7 @@ def f(saved: Saved, other: Saved, n: u32) -> None:
     ("place", "body"),
     [
         (1, "saved.second = 7"),
+        (1, "wire_view(Packet, span_at(u8, address_of(saved), 16)).second = 7"),
         (1, "(saved if n > 3 else other).second = 7"),
         (1, "_set(saved)"),
         (1, "promised(saved)"),
@@ -1903,7 +1909,11 @@ def f(saved: Saved, other: Saved, n: u32) -> None:
         (2, "saved.part.low = 7"),
         (2, "saved.part.high = 7"),
         (2, "of_part[1] = 7"),
+        (1, "for _ in range(n): (saved if n > 3 else other).second = 7"),
+        (1, "for _ in range(n): (halves if n > 3 else of_part)[2] = 7"),
         (3, "saved.table[1] = 7"),
+        (3, "(saved if n > 3 else other).table[1] = 7"),
+        (3, "for _ in range(n): (saved if n > 3 else other).table[1] = 7"),
         (3, "copy(saved.table[0:2], other.table[0:2].view())"),
     ],
 )
