@@ -63,12 +63,36 @@ class Parts:
         #: each type has a number, and its text
         self._numbers: dict[Type, int] = {}
         self._fields: list[str] = []
+        self._names: dict[Type, str] = {}
 
     def text(self, function: ir.Function) -> bytes:
         found = self._texts.get(function)
         if found is None:
-            found = self._texts[function] = f"{dump.dump_function(function)}\n{function.invariant_of}\n".encode()
+            of = function.invariant_of
+            text = f"{dump.dump_function(function, self.name)}\n{self.name(of) if of is not None else ''}\n"
+            found = self._texts[function] = text.encode()
         return found
+
+    def name(self, type_: Type) -> str:
+        """What the type is called, with its module; of an instance of a generic type, also what its fields are."""
+        found = self._names.get(type_)
+        if found is None:
+            self._names[type_] = str(type_)  # where it names itself
+            found = self._names[type_] = self._name(type_)
+        return found
+
+    def _name(self, type_: Type) -> str:
+        match type_:
+            case StructType(module=module, fields=fields) | ValueType(module=module, fields=fields):
+                inside = ", ".join(self.name(f.type) for f in fields.values()) if "[" in str(type_) else ""
+                return f"{module}.{type_}({inside})"
+            case WireType(module=module) | EnumType(module=module):
+                return f"{module}.{type_}"
+            case RefType(target) | ArrayType(target) | SpanType(target):
+                return f"{type_} of {self.name(target)}"
+            case UnionType(items) | TupleType(items):
+                return f"{type_} of {', '.join(map(self.name, items))}"
+        return str(type_)
 
     def callees(self, function: ir.Function) -> list[ir.Function]:
         """What it calls, in contracts too."""
@@ -96,8 +120,21 @@ class Parts:
         found = self._numbers.get(type_)
         if found is None:
             found = self._numbers[type_] = len(self._fields)
-            self._fields.append(_fields(type_))
+            self._fields.append(self._describe(type_))
         return found
+
+    def _describe(self, type_: Type) -> str:
+        match type_:
+            case StructType(fields=fields) | ValueType(fields=fields):
+                inside = [(f.name, self.name(f.type), f.inline, f.ghost, f.atomic) for f in fields.values()]
+                return f"{self.name(type_)} {inside}"
+            case WireType(fields=parts):
+                return (
+                    f"{self.name(type_)} {type_.size} {[(p.name, self.name(p.type), p.bits) for p in parts.values()]}"
+                )
+            case EnumType(members=members, storage=storage):
+                return f"{self.name(type_)} {members} {storage}"
+        return self.name(type_)
 
 
 def cone(functions: Iterable[ir.Function], parts: Parts | None = None) -> list[ir.Function]:
@@ -153,15 +190,3 @@ def _describe(type_: Type, found: dict[Type, None]) -> None:
         case UnionType(items) | TupleType(items):
             for item in items:
                 _describe(item, found)
-
-
-def _fields(type_: Type) -> str:
-    match type_:
-        case StructType(module=module, fields=fields) | ValueType(module=module, fields=fields):
-            inside = [(f.name, str(f.type), f.inline, f.ghost, f.atomic) for f in fields.values()]
-            return f"{module} {type_} {inside}"
-        case WireType(module=module, fields=parts):
-            return f"{module} {type_} {type_.size} {[(p.name, str(p.type), p.bits) for p in parts.values()]}"
-        case EnumType(module=module, members=members, storage=storage):
-            return f"{module} {type_} {members} {storage}"
-    return str(type_)

@@ -5,8 +5,9 @@ variables, and objects that it has made itself. A call counts as what its functi
 anything else can't be called from ghost code. And a promise of the end speaks of parameters as they were given, so it
 names none that the body assigns to.
 
-What a `@ghost` function promises is known behind a call that images don't make. So it must come to its end: a function
-that didn't could promise anything.
+What a function promises that ghost code calls is known behind a call that images don't make. So it must come to its
+end: one that didn't could promise anything. And an invariant holds whenever nobody is at work on the object: nobody can
+see to that where others write.
 """
 
 from __future__ import annotations
@@ -36,11 +37,15 @@ def check(program: ir.Program, diagnostics: Diagnostics) -> None:
             message = f"`{name}` is assigned to in the function: whose value is promised here?"
             help = f"write `old({name})` for what it was given; or give what is computed another name"
             diagnostics.add(Diagnostic("NK0905", message, span, help))
-        if function.ghost and function.ensures:
-            for span in checker.endless(function.body):
-                message = "a ghost function that promises something must end, and of this nobody knows whether it does"
-                help = "count rounds: `for i in range(n):`, which `break` may leave; then a prover knows that it ends"
-                diagnostics.add(Diagnostic("NK0906", message, span, help))
+        for span in checker.unending(function):
+            message = "what ghost code believes must come to an end, and of this nobody knows whether it does"
+            help = "count rounds: `for i in range(n):`, which `break` may leave; then it is known that it ends"
+            diagnostics.add(Diagnostic("NK0906", message, span, help))
+        if function.invariant_of is not None:
+            for span in checker.foreign(function):
+                message = "an invariant holds at all times, and this may be written by others at any time"
+                help = "keep what is to be relied on in a field of its own"
+                diagnostics.add(Diagnostic("NK0907", message, span, help))
 
 
 def _unclear(function: ir.Function) -> Iterator[tuple[ir.Span, str]]:
@@ -55,11 +60,15 @@ def _unclear(function: ir.Function) -> Iterator[tuple[ir.Span, str]]:
 
 
 class _Checker:
-    """`changes`: what a function changes that isn't its own, if anything. `ends`: has it none but counted loops?"""
+    """`changes`: what a function changes that isn't its own, if anything. `ends`: has it none but counted loops?
+    `believed`: does it come to an end, if it promises something, and all that it calls? `shared`: does it read what
+    others may write?"""
 
     def __init__(self) -> None:
         self.changes: dict[ir.Function, str] = {}
         self.ends: dict[ir.Function, bool] = {}
+        self.believed: dict[ir.Function, bool] = {}
+        self.shared: dict[ir.Function, bool] = {}
 
     def change(self, node: ir.Statement, own: set[ir.Temp | ir.Var]) -> tuple[ir.Span, str] | None:
         """What a statement changes, in words."""
@@ -99,6 +108,37 @@ class _Checker:
                     if function not in self.ends:
                         self.ends[function] = not any(self.endless(function.body))
                     if not self.ends[function]:
+                        yield span
+
+    def unending(self, function: ir.Function) -> Iterator[ir.Span]:
+        """What may never end in ghost code, and is known to callers by what it promises."""
+        if function.ghost and function.ensures:
+            yield from self.endless(function.body)
+        blocks = [*([function.body] if function.ghost else ()), *(ghost.block for ghost in _ghosts(function))]
+        for statement in (one for block in blocks for one in statements(block)):
+            if isinstance(statement, ir.Call) and not self._is_believed(statement.function):
+                yield statement.span
+
+    def _is_believed(self, function: ir.Function) -> bool:
+        if function.ghost:
+            return True  # it is looked at by itself
+        known = self.believed.get(function)
+        if known is None:
+            calls = (s.function for s in statements(function.body) if isinstance(s, ir.Call))
+            ends = not function.ensures or not any(self.endless(function.body))
+            known = self.believed[function] = ends and all(map(self._is_believed, calls))
+        return known
+
+    def foreign(self, function: ir.Function) -> Iterator[ir.Span]:
+        """Reads of what others may write, and calls of what reads it."""
+        for statement in statements(function.body):
+            match statement:
+                case ir.Atomic(span=span) | ir.LoadWire(span=span):
+                    yield span
+                case ir.Call(span=span, function=callee):
+                    if callee not in self.shared:
+                        self.shared[callee] = any(self.foreign(callee))
+                    if self.shared[callee]:
                         yield span
 
     def in_ordinary(self, function: ir.Function) -> Iterator[tuple[ir.Span, str] | None]:

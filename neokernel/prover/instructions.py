@@ -55,13 +55,15 @@ class Seen:
 #: how what comes of them is called, of which nothing is known; of the latter at each read
 FLOATS = "arithmetic with floats"
 FOREIGN = "memory that others may write"
+#: bytes of views that are compared one by one
+COMPARED = 64
 
 
 def run(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> Outcome:
     """The result, and what must hold for each check; for `AsArm`, that the union has the arm."""
     match node:
         case ir.Unary() | ir.Binary() | ir.Compare() | ir.Convert():
-            return _scalar(x, frame, node)
+            return _scalar(x, frame, node, state.path)
         case ir.Select(condition=condition, left=left, right=right):
             told = x.term(frame, condition)
             pairs = zip(x.value(frame, left), x.value(frame, right), strict=True)
@@ -161,11 +163,11 @@ def _result(node: ir.Instruction) -> Type:
 # --- scalars ----------------------------------------------------------------------------------------------------------
 
 
-def _scalar(x: Executor, frame: Frame, node: ir.Unary | ir.Binary | ir.Compare | ir.Convert) -> Outcome:
+def _scalar(x: Executor, frame: Frame, node: ir.Unary | ir.Binary | ir.Compare | ir.Convert, path: Path) -> Outcome:
     if isinstance(node, ir.Compare):
         left = node.left.type
         if not isinstance(left, FloatType):
-            same = _compared(x, node.op, left, x.value(frame, node.left), x.value(frame, node.right))
+            same = _compared(x, node.op, left, x.value(frame, node.left), x.value(frame, node.right), path)
             return (same,), ()
         operands: tuple[ir.Operand, ...] = (node.left, node.right)
     elif isinstance(node, ir.Binary):
@@ -186,15 +188,17 @@ def _scalar(x: Executor, frame: Frame, node: ir.Unary | ir.Binary | ir.Compare |
     return (made,), goals
 
 
-def _compared(x: Executor, op: str, type_: Type, a: Value, b: Value) -> Term:
+def _compared(x: Executor, op: str, type_: Type, a: Value, b: Value, path: Path) -> Term:
     """A comparison of anything but floats; references are compared by identity, records by their fields."""
     match type_:
-        case RefType() | UnionType():
+        case RefType():
             same = x.memory.same(a[0], b[0])
+        case UnionType():
+            same = _same_arm(x, type_, a, b, path)
         case SpanType():
-            same = _same_content(x, a, b)
+            same = _same_bytes(x, a, b, path)
         case ValueType() | TupleType():
-            same = _same_record(x, type_, a, b)
+            same = _same_record(x, type_, a, b, path)
         case _ if type_ == NONE:
             same = t.TRUE
         case _:
@@ -202,27 +206,43 @@ def _compared(x: Executor, op: str, type_: Type, a: Value, b: Value) -> Term:
     return same if op == "eq" else t.invert(same)
 
 
-def _same_record(x: Executor, type_: ValueType | TupleType, a: Value, b: Value) -> Term:
-    parts = []
-    for place, (_, of) in enumerate(record_fields(type_)):
-        left, right = x.layout.item(type_, a, place), x.layout.item(type_, b, place)
-        parts.append(x.fresh(FLOATS, t.BOOL) if isinstance(of, FloatType) else _compared(x, "eq", of, left, right))
+def _equal(x: Executor, type_: Type, a: Value, b: Value, path: Path) -> Term:
+    return x.fresh(FLOATS, t.BOOL) if isinstance(type_, FloatType) else _compared(x, "eq", type_, a, b, path)
+
+
+def _same_record(x: Executor, type_: ValueType | TupleType, a: Value, b: Value, path: Path) -> Term:
+    item, fields = x.layout.item, record_fields(type_)
+    parts = (_equal(x, of, item(type_, a, n), item(type_, b, n), path) for n, (_, of) in enumerate(fields))
     return t.conjunction(*parts)
 
 
-def _same_content(x: Executor, a: Value, b: Value) -> Term:
-    """Of constants it is known; of others, only that equal views have equal lengths."""
+def _same_arm(x: Executor, type_: UnionType, a: Value, b: Value, path: Path) -> Term:
+    """Both have the same arm, and what is in it is equal."""
+    if type_.is_optional_reference:
+        return x.memory.same(a[0], b[0])
+    parts = [t.equal(a[0], b[0])]
+    for arm in type_.arms:
+        same = _equal(x, arm, x.layout.arm(type_, a, arm), x.layout.arm(type_, b, arm), path)
+        parts.append(t.implies(x.layout.is_arm(type_, a, (arm,)), same))
+    return t.conjunction(*parts)
+
+
+def _same_bytes(x: Executor, a: Value, b: Value, path: Path) -> Term:
+    """Of two views: byte by byte, if the length of one is known and not large; else, that both have the same length."""
     lengths = t.equal(a[2], b[2])
     if lengths is t.FALSE:
         return t.FALSE
-    if a[0].op == "table" and b[0].op == "table" and all(v.known is not None for v in (a[1], a[2], b[1], b[2])):
-        sides = []
-        for value in (a, b):
-            number, start, length = value[0].args[0], value[1].known, value[2].known
-            assert isinstance(number, int) and start is not None and length is not None
-            sides.append(x.layout.tables[number][start : start + length])
-        return t.boolean(sides[0] == sides[1])
-    return t.conjunction(lengths, x.fresh("same", t.BOOL))
+    known = a[2].known if a[2].known is not None else b[2].known
+    if known is None or known > COMPARED:
+        return t.conjunction(lengths, x.fresh("same", t.BOOL))
+
+    def byte(view: Value, index: int) -> Term:
+        if _may_be_foreign(view[0]):
+            return x.unknown(U8, FOREIGN)[0]
+        place = view[0], t.arithmetic("add", view[1], t.number(index, SIZE))
+        return x.memory.load(x.writes.bytes(), place, path, x.before)[0]
+
+    return t.conjunction(lengths, *(t.equal(byte(a, n), byte(b, n)) for n in range(known)))
 
 
 def _float(x: Executor, frame: Frame, node: ir.Instruction, operands: tuple[ir.Operand, ...]) -> Outcome:
@@ -375,8 +395,8 @@ def forget_views(
 
 
 def forget_what_is_seen(x: Executor, cells: Cells, path: Path) -> None:
-    """Anything may have been written to these cells: of spans that may be objects, so it was to the objects' fields; and
-    of fields, to all that these are seen as."""
+    """Anything may have been written to these cells: of spans that may be objects, so it was to the objects' fields;
+    and of fields, to all that these are seen as."""
     written = {cells}
     for seen in x.seen.values():
         if seen.cells == cells:

@@ -18,8 +18,18 @@ from typing import TYPE_CHECKING
 
 from neokernel.compiler import ir
 from neokernel.compiler.digest import everything
+from neokernel.compiler.layout import record_fields
 from neokernel.compiler.lives import statements
-from neokernel.compiler.types import ArrayType, RefType, StructType, Type
+from neokernel.compiler.types import (
+    ArrayType,
+    RefType,
+    SpanType,
+    StructType,
+    TupleType,
+    Type,
+    UnionType,
+    ValueType,
+)
 from neokernel.prover import terms as t
 from neokernel.prover.execute import NoInvariants
 from neokernel.prover.memory import AnyElements, Cells, Cleared, Entry, Fill, Moved, Write
@@ -421,4 +431,19 @@ def reads(x: Executor, *blocks: ir.Block) -> set[Cells]:
                 found.add(x.writes.field(node))
             case ir.LoadElement(base=base) | ir.Copy(source=base):
                 found.add(x.writes.elements(base))
+            case ir.Compare(left=left):
+                found |= {x.writes.elements_of(view) for view in _views_in(left.type)}
     return found
+
+
+def _views_in(type_: Type) -> Iterator[SpanType]:
+    """The views in a value: what is equal depends on their elements."""
+    match type_:
+        case SpanType():
+            yield type_
+        case ValueType() | TupleType():
+            for _, of in record_fields(type_):
+                yield from _views_in(of)
+        case UnionType(arms=arms):
+            for arm in arms:
+                yield from _views_in(arm)

@@ -103,12 +103,13 @@ class Layout:
             case UnionType():
                 if type_.is_optional_reference:
                     return [Component("", REF, type_)]
-                made = [Component(".tag", TAG, type_)]
+                made = [Component(".arm", TAG, type_)]
                 if any(isinstance(arm, RefType) for arm in type_.arms):
                     made.append(Component(".reference", REF, type_))
                 for arm in type_.arms:
                     if not isinstance(arm, RefType):
-                        made += [Component(f".{arm}{c.path}", c.sort, c.type) for c in self.components(arm)]
+                        of = f".as {self.name(arm)}"
+                        made += [Component(f"{of}{c.path}", c.sort, c.type) for c in self.components(arm)]
                 return made
         raise AssertionError(f"{type_} has no value")
 

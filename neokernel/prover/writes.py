@@ -75,8 +75,10 @@ class Writes:
         return Cells(f"{self.layout.name(node.struct)}.{node.field}", node.struct.fields[node.field].type)
 
     def elements(self, operand: ir.Operand) -> Cells:
-        element = container(operand).element
-        return Cells(f"[{self.layout.name(element)}]", element)
+        return self.elements_of(container(operand))
+
+    def elements_of(self, type_: ArrayType | SpanType) -> Cells:
+        return Cells(f"[{self.layout.name(type_.element)}]", type_.element)
 
     def bytes(self) -> Cells:
         return Cells(f"[{self.layout.name(U8)}]", U8)

@@ -648,6 +648,37 @@ def test_json_has_no_table(module: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert json.loads(capsys.readouterr().out)["error"]["message"] == "--table is for people: leave it out"
 
 
+def test_of_types_that_are_called_alike_another_one_is_another_proof(tmp_path: Path, module: Path) -> None:
+    """Which module's it is goes into the proof's key, though the rest of its text is the same."""
+    for name, most in (("low", 10), ("high", 100)):
+        (tmp_path / f"{name}.py").write_text(
+            f"""
+from neokernel.lang import invariant, struct, u8
+
+@struct
+class S:
+    n: u8 = 0
+
+    @invariant
+    def is_small(self) -> bool:
+        return self.n < {most}
+"""
+        )
+    text = """
+from neokernel.lang import u8
+from low import S as A
+from high import S as B
+
+def small(a: A, b: B) -> u8:
+    assert a.n < 10
+    return b.n
+"""
+    module.write_text(text)
+    assert prove(module)[0] == 0
+    module.write_text(text.replace("low", "other").replace("high", "low").replace("other", "high"))
+    assert prove(module)[0] == 1
+
+
 @pytest.mark.parametrize("name", ["test_halves.py", "conftest.py"])
 def test_a_host_module_is_not_proven(module: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     module.rename(module.parent / name)

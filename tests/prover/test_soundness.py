@@ -2021,3 +2021,112 @@ def f(thing: Thing) -> u32:
     found = {one.name: [v.obligation.duty.value for v in each.failed] for one, each in proofs.items() if each.failed}
     assert found == left
     assert {one.name for one in proofs} == {"f", "Other.is_small", "Thing.one"}
+
+
+@pytest.mark.parametrize(
+    "claim", ['self.text.bytes() == b"\\0\\0"', '(self.text.bytes(), self.n) == (b"\\0\\0", u8(0))']
+)
+def test_an_invariant_of_what_views_have_is_due_when_their_elements_are_written(claim: str) -> None:
+    text = f"""
+@struct
+class Name:
+    text: Array[u8] = array(2)
+    n: u8 = 0
+
+    @invariant
+    def is_zero(self) -> bool:
+        return {claim}
+
+def f(name: Name) -> None:
+    name.text[0] = 1
+
+def g(name: Name) -> None:
+    name.n = name.n
+"""
+    assert (failures(text), failures(text, "g")) == (["invariant"], [])
+
+
+@pytest.mark.parametrize(
+    ("claim", "left"),
+    [
+        ('cells.bytes() == b"\\1\\2"', []),
+        ('cells.bytes() == b"\\1\\2\\0"', ["assert"]),
+        ('cells.bytes() != b"\\1\\2\\0"', []),
+        ('cells.bytes() == b"\\1\\3"', ["assert"]),
+        ('cells.bytes() != b"\\1\\3"', []),
+        ("given.bytes() == given.bytes()", ["assert"]),
+        ('len(given) == 2 and given.bytes() != b"\\1"', ["assert"]),
+        ('len(given) != 1 or given.bytes() != b"\\1\\2"', []),
+    ],
+)
+def test_short_views_are_compared_by_their_elements(claim: str, left: list[str]) -> None:
+    text = f"""
+def f(given: Span[u8]) -> None:
+    cells: Array[u8] = array(2)
+    cells[0] = 1
+    cells[1] = 2
+    assert {claim}
+"""
+    assert failures(text) == left
+
+
+EQUAL = """
+@value
+class V:
+    n: u8 | None
+
+@value
+class W:
+    n: u8 | bool | None
+    v: V
+
+def f(w: W, x: W, n: u8) -> None:
+    {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        ("assert V(n) == V(n) and V(None) == V(None) and V(n) != V(None)", []),
+        ("assert V(n) != V(1)", ["assert"]),
+        ("assert V(n) == V(1)", ["assert"]),
+        ("assert V(1) == V(2)", ["assert"]),
+        ("assert V(1) != V(2)", []),
+        ("if w == x: assert w.v == x.v", []),
+        ("if w == x and isinstance(w.n, u8): assert isinstance(x.n, u8)", []),
+        ("if w != x: assert w.v != x.v", ["assert"]),
+        ("if w.v == x.v: assert w == x", ["assert"]),
+    ],
+)
+def test_values_are_equal_if_what_is_in_their_arms_is(body: str, left: list[str]) -> None:
+    assert failures(EQUAL.format(body)) == left
+
+
+def test_arms_that_are_called_alike_or_like_the_tag_are_told_apart() -> None:
+    text = """
+class arm(Enum):
+    A = 0
+    B = 300
+
+@struct
+class S:
+    v: u8 | arm = u8(1)
+
+def _get(s: S) -> u8 | arm:
+    return s.v
+
+def _one(c: bool) -> u8 | arm:
+    return u8(2) if c else arm.A
+
+def f(s: S) -> None:
+    s.v = _one(True)
+    s.v = _one(False)
+    y = _get(s)
+    assert isinstance(y, u8)
+"""
+    assert (
+        failures(text)
+        == failures(text.replace("arm(", "tag(").replace("| arm", "| tag").replace("arm.", "tag."))
+        == ["assert"]
+    )

@@ -78,14 +78,27 @@ CODES: dict[str, Code] = {
         "    ensures(lambda result: result <= x)\n    return min(x, 10)\n",
     ),
     "NK0906": Code(
-        "a ghost function that may never end",
-        "What a `@ghost` function ensures holds behind its call. Images leave the call out: so if the function never "
-        "came to its end, whatever it ensures would be believed, and be wrong. It and all that it calls have loops "
-        "over ranges, arrays and spans only, whose rounds are counted; `break` may leave them.",
+        "ghost code that may never end",
+        "What a function ensures holds behind its call. Images leave ghost code out: so if a `@ghost` function, or one "
+        "that a contract calls, never came to its end, whatever it ensures would be believed, and be wrong. Such a "
+        "function and all that it calls have loops over ranges, arrays and spans only, whose rounds are counted; "
+        "`break` may leave them.",
         "from neokernel.lang import ensures, ghost, u32\n\n@ghost\ndef is_five(n: u32) -> None:\n"
         "    ensures(lambda: n == 5)\n    while n != 5:\n        pass\n",
         "from neokernel.lang import ensures, ghost, u32\n\n@ghost\ndef rounded(n: u32) -> u32:\n"
         "    ensures(lambda result: result <= n)\n    found: u32 = 0\n    for i in range(n):\n"
         "        if i % 8 == 0:\n            found = i\n    return found\n",
+    ),
+    "NK0907": Code(
+        "an invariant of memory that others may write",
+        "An invariant holds whenever no function is at work on the object. What is atomic, or lies in a wire object, "
+        "others may write at any time: drivers and devices do, and so does whoever shares the memory. So read it once, "
+        "check it, and keep what is to be relied on in a field.",
+        "from neokernel.lang import Atomic, invariant, struct, u32\n\n@struct\nclass Ring:\n"
+        "    filled: Atomic[u32] = Atomic(0)\n\n    @invariant\n    def fits(self) -> bool:\n"
+        "        return self.filled.load() <= 8\n",
+        "from neokernel.lang import Atomic, invariant, struct, u32\n\n@struct\nclass Ring:\n"
+        "    filled: Atomic[u32] = Atomic(0)\n    seen: u32 = 0\n\n    @invariant\n"
+        "    def fits(self) -> bool:\n        return self.seen <= 8\n",
     ),
 }
