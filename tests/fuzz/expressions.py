@@ -443,6 +443,15 @@ class Expressions:
             return None
         kind = self.random.choice(kinds)
         operator = self.random.choice(["==", "!="])
+        if isinstance(kind, Value) and kind.fields and self.c.chance(0.5):
+            # Two that differ in one field at most: any two are soon told apart.
+            unions = [name for name, of in kind.fields if isinstance(of, Union)]
+            text, changed = (
+                self.random.choice(self.c.readable(kind)),
+                self.random.choice(unions or [*dict(kind.fields)]),
+            )
+            fields = [self.make(of, depth - 1) if name == changed else f"{text}.{name}" for name, of in kind.fields]
+            return f"({text} {operator} {kind}({', '.join(fields)}))"
         return f"({self.make(kind, depth - 1)} {operator} {self.make(kind, depth - 1)})"
 
     def identity(self) -> str | None:

@@ -131,10 +131,10 @@ class _Program:
         for _ in range(self.random.randrange(3)):
             self.enum()
         self.constants()
-        for _ in range(self.random.randrange(3)):
-            self.value()
-        for _ in range(self.random.randrange(3)):
-            self.union()
+        # In any order: values have unions in them, and unions values.
+        declared = [self.value] * self.random.randrange(3) + [self.union] * self.random.randrange(3)
+        for declare in self.random.sample(declared, len(declared)):
+            declare()
         for _ in range(self.random.randrange(3)):
             self.struct()
         if self.random.random() < 0.35:

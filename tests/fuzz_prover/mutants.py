@@ -50,6 +50,14 @@ class Mutant:
 
 
 MUTANTS = (
+    # --- comparisons ---
+    Mutant(
+        "what is in the arms of unions isn't compared",
+        "instructions",
+        "_same_arm",
+        "for arm in type_.arms:",
+        "for arm in ():",
+    ),
     # --- scalars ---
     Mutant(
         "a shift to the right without the sign",

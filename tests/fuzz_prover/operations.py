@@ -1,4 +1,4 @@
-"""A program with one function for each operation on each width, and for ways through branches and loops.
+"""A program with one function for each operation on each width, for ways through branches and loops, and for records.
 
 So edges meet that random programs rarely bring together, as the lowest number and -1 in a division, or a branch that
 returns and one that doesn't.
@@ -28,19 +28,30 @@ _WORDS = (
     "count_ones",
     "truncate",
     "loop_invariant",
+    "value",
 )
+#: what is equal, if what is in their arms is
+_RECORDS = """@value
+class One:
+    n: u8 | None
+
+
+@value
+class Two:
+    n: u8 | One | bool | None
+    m: u16"""
 
 
 def source() -> str:
     """Each function asserts something of its result that is wrong for some arguments."""
     functions = "\n\n\n".join(
-        f"def function{place}{text}" for place, text in enumerate((*_functions(), *_paths(), *_loops()))
+        f"def function{place}{text}" for place, text in enumerate((*_functions(), *_paths(), *_loops(), *_values()))
     )
     kinds = ", ".join(map(str, INTS))
     words = ", ".join(_WORDS)
     return (
         f"from neokernel.lang import {kinds}, {words}\nfrom tests.fuzz.observations import Output\n\n\n"
-        f"{functions}\n\n\ndef main(out: Output) -> None:\n    out.put(out.inputs[0])\n"
+        f"{_RECORDS}\n\n\n{functions}\n\n\ndef main(out: Output) -> None:\n    out.put(out.inputs[0])\n"
     )
 
 
@@ -82,6 +93,15 @@ def _loops() -> Iterator[str]:
             f"(wanted: u64, n: u64) -> None:\n    found: u64 = 9\n    for i in range({rounds}):\n{said}"
             f"        if i == wanted:\n            found = i\n            break\n    assert {claim}"
         )
+
+
+def _values() -> Iterator[str]:
+    """Which of two have the same arm, and in it the same?"""
+    made = ("One(a)", "One(b)", "One(None)", "Two(a, 1)", "Two(b, 1)", "Two(One(a), 1)", "Two(One(b), 1)", "Two(x, 1)")
+    for left, right in itertools.combinations_with_replacement(made, 2):
+        if left[:3] == right[:3]:
+            for operator in ("==", "!="):
+                yield f"(a: u8, b: u8, x: bool) -> None:\n    assert {left} {operator} {right}"
 
 
 def _function(parameters: str, result: str, text: str, kind: Int) -> str:
