@@ -590,7 +590,7 @@ def check_holders(world: World) -> None:
     """Who a slot says uses it does use it."""
     for slot in world.slots:
         if slot.holder is None:
-            assert not slot.flags & PINNED
+            assert not slot.flags & PINNED and slot.entry == 0, "used by nobody, and yet at some place there"
             continue
         user: Any = slot.holder.user
         assert user is None or user in world.objects or user is world.hart.no_space.root or is_root(world, user)

@@ -18,7 +18,7 @@ from neokernel.abi.call import NEVER, NOW, Call, failure
 from neokernel.abi.fault import Fault, Resume
 from neokernel.abi.kinds import Kind
 from neokernel.abi.operations import Binding, Operation, Stop
-from neokernel.abi.rights import ALL, DMA, EXECUTE, GRANT, READ, RECEIVE, SEND, SIGNAL, TRACE, WAIT, WRITE
+from neokernel.abi.rights import ALL, CONTROL, DMA, EXECUTE, GRANT, READ, RECEIVE, SEND, SIGNAL, TRACE, WAIT, WRITE
 from neokernel.abi.status import FIRST, INVOKED, REPLY, SECOND, THIRD, TRAVELLING, WINDOW, WORD, Status
 from neokernel.arch import cpu
 from neokernel.kernel import captable, outcome
@@ -70,7 +70,7 @@ class Bench:
             case "without":
                 lacking, _, of = rest.partition(" ")
                 rights = {"send": SEND, "receive": RECEIVE, "grant": GRANT, "signal": SIGNAL, "wait": WAIT}
-                rights |= {"dma": DMA, "trace": TRACE}
+                rights |= {"dma": DMA, "trace": TRACE, "control": CONTROL}
                 return self.copy(self[of], EVERYTHING & ~int(rights[lacking]))
             case "badged":
                 return self.copy(self[rest], EVERYTHING, 50)
@@ -326,6 +326,7 @@ THREADS = [
     *(Refusal("thread", OP.BIND, (each.value,), "reply", S.WRONG_KIND, TRAVELLING) for each in Binding),
     # Even where something is bound already.
     *(Refusal("own thread", OP.BIND, (each.value,), "reply", S.WRONG_KIND, TRAVELLING) for each in Binding),
+    Refusal("thread", OP.BIND, (Binding.NOTIFICATION.value,), "without wait notification", S.MISSING_RIGHT, TRAVELLING),
     *(
         Refusal("thread", OP.BIND, (each.value,), f"weak {kind}", S.MISSING_RIGHT, TRAVELLING)
         for each, kind in KINDS_OF_BINDINGS.items()
@@ -1888,6 +1889,17 @@ def test_a_dispatched_thread_runs_until_it_stops(why: Stop, bench: Bench) -> Non
     assert (other.thread.state is State.RUNNABLE) == again
     if again:
         dispatch(bench, other)
+
+
+def test_who_may_wait_for_signals_may_bind_them(bench: Bench) -> None:
+    bench.do("thread", Operation.BIND, Binding.NOTIFICATION.value, given="without control notification")
+    bench.machine.check()
+
+
+def test_the_longest_period_is_one(bench: Bench) -> None:
+    """The one after it is refused."""
+    bench.do("processor", Operation.CONFIGURE, 1, 1000, 1 << 48, given="sched_context")
+    bench.machine.check()
 
 
 def test_a_dispatched_thread_gives_way_at_the_end_of_its_schedulers_slice(bench: Bench) -> None:

@@ -315,6 +315,24 @@ def test_a_scheduler_learns_nothing_but_that_its_time_was_up() -> None:
     assert machine.result(scheduler) == Result(0, 0, (Stop.EXHAUSTED.value, 0, 0, 0))
 
 
+def test_a_dispatched_client_goes_on_with_its_time_when_its_call_breaks() -> None:
+    """It has it back, though not at once: somebody more important is running."""
+    machine = Machine()
+    machine.boot()
+    (bell,) = machine.make(Kind.NOTIFICATION)
+    _, stopper = machine.spawn(PRIORITY + 1)
+    machine.start(stopper, Call.WAIT, bell, 0, (300, 0, 0, 0), 0)
+    scheduler, thread, server, reply = dispatched_client(machine, NEVER)
+    machine.tick(300)
+    assert machine.current is stopper
+    operate(machine, stopper, boot.OWN_TABLE, Operation.DELETE, reply)
+    machine.start(stopper, Call.WAIT, bell, 0, (NEVER, 0, 0, 0), 0)
+    machine.check()
+    assert machine.current is thread and scheduler.state is State.DISPATCHING
+    assert thread.context is scheduler.home and server.context is None
+    assert machine.result(thread).failure == (Status.PEER_DIED, INVOKED)
+
+
 def test_only_who_has_a_context_of_its_own_can_dispatch() -> None:
     """A held scheduler's dispatch had a deadline of its own, later than that of who had dispatched it."""
     machine = Machine()

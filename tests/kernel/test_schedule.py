@@ -15,7 +15,7 @@ from neokernel.abi.operations import Binding, Operation
 from neokernel.abi.rights import EXECUTE, READ, WRITE
 from neokernel.arch import cpu
 from neokernel.kernel import schedule
-from neokernel.kernel.objects import AddressSpace, Floats, SchedContext, State
+from neokernel.kernel.objects import REFILLS, AddressSpace, Floats, SchedContext, State
 from neokernel.lang import u8, u64
 from tests.kernel.invariants import check_refills
 from tests.kernel.support import PRIORITY, TIMER, Machine
@@ -71,6 +71,19 @@ def test_more_time_than_there_was_is_survived(limits: tuple[int, int], uses: lis
         schedule.consume(context, u64(amount))
         check_refills(context)
     assert schedule.time_used(context) == sum(uses)
+
+
+def test_all_refills_that_are_due_become_one() -> None:
+    context = configured(100, 1000)
+    for use in range(REFILLS - 1):
+        schedule.begin_use(context, u64(10 * use))
+        schedule.consume(context, u64(5))
+        check_refills(context)
+    assert context.later == REFILLS - 1, "as many as there can be"
+    schedule.begin_use(context, u64(5000))
+    check_refills(context)
+    first = context.refills[int(context.first)]
+    assert (context.later, first.amount, first.time) == (0, 100, 5000)
 
 
 def test_what_was_used_beyond_the_first_refill_is_taken_with_the_next_charge() -> None:

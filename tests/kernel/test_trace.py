@@ -49,7 +49,8 @@ class Scene:
         """All that was written, as it is there."""
         trace = self.machine.slot(self.trace).object
         assert isinstance(trace, Trace)
-        written = (trace_record(trace, u64(number)) for number in range(int(trace_header(trace).written)))
+        written = [trace_record(trace, u64(number)) for number in range(int(trace_header(trace).written))]
+        assert all(each.unused == 0 for each in written), "readers to come may give it a meaning"
         return [(Event(int(each.event)), int(each.thread), int(each.a), int(each.b)) for each in written]
 
     def ring(self) -> Ring:
