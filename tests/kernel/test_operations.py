@@ -1896,6 +1896,11 @@ def test_who_may_wait_for_signals_may_bind_them(bench: Bench) -> None:
     bench.machine.check()
 
 
+def test_frames_that_a_device_space_had_are_nobodys_when_it_has_ended(bench: Bench) -> None:
+    bench.do("own table", Operation.DELETE, bench["full dma_space"])
+    bench.machine.check()
+
+
 def test_the_longest_period_is_one(bench: Bench) -> None:
     """The one after it is refused."""
     bench.do("processor", Operation.CONFIGURE, 1, 1000, 1 << 48, given="sched_context")
