@@ -182,6 +182,8 @@ def show(outcome: Outcome, *, table: bool) -> None:
         click.echo(f"assumed: the `loop_bound` of {bound}")
     for name in dict.fromkeys(name for one in found for name in one.relied_on):
         click.echo(f"assumed: what `{name}` ensures")
+    for name in dict.fromkeys(name for one in found for name in one.keeping):
+        click.echo(f"assumed: that `{name}` keeps the invariants")
     elsewhere = checks_elsewhere(found)
     if elsewhere:
         modules = ", ".join(f"{module} ({number})" for module, number in elsewhere.items())
@@ -223,5 +225,6 @@ def as_value(outcome: Outcome) -> dict[str, object]:
         "diagnostics": [item.as_json() for one in found for item in from_here(one.diagnostics, program)],
         "assumed_bounds": [bound for one in found for bound in one.bounds],
         "assumed_contracts": sorted({name for one in found for name in one.relied_on}),
+        "assumed_invariants": sorted({name for one in found for name in one.keeping}),
         "not_proven_elsewhere": checks_elsewhere(found),
     }

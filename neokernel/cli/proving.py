@@ -50,6 +50,8 @@ class Told:
     attempts: list[Attempt] = field(default_factory=list)
     bounds: list[str] = field(default_factory=list)
     relied_on: list[str] = field(default_factory=list)
+    #: functions of others that weren't looked into, and could break invariants
+    keeping: list[str] = field(default_factory=list)
     checks: list[int] = field(default_factory=list)
 
     def messages(self) -> list[tuple[Diagnostic, Attempt]]:
@@ -165,6 +167,7 @@ def prove_now(session: Session, function: ir.Function, roots: frozenset[ir.Funct
     told.elsewhere = dict(Counter(one.obligation.function.module for one in proof.failed if one not in failed))
     told.bounds = [f"{as_written(f.name)}, line {span.line}" for f, span in proof.findings.assumed_bounds]
     told.relied_on = [as_written(f.symbol) for f in proof.findings.summarised if f.ensures and f not in roots]
+    told.keeping = [as_written(f.symbol) for f in proof.findings.keeping if f not in roots]
     told.checks = session.own_checks(proof)
     ways = {one.verdict: one.found for one in search.ways(session, function, failed)} if explain else {}
     said: dict[tuple[object, ...], Verdict] = {}

@@ -2,7 +2,8 @@
 
 Images leave ghost code out, so it must not be missed there. It may read everything, and change ghost fields, its own
 variables, and objects that it has made itself. A call counts as what its function does; a function that changes
-anything else can't be called from ghost code. And a promise of the end speaks of parameters as they were given, so it
+anything else can't be called from ghost code. Conditions change no ghost field either: what is only looked at says
+nothing if looking changes it. And a promise of the end speaks of parameters as they were given, so it
 names none that the body assigns to.
 
 What a function promises that ghost code calls is known behind a call that images don't make. So it must come to its
@@ -23,7 +24,7 @@ _HELP = "ghost code may read everything, and change ghost fields and what it has
 
 def check(program: ir.Program, diagnostics: Diagnostics) -> None:
     """Report ghost code that the program would miss. Calls must be known to form no cycle."""
-    checker = _Checker()
+    checker, looker = _Checker(), _Checker(looks=True)
     for function in program.functions:
         if function.ghost:
             found = [checker.change(s, _own(function.body)) for s in statements(function.body)]
@@ -33,6 +34,12 @@ def check(program: ir.Program, diagnostics: Diagnostics) -> None:
             if change is not None:
                 span, what = change
                 diagnostics.add(Diagnostic("NK0904", f"ghost code changes {what}, which images have", span, _HELP))
+        for block in _looks(function):
+            own = _own(block, ghosts=False)
+            for statement in statements(block):
+                if checker.change(statement, own) is None and (change := looker.change(statement, own)) is not None:
+                    help = "let the body of the function change it: a condition is asked, or not, as often as one likes"
+                    diagnostics.add(Diagnostic("NK0904", f"a condition changes {change[1]}", change[0], help))
         for span, name in _unclear(function):
             message = f"`{name}` is assigned to in the function: whose value is promised here?"
             help = f"write `old({name})` for what it was given; or give what is computed another name"
@@ -60,11 +67,12 @@ def _unclear(function: ir.Function) -> Iterator[tuple[ir.Span, str]]:
 
 
 class _Checker:
-    """`changes`: what a function changes that isn't its own, if anything. `ends`: has it none but counted loops?
-    `believed`: does it come to an end, if it promises something, and all that it calls? `shared`: does it read what
-    others may write?"""
+    """`looks`: ghost fields count, too. `changes`: what a function changes that isn't its own, if anything. `ends`: has
+    it none but counted loops? `believed`: does it come to an end, if it promises something, and all that it calls?
+    `shared`: does it read what others may write?"""
 
-    def __init__(self) -> None:
+    def __init__(self, looks: bool = False) -> None:
+        self.looks = looks
         self.changes: dict[ir.Function, str] = {}
         self.ends: dict[ir.Function, bool] = {}
         self.believed: dict[ir.Function, bool] = {}
@@ -74,7 +82,7 @@ class _Checker:
         """What a statement changes, in words."""
         what = ""
         match node:
-            case ir.StoreField(base=base, struct=struct, field=name) if not struct.fields[name].ghost:
+            case ir.StoreField(base=base, struct=struct, field=name) if self.looks or not struct.fields[name].ghost:
                 what = "" if base in own else f"`{struct}.{name}`"
             case ir.StoreElement(base=base) | ir.FillArray(base=base) | ir.Copy(target=base):
                 what = "" if base in own else "elements"
@@ -93,7 +101,7 @@ class _Checker:
     def _of_function(self, function: ir.Function) -> str:
         known = self.changes.get(function)
         if known is None:
-            own = _own(function.body)
+            own = _own(function.body, ghosts=not self.looks)
             found = (self.change(s, own) for s in statements(function.body))
             known = self.changes[function] = next((change[1] for change in found if change is not None), "")
         return known
@@ -162,7 +170,14 @@ def _ghosts(function: ir.Function) -> Iterator[ir.Ghost]:
             yield statement
 
 
-def _own(block: ir.Block) -> set[ir.Temp | ir.Var]:
+def _looks(function: ir.Function) -> Iterator[ir.Block]:
+    """Where conditions are computed, and what `old(…)` is."""
+    yield from (ghost.block for ghost in _ghosts(function) if ghost.value is not None or ghost in function.entry)
+    if function.invariant_of is not None:
+        yield function.body
+
+
+def _own(block: ir.Block, ghosts: bool = True) -> set[ir.Temp | ir.Var]:
     """What refers to an object made in the block, or to a ghost field."""
     own: set[ir.Temp | ir.Var] = set()
     foreign: set[ir.Var] = set()
@@ -173,7 +188,7 @@ def _own(block: ir.Block) -> set[ir.Temp | ir.Var]:
                 case ir.New(result=result) if result is not None:
                     own.add(result)
                 case ir.FieldRef(result=result, base=base, struct=struct, field=name) if result is not None:
-                    if base in own or struct.fields[name].ghost:
+                    if base in own or (ghosts and struct.fields[name].ghost):
                         own.add(result)
                 case (
                     ir.ElementRef(result=result, base=base)

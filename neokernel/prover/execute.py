@@ -65,6 +65,10 @@ class NoInvariants:
         """May what it promises rely on them?"""
         return False
 
+    def may_break(self, x: Executor, function: ir.Function) -> bool:
+        """Does it write what one reads, or make what has some?"""
+        return False
+
     def loop(
         self,
         x: Executor,
@@ -424,12 +428,17 @@ class Executor:
         saved, self.conditions = self.conditions, []
         end = self.block(frame, ghost.block, State(state.path, dict(state.variables)))
         self.conditions = saved
-        return {} if end is None else end.variables
+        if end is None:
+            # It never comes to that: it is an obligation of its own that it does.
+            return {one.var: self.unknown(one.var.type, "old") for one in ghost.block if isinstance(one, ir.Set)}
+        return end.variables
 
     def _summary(self, inner: Frame, node: ir.Call, start: State) -> Value | None:
         """A call that isn't looked into."""
         function = node.function
         self.findings.summarised[function] = None
+        if self.invariants.may_break(self, function):
+            self.findings.keeping[function] = None
         self.invariants.leave(self, inner, node, start)
         for ghost in function.entry:
             start.variables.update(self._keep(inner, ghost, start))

@@ -78,6 +78,8 @@ class Invariants(NoInvariants):
     #: it is known that they are kept: nothing is asked
     granted: bool = False
     _concerned: dict[ir.Function, bool] = field(default_factory=dict)
+    #: what any of them reads
+    _read: set[Cells] | None = None
 
     def begin(self, x: Executor) -> None:
         """The function that is being proven is entered with all invariants intact."""
@@ -269,6 +271,11 @@ class Invariants(NoInvariants):
             for entry in self._entries(x, invariant, since)
             if not any(m.stamp >= entry.stamp and m.path <= entry.guard for m in later)
         }
+        age = self._last(struct, path).age
+        for whole, type_, there in x.made:
+            # Also of an invariant that reads nothing of the object.
+            if x.memory.age(whole) > age and struct in _structs_in(type_):
+                guards[there] = None
         weakest = (guard for guard in guards if not any(other < guard for other in guards))
         found = {path | guard: None for guard in weakest if extended(path, condition_of(guard)) is not None}
         return list(found)
@@ -292,6 +299,14 @@ class Invariants(NoInvariants):
 
     def matter(self, x: Executor, function: ir.Function) -> bool:
         return bool(self.of) and bool(reads(x, function.body, *(one.block for one in function.ensures)))
+
+    def may_break(self, x: Executor, function: ir.Function) -> bool:
+        if not self.of:
+            return False
+        if self._read is None:
+            self._read = reads(x, *(one.body for found in self.of.values() for one in found))
+        made = {struct for type_ in x.writes.made_by(function) for struct in _structs_in(type_)}
+        return not (self._read.isdisjoint(x.writes.of_function(function)) and made.isdisjoint(self.of))
 
     def leave(self, x: Executor, frame: Frame, node: ir.Call, state: State) -> None:
         if self.moments and x.conditions is None and not is_private(node.function) and not node.function.naked:
@@ -365,8 +380,9 @@ def _parts(x: Executor, reference: Term, type_: Type) -> Iterator[tuple[Term, Ty
                     target = f.type.target if isinstance(f.type, RefType) else f.type
                     yield from _parts(x, t.inline_field(f"{x.layout.name(type_)}.{f.name}", reference), target)
         case ArrayType(element=element, inline=True):
-            target = element.target if isinstance(element, RefType) else element
-            yield from _parts(x, t.inline_element(reference, x.fresh("place", 64)), target)
+            target, place = element.target if isinstance(element, RefType) else element, x.fresh("place", 64)
+            x.assume(START, t.below(place, t.number(type_.length, 64), False))
+            yield from _parts(x, t.inline_element(reference, place), target)
 
 
 def _may_be_of(x: Executor, entry: Entry, fields: set[str] | None) -> bool:
@@ -417,6 +433,8 @@ def arrays(x: Executor, function: ir.Function) -> dict[Cells, set[str]]:
                         found.setdefault(cells, set()).add(made[base])
                     else:
                         unknown.add(cells)
+                case ir.Compare(left=left):
+                    unknown |= {x.writes.elements_of(view) for view in _views_in(left.type)}
     return {cells: fields for cells, fields in found.items() if cells not in unknown}
 
 

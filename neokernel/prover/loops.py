@@ -54,6 +54,7 @@ def _round_by_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> t
     """Run all rounds, if there are few: (False, None) if that can't be seen."""
     trip = None if loop.trip is None else x.term(frame, loop.trip).known
     bound = _known_bound(loop)
+    stated = None if bound is not None else _stated_bound(x, frame, loop, state)
     most, exact = x.limits.rounds, x.limits.exact
     if not exact and trip is not None and (trip > most or trip * _size(x, loop) > x.limits.steps // 20):
         return False, None
@@ -67,6 +68,10 @@ def _round_by_round(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> t
         bodies += 1
         if bound is not None and bodies > bound:
             x.oblige(frame, Duty.LOOP_BOUND, loop.span, at, t.FALSE)
+        if stated is not None:
+            computable, most_rounds = stated
+            enough = t.at_most(t.number(bodies, most_rounds.sort), most_rounds, False)
+            x.oblige(frame, Duty.LOOP_BOUND, loop.span, at, t.conjunction(computable, enough))
         return at
 
     if loop.bound is not None:
@@ -106,6 +111,16 @@ def _size(x: Executor, loop: ir.Loop) -> int:
     """Statements of a round, with what it calls."""
     nodes = list(everything([*loop.body, *loop.step]))
     return len(nodes) + sum(x.size(node.function) for node in nodes if isinstance(node, ir.Call))
+
+
+def _stated_bound(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> tuple[Term, Term] | None:
+    """Whether the bound can be computed where the loop begins, and what it is then; None if none is stated."""
+    if loop.bound is None or loop.bound.value is None:
+        return None
+    saved, x.conditions = x.conditions, []
+    end = x.block(frame, loop.bound.block, _copy(state))
+    conditions, x.conditions = x.conditions, saved
+    return (t.FALSE, t.number(0, 64)) if end is None else (t.conjunction(*conditions), x.term(frame, loop.bound.value))
 
 
 def _end(_: State) -> None:
@@ -359,14 +374,11 @@ def _bound(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> None:
     of = scalar_type(counter.var.type)
     (began,), stop = state.variables[counter.var], x.term(frame, counter.stop)
     low, high = (began, stop) if counter.up else (stop, began)
-    saved, x.conditions = x.conditions, []
-    end = x.block(frame, loop.bound.block, _copy(state))
-    conditions, x.conditions = x.conditions, saved
-    if end is None:
-        return
-    bound = x.term(frame, loop.bound.value)
+    stated = _stated_bound(x, frame, loop, state)
+    assert stated is not None
+    computable, bound = stated
     wide = 64 if of.bits == 64 and not of.signed else 66
     low, high, bound = t.extend(low, wide, of.signed), t.extend(high, wide, of.signed), t.extend(bound, wide, False)
     rounds = t.arithmetic("sub", high, low)
     goal = t.disjunction(t.at_most(high, low, of.signed), t.at_most(rounds, bound, False))
-    x.oblige(frame, Duty.LOOP_BOUND, loop.bound.span, state, t.conjunction(*conditions, goal))
+    x.oblige(frame, Duty.LOOP_BOUND, loop.bound.span, state, t.conjunction(computable, goal))

@@ -105,5 +105,7 @@ class Findings:
     branches: list[Branch] = field(default_factory=list)
     unknowns: list[Unknown] = field(default_factory=list)
     summarised: dict[ir.Function, None] = field(default_factory=dict)
+    #: those of them that could break invariants
+    keeping: dict[ir.Function, None] = field(default_factory=dict)
     #: loop bounds that nothing here shows
     assumed_bounds: list[tuple[ir.Function, ir.Span]] = field(default_factory=list)

@@ -679,6 +679,48 @@ def small(a: A, b: B) -> u8:
     assert prove(module)[0] == 1
 
 
+def test_that_others_keep_the_invariants_is_said_to_be_assumed(tmp_path: Path, module: Path) -> None:
+    """Of what isn't looked into, and writes what an invariant reads."""
+    many = "\n".join(f"    pair.high = wrapping_add(pair.high, {n})" for n in range(60))
+    (tmp_path / "pairs.py").write_text(
+        f"""
+from neokernel.lang import invariant, struct, u32, wrapping_add
+
+@struct
+class Pair:
+    low: u32 = 1
+    high: u32 = 0
+    other: u32 = 0
+
+    @invariant
+    def has_some(self) -> bool:
+        return self.low > 0
+
+def much(pair: Pair) -> None:
+{many}
+    pair.low = 0
+
+def harmless(pair: Pair) -> None:
+{many}
+"""
+    )
+    module.write_text(
+        """
+from neokernel.lang import u32
+from pairs import Pair, harmless, much
+
+def share(pair: Pair) -> u32:
+    much(pair)
+    harmless(pair)
+    return 100 // pair.low
+"""
+    )
+    status, output = prove(module)
+    assert status == 0
+    assert "assumed: that `pairs.much` keeps the invariants\n" in output and "harmless" not in output
+    assert json.loads(prove("--json", module)[1])["programs"][0]["assumed_invariants"] == ["pairs.much"]
+
+
 @pytest.mark.parametrize("name", ["test_halves.py", "conftest.py"])
 def test_a_host_module_is_not_proven(module: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     module.rename(module.parent / name)

@@ -2130,3 +2130,87 @@ def f(s: S) -> None:
         == failures(text.replace("arm(", "tag(").replace("| arm", "| tag").replace("arm.", "tag."))
         == ["assert"]
     )
+
+
+def test_what_never_comes_to_be_is_no_crash() -> None:
+    text = """
+def never(n: u32) -> u32:
+    unreachable("no")
+
+def f(n: u32) -> u32:
+    ensures(lambda result: old(never(n)) == result)
+    return n
+"""
+    assert failures(text) == ["ghost"]
+
+
+@pytest.mark.parametrize(("bound", "left"), [("n", ["loop_bound"]), ("n + 1", []), ("m", ["loop_bound"])])
+def test_a_bound_that_is_no_constant_is_shown_where_rounds_are_run_one_by_one(bound: str, left: list[str]) -> None:
+    text = f"""
+def f(n: u64, m: u64) -> None:
+    requires(n < 100)
+    for i in range(3):
+        loop_bound({bound})
+        if u64(i) == n:
+            break
+"""
+    assert failures(text) == left
+
+
+@pytest.mark.parametrize("claim", ['self.other[0] == 0 and self.text.bytes() == b"\\0\\0"', "True"])
+def test_an_invariant_may_read_one_array_and_compare_another(claim: str) -> None:
+    text = f"""
+@struct
+class Name:
+    text: Array[u8] = array(2)
+    other: Array[u8] = array(2)
+
+    @invariant
+    def is_zero(self) -> bool:
+        return {claim}
+
+def f(name: Name) -> None:
+    name.text[0] = 1
+"""
+    assert failures(text) == ([] if claim == "True" else ["invariant"])
+
+
+@pytest.mark.parametrize(("most", "left"), [(4, []), (3, ["invariant"])])
+def test_of_parts_that_are_made_there_are_as_many_as_the_array_is_long(most: int, left: list[str]) -> None:
+    text = f"""
+@struct
+class Part:
+    place: u32 = 0
+    number: u32 = 0
+
+    @invariant
+    def fits(self) -> bool:
+        return self.number < {most}
+
+@struct
+class Whole:
+    parts: Array[Embedded[Part]] = array(4)
+
+def f() -> None:
+    whole = Whole()
+    whole.parts[1].number = 3
+"""
+    assert failures(text) == left
+
+
+def test_an_invariant_that_reads_nothing_of_the_object_is_due_when_one_is_made() -> None:
+    text = """
+MOST = 3
+
+@struct
+class Thing:
+    n: u32 = 0
+
+    @invariant
+    def is_possible(self) -> bool:
+        return MOST > 5
+
+def f() -> None:
+    Thing()
+"""
+    assert failures(text) == ["invariant"]
