@@ -367,16 +367,17 @@ def _bound(x: Executor, frame: Frame, loop: ir.Loop, state: State) -> None:
     """Show the `loop_bound` of a counted loop; of others it is reported as assumed."""
     if loop.bound is None or loop.bound.value is None or x.conditions is not None:
         return
+    stated = _stated_bound(x, frame, loop, state)
+    assert stated is not None
+    computable, bound = stated
     counter = _counter(loop)
     if counter is None or counter.var not in state.variables:
+        x.oblige(frame, Duty.GHOST, loop.bound.span, state, computable)
         x.findings.assumed_bounds.append((frame.function, loop.bound.span))
         return
     of = scalar_type(counter.var.type)
     (began,), stop = state.variables[counter.var], x.term(frame, counter.stop)
     low, high = (began, stop) if counter.up else (stop, began)
-    stated = _stated_bound(x, frame, loop, state)
-    assert stated is not None
-    computable, bound = stated
     wide = 64 if of.bits == 64 and not of.signed else 66
     low, high, bound = t.extend(low, wide, of.signed), t.extend(high, wide, of.signed), t.extend(bound, wide, False)
     rounds = t.arithmetic("sub", high, low)
