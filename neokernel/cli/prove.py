@@ -19,6 +19,8 @@ from neokernel.prover.failures import MADE
 
 #: runs without an end, after which `--test` tries no more
 TRIES = 3
+#: functions of others that are named in one line
+NAMED = 4
 
 
 @click.command()
@@ -182,8 +184,13 @@ def show(outcome: Outcome, *, table: bool) -> None:
         click.echo(f"assumed: the `loop_bound` of {bound}")
     for name in dict.fromkeys(name for one in found for name in one.relied_on):
         click.echo(f"assumed: what `{name}` ensures")
-    for name in dict.fromkeys(name for one in found for name in one.keeping):
-        click.echo(f"assumed: that `{name}` keeps the invariants")
+    keeping = list(dict.fromkeys(name for one in found for name in one.keeping))
+    if keeping:
+        named = [f"`{name}`" for name in keeping[:NAMED]]
+        more = [f"{len(keeping) - NAMED} more"] if len(keeping) > NAMED else []
+        *most, last = [*named, *more]
+        who = f"{', '.join(most)} and {last}" if most else last
+        click.echo(f"assumed: that invariants are kept by {who}")
     elsewhere = checks_elsewhere(found)
     if elsewhere:
         modules = ", ".join(f"{module} ({number})" for module, number in elsewhere.items())

@@ -291,7 +291,7 @@ def list_free(low: u64, high: u64, taken: Ranges, free: Ranges) -> None:
     """The whole pages from `low` to `high` that aren't in `taken`."""
     place = low
     while place < high:
-        loop_bound(taken.count + 1)
+        loop_bound(len(taken.items) + 1)
         stop = high
         next = high
         for item in taken.items[: taken.count]:

@@ -717,7 +717,7 @@ def share(pair: Pair) -> u32:
     )
     status, output = prove(module)
     assert status == 0
-    assert "assumed: that `pairs.much` keeps the invariants\n" in output and "harmless" not in output
+    assert "assumed: that invariants are kept by `pairs.much`\n" in output and "harmless" not in output
     assert json.loads(prove("--json", module)[1])["programs"][0]["assumed_invariants"] == ["pairs.much"]
 
 
