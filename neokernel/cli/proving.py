@@ -104,7 +104,9 @@ def prove_programs(programs: list[Program], *, cold: bool, explain: bool, as_jso
                 except single.SeveralError as error:
                     refuse(error.diagnostics, program, as_json=as_json)
             of_program = invariants.of_program(state.program)
-            sessions[name] = prove.Session(of_program, rule=rule, sources=state.program.sources), state
+            entered = prove.entered(state.program)
+            session = prove.Session(of_program, rule=rule, entered=entered, sources=state.program.sources)
+            sessions[name] = session, state
         session, state = sessions[name]
         assert state.program is not None
         unused = [(one.title, one.node.lineno) for one in state.unused if one.module.name == module]
@@ -126,7 +128,8 @@ def prove_function(
     from neokernel.prover import cache
 
     invariants = [one for found in session.of.values() for one in found]
-    key = cache.key(function, invariants, session.proven, f"{session.limits} {session.rule}")
+    how = f"{session.limits} {session.rule} {function in session.entered}"
+    key = cache.key(function, invariants, session.proven, how)
     # What is said of a function that fails quotes the sources, as they were.
     places = cache.quoted(function, invariants, session.sources) if explain else ""
     record = None if cold else cache.load(key)

@@ -141,6 +141,10 @@ def effect(x: Executor, frame: Frame, node: ir.Instruction, state: State) -> Non
                 forget_seen(x, x.term(frame, base), path)
         case ir.Copy(target=to, source=source):
             _copy(x, frame, to, source, path)
+        case ir.Renew(reference=reference):
+            # Stores of its fields follow, but of ghost ones.
+            for cells in x.writes.written_by(node):
+                x.forget(cells, None, None, path)
         case ir.StoreWire(base=base):
             if _may_be_bytes(x.term(frame, base)):
                 x.forget(x.writes.bytes(), None, None, path)

@@ -74,9 +74,11 @@ class Run:
         rule: AllOrNothing = NO_RULE,
         granted: bool = False,
         unasked: Container[ir.Function] = (),
+        entered: Container[ir.Function] = (),
     ) -> None:
         t.reset()
         self.unasked = unasked
+        self.public = not function.ghost and (not is_private(function) or function in entered)
         self.function = function
         self.effort = effort
         specifying = is_specification(function)
@@ -106,8 +108,7 @@ class Run:
         """From the entry to the end, contracts included."""
         x, function = self.executor, self.function
         frame, state = Frame(function), State(START, dict(self.arguments))
-        public = not is_private(function) and not function.ghost
-        if public and self.invariants.of:
+        if self.public and self.invariants.of:
             self.invariants.begin(x)
         if speaks_of_a_struct(function):
             # Nothing is to be shown but that an object can be so.
@@ -253,12 +254,14 @@ def prove(
     rule: AllOrNothing = NO_RULE,
     granted: bool = False,
     unasked: Container[ir.Function] = (),
+    entered: Container[ir.Function] = (),
 ) -> Proof:
     """Execute a function and answer for what it must show. `proven`: checks, by identity, that hold anyway. `granted`:
-    so is that it keeps the invariants. `unasked`: functions whose checks stay, whatever is proven of them."""
+    so is that it keeps the invariants. `unasked`: functions whose checks stay, whatever is proven of them. `entered`:
+    private ones that begin and end like others."""
     started = time.perf_counter()
     with deep_recursion():
-        run = Run(function, of, limits, effort, proven, rule, granted, unasked)
+        run = Run(function, of, limits, effort, proven, rule, granted, unasked, entered)
         run.execute()
         verdicts = list(run.solve())
     seconds = time.perf_counter() - started
@@ -279,6 +282,8 @@ class Session:
     rule: AllOrNothing = NO_RULE
     #: functions whose checks stay, whatever is proven of them
     unasked: frozenset[ir.Function] = frozenset()
+    #: private ones that nobody calls
+    entered: frozenset[ir.Function] = frozenset()
     #: the text of each file, for messages
     sources: dict[str, str] = field(default_factory=dict)
     proofs: dict[ir.Function, Proof] = field(default_factory=dict)
@@ -286,14 +291,16 @@ class Session:
 
     def prove(self, function: ir.Function, granted: bool = False) -> Proof:
         """`granted`: that it keeps the invariants is known."""
-        proof = prove(function, self.of, self.limits, self.effort, self.proven, self.rule, granted, self.unasked)
+        proof = prove(
+            function, self.of, self.limits, self.effort, self.proven, self.rule, granted, self.unasked, self.entered
+        )
         self.proofs[function] = proof
         self.take(function, self.own_checks(proof))
         return proof
 
     def own_checks(self, proof: Proof) -> list[int]:
         """The checks of the function itself that hold for all arguments, by index."""
-        if not proof.sound or (self.of and not is_private(proof.function)):
+        if not proof.sound or (self.of and (not is_private(proof.function) or proof.function in self.entered)):
             return []
         own: dict[int, bool] = {}
         for verdict in proof.verdicts:
@@ -335,17 +342,28 @@ def speaks_of_a_struct(function: ir.Function) -> bool:
     return function.invariant_of is not None and not function.ensures
 
 
-def roots(program: ir.Program, modules: Iterable[str]) -> list[ir.Function]:
-    """The functions of modules that are proven by themselves: all but ghosts and private ones that others call and look
-    into; but what these promise, their callers take for granted. And of each struct's invariants the first."""
-    wanted = set(modules)
-    first = {found[0] for found in invariants.of_program(program).values() if speaks_of_a_struct(found[0])}
-    called = {
+def _called(program: ir.Program) -> set[ir.Function]:
+    return {
         node.function
         for function in program.functions
         for node in everything(function.body)
         if isinstance(node, ir.Call)
     }
+
+
+def entered(program: ir.Program) -> frozenset[ir.Function]:
+    """Private functions that nobody calls: who will, isn't known, so they begin and end like public ones."""
+    called = _called(program)
+    return frozenset(one for one in program.functions if is_private(one) and one not in called)
+
+
+def roots(program: ir.Program, modules: Iterable[str]) -> list[ir.Function]:
+    """The functions of modules that are proven by themselves: all but ghosts and private ones that others call and look
+    into; but what these promise, their callers take for granted. And of each struct's invariants the first."""
+    wanted = set(modules)
+    called = _called(program)
+    said = (filter(speaks_of_a_struct, found) for found in invariants.of_program(program).values())
+    first = {one for found in said if (one := next(found, None)) is not None}
     return [
         function
         for function in program.functions

@@ -36,6 +36,7 @@ from neokernel.compiler.types import (
     UnionType,
     ValueType,
 )
+from neokernel.lang.floats import to_binary32
 from neokernel.prover import terms as t
 from neokernel.prover.terms import BOOL, REF, Term
 
@@ -302,7 +303,8 @@ class Layout:
 def float_bits(value: float, bits: int) -> int:
     import struct
 
-    return int.from_bytes(struct.pack("<f" if bits == 32 else "<d", value), "little")
+    found = struct.pack("<f", to_binary32(value)) if bits == 32 else struct.pack("<d", value)
+    return int.from_bytes(found, "little")
 
 
 def float_value(bits: int, width: int) -> float:

@@ -124,6 +124,8 @@ class Writes:
                     yield from self.inside(reference.type.target)
             case ir.StoreWire():
                 yield self.bytes()
+            case ir.Renew(reference=reference) if isinstance(reference.type, RefType):
+                yield from self.ghosts(reference.type.target)
 
     def places_of(self, function: ir.Function) -> dict[Cells, tuple[Place, ...]]:
         found = self._places.get(function)
@@ -155,6 +157,19 @@ class Writes:
                 yield from self.inside(element.target if isinstance(element, RefType) else element)
             case ArrayType(element=element, atomic=False):
                 yield Cells(f"[{self.layout.name(element)}]", element)
+
+    def ghosts(self, type_: Type) -> Iterator[Cells]:
+        """The cells of the ghost fields of an object and of all that lies in it."""
+        match type_:
+            case StructType(fields=fields):
+                for f in fields.values():
+                    if f.ghost:
+                        yield from self.inside(f.type.target if f.inline and isinstance(f.type, RefType) else f.type)
+                        yield Cells(f"{self.layout.name(type_)}.{f.name}", f.type)
+                    elif f.inline:
+                        yield from self.ghosts(f.type.target if isinstance(f.type, RefType) else f.type)
+            case ArrayType(element=element, inline=True):
+                yield from self.ghosts(element.target if isinstance(element, RefType) else element)
 
     def made_by(self, function: ir.Function) -> frozenset[Type]:
         """What a function makes, through all that it calls, but for objects in frames: nobody has those afterwards."""

@@ -17,7 +17,7 @@ from neokernel.compiler.pipeline import analyse_source, run_front_end
 from neokernel.compiler.source import PACKAGE_ROOT
 from neokernel.image.kernel import kernel_state
 from neokernel.prover import invariants
-from neokernel.prover.prove import Proof, Session, callees_first, roots
+from neokernel.prover.prove import Proof, Session, callees_first, entered, roots
 from neokernel.prover.unchanged import NO_RULE
 from neokernel.spec import MODULES
 
@@ -40,7 +40,7 @@ def session(text: str, single: frozenset[str] = frozenset()) -> Session:
     """All functions of a module proven; of the structs `single` there is one object."""
     made = program(text)
     rule = replace(NO_RULE, single=frozenset(f"{MODULE}.{name}" for name in single))
-    session = Session(invariants.of_program(made), rule=rule)
+    session = Session(invariants.of_program(made), rule=rule, entered=entered(made))
     for function in callees_first(roots(made, [MODULE])):
         session.prove(function)
     return session

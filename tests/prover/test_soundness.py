@@ -2214,3 +2214,79 @@ def f() -> None:
     Thing()
 """
     assert failures(text) == ["invariant"]
+
+
+@pytest.mark.parametrize(("name", "left"), [("_f", ["invariant"]), ("f", ["invariant"])])
+@pytest.mark.parametrize("mark", ["", "@inline"])
+def test_a_private_function_that_nobody_calls_begins_and_ends_like_others(
+    mark: str, name: str, left: list[str]
+) -> None:
+    text = f"""
+@struct
+class T:
+    n: u32 = 0
+    @invariant
+    def ok(self) -> bool:
+        return self.n < 5
+
+def q(t: T) -> u32:
+    ensures(lambda result: result < 5)
+    return t.n
+
+{mark}
+def {name}(t: T) -> None:
+    t.n = 9
+    assert q(t) < 5
+"""
+    assert failures(text, name) == left
+    assert failures(text.replace("t.n = 9", "t.n = 4"), name) == []
+
+
+@pytest.mark.parametrize("place", ["h.p", "h.q[1]"])
+def test_who_is_renewed_has_its_ghost_fields_anew(place: str) -> None:
+    text = f"""
+@struct
+class P:
+    n: u32 = 3
+    g: Ghost[u32] = 0
+
+@struct
+class H:
+    p: Embedded[P] = P()
+    q: Array[Embedded[P]] = array(2)
+
+def f(h: H) -> None:
+    requires({place}.g == 4)
+    ensures(lambda: {place}.g == 4)
+    renew({place})
+
+def g(h: H, n: u32) -> None:
+    requires({place}.g == 4)
+    ensures(lambda: {place}.g == 4)
+    for _ in range(n):
+        renew({place})
+"""
+    assert failures(text) == failures(text, "g") == ["ensures"]
+
+
+def test_one_invariant_may_promise_something_others_are_looked_at_all_the_same() -> None:
+    text = """
+@struct
+class T:
+    n: u32 = 0
+    @invariant
+    def one(self) -> bool:
+        ensures(lambda result: result == (self.n < 5))
+        return self.n < 5
+    @invariant
+    def two(self) -> bool:
+        return self.n > 7
+
+def f(t: T) -> u32:
+    return t.n
+"""
+    assert failures(text, "T.two") == ["possible"]
+
+
+def test_a_constant_beyond_its_width_is_infinite() -> None:
+    assert failures("def f(n: u32) -> f32:\n    x: f32 = 1e300\n    assert n < 5\n    return x\n") == ["assert"]

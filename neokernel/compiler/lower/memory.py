@@ -90,6 +90,9 @@ def read_field(ctx: Context, base: Operand, name: str, node: ast.AST) -> Operand
         return _read_wire(ctx, base, base.type.target, name, node)
     found = field_of(ctx, base, name, node)
     if isinstance(base.type, ValueType):
+        if found.ghost:
+            help = "what is copied has no ghost fields that could be looked up; a struct has"
+            raise ctx.reject("NK0903", f"`{name}` is a ghost field of a value: nobody can read it", node, help)
         stored = [f.name for f in base.type.fields.values() if not f.ghost]
         return ctx.op(ir.Item, node, found.type, base, stored.index(name))
     assert isinstance(base.type, RefType) and isinstance(base.type.target, StructType)

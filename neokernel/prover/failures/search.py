@@ -46,7 +46,9 @@ def ways(session: Session, function: ir.Function, failed: Iterable[Verdict]) -> 
         return []
     found: list[Way] = []
     with deep_recursion():
-        run = Run(function, session.of, session.limits, session.effort, session.proven, session.rule)
+        run = Run(
+            function, session.of, session.limits, session.effort, session.proven, session.rule, entered=session.entered
+        )
         run.execute()
         for obligation in run.executor.findings.obligations:
             left = wanted.get(_place(obligation))
@@ -68,7 +70,7 @@ def _among_runs(
     session: Session, function: ir.Function, doubtful: set[_Place]
 ) -> tuple[dict[_Place, list[Counterexample]], set[_Place]]:
     """How these fail in runs; and those that never do, though runs come there."""
-    run = Run(function, session.of, RUNS, session.effort // 8, session.proven, session.rule)
+    run = Run(function, session.of, RUNS, session.effort // 8, session.proven, session.rule, entered=session.entered)
     run.execute()
     in_runs: dict[_Place, list[Counterexample]] = {}
     met: set[_Place] = set()
