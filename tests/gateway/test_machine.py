@@ -89,10 +89,15 @@ def until_up(port: int) -> None:
 
 
 def asked(
-    port: int, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    port: int,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    patience: float = PATIENCE,
 ) -> tuple[int, Any, http.client.HTTPMessage]:
     """Status, what the answer's JSON says, and its fields."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience)
     try:
         connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
