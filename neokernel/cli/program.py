@@ -143,7 +143,11 @@ def analyse(program: Program) -> list[Diagnostic]:
 
 def unwritable(output: Path, error: OSError) -> ToolError:
     """What stood in the way of writing `output`, which may be another file or folder beside it."""
-    place = shown(Path(error.filename)) if isinstance(error.filename, str) else str(output)
+    from neokernel.compiler.toolchain import ASIDE  # late, because the compiler is big
+
+    place = str(output)
+    if isinstance(error.filename, str) and not Path(error.filename).name.startswith(ASIDE):
+        place = shown(Path(error.filename))
     if isinstance(error, FileExistsError):
         return ToolError("NK1005", f"{place} can't be written: it is a file, and was to be a folder", "move it away")
     return ToolError("NK1005", f"{place} can't be written: {error.strerror or error}")

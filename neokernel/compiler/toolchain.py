@@ -15,6 +15,9 @@ from pathlib import Path
 
 from neokernel.compiler.llvm.target import Target
 
+#: what names of folders begin with that files are made in, until they are whole
+ASIDE = ".nk-"
+
 
 class ToolError(Exception):
     """A tool refused its input: what it said, and which tool it was."""
@@ -112,16 +115,19 @@ def link(
     entry: str = "_start",
     options: Sequence[str] = (),
 ) -> None:
-    """Link objects to an ELF, without what nothing refers to.
+    """Link objects to an ELF, without what nothing refers to. Whoever reads `output` meanwhile reads the old one.
 
     `script`: text of a linker script. Records of checks in code that was dropped get the address -1, and `read_checks`
     skips them.
     """
-    arguments = ["--gc-sections", "--build-id=none", "-e", entry, "-o", str(output)]
+    arguments = ["--gc-sections", "--build-id=none", "-e", entry]
     arguments += ["-z", "max-page-size=4096", "-z", "dead-reloc-in-nonalloc=.nk.checks=0xffffffffffffffff", *options]
-    with tempfile.TemporaryDirectory() as folder:
+    # The linker removes its output before it writes it: another `nk` may be about to run it.
+    with tempfile.TemporaryDirectory(prefix=ASIDE, dir=output.parent) as folder:
         if script is not None:
             path = Path(folder) / "link.ld"
             path.write_text(script)
             arguments += ["-T", str(path)]
-        run_tool("ld.lld", [*arguments, *map(str, objects)])
+        made = Path(folder) / output.name
+        run_tool("ld.lld", [*arguments, "-o", str(made), *map(str, objects)])
+        made.replace(output)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neokernel.compiler import toolchain
 from neokernel.compiler.diagnostics import Diagnostics
 from neokernel.compiler.llvm.checks import read_checks
 from neokernel.compiler.llvm.target import CheckRecord
@@ -76,7 +77,7 @@ def write_check_table(image: Path, records: Iterable[CheckRecord], sources: Sour
     folder = os.path.relpath(sources.folder.resolve(), path.parent.resolve())
     table = {"image": digest(image), "folder": folder, "sources": dict(sources.digests), "checks": checks}
     text = json.dumps(table, indent=1) + "\n"
-    with tempfile.TemporaryDirectory(prefix=".nk-", dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=toolchain.ASIDE, dir=path.parent) as folder:
         whole = Path(folder) / path.name
         whole.write_text(text, encoding="utf-8")
         whole.replace(path)

@@ -429,6 +429,10 @@ def test_output_that_can_not_be_written(nk: Nk, tmp_path: Path) -> None:
     result = nk("build", EXAMPLES / "01_hello", "-o", "file/image.elf")
     assert result.status == Exit.USAGE
     assert "error[NK1005]" in result.error
+    # Nobody can write there, not even root.
+    result = nk("build", EXAMPLES / "01_hello", "-o", "/proc/image.elf")
+    assert result.status == Exit.USAGE
+    assert result.error.startswith("building 01_hello\nerror[NK1005]: /proc/image.elf can't be written: ")
 
 
 def test_what_a_killed_build_left_is_in_nobodys_way(nk: Nk, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import llvmlite.binding as binding
@@ -173,6 +174,25 @@ def test_copies_leave_a_record_each_and_dropped_code_none(tmp_path: Path) -> Non
     image = (tmp_path / "a.elf").read_bytes()
     assert len(set(found)) == 2
     assert image.count(b"\x02\x90") >= 2  # ebreak, compressed
+
+
+def test_a_program_is_there_while_it_is_linked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another `nk` may be about to run it."""
+    toolchain.compile_ir(emit(checked_program(), riscv64(), EmitOptions()).text, tmp_path / "a.o", riscv64())
+    output = tmp_path / "a.elf"
+    toolchain.link([tmp_path / "a.o"], output)
+    whole, run_tool, seen = output.read_bytes(), toolchain.run_tool, list[bytes]()
+
+    def watched(tool: str, arguments: Sequence[str]) -> bytes:
+        said = run_tool(tool, arguments)
+        seen.append(output.read_bytes())
+        return said
+
+    output.write_bytes(b"what was there before")
+    monkeypatch.setattr(toolchain, "run_tool", watched)
+    toolchain.link([tmp_path / "a.o"], output)
+    assert seen == [b"what was there before"] and output.read_bytes() == whole
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.elf", "a.o"]
 
 
 def test_several_programs_number_their_checks_apart() -> None:

@@ -21,7 +21,7 @@ from tests.support.patience import LONGEST_RUN, PATIENCE
 
 SOURCES = Path(__file__).parent / "ports"
 KILLS = 10
-#: a file that says that the machine has ended
+#: a file with what `nk run` said, once the machine has ended
 OVER = "over"
 
 
@@ -30,7 +30,8 @@ def peer(path: Path) -> Iterator[socket.socket]:
     """A connection, once the machine is there and has greeted. One that never is ends with its own time."""
     while not path.exists():
         time.sleep(0.1)
-        assert path.parent.exists() and not (path.parent / OVER).exists(), "the machine has ended"
+        over = path.parent / OVER
+        assert not over.exists(), f"the machine has ended: {over.read_text()}"
     with socket.socket(socket.AF_UNIX) as made:
         made.settimeout(PATIENCE)
         made.connect(str(path))
@@ -64,7 +65,7 @@ def running(folder: Path, timeout: int) -> Iterator[tuple[Path, dict[str, Any]]]
 
     def run() -> None:
         done = nk("run", "--json", "--timeout", str(timeout), system, timeout=timeout + 100)
-        (system / OVER).touch()
+        (system / OVER).write_text(done.stdout + done.stderr)
         found.update(json.loads(done.stdout))
 
     machine = threading.Thread(target=run)
