@@ -10,7 +10,9 @@ that nothing that one peer sends is taken for another one's: once the other side
 `Gone`. What a peer sent before it went can still be read until the next one is there; of what it sends while one is
 exchanged for the next, bytes may be dropped. So let the server speak first, and the peer wait for that. The other
 direction is less strict: what was taken from the server and is on its way when the peer is exchanged may reach the new
-one. What isn't for everybody who can reach the socket is to be encrypted.
+one. What isn't for everybody who can reach the socket is to be encrypted. A peer that goes while it reads nothing of much
+that it is told leaves QEMU 10.0 silent to the next one, until that has gone, too: so let a peer that isn't greeted
+connect again.
 
 **When the driver ends** (PEER_DIED), or resets its device, the connection has another number then, though the peer
 outside is the same, and sees nothing of it: bytes on the way may be lost, or cut off. So a server begins anew on every

@@ -158,6 +158,7 @@ def check(console: Console) -> None:
         port = console.port(index)
         assert usize(port.receive.in_flight) + len(port.came) == BUFFERS, "a buffer that is lost, or twice"
         assert usize(port.send.in_flight) + len(port.spare) == BUFFERS
+        assert usize(port.send.in_flight) == len(port.leaving)
         assert port.gate is not Gate.OPEN or port.number != 0
     assert usize(console.told.in_flight) + len(console.places) == TOLD
 
@@ -205,7 +206,9 @@ def answer(world: World, console: Console) -> None:
         case _ if index < console.ports:
             side, port = world.data[index], console.port(index)
             side.listen(port.send.size)
-            if side.count != 0:
+            if side.count != 0 and step == 52:
+                _ = side.first()
+            elif side.count != 0:
                 side.give_back(port.send.size, u32(side.first()), 0)
         case _:
             pass

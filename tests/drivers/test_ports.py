@@ -183,6 +183,52 @@ def test_a_peer_that_has_gone() -> None:
     assert machine.number() > number and machine.read(number) is None
 
 
+def gone_unread(machine: Host, data: bytes) -> None:
+    """The peer goes before it has read what it was told; another one comes."""
+    assert machine.write(machine.number(), data) == len(data)
+    machine.console.hand_over()
+    machine.device.disconnect(1)
+    machine.turn()
+    machine.device.connect(1)
+    machine.turn()
+
+
+def test_buffers_that_the_device_forgets() -> None:
+    """One each time that a peer goes before what it was told: the next that is carried says that they are free."""
+    machine, _ = connected()
+    for length in (1, BUFFERS * BUFFER, BUFFER + 1) * 4:
+        gone_unread(machine, bytes(length))
+        assert machine.write(machine.number(), b"hello") == 5
+        machine.turn()
+        assert machine.device.received[1] == b"hello" and len(machine.console.first.spare) == BUFFERS
+        machine.device.received[1].clear()
+
+
+def test_a_device_that_has_forgotten_all_buffers_is_late() -> None:
+    machine, _ = connected()
+    for _ in range(BUFFERS):
+        assert machine.console.waiting_since() is None
+        gone_unread(machine, b"hello")
+    assert machine.write(machine.number(), b"hello") == 0
+    since = machine.console.waiting_since()
+    assert since is not None and not machine.console.is_late(since + 10, u64(10))
+    assert machine.console.is_late(since + 11, u64(10))
+    assert machine.begin() is None
+    machine.turn()
+    assert machine.console.waiting_since() is None
+    assert machine.write(machine.number(), b"hello") == 5
+    machine.turn()
+    assert machine.device.received[1] == b"hello"
+
+
+def test_a_peer_that_takes_its_time_isnt_late() -> None:
+    machine, number = connected()
+    machine.device.taking[1] = False
+    assert machine.write(number, bytes(10_000)) == BUFFERS * BUFFER
+    machine.turn()
+    assert machine.console.waiting_since() is None
+
+
 def test_nothing_of_one_peer_is_taken_for_another_ones() -> None:
     machine, number = connected()
     for _ in range(5):

@@ -414,7 +414,8 @@ class Ports(Device):
     def disconnect(self, port: int) -> None:
         self.host[port] = False
         self.to_send[port] = b""
-        for chain in self.chains(3 + 2 * port):
+        # The one that it was about to carry it forgets.
+        for chain in list(self.chains(3 + 2 * port))[1:]:
             self.give_back(chain.head, 0, 3 + 2 * port)
         self.say(port, 6, 0)
 

@@ -172,7 +172,8 @@ class Server:
 
     def deadline(self) -> u64:
         """When to look at the device though it hasn't interrupted."""
-        return NEVER if self.console.told.in_flight == 0 else self.console.since + self.patience + 1
+        since = self.console.waiting_since()
+        return NEVER if since is None else since + self.patience + 1
 
     def tell(self, number: usize) -> None:
         listener = self.listeners[number]

@@ -12,12 +12,17 @@ Two sides open a port: the device says that its own is open (PORT_OPEN), and the
 marks that say whose they are, and travel in another queue than the news of PORT_OPEN. So when the other side goes, the
 driver closes its own, waits until the device has taken note, drops what has come meanwhile, and opens again.
 
+Buffers that the device never gives back: QEMU forgets the one that it was about to carry when the other side went
+(`virtio_serial_close`). As a port's bytes go one after the other, it has none any more that comes before one that it
+gives back. If it has all of them when a connection begins, and keeps them, it is late.
+
 Invariants:
 - `number` isn't 0 exactly while there is a connection of which something may still be read.
 - Bytes that are read as one connection's are none of the next one's: what came is taken before the news are, so if
   these tell of another peer, it is dropped.
 - There is a place for everything that the driver must tell.
-- A port's buffers are with the device, or wait in `came`, or are free in `spare`; each is in one place.
+- A port's buffers are with the device (those to be carried: in `leaving`, in their order), or wait in `came`, or are
+  free in `spare`; each is in one place.
 - Each call ends after a number of steps that doesn't depend on the device.
 """
 
@@ -142,8 +147,12 @@ class Port:
     came: Embedded[Fifo[u8]] = Fifo(slots=array(BUFFERS))
     lengths: Array[u32] = array(BUFFERS)
     done: usize = 0
-    #: buffers that can be written
+    #: buffers that can be written; that the device has, to carry what is in them
     spare: Embedded[Fifo[u8]] = Fifo(slots=array(BUFFERS))
+    leaving: Embedded[Fifo[u8]] = Fifo(slots=array(BUFFERS))
+    #: since the connection began the device has had all of them, from then on
+    mute: bool = False
+    since: u64 = 0
     #: a write found too little room, and nobody was told since that there is some
     crowded: bool = False
     #: something has happened
@@ -157,11 +166,10 @@ class Port:
         self.present, self.peer, self.hung, self.opened = False, False, False, False
         self.gate, self.number = Gate.SHUT, 0
         self.name_length, self.columns, self.rows = 0, 0, 0
-        self.done, self.news = 0, True
-        while self.came.pop() is not None:
-            pass
-        while self.spare.pop() is not None:
-            pass
+        self.done, self.news, self.mute = 0, True, False
+        self.came.clear()
+        self.spare.clear()
+        self.leaving.clear()
 
 
 @struct
@@ -219,8 +227,7 @@ class Console:
         self.transport.go()
         for index in range(SAID):
             self.listen_for(u32(index))
-        while self.places.pop() is not None:
-            pass
+        self.places.clear()
         for index in range(TOLD):
             self.closing[index] = 0
             _ = self.places.push(u8(index))
@@ -279,8 +286,18 @@ class Console:
                 self.transport.notify(u32(5 + 2 * index))
 
     def is_late(self, now: u64, patience: u64) -> bool:
-        """Has the device not taken note of what it was told for longer than any takes?"""
-        return self.told.in_flight != 0 and now - self.since > patience
+        """Has the device kept what it was told, or was to carry for earlier connections, for longer than any does?"""
+        waiting = self.waiting_since()
+        return waiting is not None and now - waiting > patience
+
+    def waiting_since(self) -> u64 | None:
+        """Since when it is awaited that the device does something; None: it isn't."""
+        found: u64 | None = None if self.told.in_flight == 0 else self.since
+        for index in range(self.ports):
+            port = self.port(index)
+            if port.mute:
+                found = port.since if found is None else min(found, port.since)
+        return found
 
     # --- bytes --------------------------------------------------------------------------------------------------------
 
@@ -327,6 +344,7 @@ class Console:
             copy(port.data[start : start + size], data[count : count + size])
             port.send.add(port.data_address + start, u32(size), False)
             port.send.close(u32(buffer))
+            assert port.leaving.push(buffer) is None, "there are as many places as buffers"
             count += size
         port.crowded = port.crowded or count < len(data)
         return count
@@ -387,12 +405,23 @@ class Console:
                 return done
             if done is not None:
                 self.health.progress()
-                assert port.spare.push(u8(done.token)) is None, "there are as many places as buffers"
+                self.carried(port, done.token)
                 port.news = port.news or port.crowded
                 port.crowded = False
             elif port.send.may_sleep():
                 return None
         return Broken.ENDLESS
+
+    def carried(self, port: Port, token: u32) -> None:
+        """A buffer is back; those before it don't come back any more."""
+        port.mute = False
+        for _ in range(BUFFERS):
+            buffer = port.leaving.pop()
+            assert buffer is not None, "what is back was handed over"
+            assert port.spare.push(buffer) is None, "there are as many places as buffers"
+            if u32(buffer) == token:
+                return
+            port.send.forget(u32(buffer))
 
     def noted(self, now: u64) -> Broken | None:
         """What the device has taken note of."""
@@ -511,6 +540,7 @@ class Console:
         self.latest = max(self.latest + 1, now)
         port.gate, port.number = Gate.OPEN, self.latest
         port.news, port.opened = True, True
+        port.mute, port.since = len(port.spare) == 0, now
         self.tell(u32(index) + 1, PORT_OPEN, 1, 0, now)
 
     # --- inside -------------------------------------------------------------------------------------------------------

@@ -302,13 +302,24 @@ class Queue:
             return Broken.HEAD
         if not least <= length <= chain.writable:
             return Broken.LENGTH
-        chain.live = False
-        self.links[usize(chain.last)] = self.first_free
-        self.first_free = u16(head)
-        self.free += chain.count
-        self.in_flight -= 1
+        self.release(u16(head))
         self.taken = wrapping_add(self.taken, 1)
         return Completion(chain.token, length)
+
+    def forget(self, token: u32) -> None:
+        """Free the chains that were closed with this token: the device has lost them. If it has them, it is broken."""
+        for head in range(usize(self.size)):
+            if self.chains[head].live and self.chains[head].token == token:
+                self.release(u16(head))
+
+    def release(self, head: u16) -> None:
+        """The descriptors of a live chain are free again."""
+        chain = self.chains[usize(head)]
+        chain.live = False
+        self.links[usize(chain.last)] = self.first_free
+        self.first_free = head
+        self.free += chain.count
+        self.in_flight -= 1
 
     def may_sleep(self) -> bool:
         """Ask to be interrupted by the next completion. False: one is there already."""
