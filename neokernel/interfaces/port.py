@@ -5,13 +5,13 @@
     taken = port.write(number, data)                    # how many of the first bytes: never waits
     came = port.read(number, into)                      # 0: nothing now
 
-**Connections** have numbers, which never come twice while the machine runs. What is read and written names one, so
-that nothing that one peer sends is taken for another one's: once the other side has gone, or is another one, calls give
+**Connections** have numbers, which never come twice while the machine runs. What is read and written names one, so that
+nothing that one peer sends is taken for another one's: once the other side has gone, or is another one, calls give
 `Gone`. What a peer sent before it went can still be read until the next one is there; of what it sends while one is
 exchanged for the next, bytes may be dropped. So let the server speak first, and the peer wait for that. The other
 direction is less strict: what was taken from the server and is on its way when the peer is exchanged may reach the new
-one. What isn't for everybody who can reach the socket is to be encrypted. A peer that goes while it reads nothing of much
-that it is told leaves QEMU 10.0 silent to the next one, until that has gone, too: so let a peer that isn't greeted
+one. What isn't for everybody who can reach the socket is to be encrypted. A peer that goes while it reads nothing of
+much that it is told leaves QEMU 10.0 silent to the next one, until that has gone, too: so let a peer that isn't greeted
 connect again.
 
 **When the driver ends** (PEER_DIED), or resets its device, the connection has another number then, though the peer
