@@ -6,7 +6,8 @@ Nothing here prints. What came of a function is kept by the content of all that 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from collections.abc import Container
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from neokernel.cli.output import progress
@@ -37,7 +38,7 @@ class Told:
     """What came of one function: of so many obligations so many are proven; what to say of the others.
 
     `elsewhere`: how many checks of which other modules aren't proven here. `checks`: its own that are, by index, if
-    what it took for granted is.
+    what it took for granted is. Other functions are named by their symbols.
     """
 
     name: str
@@ -49,20 +50,32 @@ class Told:
     #: to show each message's way to fail
     attempts: list[Attempt] = field(default_factory=list)
     bounds: list[str] = field(default_factory=list)
+    #: functions that weren't looked into: those whose promises it relied on, those that could break invariants, and
+    #: instances of what is generic elsewhere, which nobody else proves
     relied_on: list[str] = field(default_factory=list)
-    #: functions of others that weren't looked into, and could break invariants
     keeping: list[str] = field(default_factory=list)
+    instances: list[str] = field(default_factory=list)
     checks: list[int] = field(default_factory=list)
+
+    def beside(self, roots: Container[str]) -> Told:
+        """The same, with functions named as they are written; those that are proven, too, aren't named."""
+        from neokernel.lang.interfaces.generate import as_written
+
+        relied_on, keeping = (
+            [as_written(s) for s in each if s not in roots] for each in (self.relied_on, self.keeping)
+        )
+        return replace(self, relied_on=relied_on, keeping=keeping)
 
     def messages(self) -> list[tuple[Diagnostic, Attempt]]:
         return list(zip(self.diagnostics, self.attempts, strict=True))
 
 
-@dataclass
+@dataclass(eq=False)
 class Outcome:
     """What came of a program's functions; and those, by name and line, of which it has no instance to prove."""
 
     program: Program
+    module: str
     told: list[Told] = field(default_factory=list)
     unused: list[tuple[str, int]] = field(default_factory=list)
 
@@ -72,7 +85,8 @@ class Outcome:
 
 
 def prove_programs(programs: list[Program], *, cold: bool, explain: bool, as_json: bool) -> list[Outcome]:
-    """The functions of each program's module, callees first; the kernel's modules together."""
+    """The functions of each program's module, callees first; the kernel's modules together. With them, what they make
+    of generic code of other modules."""
     from neokernel.compiler import pipeline  # late, because they are big
     from neokernel.image import proofs
     from neokernel.image.kernel import EXPORTS, kernel_state
@@ -84,7 +98,7 @@ def prove_programs(programs: list[Program], *, cold: bool, explain: bool, as_jso
 
     sessions: dict[str, tuple[Session, pipeline.State]] = {}
     outcomes: list[Outcome] = []
-    work: list[tuple[str, Session, ir.Function, list[Told]]] = []
+    work: list[tuple[str, ir.Function, Outcome]] = []
     for program in programs:
         state = pipeline.state_of(program.root)
         module = state.roots[0]
@@ -110,35 +124,48 @@ def prove_programs(programs: list[Program], *, cold: bool, explain: bool, as_jso
         session, state = sessions[name]
         assert state.program is not None
         unused = [(one.title, one.node.lineno) for one in state.unused if one.module.name == module]
-        outcomes.append(Outcome(program, unused=unused))
-        found = outcomes[-1].told
-        work += [(name, session, function, found) for function in prove.roots(state.program, [module])]
+        outcomes.append(Outcome(program, module, unused=unused))
+        found = prove.roots(state.program, [module], session.entered)
+        work += [(name, function, outcomes[-1]) for function in found]
     with progress("proving"):
-        for name, (session, _) in sessions.items():
-            mine = {function: found for other, _, function, found in work if other == name}
-            for function in prove.callees_first(mine):
-                mine[function].append(prove_function(session, function, frozenset(mine), cold=cold, explain=explain))
+        for name, (session, state) in sessions.items():
+            assert state.program is not None
+            by_symbol = {function.symbol: function for function in state.program.functions}
+            mine = {function: outcome for other, function, outcome in work if other == name}
+            queue = prove.callees_first(mine)
+            for function in queue:  # which grows
+                outcome = mine[function]
+                told = prove_function(session, function, outcome.module, cold=cold, explain=explain)
+                outcome.told.append(told)
+                made = [by_symbol[symbol] for symbol in told.instances]
+                queue += [one for one in made if one not in mine]
+                mine.update({one: outcome for one in made if one not in mine})
+            proven = {function.symbol for function in mine}
+            for outcome in dict.fromkeys(mine.values()):
+                outcome.told[:] = [one.beside(proven) for one in outcome.told]
     return outcomes
 
 
-def prove_function(
-    session: Session, function: ir.Function, roots: frozenset[ir.Function], *, cold: bool, explain: bool
-) -> Told:
-    """What came of a function, now or earlier."""
+def prove_function(session: Session, function: ir.Function, module: str, *, cold: bool, explain: bool) -> Told:
+    """What came of a function, now or earlier, for the proof of a module."""
+    from neokernel.compiler.digest import cone
     from neokernel.prover import cache
 
     invariants = [one for found in session.of.values() for one in found]
-    how = f"{session.limits} {session.rule} {function in session.entered}"
-    key = cache.key(function, invariants, session.proven, how)
-    # What is said of a function that fails quotes the sources, as they were.
-    places = cache.quoted(function, invariants, session.sources) if explain else ""
+    entered = [one.symbol for one in cone([*invariants, function]) if one in session.entered]
+    key = cache.key(function, invariants, session.proven, f"{session.limits} {session.rule} {entered} {module}")
+    # What is said of a function that fails quotes the sources, as they were; bounds are named by their lines.
+    places = cache.quoted(function, invariants, session.sources)
     record = None if cold else cache.load(key)
-    if record is not None and (not explain or not record["told"]["diagnostics"] or record["places"] == places):
+    if record is not None:
         told = from_record(record["told"])
-        session.take(function, told.checks)
-        return told
-    told = prove_now(session, function, roots, explain=explain)
-    cache.store(key, {"places": places, "told": asdict(told)})
+        if (record["explained"] or not explain or not told.diagnostics) and (
+            record["places"] == places or not (told.bounds or (explain and told.diagnostics))
+        ):
+            session.take(function, told.checks)
+            return told
+    told = prove_now(session, function, module, explain=explain)
+    cache.store(key, {"places": places, "explained": explain, "told": asdict(told)})
     return told
 
 
@@ -156,21 +183,35 @@ def from_record(record: dict[str, Any]) -> Told:
     return Told(**{**record, "diagnostics": diagnostics, "attempts": [Attempt(**one) for one in record["attempts"]]})
 
 
-def prove_now(session: Session, function: ir.Function, roots: frozenset[ir.Function], *, explain: bool) -> Told:
+def prove_now(session: Session, function: ir.Function, module: str, *, explain: bool) -> Told:
     from neokernel.lang.interfaces.generate import as_written
     from neokernel.prover.failures import report, search
     from neokernel.prover.failures.words import what
     from neokernel.prover.solve import Answer
+    from neokernel.prover.states import is_instance, is_private
+
+    def is_elsewhere(obligation: Obligation) -> bool:
+        """Is it a check that the proof of another module comes to, which shows it? What was taken for granted counts
+        here."""
+        callees = (call.function for call in obligation.calls)
+        return obligation.check is not None and any(
+            one.module != module
+            and not is_instance(one)
+            and (not is_private(one) or one in session.entered or bool(one.ensures))
+            for one in callees
+        )
 
     proof = session.prove(function)
-    # What fails in another module, that module's own proof shows; but what was taken for granted counts.
-    mine = [v for v in proof.verdicts if v.obligation.check is None or v.obligation.function.module == function.module]
+    mine = [verdict for verdict in proof.verdicts if not is_elsewhere(verdict.obligation)]
     failed = [verdict for verdict in mine if verdict.answer is not Answer.PROVEN]
-    told = Told(as_written(function.name), len(mine) - len(failed), len(mine), proof.seconds)
+    name = function.name if function.module == module else function.symbol
+    told = Told(as_written(name), len(mine) - len(failed), len(mine), proof.seconds)
     told.elsewhere = dict(Counter(one.obligation.function.module for one in proof.failed if one not in failed))
     told.bounds = [f"{as_written(f.name)}, line {span.line}" for f, span in proof.findings.assumed_bounds]
-    told.relied_on = [as_written(f.symbol) for f in proof.findings.summarised if f.ensures and f not in roots]
-    told.keeping = [as_written(f.symbol) for f in proof.findings.keeping if f not in roots]
+    summarised = proof.findings.summarised
+    told.relied_on = [one.symbol for one in summarised if one.ensures]
+    told.keeping = [one.symbol for one in proof.findings.keeping]
+    told.instances = [one.symbol for one in summarised if one.module != module and is_instance(one)]
     told.checks = session.own_checks(proof)
     ways = {one.verdict: one.found for one in search.ways(session, function, failed)} if explain else {}
     said: dict[tuple[object, ...], Verdict] = {}

@@ -40,6 +40,16 @@ def nodes_of(function: ir.Function) -> Iterable[ir.Statement]:
         yield from everything(contract.block)
 
 
+def checks_of(function: ir.Function) -> Iterable[ir.Check]:
+    """All checks of a function, contracts included."""
+    for node in nodes_of(function):
+        match node:
+            case ir.Instruction(checks=checks):
+                yield from checks
+            case ir.Fail(check=check):
+                yield check
+
+
 def reachable(functions: Iterable[ir.Function]) -> list[ir.Function]:
     """These functions and all that they call; contracts and other ghost code aren't followed."""
     found: dict[ir.Function, None] = {}
@@ -148,6 +158,18 @@ def cone(functions: Iterable[ir.Function], parts: Parts | None = None) -> list[i
             found[one] = None
             work += parts.callees(one)
     return sorted(found, key=lambda one: one.symbol)
+
+
+def in_ghost_code(functions: Iterable[ir.Function]) -> set[ir.Function]:
+    """What contracts and other ghost code call, and all that this calls: of these functions and of those in their
+    cone."""
+    called: dict[ir.Function, None] = {}
+    for one in cone(functions):
+        ghosts = [node for node in statements(one.body) if isinstance(node, ir.Ghost)]
+        blocks = [ghost.block for ghost in (*one.requires, *one.ensures, *one.entry, *ghosts)]
+        blocks += [one.body] if one.ghost else []
+        called |= {node.function: None for block in blocks for node in everything(block) if isinstance(node, ir.Call)}
+    return set(cone(called))
 
 
 def digest(functions: Iterable[ir.Function], also: str = "", parts: Parts | None = None) -> str:

@@ -8,10 +8,9 @@ its checks again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 
 from neokernel.compiler import ir
-from neokernel.compiler.digest import digest, nodes_of, reachable
+from neokernel.compiler.digest import checks_of, digest, reachable
 from neokernel.compiler.source import PACKAGE_ROOT
 
 RECORD = PACKAGE_ROOT / "neokernel" / "kernel" / "proofs.json"
@@ -33,13 +32,6 @@ def identity(program: ir.Program) -> str:
     """Of all that was proven: what can be reached, and the invariants."""
     invariants = [one for one in program.functions if one.invariant_of is not None]
     return digest([*reachable([*entries(program), *boot(program)]), *invariants])
-
-
-def checks_of(function: ir.Function) -> Iterable[ir.Check]:
-    for node in nodes_of(function):
-        yield from getattr(node, "checks", ())
-        if isinstance(node, ir.Fail):
-            yield node.check
 
 
 def write(program: ir.Program, discharged: dict[str, list[int]], kept: dict[str, str]) -> None:

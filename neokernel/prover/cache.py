@@ -23,7 +23,7 @@ import z3
 
 from neokernel.compiler import digest as digests
 from neokernel.compiler import interpret, ir, layout, lives, types
-from neokernel.compiler.digest import Parts, cone, digest, nodes_of
+from neokernel.compiler.digest import Parts, checks_of, cone, digest
 
 FOLDER = Path("build") / "proofs"
 #: what the prover takes from the compiler, but for how messages are worded
@@ -57,8 +57,7 @@ def key(
     held = [
         (one.symbol, check.index)
         for one in (cone(read) if proven else ())
-        for node in nodes_of(one)
-        for check in getattr(node, "checks", ())
+        for check in checks_of(one)
         if id(check) in proven
     ]
     return digest(read, f"{_tools()} {function.symbol} {limits} {held}\n", parts)

@@ -12,7 +12,7 @@ is assumed but what its type says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from neokernel.compiler import ir
@@ -105,7 +105,7 @@ class Executor:
         self.memory = Memory(self.layout)
         self.writes = Writes(self.layout)
         self.findings = Findings()
-        self.calls: tuple[ir.Span, ...] = ()
+        self.calls: tuple[ir.Call, ...] = ()
         #: on behalf of a specification: callees are looked into, whatever they promise
         self.specifying = False
         self.steps = 0
@@ -121,6 +121,8 @@ class Executor:
         self.entered: dict[ir.Function, None] = {}
         #: what is to be known of the structs' invariants
         self.invariants = NoInvariants()
+        #: private functions that begin and end like others, as their callers aren't all known
+        self.entered_alone: Container[ir.Function] = ()
         #: which struct's object an address is of, and which is seen as a span, by the field that the span then is
         self.addresses: dict[Term, StructType] = {}
         self.seen: dict[str, instructions.Seen] = {}
@@ -358,10 +360,12 @@ class Executor:
         arguments = [self.value(frame, argument) for argument in node.arguments]
         inner = Frame(function)
         start = State(state.path, dict(zip(function.parameters, arguments, strict=True)))
-        saved, self.calls = self.calls, (*self.calls, node.span)
+        saved, self.calls = self.calls, (*self.calls, node)
+        given = t.TRUE
         if function.requires:
             for contract in function.requires:
                 goal = self.condition(inner, contract, start)
+                given = t.conjunction(given, goal)
                 self.calls, inside = saved, self.calls
                 about = Contract(contract, dict(start.variables))
                 possible = self.oblige(frame, Duty.REQUIRES, node.span, state, goal, callee=function.name, about=about)
@@ -370,7 +374,7 @@ class Executor:
                     self.calls = saved
                     return None
         if function.naked or self._is_opaque(frame, function):
-            result = self._summary(inner, node, start)
+            result = self._summary(inner, node, start, given)
             end = None if result is None else State(state.path, state.variables)
         else:
             found = self.run(inner, start)
@@ -383,16 +387,20 @@ class Executor:
             frame.temps[node.result] = tuple(simplified(end.path, part) for part in result)
         return State(end.path, state.variables)
 
+    def is_part(self, function: ir.Function) -> bool:
+        """Is it a part of its callers, perhaps while invariants are broken?"""
+        return is_private(function) and function not in self.entered_alone
+
     def _is_opaque(self, frame: Frame, function: ir.Function) -> bool:
         """Is a call known by the callee's contract alone?"""
-        if is_private(function) and not self.specifying and not self.limits.exact:
+        if self.is_part(function) and not self.specifying and not self.limits.exact:
             # What is due in it that it doesn't promise, is proven as a part of its callers only.
             return bool(function.ensures) and not self.invariants.concern(self, function)
         if self.limits.exact:
             big = self.steps > self.limits.steps or self.size(function) > self.limits.inline
             self.left_out |= big
             return big
-        whole = is_private(function) or not self.writes.of_function(function)
+        whole = self.is_part(function) or not self.writes.of_function(function)
         big = self.steps > self.limits.steps or (self.size(function) > self.limits.inline and not whole)
         if self.specifying:
             return big and self.conditions is None and not is_specification(frame.function)
@@ -433,8 +441,9 @@ class Executor:
             return {one.var: self.unknown(one.var.type, "old") for one in ghost.block if isinstance(one, ir.Set)}
         return end.variables
 
-    def _summary(self, inner: Frame, node: ir.Call, start: State) -> Value | None:
-        """A call that isn't looked into."""
+    def _summary(self, inner: Frame, node: ir.Call, start: State, given: Term) -> Value | None:
+        """A call that isn't looked into; `given`: is what it requires. Where a condition is computed, nobody has proven
+        that it is."""
         function = node.function
         self.findings.summarised[function] = None
         if self.invariants.may_break(self, function):
@@ -456,13 +465,16 @@ class Executor:
             if where is not None:
                 self.forget(cells, constants, objects, where)
         if function.result == NEVER:
+            if self.conditions is not None:
+                self.conditions.append(t.invert(condition_of(start.path)))
             return None
         self.invariants.come_back(self, node, start)
         for contract in function.ensures:
             state = State(start.path, dict(start.variables))
             if contract.result is not None:
                 state.variables[contract.result] = result
-            self.assume(start.path, self.condition(inner, contract, state))
+            promised = self.condition(inner, contract, state)
+            self.assume(start.path, promised if self.conditions is None else t.implies(given, promised))
         return result
 
     def changes(

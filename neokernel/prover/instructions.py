@@ -6,6 +6,7 @@ each read. Assembly gives unknowns, and is assumed to leave alone all objects th
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -250,10 +251,11 @@ def _same_bytes(x: Executor, a: Value, b: Value, path: Path) -> Term:
 
 
 def _float(x: Executor, frame: Frame, node: ir.Instruction, operands: tuple[ir.Operand, ...]) -> Outcome:
-    """Of constants, what the interpreter makes of them; else anything."""
+    """Of constants, what the interpreter makes of them; else anything. Which bits a NaN has, machines may choose."""
     terms = [x.term(frame, operand) for operand in operands]
     known = [_as_constant(operand.type, term) for operand, term in zip(operands, terms, strict=True)]
-    if all(k is not None for k in known):
+    compares = isinstance(node, ir.Compare)
+    if all(k is not None and (compares or not _is_nan(k.value)) for k in known):
         constants = [k for k in known if k is not None]
         match node:
             case ir.Compare() | ir.Binary():
@@ -265,8 +267,14 @@ def _float(x: Executor, frame: Frame, node: ir.Instruction, operands: tuple[ir.O
             found = interpret.run(ir.Function("", "", "", node.span, [], _result(node), body), [])
         except interpret.CheckFailed:
             return x.unknown(_result(node), FLOATS), tuple(t.FALSE for _ in node.checks)
+        if _is_nan(found):
+            return x.unknown(_result(node), FLOATS), tuple(t.TRUE for _ in node.checks)
         return (_as_term(_result(node), found),), tuple(t.TRUE for _ in node.checks)
     return x.unknown(_result(node), FLOATS), tuple(x.fresh(FLOATS, t.BOOL) for _ in node.checks)
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _as_constant(type_: Type, term: Term) -> ir.Const | None:

@@ -35,7 +35,7 @@ from neokernel.prover.execute import NoInvariants
 from neokernel.prover.memory import AnyElements, Cells, Cleared, Entry, Fill, Moved, Write
 from neokernel.prover.obligations import Duty
 from neokernel.prover.paths import START, Path, assuming, condition_of, extended
-from neokernel.prover.states import Frame, State, is_private
+from neokernel.prover.states import Frame, State
 from neokernel.prover.terms import Term
 
 if TYPE_CHECKING:
@@ -294,7 +294,7 @@ class Invariants(NoInvariants):
         found = self._concerned.get(function)
         if found is None:
             made = {struct for type_ in x.writes.made_by(function) for struct in _structs_in(type_)}
-            found = self._concerned[function] = not made.isdisjoint(self.of) or (bool(self.of) and _enters(function))
+            found = self._concerned[function] = not made.isdisjoint(self.of) or (bool(self.of) and _enters(x, function))
         return found
 
     def matter(self, x: Executor, function: ir.Function) -> bool:
@@ -309,11 +309,11 @@ class Invariants(NoInvariants):
         return not (self._read.isdisjoint(x.writes.of_function(function)) and made.isdisjoint(self.of))
 
     def leave(self, x: Executor, frame: Frame, node: ir.Call, state: State) -> None:
-        if self.moments and x.conditions is None and not is_private(node.function) and not node.function.naked:
+        if self.moments and x.conditions is None and not x.is_part(node.function) and not node.function.naked:
             self.prove(x, node.span, state)
 
     def come_back(self, x: Executor, node: ir.Call, state: State) -> None:
-        if self.moments and x.conditions is None and not is_private(node.function) and not node.function.naked:
+        if self.moments and x.conditions is None and not x.is_part(node.function) and not node.function.naked:
             moment = _Moment(x.memory.stamp, state.path, x.memory.objects, frozenset(self.of))
             self.moments.append(moment)
 
@@ -364,10 +364,10 @@ def _structs_in(type_: Type) -> Iterator[StructType]:
             yield from _structs_in(element.target if isinstance(element, RefType) else element)
 
 
-def _enters(function: ir.Function) -> bool:
+def _enters(x: Executor, function: ir.Function) -> bool:
     """Does it call functions at whose begin invariants hold?"""
     calls = (node.function for node in statements(function.body) if isinstance(node, ir.Call))
-    return any(_enters(one) if is_private(one) else not one.naked for one in calls)
+    return any(_enters(x, one) if x.is_part(one) else not one.naked for one in calls)
 
 
 def _parts(x: Executor, reference: Term, type_: Type) -> Iterator[tuple[Term, Type]]:

@@ -51,7 +51,7 @@ class Obligation:
     path: Path
     goal: Term
     facts: int
-    calls: tuple[ir.Span, ...] = ()
+    calls: tuple[ir.Call, ...] = ()
     check: ir.Check | None = None
     #: how many branches had been met
     branches: int = 0

@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from neokernel.compiler import ir
-from neokernel.compiler.digest import everything
+from neokernel.compiler.digest import checks_of, everything, nodes_of
 from neokernel.compiler.types import NEVER, RefType, StructType
 from neokernel.lang.instrument import deep_recursion
 from neokernel.prover import invariants, single, unchanged
@@ -89,6 +89,7 @@ class Run:
         x.invariants = self.invariants
         x.proven = proven or set()
         x.all_or_nothing = rule
+        x.entered_alone = entered
         x.impossible = self._impossible
         for struct in of:
             if x.layout.only(RefType(struct)) is not None:
@@ -282,7 +283,7 @@ class Session:
     rule: AllOrNothing = NO_RULE
     #: functions whose checks stay, whatever is proven of them
     unasked: frozenset[ir.Function] = frozenset()
-    #: private ones that nobody calls
+    #: private ones that begin and end like others (`entered`)
     entered: frozenset[ir.Function] = frozenset()
     #: the text of each file, for messages
     sources: dict[str, str] = field(default_factory=dict)
@@ -312,11 +313,7 @@ class Session:
     def take(self, function: ir.Function, checks: Iterable[int]) -> None:
         """Take checks of a function as proven."""
         wanted = set(checks)
-        for node in everything(function.body):
-            found = (
-                node.checks if isinstance(node, ir.Instruction) else (node.check,) if isinstance(node, ir.Fail) else ()
-            )
-            self.proven |= {id(check) for check in found if check.index in wanted}
+        self.proven |= {id(check) for check in checks_of(function) if check.index in wanted}
 
 
 def callees_first(functions: Iterable[ir.Function]) -> list[ir.Function]:
@@ -342,26 +339,28 @@ def speaks_of_a_struct(function: ir.Function) -> bool:
     return function.invariant_of is not None and not function.ensures
 
 
-def _called(program: ir.Program) -> set[ir.Function]:
-    return {
-        node.function
-        for function in program.functions
-        for node in everything(function.body)
-        if isinstance(node, ir.Call)
-    }
-
-
 def entered(program: ir.Program) -> frozenset[ir.Function]:
-    """Private functions that nobody calls: who will, isn't known, so they begin and end like public ones."""
-    called = _called(program)
-    return frozenset(one for one in program.functions if is_private(one) and one not in called)
+    """Private functions whose callers aren't all known, so they begin and end like public ones: those that nothing in
+    their own module calls, contracts included; and inlined ones that nobody calls and that promise nothing."""
+    calls = [
+        (function.module, node.function)
+        for function in program.functions
+        for node in nodes_of(function)
+        if isinstance(node, ir.Call)
+    ]
+    called = {callee for _, callee in calls}
+    at_home = {callee for module, callee in calls if callee.module == module}
+
+    def is_alone(one: ir.Function) -> bool:
+        return one not in called and not one.ensures if one.inline else one not in at_home
+
+    return frozenset(one for one in program.functions if is_private(one) and is_alone(one))
 
 
-def roots(program: ir.Program, modules: Iterable[str]) -> list[ir.Function]:
-    """The functions of modules that are proven by themselves: all but ghosts and private ones that others call and look
-    into; but what these promise, their callers take for granted. And of each struct's invariants the first."""
+def roots(program: ir.Program, modules: Iterable[str], entered: Container[ir.Function] = ()) -> list[ir.Function]:
+    """The functions of modules that are proven by themselves: all but ghosts, and private ones that aren't `entered`;
+    but what these promise, their callers take for granted. And of each struct's invariants the first."""
     wanted = set(modules)
-    called = _called(program)
     said = (filter(speaks_of_a_struct, found) for found in invariants.of_program(program).values())
     first = {one for found in said if (one := next(found, None)) is not None}
     return [
@@ -370,5 +369,5 @@ def roots(program: ir.Program, modules: Iterable[str]) -> list[ir.Function]:
         if function.module in wanted
         and (not function.ghost or function.ensures or function in first)
         and not function.naked
-        and not (is_private(function) and function in called and not function.ensures)
+        and (not is_private(function) or function in entered or function.ensures)
     ]

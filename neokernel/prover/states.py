@@ -75,6 +75,11 @@ def is_specification(function: ir.Function) -> bool:
     return function.module.startswith(SPECIFICATIONS)
 
 
+def is_instance(function: ir.Function) -> bool:
+    """Of something generic: whoever uses it with these types makes it."""
+    return "[" in function.symbol
+
+
 def is_private(function: ir.Function) -> bool:
     """Is it a part of its callers, perhaps while invariants are broken? Called by its own module only, or inlined; and
     not by assembly, which knows nothing of it."""

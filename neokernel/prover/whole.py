@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from neokernel.compiler import ir
-from neokernel.compiler.digest import Parts, everything, reachable
+from neokernel.compiler.digest import Parts, everything, in_ghost_code, reachable
 from neokernel.prover import cache, invariants, single
 from neokernel.prover.obligations import Duty
 from neokernel.prover.prove import Session, roots
@@ -49,11 +49,13 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What is proven of a program. `functions`: what its entries and specifications reach. `earlier`: what is reached
-    before these are entered, and no more then. `alone`: those of both that are proven by themselves, and invariants
-    of which it is shown that objects can be so."""
+    before these are entered, and no more then. `ghostly`: what their contracts, invariants and other ghost code call,
+    and rely on, though images mayn't have it. `alone`: those of all that are proven by themselves, and invariants of
+    which it is shown that objects can be so."""
 
     functions: list[ir.Function]
     earlier: frozenset[ir.Function]
+    ghostly: frozenset[ir.Function]
     alone: list[ir.Function]
 
     @staticmethod
@@ -61,13 +63,22 @@ class Scope:
         functions = reachable([*entries, *(one for one in program.functions if is_specification(one))])
         earlier = frozenset(reachable(before)) - set(functions)
         inside = earlier | set(functions)
-        found = roots(program, {one.module for one in inside})
-        alone = [one for one in found if one in inside or one.invariant_of is not None]
-        return Scope(functions, earlier, alone)
+        said = [one for one in program.functions if one.invariant_of is not None]
+        ghostly = frozenset(in_ghost_code([*inside, *said]))
+        found = roots(program, {one.module for one in (*inside, *ghostly, *said)})
+        alone = [
+            one for one in found if one in inside or one.invariant_of is not None or (one in ghostly and one.ensures)
+        ]
+        return Scope(functions, earlier, ghostly, alone)
+
+    @property
+    def unasked(self) -> frozenset[ir.Function]:
+        """Those before: whatever is proven of their checks, images have them; but ghost code in no image."""
+        return self.earlier - self.ghostly
 
     def limits(self, function: ir.Function, of_all: str) -> str:
-        """What else its proof depends on: of those before, whose checks stay (`Session.unasked`)."""
-        return f"{of_all} {sorted(one.symbol for one in self.earlier)}" if function in self.earlier else of_all
+        """What else its proof depends on (`Session.unasked`)."""
+        return f"{of_all} {sorted(one.symbol for one in self.unasked)}" if function in self.earlier else of_all
 
 
 @dataclass(slots=True)
@@ -81,16 +92,25 @@ class Whole:
 
     @property
     def sound(self) -> bool:
-        """Is all proven that images don't check?"""
-        loose = (Duty.CHECK.value, Duty.SPECIFIED.value)
-        return all(failure.duty in loose for one in self.outcomes for failure in one.failures)
+        """Is all proven that images don't check? Ghost code isn't in images, so nothing ends where it fails."""
+        ghostly = {one.symbol for one in self.scope.ghostly}
+
+        def is_loose(failure: Failure) -> bool:
+            return failure.duty == Duty.SPECIFIED.value or (
+                failure.duty == Duty.CHECK.value and failure.function not in ghostly
+            )
+
+        return all(is_loose(failure) for one in self.outcomes for failure in one.failures)
 
     def checks(self) -> dict[tuple[str, int], bool]:
-        """The program's checks, without its specifications': does each hold, wherever a proof came across it?"""
+        """The program's checks, without its specifications' and those of ghost code alone: does each hold, wherever a
+        proof came across it?"""
         found: dict[tuple[str, int], bool] = {}
+        reached = {one.symbol for one in self.scope.functions}
         for one in self.outcomes:
             for symbol, index, holds in one.checks if not one.symbol.startswith(SPECIFICATIONS) else ():
-                found[symbol, index] = found.get((symbol, index), True) and holds
+                if symbol in reached:
+                    found[symbol, index] = found.get((symbol, index), True) and holds
         return found
 
     def discharged(self) -> dict[str, list[int]]:
@@ -172,7 +192,7 @@ def prove_all(
     single.check(program, rule.single, entries)
     scope = Scope.of(program, entries, before)
     mine = scope.alone
-    session = Session(invariants.of_program(program), rule=rule, unasked=scope.earlier)
+    session = Session(invariants.of_program(program), rule=rule, unasked=scope.unasked)
     given = [one for found in session.of.values() for one in found]
     limits = f"{session.limits} {rule}"
     parts = Parts()

@@ -135,10 +135,10 @@ class _Runner(Executor):
             return self.steps > self.limits.steps or self.size(function) > self.limits.inline
         return opaque
 
-    def _summary(self, inner: Frame, node: ir.Call, start: State) -> Value | None:
+    def _summary(self, inner: Frame, node: ir.Call, start: State, given: Term) -> Value | None:
         arguments = (part for each in node.function.parameters for part in start.variables[each])
         self.note(("call", node.function.symbol), arguments, start.path, memory=True)
-        return super()._summary(inner, node, start)
+        return super()._summary(inner, node, start, given)
 
 
 def _is_atomic(node: ir.Instruction) -> bool:

@@ -41,7 +41,7 @@ def session(text: str, single: frozenset[str] = frozenset()) -> Session:
     made = program(text)
     rule = replace(NO_RULE, single=frozenset(f"{MODULE}.{name}" for name in single))
     session = Session(invariants.of_program(made), rule=rule, entered=entered(made))
-    for function in callees_first(roots(made, [MODULE])):
+    for function in callees_first(roots(made, [MODULE], session.entered)):
         session.prove(function)
     return session
 

@@ -9,7 +9,7 @@ import pytest
 from neokernel.cli import whole
 from neokernel.cli.whole import BEGIN, CAVEATS, END
 from neokernel.compiler import ir
-from neokernel.compiler.digest import reachable
+from neokernel.compiler.digest import checks_of, reachable
 from neokernel.compiler.pipeline import export, run_front_end
 from neokernel.image import proofs
 from neokernel.image.kernel import EXPORTS, kernel_state
@@ -54,18 +54,14 @@ def test_what_isnt_proven_is_listed() -> None:
 
 
 def test_recorded_checks_are_discharged_and_no_others(kernel: ir.Program) -> None:
-    before = {
-        (one.symbol, check.index) for one in kernel.functions for check in proofs.checks_of(one) if check.discharged
-    }
+    before = {(one.symbol, check.index) for one in kernel.functions for check in checks_of(one) if check.discharged}
     assert proofs.discharge(kernel), STALE
-    after = {
-        (one.symbol, check.index) for one in kernel.functions for check in proofs.checks_of(one) if check.discharged
-    }
+    after = {(one.symbol, check.index) for one in kernel.functions for check in checks_of(one) if check.discharged}
     proven = json.loads(proofs.RECORD.read_text())["proven"]
     assert after - before <= {(symbol, index) for symbol, found in proven.items() for index in found}
     assert len(after - before) > 300
     boot = [one for one in kernel.functions if one.module == "neokernel.kernel.boot"]
-    assert not any((one.symbol, check.index) in after - before for one in boot for check in proofs.checks_of(one))
+    assert not any((one.symbol, check.index) in after - before for one in boot for check in checks_of(one))
 
 
 def test_a_record_of_another_program_discharges_nothing(kernel: ir.Program) -> None:

@@ -311,6 +311,76 @@ def test_checks_of_other_modules_are_named_as_theirs(module: Path) -> None:
     assert json.loads(prove("--json", "user.py")[1])["programs"][0]["not_proven_elsewhere"] == {"halves": 1}
 
 
+#: generic code, which its own module makes nothing of, and what that calls
+SHELVES = """from typing import Generic, TypeVar
+from neokernel.lang import Array, array, ensures, struct, u32, usize
+
+T = TypeVar("T")
+
+def _from_behind(place: usize) -> usize:
+    return 3 - place
+
+@struct
+class Shelf(Generic[T]):
+    items: Array[T] = array(4)
+
+    def get(self, place: usize) -> T:
+        ensures(lambda result: True)
+        return self.items[{place}]
+
+    def look(self, place: usize) -> T:
+        return self.items[{place}]
+
+def public(place: usize) -> usize:
+    return _from_behind(place)
+"""
+READER = """from neokernel.lang import u32, usize
+from shelves import Shelf, public
+
+def f(shelf: Shelf[u32], place: usize) -> u32:
+    return shelf.{}(place)
+"""
+
+
+@pytest.mark.parametrize("method", ["get", "look"])
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [("place % 4", ""), ("place", "return self.items[place]"), ("_from_behind(place)", "return 3 - place")],
+)
+def test_what_generic_code_of_others_does_is_proven_by_who_uses_it(
+    module: Path, method: str, place: str, wrong: str
+) -> None:
+    """Their own module has no instance of it, nor has it proven what this calls but where it calls it itself."""
+    (module.parent / "shelves.py").write_text(SHELVES.format(place=place))
+    module.write_text(READER.format(method))
+    status, output = prove(module)
+    assert status == bool(wrong) and wrong in output
+    assert "assumed" not in output and "other modules" not in output
+
+
+def test_what_public_code_of_others_does_is_theirs_to_prove(module: Path) -> None:
+    """With what they call themselves."""
+    (module.parent / "shelves.py").write_text(SHELVES.format(place="place % 4"))
+    module.write_text(READER.format("get").replace("place)\n", "public(place) % 4)\n"))
+    status, output = prove(module)
+    assert status == 0 and "whose code is called: 1 check of shelves (1)\n" in output
+    assert prove("shelves.py")[0] == 1
+
+
+def test_what_is_assumed_does_not_depend_on_what_was_proven_with_it_before(module: Path) -> None:
+    kernel = PACKAGE_ROOT / "neokernel" / "kernel"
+    interrupt, notification = kernel / "interrupt.py", kernel / "notification.py"
+    assert "`neokernel.kernel.notification.signal`" not in prove(interrupt, notification)[1]
+    assert "`neokernel.kernel.notification.signal`" in prove(interrupt)[1]
+
+
+def test_bounds_are_told_by_the_lines_where_they_are(module: Path) -> None:
+    for above in ("", "#\n\n"):
+        module.write_text(above + SPIN.replace("assert n != 7", "loop_bound(9)").replace("u32", "loop_bound, u32", 1))
+        place = 1 + module.read_text().splitlines().index("        loop_bound(9)")
+        assert f"assumed: the `loop_bound` of spin, line {place}\n" in prove(module)[1]
+
+
 def test_a_folder_is_all_programs_of_its_system(module: Path) -> None:
     text = "from neokernel.lang import u64\nfrom neokernel.runtime.process import Process\n\n"
     text += "def main(process: Process) -> None:\n    {}\n"

@@ -1614,6 +1614,111 @@ def test_what_ghost_code_promises_is_proven() -> None:
     assert failures(text.format("True"), "small") == ["ensures"]
 
 
+#: promises something of its argument, and nothing of one that it wasn't made for
+GIVEN = """
+def only(n: u32) -> u32:
+    {}
+    ensures(lambda result: n < 4 and result == n)
+    {}
+    return n
+
+def f(n: u32) -> None:
+    {}
+    ensures(lambda: only(n) == n)
+
+def g(n: u32) -> None:
+    f(n)
+    assert n < 4
+"""
+
+
+def test_what_ghost_code_calls_promises_nothing_to_who_does_not_give_what_it_requires() -> None:
+    """It isn't known that this holds, as what ghost code calls for is proven by what is proven of it."""
+    small = "requires(n < 4)"
+    assert failures(GIVEN.format(small, "", small)) == failures(GIVEN.format(small, "", small), "only") == []
+    assert failures(GIVEN.format(small, "", small), "g") == ["requires"]
+    assert failures(GIVEN.format(small, "", "")) == ["ensures"]
+
+
+def test_what_ghost_code_calls_may_not_come_back() -> None:
+    """Then what is computed isn't true."""
+    text = """
+    from typing import NoReturn
+
+    def stop(n: u32) -> NoReturn:
+        ensures(lambda result: n < 4)
+        unreachable("never called")
+
+    @ghost
+    def small(n: u32) -> bool:
+        if n >= 4:
+            stop(n)
+        return True
+
+    def f(n: u32) -> None:
+        {}
+        ensures(lambda: small(n))
+    """
+    assert failures(text.format("requires(n < 4)")) == []
+    assert failures(text.format("")) == ["ensures"]
+
+
+def test_a_private_function_that_contracts_call_relies_on_no_invariant() -> None:
+    """They may be computed where it is broken."""
+    text = """
+    @struct
+    class T:
+        n: u32 = 0
+        @invariant
+        def ok(self) -> bool:
+            return self.n < 5
+
+    def _small(t: T) -> bool:
+        ensures(lambda result: result)
+        return t.n < {}
+
+    def _set(t: T) -> None:
+        ensures(lambda: _small(t))
+        t.n = 9
+
+    def f(t: T) -> None:
+        _set(t)
+        assert t.n < 5
+        t.n = 0
+    """
+    assert failures(text.format(5), "_small") == ["ensures"]
+    assert failures(text.format("5 or True"), "_small") == []
+    assert "assert" in failures(text.format("5 or True"))
+
+
+def test_which_bits_what_is_no_number_has_is_not_known() -> None:
+    text = """
+    def f(n: u32) -> None:
+        zero: f64 = 0.0
+        assert float_bits({}) {} 0x7FF8_0000_0000_0000
+    """
+    for none in ("zero / zero", "-(zero / zero)", "zero / zero + 1.0"):
+        for sign in ("==", "!="):
+            assert failures(text.format(none, sign)) == ["assert"]
+    assert failures(text.format("zero + 1.0", "!=")) == []
+
+
+def test_what_was_cancelled_gives_nothing() -> None:
+    text = """
+    async def wait() -> u32:
+        await pause()
+        return 1
+
+    async def f(work: Coroutine[u32]) -> None:
+        {}
+        _ = await work
+
+    async def g() -> None:
+        await f(wait())
+    """
+    assert failures(text.format("cancel(work)")) == ["assert"]
+
+
 def test_what_something_was_can_be_computed() -> None:
     """Also if what is promised doesn't depend on it; and what is known of a loop in it holds."""
     text = """

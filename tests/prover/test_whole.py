@@ -143,3 +143,41 @@ def test_a_failed_check_alone_is_asked_again() -> None:
     assert failures(first) == [("lower", "check")]
     again = proven(careless, first.kept().values())
     assert failures(again) == [("lower", "check")] and again.discharged() == first.discharged()
+
+
+#: what a contract calls promises something, and images don't run it
+BELIEVED = """
+def small(n: u8) -> u8:
+    ensures(lambda result: n < 4 and result == n)
+    {}
+    return n
+
+def bounded(n: u8) -> None:
+    ensures(lambda: small(n) == n)
+
+def lower(n: u8) -> u8:
+    bounded(n)
+    return 4 - n
+"""
+
+
+@pytest.mark.parametrize(("body", "duty"), [("assert n < 4", "check"), ("pass", "ensures")])
+def test_what_ghost_code_relies_on_is_proven_or_else_nothing_is(body: str, duty: str) -> None:
+    """Also its checks: no image has them, so nothing ends where they fail."""
+    found = proven(BELIEVED.format(body))
+    assert ("small", duty) in failures(found)
+    assert found.discharged() == {}
+
+
+def test_of_ghost_code_that_runs_before_checks_are_proven_too() -> None:
+    both = BOOT.replace("size - 1", "9") + BELIEVED
+    text = both.replace("    make(table, size)\n", "    make(table, size)\n    _ = small(size)\n    bounded(size)\n")
+    assert not failures(booted(text.replace("n < 4 and ", "").format("assert n == n")))
+    found = booted(text.format("assert n < 4"))
+    assert ("small", "check") in failures(found) and found.discharged() == {}
+
+
+def test_checks_of_ghost_code_are_in_no_image() -> None:
+    found = proven(BELIEVED.format("assert n == n").replace("n < 4 and ", "").replace("4 - n", "255 - n"))
+    assert not failures(found)
+    assert {symbol.rpartition(".")[2] for symbol in found.discharged()} == {"lower"}

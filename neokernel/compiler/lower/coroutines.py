@@ -82,7 +82,7 @@ def _run_parameter(ctx: Context, frame: Operand, node: ast.AST) -> Operand:
         ctx.block.append(ir.If(ctx.span(node), ended, [ir.Break(ctx.span(node), loop.label)], []))
         _pause(ctx, node)
     ctx.block.append(loop)
-    return _result(ctx, function, frame, node)
+    return _result(ctx, function, coroutine, frame, node)
 
 
 # --- what runs a coroutine --------------------------------------------------------------------------------------------
@@ -129,22 +129,21 @@ def _cancel_frame(ctx: Context, frame: Operand, node: ast.AST) -> None:
 def _result_of(ctx: Context, node: ast.Call, hint: Type | None) -> Value:
     frame = _frame(ctx, single(ctx, "result_of", node), "result_of")
     function, coroutine = _coroutine(ctx, frame)
+    return _result(ctx, function, coroutine, frame, node)
+
+
+def _result(ctx: Context, function: ir.Function, coroutine: ir.Coroutine, frame: Operand, node: ast.AST) -> Operand:
+    """What a coroutine that has ended has given; one that was cancelled gives nothing."""
     state = ctx.op(ir.LoadField, node, U16, frame, coroutine.frame, STATE)
     ended = ctx.op(ir.Compare, node, BOOL, "eq", state, Const(U16, ENDED))
     ctx.do(ir.Require, node, ended, kinds=(Kind.ASSERT,), message="the coroutine hasn't ended")
-    return _result(ctx, function, frame, node)
-
-
-def _result(ctx: Context, function: ir.Function, frame: Operand, node: ast.AST) -> Operand:
-    """What a coroutine that has ended has given."""
     if function.result == NEVER:
         ctx.block.append(ir.Fail(ctx.span(node), ctx.check(Kind.UNREACHABLE, "it doesn't end", discharged=True)))
         ctx.flow.dead = True
         return Const(NEVER, None)
     if not has_result(function.result):
         return NOTHING
-    assert function.coroutine is not None
-    return ctx.op(ir.LoadField, node, function.result, frame, function.coroutine.frame, RESULT)
+    return ctx.op(ir.LoadField, node, function.result, frame, coroutine.frame, RESULT)
 
 
 def _start(ctx: Context, node: ast.Call, hint: Type | None) -> Value:

@@ -137,7 +137,7 @@ def diagnostic(
             notes.append((found.reason.span, of + answer_at(found.reason.span, found.reason.answer, sources)))
         elif found.subject:
             notes.append((None, f"it is broken of {found.subject}"))
-    notes += [(span, "called from here") for span in reversed(obligation.calls)]
+    notes += [(call.span, "called from here") for call in reversed(obligation.calls)]
     if answer is Answer.REFUTED:
         help = _HELP.get(obligation.duty, SAY_MORE)
     else:
