@@ -116,9 +116,11 @@ def from_constant(value: ConstValue) -> Any:
 
 
 class Machine:
-    """Runs functions; `LIMIT` holds for all that one machine does."""
+    """Runs functions; `LIMIT` holds for all that one machine does. `contracts`: what functions require is checked when
+    they are called, as CPython does; images don't."""
 
-    def __init__(self) -> None:
+    def __init__(self, contracts: bool = False) -> None:
+        self.contracts = contracts
         self.steps = 0
         self.depth = 0
         self.lives = Lives()
@@ -135,6 +137,10 @@ class Machine:
         frame = _Frame(self)
         for var, value in zip(function.parameters, arguments, strict=True):
             frame.variables[var] = value
+        for contract in function.requires if self.contracts else ():
+            frame.block(contract.block)
+            if contract.value is not None and not frame.value(contract.value):
+                raise CheckFailed(Kind.ASSERT, contract.span, f"`{function.name}` requires something else")
         try:
             frame.block(function.body)
         except _Leave as leave:

@@ -104,8 +104,8 @@ CODES: dict[str, Code] = {
     "NK0502": Code(
         "a constant that can't be computed",
         "The build computes constants, with the same checks as the machine: overflow, division by zero, an index "
-        "that is out of range, an assertion. Here one of them fails, or the constant needs itself, or it has more "
-        "than 4096 bits.",
+        "that is out of range, an assertion; and it checks what functions require. Here one of them fails, or the "
+        "constant needs itself, or it has more than 4096 bits.",
         "from neokernel.lang import u32\n\nRATE: u32 = 1000 // 0\n",
         "from neokernel.lang import u32\n\nRATE: u32 = 1000 // 8\n",
     ),

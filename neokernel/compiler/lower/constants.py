@@ -85,7 +85,7 @@ def _run(
     """Run a function whose callees may not have been lowered yet; its result as a constant."""
     drain_callees(compilation, function)
     try:
-        result = (machine or interpret.Machine()).call(function, arguments)
+        result = (machine or interpret.Machine(contracts=True)).call(function, arguments)
         return interpret.to_constant(result, function.result)
     except interpret.CheckFailed as failed:
         where = failed.span
@@ -103,13 +103,14 @@ def drain(compilation: Compilation) -> None:
 
 
 def drain_callees(compilation: Compilation, function: ir.Function) -> None:
-    """Lower the waiting bodies of what the function calls, directly or not.
+    """Lower the waiting bodies of what the function calls, directly or not, and of what this requires calls.
 
     Others wait on: one may use the very constant that is computed by this function.
     """
     reached, waiting = {function}, [function]
     while waiting:
-        for call in calls_in(waiting.pop().body):
+        one = waiting.pop()
+        for call in (call for block in (one.body, *(each.block for each in one.requires)) for call in calls_in(block)):
             if call.function not in reached:
                 reached.add(call.function)
                 waiting.append(call.function)
@@ -195,7 +196,7 @@ def _comprehension(
     ctx.function.result = expected
     operand: Operand = expression(ctx, element, expected)
     ctx.block.append(ir.Return(ctx.span(element), operand))
-    machine = interpret.Machine()
+    machine = interpret.Machine(contracts=True)
     return [_run(compilation, ctx.function, [number], element, scope, machine) for number in numbers]
 
 
