@@ -69,8 +69,10 @@ fuzz-compiler: $(TEST) qemu ## COUNT=2000 generated programs from SEED=0 on, in 
 	$(BIN)/python -m tests.fuzz --seed $(or $(SEED),0) --count $(or $(COUNT),2000) $(if $(STATE),--state $(STATE)) \
 	  $(if $(SECONDS_LONG),--seconds $(SECONDS_LONG))
 
-fuzz-prover: $(TEST) ## COUNT=2000 generated programs from SEED=0 on, through the prover's translation
+fuzz-prover: $(TEST) ## COUNT=2000 generated programs from SEED=0 on, through the prover; then as many with contracts
 	$(BIN)/python -m tests.fuzz_prover --seed $(or $(SEED),0) --count $(or $(COUNT),2000) \
+	  $(if $(SECONDS_LONG),--seconds $(SECONDS_LONG))
+	$(BIN)/python -m tests.fuzz_prover --claims --seed $(or $(SEED),0) --count $(or $(COUNT),2000) \
 	  $(if $(SECONDS_LONG),--seconds $(SECONDS_LONG))
 
 fuzz-systems: $(TEST) ## COUNT=100000 changed system files, manifests and programs from SEED=1 on, through all checks

@@ -7,6 +7,7 @@ import sys
 import time
 
 from tests.fuzz.campaign import name_of
+from tests.fuzz_prover import claims
 from tests.fuzz_prover.campaign import OPERATIONS, WAYS, Batch, Difference, Tally, ask, program_of, run_batch, smallest
 from tests.fuzz_prover.report import table
 
@@ -18,7 +19,10 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, help="stop after this time")
     parser.add_argument("--batch", type=int, default=20, help="programs compiled together")
     parser.add_argument("--explain", type=int, metavar="SEED", help="make one program that differs small")
+    parser.add_argument("--claims", action="store_true", help="instead: programs with contracts and invariants")
     wanted = parser.parse_args()
+    if wanted.claims:
+        return ask_claims(wanted.seed, wanted.count, wanted.seconds)
     if wanted.explain is not None:
         return explain(wanted.explain, wanted.seconds or 60)
     tally, began, last = Tally(), time.monotonic(), wanted.seed + wanted.count
@@ -34,6 +38,21 @@ def main() -> int:
         print(f"{done}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     print(table(tally))
     return 1 if tally.differences else 0
+
+
+def ask_claims(first: int, count: int, seconds: float | None) -> int:
+    tally, began = claims.Tally(), time.monotonic()
+    for seed in range(first, first + count):
+        if seconds is not None and time.monotonic() - began > seconds:
+            break
+        wrong = claims.ask(seed, tally)
+        if wrong:
+            print(wrong, flush=True)
+        if (seed - first) % 100 == 99:
+            done = f"{tally.programs} programs, {len(tally.wrong)} wrong"
+            print(f"{done}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    print(tally.table())
+    return 1 if tally.wrong else 0
 
 
 def explain(seed: int, seconds: float) -> int:
